@@ -1,0 +1,1 @@
+"""ClinRaGen: small language models that diagnose 25 phenotypes and explain themselves."""

@@ -1,0 +1,1 @@
+"""Typed settings: one module per section of config.yaml, so that a stage imports only its own."""

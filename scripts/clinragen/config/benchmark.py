@@ -1,0 +1,64 @@
+"""Settings of stage benchmark."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from clinragen.config.base import Section
+
+
+class Series(Section):
+    """How events become a regular series."""
+
+    variables: Literal[11, 17]
+    """11: the continuous ones of the released code; 17: all of the benchmark (ambiguity 4)."""
+    step_hours: float = Field(gt=0)
+    """Width of a time bin in hours (ambiguity 6)."""
+    max_steps: int = Field(ge=8)
+    """Longest series in steps; what comes later is cut."""
+    fill: Literal["nearest", "previous"]
+    """Where a missing value comes from; ties of `nearest` go to the past (ambiguity 5)."""
+
+
+class Split(Section):
+    """How patients are divided; no patient is in two parts."""
+
+    test: float = Field(gt=0, lt=1)
+    """Share of patients in the test part (ambiguity 1)."""
+    validation: float = Field(gt=0, lt=1)
+    """Share of the remaining patients in the validation part (ambiguity 2)."""
+    seed: int
+    """Seed of the division."""
+
+
+class Course(Section):
+    """How the hospital course is cut out and cleaned."""
+
+    min_characters: int = Field(ge=1)
+    """Shortest body of a section; below it the admission counts as without note."""
+    remove_digits: bool
+    """Remove numbers."""
+    remove_stop_words: bool
+    """Remove stop words."""
+    keep_negation: bool
+    """Keep no, not, without, ... although they are stop words."""
+
+
+class Captions(Section):
+    """How anomalies are told in words."""
+
+    fence_multiplier: float = Field(gt=0)
+    """Fences lie this many interquartile ranges outside the quartiles (ambiguity 8)."""
+
+
+class Benchmark(Section):
+    """From stays and events to samples."""
+
+    series: Series
+    """Regular series."""
+    split: Split
+    """Train, validation and test."""
+    course: Course
+    """Hospital course."""
+    captions: Captions
+    """Anomaly captions."""

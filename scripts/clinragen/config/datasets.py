@@ -1,0 +1,38 @@
+"""Where the raw files lie."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from clinragen.config.base import Section
+
+
+class Dataset(Section):
+    """One of MIMIC-III and MIMIC-IV."""
+
+    release: str
+    """Release of the raw files, as PhysioNet numbers it."""
+    source: Literal["folder", "synthetic", "open-demo"]
+    """folder: your own copy; synthetic: made on the spot; open-demo: the public 100-patient demo."""
+    raw: str | None
+    """Folder of the raw tables as PhysioNet ships them (.csv or .csv.gz)."""
+    notes: str | None
+    """Folder of the notes; `synthetic` writes stand-in notes; null where they lie in `raw`."""
+
+
+class Datasets(Section):
+    """The two cohorts of the paper; null leaves one out."""
+
+    mimic3: Dataset | None
+    """MIMIC-III."""
+    mimic4: Dataset | None
+    """MIMIC-IV, with MIMIC-IV-Note."""
+
+
+class DemoCohort(Section):
+    """The synthetic cohort of `source: synthetic`."""
+
+    patients: int = Field(ge=20)
+    """Patients per dataset."""
+    seed: int
+    """Seed of the generator; the same seed gives the same bytes."""

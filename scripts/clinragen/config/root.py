@@ -1,0 +1,153 @@
+"""The whole of config.yaml, validated when the workflow starts."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from clinragen.config.base import Section
+from clinragen.config.benchmark import Benchmark
+from clinragen.config.datasets import Datasets, DemoCohort
+from clinragen.config.evaluate import Evaluate
+from clinragen.config.extract import Extract
+from clinragen.config.knowledge import Knowledge
+from clinragen.config.models import Model
+from clinragen.config.student import Backbone, Student
+from clinragen.config.teacher import Teacher
+from clinragen.config.train import Launch, Train
+from clinragen.kernel.errors import UserError
+
+
+class Config(Section):
+    """All settings."""
+
+    pathvars: dict[str, str]
+    """Folders of results, logs and benchmarks (Snakemake's own key): one tree per overlay."""
+    datasets: Datasets
+    """Raw data."""
+    demo: DemoCohort
+    """Synthetic cohort."""
+    extract: Extract
+    """Stage extract."""
+    benchmark: Benchmark
+    """Stage benchmark."""
+    knowledge: Knowledge
+    """Stage knowledge."""
+    teacher: Teacher
+    """Teacher LLM."""
+    backbones: dict[str, Backbone]
+    """Small language models by name."""
+    student: Student
+    """Student model."""
+    train: Train
+    """Stage train."""
+    launch: Launch
+    """Start of the training jobs."""
+    models: dict[str, Model]
+    """Rows of the paper's tables that are trained."""
+    seeds: list[int] = Field(min_length=1)
+    """Seeds of the training runs; tables give mean and deviation over them."""
+    evaluate: Evaluate
+    """Stage evaluate."""
+
+    @field_validator("models", "backbones", mode="before")
+    @classmethod
+    def _without_nulls(cls, rows: Any) -> Any:
+        """An overlay leaves a row out by setting it to null."""
+        return {k: v for k, v in rows.items() if v is not None} if isinstance(rows, dict) else rows
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "Config":
+        patch, steps = self.student.series_encoder.patch, self.benchmark.series.max_steps
+        if steps % patch:
+            raise ValueError(
+                f"benchmark.series.max_steps ({steps}) is no multiple of student.series_encoder.patch ({patch})"
+            )
+        encoder = self.student.series_encoder
+        if encoder.width % encoder.heads:
+            raise ValueError(
+                f"student.series_encoder.width ({encoder.width}) is no multiple of its heads ({encoder.heads})"
+            )
+        for name, model in self.models.items():
+            if model.backbone not in self.backbones:
+                raise ValueError(
+                    f"models.{name}.backbone: {model.backbone!r} is not under backbones ({', '.join(self.backbones)})"
+                )
+        if self.train.batch % self.launch.processes:
+            raise ValueError(
+                f"train.batch ({self.train.batch}) is no multiple of launch.processes ({self.launch.processes})"
+            )
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} has a seed twice")
+        return self
+
+    def dataset_names(self) -> list[str]:
+        """Names of the datasets that are in use."""
+        return [name for name in ("mimic3", "mimic4") if getattr(self.datasets, name) is not None]
+
+
+def load_config(raw: dict[str, Any]) -> Config:
+    """Validate the merged configuration; UserError lists every problem with its place and remedy."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(e, raw) for e in error.errors()]
+        raise UserError("the configuration is not valid:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+
+
+def _explain(error: Any, raw: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = sorted(_keys_at(error["loc"][:-1]))
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0)
+        return f"{place}: unknown key; the nearest known one is {'.'.join([*map(str, error['loc'][:-1]), near[0]])}"
+    if error["type"] == "missing":
+        return f"{place}: missing; config.yaml shows every key"
+    return f"{place + ': ' if place else ''}{error['msg'].removeprefix('Value error, ')}"
+
+
+def _keys_at(place: tuple[Any, ...]) -> list[str]:
+    section: Any = Config
+    for part in place:
+        field = section.model_fields.get(part)
+        if field is None:  # a key chosen by the user, such as the name of a model
+            continue
+        section = next(_sections(field.annotation))
+    return list(section.model_fields)
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _sections(part)
+
+
+def reference() -> str:
+    """Every key of config.yaml with its type and meaning, as Markdown (docs/config.md)."""
+    lines = [
+        "# Configuration reference",
+        "",
+        "Generated from `scripts/clinragen/config/` by `make docs`; values and comments stand in `config.yaml`.",
+        "",
+        "| key | type | meaning |",
+        "|---|---|---|",
+    ]
+    return "\n".join([*lines, *_rows(Config, "")]) + "\n"
+
+
+def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        inner = next(_sections(field.annotation), None)
+        chosen = ".<name>" if inner and str(field.annotation).startswith("dict") else ""
+        kind = "" if inner else _type_name(field.annotation)
+        yield f"| `{prefix}{name}` | {kind} | {field.description} |"
+        if inner:
+            yield from _rows(inner, f"{prefix}{name}{chosen}.")
+
+
+def _type_name(annotation: Any) -> str:
+    plain = isinstance(annotation, type) and not hasattr(annotation, "__args__")
+    text = annotation.__name__ if plain else str(annotation)
+    return text.replace("typing.", "").replace("|", "or")

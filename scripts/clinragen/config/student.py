@@ -1,0 +1,61 @@
+"""Settings of the student model."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from clinragen.config.base import Section
+
+
+class Backbone(Section):
+    """A small language model."""
+
+    source: str
+    """A model hub name or local folder for `from_pretrained`; `tiny` builds a random stand-in."""
+    revision: str
+    """Commit of the model hub that is fetched."""
+
+
+class SeriesEncoder(Section):
+    """The time series encoder (PatchTST)."""
+
+    patch: int = Field(ge=1)
+    """Steps per patch; `benchmark.series.max_steps` is a multiple of it."""
+    width: int = Field(ge=4)
+    """Width of the encoder."""
+    layers: int = Field(ge=1)
+    """Transformer layers."""
+    heads: int = Field(ge=1)
+    """Attention heads; a divisor of the width."""
+    feed_forward: int = Field(ge=4)
+    """Width of the feed-forward part."""
+    dropout: float = Field(ge=0, lt=1)
+    """Dropout."""
+
+
+class Attention(Section):
+    """The knowledge-augmented attention."""
+
+    heads: int = Field(ge=1)
+    """Attention heads (ambiguity 12)."""
+    head_width: int = Field(ge=1)
+    """Width of one head."""
+    prototypes: int = Field(ge=0)
+    """Learned mixtures of vocabulary vectors that serve as keys and values; 0 attends to all of V^k."""
+    dropout: float = Field(ge=0, lt=1)
+    """Dropout on the attention weights."""
+
+
+class Student(Section):
+    """The model that is trained."""
+
+    series_encoder: SeriesEncoder
+    """Time series encoder."""
+    attention: Attention
+    """Knowledge-augmented attention."""
+    lab_position: Literal["prefix", "suffix"]
+    """Where the lab tokens stand relative to the note (ambiguity 11)."""
+    max_note_tokens: int = Field(ge=8)
+    """Longest note in tokens; the end is cut."""
+    max_target_tokens: int = Field(ge=8)
+    """Longest target in tokens; the end is cut."""

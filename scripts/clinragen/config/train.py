@@ -1,0 +1,48 @@
+"""Settings of stage train."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from clinragen.config.base import Section
+
+
+class Phase(Section):
+    """Schedule of one training phase."""
+
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate of AdamW (ambiguity 16)."""
+    epochs: int = Field(ge=1)
+    """Most passes over the training part (ambiguity 17)."""
+    patience: int = Field(ge=1)
+    """Stop after so many epochs without a lower validation loss."""
+
+
+class Train(Section):
+    """The three phases of distillation."""
+
+    phase1: Phase
+    """Notes: the language model learns D, R^m and R^t from M (equation 4)."""
+    phase2: Phase
+    """Labs: encoder and attention learn D and R^t; the language model is frozen (equation 7)."""
+    phase3: Phase
+    """Both: all parts learn D, R^m and R^t (equation 8)."""
+    weight_decay: float = Field(ge=0)
+    """Weight decay of AdamW."""
+    warmup: float = Field(ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
+    batch: int = Field(ge=1)
+    """Samples per optimizer step, over all processes."""
+    precision: Literal["fp32", "bf16"]
+    """Number format of the forward pass."""
+    freeze_encoder_in_phase3: bool
+    """Keep the series encoder as phase 2 left it (ambiguity 15)."""
+
+
+class Launch(Section):
+    """How training is started. The number of processes is recorded, not compared."""
+
+    processes: int = Field(ge=1)
+    """Processes per job, one GPU each."""
+    deepspeed: bool
+    """Train through DeepSpeed (ZeRO stage 2)."""

@@ -1,0 +1,1 @@
+"""What every step shares and what can not change the content of an output."""

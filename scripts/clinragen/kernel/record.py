@@ -1,0 +1,96 @@
+"""The provenance record: one JSON file per output, in a `.records` folder beside it."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+FOLDER = ".records"
+SCHEMA = 1
+
+
+def record_path(output: Path) -> Path:
+    """Where the record of an output lies."""
+    return output.parent / FOLDER / f"{output.name}.json"
+
+
+def read_record(output: Path) -> dict[str, Any] | None:
+    """The record of an output, or None where there is none (a raw file, a resource)."""
+    path = record_path(output)
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write_record(output: Path, record: dict[str, Any]) -> None:
+    """Write the record of an output, atomically."""
+    path = record_path(output)
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Path, size in bytes and SHA-256 of a file; for a folder, of its sorted listing."""
+    if not path.is_dir():
+        return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256(path)}
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    listing = {p.relative_to(path).as_posix(): sha256(p) for p in files}
+    return {
+        "path": path.as_posix(),
+        "bytes": sum(p.stat().st_size for p in files),
+        "sha256": hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest(),
+        "files": listing,
+    }
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def git_state() -> dict[str, Any]:
+    """Commit and dirtiness of the checkout that the code lies in; empty outside a repository."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+
+
+def environment() -> dict[str, Any]:
+    """Python and the versions of the distributions that this process has imported."""
+    owners = packages_distributions()
+    names = {d for m in list(sys.modules) if "." not in m for d in owners.get(m, ())}
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in sorted(names, key=str.lower)},
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Machine, processor count, memory in MB, and GPUs where torch sees some."""
+    facts: dict[str, Any] = {
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+        "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    slurm = {k: os.environ[k] for k in ("SLURM_JOB_ID", "SLURM_JOB_PARTITION") if k in os.environ}
+    return facts | ({"slurm": slurm} if slurm else {})

@@ -1,0 +1,185 @@
+"""A step: a function whose signature is its command line.
+
+An argument annotated `Path` is an input file, `list[Path]` several, `Out` or `SharedOut` an output,
+a settings class a JSON object checked by that class, and `int`, `float`, `str`, `bool` plain values.
+`run` parses, logs, seeds, commits the outputs by renaming them and writes a record beside each.
+"""
+
+import argparse
+import inspect
+import json
+import logging
+import os
+import random
+import resource
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from clinragen.kernel import record
+from clinragen.kernel.digest import code_digest, kernel_digest
+from clinragen.kernel.errors import UserError
+from clinragen.kernel.outputs import Out, SharedOut
+
+__all__ = ["Out", "SharedOut", "run", "stand_in", "stand_ins"]
+
+log = logging.getLogger("step")
+_stand_ins: set[str] = set()
+
+
+def stand_in(label: str) -> None:
+    """Say that this step used a stand-in; every output that descends from it will carry the label."""
+    _stand_ins.add(label)
+
+
+def stand_ins() -> list[str]:
+    """Labels of all stand-ins among this step's ancestors and its own, sorted."""
+    return sorted(_stand_ins)
+
+
+def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
+    """Run a step from the command line and leave the process with its exit status."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+        force=True,
+    )
+    logging.captureWarnings(True)
+    for chatty in ("httpx", "httpcore", "urllib3", "filelock", "matplotlib"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parse(function, argv)
+    outputs = [a for a in arguments.values() if isinstance(a, Out)]
+    try:
+        _run(function, argv, arguments, outputs)
+    except UserError as error:
+        log.error("%s", error)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        log.error("%s: %s", error.filename, error.strerror)
+        raise
+    finally:
+        for out in outputs:
+            out.discard()
+
+
+def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, Any], outputs: list[Out]) -> None:
+    rule = function.__name__
+    started, clock = datetime.now(UTC), time.monotonic()
+    _stand_ins.clear()
+    inputs = [p for a in arguments.values() for p in (a if isinstance(a, list) else [a]) if isinstance(p, Path)]
+    log.info("%s: %s", rule, shlex.join(["python", f"scripts/{rule}.py", *argv]))
+    for path in inputs:
+        if not path.exists():
+            raise UserError(f"{path}: no such input file")
+        parent = record.read_record(path)
+        _stand_ins.update(parent["stand_ins"] if parent else [])
+    if "seed" in arguments:
+        _seed(arguments["seed"])
+    for out in outputs:
+        out.prepare()
+
+    function(**arguments)
+
+    if not _is_main_process():
+        return
+    described_inputs = [record.describe(p) for p in inputs]
+    for out in outputs:
+        if not out.path.exists():
+            raise RuntimeError(f"{rule} ended without writing {out.final}")
+    common = {
+        "schema": record.SCHEMA,
+        "rule": rule,
+        "command": ["python", f"scripts/{rule}.py", *argv],
+        "code_digest": code_digest(rule),
+        "kernel_digest": kernel_digest(),
+        "git": record.git_state(),
+        "settings": {
+            k: json.loads(v.model_dump_json()) if isinstance(v, BaseModel) else v
+            for k, v in arguments.items()
+            if isinstance(v, (BaseModel, str, int, float, bool))
+        },
+        "seed": arguments.get("seed"),
+        "inputs": described_inputs,
+        "stand_ins": stand_ins(),
+        "environment": record.environment(),
+        "hardware": record.hardware(),
+        "started": started.isoformat(timespec="seconds"),
+        "wall_seconds": round(time.monotonic() - clock, 3),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    for out in outputs:
+        facts = record.describe(out.path) | {"path": out.final.as_posix(), "sharing": out.sharing}
+        rows = _rows(out.path)
+        facts |= {} if rows is None else {"rows": rows}
+        out.commit()
+        record.write_record(out.final, {"output": facts, **common})
+        size = f"{rows} rows, " if rows is not None else ""
+        log.info("wrote %s: %s%d bytes, sha256 %s", out.final, size, facts["bytes"], facts["sha256"][:12])
+    log.info("%s: done in %.1f s", rule, time.monotonic() - clock)
+
+
+def _parse(function: Callable[..., None], argv: list[str]) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(
+        prog=f"{function.__name__}.py", description=inspect.getdoc(function), allow_abbrev=False
+    )
+    kinds = inspect.get_annotations(function, eval_str=True)
+    kinds.pop("return", None)
+    for name, kind in kinds.items():
+        flag = "--" + name.replace("_", "-")
+        if kind == list[Path]:
+            parser.add_argument(flag, dest=name, nargs="+", type=Path, required=True)
+        elif kind is bool:
+            parser.add_argument(flag, dest=name, type=_boolean, required=True)
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            parser.add_argument(flag, dest=name, type=_settings(kind), required=True, metavar="JSON")
+        else:
+            parser.add_argument(flag, dest=name, type=kind, required=True)
+    return vars(parser.parse_args(argv))
+
+
+def _settings(kind: type[BaseModel]) -> Callable[[str], BaseModel]:
+    def read(text: str) -> BaseModel:
+        try:
+            return kind.model_validate_json(text)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _seed(seed: int) -> None:
+    import numpy
+
+    random.seed(seed)
+    numpy.random.seed(seed)
+
+
+def _rows(path: Path) -> int | None:
+    """Rows of a Parquet file, told by its name, without reading its columns."""
+    if not path.name.endswith(".parquet"):
+        return None
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_metadata(path).num_rows
+
+
+def _is_main_process() -> bool:
+    """One process of a distributed run commits; the launchers number them in RANK."""
+    return os.environ.get("RANK", "0") == "0"

@@ -1,0 +1,1 @@
+"""What resources/ declares: phenotypes, variables, raw tables."""

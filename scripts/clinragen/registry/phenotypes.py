@@ -1,0 +1,10 @@
+"""The 25 phenotypes of the benchmark."""
+
+import csv
+from pathlib import Path
+
+
+def read_phenotypes(path: Path) -> list[str]:
+    """Names of the phenotypes in the benchmark's order (resources/phenotypes.csv)."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row["phenotype"] for row in csv.DictReader(file)]

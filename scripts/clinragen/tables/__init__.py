@@ -1,0 +1,1 @@
+"""Schemas of the tables that pass from rule to rule: one module per stage."""

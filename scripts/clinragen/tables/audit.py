@@ -1,0 +1,23 @@
+"""Tables of stage audit."""
+
+import pyarrow as pa
+
+from clinragen.tables.schema import Column, Table
+
+LINEAGE = Table(
+    "lineage",
+    (
+        Column("output", pa.string(), "file"),
+        Column("rule", pa.string(), "rule that made it"),
+        Column("sharing", pa.string(), "shareable or restricted"),
+        Column("bytes", pa.int64(), "size"),
+        Column("sha256", pa.string(), "hash"),
+        Column("code_digest", pa.string(), "digest of the rule's code"),
+        Column("commit", pa.string(), "git commit, with + where the tree was dirty", nullable=True),
+        Column("inputs", pa.int32(), "direct inputs"),
+        Column("roots", pa.int32(), "files without record that it descends from: raw files and resources"),
+        Column("complete", pa.bool_(), "every ancestor has a record with the hash that was used, or is a root"),
+        Column("stand_ins", pa.string(), "stand-ins among its ancestors", nullable=True),
+    ),
+    key=("output",),
+)

@@ -1,0 +1,76 @@
+"""Tables of stage benchmark."""
+
+import pyarrow as pa
+
+from clinragen.tables.schema import Column, Table
+
+LABELS = Table(
+    "labels",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("phenotypes", pa.list_(pa.string()), "phenotypes of the admission, in the benchmark's order"),
+    ),
+    key=("stay_id",),
+)
+
+COURSES = Table(
+    "courses",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("heading", pa.string(), "heading that introduced the section"),
+        Column("text", pa.string(), "cleaned brief hospital course"),
+    ),
+    key=("stay_id",),
+)
+
+SAMPLES = Table(
+    "samples",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("subject_id", pa.int64(), "patient"),
+        Column("hadm_id", pa.int64(), "hospital admission"),
+        Column("part", pa.string(), "train, validation or test"),
+    ),
+    key=("stay_id",),
+)
+
+SERIES = Table(
+    "series",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("steps", pa.int32(), "number of time bins"),
+        Column("values", pa.list_(pa.float32()), "bins x variables, row by row, scaled, gaps filled"),
+        Column("measured", pa.list_(pa.bool_()), "bins x variables: a real value fell into the bin"),
+    ),
+    key=("stay_id",),
+)
+
+SCALES = Table(
+    "scales",
+    (
+        Column("variable", pa.string(), "variable, in the order of the channels"),
+        Column("mean", pa.float64(), "mean over measured bins of the training part"),
+        Column("deviation", pa.float64(), "standard deviation over the same, at least 1e-7"),
+        Column("normal", pa.float64(), "value where nothing was measured"),
+    ),
+    key=("variable",),
+)
+
+FENCES = Table(
+    "fences",
+    (
+        Column("variable", pa.string(), "variable"),
+        Column("low", pa.float64(), "values at or below are lower than normal"),
+        Column("high", pa.float64(), "values above are higher than normal"),
+    ),
+    key=("variable",),
+)
+
+CAPTIONS = Table(
+    "captions",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("text", pa.string(), "one sentence per variable (the paper's Table 5)"),
+    ),
+    key=("stay_id",),
+)

@@ -1,0 +1,45 @@
+"""Tables of stage evaluate."""
+
+import pyarrow as pa
+
+from clinragen.tables.schema import Column, Table
+
+PREDICTIONS = Table(
+    "predictions",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("output", pa.string(), "text that the student wrote"),
+        Column("predicted", pa.list_(pa.string()), "phenotypes parsed from the output"),
+        Column("unknown", pa.list_(pa.string()), "names in the disease section that are no phenotype"),
+        Column("true", pa.list_(pa.string()), "phenotypes of the admission"),
+    ),
+    key=("stay_id",),
+)
+
+SCORES = Table(
+    "scores",
+    (
+        Column("average", pa.string(), "micro or macro"),
+        Column("metric", pa.string(), "precision, recall or f1"),
+        Column("value", pa.float64(), "value"),
+        Column("samples", pa.int64(), "test samples"),
+    ),
+    key=("average", "metric"),
+)
+
+COMPARISON = Table(
+    "comparison",
+    (
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("model", pa.string(), "row of the paper's table"),
+        Column("metric", pa.string(), "average and metric"),
+        Column("ours_mean", pa.float64(), "mean over our seeds", nullable=True),
+        Column("ours_std", pa.float64(), "sample standard deviation over our seeds", nullable=True),
+        Column("n_seeds", pa.int32(), "our seeds; 0 where we trained no such model"),
+        Column("paper_mean", pa.float64(), "value in the paper"),
+        Column("paper_std", pa.float64(), "deviation in the paper, read as percentage points", nullable=True),
+        Column("difference", pa.float64(), "ours minus paper's", nullable=True),
+        Column("stand_ins", pa.string(), "stand-ins behind our value; with any, it can not be compared", nullable=True),
+    ),
+    key=("dataset", "model", "metric"),
+)

@@ -1,0 +1,66 @@
+"""Tables of stage extract."""
+
+import pyarrow as pa
+
+from clinragen.tables.schema import Column, Table
+
+TIME = pa.timestamp("s")
+
+STAYS = Table(
+    "stays",
+    (
+        Column("subject_id", pa.int64(), "patient"),
+        Column("hadm_id", pa.int64(), "hospital admission"),
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("intime", TIME, "ICU admission"),
+        Column("outtime", TIME, "ICU discharge", nullable=True),
+        Column("los_hours", pa.float64(), "length of the ICU stay in hours", nullable=True),
+        Column("age", pa.float64(), "age in years at ICU admission, 90 for all above 89"),
+        Column("gender", pa.string(), "F or M"),
+    ),
+    key=("stay_id",),
+)
+
+DIAGNOSES = Table(
+    "diagnoses",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("position", pa.int32(), "rank of the code in the admission's billing list", nullable=True),
+        Column("icd_version", pa.int8(), "9 or 10"),
+        Column("icd_code", pa.string(), "code without dot, leading zeros kept"),
+    ),
+)
+
+EVENTS = Table(
+    "events",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("hours", pa.float64(), "time since ICU admission in hours"),
+        Column("variable", pa.string(), "one of the 17 variables"),
+        Column("value", pa.float64(), "value in the variable's unit; of a categorical one, its score"),
+    ),
+)
+
+NOTES = Table(
+    "notes",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("note_id", pa.string(), "row or note identifier in the raw file"),
+        Column("text", pa.string(), "discharge summary as it stands in the raw file"),
+    ),
+    key=("stay_id", "note_id"),
+)
+
+ATTRITION = Table(
+    "attrition",
+    (
+        Column("table", pa.string(), "what is counted"),
+        Column("order", pa.int32(), "order of the step"),
+        Column("step", pa.string(), "what was done"),
+        Column("stays", pa.int64(), "ICU stays left", nullable=True),
+        Column("admissions", pa.int64(), "hospital admissions left", nullable=True),
+        Column("subjects", pa.int64(), "patients left", nullable=True),
+        Column("rows", pa.int64(), "rows left", nullable=True),
+    ),
+    key=("table", "order"),
+)

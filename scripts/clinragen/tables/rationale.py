@@ -1,0 +1,15 @@
+"""Tables of stage rationale."""
+
+import pyarrow as pa
+
+from clinragen.tables.schema import Column, Table
+
+RATIONALES = Table(
+    "rationales",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("request", pa.string(), "hash of the request in the journal"),
+        Column("text", pa.string(), "rationale as the teacher wrote it"),
+    ),
+    key=("stay_id",),
+)
