@@ -13,8 +13,8 @@ class Variable:
     unit: str
     categorical: bool
     normal: float
-    valid_low: float
-    valid_high: float
+    plausible_low: float
+    plausible_high: float
     levels: dict[str, float]
 
 
@@ -31,8 +31,8 @@ def read_variables(path: Path, number: int = 17) -> list[Variable]:
                         row["unit"],
                         row["kind"] == "categorical",
                         float(row["normal"]),
-                        float(row["valid_low"]),
-                        float(row["valid_high"]),
+                        float(row["plausible_low"]),
+                        float(row["plausible_high"]),
                         {text: float(score) for text, score in levels.items()},
                     )
                 )

@@ -74,3 +74,24 @@ CAPTIONS = Table(
     ),
     key=("stay_id",),
 )
+
+PREVALENCE = Table(
+    "prevalence",
+    (
+        Column("phenotype", pa.string(), "phenotype"),
+        Column("stays", pa.int64(), "stays of the cohort that have it; empty below 11 patients", nullable=True),
+        Column("share", pa.float64(), "share of the stays; empty below 11", nullable=True),
+        Column("benchmark_train", pa.float64(), "share in the training part of the published benchmark"),
+        Column("benchmark_test", pa.float64(), "share in its test part"),
+    ),
+    key=("phenotype",),
+)
+
+HEADINGS = Table(
+    "headings",
+    (
+        Column("heading", pa.string(), "heading variant; (none) where no hospital course was found"),
+        Column("stays", pa.int64(), "stays; empty below 11", nullable=True),
+    ),
+    key=("heading",),
+)

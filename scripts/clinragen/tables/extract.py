@@ -46,6 +46,7 @@ NOTES = Table(
     (
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("note_id", pa.string(), "row or note identifier in the raw file"),
+        Column("rank", pa.int32(), "order of reading among the notes of the stay, from 1"),
         Column("text", pa.string(), "discharge summary as it stands in the raw file"),
     ),
     key=("stay_id", "note_id"),

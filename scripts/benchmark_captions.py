@@ -1,0 +1,34 @@
+"""Command line of rule benchmark_captions."""
+
+from pathlib import Path
+
+from clinragen.config.benchmark import Captions
+from clinragen.kernel.step import Out, SharedOut, run
+
+
+def benchmark_captions(
+    samples: Path,
+    events: Path,
+    variables: Path,
+    number: int,
+    settings: Captions,
+    captions: Out,
+    fences: SharedOut,
+) -> None:
+    """Anomalies of every sample in words, by fences of the training part."""
+    from clinragen.benchmark.captions import make_captions, make_fences
+    from clinragen.registry.variables import read_variables
+    from clinragen.tables.benchmark import CAPTIONS, FENCES, SAMPLES
+    from clinragen.tables.extract import EVENTS
+
+    rows = SAMPLES.read(samples).to_pylist()
+    measured = EVENTS.read(events)
+    names = [v.name for v in read_variables(variables, number) if not v.categorical]
+    training = {r["stay_id"] for r in rows if r["part"] == "train"}
+    found = make_fences(measured, training, names, settings.fence_multiplier)
+    CAPTIONS.write(make_captions(measured, [r["stay_id"] for r in rows], found), captions.path)
+    FENCES.write(found, fences.path)
+
+
+if __name__ == "__main__":
+    run(benchmark_captions)

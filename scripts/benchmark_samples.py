@@ -1,0 +1,25 @@
+"""Command line of rule benchmark_samples."""
+
+from pathlib import Path
+
+from clinragen.config.benchmark import Split
+from clinragen.kernel.step import Out, SharedOut, run
+
+
+def benchmark_samples(
+    stays: Path, events: Path, courses: Path, attrition: list[Path], split: Split, samples: Out, total: SharedOut
+) -> None:
+    """Stays with measurements and a hospital course, in their parts, and the whole attrition."""
+    import pyarrow
+
+    from clinragen.benchmark.samples import select_samples
+    from clinragen.tables.benchmark import COURSES, SAMPLES
+    from clinragen.tables.extract import ATTRITION, EVENTS, STAYS
+
+    table, steps = select_samples(STAYS.read(stays), EVENTS.read(events), COURSES.read(courses), split)
+    SAMPLES.write(table, samples.path)
+    ATTRITION.write(pyarrow.concat_tables([*(ATTRITION.read(a) for a in attrition), steps]), total.path)
+
+
+if __name__ == "__main__":
+    run(benchmark_samples)

@@ -1,0 +1,84 @@
+"""The brief hospital course: found in a discharge summary, cut out, cleaned."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+
+from clinragen.benchmark.disclosure import shown
+from clinragen.config.benchmark import Course
+from clinragen.kernel.progress import progress
+from clinragen.tables.benchmark import COURSES, HEADINGS
+
+# Heading variants that public extractors of MIMIC list, at the start of a line, in any case.
+_MAIN = (
+    r"(?:brief\s+summary\s+of|concise\s+summary\s+of|summary\s+of|details\s+of|review\s+of|history\s+of|brief)?\s*"
+    r"(?:(?:icu|micu|sicu|ccu|ed|er|or|clinic|post-op)\s+)?(?:hospital\s+)?course"
+)
+_BY = (
+    r"(?:\s+by\s+(?:systems?|problems?|issues?(?:\s*/\s*systems?)?)(?:\s+including\s+pertinent\s+laboratory\s+data)?)?"
+)
+HEADING = re.compile(rf"^[ \t]*({_MAIN}{_BY})[ \t]*(?::|$)", re.IGNORECASE | re.MULTILINE)
+# Only these end the section: sub-headings such as "# Anemia:" or "TRANSITIONAL ISSUES:" belong to it.
+NEXT_HEADING = re.compile(
+    r"^[ \t]*(?:medications?\s+on\s+admission|admission\s+medications?|discharge\s+medications?|"
+    r"medications?\s+on\s+discharge|discharge\s+disposition|disposition|facility|(?:final\s+)?discharge\s+diagnos[ei]s|"
+    r"condition\s+(?:on|at)\s+discharge|discharge\s+(?:status|condition|instructions?|followup|follow-up)|"
+    r"follow-?\s?up\s+(?:instructions?|plans?)|pending\s+results|dictated\s+by|completed\s+by)[ \t]*:?",
+    re.IGNORECASE | re.MULTILINE,
+)
+# Identifiers removed by MIMIC-III ([** ... **], over several lines) and MIMIC-IV (___).
+PLACEHOLDER = re.compile(r"\[\*\*.*?\*\*\]|_{2,}", re.DOTALL)
+NEGATIONS = frozenset({"no", "not", "nor", "without", "none", "never", "neither", "cannot"})
+
+
+def find_course(text: str, min_characters: int) -> tuple[str, str] | None:
+    """Heading and body of the hospital course, the longest body where several match; None without one."""
+    found = []
+    for match in HEADING.finditer(text):
+        # The next hospital-course heading of a longer note also ends this one.
+        rest = text[match.end() :]
+        ends = [m.start() for m in (NEXT_HEADING.search(rest), HEADING.search(rest)) if m]
+        body = rest[: min(ends)] if ends else rest
+        found.append((" ".join(match.group(1).lower().split()), body.strip()))
+    found = [f for f in found if len(f[1]) >= min_characters]
+    return max(found, key=lambda f: len(f[1]), default=None)
+
+
+def read_stop_words(path: Path) -> frozenset[str]:
+    """Stop words, one a line; lines that begin with # are comments."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return frozenset(w.strip() for w in lines if w.strip() and not w.startswith("#"))
+
+
+def clean_course(text: str, settings: Course, stop_words: frozenset[str]) -> str:
+    """The course as the student and the teacher read it: placeholders, digits and stop words removed.
+
+    Punctuation is dropped only around stop words, which an exact comparison would miss otherwise.
+    """
+    text = PLACEHOLDER.sub(" ", text)
+    if settings.remove_digits:
+        text = re.sub(r"[0-9]+(?:[.,:/%][0-9]*)*", " ", text)
+    words = text.split()
+    if settings.remove_stop_words:
+        dropped = stop_words - NEGATIONS if settings.keep_negation else stop_words
+        words = [w for w in words if w.lower().strip(".,;:!?()[]\"'#-*") not in dropped | {""}]
+    return " ".join(words)
+
+
+def select_courses(notes: pa.Table, settings: Course, stop_words: frozenset[str]) -> tuple[pa.Table, pa.Table]:
+    """The cleaned course of each stay, from its first note that has one (COURSES); headings used (HEADINGS)."""
+    chosen: dict[int, dict[str, str | int]] = {}
+    stays: set[int] = set()
+    for note in progress(sorted(notes.to_pylist(), key=lambda n: (n["stay_id"], n["rank"])), "notes"):
+        stays.add(note["stay_id"])
+        found = None if note["stay_id"] in chosen else find_course(note["text"], settings.min_characters)
+        if found:
+            text = clean_course(found[1], settings, stop_words)
+            if text:
+                chosen[note["stay_id"]] = {"stay_id": note["stay_id"], "heading": found[0], "text": text}
+    counts = Counter(str(c["heading"]) for c in chosen.values()) | Counter({"(none)": len(stays) - len(chosen)})
+    headings = [{"heading": name, "stays": shown(n)} for name, n in sorted(counts.items())]
+    courses = pa.Table.from_pylist(list(chosen.values()), schema=COURSES.schema)
+    return courses, pa.Table.from_pylist(headings, schema=HEADINGS.schema)

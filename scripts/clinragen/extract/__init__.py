@@ -1,0 +1,1 @@
+"""Stage extract: from raw MIMIC files to stays, diagnoses, events and notes."""

@@ -1,0 +1,22 @@
+"""Counting what each step of a stage leaves over."""
+
+import pyarrow as pa
+
+from clinragen.tables.extract import ATTRITION
+
+
+class Attrition:
+    """Steps of one table in their order; counts that make no sense for it stay empty."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self.steps: list[dict] = []
+
+    def add(self, step: str, **counts: int) -> None:
+        """Note a step with any of stays, admissions, subjects, rows."""
+        self.steps.append({"table": self.table, "order": len(self.steps) + 1, "step": step, **counts})
+
+    def to_table(self) -> pa.Table:
+        """The steps as an ATTRITION table."""
+        columns = {name: [s.get(name) for s in self.steps] for name in ATTRITION.schema.names}
+        return pa.table(columns, schema=ATTRITION.schema)

@@ -1,0 +1,22 @@
+"""Command line of rule extract_diagnoses."""
+
+from pathlib import Path
+
+from clinragen.kernel.step import Out, SharedOut, run
+
+
+def extract_diagnoses(
+    raw: list[Path], stays: Path, dataset: str, memory_limit_mb: int, threads: int, diagnoses: Out, attrition: SharedOut
+) -> None:
+    """Billing codes of the admissions of the cohort."""
+    from clinragen.extract.diagnoses import select_diagnoses
+    from clinragen.extract.sources import RawTables
+    from clinragen.tables.extract import ATTRITION, DIAGNOSES, STAYS
+
+    chosen, steps = select_diagnoses(RawTables(raw, memory_limit_mb, threads), dataset, STAYS.read(stays))
+    DIAGNOSES.write(chosen, diagnoses.path)
+    ATTRITION.write(steps, attrition.path)
+
+
+if __name__ == "__main__":
+    run(extract_diagnoses)

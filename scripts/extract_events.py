@@ -1,0 +1,37 @@
+"""Command line of rule extract_events."""
+
+from pathlib import Path
+
+from clinragen.kernel.step import Out, SharedOut, run
+
+
+def extract_events(
+    raw: list[Path],
+    stays: Path,
+    items: Path,
+    variables: Path,
+    dataset: str,
+    memory_limit_mb: int,
+    threads: int,
+    events: Out,
+    attrition: SharedOut,
+) -> None:
+    """Measurements of the 17 variables during the stays of the cohort."""
+    from clinragen.extract.events import read_items, select_events
+    from clinragen.extract.sources import RawTables
+    from clinragen.registry.variables import read_variables
+    from clinragen.tables.extract import ATTRITION, EVENTS, STAYS
+
+    chosen, steps = select_events(
+        RawTables(raw, memory_limit_mb, threads),
+        dataset,
+        STAYS.read(stays),
+        read_items(items, dataset),
+        read_variables(variables),
+    )
+    EVENTS.write(chosen, events.path)
+    ATTRITION.write(steps, attrition.path)
+
+
+if __name__ == "__main__":
+    run(extract_events)

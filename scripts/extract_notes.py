@@ -1,0 +1,30 @@
+"""Command line of rule extract_notes."""
+
+from pathlib import Path
+
+from clinragen.config.extract import Notes
+from clinragen.kernel.step import Out, SharedOut, run
+
+
+def extract_notes(
+    raw: list[Path],
+    stays: Path,
+    dataset: str,
+    settings: Notes,
+    memory_limit_mb: int,
+    threads: int,
+    notes: Out,
+    attrition: SharedOut,
+) -> None:
+    """Discharge reports of the admissions of the cohort."""
+    from clinragen.extract.notes import select_notes
+    from clinragen.extract.sources import RawTables
+    from clinragen.tables.extract import ATTRITION, NOTES, STAYS
+
+    chosen, steps = select_notes(RawTables(raw, memory_limit_mb, threads), dataset, STAYS.read(stays), settings)
+    NOTES.write(chosen, notes.path)
+    ATTRITION.write(steps, attrition.path)
+
+
+if __name__ == "__main__":
+    run(extract_notes)

@@ -1,0 +1,23 @@
+"""Command line of rule extract_stays."""
+
+from pathlib import Path
+
+from clinragen.config.extract import Cohort
+from clinragen.kernel.step import Out, SharedOut, run
+
+
+def extract_stays(
+    raw: list[Path], dataset: str, cohort: Cohort, memory_limit_mb: int, threads: int, stays: Out, attrition: SharedOut
+) -> None:
+    """Adult ICU stays without transfers, one per admission."""
+    from clinragen.extract.sources import RawTables
+    from clinragen.extract.stays import select_stays
+    from clinragen.tables.extract import ATTRITION, STAYS
+
+    chosen, steps = select_stays(RawTables(raw, memory_limit_mb, threads), dataset, cohort)
+    STAYS.write(chosen, stays.path)
+    ATTRITION.write(steps, attrition.path)
+
+
+if __name__ == "__main__":
+    run(extract_stays)
