@@ -1,5 +1,6 @@
 """Functions for the rules; no rule stands here."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 from clinragen.config.root import load_config
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
-from clinragen.registry.raw import problems, raw_path
+from clinragen.registry.raw import TITLES, problems, raw_path
 from snakemake.exceptions import WorkflowError
 
 RESOURCES = "resources"
@@ -66,9 +67,33 @@ def raw_table(dataset, name, table):
     return str(raw_path(name, folder, table))
 
 
-def models(table=None):
-    """Names of the trained models, of one of the paper's tables or of all."""
-    return [name for name, model in CONFIG.models.items() if table is None or table in model.table]
+def models(table):
+    """Names of the trained models of one of the paper's tables."""
+    return [name for name, model in CONFIG.models.items() if table in model.table]
+
+
+def table_files():
+    """Input: the tables, in each of their forms."""
+    return expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
+
+
+def data_files():
+    """Input: what is told of the data of every dataset."""
+    return expand(
+        "<results>/{dataset}/benchmark/{file}.csv",
+        dataset=CONFIG.dataset_names(),
+        file=["attrition", "prevalence", "headings", "fences", "scales"],
+    )
+
+
+def scores_of_table(wildcards):
+    """Input: the scores of every run that stands in a table."""
+    return expand(
+        "<results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv",
+        dataset=CONFIG.dataset_names(),
+        model=models(int(wildcards.number)),
+        seed=CONFIG.seeds,
+    )
 
 
 def checkpoint_of(wildcards):
@@ -79,3 +104,64 @@ def checkpoint_of(wildcards):
         f"<results>/{wildcards.dataset}/train/{model.backbone}/{model.target}{vocabulary}"
         f"/seed{wildcards.seed}/phase{model.last_phase}"
     )
+
+
+def rationales_of(wildcards):
+    """Input: the teacher's rationales on notes and on labs, where the target has them."""
+    if wildcards.target == "diagnoses":
+        return []
+    return expand(
+        "<results>/{dataset}/rationale/{file}.parquet",
+        dataset=wildcards.dataset,
+        file=["notes", "labs"],
+    )
+
+
+def title(wildcards):
+    """Params: the dataset's name in the paper."""
+    return TITLES[wildcards.dataset]
+
+
+def origins():
+    """Params: folders whose files need no record, the raw data and the resources."""
+    folders = [RESOURCES]
+    for name in CONFIG.dataset_names():
+        dataset = getattr(CONFIG.datasets, name)
+        folders += [folder for folder in (dataset.raw, dataset.notes) if folder]
+    return ",".join(folders)
+
+
+def scratch(pattern):
+    """Params: a folder under the results that is no output, so that it outlives a killed job."""
+
+    def path(wildcards):
+        return str(Path(CONFIG.pathvars["results"], pattern.format(**wildcards)))
+
+    return path
+
+
+def launcher():
+    """Params: how a training script is started; torchrun picks a free port, so jobs can share a node."""
+    launch = CONFIG.train.launch
+    if launch.processes == 1 and not launch.deepspeed:
+        return "python"
+    return f"torchrun --standalone --nproc-per-node {launch.processes}"
+
+
+def scaled(amount):
+    """Resources: an amount that grows with every attempt."""
+
+    def value(wildcards, attempt):
+        return amount * attempt
+
+    return value
+
+
+def duckdb_memory():
+    """Resources: DuckDB's own limit, and what Python and the result take beside it."""
+    return CONFIG.extract.memory_limit_mb + 2000
+
+
+def any_of(names):
+    """Wildcard constraint: one of the names, or nothing at all where there are none."""
+    return "|".join(re.escape(name) for name in names) or "(?!)"

@@ -15,7 +15,7 @@ from clinragen.config.knowledge import Knowledge
 from clinragen.config.models import Model
 from clinragen.config.student import Backbone, Student
 from clinragen.config.teacher import Teacher
-from clinragen.config.train import Launch, Train
+from clinragen.config.train import Train
 from clinragen.kernel.errors import UserError
 
 
@@ -42,8 +42,6 @@ class Config(Section):
     """Student model."""
     train: Train
     """Stage train."""
-    launch: Launch
-    """Start of the training jobs."""
     models: dict[str, Model]
     """Rows of the paper's tables that are trained."""
     seeds: list[int] = Field(min_length=1)
@@ -74,10 +72,9 @@ class Config(Section):
                 raise ValueError(
                     f"models.{name}.backbone: {model.backbone!r} is not under backbones ({', '.join(self.backbones)})"
                 )
-        if self.train.batch % self.launch.processes:
-            raise ValueError(
-                f"train.batch ({self.train.batch}) is no multiple of launch.processes ({self.launch.processes})"
-            )
+        batch, processes = self.train.optimizer.batch, self.train.launch.processes
+        if batch % processes:
+            raise ValueError(f"train.optimizer.batch ({batch}) is no multiple of train.launch.processes ({processes})")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} has a seed twice")
         return self

@@ -18,6 +18,28 @@ class Phase(Section):
     """Stop after so many epochs without a lower validation loss."""
 
 
+class Optimizer(Section):
+    """What the phases have in common."""
+
+    weight_decay: float = Field(ge=0)
+    """Weight decay of AdamW."""
+    warmup: float = Field(ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
+    batch: int = Field(ge=1)
+    """Samples per optimizer step, over all processes."""
+    precision: Literal["fp32", "bf16"]
+    """Number format of the forward pass."""
+
+
+class Launch(Section):
+    """How training is started."""
+
+    processes: int = Field(ge=1)
+    """Processes per job, one GPU each."""
+    deepspeed: bool
+    """Train through DeepSpeed (ZeRO stage 2)."""
+
+
 class Train(Section):
     """The three phases of distillation."""
 
@@ -27,22 +49,9 @@ class Train(Section):
     """Labs: encoder and attention learn D and R^t; the language model is frozen (equation 7)."""
     phase3: Phase
     """Both: all parts learn D, R^m and R^t (equation 8)."""
-    weight_decay: float = Field(ge=0)
-    """Weight decay of AdamW."""
-    warmup: float = Field(ge=0, lt=1)
-    """Share of the steps in which the learning rate rises."""
-    batch: int = Field(ge=1)
-    """Samples per optimizer step, over all processes."""
-    precision: Literal["fp32", "bf16"]
-    """Number format of the forward pass."""
     freeze_encoder_in_phase3: bool
     """Keep the series encoder as phase 2 left it (ambiguity 15)."""
-
-
-class Launch(Section):
-    """How training is started. The number of processes is recorded, not compared."""
-
-    processes: int = Field(ge=1)
-    """Processes per job, one GPU each."""
-    deepspeed: bool
-    """Train through DeepSpeed (ZeRO stage 2)."""
+    optimizer: Optimizer
+    """What the phases have in common."""
+    launch: Launch
+    """How the jobs are started."""

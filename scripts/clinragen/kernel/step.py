@@ -1,11 +1,12 @@
 """A step: a function whose signature is its command line.
 
-An argument annotated `Path` is an input file, `list[Path]` several, `Out` or `SharedOut` an output,
+An argument annotated `Path` is an input file, `list[Path]` any number of them, `Out` or `SharedOut` an output,
 a settings class a JSON object checked by that class, and `int`, `float`, `str`, `bool` plain values.
 `run` parses, logs, seeds, commits the outputs by renaming them and writes a record beside each.
 """
 
 import argparse
+import hashlib
 import inspect
 import json
 import logging
@@ -27,10 +28,22 @@ from clinragen.kernel.digest import code_digest, kernel_digest
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.outputs import Out, SharedOut
 
-__all__ = ["Out", "SharedOut", "run", "stand_in", "stand_ins"]
+__all__ = [
+    "Out",
+    "SharedOut",
+    "after_commit",
+    "distributed",
+    "fingerprint",
+    "main_process",
+    "run",
+    "stand_in",
+    "stand_ins",
+]
 
 log = logging.getLogger("step")
 _stand_ins: set[str] = set()
+_after_commit: list[Callable[[], None]] = []
+_identity: dict[str, Any] = {}
 
 
 def stand_in(label: str) -> None:
@@ -41,6 +54,31 @@ def stand_in(label: str) -> None:
 def stand_ins() -> list[str]:
     """Labels of all stand-ins among this step's ancestors and its own, sorted."""
     return sorted(_stand_ins)
+
+
+def after_commit(action: Callable[[], None]) -> None:
+    """Do something once the outputs stand under their final names, such as removing scratch files."""
+    _after_commit.append(action)
+
+
+def fingerprint() -> str:
+    """Hash of what this step is about to do: its command line, its code and the content of its inputs.
+
+    Scratch files that outlive a killed job may be used again only under the same fingerprint.
+    """
+    inputs = [record.describe(p)["sha256"] for p in _identity["inputs"]]
+    facts = [_identity["argv"], code_digest(_identity["rule"]), inputs]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def distributed() -> bool:
+    """Whether this process is one of several of the same step (torchrun sets RANK)."""
+    return "RANK" in os.environ
+
+
+def main_process() -> bool:
+    """Whether this process commits the outputs: exactly one of a step does."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
@@ -77,7 +115,9 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
     rule = function.__name__
     started, clock = datetime.now(UTC), time.monotonic()
     _stand_ins.clear()
+    _after_commit.clear()
     inputs = [p for a in arguments.values() for p in (a if isinstance(a, list) else [a]) if isinstance(p, Path)]
+    _identity.update(rule=rule, argv=argv, inputs=inputs)
     log.info("%s: %s", rule, shlex.join(["python", f"scripts/{rule}.py", *argv]))
     for path in inputs:
         if not path.exists():
@@ -91,7 +131,7 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
 
     function(**arguments)
 
-    if not _is_main_process():
+    if not main_process():
         return
     described_inputs = [record.describe(p) for p in inputs]
     for out in outputs:
@@ -126,6 +166,8 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
         record.write_record(out.final, {"output": facts, **common})
         size = f"{rows} rows, " if rows is not None else ""
         log.info("wrote %s: %s%d bytes, sha256 %s", out.final, size, facts["bytes"], facts["sha256"][:12])
+    for action in _after_commit:
+        action()
     log.info("%s: done in %.1f s", rule, time.monotonic() - clock)
 
 
@@ -138,7 +180,7 @@ def _parse(function: Callable[..., None], argv: list[str]) -> dict[str, Any]:
     for name, kind in kinds.items():
         flag = "--" + name.replace("_", "-")
         if kind == list[Path]:
-            parser.add_argument(flag, dest=name, nargs="+", type=Path, required=True)
+            parser.add_argument(flag, dest=name, nargs="*", type=Path, required=True)
         elif kind is bool:
             parser.add_argument(flag, dest=name, type=_boolean, required=True)
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -178,8 +220,3 @@ def _rows(path: Path) -> int | None:
     import pyarrow.parquet
 
     return pyarrow.parquet.read_metadata(path).num_rows
-
-
-def _is_main_process() -> bool:
-    """One process of a distributed run commits; the launchers number them in RANK."""
-    return os.environ.get("RANK", "0") == "0"

@@ -19,6 +19,9 @@ PREDICTIONS = Table(
 SCORES = Table(
     "scores",
     (
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("model", pa.string(), "row of the paper's tables"),
+        Column("seed", pa.int64(), "seed of the training"),
         Column("average", pa.string(), "micro or macro"),
         Column("metric", pa.string(), "precision, recall or f1"),
         Column("value", pa.float64(), "value"),

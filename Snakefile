@@ -1,0 +1,59 @@
+"""Reproduction of ClinRaGen: from raw MIMIC files to the paper's tables, and back."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+CONFIG = validated(config)
+
+
+wildcard_constraints:
+    dataset="mimic3|mimic4",
+    backbone="[^/]+",
+    target="rationales|diagnoses",
+    vocabulary="knowledge|standard",
+    model="[^/]+",
+    seed=r"\d+",
+    number=r"\d+",
+
+
+localrules:
+    all,
+    tables,
+    audit,
+
+
+rule all:
+    """Everything: tables, audit, and what stands behind them."""
+    input:
+        table_files(),
+        "<results>/audit/lineage.csv",
+
+
+rule tables:
+    """The paper's tables with our values beside them."""
+    input:
+        table_files(),
+
+
+rule audit:
+    """What made every output behind the tables."""
+    input:
+        "<results>/audit/lineage.csv",
+
+
+include: "rules/demo.smk"
+include: "rules/extract.smk"
+include: "rules/benchmark.smk"
+include: "rules/knowledge.smk"
+include: "rules/rationale.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/audit.smk"

@@ -1,0 +1,38 @@
+# Stage audit: what made the results.
+#
+# takes  the records beside all outputs behind the tables
+# makes  <results>/audit/lineage.csv   a row per output: rule, hashes, code, commit, inputs, raw files reached
+
+
+localrules:
+    audit_lineage,
+
+
+rule audit_lineage:
+    """Every output behind the targets, with what made it and the raw files that it reaches."""
+    input:
+        targets=table_files(),
+        data=data_files(),
+    output:
+        lineage=report(
+            "<results>/audit/lineage.csv",
+            caption="../docs/captions/lineage.rst",
+            category="Audit",
+            labels={"file": "lineage"},
+        ),
+    log:
+        "<logs>/audit_lineage/all.log",
+    benchmark:
+        "<benchmarks>/audit_lineage/all.jsonl"
+    conda:
+        "../envs/audit.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_digest("audit_lineage"),
+        origins=origins(),
+    shell:
+        "python scripts/audit_lineage.py --targets {input} --origins {params.origins:q}"
+        " --lineage {output.lineage} > {log} 2>&1"

@@ -1,0 +1,168 @@
+# Stage benchmark: from the cohort to samples that a model can read.
+#
+# takes  <results>/{dataset}/extract/*
+# makes  <results>/{dataset}/benchmark/labels.parquet       25 phenotypes per stay
+#        <results>/{dataset}/benchmark/prevalence.csv       how often, beside the published benchmark
+#        <results>/{dataset}/benchmark/courses.parquet      cleaned hospital courses
+#        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
+#        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their parts
+#        <results>/{dataset}/benchmark/attrition.csv        what every step since the raw files left over
+#        <results>/{dataset}/benchmark/series.parquet       regular, gapless, scaled series
+#        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training part
+#        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
+#        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training part
+
+
+rule benchmark_labels:
+    """Phenotypes of every stay."""
+    input:
+        diagnoses="<results>/{dataset}/extract/diagnoses.parquet",
+        stays="<results>/{dataset}/extract/stays.parquet",
+        phenotypes="resources/phenotypes.csv",
+        icd10="resources/phenotype_icd10.csv",
+    output:
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        prevalence=report(
+            "<results>/{dataset}/benchmark/prevalence.csv",
+            caption="../docs/captions/prevalence.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "file": "prevalence"},
+        ),
+    log:
+        "<logs>/benchmark_labels/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_labels/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("benchmark_labels"),
+    shell:
+        "python scripts/benchmark_labels.py --diagnoses {input.diagnoses} --stays {input.stays}"
+        " --phenotypes {input.phenotypes} --icd10 {input.icd10}"
+        " --labels {output.labels} --prevalence {output.prevalence} > {log} 2>&1"
+
+
+rule benchmark_courses:
+    """Cleaned hospital course of every stay that has one."""
+    input:
+        notes="<results>/{dataset}/extract/notes.parquet",
+        stop_words="resources/stop_words.txt",
+    output:
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        headings="<results>/{dataset}/benchmark/headings.csv",
+    log:
+        "<logs>/benchmark_courses/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_courses/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_digest("benchmark_courses"),
+        course=setting("benchmark.course"),
+    shell:
+        "python scripts/benchmark_courses.py --notes {input.notes} --stop-words {input.stop_words}"
+        " --settings {params.course:q} --courses {output.courses} --headings {output.headings}"
+        " > {log} 2>&1"
+
+
+rule benchmark_samples:
+    """Stays with measurements and a hospital course, in their parts, and the whole attrition."""
+    input:
+        stays="<results>/{dataset}/extract/stays.parquet",
+        events="<results>/{dataset}/extract/events.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        attrition=expand(
+            "<results>/{{dataset}}/extract/attrition_{table}.csv",
+            table=["stays", "diagnoses", "events", "notes"],
+        ),
+    output:
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        attrition=report(
+            "<results>/{dataset}/benchmark/attrition.csv",
+            caption="../docs/captions/attrition.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "file": "attrition"},
+        ),
+    log:
+        "<logs>/benchmark_samples/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_samples/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code_digest("benchmark_samples"),
+        split=setting("benchmark.split"),
+    shell:
+        "python scripts/benchmark_samples.py --stays {input.stays} --events {input.events}"
+        " --courses {input.courses} --attrition {input.attrition} --split {params.split:q}"
+        " --samples {output.samples} --total {output.attrition} > {log} 2>&1"
+
+
+rule benchmark_series:
+    """Regular, gapless, scaled series of every sample."""
+    input:
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        stays="<results>/{dataset}/extract/stays.parquet",
+        events="<results>/{dataset}/extract/events.parquet",
+        variables="resources/variables.csv",
+    output:
+        series="<results>/{dataset}/benchmark/series.parquet",
+        scales="<results>/{dataset}/benchmark/scales.csv",
+    log:
+        "<logs>/benchmark_series/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_series/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        code=code_digest("benchmark_series"),
+        series=setting("benchmark.series"),
+    shell:
+        "python scripts/benchmark_series.py --samples {input.samples} --stays {input.stays}"
+        " --events {input.events} --variables {input.variables} --settings {params.series:q}"
+        " --series {output.series} --scales {output.scales} > {log} 2>&1"
+
+
+rule benchmark_captions:
+    """Anomalies of every sample in words, by fences of the training part."""
+    input:
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        events="<results>/{dataset}/extract/events.parquet",
+        variables="resources/variables.csv",
+    output:
+        captions="<results>/{dataset}/benchmark/captions.parquet",
+        fences="<results>/{dataset}/benchmark/fences.csv",
+    log:
+        "<logs>/benchmark_captions/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_captions/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=code_digest("benchmark_captions"),
+        number=setting("benchmark.series.variables"),
+        captions=setting("benchmark.captions"),
+    shell:
+        "python scripts/benchmark_captions.py --samples {input.samples} --events {input.events}"
+        " --variables {input.variables} --number {params.number} --settings {params.captions:q}"
+        " --captions {output.captions} --fences {output.fences} > {log} 2>&1"

@@ -1,0 +1,121 @@
+# Stage extract: from raw MIMIC files to the cohort and what is known of it.
+#
+# takes  the raw tables of resources/raw_tables.yaml
+# makes  <results>/{dataset}/extract/stays.parquet        ICU stays of the cohort
+#        <results>/{dataset}/extract/diagnoses.parquet    billing codes of their admissions
+#        <results>/{dataset}/extract/events.parquet       measurements of the 17 variables
+#        <results>/{dataset}/extract/notes.parquet        discharge notes
+#        <results>/{dataset}/extract/attrition_*.csv      what each step left over
+
+
+rule extract_stays:
+    """Adult ICU stays without transfers, one per admission."""
+    input:
+        raw=raw_tables("icustays", "admissions", "patients"),
+    output:
+        stays="<results>/{dataset}/extract/stays.parquet",
+        attrition="<results>/{dataset}/extract/attrition_stays.csv",
+    log:
+        "<logs>/extract_stays/{dataset}.log",
+    benchmark:
+        "<benchmarks>/extract_stays/{dataset}.jsonl"
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=duckdb_memory(),
+        duckdb_mb=CONFIG.extract.memory_limit_mb,
+        runtime=30,
+    params:
+        code=code_digest("extract_stays"),
+        cohort=setting("extract.cohort"),
+    shell:
+        "python scripts/extract_stays.py --raw {input.raw} --dataset {wildcards.dataset}"
+        " --cohort {params.cohort:q} --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --stays {output.stays} --attrition {output.attrition} > {log} 2>&1"
+
+
+rule extract_diagnoses:
+    """Billing codes of the admissions of the cohort."""
+    input:
+        raw=raw_tables("diagnoses_icd"),
+        stays="<results>/{dataset}/extract/stays.parquet",
+    output:
+        diagnoses="<results>/{dataset}/extract/diagnoses.parquet",
+        attrition="<results>/{dataset}/extract/attrition_diagnoses.csv",
+    log:
+        "<logs>/extract_diagnoses/{dataset}.log",
+    benchmark:
+        "<benchmarks>/extract_diagnoses/{dataset}.jsonl"
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=duckdb_memory(),
+        duckdb_mb=CONFIG.extract.memory_limit_mb,
+        runtime=30,
+    params:
+        code=code_digest("extract_diagnoses"),
+    shell:
+        "python scripts/extract_diagnoses.py --raw {input.raw} --stays {input.stays}"
+        " --dataset {wildcards.dataset} --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --diagnoses {output.diagnoses} --attrition {output.attrition} > {log} 2>&1"
+
+
+rule extract_events:
+    """Measurements of the 17 variables during the stays of the cohort."""
+    input:
+        raw=raw_tables("chartevents", "labevents"),
+        stays="<results>/{dataset}/extract/stays.parquet",
+        items="resources/items.csv",
+        variables="resources/variables.csv",
+    output:
+        events="<results>/{dataset}/extract/events.parquet",
+        attrition="<results>/{dataset}/extract/attrition_events.csv",
+    log:
+        "<logs>/extract_events/{dataset}.log",
+    benchmark:
+        "<benchmarks>/extract_events/{dataset}.jsonl"
+    conda:
+        "../envs/extract.yaml"
+    threads: 2
+    resources:
+        mem_mb=duckdb_memory(),
+        duckdb_mb=CONFIG.extract.memory_limit_mb,
+        runtime=240,
+    params:
+        code=code_digest("extract_events"),
+    shell:
+        "python scripts/extract_events.py --raw {input.raw} --stays {input.stays}"
+        " --items {input.items} --variables {input.variables} --dataset {wildcards.dataset}"
+        " --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --events {output.events} --attrition {output.attrition} > {log} 2>&1"
+
+
+rule extract_notes:
+    """Discharge reports of the admissions of the cohort."""
+    input:
+        raw=raw_tables("noteevents"),
+        stays="<results>/{dataset}/extract/stays.parquet",
+    output:
+        notes="<results>/{dataset}/extract/notes.parquet",
+        attrition="<results>/{dataset}/extract/attrition_notes.csv",
+    log:
+        "<logs>/extract_notes/{dataset}.log",
+    benchmark:
+        "<benchmarks>/extract_notes/{dataset}.jsonl"
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=duckdb_memory(),
+        duckdb_mb=CONFIG.extract.memory_limit_mb,
+        runtime=60,
+    params:
+        code=code_digest("extract_notes"),
+        notes=setting("extract.notes"),
+    shell:
+        "python scripts/extract_notes.py --raw {input.raw} --stays {input.stays}"
+        " --dataset {wildcards.dataset} --settings {params.notes:q}"
+        " --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --notes {output.notes} --attrition {output.attrition} > {log} 2>&1"

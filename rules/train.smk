@@ -1,0 +1,171 @@
+# Stage train: the language models, and the three phases of distillation.
+#
+# takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, <results>/knowledge/vocabulary-*
+# makes  <results>/backbones/{backbone}                                           fetched language model
+#        <results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1          notes
+#        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2   labs
+#        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3   both
+#
+# The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
+
+
+localrules:
+    train_backbone,
+
+
+rule train_backbone:
+    """A language model and its tokenizer, copied to where every job finds them without a network."""
+    output:
+        backbone=directory("<results>/backbones/{backbone}"),
+    log:
+        "<logs>/train_backbone/{backbone}.log",
+    benchmark:
+        "<benchmarks>/train_backbone/{backbone}.jsonl"
+    wildcard_constraints:
+        backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source != "tiny"),
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        code=code_digest("train_backbone"),
+        settings=setting("backbones.{backbone}"),
+    shell:
+        "python scripts/train_backbone.py --settings {params.settings:q}"
+        " --backbone {output.backbone} > {log} 2>&1"
+
+
+rule train_phase1:
+    """Distil rationales from notes into the language model (equation 4)."""
+    input:
+        backbone="<results>/backbones/{backbone}",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        series="<results>/{dataset}/benchmark/series.parquet",
+        rationales=rationales_of,
+    output:
+        model=directory("<results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1"),
+    log:
+        "<logs>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.jsonl"
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: CONFIG.train.launch.processes
+    resources:
+        gpu=CONFIG.train.launch.processes,
+        mem_mb=scaled(24000),
+        runtime=scaled(1440),
+    params:
+        code=code_digest("train_phase1"),
+        steps=setting("benchmark.series.max_steps"),
+        student=setting("student"),
+        phase=setting("train.phase1"),
+        optimizer=setting("train.optimizer"),
+        launch=setting("train.launch"),
+        launcher=launcher(),
+        checkpoints=scratch("{dataset}/train/{backbone}/{target}/seed{seed}/checkpoints-phase1"),
+    shell:
+        "{params.launcher} scripts/train_phase1.py --backbone {input.backbone}"
+        " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
+        " --series {input.series} --rationales {input.rationales} --steps {params.steps}"
+        " --student {params.student:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --seed {wildcards.seed} --checkpoints {params.checkpoints}"
+        " --model {output.model} > {log} 2>&1"
+
+
+rule train_phase2:
+    """Distil rationales from labs through the knowledge-augmented attention (equation 7)."""
+    input:
+        phase1="<results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1",
+        vocabulary="<results>/knowledge/vocabulary-{backbone}-{vocabulary}.json",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        series="<results>/{dataset}/benchmark/series.parquet",
+        rationales=rationales_of,
+    output:
+        model=directory(
+            "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2"
+        ),
+    log:
+        "<logs>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: CONFIG.train.launch.processes
+    resources:
+        gpu=CONFIG.train.launch.processes,
+        mem_mb=scaled(24000),
+        runtime=scaled(1440),
+    params:
+        code=code_digest("train_phase2"),
+        steps=setting("benchmark.series.max_steps"),
+        student=setting("student"),
+        phase=setting("train.phase2"),
+        optimizer=setting("train.optimizer"),
+        launch=setting("train.launch"),
+        launcher=launcher(),
+        checkpoints=scratch(
+            "{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/checkpoints-phase2"
+        ),
+    shell:
+        "{params.launcher} scripts/train_phase2.py --phase1 {input.phase1}"
+        " --vocabulary {input.vocabulary}"
+        " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
+        " --series {input.series} --rationales {input.rationales} --steps {params.steps}"
+        " --student {params.student:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --seed {wildcards.seed} --checkpoints {params.checkpoints}"
+        " --model {output.model} > {log} 2>&1"
+
+
+rule train_phase3:
+    """Distil rationales from notes and labs together (equation 8)."""
+    input:
+        phase2="<results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        series="<results>/{dataset}/benchmark/series.parquet",
+        rationales=rationales_of,
+    output:
+        model=directory(
+            "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3"
+        ),
+    log:
+        "<logs>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: CONFIG.train.launch.processes
+    resources:
+        gpu=CONFIG.train.launch.processes,
+        mem_mb=scaled(24000),
+        runtime=scaled(1440),
+    params:
+        code=code_digest("train_phase3"),
+        steps=setting("benchmark.series.max_steps"),
+        student=setting("student"),
+        phase=setting("train.phase3"),
+        optimizer=setting("train.optimizer"),
+        launch=setting("train.launch"),
+        launcher=launcher(),
+        freeze=setting("train.freeze_encoder_in_phase3"),
+        checkpoints=scratch(
+            "{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/checkpoints-phase3"
+        ),
+    shell:
+        "{params.launcher} scripts/train_phase3.py --phase2 {input.phase2}"
+        " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
+        " --series {input.series} --rationales {input.rationales} --steps {params.steps}"
+        " --student {params.student:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --freeze-encoder {params.freeze} --seed {wildcards.seed}"
+        " --checkpoints {params.checkpoints} --model {output.model} > {log} 2>&1"

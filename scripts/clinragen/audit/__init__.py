@@ -1,0 +1,1 @@
+"""Stage audit: what made which output. It reads records only, never another stage's code."""

@@ -1,0 +1,70 @@
+"""A random language model in the shape of Flan-T5, with a tokenizer trained on authored texts."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import T5Config, T5ForConditionalGeneration, T5TokenizerFast
+
+PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
+SENTINELS = 100
+MOST_PIECES = 4000
+
+
+def build_tokenizer(texts: Iterable[str]) -> T5TokenizerFast:
+    """A Unigram tokenizer in the form of T5's, for text of any kind: all ASCII characters are pieces."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=MOST_PIECES,
+        special_tokens=[PAD, END, UNKNOWN],
+        unk_token=UNKNOWN,
+        initial_alphabet=[chr(c) for c in range(33, 127)],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    # In descending order of the sentinels; ascending ones are reversed on loading.
+    sentinels = [f"<extra_id_{i}>" for i in reversed(range(SENTINELS))]
+    scores = _scores(tokenizer)
+    vocabulary = [(piece, scores.get(piece, 0.0)) for piece, _ in pieces] + [(s, 0.0) for s in sentinels]
+    return T5TokenizerFast(vocab=vocabulary, extra_ids=SENTINELS)
+
+
+def build_model(vocabulary_size: int, seed: int) -> T5ForConditionalGeneration:
+    """A gated T5 of about a million random parameters with its own output layer, as Flan-T5 has."""
+    torch.manual_seed(seed)
+    model = T5ForConditionalGeneration(
+        T5Config(
+            vocab_size=vocabulary_size,
+            d_model=96,
+            d_kv=24,
+            d_ff=192,
+            num_layers=2,
+            num_decoder_layers=2,
+            num_heads=4,
+            dropout_rate=0.1,
+            feed_forward_proj="gated-gelu",
+            decoder_start_token_id=0,
+            # Flan-T5's outputs are not scaled; transformers reads that from this key.
+            tie_word_embeddings=False,
+        )
+    )
+    # An output layer of its own: transformers ties it again on loading if its values are the embeddings'.
+    model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) * 0.05)
+    return model
+
+
+def build_student(texts: Iterable[str], folder: Path, seed: int) -> None:
+    """Write model and tokenizer into a new folder, as `from_pretrained` expects them."""
+    tokenizer = build_tokenizer(texts)
+    build_model(len(tokenizer), seed).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _scores(tokenizer: Tokenizer) -> dict[str, float]:
+    return dict(json.loads(tokenizer.to_str())["model"]["vocab"])

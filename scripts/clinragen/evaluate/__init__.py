@@ -1,0 +1,1 @@
+"""Stage evaluate: predictions, scores, and the paper's tables beside ours."""

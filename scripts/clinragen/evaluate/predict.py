@@ -1,0 +1,45 @@
+"""What a trained student writes for every test sample."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+
+from clinragen.config.evaluate import Evaluate
+from clinragen.kernel.progress import progress
+from clinragen.model.inputs import Collator, Files, encode, load_tokenizer, read_samples
+from clinragen.model.student import BACKBONE, Student
+from clinragen.model.target_codec import parse_output
+from clinragen.tables.evaluate import PREDICTIONS
+
+
+def predict(checkpoint: Path, files: Files, steps: int, phenotypes: list[str], settings: Evaluate) -> pa.Table:
+    """Outputs and parsed phenotypes of all test samples, none left out (PREDICTIONS)."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    student = Student.load(checkpoint).to(device).eval()
+    tokenizer = load_tokenizer(checkpoint / BACKBONE)
+    samples = read_samples(files, "test", steps)
+    limits = student.settings.max_note_tokens, student.settings.max_target_tokens
+    encoded = encode(samples, tokenizer, *limits)
+    # Like lengths together: less padding, the same outputs.
+    order = sorted(range(len(samples)), key=lambda i: len(encoded[i]["input_ids"]))
+    collate = Collator(tokenizer)
+    texts: dict[int, str] = {}
+    for start in progress(range(0, len(order), settings.batch), "batches decoded"):
+        chosen = order[start : start + settings.batch]
+        batch = {k: v.to(device) for k, v in collate([encoded[i] for i in chosen]).items()}
+        ids = student.generate(batch, max_new_tokens=settings.max_new_tokens, num_beams=settings.beams, do_sample=False)
+        texts |= dict(zip(chosen, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True))
+    rows = []
+    for i, sample in enumerate(samples):
+        parsed = parse_output(texts[i], phenotypes)
+        rows.append(
+            {
+                "stay_id": sample.stay_id,
+                "output": texts[i],
+                "predicted": parsed.phenotypes,
+                "unknown": parsed.unknown,
+                "true": sample.phenotypes,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=PREDICTIONS.schema)

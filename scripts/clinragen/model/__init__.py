@@ -1,0 +1,1 @@
+"""The student: series encoder, knowledge-augmented attention, small language model, text formats."""

@@ -1,0 +1,148 @@
+"""The student: a small language model that reads notes and, through the KA attention, lab series."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoModelForSeq2SeqLM
+
+from clinragen.config.student import Student as Settings
+from clinragen.kernel.errors import UserError
+from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
+from clinragen.model.series_encoder import SeriesEncoder
+
+Modality = Literal["notes", "labs", "both"]
+FACTS, SERIES_PARTS, BACKBONE = "student.json", "series.safetensors", "backbone"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a student must know to be built anew: channels and steps of the series, size of the vocabulary."""
+
+    channels: int
+    steps: int
+    vocabulary: int
+
+
+class Student(nn.Module):
+    """Backbone, series encoder and attention; `modality` says what it reads."""
+
+    # T5 swallows unknown arguments, so the Trainer would believe that it averages over accumulated batches.
+    accepts_loss_kwargs = False
+
+    def __init__(self, backbone: nn.Module, settings: Settings, modality: Modality) -> None:
+        super().__init__()
+        self.backbone, self.settings, self.modality = backbone, settings, modality
+        self.encoder: SeriesEncoder | None = None
+        self.attention: KnowledgeAttention | None = None
+        self.shape: Shape | None = None
+        self.frozen: set[str] = set()
+        self.register_state_dict_post_hook(_separate_shared_tensors)
+
+    def add_series_parts(self, channels: int, steps: int, token_ids: list[int]) -> None:
+        """Attach a new series encoder, and an attention over the backbone's embeddings of these tokens."""
+        self._build_series_parts(channels, steps, vocabulary_vectors(self.backbone.get_input_embeddings(), token_ids))
+
+    def _build_series_parts(self, channels: int, steps: int, vocabulary: Tensor) -> None:
+        self.shape = Shape(channels, steps, len(vocabulary))
+        self.encoder = SeriesEncoder(self.settings.series_encoder, channels, steps)
+        width = self.settings.series_encoder.width
+        self.attention = KnowledgeAttention(self.settings.attention, width, vocabulary)
+
+    def freeze(self, *parts: Literal["backbone", "encoder"]) -> None:
+        """Keep parts as they are: no gradient, and in evaluation mode."""
+        self.frozen = set(parts)
+        for name in parts:
+            getattr(self, name).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Student":
+        super().train(mode)
+        for name in self.frozen:
+            getattr(self, name).eval()
+        return self
+
+    def _embed(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, series: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Backbone inputs [batch, lab tokens + note tokens, d] and their mask."""
+        tokens, masks = [], []
+        if self.modality != "labs":
+            tokens.append(self.backbone.get_input_embeddings()(input_ids))
+            masks.append(attention_mask)
+        if self.modality != "notes":
+            labs = self.attention(self.encoder(series))
+            first = 0 if self.settings.lab_position == "prefix" else len(tokens)
+            tokens.insert(first, labs.to(self.backbone.get_input_embeddings().weight.dtype))
+            masks.insert(first, torch.ones(labs.shape[:2], dtype=torch.long, device=labs.device))
+        return {"inputs_embeds": torch.cat(tokens, 1), "attention_mask": torch.cat(masks, 1)}
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        series: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> Any:
+        """Loss and logits: note tokens [batch, length], series [batch, steps, channels], labels [batch, length]."""
+        return self.backbone(**self._embed(input_ids, attention_mask, series), labels=labels)
+
+    @torch.inference_mode()
+    def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:
+        """Token ids [batch, length] that the student writes."""
+        inputs = {k: batch.get(k) for k in ("input_ids", "attention_mask", "series")}
+        return self.backbone.generate(**self._embed(**inputs), **options)
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Parameters of each part, buffers left out."""
+        parts = {"backbone": self.backbone, "encoder": self.encoder, "attention": self.attention}
+        return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items() if part}
+
+    def save(self, folder: Path, tokenizer: Any) -> None:
+        """Write the student: `backbone/` is an ordinary transformers checkpoint with its tokenizer."""
+        self.backbone.save_pretrained(folder / BACKBONE)
+        tokenizer.save_pretrained(folder / BACKBONE)
+        if self.shape:
+            own = {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("backbone.")}
+            save_file(own, folder / SERIES_PARTS)
+        facts = {
+            "modality": self.modality,
+            "shape": vars(self.shape) if self.shape else None,
+            "settings": json.loads(self.settings.model_dump_json()),
+            "parameters": self.parameter_counts(),
+        }
+        (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, modality: Modality | None = None) -> "Student":
+        """Read a student; another modality than it was saved with may be asked for."""
+        try:
+            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{folder} holds no readable student checkpoint: {error}") from None
+        student = cls.from_backbone(folder / BACKBONE, Settings(**facts["settings"]), modality or facts["modality"])
+        if facts["shape"]:
+            shape = Shape(**facts["shape"])
+            own = load_file(folder / SERIES_PARTS)
+            student._build_series_parts(shape.channels, shape.steps, own["attention.vocabulary"])
+            student.load_state_dict({**student.state_dict(), **own})
+        return student
+
+    @classmethod
+    def from_backbone(cls, folder: Path, settings: Settings, modality: Modality) -> "Student":
+        """A student around a language model that lies in a folder; no network is asked."""
+        backbone = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        return cls(backbone, settings, modality)
+
+
+def _separate_shared_tensors(_module: nn.Module, state: dict[str, Tensor], _prefix: str, _metadata: dict) -> None:
+    """Give every name its own tensor: T5 ties embeddings, and safetensors stores no shared memory."""
+    seen: set[int] = set()
+    for name, tensor in state.items():
+        if tensor.data_ptr() in seen:
+            state[name] = tensor.clone()
+        seen.add(tensor.data_ptr())

@@ -1,0 +1,65 @@
+"""What the student writes: diagnoses first, then the rationales. Written and parsed here only."""
+
+import re
+from dataclasses import dataclass
+
+DIAGNOSES = "Diagnoses:"
+NOTE_RATIONALE = "Note rationale:"
+LAB_RATIONALE = "Lab rationale:"
+# One constant wording (ambiguity 21); it is no phenotype.
+NO_DISEASE = "no disease was diagnosed"
+# Tokenizers may move white space around words and punctuation.
+_MARKERS = re.compile(r"\b(?:diagnoses|note\s+rationale|lab\s+rationale)\s*:", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The parts of an output; `unknown` are names that are no phenotype."""
+
+    phenotypes: list[str]
+    unknown: list[str]
+    note_rationale: str | None
+    lab_rationale: str | None
+
+
+def write_target(phenotypes: list[str], note_rationale: str | None = None, lab_rationale: str | None = None) -> str:
+    """Target text; a rationale that is None is left out (phase 2 has no note, an ablation neither)."""
+    parts = [f"{DIAGNOSES} {', '.join(phenotypes) or NO_DISEASE}."]
+    for marker, rationale in ((NOTE_RATIONALE, note_rationale), (LAB_RATIONALE, lab_rationale)):
+        if rationale is not None:
+            # A marker inside a rationale would end it early.
+            parts.append(f"{marker} {_clean(_MARKERS.sub(' ', rationale))}")
+    return " ".join(parts)
+
+
+def parse_output(text: str, phenotypes: list[str]) -> Parsed:
+    """Parts of an output. A phenotype counts when its whole name stands in the disease section.
+
+    Case, white space and punctuation at the ends do not matter; order is the benchmark's (ambiguity 20).
+    """
+    marks = list(_MARKERS.finditer(text))
+    sections: dict[str, str] = {}
+    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        name = _clean(mark.group()).lower().replace(" :", ":")
+        end = following.start() if following else len(text)
+        sections.setdefault(name, text[mark.end() : end])
+    names = [_normal(n) for n in sections.get(DIAGNOSES.lower(), "").split(",")]
+    known = {_normal(p): p for p in phenotypes}
+    found = {known[n] for n in names if n in known}
+    note, lab = sections.get(NOTE_RATIONALE.lower()), sections.get(LAB_RATIONALE.lower())
+    return Parsed(
+        [p for p in phenotypes if p in found],
+        [n for n in names if n and n not in known and n != NO_DISEASE],
+        None if note is None else _clean(note),
+        None if lab is None else _clean(lab),
+    )
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _normal(name: str) -> str:
+    # Sentence pieces may stand apart from punctuation: "( adult )", "failure ; insufficiency".
+    name = re.sub(r"\s*([;()])\s*", r"\1", _clean(name).lower())
+    return name.strip(" .:;")

@@ -1,0 +1,1 @@
+"""Stage train: the three phases of distillation."""

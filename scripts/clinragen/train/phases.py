@@ -1,0 +1,60 @@
+"""The three phases: what each reads, what it writes, what it trains (section 3.2 of the paper)."""
+
+import logging
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from clinragen.kernel.step import after_commit
+from clinragen.model.inputs import channels_of, encode, load_tokenizer, read_samples
+from clinragen.model.student import BACKBONE, Modality, Student
+from clinragen.train.trainer import Job, finish, train_student
+
+log = logging.getLogger("train")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One phase: its modality, whether R^m belongs to its target, and the parts that it keeps as they are."""
+
+    modality: Modality
+    note_rationale: bool
+    frozen: tuple[Literal["backbone", "encoder"], ...] = ()
+
+
+PHASE1 = Plan("notes", note_rationale=True)
+PHASE2 = Plan("labs", note_rationale=False, frozen=("backbone",))
+PHASE3 = Plan("both", note_rationale=True)
+
+
+def train_phase1(job: Job, backbone: Path, folder: Path) -> None:
+    """L_note(theta), equation 4: the language model alone learns D, R^m and R^t from M."""
+    _train(job, PHASE1, Student.from_backbone(backbone, job.student, PHASE1.modality), backbone, folder)
+
+
+def train_phase2(job: Job, phase1: Path, token_ids: list[int], folder: Path) -> None:
+    """L_lab(phi), equation 7: new encoder and attention learn D and R^t before the frozen model of phase 1."""
+    student = Student.load(phase1, PHASE2.modality)
+    student.add_series_parts(channels_of(job.files.series), job.steps, token_ids)
+    _train(job, PHASE2, student, phase1 / BACKBONE, folder)
+
+
+def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> None:
+    """L_mm(theta, phi), equation 8: everything learns on, from where phases 1 and 2 ended."""
+    plan = replace(PHASE3, frozen=("encoder",)) if freeze_encoder else PHASE3
+    _train(job, plan, Student.load(phase2, plan.modality), phase2 / BACKBONE, folder)
+
+
+def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> None:
+    student.freeze(*plan.frozen)
+    tokenizer = load_tokenizer(start)
+    limits = job.student.max_note_tokens, job.student.max_target_tokens
+    training, validation = (
+        encode(read_samples(job.files, part, job.steps, plan.note_rationale), tokenizer, *limits)
+        for part in ("train", "validation")
+    )
+    log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
+    history = train_student(student, training, validation, tokenizer, job)
+    finish(student, tokenizer, history, folder)
+    after_commit(lambda: shutil.rmtree(job.checkpoints, ignore_errors=True))

@@ -1,0 +1,121 @@
+"""One phase of training with transformers' Trainer: resumable, selected on the validation part."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+
+from clinragen.config.student import Student as Settings
+from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.kernel.errors import UserError
+from clinragen.kernel.step import distributed, main_process
+from clinragen.model.inputs import Collator, Files
+from clinragen.model.student import Student
+from clinragen.train.checkpoints import last_whole, open_folder
+
+log = logging.getLogger("train")
+DEEPSPEED = {
+    "zero_optimization": {"stage": 2},
+    "bf16": {"enabled": "auto"},
+    "gradient_clipping": "auto",
+    "gradient_accumulation_steps": "auto",
+    "train_micro_batch_size_per_gpu": "auto",
+    # The optimizer is the Trainer's AdamW, not one of DeepSpeed's.
+    "zero_allow_untested_optimizer": True,
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all phases need: data, settings, seed, and the folder for checkpoints of a run under way."""
+
+    files: Files
+    steps: int
+    student: Settings
+    phase: Phase
+    optimizer: Optimizer
+    launch: Launch
+    seed: int
+    checkpoints: Path
+    fingerprint: str
+
+
+class _Story(TrainerCallback):
+    """Tells the losses in the log, one line an epoch."""
+
+    def on_log(self, args, state, control, logs=None, **_) -> None:  # type: ignore[no-untyped-def]
+        shown = {k: round(v, 4) for k, v in (logs or {}).items() if k in ("loss", "eval_loss", "learning_rate")}
+        if shown and main_process():
+            log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
+
+
+def train_student(
+    student: Student, training: list[dict], validation: list[dict], tokenizer: PreTrainedTokenizerBase, job: Job
+) -> list[dict]:
+    """Train in place, ending with the weights of the lowest validation loss; returns the log of losses.
+
+    Killed at any point, the next call with the same fingerprint goes on from the last checkpoint.
+    """
+    if not training or not validation:
+        raise UserError(f"{len(training)} training and {len(validation)} validation samples: too few to train")
+    arguments = TrainingArguments(
+        output_dir=str(job.checkpoints),
+        num_train_epochs=job.phase.epochs,
+        learning_rate=job.phase.learning_rate,
+        weight_decay=job.optimizer.weight_decay,
+        warmup_steps=job.optimizer.warmup,
+        lr_scheduler_type="linear",
+        per_device_train_batch_size=job.optimizer.batch // job.launch.processes,
+        per_device_eval_batch_size=job.optimizer.batch,
+        bf16=job.optimizer.precision == "bf16",
+        use_cpu=not torch.cuda.is_available(),
+        deepspeed=DEEPSPEED if job.launch.deepspeed else None,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        prediction_loss_only=True,
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,
+        seed=job.seed,
+        data_seed=job.seed,
+        report_to="none",
+        disable_tqdm=True,
+    )
+    if main_process():
+        open_folder(job.checkpoints, job.fingerprint)
+    if distributed():
+        torch.distributed.barrier()
+    trainer = Trainer(
+        model=student,
+        args=arguments,
+        train_dataset=training,
+        eval_dataset=validation,
+        data_collator=Collator(tokenizer),
+        callbacks=[EarlyStoppingCallback(job.phase.patience), _Story()],
+    )
+    resumed = last_whole(job.checkpoints)
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    history = trainer.state.log_history
+    if distributed():
+        # Without it processes that are still working are torn down with the first that ends.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+    return history
+
+
+def finish(student: Student, tokenizer: PreTrainedTokenizerBase, history: list[dict], folder: Path) -> None:
+    """Write the trained student and its losses into a new folder."""
+    if main_process():
+        folder.mkdir()
+        student.save(folder, tokenizer)
+        (folder / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,33 @@
+"""Command line of rule evaluate_predict."""
+
+from pathlib import Path
+
+from clinragen.config.evaluate import Evaluate
+from clinragen.kernel.step import Out, run
+
+
+def evaluate_predict(
+    checkpoint: Path,
+    samples: Path,
+    labels: Path,
+    courses: Path,
+    series: Path,
+    phenotypes: Path,
+    steps: int,
+    settings: Evaluate,
+    seed: int,
+    predictions: Out,
+) -> None:
+    """Outputs of a trained student on all test samples."""
+    from clinragen.evaluate.predict import predict
+    from clinragen.model.inputs import Files
+    from clinragen.registry.phenotypes import read_phenotypes
+    from clinragen.tables.evaluate import PREDICTIONS
+
+    files = Files(samples, labels, courses, series, rationales=[])
+    table = predict(checkpoint, files, steps, read_phenotypes(phenotypes), settings)
+    PREDICTIONS.write(table, predictions.path)
+
+
+if __name__ == "__main__":
+    run(evaluate_predict)

@@ -1,0 +1,21 @@
+"""Command line of rule evaluate_scores."""
+
+from pathlib import Path
+
+from clinragen.kernel.step import SharedOut, run
+
+
+def evaluate_scores(
+    predictions: Path, phenotypes: Path, dataset: str, model: str, seed: int, scores: SharedOut
+) -> None:
+    """Micro and macro precision, recall and F1 of one run."""
+    from clinragen.evaluate.scores import score
+    from clinragen.registry.phenotypes import read_phenotypes
+    from clinragen.tables.evaluate import PREDICTIONS, SCORES
+
+    names = read_phenotypes(phenotypes)
+    SCORES.write(score(PREDICTIONS.read(predictions), names, dataset, model, seed), scores.path)
+
+
+if __name__ == "__main__":
+    run(evaluate_scores)

@@ -1,0 +1,23 @@
+"""Command line of rule evaluate_table."""
+
+from pathlib import Path
+
+from clinragen.kernel.step import SharedOut, run, stand_ins
+
+
+def evaluate_table(
+    paper: Path, scores: list[Path], number: int, table: SharedOut, page: SharedOut, picture: SharedOut
+) -> None:
+    """One of the paper's tables with our values beside it, as CSV, as a page and as a picture."""
+    from clinragen.evaluate.pictures import draw_comparison
+    from clinragen.evaluate.tables import compare, read_paper, write_page
+    from clinragen.tables.evaluate import COMPARISON, SCORES
+
+    found = compare(read_paper(paper), [SCORES.read(path) for path in scores], stand_ins())
+    COMPARISON.write(found, table.path)
+    write_page(found, number, page.path)
+    draw_comparison(found, number, picture.path)
+
+
+if __name__ == "__main__":
+    run(evaluate_table)

@@ -1,0 +1,37 @@
+"""Command line of rule train_phase1."""
+
+from pathlib import Path
+
+from clinragen.config.student import Student
+from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.kernel.step import Out, fingerprint, run
+
+
+def train_phase1(
+    backbone: Path,
+    samples: Path,
+    labels: Path,
+    courses: Path,
+    series: Path,
+    rationales: list[Path],
+    steps: int,
+    student: Student,
+    phase: Phase,
+    optimizer: Optimizer,
+    launch: Launch,
+    seed: int,
+    checkpoints: str,
+    model: Out,
+) -> None:
+    """Distil rationales from notes into the language model."""
+    from clinragen.model.inputs import Files
+    from clinragen.train import phases
+    from clinragen.train.trainer import Job
+
+    files = Files(samples, labels, courses, series, rationales)
+    job = Job(files, steps, student, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
+    phases.train_phase1(job, backbone, model.path)
+
+
+if __name__ == "__main__":
+    run(train_phase1)

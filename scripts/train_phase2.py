@@ -1,0 +1,39 @@
+"""Command line of rule train_phase2."""
+
+from pathlib import Path
+
+from clinragen.config.student import Student
+from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.kernel.step import Out, fingerprint, run
+
+
+def train_phase2(
+    phase1: Path,
+    vocabulary: Path,
+    samples: Path,
+    labels: Path,
+    courses: Path,
+    series: Path,
+    rationales: list[Path],
+    steps: int,
+    student: Student,
+    phase: Phase,
+    optimizer: Optimizer,
+    launch: Launch,
+    seed: int,
+    checkpoints: str,
+    model: Out,
+) -> None:
+    """Distil rationales from labs through the knowledge-augmented attention."""
+    from clinragen.model.inputs import Files
+    from clinragen.model.vocabulary import read_vocabulary
+    from clinragen.train import phases
+    from clinragen.train.trainer import Job
+
+    files = Files(samples, labels, courses, series, rationales)
+    job = Job(files, steps, student, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
+    phases.train_phase2(job, phase1, read_vocabulary(vocabulary), model.path)
+
+
+if __name__ == "__main__":
+    run(train_phase2)

@@ -1,0 +1,38 @@
+"""Command line of rule train_phase3."""
+
+from pathlib import Path
+
+from clinragen.config.student import Student
+from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.kernel.step import Out, fingerprint, run
+
+
+def train_phase3(
+    phase2: Path,
+    samples: Path,
+    labels: Path,
+    courses: Path,
+    series: Path,
+    rationales: list[Path],
+    steps: int,
+    student: Student,
+    phase: Phase,
+    optimizer: Optimizer,
+    launch: Launch,
+    freeze_encoder: bool,
+    seed: int,
+    checkpoints: str,
+    model: Out,
+) -> None:
+    """Distil rationales from notes and labs together."""
+    from clinragen.model.inputs import Files
+    from clinragen.train import phases
+    from clinragen.train.trainer import Job
+
+    files = Files(samples, labels, courses, series, rationales)
+    job = Job(files, steps, student, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
+    phases.train_phase3(job, phase2, freeze_encoder, model.path)
+
+
+if __name__ == "__main__":
+    run(train_phase3)
