@@ -16,7 +16,7 @@ VITALS = (
     "Respiratory rate",
     "Oxygen saturation",
 )
-HOURS_BETWEEN = {"Fraction inspired oxygen": 3.0, "Temperature": 4.0, "Glucose": 5.0, "pH": 8.0, "Weight": 24.0}
+HOURS_BETWEEN = {"Fraction inspired oxygen": 3.0, "Temperature": 4.0, "Glucose": 5.0, "pH": 5.0, "Weight": 24.0}
 """Spacing of the rarer variables; the vitals come every one to two hours."""
 HOURS_BETWEEN_LABS = 6.0
 
@@ -57,17 +57,17 @@ class _Course:
         self, variable: str, stay: Stay, phenotypes: tuple[str, ...], evidence: Evidence, rng: np.random.Generator
     ) -> None:
         self.variable, self.stay, self.base = variable, stay, evidence.variables[variable]
-        self.own = 0.6 * self.base.sd * rng.standard_normal()
+        self.own = 0.6 * self.base.sd * float(_noise(1, rng)[0])
         shifts = [evidence.deviation(p, variable) for p in phenotypes]
         self.shift = max(shifts, key=abs, default=0.0) * self.base.sd
         # Weight hardly moves within a stay; the rest recovers or begins later.
         whole = variable == "Weight"
-        self.start = 0.0 if whole else stay.hours * rng.uniform(0.0, 0.12)
-        self.end = stay.hours if whole else self.start + stay.hours * rng.uniform(0.7, 0.88)
+        self.start = 0.0 if whole else stay.hours * rng.uniform(0.0, 0.08)
+        self.end = stay.hours if whole else self.start + stay.hours * rng.uniform(0.75, 0.92)
 
     def at(self, hours: np.ndarray, rng: np.random.Generator, lab: bool = False) -> list[Measurement]:
         """Values at these hours since admission to the ICU."""
-        noise = (0.05 if self.variable == "Weight" else 0.8) * self.base.sd * rng.standard_normal(len(hours))
+        noise = (0.05 if self.variable == "Weight" else 0.8) * self.base.sd * _noise(len(hours), rng)
         planted = np.where((hours >= self.start) & (hours <= self.end), self.shift, 0.0)
         values = np.clip(self.base.mean + self.own + noise + planted, self.base.low, self.base.high)
         rounded = np.round(values, self.base.decimals)
@@ -82,6 +82,11 @@ def _times(stay: Stay, low: float, high: float, rng: np.random.Generator) -> np.
     steps = rng.uniform(low, high, int(stay.hours / low) + 2)
     hours = np.cumsum(steps) - steps[0] + rng.uniform(0.1, 1.0)
     return hours[hours < stay.hours - 0.1]
+
+
+def _noise(number: int, rng: np.random.Generator) -> np.ndarray:
+    """Normal noise, cut off at two deviations so that chance never looks like planted evidence."""
+    return np.clip(rng.standard_normal(number), -2.0, 2.0)
 
 
 def _minute(time: datetime) -> datetime:
