@@ -5,6 +5,8 @@ import gzip
 import itertools
 import re
 import statistics
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from clinragen.demo.cohort import plan_cohort
 from clinragen.demo.evidence import name_stems, names_in, read_evidence
 from clinragen.demo.hospital_course import HEADINGS
 from clinragen.demo.raw_files import columns_of_tables
+from clinragen.kernel.record import read_record
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 EVIDENCE = read_evidence(RESOURCES / "demo" / "evidence.yaml")
@@ -70,7 +73,7 @@ def test_the_same_seed_gives_the_same_bytes(dataset, tmp_path):
     for name in ("one", "two", "other"):
         (tmp_path / name).mkdir()
     one, two = make(dataset, tmp_path / "one", 30), make(dataset, tmp_path / "two", 30)
-    other = make(dataset, tmp_path / "other", 30, seed=2)
+    other = make(dataset, tmp_path / "other", 30, seed=SEED + 1)
     for table in one:
         assert one[table].read_bytes() == two[table].read_bytes(), table
         assert one[table].read_bytes() != other[table].read_bytes(), table
@@ -124,7 +127,8 @@ def test_placeholders_are_those_of_the_release(raw):
 
 
 def stay_means(dataset: str, tables: dict) -> dict[str, dict[str, float]]:
-    """Mean per admission and variable, in the variable's unit, over what is charted in kept units."""
+    """Mean per admission and variable since the first ICU stay began, in the variable's unit."""
+    entered = {row["hadm_id"]: row["intime"] for row in reversed(tables["icustays"])}
     variable = {}
     with (RESOURCES / "items.csv").open(newline="") as file:
         for row in csv.DictReader(file):
@@ -133,7 +137,8 @@ def stay_means(dataset: str, tables: dict) -> dict[str, dict[str, float]]:
     values: dict[str, dict[str, list[float]]] = {}
     for row in (*tables["chartevents"], *tables["labevents"]):
         name, label = variable[row["itemid"]]
-        if name in EVIDENCE.variables and row["hadm_id"] and re.fullmatch(r"\d+(\.\d+)?", row["value"]):
+        inside = row["hadm_id"] and row["charttime"] >= entered[row["hadm_id"]]
+        if name in EVIDENCE.variables and inside and re.fullmatch(r"\d+(\.\d+)?", row["value"]):
             value = float(row["value"])
             if name == "Temperature" and value > 79:
                 value = (value - 32) * 5 / 9
@@ -265,3 +270,16 @@ def test_identifiers_agree_between_tables(raw):
     for table in ("icustays", "diagnoses_icd", "noteevents", "labevents"):
         assert {(r["subject_id"], r["hadm_id"]) for r in tables[table]} <= admissions
     assert {r["subject_id"] for r in tables["patients"]} == {s for s, _ in admissions}
+
+
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_the_step_writes_every_table_and_labels_it(dataset, tmp_path):
+    tables = columns_of_tables(RESOURCES / "raw_tables.yaml", dataset)
+    flags = ["--evidence", RESOURCES / "demo" / "evidence.yaml", "--items", RESOURCES / "items.csv"]
+    flags += ["--raw-tables", RESOURCES / "raw_tables.yaml", "--cohort", '{"patients": 20, "seed": 1}']
+    flags += [x for t in tables for x in (f"--{t.replace('_', '-')}", tmp_path / f"{t}.csv.gz")]
+    script = RESOURCES.parent / "scripts" / f"demo_{dataset}.py"
+    subprocess.run([sys.executable, script, *flags], check=True, capture_output=True)
+    for table in tables:
+        assert rows_of(tmp_path / f"{table}.csv.gz"), table
+        assert read_record(tmp_path / f"{table}.csv.gz")["stand_ins"] == ["synthetic cohort"]

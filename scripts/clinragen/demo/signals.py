@@ -16,7 +16,7 @@ VITALS = (
     "Respiratory rate",
     "Oxygen saturation",
 )
-HOURS_BETWEEN = {"Fraction inspired oxygen": 3.0, "Temperature": 4.0, "Glucose": 5.0, "pH": 5.0, "Weight": 24.0}
+HOURS_BETWEEN = {"Fraction inspired oxygen": 3.0, "Temperature": 4.0, "Glucose": 5.0, "pH": 5.0, "Weight": 8.0}
 """Spacing of the rarer variables; the vitals come every one to two hours."""
 HOURS_BETWEEN_LABS = 6.0
 
