@@ -7,12 +7,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.config.root import load_config
+from clinragen.demo.raw_files import find_table
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import TITLES, problems, raw_path
 from snakemake.exceptions import WorkflowError
 
-RESOURCES = "resources"
+# Texts of our own writing that the stand-ins are made of.
+AUTHORED_TEXTS = sorted(str(p) for p in Path("resources/knowledge").glob("*/*.md"))
 
 
 def validated(raw):
@@ -58,13 +60,23 @@ def raw_table(dataset, name, table):
     """Path of one raw table; asking for a table of your own copy checks all of your copies."""
     if dataset.source == "synthetic":
         return str(raw_path(name, f"<results>/{name}/raw", table))
-    if dataset.source == "open-demo" and not Path(dataset.raw).is_dir():
+    if dataset.source == "open-demo" and open_demo_to_download():
         return str(raw_path(name, dataset.raw, table))
     found = problems(CONFIG.datasets)
     if found:
         raise WorkflowError("\n".join(found))
     folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
     return str(raw_path(name, folder, table))
+
+
+def open_demo_to_download():
+    """Whether the open demo is asked for and none of its files is there."""
+    dataset = CONFIG.datasets.mimic3
+    if dataset is None or dataset.source != "open-demo":
+        return False
+    return not any(
+        raw_path("mimic3", dataset.raw, table).is_file() for table in ("icustays", "chartevents")
+    )
 
 
 def models(table):
@@ -100,10 +112,8 @@ def checkpoint_of(wildcards):
     """Input: the last checkpoint of a model; models share those that they agree on."""
     model = CONFIG.models[wildcards.model]
     vocabulary = "" if model.last_phase == 1 else f"-{model.vocabulary}"
-    return (
-        f"<results>/{wildcards.dataset}/train/{model.backbone}/{model.target}{vocabulary}"
-        f"/seed{wildcards.seed}/phase{model.last_phase}"
-    )
+    recipe = f"{model.backbone}/{model.target}{vocabulary}/seed{wildcards.seed}"
+    return f"<results>/{wildcards.dataset}/train/{recipe}/phase{model.last_phase}"
 
 
 def rationales_of(wildcards):
@@ -124,7 +134,7 @@ def title(wildcards):
 
 def origins():
     """Params: folders whose files need no record, the raw data and the resources."""
-    folders = [RESOURCES]
+    folders = ["resources"]
     for name in CONFIG.dataset_names():
         dataset = getattr(CONFIG.datasets, name)
         folders += [folder for folder in (dataset.raw, dataset.notes) if folder]

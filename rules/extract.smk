@@ -67,7 +67,7 @@ rule extract_events:
     input:
         raw=raw_tables("chartevents", "labevents"),
         stays="<results>/{dataset}/extract/stays.parquet",
-        items="resources/items.csv",
+        item_table="resources/items.csv",
         variables="resources/variables.csv",
     output:
         events="<results>/{dataset}/extract/events.parquet",
@@ -87,7 +87,7 @@ rule extract_events:
         code=code_digest("extract_events"),
     shell:
         "python scripts/extract_events.py --raw {input.raw} --stays {input.stays}"
-        " --items {input.items} --variables {input.variables} --dataset {wildcards.dataset}"
+        " --items {input.item_table} --variables {input.variables} --dataset {wildcards.dataset}"
         " --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
         " --events {output.events} --attrition {output.attrition} > {log} 2>&1"
 

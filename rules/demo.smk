@@ -1,0 +1,208 @@
+# Stage demo: stand-ins, defined only where the configuration asks for them.
+#
+# takes  resources/demo/*, resources/raw_tables.yaml, resources/items.csv    for the synthetic cohort
+#        the folder datasets.mimic3.raw                                      for the notes of the open demo
+# makes  <results>/{dataset}/raw/*                    raw tables of a synthetic MIMIC-III or MIMIC-IV
+#        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
+#        <results>/backbones/{backbone}               tiny language model in place of Flan-T5
+#        the folder datasets.mimic3.raw               the open demo itself, where it is not there yet
+
+
+rule demo_backbone:
+    """A random language model in the shape of Flan-T5, its tokenizer trained on the authored texts."""
+    input:
+        texts=[
+            "resources/demo/evidence.yaml",
+            "resources/phenotypes.csv",
+            "resources/variables.csv",
+            *AUTHORED_TEXTS,
+        ],
+    output:
+        backbone=directory("<results>/backbones/{backbone}"),
+    log:
+        "<logs>/demo_backbone/{backbone}.log",
+    benchmark:
+        "<benchmarks>/demo_backbone/{backbone}.jsonl"
+    wildcard_constraints:
+        backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source == "tiny"),
+    conda:
+        "../envs/demo.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest("demo_backbone"),
+        seed=setting("demo.seed"),
+    shell:
+        "python scripts/demo_backbone.py --texts {input.texts} --seed {params.seed}"
+        " --backbone {output.backbone} > {log} 2>&1"
+
+
+if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synthetic":
+
+    rule demo_mimic3:
+        """Raw files of a synthetic MIMIC-III with evidence planted for every phenotype."""
+        input:
+            evidence="resources/demo/evidence.yaml",
+            variable_items="resources/items.csv",
+            raw_tables="resources/raw_tables.yaml",
+        output:
+            patients="<results>/mimic3/raw/PATIENTS.csv.gz",
+            admissions="<results>/mimic3/raw/ADMISSIONS.csv.gz",
+            icustays="<results>/mimic3/raw/ICUSTAYS.csv.gz",
+            diagnoses_icd="<results>/mimic3/raw/DIAGNOSES_ICD.csv.gz",
+            chartevents="<results>/mimic3/raw/CHARTEVENTS.csv.gz",
+            labevents="<results>/mimic3/raw/LABEVENTS.csv.gz",
+            noteevents="<results>/mimic3/raw/NOTEEVENTS.csv.gz",
+        log:
+            "<logs>/demo_mimic3/mimic3.log",
+        benchmark:
+            "<benchmarks>/demo_mimic3/mimic3.jsonl"
+        conda:
+            "../envs/demo.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=code_digest("demo_mimic3"),
+            cohort=setting("demo"),
+        shell:
+            "python scripts/demo_mimic3.py --evidence {input.evidence} --items {input.variable_items}"
+            " --raw-tables {input.raw_tables} --cohort {params.cohort:q}"
+            " --patients {output.patients}"
+            " --admissions {output.admissions}"
+            " --icustays {output.icustays}"
+            " --diagnoses-icd {output.diagnoses_icd}"
+            " --chartevents {output.chartevents}"
+            " --labevents {output.labevents}"
+            " --noteevents {output.noteevents}"
+            " > {log} 2>&1"
+
+
+if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synthetic":
+
+    rule demo_mimic4:
+        """Raw files of a synthetic MIMIC-IV with evidence planted for every phenotype."""
+        input:
+            evidence="resources/demo/evidence.yaml",
+            variable_items="resources/items.csv",
+            raw_tables="resources/raw_tables.yaml",
+        output:
+            patients="<results>/mimic4/raw/hosp/patients.csv.gz",
+            admissions="<results>/mimic4/raw/hosp/admissions.csv.gz",
+            icustays="<results>/mimic4/raw/icu/icustays.csv.gz",
+            diagnoses_icd="<results>/mimic4/raw/hosp/diagnoses_icd.csv.gz",
+            chartevents="<results>/mimic4/raw/icu/chartevents.csv.gz",
+            labevents="<results>/mimic4/raw/hosp/labevents.csv.gz",
+            noteevents="<results>/mimic4/raw/note/discharge.csv.gz",
+        log:
+            "<logs>/demo_mimic4/mimic4.log",
+        benchmark:
+            "<benchmarks>/demo_mimic4/mimic4.jsonl"
+        conda:
+            "../envs/demo.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=10,
+        params:
+            code=code_digest("demo_mimic4"),
+            cohort=setting("demo"),
+        shell:
+            "python scripts/demo_mimic4.py --evidence {input.evidence} --items {input.variable_items}"
+            " --raw-tables {input.raw_tables} --cohort {params.cohort:q}"
+            " --patients {output.patients}"
+            " --admissions {output.admissions}"
+            " --icustays {output.icustays}"
+            " --diagnoses-icd {output.diagnoses_icd}"
+            " --chartevents {output.chartevents}"
+            " --labevents {output.labevents}"
+            " --noteevents {output.noteevents}"
+            " > {log} 2>&1"
+
+
+if (
+    CONFIG.datasets.mimic3 is not None
+    and CONFIG.datasets.mimic3.source != "synthetic"
+    and CONFIG.datasets.mimic3.notes == "synthetic"
+):
+
+    rule demo_notes:
+        """Stand-in discharge notes from the structured record, for the open demo, which has none."""
+        input:
+            admissions=raw_tables("admissions"),
+            icustays=raw_tables("icustays"),
+            labevents=raw_tables("labevents"),
+            procedures_icd=str(find_table(CONFIG.datasets.mimic3.raw, "procedures_icd")),
+            d_icd_procedures=str(find_table(CONFIG.datasets.mimic3.raw, "d_icd_procedures")),
+            d_labitems=str(find_table(CONFIG.datasets.mimic3.raw, "d_labitems")),
+            phenotypes="resources/phenotypes.csv",
+            raw_tables="resources/raw_tables.yaml",
+        output:
+            notes="<results>/{dataset}/demo/NOTEEVENTS.csv.gz",
+        log:
+            "<logs>/demo_notes/{dataset}.log",
+        benchmark:
+            "<benchmarks>/demo_notes/{dataset}.jsonl"
+        wildcard_constraints:
+            dataset="mimic3",
+        conda:
+            "../envs/demo.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            code=code_digest("demo_notes"),
+            source=setting("datasets.{dataset}.source"),
+        shell:
+            "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
+            " --labevents {input.labevents:q} --procedures-icd {input.procedures_icd:q}"
+            " --d-icd-procedures {input.d_icd_procedures:q} --d-labitems {input.d_labitems:q}"
+            " --phenotypes {input.phenotypes} --raw-tables {input.raw_tables}"
+            " --source {params.source} --notes {output.notes} > {log} 2>&1"
+
+
+if open_demo_to_download():
+
+    rule demo_download:
+        """The tables of the open MIMIC-III demo from PhysioNet, checked and packed."""
+        input:
+            pinned="resources/demo/open_demo_sha256.txt",
+        output:
+            patients=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "patients")),
+            admissions=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "admissions")),
+            icustays=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "icustays")),
+            diagnoses_icd=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "diagnoses_icd")),
+            chartevents=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "chartevents")),
+            labevents=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "labevents")),
+            procedures_icd=str(find_table(CONFIG.datasets.mimic3.raw, "procedures_icd")),
+            d_icd_procedures=str(find_table(CONFIG.datasets.mimic3.raw, "d_icd_procedures")),
+            d_labitems=str(find_table(CONFIG.datasets.mimic3.raw, "d_labitems")),
+        log:
+            "<logs>/demo_download/mimic3.log",
+        benchmark:
+            "<benchmarks>/demo_download/mimic3.jsonl"
+        conda:
+            "../envs/demo.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=30,
+        params:
+            code=code_digest("demo_download"),
+            base_url="https://physionet.org/files/mimiciii-demo/1.4",
+        shell:
+            "python scripts/demo_download.py --pinned {input.pinned} --base-url {params.base_url}"
+            " --patients {output.patients:q}"
+            " --admissions {output.admissions:q}"
+            " --icustays {output.icustays:q}"
+            " --diagnoses-icd {output.diagnoses_icd:q}"
+            " --chartevents {output.chartevents:q}"
+            " --labevents {output.labevents:q}"
+            " --procedures-icd {output.procedures_icd:q}"
+            " --d-icd-procedures {output.d_icd_procedures:q}"
+            " --d-labitems {output.d_labitems:q}"
+            " > {log} 2>&1"

@@ -1,0 +1,104 @@
+"""The open MIMIC-III demo from PhysioNet, checked against the release's checksums and against ours."""
+
+import gzip
+import hashlib
+import http.client
+import logging
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from clinragen.kernel.errors import UserError
+
+T = TypeVar("T")
+log = logging.getLogger("demo.download")
+
+CHECKSUMS = "SHA256SUMS.txt"
+ATTEMPTS = 4
+TIMEOUT_SECONDS = 60.0
+CHUNK = 1 << 20
+REMEDY = "download the files by hand into the folder of datasets.mimic3.raw, or run `make demo`, which needs no network"
+
+
+class _Transient(Exception):
+    """A failure that the next attempt may not have."""
+
+
+def read_checksums(text: str) -> dict[str, str]:
+    """SHA-256 per file name, from lines of `digest name`."""
+    lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {parts[1].lstrip("*").strip(): parts[0].lower() for parts in lines if len(parts) == 2}
+
+
+def download_tables(
+    base_url: str, destinations: dict[str, Path], pinned: dict[str, str], wait_seconds: float = 2.0
+) -> None:
+    """Download each `<NAME>.csv` of the release, packed, to its destination.
+
+    `pinned` are the checksums of the uncompressed files that we have seen; a table without one is
+    checked against the release's list only. Waits `wait_seconds`, doubled each time, between attempts.
+    Raises UserError with URL and remedy when a file is missing, incomplete or not what it should be.
+    """
+    base_url = base_url.rstrip("/")
+    listing = _retried(lambda: _text(f"{base_url}/{CHECKSUMS}"), f"{base_url}/{CHECKSUMS}", wait_seconds)
+    published = read_checksums(listing)
+    for table, destination in destinations.items():
+        name = f"{table}.csv"
+        url = f"{base_url}/{name}"
+        if name not in published:
+            raise UserError(f"{base_url}/{CHECKSUMS}: does not list {name}; is this the release 1.4 of the demo?")
+        if pinned.get(name, published[name]) != published[name]:
+            raise UserError(
+                f"{base_url}/{CHECKSUMS}: lists {name} as {published[name][:12]}..., known is {pinned[name][:12]}...; "
+                f"the release has changed or the answer is not PhysioNet's: {REMEDY}"
+            )
+        _retried(lambda url=url, to=destination, sha=published[name]: _fetch(url, to, sha), url, wait_seconds)
+        log.info("%s: checked and packed", url)
+
+
+def _retried(attempt: Callable[[], T], url: str, wait_seconds: float) -> T:
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            return attempt()
+        except urllib.error.HTTPError as error:
+            if error.code < 500 and error.code != 429:
+                raise UserError(f"{url}: answered {error.code} {error.reason}; {REMEDY}") from None
+            reason = f"answered {error.code} {error.reason}"
+        except (_Transient, urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+        if number < ATTEMPTS:
+            log.warning("%s: %s; attempt %d of %d", url, reason, number, ATTEMPTS)
+            time.sleep(wait_seconds * 2 ** (number - 1))
+    raise UserError(f"{url}: {reason}, in each of {ATTEMPTS} attempts; {REMEDY}")
+
+
+def _text(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
+        return answer.read().decode()
+
+
+def _fetch(url: str, destination: Path, sha256: str) -> None:
+    """One attempt; the destination appears only when its content is right."""
+    partial = destination.with_name(f".tmp-download-{destination.name}")
+    digest, received = hashlib.sha256(), 0
+    try:
+        with (
+            urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer,
+            partial.open("wb") as file,
+            gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
+        ):
+            expected = answer.headers.get("Content-Length")
+            while chunk := answer.read(CHUNK):
+                digest.update(chunk)
+                received += len(chunk)
+                packed.write(chunk)
+        if expected is not None and received != int(expected):
+            raise _Transient(f"ended after {received} of {expected} bytes")
+        if digest.hexdigest() != sha256:
+            raise _Transient(f"has SHA-256 {digest.hexdigest()[:12]}..., the release lists {sha256[:12]}...")
+        partial.replace(destination)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,42 @@
+"""Raw tables written as PhysioNet ships them: gzipped CSV, byte-identical for equal rows."""
+
+import gzip
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence], quoted: Iterable[str] = ()) -> None:
+    """Write a CSV; None is an empty field, the values of the `quoted` columns stand in quotes."""
+    always = [c in set(quoted) for c in columns]
+    header = ",".join(f'"{c}"' if any(always) else c for c in columns)
+    lines = [header, *(",".join(map(_field, row, always)) for row in rows)]
+    # No name and no time of writing in the header of the gzip file.
+    with path.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+        packed.write(("\n".join(lines) + "\n").encode())
+
+
+def _field(value: object, quote: bool) -> str:
+    if value is None or value == "":
+        return ""
+    text = str(value)
+    if quote or any(c in text for c in ',"\n'):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def columns_of_tables(declaration: Path, dataset: str) -> dict[str, list[str]]:
+    """All columns of each raw table of a dataset (resources/raw_tables.yaml)."""
+    tables = yaml.safe_load(declaration.read_text(encoding="utf-8"))[dataset]["tables"]
+    return {name: facts["columns"] for name, facts in tables.items()}
+
+
+def find_table(folder: str | Path, name: str) -> Path:
+    """The file of a table in a folder, of any case, .csv.gz before .csv; where there is none, NAME.csv.gz."""
+    wanted = Path(folder, f"{name.upper()}.csv.gz")
+    if not wanted.parent.is_dir():
+        return wanted
+    names = {wanted.name.lower(), wanted.name.removesuffix(".gz").lower()}
+    found = sorted(p for p in wanted.parent.iterdir() if p.name.lower() in names)
+    return found[-1] if found else wanted

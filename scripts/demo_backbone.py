@@ -1,0 +1,19 @@
+"""Command line of rule demo_backbone."""
+
+from pathlib import Path
+
+from clinragen.kernel.step import SharedOut, run, stand_in
+
+
+def demo_backbone(texts: list[Path], seed: int, backbone: SharedOut) -> None:
+    """A random language model in the shape of Flan-T5, its tokenizer trained on the authored texts."""
+    from clinragen.demo.tiny_student import build_student
+
+    stand_in("tiny random language model")
+    build_student(
+        [line for path in texts for line in path.read_text(encoding="utf-8").splitlines()], backbone.path, seed
+    )
+
+
+if __name__ == "__main__":
+    run(demo_backbone)

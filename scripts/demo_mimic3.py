@@ -1,0 +1,42 @@
+"""Command line of rule demo_mimic3."""
+
+from pathlib import Path
+
+from clinragen.config.datasets import DemoCohort
+from clinragen.kernel.step import Out, run, stand_in
+
+
+def demo_mimic3(
+    evidence: Path,
+    items: Path,
+    raw_tables: Path,
+    cohort: DemoCohort,
+    patients: Out,
+    admissions: Out,
+    icustays: Out,
+    diagnoses_icd: Out,
+    chartevents: Out,
+    labevents: Out,
+    noteevents: Out,
+) -> None:
+    """Raw files of a synthetic MIMIC-III with evidence planted for every phenotype."""
+    from clinragen.demo.charting import read_items
+    from clinragen.demo.evidence import read_evidence
+    from clinragen.demo.raw_files import columns_of_tables
+    from clinragen.demo.raw_mimic3 import write_mimic3
+
+    stand_in("synthetic cohort")
+    outputs = (patients, admissions, icustays, diagnoses_icd, chartevents, labevents, noteevents)
+    columns = columns_of_tables(raw_tables, "mimic3")
+    write_mimic3(
+        cohort.patients,
+        cohort.seed,
+        read_evidence(evidence),
+        read_items(items, "mimic3"),
+        columns,
+        {table: out.path for table, out in zip(columns, outputs, strict=True)},
+    )
+
+
+if __name__ == "__main__":
+    run(demo_mimic3)

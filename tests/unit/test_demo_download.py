@@ -1,0 +1,128 @@
+"""The download of the open demo, against a server on this machine."""
+
+import gzip
+import hashlib
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from clinragen.demo import download
+from clinragen.demo.download import download_tables, read_checksums
+from clinragen.kernel.errors import UserError
+
+PINNED = Path(__file__).parents[2] / "resources" / "demo" / "open_demo_sha256.txt"
+TABLE = b"row_id,subject_id\n1,10006\n" * 1000
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+class Release:
+    """A release on loopback; `faults` gives, per file, what the next answers do wrong."""
+
+    def __init__(self) -> None:
+        self.files = {"PATIENTS.csv": TABLE, "SHA256SUMS.txt": f"{sha(TABLE)} PATIENTS.csv\n".encode()}
+        self.faults: dict[str, list[str]] = {}
+        self.asked: Counter[str] = Counter()
+        release = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                name = self.path.rsplit("/", 1)[-1]
+                release.asked[name] += 1
+                fault = release.faults[name].pop(0) if release.faults.get(name) else ""
+                content = release.files.get(name)
+                if content is None or fault.isdigit():
+                    self.send_error(int(fault or 404))
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2] if fault == "truncated" else content)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/demo/"
+
+
+@pytest.fixture
+def release():
+    made = Release()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def fetch(release: Release, folder: Path, pinned: dict[str, str] | None = None) -> Path:
+    target = folder / "PATIENTS.csv.gz"
+    download_tables(release.url, {"PATIENTS": target}, pinned or {}, wait_seconds=0)
+    return target
+
+
+def test_a_table_is_packed_the_same_each_time(release, tmp_path):
+    first = fetch(release, tmp_path, {"PATIENTS.csv": sha(TABLE)})
+    assert gzip.decompress(first.read_bytes()) == TABLE
+    before = first.read_bytes()
+    assert fetch(release, tmp_path).read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["PATIENTS.csv.gz"]
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "truncated"])
+def test_a_passing_failure_is_retried(release, tmp_path, fault):
+    release.faults = {"PATIENTS.csv": [fault, fault]}
+    assert gzip.decompress(fetch(release, tmp_path).read_bytes()) == TABLE
+    assert release.asked["PATIENTS.csv"] == 3
+
+
+def test_a_truncated_answer_never_becomes_a_file(release, tmp_path):
+    release.faults = {"PATIENTS.csv": ["truncated"] * download.ATTEMPTS}
+    with pytest.raises(UserError, match=rf"PATIENTS\.csv: .*{len(TABLE) // 2} of {len(TABLE)} bytes.*make demo"):
+        fetch(release, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_file_never_becomes_a_file(release, tmp_path):
+    release.files["PATIENTS.csv"] = TABLE.replace(b"10006", b"10007")
+    with pytest.raises(UserError, match=r"PATIENTS\.csv: has SHA-256 .*the release lists"):
+        fetch(release, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_release_that_is_not_the_known_one_is_refused_before_its_download(release, tmp_path):
+    with pytest.raises(UserError, match=r"SHA256SUMS\.txt: lists PATIENTS\.csv as .*known is"):
+        fetch(release, tmp_path, {"PATIENTS.csv": "0" * 64})
+    assert release.asked["PATIENTS.csv"] == 0
+
+
+def test_a_missing_file_is_told_at_once_with_url_and_remedy(release, tmp_path):
+    del release.files["PATIENTS.csv"]
+    with pytest.raises(UserError, match=r"http://127.*/PATIENTS\.csv: answered 404.*by hand"):
+        fetch(release, tmp_path)
+    assert release.asked["PATIENTS.csv"] == 1
+
+
+def test_a_table_that_the_release_does_not_list_is_refused(release, tmp_path):
+    release.files["SHA256SUMS.txt"] = b""
+    with pytest.raises(UserError, match=r"does not list PATIENTS\.csv"):
+        fetch(release, tmp_path)
+
+
+def test_no_server_is_told_with_url_and_remedy(tmp_path, release):
+    release.server.shutdown()
+    release.server.server_close()
+    with pytest.raises(UserError, match=r"SHA256SUMS\.txt: .*in each of 4 attempts.*make demo"):
+        fetch(release, tmp_path)
+
+
+def test_known_checksums_are_whole():
+    known = read_checksums(PINNED.read_text())
+    assert len(known) == 11
+    assert all(name.endswith(".csv") and len(digest) == 64 for name, digest in known.items())
+    assert not {"CHARTEVENTS.csv", "LABEVENTS.csv"} & known.keys()
