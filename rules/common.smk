@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 from clinragen.config.root import load_config
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
+from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import problems, raw_path
 from snakemake.exceptions import WorkflowError
 
@@ -64,6 +65,28 @@ def raw_table(dataset, name, table):
         raise WorkflowError("\n".join(found))
     folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
     return str(raw_path(name, folder, table))
+
+
+def authored_texts(source):
+    """Input: the authored texts in place of PubMed or Wikipedia; none when the stage is online."""
+
+    def paths(wildcards):
+        if CONFIG.knowledge.source == "online":
+            return []
+        folder = Path(RESOURCES, "knowledge", source)
+        names = read_phenotypes(Path(workflow.basedir, RESOURCES, "phenotypes.csv"))
+        return [f"{folder}/{slug(name)}.md" for name in names]
+
+    return paths
+
+
+def journal(place):
+    """Params: a file under <results> that is no output: it outlives failures and reruns."""
+
+    def path(wildcards):
+        return f"{CONFIG.pathvars['results']}/{place.format(**wildcards)}"
+
+    return path
 
 
 def models(table=None):

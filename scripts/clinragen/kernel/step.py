@@ -1,6 +1,6 @@
 """A step: a function whose signature is its command line.
 
-An argument annotated `Path` is an input file, `list[Path]` several, `Out` or `SharedOut` an output,
+An argument annotated `Path` is an input file, `list[Path]` any number of them, `Out` or `SharedOut` an output,
 a settings class a JSON object checked by that class, and `int`, `float`, `str`, `bool` plain values.
 `run` parses, logs, seeds, commits the outputs by renaming them and writes a record beside each.
 """
@@ -138,7 +138,7 @@ def _parse(function: Callable[..., None], argv: list[str]) -> dict[str, Any]:
     for name, kind in kinds.items():
         flag = "--" + name.replace("_", "-")
         if kind == list[Path]:
-            parser.add_argument(flag, dest=name, nargs="+", type=Path, required=True)
+            parser.add_argument(flag, dest=name, nargs="*", type=Path, required=True)
         elif kind is bool:
             parser.add_argument(flag, dest=name, type=_boolean, required=True)
         elif isinstance(kind, type) and issubclass(kind, BaseModel):
