@@ -25,11 +25,9 @@ class Redirect(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request from the endpoint."""
-        url = self.endpoint.copy_with(query=request.url.query)
-        headers = [(k, v) for k, v in request.headers.raw if k.lower() != b"host"]
-        return self.inner.handle_request(
-            httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)
-        )
+        request.url = self.endpoint.copy_with(query=request.url.query)
+        request.headers["Host"] = request.url.netloc.decode()
+        return self.inner.handle_request(request)
 
     def close(self) -> None:
         """Close the connections."""
