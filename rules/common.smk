@@ -10,11 +10,10 @@ from clinragen.config.root import load_config
 from clinragen.demo.raw_files import find_table
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
+from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, problems, raw_path
 from snakemake.exceptions import WorkflowError
 
-# Texts of our own writing that the stand-ins are made of.
-AUTHORED_TEXTS = sorted(str(p) for p in Path("resources/knowledge").glob("*/*.md"))
 
 
 def validated(raw):
@@ -67,6 +66,17 @@ def raw_table(dataset, name, table):
         raise WorkflowError("\n".join(found))
     folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
     return str(raw_path(name, folder, table))
+
+
+def authored_texts(source):
+    """Input: the texts of our own writing in place of PubMed or Wikipedia, one per phenotype."""
+    names = read_phenotypes(Path("resources/phenotypes.csv"))
+    return [f"resources/knowledge/{source}/{slug(name)}.md" for name in names]
+
+
+def offline(files):
+    """Input: files that are read only where the knowledge does not come from the network."""
+    return files if CONFIG.knowledge.source == "offline" else []
 
 
 def open_demo_to_download():
@@ -142,7 +152,7 @@ def origins():
 
 
 def scratch(pattern):
-    """Params: a folder under the results that is no output, so that it outlives a killed job."""
+    """Params: a file or folder under the results that is no output: it outlives killed jobs and reruns."""
 
     def path(wildcards):
         return str(Path(CONFIG.pathvars["results"], pattern.format(**wildcards)))

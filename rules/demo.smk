@@ -15,7 +15,9 @@ rule demo_backbone:
             "resources/demo/evidence.yaml",
             "resources/phenotypes.csv",
             "resources/variables.csv",
-            *AUTHORED_TEXTS,
+            *authored_texts("pubmed"),
+            *authored_texts("wikipedia"),
+            "resources/prompts/examples.yaml",
         ],
     output:
         backbone=directory("<results>/backbones/{backbone}"),

@@ -11,9 +11,9 @@ class PubMed(Section):
     """Retrieval through NCBI's E-utilities."""
 
     endpoint: str
-    """Base URL of the E-utilities."""
-    email: str | None
-    """Your address, which NCBI asks for; the environment variable ENTREZ_EMAIL works too."""
+    """Base URL of the E-utilities. A change reruns nothing."""
+    email: str
+    """Your address, which NCBI asks for; empty: the environment variable ENTREZ_EMAIL. A change reruns nothing."""
     documents: int = Field(ge=1)
     """Abstracts retrieved per phenotype, by relevance."""
 
@@ -22,7 +22,7 @@ class Wikipedia(Section):
     """Retrieval through the MediaWiki API."""
 
     endpoint: str
-    """Address of the API."""
+    """Address of the API. A change reruns nothing."""
     documents: int = Field(ge=1)
     """Articles retrieved per phenotype."""
 
@@ -36,6 +36,8 @@ class Terms(Section):
     """Stop after so many rounds without a new term."""
     max_terms: int = Field(ge=1)
     """Most terms asked for per document."""
+    max_characters: int = Field(ge=100)
+    """Longest part of a document that the model sees, from its beginning."""
 
 
 class Knowledge(Section):

@@ -14,7 +14,7 @@ from clinragen.config.extract import Extract
 from clinragen.config.knowledge import Knowledge
 from clinragen.config.models import Model
 from clinragen.config.student import Backbone, Student
-from clinragen.config.teacher import Teacher
+from clinragen.config.teacher import Teacher, Transport
 from clinragen.config.train import Train
 from clinragen.kernel.errors import UserError
 
@@ -36,6 +36,8 @@ class Config(Section):
     """Stage knowledge."""
     teacher: Teacher
     """Teacher LLM."""
+    teacher_transport: Transport
+    """Connection to the teacher LLM."""
     backbones: dict[str, Backbone]
     """Small language models by name."""
     student: Student

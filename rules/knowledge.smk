@@ -1,0 +1,134 @@
+# Stage knowledge: from the names of the phenotypes to the vocabulary V^k.
+#
+# takes resources/knowledge (queries; offline also the authored texts), resources/prompts/terms.txt,
+#       <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and the teacher LLM
+# makes <results>/knowledge/pubmed.parquet, wikipedia.parquet             documents
+#       <results>/knowledge/terms.parquet, terms.csv                      key terms and where each was found
+#       <results>/knowledge/vocabulary-{backbone}-{vocabulary}.json       token ids
+#
+# What needs a network runs where Snakemake runs: compute nodes often have none. Addresses, keys and
+# retries go as resources, which Snakemake does not compare: they change no output.
+
+
+localrules:
+    knowledge_pubmed,
+    knowledge_wikipedia,
+    knowledge_terms,
+    knowledge_vocabulary,
+
+
+rule knowledge_pubmed:
+    """Abstracts on each phenotype, from PubMed or from the authored texts."""
+    input:
+        queries="resources/knowledge/queries.csv",
+        texts=offline(authored_texts("pubmed")),
+    output:
+        "<results>/knowledge/pubmed.parquet",
+    params:
+        code=code_digest("knowledge_pubmed"),
+        source=setting("knowledge.source"),
+        documents=setting("knowledge.pubmed.documents"),
+    log:
+        "<logs>/knowledge_pubmed/all.log",
+    benchmark:
+        "<benchmarks>/knowledge_pubmed/all.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+        endpoint=setting("knowledge.pubmed.endpoint"),
+        email=setting("knowledge.pubmed.email"),
+    shell:
+        "python scripts/knowledge_pubmed.py --queries {input.queries} --texts {input.texts}"
+        " --source {params.source} --documents {params.documents}"
+        " --endpoint {resources.endpoint:q} --email {resources.email:q} --out {output} > {log} 2>&1"
+
+
+rule knowledge_wikipedia:
+    """Articles on each phenotype, from Wikipedia or from the authored texts."""
+    input:
+        queries="resources/knowledge/queries.csv",
+        texts=offline(authored_texts("wikipedia")),
+    output:
+        "<results>/knowledge/wikipedia.parquet",
+    params:
+        code=code_digest("knowledge_wikipedia"),
+        source=setting("knowledge.source"),
+        documents=setting("knowledge.wikipedia.documents"),
+    log:
+        "<logs>/knowledge_wikipedia/all.log",
+    benchmark:
+        "<benchmarks>/knowledge_wikipedia/all.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+        endpoint=setting("knowledge.wikipedia.endpoint"),
+    shell:
+        "python scripts/knowledge_wikipedia.py --queries {input.queries} --texts {input.texts}"
+        " --source {params.source} --documents {params.documents}"
+        " --endpoint {resources.endpoint:q} --out {output} > {log} 2>&1"
+
+
+rule knowledge_terms:
+    """Key terms of each phenotype (equation 1) with the document that each was found in."""
+    input:
+        pubmed="<results>/knowledge/pubmed.parquet",
+        wikipedia="<results>/knowledge/wikipedia.parquet",
+        prompt="resources/prompts/terms.txt",
+    output:
+        terms="<results>/knowledge/terms.parquet",
+        readable="<results>/knowledge/terms.csv",
+    params:
+        code=code_digest("knowledge_terms"),
+        terms=setting("knowledge.terms"),
+        teacher=setting("teacher"),
+        journal=scratch("knowledge/journal/knowledge_terms.jsonl"),
+    log:
+        "<logs>/knowledge_terms/all.log",
+    benchmark:
+        "<benchmarks>/knowledge_terms/all.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=240,
+        transport=setting("teacher_transport"),
+    shell:
+        "python scripts/knowledge_terms.py --pubmed {input.pubmed} --wikipedia {input.wikipedia}"
+        " --prompt {input.prompt} --terms {params.terms:q} --teacher {params.teacher:q}"
+        " --transport {resources.transport:q} --journal {params.journal:q}"
+        " --out {output.terms} --readable {output.readable} > {log} 2>&1"
+
+
+rule knowledge_vocabulary:
+    """Token ids of the knowledge vocabulary V^k (equation 5), or of the whole vocabulary."""
+    input:
+        tokenizer="<results>/backbones/{backbone}",
+        terms=lambda wildcards: (
+            ["<results>/knowledge/terms.parquet"] if wildcards.vocabulary == "knowledge" else []
+        ),
+    output:
+        "<results>/knowledge/vocabulary-{backbone}-{vocabulary}.json",
+    params:
+        code=code_digest("knowledge_vocabulary"),
+    log:
+        "<logs>/knowledge_vocabulary/{backbone}-{vocabulary}.log",
+    benchmark:
+        "<benchmarks>/knowledge_vocabulary/{backbone}-{vocabulary}.jsonl"
+    wildcard_constraints:
+        vocabulary="knowledge|standard",
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python scripts/knowledge_vocabulary.py --tokenizer {input.tokenizer} --terms {input.terms}"
+        " --backbone {wildcards.backbone} --vocabulary {wildcards.vocabulary} --out {output} > {log} 2>&1"

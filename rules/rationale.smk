@@ -1,0 +1,83 @@
+# Stage rationale: what the teacher LLM writes about each sample.
+#
+# takes <results>/{dataset}/benchmark/samples, courses, labels, captions.parquet, resources/prompts
+# makes <results>/{dataset}/rationale/notes.parquet      note rationales R^m (equation 2)
+#       <results>/{dataset}/rationale/labs.parquet       lab rationales R^t (equation 3)
+# keeps  <results>/{dataset}/rationale/journal/*.jsonl    every answer of the teacher; no output, it outlives reruns
+#
+# Both need the teacher's server, so they run where Snakemake runs. How it is reached goes as a
+# resource, which Snakemake does not compare: it changes no output.
+
+
+localrules:
+    rationale_notes,
+    rationale_labs,
+
+
+rule rationale_notes:
+    """Note rationale R^m of every sample, test part included (the reference of the text metrics)."""
+    input:
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        prompt="resources/prompts/note_rationale.txt",
+        examples="resources/prompts/examples.yaml",
+    output:
+        "<results>/{dataset}/rationale/notes.parquet",
+    params:
+        code=code_digest("rationale_notes"),
+        source=setting("datasets.{dataset}.source"),
+        teacher=setting("teacher"),
+        journal=scratch("{dataset}/rationale/journal/rationale_notes.jsonl"),
+    log:
+        "<logs>/rationale_notes/{dataset}.log",
+    benchmark:
+        "<benchmarks>/rationale_notes/{dataset}.jsonl"
+    conda:
+        "../envs/rationale.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10080,
+        transport=setting("teacher_transport"),
+    shell:
+        "python scripts/rationale_notes.py --samples {input.samples} --courses {input.courses}"
+        " --labels {input.labels} --prompt {input.prompt} --examples {input.examples}"
+        " --dataset {wildcards.dataset} --source {params.source} --teacher {params.teacher:q}"
+        " --transport {resources.transport:q} --journal {params.journal:q} --out {output} > {log} 2>&1"
+
+
+rule rationale_labs:
+    """Lab rationale R^t of every sample, test part included (the reference of the text metrics)."""
+    input:
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        captions="<results>/{dataset}/benchmark/captions.parquet",
+        notes="<results>/{dataset}/rationale/notes.parquet",
+        prompt="resources/prompts/lab_rationale.txt",
+        examples="resources/prompts/examples.yaml",
+    output:
+        "<results>/{dataset}/rationale/labs.parquet",
+    params:
+        code=code_digest("rationale_labs"),
+        source=setting("datasets.{dataset}.source"),
+        teacher=setting("teacher"),
+        journal=scratch("{dataset}/rationale/journal/rationale_labs.jsonl"),
+    log:
+        "<logs>/rationale_labs/{dataset}.log",
+    benchmark:
+        "<benchmarks>/rationale_labs/{dataset}.jsonl"
+    conda:
+        "../envs/rationale.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10080,
+        transport=setting("teacher_transport"),
+    shell:
+        "python scripts/rationale_labs.py --samples {input.samples} --courses {input.courses}"
+        " --labels {input.labels} --captions {input.captions} --notes {input.notes}"
+        " --prompt {input.prompt} --examples {input.examples}"
+        " --dataset {wildcards.dataset} --source {params.source} --teacher {params.teacher:q}"
+        " --transport {resources.transport:q} --journal {params.journal:q} --out {output} > {log} 2>&1"

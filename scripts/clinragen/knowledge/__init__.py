@@ -1,0 +1,1 @@
+"""Stage knowledge: documents, key terms, vocabulary."""

@@ -1,0 +1,42 @@
+"""What both sources share: the query of each phenotype and the form of a document."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from clinragen.kernel.errors import UserError
+from clinragen.tables.knowledge import DOCUMENTS
+
+
+@dataclass(frozen=True)
+class Document:
+    """One retrieved text; `rank` counts from 1 in the order of relevance."""
+
+    phenotype: str
+    source: str
+    identifier: str
+    rank: int
+    title: str
+    text: str
+
+
+def read_queries(path: Path, source: str) -> dict[str, str]:
+    """Query per phenotype, from resources/knowledge/queries.csv; `source` names the column."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    empty = [row["phenotype"] for row in rows if not (row.get(source) or "").strip()]
+    if not rows or empty:
+        raise UserError(f"{path}: column {source} is empty for {empty or 'all phenotypes'}")
+    return {row["phenotype"]: row[source].strip() for row in rows}
+
+
+def table_of(documents: list[Document]) -> pa.Table:
+    """The documents as a table."""
+    return pa.Table.from_pylist([vars(d) for d in documents], schema=DOCUMENTS.schema)
+
+
+def documents_of(table: pa.Table) -> list[Document]:
+    """The documents of a table."""
+    return [Document(**row) for row in table.to_pylist()]

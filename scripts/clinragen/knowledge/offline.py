@@ -1,0 +1,29 @@
+"""Authored texts in place of PubMed and Wikipedia, for work without a network."""
+
+from pathlib import Path
+
+from clinragen.kernel.errors import UserError
+from clinragen.kernel.step import stand_in
+from clinragen.knowledge.documents import Document
+from clinragen.registry.phenotypes import slug
+
+
+def authored(phenotypes: list[str], source: str, texts: list[Path]) -> list[Document]:
+    """One document per phenotype, from `<slug of the phenotype>.md` among the texts.
+
+    UserError names a phenotype without a text, or a text without a title.
+    """
+    stand_in("offline knowledge")
+    files = {path.stem: path for path in texts}
+    missing = [p for p in phenotypes if slug(p) not in files]
+    if missing:
+        raise UserError(f"resources/knowledge/{source}: no text for {missing}")
+    return [_read(phenotype, source, files[slug(phenotype)]) for phenotype in phenotypes]
+
+
+def _read(phenotype: str, source: str, path: Path) -> Document:
+    first, _, rest = path.read_text(encoding="utf-8").partition("\n")
+    text = " ".join(rest.split())
+    if not first.startswith("# ") or not text:
+        raise UserError(f"{path}: the first line must be `# Title`, a text must follow")
+    return Document(phenotype, source, f"authored:{path.stem}", 1, first.removeprefix("# ").strip(), text)

@@ -1,0 +1,226 @@
+"""Asking a server that speaks the OpenAI protocol: many requests at once, patiently, nothing twice."""
+
+import asyncio
+import itertools
+import logging
+import os
+import random
+import re
+import time
+from datetime import UTC, datetime
+
+import openai
+
+from clinragen.config.teacher import Teacher, Transport
+from clinragen.kernel.errors import UserError
+from clinragen.kernel.progress import progress
+from clinragen.llm.guard import host_of, is_local
+from clinragen.llm.journal import Entry, Journal
+from clinragen.llm.request import Check, Request, parameters, request_hash
+
+log = logging.getLogger("llm")
+FIRST_WAIT = 1.0  # seconds; doubled after every failure
+LONGEST_WAIT = 60.0  # seconds, also for what a server asks for
+# So many requests that fail in a row, each after all its attempts, mean that the server is gone.
+FAILURES_IN_A_ROW = 3
+STOPPING = {401: "the key was not accepted", 403: "access was denied", 404: "no such model or address"}
+
+
+class _Failed(Exception):
+    """One request has no answer; the others may still get theirs."""
+
+
+class _Hopeless(Exception):
+    """No request can succeed."""
+
+
+def fetch(requests: list[Request], settings: Teacher, transport: Transport, journal: Journal, check: Check) -> None:
+    """Bring an answer to every request into the journal, asking only for what is missing.
+
+    UserError says how many are answered when some could not be; a rerun continues there.
+    """
+    missing = [r for r in requests if not settled(r, settings, journal, check)]
+    log.info("%s: %d requests, %d answered before", settings.model, len(requests), len(requests) - len(missing))
+    if missing:
+        asyncio.run(_fetch(missing, len(requests), settings, transport, journal, check))
+
+
+def settled(request: Request, settings: Teacher, journal: Journal, check: Check) -> Entry | None:
+    """The answer that counts: the first good one, or the last when the repairs are used up, or none yet."""
+    answers = journal.answers(request_hash(request, settings))
+    for answer in answers:
+        if not objections(request, answer, check):
+            return answer
+    return answers[-1] if len(answers) > settings.repairs else None
+
+
+def objections(request: Request, answer: Entry, check: Check) -> list[str]:
+    """What is wrong with an answer; nothing when it is good."""
+    cut = ["it was cut off at teacher.max_tokens"] if answer.finish_reason == "length" else []
+    return cut + check(request, answer.text)
+
+
+async def _fetch(
+    missing: list[Request], total: int, settings: Teacher, transport: Transport, journal: Journal, check: Check
+) -> None:
+    failures: list[str] = []
+    in_a_row = 0
+    hopeless = ""
+    waiting = iter(missing)
+    # The bar is a generator: one step per answer, as they come.
+    bar = progress(itertools.repeat(None, len(missing)), "answers", len(missing))
+
+    async with _client(transport) as client:
+
+        async def work() -> None:
+            nonlocal in_a_row, hopeless
+            for request in waiting:
+                try:
+                    await _settle(client, request, settings, transport, journal, check)
+                    in_a_row = 0
+                    next(bar, None)
+                except _Failed as error:
+                    failures.append(str(error))
+                    in_a_row += 1
+                    if in_a_row >= FAILURES_IN_A_ROW:
+                        hopeless = hopeless or str(error)
+                except (_Hopeless, UserError) as error:
+                    hopeless = hopeless or str(error)
+                # Answers under way are paid for, so they are awaited; nothing new is begun.
+                if hopeless:
+                    return
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(transport.concurrency, len(missing))):
+                group.create_task(work())
+    next(bar, None)
+    unanswered = sum(settled(r, settings, journal, check) is None for r in missing)
+    if unanswered:
+        raise UserError(
+            f"{host_of(transport.base_url)}: {total - unanswered} of {total} requests are answered and kept in "
+            f"{journal.path}; then: {hopeless or failures[-1]}. A rerun asks for the {unanswered} others only"
+        )
+
+
+async def _settle(
+    client: openai.AsyncOpenAI,
+    request: Request,
+    settings: Teacher,
+    transport: Transport,
+    journal: Journal,
+    check: Check,
+) -> None:
+    """Ask, and ask for repairs while the checks object, until the request is settled."""
+    name = request_hash(request, settings)
+    while settled(request, settings, journal, check) is None:
+        earlier = journal.answers(name)
+        messages = [{"role": "user", "content": request.prompt}]
+        if earlier:
+            wrong = objections(request, earlier[-1], check)
+            log.info("%s %s: asked again: %s", request.task, name[:12], "; ".join(wrong))
+            messages += [
+                {"role": "assistant", "content": earlier[-1].text},
+                {"role": "user", "content": f"This does not fit: {'; '.join(wrong)}. Give the whole answer anew."},
+            ]
+        journal.append(await _ask(client, request, messages, len(earlier), settings, transport))
+
+
+async def _ask(
+    client: openai.AsyncOpenAI,
+    request: Request,
+    messages: list[dict[str, str]],
+    attempt: int,
+    settings: Teacher,
+    transport: Transport,
+) -> Entry:
+    """One answer, through whatever passes with waiting."""
+    name = request_hash(request, settings)
+    reason = ""
+    for failed in itertools.count():
+        started = time.monotonic()
+        asked_wait = None
+        try:
+            reply = await client.chat.completions.create(
+                model=settings.model, messages=messages, **parameters(settings)
+            )
+            choice = _choice(reply)
+        except openai.APIStatusError as error:
+            reason = _describe(error)
+            if error.status_code in STOPPING:
+                raise _Hopeless(reason) from None
+            if error.status_code < 500 and error.status_code not in (408, 409, 429):
+                raise _Failed(reason) from None
+            asked_wait = _retry_after(error.response.headers.get("retry-after"))
+        except openai.APITimeoutError:
+            reason = f"no answer within teacher_transport.timeout_seconds: {transport.timeout_seconds:g}"
+        except openai.APIConnectionError as error:
+            reason = f"the connection failed ({type(error.__cause__ or error).__name__})"
+        except (openai.APIResponseValidationError, ValueError, AttributeError, TypeError, IndexError):
+            reason = "the server sent something that is no answer"
+        else:
+            usage = getattr(reply, "usage", None)
+            return Entry(
+                request=name,
+                attempt=attempt,
+                task=request.task,
+                model=settings.model,
+                served_model=str(reply.model),
+                prompt_version=request.prompt_version,
+                parameters=parameters(settings),
+                text=choice.message.content,
+                finish_reason=str(choice.finish_reason),
+                prompt_tokens=getattr(usage, "prompt_tokens", None) or 0,
+                completion_tokens=getattr(usage, "completion_tokens", None) or 0,
+                seconds=round(time.monotonic() - started, 3),
+                time=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+        if failed >= transport.retries:
+            raise _Failed(f"{reason}, {failed + 1} times")
+        wait = asked_wait or FIRST_WAIT * 2**failed * random.uniform(0.75, 1.25)
+        wait = min(wait, LONGEST_WAIT)
+        log.info("%s %s: %s; again in %.1f s", request.task, name[:12], reason, wait)
+        await asyncio.sleep(wait)
+    raise AssertionError("unreachable")
+
+
+def _choice(reply: object) -> object:
+    """The first choice of a reply; ValueError when it says nothing."""
+    choice = reply.choices[0]
+    if not isinstance(choice.message.content, str) or not choice.message.content.strip():
+        raise ValueError("empty")
+    return choice
+
+
+def _describe(error: openai.APIStatusError) -> str:
+    """Status and error code. The server's own message may quote the prompt or the key: it is left out."""
+    code = error.code if isinstance(error.code, str) and re.fullmatch(r"[a-z_]{1,60}", error.code) else ""
+    meaning = STOPPING.get(error.status_code, "")
+    return ", ".join(part for part in (f"HTTP status {error.status_code}", meaning, code) if part)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds that a server asks to wait, where it gives a positive number of them."""
+    try:
+        seconds = float(value or "")
+    except ValueError:
+        return None
+    return seconds if seconds > 0 else None
+
+
+def _client(transport: Transport) -> openai.AsyncOpenAI:
+    local = is_local(host_of(transport.base_url))
+    key = os.environ.get(transport.api_key_variable, "").strip()
+    if not key and not local:
+        raise UserError(
+            f"the environment variable {transport.api_key_variable} (teacher_transport.api_key_variable) is empty; "
+            f"set it to the key for {host_of(transport.base_url)}"
+        )
+    # A redirect or a proxy could carry what was meant for a local server to another one.
+    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not local)
+    return openai.AsyncOpenAI(
+        base_url=transport.base_url,
+        api_key=key or "none-needed",
+        timeout=transport.timeout_seconds,
+        max_retries=0,
+        http_client=http,
+    )

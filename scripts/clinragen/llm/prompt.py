@@ -1,0 +1,36 @@
+"""A prompt: a text file with named slots, and the version that is recorded with each answer."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from clinragen.kernel.errors import UserError
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A template whose slots were checked; its version is the SHA-256 of the file."""
+
+    text: str
+    version: str
+    slots: frozenset[str]
+
+    def render(self, **values: str) -> str:
+        """The prompt with every slot filled; ValueError when a value is missing or has no slot."""
+        if set(values) != self.slots:
+            raise ValueError(f"the prompt has the slots {sorted(self.slots)}, values came for {sorted(values)}")
+        return Template(self.text).substitute(values)
+
+
+def read_prompt(path: Path, slots: set[str]) -> Prompt:
+    """Read a template that must have exactly these `$slots`."""
+    data = path.read_bytes()
+    template = Template(data.decode("utf-8"))
+    if not template.is_valid():
+        raise UserError(f"{path}: a $ stands where no slot begins; write $$ for a dollar sign")
+    found = set(template.get_identifiers())
+    if found != slots:
+        lacking, unknown = sorted(slots - found), sorted(found - slots)
+        raise UserError(f"{path}: slots missing: {lacking}, slots unknown: {unknown}; it needs exactly {sorted(slots)}")
+    return Prompt(template.template, hashlib.sha256(data).hexdigest(), frozenset(slots))

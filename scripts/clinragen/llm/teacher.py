@@ -1,0 +1,69 @@
+"""The teacher: answers to requests, from a server or from the template stand-in."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+from clinragen.config.teacher import Teacher, Transport
+from clinragen.llm import template_teacher
+from clinragen.llm.guard import permit
+from clinragen.llm.journal import Journal
+from clinragen.llm.request import Answer, Check, Request, request_hash
+
+log = logging.getLogger("llm")
+
+
+def ask(
+    requests: list[Request],
+    settings: Teacher,
+    transport: Transport,
+    journal: Path,
+    data: str,
+    source: str,
+    check: Check,
+) -> list[Answer]:
+    """Answers in the order of the requests.
+
+    `data` and `source` say whose text the prompts hold (see `guard.permit`); `check` names what is wrong
+    with an answer, which is then asked for again, up to `settings.repairs` times, and kept after that.
+    UserError when the text may not go to the server or when some requests stay without an answer.
+    """
+    if settings.provider == "template":
+        texts = template_teacher.compose(requests)
+        answers = [
+            Answer(request_hash(request, settings), text, tuple(check(request, text)))
+            for request, text in zip(requests, texts, strict=True)
+        ]
+    else:
+        permit(transport.base_url, transport.data_use, data, source)
+        answers = _ask_server(requests, settings, transport, journal, check)
+    flagged = Counter(problem for answer in answers for problem in answer.problems)
+    for problem, count in flagged.most_common(10):
+        log.warning("%d of %d answers kept although: %s", count, len(answers), problem)
+    return answers
+
+
+def _ask_server(
+    requests: list[Request], settings: Teacher, transport: Transport, journal: Path, check: Check
+) -> list[Answer]:
+    # The client library is needed here only; the stand-in works without it.
+    from clinragen.llm.client import fetch, objections, settled
+
+    unique = list({request_hash(r, settings): r for r in requests}.values())
+    with Journal(journal) as book:
+        fetch(unique, settings, transport, book, check)
+        spent = [entry for r in unique for entry in book.answers(request_hash(r, settings))]
+        log.info(
+            "%s: %d answers to %d requests; %d tokens in, %d out, %.0f s of answering in all",
+            settings.model,
+            len(spent),
+            len(unique),
+            sum(e.prompt_tokens for e in spent),
+            sum(e.completion_tokens for e in spent),
+            sum(e.seconds for e in spent),
+        )
+        answers = []
+        for request in requests:
+            entry = settled(request, settings, book, check)
+            answers.append(Answer(entry.request, entry.text.strip(), tuple(objections(request, entry, check))))
+    return answers

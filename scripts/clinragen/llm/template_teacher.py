@@ -1,0 +1,112 @@
+"""A stand-in for the teacher: answers composed by rule, so that the workflow runs without any model.
+
+What it writes has the form of a rationale and none of its judgement: it names the diagnoses and quotes
+words of the note. Every output made with it carries the label "template teacher".
+"""
+
+import json
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable
+from itertools import accumulate, pairwise
+
+from clinragen.kernel.step import stand_in
+from clinragen.llm.request import Request
+
+NOTE_WORDS = 50  # aim for a note rationale, within the demo's 40 to 60
+FEWEST_QUOTED = 6
+LAB_WORDS = 40  # for the findings; the sentence around them has room within 50
+NORMAL = "normal all the time"
+_COMMON = """
+    a about after all also am among an and any are as at be because been before being below between both but by can
+    could did do does during each either for from further had has have having he her here hers him his how however i
+    if in into is it its itself just less like many may might more most much must no nor not of off often on once one
+    only or other our out over own patient patients rather same she should since so some such than that the their
+    them then there these they this those though through to too two under until up upon use used usually very was we
+    well were what when where which while who whose why will with within without would year years you your
+"""
+STOP_WORDS = frozenset(_COMMON.split())
+
+
+def compose(requests: list[Request]) -> list[str]:
+    """One text per request. Which words of a note are quoted depends on all notes of the call."""
+    stand_in("template teacher")
+    notes = [r.slots["note"] for r in requests if r.task == "note_rationale"]
+    frequency = Counter(word for note in notes for word in set(content_words(note)))
+    answers = {
+        "note_rationale": lambda slots: note_rationale(slots["note"], slots["diagnoses"], frequency),
+        "lab_rationale": lambda slots: lab_rationale(slots["captions"], slots["diagnoses"]),
+        "terms": lambda slots: json.dumps(terms(slots["document"], slots["max_terms"])),
+    }
+    return [answers[r.task](r.slots) for r in requests]
+
+
+def note_rationale(note: str, diagnoses: list[str], frequency: Counter[str]) -> str:
+    """A note rationale that names the diagnoses and quotes the note's rarest words in their order."""
+    if diagnoses:
+        opening = f"Based on the medical notes, the patient was diagnosed with {listed(diagnoses)}."
+        frame = "The notes support this by mentioning {}."
+    else:
+        opening = "Based on the medical notes, no disease was diagnosed."
+        frame = "The notes mention {}, which points to none of the conditions considered."
+    room = NOTE_WORDS - len(opening.split()) - len(frame.split())
+    quoted = salient(note, frequency, max(FEWEST_QUOTED, room))
+    return f"{opening} {frame.format(listed(quoted))}" if quoted else opening
+
+
+def lab_rationale(captions: str, diagnoses: list[str]) -> str:
+    """One sentence of at most 50 words on the captions that tell of abnormal values."""
+    abnormal = [c for c in sentences(captions) if NORMAL not in c]
+    finding = listed(fitting(abnormal, LAB_WORDS)) if abnormal else "all measured values were normal"
+    text = f"Lab test shows that {finding}"
+    named = fitting(diagnoses, LAB_WORDS + 4 - len(text.split()))
+    if named:
+        text += f", in keeping with {listed(named)}"
+    elif not diagnoses:
+        text += ", while no disease was diagnosed"
+    return f"{text}."
+
+
+def terms(document: str, most: int) -> list[str]:
+    """The most frequent content words and word pairs of a document, frequent first, then in their order."""
+    counts: Counter[str] = Counter()
+    for sentence in re.split(r"[.;:!?()\n,]", document.lower()):
+        words = re.findall(r"[a-z][a-z-]+", sentence)
+        counts.update(w for w in words if _has_content(w))
+        counts.update(f"{a} {b}" for a, b in pairwise(words) if _has_content(a) and _has_content(b))
+    return [term for term, _ in counts.most_common(most)]
+
+
+def salient(note: str, frequency: Counter[str], most: int) -> list[str]:
+    """The words of a note that fewest notes share, in the note's order; words of one note alone come last."""
+    words = list(dict.fromkeys(content_words(note)))
+    # A word that no other note has is more often a name or a slip than a finding.
+    rank = sorted(range(len(words)), key=lambda i: (frequency[words[i]] < 2, frequency[words[i]], i))
+    return [words[i] for i in sorted(rank[:most])]
+
+
+def content_words(text: str) -> list[str]:
+    """Lower-case words of at least four letters that are no stop words, in their order."""
+    return [w for w in re.findall(r"[a-z]{4,}", text.lower()) if w not in STOP_WORDS]
+
+
+def sentences(captions: str) -> list[str]:
+    """The sentences of the captions, without their full stops."""
+    return [s.strip().rstrip(".") for s in re.split(r"\.(?:\s+|$)|\n", captions) if s.strip(" .")]
+
+
+def listed(items: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *most, last = items
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def fitting(items: list[str], words: int) -> list[str]:
+    """The longest beginning of the items that has at most so many words, each item counted with its "and"."""
+    total = list(accumulate(len(item.split()) + 1 for item in items))
+    return items[: bisect_right(total, words)]
+
+
+def _has_content(word: str) -> bool:
+    return len(word) >= 4 and word not in STOP_WORDS

@@ -1,0 +1,1 @@
+"""Stage rationale: what the teacher writes about each sample."""

@@ -1,0 +1,70 @@
+"""What a rationale must fulfil (the demands of the prompts in appendix A.2)."""
+
+import re
+
+from clinragen.llm.request import Request
+from clinragen.rationale.prompts import NO_DISEASE
+
+NOTE_OPENING = "Based on the medical notes"
+LAB_OPENING = "Lab test shows"
+NOTE_LENGTH = (15, 160)  # words; the prompt asks for about 100
+LAB_LENGTH = (5, 50)  # words
+LEAST_COVERAGE = 0.5
+# Words in the names of phenotypes that name no disease.
+_UNSPECIFIC = (
+    "acute adult and arrest care caused chronic complications disease diseases disorder disorders essential except "
+    "failure hemorrhage insufficiency labor lower medical metabolism nonhypertensive other procedures secondary "
+    "sexually than that transmitted tuberculosis unspecified upper with without"
+)
+UNSPECIFIC = frozenset(_UNSPECIFIC.split())
+
+
+def check_note(request: Request, text: str) -> list[str]:
+    """What is wrong with a note rationale R^m."""
+    diagnoses = request.slots["diagnoses"]
+    problems = [*_opening(text, NOTE_OPENING), *_length(text, *NOTE_LENGTH)]
+    says_none = NO_DISEASE in " ".join(text.lower().split())
+    if not diagnoses and not says_none:
+        problems.append(f'there is no diagnosis, so it must say "{NO_DISEASE}"')
+    if diagnoses and says_none:
+        problems.append(f'it says "{NO_DISEASE}" although there are diagnoses')
+    elif diagnoses and coverage(text, diagnoses) < LEAST_COVERAGE:
+        problems.append("it speaks of fewer than half of the diagnosed diseases")
+    return problems
+
+
+def check_lab(request: Request, text: str) -> list[str]:
+    """What is wrong with a lab rationale R^t."""
+    problems = [*_opening(text, LAB_OPENING), *_length(text, *LAB_LENGTH)]
+    if sentences(text) != 1:
+        problems.append("it must be one sentence")
+    return problems
+
+
+def coverage(text: str, diagnoses: list[str]) -> float:
+    """Share of the diagnoses of which the text has at least one specific word, by its first six letters."""
+    words = {w[:6] for w in _words(text)}
+    return sum(bool(specific(d) & words) for d in diagnoses) / len(diagnoses)
+
+
+def specific(diagnosis: str) -> set[str]:
+    """First six letters of the words that tell a diagnosis from others; of all words where none does."""
+    words = _words(diagnosis)
+    return {w[:6] for w in words - UNSPECIFIC} or {w[:6] for w in words}
+
+
+def sentences(text: str) -> int:
+    """Number of sentences; a full stop within a number or a name does not end one."""
+    return len([s for s in re.split(r"[.!?]+(?:\s+|$)", text.strip()) if s.strip()])
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]{4,}", text.lower()))
+
+
+def _opening(text: str, opening: str) -> list[str]:
+    return [] if text.strip().lower().startswith(opening.lower()) else [f'it must start with "{opening}"']
+
+
+def _length(text: str, least: int, most: int) -> list[str]:
+    return [] if least <= len(text.split()) <= most else [f"it must have {least} to {most} words"]

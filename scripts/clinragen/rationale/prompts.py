@@ -1,0 +1,93 @@
+"""The two prompts of the teacher (appendix A.2) and the worked examples that stand in them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from clinragen.kernel.errors import UserError
+from clinragen.llm.prompt import Prompt, read_prompt
+from clinragen.llm.request import Request
+
+NO_DISEASE = "no disease was diagnosed"
+NOTE_SLOTS = {"examples", "note", "diagnoses"}
+LAB_SLOTS = NOTE_SLOTS | {"captions", "note_rationale"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One worked example (O in equations 2 and 3)."""
+
+    note: str
+    captions: str
+    diagnoses: list[str]
+    note_rationale: str
+    lab_rationale: str
+
+
+def read_examples(path: Path) -> list[Example]:
+    """The worked examples; UserError names the one with a missing or unknown part."""
+    wanted = set(Example.__dataclass_fields__)
+    rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(rows, list) or not rows:
+        raise UserError(f"{path}: it must hold a list of examples")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or set(row) != wanted or not isinstance(row["diagnoses"], list):
+            raise UserError(f"{path}: example {number} must have exactly {sorted(wanted)}, diagnoses as a list")
+    return [Example(**{k: v if k == "diagnoses" else " ".join(v.split()) for k, v in row.items()}) for row in rows]
+
+
+def read_note_prompt(path: Path) -> Prompt:
+    """The prompt for note rationales R^m."""
+    return read_prompt(path, NOTE_SLOTS)
+
+
+def read_lab_prompt(path: Path) -> Prompt:
+    """The prompt for lab rationales R^t."""
+    return read_prompt(path, LAB_SLOTS)
+
+
+def note_request(prompt: Prompt, examples: list[Example], note: str, diagnoses: list[str]) -> Request:
+    """The question for R^m given M, D and O (equation 2)."""
+    shown = _numbered(
+        [
+            ("Medical note", e.note, "Diagnosed diseases", named(e.diagnoses), "Rationale", e.note_rationale)
+            for e in examples
+        ]
+    )
+    text = prompt.render(examples=shown, note=note, diagnoses=named(diagnoses))
+    return Request("note_rationale", text, prompt.version, {"note": note, "diagnoses": diagnoses})
+
+
+def lab_request(
+    prompt: Prompt, examples: list[Example], note: str, captions: str, diagnoses: list[str], note_rationale: str
+) -> Request:
+    """The question for R^t given M, T*, D, O and R^m (equation 3)."""
+    shown = _numbered(
+        [
+            (
+                *("Medical note", e.note, "Lab test descriptions", e.captions),
+                *("Diagnosed diseases", named(e.diagnoses), "Rationale from the note", e.note_rationale),
+                *("Rationale", e.lab_rationale),
+            )
+            for e in examples
+        ]
+    )
+    text = prompt.render(
+        examples=shown, note=note, captions=captions, diagnoses=named(diagnoses), note_rationale=note_rationale
+    )
+    return Request("lab_rationale", text, prompt.version, {"captions": captions, "diagnoses": diagnoses})
+
+
+def named(diagnoses: list[str]) -> str:
+    """The diagnoses as they stand in a prompt."""
+    # Some names hold commas of their own.
+    return "; ".join(d.replace(";", ",") for d in diagnoses) or NO_DISEASE
+
+
+def _numbered(examples: list[tuple[str, ...]]) -> str:
+    blocks = []
+    for number, parts in enumerate(examples, 1):
+        lines = [f"{label}: {text}" for label, text in zip(parts[::2], parts[1::2], strict=True)]
+        blocks.append("\n".join([f"Example {number}", *lines]))
+    return "\n\n".join(blocks)

@@ -1,0 +1,35 @@
+"""Command line of rule knowledge_pubmed."""
+
+from pathlib import Path
+
+from clinragen.kernel.step import SharedOut, run
+
+
+def knowledge_pubmed(
+    queries: Path, texts: list[Path], source: str, documents: int, endpoint: str, email: str, out: SharedOut
+) -> None:
+    """Abstracts on each phenotype, from PubMed or from the authored texts."""
+    from clinragen.kernel.progress import progress
+    from clinragen.knowledge.documents import read_queries, table_of
+    from clinragen.tables.knowledge import DOCUMENTS
+
+    wanted = read_queries(queries, "pubmed")
+    if source == "offline":
+        from clinragen.knowledge.offline import authored
+
+        found = authored(list(wanted), "pubmed", texts)
+    else:
+        from clinragen.knowledge.pubmed import abstracts, address_of_user, redirected
+
+        address = address_of_user(email)
+        with redirected(endpoint):
+            found = [
+                document
+                for phenotype, query in progress(wanted.items(), "searches in PubMed", len(wanted))
+                for document in abstracts(phenotype, query, address, documents)
+            ]
+    DOCUMENTS.write(table_of(found), out.path)
+
+
+if __name__ == "__main__":
+    run(knowledge_pubmed)

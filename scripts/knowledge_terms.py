@@ -1,0 +1,43 @@
+"""Command line of rule knowledge_terms."""
+
+from pathlib import Path
+
+from clinragen.config.knowledge import Terms
+from clinragen.config.teacher import Teacher, Transport
+from clinragen.kernel.step import SharedOut, run
+
+
+def knowledge_terms(
+    pubmed: Path,
+    wikipedia: Path,
+    prompt: Path,
+    terms: Terms,
+    teacher: Teacher,
+    transport: Transport,
+    journal: str,
+    out: SharedOut,
+    readable: SharedOut,
+) -> None:
+    """Key terms of each phenotype (equation 1) with the document that each was found in."""
+    import pyarrow.csv
+
+    from clinragen.knowledge.documents import documents_of
+    from clinragen.knowledge.terms import PROMPT_SLOTS, check, extract, table_of
+    from clinragen.knowledge.terms import readable as by_phenotype
+    from clinragen.llm.prompt import read_prompt
+    from clinragen.llm.teacher import ask
+    from clinragen.tables.knowledge import DOCUMENTS, TERMS
+
+    documents = [d for path in (pubmed, wikipedia) for d in documents_of(DOCUMENTS.read(path))]
+    found = extract(
+        documents,
+        terms,
+        read_prompt(prompt, PROMPT_SLOTS),
+        lambda requests: ask(requests, teacher, transport, Path(journal), "the knowledge documents", "public", check),
+    )
+    TERMS.write(table_of(found), out.path)
+    pyarrow.csv.write_csv(by_phenotype(found), readable.path)
+
+
+if __name__ == "__main__":
+    run(knowledge_terms)

@@ -1,0 +1,48 @@
+"""Command line of rule rationale_labs."""
+
+from pathlib import Path
+
+from clinragen.config.teacher import Teacher, Transport
+from clinragen.kernel.step import Out, run
+
+
+def rationale_labs(
+    samples: Path,
+    courses: Path,
+    labels: Path,
+    captions: Path,
+    notes: Path,
+    prompt: Path,
+    examples: Path,
+    dataset: str,
+    source: str,
+    teacher: Teacher,
+    transport: Transport,
+    journal: str,
+    out: Out,
+) -> None:
+    """Lab rationale R^t of every sample (equation 3)."""
+    from clinragen.llm.teacher import ask
+    from clinragen.rationale.checks import check_lab
+    from clinragen.rationale.generate import gather, lab_rationales
+    from clinragen.rationale.prompts import read_examples, read_lab_prompt
+    from clinragen.tables.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
+    from clinragen.tables.rationale import RATIONALES
+
+    table = lab_rationales(
+        gather(
+            SAMPLES.read(samples),
+            COURSES.read(courses),
+            LABELS.read(labels),
+            CAPTIONS.read(captions),
+            RATIONALES.read(notes),
+        ),
+        read_lab_prompt(prompt),
+        read_examples(examples),
+        lambda requests: ask(requests, teacher, transport, Path(journal), dataset, source, check_lab),
+    )
+    RATIONALES.write(table, out.path)
+
+
+if __name__ == "__main__":
+    run(rationale_labs)

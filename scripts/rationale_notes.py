@@ -1,0 +1,40 @@
+"""Command line of rule rationale_notes."""
+
+from pathlib import Path
+
+from clinragen.config.teacher import Teacher, Transport
+from clinragen.kernel.step import Out, run
+
+
+def rationale_notes(
+    samples: Path,
+    courses: Path,
+    labels: Path,
+    prompt: Path,
+    examples: Path,
+    dataset: str,
+    source: str,
+    teacher: Teacher,
+    transport: Transport,
+    journal: str,
+    out: Out,
+) -> None:
+    """Note rationale R^m of every sample (equation 2)."""
+    from clinragen.llm.teacher import ask
+    from clinragen.rationale.checks import check_note
+    from clinragen.rationale.generate import gather, note_rationales
+    from clinragen.rationale.prompts import read_examples, read_note_prompt
+    from clinragen.tables.benchmark import COURSES, LABELS, SAMPLES
+    from clinragen.tables.rationale import RATIONALES
+
+    table = note_rationales(
+        gather(SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)),
+        read_note_prompt(prompt),
+        read_examples(examples),
+        lambda requests: ask(requests, teacher, transport, Path(journal), dataset, source, check_note),
+    )
+    RATIONALES.write(table, out.path)
+
+
+if __name__ == "__main__":
+    run(rationale_notes)

@@ -1,0 +1,34 @@
+"""Prompts: their slots are checked when they are read and when they are filled."""
+
+import hashlib
+
+import pytest
+
+from clinragen.kernel.errors import UserError
+from clinragen.llm.prompt import read_prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("$note", "missing: ['diagnoses']"),
+        ("$note $diagnoses $labs", "unknown: ['labs']"),
+        ("$note $diagnoses 5$ ", r"\$\$"),
+    ],
+)
+def test_a_template_with_wrong_slots_is_refused(tmp_path, text, fact):
+    path = tmp_path / "p.txt"
+    path.write_text(text)
+    with pytest.raises(UserError, match=fact.replace("[", r"\[").replace("]", r"\]") if "$" not in fact else fact):
+        read_prompt(path, {"note", "diagnoses"})
+
+
+def test_rendering_keeps_values_as_they_are(tmp_path):
+    path = tmp_path / "p.txt"
+    path.write_text("<$note>")
+    prompt = read_prompt(path, {"note"})
+    assert prompt.render(note="costs $5 ${x} $diagnoses") == "<costs $5 ${x} $diagnoses>"
+    assert prompt.version == hashlib.sha256(b"<$note>").hexdigest()
+    for wrong in ({}, {"note": "a", "more": "b"}):
+        with pytest.raises(ValueError, match="slots"):
+            prompt.render(**wrong)
