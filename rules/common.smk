@@ -15,7 +15,6 @@ from clinragen.registry.raw import TITLES, problems, raw_path
 from snakemake.exceptions import WorkflowError
 
 
-
 def validated(raw):
     """The merged configuration, or an error that lists all of its problems."""
     try:

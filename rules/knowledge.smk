@@ -24,10 +24,6 @@ rule knowledge_pubmed:
         texts=offline(authored_texts("pubmed")),
     output:
         "<results>/knowledge/pubmed.parquet",
-    params:
-        code=code_digest("knowledge_pubmed"),
-        source=setting("knowledge.source"),
-        documents=setting("knowledge.pubmed.documents"),
     log:
         "<logs>/knowledge_pubmed/all.log",
     benchmark:
@@ -40,10 +36,14 @@ rule knowledge_pubmed:
         runtime=60,
         endpoint=setting("knowledge.pubmed.endpoint"),
         email=setting("knowledge.pubmed.email"),
+    params:
+        code=code_digest("knowledge_pubmed"),
+        source=setting("knowledge.source"),
+        documents=setting("knowledge.pubmed.documents"),
     shell:
         "python scripts/knowledge_pubmed.py --queries {input.queries} --texts {input.texts}"
         " --source {params.source} --documents {params.documents}"
-        " --endpoint {resources.endpoint:q} --email {resources.email:q} --out {output} > {log} 2>&1"
+        " --endpoint {resources.endpoint:q} --email={resources.email:q} --out {output} > {log} 2>&1"
 
 
 rule knowledge_wikipedia:
@@ -53,10 +53,6 @@ rule knowledge_wikipedia:
         texts=offline(authored_texts("wikipedia")),
     output:
         "<results>/knowledge/wikipedia.parquet",
-    params:
-        code=code_digest("knowledge_wikipedia"),
-        source=setting("knowledge.source"),
-        documents=setting("knowledge.wikipedia.documents"),
     log:
         "<logs>/knowledge_wikipedia/all.log",
     benchmark:
@@ -68,6 +64,10 @@ rule knowledge_wikipedia:
         mem_mb=1000,
         runtime=60,
         endpoint=setting("knowledge.wikipedia.endpoint"),
+    params:
+        code=code_digest("knowledge_wikipedia"),
+        source=setting("knowledge.source"),
+        documents=setting("knowledge.wikipedia.documents"),
     shell:
         "python scripts/knowledge_wikipedia.py --queries {input.queries} --texts {input.texts}"
         " --source {params.source} --documents {params.documents}"
@@ -83,11 +83,6 @@ rule knowledge_terms:
     output:
         terms="<results>/knowledge/terms.parquet",
         readable="<results>/knowledge/terms.csv",
-    params:
-        code=code_digest("knowledge_terms"),
-        terms=setting("knowledge.terms"),
-        teacher=setting("teacher"),
-        journal=scratch("knowledge/journal/knowledge_terms.jsonl"),
     log:
         "<logs>/knowledge_terms/all.log",
     benchmark:
@@ -99,6 +94,11 @@ rule knowledge_terms:
         mem_mb=1000,
         runtime=240,
         transport=setting("teacher_transport"),
+    params:
+        code=code_digest("knowledge_terms"),
+        terms=setting("knowledge.terms"),
+        teacher=setting("teacher"),
+        journal=scratch("knowledge/journal/knowledge_terms.jsonl"),
     shell:
         "python scripts/knowledge_terms.py --pubmed {input.pubmed} --wikipedia {input.wikipedia}"
         " --prompt {input.prompt} --terms {params.terms:q} --teacher {params.teacher:q}"
@@ -115,8 +115,6 @@ rule knowledge_vocabulary:
         ),
     output:
         "<results>/knowledge/vocabulary-{backbone}-{vocabulary}.json",
-    params:
-        code=code_digest("knowledge_vocabulary"),
     log:
         "<logs>/knowledge_vocabulary/{backbone}-{vocabulary}.log",
     benchmark:
@@ -129,6 +127,8 @@ rule knowledge_vocabulary:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        code=code_digest("knowledge_vocabulary"),
     shell:
         "python scripts/knowledge_vocabulary.py --tokenizer {input.tokenizer} --terms {input.terms}"
         " --backbone {wildcards.backbone} --vocabulary {wildcards.vocabulary} --out {output} > {log} 2>&1"

@@ -24,11 +24,6 @@ rule rationale_notes:
         examples="resources/prompts/examples.yaml",
     output:
         "<results>/{dataset}/rationale/notes.parquet",
-    params:
-        code=code_digest("rationale_notes"),
-        source=setting("datasets.{dataset}.source"),
-        teacher=setting("teacher"),
-        journal=scratch("{dataset}/rationale/journal/rationale_notes.jsonl"),
     log:
         "<logs>/rationale_notes/{dataset}.log",
     benchmark:
@@ -40,6 +35,11 @@ rule rationale_notes:
         mem_mb=4000,
         runtime=10080,
         transport=setting("teacher_transport"),
+    params:
+        code=code_digest("rationale_notes"),
+        source=setting("datasets.{dataset}.source"),
+        teacher=setting("teacher"),
+        journal=scratch("{dataset}/rationale/journal/rationale_notes.jsonl"),
     shell:
         "python scripts/rationale_notes.py --samples {input.samples} --courses {input.courses}"
         " --labels {input.labels} --prompt {input.prompt} --examples {input.examples}"
@@ -59,11 +59,6 @@ rule rationale_labs:
         examples="resources/prompts/examples.yaml",
     output:
         "<results>/{dataset}/rationale/labs.parquet",
-    params:
-        code=code_digest("rationale_labs"),
-        source=setting("datasets.{dataset}.source"),
-        teacher=setting("teacher"),
-        journal=scratch("{dataset}/rationale/journal/rationale_labs.jsonl"),
     log:
         "<logs>/rationale_labs/{dataset}.log",
     benchmark:
@@ -75,6 +70,11 @@ rule rationale_labs:
         mem_mb=4000,
         runtime=10080,
         transport=setting("teacher_transport"),
+    params:
+        code=code_digest("rationale_labs"),
+        source=setting("datasets.{dataset}.source"),
+        teacher=setting("teacher"),
+        journal=scratch("{dataset}/rationale/journal/rationale_labs.jsonl"),
     shell:
         "python scripts/rationale_labs.py --samples {input.samples} --courses {input.courses}"
         " --labels {input.labels} --captions {input.captions} --notes {input.notes}"

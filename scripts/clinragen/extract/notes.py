@@ -9,14 +9,14 @@ from clinragen.extract.sources import RawTables
 # `newest` orders the reports of one admission, the one to read first having the largest value.
 DISCHARGE_NOTES = {
     "mimic3": """
-        SELECT TRY_CAST(hadm_id AS BIGINT) AS hadm_id, row_id AS note_id, text,
+        SELECT TRY_CAST(hadm_id AS BIGINT) AS hadm_id, row_id AS note_id, text AS text,
                trim(description) = 'Addendum' AS addendum,
                (chartdate::TIMESTAMP_S, row_id::BIGINT) AS newest
         FROM raw_noteevents
         WHERE category = 'Discharge summary' AND coalesce(trim(iserror), '0') <> '1'
               AND trim(description) IN ('Report', 'Addendum')""",
     "mimic4": """
-        SELECT TRY_CAST(hadm_id AS BIGINT) AS hadm_id, note_id, text,
+        SELECT TRY_CAST(hadm_id AS BIGINT) AS hadm_id, note_id AS note_id, text AS text,
                note_type = 'AD' AS addendum,
                (NULL::TIMESTAMP_S, note_seq::BIGINT) AS newest
         FROM raw_noteevents WHERE note_type IN ('DS', 'AD')""",

@@ -61,7 +61,7 @@ class Table:
 
     def write(self, table: pa.Table, path: Path) -> None:
         """Check and write; the suffix tells the format, .parquet or .csv."""
-        table = self.check(table, str(path))
+        table = self.check(table, "writing")
         if path.suffix == ".csv":
             pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))
         else:
