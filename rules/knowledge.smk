@@ -43,7 +43,7 @@ rule knowledge_pubmed:
     shell:
         "python scripts/knowledge_pubmed.py --queries {input.queries} --texts {input.texts}"
         " --source {params.source} --documents {params.documents}"
-        " --endpoint {resources.endpoint:q} --email {resources.email:q} --out {output} > {log} 2>&1"
+        " --endpoint {resources.endpoint:q} --email={resources.email:q} --out {output} > {log} 2>&1"
 
 
 rule knowledge_wikipedia:
