@@ -37,7 +37,7 @@ rule rationale_notes:
         transport=setting("teacher_transport"),
     params:
         code=code_digest("rationale_notes"),
-        source=setting("datasets.{dataset}.source"),
+        source=setting("datasets.{dataset}.text_source"),
         teacher=setting("teacher"),
         journal=scratch("{dataset}/rationale/journal/rationale_notes.jsonl"),
     shell:
@@ -72,7 +72,7 @@ rule rationale_labs:
         transport=setting("teacher_transport"),
     params:
         code=code_digest("rationale_labs"),
-        source=setting("datasets.{dataset}.source"),
+        source=setting("datasets.{dataset}.text_source"),
         teacher=setting("teacher"),
         journal=scratch("{dataset}/rationale/journal/rationale_labs.jsonl"),
     shell:

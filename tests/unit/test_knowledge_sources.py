@@ -43,6 +43,8 @@ LABELLED = ABSTRACT.format(
 def quick(monkeypatch):
     for module in (pubmed, wikipedia):
         monkeypatch.setattr(module, "FIRST_WAIT", 0.01)
+    # With a key Biopython leaves shorter pauses between requests.
+    monkeypatch.setattr(pubmed.Entrez, "api_key", "test")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import pytest
 
+from clinragen.config.datasets import Dataset
 from clinragen.kernel.errors import UserError
 from clinragen.llm.guard import is_local, permit
 
@@ -71,3 +72,12 @@ def test_addresses_that_are_refused_for_all_data(url):
 
 def test_upper_case_and_final_dot_are_the_same_host():
     permit("http://LOCALHOST.:8000/v1", "local-server", "mimic3", "folder")
+
+
+@pytest.mark.parametrize(
+    ("source", "notes", "expected"),
+    [("folder", None, "folder"), ("folder", "synthetic", "folder"), ("synthetic", None, "synthetic"),
+     ("open-demo", "synthetic", "open-demo"), ("open-demo", None, "folder"), ("open-demo", "notes", "folder")],
+)  # fmt: skip
+def test_notes_of_your_own_are_never_open(source, notes, expected):
+    assert Dataset(release="1", source=source, raw="raw", notes=notes).text_source == expected

@@ -13,7 +13,7 @@ class PubMed(Section):
     endpoint: str
     """Base URL of the E-utilities. A change reruns nothing."""
     email: str
-    """Your address, which NCBI asks for; empty: the environment variable ENTREZ_EMAIL. A change reruns nothing."""
+    """Your address, which NCBI asks for. It stands in the log and the record; empty: ENTREZ_EMAIL, which does not."""
     documents: int = Field(ge=1)
     """Abstracts retrieved per phenotype, by relevance."""
 

@@ -18,7 +18,7 @@ HOST = re.compile(r"[a-z0-9.:-]+")
 def permit(base_url: str, data_use: str, data: str, source: str) -> None:
     """Return when text of these data may go to the server; otherwise UserError, before the first byte.
 
-    `data` names the data for the message, `source` says where they come from (`datasets.<name>.source`,
+    `data` names the data for the message, `source` says where they come from (`text_source` of the dataset,
     or `public` for documents that anyone can read).
     """
     host = host_of(base_url)
