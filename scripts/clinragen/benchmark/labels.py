@@ -25,19 +25,16 @@ def read_ccs(path: Path) -> dict[str, str]:
         return {row["ccs_id"]: row["phenotype"] for row in csv.DictReader(file)}
 
 
-def phenotypes_of(code: str, version: int, ccs: dict[str, str], icd10: dict[str, set[str]]) -> set[str]:
-    """Phenotypes that a code belongs to; empty for most codes.
+def icd9_groups(codes: list[str], ccs: dict[str, str]) -> dict[str, set[str]]:
+    """Phenotypes per ICD-9 code through the CCS 2015 definitions, as in the benchmark; most have none."""
+    categories = Mapper().map(codes, source="icd9", target="ccs", allow_parent_inference=False) if codes else []
+    return {code: {ccs[c]} if c in ccs else set() for code, c in zip(codes, categories, strict=True)}
 
-    ICD-9 goes through the CCS 2015 definitions, as in the benchmark. An ICD-10 code that is newer
-    than the list takes the groups of its longest listed prefix.
-    """
-    if version == 9:
-        name = ccs.get(Mapper().map(code, source="icd9", target="ccs", allow_parent_inference=False) or "")
-        return {name} if name else set()
-    for end in range(len(code), 2, -1):
-        if code[:end] in icd10:
-            return icd10[code[:end]]
-    return set()
+
+def icd10_group(code: str, groups: dict[str, set[str]]) -> set[str]:
+    """Phenotypes of an ICD-10 code; one newer than the list takes those of its longest listed prefix."""
+    prefixes = (code[:end] for end in range(len(code), 2, -1))
+    return next((groups[p] for p in prefixes if p in groups), set())
 
 
 def label_stays(
@@ -48,7 +45,8 @@ def label_stays(
     A stay without any of the codes has an empty list: no disease of the 25 was diagnosed.
     """
     codes = set(zip(diagnoses["icd_code"].to_pylist(), diagnoses["icd_version"].to_pylist(), strict=True))
-    groups = {(code, version): phenotypes_of(code, version, ccs, icd10) for code, version in codes}
+    icd9 = icd9_groups(sorted(code for code, version in codes if version == 9), ccs)
+    groups = {(c, v): icd9[c] if v == 9 else icd10_group(c, icd10) for c, v in codes}
     found: dict[int, set[str]] = {stay: set() for stay in stays}
     columns = (diagnoses[name].to_pylist() for name in ("stay_id", "icd_code", "icd_version"))
     for stay, code, version in zip(*columns, strict=True):

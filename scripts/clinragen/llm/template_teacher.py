@@ -14,9 +14,9 @@ from itertools import accumulate, pairwise
 from clinragen.kernel.step import stand_in
 from clinragen.llm.request import Request
 
-NOTE_WORDS = 50  # aim for a note rationale, within the demo's 40 to 60
-FEWEST_QUOTED = 6
-LAB_WORDS = 40  # for the findings; the sentence around them has room within 50
+# Short, so that the demo's small student can learn to write it in seconds.
+MOST_QUOTED = 6
+LAB_WORDS = 40  # the sentence around the findings has room within 50
 NORMAL = "normal all the time"
 _COMMON = """
     a about after all also am among an and any are as at be because been before being below between both but by can
@@ -50,8 +50,7 @@ def note_rationale(note: str, diagnoses: list[str], frequency: Counter[str]) -> 
     else:
         opening = "Based on the medical notes, no disease was diagnosed."
         frame = "The notes mention {}, which points to none of the conditions considered."
-    room = NOTE_WORDS - len(opening.split()) - len(frame.split())
-    quoted = salient(note, frequency, max(FEWEST_QUOTED, room))
+    quoted = salient(note, frequency, MOST_QUOTED)
     return f"{opening} {frame.format(listed(quoted))}" if quoted else opening
 
 
@@ -59,13 +58,7 @@ def lab_rationale(captions: str, diagnoses: list[str]) -> str:
     """One sentence of at most 50 words on the captions that tell of abnormal values."""
     abnormal = [c for c in sentences(captions) if NORMAL not in c]
     finding = listed(fitting(abnormal, LAB_WORDS)) if abnormal else "all measured values were normal"
-    text = f"Lab test shows that {finding}"
-    named = fitting(diagnoses, LAB_WORDS + 4 - len(text.split()))
-    if named:
-        text += f", in keeping with {listed(named)}"
-    elif not diagnoses:
-        text += ", while no disease was diagnosed"
-    return f"{text}."
+    return f"Lab test shows that {finding}" + ("." if diagnoses else ", while no disease was diagnosed.")
 
 
 def terms(document: str, most: int) -> list[str]:

@@ -6,4 +6,4 @@ from pathlib import Path
 
 def read_vocabulary(path: Path) -> list[int]:
     """Token ids of the vocabulary, ascending."""
-    return json.loads(path.read_text(encoding="utf-8"))["token_ids"]
+    return json.loads(path.read_text(encoding="utf-8"))["ids"]
