@@ -14,6 +14,9 @@ include: "rules/common.smk"
 CONFIG = validated(config)
 
 
+report: "docs/captions/workflow.rst"
+
+
 wildcard_constraints:
     dataset="mimic3|mimic4",
     backbone="[^/]+",
