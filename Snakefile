@@ -30,6 +30,8 @@ wildcard_constraints:
 localrules:
     all,
     tables,
+    knowledge,
+    backbones,
     audit,
 
 
@@ -44,6 +46,18 @@ rule tables:
     """The paper's tables with our values beside them."""
     input:
         table_files(),
+
+
+rule knowledge:
+    """The terms of every phenotype: needs the network, and the teacher LLM."""
+    input:
+        "<results>/knowledge/terms.parquet",
+
+
+rule backbones:
+    """The language models: needs the network."""
+    input:
+        expand("<results>/backbones/{backbone}", backbone=backbones_in_use()),
 
 
 rule audit:

@@ -100,6 +100,11 @@ def table_files():
     return expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
 
 
+def backbones_in_use():
+    """Names of the language models that some trained model needs."""
+    return sorted({model.backbone for model in CONFIG.models.values()})
+
+
 def data_files():
     """Input: what is told of the data of every dataset."""
     return expand(
@@ -125,6 +130,12 @@ def checkpoint_of(wildcards):
     vocabulary = "" if model.last_phase == 1 else f"-{model.vocabulary}"
     recipe = f"{model.backbone}/{model.target}{vocabulary}/seed{wildcards.seed}"
     return f"<results>/{wildcards.dataset}/train/{recipe}/phase{model.last_phase}"
+
+
+def local_files_of_backbone(wildcards):
+    """Input: the files of a language model that lies in a folder; none when it comes from the hub."""
+    folder = Path(CONFIG.backbones[wildcards.backbone].source)
+    return sorted(str(p) for p in folder.glob("*") if p.is_file()) if folder.is_dir() else []
 
 
 def rationales_of(wildcards):

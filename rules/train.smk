@@ -33,7 +33,7 @@ rule train_backbone:
         code=code_digest("train_backbone"),
         settings=setting("backbones.{backbone}"),
     shell:
-        "python scripts/train_backbone.py --settings {params.settings:q}"
+        "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local}"
         " --backbone {output.backbone} > {log} 2>&1"
 
 
