@@ -38,13 +38,14 @@ class RawTables:
 
     def query(self, sql: str) -> pa.Table:
         """Result of a query; UserError names the raw files where they are at fault."""
-        return self._try(self.connection.sql, sql).to_arrow_table()
+        return self._try(lambda text: self.connection.sql(text).to_arrow_table(), sql)
 
     def row(self, sql: str) -> tuple:
         """The single row of a query."""
-        return self._try(self.connection.sql, sql).fetchall()[0]
+        return self._try(lambda text: self.connection.sql(text).fetchall()[0], sql)
 
     def _try(self, call: Callable[[str], Any], sql: str) -> Any:
+        # A query is lazy: `call` fetches its result too, for only then its errors come.
         try:
             return call(sql)
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
