@@ -41,8 +41,13 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
 def test_without_folders_it_says_what_to_set_where_to_get_access_and_the_alternative():
     run = snakemake("--profile", "slurm", "all")
     assert run.returncode != 0
-    for text in ("datasets.mimic3.raw is not set", "datasets.mimic4.raw is not set", "docs/data-access.md",
-                 "https://physionet.org/content/mimiciii/1.4/", "make demo"):  # fmt: skip
+    for text in (
+        "datasets.mimic3.raw is not set",
+        "datasets.mimic4.raw is not set",
+        "docs/data-access.md",
+        "https://physionet.org/content/mimiciii/1.4/",
+        "make demo",
+    ):
         assert text in run.stdout
     assert "Execute" not in run.stdout
 
@@ -53,8 +58,12 @@ def test_all_that_is_missing_in_raw_folders_is_listed_together(raw, tmp_path):
     raw = {"mimic3": {"raw": f"{tmp_path}/a"}, "mimic4": {"raw": f"{tmp_path}/b"}}
     run = snakemake("--dry-run", "all", "--config", f"datasets={json.dumps(raw)}")
     assert run.returncode != 0
-    for text in ("a/LABEVENTS.csv[.gz] is missing", "a/CHARTEVENTS.csv.gz lacks the column charttime",
-                 "b/note/discharge.csv[.gz] is missing", "b/hosp/patients.csv.gz lacks the column anchor_age"):  # fmt: skip
+    for text in (
+        "a/LABEVENTS.csv[.gz] is missing",
+        "a/CHARTEVENTS.csv.gz lacks the column charttime",
+        "b/note/discharge.csv[.gz] is missing",
+        "b/hosp/patients.csv.gz lacks the column anchor_age",
+    ):
         assert text in run.stdout
 
 

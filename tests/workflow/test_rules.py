@@ -105,7 +105,9 @@ def test_every_argument_of_a_script_is_given_by_its_rule(rules):
 
 def test_no_script_opens_the_configuration():
     for path in (ROOT / "scripts").rglob("*.py"):
-        strings = {n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)}
+        strings = {
+            n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)
+        }
         assert not {"config.yaml", "config"} & strings, path
 
 
