@@ -19,9 +19,6 @@ rule train_backbone:
         local=local_files_of_backbone,
     output:
         backbone=directory("<results>/backbones/{backbone}"),
-    params:
-        code=code_digest("train_backbone"),
-        settings=setting("backbones.{backbone}"),
     log:
         "<logs>/train_backbone/{backbone}.log",
     benchmark:
@@ -34,6 +31,9 @@ rule train_backbone:
     resources:
         mem_mb=8000,
         runtime=120,
+    params:
+        code=code_digest("train_backbone"),
+        settings=setting("backbones.{backbone}"),
     shell:
         "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local}"
         " --backbone {output.backbone} > {log} 2>&1"
