@@ -13,6 +13,8 @@ from typing import Any
 
 FOLDER = ".records"
 SCHEMA = 1
+# Snakemake leaves this file in a folder that a job has made.
+SNAKEMAKES_OWN = ".snakemake_timestamp"
 
 
 def record_path(output: Path) -> Path:
@@ -42,7 +44,7 @@ def describe(path: Path) -> dict[str, Any]:
     """Path, size in bytes and SHA-256 of a file; for a folder, of its sorted listing."""
     if not path.is_dir():
         return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256(path)}
-    files = sorted(p for p in path.rglob("*") if p.is_file())
+    files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != SNAKEMAKES_OWN)
     listing = {p.relative_to(path).as_posix(): sha256(p) for p in files}
     return {
         "path": path.as_posix(),

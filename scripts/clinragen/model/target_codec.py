@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 DIAGNOSES = "Diagnoses:"
 NOTE_RATIONALE = "Note rationale:"
@@ -39,7 +40,7 @@ def parse_output(text: str, phenotypes: list[str]) -> Parsed:
     """
     marks = list(_MARKERS.finditer(text))
     sections: dict[str, str] = {}
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+    for mark, following in pairwise([*marks, None]):
         name = _clean(mark.group()).lower().replace(" :", ":")
         end = following.start() if following else len(text)
         sections.setdefault(name, text[mark.end() : end])

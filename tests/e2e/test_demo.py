@@ -1,0 +1,140 @@
+"""The whole workflow on synthetic raw files, in miniature: two datasets, all phases, all ablations."""
+
+import csv
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from runs import ROOT, SMALL, overlay, records, snakemake, succeeded
+
+COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,paper_mean,paper_std,difference,stand_ins"
+STAND_INS = "offline knowledge; synthetic cohort; template teacher; tiny random language model"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """Results of a finished run, and the arguments that made them."""
+    folder = tmp_path_factory.mktemp("demo")
+    tree = overlay(folder / "small.yaml", folder / "results", **SMALL)
+    arguments = ("--configfile", "config/demo.yaml", tree, "--cores", "2")
+    succeeded(snakemake(*arguments, "--quiet", "rules", "--show-failed-logs", "--benchmark-extended", "all"))
+    return folder / "results", arguments
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_both_tables_hold_ours_beside_the_papers(demo):
+    results, _ = demo
+    for number, trained in (
+        (1, {"ClinRaGen", "Flan-T5"}),
+        (2, {"ClinRaGen", "w/o LAB&KNOW", "w/o KNOW", "w/o REASONING"}),
+    ):
+        path = results / f"tables/table{number}.csv"
+        assert path.read_text(encoding="utf-8").splitlines()[0].replace('"', "") == COLUMNS
+        found = rows(path)
+        assert {r["dataset"] for r in found} == {"MIMIC-III", "MIMIC-IV"}
+        assert {r["model"] for r in found if r["n_seeds"] != "0"} == trained
+        for row in found:
+            if row["n_seeds"] == "0":
+                assert row["ours_mean"] == row["stand_ins"] == ""
+            else:
+                assert 0 <= float(row["ours_mean"]) <= 1
+                assert float(row["difference"]) == pytest.approx(
+                    float(row["ours_mean"]) - float(row["paper_mean"]), abs=2e-4
+                )
+                assert row["stand_ins"] == STAND_INS
+
+
+def test_every_output_has_a_record_that_holds_its_hash(demo):
+    results, _ = demo
+    known = records(results)
+    outside = re.compile(r"/(logs|benchmarks|journal|\.records)/")
+    files = [p for p in results.rglob("*") if p.is_file() and not outside.search(str(p))]
+    files = [p for p in files if p.name != ".snakemake_timestamp"]
+    inside = {p: d for p in files for d in known if str(p) == d or str(p).startswith(f"{d}/")}
+    assert set(inside) == set(files)
+    subprocess.run(["sha256sum", "--check", "--quiet"], check=True, text=True, input="".join(
+        f"{r['output']['sha256']}  {path}\n" for path, r in known.items() if "files" not in r["output"]
+    ))  # fmt: skip
+
+
+def test_the_lineage_of_every_output_is_complete_down_to_resources(demo):
+    results, _ = demo
+    found = rows(results / "audit/lineage.csv")
+    assert len(found) > 100
+    assert {r["complete"] for r in found} == {"true"}
+    assert all(int(r["roots"]) > 0 for r in found)
+    assert all(
+        r["rule"] == "demo_mimic3" or "synthetic cohort" in r["stand_ins"] for r in found if "/mimic3/" in r["output"]
+    )
+
+
+def test_what_is_derived_from_single_patients_is_marked(demo):
+    results, _ = demo
+    marked = {p.removeprefix(f"{results}/"): r["output"]["sharing"] for p, r in records(results).items()}
+    assert marked["tables/table1.csv"] == marked["mimic3/benchmark/attrition.csv"] == "shareable"
+    for name, sharing in marked.items():
+        if "/train/" in name or (name.endswith(".parquet") and not name.startswith("knowledge/")):
+            assert sharing == "restricted", name
+
+
+def test_log_and_run_time_of_every_job_are_kept(demo):
+    results, _ = demo
+    logs = {p.relative_to(results / "logs").with_suffix("") for p in (results / "logs").rglob("*.log")}
+    times = {p.relative_to(results / "benchmarks").with_suffix("") for p in (results / "benchmarks").rglob("*.jsonl")}
+    assert logs == times and len(logs) > 60
+    for path in (results / "logs").rglob("*.log"):
+        text = path.read_bytes()
+        assert b"\x1b" not in text and b"\r" not in text, f"{path} is written for a screen"
+        assert b"done in" in text, path
+
+
+def test_a_second_run_does_nothing_and_says_so_in_seconds(demo):
+    _, arguments = demo
+    started = time.monotonic()
+    assert "Nothing to be done" in succeeded(snakemake(*arguments, "all"))
+    assert time.monotonic() - started < 15
+
+
+def test_a_restricted_cohort_would_not_reach_a_remote_teacher(demo, tmp_path):
+    results, _ = demo
+    log = results / "logs/rationale_notes/mimic3.log"
+    command = next(line for line in log.read_text(encoding="utf-8").splitlines() if "rationale_notes: python" in line)
+    command = command.split("rationale_notes: ", 1)[1].replace("--source synthetic", "--source folder")
+    command = command.replace('"provider":"template"', '"provider":"openai"').replace(
+        f"--out {results}/mimic3/rationale/notes.parquet", f"--out {tmp_path}/notes.parquet"
+    )
+    words = [sys.executable, *shlex.split(command)[1:]]
+    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert "docs/data-access.md" in run.stderr and "Traceback" not in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_opens_offline_in_a_browser_with_its_captions(demo, tmp_path):
+    results, arguments = demo
+    succeeded(snakemake(*arguments, "--report", results / "report.html"))
+    text = (results / "report.html").read_text(encoding="utf-8")
+    for said in ("template teacher", "test samples", "Seeds: 1"):
+        assert said in text
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("chromium is not installed")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+               "--disable-component-update", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND",
+               f"--user-data-dir={tmp_path}", "--virtual-time-budget=8000", "--dump-dom"]  # fmt: skip
+    page = subprocess.run(
+        [browser, *options, f"file://{results}/report.html"], capture_output=True, text=True, check=True
+    )
+    for category in ("Tables", "Data", "Audit"):
+        assert category in page.stdout
+    assert (
+        "https://" not in re.sub(r"<script.*?</script>", "", page.stdout, flags=re.DOTALL) or "Workflow" in page.stdout
+    )

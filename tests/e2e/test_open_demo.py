@@ -1,0 +1,54 @@
+"""The whole workflow on 100 real patients: the open MIMIC-III demo, with stand-in notes."""
+
+import csv
+
+import pyarrow.parquet as pq
+import pytest
+from runs import OPEN_DEMO, ROOT, SMALL, overlay, records, snakemake, succeeded
+
+pytestmark = pytest.mark.skipif(not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo does not lie beside")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Results of a finished run with two models."""
+    folder = tmp_path_factory.mktemp("open-demo")
+    absent = dict.fromkeys(("without-lab-know", "without-know", "without-reasoning"))
+    datasets = {"mimic3": {"raw": str(OPEN_DEMO)}}
+    tree = overlay(folder / "small.yaml", folder / "results", **SMALL | {"datasets": datasets, "models": absent})
+    overlays = ("config/demo.yaml", "config/open-demo.yaml", tree)
+    succeeded(snakemake("--configfile", *overlays, "--cores", "2", "--quiet", "rules", "--show-failed-logs", "all"))
+    return folder / "results"
+
+
+def test_the_cohort_is_the_benchmarks(results):
+    with (results / "mimic3/benchmark/attrition.csv").open(encoding="utf-8", newline="") as file:
+        steps = {(r["table"], r["order"]): r for r in csv.DictReader(file)}
+    assert [steps["stays", n]["stays"] for n in "1234"] == ["136", "126", "115", "114"]
+    assert steps["samples", "2"]["stays"] == "113"
+
+
+def test_notes_are_marked_as_stand_ins_and_name_no_phenotype(results):
+    names = [r["phenotype"].lower() for r in csv.DictReader((ROOT / "resources/phenotypes.csv").open(encoding="utf-8"))]
+    courses = pq.read_table(results / "mimic3/benchmark/courses.parquet")["text"].to_pylist()
+    assert len(courses) > 100
+    assert not [course for course in courses for name in names if name in course.lower()]
+    for path, record in records(results).items():
+        if path.endswith(("courses.parquet", "table1.csv")):
+            assert "synthetic notes" in record["stand_ins"]
+            assert "open demo cohort (100 patients)" in record["stand_ins"]
+
+
+def test_the_tables_are_made_and_their_lineage_reaches_the_raw_files(results):
+    with (results / "audit/lineage.csv").open(encoding="utf-8", newline="") as file:
+        lineage = {r["output"]: r for r in csv.DictReader(file)}
+    table = lineage[f"{results}/tables/table1.csv"]
+    assert table["complete"] == "true"
+    used = {i["path"] for r in records(results).values() for i in r["inputs"]}
+    for name in ("ICUSTAYS", "CHARTEVENTS", "LABEVENTS", "DIAGNOSES_ICD"):
+        assert f"{OPEN_DEMO}/{name}.csv.gz" in used
+
+
+def test_nothing_was_written_into_the_folder_of_the_raw_data(results):
+    assert not (OPEN_DEMO / ".records").exists()
+    assert not list(OPEN_DEMO.glob(".tmp-*"))
