@@ -84,13 +84,15 @@ def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(place, extensi
         env=environment() | extensions,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
     )
     limit = time.monotonic() + 120
     while not list(place.glob("checkpoints-killed/checkpoint-*/trainer_state.json")):
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
+    # torchrun's workers outlive it: end them as well, as a scheduler does.
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for pid in (process.pid, *map(int, workers)):
+        os.kill(pid, signal.SIGKILL)
     process.wait()
     assert not (place / "killed").exists()
     log = run(lines["killed"], launcher(1), **extensions)
