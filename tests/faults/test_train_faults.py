@@ -15,7 +15,7 @@ from clinragen.kernel.errors import UserError
 from clinragen.train.phases import train_phase1
 from clinragen.train.trainer import Job
 
-EPOCHS = 40
+EPOCHS = 15
 
 
 @pytest.fixture(scope="module")

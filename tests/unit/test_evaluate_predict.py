@@ -1,10 +1,12 @@
 """Every test sample gets its output, whatever the batches."""
 
 import pytest
+import torch
 from toy_student import PHENOTYPES, STEPS, files, student, tokenizer, write_tables
 
 from clinragen.config.evaluate import Evaluate
 from clinragen.evaluate.predict import predict
+from clinragen.model.student import Student
 from clinragen.tables.evaluate import PREDICTIONS
 
 TESTS = 7
@@ -42,14 +44,8 @@ def test_batches_change_no_output(place, model, beams):
 
 def test_the_parsed_names_are_those_of_the_output(place, monkeypatch):
     text = "Diagnoses: Shock, Gout. Lab rationale: x"
-    ids = tokenizer()(text)["input_ids"]
-    import torch
-
-    from clinragen.model.student import Student
-
-    monkeypatch.setattr(
-        Student, "generate", lambda self, batch, **_: torch.tensor([ids + [0]] * len(batch["input_ids"]))
-    )
+    ids = [*tokenizer()(text)["input_ids"], tokenizer().pad_token_id]
+    monkeypatch.setattr(Student, "generate", lambda self, batch, **_: torch.tensor([ids] * len(batch["input_ids"])))
     table = predicted(place, "notes", batch=4)
     assert set(table["output"].to_pylist()) == {text}
     assert table["predicted"].to_pylist() == [["Shock"]] * TESTS and table["unknown"].to_pylist() == [["gout"]] * TESTS

@@ -6,8 +6,8 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from toy_student import CHANNELS, ROOT, VOCABULARY, batch, student, tokenizer
 from torch import Tensor
+from toy_student import CHANNELS, ROOT, VOCABULARY, batch, student, tokenizer
 from transformers import T5Config, T5ForConditionalGeneration
 
 from clinragen.config.student import Student as Settings

@@ -22,8 +22,8 @@ def list_lineage(targets: list[Path], origins: list[str]) -> tuple[pa.Table, lis
 
     A gap is an input that changed after it was used, a raw file that two outputs used in different states,
     a file of another size than its record says, a record that is missing although the file lies in a
-    results folder, or a file that is gone. Files are not read again here. `origins` are the folders whose files need no record:
-    the raw data and the resources.
+    results folder, or a file that is gone. Files are not read again here. `origins` are the folders
+    whose files need no record: the raw data and the resources.
     """
     records: dict[str, dict] = {}
     ancestry: dict[str, Ancestry] = {}
