@@ -92,13 +92,24 @@ def test_killed_between_the_last_epoch_and_the_output_trains_no_further(place, t
     assert changed(weights(tmp_path / "whole"), weights(tmp_path / "again")) == set()
 
 
-def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog):
-    work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=8, patience=3)
+def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatch):
+    """Broken off in the last epoch of a run that has been waiting for a lower validation loss."""
+    work = job(place, tmp_path / "checkpoints-whole", learning_rate=0.5, epochs=9, patience=3)
     train_phase1(work, place / "backbone", tmp_path / "whole")
-    newest = max((tmp_path / "checkpoints").glob("checkpoint-*"), key=lambda p: int(p.name.rpartition("-")[2]))
-    (newest / "trainer_state.json").unlink()
-    assert resumed(place, work, tmp_path / "again", caplog) < newest.name.rpartition("-")[2]
+    epochs = len(losses(tmp_path / "whole"))
+    assert epochs < 9
+
+    def broken(self: object, args: object, state: object, control: object, **_: object) -> None:
+        if state.epoch == epochs:
+            raise InterruptedError
+
+    work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=9, patience=3)
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr("clinragen.train.trainer._Story.on_log", broken)
+        train_phase1(work, place / "backbone", tmp_path / "broken")
+    assert resumed(place, work, tmp_path / "again", caplog) == str(2 * (epochs - 1))
     assert losses(tmp_path / "again") == losses(tmp_path / "whole")
+    assert changed(weights(tmp_path / "whole"), weights(tmp_path / "again")) == set()
 
 
 def test_other_inputs_start_from_the_beginning(place, tmp_path, caplog):

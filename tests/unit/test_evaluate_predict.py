@@ -6,6 +6,7 @@ from toy_student import PHENOTYPES, STEPS, files, student, tokenizer, write_tabl
 
 from clinragen.config.evaluate import Evaluate
 from clinragen.evaluate.predict import predict
+from clinragen.model.inputs import Collator, encode, read_samples
 from clinragen.model.student import Student
 from clinragen.tables.evaluate import PREDICTIONS
 
@@ -32,6 +33,15 @@ def test_all_test_samples_in_the_order_of_stays(place):
     table = predicted(place, "both", batch=3)
     assert table["stay_id"].to_pylist() == sorted(range(980, 980 - TESTS, -1))
     assert table["true"].to_pylist()[-1] == ["Shock"] and table["true"].to_pylist()[-2] == ["Essential hypertension"]
+
+
+def test_every_output_belongs_to_its_sample(place):
+    model, table = student("both"), predicted(place, "both", batch=3)
+    samples = read_samples(files(place / "tables"), "test", STEPS)
+    for sample, output in zip(samples, table["output"].to_pylist(), strict=True):
+        row = Collator(tokenizer())(encode([sample], tokenizer(), 48, 48))
+        ids = model.generate(row, max_new_tokens=10, do_sample=False)
+        assert tokenizer().batch_decode(ids, skip_special_tokens=True) == [output]
 
 
 @pytest.mark.parametrize("model", ["notes", "labs", "both", "suffix"])

@@ -83,11 +83,11 @@ def test_dropout_acts_in_training_only(labs):
     assert not torch.equal(module(labs), module(labs))
 
 
-def test_vectors_of_the_vocabulary_are_copies(labs):
+def test_vectors_of_the_vocabulary_are_copies():
     embeddings = nn.Embedding(30, MODEL)
     found = vocabulary_vectors(embeddings, [5, 2])
     assert torch.equal(found, embeddings.weight[[5, 2]]) and not found.requires_grad
-    module = KnowledgeAttention(settings().attention, WIDTH, found)
+    module = KnowledgeAttention(settings().attention, WIDTH, embeddings.weight)
     with torch.no_grad():
         embeddings.weight.zero_()
     assert module.vocabulary.abs().sum() > 0
