@@ -14,6 +14,9 @@ include: "rules/common.smk"
 CONFIG = validated(config)
 
 
+report: "docs/captions/workflow.rst"
+
+
 wildcard_constraints:
     dataset="mimic3|mimic4",
     backbone="[^/]+",
@@ -27,6 +30,8 @@ wildcard_constraints:
 localrules:
     all,
     tables,
+    knowledge,
+    backbones,
     audit,
 
 
@@ -41,6 +46,18 @@ rule tables:
     """The paper's tables with our values beside them."""
     input:
         table_files(),
+
+
+rule knowledge:
+    """The terms of every phenotype: needs the network, and the teacher LLM."""
+    input:
+        "<results>/knowledge/terms.parquet",
+
+
+rule backbones:
+    """The language models: needs the network."""
+    input:
+        expand("<results>/backbones/{backbone}", backbone=backbones_in_use()),
 
 
 rule audit:

@@ -32,6 +32,7 @@ rule audit_lineage:
         runtime=30,
     params:
         code=code_digest("audit_lineage"),
+        told=told("audit/lineage.csv"),
         origins=origins(),
     shell:
         "python scripts/audit_lineage.py --targets {input} --origins {params.origins:q}"

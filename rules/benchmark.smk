@@ -40,6 +40,7 @@ rule benchmark_labels:
         runtime=30,
     params:
         code=code_digest("benchmark_labels"),
+        told=told("{dataset}/benchmark/prevalence.csv"),
     shell:
         "python scripts/benchmark_labels.py --diagnoses {input.diagnoses} --stays {input.stays}"
         " --phenotypes {input.phenotypes} --icd10 {input.icd10}"
@@ -103,6 +104,7 @@ rule benchmark_samples:
         runtime=30,
     params:
         code=code_digest("benchmark_samples"),
+        told=told("{dataset}/benchmark/attrition.csv"),
         split=setting("benchmark.split"),
     shell:
         "python scripts/benchmark_samples.py --stays {input.stays} --events {input.events}"

@@ -1,5 +1,6 @@
 """Functions for the rules; no rule stands here."""
 
+import csv
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from clinragen.config.root import load_config
 from clinragen.demo.raw_files import find_table
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
+from clinragen.kernel.record import read_record
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, problems, raw_path
 from snakemake.exceptions import WorkflowError
@@ -98,6 +100,11 @@ def table_files():
     return expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
 
 
+def backbones_in_use():
+    """Names of the language models that some trained model needs."""
+    return sorted({model.backbone for model in CONFIG.models.values()})
+
+
 def data_files():
     """Input: what is told of the data of every dataset."""
     return expand(
@@ -123,6 +130,12 @@ def checkpoint_of(wildcards):
     vocabulary = "" if model.last_phase == 1 else f"-{model.vocabulary}"
     recipe = f"{model.backbone}/{model.target}{vocabulary}/seed{wildcards.seed}"
     return f"<results>/{wildcards.dataset}/train/{recipe}/phase{model.last_phase}"
+
+
+def local_files_of_backbone(wildcards):
+    """Input: the files of a language model that lies in a folder; none when it comes from the hub."""
+    folder = Path(CONFIG.backbones[wildcards.backbone].source)
+    return sorted(str(p) for p in folder.glob("*") if p.is_file()) if folder.is_dir() else []
 
 
 def rationales_of(wildcards):
@@ -155,6 +168,47 @@ def scratch(pattern):
 
     def path(wildcards):
         return str(Path(CONFIG.pathvars["results"], pattern.format(**wildcards)))
+
+    return path
+
+
+class Told(str):
+    """A path as a parameter, of which the captions of the report read what its record tells.
+
+    As a parameter it is the plain path: what the record says must not make a job rerun.
+    """
+
+    @property
+    def stand_ins(self):
+        """Stand-ins among the ancestors of the file."""
+        return (read_record(Path(self)) or {}).get("stand_ins", [])
+
+    @property
+    def rows(self):
+        """Rows of the file, its header left out."""
+        return sum(1 for _ in Path(self).open(encoding="utf-8")) - 1
+
+    def rows_of(self, name):
+        """Rows of the input of that name, such as `stays`."""
+        used = [i["path"] for i in read_record(Path(self))["inputs"]]
+        return next(read_record(Path(p))["output"]["rows"] for p in used if Path(p).stem == name)
+
+    @property
+    def samples(self):
+        """Test samples per dataset, behind a table of scores."""
+        found = {}
+        for used in read_record(Path(self))["inputs"]:
+            if Path(used["path"]).name == "scores.csv":
+                with Path(used["path"]).open(encoding="utf-8", newline="") as file:
+                    found |= {row["dataset"]: row["samples"] for row in csv.DictReader(file)}
+        return found
+
+
+def told(pattern):
+    """Params: an output of the job, for the captions of the report."""
+
+    def path(wildcards):
+        return Told(Path(CONFIG.pathvars["results"], pattern.format(**wildcards)))
 
     return path
 

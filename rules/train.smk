@@ -15,6 +15,8 @@ localrules:
 
 rule train_backbone:
     """A language model and its tokenizer, copied to where every job finds them without a network."""
+    input:
+        local=local_files_of_backbone,
     output:
         backbone=directory("<results>/backbones/{backbone}"),
     log:
@@ -33,7 +35,7 @@ rule train_backbone:
         code=code_digest("train_backbone"),
         settings=setting("backbones.{backbone}"),
     shell:
-        "python scripts/train_backbone.py --settings {params.settings:q}"
+        "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local}"
         " --backbone {output.backbone} > {log} 2>&1"
 
 

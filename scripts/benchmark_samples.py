@@ -12,13 +12,15 @@ def benchmark_samples(
     """Stays with measurements and a hospital course, in their parts, and the whole attrition."""
     import pyarrow
 
+    from clinragen.benchmark.disclosure import hide_small_counts
     from clinragen.benchmark.samples import select_samples
     from clinragen.tables.benchmark import COURSES, SAMPLES
     from clinragen.tables.extract import ATTRITION, EVENTS, STAYS
 
     table, steps = select_samples(STAYS.read(stays), EVENTS.read(events), COURSES.read(courses), split)
     SAMPLES.write(table, samples.path)
-    ATTRITION.write(pyarrow.concat_tables([*(ATTRITION.read(a) for a in attrition), steps]), total.path)
+    everything = pyarrow.concat_tables([*(ATTRITION.read(a) for a in attrition), steps])
+    ATTRITION.write(hide_small_counts(everything, ("stays", "admissions", "subjects", "rows")), total.path)
 
 
 if __name__ == "__main__":

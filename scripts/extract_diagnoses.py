@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.kernel.step import Out, run
 
 
 def extract_diagnoses(
-    raw: list[Path], stays: Path, dataset: str, memory_limit_mb: int, threads: int, diagnoses: Out, attrition: SharedOut
+    raw: list[Path], stays: Path, dataset: str, memory_limit_mb: int, threads: int, diagnoses: Out, attrition: Out
 ) -> None:
     """Billing codes of the admissions of the cohort."""
     from clinragen.extract.diagnoses import select_diagnoses

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.kernel.step import Out, run
 
 
 def extract_events(
@@ -14,7 +14,7 @@ def extract_events(
     memory_limit_mb: int,
     threads: int,
     events: Out,
-    attrition: SharedOut,
+    attrition: Out,
 ) -> None:
     """Measurements of the 17 variables during the stays of the cohort."""
     from clinragen.extract.events import read_items, select_events

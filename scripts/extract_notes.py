@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.extract import Notes
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.kernel.step import Out, run
 
 
 def extract_notes(
@@ -14,7 +14,7 @@ def extract_notes(
     memory_limit_mb: int,
     threads: int,
     notes: Out,
-    attrition: SharedOut,
+    attrition: Out,
 ) -> None:
     """Discharge reports of the admissions of the cohort."""
     from clinragen.extract.notes import select_notes

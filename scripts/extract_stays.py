@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from clinragen.config.extract import Cohort
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.kernel.step import Out, run
 
 
 def extract_stays(
-    raw: list[Path], dataset: str, cohort: Cohort, memory_limit_mb: int, threads: int, stays: Out, attrition: SharedOut
+    raw: list[Path], dataset: str, cohort: Cohort, memory_limit_mb: int, threads: int, stays: Out, attrition: Out
 ) -> None:
     """Adult ICU stays without transfers, one per admission."""
     from clinragen.extract.sources import RawTables

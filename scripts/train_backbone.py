@@ -1,14 +1,16 @@
 """Command line of rule train_backbone."""
 
+from pathlib import Path
+
 from clinragen.config.student import Backbone
 from clinragen.kernel.step import SharedOut, run
 
 
-def train_backbone(settings: Backbone, backbone: SharedOut) -> None:
-    """A language model and its tokenizer, from the model hub or a local folder."""
+def train_backbone(settings: Backbone, local: list[Path], backbone: SharedOut) -> None:
+    """A language model and its tokenizer, from the model hub or from the files of a local folder."""
     from clinragen.train.backbone import fetch_backbone
 
-    fetch_backbone(settings, backbone.path)
+    fetch_backbone(settings, local, backbone.path)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ def test_template_lab_rationale_is_one_short_sentence():
     text = template_teacher.lab_rationale(captions + " ph is normal all the time.", ["Shock", "Pneumonia"] * 5)
     assert text.startswith("Lab test shows") and len(text.split()) <= 50
     assert text.count(".") == 1 and "ph is normal" not in text
-    assert "in keeping with Shock" in template_teacher.lab_rationale("ph is lower than normal one times.", ["Shock"])
+    assert "ph is lower" in template_teacher.lab_rationale("ph is lower than normal one times.", ["Shock"])
     assert "no disease" in template_teacher.lab_rationale("ph is normal all the time.", [])
 
 

@@ -21,9 +21,11 @@ _BY = (
 )
 HEADING = re.compile(rf"^[ \t]*({_MAIN}{_BY})[ \t]*(?::|$)", re.IGNORECASE | re.MULTILINE)
 # Only these end the section: sub-headings such as "# Anemia:" or "TRANSITIONAL ISSUES:" belong to it.
+# A single word is a heading with a colon or alone on its line only: wrapped prose may begin a line with it.
 NEXT_HEADING = re.compile(
     r"^[ \t]*(?:medications?\s+on\s+admission|admission\s+medications?|discharge\s+medications?|"
-    r"medications?\s+on\s+discharge|discharge\s+disposition|disposition|facility|(?:final\s+)?discharge\s+diagnos[ei]s|"
+    r"medications?\s+on\s+discharge|discharge\s+disposition|(?:disposition|facility)(?=[ \t]*(?::|$))|"
+    r"(?:final\s+)?discharge\s+diagnos[ei]s|"
     r"condition\s+(?:on|at)\s+discharge|discharge\s+(?:status|condition|instructions?|followup|follow-up)|"
     r"follow-?\s?up\s+(?:instructions?|plans?)|pending\s+results|dictated\s+by|completed\s+by)[ \t]*:?",
     re.IGNORECASE | re.MULTILINE,

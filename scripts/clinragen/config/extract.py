@@ -20,7 +20,7 @@ class Notes(Section):
     """Which discharge notes are read."""
 
     addenda: bool
-    """Append addenda to the report of the same admission."""
+    """Read addenda too, after the reports of their admission."""
 
 
 class Extract(Section):

@@ -59,26 +59,29 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _agrees(self) -> "Config":
+        problems = []
         patch, steps = self.student.series_encoder.patch, self.benchmark.series.max_steps
         if steps % patch:
-            raise ValueError(
+            problems.append(
                 f"benchmark.series.max_steps ({steps}) is no multiple of student.series_encoder.patch ({patch})"
             )
         encoder = self.student.series_encoder
         if encoder.width % encoder.heads:
-            raise ValueError(
+            problems.append(
                 f"student.series_encoder.width ({encoder.width}) is no multiple of its heads ({encoder.heads})"
             )
         for name, model in self.models.items():
             if model.backbone not in self.backbones:
-                raise ValueError(
+                problems.append(
                     f"models.{name}.backbone: {model.backbone!r} is not under backbones ({', '.join(self.backbones)})"
                 )
         batch, processes = self.train.optimizer.batch, self.train.launch.processes
         if batch % processes:
-            raise ValueError(f"train.optimizer.batch ({batch}) is no multiple of train.launch.processes ({processes})")
+            problems.append(f"train.optimizer.batch ({batch}) is no multiple of train.launch.processes ({processes})")
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds: {self.seeds} has a seed twice")
+            problems.append(f"seeds: {self.seeds} has a seed twice")
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
 
     def dataset_names(self) -> list[str]:
@@ -91,11 +94,11 @@ def load_config(raw: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        lines = [_explain(e, raw) for e in error.errors()]
+        lines = [line for e in error.errors() for line in _explain(e).splitlines()]
         raise UserError("the configuration is not valid:\n" + "\n".join(f"  - {line}" for line in lines)) from None
 
 
-def _explain(error: Any, raw: dict[str, Any]) -> str:
+def _explain(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         known = sorted(_keys_at(error["loc"][:-1]))
@@ -107,12 +110,15 @@ def _explain(error: Any, raw: dict[str, Any]) -> str:
 
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
-    section: Any = Config
+    section: type[BaseModel] = Config
+    named = False
     for part in place:
-        field = section.model_fields.get(part)
-        if field is None:  # a key chosen by the user, such as the name of a model
+        if named:  # a key chosen by the user, such as the name of a model
+            named = False
             continue
-        section = next(_sections(field.annotation))
+        annotation = section.model_fields[part].annotation
+        named = str(annotation).startswith("dict")
+        section = next(_sections(annotation))
     return list(section.model_fields)
 
 

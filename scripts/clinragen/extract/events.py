@@ -95,7 +95,9 @@ def select_events(
                 AND m.charttime BETWEEN s.intime AND coalesce(s.outtime, m.charttime)"""
     )
     _count(raw, attrition, "of a stay of the cohort", "placed")
-    raw.run("DELETE FROM placed WHERE los_hours IS NULL OR hours <= -1e-6 OR hours >= los_hours + 1e-6")
+    raw.run(
+        "DELETE FROM placed WHERE hours IS NULL OR los_hours IS NULL OR hours <= -1e-6 OR hours >= los_hours + 1e-6"
+    )
     _count(raw, attrition, "during the ICU stay", "placed")
     raw.run(
         f"""CREATE TABLE cleaned AS

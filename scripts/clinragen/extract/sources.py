@@ -1,5 +1,6 @@
 """Raw MIMIC files as SQL relations: read in place, out of core, whatever their case or compression."""
 
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ class RawTables:
     def __init__(self, paths: Iterable[Path], memory_limit_mb: int, threads: int) -> None:
         self.paths = {_table_name(p): p for p in paths}
         self.connection = duckdb.connect()
+        # What does not fit into memory is patient data: it must not spill into the checkout.
+        self._spill = tempfile.TemporaryDirectory(prefix="clinragen-duckdb-")
+        self.connection.execute(f"SET temp_directory = '{_quoted(Path(self._spill.name))}'")
         self.connection.execute(f"SET memory_limit = '{memory_limit_mb}MB'; SET threads = {threads}")
         self.connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
         for table, path in self.paths.items():
@@ -38,15 +42,18 @@ class RawTables:
 
     def query(self, sql: str) -> pa.Table:
         """Result of a query; UserError names the raw files where they are at fault."""
-        return self._try(self.connection.sql, sql).to_arrow_table()
+        return self._try(lambda text: self.connection.sql(text).to_arrow_table(), sql)
 
     def row(self, sql: str) -> tuple:
         """The single row of a query."""
-        return self._try(self.connection.sql, sql).fetchall()[0]
+        return self._try(lambda text: self.connection.sql(text).fetchall()[0], sql)
 
     def _try(self, call: Callable[[str], Any], sql: str) -> Any:
+        # A query is lazy: `call` fetches its result too, for only then its errors come.
         try:
             return call(sql)
+        except duckdb.OutOfMemoryException as error:
+            raise UserError(f"DuckDB ran out of memory: raise extract.memory_limit_mb ({error})") from None
         except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
             files = ", ".join(str(p) for p in self.paths.values())
             raise UserError(f"a raw file can not be read (one of {files}): {error}") from None

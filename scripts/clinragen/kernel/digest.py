@@ -74,9 +74,12 @@ def _imported(path: Path) -> set[str]:
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            # A relative import starts at the package of the file, or above it.
+            above = path.relative_to(SCRIPTS).parts[: -node.level] if node.level else ()
+            module = ".".join([*above, *filter(None, [node.module])])
+            names.add(module)
+            names |= {f"{module}.{alias.name}" for alias in node.names}
     return {n for n in names if n.split(".")[0] == PACKAGE and not (n + ".").startswith(NEUTRAL + ".")}
 
 

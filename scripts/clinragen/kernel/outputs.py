@@ -32,7 +32,8 @@ class Out:
 
     def commit(self) -> None:
         """Move the finished file or folder to its final name."""
-        if self.path.is_dir() and self.final.exists():
+        # A rename replaces a file by a file, but neither a folder nor by a folder.
+        if self.final.is_dir() or (self.path.is_dir() and self.final.exists()):
             _remove(self.final)
         self.path.replace(self.final)
 

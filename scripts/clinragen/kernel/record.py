@@ -31,8 +31,11 @@ def write_record(output: Path, record: dict[str, Any]) -> None:
     path = record_path(output)
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
-    temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def describe(path: Path) -> dict[str, Any]:

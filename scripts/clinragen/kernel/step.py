@@ -6,6 +6,7 @@ a settings class a JSON object checked by that class, and `int`, `float`, `str`,
 """
 
 import argparse
+import errno
 import hashlib
 import inspect
 import json
@@ -47,6 +48,7 @@ EXPECTED = {
     "transformers.modeling_utils": "The tied weights mapping and config",
     "transformers.trainer_utils": "mtime may not be reliable",
 }
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _stand_ins: set[str] = set()
 _after_commit: list[Callable[[], None]] = []
 _identity: dict[str, Any] = {}
@@ -113,9 +115,13 @@ def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
         log.error("%s", error)
         raise SystemExit(2) from None
     except OSError as error:
-        if error.errno is None or error.filename is None:
-            raise
-        log.error("%s: %s", error.filename, error.strerror)
+        if error.errno in NO_ROOM:
+            # A failed write to an open file tells no name.
+            place = error.filename or " or ".join(str(out.final) for out in outputs)
+            log.error("%s: %s; make room and run again", place, os.strerror(error.errno))
+            raise SystemExit(2) from None
+        if error.errno is not None and error.filename is not None:
+            log.error("%s: %s", error.filename, error.strerror)
         raise
     finally:
         for out in outputs:

@@ -46,7 +46,7 @@ class Table:
             )
         try:
             table = table.select(names).cast(self.schema)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, KeyError) as error:
             raise UserError(f"{place}: table {self.name}: {error}") from None
         for column in self.columns:
             nulls = table[column.name].null_count
@@ -75,9 +75,10 @@ class Table:
                 options = pa.csv.ConvertOptions(
                     column_types=types, strings_can_be_null=True, quoted_strings_can_be_null=False
                 )
-                table = pa.csv.read_csv(path, convert_options=options)
+                parsing = pa.csv.ParseOptions(newlines_in_values=True)
+                table = pa.csv.read_csv(path, parse_options=parsing, convert_options=options)
             else:
                 table = pq.read_table(path)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise UserError(f"{path}: not a readable {self.name} table: {error}") from None
         return self.check(table, str(path))

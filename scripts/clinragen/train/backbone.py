@@ -16,26 +16,32 @@ log = logging.getLogger("backbone")
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 
-def fetch_backbone(settings: Backbone, folder: Path) -> None:
+def fetch_backbone(settings: Backbone, local: list[Path], folder: Path) -> None:
     """Fill a new folder with model and tokenizer; UserError names what could not be had.
 
-    The commit of the hub that was fetched is written to `source.json`.
+    `local` are the files of a model that lies on this machine; without any it comes from the hub, and the
+    commit that was fetched is written to `source.json`.
     """
-    source = Path(settings.source)
-    if not source.is_dir():
-        try:
-            source = Path(snapshot_download(settings.source, revision=settings.revision, allow_patterns=WANTED))
-        except (HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, OSError) as error:
-            raise UserError(
-                f"backbones: {settings.source} at {settings.revision} can not be fetched: {error}; "
-                "run `snakemake train_backbone` where the network is, or set `source` to a local folder"
-            ) from None
-    files = sorted({p for pattern in WANTED for p in source.glob(pattern)})
-    if not any(p.suffix == ".safetensors" for p in files) or not (source / "config.json").is_file():
-        raise UserError(f"backbones: {source} lacks config.json or weights in safetensors format")
+    facts = {"source": settings.source, "revision": settings.revision}
+    if not local:
+        snapshot = _download(settings)
+        facts["commit"] = snapshot.name
+        local = sorted(snapshot.iterdir())
+    files = [p for p in local if any(p.match(pattern) for pattern in WANTED)]
+    if not any(p.suffix == ".safetensors" for p in files) or not any(p.name == "config.json" for p in files):
+        raise UserError(f"backbones: {settings.source} lacks config.json or weights in safetensors format")
     folder.mkdir()
     for path in files:
         shutil.copyfile(path, folder / path.name)
-    facts = {"source": settings.source, "revision": settings.revision, "commit": source.resolve().name}
     (folder / "source.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    log.info("%s: %d files from %s", settings.source, len(files), source)
+    log.info("%s: %d files", settings.source, len(files))
+
+
+def _download(settings: Backbone) -> Path:
+    try:
+        return Path(snapshot_download(settings.source, revision=settings.revision, allow_patterns=WANTED))
+    except (HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, OSError) as error:
+        raise UserError(
+            f"backbones: {settings.source} at {settings.revision} can not be fetched: {error}; run "
+            "`snakemake backbones` where the network is, or set `source` to a folder that holds the model"
+        ) from None

@@ -1,0 +1,67 @@
+# Two commands do all of their set-up: `make demo` and `make test`.
+# Needed on the machine: Python 3.11, make, a C++ compiler (DeepSpeed builds a small part of itself).
+
+PYTHON ?= python3.11
+CORES ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+# The environment stands in front, so that the scripts that Snakemake starts find it too.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+DEMO := --configfile config/demo.yaml --cores $(CORES)
+OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
+# Everything that is out of date, then the report if anything is newer than it.
+run = snakemake $(2) --quiet host rules reason --show-failed-logs --benchmark-extended all \
+	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
+	|| snakemake $(2) --quiet all --report results/$(1)/report.html; } \
+	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
+
+.PHONY: help setup demo open-demo test lint format docs lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## the virtual environment, with every package pinned
+
+$(READY): envs/all.txt
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not there: install Python 3.11, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11, for which all versions are pinned" >&2; exit 1; }
+	@echo "Installing $$(grep -c == envs/all.txt) pinned packages into $(VENV) (once; minutes) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --requirement envs/all.txt
+	@touch $@
+
+demo: $(READY)  ## the whole workflow on synthetic raw files (five minutes)
+	@$(call run,demo,$(DEMO))
+
+open-demo: $(READY)  ## the same on the open MIMIC-III demo of 100 real patients
+	@$(call run,open-demo,$(OPEN_DEMO))
+
+test: $(READY) lint  ## lint, format check, unit, workflow, fault and end-to-end tests
+	@pytest --quiet --numprocesses $(CORES) --dist worksteal
+
+lint: $(READY)  ## ruff, snakefmt, snakemake --lint, import rules, pinned environments
+	@ruff check --quiet
+	@ruff format --quiet --check
+	@snakefmt --check Snakefile rules
+	@snakemake --lint
+	@PYTHONPATH=scripts lint-imports --no-cache > .import-linter.log || { cat .import-linter.log; exit 1; }
+	@python envs/lock.py --check
+
+format: $(READY)  ## format all code
+	@ruff check --quiet --fix
+	@ruff format --quiet
+	@snakefmt Snakefile rules
+
+docs: $(READY)  ## the generated pages of docs/
+	@PYTHONPATH=scripts python -c "from clinragen.config.root import reference; print(reference(), end='')" > docs/config.md
+	@{ echo '# Rules'; echo; echo 'How the rules of the demo depend on each other (`make docs`).'; echo; echo '```mermaid'; \
+	snakemake $(DEMO) --quiet all --rulegraph mermaid-js -- all; echo '```'; } > docs/rulegraph.md
+
+lock: $(READY)  ## envs/*.yaml and envs/all.txt from envs/requirements.yaml
+	@python envs/lock.py
+
+clean:  ## remove the results of the demos, never those of the paper
+	@rm -rf results/demo results/open-demo

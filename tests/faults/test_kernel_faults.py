@@ -1,0 +1,136 @@
+"""Killed processes, doubled jobs and full disks: an output is whole or absent."""
+
+import os
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from step_script import left_over, run_step, start_step, write_step
+
+SLOW = """
+with out.path.open("w") as file:
+    file.write("first half, ")
+    file.flush()
+    go = Path(str(out.final) + ".go")
+    while slow and not go.exists():
+        import time; time.sleep(0.01)
+    file.write("second half")
+"""
+WHOLE = "first half, second half"
+
+
+def wait_for(condition, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the step did not get there in time"
+        time.sleep(0.01)
+
+
+def half_written(folder: Path) -> list[Path]:
+    return [p for p in folder.glob(".tmp-*") if p.stat().st_size]
+
+
+def test_a_killed_step_leaves_no_output_and_the_next_run_cleans_up(tmp_path):
+    script = write_step(tmp_path, "slow: bool, out: Out", SLOW)
+    folder = tmp_path / "results"
+    process = start_step(script, "--slow", "true", "--out", folder / "o")
+    wait_for(lambda: folder.is_dir() and half_written(folder))
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "o").exists() and len(left_over(folder)) == 1
+
+    done = run_step(script, "--slow", "false", "--out", folder / "o")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "o").read_text() == WHOLE and left_over(folder) == []
+
+
+def test_a_killed_step_leaves_the_output_of_an_earlier_run(tmp_path):
+    script = write_step(tmp_path, "slow: bool, out: Out", SLOW)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "o").write_text("earlier")
+    process = start_step(script, "--slow", "true", "--out", tmp_path / "results" / "o")
+    wait_for(lambda: half_written(tmp_path / "results"))
+    process.kill()
+    process.communicate()
+    assert (tmp_path / "results" / "o").read_text() == "earlier"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_two_copies_of_a_job_end_with_one_whole_output(kind, tmp_path):
+    writing = (
+        SLOW
+        if kind == "file"
+        else "out.path.mkdir(); inner = out.path / 'f'\n" + SLOW.replace("out.path.open", "inner.open")
+    )
+    script = write_step(tmp_path, "slow: bool, out: Out", writing)
+    folder = tmp_path / "results"
+    copies = [start_step(script, "--slow", "true", "--out", folder / "o") for _ in range(2)]
+    wait_for(lambda: folder.is_dir() and len(left_over(folder)) == 2)
+    (folder / "o.go").write_text("")
+    for copy in copies:
+        text, _ = copy.communicate(timeout=30)
+        assert copy.returncode == 0, text
+    assert (folder / "o" / "f" if kind == "folder" else folder / "o").read_text() == WHOLE
+    assert left_over(folder) == []
+
+
+FILLERS = {
+    "plain file": "out.path.write_bytes(bytes(8 << 20))",
+    "parquet": """
+        import os, pyarrow as pa
+        from clinragen.tables.schema import Column, Table
+        table = pa.table({"a": [os.urandom(8 << 20)]})
+        Table("t", (Column("a", pa.binary(), "bytes"),)).write(table, out.path)
+        """,
+}
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte, where this user may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no small file system can be mounted here")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("writing", FILLERS.values(), ids=FILLERS.keys())
+def test_a_full_disk_is_told_by_the_name_of_the_file(writing, small_disk, tmp_path):
+    script = write_step(tmp_path, "out: Out", writing, name="filler")
+    output = small_disk / "o.parquet"
+    done = run_step(script, "--out", output)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"ERROR step: {output}: No space left on device" in done.stderr
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_at_the_record_leaves_no_half_record(small_disk, tmp_path):
+    script = write_step(tmp_path, "out: Out", "out.path.write_bytes(bytes(1 << 20))", name="filler")
+    done = run_step(script, "--out", small_disk / "o")
+    assert done.returncode == 2 and "No space left on device" in done.stderr
+    assert left_over(small_disk) == [] and list((small_disk / ".records").iterdir()) == []
+
+
+def limit_file_size() -> None:
+    # Without the signal a write beyond the limit is an error, as on a full disk.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+
+@pytest.mark.parametrize("writing", FILLERS.values(), ids=FILLERS.keys())
+def test_a_write_that_fails_is_told_by_the_name_of_the_file(writing, tmp_path):
+    script = write_step(tmp_path, "out: Out", writing, name="filler")
+    folder = tmp_path / "results"
+    done = run_step(script, "--out", folder / "o.parquet", preexec_fn=limit_file_size)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert f"ERROR step: {folder / 'o.parquet'}: File too large" in done.stderr
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,91 @@
+"""Running the real workflow from tests: Snakemake as a user would, in this checkout or in a copy of it."""
+
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
+# The demo in miniature: what is tested is that everything fits together, not what is learned.
+SMALL = {
+    "demo": {"patients": 60},
+    "student": {"max_target_tokens": 48},
+    "train": {f"phase{n}": {"epochs": 1, "patience": 1} for n in (1, 2, 3)},
+    "evaluate": {"max_new_tokens": 48},
+}
+
+
+def snakemake(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake; standard error is part of the output, as a user sees it."""
+    command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=os.environ | {"PATH": path} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+def succeeded(run: subprocess.CompletedProcess[str]) -> str:
+    """The output of a run that must have succeeded."""
+    assert run.returncode == 0, run.stdout[-6000:]
+    return run.stdout
+
+
+def overlay(path: Path, results: Path | str, **settings: object) -> Path:
+    """Write a configuration overlay with a results tree of its own."""
+    tree = {"pathvars": {"results": f"{results}", "logs": f"{results}/logs", "benchmarks": f"{results}/benchmarks"}}
+    path.write_text(yaml.safe_dump(tree | settings), encoding="utf-8")
+    return path
+
+
+def jobs(output: str) -> dict[str, int]:
+    """Number of jobs per rule, from the table that a dry run prints."""
+    lines = re.findall(r"^([a-z]\w*) +(\d+)$", output, re.MULTILINE)
+    return {rule: int(count) for rule, count in lines if rule not in ("total", "all")}
+
+
+def copy_of_checkout(folder: Path) -> Path:
+    """A copy of all files that git knows or would know, in a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def header_only(folder: Path, dataset: str, leave_out: str = "", without: str = "") -> Path:
+    """Raw tables of a dataset with headers and no rows; one table left out, one column dropped everywhere."""
+    declared = yaml.safe_load((ROOT / "resources/raw_tables.yaml").read_text(encoding="utf-8"))[dataset]["tables"]
+    for table, facts in declared.items():
+        if table != leave_out:
+            path = folder / f"{facts['file']}.csv.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            columns = [c for c in facts["columns"] if c != without]
+            path.write_bytes(gzip.compress((",".join(columns) + "\n").encode()))
+    return folder
+
+
+def records(results: Path) -> dict[str, dict]:
+    """All provenance records of a results tree, by the path of the output."""
+    found = (json.loads(p.read_text(encoding="utf-8")) for p in results.rglob(".records/*.json"))
+    return {r["output"]["path"]: r for r in found}

@@ -1,0 +1,60 @@
+"""Anomalies in words."""
+
+import math
+
+import pyarrow as pa
+import pytest
+
+from clinragen.benchmark.captions import caption, make_captions, make_fences
+from clinragen.tables.benchmark import CAPTIONS, FENCES
+from clinragen.tables.extract import EVENTS
+
+
+def events(*rows: tuple[int, str, float]) -> pa.Table:
+    full = [{"stay_id": s, "hours": float(n), "variable": v, "value": float(x)} for n, (s, v, x) in enumerate(rows)]
+    return pa.Table.from_pylist(full, schema=EVENTS.schema)
+
+
+TEMPLATES = [
+    (0, 0, "pH is normal all the time."),
+    (3, 0, "pH is higher than normal 3 times."),
+    (0, 1, "pH is lower than normal 1 times."),
+    (2, 5, "pH is higher than normal 2 times and lower than normal 5 times."),
+]
+
+
+@pytest.mark.parametrize(("high", "low", "sentence"), TEMPLATES)
+def test_the_four_sentences(high, low, sentence):
+    assert caption("pH", high, low) == sentence
+
+
+def test_fences_lie_outside_the_quartiles_of_the_training_part():
+    training = [(1, "pH", x) for x in (1, 2, 3, 4, 5)]
+    for other in ([], [(9, "pH", 1000), (9, "pH", -1000)]):
+        table = make_fences(events(*training, *other), {1}, ["pH"], 1.5)
+        (row,) = FENCES.check(table, "test").to_pylist()
+        assert (row["low"], row["high"]) == (2 - 1.5 * 2, 4 + 1.5 * 2)
+    (wider,) = make_fences(events(*training), {1}, ["pH"], 3).to_pylist()
+    assert (wider["low"], wider["high"]) == (-4, 10)
+
+
+def test_a_variable_that_the_training_part_lacks_is_never_abnormal():
+    table = make_fences(events((9, "pH", 7)), {1}, ["pH"], 1.5)
+    assert table.to_pylist() == [{"variable": "pH", "low": -math.inf, "high": math.inf}]
+    (row,) = make_captions(events((9, "pH", 7)), [9], table).to_pylist()
+    assert row["text"] == "pH is normal all the time."
+
+
+def test_a_caption_counts_raw_values_beyond_the_fences():
+    fences = pa.table({"variable": ["pH", "Heart Rate"], "low": [7.0, 50.0], "high": [7.6, 120.0]})
+    rows = [(1, "pH", x) for x in (7.0, 7.6, 7.61, 6.5, 7.3, 8.0)] + [(1, "Heart Rate", 130), (1, "Glucose", 900)]
+    table = CAPTIONS.check(make_captions(events(*rows, (9, "pH", 1)), [2, 1], fences), "test")
+    assert table.to_pylist() == [
+        {"stay_id": 2, "text": "pH is normal all the time. Heart Rate is normal all the time."},
+        {
+            "stay_id": 1,
+            # At the lower fence counts as lower, at the upper one as normal.
+            "text": "pH is higher than normal 2 times and lower than normal 2 times. "
+            "Heart Rate is higher than normal 1 times.",
+        },
+    ]

@@ -1,0 +1,142 @@
+"""Phenotypes from billing codes, prevalences, and small counts that stay hidden."""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from raw_folders import RESOURCES
+
+from clinragen.benchmark.disclosure import shown
+from clinragen.benchmark.labels import icd9_groups, icd10_group, label_stays, read_ccs, read_icd10_groups
+from clinragen.benchmark.prevalence import compare_prevalence
+from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.tables.benchmark import LABELS, PREVALENCE
+
+PHENOTYPES = RESOURCES / "phenotypes.csv"
+NAMES, CCS = read_phenotypes(PHENOTYPES), read_ccs(PHENOTYPES)
+ICD10 = read_icd10_groups(RESOURCES / "phenotype_icd10.csv")
+REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
+NO_REFERENCE = "the reference's code lists (shared/reference) lie beside the checkout only in the project"
+
+ICD9_CASES = {
+    "4019": "Essential hypertension",
+    "4280": "Congestive heart failure; nonhypertensive",
+    "42731": "Cardiac dysrhythmias",
+    "0389": "Septicemia (except in labor)",
+    "5849": "Acute and unspecified renal failure",
+    "25000": "Diabetes mellitus without complication",
+    "486": "Pneumonia (except that caused by tuberculosis or sexually transmitted disease)",
+    "78552": "Shock",
+    "51881": "Respiratory failure; insufficiency; arrest (adult)",
+    "41401": "Coronary atherosclerosis and other heart disease",
+    "V3000": None,
+    "389": None,  # hearing loss, not 0389
+    "XYZ": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize(("code", "phenotype"), ICD9_CASES.items())
+def test_icd9_codes_with_known_answers(code, phenotype):
+    assert icd9_groups([code], CCS) == {code: {phenotype} if phenotype else set()}
+
+
+def test_no_codes_have_no_phenotypes():
+    assert icd9_groups([], CCS) == {}
+
+
+def test_every_icd9_code_of_the_benchmark_gets_its_phenotype():
+    path = REFERENCE / "phenotype_icd9.csv"
+    if not path.is_file():
+        pytest.skip(NO_REFERENCE)
+    with path.open(encoding="utf-8", newline="") as file:
+        expected = {row["icd9_code"]: {row["phenotype"]} for row in csv.DictReader(file)}
+    assert icd9_groups(list(expected), CCS) == expected
+
+
+ICD10_CASES = {
+    "I10": {"Essential hypertension"},
+    "N179": {"Acute and unspecified renal failure"},
+    "I2510": {"Coronary atherosclerosis and other heart disease"},
+    "I214": {"Acute myocardial infarction"},
+    "I21A1": {"Acute myocardial infarction"},
+    "I482": {"Cardiac dysrhythmias"},
+    "I4820": {"Cardiac dysrhythmias"},  # newer than the list: as I48.2
+    "E7800": {"Disorders of lipid metabolism"},  # newer than the list: as E78.0
+    "E1122": {"Diabetes mellitus with complications"},
+    "Z0000": set(),
+    "I4": set(),
+    "": set(),
+    "NOT A CODE": set(),
+}
+
+
+@pytest.mark.parametrize(("code", "expected"), ICD10_CASES.items())
+def test_icd10_codes_with_known_answers(code, expected):
+    found = icd10_group(code, ICD10)
+    assert expected <= found and bool(found) is bool(expected)
+
+
+def test_an_unlisted_code_takes_the_longest_listed_prefix_of_three_characters_or_more():
+    groups = {"A12": {"short"}, "A123": {"long"}, "B": {"letter"}}
+    cases = {"A1234": "long", "A123": "long", "A129": "short", "A12": "short", "B99": None, "A1": None}
+    for code, expected in cases.items():
+        assert icd10_group(code, groups) == ({expected} if expected else set())
+
+
+def test_icd10_codes_have_the_phenotypes_that_the_reference_recommends():
+    path = REFERENCE / "phenotype_icd10_gem.csv"
+    if not path.is_file():
+        pytest.skip(NO_REFERENCE)
+    wanted: dict[str, set[str]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            wanted.setdefault(row["icd10cm_code"], set()).update([row["phenotype"]] * int(row["recommended"]))
+    assert {code: icd10_group(code, ICD10) for code in wanted} == wanted
+
+
+def diagnoses(*rows: tuple[int, str, int]) -> pa.Table:
+    stays, codes, versions = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table({"stay_id": pa.array(stays, pa.int64()), "icd_code": pa.array(codes, pa.string()),
+                     "icd_version": pa.array(versions, pa.int8())})  # fmt: skip
+
+
+def test_labels_of_stays_in_the_order_of_the_benchmark():
+    rows = [(2, "78552", 9), (2, "0389", 9), (2, "0389", 9), (1, "I10", 10), (2, "V3000", 9), (1, "XXX", 10)]
+    table, counts = label_stays(diagnoses(*rows), [3, 2, 1], NAMES, CCS, ICD10)
+    assert LABELS.check(table, "test").to_pylist() == [
+        {"stay_id": 1, "phenotypes": ["Essential hypertension"]},
+        {"stay_id": 2, "phenotypes": ["Septicemia (except in labor)", "Shock"]},
+        {"stay_id": 3, "phenotypes": []},
+    ]
+    assert list(counts) == NAMES and sum(counts.values()) == 3 and counts["Shock"] == 1
+
+
+def test_the_version_decides_what_a_code_means():
+    # E860 is an accident by alcohol in ICD-9 and dehydration in ICD-10.
+    table, _ = label_stays(diagnoses((1, "E860", 9), (2, "E860", 10)), [1, 2], NAMES, CCS, ICD10)
+    assert table["phenotypes"].to_pylist() == [[], ["Fluid and electrolyte disorders"]]
+
+
+def test_a_cohort_without_codes_has_no_phenotypes():
+    table, counts = label_stays(diagnoses(), [1], NAMES, CCS, ICD10)
+    assert table["phenotypes"].to_pylist() == [[]] and set(counts.values()) == {0}
+
+
+@pytest.mark.parametrize(("count", "visible"), [(0, 0), (1, None), (10, None), (11, 11), (5000, 5000)])
+def test_counts_of_few_patients_stay_hidden(count, visible):
+    assert shown(count) == visible
+
+
+def test_prevalence_beside_the_published_benchmark_hides_small_counts():
+    counts = dict.fromkeys(NAMES, 0) | {NAMES[0]: 10, NAMES[1]: 11}
+    rows = PREVALENCE.check(compare_prevalence(counts, 100, PHENOTYPES), "test").to_pylist()
+    assert [r["phenotype"] for r in rows] == NAMES
+    assert [(r["stays"], r["share"]) for r in rows[:3]] == [(None, None), (11, 0.11), (0, 0.0)]
+    assert (rows[0]["benchmark_train"], rows[0]["benchmark_test"]) == (0.214, 0.212)
+
+
+def test_prevalence_of_an_empty_cohort():
+    rows = compare_prevalence(dict.fromkeys(NAMES, 0), 0, PHENOTYPES).to_pylist()
+    assert {r["share"] for r in rows} == {0.0}

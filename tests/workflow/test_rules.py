@@ -1,0 +1,125 @@
+"""Every rule has all its parts, and one name leads to all its places."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from runs import ROOT
+from snakemake.api import SnakemakeApi
+from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
+
+STAGES = ("demo", "extract", "benchmark", "knowledge", "rationale", "train", "evaluate", "audit")
+OVERLAYS = {
+    "paper": [],
+    "demo": ["config/demo.yaml"],
+    "open-demo": ["config/demo.yaml", "config/open-demo.yaml"],
+}
+
+
+def rules_of(overlay: str) -> list:
+    """The rules that do something, as Snakemake itself reads them."""
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        workflow = api.workflow(
+            resource_settings=ResourceSettings(cores=2),
+            config_settings=ConfigSettings(configfiles=[ROOT / c for c in OVERLAYS[overlay]]),
+            snakefile=ROOT / "Snakefile",
+            workdir=ROOT,
+        )._workflow
+        return [rule for rule in workflow.rules if rule.shellcmd or rule.run_func_src]
+
+
+@pytest.fixture(scope="module")
+def rules() -> dict:
+    """All rules of all overlays by name: some are defined only where they are needed."""
+    return {rule.name: rule for overlay in OVERLAYS for rule in rules_of(overlay)}
+
+
+def test_there_are_rules_of_every_stage(rules):
+    assert {name.split("_")[0] for name in rules} == set(STAGES)
+
+
+def test_every_rule_has_all_its_parts(rules):
+    for name, rule in rules.items():
+        parts = {
+            "docstring": rule.docstring,
+            "input": rule.input,
+            "output": rule.output,
+            "params": rule.params.get("code"),
+            "log": rule.log,
+            "benchmark": rule.benchmark,
+            "conda": rule.conda_env,
+            "shell": rule.shellcmd,
+        }
+        assert all(parts.values()), f"{name} lacks {[k for k, v in parts.items() if not v]}"
+        assert {"mem_mb", "runtime", "_cores"} <= set(rule.resources), name
+
+
+def test_threads_are_written_down_in_every_rule():
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        for name, body in re.findall(r"^ *rule (\w+):\n((?:[ \t]+.*\n|\n)+)", text, re.MULTILINE):
+            assert "threads:" in body, f"{path.name}: {name}"
+
+
+def test_a_docstring_is_one_sentence(rules):
+    for name, rule in rules.items():
+        assert re.fullmatch(r"[A-Z][^.]*(?:\.\S[^.]*)*\.", rule.docstring.strip()), f"{name}: {rule.docstring}"
+
+
+def test_one_name_leads_to_script_log_benchmark_environment_and_file(rules):
+    for name, rule in rules.items():
+        stage = name.split("_")[0]
+        assert f" scripts/{name}.py " in f" {rule.shellcmd} ", name
+        assert f"/{name}/" in str(rule.log[0]), name
+        assert f"/{name}/" in str(rule.benchmark), name
+        assert str(rule.benchmark).endswith(".jsonl"), name
+        assert str(rule.conda_env).endswith(f"envs/{stage}.yaml"), name
+        assert Path(str(rule.snakefile)).name == f"{stage}.smk", name
+
+
+def test_each_rule_carries_the_digest_of_its_own_code(rules):
+    from clinragen.kernel.digest import code_digest
+
+    for name, rule in rules.items():
+        assert rule.params["code"] == code_digest(name), name
+
+
+def test_every_script_belongs_to_a_rule_and_names_its_function_like_it(rules):
+    scripts = {p.stem: p for p in (ROOT / "scripts").glob("*.py")}
+    assert set(scripts) == set(rules)
+    for name, path in scripts.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, name
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 60, f"{name}: a script is a thin command line"
+
+
+def test_every_argument_of_a_script_is_given_by_its_rule(rules):
+    for name, rule in rules.items():
+        tree = ast.parse((ROOT / "scripts" / f"{name}.py").read_text(encoding="utf-8"))
+        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
+        wanted = {"--" + a.arg.replace("_", "-") for a in function.args.args}
+        given = set(re.findall(r"(?<= )--[a-z][a-z0-9-]*(?=[ =])", re.sub(r"^.*?\.py", "", rule.shellcmd)))
+        assert wanted == given, name
+
+
+def test_no_script_opens_the_configuration():
+    for path in (ROOT / "scripts").rglob("*.py"):
+        strings = {
+            n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)
+        }
+        assert not {"config.yaml", "config"} & strings, path
+
+
+def test_gpu_rules_ask_for_a_gpu_and_for_more_with_every_attempt(rules):
+    for name in ("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"):
+        resources = rules[name].resources
+        assert resources["gpu"].value >= 1, name
+        for resource in ("mem_mb", "runtime"):
+            first, second = (resources[resource].evaluate(None, attempt=n).value for n in (1, 2))
+            assert second > first, name
+
+
+def test_the_picture_of_the_rules_in_docs_is_of_today(rules):
+    drawn = set(re.findall(r"\[(\w+)\]", (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")))
+    assert drawn - {"all"} == {rule.name for rule in rules_of("demo")} - {"train_backbone"}
