@@ -40,7 +40,7 @@ def snakemake(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> s
 
 def succeeded(run: subprocess.CompletedProcess[str]) -> str:
     """The output of a run that must have succeeded."""
-    assert run.returncode == 0, run.stdout[-6000:]
+    assert run.returncode == 0, f"{run.args}: exit status {run.returncode}\n{run.stdout[-6000:]}"
     return run.stdout
 
 

@@ -1,7 +1,7 @@
 """A SLURM cluster of one node on this machine, for tests: real daemons, a pretended GPU, no systemd.
 
-Needs root and the Debian packages slurm-wlm and munge. Everything that the cluster writes lies in one
-folder; only munge's key and socket are where its package puts them.
+Needs root and the Debian packages slurm-wlm and munge. Jobs look for the configuration in /etc/slurm, so it
+stands there while the cluster runs; a machine that has one of its own is left alone.
 """
 
 import os
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "munged")
+ETC = Path("/etc/slurm")
+MARK = "# Made by a test, which removes it."
 CONFIG = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -54,35 +56,39 @@ def unavailable() -> str | None:
     missing = [p for p in PROGRAMS if shutil.which(p, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
     if missing:
         return f"SLURM is not installed ({', '.join(missing)})"
-    return None if os.geteuid() == 0 else "starting a SLURM cluster needs root"
+    if os.geteuid() != 0:
+        return "starting a SLURM cluster needs root"
+    present = ETC / "slurm.conf"
+    if present.is_file() and not present.read_text().startswith(MARK):
+        return "this machine has a SLURM configuration of its own"
+    return None
 
 
 @contextmanager
 def cluster(folder: Path):
-    """Start the daemons, yield the environment for clients, and stop what was started."""
+    """Start the daemons, and stop what was started."""
     _munge()
     host = socket.gethostname().split(".")[0]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 * 9 // 10
     for name in ("state", "spool"):
         (folder / name).mkdir()
-    config = folder / "slurm.conf"
-    config.write_text(
-        CONFIG.format(
-            host=host, folder=folder, cpus=os.cpu_count(), memory=memory, port=_free_port(), node_port=_free_port()
-        )
-    )
-    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu File=/dev/null\n")
-    environment = {"SLURM_CONF": str(config)}
-    full = os.environ | environment | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
-    daemons = [subprocess.Popen([name, "-D"], env=full, stderr=subprocess.DEVNULL) for name in ("slurmctld", "slurmd")]
+    ports = {"port": _free_port(), "node_port": _free_port()}
+    text = CONFIG.format(host=host, folder=folder, cpus=os.cpu_count(), memory=memory, **ports)
+    ETC.mkdir(exist_ok=True)
+    (ETC / "slurm.conf").write_text(MARK + text)
+    (ETC / "gres.conf").write_text(f"{MARK}\nNodeName={host} Name=gpu File=/dev/null\n")
+    path = os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    daemons = [subprocess.Popen([name, "-D"], env=path, stderr=subprocess.DEVNULL) for name in ("slurmctld", "slurmd")]
     try:
-        _wait_until_idle(full, folder)
-        yield environment
+        _wait_until_idle(folder)
+        yield
     finally:
-        subprocess.run(["scancel", "--user=root"], env=full, check=False, capture_output=True)
+        subprocess.run(["scancel", "--user=root"], check=False, capture_output=True)
         for daemon in reversed(daemons):
             daemon.terminate()
             daemon.wait(timeout=20)
+        for name in ("slurm.conf", "gres.conf"):
+            (ETC / name).unlink()
 
 
 def _munge() -> None:
@@ -99,11 +105,10 @@ def _free_port() -> int:
         return listener.getsockname()[1]
 
 
-def _wait_until_idle(environment: dict[str, str], folder: Path) -> None:
+def _wait_until_idle(folder: Path) -> None:
     for _ in range(150):
-        state = subprocess.run(
-            ["sinfo", "-h", "-p", "gpu", "-o", "%T"], env=environment, capture_output=True, text=True, check=False
-        )
+        sinfo = ["sinfo", "-h", "-p", "gpu", "-o", "%T"]
+        state = subprocess.run(sinfo, capture_output=True, text=True, check=False)
         if state.stdout.strip() == "idle":
             return
         time.sleep(0.2)

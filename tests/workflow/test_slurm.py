@@ -11,12 +11,13 @@ pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailabl
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    """The environment of a client of a running cluster."""
-    with cluster(tmp_path_factory.mktemp("slurm")) as environment:
-        yield environment
+    """A running cluster."""
+    with cluster(tmp_path_factory.mktemp("slurm")):
+        yield
 
 
-def test_jobs_run_on_the_cluster_those_with_a_gpu_on_its_partition(slurm, tmp_path):
+@pytest.mark.usefixtures("slurm")
+def test_jobs_run_on_the_cluster_those_with_a_gpu_on_its_partition(tmp_path):
     results = tmp_path / "results"
     tree = overlay(tmp_path / "small.yaml", results, **SMALL | {"datasets": {"mimic4": None}})
     arguments = ("--profile", "slurm", "--configfile", "config/demo.yaml", tree)
@@ -29,7 +30,7 @@ def test_jobs_run_on_the_cluster_those_with_a_gpu_on_its_partition(slurm, tmp_pa
     labels = results / "mimic3/benchmark/labels.parquet"
     labels.unlink()
     assert jobs(succeeded(snakemake(*arguments, "--dry-run", "--", target)))["train_phase1"] == 1
-    succeeded(snakemake(*arguments, *quick, "--", target, **slurm))
+    succeeded(snakemake(*arguments, *quick, "--", target))
     found = records(results)
     partitions = {
         rule: found[str(path)]["hardware"].get("slurm", {}).get("SLURM_JOB_PARTITION")

@@ -20,9 +20,10 @@ class Ancestry:
 def list_lineage(targets: list[Path], origins: list[str]) -> tuple[pa.Table, list[str]]:
     """A row per output that leads to the targets (LINEAGE), and all gaps.
 
-    A gap is an input that changed after it was used, a record that is missing although the file lies
-    in a results folder, or a file that is gone. `origins` are the folders whose files need no record:
-    the raw data and the resources.
+    A gap is an input that changed after it was used, a raw file that two outputs used in different states,
+    a file of another size than its record says, a record that is missing although the file lies in a
+    results folder, or a file that is gone. Files are not read again here. `origins` are the folders
+    whose files need no record: the raw data and the resources.
     """
     records: dict[str, dict] = {}
     ancestry: dict[str, Ancestry] = {}
@@ -46,7 +47,7 @@ def list_lineage(targets: list[Path], origins: list[str]) -> tuple[pa.Table, lis
                 "stand_ins": "; ".join(record["stand_ins"]) or None,
             }
         )
-    gaps = sorted({gap for found in ancestry.values() for gap in found.gaps})
+    gaps = sorted({gap for found in ancestry.values() for gap in found.gaps} | _changed_roots(records))
     return pa.Table.from_pylist(rows, schema=LINEAGE.schema), gaps
 
 
@@ -57,12 +58,14 @@ def _walk(path: str, origins: list[str], records: dict[str, dict], ancestry: dic
     record = read_record(Path(path))
     if record is None:
         is_origin = any(Path(path).is_relative_to(o) for o in origins)
-        gaps = frozenset() if is_origin else frozenset({f"{path}: no record"})
-        ancestry[path] = Ancestry(frozenset({path}), gaps)
+        reasons = [] if is_origin else [f"{path}: no record"]
+        if is_origin and not Path(path).exists():
+            reasons = [f"{path}: gone"]
+        ancestry[path] = Ancestry(frozenset({path}), frozenset(reasons))
         return ancestry[path]
     records[path] = record
     roots: set[str] = set()
-    gaps = set() if Path(path).exists() else {f"{path}: gone"}
+    gaps = _state(record["output"])
     for used in record["inputs"]:
         below = _walk(used["path"], origins, records, ancestry)
         roots |= below.roots
@@ -72,3 +75,26 @@ def _walk(path: str, origins: list[str], records: dict[str, dict], ancestry: dic
             gaps.add(f"{used['path']}: changed after {path} was made of it")
     ancestry[path] = Ancestry(frozenset(roots), frozenset(gaps))
     return ancestry[path]
+
+
+def _state(output: dict) -> set[str]:
+    """What the file system alone tells of an output."""
+    path = Path(output["path"])
+    if not path.exists():
+        return {f"{path}: gone"}
+    if path.is_file() and path.stat().st_size != output["bytes"]:
+        return {f"{path}: not as its record says"}
+    return set()
+
+
+def _changed_roots(records: dict[str, dict]) -> set[str]:
+    """Files without record that two outputs used in different states."""
+    first: dict[str, tuple[str, str]] = {}
+    gaps = set()
+    for path, record in sorted(records.items()):
+        for used in record["inputs"]:
+            if used["path"] not in records:
+                user, sha256 = first.setdefault(used["path"], (path, used["sha256"]))
+                if sha256 != used["sha256"]:
+                    gaps.add(f"{used['path']}: not the same where {user} and {path} were made of it")
+    return gaps

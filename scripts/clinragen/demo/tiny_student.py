@@ -1,11 +1,12 @@
 """A random language model in the shape of Flan-T5, with a tokenizer trained on authored texts."""
 
-import json
+import math
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import T5Config, T5ForConditionalGeneration, T5TokenizerFast
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
@@ -14,24 +15,28 @@ MOST_PIECES = 1500
 
 
 def build_tokenizer(texts: Iterable[str]) -> T5TokenizerFast:
-    """A Unigram tokenizer in the form of T5's, for text of any kind: all ASCII characters are pieces."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
+    """A Unigram tokenizer in the form of T5's, for text of any kind: all ASCII characters are pieces.
+
+    The pieces are those of a byte pair encoding, since training a Unigram model gives other scores every time.
+    """
+    texts = list(texts)
+    trained = Tokenizer(models.BPE())
+    trained.normalizer = normalizers.NFKC()
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(
         vocab_size=MOST_PIECES,
         special_tokens=[PAD, END, UNKNOWN],
-        unk_token=UNKNOWN,
-        initial_alphabet=[chr(c) for c in range(33, 127)],
+        initial_alphabet=["▁", *(chr(c) for c in range(33, 127))],
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
-    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    trained.train_from_iterator(texts, trainer)
+    counts = Counter(piece for encoding in trained.encode_batch(texts) for piece in encoding.tokens)
+    pieces = sorted(trained.get_vocab(), key=trained.token_to_id)
+    special = {PAD, END, UNKNOWN}
+    scores = [0.0 if p in special else math.log((counts[p] + 1) / (counts.total() + len(pieces))) for p in pieces]
     # In descending order of the sentinels; ascending ones are reversed on loading.
     sentinels = [f"<extra_id_{i}>" for i in reversed(range(SENTINELS))]
-    scores = _scores(tokenizer)
-    vocabulary = [(piece, scores.get(piece, 0.0)) for piece, _ in pieces] + [(s, 0.0) for s in sentinels]
+    vocabulary = list(zip(pieces, scores, strict=True)) + [(s, 0.0) for s in sentinels]
     return T5TokenizerFast(vocab=vocabulary, extra_ids=SENTINELS)
 
 
@@ -64,7 +69,3 @@ def build_student(texts: Iterable[str], folder: Path, seed: int) -> None:
     tokenizer = build_tokenizer(texts)
     build_model(len(tokenizer), seed).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def _scores(tokenizer: Tokenizer) -> dict[str, float]:
-    return dict(json.loads(tokenizer.to_str())["model"]["vocab"])

@@ -87,11 +87,12 @@ def environment() -> dict[str, Any]:
 
 
 def hardware() -> dict[str, Any]:
-    """Machine, processor count, memory in MB, and GPUs where torch sees some."""
+    """Machine, processor count, processes of the step, memory in MB, and GPUs where torch sees some."""
     facts: dict[str, Any] = {
         "machine": platform.machine(),
         "system": platform.platform(),
         "cpus": os.cpu_count(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
     }
     torch = sys.modules.get("torch")

@@ -42,6 +42,12 @@ __all__ = [
 ]
 
 log = logging.getLogger("step")
+# What libraries say on every run although all is well: logger and beginning of the message.
+EXPECTED = {
+    # Flan-T5 has an output layer of its own, and transformers keeps it.
+    "transformers.modeling_utils": "The tied weights mapping and config",
+    "transformers.trainer_utils": "mtime may not be reliable",
+}
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _stand_ins: set[str] = set()
 _after_commit: list[Callable[[], None]] = []
@@ -86,7 +92,8 @@ def main_process() -> bool:
 def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
     """Run a step from the command line and leave the process with its exit status."""
     logging.basicConfig(
-        level=logging.INFO,
+        # One process of a step tells its story; the others speak up only when something is wrong.
+        level=logging.INFO if main_process() else logging.WARNING,
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         datefmt="%H:%M:%S",
@@ -95,6 +102,10 @@ def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
     logging.captureWarnings(True)
     for chatty in ("httpx", "httpcore", "urllib3", "filelock", "matplotlib"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for source, message in EXPECTED.items():
+        logging.getLogger(source).addFilter(lambda line, message=message: not line.getMessage().startswith(message))
+    # Bars of transformers, datasets and the model hub; in a log they are noise.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parse(function, argv)
     outputs = [a for a in arguments.values() if isinstance(a, Out)]

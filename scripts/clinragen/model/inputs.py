@@ -81,6 +81,9 @@ def encode(
     samples: list[Sample], tokenizer: PreTrainedTokenizerBase, note_tokens: int, target_tokens: int
 ) -> list[dict]:
     """Samples as token lists; `length` lets batches be made of samples of like length."""
+    if not samples:
+        # Tokenizers fail on nothing.
+        return []
     notes = tokenizer([INSTRUCTION + s.note for s in samples], truncation=True, max_length=note_tokens)["input_ids"]
     targets = tokenizer([s.target for s in samples], truncation=True, max_length=target_tokens)["input_ids"]
     return [

@@ -79,7 +79,11 @@ class Student(nn.Module):
             first = 0 if self.settings.lab_position == "prefix" else len(tokens)
             tokens.insert(first, labs.to(self.backbone.get_input_embeddings().weight.dtype))
             masks.insert(first, torch.ones(labs.shape[:2], dtype=torch.long, device=labs.device))
-        return {"inputs_embeds": torch.cat(tokens, 1), "attention_mask": torch.cat(masks, 1)}
+        inputs, mask = torch.cat(tokens, 1), torch.cat(masks, 1)
+        # Padding goes to the end, also past lab tokens that follow the note: distances count.
+        order = mask.argsort(dim=1, descending=True, stable=True)
+        inputs = inputs.gather(1, order[:, :, None].expand_as(inputs))
+        return {"inputs_embeds": inputs, "attention_mask": mask.gather(1, order)}
 
     def forward(
         self,

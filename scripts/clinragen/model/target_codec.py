@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 
 DIAGNOSES = "Diagnoses:"
 NOTE_RATIONALE = "Note rationale:"
@@ -28,8 +27,7 @@ def write_target(phenotypes: list[str], note_rationale: str | None = None, lab_r
     parts = [f"{DIAGNOSES} {', '.join(phenotypes) or NO_DISEASE}."]
     for marker, rationale in ((NOTE_RATIONALE, note_rationale), (LAB_RATIONALE, lab_rationale)):
         if rationale is not None:
-            # A marker inside a rationale would end it early.
-            parts.append(f"{marker} {_clean(_MARKERS.sub(' ', rationale))}")
+            parts.append(f"{marker} {_clean(_without_markers(rationale))}")
     return " ".join(parts)
 
 
@@ -40,9 +38,9 @@ def parse_output(text: str, phenotypes: list[str]) -> Parsed:
     """
     marks = list(_MARKERS.finditer(text))
     sections: dict[str, str] = {}
-    for mark, following in pairwise([*marks, None]):
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    for mark, end in zip(marks, ends, strict=False):
         name = _clean(mark.group()).lower().replace(" :", ":")
-        end = following.start() if following else len(text)
         sections.setdefault(name, text[mark.end() : end])
     names = [_normal(n) for n in sections.get(DIAGNOSES.lower(), "").split(",")]
     known = {_normal(p): p for p in phenotypes}
@@ -54,6 +52,13 @@ def parse_output(text: str, phenotypes: list[str]) -> Parsed:
         None if note is None else _clean(note),
         None if lab is None else _clean(lab),
     )
+
+
+def _without_markers(rationale: str) -> str:
+    """A marker inside a rationale would end it early; taking one out may leave another."""
+    while _MARKERS.search(rationale):
+        rationale = _MARKERS.sub(" ", rationale)
+    return rationale
 
 
 def _clean(text: str) -> str:

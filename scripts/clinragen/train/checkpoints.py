@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 log = logging.getLogger("checkpoints")
 FINGERPRINT = "fingerprint"
+STATE = "trainer_state.json"
 
 
 def open_folder(folder: Path, fingerprint: str) -> None:
@@ -33,13 +34,21 @@ def last_whole(folder: Path) -> Path | None:
     return None
 
 
+def history_of(checkpoint: Path) -> tuple[int, list[dict]]:
+    """Steps done and losses logged up to a checkpoint."""
+    state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+    return state["global_step"], state["log_history"]
+
+
 def _is_whole(path: Path) -> bool:
     try:
-        json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-        for weights in path.glob("*.safetensors"):
-            with safe_open(weights, "pt"):
+        history_of(path)
+        weights = list(path.glob("*.safetensors"))
+        for file in weights:
+            with safe_open(file, "pt"):
                 pass
-        states = [p for p in path.rglob("*.pt") if p.name != "training_args.pt"]
-        return bool(states) and all(zipfile.is_zipfile(p) for p in states)
-    except (OSError, ValueError, SafetensorError):
+        # Optimizer, schedule (.pt) and random states (.pth), which are zip files: their end says what they hold.
+        states = [*path.rglob("*.pt"), *path.glob("rng_state*.pth")]
+        return bool(weights and states) and all(zipfile.is_zipfile(p) for p in states)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return False

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from clinragen.kernel.step import after_commit
 from clinragen.model.inputs import channels_of, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Modality, Student
@@ -36,6 +38,8 @@ def train_phase1(job: Job, backbone: Path, folder: Path) -> None:
 def train_phase2(job: Job, phase1: Path, token_ids: list[int], folder: Path) -> None:
     """L_lab(phi), equation 7: new encoder and attention learn D and R^t before the frozen model of phase 1."""
     student = Student.load(phase1, PHASE2.modality)
+    # The weights that are new here depend on the seed, not only the order of the samples.
+    torch.manual_seed(job.seed)
     student.add_series_parts(channels_of(job.files.series), job.steps, token_ids)
     _train(job, PHASE2, student, phase1 / BACKBONE, folder)
 

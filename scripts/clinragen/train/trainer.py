@@ -2,11 +2,18 @@
 
 import json
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import EarlyStoppingCallback, PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 
 from clinragen.config.student import Student as Settings
 from clinragen.config.train import Launch, Optimizer, Phase
@@ -14,12 +21,12 @@ from clinragen.kernel.errors import UserError
 from clinragen.kernel.step import distributed, main_process
 from clinragen.model.inputs import Collator, Files
 from clinragen.model.student import Student
-from clinragen.train.checkpoints import last_whole, open_folder
+from clinragen.train.checkpoints import history_of, last_whole, open_folder
 
 log = logging.getLogger("train")
+TIMES = ("_runtime", "_per_second")
 DEEPSPEED = {
     "zero_optimization": {"stage": 2},
-    "bf16": {"enabled": "auto"},
     "gradient_clipping": "auto",
     "gradient_accumulation_steps": "auto",
     "train_micro_batch_size_per_gpu": "auto",
@@ -52,6 +59,26 @@ class _Story(TrainerCallback):
             log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
 
 
+class _Patience(TrainerCallback):
+    """Stops when the validation loss has not fallen for long enough; told by the history alone.
+
+    The counter of transformers' EarlyStoppingCallback starts at 0 again after a resume, so that a killed run
+    would train longer than one that was left alone.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+
+    def on_evaluate(self, args, state, control, **_) -> None:  # type: ignore[no-untyped-def]
+        control.should_training_stop |= out_of_patience(state.log_history, self.patience)
+
+
+def out_of_patience(history: list[dict], patience: int) -> bool:
+    """Whether the last `patience` validation losses are all no lower than one before them."""
+    losses = [row["eval_loss"] for row in history if "eval_loss" in row]
+    return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+
+
 def train_student(
     student: Student, training: list[dict], validation: list[dict], tokenizer: PreTrainedTokenizerBase, job: Job
 ) -> list[dict]:
@@ -61,6 +88,13 @@ def train_student(
     """
     if not training or not validation:
         raise UserError(f"{len(training)} training and {len(validation)} validation samples: too few to train")
+    half = job.optimizer.precision == "bf16"
+    # DeepSpeed's own bf16 would turn the weights themselves into half precision, the series encoder's too,
+    # and what phase 1 learned would be rounded; autocast keeps them whole, as without DeepSpeed.
+    deepspeed = DEEPSPEED | {"torch_autocast": {"enabled": half, "dtype": "bfloat16"}}
+    if not torch.cuda.is_available():
+        # Asked by accelerate even where DeepSpeed is not used; it would warn of what it finds by itself.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     arguments = TrainingArguments(
         output_dir=str(job.checkpoints),
         num_train_epochs=job.phase.epochs,
@@ -70,9 +104,9 @@ def train_student(
         lr_scheduler_type="linear",
         per_device_train_batch_size=job.optimizer.batch // job.launch.processes,
         per_device_eval_batch_size=job.optimizer.batch,
-        bf16=job.optimizer.precision == "bf16",
+        bf16=half and not job.launch.deepspeed,
         use_cpu=not torch.cuda.is_available(),
-        deepspeed=DEEPSPEED if job.launch.deepspeed else None,
+        deepspeed=deepspeed if job.launch.deepspeed else None,
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
@@ -95,17 +129,24 @@ def train_student(
         open_folder(job.checkpoints, job.fingerprint)
     if distributed():
         torch.distributed.barrier()
+    resumed = last_whole(job.checkpoints)
+    steps_done, history = history_of(resumed) if resumed else (0, [])
+    if out_of_patience(history, job.phase.patience):
+        # Killed after its last epoch: nothing is left but to take the best weights.
+        arguments.max_steps = steps_done
     trainer = Trainer(
         model=student,
         args=arguments,
         train_dataset=training,
         eval_dataset=validation,
         data_collator=Collator(tokenizer),
-        callbacks=[EarlyStoppingCallback(job.phase.patience), _Story()],
+        callbacks=[_Patience(job.phase.patience), _Story()],
     )
-    resumed = last_whole(job.checkpoints)
+    # It prints the losses again, beside the log.
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    history = trainer.state.log_history
+    # Without the clock, so that equal runs leave equal files.
+    history = [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in trainer.state.log_history]
     if distributed():
         # Without it processes that are still working are torn down with the first that ends.
         torch.distributed.barrier()

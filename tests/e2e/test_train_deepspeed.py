@@ -1,0 +1,100 @@
+"""The training scripts under torchrun: DeepSpeed and several processes learn what one plain process learns."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from toy_student import changed, command, environment, losses, run, weights, write_backbone, write_tables
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed builds an operator")]
+TORCHRUN = shutil.which("torchrun") or "torchrun"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """Tables, backbone and the models of phases 1 and 2 from one plain process."""
+    folder = tmp_path_factory.mktemp("deepspeed")
+    write_tables(folder / "tables")
+    write_backbone(folder / "backbone")
+    run(words(folder, 1, "plain1"))
+    run(words(folder, 2, "plain2"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def extensions(tmp_path_factory) -> dict[str, str]:
+    """DeepSpeed on the processor; its operator is built once, in the user's cache where one is set."""
+    built = os.environ.get("TORCH_EXTENSIONS_DIR") or str(tmp_path_factory.mktemp("extensions"))
+    return {"DS_ACCELERATOR": "cpu", "TORCH_EXTENSIONS_DIR": built}
+
+
+def words(place: Path, phase: int, name: str, **changes: object) -> list[str]:
+    start = {
+        1: ["--backbone", place / "backbone"],
+        2: ["--phase1", place / "plain1", "--vocabulary", place / "tables" / "vocabulary.json"],
+    }[phase]
+    return command(f"train_phase{phase}", place / "tables", place / name, *start, **changes)
+
+
+def launcher(processes: int) -> tuple[str, ...]:
+    return TORCHRUN, "--standalone", "--nproc-per-node", str(processes)
+
+
+def record(model: Path) -> dict:
+    return json.loads((model.parent / ".records" / f"{model.name}.json").read_text(encoding="utf-8"))
+
+
+def test_deepspeed_learns_what_plain_torch_learns(place, extensions):
+    log = run(words(place, 1, "zero", deepspeed=True), launcher(1), **extensions)
+    for key in ("loss", "eval_loss"):
+        assert losses(place / "zero", key) == pytest.approx(losses(place / "plain1", key), rel=2e-3), log
+    assert record(place / "zero")["hardware"]["processes"] == 1
+
+
+def test_the_papers_setting_half_precision_through_deepspeed(place, extensions):
+    """Phase 2: the series encoder stays in whole precision, and no bit of the language model changes."""
+    run(words(place, 2, "half", deepspeed=True, precision="bf16"), launcher(1), **extensions)
+    assert losses(place / "half") == pytest.approx(losses(place / "plain2"), rel=0.02)
+    assert losses(place / "half") != losses(place / "plain2")
+    assert changed(weights(place / "plain1"), weights(place / "half")) == set()
+
+
+@pytest.mark.parametrize("deepspeed", [False, True])
+def test_two_processes_with_the_same_batch_commit_once(place, extensions, deepspeed):
+    name = f"two-{deepspeed}"
+    log = run(words(place, 1, name, deepspeed=deepspeed, processes=2), launcher(2), **extensions)
+    for key in ("loss", "eval_loss"):
+        assert losses(place / name, key) == pytest.approx(losses(place / "plain1", key), rel=0.02), log
+    assert record(place / name)["hardware"]["processes"] == 2
+    assert log.count(f"wrote {place / name}") == 1 and log.count("epoch 1.0 of 3") == 2
+    assert sorted(p.name for p in (place / name).iterdir()) == ["backbone", "history.json", "student.json"]
+    assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))
+
+
+def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(place, extensions):
+    lines = {name: words(place, 1, name, deepspeed=True, epochs=20, patience=20) for name in ("whole", "killed")}
+    run(lines["whole"], launcher(1), **extensions)
+    process = subprocess.Popen(
+        [*launcher(1), *lines["killed"]],
+        env=environment() | extensions,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    limit = time.monotonic() + 120
+    while not list(place.glob("checkpoints-killed/checkpoint-*/trainer_state.json")):
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.01)
+    # torchrun's workers outlive it: end them as well, as a scheduler does.
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for pid in (process.pid, *map(int, workers)):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    assert not (place / "killed").exists()
+    log = run(lines["killed"], launcher(1), **extensions)
+    assert "resuming from" in log and "epoch 1.0 of" not in log
+    assert changed(weights(place / "whole"), weights(place / "killed")) == set()

@@ -1,0 +1,163 @@
+"""The three phases through their scripts: what each trains, what it leaves alone."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from toy_student import (
+    SETTINGS,
+    STEPS,
+    changed,
+    command,
+    files,
+    losses,
+    run,
+    tokenizer,
+    weights,
+    write_backbone,
+    write_tables,
+)
+
+from clinragen.model.inputs import Collator, encode, read_samples
+from clinragen.model.student import Student
+
+SERIES_PARTS = {"encoder", "attention"}
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory) -> Path:
+    """A folder with tables, backbone and the models of the three phases, with the log of each."""
+    folder = tmp_path_factory.mktemp("chain")
+    write_tables(folder / "tables")
+    write_backbone(folder / "backbone")
+    for phase in (1, 2, 3):
+        (folder / f"phase{phase}.log").write_text(train(folder, phase, f"phase{phase}"))
+    return folder
+
+
+def train(folder: Path, phase: int, name: str, freeze_encoder: bool = False, **changes: object) -> str:
+    start = {
+        1: ["--backbone", folder / "backbone"],
+        2: ["--phase1", folder / "phase1", "--vocabulary", folder / "tables" / "vocabulary.json"],
+        3: ["--phase2", folder / "phase2", "--freeze-encoder", freeze_encoder],
+    }[phase]
+    return run(command(f"train_phase{phase}", folder / "tables", folder / name, *start, **changes))
+
+
+def record(model: Path) -> dict:
+    return json.loads((model.parent / ".records" / f"{model.name}.json").read_text(encoding="utf-8"))
+
+
+def parts(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names}
+
+
+def test_phase_1_trains_the_language_model_alone(chain):
+    found = weights(chain / "phase1")
+    assert parts(set(found)) == {"backbone"}
+    start = load_file(chain / "backbone" / "model.safetensors")
+    assert len(changed({f"backbone.{k}": v for k, v in start.items()}, found)) > 0.9 * len(start)
+
+
+def test_phase_2_changes_no_bit_of_the_language_model(chain):
+    before, after = weights(chain / "phase1"), weights(chain / "phase2")
+    assert set(before) < set(after) and changed(before, after) == set()
+    assert parts(set(after)) == SERIES_PARTS | {"backbone"}
+
+
+@pytest.fixture(scope="module")
+def untrained(chain) -> dict[str, torch.Tensor]:
+    """What phase 2 starts from: its rate is too low to change a weight."""
+    train(chain, 2, "untrained", learning_rate=1e-12, epochs=1)
+    return weights(chain / "untrained")
+
+
+def test_phase_2_trains_encoder_and_attention(chain, untrained):
+    moved = changed(untrained, weights(chain / "phase2"))
+    assert parts(moved) == SERIES_PARTS
+    assert {"attention.mixture.weight", "attention.query.weight", "attention.out.weight"} <= moved
+    assert "attention.vocabulary" not in moved
+
+
+def test_the_vocabulary_holds_the_embeddings_of_phase_1(chain):
+    ids = json.loads((chain / "tables" / "vocabulary.json").read_text())["ids"]
+    shared = weights(chain / "phase1")["backbone.shared.weight"]
+    for phase in (2, 3):
+        assert torch.equal(weights(chain / f"phase{phase}")["attention.vocabulary"], shared[ids])
+
+
+def test_phase_3_trains_everything(chain):
+    moved = changed(weights(chain / "phase2"), weights(chain / "phase3"))
+    assert parts(moved) == SERIES_PARTS | {"backbone"} and "attention.vocabulary" not in moved
+
+
+def test_phase_3_keeps_the_encoder_where_it_is_told_to(chain):
+    train(chain, 3, "frozen", freeze_encoder=True)
+    assert parts(changed(weights(chain / "phase2"), weights(chain / "frozen"))) == {"attention", "backbone"}
+
+
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_the_loss_falls_in_training_and_validation(chain, phase):
+    for key in ("loss", "eval_loss"):
+        found = losses(chain / f"phase{phase}", key)
+        assert len(found) == 3 and found[-1] < found[0]
+
+
+def test_equal_runs_leave_equal_bits(chain):
+    train(chain, 2, "again")
+    assert record(chain / "again")["output"]["files"] == record(chain / "phase2")["output"]["files"]
+
+
+def test_seeds_differ_in_the_order_of_samples_and_in_new_weights(chain, untrained):
+    train(chain, 1, "seed2", seed=2)
+    assert changed(weights(chain / "phase1"), weights(chain / "seed2"))
+    train(chain, 2, "untrained2", seed=2, learning_rate=1e-12, epochs=1)
+    name = "attention.query.weight"
+    assert (untrained[name] - weights(chain / "untrained2")[name]).abs().max() > 1e-3
+
+
+def test_the_weights_of_the_lowest_validation_loss_are_kept(chain):
+    """So high a rate that the loss rises; patience ends the run."""
+    log = train(chain, 1, "wild", learning_rate=0.5, epochs=8, patience=2)
+    found = losses(chain / "wild", "eval_loss")
+    best = found.index(min(found))
+    assert len(found) == best + 3 < 8, log
+    assert validation_loss(chain / "wild", chain / "tables") == pytest.approx(min(found), rel=1e-4)
+
+
+def validation_loss(model: Path, tables: Path) -> float:
+    limits = SETTINGS["max_note_tokens"], SETTINGS["max_target_tokens"]
+    rows = encode(read_samples(files(tables), "validation", STEPS), tokenizer(), *limits)
+    with torch.no_grad():
+        return float(Student.load(model).eval()(**Collator(tokenizer())(rows)).loss)
+
+
+def test_half_precision_keeps_whole_weights(chain):
+    train(chain, 2, "bf16", precision="bf16")
+    assert {w.dtype for w in weights(chain / "bf16").values() if w.is_floating_point()} == {torch.float32}
+    assert losses(chain / "bf16") == pytest.approx(losses(chain / "phase2"), rel=0.02)
+
+
+def test_checkpoints_are_removed_when_the_model_stands(chain):
+    assert not list(chain.glob("checkpoints-*"))
+
+
+def test_the_log_is_a_story_of_dated_lines_without_colours_or_bars(chain):
+    for phase in (1, 2, 3):
+        log = (chain / f"phase{phase}.log").read_text()
+        lines = log.splitlines()
+        assert "\x1b" not in log and "\r" not in log
+        assert [line for line in lines if not re.match(r"\d\d:\d\d:\d\d (INFO|WARNING) \w+: ", line)] == []
+        told = [line.split(" ", 1)[1] for line in lines]
+        assert len(set(told)) == len(told)
+        assert sum("'loss'" in line for line in lines) == sum("'eval_loss'" in line for line in lines) == 3
+
+
+def test_the_record_tells_seed_settings_and_processes(chain):
+    found = record(chain / "phase2")
+    assert found["seed"] == 1 and found["hardware"]["processes"] == 1
+    assert found["settings"]["phase"]["epochs"] == 3 and found["output"]["sharing"] == "restricted"
+    assert {"torch", "transformers"} <= set(found["environment"]["packages"])

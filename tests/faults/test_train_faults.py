@@ -1,0 +1,129 @@
+"""A training that is killed goes on from its last whole checkpoint, to the same bits."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import toy_student
+from toy_student import changed, command, files, losses, run, weights, write_backbone, write_tables
+
+from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.kernel.errors import UserError
+from clinragen.train.phases import train_phase1
+from clinragen.train.trainer import Job
+
+EPOCHS = 15
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("faults")
+    write_tables(folder / "tables")
+    write_backbone(folder / "backbone")
+    return folder
+
+
+def job(place: Path, checkpoints: Path, **changes: object) -> Job:
+    phase = {"learning_rate": 5e-3, "epochs": 4, "patience": 4} | changes
+    optimizer = Optimizer(weight_decay=0.05, warmup=0.1, batch=8, precision="fp32")
+    launch = Launch(processes=1, deepspeed=False)
+    student = toy_student.settings()
+    return Job(files(place / "tables"), 16, student, Phase(**phase), optimizer, launch, 1, checkpoints, "same")
+
+
+def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture) -> str:
+    """Train once more over what the first training left behind; the step of the checkpoint it went on from."""
+    caplog.clear()
+    caplog.set_level("INFO")
+    train_phase1(work, place / "backbone", out)
+    (line,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith("resuming from")]
+    return line.rpartition("-")[2]
+
+
+def test_killed_and_started_again_ends_in_the_same_bits(place):
+    words = {name: training(place, name) for name in ("whole", "killed")}
+    run(words["whole"])
+    process = subprocess.Popen(
+        [sys.executable, *words["killed"]], env=toy_student.environment(), stderr=subprocess.DEVNULL
+    )
+    limit = time.monotonic() + 60
+    while not list(place.glob("checkpoints-killed/checkpoint-*/trainer_state.json")):
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (place / "killed").exists() and not list(place.glob(".records/killed*"))
+    log = run(words["killed"])
+    assert "resuming from" in log
+    assert f"epoch {EPOCHS}.0 of {EPOCHS}" in log and "epoch 1.0 of" not in log
+    assert changed(weights(place / "whole"), weights(place / "killed")) == set()
+    assert losses(place / "whole") == losses(place / "killed")
+    assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))
+
+
+def training(place: Path, name: str) -> list[str]:
+    start = ("--backbone", place / "backbone")
+    return command("train_phase1", place / "tables", place / name, *start, epochs=EPOCHS, patience=EPOCHS)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"])
+def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(place, tmp_path, name, caplog):
+    work = job(place, tmp_path / "checkpoints")
+    train_phase1(work, place / "backbone", tmp_path / "whole")
+    torn = tmp_path / "checkpoints" / "checkpoint-8" / name
+    torn.write_bytes(torn.read_bytes()[:-20])
+    assert resumed(place, work, tmp_path / "again", caplog) == "6"
+    assert changed(weights(tmp_path / "whole"), weights(tmp_path / "again")) == set()
+    assert losses(tmp_path / "whole") == losses(tmp_path / "again")
+
+
+@pytest.mark.parametrize("patience", [1, 6])
+def test_killed_between_the_last_epoch_and_the_output_trains_no_further(place, tmp_path, patience, caplog):
+    """At so high a rate the loss rises, so the shorter patience ends the training early."""
+    work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=6, patience=patience)
+    train_phase1(work, place / "backbone", tmp_path / "whole")
+    epochs = len(losses(tmp_path / "whole"))
+    assert (epochs < 6) == (patience == 1)
+    assert resumed(place, work, tmp_path / "again", caplog) == str(2 * epochs)
+    assert losses(tmp_path / "again") == losses(tmp_path / "whole")
+    assert changed(weights(tmp_path / "whole"), weights(tmp_path / "again")) == set()
+
+
+def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatch):
+    """Broken off in the last epoch of a run that has been waiting for a lower validation loss."""
+    work = job(place, tmp_path / "checkpoints-whole", learning_rate=0.5, epochs=9, patience=3)
+    train_phase1(work, place / "backbone", tmp_path / "whole")
+    epochs = len(losses(tmp_path / "whole"))
+    assert epochs < 9
+
+    def broken(self: object, args: object, state: object, control: object, **_: object) -> None:
+        if state.epoch == epochs:
+            raise InterruptedError
+
+    work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=9, patience=3)
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr("clinragen.train.trainer._Story.on_log", broken)
+        train_phase1(work, place / "backbone", tmp_path / "broken")
+    assert resumed(place, work, tmp_path / "again", caplog) == str(2 * (epochs - 1))
+    assert losses(tmp_path / "again") == losses(tmp_path / "whole")
+    assert changed(weights(tmp_path / "whole"), weights(tmp_path / "again")) == set()
+
+
+def test_other_inputs_start_from_the_beginning(place, tmp_path, caplog):
+    caplog.set_level("INFO")
+    work = job(place, tmp_path / "checkpoints", epochs=1)
+    train_phase1(work, place / "backbone", tmp_path / "first")
+    other = Job(**vars(work) | {"fingerprint": "other"})
+    train_phase1(other, place / "backbone", tmp_path / "second")
+    assert "of another run: removed" in caplog.text and "resuming" not in caplog.text
+    assert changed(weights(tmp_path / "first"), weights(tmp_path / "second")) == set()
+
+
+def test_no_samples_to_learn_from_is_a_clear_error(tmp_path):
+    write_tables(tmp_path / "tables", train=3, validation=0)
+    write_backbone(tmp_path / "backbone")
+    with pytest.raises(UserError, match="3 training and 0 validation samples"):
+        train_phase1(job(tmp_path, tmp_path / "c"), tmp_path / "backbone", tmp_path / "out")

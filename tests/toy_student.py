@@ -1,0 +1,174 @@
+"""A student of toy size and the tables it learns from, made on the spot."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from safetensors.torch import load_file
+
+from clinragen.config.student import Student as Settings
+from clinragen.demo.tiny_student import build_model, build_tokenizer
+from clinragen.model.inputs import Files
+from clinragen.model.student import Student
+from clinragen.model.target_codec import write_target
+from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.tables.benchmark import COURSES, LABELS, SAMPLES, SERIES
+from clinragen.tables.rationale import RATIONALES
+
+ROOT = Path(__file__).resolve().parents[1]
+PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")
+STEPS, CHANNELS = 16, 3
+SETTINGS = {
+    "series_encoder": {"patch": 8, "width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "dropout": 0.0},
+    "attention": {"heads": 2, "head_width": 8, "prototypes": 4, "dropout": 0.0},
+    "lab_position": "prefix",
+    "max_note_tokens": 48,
+    "max_target_tokens": 48,
+}
+VOCABULARY = list(range(10, 40))
+# Two kinds of patients, told apart by the note and by the level of the series.
+KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "tablet clinic calm", -2.0)]
+TABLES = ("samples", "labels", "courses", "series")
+
+
+def settings(**changes: object) -> Settings:
+    """Settings of the toy student; `attention__prototypes=0` changes a value inside a section."""
+    raw = json.loads(json.dumps(SETTINGS))
+    for place, value in changes.items():
+        *sections, key = place.split("__")
+        target = raw
+        for section in sections:
+            target = target[section]
+        target[key] = value
+    return Settings.model_validate(raw)
+
+
+@cache
+def tokenizer():
+    """The tokenizer of the demo, over the names of the phenotypes and the words of the toy notes."""
+    names = [write_target([p], f"Based on the medical notes, {p}", f"Lab test shows {p}") for p in PHENOTYPES]
+    return build_tokenizer([*names, *(note for _, note, _ in KINDS)] * 3)
+
+
+def student(modality: str = "both", seed: int = 0, **changes: object) -> Student:
+    """A random student in evaluation mode; all modalities have the series parts."""
+    made = Student(build_model(len(tokenizer()), seed), settings(**changes), modality)
+    made.add_series_parts(CHANNELS, STEPS, VOCABULARY)
+    return made.eval()
+
+
+def batch(count: int = 2, length: int = 7, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random notes of one length without padding, random series, random targets."""
+    random = torch.Generator().manual_seed(seed)
+    ids = torch.randint(10, 60, (count, length), generator=random)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "series": torch.randn(count, STEPS, CHANNELS, generator=random),
+        "labels": torch.randint(10, 60, (count, 5), generator=random),
+    }
+
+
+def write_backbone(folder: Path, seed: int = 0) -> Path:
+    """Model and tokenizer as `from_pretrained` expects them."""
+    build_model(len(tokenizer()), seed).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int = 5) -> Path:
+    """Tables of stages benchmark and rationale over stays of both kinds, and a vocabulary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = ["train"] * train + ["validation"] * validation + ["test"] * test
+    random = np.random.default_rng(0)
+    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, "notes", "labs")}
+    for i, part in enumerate(parts):
+        # Not in the order of the stays, to see that outputs are.
+        stay = 1000 - i
+        names, note, level = KINDS[i % len(KINDS)]
+        steps = int(random.integers(4, STEPS + 4))
+        values = (level + 0.1 * random.standard_normal(steps * CHANNELS)).astype(np.float32)
+        text = " ".join(random.permutation(note.split()).tolist() * int(random.integers(1, 4)))
+        rows["samples"].append({"stay_id": stay, "subject_id": stay, "hadm_id": stay, "part": part})
+        rows["labels"].append({"stay_id": stay, "phenotypes": names})
+        rows["courses"].append({"stay_id": stay, "heading": "course", "text": text})
+        rows["series"].append({"stay_id": stay, "steps": steps, "values": values, "measured": [True] * len(values)})
+        rows["notes"].append({"stay_id": stay, "request": "r", "text": f"Based on the medical notes, {note}."})
+        rows["labs"].append({"stay_id": stay, "request": "r", "text": f"Lab test shows level {level}."})
+    for table in (SAMPLES, LABELS, COURSES, SERIES):
+        table.write(pa.Table.from_pylist(rows[table.name], table.schema), folder / f"{table.name}.parquet")
+    for name in ("notes", "labs"):
+        RATIONALES.write(pa.Table.from_pylist(rows[name], RATIONALES.schema), folder / f"{name}.parquet")
+    (folder / "vocabulary.json").write_text(json.dumps({"ids": VOCABULARY}), encoding="utf-8")
+    return folder
+
+
+def files(tables: Path, with_rationales: bool = True) -> Files:
+    """The tables as the library takes them."""
+    rationales = [tables / "notes.parquet", tables / "labs.parquet"] if with_rationales else []
+    return Files(*(tables / f"{name}.parquet" for name in TABLES), rationales)
+
+
+def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, **changes: object) -> list[str]:
+    """Command line of a training script without the interpreter.
+
+    `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, batch,
+    precision, processes, deepspeed.
+    """
+    phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
+    optimizer = {"weight_decay": 0.05, "warmup": 0.1, "batch": 8, "precision": "fp32"}
+    launch = {"processes": 1, "deepspeed": False}
+    for section in (phase, optimizer, launch):
+        section |= {k: v for k, v in changes.items() if k in section}
+    inputs = [word for name in TABLES for word in (f"--{name}", tables / f"{name}.parquet")]
+    words = [
+        *(ROOT / "scripts" / f"{rule}.py", *start, *inputs),
+        *("--rationales", tables / "notes.parquet", tables / "labs.parquet", "--steps", STEPS),
+        *("--student", settings().model_dump_json(), "--phase", json.dumps(phase)),
+        *("--optimizer", json.dumps(optimizer), "--launch", json.dumps(launch), "--seed", seed),
+        *("--checkpoints", out.with_name(f"checkpoints-{out.name}"), "--model", out),
+    ]
+    return [str(word) for word in words]
+
+
+def environment() -> dict[str, str]:
+    """One thread per process, and no network."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
+
+def run(words: list[str], launcher: tuple[str, ...] = (), **variables: str) -> str:
+    """Run a script to its end and return its log; a failure shows the log."""
+    done = subprocess.run(
+        [*(launcher or (sys.executable,)), *words],
+        env=environment() | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def weights(model: Path) -> dict[str, torch.Tensor]:
+    """All weights of a saved student by name; `backbone.` stands before those of the language model."""
+    found = {f"backbone.{k}": v for k, v in load_file(model / "backbone" / "model.safetensors").items()}
+    own = model / "series.safetensors"
+    return found | (load_file(own) if own.is_file() else {})
+
+
+def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+    """Names of the tensors that are in both and differ in any bit."""
+    return {k for k in before.keys() & after.keys() if not torch.equal(before[k], after[k])}
+
+
+def losses(model: Path, key: str = "loss") -> list[float]:
+    """The logged losses of a training."""
+    history = json.loads((model / "history.json").read_text(encoding="utf-8"))
+    return [row[key] for row in history if key in row]

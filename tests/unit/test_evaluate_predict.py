@@ -1,0 +1,67 @@
+"""Every test sample gets its output, whatever the batches."""
+
+import pytest
+import torch
+from toy_student import PHENOTYPES, STEPS, files, student, tokenizer, write_tables
+
+from clinragen.config.evaluate import Evaluate
+from clinragen.evaluate.predict import predict
+from clinragen.model.inputs import Collator, encode, read_samples
+from clinragen.model.student import Student
+from clinragen.tables.evaluate import PREDICTIONS
+
+TESTS = 7
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("predict")
+    write_tables(folder / "tables", test=TESTS)
+    for modality in ("notes", "labs", "both"):
+        student(modality).save(folder / modality, tokenizer())
+    student("both", lab_position="suffix").save(folder / "suffix", tokenizer())
+    return folder
+
+
+def predicted(place, model: str, batch: int, beams: int = 1):
+    settings = Evaluate(batch=batch, beams=beams, max_new_tokens=10)
+    table = predict(place / model, files(place / "tables", with_rationales=False), STEPS, PHENOTYPES, settings)
+    return PREDICTIONS.check(table, "test")
+
+
+def test_all_test_samples_in_the_order_of_stays(place):
+    table = predicted(place, "both", batch=3)
+    assert table["stay_id"].to_pylist() == sorted(range(980, 980 - TESTS, -1))
+    assert table["true"].to_pylist()[-1] == ["Shock"] and table["true"].to_pylist()[-2] == ["Essential hypertension"]
+
+
+def test_every_output_belongs_to_its_sample(place):
+    model, table = student("both"), predicted(place, "both", batch=3)
+    samples = read_samples(files(place / "tables"), "test", STEPS)
+    for sample, output in zip(samples, table["output"].to_pylist(), strict=True):
+        row = Collator(tokenizer())(encode([sample], tokenizer(), 48, 48))
+        ids = model.generate(row, max_new_tokens=10, do_sample=False)
+        assert tokenizer().batch_decode(ids, skip_special_tokens=True) == [output]
+
+
+@pytest.mark.parametrize("model", ["notes", "labs", "both", "suffix"])
+@pytest.mark.parametrize("beams", [1, 2])
+def test_batches_change_no_output(place, model, beams):
+    alone = predicted(place, model, batch=1, beams=beams)
+    assert alone.equals(predicted(place, model, batch=64, beams=beams))
+    assert len(set(alone["output"].to_pylist())) > 1 or model == "labs"
+
+
+def test_the_parsed_names_are_those_of_the_output(place, monkeypatch):
+    text = "Diagnoses: Shock, Gout. Lab rationale: x"
+    ids = [*tokenizer()(text)["input_ids"], tokenizer().pad_token_id]
+    monkeypatch.setattr(Student, "generate", lambda self, batch, **_: torch.tensor([ids] * len(batch["input_ids"])))
+    table = predicted(place, "notes", batch=4)
+    assert set(table["output"].to_pylist()) == {text}
+    assert table["predicted"].to_pylist() == [["Shock"]] * TESTS and table["unknown"].to_pylist() == [["gout"]] * TESTS
+
+
+def test_no_test_samples_give_an_empty_table(tmp_path):
+    write_tables(tmp_path / "tables", test=0)
+    student("notes").save(tmp_path / "notes", tokenizer())
+    assert predicted(tmp_path, "notes", batch=2).num_rows == 0

@@ -1,0 +1,108 @@
+"""The paper's tables with ours beside them: numbers, page, picture."""
+
+import re
+
+import pyarrow as pa
+import pytest
+from toy_student import ROOT
+
+from clinragen.evaluate.pictures import draw_comparison
+from clinragen.evaluate.tables import PaperCell, compare, read_paper, write_page
+from clinragen.tables.evaluate import COMPARISON, SCORES
+
+PAPER = [
+    PaperCell("MIMIC-III", "ClinRaGen", "micro_f1", 0.64, 0.001),
+    PaperCell("MIMIC-III", "ClinRaGen", "macro_f1", 0.61, None),
+    PaperCell("MIMIC-III", "<b>R&D</b>", "micro_f1", 0.6, None),
+    PaperCell("MIMIC-IV", "ClinRaGen", "micro_f1", 0.7, None),
+]
+
+
+def scores(seed: int, value: float, model: str = "ClinRaGen") -> pa.Table:
+    row = {"dataset": "MIMIC-III", "model": model, "seed": seed, "average": "micro", "metric": "f1"}
+    return pa.Table.from_pylist([row | {"value": value, "samples": 9}], SCORES.schema)
+
+
+def cells(tables: list[pa.Table], stand_ins: tuple[str, ...] = ()) -> list[dict]:
+    return COMPARISON.check(compare(PAPER, tables, list(stand_ins)), "test").to_pylist()
+
+
+def test_mean_and_sample_deviation_over_the_seeds():
+    ours = cells([scores(1, 0.5), scores(2, 0.6), scores(3, 0.7)], ("tiny model", "template"))[0]
+    assert ours == {
+        "dataset": "MIMIC-III",
+        "model": "ClinRaGen",
+        "metric": "micro_f1",
+        "ours_mean": 0.6,
+        "ours_std": 0.1,
+        "n_seeds": 3,
+        "paper_mean": 0.64,
+        "paper_std": 0.001,
+        "difference": -0.04,
+        "stand_ins": "tiny model; template",
+    }
+
+
+def test_one_seed_has_no_deviation():
+    ours = cells([scores(1, 0.56789)])[0]
+    assert (ours["ours_mean"], ours["ours_std"], ours["n_seeds"]) == (0.5679, None, 1)
+
+
+def test_rows_of_the_paper_without_our_model_remain():
+    found = cells([scores(1, 0.5), scores(1, 0.9, model="a model of ours that the paper lacks")], ("tiny model",))
+    assert [(c["dataset"], c["model"], c["metric"]) for c in found] == [(c.dataset, c.model, c.metric) for c in PAPER]
+    for cell in found[1:]:
+        assert cell["n_seeds"] == 0 and cell["paper_mean"] > 0
+        assert [cell[k] for k in ("ours_mean", "ours_std", "difference", "stand_ins")] == [None] * 4
+
+
+@pytest.mark.parametrize(("number", "rows"), [(1, 132), (2, None)])
+def test_the_papers_tables_are_read_whole(number, rows):
+    found = read_paper(ROOT / "resources" / f"paper_table{number}.csv")
+    assert rows is None or len(found) == rows
+    assert all(0 < c.mean < 1 for c in found)
+    COMPARISON.check(compare(found, [], []), "test")
+
+
+def page(tmp_path, stand_ins: tuple[str, ...] = ()) -> str:
+    table = compare(PAPER, [scores(1, 0.5), scores(2, 0.6)], list(stand_ins))
+    write_page(table, 1, tmp_path / "page.html")
+    return (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_page_needs_nothing_from_elsewhere(tmp_path):
+    text = page(tmp_path)
+    assert not re.search(r"https?:|//|src=|href=|@import|url\(|<script", text)
+    assert text.startswith("<!DOCTYPE html>") and text.endswith("</html>\n")
+
+
+def test_the_page_shows_names_as_text(tmp_path):
+    text = page(tmp_path, ("<i>tiny</i> & random",))
+    assert "&lt;b&gt;R&amp;D&lt;/b&gt;" in text and "<b>" not in text
+    assert "&lt;i&gt;tiny&lt;/i&gt; &amp; random" in text and "<i>" not in text
+
+
+def test_the_page_shows_ours_and_the_papers(tmp_path):
+    text = page(tmp_path)
+    assert "<td>2</td><td>0.5500 (0.0707)<small>0.6400</small></td>" in text
+    assert "<td>0</td><td>–<small>0.6000</small></td>" in text
+
+
+def test_stand_ins_are_a_warning_on_the_page(tmp_path):
+    assert 'class="warning"' in page(tmp_path, ("tiny",)) and 'class="warning"' not in page(tmp_path)
+
+
+def test_picture_and_page_are_the_same_bytes_every_time(tmp_path):
+    table = compare(PAPER, [scores(1, 0.5), scores(2, 0.6)], ["tiny"])
+    for name in ("a", "b"):
+        draw_comparison(table, 1, tmp_path / f"{name}.png")
+        write_page(table, 1, tmp_path / f"{name}.html")
+    first = (tmp_path / "a.png").read_bytes()
+    assert first.startswith(b"\x89PNG") and len(first) > 5000
+    assert first == (tmp_path / "b.png").read_bytes()
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_a_picture_without_any_model_of_ours_can_be_drawn(tmp_path):
+    draw_comparison(compare(PAPER, [], []), 1, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000

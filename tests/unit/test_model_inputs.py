@@ -1,0 +1,89 @@
+"""Samples as the student reads them."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from toy_student import CHANNELS, STEPS, files, tokenizer, write_tables
+
+from clinragen.model.inputs import IGNORED, INSTRUCTION, Collator, Sample, channels_of, encode, pad_series, read_samples
+from clinragen.model.vocabulary import read_vocabulary
+from clinragen.tables.benchmark import SERIES
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    return write_tables(tmp_path_factory.mktemp("tables"))
+
+
+def sample(note: str, target: str = "Diagnoses: Shock.") -> Sample:
+    return Sample(1, note, target, np.zeros((STEPS, CHANNELS), np.float32), ["Shock"])
+
+
+def test_a_short_series_is_padded_with_its_last_row():
+    grid = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert pad_series(grid, 4).tolist() == [[0, 1, 2], [3, 4, 5], [3, 4, 5], [3, 4, 5]]
+
+
+def test_a_long_series_is_cut_at_the_end():
+    grid = np.arange(9, dtype=np.float32).reshape(3, 3)
+    assert pad_series(grid, 2).tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert np.array_equal(pad_series(grid, 3), grid)
+
+
+@pytest.mark.parametrize(("part", "count"), [("train", 16), ("validation", 4), ("test", 5)])
+def test_only_the_part_that_is_asked_for_in_the_order_of_stays(tables, part, count):
+    samples = read_samples(files(tables), part, STEPS)
+    stays = [s.stay_id for s in samples]
+    first = {"train": 1000, "validation": 984, "test": 980}[part]
+    assert stays == sorted(range(first, first - count, -1))
+    assert all(s.series.shape == (STEPS, CHANNELS) and s.series.dtype == np.float32 for s in samples)
+
+
+def test_values_lie_step_by_step(tmp_path, tables):
+    rows = [{"stay_id": 1000, "steps": 2, "values": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "measured": [True] * 6}]
+    SERIES.write(pa.Table.from_pylist(rows, SERIES.schema), tmp_path / "series.parquet")
+    used = files(tables)
+    (found,) = read_samples(type(used)(**vars(used) | {"series": tmp_path / "series.parquet"}), "train", 8)
+    assert found.series[:2].tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert channels_of(tmp_path / "series.parquet") == CHANNELS
+
+
+def test_targets_of_phases_1_and_3_hold_all_parts(tables):
+    found = read_samples(files(tables), "train", STEPS)[-1]
+    assert found.stay_id == 1000 and found.phenotypes == ["Shock"]
+    note, lab = "Based on the medical notes, pressor fluids cold.", "Lab test shows level 2.0."
+    assert found.target == f"Diagnoses: Shock. Note rationale: {note} Lab rationale: {lab}"
+
+
+def test_targets_of_phase_2_lack_the_note_rationale(tables):
+    found = read_samples(files(tables), "train", STEPS, with_note_rationale=False)[-1]
+    assert found.target == "Diagnoses: Shock. Lab rationale: Lab test shows level 2.0."
+
+
+@pytest.mark.parametrize("with_note_rationale", [True, False])
+def test_without_rationales_targets_are_diagnoses_alone(tables, with_note_rationale):
+    found = read_samples(files(tables, with_rationales=False), "train", STEPS, with_note_rationale)[-1]
+    assert found.target == "Diagnoses: Shock."
+
+
+def test_long_notes_and_targets_are_cut_at_the_end():
+    (row,) = encode([sample("cold " * 50, "Diagnoses: Shock. " * 50)], tokenizer(), 10, 6)
+    assert (len(row["input_ids"]), len(row["labels"]), row["length"]) == (10, 6, 16)
+    assert row["input_ids"][-1] == row["labels"][-1] == tokenizer().eos_token_id
+    assert tokenizer().decode(row["input_ids"], skip_special_tokens=True).startswith(INSTRUCTION[:10])
+
+
+def test_a_batch_is_padded_to_its_longest_sample():
+    rows = encode([sample("cold"), sample("pressor fluids cold", "Diagnoses: no disease.")], tokenizer(), 48, 48)
+    found = Collator(tokenizer())(rows)
+    lengths = [len(r["input_ids"]) for r in rows]
+    assert found["input_ids"].shape == found["attention_mask"].shape == (2, max(lengths))
+    assert found["attention_mask"].sum(1).tolist() == lengths
+    assert (found["input_ids"][found["attention_mask"] == 0] == tokenizer().pad_token_id).all()
+    assert (found["labels"] != IGNORED).sum(1).tolist() == [len(r["labels"]) for r in rows]
+    assert found["series"].shape == (2, STEPS, CHANNELS) and found["series"].dtype == torch.float32
+
+
+def test_the_vocabulary_is_read(tables):
+    assert read_vocabulary(tables / "vocabulary.json") == list(range(10, 40))

@@ -1,0 +1,214 @@
+"""The student: what it reads, how it is kept, that batches do not change what it writes."""
+
+import json
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from toy_student import CHANNELS, ROOT, VOCABULARY, batch, student, tokenizer
+from transformers import T5Config, T5ForConditionalGeneration
+
+from clinragen.config.student import Student as Settings
+from clinragen.kernel.errors import UserError
+from clinragen.model.inputs import IGNORED
+from clinragen.model.student import Student
+
+INPUTS = ("input_ids", "attention_mask", "series")
+
+
+def logits(model: Student, rows: dict[str, Tensor]) -> Tensor:
+    with torch.no_grad():
+        return model(**rows).logits
+
+
+def padded(rows: dict[str, Tensor], more: int) -> dict[str, Tensor]:
+    """The same samples as they stand beside a note that is longer by `more` tokens."""
+    blank = torch.zeros(len(rows["input_ids"]), more, dtype=torch.long)
+    notes = {k: torch.cat([rows[k], blank], 1) for k in ("input_ids", "attention_mask")}
+    return rows | notes | {"labels": torch.cat([rows["labels"], blank + IGNORED], 1)}
+
+
+def test_lab_tokens_stand_before_or_after_the_note():
+    rows = {k: batch()[k] for k in INPUTS}
+    before, after = (student(lab_position=p)._embed(**rows)["inputs_embeds"] for p in ("prefix", "suffix"))
+    notes = student("notes")._embed(**rows)["inputs_embeds"]
+    labs = student("labs")._embed(**rows)["inputs_embeds"]
+    assert notes.shape[1] == 7 and labs.shape[1] == CHANNELS
+    assert torch.equal(before, torch.cat([labs, notes], 1))
+    assert torch.equal(after, torch.cat([notes, labs], 1))
+
+
+@pytest.mark.parametrize("position", ["prefix", "suffix"])
+def test_padding_is_at_the_end_and_hidden(position):
+    rows = padded(batch(), 4)
+    mask = student(lab_position=position)._embed(**{k: rows[k] for k in INPUTS})["attention_mask"]
+    assert mask[0].tolist() == [1] * (7 + CHANNELS) + [0] * 4
+
+
+@pytest.mark.parametrize(("modality", "unread"), [("notes", "series"), ("labs", "input_ids")])
+def test_what_a_modality_does_not_read_changes_nothing(modality, unread):
+    model, rows, other = student(modality), batch(seed=0), batch(seed=1)
+    assert torch.equal(logits(model, rows), logits(model, rows | {unread: other[unread]}))
+    needed = {k: v for k, v in rows.items() if k != unread}
+    assert torch.equal(logits(model, rows), logits(model, needed))
+
+
+@pytest.mark.parametrize("change", ["input_ids", "series"])
+def test_both_modalities_are_read(change):
+    model, rows = student("both"), batch()
+    assert not torch.allclose(logits(model, rows), logits(model, rows | {change: batch(seed=1)[change]}))
+
+
+@pytest.mark.parametrize("modality", ["notes", "labs", "both"])
+def test_a_saved_student_is_the_same_student(modality, tmp_path):
+    model, rows = student(modality), batch()
+    model.save(tmp_path, tokenizer())
+    loaded = Student.load(tmp_path).eval()
+    assert torch.equal(logits(model, rows), logits(loaded, rows))
+    options = {"max_new_tokens": 8, "do_sample": False}
+    assert torch.equal(model.generate(rows, **options), loaded.generate(rows, **options))
+    assert loaded.settings == model.settings and loaded.modality == modality
+    assert loaded.parameter_counts() == model.parameter_counts()
+
+
+def test_a_student_of_notes_alone_needs_no_series_parts(tmp_path):
+    model = student("notes")
+    model.encoder = model.attention = model.shape = None
+    model.save(tmp_path, tokenizer())
+    assert not (tmp_path / "series.safetensors").exists()
+    loaded = Student.load(tmp_path, "labs")
+    assert loaded.encoder is None and loaded.modality == "labs"
+    assert torch.equal(logits(model, batch()), logits(Student.load(tmp_path).eval(), batch()))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_the_output_layer_and_the_scale_of_outputs_are_kept(scaled, tmp_path):
+    model = student("notes")
+    model.backbone.config.scale_decoder_outputs = scaled
+    model.save(tmp_path, tokenizer())
+    loaded = Student.load(tmp_path).eval()
+    assert torch.equal(loaded.backbone.lm_head.weight, model.backbone.lm_head.weight)
+    assert not torch.equal(loaded.backbone.lm_head.weight, loaded.backbone.shared.weight)
+    assert loaded.backbone.config.scale_decoder_outputs is scaled
+    assert torch.equal(logits(model, batch()), logits(loaded, batch()))
+
+
+@pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: f.write_text("{")])
+def test_a_folder_without_student_is_named(damage, tmp_path):
+    student("notes").save(tmp_path, tokenizer())
+    damage(tmp_path / "student.json")
+    with pytest.raises(UserError, match="holds no readable student"):
+        Student.load(tmp_path)
+
+
+def test_the_vocabulary_stays_as_it_was_when_the_embeddings_learn_on(tmp_path):
+    model = student()
+    model.save(tmp_path, tokenizer())
+    with torch.no_grad():
+        model.backbone.shared.weight.add_(1)
+    model.save(tmp_path, tokenizer())
+    kept = load_file(tmp_path / "series.safetensors")["attention.vocabulary"]
+    assert torch.equal(kept, student().backbone.shared.weight[VOCABULARY])
+
+
+def test_frozen_parts_keep_weights_and_evaluation_mode():
+    model = student(series_encoder__dropout=0.5)
+    model.freeze("backbone", "encoder")
+    model.train()
+    assert not any(m.training for part in (model.backbone, model.encoder) for m in part.modules())
+    assert model.attention.training
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    model(**batch()).loss.backward()
+    optimizer.step()
+    after = model.state_dict()
+    moved = {k.split(".")[0] for k in before if not torch.equal(before[k], after[k])}
+    assert moved == {"attention"}
+
+
+def test_gradients_reach_the_encoder_through_the_frozen_language_model():
+    model = student("labs")
+    model.freeze("backbone")
+    model(**batch()).loss.backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.attention.parameters())
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.encoder.parameters())
+    assert all(p.grad is None for p in model.backbone.parameters())
+
+
+@pytest.mark.parametrize("modality", ["notes", "both"])
+@pytest.mark.parametrize("position", ["prefix", "suffix"])
+def test_padding_changes_no_output(modality, position):
+    """T5 counts distances between positions: padding must not stand between note and lab tokens."""
+    model, rows = student(modality, lab_position=position), batch(count=1)
+    wide = padded(rows, 5)
+    target = rows["labels"].shape[1]
+    torch.testing.assert_close(logits(model, wide)[:, :target], logits(model, rows), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(model(**wide).loss, model(**rows).loss)
+    options = {"max_new_tokens": 12, "do_sample": False}
+    assert torch.equal(model.generate(wide, **options), model.generate(rows, **options))
+
+
+@pytest.mark.parametrize("modality", ["notes", "labs", "both"])
+def test_greedy_writing_is_the_best_next_token_each_time(modality):
+    model, rows = student(modality), batch(count=1)
+    written = model.generate(rows, max_new_tokens=6, do_sample=False)[0].tolist()
+    for end in range(1, len(written)):
+        labels = torch.tensor([written[1 : end + 1]])
+        assert logits(model, rows | {"labels": labels})[0, end - 1].argmax() == written[end]
+
+
+def test_a_beam_of_one_is_greedy():
+    model, rows = student(), batch(count=3)
+    options = {"max_new_tokens": 6, "do_sample": False}
+    assert torch.equal(model.generate(rows, num_beams=1, **options), model.generate(rows, **options))
+
+
+def test_its_weights_can_be_written_as_safetensors_and_read_back(tmp_path):
+    model, other = student(seed=0), student(seed=1)
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    other.load_state_dict(load_file(tmp_path / "w.safetensors"))
+    assert torch.equal(logits(model, batch()), logits(other, batch()))
+
+
+def test_the_trainer_is_told_not_to_multiply_the_loss():
+    assert Student.accepts_loss_kwargs is False
+
+
+def paper_counts() -> dict[str, int]:
+    """Sizes with the settings of config.yaml and a backbone in the shape of Flan-T5-small; no memory is used."""
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]
+    with torch.device("meta"):
+        backbone = T5ForConditionalGeneration(
+            T5Config(
+                vocab_size=32128,
+                d_model=512,
+                d_kv=64,
+                d_ff=1024,
+                num_layers=8,
+                num_heads=6,
+                feed_forward_proj="gated-gelu",
+                tie_word_embeddings=False,
+            )
+        )
+        backbone.lm_head.weight = torch.nn.Parameter(torch.empty_like(backbone.shared.weight))
+        model = Student(backbone, Settings.model_validate(raw), "both")
+        model._build_series_parts(11, 1000, torch.empty(32128, 512))
+    return model.parameter_counts()
+
+
+def test_the_sizes_are_those_of_the_papers_table_1():
+    found = paper_counts()
+    mixture = 32128 * 24
+    assert found["backbone"] == pytest.approx(76.96e6, abs=5e3)
+    assert found["backbone"] + found["encoder"] == pytest.approx(85.3e6, abs=0.05e6)
+    assert sum(found.values()) - mixture == pytest.approx(86.3e6, abs=0.05e6)
+    assert sum(found.values()) == pytest.approx(87.0e6, abs=0.05e6)
+
+
+def test_the_saved_facts_are_plain_json(tmp_path):
+    student().save(tmp_path, tokenizer())
+    facts = json.loads((tmp_path / "student.json").read_text(encoding="utf-8"))
+    assert facts["shape"] == {"channels": 3, "steps": 16, "vocabulary": len(VOCABULARY)}
+    assert str(tmp_path) not in "".join(p.read_text() for p in tmp_path.rglob("*.json"))
