@@ -27,8 +27,8 @@ rule evaluate_predict:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=scaled(16000),
-        runtime=scaled(240),
+        mem_mb=scaled(CONFIG.train.request.memory_mb),
+        runtime=scaled(CONFIG.train.request.minutes),
     params:
         code=code_digest("evaluate_predict"),
         steps=setting("benchmark.series.max_steps"),

@@ -60,8 +60,8 @@ rule train_phase1:
     threads: CONFIG.train.launch.processes
     resources:
         gpu=CONFIG.train.launch.processes,
-        mem_mb=scaled(24000),
-        runtime=scaled(1440),
+        mem_mb=scaled(CONFIG.train.request.memory_mb),
+        runtime=scaled(CONFIG.train.request.minutes),
     params:
         code=code_digest("train_phase1"),
         steps=setting("benchmark.series.max_steps"),
@@ -104,8 +104,8 @@ rule train_phase2:
     threads: CONFIG.train.launch.processes
     resources:
         gpu=CONFIG.train.launch.processes,
-        mem_mb=scaled(24000),
-        runtime=scaled(1440),
+        mem_mb=scaled(CONFIG.train.request.memory_mb),
+        runtime=scaled(CONFIG.train.request.minutes),
     params:
         code=code_digest("train_phase2"),
         steps=setting("benchmark.series.max_steps"),
@@ -150,8 +150,8 @@ rule train_phase3:
     threads: CONFIG.train.launch.processes
     resources:
         gpu=CONFIG.train.launch.processes,
-        mem_mb=scaled(24000),
-        runtime=scaled(1440),
+        mem_mb=scaled(CONFIG.train.request.memory_mb),
+        runtime=scaled(CONFIG.train.request.minutes),
     params:
         code=code_digest("train_phase3"),
         steps=setting("benchmark.series.max_steps"),

@@ -40,6 +40,15 @@ class Launch(Section):
     """Train through DeepSpeed (ZeRO stage 2)."""
 
 
+class Request(Section):
+    """What a training job asks the cluster for at its first attempt; it changes no output."""
+
+    memory_mb: int = Field(ge=500)
+    """Memory in MB; the second attempt asks for twice as much."""
+    minutes: int = Field(ge=10)
+    """Run time in minutes; likewise."""
+
+
 class Train(Section):
     """The three phases of distillation."""
 
@@ -55,3 +64,5 @@ class Train(Section):
     """What the phases have in common."""
     launch: Launch
     """How the jobs are started."""
+    request: Request
+    """What a job asks the cluster for."""
