@@ -16,7 +16,7 @@ ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
 OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "$(RAW)"}}'
 endif
 # Everything that is out of date, then the report if anything is newer than it.
-run = snakemake $(2) --quiet host rules reason --show-failed-logs --benchmark-extended all \
+run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
 	|| snakemake $(2) --quiet all --report results/$(1)/report.html; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
@@ -50,6 +50,7 @@ lint: $(READY)  ## ruff, snakefmt, snakemake --lint, import rules, pinned enviro
 	@ruff format --quiet --check
 	@snakefmt --check Snakefile rules
 	@snakemake --lint
+	@snakemake --lint $(DEMO)
 	@PYTHONPATH=scripts lint-imports --no-cache > .import-linter.log || { cat .import-linter.log; exit 1; }
 	@python envs/lock.py --check
 
