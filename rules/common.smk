@@ -132,6 +132,13 @@ def checkpoint_of(wildcards):
     return f"<results>/{wildcards.dataset}/train/{recipe}/phase{model.last_phase}"
 
 
+def series_of_model(wildcards):
+    """Input: the series, for models that read them."""
+    if CONFIG.models[wildcards.model].last_phase == 1:
+        return []
+    return f"<results>/{wildcards.dataset}/benchmark/series.parquet"
+
+
 def local_files_of_backbone(wildcards):
     """Input: the files of a language model that lies in a folder; none when it comes from the hub."""
     folder = Path(CONFIG.backbones[wildcards.backbone].source)

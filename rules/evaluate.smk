@@ -13,7 +13,7 @@ rule evaluate_predict:
         samples="<results>/{dataset}/benchmark/samples.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         courses="<results>/{dataset}/benchmark/courses.parquet",
-        series="<results>/{dataset}/benchmark/series.parquet",
+        series=series_of_model,
         phenotypes="resources/phenotypes.csv",
     output:
         predictions="<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet",
@@ -31,12 +31,11 @@ rule evaluate_predict:
         runtime=scaled(CONFIG.train.request.minutes),
     params:
         code=code_digest("evaluate_predict"),
-        steps=setting("benchmark.series.max_steps"),
         settings=setting("evaluate"),
     shell:
         "python scripts/evaluate_predict.py --checkpoint {input.checkpoint}"
         " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
-        " --series {input.series} --phenotypes {input.phenotypes} --steps {params.steps}"
+        " --series {input.series} --phenotypes {input.phenotypes}"
         " --settings {params.settings:q} --seed {wildcards.seed}"
         " --predictions {output.predictions} > {log} 2>&1"
 

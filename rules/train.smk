@@ -46,7 +46,6 @@ rule train_phase1:
         samples="<results>/{dataset}/benchmark/samples.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         courses="<results>/{dataset}/benchmark/courses.parquet",
-        series="<results>/{dataset}/benchmark/series.parquet",
         rationales=rationales_of,
     output:
         model=directory("<results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1"),
@@ -64,8 +63,7 @@ rule train_phase1:
         runtime=scaled(CONFIG.train.request.minutes),
     params:
         code=code_digest("train_phase1"),
-        steps=setting("benchmark.series.max_steps"),
-        student=setting("student"),
+        texts=setting("student.texts"),
         phase=setting("train.phase1"),
         optimizer=setting("train.optimizer"),
         launch=setting("train.launch"),
@@ -74,8 +72,8 @@ rule train_phase1:
     shell:
         "{params.launcher} scripts/train_phase1.py --backbone {input.backbone}"
         " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
-        " --series {input.series} --rationales {input.rationales} --steps {params.steps}"
-        " --student {params.student:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --rationales {input.rationales}"
+        " --texts {params.texts:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed} --checkpoints {params.checkpoints}"
         " --model {output.model} > {log} 2>&1"
 
@@ -87,7 +85,6 @@ rule train_phase2:
         vocabulary="<results>/knowledge/vocabulary-{backbone}-{vocabulary}.json",
         samples="<results>/{dataset}/benchmark/samples.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        courses="<results>/{dataset}/benchmark/courses.parquet",
         series="<results>/{dataset}/benchmark/series.parquet",
         rationales=rationales_of,
     output:
@@ -108,8 +105,8 @@ rule train_phase2:
         runtime=scaled(CONFIG.train.request.minutes),
     params:
         code=code_digest("train_phase2"),
+        fusion=setting("student.fusion"),
         steps=setting("benchmark.series.max_steps"),
-        student=setting("student"),
         phase=setting("train.phase2"),
         optimizer=setting("train.optimizer"),
         launch=setting("train.launch"),
@@ -120,9 +117,9 @@ rule train_phase2:
     shell:
         "{params.launcher} scripts/train_phase2.py --phase1 {input.phase1}"
         " --vocabulary {input.vocabulary}"
-        " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
-        " --series {input.series} --rationales {input.rationales} --steps {params.steps}"
-        " --student {params.student:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --samples {input.samples} --labels {input.labels}"
+        " --series {input.series} --rationales {input.rationales}"
+        " --fusion {params.fusion:q} --steps {params.steps} --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed} --checkpoints {params.checkpoints}"
         " --model {output.model} > {log} 2>&1"
 
@@ -154,8 +151,6 @@ rule train_phase3:
         runtime=scaled(CONFIG.train.request.minutes),
     params:
         code=code_digest("train_phase3"),
-        steps=setting("benchmark.series.max_steps"),
-        student=setting("student"),
         phase=setting("train.phase3"),
         optimizer=setting("train.optimizer"),
         launch=setting("train.launch"),
@@ -167,7 +162,7 @@ rule train_phase3:
     shell:
         "{params.launcher} scripts/train_phase3.py --phase2 {input.phase2}"
         " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
-        " --series {input.series} --rationales {input.rationales} --steps {params.steps}"
-        " --student {params.student:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --series {input.series} --rationales {input.rationales}"
+        " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --freeze-encoder {params.freeze} --seed {wildcards.seed}"
         " --checkpoints {params.checkpoints} --model {output.model} > {log} 2>&1"

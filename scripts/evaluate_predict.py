@@ -11,21 +11,20 @@ def evaluate_predict(
     samples: Path,
     labels: Path,
     courses: Path,
-    series: Path,
+    series: list[Path],
     phenotypes: Path,
-    steps: int,
     settings: Evaluate,
     seed: int,
     predictions: Out,
 ) -> None:
-    """Outputs of a trained student on all test samples."""
+    """Outputs of a trained student on all test samples; one that reads notes alone gets no series."""
     from clinragen.evaluate.predict import predict
     from clinragen.model.inputs import Files
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.tables.evaluate import PREDICTIONS
 
-    files = Files(samples, labels, courses, series, rationales=[])
-    table = predict(checkpoint, files, steps, read_phenotypes(phenotypes), settings)
+    files = Files(samples, labels, courses, series[0] if series else None, rationales=[])
+    table = predict(checkpoint, files, read_phenotypes(phenotypes), settings)
     PREDICTIONS.write(table, predictions.path)
 
 

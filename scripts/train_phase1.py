@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.student import Student
+from clinragen.config.student import Texts
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.kernel.step import Out, fingerprint, run
 
@@ -12,10 +12,8 @@ def train_phase1(
     samples: Path,
     labels: Path,
     courses: Path,
-    series: Path,
     rationales: list[Path],
-    steps: int,
-    student: Student,
+    texts: Texts,
     phase: Phase,
     optimizer: Optimizer,
     launch: Launch,
@@ -28,9 +26,9 @@ def train_phase1(
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
-    files = Files(samples, labels, courses, series, rationales)
-    job = Job(files, steps, student, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
-    phases.train_phase1(job, backbone, model.path)
+    files = Files(samples, labels, courses, None, rationales)
+    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
+    phases.train_phase1(job, backbone, texts, model.path)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.student import Student
+from clinragen.config.student import Fusion
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.kernel.step import Out, fingerprint, run
 
@@ -12,11 +12,10 @@ def train_phase2(
     vocabulary: Path,
     samples: Path,
     labels: Path,
-    courses: Path,
     series: Path,
     rationales: list[Path],
+    fusion: Fusion,
     steps: int,
-    student: Student,
     phase: Phase,
     optimizer: Optimizer,
     launch: Launch,
@@ -30,9 +29,9 @@ def train_phase2(
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
-    files = Files(samples, labels, courses, series, rationales)
-    job = Job(files, steps, student, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
-    phases.train_phase2(job, phase1, read_vocabulary(vocabulary), model.path)
+    files = Files(samples, labels, None, series, rationales)
+    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
+    phases.train_phase2(job, phase1, fusion, steps, read_vocabulary(vocabulary), model.path)
 
 
 if __name__ == "__main__":

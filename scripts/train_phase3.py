@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from clinragen.config.student import Student
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.kernel.step import Out, fingerprint, run
 
@@ -14,12 +13,10 @@ def train_phase3(
     courses: Path,
     series: Path,
     rationales: list[Path],
-    steps: int,
-    student: Student,
+    freeze_encoder: bool,
     phase: Phase,
     optimizer: Optimizer,
     launch: Launch,
-    freeze_encoder: bool,
     seed: int,
     checkpoints: str,
     model: Out,
@@ -30,7 +27,7 @@ def train_phase3(
     from clinragen.train.trainer import Job
 
     files = Files(samples, labels, courses, series, rationales)
-    job = Job(files, steps, student, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
+    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
     phases.train_phase3(job, phase2, freeze_encoder, model.path)
 
 

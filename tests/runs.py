@@ -16,7 +16,7 @@ OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
 # The demo in miniature: what is tested is that everything fits together, not what is learned.
 SMALL = {
     "demo": {"patients": 60},
-    "student": {"max_target_tokens": 48},
+    "student": {"texts": {"max_target_tokens": 48}},
     "train": {f"phase{n}": {"epochs": 1, "patience": 1} for n in (1, 2, 3)},
     "evaluate": {"max_new_tokens": 48},
 }

@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from safetensors.torch import load_file
 
-from clinragen.config.student import Student as Settings
+from clinragen.config.student import Fusion, Texts
 from clinragen.demo.tiny_student import build_model, build_tokenizer
 from clinragen.model.inputs import Files
 from clinragen.model.student import Student
@@ -24,12 +24,11 @@ from clinragen.tables.rationale import RATIONALES
 ROOT = Path(__file__).resolve().parents[1]
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")
 STEPS, CHANNELS = 16, 3
-SETTINGS = {
+TEXTS = Texts(max_note_tokens=48, max_target_tokens=48)
+FUSION = {
     "series_encoder": {"patch": 8, "width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "dropout": 0.0},
     "attention": {"heads": 2, "head_width": 8, "prototypes": 4, "dropout": 0.0},
     "lab_position": "prefix",
-    "max_note_tokens": 48,
-    "max_target_tokens": 48,
 }
 VOCABULARY = list(range(10, 40))
 # Two kinds of patients, told apart by the note and by the level of the series.
@@ -37,16 +36,16 @@ KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "
 TABLES = ("samples", "labels", "courses", "series")
 
 
-def settings(**changes: object) -> Settings:
-    """Settings of the toy student; `attention__prototypes=0` changes a value inside a section."""
-    raw = json.loads(json.dumps(SETTINGS))
+def fusion(**changes: object) -> Fusion:
+    """How the toy student reads series; `attention__prototypes=0` changes a value inside a section."""
+    raw = json.loads(json.dumps(FUSION))
     for place, value in changes.items():
         *sections, key = place.split("__")
         target = raw
         for section in sections:
             target = target[section]
         target[key] = value
-    return Settings.model_validate(raw)
+    return Fusion.model_validate(raw)
 
 
 @cache
@@ -58,8 +57,8 @@ def tokenizer():
 
 def student(modality: str = "both", seed: int = 0, **changes: object) -> Student:
     """A random student in evaluation mode; all modalities have the series parts."""
-    made = Student(build_model(len(tokenizer()), seed), settings(**changes), modality)
-    made.add_series_parts(CHANNELS, STEPS, VOCABULARY)
+    made = Student(build_model(len(tokenizer()), seed), TEXTS, modality)
+    made.add_series_parts(fusion(**changes), CHANNELS, STEPS, VOCABULARY)
     return made.eval()
 
 
@@ -126,11 +125,16 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     launch = {"processes": 1, "deepspeed": False}
     for section in (phase, optimizer, launch):
         section |= {k: v for k, v in changes.items() if k in section}
-    inputs = [word for name in TABLES for word in (f"--{name}", tables / f"{name}.parquet")]
+    own = {
+        "train_phase1": ("--texts", TEXTS.model_dump_json()),
+        "train_phase2": ("--fusion", fusion().model_dump_json(), "--steps", STEPS),
+        "train_phase3": (),
+    }[rule]
+    unread = {"train_phase1": "series", "train_phase2": "courses"}.get(rule)
+    inputs = [word for name in TABLES if name != unread for word in (f"--{name}", tables / f"{name}.parquet")]
     words = [
         *(ROOT / "scripts" / f"{rule}.py", *start, *inputs),
-        *("--rationales", tables / "notes.parquet", tables / "labs.parquet", "--steps", STEPS),
-        *("--student", settings().model_dump_json(), "--phase", json.dumps(phase)),
+        *("--rationales", tables / "notes.parquet", tables / "labs.parquet", *own, "--phase", json.dumps(phase)),
         *("--optimizer", json.dumps(optimizer), "--launch", json.dumps(launch), "--seed", seed),
         *("--checkpoints", out.with_name(f"checkpoints-{out.name}"), "--model", out),
     ]

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from toy_student import (
-    SETTINGS,
     STEPS,
+    TEXTS,
     changed,
     command,
     files,
@@ -129,8 +129,7 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept(chain):
 
 
 def validation_loss(model: Path, tables: Path) -> float:
-    limits = SETTINGS["max_note_tokens"], SETTINGS["max_target_tokens"]
-    rows = encode(read_samples(files(tables), "validation", STEPS), tokenizer(), *limits)
+    rows = encode(read_samples(files(tables), "validation", STEPS), tokenizer(), TEXTS)
     with torch.no_grad():
         return float(Student.load(model).eval()(**Collator(tokenizer())(rows)).loss)
 

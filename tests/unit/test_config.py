@@ -133,7 +133,10 @@ def test_a_wrong_value_is_named_with_what_is_allowed(place, value, words, raw):
 
 CROSS_CHECKS = {
     "patch": ({"benchmark__series__max_steps": 1001}, r"benchmark\.series\.max_steps \(1001\).*patch \(8\)"),
-    "heads": ({"student__series_encoder__heads": 7}, r"student\.series_encoder\.width \(768\).*heads \(7\)"),
+    "heads": (
+        {"student__fusion__series_encoder__heads": 7},
+        r"student\.fusion.*width \(768\).*heads \(7\)",
+    ),
     "backbone": (
         {"models__flan-t5__backbone": "t6"},
         r"models\.flan-t5\.backbone: 't6' .*flan-t5-small, flan-t5-large",
@@ -156,11 +159,11 @@ def test_all_contradictions_stand_in_one_message(raw):
 
 
 def test_all_problems_stand_in_one_message(raw):
-    raw = changed(raw, benchmrk=1, extract__memory_limit_mb=1, seeds=[], student__lab_position="left")
+    raw = changed(raw, benchmrk=1, extract__memory_limit_mb=1, seeds=[], student__fusion__lab_position="left")
     del raw["demo"]
     lines = message_of(raw).splitlines()
     assert lines[0] == "the configuration is not valid:" and len(lines) == 6
-    for place in ("benchmrk", "extract.memory_limit_mb", "seeds", "student.lab_position", "demo"):
+    for place in ("benchmrk", "extract.memory_limit_mb", "seeds", "student.fusion.lab_position", "demo"):
         assert any(line.startswith(f"  - {place}: ") for line in lines)
 
 

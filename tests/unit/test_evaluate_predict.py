@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from toy_student import PHENOTYPES, STEPS, files, student, tokenizer, write_tables
+from toy_student import PHENOTYPES, STEPS, TEXTS, files, student, tokenizer, write_tables
 
 from clinragen.config.evaluate import Evaluate
 from clinragen.evaluate.predict import predict
@@ -25,7 +25,7 @@ def place(tmp_path_factory):
 
 def predicted(place, model: str, batch: int, beams: int = 1):
     settings = Evaluate(batch=batch, beams=beams, max_new_tokens=10)
-    table = predict(place / model, files(place / "tables", with_rationales=False), STEPS, PHENOTYPES, settings)
+    table = predict(place / model, files(place / "tables", with_rationales=False), PHENOTYPES, settings)
     return PREDICTIONS.check(table, "test")
 
 
@@ -39,7 +39,7 @@ def test_every_output_belongs_to_its_sample(place):
     model, table = student("both"), predicted(place, "both", batch=3)
     samples = read_samples(files(place / "tables"), "test", STEPS)
     for sample, output in zip(samples, table["output"].to_pylist(), strict=True):
-        row = Collator(tokenizer())(encode([sample], tokenizer(), 48, 48))
+        row = Collator(tokenizer())(encode([sample], tokenizer(), TEXTS))
         ids = model.generate(row, max_new_tokens=10, do_sample=False)
         assert tokenizer().batch_decode(ids, skip_special_tokens=True) == [output]
 

@@ -1,14 +1,18 @@
 """Samples as the student reads them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from toy_student import CHANNELS, STEPS, files, tokenizer, write_tables
+from toy_student import CHANNELS, STEPS, TEXTS, files, tokenizer, write_tables
 
+from clinragen.config.student import Texts
 from clinragen.model.inputs import IGNORED, INSTRUCTION, Collator, Sample, channels_of, encode, pad_series, read_samples
 from clinragen.model.vocabulary import read_vocabulary
-from clinragen.tables.benchmark import SERIES
+from clinragen.tables.benchmark import SAMPLES, SERIES
+from clinragen.tables.rationale import RATIONALES
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +47,10 @@ def test_only_the_part_that_is_asked_for_in_the_order_of_stays(tables, part, cou
 def test_values_lie_step_by_step(tmp_path, tables):
     rows = [{"stay_id": 1000, "steps": 2, "values": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "measured": [True] * 6}]
     SERIES.write(pa.Table.from_pylist(rows, SERIES.schema), tmp_path / "series.parquet")
-    used = files(tables)
-    (found,) = read_samples(type(used)(**vars(used) | {"series": tmp_path / "series.parquet"}), "train", 8)
+    alone = [{"stay_id": 1000, "subject_id": 1000, "hadm_id": 1000, "part": "train"}]
+    SAMPLES.write(pa.Table.from_pylist(alone, SAMPLES.schema), tmp_path / "samples.parquet")
+    changed = {name: tmp_path / f"{name}.parquet" for name in ("series", "samples")}
+    (found,) = read_samples(replace(files(tables), **changed), "train", 8)
     assert found.series[:2].tolist() == [[1, 2, 3], [4, 5, 6]]
     assert channels_of(tmp_path / "series.parquet") == CHANNELS
 
@@ -68,14 +74,18 @@ def test_without_rationales_targets_are_diagnoses_alone(tables, with_note_ration
 
 
 def test_long_notes_and_targets_are_cut_at_the_end():
-    (row,) = encode([sample("cold " * 50, "Diagnoses: Shock. " * 50)], tokenizer(), 10, 6)
+    (row,) = encode(
+        [sample("cold " * 50, "Diagnoses: Shock. " * 50)],
+        tokenizer(),
+        Texts.model_construct(max_note_tokens=10, max_target_tokens=6),
+    )
     assert (len(row["input_ids"]), len(row["labels"]), row["length"]) == (10, 6, 16)
     assert row["input_ids"][-1] == row["labels"][-1] == tokenizer().eos_token_id
     assert tokenizer().decode(row["input_ids"], skip_special_tokens=True).startswith(INSTRUCTION[:10])
 
 
 def test_a_batch_is_padded_to_its_longest_sample():
-    rows = encode([sample("cold"), sample("pressor fluids cold", "Diagnoses: no disease.")], tokenizer(), 48, 48)
+    rows = encode([sample("cold"), sample("pressor fluids cold", "Diagnoses: no disease.")], tokenizer(), TEXTS)
     found = Collator(tokenizer())(rows)
     lengths = [len(r["input_ids"]) for r in rows]
     assert found["input_ids"].shape == found["attention_mask"].shape == (2, max(lengths))
@@ -87,3 +97,17 @@ def test_a_batch_is_padded_to_its_longest_sample():
 
 def test_the_vocabulary_is_read(tables):
     assert read_vocabulary(tables / "vocabulary.json") == list(range(10, 40))
+
+
+def test_what_is_not_read_is_in_no_batch(tables):
+    notes, labs = replace(files(tables), series=None), replace(files(tables), courses=None)
+    for used, steps, present in ((notes, None, {"input_ids", "attention_mask"}), (labs, STEPS, {"series"})):
+        rows = encode(read_samples(used, "test", steps), tokenizer(), TEXTS)
+        assert set(Collator(tokenizer())(rows)) == present | {"labels"}
+
+
+def test_a_stay_without_rationale_is_an_error_not_a_shorter_target(tables, tmp_path):
+    RATIONALES.write(pa.Table.from_pylist([], RATIONALES.schema), tmp_path / "notes.parquet")
+    used = replace(files(tables), rationales=[tmp_path / "notes.parquet", tables / "labs.parquet"])
+    with pytest.raises(KeyError):
+        read_samples(used, "train", STEPS)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
-from toy_student import settings
+from toy_student import fusion
 
 from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
 
@@ -14,7 +14,7 @@ WORDS, MODEL, WIDTH, CHANNELS = 12, 20, 16, 3
 
 def attention(prototypes: int, dropout: float = 0.0) -> KnowledgeAttention:
     torch.manual_seed(0)
-    chosen = settings(attention__prototypes=prototypes, attention__dropout=dropout).attention
+    chosen = fusion(attention__prototypes=prototypes, attention__dropout=dropout).attention
     return KnowledgeAttention(chosen, WIDTH, torch.randn(WORDS, MODEL)).eval()
 
 
@@ -87,7 +87,7 @@ def test_vectors_of_the_vocabulary_are_copies():
     embeddings = nn.Embedding(30, MODEL)
     found = vocabulary_vectors(embeddings, [5, 2])
     assert torch.equal(found, embeddings.weight[[5, 2]]) and not found.requires_grad
-    module = KnowledgeAttention(settings().attention, WIDTH, embeddings.weight)
+    module = KnowledgeAttention(fusion().attention, WIDTH, embeddings.weight)
     with torch.no_grad():
         embeddings.weight.zero_()
     assert module.vocabulary.abs().sum() > 0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import yaml
-from toy_student import CHANNELS, ROOT, STEPS, settings
+from toy_student import CHANNELS, ROOT, STEPS, fusion
 
 from clinragen.config.student import SeriesEncoder as Settings
 from clinragen.model.series_encoder import SeriesEncoder
@@ -14,7 +14,7 @@ PATCH = 8
 @pytest.fixture
 def encoder() -> SeriesEncoder:
     torch.manual_seed(0)
-    return SeriesEncoder(settings().series_encoder, CHANNELS, STEPS).eval()
+    return SeriesEncoder(fusion().series_encoder, CHANNELS, STEPS).eval()
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def series() -> torch.Tensor:
 
 
 def test_one_vector_per_channel(encoder, series):
-    assert encoder(series).shape == (2, CHANNELS, settings().series_encoder.width)
+    assert encoder(series).shape == (2, CHANNELS, fusion().series_encoder.width)
 
 
 @pytest.mark.parametrize("channel", range(CHANNELS))
@@ -74,5 +74,5 @@ def test_half_precision_around_it_changes_nothing(encoder, series):
 def test_its_size_is_the_papers():
     raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     with torch.device("meta"):
-        encoder = SeriesEncoder(Settings(**raw["student"]["series_encoder"]), 11, 1000)
+        encoder = SeriesEncoder(Settings(**raw["student"]["fusion"]["series_encoder"]), 11, 1000)
     assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(8.38e6, abs=0.01e6)

@@ -7,10 +7,10 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from toy_student import CHANNELS, ROOT, VOCABULARY, batch, student, tokenizer
+from toy_student import CHANNELS, ROOT, TEXTS, VOCABULARY, batch, student, tokenizer
 from transformers import T5Config, T5ForConditionalGeneration
 
-from clinragen.config.student import Student as Settings
+from clinragen.config.student import Fusion
 from clinragen.kernel.errors import UserError
 from clinragen.model.inputs import IGNORED
 from clinragen.model.student import Student
@@ -69,7 +69,7 @@ def test_a_saved_student_is_the_same_student(modality, tmp_path):
     assert torch.equal(logits(model, rows), logits(loaded, rows))
     options = {"max_new_tokens": 8, "do_sample": False}
     assert torch.equal(model.generate(rows, **options), loaded.generate(rows, **options))
-    assert loaded.settings == model.settings and loaded.modality == modality
+    assert (loaded.texts, loaded.fusion) == (model.texts, model.fusion) and loaded.modality == modality
     assert loaded.parameter_counts() == model.parameter_counts()
 
 
@@ -178,7 +178,7 @@ def test_the_trainer_is_told_not_to_multiply_the_loss():
 
 def paper_counts() -> dict[str, int]:
     """Sizes with the settings of config.yaml and a backbone in the shape of Flan-T5-small; no memory is used."""
-    raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]["fusion"]
     with torch.device("meta"):
         backbone = T5ForConditionalGeneration(
             T5Config(
@@ -193,8 +193,8 @@ def paper_counts() -> dict[str, int]:
             )
         )
         backbone.lm_head.weight = torch.nn.Parameter(torch.empty_like(backbone.shared.weight))
-        model = Student(backbone, Settings.model_validate(raw), "both")
-        model._build_series_parts(11, 1000, torch.empty(32128, 512))
+        model = Student(backbone, TEXTS, "both")
+        model._build_series_parts(Fusion.model_validate(raw), 11, 1000, torch.empty(32128, 512))
     return model.parameter_counts()
 
 

@@ -60,15 +60,15 @@ class Config(Section):
     @model_validator(mode="after")
     def _agrees(self) -> "Config":
         problems = []
-        patch, steps = self.student.series_encoder.patch, self.benchmark.series.max_steps
+        patch, steps = self.student.fusion.series_encoder.patch, self.benchmark.series.max_steps
         if steps % patch:
             problems.append(
-                f"benchmark.series.max_steps ({steps}) is no multiple of student.series_encoder.patch ({patch})"
+                f"benchmark.series.max_steps ({steps}) is no multiple of student.fusion.series_encoder.patch ({patch})"
             )
-        encoder = self.student.series_encoder
+        encoder = self.student.fusion.series_encoder
         if encoder.width % encoder.heads:
             problems.append(
-                f"student.series_encoder.width ({encoder.width}) is no multiple of its heads ({encoder.heads})"
+                f"student.fusion.series_encoder.width ({encoder.width}) is no multiple of its heads ({encoder.heads})"
             )
         for name, model in self.models.items():
             if model.backbone not in self.backbones:

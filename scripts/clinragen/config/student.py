@@ -46,8 +46,17 @@ class Attention(Section):
     """Dropout on the attention weights."""
 
 
-class Student(Section):
-    """The model that is trained."""
+class Texts(Section):
+    """What the language model reads and writes at most; all phases depend on it."""
+
+    max_note_tokens: int = Field(ge=8)
+    """Longest note in tokens; the end is cut."""
+    max_target_tokens: int = Field(ge=8)
+    """Longest target in tokens; the end is cut."""
+
+
+class Fusion(Section):
+    """How series come into the language model; phase 1 does not depend on it."""
 
     series_encoder: SeriesEncoder
     """Time series encoder."""
@@ -55,7 +64,12 @@ class Student(Section):
     """Knowledge-augmented attention."""
     lab_position: Literal["prefix", "suffix"]
     """Where the lab tokens stand relative to the note (ambiguity 11)."""
-    max_note_tokens: int = Field(ge=8)
-    """Longest note in tokens; the end is cut."""
-    max_target_tokens: int = Field(ge=8)
-    """Longest target in tokens; the end is cut."""
+
+
+class Student(Section):
+    """The model that is trained."""
+
+    texts: Texts
+    """Lengths of notes and targets."""
+    fusion: Fusion
+    """Series encoder and attention."""

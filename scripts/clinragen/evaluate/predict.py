@@ -13,14 +13,13 @@ from clinragen.model.target_codec import parse_output
 from clinragen.tables.evaluate import PREDICTIONS
 
 
-def predict(checkpoint: Path, files: Files, steps: int, phenotypes: list[str], settings: Evaluate) -> pa.Table:
+def predict(checkpoint: Path, files: Files, phenotypes: list[str], settings: Evaluate) -> pa.Table:
     """Outputs and parsed phenotypes of all test samples, none left out (PREDICTIONS)."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     student = Student.load(checkpoint).to(device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
-    samples = read_samples(files, "test", steps)
-    limits = student.settings.max_note_tokens, student.settings.max_target_tokens
-    encoded = encode(samples, tokenizer, *limits)
+    samples = read_samples(files, "test", student.shape.steps if student.shape else None)
+    encoded = encode(samples, tokenizer, student.texts)
     # Like lengths together: less padding, the same outputs.
     order = sorted(range(len(samples)), key=lambda i: len(encoded[i]["input_ids"]))
     collate = Collator(tokenizer)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from clinragen.config.student import Texts
 from clinragen.model.target_codec import write_target
 from clinragen.tables.benchmark import COURSES, LABELS, SAMPLES, SERIES
 from clinragen.tables.rationale import RATIONALES
@@ -20,23 +21,26 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Files:
-    """Tables that make up the samples; `rationales` are R^m and R^t, or none: targets of diagnoses alone."""
+    """Tables that make up the samples; a modality that is not read is None.
+
+    `rationales` are R^m and R^t, or none of them: the targets are diagnoses alone.
+    """
 
     samples: Path
     labels: Path
-    courses: Path
-    series: Path
+    courses: Path | None
+    series: Path | None
     rationales: list[Path]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One stay: its texts, its series [steps, channels], its phenotypes."""
+    """One stay: its note and its series [steps, channels] as far as they are read, target, phenotypes."""
 
     stay_id: int
-    note: str
+    note: str | None
     target: str
-    series: np.ndarray
+    series: np.ndarray | None
     phenotypes: list[str]
 
 
@@ -45,24 +49,33 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def read_samples(files: Files, part: str, steps: int, with_note_rationale: bool = True) -> list[Sample]:
+def read_samples(files: Files, part: str, steps: int | None, with_note_rationale: bool = True) -> list[Sample]:
     """Samples of a part, by stay; series are padded with their last row to `steps` (ambiguity 7).
 
     Without `with_note_rationale` the targets hold D and R^t alone, as phase 2 asks.
     """
-    wanted = {r["stay_id"] for r in SAMPLES.read(files.samples).to_pylist() if r["part"] == part}
-    notes = _column(COURSES.read(files.courses), "text")
+    stays = sorted(r["stay_id"] for r in SAMPLES.read(files.samples).to_pylist() if r["part"] == part)
     labels = _column(LABELS.read(files.labels), "phenotypes")
+    notes = _column(COURSES.read(files.courses), "text") if files.courses else {}
+    grids = _grids(files.series, set(stays), steps) if files.series else {}
     on_notes, on_labs = [_column(RATIONALES.read(path), "text") for path in files.rationales] or [None, None]
+    if not with_note_rationale:
+        on_notes = None
     samples = []
-    for row in SERIES.read(files.series).to_pylist():
-        stay = row["stay_id"]
-        if stay in wanted:
-            grid = np.asarray(row["values"], dtype=np.float32).reshape(row["steps"], -1)
-            note_rationale = on_notes[stay] if on_notes is not None and with_note_rationale else None
-            target = write_target(labels[stay], note_rationale, on_labs[stay] if on_labs is not None else None)
-            samples.append(Sample(stay, notes[stay], target, pad_series(grid, steps), labels[stay]))
-    return sorted(samples, key=lambda s: s.stay_id)
+    for stay in stays:
+        note_rationale = None if on_notes is None else on_notes[stay]
+        target = write_target(labels[stay], note_rationale, None if on_labs is None else on_labs[stay])
+        note, series = notes[stay] if files.courses else None, grids[stay] if files.series else None
+        samples.append(Sample(stay, note, target, series, labels[stay]))
+    return samples
+
+
+def _grids(series: Path, stays: set[int], steps: int) -> dict[int, np.ndarray]:
+    rows = (row for row in SERIES.read(series).to_pylist() if row["stay_id"] in stays)
+    return {
+        row["stay_id"]: pad_series(np.asarray(row["values"], dtype=np.float32).reshape(row["steps"], -1), steps)
+        for row in rows
+    }
 
 
 def channels_of(series: Path) -> int:
@@ -77,19 +90,24 @@ def pad_series(grid: np.ndarray, steps: int) -> np.ndarray:
     return grid[:steps] if missing <= 0 else np.concatenate([grid, np.repeat(grid[-1:], missing, axis=0)])
 
 
-def encode(
-    samples: list[Sample], tokenizer: PreTrainedTokenizerBase, note_tokens: int, target_tokens: int
-) -> list[dict]:
+def encode(samples: list[Sample], tokenizer: PreTrainedTokenizerBase, texts: Texts) -> list[dict[str, Any]]:
     """Samples as token lists; `length` lets batches be made of samples of like length."""
     if not samples:
         # Tokenizers fail on nothing.
         return []
-    notes = tokenizer([INSTRUCTION + s.note for s in samples], truncation=True, max_length=note_tokens)["input_ids"]
-    targets = tokenizer([s.target for s in samples], truncation=True, max_length=target_tokens)["input_ids"]
-    return [
-        {"input_ids": note, "labels": target, "series": s.series, "length": len(note) + len(target)}
-        for s, note, target in zip(samples, notes, targets, strict=True)
-    ]
+
+    def tokens(lines: list[str], most: int) -> list[list[int]]:
+        return tokenizer(lines, truncation=True, max_length=most)["input_ids"]
+
+    rows = [{"labels": ids, "length": len(ids)} for ids in tokens([s.target for s in samples], texts.max_target_tokens)]
+    if samples[0].note is not None:
+        notes = tokens([INSTRUCTION + s.note for s in samples], texts.max_note_tokens)
+        for row, ids in zip(rows, notes, strict=True):
+            row |= {"input_ids": ids, "length": row["length"] + len(ids)}
+    if samples[0].series is not None:
+        for row, sample in zip(rows, samples, strict=True):
+            row["series"] = sample.series
+    return rows
 
 
 class Collator:
@@ -99,15 +117,19 @@ class Collator:
         self.padding = tokenizer.pad_token_id
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """input_ids, attention_mask [batch, length], labels [batch, length], series [batch, steps, channels]."""
-        notes = [torch.tensor(r["input_ids"]) for r in rows]
+        """labels [batch, length]; input_ids and attention_mask [batch, length] where notes are read, and
+        series [batch, steps, channels] where series are.
+        """
         pad = torch.nn.utils.rnn.pad_sequence
-        return {
-            "input_ids": pad(notes, batch_first=True, padding_value=self.padding),
-            "attention_mask": pad([torch.ones_like(n) for n in notes], batch_first=True),
-            "labels": pad([torch.tensor(r["labels"]) for r in rows], batch_first=True, padding_value=IGNORED),
-            "series": torch.from_numpy(np.stack([r["series"] for r in rows])),
-        }
+        targets = [torch.tensor(r["labels"]) for r in rows]
+        batch = {"labels": pad(targets, batch_first=True, padding_value=IGNORED)}
+        if "input_ids" in rows[0]:
+            notes = [torch.tensor(r["input_ids"]) for r in rows]
+            batch["input_ids"] = pad(notes, batch_first=True, padding_value=self.padding)
+            batch["attention_mask"] = pad([torch.ones_like(n) for n in notes], batch_first=True)
+        if "series" in rows[0]:
+            batch["series"] = torch.from_numpy(np.stack([r["series"] for r in rows]))
+        return batch
 
 
 def _column(table: pa.Table, name: str) -> dict[int, Any]:

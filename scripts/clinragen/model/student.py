@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForSeq2SeqLM
 
-from clinragen.config.student import Student as Settings
+from clinragen.config.student import Fusion, Texts
 from clinragen.kernel.errors import UserError
 from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
 from clinragen.model.series_encoder import SeriesEncoder
@@ -34,24 +34,25 @@ class Student(nn.Module):
     # T5 swallows unknown arguments, so the Trainer would believe that it averages over accumulated batches.
     accepts_loss_kwargs = False
 
-    def __init__(self, backbone: nn.Module, settings: Settings, modality: Modality) -> None:
+    def __init__(self, backbone: nn.Module, texts: Texts, modality: Modality) -> None:
         super().__init__()
-        self.backbone, self.settings, self.modality = backbone, settings, modality
+        self.backbone, self.texts, self.modality = backbone, texts, modality
+        self.fusion: Fusion | None = None
         self.encoder: SeriesEncoder | None = None
         self.attention: KnowledgeAttention | None = None
         self.shape: Shape | None = None
         self.frozen: set[str] = set()
         self.register_state_dict_post_hook(_separate_shared_tensors)
 
-    def add_series_parts(self, channels: int, steps: int, token_ids: list[int]) -> None:
+    def add_series_parts(self, fusion: Fusion, channels: int, steps: int, token_ids: list[int]) -> None:
         """Attach a new series encoder, and an attention over the backbone's embeddings of these tokens."""
-        self._build_series_parts(channels, steps, vocabulary_vectors(self.backbone.get_input_embeddings(), token_ids))
+        vocabulary = vocabulary_vectors(self.backbone.get_input_embeddings(), token_ids)
+        self._build_series_parts(fusion, channels, steps, vocabulary)
 
-    def _build_series_parts(self, channels: int, steps: int, vocabulary: Tensor) -> None:
-        self.shape = Shape(channels, steps, len(vocabulary))
-        self.encoder = SeriesEncoder(self.settings.series_encoder, channels, steps)
-        width = self.settings.series_encoder.width
-        self.attention = KnowledgeAttention(self.settings.attention, width, vocabulary)
+    def _build_series_parts(self, fusion: Fusion, channels: int, steps: int, vocabulary: Tensor) -> None:
+        self.fusion, self.shape = fusion, Shape(channels, steps, len(vocabulary))
+        self.encoder = SeriesEncoder(fusion.series_encoder, channels, steps)
+        self.attention = KnowledgeAttention(fusion.attention, fusion.series_encoder.width, vocabulary)
 
     def freeze(self, *parts: Literal["backbone", "encoder"]) -> None:
         """Keep parts as they are: no gradient, and in evaluation mode."""
@@ -76,7 +77,7 @@ class Student(nn.Module):
             masks.append(attention_mask)
         if self.modality != "notes":
             labs = self.attention(self.encoder(series))
-            first = 0 if self.settings.lab_position == "prefix" else len(tokens)
+            first = 0 if self.fusion.lab_position == "prefix" else len(tokens)
             tokens.insert(first, labs.to(self.backbone.get_input_embeddings().weight.dtype))
             masks.insert(first, torch.ones(labs.shape[:2], dtype=torch.long, device=labs.device))
         inputs, mask = torch.cat(tokens, 1), torch.cat(masks, 1)
@@ -116,7 +117,8 @@ class Student(nn.Module):
         facts = {
             "modality": self.modality,
             "shape": vars(self.shape) if self.shape else None,
-            "settings": json.loads(self.settings.model_dump_json()),
+            "texts": self.texts.model_dump(mode="json"),
+            "fusion": self.fusion.model_dump(mode="json") if self.fusion else None,
             "parameters": self.parameter_counts(),
         }
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -128,19 +130,20 @@ class Student(nn.Module):
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UserError(f"{folder} holds no readable student checkpoint: {error}") from None
-        student = cls.from_backbone(folder / BACKBONE, Settings(**facts["settings"]), modality or facts["modality"])
+        student = cls.from_backbone(folder / BACKBONE, Texts(**facts["texts"]), modality or facts["modality"])
         if facts["shape"]:
             shape = Shape(**facts["shape"])
             own = load_file(folder / SERIES_PARTS)
-            student._build_series_parts(shape.channels, shape.steps, own["attention.vocabulary"])
+            fusion = Fusion(**facts["fusion"])
+            student._build_series_parts(fusion, shape.channels, shape.steps, own["attention.vocabulary"])
             student.load_state_dict({**student.state_dict(), **own})
         return student
 
     @classmethod
-    def from_backbone(cls, folder: Path, settings: Settings, modality: Modality) -> "Student":
+    def from_backbone(cls, folder: Path, texts: Texts, modality: Modality) -> "Student":
         """A student around a language model that lies in a folder; no network is asked."""
         backbone = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        return cls(backbone, settings, modality)
+        return cls(backbone, texts, modality)
 
 
 def _separate_shared_tensors(_module: nn.Module, state: dict[str, Tensor], _prefix: str, _metadata: dict) -> None:

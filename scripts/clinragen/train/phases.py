@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from clinragen.config.student import Fusion, Texts
 from clinragen.kernel.step import after_commit
 from clinragen.model.inputs import channels_of, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Modality, Student
@@ -30,17 +31,17 @@ PHASE2 = Plan("labs", note_rationale=False, frozen=("backbone",))
 PHASE3 = Plan("both", note_rationale=True)
 
 
-def train_phase1(job: Job, backbone: Path, folder: Path) -> None:
+def train_phase1(job: Job, backbone: Path, texts: Texts, folder: Path) -> None:
     """L_note(theta), equation 4: the language model alone learns D, R^m and R^t from M."""
-    _train(job, PHASE1, Student.from_backbone(backbone, job.student, PHASE1.modality), backbone, folder)
+    _train(job, PHASE1, Student.from_backbone(backbone, texts, PHASE1.modality), backbone, folder)
 
 
-def train_phase2(job: Job, phase1: Path, token_ids: list[int], folder: Path) -> None:
+def train_phase2(job: Job, phase1: Path, fusion: Fusion, steps: int, token_ids: list[int], folder: Path) -> None:
     """L_lab(phi), equation 7: new encoder and attention learn D and R^t before the frozen model of phase 1."""
     student = Student.load(phase1, PHASE2.modality)
     # The weights that are new here depend on the seed, not only the order of the samples.
     torch.manual_seed(job.seed)
-    student.add_series_parts(channels_of(job.files.series), job.steps, token_ids)
+    student.add_series_parts(fusion, channels_of(job.files.series), steps, token_ids)
     _train(job, PHASE2, student, phase1 / BACKBONE, folder)
 
 
@@ -53,9 +54,9 @@ def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> None:
     student.freeze(*plan.frozen)
     tokenizer = load_tokenizer(start)
-    limits = job.student.max_note_tokens, job.student.max_target_tokens
+    steps = student.shape.steps if student.shape else None
     training, validation = (
-        encode(read_samples(job.files, part, job.steps, plan.note_rationale), tokenizer, *limits)
+        encode(read_samples(job.files, part, steps, plan.note_rationale), tokenizer, student.texts)
         for part in ("train", "validation")
     )
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")

@@ -14,8 +14,8 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from clinragen.config.student import Student as Settings
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.step import distributed, main_process
@@ -40,8 +40,6 @@ class Job:
     """What all phases need: data, settings, seed, and the folder for checkpoints of a run under way."""
 
     files: Files
-    steps: int
-    student: Settings
     phase: Phase
     optimizer: Optimizer
     launch: Launch
@@ -57,6 +55,14 @@ class _Story(TrainerCallback):
         shown = {k: round(v, 4) for k, v in (logs or {}).items() if k in ("loss", "eval_loss", "learning_rate")}
         if shown and main_process():
             log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
+
+
+class _Bucketed(Trainer):
+    """Makes batches of samples of like length, notes and targets together; the Trainer alone sees notes only."""
+
+    def _get_train_sampler(self, train_dataset=None) -> LengthGroupedSampler:  # type: ignore[no-untyped-def]
+        lengths = [row["length"] for row in self.train_dataset]
+        return LengthGroupedSampler(self.args.train_batch_size, lengths=lengths)
 
 
 class _Patience(TrainerCallback):
@@ -115,8 +121,6 @@ def train_student(
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         prediction_loss_only=True,
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=False,
@@ -134,7 +138,7 @@ def train_student(
     if out_of_patience(history, job.phase.patience):
         # Killed after its last epoch: nothing is left but to take the best weights.
         arguments.max_steps = steps_done
-    trainer = Trainer(
+    trainer = _Bucketed(
         model=student,
         args=arguments,
         train_dataset=training,
