@@ -18,7 +18,8 @@ endif
 # Everything that is out of date, then the report if anything is newer than it.
 run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
-	|| snakemake $(2) --quiet all --report results/$(1)/report.html; } \
+	|| { snakemake $(2) --quiet all --report results/$(1)/.tmp-report.html \
+	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
 .PHONY: help setup demo open-demo test lint format docs lock clean

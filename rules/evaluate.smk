@@ -5,6 +5,13 @@
 #        <results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv            precision, recall, F1
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's beside ours
 
+# How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
+
+
+localrules:
+    evaluate_scores,
+    evaluate_table,
+
 
 rule evaluate_predict:
     """Outputs of a trained student on all test samples."""
@@ -29,14 +36,15 @@ rule evaluate_predict:
         gpu=1,
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=scaled(CONFIG.train.request.minutes),
+        batch=CONFIG.evaluate.batch,
     params:
         code=code_digest("evaluate_predict"),
-        settings=setting("evaluate"),
+        decoding=setting("evaluate.decoding"),
     shell:
         "python scripts/evaluate_predict.py --checkpoint {input.checkpoint}"
         " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
         " --series {input.series} --phenotypes {input.phenotypes}"
-        " --settings {params.settings:q} --seed {wildcards.seed}"
+        " --decoding {params.decoding:q} --batch {resources.batch} --seed {wildcards.seed}"
         " --predictions {output.predictions} > {log} 2>&1"
 
 

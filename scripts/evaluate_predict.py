@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.evaluate import Evaluate
+from clinragen.config.evaluate import Decoding
 from clinragen.kernel.step import Out, run
 
 
@@ -13,7 +13,8 @@ def evaluate_predict(
     courses: Path,
     series: list[Path],
     phenotypes: Path,
-    settings: Evaluate,
+    decoding: Decoding,
+    batch: int,
     seed: int,
     predictions: Out,
 ) -> None:
@@ -24,7 +25,7 @@ def evaluate_predict(
     from clinragen.tables.evaluate import PREDICTIONS
 
     files = Files(samples, labels, courses, series[0] if series else None, rationales=[])
-    table = predict(checkpoint, files, read_phenotypes(phenotypes), settings)
+    table = predict(checkpoint, files, read_phenotypes(phenotypes), decoding, batch)
     PREDICTIONS.write(table, predictions.path)
 
 

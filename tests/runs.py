@@ -18,7 +18,7 @@ SMALL = {
     "demo": {"patients": 60},
     "student": {"texts": {"max_target_tokens": 48}},
     "train": {f"phase{n}": {"epochs": 1, "patience": 1} for n in (1, 2, 3)},
-    "evaluate": {"max_new_tokens": 48},
+    "evaluate": {"decoding": {"max_new_tokens": 48}},
 }
 
 

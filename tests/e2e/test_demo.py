@@ -121,10 +121,11 @@ AFTER_PHASE2 = {
         ({"benchmark": {"series": {"fill": "previous"}}}, AFTER_PHASE2 | {"benchmark_series"}),
         ({"train": {"phase3": {"learning_rate": 0.001}}}, AFTER_PHASE2 - {"train_phase2"}),
         ({"train": {"phase1": {"learning_rate": 0.001}}}, AFTER_PHASE2 | {"train_phase1"}),
-        ({"evaluate": {"beams": 2}}, AFTER_PHASE2 - {"train_phase2", "train_phase3"}),
+        ({"evaluate": {"decoding": {"beams": 2}}}, AFTER_PHASE2 - {"train_phase2", "train_phase3"}),
         ({"models": {"flan-t5": {"row": "T5"}}}, {"evaluate_scores", "evaluate_table", "audit_lineage"}),
         ({"train": {"request": {"memory_mb": 9000}}}, set()),
         ({"extract": {"memory_limit_mb": 900}}, set()),
+        ({"evaluate": {"batch": 7}}, set()),
     ],
 )
 def test_a_changed_setting_reruns_what_reads_it(demo, tmp_path, changed, expected):

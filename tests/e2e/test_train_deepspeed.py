@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from toy_student import changed, command, environment, losses, run, weights, write_backbone, write_tables
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed builds an operator")]
-TORCHRUN = shutil.which("torchrun") or "torchrun"
+TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,7 @@ def test_two_processes_with_the_same_batch_commit_once(place, extensions, deepsp
     for key in ("loss", "eval_loss"):
         assert losses(place / name, key) == pytest.approx(losses(place / "plain1", key), rel=0.02), log
     assert record(place / name)["hardware"]["processes"] == 2
+    assert record(place / name)["command"][:4] == ["torchrun", "--standalone", "--nproc-per-node", "2"]
     assert log.count(f"wrote {place / name}") == 1 and log.count("epoch 1.0 of 3") == 2
     assert sorted(p.name for p in (place / name).iterdir()) == ["backbone", "history.json", "student.json"]
     assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))

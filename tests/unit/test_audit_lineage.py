@@ -94,10 +94,18 @@ def test_an_output_that_was_edited_by_hand_is_named():
 
 
 def test_a_raw_file_that_changed_between_two_uses_is_named():
-    Path("raw/a.csv").write_text("new raw data")
+    old = Path("raw/a.csv").read_text()
+    Path("raw/a.csv").write_text(old[::-1])
     make("results/other", "x", ["raw/a.csv"])
     _, gaps = lineage("results/other", "results/table")
     assert gaps == ["raw/a.csv: not the same where results/other and results/stays were made of it"]
+
+
+def test_a_raw_file_of_another_size_than_was_used_makes_the_lineage_incomplete():
+    Path("raw/a.csv").write_text("new raw data, and more of it")
+    rows, gaps = lineage()
+    assert gaps == ["raw/a.csv: changed after results/stays was made of it"]
+    assert incomplete(rows) == {"results/stays", "results/model", "results/table"}
 
 
 def test_a_missing_record_is_named():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from toy_student import PHENOTYPES, STEPS, TEXTS, files, student, tokenizer, write_tables
 
-from clinragen.config.evaluate import Evaluate
+from clinragen.config.evaluate import Decoding
 from clinragen.evaluate.predict import predict
 from clinragen.model.inputs import Collator, encode, read_samples
 from clinragen.model.student import Student
@@ -24,8 +24,8 @@ def place(tmp_path_factory):
 
 
 def predicted(place, model: str, batch: int, beams: int = 1):
-    settings = Evaluate(batch=batch, beams=beams, max_new_tokens=10)
-    table = predict(place / model, files(place / "tables", with_rationales=False), PHENOTYPES, settings)
+    used = files(place / "tables", with_rationales=False)
+    table = predict(place / model, used, PHENOTYPES, Decoding(beams=beams, max_new_tokens=10), batch)
     return PREDICTIONS.check(table, "test")
 
 

@@ -20,9 +20,9 @@ class Ancestry:
 def list_lineage(targets: list[Path], origins: list[str]) -> tuple[pa.Table, list[str]]:
     """A row per output that leads to the targets (LINEAGE), and all gaps.
 
-    A gap is an input that changed after it was used, a raw file that two outputs used in different states,
-    a file of another size than its record says, a record that is missing although the file lies in a
-    results folder, or a file that is gone. Files are not read again here. `origins` are the folders
+    A gap is an input that changed after it was used, a file of another size than a record says, a raw file
+    that two outputs used in different states, a record that is missing although the file lies in a
+    results folder, or a file that is gone. Contents are not read again here. `origins` are the folders
     whose files need no record: the raw data and the resources.
     """
     records: dict[str, dict] = {}
@@ -71,7 +71,8 @@ def _walk(path: str, origins: list[str], records: dict[str, dict], ancestry: dic
         roots |= below.roots
         gaps |= below.gaps
         now = records.get(used["path"])
-        if now is not None and now["output"]["sha256"] != used["sha256"]:
+        changed = now["output"]["sha256"] != used["sha256"] if now else bool(_state(used))
+        if changed and Path(used["path"]).exists():
             gaps.add(f"{used['path']}: changed after {path} was made of it")
     ancestry[path] = Ancestry(frozenset(roots), frozenset(gaps))
     return ancestry[path]

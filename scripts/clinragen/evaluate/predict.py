@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from clinragen.config.evaluate import Evaluate
+from clinragen.config.evaluate import Decoding
 from clinragen.kernel.progress import progress
 from clinragen.model.inputs import Collator, Files, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Student
@@ -13,8 +13,8 @@ from clinragen.model.target_codec import parse_output
 from clinragen.tables.evaluate import PREDICTIONS
 
 
-def predict(checkpoint: Path, files: Files, phenotypes: list[str], settings: Evaluate) -> pa.Table:
-    """Outputs and parsed phenotypes of all test samples, none left out (PREDICTIONS)."""
+def predict(checkpoint: Path, files: Files, phenotypes: list[str], decoding: Decoding, size: int) -> pa.Table:
+    """Outputs and parsed phenotypes of all test samples, none left out (PREDICTIONS), `size` at a time."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     student = Student.load(checkpoint).to(device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
@@ -24,10 +24,11 @@ def predict(checkpoint: Path, files: Files, phenotypes: list[str], settings: Eva
     order = sorted(range(len(samples)), key=lambda i: len(encoded[i]["input_ids"]))
     collate = Collator(tokenizer)
     texts: dict[int, str] = {}
-    for start in progress(range(0, len(order), settings.batch), "batches decoded"):
-        chosen = order[start : start + settings.batch]
+    for start in progress(range(0, len(order), size), "batches decoded"):
+        chosen = order[start : start + size]
         batch = {k: v.to(device) for k, v in collate([encoded[i] for i in chosen]).items()}
-        ids = student.generate(batch, max_new_tokens=settings.max_new_tokens, num_beams=settings.beams, do_sample=False)
+        options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
+        ids = student.generate(batch, **options, do_sample=False)
         texts |= dict(zip(chosen, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True))
     rows = []
     for i, sample in enumerate(samples):

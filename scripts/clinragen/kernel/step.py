@@ -135,7 +135,7 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
     _after_commit.clear()
     inputs = [p for a in arguments.values() for p in (a if isinstance(a, list) else [a]) if isinstance(p, Path)]
     _identity.update(rule=rule, argv=argv, inputs=inputs)
-    log.info("%s: %s", rule, shlex.join(["python", f"scripts/{rule}.py", *argv]))
+    log.info("%s: %s", rule, shlex.join([*_launcher(), f"scripts/{rule}.py", *argv]))
     for path in inputs:
         if not path.exists():
             raise UserError(f"{path}: no such input file")
@@ -145,19 +145,20 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
         _seed(arguments["seed"])
     for out in outputs:
         out.prepare()
+    # Before the work: what the record names is what the work was done with.
+    described_inputs = [record.describe(p) for p in inputs] if main_process() else []
 
     function(**arguments)
 
     if not main_process():
         return
-    described_inputs = [record.describe(p) for p in inputs]
     for out in outputs:
         if not out.path.exists():
             raise RuntimeError(f"{rule} ended without writing {out.final}")
     common = {
         "schema": record.SCHEMA,
         "rule": rule,
-        "command": ["python", f"scripts/{rule}.py", *argv],
+        "command": [*_launcher(), f"scripts/{rule}.py", *argv],
         "code_digest": code_digest(rule),
         "kernel_digest": kernel_digest(),
         "git": record.git_state(),
@@ -186,6 +187,13 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
     for action in _after_commit:
         action()
     log.info("%s: done in %.1f s", rule, time.monotonic() - clock)
+
+
+def _launcher() -> list[str]:
+    """What started this process, so that the command in log and record can be run again."""
+    if not distributed():
+        return ["python"]
+    return ["torchrun", "--standalone", "--nproc-per-node", os.environ.get("WORLD_SIZE", "1")]
 
 
 def _parse(function: Callable[..., None], argv: list[str]) -> dict[str, Any]:

@@ -71,11 +71,12 @@ def read_samples(files: Files, part: str, steps: int | None, with_note_rationale
 
 
 def _grids(series: Path, stays: set[int], steps: int) -> dict[int, np.ndarray]:
-    rows = (row for row in SERIES.read(series).to_pylist() if row["stay_id"] in stays)
-    return {
-        row["stay_id"]: pad_series(np.asarray(row["values"], dtype=np.float32).reshape(row["steps"], -1), steps)
-        for row in rows
-    }
+    table = SERIES.read(series).combine_chunks()
+    values = table["values"].chunk(0)
+    # Views of one flat array: as Python numbers the series of all patients would take tens of gigabytes.
+    flat, offsets = values.values.to_numpy(), values.offsets.to_numpy()
+    rows = zip(table["stay_id"].to_pylist(), table["steps"].to_pylist(), offsets, offsets[1:], strict=False)
+    return {stay: pad_series(flat[a:b].reshape(n, -1), steps) for stay, n, a, b in rows if stay in stays}
 
 
 def channels_of(series: Path) -> int:

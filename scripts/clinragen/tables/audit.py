@@ -16,7 +16,11 @@ LINEAGE = Table(
         Column("commit", pa.string(), "git commit, with + where the tree was dirty", nullable=True),
         Column("inputs", pa.int32(), "direct inputs"),
         Column("roots", pa.int32(), "files without record that it descends from: raw files and resources"),
-        Column("complete", pa.bool_(), "every ancestor has a record with the hash that was used, or is a root"),
+        Column(
+            "complete",
+            pa.bool_(),
+            "every ancestor is there, unchanged by record and size, and has a record or is a root",
+        ),
         Column("stand_ins", pa.string(), "stand-ins among its ancestors", nullable=True),
     ),
     key=("output",),

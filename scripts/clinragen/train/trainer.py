@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from clinragen.model.student import Student
 from clinragen.train.checkpoints import history_of, last_whole, open_folder
 
 log = logging.getLogger("train")
+SECONDS_BETWEEN_LINES = 60.0
 TIMES = ("_runtime", "_per_second")
 DEEPSPEED = {
     "zero_optimization": {"stage": 2},
@@ -49,7 +51,15 @@ class Job:
 
 
 class _Story(TrainerCallback):
-    """Tells the losses in the log, one line an epoch."""
+    """Tells the losses in the log, one line an epoch, and in long epochs how far it is."""
+
+    def __init__(self) -> None:
+        self.told = time.monotonic()
+
+    def on_step_end(self, args, state, control, **_) -> None:  # type: ignore[no-untyped-def]
+        if main_process() and time.monotonic() - self.told > SECONDS_BETWEEN_LINES:
+            self.told = time.monotonic()
+            log.info("step %d of at most %d", state.global_step, state.max_steps)
 
     def on_log(self, args, state, control, logs=None, **_) -> None:  # type: ignore[no-untyped-def]
         shown = {k: round(v, 4) for k, v in (logs or {}).items() if k in ("loss", "eval_loss", "learning_rate")}
