@@ -115,7 +115,19 @@ def data_files():
 
 
 def scores_of_table(wildcards):
-    """Input: the scores of every run that stands in a table."""
+    """Input: the scores of every run that stands in a table.
+
+    A row that the paper's table does not have stops the workflow here, before anything is trained.
+    """
+    paper = Path(f"resources/paper_table{wildcards.number}.csv")
+    with paper.open(encoding="utf-8", newline="") as file:
+        known = list(dict.fromkeys(row["model"] for row in csv.DictReader(file)))
+    wrong = [name for name in models(int(wildcards.number)) if CONFIG.models[name].row not in known]
+    if wrong:
+        lines = [f"  - models.{name}.row: {CONFIG.models[name].row!r}" for name in wrong]
+        raise WorkflowError(
+            "\n".join([f"{paper} has no such row; it has {', '.join(known)}:", *lines])
+        )
     return expand(
         "<results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv",
         dataset=CONFIG.dataset_names(),

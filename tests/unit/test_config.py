@@ -142,6 +142,10 @@ CROSS_CHECKS = {
         r"models\.flan-t5\.backbone: 't6' .*flan-t5-small, flan-t5-large",
     ),
     "batch": ({"train__launch__processes": 5}, r"train\.optimizer\.batch \(24\).*processes \(5\)"),
+    "row": (
+        {"models__without-know__row": "ClinRaGen"},
+        r"models: clinragen and without-know are both row 'ClinRaGen' of table 2",
+    ),
     "seeds": ({"seeds": [1, 2, 1]}, r"seeds: \[1, 2, 1\] has a seed twice"),
 }
 

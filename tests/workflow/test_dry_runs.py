@@ -84,6 +84,13 @@ def test_a_wrong_configuration_is_refused_and_the_place_named(tmp_path, wrong, m
     assert message in run.stdout
 
 
+def test_a_row_that_the_papers_table_lacks_is_told_before_anything_is_trained():
+    models = json.dumps({"flan-t5": {"row": "Flan T5"}})
+    run = snakemake("--dry-run", "all", *DEMO, "--config", f"models={models}")
+    assert run.returncode != 0
+    assert "models.flan-t5.row: 'Flan T5'" in run.stdout and "Clinical CoT" in run.stdout
+
+
 def test_every_overlay_has_a_tree_of_its_own():
     trees = []
     for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", ROOT / "config/open-demo.yaml"):

@@ -75,6 +75,7 @@ class Config(Section):
                 problems.append(
                     f"models.{name}.backbone: {model.backbone!r} is not under backbones ({', '.join(self.backbones)})"
                 )
+        problems += self._rows_twice()
         batch, processes = self.train.optimizer.batch, self.train.launch.processes
         if batch % processes:
             problems.append(f"train.optimizer.batch ({batch}) is no multiple of train.launch.processes ({processes})")
@@ -83,6 +84,18 @@ class Config(Section):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _rows_twice(self) -> list[str]:
+        """A row of a table that two models claim: their scores would be taken for seeds of one model."""
+        owners: dict[tuple[int, str], list[str]] = {}
+        for name, model in self.models.items():
+            for table in sorted(set(model.table)):
+                owners.setdefault((table, model.row), []).append(name)
+        return [
+            f"models: {' and '.join(names)} are both row {row!r} of table {table}; each row is one model"
+            for (table, row), names in owners.items()
+            if len(names) > 1
+        ]
 
     def dataset_names(self) -> list[str]:
         """Names of the datasets that are in use."""
