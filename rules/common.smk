@@ -186,7 +186,7 @@ def scratch(pattern):
     """Params: a file or folder under the results that is no output: it outlives killed jobs and reruns."""
 
     def path(wildcards):
-        return str(Path(CONFIG.pathvars["results"], pattern.format(**wildcards)))
+        return str(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
 
     return path
 
@@ -227,7 +227,7 @@ def told(pattern):
     """Params: an output of the job, for the captions of the report."""
 
     def path(wildcards):
-        return Told(Path(CONFIG.pathvars["results"], pattern.format(**wildcards)))
+        return Told(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
 
     return path
 

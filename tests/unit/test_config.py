@@ -54,15 +54,14 @@ def test_every_overlay_is_valid(overlay, raw):
     for name in [*BELOW.get(overlay.name, []), overlay.name]:
         update_config(raw, read(f"config/{name}"))
     config = load_config(raw)
-    assert config.pathvars["results"] != read("config.yaml")["pathvars"]["results"], (
-        "runs must not overwrite each other"
-    )
+    assert config.pathvars.results != read("config.yaml")["pathvars"]["results"], "runs must not overwrite each other"
 
 
 @pytest.mark.parametrize(
     ("place", "nearest"),
     [
         ("benchmrk", "benchmark"),
+        ("pathvars__result", "pathvars.results"),
         ("benchmark__series__step_hour", "benchmark.series.step_hours"),
         ("extract__cohort__minage", "extract.cohort.min_age"),
         ("datasets__mimic4__note", "datasets.mimic4.notes"),

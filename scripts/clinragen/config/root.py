@@ -19,10 +19,21 @@ from clinragen.config.train import Train
 from clinragen.kernel.errors import UserError
 
 
+class Pathvars(Section):
+    """The folders that Snakemake itself puts in place of <results>, <logs> and <benchmarks>."""
+
+    results: str
+    """Everything that is made."""
+    logs: str
+    """One log per job."""
+    benchmarks: str
+    """Time and memory of every job."""
+
+
 class Config(Section):
     """All settings."""
 
-    pathvars: dict[str, str]
+    pathvars: Pathvars
     """Folders of results, logs and benchmarks (Snakemake's own key): one tree per overlay."""
     datasets: Datasets
     """Raw data."""
