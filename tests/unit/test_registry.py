@@ -191,3 +191,8 @@ def test_everything_is_told_together_with_the_remedy(tmp_path):
     ):
         assert words in text, words
     assert "NOTEEVENTS" not in text
+
+
+def test_the_words_for_no_disease_stand_in_one_place():
+    code = [p for p in (RESOURCES.parent / "scripts").rglob("*.py") if '"no disease was diagnosed"' in p.read_text()]
+    assert [p.name for p in code] == ["phenotypes.py"]
