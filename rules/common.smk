@@ -28,7 +28,7 @@ def validated(raw):
 def setting(place):
     """Params: one value or one section of the configuration, a section as JSON.
 
-    `{wildcard}` in the place stands for the job's wildcard, as in `datasets.{dataset}.release`.
+    `{wildcard}` in the place stands for the job's wildcard, as in `datasets.{dataset}.source`.
     """
 
     def value(wildcards):
@@ -139,7 +139,7 @@ def scores_of_table(wildcards):
 def checkpoint_of(wildcards):
     """Input: the last checkpoint of a model; models share those that they agree on."""
     model = CONFIG.models[wildcards.model]
-    vocabulary = "" if model.last_phase == 1 else f"-{model.vocabulary}"
+    vocabulary = f"-{model.vocabulary}" if model.vocabulary else ""
     recipe = f"{model.backbone}/{model.target}{vocabulary}/seed{wildcards.seed}"
     return f"<results>/{wildcards.dataset}/train/{recipe}/phase{model.last_phase}"
 

@@ -141,6 +141,14 @@ CROSS_CHECKS = {
         r"models\.flan-t5\.backbone: 't6' .*flan-t5-small, flan-t5-large",
     ),
     "batch": ({"train__launch__processes": 5}, r"train\.optimizer\.batch \(24\).*processes \(5\)"),
+    "vocabulary without attention": (
+        {"models__without-lab-know__vocabulary": "knowledge"},
+        r"models\.without-lab-know\.vocabulary: with last_phase 1 it is null, .*, not knowledge",
+    ),
+    "attention without vocabulary": (
+        {"models__clinragen__vocabulary": None},
+        r"models\.clinragen\.vocabulary: with last_phase 3 it is knowledge or standard, not null",
+    ),
     "row": (
         {"models__without-know__row": "ClinRaGen"},
         r"models: clinragen and without-know are both row 'ClinRaGen' of table 2",

@@ -80,6 +80,13 @@ def test_what_is_needed_of_a_raw_table_is_among_its_columns():
             assert set(table["needed"]) <= set(table["columns"])
 
 
+def test_what_is_needed_of_a_raw_table_is_read():
+    code = "".join(p.read_text(encoding="utf-8") for p in (RESOURCES.parent / "scripts/clinragen/extract").glob("*.py"))
+    for dataset in DECLARATION.values():
+        for table in dataset["tables"].values():
+            assert [c for c in table["needed"] if c not in code] == []
+
+
 @pytest.mark.parametrize(
     ("made", "found"),
     [
@@ -128,9 +135,7 @@ def whole_folder(folder: Path, dataset: str = "mimic3", **style: object) -> Path
 
 
 def datasets(folder: Path | str | None, dataset: str = "mimic3", **values: object) -> Datasets:
-    one = Dataset(
-        **{"release": "x", "source": "folder", "raw": None if folder is None else str(folder), "notes": None, **values}
-    )
+    one = Dataset(**{"source": "folder", "raw": None if folder is None else str(folder), "notes": None, **values})
     return Datasets(**{"mimic3": None, "mimic4": None, dataset: one})
 
 

@@ -10,8 +10,6 @@ from clinragen.config.base import Section
 class Dataset(Section):
     """One of MIMIC-III and MIMIC-IV."""
 
-    release: str
-    """Release of the raw files, as PhysioNet numbers it."""
     source: Literal["folder", "synthetic", "open-demo"]
     """folder: your own copy; synthetic: made on the spot; open-demo: the public 100-patient demo."""
     raw: str | None

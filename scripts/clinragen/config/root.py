@@ -86,6 +86,12 @@ class Config(Section):
                 problems.append(
                     f"models.{name}.backbone: {model.backbone!r} is not under backbones ({', '.join(self.backbones)})"
                 )
+            if (model.last_phase == 1) != (model.vocabulary is None):
+                demand = "null, for phase 1 has no attention" if model.last_phase == 1 else "knowledge or standard"
+                problems.append(
+                    f"models.{name}.vocabulary: with last_phase {model.last_phase} it is {demand}, "
+                    f"not {model.vocabulary or 'null'}"
+                )
         problems += self._rows_twice()
         batch, processes = self.train.optimizer.batch, self.train.launch.processes
         if batch % processes:
