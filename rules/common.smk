@@ -8,7 +8,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.config.root import load_config
-from clinragen.demo.raw_files import find_table
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import read_record
@@ -47,7 +46,7 @@ def raw_tables(*tables):
         dataset = getattr(CONFIG.datasets, wildcards.dataset)
         found = []
         for table in tables:
-            if table == "noteevents" and dataset.notes == "synthetic":
+            if table == "noteevents" and dataset.synthetic_notes:
                 found.append(f"<results>/{wildcards.dataset}/demo/NOTEEVENTS.csv.gz")
             else:
                 found.append(raw_table(dataset, wildcards.dataset, table))

@@ -149,6 +149,12 @@ CROSS_CHECKS = {
         {"models__clinragen__vocabulary": None},
         r"models\.clinragen\.vocabulary: with last_phase 3 it is knowledge or standard, not null",
     ),
+    "open demo without folder": (
+        {"datasets__mimic3__source": "open-demo"},
+        r"datasets\.mimic3\.raw: source open-demo needs the folder",
+    ),
+    "open demo of mimic4": ({"datasets__mimic4__source": "open-demo"}, r"datasets\.mimic4\.source: .*mimic3 only"),
+    "notes of mimic4": ({"datasets__mimic4__notes": "synthetic"}, r"datasets\.mimic4\.notes: .*MIMIC-IV-Note"),
     "row": (
         {"models__without-know__row": "ClinRaGen"},
         r"models: clinragen and without-know are both row 'ClinRaGen' of table 2",
@@ -196,7 +202,7 @@ def test_dropping_a_backbone_that_a_model_uses_is_told(raw):
 
 
 def test_notes_of_ones_own_make_open_data_restricted(raw):
-    places = {"datasets__mimic3__source": "open-demo"}
+    places = {"datasets__mimic3__source": "open-demo", "datasets__mimic3__raw": "demo"}
     for notes, source in ((None, "folder"), ("/my/notes", "folder"), ("synthetic", "open-demo")):
         config = load_config(changed(raw, **places, datasets__mimic3__notes=notes))
         assert config.datasets.mimic3.text_source == source

@@ -83,7 +83,7 @@ def test_what_is_needed_of_a_raw_table_is_among_its_columns():
 def test_what_is_needed_of_a_raw_table_is_read():
     code = "".join(p.read_text(encoding="utf-8") for p in (RESOURCES.parent / "scripts/clinragen/extract").glob("*.py"))
     for dataset in DECLARATION.values():
-        for table in dataset["tables"].values():
+        for table in (t for t in dataset["tables"].values() if "only_for" not in t):
             assert [c for c in table["needed"] if c not in code] == []
 
 
@@ -153,6 +153,16 @@ def test_raw_files_that_the_workflow_makes_itself_are_not_asked_for(tmp_path):
     raw_path("mimic3", folder, "noteevents").unlink()
     assert problems(datasets(folder, source="open-demo", notes="synthetic")) == []
     assert any("NOTEEVENTS" in line for line in problems(datasets(folder)))
+
+
+def test_what_stand_in_notes_are_written_from_is_asked_for_only_then(tmp_path):
+    folder = whole_folder(tmp_path)
+    (folder / "D_LABITEMS.csv.gz").write_bytes(gzip.compress(b"row_id,itemid\n"))
+    (folder / "PROCEDURES_ICD.csv.gz").unlink()
+    assert problems(datasets(folder)) == []
+    for source in ("open-demo", "folder"):
+        text = "\n".join(problems(datasets(folder, source=source, notes="synthetic")))
+        assert "PROCEDURES_ICD.csv[.gz] is missing" in text and "D_LABITEMS.csv.gz lacks the column label" in text
 
 
 def test_notes_may_lie_in_a_folder_of_their_own(tmp_path):

@@ -92,7 +92,7 @@ class Config(Section):
                     f"models.{name}.vocabulary: with last_phase {model.last_phase} it is {demand}, "
                     f"not {model.vocabulary or 'null'}"
                 )
-        problems += self._rows_twice()
+        problems += self._dataset_combinations() + self._rows_twice()
         batch, processes = self.train.optimizer.batch, self.train.launch.processes
         if batch % processes:
             problems.append(f"train.optimizer.batch ({batch}) is no multiple of train.launch.processes ({processes})")
@@ -101,6 +101,23 @@ class Config(Section):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _dataset_combinations(self) -> list[str]:
+        """Values of `datasets` that no rule could serve."""
+        mimic3, mimic4 = self.datasets.mimic3, self.datasets.mimic4
+        problems = []
+        if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
+            problems.append(
+                "datasets.mimic3.raw: source open-demo needs the folder where the demo lies or is to be downloaded to"
+            )
+        if mimic4 is not None and mimic4.source == "open-demo":
+            problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use folder, or synthetic")
+        if mimic4 is not None and mimic4.notes == "synthetic":
+            problems.append(
+                "datasets.mimic4.notes: synthetic notes are written for mimic3 only; give the folder of "
+                "MIMIC-IV-Note, or null where the notes lie in raw"
+            )
+        return problems
 
     def _rows_twice(self) -> list[str]:
         """A row of a table that two models claim: their scores would be taken for seeds of one model."""

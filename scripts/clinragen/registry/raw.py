@@ -63,7 +63,9 @@ def _problems_of(name: str, dataset: Dataset) -> list[str]:
         return [f"datasets.{name}.raw: {dataset.raw} is no folder"]
     lines = []
     for table, facts in declaration()[name]["tables"].items():
-        if table == "noteevents" and dataset.notes == "synthetic":
+        if table == "noteevents" and dataset.synthetic_notes:
+            continue
+        if facts.get("only_for") == "synthetic_notes" and not dataset.synthetic_notes:
             continue
         folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
         path = raw_path(name, folder, table)
