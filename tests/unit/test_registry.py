@@ -165,6 +165,16 @@ def test_what_stand_in_notes_are_written_from_is_asked_for_only_then(tmp_path):
         assert "PROCEDURES_ICD.csv[.gz] is missing" in text and "D_LABITEMS.csv.gz lacks the column label" in text
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_more_patients_than_the_open_demo_has_are_not_the_open_demo(packed, tmp_path):
+    folder = whole_folder(tmp_path, packed=packed)
+    for patients, refused in ((100, False), (101, True)):
+        write_raw(folder, "mimic3", "patients", [{"subject_id": n} for n in range(patients)], packed=packed)
+        text = "\n".join(problems(datasets(folder, source="open-demo", notes="synthetic")))
+        assert ("not the open demo: datasets.mimic3.source must be folder" in text) is refused
+        assert problems(datasets(folder)) == []
+
+
 def test_notes_may_lie_in_a_folder_of_their_own(tmp_path):
     folder = whole_folder(tmp_path / "raw", "mimic4")
     (tmp_path / "notes").mkdir()

@@ -5,6 +5,7 @@ import gzip
 import io
 import zlib
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from clinragen.config.datasets import Dataset, Datasets
 
 DECLARATION = Path(__file__).resolve().parents[3] / "resources" / "raw_tables.yaml"
+OPEN_DEMO_PATIENTS = 100
 TITLES = {"mimic3": "MIMIC-III", "mimic4": "MIMIC-IV"}
 
 
@@ -74,9 +76,16 @@ def _problems_of(name: str, dataset: Dataset) -> list[str]:
             continue
         try:
             header = columns_of(path)
+            crowd = table == "patients" and dataset.source == "open-demo" and has_more_rows(path, OPEN_DEMO_PATIENTS)
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             lines.append(f"{path} can not be read: {error}")
             continue
+        if crowd:
+            # The label decides where text may go, so it is not taken on trust.
+            lines.append(
+                f"{path} has more than {OPEN_DEMO_PATIENTS} patients, so it is not the open demo: "
+                f"datasets.{name}.source must be folder"
+            )
         lacking = [c for c in facts["needed"] if c not in header]
         if lacking:
             lines.append(f"{path} lacks the column{'s' * (len(lacking) > 1)} {', '.join(lacking)}")
@@ -88,6 +97,13 @@ def columns_of(path: Path) -> list[str]:
     with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         return [c.strip().lower() for c in next(csv.reader(text), [])]
+
+
+def has_more_rows(path: Path, most: int) -> bool:
+    """Whether a CSV file without line breaks in its fields has more than `most` rows; reads no further."""
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+        rows = (line for line in file if line.strip())
+        return sum(1 for _ in islice(rows, most + 2)) > most + 1  # with the header
 
 
 def _listing(folder: Path) -> list[Path]:
