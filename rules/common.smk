@@ -11,8 +11,11 @@ from clinragen.config.root import load_config
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import read_record
+from clinragen.knowledge.address import address_of_user
+from clinragen.llm.preflight import problems as teacher_problems
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.registry.raw import TITLES, problems, raw_path
+from clinragen.registry.raw import TITLES, not_ready, raw_path
+from clinragen.registry.raw import problems as raw_problems
 from snakemake.exceptions import WorkflowError
 
 
@@ -61,11 +64,46 @@ def raw_table(dataset, name, table):
         return str(raw_path(name, f"<results>/{name}/raw", table))
     if dataset.source == "open-demo" and open_demo_to_download():
         return str(raw_path(name, dataset.raw, table))
-    found = problems(CONFIG.datasets)
+    found = raw_problems(CONFIG.datasets) + problems_of_services()
     if found:
-        raise WorkflowError("\n".join(found))
+        raise WorkflowError(not_ready(CONFIG.datasets, found))
     folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
     return str(raw_path(name, folder, table))
+
+
+def problems_of_services():
+    """What would stop the requests to the teacher and to NCBI that are still to come.
+
+    None on compute nodes, whose environment is another one: these requests run where Snakemake runs.
+    """
+    if not workflow.is_main_process or only_data_asked_for():
+        return []
+
+    def made(name):
+        return Path(CONFIG.pathvars.results, name).is_file()
+
+    texts, found = {}, []
+    if any(model.target == "rationales" for model in CONFIG.models.values()):
+        for name in CONFIG.dataset_names():
+            if not all(made(f"{name}/rationale/{part}.parquet") for part in ("notes", "labs")):
+                texts[TITLES[name]] = getattr(CONFIG.datasets, name).text_source
+    if any(model.vocabulary == "knowledge" for model in CONFIG.models.values()):
+        if not made("knowledge/terms.parquet"):
+            texts["public documents"] = "public"
+        if CONFIG.knowledge.source == "online" and not made("knowledge/pubmed.parquet"):
+            try:
+                address_of_user(CONFIG.knowledge.pubmed.email)
+            except UserError as error:
+                found.append(str(error))
+    return teacher_problems(CONFIG.teacher, CONFIG.teacher_transport, texts) + found
+
+
+def only_data_asked_for():
+    """Whether all targets of the command line are files of the stages that use no service."""
+    targets = list(workflow.dag_settings.targets or [])
+    return bool(targets) and all(
+        Path(str(target)).parent.name in ("demo", "extract", "benchmark") for target in targets
+    )
 
 
 def authored_texts(source):

@@ -10,7 +10,7 @@ from raw_folders import DECLARATION, RESOURCES, csv_text, write_raw
 
 from clinragen.config.datasets import Dataset, Datasets
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.registry.raw import columns_of, problems, raw_path
+from clinragen.registry.raw import columns_of, not_ready, problems, raw_path
 from clinragen.registry.variables import read_variables
 
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
@@ -200,7 +200,7 @@ def test_everything_is_told_together_with_the_remedy(tmp_path):
     (folder / "ADMISSIONS.csv.gz").write_bytes(gzip.compress("größe,hadm_id\n".encode("latin-1")))
     (folder / "DIAGNOSES_ICD.csv.gz").write_bytes(gzip.compress(b""))
     both = Datasets(mimic3=datasets(folder).mimic3, mimic4=datasets(None, "mimic4").mimic4)
-    text = "\n".join(problems(both))
+    text = not_ready(both, problems(both))
     for words in (
         f"MIMIC-III: {folder}/PATIENTS.csv[.gz] is missing",
         f"{folder}/ICUSTAYS.csv.gz lacks the columns outtime, los",

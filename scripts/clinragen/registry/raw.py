@@ -39,22 +39,27 @@ def raw_path(dataset: str, folder: str | Path, table: str) -> Path:
 
 
 def problems(datasets: Datasets) -> list[str]:
-    """Everything that is wrong with the configured raw folders; empty when all is well."""
+    """Everything that is wrong with the configured raw folders, a line each; empty when all is well."""
     lines: list[str] = []
     for name, title in TITLES.items():
         dataset = getattr(datasets, name)
         if dataset is not None and dataset.source != "synthetic":
             lines += [f"{title}: {line}" for line in _problems_of(name, dataset)]
-    if not lines:
-        return []
-    return [
-        "the raw data are not ready:",
-        *(f"  - {line}" for line in lines),
-        "",
-        "Where to get access: docs/data-access.md, "
-        + ", ".join(declaration()[n]["access"] for n in TITLES if getattr(datasets, n) is not None),
-        "Without MIMIC: `make demo` runs the whole workflow on raw files made on the spot.",
-    ]
+    return lines
+
+
+def not_ready(datasets: Datasets, lines: list[str]) -> str:
+    """One message out of all that is missing, with where to get access and what works without."""
+    access = [declaration()[n]["access"] for n in TITLES if getattr(datasets, n) is not None]
+    return "\n".join(
+        [
+            "not everything is ready for this run:",
+            *(f"  - {line}" for line in lines),
+            "",
+            f"Where to get access: docs/data-access.md, {', '.join(access)}",
+            "Without MIMIC: `make demo` runs the whole workflow on raw files made on the spot.",
+        ]
+    )
 
 
 def _problems_of(name: str, dataset: Dataset) -> list[str]:
