@@ -8,12 +8,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.config.root import load_config
-from clinragen.demo.raw_files import find_table
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import read_record
+from clinragen.knowledge.address import address_of_user
+from clinragen.llm.preflight import problems as teacher_problems
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.registry.raw import TITLES, problems, raw_path
+from clinragen.registry.raw import TITLES, not_ready, raw_path
+from clinragen.registry.raw import problems as raw_problems
 from snakemake.exceptions import WorkflowError
 
 
@@ -28,7 +30,7 @@ def validated(raw):
 def setting(place):
     """Params: one value or one section of the configuration, a section as JSON.
 
-    `{wildcard}` in the place stands for the job's wildcard, as in `datasets.{dataset}.release`.
+    `{wildcard}` in the place stands for the job's wildcard, as in `datasets.{dataset}.source`.
     """
 
     def value(wildcards):
@@ -47,7 +49,7 @@ def raw_tables(*tables):
         dataset = getattr(CONFIG.datasets, wildcards.dataset)
         found = []
         for table in tables:
-            if table == "noteevents" and dataset.notes == "synthetic":
+            if table == "noteevents" and dataset.synthetic_notes:
                 found.append(f"<results>/{wildcards.dataset}/demo/NOTEEVENTS.csv.gz")
             else:
                 found.append(raw_table(dataset, wildcards.dataset, table))
@@ -62,11 +64,46 @@ def raw_table(dataset, name, table):
         return str(raw_path(name, f"<results>/{name}/raw", table))
     if dataset.source == "open-demo" and open_demo_to_download():
         return str(raw_path(name, dataset.raw, table))
-    found = problems(CONFIG.datasets)
+    found = raw_problems(CONFIG.datasets) + problems_of_services()
     if found:
-        raise WorkflowError("\n".join(found))
+        raise WorkflowError(not_ready(CONFIG.datasets, found))
     folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
     return str(raw_path(name, folder, table))
+
+
+def problems_of_services():
+    """What would stop the requests to the teacher and to NCBI that are still to come.
+
+    None on compute nodes, whose environment is another one: these requests run where Snakemake runs.
+    """
+    if not workflow.is_main_process or only_data_asked_for():
+        return []
+
+    def made(name):
+        return Path(CONFIG.pathvars.results, name).is_file()
+
+    texts, found = {}, []
+    if any(model.target == "rationales" for model in CONFIG.models.values()):
+        for name in CONFIG.dataset_names():
+            if not all(made(f"{name}/rationale/{part}.parquet") for part in ("notes", "labs")):
+                texts[TITLES[name]] = getattr(CONFIG.datasets, name).text_source
+    if any(model.vocabulary == "knowledge" for model in CONFIG.models.values()):
+        if not made("knowledge/terms.parquet"):
+            texts["public documents"] = "public"
+        if CONFIG.knowledge.source == "online" and not made("knowledge/pubmed.parquet"):
+            try:
+                address_of_user(CONFIG.knowledge.pubmed.email)
+            except UserError as error:
+                found.append(str(error))
+    return teacher_problems(CONFIG.teacher, CONFIG.teacher_transport, texts) + found
+
+
+def only_data_asked_for():
+    """Whether all targets of the command line are files of the stages that use no service."""
+    targets = list(workflow.dag_settings.targets or [])
+    return bool(targets) and all(
+        Path(str(target)).parent.name in ("demo", "extract", "benchmark") for target in targets
+    )
 
 
 def authored_texts(source):
@@ -115,7 +152,19 @@ def data_files():
 
 
 def scores_of_table(wildcards):
-    """Input: the scores of every run that stands in a table."""
+    """Input: the scores of every run that stands in a table.
+
+    A row that the paper's table does not have stops the workflow here, before anything is trained.
+    """
+    paper = Path(f"resources/paper_table{wildcards.number}.csv")
+    with paper.open(encoding="utf-8", newline="") as file:
+        known = list(dict.fromkeys(row["model"] for row in csv.DictReader(file)))
+    wrong = [name for name in models(int(wildcards.number)) if CONFIG.models[name].row not in known]
+    if wrong:
+        lines = [f"  - models.{name}.row: {CONFIG.models[name].row!r}" for name in wrong]
+        raise WorkflowError(
+            "\n".join([f"{paper} has no such row; it has {', '.join(known)}:", *lines])
+        )
     return expand(
         "<results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv",
         dataset=CONFIG.dataset_names(),
@@ -127,7 +176,7 @@ def scores_of_table(wildcards):
 def checkpoint_of(wildcards):
     """Input: the last checkpoint of a model; models share those that they agree on."""
     model = CONFIG.models[wildcards.model]
-    vocabulary = "" if model.last_phase == 1 else f"-{model.vocabulary}"
+    vocabulary = f"-{model.vocabulary}" if model.vocabulary else ""
     recipe = f"{model.backbone}/{model.target}{vocabulary}/seed{wildcards.seed}"
     return f"<results>/{wildcards.dataset}/train/{recipe}/phase{model.last_phase}"
 
@@ -174,7 +223,7 @@ def scratch(pattern):
     """Params: a file or folder under the results that is no output: it outlives killed jobs and reruns."""
 
     def path(wildcards):
-        return str(Path(CONFIG.pathvars["results"], pattern.format(**wildcards)))
+        return str(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
 
     return path
 
@@ -215,7 +264,7 @@ def told(pattern):
     """Params: an output of the job, for the captions of the report."""
 
     def path(wildcards):
-        return Told(Path(CONFIG.pathvars["results"], pattern.format(**wildcards)))
+        return Told(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
 
     return path
 

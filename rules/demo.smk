@@ -125,11 +125,7 @@ if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synt
             " > {log} 2>&1"
 
 
-if (
-    CONFIG.datasets.mimic3 is not None
-    and CONFIG.datasets.mimic3.source != "synthetic"
-    and CONFIG.datasets.mimic3.notes == "synthetic"
-):
+if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes:
 
     rule demo_notes:
         """Stand-in discharge notes from the structured record, for the open demo, which has none."""
@@ -137,9 +133,9 @@ if (
             admissions=raw_tables("admissions"),
             icustays=raw_tables("icustays"),
             labevents=raw_tables("labevents"),
-            procedures_icd=str(find_table(CONFIG.datasets.mimic3.raw, "procedures_icd")),
-            d_icd_procedures=str(find_table(CONFIG.datasets.mimic3.raw, "d_icd_procedures")),
-            d_labitems=str(find_table(CONFIG.datasets.mimic3.raw, "d_labitems")),
+            procedures_icd=raw_tables("procedures_icd"),
+            d_icd_procedures=raw_tables("d_icd_procedures"),
+            d_labitems=raw_tables("d_labitems"),
             phenotypes="resources/phenotypes.csv",
             raw_tables="resources/raw_tables.yaml",
         output:
@@ -180,9 +176,9 @@ if open_demo_to_download():
             diagnoses_icd=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "diagnoses_icd")),
             chartevents=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "chartevents")),
             labevents=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "labevents")),
-            procedures_icd=str(find_table(CONFIG.datasets.mimic3.raw, "procedures_icd")),
-            d_icd_procedures=str(find_table(CONFIG.datasets.mimic3.raw, "d_icd_procedures")),
-            d_labitems=str(find_table(CONFIG.datasets.mimic3.raw, "d_labitems")),
+            procedures_icd=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "procedures_icd")),
+            d_icd_procedures=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "d_icd_procedures")),
+            d_labitems=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "d_labitems")),
         log:
             "<logs>/demo_download/mimic3.log",
         benchmark:

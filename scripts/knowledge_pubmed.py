@@ -19,7 +19,8 @@ def knowledge_pubmed(
 
         found = authored(list(wanted), "pubmed", texts)
     else:
-        from clinragen.knowledge.pubmed import abstracts, address_of_user, redirected
+        from clinragen.knowledge.address import address_of_user
+        from clinragen.knowledge.pubmed import abstracts, redirected
 
         address = address_of_user(email)
         with redirected(endpoint):

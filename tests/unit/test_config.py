@@ -54,15 +54,14 @@ def test_every_overlay_is_valid(overlay, raw):
     for name in [*BELOW.get(overlay.name, []), overlay.name]:
         update_config(raw, read(f"config/{name}"))
     config = load_config(raw)
-    assert config.pathvars["results"] != read("config.yaml")["pathvars"]["results"], (
-        "runs must not overwrite each other"
-    )
+    assert config.pathvars.results != read("config.yaml")["pathvars"]["results"], "runs must not overwrite each other"
 
 
 @pytest.mark.parametrize(
     ("place", "nearest"),
     [
         ("benchmrk", "benchmark"),
+        ("pathvars__result", "pathvars.results"),
         ("benchmark__series__step_hour", "benchmark.series.step_hours"),
         ("extract__cohort__minage", "extract.cohort.min_age"),
         ("datasets__mimic4__note", "datasets.mimic4.notes"),
@@ -142,6 +141,24 @@ CROSS_CHECKS = {
         r"models\.flan-t5\.backbone: 't6' .*flan-t5-small, flan-t5-large",
     ),
     "batch": ({"train__launch__processes": 5}, r"train\.optimizer\.batch \(24\).*processes \(5\)"),
+    "vocabulary without attention": (
+        {"models__without-lab-know__vocabulary": "knowledge"},
+        r"models\.without-lab-know\.vocabulary: with last_phase 1 it is null, .*, not knowledge",
+    ),
+    "attention without vocabulary": (
+        {"models__clinragen__vocabulary": None},
+        r"models\.clinragen\.vocabulary: with last_phase 3 it is knowledge or standard, not null",
+    ),
+    "open demo without folder": (
+        {"datasets__mimic3__source": "open-demo"},
+        r"datasets\.mimic3\.raw: source open-demo needs the folder",
+    ),
+    "open demo of mimic4": ({"datasets__mimic4__source": "open-demo"}, r"datasets\.mimic4\.source: .*mimic3 only"),
+    "notes of mimic4": ({"datasets__mimic4__notes": "synthetic"}, r"datasets\.mimic4\.notes: .*MIMIC-IV-Note"),
+    "row": (
+        {"models__without-know__row": "ClinRaGen"},
+        r"models: clinragen and without-know are both row 'ClinRaGen' of table 2",
+    ),
     "seeds": ({"seeds": [1, 2, 1]}, r"seeds: \[1, 2, 1\] has a seed twice"),
 }
 
@@ -185,7 +202,7 @@ def test_dropping_a_backbone_that_a_model_uses_is_told(raw):
 
 
 def test_notes_of_ones_own_make_open_data_restricted(raw):
-    places = {"datasets__mimic3__source": "open-demo"}
+    places = {"datasets__mimic3__source": "open-demo", "datasets__mimic3__raw": "demo"}
     for notes, source in ((None, "folder"), ("/my/notes", "folder"), ("synthetic", "open-demo")):
         config = load_config(changed(raw, **places, datasets__mimic3__notes=notes))
         assert config.datasets.mimic3.text_source == source

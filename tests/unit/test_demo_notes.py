@@ -10,10 +10,10 @@ import pytest
 
 from clinragen.demo.evidence import name_stems, names_in
 from clinragen.demo.notes import LABEL, TABLES, synthesize_notes
-from clinragen.demo.raw_files import find_table
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import read_record
 from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.registry.raw import declaration, raw_path
 
 ROOT = Path(__file__).parents[2]
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")
@@ -72,17 +72,17 @@ def test_neither_diagnoses_nor_the_diagnosis_text_are_read():
     assert not any("diagnosis" in columns for columns in TABLES.values())
 
 
-def test_a_table_is_found_in_any_case_packed_before_plain(tmp_path):
-    assert find_table(tmp_path, "d_labitems") == tmp_path / "D_LABITEMS.csv.gz"
-    (tmp_path / "d_labitems.csv").touch()
-    assert find_table(tmp_path, "D_LABITEMS") == tmp_path / "d_labitems.csv"
-    (tmp_path / "d_labitems.csv.gz").touch()
-    assert find_table(tmp_path, "d_labitems") == tmp_path / "d_labitems.csv.gz"
+def test_what_is_read_is_declared():
+    tables = declaration()["mimic3"]["tables"]
+    for table, columns in TABLES.items():
+        demanded = "needed" if "only_for" in tables[table] else "columns"
+        assert set(columns.split(", ")) <= set(tables[table][demanded]), table
+    assert {t for t, facts in tables.items() if "only_for" in facts} <= set(TABLES)
 
 
 @needs_open_demo
 def test_open_demo_has_one_nameless_note_per_admission():
-    paths = {table: find_table(OPEN_DEMO, table) for table in TABLES}
+    paths = {table: raw_path("mimic3", OPEN_DEMO, table) for table in TABLES}
     notes = synthesize_notes(paths, PHENOTYPES)
     stems = name_stems(PHENOTYPES)
     assert len(notes) == len({n[2] for n in notes}) == 129
@@ -94,7 +94,7 @@ def test_open_demo_has_one_nameless_note_per_admission():
 @needs_open_demo
 def test_the_step_writes_the_layout_of_noteevents_and_labels_it(tmp_path):
     out = tmp_path / "NOTEEVENTS.csv.gz"
-    flags = [x for table in TABLES for x in (f"--{table.replace('_', '-')}", find_table(OPEN_DEMO, table))]
+    flags = [x for table in TABLES for x in (f"--{table.replace('_', '-')}", raw_path("mimic3", OPEN_DEMO, table))]
     resources = ROOT / "resources"
     flags += ["--phenotypes", resources / "phenotypes.csv", "--raw-tables", resources / "raw_tables.yaml"]
     flags += ["--source", "open-demo", "--notes", out]

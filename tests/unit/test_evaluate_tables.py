@@ -8,6 +8,7 @@ from toy_student import ROOT
 
 from clinragen.evaluate.pictures import draw_comparison
 from clinragen.evaluate.tables import PaperCell, compare, read_paper, write_page
+from clinragen.kernel.errors import UserError
 from clinragen.tables.evaluate import COMPARISON, SCORES
 
 PAPER = [
@@ -49,11 +50,21 @@ def test_one_seed_has_no_deviation():
 
 
 def test_rows_of_the_paper_without_our_model_remain():
-    found = cells([scores(1, 0.5), scores(1, 0.9, model="a model of ours that the paper lacks")], ("tiny model",))
+    found = cells([scores(1, 0.5)], ("tiny model",))
     assert [(c["dataset"], c["model"], c["metric"]) for c in found] == [(c.dataset, c.model, c.metric) for c in PAPER]
     for cell in found[1:]:
         assert cell["n_seeds"] == 0 and cell["paper_mean"] > 0
         assert [cell[k] for k in ("ours_mean", "ours_std", "difference", "stand_ins")] == [None] * 4
+
+
+def test_scores_that_no_row_of_the_paper_has_are_refused():
+    with pytest.raises(UserError, match=r"no row 'ClinRagen' for MIMIC-III; its rows are .*ClinRaGen.*\.row"):
+        cells([scores(1, 0.5), scores(1, 0.9, model="ClinRagen")])
+
+
+def test_two_scores_of_one_row_and_seed_are_refused():
+    with pytest.raises(UserError, match=r"two scores micro_f1 of row 'ClinRaGen' for MIMIC-III, seed 1"):
+        cells([scores(1, 0.5), scores(1, 0.6)])
 
 
 @pytest.mark.parametrize(("number", "rows"), [(1, 132), (2, None)])

@@ -10,6 +10,7 @@ from werkzeug import Request, Response
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.step import stand_ins
 from clinragen.knowledge import pubmed, wikipedia
+from clinragen.knowledge.address import address_of_user
 from clinragen.knowledge.documents import read_queries, table_of
 from clinragen.knowledge.offline import authored
 from clinragen.registry.phenotypes import read_phenotypes, slug
@@ -124,11 +125,11 @@ def test_no_network_is_named():
 
 def test_address_of_the_user(monkeypatch):
     monkeypatch.setenv("ENTREZ_EMAIL", "env@example.org")
-    assert pubmed.address_of_user("") == "env@example.org"
-    assert pubmed.address_of_user("set@example.org") == "set@example.org"
+    assert address_of_user("") == "env@example.org"
+    assert address_of_user("set@example.org") == "set@example.org"
     monkeypatch.delenv("ENTREZ_EMAIL")
     with pytest.raises(UserError, match="ENTREZ_EMAIL"):
-        pubmed.address_of_user("")
+        address_of_user("")
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from toy_student import PHENOTYPES, tokenizer
 
-from clinragen.model.target_codec import NO_DISEASE, Parsed, parse_output, write_target
+from clinragen.model.target_codec import Parsed, parse_output, write_target
+from clinragen.registry.phenotypes import NO_DISEASE
 
 SUBSETS = st.lists(st.sampled_from(PHENOTYPES), unique=True)
 MARKERS = st.sampled_from(["Diagnoses:", "note rationale :", "LAB  RATIONALE:", "Note", "lab", "rationale:", "\n"])

@@ -10,7 +10,7 @@ from raw_folders import DECLARATION, RESOURCES, csv_text, write_raw
 
 from clinragen.config.datasets import Dataset, Datasets
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.registry.raw import columns_of, problems, raw_path
+from clinragen.registry.raw import columns_of, not_ready, problems, raw_path
 from clinragen.registry.variables import read_variables
 
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
@@ -80,6 +80,13 @@ def test_what_is_needed_of_a_raw_table_is_among_its_columns():
             assert set(table["needed"]) <= set(table["columns"])
 
 
+def test_what_is_needed_of_a_raw_table_is_read():
+    code = "".join(p.read_text(encoding="utf-8") for p in (RESOURCES.parent / "scripts/clinragen/extract").glob("*.py"))
+    for dataset in DECLARATION.values():
+        for table in (t for t in dataset["tables"].values() if "only_for" not in t):
+            assert [c for c in table["needed"] if c not in code] == []
+
+
 @pytest.mark.parametrize(
     ("made", "found"),
     [
@@ -128,9 +135,7 @@ def whole_folder(folder: Path, dataset: str = "mimic3", **style: object) -> Path
 
 
 def datasets(folder: Path | str | None, dataset: str = "mimic3", **values: object) -> Datasets:
-    one = Dataset(
-        **{"release": "x", "source": "folder", "raw": None if folder is None else str(folder), "notes": None, **values}
-    )
+    one = Dataset(**{"source": "folder", "raw": None if folder is None else str(folder), "notes": None, **values})
     return Datasets(**{"mimic3": None, "mimic4": None, dataset: one})
 
 
@@ -148,6 +153,26 @@ def test_raw_files_that_the_workflow_makes_itself_are_not_asked_for(tmp_path):
     raw_path("mimic3", folder, "noteevents").unlink()
     assert problems(datasets(folder, source="open-demo", notes="synthetic")) == []
     assert any("NOTEEVENTS" in line for line in problems(datasets(folder)))
+
+
+def test_what_stand_in_notes_are_written_from_is_asked_for_only_then(tmp_path):
+    folder = whole_folder(tmp_path)
+    (folder / "D_LABITEMS.csv.gz").write_bytes(gzip.compress(b"row_id,itemid\n"))
+    (folder / "PROCEDURES_ICD.csv.gz").unlink()
+    assert problems(datasets(folder)) == []
+    for source in ("open-demo", "folder"):
+        text = "\n".join(problems(datasets(folder, source=source, notes="synthetic")))
+        assert "PROCEDURES_ICD.csv[.gz] is missing" in text and "D_LABITEMS.csv.gz lacks the column label" in text
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_more_patients_than_the_open_demo_has_are_not_the_open_demo(packed, tmp_path):
+    folder = whole_folder(tmp_path, packed=packed)
+    for patients, refused in ((100, False), (101, True)):
+        write_raw(folder, "mimic3", "patients", [{"subject_id": n} for n in range(patients)], packed=packed)
+        text = "\n".join(problems(datasets(folder, source="open-demo", notes="synthetic")))
+        assert ("not the open demo: datasets.mimic3.source must be folder" in text) is refused
+        assert problems(datasets(folder)) == []
 
 
 def test_notes_may_lie_in_a_folder_of_their_own(tmp_path):
@@ -175,7 +200,7 @@ def test_everything_is_told_together_with_the_remedy(tmp_path):
     (folder / "ADMISSIONS.csv.gz").write_bytes(gzip.compress("größe,hadm_id\n".encode("latin-1")))
     (folder / "DIAGNOSES_ICD.csv.gz").write_bytes(gzip.compress(b""))
     both = Datasets(mimic3=datasets(folder).mimic3, mimic4=datasets(None, "mimic4").mimic4)
-    text = "\n".join(problems(both))
+    text = not_ready(both, problems(both))
     for words in (
         f"MIMIC-III: {folder}/PATIENTS.csv[.gz] is missing",
         f"{folder}/ICUSTAYS.csv.gz lacks the columns outtime, los",
@@ -191,3 +216,8 @@ def test_everything_is_told_together_with_the_remedy(tmp_path):
     ):
         assert words in text, words
     assert "NOTEEVENTS" not in text
+
+
+def test_the_words_for_no_disease_stand_in_one_place():
+    code = [p for p in (RESOURCES.parent / "scripts").rglob("*.py") if '"no disease was diagnosed"' in p.read_text()]
+    assert [p.name for p in code] == ["phenotypes.py"]

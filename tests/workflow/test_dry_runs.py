@@ -1,12 +1,17 @@
 """The DAG of every overlay, and what stops it before a job starts."""
 
 import json
+import re
 import time
 
 import pytest
 import yaml
 from runs import OPEN_DEMO, ROOT, header_only, jobs, overlay, snakemake, succeeded
 
+# What a run of the paper's settings needs beside the raw tables.
+SERVICES = {"OPENAI_API_KEY": "x", "ENTREZ_EMAIL": "me@example.org"}
+NO_SERVICES = dict.fromkeys(SERVICES, "")
+PERMITTED = 'teacher_transport={"data_use": "no-retention-cloud"}'
 DEMO = ("--configfile", "config/demo.yaml")
 
 
@@ -20,7 +25,8 @@ def raw(tmp_path):
 
 def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_seconds(raw):
     started = time.monotonic()
-    output = succeeded(snakemake("--dry-run", "all", "--cores", "2", "--config", f"datasets={json.dumps(raw)}"))
+    settings = ("--config", f"datasets={json.dumps(raw)}", PERMITTED)
+    output = succeeded(snakemake("--dry-run", "all", "--cores", "2", *settings, **SERVICES))
     seconds = time.monotonic() - started
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     runs = 2 * len(config["seeds"])
@@ -67,6 +73,37 @@ def test_all_that_is_missing_in_raw_folders_is_listed_together(raw, tmp_path):
         assert text in run.stdout
 
 
+def test_raw_tables_teacher_and_address_are_told_in_one_message(raw, tmp_path):
+    header_only(tmp_path / "a", "mimic3", leave_out="labevents")
+    raw["mimic3"] = {"raw": f"{tmp_path}/a"}
+    run = snakemake("--dry-run", "all", "--config", f"datasets={json.dumps(raw)}", **NO_SERVICES)
+    assert run.returncode != 0
+    message = run.stdout[run.stdout.index("not everything is ready for this run:") :].split("\n\n")[0]
+    for text in (
+        "a/LABEVENTS.csv[.gz] is missing",
+        "teacher_transport.data_use: none does not let text of MIMIC-III (source: folder) go to api.openai.com",
+        "does not let text of MIMIC-IV",
+        "docs/data-access.md",
+        "the environment variable OPENAI_API_KEY (teacher_transport.api_key_variable) is empty",
+        "knowledge.pubmed.email",
+    ):
+        assert message.count(text) >= 1, text
+    assert len(re.findall("^ *- ", message, re.MULTILINE)) == 5
+
+
+def test_only_what_the_run_needs_is_asked_for(raw, tmp_path):
+    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw)
+    stays = tmp_path / "results/mimic3/extract/stays.parquet"
+    succeeded(snakemake("--dry-run", "--configfile", tree, "--", stays, **NO_SERVICES))
+    without = {"teacher": {"provider": "template"}, "knowledge": {"source": "offline"}}
+    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, **without)
+    succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
+    names = ("clinragen", "clinragen-large", "without-lab-know", "without-know", "without-reasoning")
+    notes_only = dict.fromkeys(names)
+    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, models=notes_only)
+    succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -82,6 +119,13 @@ def test_a_wrong_configuration_is_refused_and_the_place_named(tmp_path, wrong, m
     run = snakemake("--dry-run", "--configfile", "config/demo.yaml", path)
     assert run.returncode != 0
     assert message in run.stdout
+
+
+def test_a_row_that_the_papers_table_lacks_is_told_before_anything_is_trained():
+    models = json.dumps({"flan-t5": {"row": "Flan T5"}})
+    run = snakemake("--dry-run", "all", *DEMO, "--config", f"models={models}")
+    assert run.returncode != 0
+    assert "models.flan-t5.row: 'Flan T5'" in run.stdout and "Clinical CoT" in run.stdout
 
 
 def test_every_overlay_has_a_tree_of_its_own():

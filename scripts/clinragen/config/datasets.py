@@ -10,14 +10,17 @@ from clinragen.config.base import Section
 class Dataset(Section):
     """One of MIMIC-III and MIMIC-IV."""
 
-    release: str
-    """Release of the raw files, as PhysioNet numbers it."""
     source: Literal["folder", "synthetic", "open-demo"]
-    """folder: your own copy; synthetic: made on the spot; open-demo: the public 100-patient demo."""
+    """folder: your own copy; synthetic: made on the spot; open-demo: the public 100-patient demo (MIMIC-III only)."""
     raw: str | None
     """Folder of the raw tables as PhysioNet ships them (.csv or .csv.gz)."""
     notes: str | None
-    """Folder of the notes; `synthetic` writes stand-in notes; null where they lie in `raw`."""
+    """Folder of the notes; `synthetic` writes stand-in notes (MIMIC-III only); null where they lie in `raw`."""
+
+    @property
+    def synthetic_notes(self) -> bool:
+        """Whether stand-in notes are written for raw tables that exist; a synthetic cohort brings its own."""
+        return self.notes == "synthetic" and self.source != "synthetic"
 
     @property
     def text_source(self) -> str:

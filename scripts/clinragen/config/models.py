@@ -18,5 +18,5 @@ class Model(Section):
     """1: notes only; 3: all phases."""
     target: Literal["rationales", "diagnoses"]
     """What the model learns to write: diagnoses with rationales, or diagnoses alone."""
-    vocabulary: Literal["knowledge", "standard"]
-    """Which vocabulary the attention sees: V^k or the whole one."""
+    vocabulary: Literal["knowledge", "standard", None]
+    """Which vocabulary the attention sees: V^k or the whole one; null exactly where `last_phase` is 1."""

@@ -19,10 +19,21 @@ from clinragen.config.train import Train
 from clinragen.kernel.errors import UserError
 
 
+class Pathvars(Section):
+    """The folders that Snakemake itself puts in place of <results>, <logs> and <benchmarks>."""
+
+    results: str
+    """Everything that is made."""
+    logs: str
+    """One log per job."""
+    benchmarks: str
+    """Time and memory of every job."""
+
+
 class Config(Section):
     """All settings."""
 
-    pathvars: dict[str, str]
+    pathvars: Pathvars
     """Folders of results, logs and benchmarks (Snakemake's own key): one tree per overlay."""
     datasets: Datasets
     """Raw data."""
@@ -75,6 +86,13 @@ class Config(Section):
                 problems.append(
                     f"models.{name}.backbone: {model.backbone!r} is not under backbones ({', '.join(self.backbones)})"
                 )
+            if (model.last_phase == 1) != (model.vocabulary is None):
+                demand = "null, for phase 1 has no attention" if model.last_phase == 1 else "knowledge or standard"
+                problems.append(
+                    f"models.{name}.vocabulary: with last_phase {model.last_phase} it is {demand}, "
+                    f"not {model.vocabulary or 'null'}"
+                )
+        problems += self._dataset_combinations() + self._rows_twice()
         batch, processes = self.train.optimizer.batch, self.train.launch.processes
         if batch % processes:
             problems.append(f"train.optimizer.batch ({batch}) is no multiple of train.launch.processes ({processes})")
@@ -83,6 +101,35 @@ class Config(Section):
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _dataset_combinations(self) -> list[str]:
+        """Values of `datasets` that no rule could serve."""
+        mimic3, mimic4 = self.datasets.mimic3, self.datasets.mimic4
+        problems = []
+        if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
+            problems.append(
+                "datasets.mimic3.raw: source open-demo needs the folder where the demo lies or is to be downloaded to"
+            )
+        if mimic4 is not None and mimic4.source == "open-demo":
+            problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use folder, or synthetic")
+        if mimic4 is not None and mimic4.notes == "synthetic":
+            problems.append(
+                "datasets.mimic4.notes: synthetic notes are written for mimic3 only; give the folder of "
+                "MIMIC-IV-Note, or null where the notes lie in raw"
+            )
+        return problems
+
+    def _rows_twice(self) -> list[str]:
+        """A row of a table that two models claim: their scores would be taken for seeds of one model."""
+        owners: dict[tuple[int, str], list[str]] = {}
+        for name, model in self.models.items():
+            for table in sorted(set(model.table)):
+                owners.setdefault((table, model.row), []).append(name)
+        return [
+            f"models: {' and '.join(names)} are both row {row!r} of table {table}; each row is one model"
+            for (table, row), names in owners.items()
+            if len(names) > 1
+        ]
 
     def dataset_names(self) -> list[str]:
         """Names of the datasets that are in use."""

@@ -13,7 +13,7 @@ class Backbone(Section):
     source: str
     """A model hub name or local folder for `from_pretrained`; `tiny` builds a random stand-in."""
     revision: str
-    """Commit of the model hub that is fetched."""
+    """Commit, tag or branch of the model hub; the commit fetched is recorded in source.json."""
 
 
 class SeriesEncoder(Section):

@@ -27,16 +27,9 @@ def _field(value: object, quote: bool) -> str:
 
 
 def columns_of_tables(declaration: Path, dataset: str) -> dict[str, list[str]]:
-    """All columns of each raw table of a dataset (resources/raw_tables.yaml)."""
+    """All columns of each raw table of a synthetic dataset (resources/raw_tables.yaml).
+
+    Tables that serve only to write stand-in notes are left out: a synthetic cohort has notes.
+    """
     tables = yaml.safe_load(declaration.read_text(encoding="utf-8"))[dataset]["tables"]
-    return {name: facts["columns"] for name, facts in tables.items()}
-
-
-def find_table(folder: str | Path, name: str) -> Path:
-    """The file of a table in a folder, of any case, .csv.gz before .csv; where there is none, NAME.csv.gz."""
-    wanted = Path(folder, f"{name.upper()}.csv.gz")
-    if not wanted.parent.is_dir():
-        return wanted
-    names = {wanted.name.lower(), wanted.name.removesuffix(".gz").lower()}
-    found = sorted(p for p in wanted.parent.iterdir() if p.name.lower() in names)
-    return found[-1] if found else wanted
+    return {name: facts["columns"] for name, facts in tables.items() if "only_for" not in facts}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from clinragen.kernel.errors import UserError
 from clinragen.tables.evaluate import COMPARISON
 
 
@@ -34,15 +35,29 @@ def read_paper(path: Path) -> list[PaperCell]:
 def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]) -> pa.Table:
     """Every cell of the paper's table, with mean and sample deviation over our seeds (COMPARISON).
 
-    Cells that we trained no model for stay, with n_seeds 0; the deviation needs two seeds.
+    Cells that we trained no model for stay, with n_seeds 0; the deviation needs two seeds. UserError for
+    scores of a row that the paper's table does not have, and for two scores of one metric, row and seed.
     """
-    values: dict[tuple[str, str, str], list[float]] = {}
+    known = {(cell.dataset, cell.model) for cell in paper}
+    values: dict[tuple[str, str, str], dict[int, float]] = {}
     for row in (r for table in scores for r in table.to_pylist()):
-        cell = (row["dataset"], row["model"], f"{row['average']}_{row['metric']}")
-        values.setdefault(cell, []).append(row["value"])
+        if (row["dataset"], row["model"]) not in known:
+            raise UserError(
+                f"the paper's table has no row {row['model']!r} for {row['dataset']}; its rows are "
+                f"{', '.join(sorted({model for _, model in known}))} (models.<name>.row, models.<name>.table)"
+            )
+        metric = f"{row['average']}_{row['metric']}"
+        seeds = values.setdefault((row["dataset"], row["model"], metric), {})
+        # The mean over seeds would silently mix two models that carry one name.
+        if row["seed"] in seeds:
+            raise UserError(
+                f"there are two scores {metric} of row {row['model']!r} for {row['dataset']}, seed {row['seed']}; "
+                "each row of a table is one model (models.<name>.row)"
+            )
+        seeds[row["seed"]] = row["value"]
     rows = []
     for cell in paper:
-        ours = values.get((cell.dataset, cell.model, cell.metric), [])
+        ours = list(values.get((cell.dataset, cell.model, cell.metric), {}).values())
         mean = statistics.fmean(ours) if ours else None
         rows.append(
             {

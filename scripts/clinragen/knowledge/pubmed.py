@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import logging
-import os
 import time
 import urllib.error
 import urllib.request
@@ -33,17 +32,6 @@ PASSING = (
     ValidationError,
     RuntimeError,  # how Biopython hands on the server's own error messages
 )
-
-
-def address_of_user(setting: str) -> str:
-    """Mail address for NCBI: the setting, else the environment variable ENTREZ_EMAIL; UserError without."""
-    address = setting.strip() or os.environ.get("ENTREZ_EMAIL", "").strip()
-    if "@" not in address:
-        raise UserError(
-            "NCBI asks for an address of the user: set knowledge.pubmed.email in config.yaml or the environment "
-            "variable ENTREZ_EMAIL (knowledge.source: offline works without)"
-        )
-    return address
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import logging
-import os
 import random
 import re
 import time
@@ -14,6 +13,7 @@ import openai
 from clinragen.config.teacher import Teacher, Transport
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.progress import progress
+from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import host_of, is_local
 from clinragen.llm.journal import Entry, Journal
 from clinragen.llm.request import Check, Request, parameters, request_hash
@@ -209,17 +209,11 @@ def _retry_after(value: str | None) -> float | None:
 
 def _client(transport: Transport) -> openai.AsyncOpenAI:
     local = is_local(host_of(transport.base_url))
-    key = os.environ.get(transport.api_key_variable, "").strip()
-    if not key and not local:
-        raise UserError(
-            f"the environment variable {transport.api_key_variable} (teacher_transport.api_key_variable) is empty; "
-            f"set it to the key for {host_of(transport.base_url)}"
-        )
     # A redirect or a proxy could carry what was meant for a local server to another one.
     http = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not local)
     return openai.AsyncOpenAI(
         base_url=transport.base_url,
-        api_key=key or "none-needed",
+        api_key=api_key(transport) or "none-needed",
         timeout=transport.timeout_seconds,
         max_retries=0,
         http_client=http,

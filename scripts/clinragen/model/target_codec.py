@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from clinragen.registry.phenotypes import NO_DISEASE
+
 DIAGNOSES = "Diagnoses:"
 NOTE_RATIONALE = "Note rationale:"
 LAB_RATIONALE = "Lab rationale:"
-# One constant wording (ambiguity 21); it is no phenotype.
-NO_DISEASE = "no disease was diagnosed"
 # Tokenizers may move white space around words and punctuation.
 _MARKERS = re.compile(r"\b(?:diagnoses|note\s+rationale|lab\s+rationale)\s*:", re.IGNORECASE)
 

@@ -3,7 +3,7 @@
 import re
 
 from clinragen.llm.request import Request
-from clinragen.rationale.prompts import NO_DISEASE
+from clinragen.registry.phenotypes import NO_DISEASE
 
 NOTE_OPENING = "Based on the medical notes"
 LAB_OPENING = "Lab test shows"

@@ -8,8 +8,8 @@ import yaml
 from clinragen.kernel.errors import UserError
 from clinragen.llm.prompt import Prompt, read_prompt
 from clinragen.llm.request import Request
+from clinragen.registry.phenotypes import NO_DISEASE
 
-NO_DISEASE = "no disease was diagnosed"
 NOTE_SLOTS = {"examples", "note", "diagnoses"}
 LAB_SLOTS = NOTE_SLOTS | {"captions", "note_rationale"}
 

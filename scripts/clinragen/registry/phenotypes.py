@@ -4,6 +4,10 @@ import csv
 import re
 from pathlib import Path
 
+# Stands where a list of phenotypes is empty, in prompts and in targets alike: one constant wording
+# (ambiguity 21), which is no phenotype.
+NO_DISEASE = "no disease was diagnosed"
+
 
 def read_phenotypes(path: Path) -> list[str]:
     """Names of the phenotypes in the benchmark's order (resources/phenotypes.csv)."""

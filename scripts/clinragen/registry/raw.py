@@ -5,6 +5,7 @@ import gzip
 import io
 import zlib
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from clinragen.config.datasets import Dataset, Datasets
 
 DECLARATION = Path(__file__).resolve().parents[3] / "resources" / "raw_tables.yaml"
+OPEN_DEMO_PATIENTS = 100
 TITLES = {"mimic3": "MIMIC-III", "mimic4": "MIMIC-IV"}
 
 
@@ -37,22 +39,27 @@ def raw_path(dataset: str, folder: str | Path, table: str) -> Path:
 
 
 def problems(datasets: Datasets) -> list[str]:
-    """Everything that is wrong with the configured raw folders; empty when all is well."""
+    """Everything that is wrong with the configured raw folders, a line each; empty when all is well."""
     lines: list[str] = []
     for name, title in TITLES.items():
         dataset = getattr(datasets, name)
         if dataset is not None and dataset.source != "synthetic":
             lines += [f"{title}: {line}" for line in _problems_of(name, dataset)]
-    if not lines:
-        return []
-    return [
-        "the raw data are not ready:",
-        *(f"  - {line}" for line in lines),
-        "",
-        "Where to get access: docs/data-access.md, "
-        + ", ".join(declaration()[n]["access"] for n in TITLES if getattr(datasets, n) is not None),
-        "Without MIMIC: `make demo` runs the whole workflow on raw files made on the spot.",
-    ]
+    return lines
+
+
+def not_ready(datasets: Datasets, lines: list[str]) -> str:
+    """One message out of all that is missing, with where to get access and what works without."""
+    access = [declaration()[n]["access"] for n in TITLES if getattr(datasets, n) is not None]
+    return "\n".join(
+        [
+            "not everything is ready for this run:",
+            *(f"  - {line}" for line in lines),
+            "",
+            f"Where to get access: docs/data-access.md, {', '.join(access)}",
+            "Without MIMIC: `make demo` runs the whole workflow on raw files made on the spot.",
+        ]
+    )
 
 
 def _problems_of(name: str, dataset: Dataset) -> list[str]:
@@ -63,7 +70,9 @@ def _problems_of(name: str, dataset: Dataset) -> list[str]:
         return [f"datasets.{name}.raw: {dataset.raw} is no folder"]
     lines = []
     for table, facts in declaration()[name]["tables"].items():
-        if table == "noteevents" and dataset.notes == "synthetic":
+        if table == "noteevents" and dataset.synthetic_notes:
+            continue
+        if facts.get("only_for") == "synthetic_notes" and not dataset.synthetic_notes:
             continue
         folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
         path = raw_path(name, folder, table)
@@ -72,9 +81,16 @@ def _problems_of(name: str, dataset: Dataset) -> list[str]:
             continue
         try:
             header = columns_of(path)
+            crowd = table == "patients" and dataset.source == "open-demo" and has_more_rows(path, OPEN_DEMO_PATIENTS)
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             lines.append(f"{path} can not be read: {error}")
             continue
+        if crowd:
+            # The label decides where text may go, so it is not taken on trust.
+            lines.append(
+                f"{path} has more than {OPEN_DEMO_PATIENTS} patients, so it is not the open demo: "
+                f"datasets.{name}.source must be folder"
+            )
         lacking = [c for c in facts["needed"] if c not in header]
         if lacking:
             lines.append(f"{path} lacks the column{'s' * (len(lacking) > 1)} {', '.join(lacking)}")
@@ -86,6 +102,13 @@ def columns_of(path: Path) -> list[str]:
     with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         return [c.strip().lower() for c in next(csv.reader(text), [])]
+
+
+def has_more_rows(path: Path, most: int) -> bool:
+    """Whether a CSV file without line breaks in its fields has more than `most` rows; reads no further."""
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+        rows = (line for line in file if line.strip())
+        return sum(1 for _ in islice(rows, most + 2)) > most + 1  # with the header
 
 
 def _listing(folder: Path) -> list[Path]:
