@@ -24,9 +24,12 @@ BAD_ROWS = {
     "an open quote": (f'7,"{SECRET},x\n', "line 2002, Value with unterminated quote"),
     "a quote in the middle": (f'7,"a" {SECRET},x\n', "line 2002, Value with unterminated quote"),
     "no UTF-8": (f"7,{SECRET}\udcff,x\n", "line 2002, Invalid unicode"),
-    "a text where a number belongs": (f"{SECRET},a,b\n", "line 2002"),
+    "a text where a number belongs": (f"{SECRET},a,b\n", "line 2002, column row_id"),
     "over several lines": (f'7,"x\n{SECRET}",x,y\n', "Expected Number of Columns: 3 Found: 4"),
-    "a row that speaks as DuckDB": (f'7,"\nColumn a is\nCSV Error on Line: 9 {SECRET}",x,y\n', "line 2002"),
+    "a row that speaks as DuckDB": (
+        f'7,"\nColumn Planted is being converted as type x\nCSV Error on Line: 9 {SECRET}",x,y\n',
+        "line 2002",
+    ),
 }
 
 

@@ -23,7 +23,7 @@ REASONS = re.compile(
     r"Maximum line size of \d+ bytes exceeded\.|Invalid unicode \(byte sequence mismatch\) detected\.)",
     re.MULTILINE,
 )
-TYPE = re.compile(r"^(?:Column \w+ is being converted as type \w+)$", re.MULTILINE)
+CONVERTED = re.compile(r"^Column (\w+) is being converted as type", re.MULTILINE)
 
 
 class RawTables:
@@ -31,6 +31,7 @@ class RawTables:
 
     def __init__(self, paths: Iterable[Path], memory_limit_mb: int, threads: int) -> None:
         self.paths = {_table_name(p): p for p in paths}
+        self._columns: set[str] = set()
         self.connection = duckdb.connect()
         # What does not fit into memory is patient data: it must not spill into the checkout.
         self._spill = tempfile.TemporaryDirectory(prefix="clinragen-duckdb-")
@@ -39,7 +40,9 @@ class RawTables:
         self.connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
         for table, path in self.paths.items():
             # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
-            columns = ", ".join(f"'{_quoted(name)}': 'VARCHAR'" for name in _header(path))
+            header = _header(path)
+            self._columns.update(header)
+            columns = ", ".join(f"'{_quoted(name)}': 'VARCHAR'" for name in header)
             self.run(
                 f"""CREATE VIEW raw_{table} AS SELECT * FROM read_csv('{_quoted(path)}', auto_detect = false,
                     columns = {{{columns}}}, header = true, delim = ',', quote = '"', escape = '"')"""
@@ -73,7 +76,8 @@ class RawTables:
             reason = f"a raw file can not be read (one of {self._files()}): {_first_line(error)}"
         except (duckdb.InvalidInputException, duckdb.DataError) as error:
             named = [str(p) for p in self.paths.values() if f"file = {p}\n" in str(error)]
-            reason = f"a raw file can not be read ({named[0] if named else 'one of ' + self._files()}): {_told(error)}"
+            place = named[0] if named else f"one of {self._files()}"
+            reason = f"a raw file can not be read ({place}): {_told(error, self._columns)}"
         raise UserError(reason)
 
     def _files(self) -> str:
@@ -84,16 +88,15 @@ def _first_line(error: duckdb.Error) -> str:
     return str(error).partition("\n")[0]
 
 
-def _told(error: duckdb.Error) -> str:
-    """Kind of the error, line and reason, of which nothing stands in the file itself."""
+def _told(error: duckdb.Error, known: set[str]) -> str:
+    """Kind of the error, line, reason and, where it is one of the known names, column: nothing that a row says."""
     text = str(error)
-    words = [text.partition(":")[0]]
-    if line := LINE.search(_first_line(error)):
-        words.append(f"line {line.group(1)}")
-    # A text over several lines could hold such a sentence as well: the reason follows it, the last is DuckDB's.
-    for pattern in (REASONS, TYPE):
-        words += pattern.findall(text)[-1:]
-    return ", ".join(words)
+    kind, line = text.partition(":")[0], LINE.search(_first_line(error))
+    if not line:
+        return kind
+    # A row over several lines may hold such sentences too: DuckDB's own follow it, so the last are meant.
+    columns = [f"column {name}" for name in CONVERTED.findall(text) if name.lower() in known]
+    return ", ".join([kind, f"line {line.group(1)}", *REASONS.findall(text)[-1:], *columns[-1:]])
 
 
 def _header(path: Path) -> list[str]:
