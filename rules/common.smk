@@ -286,9 +286,9 @@ def scaled(amount):
     return value
 
 
-def duckdb_memory():
-    """Resources: DuckDB's own limit, and what Python and the result take beside it."""
-    return CONFIG.extract.memory_limit_mb + 2000
+def duckdb_memory(result_mb=2000):
+    """Resources: DuckDB's own limit, and what Python and the result take beside it, in MB."""
+    return CONFIG.extract.memory_limit_mb + result_mb
 
 
 def any_of(names):

@@ -76,11 +76,13 @@ rule extract_events:
         "<logs>/extract_events/{dataset}.log",
     benchmark:
         "<benchmarks>/extract_events/{dataset}.jsonl"
+    retries: 1
     conda:
         "../envs/extract.yaml"
     threads: 2
     resources:
-        mem_mb=duckdb_memory(),
+        # Fifty million events of 25 bytes, with what writing them takes, beside DuckDB.
+        mem_mb=scaled(duckdb_memory(result_mb=4000)),
         duckdb_mb=CONFIG.extract.memory_limit_mb,
         runtime=240,
     params:

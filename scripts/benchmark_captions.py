@@ -22,7 +22,7 @@ def benchmark_captions(
     from clinragen.tables.extract import EVENTS
 
     rows = SAMPLES.read(samples).to_pylist()
-    measured = EVENTS.read(events)
+    measured = EVENTS.read(events, columns=("stay_id", "variable", "value"))
     names = [v.name for v in read_variables(variables, number) if not v.categorical]
     training = {r["stay_id"] for r in rows if r["part"] == "train"}
     found = make_fences(measured, training, names, settings.fence_multiplier)

@@ -15,12 +15,13 @@ def benchmark_labels(
     from clinragen.tables.benchmark import LABELS, PREVALENCE
     from clinragen.tables.extract import DIAGNOSES, STAYS
 
-    stay_ids = STAYS.read(stays)["stay_id"].to_pylist()
+    cohort = STAYS.read(stays, columns=("stay_id", "subject_id"))
+    stay_ids = cohort["stay_id"].to_pylist()
     names = read_phenotypes(phenotypes)
     codes = DIAGNOSES.read(diagnoses)
-    table, counts = label_stays(codes, stay_ids, names, read_ccs(phenotypes), read_icd10_groups(icd10))
+    table = label_stays(codes, stay_ids, names, read_ccs(phenotypes), read_icd10_groups(icd10))
     LABELS.write(table, labels.path)
-    PREVALENCE.write(compare_prevalence(counts, len(stay_ids), phenotypes), prevalence.path)
+    PREVALENCE.write(compare_prevalence(table, cohort, phenotypes), prevalence.path)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ def benchmark_samples(
     from clinragen.tables.benchmark import COURSES, SAMPLES
     from clinragen.tables.extract import ATTRITION, EVENTS, STAYS
 
-    table, steps = select_samples(STAYS.read(stays), EVENTS.read(events), COURSES.read(courses), split)
+    measured = EVENTS.read(events, columns=("stay_id",))
+    table, steps = select_samples(STAYS.read(stays), measured, COURSES.read(courses, columns=("stay_id",)), split)
     SAMPLES.write(table, samples.path)
     everything = pyarrow.concat_tables([*(ATTRITION.read(a) for a in attrition), steps])
     ATTRITION.write(hide_small_counts(everything, ("stays", "admissions", "subjects", "rows")), total.path)

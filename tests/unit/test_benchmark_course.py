@@ -46,6 +46,10 @@ HEADINGS_FOUND = [
     "OR COURSE:",
     "Clinic course:",
     "Post-op course:",
+    "Floor Course:",
+    "CCU HOSPITAL COURSE:",
+    "Course:",
+    "HOSPITAL COURSE BY SYSTEM/PROBLEM:",
 ]
 
 
@@ -131,6 +135,61 @@ def test_a_course_without_a_further_heading_goes_to_the_end():
 def test_the_longest_of_several_courses_is_taken():
     text = f"ICU Course:\nShe was intubated for two days.\nBrief Hospital Course:\n{BODY} {BODY}\nFacility:\nHome\n"
     assert find_course(text, 25) == ("brief hospital course", f"{BODY} {BODY}")
+
+
+HISTORY = (
+    """History of Present Illness:
+She fell at home.
+{line}
+She was given fluids and antibiotics in the emergency room for some hours.
+Past Medical History:
+"""
+    + "Hypertension and diabetes for years. " * 20
+)
+UNITS = ["ED Course:", "ER course:", "In brief\nMICU course:", "SICU Course", "OR COURSE:", "Clinic course:", "Course:"]
+
+
+@pytest.mark.parametrize("line", UNITS)
+def test_the_course_of_a_unit_in_the_history_is_not_the_hospital_course(line):
+    text = f"{HISTORY.format(line=line)}\nBrief Hospital Course:\n{BODY}\nFacility:\nHome\n"
+    assert find_course(text, 25) == ("brief hospital course", BODY)
+
+
+@pytest.mark.parametrize("line", UNITS)
+def test_the_course_of_a_unit_is_part_of_the_hospital_course(line):
+    body = f"{BODY}\n\n{line}\nShe was intubated.\n\nFloor Course:\nShe walked again. Past Medical History: none"
+    assert course(f"Brief Hospital Course:\n{body}\n\nDischarge Medications:\naspirin\n") == body
+
+
+AFTER_HISTORY = [
+    "Past Medical History:",
+    "PMH:",
+    "PAST MEDICAL HISTORY",
+    "Social History:",
+    "FAMILY HISTORY:",
+    "Physical Exam:",
+    "PHYSICAL EXAMINATION ON ADMISSION:",
+    "Pertinent Results:",
+    "Admission labs:",
+    "LABORATORY DATA:",
+    "Imaging:",
+    "Allergies:",
+    "Review of Systems:",
+    "Home medications:",
+    "Final diagnoses:",
+]
+
+
+@pytest.mark.parametrize("heading", AFTER_HISTORY)
+def test_without_a_hospital_course_that_of_a_unit_ends_where_the_history_does(heading):
+    text = f"ED Course:\n{BODY}\nimaging was clear\n{heading}\n" + "Hypertension for years. " * 20
+    assert find_course(text, 25) == ("ed course", f"{BODY}\nimaging was clear")
+    assert heading in course(text.replace("ED Course", "Hospital Course"))
+
+
+def test_a_hospital_course_that_is_too_short_leaves_that_of_a_unit():
+    text = f"MICU Course:\n{BODY}\nHospital Course:\nAs above.\nFacility:\nHome\n"
+    assert find_course(text, 25) == ("micu course", BODY)
 
 
 @pytest.mark.parametrize(("minimum", "kept"), [(12, True), (13, False), (25, False)])

@@ -122,3 +122,12 @@ def test_a_missing_column_is_named(tmp_path):
     path.write_bytes(gzip.compress(b"note_id,hadm_id,text\na,10,b\n"))
     with pytest.raises(UserError, match=r"discharge\.csv\.gz.*note_type"):
         select_notes(open_raw(tmp_path, "mimic4", "noteevents"), "mimic4", STAYS, Notes(addenda=False))
+
+
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_texts_of_other_admissions_are_counted_but_never_kept(dataset, tmp_path):
+    write_raw(tmp_path, dataset, "noteevents", [note(dataset, 1), note(dataset, 2, hadm=99), note(dataset, 3, hadm="")])
+    raw = open_raw(tmp_path, dataset, "noteevents")
+    _, steps = select_notes(raw, dataset, STAYS, Notes(addenda=False))
+    assert steps["rows"].to_pylist() == [3, 3, 1]
+    assert raw.row("SELECT count(*), count(text) FROM notes") == (3, 1)

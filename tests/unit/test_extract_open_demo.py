@@ -158,7 +158,7 @@ def test_labels_are_those_of_the_reference_but_for_codes_that_it_drops(reference
 
     def labels(diagnoses) -> dict[int, list[str]]:
         groups = read_icd10_groups(RESOURCES / "phenotype_icd10.csv")
-        table, _ = label_stays(diagnoses, stays[0]["stay_id"].to_pylist(), names, read_ccs(phenotypes), groups)
+        table = label_stays(diagnoses, stays[0]["stay_id"].to_pylist(), names, read_ccs(phenotypes), groups)
         return dict(zip(table["stay_id"].to_pylist(), table["phenotypes"].to_pylist(), strict=True))
 
     # The reference joins the dictionary of codes and so loses those that are not in it; we keep them.

@@ -197,3 +197,19 @@ def test_times_survive_both_formats(tmp_path):
     for suffix in (".parquet", ".csv"):
         table.write(rows, tmp_path / f"t{suffix}")
         assert table.read(tmp_path / f"t{suffix}").to_pylist() == rows.to_pylist()
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_chosen_columns_keep_the_checks_that_concern_them(suffix, tmp_path):
+    path = tmp_path / f"t{suffix}"
+    TABLE.write(toy(ONE, (2, "b", None, None, None)), path)
+    assert TABLE.read(path, columns=("text", "id")).to_pylist() == [{"id": 1, "text": "a"}, {"id": 2, "text": "b"}]
+    assert TABLE.read(path, columns=("small",)).column_names == ["small"]
+
+
+def test_a_key_that_is_read_is_checked_and_one_that_is_not_is_not(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.concat_tables([toy(ONE), toy(ONE)]), path)
+    with pytest.raises(UserError, match="1 values of id occur twice"):
+        TABLE.read(path, columns=("id", "text"))
+    assert TABLE.read(path, columns=("text",)).num_rows == 2

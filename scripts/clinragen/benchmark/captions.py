@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from clinragen.benchmark.measured import batches
 from clinragen.tables.benchmark import CAPTIONS, FENCES
 
 NORMAL = "{} is normal all the time."
@@ -16,11 +17,15 @@ def make_fences(events: pa.Table, training: set[int], variables: list[str], mult
 
     Q1 - m IQR and Q3 + m IQR (Vinutha et al., 2018); a variable without a value has infinite fences.
     """
-    chosen = np.isin(events["stay_id"].to_numpy(), np.array(sorted(training), dtype=np.int64))
-    names, values = np.array(events["variable"].to_pylist()), events["value"].to_numpy()
+    chosen = np.array(sorted(training), dtype=np.int64)
+    parts: list[list[np.ndarray]] = [[] for _ in variables]
+    for stay_ids, codes, values in batches(events, variables):
+        trained = np.isin(stay_ids, chosen)
+        for code, part in enumerate(parts):
+            part.append(values[trained & (codes == code)])
     rows = []
-    for variable in variables:
-        known = values[chosen & (names == variable)]
+    for variable, part in zip(variables, parts, strict=True):
+        known = np.concatenate(part) if part else np.empty(0)
         low, high = -np.inf, np.inf
         if known.size:
             first, third = np.quantile(known, [0.25, 0.75])
@@ -40,16 +45,19 @@ def caption(variable: str, high: int, low: int) -> str:
 
 def make_captions(events: pa.Table, stays: list[int], fences: pa.Table) -> pa.Table:
     """A caption per stay: one sentence per variable, counted over raw values, before any filling."""
-    limits = {row["variable"]: (row["low"], row["high"]) for row in fences.to_pylist()}
-    counts = {stay: {variable: [0, 0] for variable in limits} for stay in stays}
-    columns = (events[name].to_pylist() for name in ("stay_id", "variable", "value"))
-    for stay, variable, value in zip(*columns, strict=True):
-        if stay in counts and variable in limits:
-            low, high = limits[variable]
-            counts[stay][variable][0] += value > high
-            counts[stay][variable][1] += value <= low
+    names, low, high = (fences[name].to_pylist() for name in ("variable", "low", "high"))
+    ordered, size = np.array(sorted(stays), dtype=np.int64), len(stays) * len(names)
+    counts = np.zeros((2, size), dtype=np.int64)
+    for stay_ids, codes, values in batches(events, names):
+        rows = np.searchsorted(ordered, stay_ids)
+        rows[rows == len(ordered)] = 0
+        wanted = ordered[rows] == stay_ids if len(ordered) else np.zeros(len(rows), dtype=bool)
+        cells = rows * len(names) + codes
+        for count, beyond in zip(counts, (values > np.array(high)[codes], values <= np.array(low)[codes]), strict=True):
+            count += np.bincount(cells[wanted & beyond], minlength=size)
+    found = dict(zip(ordered.tolist(), counts.reshape(2, len(ordered), len(names)).transpose(1, 2, 0), strict=True))
     texts = {
-        stay: " ".join(caption(variable, int(high), int(low)) for variable, (high, low) in found.items())
-        for stay, found in counts.items()
+        stay: " ".join(caption(name, *counted) for name, counted in zip(names, found[stay].tolist(), strict=True))
+        for stay in stays
     }
     return pa.table({"stay_id": list(texts), "text": list(texts.values())}, schema=CAPTIONS.schema)

@@ -12,14 +12,16 @@ from clinragen.kernel.progress import progress
 from clinragen.tables.benchmark import COURSES, HEADINGS
 
 # Heading variants that public extractors of MIMIC list, at the start of a line, in any case.
-_MAIN = (
-    r"(?:brief\s+summary\s+of|concise\s+summary\s+of|summary\s+of|details\s+of|review\s+of|history\s+of|brief)?\s*"
-    r"(?:(?:icu|micu|sicu|ccu|ed|er|or|clinic|post-op)\s+)?(?:hospital\s+)?course"
+_OF = r"(?:brief\s+summary\s+of|concise\s+summary\s+of|summary\s+of|details\s+of|review\s+of|history\s+of|brief)"
+_TOPIC = r"(?:systems?|problems?|issues?)"
+_BY = rf"(?:\s+by\s+{_TOPIC}(?:\s*/\s*{_TOPIC})?(?:\s+including\s+pertinent\s+laboratory\s+data)?)?"
+_UNIT = r"(?:icu|micu|sicu|ccu|ed|er|or|clinic|post-op|floor)"
+HEADING = re.compile(rf"^[ \t]*((?:{_OF}\s+)?hospital\s+course{_BY})[ \t]*(?::|$)", re.IGNORECASE | re.MULTILINE)
+# The course of one unit, or of nothing named. Such a line may stand in the history of the present illness or divide
+# the course of the whole stay: it counts only where no heading above has a section, and never ends one of those.
+UNIT_HEADING = re.compile(
+    rf"^[ \t]*((?:{_OF}\s+)?(?:{_UNIT}\s+(?:hospital\s+)?)?course{_BY})[ \t]*(?::|$)", re.IGNORECASE | re.MULTILINE
 )
-_BY = (
-    r"(?:\s+by\s+(?:systems?|problems?|issues?(?:\s*/\s*systems?)?)(?:\s+including\s+pertinent\s+laboratory\s+data)?)?"
-)
-HEADING = re.compile(rf"^[ \t]*({_MAIN}{_BY})[ \t]*(?::|$)", re.IGNORECASE | re.MULTILINE)
 # Only these end the section: sub-headings such as "# Anemia:" or "TRANSITIONAL ISSUES:" belong to it.
 # A single word is a heading with a colon or alone on its line only: wrapped prose may begin a line with it.
 NEXT_HEADING = re.compile(
@@ -30,21 +32,43 @@ NEXT_HEADING = re.compile(
     r"follow-?\s?up\s+(?:instructions?|plans?)|pending\s+results|dictated\s+by|completed\s+by)[ \t]*:?",
     re.IGNORECASE | re.MULTILINE,
 )
+# What follows the history of the present illness, where the course of a unit may stand.
+AFTER_HISTORY = re.compile(
+    r"^[ \t]*(?:(?:past|previous|prior)\s+(?:medical|surgical)(?:\s+and\s+surgical)?\s+history|pmhx?|"
+    r"(?:social|family|medical|surgical)\s+history|history\s+of\s+(?:the\s+)?present\s+illness|chief\s+complaint|"
+    r"(?:(?:home|current|outpatient)\s+)?medications?|allerg(?:y|ies)|review\s+of\s+systems|"
+    r"(?:admission\s+|discharge\s+|initial\s+)?physical\s+exam(?:ination)?(?:\s+(?:on|at)\s+(?:admission|discharge))?|"
+    r"pertinent\s+(?:results|labs?|laboratory\s+data|studies)|(?:admission|discharge)\s+(?:exam|labs?|laboratory\s+data)|"
+    r"(?:labs?|laboratory\s+data)(?:\s+(?:on|at)\s+(?:admission|discharge))?|laboratory\s+(?:results|studies)|"
+    r"imaging(?:\s+studies)?|studies|microbiology|radiology|major\s+surgical\s+or\s+invasive\s+procedures?|"
+    r"(?:(?:admission|admitting|final|primary|secondary|principal)\s+)?diagnos[ei]s)[ \t]*(?::|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
 # Identifiers removed by MIMIC-III ([** ... **], over several lines) and MIMIC-IV (___).
 PLACEHOLDER = re.compile(r"\[\*\*.*?\*\*\]|_{2,}", re.DOTALL)
 NEGATIONS = frozenset({"no", "not", "nor", "without", "none", "never", "neither", "cannot"})
 
 
 def find_course(text: str, min_characters: int) -> tuple[str, str] | None:
-    """Heading and body of the hospital course, the longest body where several match; None without one."""
+    """Heading and body of the hospital course, the longest body where several match; None without one.
+
+    The course of a unit is taken only where there is none of the hospital stay.
+    """
+    return _longest(text, HEADING, (HEADING, NEXT_HEADING), min_characters) or _longest(
+        text, UNIT_HEADING, (HEADING, UNIT_HEADING, NEXT_HEADING, AFTER_HISTORY), min_characters
+    )
+
+
+def _longest(
+    text: str, heading: re.Pattern[str], ends: tuple[re.Pattern[str], ...], min_characters: int
+) -> tuple[str, str] | None:
+    """Heading and body of the longest section under such a heading that reaches to the next of the ends."""
     found = []
-    for match in HEADING.finditer(text):
-        # The next hospital-course heading of a longer note also ends this one.
+    for match in heading.finditer(text):
         rest = text[match.end() :]
-        ends = [m.start() for m in (NEXT_HEADING.search(rest), HEADING.search(rest)) if m]
-        body = rest[: min(ends)] if ends else rest
-        found.append((" ".join(match.group(1).lower().split()), body.strip()))
-    found = [f for f in found if len(f[1]) >= min_characters]
+        body = rest[: min((m.start() for e in ends if (m := e.search(rest))), default=len(rest))].strip()
+        if len(body) >= min_characters:
+            found.append((" ".join(match.group(1).lower().split()), body))
     return max(found, key=lambda f: len(f[1]), default=None)
 
 

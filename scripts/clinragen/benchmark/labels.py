@@ -1,7 +1,6 @@
 """The 25 phenotypes of an admission from its billing codes."""
 
 import csv
-from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,8 +38,8 @@ def icd10_group(code: str, groups: dict[str, set[str]]) -> set[str]:
 
 def label_stays(
     diagnoses: pa.Table, stays: list[int], phenotypes: list[str], ccs: dict[str, str], icd10: dict[str, set[str]]
-) -> tuple[pa.Table, dict[str, int]]:
-    """Phenotypes per stay in the benchmark's order (LABELS), and stays per phenotype.
+) -> pa.Table:
+    """Phenotypes per stay in the benchmark's order (LABELS).
 
     A stay without any of the codes has an empty list: no disease of the 25 was diagnosed.
     """
@@ -52,6 +51,4 @@ def label_stays(
     for stay, code, version in zip(*columns, strict=True):
         found[stay] |= groups[code, version]
     rows = {stay: [p for p in phenotypes if p in names] for stay, names in sorted(found.items())}
-    table = pa.table({"stay_id": list(rows), "phenotypes": list(rows.values())}, schema=LABELS.schema)
-    counts = Counter(name for names in rows.values() for name in names)
-    return table, {name: counts[name] for name in phenotypes}
+    return pa.table({"stay_id": list(rows), "phenotypes": list(rows.values())}, schema=LABELS.schema)

@@ -1,6 +1,7 @@
 """How often each phenotype occurs, beside the published benchmark."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,18 +10,26 @@ from clinragen.benchmark.disclosure import shown
 from clinragen.tables.benchmark import PREVALENCE
 
 
-def compare_prevalence(counts: dict[str, int], stays: int, phenotypes: Path) -> pa.Table:
-    """Prevalence per phenotype (PREVALENCE); `counts` are stays per phenotype among all `stays`."""
+def compare_prevalence(labels: pa.Table, stays: pa.Table, phenotypes: Path) -> pa.Table:
+    """Prevalence per phenotype (PREVALENCE) among all stays; hidden by the number of patients, who may have several."""
     with phenotypes.open(encoding="utf-8", newline="") as file:
         published = {row["phenotype"]: row for row in csv.DictReader(file)}
+    patient_of = dict(zip(stays["stay_id"].to_pylist(), stays["subject_id"].to_pylist(), strict=True))
+    counts: Counter[str] = Counter()
+    patients: dict[str, set[int]] = {name: set() for name in published}
+    for stay, names in zip(labels["stay_id"].to_pylist(), labels["phenotypes"].to_pylist(), strict=True):
+        counts.update(names)
+        for name in names:
+            patients[name].add(patient_of[stay])
     rows = [
         {
             "phenotype": name,
-            "stays": shown(count),
-            "share": None if shown(count) is None else count / max(stays, 1),
-            "benchmark_train": float(published[name]["train_prevalence"]),
-            "benchmark_test": float(published[name]["test_prevalence"]),
+            "stays": None if hidden else counts[name],
+            "share": None if hidden else counts[name] / max(stays.num_rows, 1),
+            "benchmark_train": float(row["train_prevalence"]),
+            "benchmark_test": float(row["test_prevalence"]),
         }
-        for name, count in counts.items()
+        for name, row in published.items()
+        for hidden in [shown(len(patients[name])) is None]
     ]
     return pa.Table.from_pylist(rows, schema=PREVALENCE.schema)

@@ -1,6 +1,7 @@
 """The samples: stays with measurements and a hospital course, in their parts."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clinragen.benchmark.split import split_subjects
 from clinragen.config.benchmark import Split
@@ -20,7 +21,7 @@ def select_samples(stays: pa.Table, events: pa.Table, courses: pa.Table, setting
         steps.append(("samples", len(steps) + 1, step, *counts.values(), None))
 
     keep("stays of the cohort", None)
-    keep("with a measurement during the stay", set(events["stay_id"].to_pylist()))
+    keep("with a measurement during the stay", set(pc.unique(events["stay_id"]).to_pylist()))
     keep("with a hospital course", set(courses["stay_id"].to_pylist()))
     parts = split_subjects((r["subject_id"] for r in rows), settings)
     samples = [{k: r[k] for k in ("stay_id", "subject_id", "hadm_id")} | {"part": parts[r["subject_id"]]} for r in rows]

@@ -1,9 +1,11 @@
 """Regular series from irregular events: bins, gaps filled, scaled by the training part."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from clinragen.benchmark.measured import all_codes
 from clinragen.config.benchmark import Series
 from clinragen.kernel.progress import progress
 from clinragen.registry.variables import Variable
@@ -67,7 +69,7 @@ def make_series(
     los = dict(zip(stays["stay_id"].to_pylist(), stays["los_hours"].to_pylist(), strict=True))
     grids = {
         stay: bin_events(*arrays, steps_of(los[stay], settings), settings.step_hours, len(names))
-        for stay, arrays in progress(_per_stay(events, samples, names).items(), "binned stays")
+        for stay, arrays in progress(_per_stay(events, samples, names), "binned stays", samples.num_rows)
     }
     parts = zip(samples["stay_id"].to_pylist(), samples["part"].to_pylist(), strict=True)
     training = [grids[stay] for stay, part in parts if part == "train"]
@@ -100,16 +102,14 @@ def _scales(grids: list[np.ndarray], normal: np.ndarray) -> tuple[np.ndarray, np
 
 def _per_stay(
     events: pa.Table, samples: pa.Table, names: list[str]
-) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Hours, channel numbers and values per sample, ascending in time (the order of EVENTS)."""
-    channels = pc.index_in(events["variable"], pa.array(names)).to_numpy()
-    stay_ids = events["stay_id"].to_numpy()
-    keep = ~np.isnan(channels.astype(float))
-    stay_ids, channels = stay_ids[keep], channels[keep].astype(int)
-    hours, values = events["hours"].to_numpy()[keep], events["value"].to_numpy()[keep]
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """Each sample with its hours, channel numbers and values, ascending in time (the order of EVENTS)."""
+    channels = all_codes(events["variable"], names)
+    stay_ids, hours, values = (events[name].to_numpy() for name in ("stay_id", "hours", "value"))
     wanted = np.array(samples["stay_id"].to_pylist(), dtype=np.int64)
     starts = np.searchsorted(stay_ids, wanted, side="left")
     ends = np.searchsorted(stay_ids, wanted, side="right")
-    return {
-        int(stay): (hours[a:b], channels[a:b], values[a:b]) for stay, a, b in zip(wanted, starts, ends, strict=True)
-    }
+    for stay, a, b in zip(wanted.tolist(), starts, ends, strict=True):
+        # Other variables are left out stay by stay: a second copy of all events is large.
+        known = channels[a:b] >= 0
+        yield stay, (hours[a:b][known], channels[a:b][known], values[a:b][known])

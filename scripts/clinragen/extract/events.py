@@ -111,8 +111,10 @@ def select_events(
     _count(raw, attrition, "with a readable value", "cleaned")
     raw.run("DELETE FROM cleaned WHERE value < low OR value > high")
     _count(raw, attrition, "within the plausible range", "cleaned")
+    names = ", ".join(f"'{v.name}'" for v in variables)
     events = raw.query(
-        """SELECT stay_id, hours, variable, max(value) AS value FROM cleaned
+        # An ENUM arrives as numbers with a dictionary: as texts the names would be most of the table.
+        f"""SELECT stay_id, hours, variable::ENUM({names}) AS variable, max(value) AS value FROM cleaned
            GROUP BY stay_id, hours, variable ORDER BY stay_id, hours, variable"""
     )
     raw.add("events", events)

@@ -27,7 +27,12 @@ def select_notes(raw: RawTables, dataset: str, stays: pa.Table, settings: Notes)
     """Discharge reports per stay, the newest first (NOTES), and the counts (ATTRITION)."""
     attrition = Attrition("notes")
     raw.add("stays", stays)
-    raw.run(f"CREATE TABLE notes AS {DISCHARGE_NOTES[dataset]}")
+    # All notes are counted in the same pass, but only the texts of the cohort are kept.
+    raw.run(
+        f"""CREATE TABLE notes AS
+            SELECT * REPLACE (CASE WHEN hadm_id IN (SELECT hadm_id FROM stays) THEN text END AS text)
+            FROM ({DISCHARGE_NOTES[dataset]})"""
+    )
     attrition.add("discharge notes without error mark", rows=raw.row("SELECT count(*) FROM notes")[0])
     if not settings.addenda:
         raw.run("DELETE FROM notes WHERE addendum")

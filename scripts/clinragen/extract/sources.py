@@ -1,6 +1,9 @@
 """Raw MIMIC files as SQL relations: read in place, out of core, whatever their case or compression."""
 
+import csv
+import re
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -9,9 +12,18 @@ import duckdb
 import pyarrow as pa
 
 from clinragen.kernel.errors import UserError
+from clinragen.registry.raw import columns_of
 
 # MIMIC-IV calls its discharge notes differently; the rest of the stage uses one name.
 SAME_TABLE = {"discharge": "noteevents"}
+# What of DuckDB's words on a bad row may be told: they quote the row too, and that is patient data.
+LINE = re.compile(r"CSV Error on Line: (\d+)")
+REASONS = re.compile(
+    r"^(?:Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote found\.|"
+    r"Maximum line size of \d+ bytes exceeded\.|Invalid unicode \(byte sequence mismatch\) detected\.)",
+    re.MULTILINE,
+)
+CONVERTED = re.compile(r"^Column (\w+) is being converted as type", re.MULTILINE)
 
 
 class RawTables:
@@ -19,17 +31,21 @@ class RawTables:
 
     def __init__(self, paths: Iterable[Path], memory_limit_mb: int, threads: int) -> None:
         self.paths = {_table_name(p): p for p in paths}
+        self._columns: set[str] = set()
         self.connection = duckdb.connect()
         # What does not fit into memory is patient data: it must not spill into the checkout.
         self._spill = tempfile.TemporaryDirectory(prefix="clinragen-duckdb-")
-        self.connection.execute(f"SET temp_directory = '{_quoted(Path(self._spill.name))}'")
+        self.connection.execute(f"SET temp_directory = '{_quoted(self._spill.name)}'")
         self.connection.execute(f"SET memory_limit = '{memory_limit_mb}MB'; SET threads = {threads}")
         self.connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
         for table, path in self.paths.items():
-            # The dialect is given: sniffing it fails on rows of the real files.
+            # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
+            header = _header(path)
+            self._columns.update(header)
+            columns = ", ".join(f"'{_quoted(name)}': 'VARCHAR'" for name in header)
             self.run(
-                f"""CREATE VIEW raw_{table} AS SELECT * FROM read_csv('{_quoted(path)}',
-                    header = true, all_varchar = true, delim = ',', quote = '"', escape = '"')"""
+                f"""CREATE VIEW raw_{table} AS SELECT * FROM read_csv('{_quoted(path)}', auto_detect = false,
+                    columns = {{{columns}}}, header = true, delim = ',', quote = '"', escape = '"')"""
             )
 
     def add(self, name: str, table: pa.Table) -> None:
@@ -53,13 +69,47 @@ class RawTables:
         try:
             return call(sql)
         except duckdb.OutOfMemoryException as error:
-            raise UserError(f"DuckDB ran out of memory: raise extract.memory_limit_mb ({error})") from None
-        except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
-            files = ", ".join(str(p) for p in self.paths.values())
-            raise UserError(f"a raw file can not be read (one of {files}): {error}") from None
+            reason = f"DuckDB ran out of memory: raise extract.memory_limit_mb ({_first_line(error)})"
         except duckdb.BinderException as error:
-            files = ", ".join(str(p) for p in self.paths.values())
-            raise UserError(f"a raw file lacks a column (one of {files}): {error}") from None
+            reason = f"a raw file lacks a column (one of {self._files()}): {_first_line(error)}"
+        except duckdb.IOException as error:
+            reason = f"a raw file can not be read (one of {self._files()}): {_first_line(error)}"
+        except (duckdb.InvalidInputException, duckdb.DataError) as error:
+            named = [str(p) for p in self.paths.values() if f"file = {p}\n" in str(error)]
+            place = named[0] if named else f"one of {self._files()}"
+            reason = f"a raw file can not be read ({place}): {_told(error, self._columns)}"
+        raise UserError(reason)
+
+    def _files(self) -> str:
+        return ", ".join(str(p) for p in self.paths.values())
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _told(error: duckdb.Error, known: set[str]) -> str:
+    """Kind of the error, line, reason and, where it is one of the known names, column: nothing that a row says."""
+    text = str(error)
+    kind, line = text.partition(":")[0], LINE.search(_first_line(error))
+    if not line:
+        return kind
+    # A row over several lines may hold such sentences too: DuckDB's own follow it, so the last are meant.
+    columns = [f"column {name}" for name in CONVERTED.findall(text) if name.lower() in known]
+    return ", ".join([kind, f"line {line.group(1)}", *REASONS.findall(text)[-1:], *columns[-1:]])
+
+
+def _header(path: Path) -> list[str]:
+    """Column names of a raw file; UserError where there are none or one stands twice."""
+    try:
+        names = columns_of(path)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        # The bytes of a file that is no text must not be told either.
+        reason = error if isinstance(error, OSError) else type(error).__name__
+        raise UserError(f"{path} can not be read: {reason}") from None
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"{path} can not be read: its header is empty or names a column twice")
+    return names
 
 
 def _table_name(path: Path) -> str:
@@ -67,5 +117,5 @@ def _table_name(path: Path) -> str:
     return SAME_TABLE.get(name, name)
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _quoted(text: object) -> str:
+    return str(text).replace("'", "''")

@@ -79,8 +79,8 @@ PREVALENCE = Table(
     "prevalence",
     (
         Column("phenotype", pa.string(), "phenotype"),
-        Column("stays", pa.int64(), "stays of the cohort that have it; empty below 11 patients", nullable=True),
-        Column("share", pa.float64(), "share of the stays; empty below 11", nullable=True),
+        Column("stays", pa.int64(), "stays of the cohort that have it; empty for 1 to 10 patients", nullable=True),
+        Column("share", pa.float64(), "share of the stays; empty for 1 to 10 patients", nullable=True),
         Column("benchmark_train", pa.float64(), "share in the training part of the published benchmark"),
         Column("benchmark_test", pa.float64(), "share in its test part"),
     ),

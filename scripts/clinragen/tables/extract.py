@@ -5,6 +5,8 @@ import pyarrow as pa
 from clinragen.tables.schema import Column, Table
 
 TIME = pa.timestamp("s")
+# A name that recurs in tens of millions of rows: one byte a row, the names once.
+FEW_NAMES = pa.dictionary(pa.int8(), pa.string())
 
 STAYS = Table(
     "stays",
@@ -36,7 +38,7 @@ EVENTS = Table(
     (
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("hours", pa.float64(), "time since ICU admission in hours"),
-        Column("variable", pa.string(), "one of the 17 variables"),
+        Column("variable", FEW_NAMES, "one of the 17 variables"),
         Column("value", pa.float64(), "value in the variable's unit; of a categorical one, its score"),
     ),
 )

@@ -1,5 +1,6 @@
 """A table's schema, checked when it is written and when it is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,11 @@ class Table:
         fields = [pa.field(c.name, c.type, c.nullable, {"meaning": c.meaning}) for c in self.columns]
         return pa.schema(fields, {"table": self.name})
 
+    def only(self, names: Sequence[str]) -> "Table":
+        """The table with these of its columns; without one of the key's, rows have no key."""
+        columns = tuple(c for c in self.columns if c.name in names)
+        return Table(self.name, columns, self.key if set(self.key) <= set(names) else ())
+
     def check(self, table: pa.Table, place: str) -> pa.Table:
         """The table with exactly these columns and types; UserError names what does not fit."""
         names = [c.name for c in self.columns]
@@ -67,8 +73,8 @@ class Table:
         else:
             pq.write_table(table, path, compression="zstd")
 
-    def read(self, path: Path) -> pa.Table:
-        """Read and check."""
+    def read(self, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read and check; with `columns` only these, which spares the memory of the others."""
         try:
             if path.suffix == ".csv":
                 types = {c.name: c.type for c in self.columns}
@@ -78,7 +84,10 @@ class Table:
                 parsing = pa.csv.ParseOptions(newlines_in_values=True)
                 table = pa.csv.read_csv(path, parse_options=parsing, convert_options=options)
             else:
-                table = pq.read_table(path)
+                present = None if columns is None else [n for n in pq.read_schema(path).names if n in columns]
+                table = pq.read_table(path, columns=present)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise UserError(f"{path}: not a readable {self.name} table: {error}") from None
-        return self.check(table, str(path))
+        if columns is None:
+            return self.check(table, str(path))
+        return self.only(columns).check(table.select([n for n in table.column_names if n in columns]), str(path))

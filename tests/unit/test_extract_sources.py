@@ -1,0 +1,77 @@
+"""Raw files as relations: what a bad row leaves in the error, and that none is skipped."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from clinragen.extract.sources import RawTables
+from clinragen.kernel.errors import UserError
+
+SECRET = "Mr. Planted"
+GOOD = b"1,a,b\n" * 2000  # more than what is read for the header
+
+
+def opened(folder: Path, data: bytes, name: str = "NOTEEVENTS.csv.gz") -> RawTables:
+    path = folder / name
+    path.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
+    return RawTables([path], memory_limit_mb=200, threads=1)
+
+
+BAD_ROWS = {
+    "too many fields": (f"7,{SECRET},x,y\n", "line 2002, Expected Number of Columns: 3 Found: 4"),
+    "too few fields": (f"7,{SECRET}\n", "line 2002, Expected Number of Columns: 3 Found: 2"),
+    "an open quote": (f'7,"{SECRET},x\n', "line 2002, Value with unterminated quote"),
+    "a quote in the middle": (f'7,"a" {SECRET},x\n', "line 2002, Value with unterminated quote"),
+    "no UTF-8": (f"7,{SECRET}\udcff,x\n", "line 2002, Invalid unicode"),
+    "a text where a number belongs": (f"{SECRET},a,b\n", "line 2002, column row_id"),
+    "over several lines": (f'7,"x\n{SECRET}",x,y\n', "Expected Number of Columns: 3 Found: 4"),
+    "a row that speaks as DuckDB": (
+        f'7,"\nColumn Planted is being converted as type x\nCSV Error on Line: 9 {SECRET}",x,y\n',
+        "line 2002",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["NOTEEVENTS.csv.gz", "noteevents.csv"])
+@pytest.mark.parametrize(("row", "told"), BAD_ROWS.values(), ids=BAD_ROWS.keys())
+def test_a_bad_row_is_told_by_its_line_and_never_by_what_it_says(row, told, name, tmp_path):
+    data = b"row_id,text,rest\n" + GOOD + row.encode(errors="surrogateescape") + GOOD
+    with pytest.raises(UserError) as error:
+        opened(tmp_path, data, name).query("SELECT row_id::BIGINT AS n, text, rest FROM raw_noteevents")
+    assert "Planted" not in repr(error.value)
+    assert told in str(error.value) and str(tmp_path / name) in str(error.value)
+
+
+def test_a_text_that_becomes_no_number_in_a_later_step_is_not_told(tmp_path):
+    raw = opened(tmp_path, f"row_id,text,rest\n7,{SECRET},x\n".encode())
+    raw.run("CREATE TABLE kept AS SELECT * FROM raw_noteevents")
+    for wanted in ("text::BIGINT", "text::TIMESTAMP", "(text || '9')::DOUBLE"):
+        with pytest.raises(UserError) as error:
+            raw.query(f"SELECT {wanted} FROM kept")
+        assert "Planted" not in str(error.value)
+
+
+FORMS = {
+    "as it is": lambda data: data,
+    "CRLF": lambda data: data.replace(b"\n", b"\r\n"),
+    "byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "quoted, lower case header": lambda data: data.replace(b"ROW_ID,TEXT", b'"row_id","text"'),
+    "no last newline": lambda data: data[:-1],
+}
+
+
+@pytest.mark.parametrize("name", ["NOTEEVENTS.csv.gz", "noteevents.csv"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
+def test_the_forms_in_which_a_file_may_come(form, name, tmp_path):
+    data = b'ROW_ID,TEXT\n1,"a ""word"", and\nmore"\n2,\n3,""\n'
+    rows = opened(tmp_path, form(data), name).query("SELECT row_id, text FROM raw_noteevents").to_pylist()
+    text = 'a "word", and\r\nmore' if b"\r" in form(data) else 'a "word", and\nmore'
+    assert [r["row_id"] for r in rows] == ["1", "2", "3"]
+    assert [r["text"] for r in rows] == [text, None, None]
+
+
+@pytest.mark.parametrize("data", [b"", b"a,a\n1,2\n", b"\xff\xfe,b\n"])
+def test_a_file_without_a_usable_header_is_named(data, tmp_path):
+    with pytest.raises(UserError, match=r"NOTEEVENTS\.csv\.gz can not be read"):
+        opened(tmp_path, data)
