@@ -63,7 +63,8 @@ format: $(READY)  ## format all code
 docs: $(READY)  ## the generated pages of docs/
 	@PYTHONPATH=scripts python -c "from clinragen.config.root import reference; print(reference(), end='')" > docs/config.md
 	@{ echo '# Rules'; echo; echo 'How the rules of the demo depend on each other (`make docs`).'; echo; echo '```mermaid'; \
-	snakemake $(DEMO) --quiet all --rulegraph mermaid-js -- all; echo '```'; } > docs/rulegraph.md
+	graph=$$(snakemake $(DEMO) --quiet all --rulegraph mermaid-js -- all); echo "$$graph" | grep -v -e '-->'; \
+	echo "$$graph" | grep -e '-->' | sort -V; echo '```'; } > docs/rulegraph.md  # edges come in any order
 
 lock: $(READY)  ## envs/*.yaml and envs/all.txt from envs/requirements.yaml
 	@python envs/lock.py
