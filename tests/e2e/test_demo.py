@@ -122,7 +122,7 @@ AFTER_PHASE2 = {
         ({"train": {"phase3": {"learning_rate": 0.001}}}, AFTER_PHASE2 - {"train_phase2"}),
         ({"train": {"phase1": {"learning_rate": 0.001}}}, AFTER_PHASE2 | {"train_phase1"}),
         ({"evaluate": {"decoding": {"beams": 2}}}, AFTER_PHASE2 - {"train_phase2", "train_phase3"}),
-        ({"models": {"flan-t5": {"row": "T5"}}}, {"evaluate_scores", "evaluate_table", "audit_lineage"}),
+        ({"models": {"flan-t5": {"row": "PROMPTEHR"}}}, {"evaluate_scores", "evaluate_table", "audit_lineage"}),
         ({"train": {"request": {"memory_mb": 9000}}}, set()),
         ({"extract": {"memory_limit_mb": 900}}, set()),
         ({"evaluate": {"batch": 7}}, set()),
