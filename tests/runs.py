@@ -58,7 +58,7 @@ def jobs(output: str) -> dict[str, int]:
 
 
 def copy_of_checkout(folder: Path) -> Path:
-    """A copy of all files that git knows or would know, in a repository of its own."""
+    """A copy of all files that git knows or would know; the copy itself is no repository."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

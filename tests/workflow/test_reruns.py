@@ -1,7 +1,6 @@
 """After a change exactly what depends on it runs again: code, configuration, resources, prompts."""
 
 import os
-import subprocess
 
 import pytest
 from runs import copy_of_checkout, jobs, overlay, snakemake, succeeded
@@ -87,9 +86,4 @@ def test_a_fresh_checkout_reruns_nothing(checkout):
 
 def test_why_a_job_runs_is_told(checkout, change):
     change("scripts/clinragen/benchmark/series.py", "1e-7", "1e-8")
-    assert "Params have changed" in succeeded(run(checkout, "--dry-run")).replace("params", "Params")
-
-
-def test_the_copy_needs_no_git(checkout):
-    assert not (checkout / ".git").exists()
-    assert subprocess.run(["git", "-C", checkout, "rev-parse"], capture_output=True, check=False).returncode != 0
+    assert "params have changed" in succeeded(run(checkout, "--dry-run")).lower()

@@ -84,7 +84,8 @@ def _rounded(value: float | None) -> float | None:
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Table {number}</title>
 <style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; color: #1b1f24; }}
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
+  padding: 0 1.5rem; color: #1b1f24; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #d8dee4; white-space: nowrap; }}
 th:first-child, td:first-child {{ text-align: left; }}
