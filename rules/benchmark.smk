@@ -1,8 +1,10 @@
 # Stage benchmark: from the cohort to samples that a model can read.
 #
 # takes  <results>/{dataset}/extract/*
-# makes  <results>/{dataset}/benchmark/labels.parquet       25 phenotypes per stay
+# makes  <results>/{dataset}/benchmark/split.parquet        part of every stay, by patient
+#        <results>/{dataset}/benchmark/labels.parquet       25 phenotypes per stay
 #        <results>/{dataset}/benchmark/prevalence.csv       how often, beside the published benchmark
+#        <results>/{dataset}/benchmark/unlabelled_codes.csv codes that bring no phenotype
 #        <results>/{dataset}/benchmark/courses.parquet      cleaned hospital courses
 #        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
 #        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their parts
@@ -11,6 +13,34 @@
 #        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training part
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training part
+#        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
+
+
+rule benchmark_split:
+    """Part of every stay, divided by patient."""
+    input:
+        stays="<results>/{dataset}/extract/stays.parquet",
+        lists=split_lists,
+    output:
+        split="<results>/{dataset}/benchmark/split.parquet",
+        attrition="<results>/{dataset}/benchmark/attrition_split.csv",
+    log:
+        "<logs>/benchmark_split/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_split/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_digest("benchmark_split"),
+        split=setting("benchmark.split"),
+    shell:
+        "python scripts/benchmark_split.py --stays {input.stays} --lists {input.lists}"
+        " --settings {params.split:q} --split {output.split} --attrition {output.attrition}"
+        " > {log} 2>&1"
 
 
 rule benchmark_labels:
@@ -28,6 +58,7 @@ rule benchmark_labels:
             category="Data",
             labels={"dataset": "{dataset}", "file": "prevalence"},
         ),
+        codes="<results>/{dataset}/benchmark/unlabelled_codes.csv",
     log:
         "<logs>/benchmark_labels/{dataset}.log",
     benchmark:
@@ -44,7 +75,8 @@ rule benchmark_labels:
     shell:
         "python scripts/benchmark_labels.py --diagnoses {input.diagnoses} --stays {input.stays}"
         " --phenotypes {input.phenotypes} --icd10 {input.icd10}"
-        " --labels {output.labels} --prevalence {output.prevalence} > {log} 2>&1"
+        " --labels {output.labels} --prevalence {output.prevalence}"
+        " --codes {output.codes} > {log} 2>&1"
 
 
 rule benchmark_courses:
@@ -75,14 +107,21 @@ rule benchmark_courses:
 
 
 rule benchmark_samples:
-    """Stays with measurements and a hospital course, in their parts, and the whole attrition."""
+    """Stays with measurements, a diagnosis and a hospital course, in their parts, and the whole attrition."""
     input:
-        stays="<results>/{dataset}/extract/stays.parquet",
+        split="<results>/{dataset}/benchmark/split.parquet",
         events="<results>/{dataset}/extract/events.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
         courses="<results>/{dataset}/benchmark/courses.parquet",
         attrition=expand(
-            "<results>/{{dataset}}/extract/attrition_{table}.csv",
-            table=["stays", "diagnoses", "events", "notes"],
+            "<results>/{{dataset}}/{table}.csv",
+            table=[
+                "extract/attrition_stays",
+                "extract/attrition_diagnoses",
+                "extract/attrition_events",
+                "extract/attrition_notes",
+                "benchmark/attrition_split",
+            ],
         ),
     output:
         samples="<results>/{dataset}/benchmark/samples.parquet",
@@ -107,10 +146,9 @@ rule benchmark_samples:
     params:
         code=code_digest("benchmark_samples"),
         told=told("{dataset}/benchmark/attrition.csv"),
-        split=setting("benchmark.split"),
     shell:
-        "python scripts/benchmark_samples.py --stays {input.stays} --events {input.events}"
-        " --courses {input.courses} --attrition {input.attrition} --split {params.split:q}"
+        "python scripts/benchmark_samples.py --split {input.split} --events {input.events}"
+        " --labels {input.labels} --courses {input.courses} --attrition {input.attrition}"
         " --samples {output.samples} --total {output.attrition} > {log} 2>&1"
 
 
@@ -174,3 +212,32 @@ rule benchmark_captions:
         "python scripts/benchmark_captions.py --samples {input.samples} --events {input.events}"
         " --variables {input.variables} --number {params.number} --settings {params.captions:q}"
         " --captions {output.captions} --fences {output.fences} > {log} 2>&1"
+
+
+rule benchmark_export:
+    """The samples in the layout of mimic3-benchmarks, notes apart."""
+    input:
+        stays="<results>/{dataset}/extract/stays.parquet",
+        split="<results>/{dataset}/benchmark/split.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        events="<results>/{dataset}/extract/events.parquet",
+        phenotypes="resources/phenotypes.csv",
+        variables="resources/variables.csv",
+    output:
+        export=directory("<results>/{dataset}/export/phenotyping"),
+    log:
+        "<logs>/benchmark_export/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_export/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        code=code_digest("benchmark_export"),
+    shell:
+        "python scripts/benchmark_export.py --stays {input.stays} --split {input.split}"
+        " --labels {input.labels} --events {input.events} --phenotypes {input.phenotypes}"
+        " --variables {input.variables} --export {output.export} > {log} 2>&1"

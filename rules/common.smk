@@ -58,6 +58,18 @@ def raw_tables(*tables):
     return paths
 
 
+def diagnosis_tables(wildcards):
+    """Input: the billing codes, and their dictionary where it decides which of them count."""
+    tables = ["diagnoses_icd"] + ["d_icd_diagnoses"] * (not CONFIG.extract.diagnoses.unlisted_codes)
+    return raw_tables(*tables)(wildcards)
+
+
+def split_lists(wildcards):
+    """Input: the user's lists of the test and validation patients."""
+    dataset = getattr(CONFIG.datasets, wildcards.dataset)
+    return [path for path in (dataset.test_list, dataset.validation_list) if path]
+
+
 def raw_table(dataset, name, table):
     """Path of one raw table; asking for a table of your own copy checks all of your copies."""
     if dataset.source == "synthetic":

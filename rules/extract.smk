@@ -38,7 +38,7 @@ rule extract_stays:
 rule extract_diagnoses:
     """Billing codes of the admissions of the cohort."""
     input:
-        raw=raw_tables("diagnoses_icd"),
+        raw=diagnosis_tables,
         stays="<results>/{dataset}/extract/stays.parquet",
     output:
         diagnoses="<results>/{dataset}/extract/diagnoses.parquet",
@@ -56,9 +56,10 @@ rule extract_diagnoses:
         runtime=30,
     params:
         code=code_digest("extract_diagnoses"),
+        rules=setting("extract.diagnoses"),
     shell:
         "python scripts/extract_diagnoses.py --raw {input.raw} --stays {input.stays}"
-        " --dataset {wildcards.dataset} --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --dataset {wildcards.dataset} --rules {params.rules:q} --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
         " --diagnoses {output.diagnoses} --attrition {output.attrition} > {log} 2>&1"
 
 
@@ -87,10 +88,11 @@ rule extract_events:
         runtime=240,
     params:
         code=code_digest("extract_events"),
+        rules=setting("extract.events"),
     shell:
         "python scripts/extract_events.py --raw {input.raw} --stays {input.stays}"
         " --items {input.item_table} --variables {input.variables} --dataset {wildcards.dataset}"
-        " --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --rules {params.rules:q} --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
         " --events {output.events} --attrition {output.attrition} > {log} 2>&1"
 
 

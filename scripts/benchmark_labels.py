@@ -6,22 +6,22 @@ from clinragen.kernel.step import Out, SharedOut, run
 
 
 def benchmark_labels(
-    diagnoses: Path, stays: Path, phenotypes: Path, icd10: Path, labels: Out, prevalence: SharedOut
+    diagnoses: Path, stays: Path, phenotypes: Path, icd10: Path, labels: Out, prevalence: SharedOut, codes: SharedOut
 ) -> None:
-    """Phenotypes of every stay."""
-    from clinragen.benchmark.labels import label_stays, read_ccs, read_icd10_groups
+    """Phenotypes of every stay, and the codes that bring none."""
+    from clinragen.benchmark.labels import group_codes, label_stays, list_unlabelled, read_ccs, read_icd10_groups
     from clinragen.benchmark.prevalence import compare_prevalence
     from clinragen.registry.phenotypes import read_phenotypes
-    from clinragen.tables.benchmark import LABELS, PREVALENCE
+    from clinragen.tables.benchmark import LABELS, PREVALENCE, UNLABELLED_CODES
     from clinragen.tables.extract import DIAGNOSES, STAYS
 
     cohort = STAYS.read(stays, columns=("stay_id", "subject_id"))
-    stay_ids = cohort["stay_id"].to_pylist()
-    names = read_phenotypes(phenotypes)
-    codes = DIAGNOSES.read(diagnoses)
-    table = label_stays(codes, stay_ids, names, read_ccs(phenotypes), read_icd10_groups(icd10))
+    found = DIAGNOSES.read(diagnoses)
+    groups = group_codes(found, read_ccs(phenotypes), read_icd10_groups(icd10))
+    table = label_stays(found, read_phenotypes(phenotypes), groups)
     LABELS.write(table, labels.path)
     PREVALENCE.write(compare_prevalence(table, cohort, phenotypes), prevalence.path)
+    UNLABELLED_CODES.write(list_unlabelled(found, cohort, groups), codes.path)
 
 
 if __name__ == "__main__":

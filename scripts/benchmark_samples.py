@@ -2,23 +2,26 @@
 
 from pathlib import Path
 
-from clinragen.config.benchmark import Split
 from clinragen.kernel.step import Out, SharedOut, run
 
 
 def benchmark_samples(
-    stays: Path, events: Path, courses: Path, attrition: list[Path], split: Split, samples: Out, total: SharedOut
+    split: Path, events: Path, labels: Path, courses: Path, attrition: list[Path], samples: Out, total: SharedOut
 ) -> None:
-    """Stays with measurements and a hospital course, in their parts, and the whole attrition."""
+    """Stays with measurements, a diagnosis and a hospital course, in their parts, and the whole attrition."""
     import pyarrow
 
     from clinragen.benchmark.disclosure import hide_small_counts
     from clinragen.benchmark.samples import select_samples
-    from clinragen.tables.benchmark import COURSES, SAMPLES
-    from clinragen.tables.extract import ATTRITION, EVENTS, STAYS
+    from clinragen.tables.benchmark import COURSES, LABELS, SAMPLES, SPLIT
+    from clinragen.tables.extract import ATTRITION, EVENTS
 
-    measured = EVENTS.read(events, columns=("stay_id",))
-    table, steps = select_samples(STAYS.read(stays), measured, COURSES.read(courses, columns=("stay_id",)), split)
+    conditions = {
+        "with a measurement during the stay": EVENTS.read(events, columns=("stay_id",)),
+        "with a billing code": LABELS.read(labels, columns=("stay_id",)),
+        "with a hospital course": COURSES.read(courses, columns=("stay_id",)),
+    }
+    table, steps = select_samples(SPLIT.read(split), {name: t["stay_id"] for name, t in conditions.items()})
     SAMPLES.write(table, samples.path)
     everything = pyarrow.concat_tables([*(ATTRITION.read(a) for a in attrition), steps])
     ATTRITION.write(hide_small_counts(everything, ("stays", "admissions", "subjects", "rows")), total.path)

@@ -2,18 +2,26 @@
 
 from pathlib import Path
 
+from clinragen.config.extract import Diagnoses
 from clinragen.kernel.step import Out, run
 
 
 def extract_diagnoses(
-    raw: list[Path], stays: Path, dataset: str, memory_limit_mb: int, threads: int, diagnoses: Out, attrition: Out
+    raw: list[Path],
+    stays: Path,
+    dataset: str,
+    rules: Diagnoses,
+    memory_limit_mb: int,
+    threads: int,
+    diagnoses: Out,
+    attrition: Out,
 ) -> None:
     """Billing codes of the admissions of the cohort."""
     from clinragen.extract.diagnoses import select_diagnoses
     from clinragen.extract.sources import RawTables
     from clinragen.tables.extract import ATTRITION, DIAGNOSES, STAYS
 
-    chosen, steps = select_diagnoses(RawTables(raw, memory_limit_mb, threads), dataset, STAYS.read(stays))
+    chosen, steps = select_diagnoses(RawTables(raw, memory_limit_mb, threads), dataset, STAYS.read(stays), rules)
     DIAGNOSES.write(chosen, diagnoses.path)
     ATTRITION.write(steps, attrition.path)
 

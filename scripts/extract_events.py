@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from clinragen.config.extract import Events
 from clinragen.kernel.step import Out, run
 
 
@@ -11,6 +12,7 @@ def extract_events(
     items: Path,
     variables: Path,
     dataset: str,
+    rules: Events,
     memory_limit_mb: int,
     threads: int,
     events: Out,
@@ -26,10 +28,13 @@ def extract_events(
         RawTables(raw, memory_limit_mb, threads),
         dataset,
         STAYS.read(stays),
-        read_items(items, dataset),
+        read_items(items, dataset, rules.blood_only),
         read_variables(variables),
+        rules,
     )
-    EVENTS.write(chosen, events.path)
+    with EVENTS.writer(events.path) as out:
+        for batch in chosen:
+            out.write(batch)
     ATTRITION.write(steps, attrition.path)
 
 

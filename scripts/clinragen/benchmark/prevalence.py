@@ -11,7 +11,7 @@ from clinragen.tables.benchmark import PREVALENCE
 
 
 def compare_prevalence(labels: pa.Table, stays: pa.Table, phenotypes: Path) -> pa.Table:
-    """Prevalence per phenotype (PREVALENCE) among all stays; hidden by the number of patients, who may have several."""
+    """Prevalence per phenotype (PREVALENCE) among the stays with a billing code; hidden by the number of patients, who may have several."""
     with phenotypes.open(encoding="utf-8", newline="") as file:
         published = {row["phenotype"]: row for row in csv.DictReader(file)}
     patient_of = dict(zip(stays["stay_id"].to_pylist(), stays["subject_id"].to_pylist(), strict=True))
@@ -25,7 +25,7 @@ def compare_prevalence(labels: pa.Table, stays: pa.Table, phenotypes: Path) -> p
         {
             "phenotype": name,
             "stays": None if hidden else counts[name],
-            "share": None if hidden else counts[name] / max(stays.num_rows, 1),
+            "share": None if hidden else counts[name] / max(labels.num_rows, 1),
             "benchmark_train": float(row["train_prevalence"]),
             "benchmark_test": float(row["test_prevalence"]),
         }

@@ -1,11 +1,18 @@
 """Train, validation and test parts, divided by patient."""
 
+import csv
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
 
 from clinragen.config.benchmark import Split
+from clinragen.kernel.errors import UserError
+from clinragen.tables.benchmark import SPLIT
+from clinragen.tables.extract import ATTRITION
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 
 
 def split_subjects(subjects: Iterable[int], settings: Split) -> dict[int, str]:
@@ -14,12 +21,71 @@ def split_subjects(subjects: Iterable[int], settings: Split) -> dict[int, str]:
     Patients are ordered by a keyed hash; the first `test` share is the test part, the next
     `validation` share of the others the validation part.
     """
-
-    def lot(subject: int) -> bytes:
-        return hashlib.sha256(f"{settings.seed}:{subject}".encode()).digest()
-
-    ordered = sorted(set(subjects), key=lot)
+    ordered = _shuffled(subjects, settings.seed)
     tests = round(len(ordered) * settings.test)
-    validations = round((len(ordered) - tests) * settings.validation)
-    names = [TEST] * tests + [VALIDATION] * validations + [TRAIN] * (len(ordered) - tests - validations)
-    return dict(zip(ordered, names, strict=True))
+    return dict.fromkeys(ordered[:tests], TEST) | _without_test(ordered[tests:], settings)
+
+
+def split_by_lists(
+    subjects: Iterable[int], tests: dict[int, bool], validations: dict[int, bool] | None, settings: Split
+) -> dict[int, str]:
+    """Part of every patient by lists of others, such as the benchmark's; one whom no list names is in train.
+
+    Without a list of the validation part, it is cut from the others by our rule.
+    """
+    ordered = _shuffled(subjects, settings.seed)
+    parts = {s: TEST for s in ordered if tests.get(s)}
+    others = [s for s in ordered if s not in parts]
+    if validations is None:
+        return parts | _without_test(others, settings)
+    return parts | {s: VALIDATION if validations.get(s) else TRAIN for s in others}
+
+
+def read_list(path: Path) -> dict[int, bool]:
+    """A list of the benchmark (testset.csv, valset.csv): `SUBJECT_ID,flag` a line, no header; flag 1 is in the part."""
+    found: dict[int, bool] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.reader(file), 1):
+            if len(row) != 2 or not row[0].strip().isdigit() or row[1].strip() not in ("0", "1"):
+                raise UserError(f"{path}, line {number}: not a patient's number and 0 or 1, such as 123,1")
+            if int(row[0]) in found:
+                raise UserError(f"{path}, line {number}: the patient stands in an earlier line too")
+            found[int(row[0])] = row[1].strip() == "1"
+    if not any(found.values()):
+        raise UserError(f"{path}: no patient has flag 1")
+    return found
+
+
+def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa.Table, pa.Table]:
+    """Part of every stay of the cohort (SPLIT), by patient, and the size of each part (ATTRITION).
+
+    `lists` is empty, or the list of the test part, or that and the list of the validation part.
+    """
+    rows = stays.select(["stay_id", "subject_id", "hadm_id"]).to_pylist()
+    subjects = {r["subject_id"] for r in rows}
+    tests, validations = [*map(read_list, lists), None, None][:2]
+    parts = (
+        split_subjects(subjects, settings)
+        if tests is None
+        else split_by_lists(subjects, tests, validations, settings)
+    )
+    groups = [(f"{part} part", [r for r in rows if parts[r["subject_id"]] == part]) for part in PARTS]
+    if tests is not None:
+        unnamed = [r for r in rows if r["subject_id"] not in tests]
+        groups.append(("of patients whom the list does not name, in train", unnamed))
+    steps = [
+        ("split", n, name, *(len({r[c] for r in group}) for c in ("stay_id", "hadm_id", "subject_id")), None)
+        for n, (name, group) in enumerate(groups, 1)
+    ]
+    attrition = pa.Table.from_pylist([dict(zip(ATTRITION.schema.names, s, strict=True)) for s in steps])
+    split = [r | {"part": parts[r["subject_id"]]} for r in rows]
+    return pa.Table.from_pylist(split, schema=SPLIT.schema), attrition.cast(ATTRITION.schema)
+
+
+def _shuffled(subjects: Iterable[int], seed: int) -> list[int]:
+    return sorted(set(subjects), key=lambda s: hashlib.sha256(f"{seed}:{s}".encode()).digest())
+
+
+def _without_test(ordered: list[int], settings: Split) -> dict[int, str]:
+    validations = round(len(ordered) * settings.validation)
+    return {s: VALIDATION if n < validations else TRAIN for n, s in enumerate(ordered)}

@@ -54,6 +54,8 @@ class Captions(Section):
 class Benchmark(Section):
     """From stays and events to samples."""
 
+    compat: bool
+    """Reproduce mimic3-benchmarks cell by cell, quirks included: all repairs of `extract` are off."""
     series: Series
     """Regular series."""
     split: Split

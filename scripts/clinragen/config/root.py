@@ -105,7 +105,11 @@ class Config(Section):
     def _dataset_combinations(self) -> list[str]:
         """Values of `datasets` that no rule could serve."""
         mimic3, mimic4 = self.datasets.mimic3, self.datasets.mimic4
-        problems = []
+        problems = [
+            f"datasets.{name}.validation_list: needs datasets.{name}.test_list, of whose rest it is a part"
+            for name, dataset in (("mimic3", mimic3), ("mimic4", mimic4))
+            if dataset is not None and dataset.validation_list and not dataset.test_list
+        ]
         if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
             problems.append(
                 "datasets.mimic3.raw: source open-demo needs the folder where the demo lies or is to be downloaded to"
@@ -139,10 +143,19 @@ class Config(Section):
 def load_config(raw: dict[str, Any]) -> Config:
     """Validate the merged configuration; UserError lists every problem with its place and remedy."""
     try:
-        return Config.model_validate(raw)
+        return _without_repairs(Config.model_validate(raw))
     except ValidationError as error:
         lines = [line for e in error.errors() for line in _explain(e).splitlines()]
         raise UserError("the configuration is not valid:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+
+
+def _without_repairs(config: Config) -> Config:
+    """With `benchmark.compat`, the configuration whose repairs of the benchmark's quirks are all off."""
+    if not config.benchmark.compat:
+        return config
+    sections = {name: getattr(config.extract, name) for name in ("diagnoses", "events")}
+    off = {n: s.model_copy(update=dict.fromkeys(type(s).model_fields, False)) for n, s in sections.items()}
+    return config.model_copy(update={"extract": config.extract.model_copy(update=off)})
 
 
 def _explain(error: Any) -> str:

@@ -1,10 +1,16 @@
-"""Measurements of the 17 variables during the ICU stays of the cohort."""
+"""Measurements of the 17 variables during the ICU stays of the cohort.
+
+The rules are those of mimic3-benchmarks (Harutyunyan et al., 2019), each of its quirks repaired or, by the
+settings of `config.extract.Events`, kept; docs/decisions.md tells what each repair changes.
+"""
 
 import csv
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
+from clinragen.config.extract import Events
 from clinragen.extract.attrition import Attrition
 from clinragen.extract.sources import RawTables
 from clinragen.registry.variables import Variable
@@ -12,118 +18,206 @@ from clinragen.registry.variables import Variable
 STAY_ID = {"mimic3": "icustay_id", "mimic4": "stay_id"}
 KILOGRAMS_PER_POUND = 0.453592
 CENTIMETRES_PER_INCH = 2.54
-# What a text must look like to count as a number; ">60/minute" and "80/xx" do not.
-NUMBER = r"^\s*[0-9]*\.?[0-9]+\s*$"
-PRESSURES = r"^\s*[0-9]+\s*/\s*[0-9]+\s*$"
-# The value of a row in the unit of its variable: the benchmark's rules with its quirks repaired.
-VALUE = f"""CASE
-    WHEN v.categorical THEN coalesce(l.score, CASE WHEN v.numeric_levels THEN p.number END)
-    WHEN p.pressures AND p.variable = 'Systolic blood pressure' THEN split_part(p.text, '/', 1)::DOUBLE
-    WHEN p.pressures AND p.variable = 'Diastolic blood pressure' THEN split_part(p.text, '/', 2)::DOUBLE
-    WHEN p.variable = 'Fraction inspired oxygen' AND p.number > 1 THEN p.number / 100
-    WHEN p.variable = 'Oxygen saturation' AND p.number <= 1 THEN p.number * 100
-    WHEN p.variable = 'Temperature' AND p.number >= 79 THEN (p.number - 32) * 5 / 9
-    WHEN p.conversion = 'pounds' THEN p.number * {KILOGRAMS_PER_POUND}
-    WHEN p.conversion = 'ounces' THEN p.number / 16 * {KILOGRAMS_PER_POUND}
-    WHEN p.conversion = 'inches' THEN p.number * {CENTIMETRES_PER_INCH}
-    ELSE p.number END"""
+# Texts that stand for a missing value, the empty field apart: those that pandas reads as one.
+MISSING = ("NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>",
+           "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")  # fmt: skip
+PRESSURES = r"[0-9]+\s*/\s*[0-9]+"
+# To the benchmark, laboratory values with a sign or an exponent are none.
+UNSIGNED = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
+LABORATORY = ("Glucose", "pH", "Oxygen saturation")
+# Of these the benchmark keeps the text as it stands, and sorts texts where several stand at one time.
+SCALES = (
+    "Glascow coma scale eye opening",
+    "Glascow coma scale motor response",
+    "Glascow coma scale total",
+    "Glascow coma scale verbal response",
+)
+UNCLEANED = (*SCALES, "Heart Rate", "Mean blood pressure", "Respiratory rate")
+# Conversions into the unit of a variable: which rows they are for, and the value that they give.
+CONVERSIONS = {
+    "systolic of a pair": ("pair AND variable = 'Systolic blood pressure'", "split_part(text, '/', 1)::DOUBLE"),
+    "diastolic of a pair": ("pair AND variable = 'Diastolic blood pressure'", "split_part(text, '/', 2)::DOUBLE"),
+    "oxygen from percent": ("variable = 'Fraction inspired oxygen' AND number > 1", "number / 100"),
+    "saturation from a fraction": ("variable = 'Oxygen saturation' AND number <= 1", "number * 100"),
+    "temperature from Fahrenheit": ("variable = 'Temperature' AND number >= 79", "(number - 32) * 5 / 9"),
+    "weight from ounces": ("variable = 'Weight' AND contains(words, 'oz')", f"number / 16 * {KILOGRAMS_PER_POUND}"),
+    "weight from pounds": ("variable = 'Weight' AND contains(words, 'lb')", f"number * {KILOGRAMS_PER_POUND}"),
+    "height from inches": ("variable = 'Height' AND contains(words, 'in')", f"number * {CENTIMETRES_PER_INCH}"),
+}
+# The same in the benchmark under Python 3: all oxygen whose unit is not torr is divided, heights are rounded.
+QUIRKY_OXYGEN = ("variable = 'Fraction inspired oxygen' AND NOT contains(words, 'torr')", "number / 100")
+QUIRKY_HEIGHT = ("variable = 'Height' AND contains(words, 'in')", f"round_even(number * {CENTIMETRES_PER_INCH}, 0)")
 
 
-def read_items(path: Path, dataset: str) -> pa.Table:
-    """Items of a dataset (resources/items.csv): itemid, variable, raw table and unit conversion.
+def read_items(path: Path, dataset: str, blood_only: bool) -> pa.Table:
+    """Items of a dataset (resources/items.csv): itemid, variable, raw table, label and unit in lower case.
 
-    Items measured in urine or another fluid than blood are left out.
+    With `blood_only` those measured in urine or another fluid are left out.
     """
     with path.open(encoding="utf-8", newline="") as file:
-        rows = [r for r in csv.DictReader(file) if r["dataset"] == dataset and r["fluid"] in ("", "blood")]
+        rows = [r for r in csv.DictReader(file) if r["dataset"] == dataset]
+    rows = [r for r in rows if not blood_only or r["fluid"] in ("", "blood")]
     return pa.table(
         {
-            "itemid": pa.array([int(r["itemid"]) for r in rows], pa.int64()),
+            "itemid": pa.array([int(r["itemid"]) for r in rows], pa.int32()),
             "variable": [r["variable"] for r in rows],
             "source": [r["table"] for r in rows],
-            "conversion": [_conversion(r) for r in rows],
+            "label": [r["label"].lower() for r in rows],
+            "unit": [r["unit"].lower() for r in rows],
         }
     )
 
 
-def _conversion(item: dict[str, str]) -> str:
-    words = f"{item['label']} {item['unit']}".lower()
-    if item["variable"] == "Weight":
-        return "ounces" if "oz" in words else "pounds" if "lb" in words else ""
-    return "inches" if item["variable"] == "Height" and "inch" in words else ""
-
-
 def select_events(
-    raw: RawTables, dataset: str, stays: pa.Table, items: pa.Table, variables: list[Variable]
-) -> tuple[pa.Table, pa.Table]:
-    """Cleaned values per stay, time and variable (EVENTS), and what each rule left over (ATTRITION).
+    raw: RawTables, dataset: str, stays: pa.Table, items: pa.Table, variables: list[Variable], rules: Events
+) -> tuple[Iterator[pa.RecordBatch], pa.Table]:
+    """Cleaned values per stay, time and variable (EVENTS, in batches), and what each rule left over (ATTRITION).
 
-    A row belongs to the stay that it names; one without stay to the stay of its admission; one without
-    admission to the stay of its patient that was under way. Of several values of a variable at one
-    time the largest stays. A value outside of a variable's plausible range is dropped.
+    A row belongs to the stay that it names; one without stay to the stay of its admission; by
+    `admission_by_time` one without admission to the stay of its patient that was under way.
     """
     attrition = Attrition("events")
     raw.add("stays", stays)
     raw.add("items", items)
     raw.add("variables", _variables_table(variables))
     raw.add("levels", _levels_table(variables))
-    raw.run(
-        "CREATE TABLE mapped AS "
-        + " UNION ALL ".join(
-            f"""SELECT i.variable, i.conversion, e.subject_id::BIGINT AS subject_id,
-                       TRY_CAST(e.hadm_id AS BIGINT) AS hadm_id, {stay} AS stay_id,
-                       e.charttime::TIMESTAMP_S AS charttime, trim(e.value) AS text
-                FROM raw_{table} e JOIN items i ON i.itemid = e.itemid::BIGINT AND i.source = '{table}'
-                WHERE e.value IS NOT NULL"""
-            for table, stay in (
-                ("chartevents", f"TRY_CAST(e.{STAY_ID[dataset]} AS BIGINT)"),
-                ("labevents", "NULL::BIGINT"),
-            )
+    _map_items(raw, dataset, items)
+    attrition.add("rows of the mapped items with a value", rows=raw.row("SELECT count(*) FROM mapped")[0])
+    _find_stays(raw, rules)
+    _count(raw, attrition, "of an admission of the cohort", "placed")
+    _count(raw, attrition, "not of another ICU stay of the admission", "placed WHERE NOT elsewhere")
+    _clean(raw, rules)
+    _count(raw, attrition, "with a readable value", "cleaned")
+    if rules.plausible_only:
+        raw.run("DELETE FROM cleaned WHERE value NOT BETWEEN low AND high")
+        _count(raw, attrition, "within the plausible range", "cleaned")
+    conversions = _count_conversions(raw)
+    _merge_ties(raw, rules)
+    _count(raw, attrition, "one value of a variable at one time, during the ICU stay", "events")
+    names = _quoted(v.name for v in variables)
+    batches = raw.batches(
+        # An ENUM arrives as numbers with a dictionary: as texts the names would be most of the table.
+        f"""SELECT stay_id, hours, variable::ENUM({names}) AS variable, coalesce(value, 'nan'::DOUBLE) AS value, text
+            FROM events ORDER BY stay_id, hours, variable, value, text"""
+    )
+    return batches, pa.concat_tables([attrition.to_table(), conversions.to_table()])
+
+
+def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> None:
+    """Table `mapped`: the rows of our items, which alone of the raw files are kept."""
+    parts = []
+    for table, stay in (("chartevents", f"{STAY_ID[dataset]}::BIGINT"), ("labevents", "NULL::BIGINT")):
+        numbers = [str(i["itemid"]) for i in items.to_pylist() if i["source"] == table]
+        parts.append(
+            # A list of constants is looked up while the file is parsed; a join would take twice the time.
+            f"""SELECT itemid, subject_id::BIGINT AS subject_id, hadm_id::BIGINT AS hadm_id, {stay} AS named_stay,
+                       charttime::TIMESTAMP_S AS charttime, trim(value) AS text, lower(trim(valueuom)) AS unit
+                FROM raw_{table} WHERE itemid IN ({", ".join(numbers)}) AND value IS NOT NULL"""
         )
-    )
-    _count(raw, attrition, "rows of the mapped items with a value", "mapped")
     raw.run(
-        """CREATE TABLE placed AS
-           SELECT s.stay_id, m.variable, m.conversion, m.text,
-                  date_diff('second', s.intime, m.charttime) / 3600.0 AS hours, s.los_hours
-           FROM mapped m JOIN stays s ON m.hadm_id = s.hadm_id AND coalesce(m.stay_id, s.stay_id) = s.stay_id
-           UNION ALL
-           SELECT s.stay_id, m.variable, m.conversion, m.text,
-                  date_diff('second', s.intime, m.charttime) / 3600.0 AS hours, s.los_hours
-           FROM mapped m JOIN stays s ON m.hadm_id IS NULL AND m.subject_id = s.subject_id
-                AND coalesce(m.stay_id, s.stay_id) = s.stay_id
-                AND m.charttime BETWEEN s.intime AND coalesce(s.outtime, m.charttime)"""
+        f"""CREATE TABLE mapped AS SELECT * FROM ({" UNION ALL ".join(parts)})
+            WHERE text <> '' AND text NOT IN ({_quoted(MISSING)})"""
     )
-    _count(raw, attrition, "of a stay of the cohort", "placed")
+
+
+def _find_stays(raw: RawTables, rules: Events) -> None:
+    """Table `placed`: rows with the stay of their admission; `elsewhere` marks those that name another stay."""
+    by_time = """
+        UNION ALL
+        SELECT s.stay_id, m.* FROM mapped m JOIN stays s
+        ON m.hadm_id IS NULL AND m.subject_id = s.subject_id
+           AND m.charttime BETWEEN s.intime AND coalesce(s.outtime, m.charttime)"""
     raw.run(
-        "DELETE FROM placed WHERE hours IS NULL OR los_hours IS NULL OR hours <= -1e-6 OR hours >= los_hours + 1e-6"
+        f"""CREATE TABLE placed AS
+            SELECT * EXCLUDE (hadm_id, named_stay), coalesce(named_stay <> stay_id, false) AS elsewhere
+            FROM (SELECT s.stay_id, m.* FROM mapped m
+                  JOIN stays s ON m.hadm_id = s.hadm_id AND m.subject_id = s.subject_id
+                  {by_time if rules.admission_by_time else ""})"""
     )
-    _count(raw, attrition, "during the ICU stay", "placed")
+    raw.run("DROP TABLE mapped")
+
+
+def _clean(raw: RawTables, rules: Events) -> None:
+    """Table `cleaned`: values in the unit of their variable, and the texts of those that are kept as they stand.
+
+    `by_text` marks the values of which, at one time, the last text is chosen instead of the largest number.
+    """
+    conversions = dict(CONVERSIONS)
+    if not rules.fio2_by_value:
+        conversions["oxygen from percent"] = QUIRKY_OXYGEN
+    if not rules.heights_unrounded:
+        conversions["height from inches"] = QUIRKY_HEIGHT
+    which = " ".join(f"WHEN {when} THEN {n}" for n, (when, _) in enumerate(conversions.values(), 1))
+    values = " ".join(f"WHEN {n} THEN {value}" for n, (_, value) in enumerate(conversions.values(), 1))
+    unsigned = f"WHEN variable IN ({_quoted(LABORATORY)}) AND NOT regexp_full_match(text, '{UNSIGNED}') THEN NULL"
+    as_they_stand = SCALES if rules.numbers_only and rules.largest_number else UNCLEANED
+    by_text = "false"
+    if not rules.largest_number:
+        _find_texts(raw)
+        by_text = f"variable IN ({_quoted(UNCLEANED)}) AND subject_id IN (SELECT subject_id FROM with_texts)"
     raw.run(
         f"""CREATE TABLE cleaned AS
-            SELECT p.stay_id, p.hours, p.variable, {VALUE} AS value, v.low, v.high
-            FROM (SELECT *, {_number("text")} AS number,
-                         regexp_matches(text, '{PRESSURES}') AS pressures FROM placed) p
-            JOIN variables v USING (variable)
-            LEFT JOIN levels l ON l.variable = p.variable AND l.text = p.text"""
+            SELECT stay_id, subject_id, charttime, variable, low, high, conversion, {by_text} AS by_text,
+                   CASE WHEN categorical THEN coalesce(score, CASE WHEN numeric_levels THEN number END)
+                        {"" if rules.numbers_only else unsigned}
+                        ELSE CASE conversion {values} ELSE number END END AS value,
+                   CASE WHEN variable IN ({_quoted(as_they_stand)}) THEN text END AS kept_text
+            FROM (SELECT *, CASE WHEN categorical THEN 0 {which} ELSE 0 END AS conversion
+                  FROM (SELECT p.*, v.*, l.score, concat(i.label, ' ', coalesce(p.unit, i.unit)) AS words,
+                               CASE WHEN isfinite(TRY_CAST(p.text AS DOUBLE)) THEN TRY_CAST(p.text AS DOUBLE) END AS number,
+                               contains(p.text, '/') AND regexp_full_match(p.text, '{PRESSURES}') AS pair
+                        FROM placed p JOIN items i USING (itemid) JOIN variables v USING (variable)
+                        LEFT JOIN levels l ON l.variable = i.variable AND l.level = p.text
+                        WHERE NOT p.elsewhere))
+            WHERE value IS NOT NULL {"" if rules.numbers_only else "OR kept_text IS NOT NULL"}"""
     )
-    raw.run("DELETE FROM cleaned WHERE value IS NULL OR isnan(value)")
-    _count(raw, attrition, "with a readable value", "cleaned")
-    raw.run("DELETE FROM cleaned WHERE value < low OR value > high")
-    _count(raw, attrition, "within the plausible range", "cleaned")
-    names = ", ".join(f"'{v.name}'" for v in variables)
-    events = raw.query(
-        # An ENUM arrives as numbers with a dictionary: as texts the names would be most of the table.
-        f"""SELECT stay_id, hours, variable::ENUM({names}) AS variable, max(value) AS value FROM cleaned
-           GROUP BY stay_id, hours, variable ORDER BY stay_id, hours, variable"""
-    )
-    raw.add("events", events)
-    _count(raw, attrition, "largest value of a variable at one time", "events")
-    return events, attrition.to_table()
+    raw.run("DROP TABLE placed")
 
 
-def _number(text: str) -> str:
-    return f"CASE WHEN regexp_matches({text}, '{NUMBER}') THEN TRY_CAST({text} AS DOUBLE) END"
+def _find_texts(raw: RawTables) -> None:
+    """Table `with_texts`: patients with any value that is no number; numbers alone the benchmark sorts as such."""
+    parts = [
+        f"""SELECT subject_id::BIGINT AS subject_id FROM raw_{table}
+            WHERE hadm_id::BIGINT IN (SELECT hadm_id FROM stays) AND TRY_CAST(value AS DOUBLE) IS NULL
+                  AND trim(value) <> '' AND trim(value) NOT IN ({_quoted(MISSING)})"""
+        for table in ("chartevents", "labevents")
+    ]
+    raw.run(f"CREATE TABLE with_texts AS {' UNION '.join(parts)}")
+
+
+def _count_conversions(raw: RawTables) -> Attrition:
+    """How many values came to the unit of their variable by which rule."""
+    counted = Attrition("conversions")
+    rows = dict(raw.rows("SELECT conversion, count(*) FROM cleaned GROUP BY conversion"))
+    for number, name in enumerate(CONVERSIONS, 1):
+        counted.add(name, rows=rows.get(number, 0))
+    return counted
+
+
+def _merge_ties(raw: RawTables, rules: Events) -> None:
+    """Table `events`: one value of a variable at one time, with the hours since the beginning of the stay."""
+    chosen = """CASE WHEN by_text THEN arg_max(coalesce(value, 'nan'::DOUBLE), kept_text) ELSE max(value) END AS value,
+                CASE WHEN by_text THEN max(kept_text)
+                     ELSE coalesce(arg_max(kept_text, value), max(kept_text)) END AS text"""
+    if rules.own_stay_only:
+        merged = f"""SELECT stay_id, charttime, variable, {chosen} FROM cleaned
+                     GROUP BY stay_id, charttime, variable, by_text"""
+    else:
+        # In the benchmark a time belongs to a patient, and to every stay that has it or was under way: a time
+        # of two stays comes twice into both of them, and what it holds with it.
+        merged = f"""SELECT s.stay_id, v.charttime, v.variable, v.value, v.text
+                     FROM (SELECT subject_id, charttime, variable, {chosen} FROM cleaned
+                           GROUP BY subject_id, charttime, variable, by_text) v
+                     JOIN (SELECT DISTINCT subject_id, charttime, stay_id FROM cleaned) t
+                          ON t.subject_id = v.subject_id AND t.charttime = v.charttime
+                     JOIN stays s ON s.subject_id = t.subject_id
+                          AND (s.stay_id = t.stay_id OR t.charttime BETWEEN s.intime AND s.outtime)"""
+    raw.run(
+        f"""CREATE TABLE events AS
+            SELECT stay_id, date_diff('second', s.intime, charttime) / 60.0 / 60.0 AS hours, variable, value, text
+            FROM ({merged}) JOIN stays s USING (stay_id) WHERE hours > -1e-6 AND hours < s.los_hours + 1e-6"""
+    )
+    raw.run("DROP TABLE cleaned")
 
 
 def _variables_table(variables: list[Variable]) -> pa.Table:
@@ -141,10 +235,16 @@ def _variables_table(variables: list[Variable]) -> pa.Table:
 def _levels_table(variables: list[Variable]) -> pa.Table:
     rows = [(v.name, text, score) for v in variables for text, score in v.levels.items()]
     names, texts, scores = zip(*rows, strict=True)
-    return pa.table({"variable": names, "text": texts, "score": scores})
+    return pa.table({"variable": names, "level": texts, "score": scores})
 
 
-def _count(raw: RawTables, attrition: Attrition, step: str, table: str) -> None:
-    stays = "count(DISTINCT stay_id)" if table != "mapped" else "NULL"
-    rows, left = raw.row(f"SELECT count(*), {stays} FROM {table}")
-    attrition.add(step, rows=rows, stays=left)
+def _count(raw: RawTables, attrition: Attrition, step: str, rows: str) -> None:
+    counts = raw.row(
+        f"""SELECT coalesce(sum(n), 0)::BIGINT, count(*), count(DISTINCT hadm_id), count(DISTINCT subject_id)
+            FROM (SELECT stay_id, count(*) AS n FROM {rows} GROUP BY stay_id) JOIN stays USING (stay_id)"""
+    )
+    attrition.add(step, **dict(zip(("rows", "stays", "admissions", "subjects"), counts, strict=True)))
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

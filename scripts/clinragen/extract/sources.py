@@ -4,7 +4,7 @@ import csv
 import re
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from clinragen.registry.raw import columns_of
 
 # MIMIC-IV calls its discharge notes differently; the rest of the stage uses one name.
 SAME_TABLE = {"discharge": "noteevents"}
+ROWS_PER_BATCH = 100_000
+# Columns that are numbers from the first look at a row on; the others are converted where they are used.
+NUMBERS = {"itemid": "INTEGER"}
 # What of DuckDB's words on a bad row may be told: they quote the row too, and that is patient data.
 LINE = re.compile(r"CSV Error on Line: (\d+)")
 REASONS = re.compile(
@@ -27,7 +30,7 @@ CONVERTED = re.compile(r"^Column (\w+) is being converted as type", re.MULTILINE
 
 
 class RawTables:
-    """Views `raw_<table>` over raw CSV files; every column is text, as it stands in the file."""
+    """Views `raw_<table>` over raw CSV files; columns are texts, as they stand in the file, but for NUMBERS."""
 
     def __init__(self, paths: Iterable[Path], memory_limit_mb: int, threads: int) -> None:
         self.paths = {_table_name(p): p for p in paths}
@@ -42,7 +45,7 @@ class RawTables:
             # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
             header = _header(path)
             self._columns.update(header)
-            columns = ", ".join(f"'{_quoted(name)}': 'VARCHAR'" for name in header)
+            columns = ", ".join(f"'{_quoted(name)}': '{NUMBERS.get(name, 'VARCHAR')}'" for name in header)
             self.run(
                 f"""CREATE VIEW raw_{table} AS SELECT * FROM read_csv('{_quoted(path)}', auto_detect = false,
                     columns = {{{columns}}}, header = true, delim = ',', quote = '"', escape = '"')"""
@@ -60,9 +63,19 @@ class RawTables:
         """Result of a query; UserError names the raw files where they are at fault."""
         return self._try(lambda text: self.connection.sql(text).to_arrow_table(), sql)
 
+    def rows(self, sql: str) -> list[tuple]:
+        """The rows of a query with few of them."""
+        return self._try(lambda text: self.connection.sql(text).fetchall(), sql)
+
     def row(self, sql: str) -> tuple:
         """The single row of a query."""
-        return self._try(lambda text: self.connection.sql(text).fetchall()[0], sql)
+        return self.rows(sql)[0]
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """Result of a query, of which only a batch is in memory at a time."""
+        reader = self._try(lambda text: self.connection.sql(text).to_arrow_reader(ROWS_PER_BATCH), sql)
+        while (batch := self._try(lambda _: next(reader, None), sql)) is not None:
+            yield batch
 
     def _try(self, call: Callable[[str], Any], sql: str) -> Any:
         # A query is lazy: `call` fetches its result too, for only then its errors come.

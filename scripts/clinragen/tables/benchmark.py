@@ -23,6 +23,17 @@ COURSES = Table(
     key=("stay_id",),
 )
 
+SPLIT = Table(
+    "split",
+    (
+        Column("stay_id", pa.int64(), "ICU stay of the cohort"),
+        Column("subject_id", pa.int64(), "patient"),
+        Column("hadm_id", pa.int64(), "hospital admission"),
+        Column("part", pa.string(), "train, validation or test"),
+    ),
+    key=("stay_id",),
+)
+
 SAMPLES = Table(
     "samples",
     (
@@ -85,6 +96,18 @@ PREVALENCE = Table(
         Column("benchmark_test", pa.float64(), "share in its test part"),
     ),
     key=("phenotype",),
+)
+
+UNLABELLED_CODES = Table(
+    "unlabelled_codes",
+    (
+        Column("icd_version", pa.int8(), "9 or 10"),
+        Column("icd_code", pa.string(), "code without dot; rare ones stand in one row together"),
+        Column("known", pa.bool_(), "the code has a category (CCS, CCSR), which is none of the 25 phenotypes"),
+        Column("codes", pa.int64(), "codes that the row stands for"),
+        Column("stays", pa.int64(), "stays that have one; empty for 1 to 10 patients", nullable=True),
+    ),
+    key=("icd_version", "icd_code", "known"),
 )
 
 HEADINGS = Table(

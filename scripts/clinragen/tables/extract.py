@@ -7,6 +7,7 @@ from clinragen.tables.schema import Column, Table
 TIME = pa.timestamp("s")
 # A name that recurs in tens of millions of rows: one byte a row, the names once.
 FEW_NAMES = pa.dictionary(pa.int8(), pa.string())
+MANY_NAMES = pa.dictionary(pa.int32(), pa.string())
 
 STAYS = Table(
     "stays",
@@ -39,7 +40,8 @@ EVENTS = Table(
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("hours", pa.float64(), "time since ICU admission in hours"),
         Column("variable", FEW_NAMES, "one of the 17 variables"),
-        Column("value", pa.float64(), "value in the variable's unit; of a categorical one, its score"),
+        Column("value", pa.float64(), "value in the variable's unit, of a categorical one its score; NaN for a mere text"),
+        Column("text", MANY_NAMES, "as it stands in the raw file, for variables that are levels or kept so", nullable=True),
     ),
 )
 
