@@ -298,9 +298,9 @@ def scaled(amount):
     return value
 
 
-def duckdb_memory(result_mb=2000):
-    """Resources: DuckDB's own limit, and what Python and the result take beside it, in MB."""
-    return CONFIG.extract.memory_limit_mb + result_mb
+def memory_of_extraction():
+    """Resources: what a step of extraction keeps to, and a little for what the operating system counts beside."""
+    return CONFIG.extract.memory_limit_mb + 500
 
 
 def any_of(names):

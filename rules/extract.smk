@@ -23,15 +23,15 @@ rule extract_stays:
         "../envs/extract.yaml"
     threads: 1
     resources:
-        mem_mb=duckdb_memory(),
-        duckdb_mb=CONFIG.extract.memory_limit_mb,
+        mem_mb=memory_of_extraction(),
+        memory_limit_mb=CONFIG.extract.memory_limit_mb,
         runtime=30,
     params:
         code=code_digest("extract_stays"),
         cohort=setting("extract.cohort"),
     shell:
         "python scripts/extract_stays.py --raw {input.raw} --dataset {wildcards.dataset}"
-        " --cohort {params.cohort:q} --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --cohort {params.cohort:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --stays {output.stays} --attrition {output.attrition} > {log} 2>&1"
 
 
@@ -51,15 +51,15 @@ rule extract_diagnoses:
         "../envs/extract.yaml"
     threads: 1
     resources:
-        mem_mb=duckdb_memory(),
-        duckdb_mb=CONFIG.extract.memory_limit_mb,
+        mem_mb=memory_of_extraction(),
+        memory_limit_mb=CONFIG.extract.memory_limit_mb,
         runtime=30,
     params:
         code=code_digest("extract_diagnoses"),
         rules=setting("extract.diagnoses"),
     shell:
         "python scripts/extract_diagnoses.py --raw {input.raw} --stays {input.stays}"
-        " --dataset {wildcards.dataset} --rules {params.rules:q} --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --dataset {wildcards.dataset} --rules {params.rules:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --diagnoses {output.diagnoses} --attrition {output.attrition} > {log} 2>&1"
 
 
@@ -82,9 +82,8 @@ rule extract_events:
         "../envs/extract.yaml"
     threads: 2
     resources:
-        # Fifty million events of 25 bytes, with what writing them takes, beside DuckDB.
-        mem_mb=scaled(duckdb_memory(result_mb=4000)),
-        duckdb_mb=CONFIG.extract.memory_limit_mb,
+        mem_mb=memory_of_extraction(),
+        memory_limit_mb=CONFIG.extract.memory_limit_mb,
         runtime=240,
     params:
         code=code_digest("extract_events"),
@@ -92,7 +91,7 @@ rule extract_events:
     shell:
         "python scripts/extract_events.py --raw {input.raw} --stays {input.stays}"
         " --items {input.item_table} --variables {input.variables} --dataset {wildcards.dataset}"
-        " --rules {params.rules:q} --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --rules {params.rules:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --events {output.events} --attrition {output.attrition} > {log} 2>&1"
 
 
@@ -112,8 +111,8 @@ rule extract_notes:
         "../envs/extract.yaml"
     threads: 1
     resources:
-        mem_mb=duckdb_memory(),
-        duckdb_mb=CONFIG.extract.memory_limit_mb,
+        mem_mb=memory_of_extraction(),
+        memory_limit_mb=CONFIG.extract.memory_limit_mb,
         runtime=60,
     params:
         code=code_digest("extract_notes"),
@@ -121,5 +120,5 @@ rule extract_notes:
     shell:
         "python scripts/extract_notes.py --raw {input.raw} --stays {input.stays}"
         " --dataset {wildcards.dataset} --settings {params.notes:q}"
-        " --memory-limit-mb {resources.duckdb_mb} --threads {threads}"
+        " --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --notes {output.notes} --attrition {output.attrition} > {log} 2>&1"

@@ -24,17 +24,16 @@ def extract_events(
     from clinragen.registry.variables import read_variables
     from clinragen.tables.extract import ATTRITION, EVENTS, STAYS
 
-    chosen, steps = select_events(
-        RawTables(raw, memory_limit_mb, threads),
-        dataset,
-        STAYS.read(stays),
-        read_items(items, dataset, rules.blood_only),
-        read_variables(variables),
-        rules,
-    )
     with EVENTS.writer(events.path) as out:
-        for batch in chosen:
-            out.write(batch)
+        steps = select_events(
+            RawTables(raw, memory_limit_mb, threads),
+            dataset,
+            STAYS.read(stays),
+            read_items(items, dataset, rules.blood_only),
+            read_variables(variables),
+            rules,
+            out.write,
+        )
     ATTRITION.write(steps, attrition.path)
 
 

@@ -62,5 +62,5 @@ class Extract(Section):
     """Repairs, events."""
     notes: Notes
     """Rules of the notes."""
-    memory_limit_mb: int = Field(ge=300)
-    """Most memory that a step may take: DuckDB spills to disk beyond its share. Does not change any output."""
+    memory_limit_mb: int = Field(ge=400)
+    """Most memory that a step may take; what does not fit is spilled to disk. Does not change any output."""

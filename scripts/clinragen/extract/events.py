@@ -5,9 +5,10 @@ settings of `config.extract.Events`, kept; docs/decisions.md tells what each rep
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from clinragen.config.extract import Events
@@ -49,6 +50,12 @@ QUIRKY_OXYGEN = ("variable = 'Fraction inspired oxygen' AND NOT contains(words, 
 QUIRKY_HEIGHT = ("variable = 'Height' AND contains(words, 'in')", f"round_even(number * {CENTIMETRES_PER_INCH}, 0)")
 
 
+# Of rows that agree in these only one is kept: the last in this order.
+TIE = ("stay_id", "hours", "copy", "variable")
+ORDERED = f"""SELECT {", ".join(TIE)}, coalesce(value, 'nan'::DOUBLE) AS value, kept_text AS text FROM timed
+              ORDER BY {", ".join(TIE)}, CASE WHEN by_text THEN NULL ELSE timed.value END NULLS FIRST, kept_text"""
+
+
 def read_items(path: Path, dataset: str, blood_only: bool) -> pa.Table:
     """Items of a dataset (resources/items.csv): itemid, variable, raw table, label and unit in lower case.
 
@@ -69,16 +76,24 @@ def read_items(path: Path, dataset: str, blood_only: bool) -> pa.Table:
 
 
 def select_events(
-    raw: RawTables, dataset: str, stays: pa.Table, items: pa.Table, variables: list[Variable], rules: Events
-) -> tuple[Iterator[pa.RecordBatch], pa.Table]:
-    """Cleaned values per stay, time and variable (EVENTS, in batches), and what each rule left over (ATTRITION).
+    raw: RawTables,
+    dataset: str,
+    stays: pa.Table,
+    items: pa.Table,
+    variables: list[Variable],
+    rules: Events,
+    write: Callable[[pa.RecordBatch], None],
+) -> pa.Table:
+    """Write cleaned values per stay, time and variable (EVENTS, in batches); what each rule left over (ATTRITION).
 
     A row belongs to the stay that it names; one without stay to the stay of its admission; by
     `admission_by_time` one without admission to the stay of its patient that was under way.
     """
-    attrition = Attrition("events")
+    attrition, conversions = Attrition("events"), Attrition("conversions")
     raw.add("stays", stays)
     raw.add("items", items)
+    # As numbers with a dictionary: as texts the names would be most of the tables.
+    raw.run(f"CREATE TYPE name AS ENUM ({_quoted(v.name for v in variables)})")
     raw.add("variables", _variables_table(variables))
     raw.add("levels", _levels_table(variables))
     _map_items(raw, dataset, items)
@@ -89,18 +104,18 @@ def select_events(
     _clean(raw, rules)
     _count(raw, attrition, "with a readable value", "cleaned")
     if rules.plausible_only:
-        raw.run("DELETE FROM cleaned WHERE value NOT BETWEEN low AND high")
-        _count(raw, attrition, "within the plausible range", "cleaned")
-    conversions = _count_conversions(raw)
-    _merge_ties(raw, rules)
-    _count(raw, attrition, "one value of a variable at one time, during the ICU stay", "events")
-    names = _quoted(v.name for v in variables)
-    batches = raw.batches(
-        # An ENUM arrives as numbers with a dictionary: as texts the names would be most of the table.
-        f"""SELECT stay_id, hours, variable::ENUM({names}) AS variable, coalesce(value, 'nan'::DOUBLE) AS value, text
-            FROM events ORDER BY stay_id, hours, variable, value, text"""
-    )
-    return batches, pa.concat_tables([attrition.to_table(), conversions.to_table()])
+        _count(raw, attrition, "within the plausible range", "cleaned WHERE plausible")
+    rows = dict(raw.rows("SELECT conversion, count(*) FROM cleaned GROUP BY conversion"))
+    for number, name in enumerate(CONVERSIONS, 1):
+        conversions.add(name, rows=rows.get(number, 0))
+    _place_in_time(raw, rules)
+    _count(raw, attrition, "during the ICU stay", "timed")
+    kept = 0
+    for batch in _without_ties(raw.batches(ORDERED)):
+        kept += batch.num_rows
+        write(batch)
+    attrition.add("one value of a variable at one time", rows=kept)
+    return pa.concat_tables([attrition.to_table(), conversions.to_table()])
 
 
 def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> None:
@@ -157,11 +172,12 @@ def _clean(raw: RawTables, rules: Events) -> None:
         by_text = f"variable IN ({_quoted(UNCLEANED)}) AND subject_id IN (SELECT subject_id FROM with_texts)"
     raw.run(
         f"""CREATE TABLE cleaned AS
-            SELECT stay_id, subject_id, charttime, variable, low, high, conversion, {by_text} AS by_text,
+            SELECT stay_id, subject_id, charttime, variable::name AS variable, conversion, {by_text} AS by_text,
                    CASE WHEN categorical THEN coalesce(score, CASE WHEN numeric_levels THEN number END)
                         {"" if rules.numbers_only else unsigned}
                         ELSE CASE conversion {values} ELSE number END END AS value,
-                   CASE WHEN variable IN ({_quoted(as_they_stand)}) THEN text END AS kept_text
+                   CASE WHEN variable IN ({_quoted(as_they_stand)}) THEN text END AS kept_text,
+                   value BETWEEN low AND high AS plausible
             FROM (SELECT *, CASE WHEN categorical THEN 0 {which} ELSE 0 END AS conversion
                   FROM (SELECT p.*, v.*, l.score, concat(i.label, ' ', coalesce(p.unit, i.unit)) AS words,
                                CASE WHEN isfinite(TRY_CAST(p.text AS DOUBLE)) THEN TRY_CAST(p.text AS DOUBLE) END AS number,
@@ -185,39 +201,47 @@ def _find_texts(raw: RawTables) -> None:
     raw.run(f"CREATE TABLE with_texts AS {' UNION '.join(parts)}")
 
 
-def _count_conversions(raw: RawTables) -> Attrition:
-    """How many values came to the unit of their variable by which rule."""
-    counted = Attrition("conversions")
-    rows = dict(raw.rows("SELECT conversion, count(*) FROM cleaned GROUP BY conversion"))
-    for number, name in enumerate(CONVERSIONS, 1):
-        counted.add(name, rows=rows.get(number, 0))
-    return counted
+def _place_in_time(raw: RawTables, rules: Events) -> None:
+    """Table `timed`: hours since the beginning of the stay, of what lies between that and its end.
 
-
-def _merge_ties(raw: RawTables, rules: Events) -> None:
-    """Table `events`: one value of a variable at one time, with the hours since the beginning of the stay."""
-    chosen = """CASE WHEN by_text THEN arg_max(coalesce(value, 'nan'::DOUBLE), kept_text) ELSE max(value) END AS value,
-                CASE WHEN by_text THEN max(kept_text)
-                     ELSE coalesce(arg_max(kept_text, value), max(kept_text)) END AS text"""
-    if rules.own_stay_only:
-        merged = f"""SELECT stay_id, charttime, variable, {chosen} FROM cleaned
-                     GROUP BY stay_id, charttime, variable, by_text"""
-    else:
-        # In the benchmark a time belongs to a patient, and to every stay that has it or was under way: a time
-        # of two stays comes twice into both of them, and what it holds with it.
-        merged = f"""SELECT s.stay_id, v.charttime, v.variable, v.value, v.text
-                     FROM (SELECT subject_id, charttime, variable, {chosen} FROM cleaned
-                           GROUP BY subject_id, charttime, variable, by_text) v
-                     JOIN (SELECT DISTINCT subject_id, charttime, stay_id FROM cleaned) t
-                          ON t.subject_id = v.subject_id AND t.charttime = v.charttime
-                     JOIN stays s ON s.subject_id = t.subject_id
-                          AND (s.stay_id = t.stay_id OR t.charttime BETWEEN s.intime AND s.outtime)"""
+    `copy` tells rows of one time apart where the benchmark writes that time twice.
+    """
+    rows = "SELECT *, stay_id AS copy FROM cleaned"
+    if not rules.own_stay_only:
+        # In the benchmark a time belongs to a patient. Every stay that has it or was under way gets all that was
+        # measured then, once for each stay that has it.
+        rows = """SELECT c.* REPLACE (s.stay_id AS stay_id), t.stay_id AS copy
+                  FROM cleaned c JOIN (SELECT DISTINCT subject_id, charttime, stay_id FROM cleaned) t
+                       ON t.subject_id = c.subject_id AND t.charttime = c.charttime
+                  JOIN stays s ON s.subject_id = t.subject_id
+                       AND (s.stay_id = t.stay_id OR t.charttime BETWEEN s.intime AND s.outtime)"""
     raw.run(
-        f"""CREATE TABLE events AS
-            SELECT stay_id, date_diff('second', s.intime, charttime) / 60.0 / 60.0 AS hours, variable, value, text
-            FROM ({merged}) JOIN stays s USING (stay_id) WHERE hours > -1e-6 AND hours < s.los_hours + 1e-6"""
+        f"""CREATE TABLE timed AS
+            SELECT stay_id, date_diff('second', s.intime, charttime) / 60.0 / 60.0 AS hours, copy, variable, value,
+                   kept_text, by_text
+            FROM ({rows}) JOIN stays s USING (stay_id)
+            WHERE {"plausible AND" if rules.plausible_only else ""} hours > -1e-6 AND hours < s.los_hours + 1e-6"""
     )
     raw.run("DROP TABLE cleaned")
+
+
+def _without_ties(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Only the last of the rows that agree in all of TIE; such rows follow each other, over batches too."""
+    held: pa.Table | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch]).combine_chunks()
+        if held is not None:
+            table = pa.concat_tables([held, table], promote_options="none").unify_dictionaries().combine_chunks()
+        keys = [table[name] for name in TIE]
+        keys = [(k.chunk(0).indices if pa.types.is_dictionary(k.type) else k).to_numpy() for k in keys]
+        differs = np.zeros(table.num_rows - 1, dtype=bool)
+        for key in keys:
+            differs |= key[1:] != key[:-1]
+        last = np.flatnonzero(differs)
+        held = table.slice(table.num_rows - 1)
+        yield from table.take(last).drop_columns(["copy"]).to_batches()
+    if held is not None:
+        yield from held.drop_columns(["copy"]).to_batches()
 
 
 def _variables_table(variables: list[Variable]) -> pa.Table:

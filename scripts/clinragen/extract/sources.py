@@ -16,6 +16,8 @@ from clinragen.registry.raw import columns_of
 
 # MIMIC-IV calls its discharge notes differently; the rest of the stage uses one name.
 SAME_TABLE = {"discharge": "noteevents"}
+# What Python and its libraries take of a step's memory; the rest is DuckDB's.
+BESIDE_DUCKDB_MB = 250
 ROWS_PER_BATCH = 100_000
 # Columns that are numbers from the first look at a row on; the others are converted where they are used.
 NUMBERS = {"itemid": "INTEGER"}
@@ -39,7 +41,7 @@ class RawTables:
         # What does not fit into memory is patient data: it must not spill into the checkout.
         self._spill = tempfile.TemporaryDirectory(prefix="clinragen-duckdb-")
         self.connection.execute(f"SET temp_directory = '{_quoted(self._spill.name)}'")
-        self.connection.execute(f"SET memory_limit = '{memory_limit_mb}MB'; SET threads = {threads}")
+        self.connection.execute(f"SET memory_limit = '{memory_limit_mb - BESIDE_DUCKDB_MB}MB'; SET threads = {threads}")
         self.connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
         for table, path in self.paths.items():
             # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ValidationError
 from clinragen.kernel import record
 from clinragen.kernel.digest import code_digest, kernel_digest
 from clinragen.kernel.errors import UserError
+from clinragen.kernel.inputs import Hashing
 from clinragen.kernel.outputs import Out, SharedOut
 
 __all__ = [
@@ -145,13 +146,13 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
         _seed(arguments["seed"])
     for out in outputs:
         out.prepare()
-    # Before the work: what the record names is what the work was done with.
-    described_inputs = [record.describe(p) for p in inputs] if main_process() else []
+    hashing = Hashing(inputs) if main_process() else None
 
     function(**arguments)
 
-    if not main_process():
+    if hashing is None:
         return
+    described_inputs = hashing.result()
     for out in outputs:
         if not out.path.exists():
             raise RuntimeError(f"{rule} ended without writing {out.final}")
