@@ -1,12 +1,19 @@
-"""A table's schema, checked when it is written and when it is read."""
+"""A table's schema, checked when it is written and when it is read.
 
-from collections.abc import Sequence
+The suffix of a file tells its format: .parquet (small), .csv (for people) or .arrow: an uncompressed Arrow IPC
+file, whose columns are read as views into the mapped file.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from clinragen.kernel.errors import UserError
@@ -42,7 +49,12 @@ class Table:
         return Table(self.name, columns, self.key if set(self.key) <= set(names) else ())
 
     def check(self, table: pa.Table, place: str) -> pa.Table:
-        """The table with exactly these columns and types; UserError names what does not fit."""
+        """The table with exactly these columns, types and unique keys; UserError names what does not fit."""
+        table = self._check_columns(table, place)
+        self._check_key(table, place)
+        return table
+
+    def _check_columns(self, table: pa.Table, place: str) -> pa.Table:
         names = [c.name for c in self.columns]
         missing, extra = sorted(set(names) - set(table.column_names)), sorted(set(table.column_names) - set(names))
         if missing or extra:
@@ -58,23 +70,38 @@ class Table:
             nulls = table[column.name].null_count
             if nulls and not column.nullable:
                 raise UserError(f"{place}: table {self.name}: column {column.name} has {nulls} empty values")
+        return table
+
+    def _check_key(self, table: pa.Table, place: str) -> None:
         if self.key and table.num_rows:
-            groups = table.group_by(list(self.key)).aggregate([([], "count_all")])
+            groups = table.select(self.key).group_by(list(self.key)).aggregate([([], "count_all")])
             if groups.num_rows < table.num_rows:
                 twice = groups.filter(pc.greater(groups["count_all"], 1)).num_rows
                 raise UserError(f"{place}: table {self.name}: {twice} values of {'+'.join(self.key)} occur twice")
-        return table
 
     def write(self, table: pa.Table, path: Path) -> None:
-        """Check and write; the suffix tells the format, .parquet or .csv."""
+        """Check and write; the suffix tells the format."""
         table = self.check(table, "writing")
         if path.suffix == ".csv":
             pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))
         else:
-            pq.write_table(table, path, compression="zstd")
+            with self._sink(path) as sink:
+                sink.write_table(table)
+
+    def writer(self, path: Path) -> "Writer":
+        """A writer for a table that comes in pieces, to .parquet or .arrow; use it with `with`."""
+        return Writer(self, path)
+
+    def _sink(self, path: Path) -> pq.ParquetWriter | pa.ipc.RecordBatchFileWriter:
+        if path.suffix == ".arrow":
+            return pa.ipc.new_file(str(path), self.schema)
+        return pq.ParquetWriter(path, self.schema, compression="zstd")
 
     def read(self, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read and check; with `columns` only these, which spares the memory of the others."""
+        """Read and check; with `columns` only these, which spares the memory of the others.
+
+        The columns of an .arrow file are views into the mapped file: they are read when they are touched.
+        """
         try:
             if path.suffix == ".csv":
                 types = {c.name: c.type for c in self.columns}
@@ -83,11 +110,56 @@ class Table:
                 )
                 parsing = pa.csv.ParseOptions(newlines_in_values=True)
                 table = pa.csv.read_csv(path, parse_options=parsing, convert_options=options)
+            elif path.suffix == ".arrow":
+                table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+                table.validate()
             else:
                 present = None if columns is None else [n for n in pq.read_schema(path).names if n in columns]
                 table = pq.read_table(path, columns=present)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-            raise UserError(f"{path}: not a readable {self.name} table: {error}") from None
+            raise self._unreadable(path, error) from None
         if columns is None:
             return self.check(table, str(path))
         return self.only(columns).check(table.select([n for n in table.column_names if n in columns]), str(path))
+
+    def read_batches(self, path: Path, columns: Sequence[str], rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """These columns of a .parquet file, at most `rows` at a time, each batch checked but for its keys."""
+        table = self.only(columns)
+        try:
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                present = [n for n in file.schema_arrow.names if n in columns]
+                for batch in file.iter_batches(rows, columns=present):
+                    yield from table._check_columns(pa.Table.from_batches([batch]), str(path)).to_batches()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            raise self._unreadable(path, error) from None
+
+    def _unreadable(self, path: Path, error: Exception) -> UserError:
+        return UserError(f"{path}: not a readable {self.name} table: {error}")
+
+
+class Writer:
+    """Writes a table piece by piece, so that only the pieces need memory; made by `Table.writer`.
+
+    Columns, types and empty values are checked at each piece, before it is written; keys, which are remembered, when
+    all is written. A piece becomes at least one row group (.parquet) or record batch (.arrow): tiny ones make slow
+    files.
+    """
+
+    def __init__(self, table: Table, path: Path) -> None:
+        self._table, self._sink = table, table._sink(path)
+        self._keys: list[pa.Table] = []
+
+    def write(self, piece: pa.Table | pa.RecordBatch) -> None:
+        """Check and append some rows."""
+        rows = pa.Table.from_batches([piece]) if isinstance(piece, pa.RecordBatch) else piece
+        rows = self._table._check_columns(rows, "writing")
+        self._keys += [rows.select(self._table.key)] if self._table.key else []
+        self._sink.write_table(rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._sink.close()
+        if error is None and self._keys:
+            self._table._check_key(pa.concat_tables(self._keys), "writing")
