@@ -195,7 +195,7 @@ def test_a_cut_arrow_file_is_told_by_its_name(kept, tmp_path):
     path = tmp_path / "cut.arrow"
     TABLE.write(toy(*((i, "text", None, i / 7, i) for i in range(500))), path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
-    with pytest.raises(UserError, match="cut.arrow: not a readable toy table"):
+    with pytest.raises(UserError, match=r"cut\.arrow: not a readable toy table"):
         TABLE.read(path)
 
 

@@ -1,7 +1,7 @@
 """Regular series from irregular events: bins, gaps filled, scaled by the training part.
 
-Stays are worked on in blocks, all bins of a block at once; so memory depends neither on the number of stays nor on
-that of events, and no result depends on where the blocks end.
+Stays are worked on in blocks, all bins of a block at once: only a few numbers per stay are kept in memory, and no
+result depends on where the blocks end.
 """
 
 from collections.abc import Iterator
@@ -98,8 +98,8 @@ def fill(grid: np.ndarray, block: Block, normal: np.ndarray, method: str) -> np.
 def find_scales(events: Path, blocks: list[Block], variables: list[Variable], settings: Series) -> pa.Table:
     """Mean and deviation over the measured bins of the training part (SCALES); normal value and 1 of too few.
 
-    The bins of a stay are summed first, then those of all stays
-    (Chan et al., 1979): exact, and the same whatever the blocks.
+    The bins of a stay are summed first, then those of all stays (Chan et al., 1979): accurate, and the same whatever
+    the blocks.
     """
     names, normal = [v.name for v in variables], np.array([v.normal for v in variables])
     nothing = np.zeros((0, len(names)))
