@@ -9,7 +9,7 @@
 #        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
 #        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their parts
 #        <results>/{dataset}/benchmark/attrition.csv        what every step since the raw files left over
-#        <results>/{dataset}/benchmark/series.parquet       regular, gapless, scaled series
+#        <results>/{dataset}/benchmark/series_{part}.arrow  regular, gapless, scaled series, mapped by readers
 #        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training part
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training part
@@ -153,34 +153,36 @@ rule benchmark_samples:
 
 
 rule benchmark_series:
-    """Regular, gapless, scaled series of every sample."""
+    """Regular, gapless, scaled series of every sample, a file per part."""
     input:
         samples="<results>/{dataset}/benchmark/samples.parquet",
         stays="<results>/{dataset}/extract/stays.parquet",
         events="<results>/{dataset}/extract/events.parquet",
         variables="resources/variables.csv",
     output:
-        series="<results>/{dataset}/benchmark/series.parquet",
+        train="<results>/{dataset}/benchmark/series_train.arrow",
+        validation="<results>/{dataset}/benchmark/series_validation.arrow",
+        test="<results>/{dataset}/benchmark/series_test.arrow",
         scales="<results>/{dataset}/benchmark/scales.csv",
     log:
         "<logs>/benchmark_series/{dataset}.log",
     benchmark:
         "<benchmarks>/benchmark_series/{dataset}.jsonl"
-    retries: 1
     conda:
         "../envs/benchmark.yaml"
     threads: 1
     resources:
-        # 90 bytes an event, measured, for fifty million of them.
-        mem_mb=scaled(8000),
-        runtime=60,
+        # A block of stays at a time: 250 MB, measured, for two million events as for thirty.
+        mem_mb=1000,
+        runtime=30,
     params:
         code=code_digest("benchmark_series"),
         series=setting("benchmark.series"),
     shell:
         "python scripts/benchmark_series.py --samples {input.samples} --stays {input.stays}"
         " --events {input.events} --variables {input.variables} --settings {params.series:q}"
-        " --series {output.series} --scales {output.scales} > {log} 2>&1"
+        " --train {output.train} --validation {output.validation} --test {output.test}"
+        " --scales {output.scales} > {log} 2>&1"
 
 
 rule benchmark_captions:

@@ -194,10 +194,10 @@ def checkpoint_of(wildcards):
 
 
 def series_of_model(wildcards):
-    """Input: the series, for models that read them."""
+    """Input: the series of the test part, for models that read them."""
     if CONFIG.models[wildcards.model].last_phase == 1:
         return []
-    return f"<results>/{wildcards.dataset}/benchmark/series.parquet"
+    return f"<results>/{wildcards.dataset}/benchmark/series_test.arrow"
 
 
 def local_files_of_backbone(wildcards):

@@ -85,7 +85,9 @@ rule train_phase2:
         vocabulary="<results>/knowledge/vocabulary-{backbone}-{vocabulary}.json",
         samples="<results>/{dataset}/benchmark/samples.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        series="<results>/{dataset}/benchmark/series.parquet",
+        series=expand(
+            "<results>/{{dataset}}/benchmark/series_{part}.arrow", part=["train", "validation"]
+        ),
         rationales=rationales_of,
     output:
         model=directory(
@@ -131,7 +133,9 @@ rule train_phase3:
         samples="<results>/{dataset}/benchmark/samples.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         courses="<results>/{dataset}/benchmark/courses.parquet",
-        series="<results>/{dataset}/benchmark/series.parquet",
+        series=expand(
+            "<results>/{{dataset}}/benchmark/series_{part}.arrow", part=["train", "validation"]
+        ),
         rationales=rationales_of,
     output:
         model=directory(

@@ -1,5 +1,6 @@
 """Command line of rule benchmark_series."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from clinragen.config.benchmark import Series
@@ -7,18 +8,31 @@ from clinragen.kernel.step import Out, SharedOut, run
 
 
 def benchmark_series(
-    samples: Path, stays: Path, events: Path, variables: Path, settings: Series, series: Out, scales: SharedOut
+    samples: Path,
+    stays: Path,
+    events: Path,
+    variables: Path,
+    settings: Series,
+    train: Out,
+    validation: Out,
+    test: Out,
+    scales: SharedOut,
 ) -> None:
-    """Regular, gapless, scaled series of every sample."""
-    from clinragen.benchmark.series import make_series
+    """Regular, gapless, scaled series of every sample, a file per part."""
+    from clinragen.benchmark.series import cut, find_scales, make_series
     from clinragen.registry.variables import read_variables
     from clinragen.tables.benchmark import SAMPLES, SCALES, SERIES
-    from clinragen.tables.extract import EVENTS, STAYS
+    from clinragen.tables.extract import STAYS
 
     channels = read_variables(variables, settings.variables)
-    table, found = make_series(SAMPLES.read(samples), STAYS.read(stays), EVENTS.read(events), channels, settings)
-    SERIES.write(table, series.path)
+    blocks = cut(SAMPLES.read(samples), STAYS.read(stays, columns=("stay_id", "los_hours")), settings)
+    found = find_scales(events, blocks, channels, settings)
     SCALES.write(found, scales.path)
+    outs = {"train": train, "validation": validation, "test": test}
+    with ExitStack() as files:
+        writers = {part: files.enter_context(SERIES.writer(out.path)) for part, out in outs.items()}
+        for part, rows in make_series(events, blocks, found, settings):
+            writers[part].write(rows)
 
 
 if __name__ == "__main__":

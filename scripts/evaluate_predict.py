@@ -24,7 +24,7 @@ def evaluate_predict(
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.tables.evaluate import PREDICTIONS
 
-    files = Files(samples, labels, courses, series[0] if series else None, rationales=[])
+    files = Files(samples, labels, courses, series, rationales=[])
     table = predict(checkpoint, files, read_phenotypes(phenotypes), decoding, batch)
     PREDICTIONS.write(table, predictions.path)
 

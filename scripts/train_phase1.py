@@ -26,7 +26,7 @@ def train_phase1(
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
-    files = Files(samples, labels, courses, None, rationales)
+    files = Files(samples, labels, courses, [], rationales)
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
     phases.train_phase1(job, backbone, texts, model.path)
 

@@ -12,7 +12,7 @@ def train_phase2(
     vocabulary: Path,
     samples: Path,
     labels: Path,
-    series: Path,
+    series: list[Path],
     rationales: list[Path],
     fusion: Fusion,
     steps: int,

@@ -11,7 +11,7 @@ def train_phase3(
     samples: Path,
     labels: Path,
     courses: Path,
-    series: Path,
+    series: list[Path],
     rationales: list[Path],
     freeze_encoder: bool,
     phase: Phase,

@@ -33,7 +33,8 @@ FUSION = {
 VOCABULARY = list(range(10, 40))
 # Two kinds of patients, told apart by the note and by the level of the series.
 KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "tablet clinic calm", -2.0)]
-TABLES = ("samples", "labels", "courses", "series")
+TABLES = ("samples", "labels", "courses")
+PARTS = ("train", "validation", "test")
 
 
 def fusion(**changes: object) -> Fusion:
@@ -86,7 +87,7 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
     folder.mkdir(parents=True, exist_ok=True)
     parts = ["train"] * train + ["validation"] * validation + ["test"] * test
     random = np.random.default_rng(0)
-    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, "notes", "labs")}
+    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, *PARTS, "notes", "labs")}
     for i, part in enumerate(parts):
         # Not in the order of the stays, to see that outputs are.
         stay = 1000 - i
@@ -97,11 +98,13 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
         rows["samples"].append({"stay_id": stay, "subject_id": stay, "hadm_id": stay, "part": part})
         rows["labels"].append({"stay_id": stay, "phenotypes": names})
         rows["courses"].append({"stay_id": stay, "heading": "course", "text": text})
-        rows["series"].append({"stay_id": stay, "steps": steps, "values": values, "measured": [True] * len(values)})
+        rows[part].append({"stay_id": stay, "steps": steps, "values": values, "measured": [True] * len(values)})
         rows["notes"].append({"stay_id": stay, "request": "r", "text": f"Based on the medical notes, {note}."})
         rows["labs"].append({"stay_id": stay, "request": "r", "text": f"Lab test shows level {level}."})
-    for table in (SAMPLES, LABELS, COURSES, SERIES):
+    for table in (SAMPLES, LABELS, COURSES):
         table.write(pa.Table.from_pylist(rows[table.name], table.schema), folder / f"{table.name}.parquet")
+    for part in PARTS:
+        SERIES.write(pa.Table.from_pylist(rows[part], SERIES.schema), folder / f"series_{part}.arrow")
     for name in ("notes", "labs"):
         RATIONALES.write(pa.Table.from_pylist(rows[name], RATIONALES.schema), folder / f"{name}.parquet")
     (folder / "vocabulary.json").write_text(json.dumps({"ids": VOCABULARY}), encoding="utf-8")
@@ -111,7 +114,8 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
 def files(tables: Path, with_rationales: bool = True) -> Files:
     """The tables as the library takes them."""
     rationales = [tables / "notes.parquet", tables / "labs.parquet"] if with_rationales else []
-    return Files(*(tables / f"{name}.parquet" for name in TABLES), rationales)
+    series = [tables / f"series_{part}.arrow" for part in PARTS]
+    return Files(*(tables / f"{name}.parquet" for name in TABLES), series, rationales)
 
 
 def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, **changes: object) -> list[str]:
@@ -130,8 +134,10 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         "train_phase2": ("--fusion", fusion().model_dump_json(), "--steps", STEPS),
         "train_phase3": (),
     }[rule]
-    unread = {"train_phase1": "series", "train_phase2": "courses"}.get(rule)
-    inputs = [word for name in TABLES if name != unread for word in (f"--{name}", tables / f"{name}.parquet")]
+    names = [name for name in TABLES if (rule, name) != ("train_phase2", "courses")]
+    inputs = [word for name in names for word in (f"--{name}", tables / f"{name}.parquet")]
+    if rule != "train_phase1":
+        inputs += ["--series", tables / "series_train.arrow", tables / "series_validation.arrow"]
     words = [
         *(ROOT / "scripts" / f"{rule}.py", *start, *inputs),
         *("--rationales", tables / "notes.parquet", tables / "labs.parquet", *own, "--phase", json.dumps(phase)),

@@ -82,7 +82,7 @@ def test_what_is_derived_from_single_patients_is_marked(demo):
     marked = {p.removeprefix(f"{results}/"): r["output"]["sharing"] for p, r in records(results).items()}
     assert marked["tables/table1.csv"] == marked["mimic3/benchmark/attrition.csv"] == "shareable"
     for name, sharing in marked.items():
-        if "/train/" in name or (name.endswith(".parquet") and not name.startswith("knowledge/")):
+        if "/train/" in name or (name.endswith((".parquet", ".arrow")) and not name.startswith("knowledge/")):
             assert sharing == "restricted", name
 
 

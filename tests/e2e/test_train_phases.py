@@ -129,9 +129,9 @@ def test_the_weights_of_the_lowest_validation_loss_are_kept(chain):
 
 
 def validation_loss(model: Path, tables: Path) -> float:
-    rows = encode(read_samples(files(tables), "validation", STEPS), tokenizer(), TEXTS)
+    rows = encode(read_samples(files(tables), "validation"), tokenizer(), TEXTS)
     with torch.no_grad():
-        return float(Student.load(model).eval()(**Collator(tokenizer())(rows)).loss)
+        return float(Student.load(model).eval()(**Collator(tokenizer(), STEPS)(rows)).loss)
 
 
 def test_half_precision_keeps_whole_weights(chain):

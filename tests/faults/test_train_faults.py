@@ -31,7 +31,7 @@ def job(place: Path, checkpoints: Path, **changes: object) -> Job:
     phase = {"learning_rate": 5e-3, "epochs": 4, "patience": 4} | changes
     optimizer = Optimizer(weight_decay=0.05, warmup=0.1, batch=8, precision="fp32")
     launch = Launch(processes=1, deepspeed=False)
-    return Job(replace(files(place / "tables"), series=None), Phase(**phase), optimizer, launch, 1, checkpoints, "same")
+    return Job(replace(files(place / "tables"), series=[]), Phase(**phase), optimizer, launch, 1, checkpoints, "same")
 
 
 def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture) -> str:

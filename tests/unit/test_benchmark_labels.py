@@ -8,10 +8,19 @@ import pytest
 from raw_folders import RESOURCES
 
 from clinragen.benchmark.disclosure import shown
-from clinragen.benchmark.labels import icd9_groups, icd10_group, label_stays, read_ccs, read_icd10_groups
+from clinragen.benchmark.labels import (
+    RARE,
+    group_codes,
+    icd9_groups,
+    icd10_group,
+    label_stays,
+    list_unlabelled,
+    read_ccs,
+    read_icd10_groups,
+)
 from clinragen.benchmark.prevalence import compare_prevalence
 from clinragen.registry.phenotypes import read_phenotypes
-from clinragen.tables.benchmark import LABELS, PREVALENCE
+from clinragen.tables.benchmark import LABELS, PREVALENCE, UNLABELLED_CODES
 
 PHENOTYPES = RESOURCES / "phenotypes.csv"
 NAMES, CCS = read_phenotypes(PHENOTYPES), read_ccs(PHENOTYPES)
@@ -102,25 +111,55 @@ def diagnoses(*rows: tuple[int, str, int]) -> pa.Table:
                      "icd_version": pa.array(versions, pa.int8())})  # fmt: skip
 
 
+def labels(*rows: tuple[int, str, int]) -> pa.Table:
+    found = diagnoses(*rows)
+    return label_stays(found, NAMES, group_codes(found, CCS, ICD10))
+
+
 def test_labels_of_stays_in_the_order_of_the_benchmark():
     rows = [(2, "78552", 9), (2, "0389", 9), (2, "0389", 9), (1, "I10", 10), (2, "V3000", 9), (1, "XXX", 10)]
-    table = label_stays(diagnoses(*rows), [3, 2, 1], NAMES, CCS, ICD10)
-    assert LABELS.check(table, "test").to_pylist() == [
+    assert LABELS.check(labels(*rows), "test").to_pylist() == [
         {"stay_id": 1, "phenotypes": ["Essential hypertension"]},
         {"stay_id": 2, "phenotypes": ["Septicemia (except in labor)", "Shock"]},
-        {"stay_id": 3, "phenotypes": []},
     ]
 
 
 def test_the_version_decides_what_a_code_means():
     # E860 is an accident by alcohol in ICD-9 and dehydration in ICD-10.
-    table = label_stays(diagnoses((1, "E860", 9), (2, "E860", 10)), [1, 2], NAMES, CCS, ICD10)
+    table = labels((1, "E860", 9), (2, "E860", 10))
     assert table["phenotypes"].to_pylist() == [[], ["Fluid and electrolyte disorders"]]
 
 
-def test_a_cohort_without_codes_has_no_phenotypes():
-    table = label_stays(diagnoses(), [1], NAMES, CCS, ICD10)
-    assert table["phenotypes"].to_pylist() == [[]]
+def test_a_stay_of_other_diseases_has_no_phenotype_and_one_without_codes_no_row():
+    assert labels((1, "V3000", 9)).to_pylist() == [{"stay_id": 1, "phenotypes": []}]
+    assert labels().num_rows == 0
+
+
+def unlabelled(*rows: tuple[int, str, int], patients: int = 10**9) -> list[tuple]:
+    """Rows of the list of codes; stay n is of patient n modulo `patients`."""
+    found = diagnoses(*rows)
+    stays = sorted(set(found["stay_id"].to_pylist()))
+    cohort = pa.table({"stay_id": stays, "subject_id": [s % patients for s in stays]})
+    table = list_unlabelled(found, cohort, group_codes(found, CCS, ICD10))
+    return [tuple(r.values()) for r in UNLABELLED_CODES.check(table, "test").to_pylist()]
+
+
+def test_codes_that_bring_no_phenotype_are_counted_and_unknown_ones_told_apart():
+    rows = (
+        [(n, "V3000", 9) for n in range(20)]
+        + [(n, "99999", 9) for n in range(30)]
+        + [(n, "Z733", 10) for n in range(11)]
+    )
+    rows += [(n, "4019", 9) for n in range(30)]  # a phenotype
+    assert unlabelled(*rows) == [(9, "99999", False, 1, 30), (9, "V3000", True, 1, 20), (10, "Z733", True, 1, 11)]
+
+
+def test_rare_codes_stand_in_one_row_together_and_hide_who_has_them():
+    few = [(n, "V3000", 9) for n in range(10)] + [(n, "V3001", 9) for n in range(5, 12)]
+    assert unlabelled(*few) == [(9, RARE, True, 2, 12)]
+    assert unlabelled(*few[:10]) == [(9, RARE, True, 1, None)]
+    # Many stays of few patients are rare too.
+    assert unlabelled(*[(n, "V3000", 9) for n in range(100)], patients=10) == [(9, RARE, True, 1, None)]
 
 
 @pytest.mark.parametrize(("count", "visible"), [(0, 0), (1, None), (10, None), (11, 11), (5000, 5000)])
@@ -128,12 +167,12 @@ def test_counts_of_few_patients_stay_hidden(count, visible):
     assert shown(count) == visible
 
 
-def prevalence(stays: dict[int, int], found: dict[str, range]) -> list[dict]:
+def prevalence(stays: dict[int, int], having: dict[str, range]) -> list[dict]:
     """Prevalences of a cohort {stay: patient} from the stays of each phenotype."""
-    phenotypes = [[name for name in NAMES if stay in found.get(name, ())] for stay in stays]
-    labels = pa.table({"stay_id": list(stays), "phenotypes": phenotypes}, schema=LABELS.schema)
+    phenotypes = [[name for name in NAMES if stay in having.get(name, ())] for stay in stays]
+    found = pa.table({"stay_id": list(stays), "phenotypes": phenotypes}, schema=LABELS.schema)
     cohort = pa.table({"stay_id": list(stays), "subject_id": list(stays.values())})
-    return PREVALENCE.check(compare_prevalence(labels, cohort, PHENOTYPES), "test").to_pylist()
+    return PREVALENCE.check(compare_prevalence(found, cohort, PHENOTYPES), "test").to_pylist()
 
 
 def test_prevalence_beside_the_published_benchmark_hides_small_counts():

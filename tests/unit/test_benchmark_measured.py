@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clinragen.benchmark.captions import make_captions, make_fences
-from clinragen.benchmark.measured import all_codes, batches
+from clinragen.benchmark.measured import batches, codes_of
 from clinragen.kernel.errors import UserError
 from clinragen.tables.extract import EVENTS
 
@@ -24,14 +24,20 @@ def several() -> pa.Table:
 
 
 def test_codes_are_places_in_the_list_whatever_the_dictionaries():
-    codes = all_codes(several()["variable"], NAMES)
-    assert codes.tolist() == [2, 0, 0, -1] and codes.itemsize == 1
-    assert all_codes(part()["variable"], NAMES).tolist() == []
+    codes = [codes_of(chunk, NAMES) for chunk in several()["variable"].chunks]
+    assert [c.tolist() for c in codes] == [[2, 0], [], [0, -1]] and {c.itemsize for c in codes} == {1}
 
 
 def test_batches_hold_the_events_of_the_variables():
     found = [tuple(zip(*(a.tolist() for a in batch), strict=True)) for batch in batches(several(), NAMES)]
     assert [row for batch in found for row in batch] == [(1, 2, 90.0), (1, 0, 7.0), (2, 0, 8.0)]
+
+
+def test_a_value_that_is_no_number_was_not_measured():
+    events = part((1, "pH", float("nan")), (1, "pH", 7), (2, "pH", 8))
+    assert [values.tolist() for _, _, values in batches(events, NAMES)] == [[7, 8]]
+    fences = make_fences(events, {1, 2}, ["pH"], 1.5)
+    assert fences.to_pylist() == make_fences(part((1, "pH", 7), (2, "pH", 8)), {1, 2}, ["pH"], 1.5).to_pylist()
 
 
 def test_captions_and_fences_of_several_chunks():

@@ -37,9 +37,9 @@ def test_all_test_samples_in_the_order_of_stays(place):
 
 def test_every_output_belongs_to_its_sample(place):
     model, table = student("both"), predicted(place, "both", batch=3)
-    samples = read_samples(files(place / "tables"), "test", STEPS)
+    samples = read_samples(files(place / "tables"), "test")
     for sample, output in zip(samples, table["output"].to_pylist(), strict=True):
-        row = Collator(tokenizer())(encode([sample], tokenizer(), TEXTS))
+        row = Collator(tokenizer(), STEPS)(encode([sample], tokenizer(), TEXTS))
         ids = model.generate(row, max_new_tokens=10, do_sample=False)
         assert tokenizer().batch_decode(ids, skip_special_tokens=True) == [output]
 

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from raw_folders import open_raw, write_raw
 
+from clinragen.config.extract import Diagnoses
 from clinragen.extract.diagnoses import select_diagnoses
 from clinragen.kernel.errors import UserError
 from clinragen.tables.extract import ATTRITION, DIAGNOSES
@@ -16,9 +17,14 @@ def row(dataset, hadm, position, code, version=9):
     return {"subject_id": 1, "hadm_id": hadm, "seq_num": position, **values}
 
 
-def select(folder, dataset, rows, stays=STAYS):
+def select(folder, dataset, rows, dictionary=None):
     write_raw(folder, dataset, "diagnoses_icd", rows)
-    chosen, steps = select_diagnoses(open_raw(folder, dataset, "diagnoses_icd"), dataset, stays)
+    tables = ["diagnoses_icd"]
+    if dictionary is not None:
+        write_raw(folder, dataset, "d_icd_diagnoses", dictionary)
+        tables.append("d_icd_diagnoses")
+    rules = Diagnoses(unlisted_codes=dictionary is None)
+    chosen, steps = select_diagnoses(open_raw(folder, dataset, *tables), dataset, STAYS, rules)
     codes = [tuple(r.values()) for r in DIAGNOSES.check(chosen, "test").to_pylist()]
     return codes, [s["rows"] for s in ATTRITION.check(steps, "test").to_pylist()]
 
@@ -50,3 +56,17 @@ def test_codes_belong_to_the_whole_admission_and_empty_ones_to_none(dataset, tmp
 def test_a_version_that_is_no_number_names_the_file(tmp_path):
     with pytest.raises(UserError, match=r"diagnoses_icd\.csv\.gz"):
         select(tmp_path, "mimic4", [row("mimic4", 20, 1, "I10", "ten")])
+
+
+def test_quirk_codes_that_the_dictionary_lacks_are_dropped(tmp_path):
+    rows = [row("mimic3", 20, 1, "4019"), row("mimic3", 20, 2, "2765")]
+    assert select(tmp_path, "mimic3", rows, [{"icd9_code": "4019"}, {"icd9_code": "0389"}]) == (
+        [(200, 1, 9, "4019")],
+        [2, 2, 1, 1],
+    )
+
+
+def test_in_the_dictionary_of_mimic4_the_version_counts_too(tmp_path):
+    rows = [row("mimic4", 20, 1, "E860", 9), row("mimic4", 20, 2, "E860", 10)]
+    dictionary = [{"icd_code": "E860", "icd_version": 10}]
+    assert select(tmp_path, "mimic4", rows, dictionary)[0] == [(200, 2, 10, "E860")]

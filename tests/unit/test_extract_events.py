@@ -2,12 +2,16 @@
 
 import datetime as dt
 import gzip
+import math
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from raw_folders import RESOURCES, STAY, open_raw, write_raw
 
-from clinragen.extract.events import read_items, select_events
+from clinragen.config.extract import Events
+from clinragen.extract.events import CONVERSIONS, _without_ties, read_items, select_events
 from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import raw_path
 from clinragen.registry.variables import read_variables
@@ -42,13 +46,25 @@ def lab(value, itemid=LAB_GLUCOSE, hours=1.0, **values):
     return usual | {"charttime": NOON + dt.timedelta(hours=hours), "value": value} | values
 
 
-def select(folder, charts=(), labs=(), dataset="mimic3", cohort=None, **style):
+def repairs(on: bool = True, **others: bool) -> Events:
+    return Events(**(dict.fromkeys(Events.model_fields, on) | others))
+
+
+def read(folder, dataset="mimic3", cohort=None, rules=None) -> tuple[list[dict], list[dict]]:
+    """Rows of the events and of the attrition, from raw files that are there."""
+    raw, rules, batches = open_raw(folder, dataset, "chartevents", "labevents"), rules or repairs(), []
+    items = read_items(ITEMS, dataset, rules.blood_only)
+    steps = select_events(raw, dataset, cohort or stays(), items, VARIABLES, rules, batches.append)
+    rows = [r for b in batches for r in EVENTS.check(pa.Table.from_batches([b]), "test").to_pylist()]
+    return rows, ATTRITION.check(steps, "test").to_pylist()
+
+
+def select(folder, charts=(), labs=(), dataset="mimic3", cohort=None, rules=None, **style):
+    """Stay, hours, variable and value of each event; rows that every step left over."""
     write_raw(folder, dataset, "chartevents", list(charts), **style)
     write_raw(folder, dataset, "labevents", list(labs), **style)
-    raw = open_raw(folder, dataset, "chartevents", "labevents")
-    chosen, steps = select_events(raw, dataset, cohort or stays(), read_items(ITEMS, dataset), VARIABLES)
-    rows = [tuple(r.values()) for r in EVENTS.check(chosen, "test").to_pylist()]
-    return rows, [s["rows"] for s in ATTRITION.check(steps, "test").to_pylist()]
+    rows, steps = read(folder, dataset, cohort, rules)
+    return [tuple(r.values())[:4] for r in rows], [s["rows"] for s in steps if s["table"] == "events"]
 
 
 SBP, DBP, FIO2, SPO2, TEMPERATURE_C, TEMPERATURE_F = 220179, 220180, 223835, 220277, 223762, 223761
@@ -63,7 +79,7 @@ CLEANING = [
     ("empty", HEART, "", None),
     ("blank", HEART, "  ", None),
     ("negative", HEART, "-5", None),
-    ("exponent", HEART, "1e2", None),
+    ("exponent", HEART, "1e2", 100),
     ("not a number", HEART, "NaN", None),
     ("systolic of a pair", SBP, "120/80", 120),
     ("diastolic of a pair", DBP, "120/80", 80),
@@ -211,7 +227,7 @@ def test_the_attrition_counts_every_rule(tmp_path):
         chart(""),
     ]
     rows, counts = select(tmp_path, charts, [lab("120"), lab("", hours=2)])
-    assert counts == [7, 6, 5, 4, 3, 2] and len(rows) == 2
+    assert counts == [7, 6, 6, 5, 4, 3, 2] and len(rows) == 2
 
 
 @pytest.mark.parametrize("style", [{"newline": "\r\n"}, {"upper": True}, {"packed": False}])
@@ -231,11 +247,14 @@ def test_truncated_files_and_missing_columns_name_the_file(dataset, table, tmp_p
     select(tmp_path, charts, [lab(str(i)) for i in range(2000)], dataset)
     path = raw_path(dataset, tmp_path, table)
     whole = path.read_bytes()
-    for data in (whole[:-30], whole[: len(whole) // 2], gzip.compress(gzip.decompress(whole).replace(b"value", b"v"))):
+    for data in (
+        whole[:-30],
+        whole[: len(whole) // 2],
+        gzip.compress(gzip.decompress(whole).replace(b",value,", b",v,")),
+    ):
         path.write_bytes(data)
         with pytest.raises(UserError) as error:
-            raw = open_raw(tmp_path, dataset, "chartevents", "labevents")
-            select_events(raw, dataset, stays(), read_items(ITEMS, dataset), VARIABLES)
+            read(tmp_path, dataset)
         assert str(path) in str(error.value)
 
 
@@ -246,6 +265,151 @@ def test_a_missing_raw_table_is_a_user_error(tmp_path):
 
 
 def test_items_of_other_fluids_and_of_the_other_dataset_are_not_read():
-    three, four = (set(read_items(ITEMS, d)["itemid"].to_pylist()) for d in ("mimic3", "mimic4"))
+    three, four = (set(read_items(ITEMS, d, blood_only=True)["itemid"].to_pylist()) for d in ("mimic3", "mimic4"))
     assert 51478 not in three | four and 190 not in three | four
     assert 211 in three and 211 not in four and HEART in three & four
+
+
+def test_texts_of_levels_are_kept_beside_their_score(tmp_path):
+    write_raw(
+        tmp_path,
+        "mimic3",
+        "chartevents",
+        [chart("4 Spontaneously", 184), chart("Spontaneously", 220739, hours=2), chart("88")],
+    )
+    write_raw(tmp_path, "mimic3", "labevents", [])
+    rows, _ = read(tmp_path)
+    assert [(r["value"], r["text"]) for r in rows] == [(4.0, "4 Spontaneously"), (88.0, None), (4.0, "Spontaneously")]
+
+
+def test_conversions_are_counted(tmp_path):
+    charts = [
+        chart("120/80", SBP),
+        chart("120/80", DBP),
+        chart("50", FIO2),
+        chart("0.98", SPO2),
+        chart("98.6", TEMPERATURE_F),
+    ]
+    charts += [chart("160", WEIGHT_OZ), chart("100", WEIGHT_LB, hours=2), chart("70", HEIGHT_INCH), chart("88")]
+    write_raw(tmp_path, "mimic3", "chartevents", charts)
+    write_raw(tmp_path, "mimic3", "labevents", [])
+    _, steps = read(tmp_path)
+    assert {s["step"]: s["rows"] for s in steps if s["table"] == "conversions"} == dict.fromkeys(CONVERSIONS, 1)
+
+
+@pytest.mark.parametrize("missing", ["NA", "NaN", "null", "N/A", "nan", "-1.#IND"])
+def test_texts_that_mean_a_missing_value_are_none_in_either_mode(missing, tmp_path):
+    for rules in (repairs(), repairs(False)):
+        assert select(tmp_path, [chart(missing, 220739), chart("88")], rules=rules)[0] == [
+            (100, 1.0, "Heart Rate", 88.0)
+        ]
+
+
+def test_the_unit_of_the_row_counts_before_that_of_the_item(tmp_path):
+    rows = [
+        chart("70", HEIGHT_INCH, valueuom="cm"),
+        chart("70", HEIGHT_INCH, valueuom="Inch", hours=2),
+        chart("70", HEIGHT_INCH, hours=3),
+    ]
+    assert [r[3] for r in select(tmp_path, rows)[0]] == [70, pytest.approx(177.8), pytest.approx(177.8)]
+
+
+def cells(folder, charts=(), labs=(), **switched):
+    """(hours, value, text) of the events under the quirk, or quirks, named."""
+    write_raw(folder, "mimic3", "chartevents", list(charts))
+    write_raw(folder, "mimic3", "labevents", list(labs))
+    rows, _ = read(folder, rules=repairs(**dict.fromkeys(switched.get("off", ()), False)))
+    return [(r["hours"], r["value"], r["text"]) for r in rows]
+
+
+def test_quirk_rows_without_admission_are_dropped(tmp_path):
+    assert cells(tmp_path, [chart("88", hadm_id="")]) == [(1.0, 88.0, None)]
+    assert cells(tmp_path, [chart("88", hadm_id="")], off=["admission_by_time"]) == []
+
+
+def test_quirk_every_oxygen_is_divided_but_those_in_torr(tmp_path):
+    rows = [chart("50", FIO2), chart("0.5", FIO2, hours=2), chart("0.5", FIO2, hours=3, valueuom="torr")]
+    assert [c[1] for c in cells(tmp_path, rows)] == [0.5, 0.5, 0.5]
+    assert [c[1] for c in cells(tmp_path, rows, off=["fio2_by_value", "plausible_only"])] == [0.5, 0.005, 0.5]
+
+
+def test_quirk_heights_are_whole_centimetres_rounded_to_even(tmp_path):
+    # 70 inches are 177.8 cm; 61.2204724409 inches are 155.5.
+    rows = [chart("70", HEIGHT_INCH), chart("178.4", HEIGHT_CM, hours=2), chart("12.5", HEIGHT_INCH, hours=3)]
+    assert [c[1] for c in cells(tmp_path, rows, off=["heights_unrounded"])] == [178.0, 178.4, 32.0]
+
+
+def test_quirk_of_texts_at_one_time_the_last_in_their_order_stays(tmp_path):
+    rows = [
+        chart("98"),
+        chart("100"),
+        chart("4 Spontaneously", 184),
+        chart("None", 220739),
+        chart("37", TEMPERATURE_C),
+        chart("4", TEMPERATURE_C),
+    ]
+    texts = {c[2]: c[1] for c in cells(tmp_path, rows, off=["largest_number", "plausible_only"])}
+    assert texts == {"98": 98.0, "None": 0.0, None: 37.0}, "temperatures are numbers to the benchmark too"
+
+
+def test_quirk_in_a_file_of_numbers_alone_they_are_numbers(tmp_path):
+    assert cells(tmp_path, [chart("98"), chart("100")], off=["largest_number"]) == [(1.0, 100.0, "100")]
+    # Any text in an admission of the cohort will do, of whatever item.
+    text = [chart("98"), chart("100"), chart("sinus rhythm", itemid=220048, hours=30)]
+    assert cells(tmp_path, text, off=["largest_number"]) == [(1.0, 98.0, "98")]
+    elsewhere = [chart("98"), chart("100"), chart("sinus rhythm", itemid=220048, hadm_id=99)]
+    assert cells(tmp_path, elsewhere, off=["largest_number"]) == [(1.0, 100.0, "100")]
+
+
+def test_quirk_texts_of_uncleaned_variables_stay_as_they_are(tmp_path):
+    rows = [chart(">60/minute", RESPIRATION), chart("Sometimes", 220739), chart("error", TEMPERATURE_C)]
+    found = cells(tmp_path, rows, off=["numbers_only"])
+    assert [(math.isnan(v), t) for _, v, t in found] == [(True, "Sometimes"), (True, ">60/minute")]
+
+
+@pytest.mark.parametrize("text", ["-7.4", "7.4e0", "+7.4"])
+def test_quirk_a_laboratory_value_with_a_sign_or_exponent_is_none(text, tmp_path):
+    assert cells(tmp_path, labs=[lab(text, 50820)], off=["numbers_only", "plausible_only"]) == []
+
+
+def test_quirk_other_fluids_are_read(tmp_path):
+    assert cells(tmp_path, labs=[lab("120", 51478)]) == []
+    assert cells(tmp_path, labs=[lab("120", 51478)], off=["blood_only"]) == [(1.0, 120.0, None)]
+
+
+def test_quirk_implausible_values_are_kept(tmp_path):
+    assert cells(tmp_path, [chart("999")]) == []
+    assert cells(tmp_path, [chart("999")], off=["plausible_only"]) == [(1.0, 999.0, None)]
+
+
+def test_quirk_what_another_stay_recorded_meanwhile_is_read_too(tmp_path):
+    # Stay 101 recorded at a time when 100 was under way, once at a time of its own, once at one that both have.
+    other = {"hadm_id": 11, "icustay_id": 101}
+    rows = [
+        chart("88", hours=1),
+        chart("90", hours=2),
+        chart("37", TEMPERATURE_C, hours=2, **other),
+        chart("99", hours=3, **other),
+    ]
+    write_raw(tmp_path, "mimic3", "chartevents", rows)
+    write_raw(tmp_path, "mimic3", "labevents", [])
+    own = [(r["stay_id"], r["hours"], r["value"]) for r in read(tmp_path)[0]]
+    assert own == [(100, 1.0, 88.0), (100, 2.0, 90.0)]
+    every = [(r["stay_id"], r["hours"], r["value"]) for r in read(tmp_path, rules=repairs(own_stay_only=False))[0]]
+    # At hour 2 two stays have the time, so the benchmark writes the row of all values twice.
+    twice = [(100, 2.0, 90.0), (100, 2.0, 37.0)]
+    assert sorted(every) == sorted([(100, 1.0, 88.0), *twice, *twice, (100, 3.0, 99.0)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 1)), max_size=30),
+    size=st.integers(1, 7),
+)
+def test_of_rows_that_agree_the_last_stays_wherever_a_batch_ends(rows, size):
+    rows = sorted(rows)
+    table = pa.table({"stay_id": [r[0] for r in rows], "hours": [float(r[1]) for r in rows], "copy": [0] * len(rows),
+                      "variable": pa.array([f"v{r[2]}" for r in rows]).dictionary_encode(),
+                      "value": [float(n) for n in range(len(rows))]})  # fmt: skip
+    kept = [v for b in _without_ties(iter(table.to_batches(max_chunksize=size))) for v in b["value"].to_pylist()]
+    assert kept == list({row: float(n) for n, row in enumerate(rows)}.values())

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 from step_script import left_over, run_step, write_step
@@ -13,6 +14,7 @@ from clinragen.kernel import step
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import read_record
 from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.tables.schema import Column, Table
 
 
 class Settings(BaseModel):
@@ -112,14 +114,17 @@ def test_the_record_tells_where_an_output_comes_from(tmp_path):
     assert record["stand_ins"] == [] and record["wall_seconds"] >= 0 and record["hardware"]["cpus"] >= 1
 
 
-def test_the_record_counts_the_rows_of_a_parquet_output(tmp_path):
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_the_record_counts_the_rows_of_a_table(suffix, tmp_path):
+    table = Table("toy", (Column("a", pa.int64(), "number"),))
 
     def toy(out: Out) -> None:
-        pq.write_table(pa.table({"a": [1, 2, 3]}), out.path)
+        with table.writer(out.path) as writer:
+            writer.write(pa.table({"a": [1, 2]}))
+            writer.write(pa.table({"a": [3]}))
 
-    run(toy, ["--out", str(tmp_path / "o.parquet")])
-    assert read_record(tmp_path / "o.parquet")["output"]["rows"] == 3
+    run(toy, ["--out", str(tmp_path / f"o{suffix}")])
+    assert read_record(tmp_path / f"o{suffix}")["output"]["rows"] == 3
 
 
 def test_the_seed_reaches_the_generators(tmp_path):

@@ -1,6 +1,7 @@
 """Samples as the student reads them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -37,39 +38,75 @@ def test_a_long_series_is_cut_at_the_end():
 
 @pytest.mark.parametrize(("part", "count"), [("train", 16), ("validation", 4), ("test", 5)])
 def test_only_the_part_that_is_asked_for_in_the_order_of_stays(tables, part, count):
-    samples = read_samples(files(tables), part, STEPS)
+    samples = read_samples(files(tables), part)
     stays = [s.stay_id for s in samples]
     first = {"train": 1000, "validation": 984, "test": 980}[part]
     assert stays == sorted(range(first, first - count, -1))
-    assert all(s.series.shape == (STEPS, CHANNELS) and s.series.dtype == np.float32 for s in samples)
+    assert all(s.series.shape[1] == CHANNELS and s.series.dtype == np.float32 for s in samples)
+    assert len({len(s.series) for s in samples}) > 1
 
 
 def test_values_lie_step_by_step(tmp_path, tables):
     rows = [{"stay_id": 1000, "steps": 2, "values": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "measured": [True] * 6}]
-    SERIES.write(pa.Table.from_pylist(rows, SERIES.schema), tmp_path / "series.parquet")
+    SERIES.write(pa.Table.from_pylist(rows, SERIES.schema), tmp_path / "series.arrow")
     alone = [{"stay_id": 1000, "subject_id": 1000, "hadm_id": 1000, "part": "train"}]
     SAMPLES.write(pa.Table.from_pylist(alone, SAMPLES.schema), tmp_path / "samples.parquet")
-    changed = {name: tmp_path / f"{name}.parquet" for name in ("series", "samples")}
-    (found,) = read_samples(replace(files(tables), **changed), "train", 8)
-    assert found.series[:2].tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert channels_of(tmp_path / "series.parquet") == CHANNELS
+    used = replace(files(tables), samples=tmp_path / "samples.parquet", series=[tmp_path / "series.arrow"])
+    (found,) = read_samples(used, "train")
+    assert found.series.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert channels_of(used.series) == CHANNELS
+
+
+def test_series_stay_in_the_mapped_file_until_a_batch_is_made(tmp_path, tables):
+    """Of four times 2 MB nothing is in memory but the batch."""
+    steps, parts = 5_000, {"train": [1000, 999], "validation": [984, 983]}
+    for part, stays in parts.items():
+        with SERIES.writer(tmp_path / f"{part}.arrow") as out:
+            for stay in stays:
+                row = {"stay_id": [stay], "steps": [steps], "measured": [[True] * steps * 100]}
+                out.write(pa.table(row | {"values": pa.array([np.full(steps * 100, stay, np.float32)])}))
+    rows = [{"stay_id": s, "subject_id": s, "hadm_id": s, "part": p} for p, stays in parts.items() for s in stays]
+    SAMPLES.write(pa.Table.from_pylist(rows, SAMPLES.schema), tmp_path / "samples.parquet")
+    series = [tmp_path / f"{part}.arrow" for part in parts]
+    used = replace(files(tables), samples=tmp_path / "samples.parquet", series=series)
+    before = pa.total_allocated_bytes()
+    samples = [s for part in parts for s in read_samples(used, part)]
+    assert pa.total_allocated_bytes() - before < 1e5
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    mapped = [[int(end, 16) for end in line.split()[0].split("-")] for line in maps if line.endswith(".arrow")]
+    for sample in samples:
+        assert not sample.series.flags.owndata and (sample.series == sample.stay_id).all()
+        first = sample.series.ctypes.data
+        assert any(low <= first and first + sample.series.nbytes <= high for low, high in mapped)
+    batch = Collator(tokenizer(), 10)(encode(samples, tokenizer(), TEXTS))["series"]
+    assert batch.shape == (4, 10, 100) and batch[:, -1, 0].tolist() == [999, 1000, 983, 984]
+
+
+def test_a_batch_of_series_of_all_lengths_is_padded_when_it_is_made(tables):
+    samples = read_samples(files(tables), "train")
+    assert {len(s.series) > STEPS for s in samples} == {True, False}
+    found = Collator(tokenizer(), STEPS)(encode(samples, tokenizer(), TEXTS))["series"]
+    assert found.shape == (len(samples), STEPS, CHANNELS)
+    for sample, row in zip(samples, found.numpy(), strict=True):
+        kept = min(len(sample.series), STEPS)
+        assert (row[:kept] == sample.series[:kept]).all() and (row[kept:] == sample.series[-1]).all()
 
 
 def test_targets_of_phases_1_and_3_hold_all_parts(tables):
-    found = read_samples(files(tables), "train", STEPS)[-1]
+    found = read_samples(files(tables), "train")[-1]
     assert found.stay_id == 1000 and found.phenotypes == ["Shock"]
     note, lab = "Based on the medical notes, pressor fluids cold.", "Lab test shows level 2.0."
     assert found.target == f"Diagnoses: Shock. Note rationale: {note} Lab rationale: {lab}"
 
 
 def test_targets_of_phase_2_lack_the_note_rationale(tables):
-    found = read_samples(files(tables), "train", STEPS, with_note_rationale=False)[-1]
+    found = read_samples(files(tables), "train", with_note_rationale=False)[-1]
     assert found.target == "Diagnoses: Shock. Lab rationale: Lab test shows level 2.0."
 
 
 @pytest.mark.parametrize("with_note_rationale", [True, False])
 def test_without_rationales_targets_are_diagnoses_alone(tables, with_note_rationale):
-    found = read_samples(files(tables, with_rationales=False), "train", STEPS, with_note_rationale)[-1]
+    found = read_samples(files(tables, with_rationales=False), "train", with_note_rationale)[-1]
     assert found.target == "Diagnoses: Shock."
 
 
@@ -86,7 +123,7 @@ def test_long_notes_and_targets_are_cut_at_the_end():
 
 def test_a_batch_is_padded_to_its_longest_sample():
     rows = encode([sample("cold"), sample("pressor fluids cold", "Diagnoses: no disease.")], tokenizer(), TEXTS)
-    found = Collator(tokenizer())(rows)
+    found = Collator(tokenizer(), STEPS)(rows)
     lengths = [len(r["input_ids"]) for r in rows]
     assert found["input_ids"].shape == found["attention_mask"].shape == (2, max(lengths))
     assert found["attention_mask"].sum(1).tolist() == lengths
@@ -100,14 +137,14 @@ def test_the_vocabulary_is_read(tables):
 
 
 def test_what_is_not_read_is_in_no_batch(tables):
-    notes, labs = replace(files(tables), series=None), replace(files(tables), courses=None)
+    notes, labs = replace(files(tables), series=[]), replace(files(tables), courses=None)
     for used, steps, present in ((notes, None, {"input_ids", "attention_mask"}), (labs, STEPS, {"series"})):
-        rows = encode(read_samples(used, "test", steps), tokenizer(), TEXTS)
-        assert set(Collator(tokenizer())(rows)) == present | {"labels"}
+        rows = encode(read_samples(used, "test"), tokenizer(), TEXTS)
+        assert set(Collator(tokenizer(), steps)(rows)) == present | {"labels"}
 
 
 def test_a_stay_without_rationale_is_an_error_not_a_shorter_target(tables, tmp_path):
     RATIONALES.write(pa.Table.from_pylist([], RATIONALES.schema), tmp_path / "notes.parquet")
     used = replace(files(tables), rationales=[tmp_path / "notes.parquet", tables / "labs.parquet"])
     with pytest.raises(KeyError):
-        read_samples(used, "train", STEPS)
+        read_samples(used, "train")

@@ -73,7 +73,7 @@ def toy(*rows: tuple) -> pa.Table:
 ONE = (1, "a", None, 0.5, 3)
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
 @settings(max_examples=150, deadline=None)
 @given(rows=ROWS)
 def test_what_is_written_is_what_is_read(suffix, rows, tmp_path_factory):
@@ -83,7 +83,7 @@ def test_what_is_written_is_what_is_read(suffix, rows, tmp_path_factory):
     assert TABLE.read(path).to_pylist() == table.to_pylist()
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
 def test_a_table_of_several_megabytes_keeps_texts_of_several_lines(suffix, tmp_path):
     text = 'line one, "quoted"\nline two\n\n' * 60
     table = toy(*((i, text + str(i), None, None, None) for i in range(3000)))
@@ -161,6 +161,9 @@ GARBAGE = {
     "no-start.parquet": lambda whole: whole[len(whole) // 2 :],
     "bad-footer.parquet": lambda whole: whole[:-200] + b"\xff" * 192 + whole[-8:],
     "bad-body.parquet": lambda whole: whole[:4] + b"\xff" * 400 + whole[404:],
+    "empty.arrow": lambda whole: b"",
+    "text.arrow": lambda whole: b"hello",
+    "parquet.arrow": lambda whole: whole,
     "empty.csv": lambda whole: b"",
     "header.csv": lambda whole: b"id,text\n1,a\n",
     "ragged.csv": lambda whole: b"id,text,remark,value,small\n1,a\n",
@@ -187,6 +190,15 @@ def test_every_declared_table_can_be_written_empty_and_explains_its_columns(tabl
     assert table.read(tmp_path / "t.parquet").num_rows == 0
 
 
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_a_cut_arrow_file_is_told_by_its_name(kept, tmp_path):
+    path = tmp_path / "cut.arrow"
+    TABLE.write(toy(*((i, "text", None, i / 7, i) for i in range(500))), path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    with pytest.raises(UserError, match=r"cut\.arrow: not a readable toy table"):
+        TABLE.read(path)
+
+
 def test_names_of_tables_are_unique():
     assert package and len({t.name for t in ALL}) == len(ALL) > 15
 
@@ -194,12 +206,12 @@ def test_names_of_tables_are_unique():
 def test_times_survive_both_formats(tmp_path):
     table = Table("times", (Column("id", pa.int64(), "row"), Column("at", extract.TIME, "a time", nullable=True)))
     rows = pa.table({"id": [1, 2], "at": pa.array([dt.datetime(2164, 10, 23, 21, 10, 15), None], extract.TIME)})
-    for suffix in (".parquet", ".csv"):
+    for suffix in (".parquet", ".csv", ".arrow"):
         table.write(rows, tmp_path / f"t{suffix}")
         assert table.read(tmp_path / f"t{suffix}").to_pylist() == rows.to_pylist()
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
 def test_chosen_columns_keep_the_checks_that_concern_them(suffix, tmp_path):
     path = tmp_path / f"t{suffix}"
     TABLE.write(toy(ONE, (2, "b", None, None, None)), path)
@@ -213,3 +225,92 @@ def test_a_key_that_is_read_is_checked_and_one_that_is_not_is_not(tmp_path):
     with pytest.raises(UserError, match="1 values of id occur twice"):
         TABLE.read(path, columns=("id", "text"))
     assert TABLE.read(path, columns=("text",)).num_rows == 2
+
+
+def test_columns_of_an_arrow_file_are_views_into_the_mapped_file(tmp_path):
+    path = tmp_path / "t.arrow"
+    table = Table(
+        "wide", (Column("id", pa.int64(), "row"), Column("values", pa.list_(pa.float32()), "numbers")), ("id",)
+    )
+    table.write(pa.table({"id": [1, 2], "values": pa.array([[0.5] * 500_000] * 2, pa.list_(pa.float32()))}), path)
+    before = pa.total_allocated_bytes()
+    found = table.read(path)
+    assert pa.total_allocated_bytes() - before < 10_000 and found["values"].nbytes > 4_000_000
+    view = found["values"].chunk(0).values.to_numpy()
+    assert not view.flags.writeable and view.sum() == 500_000
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+@settings(max_examples=50, deadline=None)
+@given(rows=ROWS, cuts=st.lists(st.integers(0, 8), max_size=3).map(sorted))
+def test_pieces_make_the_same_table(suffix, rows, cuts, tmp_path_factory):
+    path, table = tmp_path_factory.mktemp("pieces") / f"t{suffix}", toy(*rows)
+    with TABLE.writer(path) as out:
+        for start, end in zip([0, *cuts], [*cuts, 8], strict=True):
+            out.write(table.slice(start, end - start))
+    assert TABLE.read(path).to_pylist() == table.to_pylist()
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_a_piece_may_be_a_batch_and_its_columns_in_any_order(suffix, tmp_path):
+    with TABLE.writer(tmp_path / f"t{suffix}") as out:
+        for batch in toy(ONE, (2, "b", "c", None, None)).select(TABLE.schema.names[::-1]).to_batches(max_chunksize=1):
+            out.write(batch)
+    assert TABLE.read(tmp_path / f"t{suffix}")["id"].to_pylist() == [1, 2]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_no_piece_makes_an_empty_table(suffix, tmp_path):
+    with TABLE.writer(tmp_path / f"t{suffix}"):
+        pass
+    assert TABLE.read(tmp_path / f"t{suffix}").schema.names == TABLE.schema.names
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+@pytest.mark.parametrize(("broken", "message"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_piece_that_does_not_fit_is_an_error(suffix, broken, message, tmp_path):
+    with pytest.raises(UserError, match=message), TABLE.writer(tmp_path / f"t{suffix}") as out:
+        out.write(toy((2, "b", None, None, None)))
+        out.write(broken(toy(ONE)))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_a_key_that_two_pieces_share_is_an_error(suffix, tmp_path):
+    with pytest.raises(UserError, match="1 values of id occur twice"), TABLE.writer(tmp_path / f"t{suffix}") as out:
+        out.write(toy(ONE))
+        out.write(toy(ONE))
+
+
+def test_what_stops_the_writing_is_what_is_told(tmp_path):
+    with pytest.raises(ZeroDivisionError), TABLE.writer(tmp_path / "t.parquet") as out:
+        out.write(toy(ONE))
+        out.write(toy(ONE))
+        raise ZeroDivisionError
+
+
+def test_pieces_may_have_different_dictionaries(tmp_path):
+    path = tmp_path / "events.parquet"
+    with extract.EVENTS.writer(path) as out:
+        for name in ("pH", "Glucose"):
+            rows = [{"stay_id": 1, "hours": 1.0, "variable": name, "value": 7.0}]
+            out.write(pa.Table.from_pylist(rows).cast(extract.EVENTS.schema))
+    assert extract.EVENTS.read(path)["variable"].to_pylist() == ["pH", "Glucose"]
+    column = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    assert column.compression == "ZSTD"
+
+
+def test_batches_hold_the_chosen_columns_and_are_checked(tmp_path):
+    path = tmp_path / "t.parquet"
+    TABLE.write(toy(*((i, "a", None, None, None) for i in range(5))), path)
+    found = list(TABLE.read_batches(path, ("text", "id"), rows=2))
+    assert [b["id"].to_pylist() for b in found] == [[0, 1], [2, 3], [4]] and found[0].schema.names == ["id", "text"]
+    with pytest.raises(UserError, match=r"t.parquet: table other lacks columns \['count'\]"):
+        list(Table("other", (Column("count", pa.int64(), "count"),)).read_batches(path, ("count",)))
+
+
+@pytest.mark.parametrize("name", [n for n in GARBAGE if n.endswith(".parquet")])
+def test_batches_of_garbage_are_told_by_the_name_of_the_file(name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(GARBAGE[name](parquet_bytes(tmp_path)))
+    with pytest.raises(UserError, match=name):
+        list(TABLE.read_batches(path, TABLE.schema.names))

@@ -5,7 +5,7 @@ import os
 import pytest
 from runs import copy_of_checkout, jobs, overlay, snakemake, succeeded
 
-TARGETS = ["results/demo/mimic3/rationale/labs.parquet", "results/demo/mimic3/benchmark/series.parquet"]
+TARGETS = ["results/demo/mimic3/rationale/labs.parquet", "results/demo/mimic3/benchmark/series_train.arrow"]
 AFTER_EVENTS = {"benchmark_samples", "benchmark_series", "benchmark_captions", "rationale_notes", "rationale_labs"}
 
 
@@ -53,7 +53,7 @@ def change(checkout):
          {"benchmark_captions", "rationale_labs"}),
         ("scripts/clinragen/benchmark/series.py", "1e-7", "1e-8", {"benchmark_series"}),
         ("scripts/clinragen/extract/events.py", "0.453592", "0.4536", {"extract_events"} | AFTER_EVENTS),
-        ("scripts/benchmark_series.py", "make_series(SAMPLES", "(make_series)(SAMPLES", set()),
+        ("scripts/benchmark_series.py", "cut(SAMPLES", "(cut)(SAMPLES", set()),
         ("scripts/clinragen/kernel/step.py", "done in", "finished in", set()),
         ("scripts/clinragen/evaluate/scores.py", "zero_division=0", "zero_division=1", set()),
         ("small.yaml", "patients: 40", "patients: 40\\nbenchmark: {captions: {fence_multiplier: 2.0}}",

@@ -25,7 +25,7 @@ def test_jobs_run_on_the_cluster_those_with_a_gpu_on_its_partition(tmp_path):
     quick = ("--slurm-init-seconds-before-status-checks", "2", "--slurm-logdir", tmp_path / "slurm-logs")
     # What is made before training runs here: a cluster of two cores would take minutes for seconds of work.
     local = ("--configfile", "config/demo.yaml", tree, "--cores", "2", "--quiet", "all")
-    before = [results / f"mimic3/benchmark/{f}.parquet" for f in ("samples", "series", "labels", "courses")]
+    before = [results / f"mimic3/benchmark/{f}.parquet" for f in ("samples", "labels", "courses")]
     succeeded(snakemake(*local, "--", *before, results / "backbones/flan-t5-small"))
     labels = results / "mimic3/benchmark/labels.parquet"
     labels.unlink()

@@ -71,9 +71,7 @@ def label_stays(diagnoses: pa.Table, phenotypes: list[str], groups: dict[tuple[s
     return pa.table({"stay_id": list(rows), "phenotypes": list(rows.values())}, schema=LABELS.schema)
 
 
-def list_unlabelled(
-    diagnoses: pa.Table, stays: pa.Table, groups: dict[tuple[str, int], set[str]]
-) -> pa.Table:
+def list_unlabelled(diagnoses: pa.Table, stays: pa.Table, groups: dict[tuple[str, int], set[str]]) -> pa.Table:
     """Codes that bring no phenotype, the most frequent first (UNLABELLED_CODES); rare ones in one row together."""
     patient_of = dict(zip(stays["stay_id"].to_pylist(), stays["subject_id"].to_pylist(), strict=True))
     found: dict[tuple[str, int], set[int]] = defaultdict(set)

@@ -13,14 +13,12 @@ def codes_of(variables: pa.DictionaryArray, names: list[str]) -> np.ndarray:
     return lookup[variables.indices.to_numpy()]
 
 
-def all_codes(variables: pa.ChunkedArray, names: list[str]) -> np.ndarray:
-    """The same for a whole column, whose chunks may have different dictionaries."""
-    return np.concatenate([np.empty(0, np.int8), *(codes_of(chunk, names) for chunk in variables.chunks)])
-
-
 def batches(events: pa.Table, names: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Stay, code of the variable and value of the events of these variables, a million rows or fewer at a time."""
+    """Stay, code of the variable and value of the events of these variables, a million rows or fewer at a time.
+
+    Events whose value is no number are left out: nothing was measured.
+    """
     for batch in events.select(["stay_id", "variable", "value"]).to_batches(max_chunksize=1_000_000):
-        codes = codes_of(batch["variable"], names)
-        known = codes >= 0
-        yield batch["stay_id"].to_numpy()[known], codes[known], batch["value"].to_numpy()[known]
+        codes, values = codes_of(batch["variable"], names), batch["value"].to_numpy()
+        known = (codes >= 0) & ~np.isnan(values)
+        yield batch["stay_id"].to_numpy()[known], codes[known], values[known]

@@ -1,15 +1,47 @@
-"""Regular series from irregular events: bins, gaps filled, scaled by the training part."""
+"""Regular series from irregular events: bins, gaps filled, scaled by the training part.
+
+Stays are worked on in blocks, all bins of a block at once: only a few numbers per stay are kept in memory, and no
+result depends on where the blocks end.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from clinragen.benchmark.measured import all_codes
+from clinragen.benchmark.measured import codes_of
 from clinragen.config.benchmark import Series
+from clinragen.kernel.errors import UserError
 from clinragen.kernel.progress import progress
 from clinragen.registry.variables import Variable
 from clinragen.tables.benchmark import SCALES, SERIES
+from clinragen.tables.extract import EVENTS
+
+# Bins of a block: enough to work on many stays at once, few enough for the processor's cache.
+BINS = 50_000
+# Stays, hours, channels and values of some events, in the order of EVENTS.
+Events = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Stays, ascending, whose bins stand one below the other: `steps` says how many each has."""
+
+    stays: np.ndarray
+    steps: np.ndarray
+    parts: np.ndarray
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First bin of each stay."""
+        return np.cumsum(self.steps) - self.steps
+
+    def only(self, part: str) -> "Block":
+        """The stays of a part; there may be none."""
+        chosen = self.parts == part
+        return Block(self.stays[chosen], self.steps[chosen], self.parts[chosen])
 
 
 def steps_of(los_hours: float, settings: Series) -> int:
@@ -17,99 +49,122 @@ def steps_of(los_hours: float, settings: Series) -> int:
     return max(1, min(settings.max_steps, int(los_hours / settings.step_hours + 1 - 1e-6)))
 
 
-def bin_events(
-    hours: np.ndarray, channels: np.ndarray, values: np.ndarray, steps: int, width: float, n: int
-) -> np.ndarray:
-    """Array [steps, n] of the last value per bin and channel, NaN where there is none.
+def cut(samples: pa.Table, stays: pa.Table, settings: Series, bins: int = BINS) -> list[Block]:
+    """The samples in blocks of about so many bins, at least one stay each."""
+    los = dict(zip(stays["stay_id"].to_pylist(), stays["los_hours"].to_pylist(), strict=True))
+    ids = samples["stay_id"].to_numpy()
+    steps = np.array([steps_of(los[stay], settings) for stay in ids.tolist()], dtype=np.int64)
+    order = np.argsort(ids)
+    columns = (ids[order], steps[order], samples["part"].to_numpy()[order])
+    borders = np.flatnonzero(np.diff((np.cumsum(columns[1]) - 1) // bins)) + 1
+    return [Block(*pieces) for pieces in zip(*(np.split(c, borders) for c in columns), strict=True) if len(pieces[0])]
 
-    `hours` must ascend. A value exactly on a border belongs to the earlier bin; one beyond the last
-    bin is left out.
+
+def bin_events(grid: np.ndarray, block: Block, events: Events, width: float) -> None:
+    """Write into `grid` [bins of the block, channels] the last value per bin and channel.
+
+    A value exactly on a border belongs to the earlier bin. Left out are values beyond the last bin, of other stays
+    and of other variables (channel -1), and those that are no number.
     """
-    grid = np.full((steps, n), np.nan)
-    bins = np.maximum((hours / width - 1e-6).astype(int), 0)
-    inside = bins < steps
+    stay_ids, hours, channels, values = events
+    rows = np.minimum(np.searchsorted(block.stays, stay_ids), len(block.stays) - 1)
+    bins = np.maximum((hours / width - 1e-6).astype(np.int64), 0)
+    inside = (block.stays[rows] == stay_ids) & (bins < block.steps[rows]) & (channels >= 0) & ~np.isnan(values)
     # Later events overwrite earlier ones of the same bin.
-    grid[bins[inside], channels[inside]] = values[inside]
-    return grid
+    grid[(block.starts[rows] + bins)[inside], channels[inside]] = values[inside]
 
 
-def fill(grid: np.ndarray, normal: np.ndarray, method: str) -> np.ndarray:
-    """Array [steps, channels] without gaps.
+def fill(grid: np.ndarray, block: Block, normal: np.ndarray, method: str) -> np.ndarray:
+    """Array [bins of the block, channels] without gaps.
 
-    nearest: from the nearest measured bin, ties from the past. previous: from the last measured one,
+    nearest: from the nearest measured bin of the stay, ties from the past. previous: from the last measured one,
     before the first the normal value. A channel that was never measured is normal throughout.
     """
-    steps = len(grid)
-    positions = np.arange(steps)
-    filled = np.empty_like(grid)
-    for channel in range(grid.shape[1]):
-        known = np.flatnonzero(~np.isnan(grid[:, channel]))
-        if known.size == 0:
-            filled[:, channel] = normal[channel]
-            continue
-        after = np.searchsorted(known, positions)
-        left = known[np.maximum(after - 1, 0)]
-        right = known[np.minimum(after, known.size - 1)]
-        if method == "previous":
-            source = np.where(right == positions, positions, left)
-            filled[:, channel] = np.where(positions < known[0], normal[channel], grid[source, channel])
-        else:
-            to_left = np.where(left <= positions, positions - left, steps)
-            to_right = np.where(right >= positions, right - positions, steps)
-            filled[:, channel] = grid[np.where(to_left <= to_right, left, right), channel]
-    return filled
+    known, bins = ~np.isnan(grid), len(grid)
+    here = np.arange(bins, dtype=np.int32)[:, None]
+    start = np.repeat(block.starts, block.steps)[:, None]
+    # The measured bin before each bin or in it; one of an earlier stay is none.
+    left = np.maximum.accumulate(np.where(known, here, -1), axis=0)
+    source, found = left, left >= start
+    if method == "nearest":
+        end = np.repeat(block.starts + block.steps, block.steps)[:, None]
+        right = np.minimum.accumulate(np.where(known, here, bins)[::-1], axis=0)[::-1]
+        follows = right < end
+        source = np.where(follows & (~found | (right - here < here - left)), right, left)
+        found = found | follows
+    return np.where(found, np.take_along_axis(grid, source, axis=0), normal)
+
+
+def find_scales(events: Path, blocks: list[Block], variables: list[Variable], settings: Series) -> pa.Table:
+    """Mean and deviation over the measured bins of the training part (SCALES); normal value and 1 of too few.
+
+    The bins of a stay are summed first, then those of all stays (Chan et al., 1979): accurate, and the same whatever
+    the blocks.
+    """
+    names, normal = [v.name for v in variables], np.array([v.normal for v in variables])
+    nothing = np.zeros((0, len(names)))
+    counts, means, squares = [nothing], [nothing], [nothing]
+    training = [block for block in (b.only("train") for b in blocks) if len(block.stays)]
+    for block, grid in _grids(events, training, names, settings, "training stays"):
+        known = ~np.isnan(grid)
+        counts.append(_sums(known.astype(float), block))
+        means.append(_sums(np.where(known, grid, 0), block) / np.maximum(counts[-1], 1))
+        squares.append(_sums(np.where(known, grid - np.repeat(means[-1], block.steps, axis=0), 0) ** 2, block))
+    count, mean_of_stay = np.concatenate(counts), np.concatenate(means)
+    total = count.sum(axis=0)
+    enough = total > 1
+    mean = np.where(enough, (count * mean_of_stay).sum(axis=0) / np.maximum(total, 1), normal)
+    square = np.concatenate(squares).sum(axis=0) + (count * (mean_of_stay - mean) ** 2).sum(axis=0)
+    deviation = np.where(enough, np.maximum(np.sqrt(square / np.maximum(total - 1, 1)), 1e-7), 1.0)
+    return pa.table({"variable": names, "mean": mean, "deviation": deviation, "normal": normal}, schema=SCALES.schema)
 
 
 def make_series(
-    samples: pa.Table, stays: pa.Table, events: pa.Table, variables: list[Variable], settings: Series
-) -> tuple[pa.Table, pa.Table]:
-    """Series of every sample (SERIES), scaled by mean and deviation of the training part (SCALES)."""
-    names = [v.name for v in variables]
-    normal = np.array([v.normal for v in variables])
-    los = dict(zip(stays["stay_id"].to_pylist(), stays["los_hours"].to_pylist(), strict=True))
-    grids = {
-        stay: bin_events(*arrays, steps_of(los[stay], settings), settings.step_hours, len(names))
-        for stay, arrays in progress(_per_stay(events, samples, names), "binned stays", samples.num_rows)
-    }
-    parts = zip(samples["stay_id"].to_pylist(), samples["part"].to_pylist(), strict=True)
-    training = [grids[stay] for stay, part in parts if part == "train"]
-    mean, deviation = _scales(training, normal)
-    rows = []
-    for stay in progress(samples["stay_id"].to_pylist(), "filled stays"):
-        scaled = (fill(grids[stay], normal, settings.fill) - mean) / deviation
-        rows.append(
-            {
-                "stay_id": stay,
-                "steps": len(scaled),
-                "values": scaled.astype(np.float32).ravel(),
-                "measured": ~np.isnan(grids[stay]).ravel(),
-            }
-        )
-    scales = {"variable": names, "mean": mean, "deviation": deviation, "normal": normal}
-    return pa.Table.from_pylist(rows, schema=SERIES.schema), pa.table(scales, schema=SCALES.schema)
+    events: Path, blocks: list[Block], scales: pa.Table, settings: Series
+) -> Iterator[tuple[str, pa.Table]]:
+    """The scaled series of all stays: part and some of its rows (SERIES), stays ascending."""
+    mean, deviation, normal = (scales[name].to_numpy() for name in ("mean", "deviation", "normal"))
+    for block, grid in _grids(events, blocks, scales["variable"].to_pylist(), settings, "stays"):
+        values = ((fill(grid, block, normal, settings.fill) - mean) / deviation).astype(np.float32)
+        for part in np.unique(block.parts):
+            chosen = block.parts == part
+            rows, steps = np.repeat(chosen, block.steps), block.steps[chosen]
+            offsets = np.append(0, np.cumsum(steps)) * grid.shape[1]
+            flat = {"values": values[rows].ravel(), "measured": ~np.isnan(grid[rows]).ravel()}
+            lists = {k: pa.ListArray.from_arrays(offsets.astype(np.int32), v) for k, v in flat.items()}
+            yield part, pa.table({"stay_id": block.stays[chosen], "steps": steps} | lists).cast(SERIES.schema)
 
 
-def _scales(grids: list[np.ndarray], normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of the measured bins; the normal value and 1 where there are too few."""
-    values = np.concatenate(grids) if grids else np.empty((0, len(normal)))
-    counts = (~np.isnan(values)).sum(axis=0)
-    mean, deviation = normal.astype(float).copy(), np.ones(len(normal))
-    for channel in np.flatnonzero(counts > 1):
-        mean[channel] = np.nanmean(values[:, channel])
-        deviation[channel] = max(np.nanstd(values[:, channel], ddof=1), 1e-7)
-    return mean, deviation
+def _sums(bins: np.ndarray, block: Block) -> np.ndarray:
+    return np.add.reduceat(bins, block.starts, axis=0)
 
 
-def _per_stay(
-    events: pa.Table, samples: pa.Table, names: list[str]
-) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray]]]:
-    """Each sample with its hours, channel numbers and values, ascending in time (the order of EVENTS)."""
-    channels = all_codes(events["variable"], names)
-    stay_ids, hours, values = (events[name].to_numpy() for name in ("stay_id", "hours", "value"))
-    wanted = np.array(samples["stay_id"].to_pylist(), dtype=np.int64)
-    starts = np.searchsorted(stay_ids, wanted, side="left")
-    ends = np.searchsorted(stay_ids, wanted, side="right")
-    for stay, a, b in zip(wanted.tolist(), starts, ends, strict=True):
-        # Other variables are left out stay by stay: a second copy of all events is large.
-        known = channels[a:b] >= 0
-        yield stay, (hours[a:b][known], channels[a:b][known], values[a:b][known])
+def _grids(
+    events: Path, blocks: list[Block], names: list[str], settings: Series, what: str
+) -> Iterator[tuple[Block, np.ndarray]]:
+    """Each block with its values [bins, channels], NaN where nothing was measured, in one pass over the events."""
+    source = _read(events, names)
+    piece = next(source, None)
+    for block in progress(blocks, f"blocks of {what}"):
+        grid = np.full((block.steps.sum(), len(names)), np.nan)
+        while piece is not None:
+            end = np.searchsorted(piece[0], block.stays[-1], side="right")
+            bin_events(grid, block, tuple(column[:end] for column in piece), settings.step_hours)
+            piece = tuple(column[end:] for column in piece)
+            if len(piece[0]):
+                # What is left belongs to later blocks.
+                break
+            piece = next(source, None)
+        yield block, grid
+
+
+def _read(events: Path, names: list[str]) -> Iterator[Events]:
+    """The events piece by piece; UserError where they do not ascend by stay and time."""
+    last = (-np.inf, -np.inf)
+    for batch in EVENTS.read_batches(events, ("stay_id", "hours", "variable", "value")):
+        stay_ids, hours, values = (batch[name].to_numpy() for name in ("stay_id", "hours", "value"))
+        later = (np.diff(stay_ids) > 0) | ((np.diff(stay_ids) == 0) & (np.diff(hours) >= 0))
+        if len(batch) and not ((stay_ids[0], hours[0]) >= last and later.all()):
+            raise UserError(f"{events}: events do not ascend by stay and time; make the file anew")
+        last = (stay_ids[-1], hours[-1]) if len(batch) else last
+        yield stay_ids, hours, codes_of(batch["variable"], names), values

@@ -65,9 +65,7 @@ def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa
     subjects = {r["subject_id"] for r in rows}
     tests, validations = [*map(read_list, lists), None, None][:2]
     parts = (
-        split_subjects(subjects, settings)
-        if tests is None
-        else split_by_lists(subjects, tests, validations, settings)
+        split_subjects(subjects, settings) if tests is None else split_by_lists(subjects, tests, validations, settings)
     )
     groups = [(f"{part} part", [r for r in rows if parts[r["subject_id"]] == part]) for part in PARTS]
     if tests is not None:

@@ -18,11 +18,11 @@ def predict(checkpoint: Path, files: Files, phenotypes: list[str], decoding: Dec
     device = "cuda" if torch.cuda.is_available() else "cpu"
     student = Student.load(checkpoint).to(device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
-    samples = read_samples(files, "test", student.shape.steps if student.shape else None)
+    samples = read_samples(files, "test")
     encoded = encode(samples, tokenizer, student.texts)
     # Like lengths together: less padding, the same outputs.
     order = sorted(range(len(samples)), key=lambda i: len(encoded[i]["input_ids"]))
-    collate = Collator(tokenizer)
+    collate = Collator(tokenizer, student.shape.steps if student.shape else None)
     texts: dict[int, str] = {}
     for start in progress(range(0, len(order), size), "batches decoded"):
         chosen = order[start : start + size]

@@ -177,7 +177,7 @@ def _clean(raw: RawTables, rules: Events) -> None:
                         {"" if rules.numbers_only else unsigned}
                         ELSE CASE conversion {values} ELSE number END END AS value,
                    CASE WHEN variable IN ({_quoted(as_they_stand)}) THEN text END AS kept_text,
-                   value BETWEEN low AND high AS plausible
+                   coalesce(value BETWEEN low AND high, true) AS plausible
             FROM (SELECT *, CASE WHEN categorical THEN 0 {which} ELSE 0 END AS conversion
                   FROM (SELECT p.*, v.*, l.score, concat(i.label, ' ', coalesce(p.unit, i.unit)) AS words,
                                CASE WHEN isfinite(TRY_CAST(p.text AS DOUBLE)) THEN TRY_CAST(p.text AS DOUBLE) END AS number,

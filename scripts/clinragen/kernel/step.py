@@ -240,9 +240,15 @@ def _seed(seed: int) -> None:
 
 
 def _rows(path: Path) -> int | None:
-    """Rows of a Parquet file, told by its name, without reading its columns."""
-    if not path.name.endswith(".parquet"):
-        return None
-    import pyarrow.parquet
+    """Rows of a Parquet or Arrow file, told by its name, without reading its columns."""
+    if path.name.endswith(".parquet"):
+        import pyarrow.parquet
 
-    return pyarrow.parquet.read_metadata(path).num_rows
+        return pyarrow.parquet.read_metadata(path).num_rows
+    if path.name.endswith(".arrow"):
+        import pyarrow as pa
+        import pyarrow.ipc
+
+        with pa.memory_map(str(path)) as file:
+            return pa.ipc.open_file(file).read_all().num_rows
+    return None

@@ -1,4 +1,7 @@
-"""Samples as the student reads them: note tokens, target tokens, series of fixed length."""
+"""Samples as the student reads them: note tokens, target tokens, series.
+
+Series stay in their mapped files; only those of one batch are copied, and there padded to one length.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,21 +24,22 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Files:
-    """Tables that make up the samples; a modality that is not read is None.
+    """Tables that make up the samples; notes that are not read are None, series that are not read no files.
 
-    `rationales` are R^m and R^t, or none of them: the targets are diagnoses alone.
+    `series` are those of all parts that are read. `rationales` are R^m and R^t, or none of them: the targets are
+    diagnoses alone.
     """
 
     samples: Path
     labels: Path
     courses: Path | None
-    series: Path | None
+    series: list[Path]
     rationales: list[Path]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One stay: its note and its series [steps, channels] as far as they are read, target, phenotypes."""
+    """One stay: its note and its series [its steps, channels] as far as they are read, target, phenotypes."""
 
     stay_id: int
     note: str | None
@@ -49,15 +53,15 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def read_samples(files: Files, part: str, steps: int | None, with_note_rationale: bool = True) -> list[Sample]:
-    """Samples of a part, by stay; series are padded with their last row to `steps` (ambiguity 7).
+def read_samples(files: Files, part: str, with_note_rationale: bool = True) -> list[Sample]:
+    """Samples of a part, by stay; their series are views into the mapped files.
 
     Without `with_note_rationale` the targets hold D and R^t alone, as phase 2 asks.
     """
     stays = sorted(r["stay_id"] for r in SAMPLES.read(files.samples).to_pylist() if r["part"] == part)
     labels = _column(LABELS.read(files.labels), "phenotypes")
     notes = _column(COURSES.read(files.courses), "text") if files.courses else {}
-    grids = _grids(files.series, set(stays), steps) if files.series else {}
+    grids = _grids(files.series, set(stays))
     on_notes, on_labs = [_column(RATIONALES.read(path), "text") for path in files.rationales] or [None, None]
     if not with_note_rationale:
         on_notes = None
@@ -70,23 +74,24 @@ def read_samples(files: Files, part: str, steps: int | None, with_note_rationale
     return samples
 
 
-def _grids(series: Path, stays: set[int], steps: int) -> dict[int, np.ndarray]:
-    table = SERIES.read(series).combine_chunks()
-    values = table["values"].chunk(0)
-    # Views of one flat array: as Python numbers the series of all patients would take tens of gigabytes.
-    flat, offsets = values.values.to_numpy(), values.offsets.to_numpy()
-    rows = zip(table["stay_id"].to_pylist(), table["steps"].to_pylist(), offsets, offsets[1:], strict=False)
-    return {stay: pad_series(flat[a:b].reshape(n, -1), steps) for stay, n, a, b in rows if stay in stays}
+def _grids(series: list[Path], stays: set[int]) -> dict[int, np.ndarray]:
+    found = {}
+    for batch in (batch for path in series for batch in SERIES.read(path).to_batches()):
+        values, columns = batch["values"], (batch[name].to_pylist() for name in ("stay_id", "steps"))
+        flat, offsets = values.values.to_numpy(), values.offsets.to_pylist()
+        rows = zip(*columns, offsets, offsets[1:], strict=False)
+        found |= {stay: flat[a:b].reshape(n, -1) for stay, n, a, b in rows if stay in stays}
+    return found
 
 
-def channels_of(series: Path) -> int:
-    """Number of channels of a SERIES table."""
-    first = SERIES.read(series).slice(0, 1).to_pylist()[0]
+def channels_of(series: list[Path]) -> int:
+    """Number of channels, told by the first series of the first file."""
+    first = SERIES.read(series[0]).slice(0, 1).to_pylist()[0]
     return len(first["values"]) // first["steps"]
 
 
 def pad_series(grid: np.ndarray, steps: int) -> np.ndarray:
-    """Array [steps, channels]: cut at the end, or its last row repeated."""
+    """Array [steps, channels]: cut at the end, or its last row repeated (ambiguity 7)."""
     missing = steps - len(grid)
     return grid[:steps] if missing <= 0 else np.concatenate([grid, np.repeat(grid[-1:], missing, axis=0)])
 
@@ -112,10 +117,10 @@ def encode(samples: list[Sample], tokenizer: PreTrainedTokenizerBase, texts: Tex
 
 
 class Collator:
-    """Batches padded to their longest sample."""
+    """Batches padded to their longest sample, their series to `steps`, which is None where none are read."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.padding = tokenizer.pad_token_id
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, steps: int | None) -> None:
+        self.padding, self.steps = tokenizer.pad_token_id, steps
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
         """labels [batch, length]; input_ids and attention_mask [batch, length] where notes are read, and
@@ -129,7 +134,7 @@ class Collator:
             batch["input_ids"] = pad(notes, batch_first=True, padding_value=self.padding)
             batch["attention_mask"] = pad([torch.ones_like(n) for n in notes], batch_first=True)
         if "series" in rows[0]:
-            batch["series"] = torch.from_numpy(np.stack([r["series"] for r in rows]))
+            batch["series"] = torch.from_numpy(np.stack([pad_series(r["series"], self.steps) for r in rows]))
         return batch
 
 

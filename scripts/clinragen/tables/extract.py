@@ -40,8 +40,12 @@ EVENTS = Table(
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("hours", pa.float64(), "time since ICU admission in hours"),
         Column("variable", FEW_NAMES, "one of the 17 variables"),
-        Column("value", pa.float64(), "value in the variable's unit, of a categorical one its score; NaN for a mere text"),
-        Column("text", MANY_NAMES, "as it stands in the raw file, for variables that are levels or kept so", nullable=True),
+        Column(
+            "value", pa.float64(), "value in the variable's unit, of a categorical one its score; NaN for a mere text"
+        ),
+        Column(
+            "text", MANY_NAMES, "as it stands in the raw file, for variables that are levels or kept so", nullable=True
+        ),
     ),
 )
 

@@ -54,9 +54,8 @@ def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> None:
     student.freeze(*plan.frozen)
     tokenizer = load_tokenizer(start)
-    steps = student.shape.steps if student.shape else None
     training, validation = (
-        encode(read_samples(job.files, part, steps, plan.note_rationale), tokenizer, student.texts)
+        encode(read_samples(job.files, part, plan.note_rationale), tokenizer, student.texts)
         for part in ("train", "validation")
     )
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")

@@ -153,7 +153,7 @@ def train_student(
         args=arguments,
         train_dataset=training,
         eval_dataset=validation,
-        data_collator=Collator(tokenizer),
+        data_collator=Collator(tokenizer, student.shape.steps if student.shape else None),
         callbacks=[_Patience(job.phase.patience), _Story()],
     )
     # It prints the losses again, beside the log.
