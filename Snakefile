@@ -31,6 +31,7 @@ localrules:
     all,
     tables,
     knowledge,
+    export_benchmark,
     backbones,
     audit,
 
@@ -52,6 +53,12 @@ rule knowledge:
     """The terms of every phenotype: needs the network, and the teacher LLM."""
     input:
         "<results>/knowledge/terms.parquet",
+
+
+rule export_benchmark:
+    """The samples in the layout of mimic3-benchmarks, for tools that read it."""
+    input:
+        expand("<results>/{dataset}/export/phenotyping", dataset=CONFIG.dataset_names()),
 
 
 rule backbones:

@@ -153,9 +153,9 @@ rule benchmark_samples:
 
 
 rule benchmark_series:
-    """Regular, gapless, scaled series of every sample, a file per part."""
+    """Regular, gapless, scaled series of every stay, a file per part."""
     input:
-        samples="<results>/{dataset}/benchmark/samples.parquet",
+        split="<results>/{dataset}/benchmark/split.parquet",
         stays="<results>/{dataset}/extract/stays.parquet",
         events="<results>/{dataset}/extract/events.parquet",
         variables="resources/variables.csv",
@@ -179,16 +179,16 @@ rule benchmark_series:
         code=code_digest("benchmark_series"),
         series=setting("benchmark.series"),
     shell:
-        "python scripts/benchmark_series.py --samples {input.samples} --stays {input.stays}"
+        "python scripts/benchmark_series.py --split {input.split} --stays {input.stays}"
         " --events {input.events} --variables {input.variables} --settings {params.series:q}"
         " --train {output.train} --validation {output.validation} --test {output.test}"
         " --scales {output.scales} > {log} 2>&1"
 
 
 rule benchmark_captions:
-    """Anomalies of every sample in words, by fences of the training part."""
+    """Anomalies of every stay in words, by fences of the training part."""
     input:
-        samples="<results>/{dataset}/benchmark/samples.parquet",
+        split="<results>/{dataset}/benchmark/split.parquet",
         events="<results>/{dataset}/extract/events.parquet",
         variables="resources/variables.csv",
     output:
@@ -211,7 +211,7 @@ rule benchmark_captions:
         number=setting("benchmark.series.variables"),
         captions=setting("benchmark.captions"),
     shell:
-        "python scripts/benchmark_captions.py --samples {input.samples} --events {input.events}"
+        "python scripts/benchmark_captions.py --split {input.split} --events {input.events}"
         " --variables {input.variables} --number {params.number} --settings {params.captions:q}"
         " --captions {output.captions} --fences {output.fences} > {log} 2>&1"
 

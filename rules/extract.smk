@@ -77,7 +77,6 @@ rule extract_events:
         "<logs>/extract_events/{dataset}.log",
     benchmark:
         "<benchmarks>/extract_events/{dataset}.jsonl"
-    retries: 1
     conda:
         "../envs/extract.yaml"
     threads: 2

@@ -7,7 +7,7 @@ from clinragen.kernel.step import Out, SharedOut, run
 
 
 def benchmark_captions(
-    samples: Path,
+    split: Path,
     events: Path,
     variables: Path,
     number: int,
@@ -15,13 +15,13 @@ def benchmark_captions(
     captions: Out,
     fences: SharedOut,
 ) -> None:
-    """Anomalies of every sample in words, by fences of the training part."""
+    """Anomalies of every stay in words, by fences of the training part."""
     from clinragen.benchmark.captions import make_captions, make_fences
     from clinragen.registry.variables import read_variables
-    from clinragen.tables.benchmark import CAPTIONS, FENCES, SAMPLES
+    from clinragen.tables.benchmark import CAPTIONS, FENCES, SPLIT
     from clinragen.tables.extract import EVENTS
 
-    rows = SAMPLES.read(samples).to_pylist()
+    rows = SPLIT.read(split).to_pylist()
     measured = EVENTS.read(events, columns=("stay_id", "variable", "value"))
     names = [v.name for v in read_variables(variables, number) if not v.categorical]
     training = {r["stay_id"] for r in rows if r["part"] == "train"}

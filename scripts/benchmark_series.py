@@ -8,7 +8,7 @@ from clinragen.kernel.step import Out, SharedOut, run
 
 
 def benchmark_series(
-    samples: Path,
+    split: Path,
     stays: Path,
     events: Path,
     variables: Path,
@@ -18,14 +18,14 @@ def benchmark_series(
     test: Out,
     scales: SharedOut,
 ) -> None:
-    """Regular, gapless, scaled series of every sample, a file per part."""
+    """Regular, gapless, scaled series of every stay, a file per part."""
     from clinragen.benchmark.series import cut, find_scales, make_series
     from clinragen.registry.variables import read_variables
-    from clinragen.tables.benchmark import SAMPLES, SCALES, SERIES
+    from clinragen.tables.benchmark import SCALES, SERIES, SPLIT
     from clinragen.tables.extract import STAYS
 
     channels = read_variables(variables, settings.variables)
-    blocks = cut(SAMPLES.read(samples), STAYS.read(stays, columns=("stay_id", "los_hours")), settings)
+    blocks = cut(SPLIT.read(split), STAYS.read(stays, columns=("stay_id", "los_hours")), settings)
     found = find_scales(events, blocks, channels, settings)
     SCALES.write(found, scales.path)
     outs = {"train": train, "validation": validation, "test": test}

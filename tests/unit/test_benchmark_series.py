@@ -149,8 +149,8 @@ def tables_of(stays: dict[int, tuple[str, float]]) -> tuple[pa.Table, pa.Table]:
 
 def write_events(events: list[tuple], path: Path, rows_at_once: int = 1000) -> Path:
     """An EVENTS file of events (stay, hours, variable, value), in the order given."""
-    columns = zip(("stay_id", "hours", "variable", "value"), zip(*events, strict=True), strict=True)
-    table = pa.table(dict(columns) if events else {c: [] for c in EVENTS.schema.names}).cast(EVENTS.schema)
+    rows = [dict(zip(EVENTS.schema.names, (*event, None), strict=True)) for event in events]
+    table = pa.Table.from_pylist(rows, schema=EVENTS.schema)
     with EVENTS.writer(path) as out:
         for start in range(0, len(events), rows_at_once):
             out.write(table.slice(start, rows_at_once))
@@ -202,6 +202,11 @@ def test_what_was_never_measured_is_normal_and_told_as_unmeasured(make):
     # Nobody's weight was measured: mean and deviation are the normal value and 1.
     assert (scales["Weight"]["mean"], scales["Weight"]["deviation"]) == (81.0, 1.0)
     assert channel(series[1], "Weight") == [0.0, 0.0]
+
+
+def test_a_stay_of_unknown_length_has_no_series(make):
+    series, _ = make({1: ("train", 2.0), 2: ("train", None)}, [(1, 0.5, "pH", 7.4)])
+    assert set(series) == {1}
 
 
 def test_a_variable_that_never_varies_does_not_divide_by_zero(make):

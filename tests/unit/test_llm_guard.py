@@ -80,4 +80,5 @@ def test_upper_case_and_final_dot_are_the_same_host():
      ("open-demo", "synthetic", "open-demo"), ("open-demo", None, "folder"), ("open-demo", "notes", "folder")],
 )  # fmt: skip
 def test_notes_of_your_own_are_never_open(source, notes, expected):
-    assert Dataset(source=source, raw="raw", notes=notes).text_source == expected
+    others = {"release": None, "test_list": None, "validation_list": None}
+    assert Dataset(source=source, raw="raw", notes=notes, **others).text_source == expected

@@ -292,7 +292,7 @@ def test_pieces_may_have_different_dictionaries(tmp_path):
     path = tmp_path / "events.parquet"
     with extract.EVENTS.writer(path) as out:
         for name in ("pH", "Glucose"):
-            rows = [{"stay_id": 1, "hours": 1.0, "variable": name, "value": 7.0}]
+            rows = [{"stay_id": 1, "hours": 1.0, "variable": name, "value": 7.0, "text": None}]
             out.write(pa.Table.from_pylist(rows).cast(extract.EVENTS.schema))
     assert extract.EVENTS.read(path)["variable"].to_pylist() == ["pH", "Glucose"]
     column = pq.ParquetFile(path).metadata.row_group(0).column(0)

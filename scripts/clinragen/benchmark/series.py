@@ -49,13 +49,13 @@ def steps_of(los_hours: float, settings: Series) -> int:
     return max(1, min(settings.max_steps, int(los_hours / settings.step_hours + 1 - 1e-6)))
 
 
-def cut(samples: pa.Table, stays: pa.Table, settings: Series, bins: int = BINS) -> list[Block]:
-    """The samples in blocks of about so many bins, at least one stay each."""
+def cut(split: pa.Table, stays: pa.Table, settings: Series, bins: int = BINS) -> list[Block]:
+    """The stays whose length is known in blocks of about so many bins, at least one stay each."""
     los = dict(zip(stays["stay_id"].to_pylist(), stays["los_hours"].to_pylist(), strict=True))
-    ids = samples["stay_id"].to_numpy()
-    steps = np.array([steps_of(los[stay], settings) for stay in ids.tolist()], dtype=np.int64)
-    order = np.argsort(ids)
-    columns = (ids[order], steps[order], samples["part"].to_numpy()[order])
+    parts = dict(zip(split["stay_id"].to_pylist(), split["part"].to_pylist(), strict=True))
+    ids = [stay for stay in sorted(parts) if los[stay] is not None]
+    steps = [steps_of(los[stay], settings) for stay in ids]
+    columns = (np.array(ids, np.int64), np.array(steps, np.int64), np.array([parts[stay] for stay in ids]))
     borders = np.flatnonzero(np.diff((np.cumsum(columns[1]) - 1) // bins)) + 1
     return [Block(*pieces) for pieces in zip(*(np.split(c, borders) for c in columns), strict=True) if len(pieces[0])]
 
