@@ -12,11 +12,10 @@ import duckdb
 
 KEYS = ("subject_id", "hadm_id", "icustay_id", "row_id")
 PATIENT_TABLES = (
-    *("PATIENTS", "ADMISSIONS", "ICUSTAYS", "DIAGNOSES_ICD", "CHARTEVENTS", "LABEVENTS", "OUTPUTEVENTS"),
-    *("PROCEDURES_ICD", "NOTEEVENTS"),
+    *("PATIENTS", "ADMISSIONS", "ICUSTAYS", "DIAGNOSES_ICD", "CHARTEVENTS", "LABEVENTS"),
+    *("OUTPUTEVENTS", "NOTEEVENTS"),  # read by the reference, asked for by ours
 )
-DICTIONARIES = ("D_ICD_DIAGNOSES", "D_ICD_PROCEDURES", "D_LABITEMS")
-TABLES = PATIENT_TABLES + DICTIONARIES
+TABLES = (*PATIENT_TABLES, "D_ICD_DIAGNOSES")
 
 
 def scale(raw: Path, to: Path, times: int, packed: bool = False, upper: bool = True, tables: tuple = TABLES) -> None:

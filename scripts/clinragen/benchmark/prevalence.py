@@ -11,7 +11,10 @@ from clinragen.tables.benchmark import PREVALENCE
 
 
 def compare_prevalence(labels: pa.Table, stays: pa.Table, phenotypes: Path) -> pa.Table:
-    """Prevalence per phenotype (PREVALENCE) among the stays with a billing code; hidden by the number of patients, who may have several."""
+    """Prevalence per phenotype (PREVALENCE) among the stays with a billing code.
+
+    Hidden by the number of patients, who may have several stays.
+    """
     with phenotypes.open(encoding="utf-8", newline="") as file:
         published = {row["phenotype"]: row for row in csv.DictReader(file)}
     patient_of = dict(zip(stays["stay_id"].to_pylist(), stays["subject_id"].to_pylist(), strict=True))

@@ -180,7 +180,7 @@ def _clean(raw: RawTables, rules: Events) -> None:
                    coalesce(value BETWEEN low AND high, true) AS plausible
             FROM (SELECT *, CASE WHEN categorical THEN 0 {which} ELSE 0 END AS conversion
                   FROM (SELECT p.*, v.*, l.score, concat(i.label, ' ', coalesce(p.unit, i.unit)) AS words,
-                               CASE WHEN isfinite(TRY_CAST(p.text AS DOUBLE)) THEN TRY_CAST(p.text AS DOUBLE) END AS number,
+                               CASE WHEN isfinite(TRY_CAST(p.text AS DOUBLE)) THEN p.text::DOUBLE END AS number,
                                contains(p.text, '/') AND regexp_full_match(p.text, '{PRESSURES}') AS pair
                         FROM placed p JOIN items i USING (itemid) JOIN variables v USING (variable)
                         LEFT JOIN levels l ON l.variable = i.variable AND l.level = p.text
