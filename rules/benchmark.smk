@@ -83,6 +83,7 @@ rule benchmark_courses:
     """Cleaned hospital course of every stay that has one."""
     input:
         notes="<results>/{dataset}/extract/notes.parquet",
+        stays="<results>/{dataset}/extract/stays.parquet",
         stop_words="resources/stop_words.txt",
     output:
         courses="<results>/{dataset}/benchmark/courses.parquet",
@@ -101,9 +102,9 @@ rule benchmark_courses:
         code=code_digest("benchmark_courses"),
         course=setting("benchmark.course"),
     shell:
-        "python scripts/benchmark_courses.py --notes {input.notes} --stop-words {input.stop_words}"
-        " --settings {params.course:q} --courses {output.courses} --headings {output.headings}"
-        " > {log} 2>&1"
+        "python scripts/benchmark_courses.py --notes {input.notes} --stays {input.stays}"
+        " --stop-words {input.stop_words} --settings {params.course:q}"
+        " --courses {output.courses} --headings {output.headings} > {log} 2>&1"
 
 
 rule benchmark_samples:
