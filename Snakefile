@@ -30,6 +30,7 @@ wildcard_constraints:
 localrules:
     all,
     tables,
+    leakage,
     knowledge,
     backbones,
     audit,
@@ -46,6 +47,12 @@ rule tables:
     """The paper's tables with our values beside them."""
     input:
         table_files(),
+
+
+rule leakage:
+    """How far the names of the phenotypes in the hospital courses already diagnose."""
+    input:
+        expand("<results>/{dataset}/benchmark/leakage.csv", dataset=CONFIG.dataset_names()),
 
 
 rule knowledge:

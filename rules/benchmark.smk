@@ -7,6 +7,7 @@
 #        <results>/{dataset}/benchmark/unlabelled_codes.csv codes that bring no phenotype
 #        <results>/{dataset}/benchmark/courses.parquet      cleaned hospital courses
 #        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
+#        <results>/{dataset}/benchmark/leakage.csv          what the phenotypes' names in them diagnose
 #        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their parts
 #        <results>/{dataset}/benchmark/attrition.csv        what every step since the raw files left over
 #        <results>/{dataset}/benchmark/series.parquet       regular, gapless, scaled series
@@ -242,3 +243,33 @@ rule benchmark_export:
         "python scripts/benchmark_export.py --stays {input.stays} --split {input.split}"
         " --labels {input.labels} --events {input.events} --phenotypes {input.phenotypes}"
         " --variables {input.variables} --export {output.export} > {log} 2>&1"
+
+
+rule benchmark_leakage:
+    """How far the names of the phenotypes in the courses already diagnose."""
+    input:
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        phenotypes="resources/phenotypes.csv",
+        stop_words="resources/stop_words.txt",
+    output:
+        leakage="<results>/{dataset}/benchmark/leakage.csv",
+    log:
+        "<logs>/benchmark_leakage/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_leakage/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("benchmark_leakage"),
+        course=setting("benchmark.course"),
+    shell:
+        "python scripts/benchmark_leakage.py --courses {input.courses} --labels {input.labels}"
+        " --samples {input.samples} --phenotypes {input.phenotypes}"
+        " --stop-words {input.stop_words} --settings {params.course:q}"
+        " --leakage {output.leakage} > {log} 2>&1"
