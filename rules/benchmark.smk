@@ -14,6 +14,7 @@
 #        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training part
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training part
+#        <results>/{dataset}/benchmark/card.html            all of this on one page, aggregates only
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 
 
@@ -273,3 +274,48 @@ rule benchmark_leakage:
         " --samples {input.samples} --phenotypes {input.phenotypes}"
         " --stop-words {input.stop_words} --settings {params.course:q}"
         " --leakage {output.leakage} > {log} 2>&1"
+
+
+rule benchmark_card:
+    """All that is told of the data of one dataset, on one page."""
+    input:
+        stays="<results>/{dataset}/extract/stays.parquet",
+        events="<results>/{dataset}/extract/events.parquet",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        attrition="<results>/{dataset}/benchmark/attrition.csv",
+        prevalence="<results>/{dataset}/benchmark/prevalence.csv",
+        headings="<results>/{dataset}/benchmark/headings.csv",
+        leakage="<results>/{dataset}/benchmark/leakage.csv",
+        unlabelled="<results>/{dataset}/benchmark/unlabelled_codes.csv",
+        variables="resources/variables.csv",
+    output:
+        card=report(
+            "<results>/{dataset}/benchmark/card.html",
+            caption="../docs/captions/card.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "file": "card"},
+        ),
+    log:
+        "<logs>/benchmark_card/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_card/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("benchmark_card"),
+        told=told("{dataset}/benchmark/card.html"),
+        dataset=title,
+        source=setting("datasets.{dataset}.source"),
+        series=setting("benchmark.series"),
+    shell:
+        "python scripts/benchmark_card.py --stays {input.stays} --events {input.events}"
+        " --samples {input.samples} --courses {input.courses} --attrition {input.attrition}"
+        " --prevalence {input.prevalence} --headings {input.headings} --leakage {input.leakage}"
+        " --unlabelled {input.unlabelled} --variables {input.variables}"
+        " --dataset {params.dataset:q} --source {params.source} --settings {params.series:q}"
+        " --card {output.card} > {log} 2>&1"
