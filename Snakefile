@@ -30,6 +30,7 @@ wildcard_constraints:
 localrules:
     all,
     tables,
+    leakage,
     knowledge,
     export_benchmark,
     backbones,
@@ -47,6 +48,12 @@ rule tables:
     """The paper's tables with our values beside them."""
     input:
         table_files(),
+
+
+rule leakage:
+    """How far the names of the phenotypes in the hospital courses already diagnose."""
+    input:
+        expand("<results>/{dataset}/benchmark/leakage.csv", dataset=CONFIG.dataset_names()),
 
 
 rule knowledge:

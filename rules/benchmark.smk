@@ -7,12 +7,14 @@
 #        <results>/{dataset}/benchmark/unlabelled_codes.csv codes that bring no phenotype
 #        <results>/{dataset}/benchmark/courses.parquet      cleaned hospital courses
 #        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
+#        <results>/{dataset}/benchmark/leakage.csv          what the phenotypes' names in them diagnose
 #        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their parts
 #        <results>/{dataset}/benchmark/attrition.csv        what every step since the raw files left over
 #        <results>/{dataset}/benchmark/series_{part}.arrow  regular, gapless, scaled series, mapped by readers
 #        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training part
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training part
+#        <results>/{dataset}/benchmark/card.html            all of this on one page, aggregates only
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 
 
@@ -83,6 +85,7 @@ rule benchmark_courses:
     """Cleaned hospital course of every stay that has one."""
     input:
         notes="<results>/{dataset}/extract/notes.parquet",
+        stays="<results>/{dataset}/extract/stays.parquet",
         stop_words="resources/stop_words.txt",
     output:
         courses="<results>/{dataset}/benchmark/courses.parquet",
@@ -101,9 +104,9 @@ rule benchmark_courses:
         code=code_digest("benchmark_courses"),
         course=setting("benchmark.course"),
     shell:
-        "python scripts/benchmark_courses.py --notes {input.notes} --stop-words {input.stop_words}"
-        " --settings {params.course:q} --courses {output.courses} --headings {output.headings}"
-        " > {log} 2>&1"
+        "python scripts/benchmark_courses.py --notes {input.notes} --stays {input.stays}"
+        " --stop-words {input.stop_words} --settings {params.course:q}"
+        " --courses {output.courses} --headings {output.headings} > {log} 2>&1"
 
 
 rule benchmark_samples:
@@ -243,3 +246,78 @@ rule benchmark_export:
         "python scripts/benchmark_export.py --stays {input.stays} --split {input.split}"
         " --labels {input.labels} --events {input.events} --phenotypes {input.phenotypes}"
         " --variables {input.variables} --export {output.export} > {log} 2>&1"
+
+
+rule benchmark_leakage:
+    """How far the names of the phenotypes in the courses already diagnose."""
+    input:
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        phenotypes="resources/phenotypes.csv",
+        stop_words="resources/stop_words.txt",
+    output:
+        leakage="<results>/{dataset}/benchmark/leakage.csv",
+    log:
+        "<logs>/benchmark_leakage/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_leakage/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("benchmark_leakage"),
+        course=setting("benchmark.course"),
+    shell:
+        "python scripts/benchmark_leakage.py --courses {input.courses} --labels {input.labels}"
+        " --samples {input.samples} --phenotypes {input.phenotypes}"
+        " --stop-words {input.stop_words} --settings {params.course:q}"
+        " --leakage {output.leakage} > {log} 2>&1"
+
+
+rule benchmark_card:
+    """All that is told of the data of one dataset, on one page."""
+    input:
+        stays="<results>/{dataset}/extract/stays.parquet",
+        events="<results>/{dataset}/extract/events.parquet",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        attrition="<results>/{dataset}/benchmark/attrition.csv",
+        prevalence="<results>/{dataset}/benchmark/prevalence.csv",
+        headings="<results>/{dataset}/benchmark/headings.csv",
+        leakage="<results>/{dataset}/benchmark/leakage.csv",
+        unlabelled="<results>/{dataset}/benchmark/unlabelled_codes.csv",
+        variables="resources/variables.csv",
+    output:
+        card=report(
+            "<results>/{dataset}/benchmark/card.html",
+            caption="../docs/captions/card.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "file": "card"},
+        ),
+    log:
+        "<logs>/benchmark_card/{dataset}.log",
+    benchmark:
+        "<benchmarks>/benchmark_card/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code_digest("benchmark_card"),
+        told=told("{dataset}/benchmark/card.html"),
+        dataset=title,
+        source=setting("datasets.{dataset}.source"),
+        series=setting("benchmark.series"),
+    shell:
+        "python scripts/benchmark_card.py --stays {input.stays} --events {input.events}"
+        " --samples {input.samples} --courses {input.courses} --attrition {input.attrition}"
+        " --prevalence {input.prevalence} --headings {input.headings} --leakage {input.leakage}"
+        " --unlabelled {input.unlabelled} --variables {input.variables}"
+        " --dataset {params.dataset:q} --source {params.source} --settings {params.series:q}"
+        " --card {output.card} > {log} 2>&1"

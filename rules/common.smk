@@ -111,10 +111,12 @@ def problems_of_services():
 
 
 def only_data_asked_for():
-    """Whether all targets of the command line are files of the stages that use no service."""
+    """Whether all targets of the command line are of the stages that use no service."""
     targets = list(workflow.dag_settings.targets or [])
     return bool(targets) and all(
-        Path(str(target)).parent.name in ("demo", "extract", "benchmark") for target in targets
+        str(target) in ("leakage", "export_benchmark")
+        or Path(str(target)).parent.name in ("demo", "extract", "benchmark", "export")
+        for target in targets
     )
 
 
@@ -156,10 +158,11 @@ def backbones_in_use():
 
 def data_files():
     """Input: what is told of the data of every dataset."""
+    files = ["attrition", "prevalence", "headings", "leakage", "fences", "scales"]
     return expand(
-        "<results>/{dataset}/benchmark/{file}.csv",
+        "<results>/{dataset}/benchmark/{file}",
         dataset=CONFIG.dataset_names(),
-        file=["attrition", "prevalence", "headings", "fences", "scales"],
+        file=[*(f"{file}.csv" for file in files), "card.html"],
     )
 
 

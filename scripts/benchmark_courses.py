@@ -6,13 +6,23 @@ from clinragen.config.benchmark import Course
 from clinragen.kernel.step import Out, SharedOut, run
 
 
-def benchmark_courses(notes: Path, stop_words: Path, settings: Course, courses: Out, headings: SharedOut) -> None:
+def benchmark_courses(
+    notes: Path, stays: Path, stop_words: Path, settings: Course, courses: Out, headings: SharedOut
+) -> None:
     """Cleaned hospital course of every stay that has one."""
     from clinragen.benchmark.course import read_stop_words, select_courses
+    from clinragen.kernel.progress import progress
     from clinragen.tables.benchmark import COURSES, HEADINGS
-    from clinragen.tables.extract import NOTES
+    from clinragen.tables.extract import NOTES, STAYS
 
-    table, found = select_courses(NOTES.read(notes), settings, read_stop_words(stop_words))
+    cohort = STAYS.read(stays, columns=("stay_id", "subject_id")).to_pylist()
+    patients = {row["stay_id"]: row["subject_id"] for row in cohort}
+    # A few notes at a time: all of them as Python objects are several gigabytes.
+    rows = progress(
+        (row for batch in NOTES.read_batches(notes, NOTES.schema.names, rows=1000) for row in batch.to_pylist()),
+        "notes",
+    )
+    table, found = select_courses(rows, patients, settings, read_stop_words(stop_words))
     COURSES.write(table, courses.path)
     HEADINGS.write(found, headings.path)
 

@@ -5,7 +5,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from benchmarks.scale import DICTIONARIES, KEYS, PATIENT_TABLES, scale
+from benchmarks.scale import KEYS, PATIENT_TABLES, TABLES, scale
 from raw_folders import DECLARATION, csv_text
 
 from clinragen.registry.raw import columns_of
@@ -28,7 +28,7 @@ ROWS = {
 def raw(tmp_path_factory) -> Path:
     """Two patients; one laboratory value belongs to no admission."""
     folder = tmp_path_factory.mktemp("raw")
-    for table in PATIENT_TABLES + DICTIONARIES:
+    for table in TABLES:
         declared = DECLARATION["mimic3"]["tables"].get(table.lower(), {}).get("columns")
         columns = declared or (["row_id", "icd9_code"] if table.startswith("D_") else OUTPUT_COLUMNS)
         (folder / f"{table}.csv.gz").write_bytes(gzip.compress(csv_text(columns, ROWS.get(table, [])).encode()))

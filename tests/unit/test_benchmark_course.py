@@ -2,10 +2,12 @@
 
 import pyarrow as pa
 import pytest
-from raw_folders import RESOURCES
+from raw_folders import RESOURCES, open_raw, write_raw
 
 from clinragen.benchmark.course import NEGATIONS, clean_course, find_course, read_stop_words, select_courses
 from clinragen.config.benchmark import Course
+from clinragen.config.extract import Notes
+from clinragen.extract.notes import select_notes
 from clinragen.tables.benchmark import COURSES, HEADINGS
 from clinragen.tables.extract import NOTES
 
@@ -243,6 +245,7 @@ def test_digits_go_when_asked_for(text, cleaned):
         ("She was stable, and (the) fever: gone.", "stable, fever: gone."),
         ("AND THE Fever", "Fever"),
         ("- pneumonia # anemia *", "pneumonia anemia"),
+        ("potassium > and + edema; “the” flu/cough", "potassium edema; flu/cough"),
         ("thermal andrology", "thermal andrology"),
     ],
 )
@@ -265,12 +268,12 @@ def test_comments_in_the_list_of_stop_words_are_no_words(tmp_path):
     assert read_stop_words(tmp_path / "w.txt") == {"the", "and"}
 
 
-def select(*notes: tuple[int, int, str], settings: Course = USUAL):
-    rows = [{"stay_id": s, "note_id": f"{s}-{r}", "rank": r, "text": t} for s, r, t in notes]
-    table = pa.Table.from_pylist(rows, schema=NOTES.schema)
-    courses, headings = select_courses(table, settings, STOP_WORDS)
+def select(*notes: tuple[int, int, str], settings: Course = USUAL, patients: dict[int, int] | None = None):
+    rows = [{"stay_id": s, "note_id": f"{s}-{r}", "rank": r, "text": t} for s, r, t in sorted(notes)]
+    patients = patients or {s: s for s, _, _ in notes}
+    courses, headings = select_courses(iter(rows), patients, settings, STOP_WORDS)
     found = {r["stay_id"]: (r["heading"], r["text"]) for r in COURSES.check(courses, "test").to_pylist()}
-    return found, {r["heading"]: r["stays"] for r in HEADINGS.check(headings, "test").to_pylist()}
+    return found, {r["heading"]: (r["stays"], r["share"]) for r in HEADINGS.check(headings, "test").to_pylist()}
 
 
 def note(disease: str, heading: str = "Brief Hospital Course") -> str:
@@ -293,11 +296,43 @@ def test_a_course_of_which_nothing_is_left_is_none():
     assert select((1, 1, text), (1, 2, note("gout")))[0] == {1: ("brief hospital course", "patient admitted gout.")}
 
 
-def test_headings_are_counted_by_stay_and_small_counts_stay_hidden():
+def test_headings_are_counted_by_stay_with_the_share_of_stays_that_have_a_note():
+    notes = [(n, 1, note("gout")) for n in range(11)] + [(n, 1, note("gout", "ICU Course")) for n in range(20, 33)]
+    notes += [(n, rank, "nothing") for n in range(40, 56) for rank in (1, 2)]
+    assert select(*notes)[1] == {"brief hospital course": (11, 0.275), "icu course": (13, 0.325), "(none)": (16, 0.4)}
+
+
+def test_a_small_count_stays_hidden_and_the_next_larger_one_with_it():
     notes = [(n, 1, note("gout")) for n in range(11)] + [(n, 1, note("gout", "ICU Course")) for n in range(20, 30)]
-    notes += [(n, rank, "nothing") for n in range(40, 52) for rank in (1, 2)]
-    assert select(*notes)[1] == {"brief hospital course": 11, "icu course": None, "(none)": 12}
+    notes += [(n, 1, "nothing") for n in range(40, 52)]
+    hidden = (None, None)
+    assert select(*notes)[1] == {"brief hospital course": hidden, "icu course": hidden, "(none)": (12, 12 / 33)}
+
+
+def test_headings_of_few_patients_with_many_stays_stay_hidden():
+    notes = [(n, 1, note("gout")) for n in range(50)] + [(n, 1, "nothing") for n in range(50, 70)]
+    assert select(*notes, patients={n: n // 5 for n in range(70)})[1] == {
+        "brief hospital course": (None, None),
+        "(none)": (None, None),
+    }
 
 
 def test_a_cohort_without_notes_has_no_courses():
-    assert select() == ({}, {})
+    assert select() == ({}, {"(none)": (0, 0)})
+
+
+def test_the_newest_report_that_has_a_course_is_read_whatever_stands_in_newer_ones(tmp_path):
+    usual = {"subject_id": 1, "hadm_id": 10, "category": "Discharge summary", "description": "Report"}
+    rows = [
+        usual | {"row_id": 3, "chartdate": "2100-01-07", "text": "Interim summary without such a heading."},
+        usual | {"row_id": 9, "chartdate": "2100-01-05", "text": note("asthma")},
+        usual | {"row_id": 10, "chartdate": "2100-01-05", "text": note("gout")},
+        usual | {"row_id": 99, "chartdate": "2100-01-09", "text": note("ulcer"), "description": "Addendum"},
+    ]
+    write_raw(tmp_path, "mimic3", "noteevents", rows)
+    stays = pa.table({"stay_id": [1], "hadm_id": [10], "subject_id": [1]})
+    raw = open_raw(tmp_path, "mimic3", "noteevents")
+    NOTES.write(select_notes(raw, "mimic3", stays, Notes(addenda=False))[0], tmp_path / "notes.parquet")
+    batches = NOTES.read_batches(tmp_path / "notes.parquet", NOTES.schema.names, rows=1)
+    courses, _ = select_courses((r for b in batches for r in b.to_pylist()), {1: 1}, USUAL, STOP_WORDS)
+    assert courses["text"].to_pylist() == ["patient admitted gout."]

@@ -219,6 +219,27 @@ def test_chosen_columns_keep_the_checks_that_concern_them(suffix, tmp_path):
     assert TABLE.read(path, columns=("small",)).column_names == ["small"]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_file_comes_in_batches_of_its_rows(size, tmp_path):
+    rows = [(n, f"text {n}", None, n / 2, None) for n in range(5)]
+    TABLE.write(toy(*rows), tmp_path / "t.parquet")
+    batches = list(TABLE.read_batches(tmp_path / "t.parquet", TABLE.schema.names, size))
+    assert [b.num_rows for b in batches] == [min(size, 5 - start) for start in range(0, 5, size)]
+    assert [r for b in batches for r in b.to_pylist()] == toy(*rows).to_pylist()
+    chosen = [r for b in TABLE.read_batches(tmp_path / "t.parquet", ("value", "id"), size) for r in b.to_pylist()]
+    assert chosen == [{"id": n, "value": n / 2} for n in range(5)]
+
+
+@pytest.mark.parametrize("name", ["cut.parquet", "text.parquet", "bad-body.parquet"])
+def test_batches_of_garbage_are_told_by_the_name_of_the_file(name, tmp_path):
+    (tmp_path / name).write_bytes(GARBAGE[name](parquet_bytes(tmp_path)))
+    with pytest.raises(UserError, match=name):
+        list(TABLE.read_batches(tmp_path / name, TABLE.schema.names))
+    pq.write_table(toy(ONE).drop_columns(["value"]), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match=r"t.parquet: table toy lacks columns \['value'\]"):
+        list(TABLE.read_batches(tmp_path / "t.parquet", TABLE.schema.names))
+
+
 def test_a_key_that_is_read_is_checked_and_one_that_is_not_is_not(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.concat_tables([toy(ONE), toy(ONE)]), path)

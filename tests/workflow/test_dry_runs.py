@@ -95,6 +95,8 @@ def test_only_what_the_run_needs_is_asked_for(raw, tmp_path):
     tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw)
     stays = tmp_path / "results/mimic3/extract/stays.parquet"
     succeeded(snakemake("--dry-run", "--configfile", tree, "--", stays, **NO_SERVICES))
+    found = jobs(succeeded(snakemake("--dry-run", "--configfile", tree, "--", "leakage", **NO_SERVICES)))
+    assert found["benchmark_leakage"] == 2 and not [rule for rule in found if rule.startswith(("train", "knowledge"))]
     without = {"teacher": {"provider": "template"}, "knowledge": {"source": "offline"}}
     tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, **without)
     succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))

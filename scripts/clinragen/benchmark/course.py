@@ -1,14 +1,15 @@
 """The brief hospital course: found in a discharge summary, cut out, cleaned."""
 
 import re
-from collections import Counter
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
+from string import punctuation
 
 import pyarrow as pa
 
-from clinragen.benchmark.disclosure import shown
+from clinragen.benchmark.disclosure import shown_parts
 from clinragen.config.benchmark import Course
-from clinragen.kernel.progress import progress
 from clinragen.tables.benchmark import COURSES, HEADINGS
 
 # Heading variants that public extractors of MIMIC list, at the start of a line, in any case.
@@ -46,6 +47,9 @@ AFTER_HISTORY = re.compile(
 )
 # Identifiers removed by MIMIC-III ([** ... **], over several lines) and MIMIC-IV (___).
 PLACEHOLDER = re.compile(r"\[\*\*.*?\*\*\]|_{2,}", re.DOTALL)
+# In the table of headings: stays of which no note has a course.
+NO_COURSE = "(none)"
+PUNCTUATION = punctuation + "“”‘’–—…•"
 NEGATIONS = frozenset({"no", "not", "nor", "without", "none", "never", "neither", "cannot"})
 
 
@@ -89,22 +93,36 @@ def clean_course(text: str, settings: Course, stop_words: frozenset[str]) -> str
     words = text.split()
     if settings.remove_stop_words:
         dropped = stop_words - NEGATIONS if settings.keep_negation else stop_words
-        words = [w for w in words if w.lower().strip(".,;:!?()[]\"'#-*") not in dropped | {""}]
+        words = [w for w in words if w.lower().strip(PUNCTUATION) not in dropped | {""}]
     return " ".join(words)
 
 
-def select_courses(notes: pa.Table, settings: Course, stop_words: frozenset[str]) -> tuple[pa.Table, pa.Table]:
-    """The cleaned course of each stay, from its first note that has one (COURSES); headings used (HEADINGS)."""
-    chosen: dict[int, dict[str, str | int]] = {}
-    stays: set[int] = set()
-    for note in progress(sorted(notes.to_pylist(), key=lambda n: (n["stay_id"], n["rank"])), "notes"):
-        stays.add(note["stay_id"])
-        found = None if note["stay_id"] in chosen else find_course(note["text"], settings.min_characters)
-        if found:
-            text = clean_course(found[1], settings, stop_words)
-            if text:
-                chosen[note["stay_id"]] = {"stay_id": note["stay_id"], "heading": found[0], "text": text}
-    counts = Counter(str(c["heading"]) for c in chosen.values()) | Counter({"(none)": len(stays) - len(chosen)})
-    headings = [{"heading": name, "stays": shown(n)} for name, n in sorted(counts.items())]
-    courses = pa.Table.from_pylist(list(chosen.values()), schema=COURSES.schema)
-    return courses, pa.Table.from_pylist(headings, schema=HEADINGS.schema)
+def select_courses(
+    notes: Iterable[dict], patients: dict[int, int], settings: Course, stop_words: frozenset[str]
+) -> tuple[pa.Table, pa.Table]:
+    """The cleaned course of each stay, from its first note that has one (COURSES); headings used (HEADINGS).
+
+    Rows of NOTES come in their order, stay by stay and by rank, so that none but the courses has to be held.
+    """
+    courses = []
+    stays_of: dict[str, list[int]] = {NO_COURSE: []}
+    for stay, group in groupby(notes, key=lambda note: note["stay_id"]):
+        found = (find_course(note["text"], settings.min_characters) for note in group)
+        cleaned = ((heading, clean_course(body, settings, stop_words)) for heading, body in filter(None, found))
+        heading, text = next((c for c in cleaned if c[1]), (NO_COURSE, ""))
+        stays_of.setdefault(heading, []).append(stay)
+        if text:
+            courses.append({"stay_id": stay, "heading": heading, "text": text})
+    return pa.Table.from_pylist(courses, schema=COURSES.schema), _count_headings(stays_of, patients)
+
+
+def _count_headings(stays_of: dict[str, list[int]], patients: dict[int, int]) -> pa.Table:
+    """Stays and their share per heading (HEADINGS), those of few patients hidden."""
+    names = sorted(stays_of)
+    counts = [len(stays_of[name]) for name in names]
+    visible = shown_parts([{patients[stay] for stay in stays_of[name]} for name in names])
+    rows = [
+        {"heading": name, "stays": count if seen else None, "share": count / max(sum(counts), 1) if seen else None}
+        for name, count, seen in zip(names, counts, visible, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=HEADINGS.schema)

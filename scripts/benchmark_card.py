@@ -1,0 +1,50 @@
+"""Command line of rule benchmark_card."""
+
+from pathlib import Path
+
+from clinragen.config.benchmark import Series
+from clinragen.kernel.step import SharedOut, run, stand_ins
+
+
+def benchmark_card(
+    stays: Path,
+    events: Path,
+    samples: Path,
+    courses: Path,
+    attrition: Path,
+    prevalence: Path,
+    headings: Path,
+    leakage: Path,
+    unlabelled: Path,
+    variables: Path,
+    dataset: str,
+    source: str,
+    settings: Series,
+    card: SharedOut,
+) -> None:
+    """All that is told of the data of one dataset, on one page."""
+    from clinragen.benchmark.card import make_card
+    from clinragen.benchmark.distributions import survey
+    from clinragen.registry.variables import read_variables
+    from clinragen.tables.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
+    from clinragen.tables.extract import ATTRITION, EVENTS, STAYS
+
+    everything, chosen = read_variables(variables), SAMPLES.read(samples)
+    read = {v.name for v in read_variables(variables, settings.variables)}
+    lengths = STAYS.read(stays, columns=("stay_id", "los_hours"))
+    texts = COURSES.read_batches(courses, ("stay_id", "text"), rows=1000)
+    values = EVENTS.read_batches(events, ("stay_id", "hours", "variable", "value"), rows=1_000_000)
+    found = survey(chosen, lengths, texts, values, everything, settings)
+    tables = {
+        "attrition": ATTRITION.read(attrition),
+        "prevalence": PREVALENCE.read(prevalence),
+        "headings": HEADINGS.read(headings),
+        "leakage": LEAKAGE.read(leakage),
+        "unlabelled": UNLABELLED_CODES.read(unlabelled),
+    }
+    page = make_card(dataset, source, stand_ins(), settings, everything, read, chosen, found, tables)
+    card.path.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(benchmark_card)

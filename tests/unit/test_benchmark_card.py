@@ -1,0 +1,212 @@
+"""The data card: its numbers are those of the source, none of them of few patients, and it needs nothing else."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import pyarrow as pa
+import pytest
+from raw_folders import RESOURCES
+
+from clinragen.benchmark.card import make_card
+from clinragen.benchmark.distributions import survey
+from clinragen.benchmark.leakage import MEASURES
+from clinragen.config.benchmark import Series
+from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.registry.variables import read_variables
+from clinragen.tables.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
+from clinragen.tables.extract import ATTRITION, EVENTS
+
+VARIABLES = read_variables(RESOURCES / "variables.csv")
+PHENOTYPES = read_phenotypes(RESOURCES / "phenotypes.csv")
+SETTINGS = Series(variables=11, step_hours=1.0, max_steps=48, fill="nearest")
+READ = {v.name for v in read_variables(RESOURCES / "variables.csv", 11)}
+STAYS = 400
+
+
+class Page(HTMLParser):
+    """Tables as rows of texts by the id of their section, pictures, and every attribute that could fetch something."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.pictures: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+        self.section, self.open = "", False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.add(tag)
+        self.links += [found[name] for name in ("src", "href") if name in found]
+        if tag == "section":
+            self.section = found["id"]
+            self.tables[self.section] = []
+        elif tag == "img":
+            assert found["alt"]
+            self.pictures.append(found["src"])
+        elif tag == "tr":
+            self.tables[self.section].append([])
+        elif tag in ("td", "th"):
+            self.tables[self.section][-1].append("")
+            self.open = True
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self.open = False
+
+    def handle_data(self, data):
+        if self.open:
+            self.tables[self.section][-1][-1] += data
+
+    def rows(self, section: str) -> dict[str, list[str]]:
+        """Rows of a section by their first cell."""
+        return {row[0]: row[1:] for row in self.tables[section]}
+
+
+def table(schema: pa.Schema, *rows: tuple) -> pa.Table:
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+
+
+def card(
+    stand_ins=("tiny & <synthetic>",), small_part: int = 40, source: str = "synthetic", most_codes: int = 30
+) -> str:
+    """A card of 400 stays, two of every patient; `small_part` of them are the validation part."""
+    ids = list(range(STAYS))
+    parts = ["test"] * 100 + ["validation"] * small_part + ["train"] * (300 - small_part)
+    samples = pa.table(
+        {"stay_id": ids, "subject_id": [n // 2 for n in ids], "hadm_id": ids, "part": parts}, schema=SAMPLES.schema
+    )
+    stays = pa.table({"stay_id": ids, "los_hours": [10.0 + n % 20 for n in ids]})
+    courses = pa.table(
+        {"stay_id": ids, "heading": ["x"] * STAYS, "text": ["word " * (20 + n % 10) for n in ids]}, COURSES.schema
+    )
+    # A heart rate in every stay; a pH in half of them; a height of six patients; one value that nobody else has.
+    rows = [(n, 0.5, "Heart Rate", 70.0 + n % 30) for n in ids] + [(n, 0.5, "pH", 7.4) for n in ids[:200]]
+    rows += [(n, 0.5, "Height", 170.0) for n in range(12)] + [(7, 1.5, "Heart Rate", 299.0)]
+    events = table(EVENTS.only(("stay_id", "hours", "variable", "value")).schema, *sorted(rows))
+    found = survey(samples, stays, courses.to_batches(), events.to_batches(), VARIABLES, SETTINGS)
+    tables = {
+        "attrition": table(
+            ATTRITION.schema,
+            ("stays", 1, "ICU stays", 1234, 1200, 1100, None),
+            ("stays", 2, "no transfer", None, 1100, 1000, None),
+            ("split", 1, "train part", 400, 400, 240, None),
+            ("samples", 1, "stays of the cohort", 500, 500, 300, None),
+            ("samples", 2, "validation part", small_part, small_part, small_part // 2, None),
+        ),
+        "prevalence": table(
+            PREVALENCE.schema,
+            (PHENOTYPES[0], 111, 0.2220, 0.214, 0.212),
+            *((name, None, None, 0.1, 0.2) for name in PHENOTYPES[1:]),
+        ),
+        "headings": table(HEADINGS.schema, ("(none)", 44, 0.11), ("hospital course", 356, 0.89)),
+        "leakage": table(
+            LEAKAGE.schema,
+            ("Shock", 77, 0.5, 0.25, 0.625, 0.5556),
+            ("Septicemia <i>", 55, None, None, None, None),
+            ("micro", 132, *[0.3] * len(MEASURES)),
+            ("macro", None, *[0.4] * len(MEASURES)),
+        ),
+        "unlabelled": table(
+            UNLABELLED_CODES.schema,
+            *((10, f"Z{n:03}", True, 1, 150 - n) for n in range(most_codes)),
+            (9, "rare ones", True, 40, 60),
+            (9, "rare ones", False, 2, None),
+        ),
+    }
+    return make_card("MIMIC-III", source, list(stand_ins), SETTINGS, VARIABLES, READ, samples, found, tables)
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(card())
+
+
+def test_the_tables_hold_the_numbers_of_their_sources(page):
+    attrition = page.rows("attrition")
+    assert attrition["ICU stays"] == ["1,234", "1,200", "1,100"] and attrition["no transfer"][0] == "–"
+    assert page.rows("split") == {
+        "part": ["stays", "admissions", "patients", "share of stays"],
+        "train": ["260", "260", "130", "65.0 %"],
+        "validation": ["40", "40", "20", "10.0 %"],
+        "test": ["100", "100", "50", "25.0 %"],
+        "all": ["400", "400", "200", "100.0 %"],
+    }
+    phenotypes = page.rows("phenotypes")
+    assert list(phenotypes)[1:] == PHENOTYPES
+    assert phenotypes[PHENOTYPES[0]] == ["111", "22.2 %", "21.4 %", "21.2 %"]
+    assert phenotypes[PHENOTYPES[1]] == ["hidden", "hidden", "10.0 %", "20.0 %"]
+    assert page.rows("hospital-course")["(none)"] == ["44", "11.0 %"]
+    leakage = page.rows("leakage")
+    assert leakage["Shock"] == ["77", "50.0 %", "25.0 %", "0.625", "0.556"]
+    assert leakage["Septicemia <i>"] == ["55", *["hidden"] * 4] and leakage["macro"][0] == "–"
+
+
+def test_measurements_and_lengths_are_those_of_the_samples(page):
+    found = page.rows("measurements")
+    bins = sum(10 + n % 20 for n in range(STAYS))
+    assert found["Heart Rate"] == ["yes", "0.0 %", f"{100 * (STAYS + 1) / bins:.1f} %"]
+    assert found["pH"] == ["yes", "50.0 %", f"{100 * 200 / bins:.1f} %"]
+    assert found["Height"] == ["no", "hidden", "hidden"], "six patients"
+    assert found["Glucose"] == ["yes", "100.0 %", "0.0 %"]
+    assert page.rows("lengths")["ICU stay, hours"] == ["15", "20", "24"]
+    assert page.rows("lengths")["Hospital course, words after cleaning"] == ["22", "24", "27"]
+
+
+def test_the_most_frequent_codes_come_first_and_none_of_few_patients(page):
+    head, *codes = page.tables["codes-without-phenotype"]
+    assert head == ["code", "version", "has a category", "codes", "stays"] and len(codes) == 20
+    assert codes[0] == ["Z000", "ICD-10", "yes", "1", "150"] and codes[-1][0] == "Z019"
+    few = Page(card(most_codes=11)).tables["codes-without-phenotype"]
+    assert few[-2:] == [["rare ones", "ICD-9", "yes", "40", "60"], ["rare ones", "ICD-9", "no", "2", "hidden"]]
+
+
+def test_no_number_of_patients_is_between_one_and_ten(page):
+    # The numbers of codes are no numbers of patients.
+    tables = {name: [row[:3] + row[4:] if name.startswith("codes") else row for row in rows]
+              for name, rows in page.tables.items()}  # fmt: skip
+    counts = [cell for rows in tables.values() for row in rows for cell in row if re.fullmatch(r"[0-9,]+", cell)]
+    assert len(counts) > 50 and all(int(c.replace(",", "")) > 10 for c in counts)
+
+
+def test_a_small_part_is_hidden_and_can_not_be_had_by_subtraction():
+    rows = Page(card(small_part=20)).rows("split")
+    assert rows["validation"] == rows["test"] == ["hidden"] * 4
+    assert rows["train"][0] == "280" and rows["all"][0] == "400"
+    assert not [step for step in Page(card(small_part=20)).rows("attrition") if step.endswith("part")]
+    assert "Split by lists" not in card()
+
+
+def test_values_of_few_patients_are_in_no_picture(page):
+    text = card()
+    assert "histogram of Heart Rate" in text and "histogram of pH" in text
+    assert "histogram of Height" not in text and "No bar has 11 patients." in text
+    # Prevalence, three lengths, heart rate and pH.
+    assert len(page.pictures) == 6
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing(page):
+    assert not page.tags & {"script", "link", "iframe", "object", "embed", "form"}
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in page.links)
+    text = re.sub(r"base64,[^\"]*", "", card())
+    assert not re.search(r"https?:|//|@import|url\(", text) and 'name="viewport"' in text
+    assert {link[1:] for link in page.links if link.startswith("#")} == set(page.tables)
+
+
+def test_pictures_are_png_without_date_or_program(page):
+    for picture in page.pictures:
+        data = base64.b64decode(picture.removeprefix("data:image/png;base64,"))
+        assert data.startswith(b"\x89PNG") and b"tEXt" not in data and b"tIME" not in data
+
+
+def test_the_same_numbers_give_the_same_bytes():
+    assert card() == card()
+
+
+def test_stand_ins_are_named_at_the_top_as_text_and_nothing_is_said_without():
+    text = card()
+    assert "Made with stand-ins:</b> tiny &amp; &lt;synthetic&gt;." in text.split("<nav>")[0]
+    assert "<i>" not in re.sub(r'<span class="bar"><i', "", text), "names from tables are text too"
+    assert "stand-ins" not in card(stand_ins=(), source="folder")
