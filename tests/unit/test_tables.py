@@ -230,16 +230,6 @@ def test_a_file_comes_in_batches_of_its_rows(size, tmp_path):
     assert chosen == [{"id": n, "value": n / 2} for n in range(5)]
 
 
-@pytest.mark.parametrize("name", ["cut.parquet", "text.parquet", "bad-body.parquet"])
-def test_batches_of_garbage_are_told_by_the_name_of_the_file(name, tmp_path):
-    (tmp_path / name).write_bytes(GARBAGE[name](parquet_bytes(tmp_path)))
-    with pytest.raises(UserError, match=name):
-        list(TABLE.read_batches(tmp_path / name, TABLE.schema.names))
-    pq.write_table(toy(ONE).drop_columns(["value"]), tmp_path / "t.parquet")
-    with pytest.raises(UserError, match=r"t.parquet: table toy lacks columns \['value'\]"):
-        list(TABLE.read_batches(tmp_path / "t.parquet", TABLE.schema.names))
-
-
 def test_a_key_that_is_read_is_checked_and_one_that_is_not_is_not(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.concat_tables([toy(ONE), toy(ONE)]), path)
