@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,10 +31,15 @@ def read_ccs(path: Path) -> dict[str, str]:
         return {row["ccs_id"]: row["phenotype"] for row in csv.DictReader(file)}
 
 
+@cache
+def _mapper() -> Mapper:
+    return Mapper()
+
+
 def categories(codes: list[str], version: int) -> dict[str, str | None]:
     """Category per ICD code: CCS 2015 for version 9, as in the benchmark, CCSR for version 10; None where unknown."""
     source, target = CATEGORIES[version]
-    found = Mapper().map(codes, source=source, target=target, allow_parent_inference=False) if codes else []
+    found = _mapper().map(codes, source=source, target=target, allow_parent_inference=False) if codes else []
     return dict(zip(codes, found, strict=True))
 
 

@@ -7,7 +7,6 @@ import platform
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +77,16 @@ def git_state() -> dict[str, Any]:
 
 def environment() -> dict[str, Any]:
     """Python and the versions of the distributions that this process has imported."""
-    owners = packages_distributions()
-    names = {d for m in list(sys.modules) if "." not in m for d in owners.get(m, ())}
-    return {
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in sorted(names, key=str.lower)},
-    }
+    loaded = {module for module in list(sys.modules) if "." not in module}
+    packages = {}
+    for folder in (info for place in sys.path for info in Path(place).glob("*.dist-info")):
+        # importlib.metadata does the same through 20,000 path objects, a third of a second for every job.
+        record = folder / "RECORD"
+        files = record.read_text(encoding="utf-8").splitlines() if record.is_file() else []
+        if loaded & {line.partition("/")[0].partition(".")[0] for line in files}:
+            name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+            packages.setdefault(name.lower(), version)
+    return {"python": platform.python_version(), "packages": dict(sorted(packages.items()))}
 
 
 def hardware() -> dict[str, Any]:
