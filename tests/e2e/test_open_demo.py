@@ -1,6 +1,8 @@
 """The whole workflow on 100 real patients: the open MIMIC-III demo, with stand-in notes."""
 
 import csv
+import io
+import tarfile
 
 import pyarrow.parquet as pq
 import pytest
@@ -52,3 +54,24 @@ def test_the_tables_are_made_and_their_lineage_reaches_the_raw_files(results):
 def test_nothing_was_written_into_the_folder_of_the_raw_data(results):
     assert not (OPEN_DEMO / ".records").exists()
     assert not list(OPEN_DEMO.glob(".tmp-*"))
+
+
+REFERENCE = OPEN_DEMO.parent / "mimic3-benchmarks-demo"
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="what mimic3-benchmarks made of the demo does not lie beside")
+def test_the_export_in_compat_mode_is_what_mimic3_benchmarks_makes(tmp_path):
+    dataset = {"raw": str(OPEN_DEMO), "test_list": str(REFERENCE / "testset_demo.csv")}
+    tree = overlay(
+        tmp_path / "compat.yaml", tmp_path / "results", datasets={"mimic3": dataset}, benchmark={"compat": True}
+    )
+    overlays = ("config/demo.yaml", "config/open-demo.yaml", tree)
+    run = snakemake("--configfile", *overlays, "--cores", "2", "--show-failed-logs", "export_benchmark")
+    assert "demo_notes" not in succeeded(run), "no note is needed"
+    ours = tmp_path / "results" / "mimic3" / "export" / "phenotyping"
+    with tarfile.open(REFERENCE / "phenotyping_train.tar.gz") as tar:
+        members = {m.name: tar.extractfile(m).read().decode() for m in tar if m.isfile()}
+    assert len(members) == 96 and len(list((ours / "test").iterdir())) == 19
+    for name, theirs in members.items():
+        made = (ours.parent / name).read_text(encoding="utf-8")
+        assert list(csv.reader(io.StringIO(made))) == list(csv.reader(io.StringIO(theirs))), name
