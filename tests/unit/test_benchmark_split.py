@@ -75,13 +75,12 @@ def test_stays_go_with_their_patient_and_are_counted(tmp_path):
     path = write_list(tmp_path, "1,1", "2,0")
     split, steps = split_stays(stays([(10, 1), (11, 1), (20, 2), (30, 3)]), SPLIT, [path])
     assert [r["part"] for r in SPLIT_TABLE.check(split, "test").to_pylist()] == ["test", "test", "train", "train"]
-    counts = {s["step"]: (s["stays"], s["subjects"]) for s in ATTRITION.check(steps, "test").to_pylist()}
-    assert counts == {
-        "train part": (2, 2),
-        "validation part": (0, 0),
-        "test part": (2, 1),
-        "of patients whom the list does not name, in train": (1, 1),
-    }
+    assert [(s["step"], s["stays"], s["subjects"]) for s in ATTRITION.check(steps, "test").to_pylist()] == [
+        ("train part", None, None),  # of few patients
+        ("validation part", 0, 0),
+        ("test part", None, None),
+        ("in the train part", 1, 1),
+    ]
 
 
 def test_both_lists_of_the_benchmark(tmp_path):

@@ -201,8 +201,8 @@ def _attrition(rows: list[dict]) -> str:
         "1 to 10. What one step took away is the difference of two numbers, and not hidden.</p>"
     )
     tables = []
-    # The parts have a table of their own, in which a small one can not be had by subtraction.
-    rows = [r for r in rows if r["step"] not in [f"{part} part" for part in PARTS]]
+    # The parts of the samples have a table of their own.
+    rows = [r for r in rows if r["table"] != "sample parts"]
     for name in dict.fromkeys(row["table"] for row in rows):
         steps = [r for r in rows if r["table"] == name]
         kinds = [k for k in ("stays", "admissions", "subjects", "rows") if any(r[k] is not None for r in steps)]

@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 
-from clinragen.benchmark.split import PARTS
+from clinragen.benchmark.split import PARTS, count_parts, count_rows
 from clinragen.kernel.errors import UserError
+from clinragen.tables.attrition import Attrition
 from clinragen.tables.benchmark import SAMPLES
-from clinragen.tables.extract import ATTRITION
 
 
 def select_samples(split: pa.Table, conditions: dict[str, pa.ChunkedArray]) -> tuple[pa.Table, pa.Table]:
@@ -13,24 +13,17 @@ def select_samples(split: pa.Table, conditions: dict[str, pa.ChunkedArray]) -> t
 
     A condition is a name and the stays that meet it, in any order.
     """
-    rows, steps = split.to_pylist(), []
-
-    def count(step: str, rows: list[dict]) -> None:
-        counts = (len({r[name] for r in rows}) for name in ("stay_id", "hadm_id", "subject_id"))
-        steps.append(("samples", len(steps) + 1, step, *counts, None))
-
-    count("stays of the cohort", rows)
+    rows, attrition = split.to_pylist(), Attrition("samples")
+    attrition.add("stays of the cohort", **count_rows(rows))
     for name, stays in conditions.items():
         wanted = set(stays.unique().to_pylist())
         rows = [r for r in rows if r["stay_id"] in wanted]
-        count(name, rows)
+        attrition.add(name, **count_rows(rows))
     for part in PARTS:
-        chosen = [r for r in rows if r["part"] == part]
-        if not chosen:
+        if not any(r["part"] == part for r in rows):
             raise UserError(
                 f"the {part} part is empty: {len(rows)} stays are {', '.join(conditions)}; "
                 "see the attrition tables of stage extract, and benchmark.split in the configuration"
             )
-        count(f"{part} part", chosen)
-    attrition = pa.Table.from_pylist([dict(zip(ATTRITION.schema.names, s, strict=True)) for s in steps])
-    return pa.Table.from_pylist(rows, schema=SAMPLES.schema), attrition.cast(ATTRITION.schema)
+    samples = pa.Table.from_pylist(rows, schema=SAMPLES.schema)
+    return samples, pa.concat_tables([attrition.to_table(), count_parts("sample parts", samples)])

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from clinragen.benchmark.disclosure import shown_parts
 from clinragen.config.benchmark import Split
 from clinragen.kernel.errors import UserError
+from clinragen.tables.attrition import Attrition
 from clinragen.tables.benchmark import SPLIT
-from clinragen.tables.extract import ATTRITION
 
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 
@@ -67,17 +68,29 @@ def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa
     parts = (
         split_subjects(subjects, settings) if tests is None else split_by_lists(subjects, tests, validations, settings)
     )
-    groups = [(f"{part} part", [r for r in rows if parts[r["subject_id"]] == part]) for part in PARTS]
+    split = pa.Table.from_pylist([r | {"part": parts[r["subject_id"]]} for r in rows], schema=SPLIT.schema)
+    attrition = [count_parts("split", split)]
     if tests is not None:
-        unnamed = [r for r in rows if r["subject_id"] not in tests]
-        groups.append(("of patients whom the list does not name, in train", unnamed))
-    steps = [
-        ("split", n, name, *(len({r[c] for r in group}) for c in ("stay_id", "hadm_id", "subject_id")), None)
-        for n, (name, group) in enumerate(groups, 1)
-    ]
-    attrition = pa.Table.from_pylist([dict(zip(ATTRITION.schema.names, s, strict=True)) for s in steps])
-    split = [r | {"part": parts[r["subject_id"]]} for r in rows]
-    return pa.Table.from_pylist(split, schema=SPLIT.schema), attrition.cast(ATTRITION.schema)
+        unnamed = Attrition("patients whom the list does not name")
+        unnamed.add("in the train part", **count_rows([r for r in rows if r["subject_id"] not in tests]))
+        attrition.append(unnamed.to_table())
+    return split, pa.concat_tables(attrition)
+
+
+def count_parts(table: str, split: pa.Table) -> pa.Table:
+    """Size of each part (ATTRITION), left empty where it would tell of few patients, by subtraction too."""
+    groups = [[r for r in split.to_pylist() if r["part"] == part] for part in PARTS]
+    visible = shown_parts([{r["subject_id"] for r in group} for group in groups])
+    sizes = Attrition(table)
+    for part, group, seen in zip(PARTS, groups, visible, strict=True):
+        sizes.add(f"{part} part", **(count_rows(group) if seen else {}))
+    return sizes.to_table()
+
+
+def count_rows(rows: list[dict]) -> dict[str, int]:
+    """Stays, admissions and patients in rows of SPLIT or SAMPLES."""
+    columns = {"stays": "stay_id", "admissions": "hadm_id", "subjects": "subject_id"}
+    return {name: len({r[column] for r in rows}) for name, column in columns.items()}
 
 
 def _shuffled(subjects: Iterable[int], seed: int) -> list[int]:

@@ -3,8 +3,8 @@
 import pyarrow as pa
 
 from clinragen.config.extract import Notes
-from clinragen.extract.attrition import Attrition
 from clinragen.extract.sources import RawTables
+from clinragen.tables.attrition import Attrition
 
 # `newest` orders the reports of one admission, the one to read first having the largest value.
 DISCHARGE_NOTES = {

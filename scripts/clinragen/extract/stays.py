@@ -3,8 +3,8 @@
 import pyarrow as pa
 
 from clinragen.config.extract import Cohort
-from clinragen.extract.attrition import Attrition
 from clinragen.extract.sources import RawTables
+from clinragen.tables.attrition import Attrition
 
 # MIMIC shifts the birth of those above 89 by centuries (III) or reports 91 for all of them (IV).
 AGE_OF_THE_OLDEST = 90
