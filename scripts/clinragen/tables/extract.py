@@ -40,8 +40,12 @@ EVENTS = Table(
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("hours", pa.float64(), "time since ICU admission in hours"),
         Column("variable", FEW_NAMES, "one of the 17 variables"),
-        Column("value", pa.float64(), "value in the variable's unit, of a categorical one its score; NaN for a mere text"),
-        Column("text", MANY_NAMES, "as it stands in the raw file, for variables that are levels or kept so", nullable=True),
+        Column(
+            "value", pa.float64(), "value in the variable's unit, of a categorical one its score; NaN for a mere text"
+        ),
+        Column(
+            "text", MANY_NAMES, "as it stands in the raw file, for variables that are levels or kept so", nullable=True
+        ),
     ),
 )
 
@@ -68,4 +72,29 @@ ATTRITION = Table(
         Column("rows", pa.int64(), "rows left", nullable=True),
     ),
     key=("table", "order"),
+)
+
+RELEASE = Table(
+    "release",
+    (
+        Column("dataset", pa.string(), "mimic3 or mimic4"),
+        Column("release", pa.string(), "release whose tables have so many rows, as far as known", nullable=True),
+        Column("patients", pa.int64(), "rows of the raw table PATIENTS"),
+        Column("icustays", pa.int64(), "rows of the raw table ICUSTAYS"),
+    ),
+    key=("dataset",),
+)
+
+INVENTORY = Table(
+    "inventory",
+    (
+        Column("dataset", pa.string(), "mimic3 or mimic4"),
+        Column("release", pa.string(), "release of the raw tables, as far as known", nullable=True),
+        Column("table", pa.string(), "raw table"),
+        Column("file", pa.string(), "name of its file"),
+        Column("bytes", pa.int64(), "size of the file"),
+        Column("sha256", pa.string(), "hash of the file"),
+        Column("rule", pa.string(), "rule that read the file"),
+    ),
+    key=("table",),
 )
