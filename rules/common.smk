@@ -42,6 +42,11 @@ def setting(place):
     return value
 
 
+def raw_release(wildcards):
+    """Params: the release that the raw tables must be; empty where they are not checked."""
+    return getattr(CONFIG.datasets, wildcards.dataset).release or ""
+
+
 def raw_tables(*tables):
     """Input: raw tables of the job's dataset, wherever the configuration says they come from."""
 
@@ -76,7 +81,10 @@ def raw_table(dataset, name, table):
         return str(raw_path(name, f"<results>/{name}/raw", table))
     if dataset.source == "open-demo" and open_demo_to_download():
         return str(raw_path(name, dataset.raw, table))
-    found = raw_problems(CONFIG.datasets) + problems_of_services()
+    found = (
+        raw_problems(CONFIG.datasets, CONFIG.extract.diagnoses.unlisted_codes)
+        + problems_of_services()
+    )
     if found:
         raise WorkflowError(not_ready(CONFIG.datasets, found))
     folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
@@ -158,11 +166,11 @@ def backbones_in_use():
 
 def data_files():
     """Input: what is told of the data of every dataset."""
-    files = ["attrition", "prevalence", "headings", "leakage", "fences", "scales"]
+    tables = ["attrition", "prevalence", "unlabelled_codes", "headings", "leakage", "fences", "scales"]
     return expand(
-        "<results>/{dataset}/benchmark/{file}",
+        "<results>/{dataset}/{file}",
         dataset=CONFIG.dataset_names(),
-        file=[*(f"{file}.csv" for file in files), "card.html"],
+        file=["extract/inventory.csv", *(f"benchmark/{table}.csv" for table in tables), "benchmark/card.html"],
     )
 
 

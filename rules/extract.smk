@@ -6,6 +6,12 @@
 #        <results>/{dataset}/extract/events.parquet       measurements of the 17 variables
 #        <results>/{dataset}/extract/notes.parquet        discharge notes
 #        <results>/{dataset}/extract/attrition_*.csv      what each step left over
+#        <results>/{dataset}/extract/release.csv          release of the raw tables, by their numbers of rows
+#        <results>/{dataset}/extract/inventory.csv        size and SHA-256 of the raw files
+
+
+localrules:
+    extract_inventory,
 
 
 rule extract_stays:
@@ -15,6 +21,7 @@ rule extract_stays:
     output:
         stays="<results>/{dataset}/extract/stays.parquet",
         attrition="<results>/{dataset}/extract/attrition_stays.csv",
+        release="<results>/{dataset}/extract/release.csv",
     log:
         "<logs>/extract_stays/{dataset}.log",
     benchmark:
@@ -29,10 +36,11 @@ rule extract_stays:
     params:
         code=code_digest("extract_stays"),
         cohort=setting("extract.cohort"),
+        release=raw_release,
     shell:
-        "python scripts/extract_stays.py --raw {input.raw} --dataset {wildcards.dataset}"
+        "python scripts/extract_stays.py --raw {input.raw} --dataset {wildcards.dataset} --release={params.release:q}"
         " --cohort {params.cohort:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
-        " --stays {output.stays} --attrition {output.attrition} > {log} 2>&1"
+        " --stays {output.stays} --attrition {output.attrition} --counted {output.release} > {log} 2>&1"
 
 
 rule extract_diagnoses:
@@ -121,3 +129,30 @@ rule extract_notes:
         " --dataset {wildcards.dataset} --settings {params.notes:q}"
         " --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --notes {output.notes} --attrition {output.attrition} > {log} 2>&1"
+
+
+rule extract_inventory:
+    """Size and SHA-256 of the raw files, from the records of the steps that read them."""
+    input:
+        extracted=expand(
+            "<results>/{{dataset}}/extract/{table}.parquet",
+            table=["stays", "diagnoses", "events", "notes"],
+        ),
+        release="<results>/{dataset}/extract/release.csv",
+    output:
+        inventory="<results>/{dataset}/extract/inventory.csv",
+    log:
+        "<logs>/extract_inventory/{dataset}.log",
+    benchmark:
+        "<benchmarks>/extract_inventory/{dataset}.jsonl"
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_digest("extract_inventory"),
+    shell:
+        "python scripts/extract_inventory.py --extracted {input.extracted} --dataset {wildcards.dataset}"
+        " --release {input.release} --inventory {output.inventory} > {log} 2>&1"

@@ -21,7 +21,8 @@ def extract_diagnoses(
     from clinragen.extract.sources import RawTables
     from clinragen.tables.extract import ATTRITION, DIAGNOSES, STAYS
 
-    chosen, steps = select_diagnoses(RawTables(raw, memory_limit_mb, threads), dataset, STAYS.read(stays), rules)
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset)
+    chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), rules)
     DIAGNOSES.write(chosen, diagnoses.path)
     ATTRITION.write(steps, attrition.path)
 

@@ -26,7 +26,7 @@ def extract_events(
 
     with EVENTS.writer(events.path) as out:
         steps = select_events(
-            RawTables(raw, memory_limit_mb, threads),
+            RawTables(raw, memory_limit_mb, threads).checked(dataset),
             dataset,
             STAYS.read(stays),
             read_items(items, dataset, rules.blood_only),

@@ -21,8 +21,9 @@ def extract_notes(
     from clinragen.extract.sources import RawTables
     from clinragen.tables.extract import ATTRITION, NOTES, STAYS
 
-    chosen, steps = select_notes(RawTables(raw, memory_limit_mb, threads), dataset, STAYS.read(stays), settings)
-    NOTES.write(chosen, notes.path)
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset)
+    with NOTES.writer(notes.path) as out:
+        steps = select_notes(tables, dataset, STAYS.read(stays), settings, out.write)
     ATTRITION.write(steps, attrition.path)
 
 

@@ -3,18 +3,28 @@
 from pathlib import Path
 
 from clinragen.config.extract import Cohort
-from clinragen.kernel.step import Out, run
+from clinragen.kernel.step import Out, SharedOut, run
 
 
 def extract_stays(
-    raw: list[Path], dataset: str, cohort: Cohort, memory_limit_mb: int, threads: int, stays: Out, attrition: Out
+    raw: list[Path],
+    dataset: str,
+    release: str,
+    cohort: Cohort,
+    memory_limit_mb: int,
+    threads: int,
+    stays: Out,
+    attrition: Out,
+    counted: SharedOut,
 ) -> None:
     """Adult ICU stays without transfers, one per admission."""
     from clinragen.extract.sources import RawTables
-    from clinragen.extract.stays import select_stays
-    from clinragen.tables.extract import ATTRITION, STAYS
+    from clinragen.extract.stays import check_release, select_stays
+    from clinragen.tables.extract import ATTRITION, RELEASE, STAYS
 
-    chosen, steps = select_stays(RawTables(raw, memory_limit_mb, threads), dataset, cohort)
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset)
+    RELEASE.write(check_release(tables, dataset, release), counted.path)
+    chosen, steps = select_stays(tables, dataset, cohort)
     STAYS.write(chosen, stays.path)
     ATTRITION.write(steps, attrition.path)
 

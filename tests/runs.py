@@ -74,14 +74,14 @@ def copy_of_checkout(folder: Path) -> Path:
 
 
 def header_only(folder: Path, dataset: str, leave_out: str = "", without: str = "") -> Path:
-    """Raw tables of a dataset with headers and no rows; one table left out, one column dropped everywhere."""
+    """Raw tables of a dataset with headers and an empty row; one table left out, one column dropped everywhere."""
     declared = yaml.safe_load((ROOT / "resources/raw_tables.yaml").read_text(encoding="utf-8"))[dataset]["tables"]
     for table, facts in declared.items():
         if table != leave_out:
             path = folder / f"{facts['file']}.csv.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             columns = [c for c in facts["columns"] if c != without]
-            path.write_bytes(gzip.compress((",".join(columns) + "\n").encode()))
+            path.write_bytes(gzip.compress((",".join(columns) + "\n" + "," * (len(columns) - 1) + "\n").encode()))
     return folder
 
 

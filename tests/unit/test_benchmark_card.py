@@ -176,7 +176,6 @@ def test_a_small_part_is_hidden_and_can_not_be_had_by_subtraction():
     assert rows["validation"] == rows["test"] == ["hidden"] * 4
     assert rows["train"][0] == "280" and rows["all"][0] == "400"
     assert "validation part" not in Page(card(small_part=20)).rows("attrition"), "they have a table of their own"
-    assert "Split by lists" not in card()
 
 
 def test_values_of_few_patients_are_in_no_picture(page):

@@ -7,7 +7,7 @@ import pytest
 from raw_folders import open_raw, write_raw
 
 from clinragen.config.extract import Notes
-from clinragen.extract.notes import select_notes
+from clinragen.extract.notes import ROWS_PER_BATCH, select_notes
 from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import raw_path
 from clinragen.tables.extract import ATTRITION, NOTES
@@ -28,11 +28,17 @@ def note(dataset, number, text="text", hadm=10, **values):
     return {"subject_id": 1, "hadm_id": hadm, "text": text, **usual, **values}
 
 
+def selected(raw, dataset, addenda=False):
+    """All batches as one table, and the counts."""
+    batches = []
+    steps = select_notes(raw, dataset, STAYS, Notes(addenda=addenda), batches.append)
+    empty = NOTES.schema.empty_table()
+    return pa.Table.from_batches(batches) if batches else empty, ATTRITION.check(steps, "test")
+
+
 def select(folder, dataset, rows, addenda=False, **style):
     write_raw(folder, dataset, "noteevents", rows, **style)
-    raw = open_raw(folder, dataset, "noteevents")
-    chosen, steps = select_notes(raw, dataset, STAYS, Notes(addenda=addenda))
-    ATTRITION.check(steps, "test")
+    chosen, _ = selected(open_raw(folder, dataset, "noteevents"), dataset, addenda)
     return [(n["stay_id"], n["note_id"], n["rank"]) for n in NOTES.check(chosen, "test").to_pylist()], chosen
 
 
@@ -104,6 +110,17 @@ def test_many_long_notes_come_out_whole(tmp_path):
     assert {n["note_id"]: n["text"] for n in chosen} == {str(r["row_id"]): r["text"] for r in rows}
 
 
+def test_many_notes_come_in_batches(tmp_path):
+    write_raw(tmp_path, "mimic3", "noteevents", [note("mimic3", n) for n in range(3 * ROWS_PER_BATCH)])
+    batches = []
+    raw = open_raw(tmp_path, "mimic3", "noteevents")
+    steps = select_notes(raw, "mimic3", STAYS, Notes(addenda=False), batches.append)
+    assert len(batches) > 1 and sum(b.num_rows for b in batches) == 3 * ROWS_PER_BATCH
+    assert steps["rows"].to_pylist()[-1] == 3 * ROWS_PER_BATCH and steps["stays"].to_pylist()[-1] == 1
+    ranks = [n for b in batches for n in b.column("rank").to_pylist()]
+    assert ranks == list(range(1, 3 * ROWS_PER_BATCH + 1))
+
+
 def test_a_file_without_notes_gives_a_table_without_notes(tmp_path):
     assert select(tmp_path, "mimic3", [])[0] == []
 
@@ -113,7 +130,7 @@ def test_a_truncated_file_is_named(tmp_path):
     path = raw_path("mimic3", tmp_path, "noteevents")
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(UserError, match="NOTEEVENTS"):
-        select_notes(open_raw(tmp_path, "mimic3", "noteevents"), "mimic3", STAYS, Notes(addenda=False))
+        selected(open_raw(tmp_path, "mimic3", "noteevents"), "mimic3")
 
 
 def test_a_missing_column_is_named(tmp_path):
@@ -121,13 +138,13 @@ def test_a_missing_column_is_named(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_bytes(gzip.compress(b"note_id,hadm_id,text\na,10,b\n"))
     with pytest.raises(UserError, match=r"discharge\.csv\.gz.*note_type"):
-        select_notes(open_raw(tmp_path, "mimic4", "noteevents"), "mimic4", STAYS, Notes(addenda=False))
+        selected(open_raw(tmp_path, "mimic4", "noteevents"), "mimic4")
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 def test_texts_of_other_admissions_are_counted_but_never_kept(dataset, tmp_path):
     write_raw(tmp_path, dataset, "noteevents", [note(dataset, 1), note(dataset, 2, hadm=99), note(dataset, 3, hadm="")])
     raw = open_raw(tmp_path, dataset, "noteevents")
-    _, steps = select_notes(raw, dataset, STAYS, Notes(addenda=False))
+    _, steps = selected(raw, dataset)
     assert steps["rows"].to_pylist() == [3, 3, 1]
     assert raw.row("SELECT count(*), count(text) FROM notes") == (3, 1)

@@ -10,7 +10,7 @@ from raw_folders import DECLARATION, RESOURCES, csv_text, write_raw
 
 from clinragen.config.datasets import Dataset, Datasets
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.registry.raw import columns_of, not_ready, problems, raw_path
+from clinragen.registry.raw import columns_of, not_ready, problems, raw_path, release_of
 from clinragen.registry.variables import read_variables
 
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
@@ -134,8 +134,14 @@ def whole_folder(folder: Path, dataset: str = "mimic3", **style: object) -> Path
     return folder
 
 
+def problems_of(configured: Datasets, unlisted_codes: bool = True) -> list[str]:
+    return problems(configured, unlisted_codes)
+
+
 def datasets(folder: Path | str | None, dataset: str = "mimic3", **values: object) -> Datasets:
-    one = Dataset(**{"source": "folder", "raw": None if folder is None else str(folder), "notes": None, **values})
+    usual = {"source": "folder", "raw": None if folder is None else str(folder), "notes": None}
+    none = dict.fromkeys(("release", "test_list", "validation_list"))
+    one = Dataset(**usual | none | values)
     return Datasets(**{"mimic3": None, "mimic4": None, dataset: one})
 
 
@@ -144,25 +150,61 @@ def datasets(folder: Path | str | None, dataset: str = "mimic3", **values: objec
     "style", [{}, {"packed": False}, {"newline": "\r\n"}, {"upper": True}], ids=["gzip", "plain", "CRLF", "upper case"]
 )
 def test_a_whole_folder_has_no_problems(dataset, style, tmp_path):
-    assert problems(datasets(whole_folder(tmp_path, dataset, **style), dataset)) == []
+    assert problems_of(datasets(whole_folder(tmp_path, dataset, **style), dataset)) == []
 
 
 def test_raw_files_that_the_workflow_makes_itself_are_not_asked_for(tmp_path):
-    assert problems(datasets(None, source="synthetic")) == []
+    assert problems_of(datasets(None, source="synthetic")) == []
     folder = whole_folder(tmp_path)
     raw_path("mimic3", folder, "noteevents").unlink()
-    assert problems(datasets(folder, source="open-demo", notes="synthetic")) == []
-    assert any("NOTEEVENTS" in line for line in problems(datasets(folder)))
+    assert problems_of(datasets(folder, source="open-demo", notes="synthetic")) == []
+    assert any("NOTEEVENTS" in line for line in problems_of(datasets(folder)))
 
 
 def test_what_stand_in_notes_are_written_from_is_asked_for_only_then(tmp_path):
     folder = whole_folder(tmp_path)
     (folder / "D_LABITEMS.csv.gz").write_bytes(gzip.compress(b"row_id,itemid\n"))
     (folder / "PROCEDURES_ICD.csv.gz").unlink()
-    assert problems(datasets(folder)) == []
+    assert problems_of(datasets(folder)) == []
     for source in ("open-demo", "folder"):
-        text = "\n".join(problems(datasets(folder, source=source, notes="synthetic")))
+        text = "\n".join(problems_of(datasets(folder, source=source, notes="synthetic")))
         assert "PROCEDURES_ICD.csv[.gz] is missing" in text and "D_LABITEMS.csv.gz lacks the column label" in text
+
+
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_the_dictionary_of_codes_is_asked_for_only_where_it_decides(dataset, tmp_path):
+    folder = whole_folder(tmp_path, dataset)
+    raw_path(dataset, folder, "d_icd_diagnoses").unlink()
+    assert problems_of(datasets(folder, dataset)) == []
+    (line,) = problems_of(datasets(folder, dataset), unlisted_codes=False)
+    assert "d_icd_diagnoses.csv[.gz] is missing" in line.lower()
+
+
+def test_a_file_without_rows_is_told(tmp_path):
+    folder = whole_folder(tmp_path)
+    path = write_raw(folder, "mimic3", "labevents", [])
+    assert problems_of(datasets(folder)) == [f"MIMIC-III: {path} has no rows"]
+
+
+def test_another_release_is_told(tmp_path):
+    folder = whole_folder(tmp_path, "mimic4")
+    (folder / "core").mkdir()
+    (line,) = problems_of(datasets(folder, "mimic4", release="3.1"))
+    assert f"{folder / 'core'}: only MIMIC-IV 1.0 and older have this folder" in line
+    (folder / "core").rmdir()
+    (line,) = problems_of(datasets(folder, "mimic4", release="1.4"))
+    assert line == "MIMIC-IV: datasets.mimic4.release: '1.4' is not known; known are 2.2, 3.1, demo 2.2"
+
+
+def test_a_release_is_known_by_its_numbers_of_rows():
+    for dataset, facts in DECLARATION.items():
+        counts = [tuple(rows.values()) for rows in facts["releases"].values()]
+        assert len(set(counts)) == len(counts) and all(
+            set(r) == {"patients", "icustays"} for r in facts["releases"].values()
+        )
+        for release, rows in facts["releases"].items():
+            assert release_of(dataset, **rows) == release
+    assert release_of("mimic3", 46520, 61532) == "1.4" and release_of("mimic3", 46520, 61531) is None
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -170,22 +212,22 @@ def test_more_patients_than_the_open_demo_has_are_not_the_open_demo(packed, tmp_
     folder = whole_folder(tmp_path, packed=packed)
     for patients, refused in ((100, False), (101, True)):
         write_raw(folder, "mimic3", "patients", [{"subject_id": n} for n in range(patients)], packed=packed)
-        text = "\n".join(problems(datasets(folder, source="open-demo", notes="synthetic")))
+        text = "\n".join(problems_of(datasets(folder, source="open-demo", notes="synthetic")))
         assert ("not the open demo: datasets.mimic3.source must be folder" in text) is refused
-        assert problems(datasets(folder)) == []
+        assert problems_of(datasets(folder)) == []
 
 
 def test_notes_may_lie_in_a_folder_of_their_own(tmp_path):
     folder = whole_folder(tmp_path / "raw", "mimic4")
     (tmp_path / "notes").mkdir()
     raw_path("mimic4", folder, "noteevents").rename(tmp_path / "notes" / "discharge.csv.gz")
-    assert problems(datasets(folder, "mimic4", notes=str(tmp_path / "notes"))) == []
-    assert any("discharge.csv[.gz] is missing" in line for line in problems(datasets(folder, "mimic4")))
+    assert problems_of(datasets(folder, "mimic4", notes=str(tmp_path / "notes"))) == []
+    assert any("discharge.csv[.gz] is missing" in line for line in problems_of(datasets(folder, "mimic4")))
 
 
 @pytest.mark.parametrize(("raw", "words"), [(None, "is not set"), ("/no/such/folder", "/no/such/folder is no folder")])
 def test_a_folder_that_is_not_there_is_told_with_its_setting(raw, words):
-    lines = problems(datasets(raw, "mimic4"))
+    lines = problems_of(datasets(raw, "mimic4"))
     assert any("MIMIC-IV: datasets.mimic4.raw" in line and words in line for line in lines)
 
 
@@ -200,7 +242,7 @@ def test_everything_is_told_together_with_the_remedy(tmp_path):
     (folder / "ADMISSIONS.csv.gz").write_bytes(gzip.compress("größe,hadm_id\n".encode("latin-1")))
     (folder / "DIAGNOSES_ICD.csv.gz").write_bytes(gzip.compress(b""))
     both = Datasets(mimic3=datasets(folder).mimic3, mimic4=datasets(None, "mimic4").mimic4)
-    text = not_ready(both, problems(both))
+    text = not_ready(both, problems_of(both))
     for words in (
         f"MIMIC-III: {folder}/PATIENTS.csv[.gz] is missing",
         f"{folder}/ICUSTAYS.csv.gz lacks the columns outtime, los",

@@ -26,7 +26,8 @@ STAGES = {
     "events": "Measurements",
     "conversions": "Converted values",
     "notes": "Discharge notes",
-    "split": "Split by lists",
+    "split": "Parts of the cohort",
+    "patients whom the list does not name": "Patients whom the list does not name",
     "samples": "Samples",
 }
 MOST_CODES = 20

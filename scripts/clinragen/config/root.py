@@ -110,6 +110,15 @@ class Config(Section):
             for name, dataset in (("mimic3", mimic3), ("mimic4", mimic4))
             if dataset is not None and dataset.validation_list and not dataset.test_list
         ]
+        synthetic = [
+            n for n, d in (("mimic3", mimic3), ("mimic4", mimic4)) if d is not None and d.source == "synthetic"
+        ]
+        key = "benchmark.compat: true" if self.benchmark.compat else "extract.diagnoses.unlisted_codes: false"
+        if self.benchmark.compat or not self.extract.diagnoses.unlisted_codes:
+            problems += [
+                f"{key}: datasets.{name} is synthetic and has no dictionary of codes (D_ICD_DIAGNOSES); use folder"
+                for name in synthetic
+            ]
         if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
             problems.append(
                 "datasets.mimic3.raw: source open-demo needs the folder where the demo lies or is to be downloaded to"

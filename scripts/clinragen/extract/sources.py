@@ -1,26 +1,32 @@
 """Raw MIMIC files as SQL relations: read in place, out of core, whatever their case or compression."""
 
-import csv
+import logging
 import re
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
 
 from clinragen.kernel.errors import UserError
-from clinragen.registry.raw import columns_of
+from clinragen.registry.raw import UNREADABLE, columns_of, problems_of_file, table_of, undeclared, why_unreadable
 
-# MIMIC-IV calls its discharge notes differently; the rest of the stage uses one name.
-SAME_TABLE = {"discharge": "noteevents"}
+log = logging.getLogger("sources")
 # What Python and its libraries take of a step's memory; the rest is DuckDB's.
-BESIDE_DUCKDB_MB = 250
+BESIDE_DUCKDB_MB = 280
 ROWS_PER_BATCH = 100_000
 # Columns that are numbers from the first look at a row on; the others are converted where they are used.
 NUMBERS = {"itemid": "INTEGER"}
+# What the queries convert the texts to: only to find the line of one that is no number or time.
+CONVERSIONS = NUMBERS | {
+    **dict.fromkeys(("subject_id", "hadm_id", "icustay_id", "stay_id", "row_id", "note_seq"), "BIGINT"),
+    **dict.fromkeys(("intime", "outtime", "dob", "charttime", "chartdate"), "TIMESTAMP_S"),
+    **dict.fromkeys(("seq_num", "anchor_year"), "INTEGER"),
+    **dict.fromkeys(("los", "anchor_age"), "DOUBLE"),
+    "icd_version": "TINYINT",
+}
 # What of DuckDB's words on a bad row may be told: they quote the row too, and that is patient data.
 LINE = re.compile(r"CSV Error on Line: (\d+)")
 REASONS = re.compile(
@@ -28,30 +34,39 @@ REASONS = re.compile(
     r"Maximum line size of \d+ bytes exceeded\.|Invalid unicode \(byte sequence mismatch\) detected\.)",
     re.MULTILINE,
 )
-CONVERTED = re.compile(r"^Column (\w+) is being converted as type", re.MULTILINE)
 
 
 class RawTables:
     """Views `raw_<table>` over raw CSV files; columns are texts, as they stand in the file, but for NUMBERS."""
 
     def __init__(self, paths: Iterable[Path], memory_limit_mb: int, threads: int) -> None:
-        self.paths = {_table_name(p): p for p in paths}
-        self._columns: set[str] = set()
+        self.paths = {table_of(p): p for p in paths}
+        self._columns = {table: _header(path) for table, path in self.paths.items()}
         self.connection = duckdb.connect()
         # What does not fit into memory is patient data: it must not spill into the checkout.
         self._spill = tempfile.TemporaryDirectory(prefix="clinragen-duckdb-")
         self.connection.execute(f"SET temp_directory = '{_quoted(self._spill.name)}'")
         self.connection.execute(f"SET memory_limit = '{memory_limit_mb - BESIDE_DUCKDB_MB}MB'; SET threads = {threads}")
         self.connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
+        for table in self.paths:
+            self.run(f"CREATE VIEW raw_{table} AS SELECT * FROM {self._file(table, NUMBERS)}")
+
+    def checked(self, dataset: str) -> Self:
+        """The same; UserError tells of files without a needed column or a row, the log of columns that are ignored."""
+        lines = [line for table, path in self.paths.items() for line in problems_of_file(dataset, table, path)]
+        if lines:
+            raise UserError("; ".join(lines))
         for table, path in self.paths.items():
-            # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
-            header = _header(path)
-            self._columns.update(header)
-            columns = ", ".join(f"'{_quoted(name)}': '{NUMBERS.get(name, 'VARCHAR')}'" for name in header)
-            self.run(
-                f"""CREATE VIEW raw_{table} AS SELECT * FROM read_csv('{_quoted(path)}', auto_detect = false,
-                    columns = {{{columns}}}, header = true, delim = ',', quote = '"', escape = '"')"""
-            )
+            if extra := undeclared(dataset, table, self._columns[table]):
+                log.info("%s: ignored, for no release has them: columns %s", path, ", ".join(extra))
+        return self
+
+    def _file(self, table: str, types: dict[str, str]) -> str:
+        """A raw file as a table of SQL; columns without a type are texts."""
+        # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
+        columns = ", ".join(f"'{_quoted(name)}': '{types.get(name, 'VARCHAR')}'" for name in self._columns[table])
+        return f"""read_csv('{_quoted(self.paths[table])}', auto_detect = false, columns = {{{columns}}},
+                   header = true, delim = ',', quote = '"', escape = '"')"""
 
     def add(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table known to the queries."""
@@ -73,9 +88,9 @@ class RawTables:
         """The single row of a query."""
         return self.rows(sql)[0]
 
-    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
-        """Result of a query, of which only a batch is in memory at a time."""
-        reader = self._try(lambda text: self.connection.sql(text).to_arrow_reader(ROWS_PER_BATCH), sql)
+    def batches(self, sql: str, rows: int = ROWS_PER_BATCH) -> Iterator[pa.RecordBatch]:
+        """Result of a query, of which only a batch of about so many rows is in memory at a time."""
+        reader = self._try(lambda text: self.connection.sql(text).to_arrow_reader(rows), sql)
         while (batch := self._try(lambda _: next(reader, None), sql)) is not None:
             yield batch
 
@@ -83,17 +98,61 @@ class RawTables:
         # A query is lazy: `call` fetches its result too, for only then its errors come.
         try:
             return call(sql)
-        except duckdb.OutOfMemoryException as error:
-            reason = f"DuckDB ran out of memory: raise extract.memory_limit_mb ({_first_line(error)})"
-        except duckdb.BinderException as error:
-            reason = f"a raw file lacks a column (one of {self._files()}): {_first_line(error)}"
-        except duckdb.IOException as error:
-            reason = f"a raw file can not be read (one of {self._files()}): {_first_line(error)}"
-        except (duckdb.InvalidInputException, duckdb.DataError) as error:
-            named = [str(p) for p in self.paths.values() if f"file = {p}\n" in str(error)]
-            place = named[0] if named else f"one of {self._files()}"
-            reason = f"a raw file can not be read ({place}): {_told(error, self._columns)}"
+        except duckdb.Error as error:
+            reason = self._reason(error)
+            if reason is None:
+                raise
         raise UserError(reason)
+
+    def _reason(self, error: duckdb.Error) -> str | None:
+        """What the user is told; None where neither files nor machine are at fault."""
+        if self._spill.name in _first_line(error) or "max_temp_directory_size" in str(error):
+            room = f"the disk of {Path(self._spill.name).parent} is full"
+            return f"{room}: make room, set TMPDIR to another folder, or raise extract.memory_limit_mb"
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return f"DuckDB ran out of memory: raise extract.memory_limit_mb ({_first_line(error)})"
+        if isinstance(error, duckdb.BinderException):
+            return f"a raw file lacks a column (one of {self._files()}): {_first_line(error)}"
+        if isinstance(error, duckdb.IOException):
+            return f"a raw file can not be read (one of {self._files()}): {_first_line(error)}"
+        if not isinstance(error, (duckdb.InvalidInputException, duckdb.DataError)):
+            return None
+        if isinstance(error, duckdb.ConversionException) and (place := self._find_text()):
+            return place
+        named = [str(p) for p in self.paths.values() if f"file = {p}\n" in str(error)]
+        place = named[0] if named else f"one of {self._files()}"
+        return f"a raw file can not be read ({place}): {_told(error)}"
+
+    def _find_text(self) -> str | None:
+        """File, line and column of a text that is no number or time; reads the files again.
+
+        A conversion behind a filter does not tell its place, others may tell the column wrong.
+        """
+        try:
+            for table, names in self._columns.items():
+                columns = [name for name in names if name in CONVERSIONS]
+                lost = ", ".join(f"count({c}) - count(TRY_CAST({c} AS {CONVERSIONS[c]}))" for c in columns)
+                counts = self._rows_beside(f"SELECT {lost} FROM {self._file(table, {})}")[0] if columns else ()
+                for column in (c for c, n in zip(columns, counts, strict=True) if n):
+                    return (
+                        f"{self.paths[table]}: line {self._line_of(table, column)}, column {column} "
+                        f"can not be read as {CONVERSIONS[column]}"
+                    )
+        except duckdb.Error:
+            pass  # rows that can not even be told apart: the first error is told
+        return None
+
+    def _line_of(self, table: str, column: str) -> str:
+        try:
+            self._rows_beside(f"SELECT count({column}) FROM {self._file(table, {column: CONVERSIONS[column]})}")
+        except duckdb.ConversionException as error:
+            if line := LINE.search(_first_line(error)):
+                return line.group(1)
+        return "unknown"
+
+    def _rows_beside(self, sql: str) -> list[tuple]:
+        # Not on the connection itself, whose last result may be half fetched.
+        return self.connection.cursor().sql(sql).fetchall()
 
     def _files(self) -> str:
         return ", ".join(str(p) for p in self.paths.values())
@@ -103,33 +162,25 @@ def _first_line(error: duckdb.Error) -> str:
     return str(error).partition("\n")[0]
 
 
-def _told(error: duckdb.Error, known: set[str]) -> str:
-    """Kind of the error, line, reason and, where it is one of the known names, column: nothing that a row says."""
-    text = str(error)
-    kind, line = text.partition(":")[0], LINE.search(_first_line(error))
+def _told(error: duckdb.Error) -> str:
+    """Kind of the error, line and reason: nothing that a row says."""
+    kind, line = str(error).partition(":")[0], LINE.search(_first_line(error))
     if not line:
         return kind
-    # A row over several lines may hold such sentences too: DuckDB's own follow it, so the last are meant.
-    columns = [f"column {name}" for name in CONVERTED.findall(text) if name.lower() in known]
-    return ", ".join([kind, f"line {line.group(1)}", *REASONS.findall(text)[-1:], *columns[-1:]])
+    # A row over several lines may hold such sentences too: DuckDB's own follow it, so the last is meant.
+    return ", ".join([kind, f"line {line.group(1)}", *REASONS.findall(str(error))[-1:]])
 
 
 def _header(path: Path) -> list[str]:
-    """Column names of a raw file; UserError where there are none or one stands twice."""
+    """Column names of a raw file, a number for one without; UserError where there are none or one stands twice."""
     try:
         names = columns_of(path)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        # The bytes of a file that is no text must not be told either.
-        reason = error if isinstance(error, OSError) else type(error).__name__
-        raise UserError(f"{path} can not be read: {reason}") from None
-    if not names or len(set(names)) < len(names):
+    except UNREADABLE as error:
+        raise UserError(f"{path} can not be read: {why_unreadable(error)}") from None
+    named = [name for name in names if name]
+    if not named or len(set(named)) < len(named):
         raise UserError(f"{path} can not be read: its header is empty or names a column twice")
-    return names
-
-
-def _table_name(path: Path) -> str:
-    name = path.name.lower().removesuffix(".gz").removesuffix(".csv")
-    return SAME_TABLE.get(name, name)
+    return [name or f"unnamed_{number}" for number, name in enumerate(names, 1)]
 
 
 def _quoted(text: object) -> str:

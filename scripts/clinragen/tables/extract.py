@@ -73,3 +73,28 @@ ATTRITION = Table(
     ),
     key=("table", "order"),
 )
+
+RELEASE = Table(
+    "release",
+    (
+        Column("dataset", pa.string(), "mimic3 or mimic4"),
+        Column("release", pa.string(), "release whose tables have so many rows, as far as known", nullable=True),
+        Column("patients", pa.int64(), "rows of the raw table PATIENTS"),
+        Column("icustays", pa.int64(), "rows of the raw table ICUSTAYS"),
+    ),
+    key=("dataset",),
+)
+
+INVENTORY = Table(
+    "inventory",
+    (
+        Column("dataset", pa.string(), "mimic3 or mimic4"),
+        Column("release", pa.string(), "release of the raw tables, as far as known", nullable=True),
+        Column("table", pa.string(), "raw table"),
+        Column("file", pa.string(), "name of its file"),
+        Column("bytes", pa.int64(), "size of the file"),
+        Column("sha256", pa.string(), "hash of the file"),
+        Column("rule", pa.string(), "rule that read the file"),
+    ),
+    key=("table",),
+)

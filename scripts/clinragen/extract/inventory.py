@@ -1,0 +1,38 @@
+"""The raw files behind the extracted tables: what the steps that read them recorded."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+
+from clinragen.kernel.errors import UserError
+from clinragen.kernel.record import read_record
+from clinragen.registry.raw import declaration, table_of
+from clinragen.tables.extract import INVENTORY
+
+
+def list_raw_files(dataset: str, release: str | None, extracted: Iterable[Path]) -> pa.Table:
+    """Size and hash of every raw file that the extracted tables were made from (INVENTORY), by their records.
+
+    The files themselves are not looked at. UserError where a table has no record.
+    """
+    rows = []
+    for path in extracted:
+        record = read_record(path)
+        if record is None:
+            raise UserError(f"{path} has no record beside it; make it anew with its rule")
+        for used in record["inputs"]:
+            file = Path(used["path"])
+            if table_of(file) in declaration()[dataset]["tables"]:
+                rows.append(
+                    {
+                        "dataset": dataset,
+                        "release": release,
+                        "table": table_of(file),
+                        "file": file.name,
+                        "bytes": used["bytes"],
+                        "sha256": used["sha256"],
+                        "rule": record["rule"],
+                    }
+                )
+    return pa.Table.from_pylist(sorted(rows, key=lambda r: r["table"]), schema=INVENTORY.schema)

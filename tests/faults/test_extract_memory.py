@@ -1,0 +1,97 @@
+"""The memory limit of extraction, on the open MIMIC-III demo grown twentyfold."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from raw_folders import RESOURCES
+from runs import OPEN_DEMO
+from step_script import SCRIPTS
+
+from clinragen.config.extract import Cohort, Events
+from clinragen.extract.sources import RawTables
+from clinragen.extract.stays import select_stays
+from clinragen.registry.raw import raw_path
+from clinragen.tables.extract import STAYS
+
+pytestmark = pytest.mark.skipif(
+    not OPEN_DEMO.is_dir(), reason="the open demo (shared/data) lies beside the checkout only in the project"
+)
+COPIES = 20
+# Further apart than any two identifiers of the demo.
+SHIFT = 1_000_000
+IDS = ("subject_id", "hadm_id", "icustay_id")
+LIMIT_MB = 500
+RULES = json.dumps(dict.fromkeys(Events.model_fields, True))
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory) -> Iterator[Path]:
+    """A folder with CHARTEVENTS (plain, its needed columns), LABEVENTS as it is, and the stays of all copies."""
+    folder = tmp_path_factory.mktemp("grown")
+    ids = ", ".join(f"{name}::BIGINT + {SHIFT} * copy AS {name}" for name in IDS)
+    RawTables([raw_path("mimic3", OPEN_DEMO, "chartevents")], 1000, 2).run(
+        f"""COPY (SELECT {ids}, itemid, charttime, value, valueuom FROM raw_chartevents, range({COPIES}) t(copy))
+            TO '{folder / "CHARTEVENTS.csv"}' (HEADER)"""
+    )
+    tables = [raw_path("mimic3", OPEN_DEMO, t) for t in ("icustays", "admissions", "patients")]
+    cohort = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)
+    one, _ = select_stays(RawTables(tables, 1000, 1), "mimic3", cohort)
+    copies = []
+    for n in range(COPIES):
+        shifted = {c: pa.compute.add(one[c], n * SHIFT) for c in ("subject_id", "hadm_id", "stay_id")}
+        copies.append(pa.table({c: shifted.get(c, one[c]) for c in one.column_names}))
+    STAYS.write(pa.concat_tables(copies), folder / "stays.parquet")
+    yield folder
+    (folder / "CHARTEVENTS.csv").unlink()  # half a gigabyte
+
+
+def run_events(folder: Path, memory_limit_mb: int, **options: object) -> tuple[int, int, str]:
+    """Exit status of the step, its peak memory in MB and what it said; it writes to the folder `out`."""
+    for name in ("out", "spill"):
+        (folder / name).mkdir(exist_ok=True)
+    words = ["--raw", folder / "CHARTEVENTS.csv", raw_path("mimic3", OPEN_DEMO, "labevents")]
+    words += ["--stays", folder / "stays.parquet", "--dataset", "mimic3", "--rules", RULES, "--threads", 2]
+    words += ["--items", RESOURCES / "items.csv", "--variables", RESOURCES / "variables.csv"]
+    words += ["--memory-limit-mb", memory_limit_mb, "--attrition", folder / "out" / "attrition.csv"]
+    words += ["--events", folder / "out" / f"events{memory_limit_mb}.parquet"]
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "TMPDIR": str(folder / "spill")}
+    with (folder / "log").open("w+") as log:
+        command = [sys.executable, SCRIPTS / "extract_events.py", *map(str, words)]
+        process = subprocess.Popen(command, env=environment, stderr=log, **options)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
+        log.seek(0)
+        return process.returncode, usage.ru_maxrss // 1024, log.read()
+
+
+def test_the_memory_limit_is_kept_and_changes_no_row(grown):
+    status, peak, told = run_events(grown, LIMIT_MB)
+    assert status == 0, told
+    status, peak_without, told = run_events(grown, 4 * LIMIT_MB)
+    assert status == 0, told
+    assert peak < LIMIT_MB < peak_without, "with room to spare the step would take more"
+    one, other = (pq.read_table(grown / "out" / f"events{n * LIMIT_MB}.parquet") for n in (1, 4))
+    assert one.num_rows > 1_000_000 and one.equals(other)
+
+
+def limit_file_size() -> None:
+    # A write beyond the limit is an error, as on a full disk.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+
+
+def test_a_disk_that_has_no_room_for_what_memory_does_not_hold_is_told(grown):
+    before = set(grown.rglob("*"))
+    status, _, told = run_events(grown, LIMIT_MB, preexec_fn=limit_file_size)
+    assert status == 2 and "Traceback" not in told
+    assert f"ERROR step: the disk of {grown / 'spill'} is full: make room, set TMPDIR" in told.splitlines()[-1]
+    assert set(grown.rglob("*")) <= before | {grown / name for name in ("out", "spill", "log")}
