@@ -166,11 +166,23 @@ def backbones_in_use():
 
 def data_files():
     """Input: what is told of the data of every dataset."""
-    tables = ["attrition", "prevalence", "unlabelled_codes", "headings", "leakage", "fences", "scales"]
+    tables = [
+        "attrition",
+        "prevalence",
+        "unlabelled_codes",
+        "headings",
+        "leakage",
+        "fences",
+        "scales",
+    ]
     return expand(
         "<results>/{dataset}/{file}",
         dataset=CONFIG.dataset_names(),
-        file=["extract/inventory.csv", *(f"benchmark/{table}.csv" for table in tables), "benchmark/card.html"],
+        file=[
+            "extract/inventory.csv",
+            *(f"benchmark/{table}.csv" for table in tables),
+            "benchmark/card.html",
+        ],
     )
 
 
