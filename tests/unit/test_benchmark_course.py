@@ -332,7 +332,8 @@ def test_the_newest_report_that_has_a_course_is_read_whatever_stands_in_newer_on
     write_raw(tmp_path, "mimic3", "noteevents", rows)
     stays = pa.table({"stay_id": [1], "hadm_id": [10], "subject_id": [1]})
     raw = open_raw(tmp_path, "mimic3", "noteevents")
-    NOTES.write(select_notes(raw, "mimic3", stays, Notes(addenda=False))[0], tmp_path / "notes.parquet")
+    with NOTES.writer(tmp_path / "notes.parquet") as out:
+        select_notes(raw, "mimic3", stays, Notes(addenda=False), out.write)
     batches = NOTES.read_batches(tmp_path / "notes.parquet", NOTES.schema.names, rows=1)
     courses, _ = select_courses((r for b in batches for r in b.to_pylist()), {1: 1}, USUAL, STOP_WORDS)
     assert courses["text"].to_pylist() == ["patient admitted gout."]

@@ -59,6 +59,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def peak_memory_mb() -> int:
+    """Most memory that this process has had, in MB."""
+    # getrusage would tell that of the process that started this one, where it was more.
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) // 1024
+    raise RuntimeError("/proc/self/status has no VmHWM")
+
+
 @cache
 def git_state() -> dict[str, Any]:
     """Commit and dirtiness of the checkout that the code lies in; empty outside a repository."""

@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import random
-import resource
 import shlex
 import sys
 import time
@@ -175,7 +174,7 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
         "hardware": record.hardware(),
         "started": started.isoformat(timespec="seconds"),
         "wall_seconds": round(time.monotonic() - clock, 3),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mb": record.peak_memory_mb(),
     }
     for out in outputs:
         facts = record.describe(out.path) | {"path": out.final.as_posix(), "sharing": out.sharing}
