@@ -50,5 +50,5 @@ def test_the_release_is_the_one_that_has_as_many_rows(dataset, tmp_path, monkeyp
         declaration()[dataset], "releases", {"7": {"patients": 2, "icustays": 3}, "8": {"patients": 2, "icustays": 4}}
     )
     assert row("")["release"] == row("7")["release"] == "7"
-    with pytest.raises(UserError, match="2 patients and 3 ICU stays, as release 7 has, .* is 8, which has .* 4 "):
+    with pytest.raises(UserError, match=r"2 patients and 3 ICU stays, as release 7 has, .* is 8, which has .* 4 "):
         row("8")
