@@ -9,7 +9,7 @@ from clinragen.extract.attrition import Attrition
 from clinragen.extract.sources import RawTables
 
 # Texts are long: so many are some tens of megabytes.
-ROWS_PER_PIECE = 4_000
+ROWS_PER_PIECE = 1_000
 # `newest` orders the reports of one admission, the one to read first having the largest value.
 DISCHARGE_NOTES = {
     "mimic3": """

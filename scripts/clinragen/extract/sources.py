@@ -23,7 +23,7 @@ from clinragen.registry.raw import (
 
 log = logging.getLogger("sources")
 # What Python and its libraries take of a step's memory; the rest is DuckDB's.
-BESIDE_DUCKDB_MB = 280
+BESIDE_DUCKDB_MB = 300
 ROWS_PER_BATCH = 100_000
 # Columns that are numbers from the first look at a row on; the others are converted where they are used.
 NUMBERS = {"itemid": "INTEGER"}
