@@ -251,3 +251,10 @@ def test_no_field_carries_a_default():
                     yield from fields(part)
 
     assert [name for name, field in fields(Config) if not field.is_required()] == []
+
+
+@pytest.mark.parametrize(("key", "value"), [("benchmark__compat", True), ("extract__diagnoses__unlisted_codes", False)])
+def test_a_synthetic_cohort_has_no_dictionary_of_codes(key, value, raw):
+    message = message_of(changed(raw, **{"datasets__mimic4__source": "synthetic", key: value}))
+    assert re.search(rf"  - {key.replace('__', '.')}: {str(value).lower()}: datasets\.mimic4 is synthetic", message)
+    assert "datasets.mimic3" not in message

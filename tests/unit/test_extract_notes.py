@@ -7,7 +7,7 @@ import pytest
 from raw_folders import open_raw, write_raw
 
 from clinragen.config.extract import Notes
-from clinragen.extract.notes import ROWS_PER_BATCH, select_notes
+from clinragen.extract.notes import ROWS_PER_PIECE, select_notes
 from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import raw_path
 from clinragen.tables.extract import ATTRITION, NOTES
@@ -29,11 +29,10 @@ def note(dataset, number, text="text", hadm=10, **values):
 
 
 def selected(raw, dataset, addenda=False):
-    """All batches as one table, and the counts."""
-    batches = []
-    steps = select_notes(raw, dataset, STAYS, Notes(addenda=addenda), batches.append)
-    empty = NOTES.schema.empty_table()
-    return pa.Table.from_batches(batches) if batches else empty, ATTRITION.check(steps, "test")
+    """All pieces as one table, and the counts."""
+    pieces = [NOTES.schema.empty_table()]
+    steps = select_notes(raw, dataset, STAYS, Notes(addenda=addenda), lambda p: pieces.append(NOTES.check(p, "test")))
+    return pa.concat_tables(pieces), ATTRITION.check(steps, "test")
 
 
 def select(folder, dataset, rows, addenda=False, **style):
@@ -110,15 +109,15 @@ def test_many_long_notes_come_out_whole(tmp_path):
     assert {n["note_id"]: n["text"] for n in chosen} == {str(r["row_id"]): r["text"] for r in rows}
 
 
-def test_many_notes_come_in_batches(tmp_path):
-    write_raw(tmp_path, "mimic3", "noteevents", [note("mimic3", n) for n in range(3 * ROWS_PER_BATCH)])
-    batches = []
+def test_many_notes_come_in_pieces(tmp_path):
+    rows = 2 * ROWS_PER_PIECE + 1
+    write_raw(tmp_path, "mimic3", "noteevents", [note("mimic3", n) for n in range(rows)])
+    pieces = []
     raw = open_raw(tmp_path, "mimic3", "noteevents")
-    steps = select_notes(raw, "mimic3", STAYS, Notes(addenda=False), batches.append)
-    assert len(batches) > 1 and sum(b.num_rows for b in batches) == 3 * ROWS_PER_BATCH
-    assert steps["rows"].to_pylist()[-1] == 3 * ROWS_PER_BATCH and steps["stays"].to_pylist()[-1] == 1
-    ranks = [n for b in batches for n in b.column("rank").to_pylist()]
-    assert ranks == list(range(1, 3 * ROWS_PER_BATCH + 1))
+    steps = select_notes(raw, "mimic3", STAYS, Notes(addenda=False), pieces.append)
+    assert [p.num_rows for p in pieces] == [ROWS_PER_PIECE, ROWS_PER_PIECE, 1]
+    assert steps["rows"].to_pylist()[-1] == rows and steps["stays"].to_pylist()[-1] == 1
+    assert [n for p in pieces for n in p["rank"].to_pylist()] == list(range(1, rows + 1))
 
 
 def test_a_file_without_notes_gives_a_table_without_notes(tmp_path):

@@ -75,3 +75,21 @@ def test_the_forms_in_which_a_file_may_come(form, name, tmp_path):
 def test_a_file_without_a_usable_header_is_named(data, tmp_path):
     with pytest.raises(UserError, match=r"NOTEEVENTS\.csv\.gz can not be read"):
         opened(tmp_path, data)
+
+
+@pytest.mark.parametrize("name", ["NOTEEVENTS.csv.gz", "noteevents.csv"])
+def test_texts_of_many_lines_are_read_beyond_the_first_megabytes(name, tmp_path):
+    # Every line of a text looks like a row of the file.
+    text = "".join(f"line {n}, with two, commas\n" for n in range(400))
+    rows = 3000
+    data = "row_id,text,rest\n" + "".join(f'{n},"{n} {text[n % 50 :]}",x\n' for n in range(rows))
+    assert len(data) > 24_000_000
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data.encode(), 1) if name.endswith(".gz") else data.encode())
+    raw = RawTables([path], memory_limit_mb=600, threads=2)
+    length = sum(len(f"{n} {text[n % 50 :]}") for n in range(rows))
+    assert raw.row("SELECT count(*), sum(length(text)), max(row_id::BIGINT) FROM raw_noteevents") == (
+        rows,
+        length,
+        rows - 1,
+    )

@@ -8,8 +8,8 @@ from clinragen.config.extract import Notes
 from clinragen.extract.sources import RawTables
 from clinragen.tables.attrition import Attrition
 
-# They are long: a batch is some ten megabytes.
-ROWS_PER_BATCH = 2_000
+# Texts are long: so many are some tens of megabytes.
+ROWS_PER_PIECE = 1_000
 # `newest` orders the reports of one admission, the one to read first having the largest value.
 DISCHARGE_NOTES = {
     "mimic3": """
@@ -28,9 +28,9 @@ DISCHARGE_NOTES = {
 
 
 def select_notes(
-    raw: RawTables, dataset: str, stays: pa.Table, settings: Notes, write: Callable[[pa.RecordBatch], None]
+    raw: RawTables, dataset: str, stays: pa.Table, settings: Notes, write: Callable[[pa.Table], None]
 ) -> pa.Table:
-    """Write discharge reports per stay, the newest first (NOTES, in batches); the counts (ATTRITION)."""
+    """Write discharge reports per stay, the newest first (NOTES, in pieces); the counts (ATTRITION)."""
     attrition = Attrition("notes")
     raw.add("stays", stays)
     # All notes are counted in the same pass, but only the texts of the cohort are kept.
@@ -43,13 +43,22 @@ def select_notes(
     if not settings.addenda:
         raw.run("DELETE FROM notes WHERE addendum")
         attrition.add("reports, not addenda", rows=raw.row("SELECT count(*) FROM notes")[0])
-    chosen = "FROM notes JOIN stays USING (hadm_id) WHERE text IS NOT NULL"
-    rows, stays_left = raw.row(f"SELECT count(*), count(DISTINCT stay_id) {chosen}")
+    # Ranked and sorted without the texts, which memory does not hold; then these are fetched piece by piece.
+    raw.run(
+        """CREATE TABLE ranked AS
+           SELECT n.rowid AS note, stay_id, row_number() OVER newest_first::INTEGER AS rank
+           FROM notes n JOIN stays USING (hadm_id) WHERE text IS NOT NULL
+           WINDOW newest_first AS (PARTITION BY stay_id ORDER BY addendum, newest DESC, note_id)"""
+    )
+    rows, stays_left = raw.row("SELECT count(*), count(DISTINCT stay_id) FROM ranked")
     attrition.add("of a stay of the cohort", rows=rows, stays=stays_left)
-    ranked = f"""SELECT stay_id, note_id, text,
-                        row_number() OVER (PARTITION BY stay_id
-                                           ORDER BY addendum, newest DESC, note_id)::INTEGER AS rank
-                 {chosen} ORDER BY stay_id, rank"""
-    for batch in raw.batches(ranked, ROWS_PER_BATCH):
-        write(batch)
+    raw.run("CREATE TABLE numbered AS SELECT *, row_number() OVER (ORDER BY stay_id, rank) - 1 AS place FROM ranked")
+    for first in range(0, rows, ROWS_PER_PIECE):
+        piece = f"SELECT * FROM numbered WHERE place >= {first} AND place < {first + ROWS_PER_PIECE}"
+        write(
+            raw.query(
+                f"""SELECT p.stay_id, n.note_id, p.rank, n.text
+                    FROM notes n JOIN ({piece}) p ON n.rowid = p.note ORDER BY p.place"""
+            )
+        )
     return attrition.to_table()

@@ -11,14 +11,24 @@ import duckdb
 import pyarrow as pa
 
 from clinragen.kernel.errors import UserError
-from clinragen.registry.raw import UNREADABLE, columns_of, problems_of_file, table_of, undeclared, why_unreadable
+from clinragen.registry.raw import (
+    UNREADABLE,
+    columns_of,
+    has_open_quote,
+    problems_of_file,
+    table_of,
+    undeclared,
+    why_unreadable,
+)
 
 log = logging.getLogger("sources")
 # What Python and its libraries take of a step's memory; the rest is DuckDB's.
-BESIDE_DUCKDB_MB = 280
+BESIDE_DUCKDB_MB = 300
 ROWS_PER_BATCH = 100_000
 # Columns that are numbers from the first look at a row on; the others are converted where they are used.
 NUMBERS = {"itemid": "INTEGER"}
+# Texts of many lines: DuckDB would start in the middle of a file, take a line of a text for a row and refuse it.
+IN_ONE_PIECE = ("noteevents",)
 # What the queries convert the texts to: only to find the line of one that is no number or time.
 CONVERSIONS = NUMBERS | {
     **dict.fromkeys(("subject_id", "hadm_id", "icustay_id", "stay_id", "row_id", "note_seq"), "BIGINT"),
@@ -49,7 +59,18 @@ class RawTables:
         self.connection.execute(f"SET memory_limit = '{memory_limit_mb - BESIDE_DUCKDB_MB}MB'; SET threads = {threads}")
         self.connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
         for table in self.paths:
+            if table in IN_ONE_PIECE:
+                self._refuse_open_quote(table)
             self.run(f"CREATE VIEW raw_{table} AS SELECT * FROM {self._file(table, NUMBERS)}")
+
+    def _refuse_open_quote(self, table: str) -> None:
+        # Read in one piece, DuckDB drops without a word what follows a quotation mark that is never closed.
+        if not _looked_at(self.paths[table], has_open_quote):
+            return
+        rows = self.row(f"SELECT count(*) FROM {self._file(table, {})}")[0]
+        raise UserError(
+            f"a raw file can not be read ({self.paths[table]}): line {rows + 2}, Value with unterminated quote found."
+        )
 
     def checked(self, dataset: str) -> Self:
         """The same; UserError tells of files without a needed column or a row, the log of columns that are ignored."""
@@ -66,7 +87,7 @@ class RawTables:
         # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
         columns = ", ".join(f"'{_quoted(name)}': '{types.get(name, 'VARCHAR')}'" for name in self._columns[table])
         return f"""read_csv('{_quoted(self.paths[table])}', auto_detect = false, columns = {{{columns}}},
-                   header = true, delim = ',', quote = '"', escape = '"')"""
+                   header = true, delim = ',', quote = '"', escape = '"', parallel = {table not in IN_ONE_PIECE})"""
 
     def add(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table known to the queries."""
@@ -88,9 +109,9 @@ class RawTables:
         """The single row of a query."""
         return self.rows(sql)[0]
 
-    def batches(self, sql: str, rows: int = ROWS_PER_BATCH) -> Iterator[pa.RecordBatch]:
-        """Result of a query, of which only a batch of about so many rows is in memory at a time."""
-        reader = self._try(lambda text: self.connection.sql(text).to_arrow_reader(rows), sql)
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """Result of a query, of which only a batch is in memory at a time."""
+        reader = self._try(lambda text: self.connection.sql(text).to_arrow_reader(ROWS_PER_BATCH), sql)
         while (batch := self._try(lambda _: next(reader, None), sql)) is not None:
             yield batch
 
@@ -173,14 +194,19 @@ def _told(error: duckdb.Error) -> str:
 
 def _header(path: Path) -> list[str]:
     """Column names of a raw file, a number for one without; UserError where there are none or one stands twice."""
-    try:
-        names = columns_of(path)
-    except UNREADABLE as error:
-        raise UserError(f"{path} can not be read: {why_unreadable(error)}") from None
+    names = _looked_at(path, columns_of)
     named = [name for name in names if name]
     if not named or len(set(named)) < len(named):
         raise UserError(f"{path} can not be read: its header is empty or names a column twice")
     return [name or f"unnamed_{number}" for number, name in enumerate(names, 1)]
+
+
+def _looked_at(path: Path, look: Callable[[Path], Any]) -> Any:
+    """What a look at a file without DuckDB tells; UserError where it can not be read."""
+    try:
+        return look(path)
+    except UNREADABLE as error:
+        raise UserError(f"{path} can not be read: {why_unreadable(error)}") from None
 
 
 def _quoted(text: object) -> str:

@@ -3,9 +3,12 @@
 import csv
 import gzip
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import yaml
 
@@ -138,7 +141,7 @@ def why_unreadable(error: Exception) -> str:
 
 def columns_of(path: Path) -> list[str]:
     """Column names of a CSV file, in lower case."""
-    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+    with _unpacked(path) as file:
         # No more than the header: what is no text further down is told by its line.
         header = file.readline(LONGEST_HEADER).decode("utf-8-sig")
     return [c.strip().lower() for c in next(csv.reader([header]), [])]
@@ -146,9 +149,21 @@ def columns_of(path: Path) -> list[str]:
 
 def has_more_rows(path: Path, most: int) -> bool:
     """Whether a CSV file without line breaks in its fields has more than `most` rows; reads no further."""
-    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+    with _unpacked(path) as file:
         rows = (line for line in file if line.strip())
         return sum(1 for _ in islice(rows, most + 2)) > most + 1  # with the header
+
+
+def has_open_quote(path: Path) -> bool:
+    """Whether a CSV file has a quotation mark without its pair; reads the whole file."""
+    with _unpacked(path) as file:
+        return sum(piece.count(b'"') for piece in iter(lambda: file.read(1 << 20), b"")) % 2 == 1
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    with path.open("rb") as raw, gzip.open(raw) if path.suffix == ".gz" else raw as file:
+        yield file
 
 
 def _is_no_open_demo(path: Path) -> bool:

@@ -153,7 +153,9 @@ class Writer:
         """Check and append some rows."""
         rows = pa.Table.from_batches([piece]) if isinstance(piece, pa.RecordBatch) else piece
         rows = self._table._check_columns(rows, "writing")
-        self._keys += [rows.select(self._table.key)] if self._table.key else []
+        if self._table.key:
+            # Copied: a column that comes from DuckDB keeps all columns of its batch alive.
+            self._keys.append(rows.select(self._table.key).take(pa.array(range(rows.num_rows), pa.int64())))
         self._sink.write_table(rows)
 
     def __enter__(self) -> Self:
