@@ -8,6 +8,9 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from runs import ROOT, SMALL, jobs, overlay, records, snakemake, succeeded
@@ -51,6 +54,30 @@ def test_both_tables_hold_ours_beside_the_papers(demo):
                     float(row["ours_mean"]) - float(row["paper_mean"]), abs=2e-4
                 )
                 assert row["stand_ins"] == STAND_INS
+
+
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_no_patient_no_admission_and_no_note_is_in_two_parts(demo, dataset):
+    benchmark, extract = (demo[0] / dataset / stage for stage in ("benchmark", "extract"))
+    split = pq.read_table(benchmark / "split.parquet")
+    parts = dict(zip(split["stay_id"].to_pylist(), split["part"].to_pylist(), strict=True))
+    assert set(parts.values()) == {"train", "validation", "test"}
+    notes = pq.read_table(extract / "notes.parquet", columns=["stay_id", "note_id"])
+    courses = pq.read_table(benchmark / "courses.parquet", columns=["stay_id", "text"])
+    for table, keys in ((split, ("subject_id", "hadm_id")), (notes, ("note_id",)), (courses, ("text",))):
+        for key in keys:
+            places = {}
+            for stay, value in zip(table["stay_id"].to_pylist(), table[key].to_pylist(), strict=True):
+                places.setdefault(value, set()).add(parts[stay])
+            assert len(places) > 50 and all(len(found) == 1 for found in places.values()), key
+    # What is read by part holds the stays of that part and no others.
+    samples = pq.read_table(benchmark / "samples.parquet").to_pylist()
+    assert {(s["stay_id"], s["part"]) for s in samples} <= set(parts.items())
+    for part in ("train", "validation", "test"):
+        with pa.memory_map(str(benchmark / f"series_{part}.arrow")) as file:
+            series = set(pa.ipc.open_file(file).read_all()["stay_id"].to_pylist())
+        assert {s["stay_id"] for s in samples if s["part"] == part} <= series
+        assert {parts[stay] for stay in series} == {part}
 
 
 def test_every_output_has_a_record_that_holds_its_hash(demo):
@@ -118,7 +145,7 @@ AFTER_PHASE2 = {
     ("changed", "expected"),
     [
         ({"student": {"fusion": {"lab_position": "suffix"}}}, AFTER_PHASE2),
-        ({"benchmark": {"series": {"fill": "previous"}}}, AFTER_PHASE2 | {"benchmark_series"}),
+        ({"benchmark": {"series": {"fill": "previous"}}}, AFTER_PHASE2 | {"benchmark_series", "benchmark_card"}),
         ({"train": {"phase3": {"learning_rate": 0.001}}}, AFTER_PHASE2 - {"train_phase2"}),
         ({"train": {"phase1": {"learning_rate": 0.001}}}, AFTER_PHASE2 | {"train_phase1"}),
         ({"evaluate": {"decoding": {"beams": 2}}}, AFTER_PHASE2 - {"train_phase2", "train_phase3"}),
