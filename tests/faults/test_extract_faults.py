@@ -195,6 +195,8 @@ def test_a_damaged_file_is_refused_by_its_name(damage, step, dataset, table, tmp
     change, told = DAMAGES[damage]
     change(path, COLUMN[table])
     done = run_extract(step, dataset, folder)
+    others = [str(raw_path(dataset, folder / "raw", t)) for t in TABLES[step] if t != table]
+    assert not any(other in done.stderr.splitlines()[-1] for other in others), "only the file at fault is named"
     assert_refused(done, folder, str(path), told.format(column=COLUMN[table], line=lines, after=lines + 1))
 
 

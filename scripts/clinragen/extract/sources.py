@@ -135,7 +135,9 @@ class RawTables:
         if isinstance(error, duckdb.BinderException):
             return f"a raw file lacks a column (one of {self._files()}): {_first_line(error)}"
         if isinstance(error, duckdb.IOException):
-            return f"a raw file can not be read (one of {self._files()}): {_first_line(error)}"
+            named = [str(p) for p in self.paths.values() if str(p) in _first_line(error)]
+            place = named[0] if named else f"one of {self._files()}"
+            return f"a raw file can not be read ({place}): {_first_line(error).replace(f': {place}', '')}"
         if not isinstance(error, (duckdb.InvalidInputException, duckdb.DataError)):
             return None
         if isinstance(error, duckdb.ConversionException) and (place := self._find_text()):

@@ -136,6 +136,8 @@ def undeclared(dataset: str, table: str, header: list[str]) -> list[str]:
 
 def why_unreadable(error: Exception) -> str:
     """Words for one of UNREADABLE; without the bytes, for those of a file that is no text are not to be told."""
+    if isinstance(error, (EOFError, gzip.BadGzipFile, zlib.error)):
+        return "it ends too early" if isinstance(error, EOFError) else "it is no gzip file, or a damaged one"
     return str(error) if isinstance(error, OSError) else type(error).__name__
 
 
