@@ -186,6 +186,12 @@ def test_a_file_without_rows_is_told(tmp_path):
     assert problems_of(datasets(folder)) == [f"MIMIC-III: {path} has no rows"]
 
 
+def test_notes_may_be_empty_until_they_are_read(tmp_path):
+    folder = whole_folder(tmp_path)
+    write_raw(folder, "mimic3", "noteevents", [])
+    assert problems_of(datasets(folder)) == []
+
+
 def test_another_release_is_told(tmp_path):
     folder = whole_folder(tmp_path, "mimic4")
     (folder / "core").mkdir()
