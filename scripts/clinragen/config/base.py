@@ -10,4 +10,4 @@ class Section(BaseModel):
     config.yaml is the one place where a value stands.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)

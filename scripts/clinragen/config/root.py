@@ -1,6 +1,9 @@
 """The whole of config.yaml, validated when the workflow starts."""
 
+import ast
 import difflib
+import inspect
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -211,12 +214,20 @@ def reference() -> str:
     return "\n".join([*lines, *_rows(Config, "")]) + "\n"
 
 
+def _meanings(section: type[BaseModel]) -> dict[str, str]:
+    """The string under each field of a section. pydantic would collect them at every start of every job."""
+    body = ast.parse(inspect.getsource(section)).body[0].body
+    found = itertools.pairwise(body)
+    return {field.target.id: ast.literal_eval(text.value) for field, text in found if isinstance(field, ast.AnnAssign)}
+
+
 def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
+    meanings = _meanings(section)
     for name, field in section.model_fields.items():
         inner = next(_sections(field.annotation), None)
         chosen = ".<name>" if inner and str(field.annotation).startswith("dict") else ""
         kind = "" if inner else _type_name(field.annotation)
-        yield f"| `{prefix}{name}` | {kind} | {field.description} |"
+        yield f"| `{prefix}{name}` | {kind} | {meanings[name]} |"
         if inner:
             yield from _rows(inner, f"{prefix}{name}{chosen}.")
 

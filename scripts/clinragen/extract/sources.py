@@ -28,7 +28,8 @@ ROWS_PER_BATCH = 100_000
 # Columns that are numbers from the first look at a row on; the others are converted where they are used.
 NUMBERS = {"itemid": "INTEGER"}
 # Texts of many lines: DuckDB would start in the middle of a file, take a line of a text for a row and refuse it.
-IN_ONE_PIECE = ("noteevents",)
+# Other tables are read so only when they were refused.
+MANY_LINES = ("noteevents",)
 # What the queries convert the texts to: only to find the line of one that is no number or time.
 CONVERSIONS = NUMBERS | {
     **dict.fromkeys(("subject_id", "hadm_id", "icustay_id", "stay_id", "row_id", "note_seq"), "BIGINT"),
@@ -58,10 +59,15 @@ class RawTables:
         self.connection.execute(f"SET temp_directory = '{_quoted(self._spill.name)}'")
         self.connection.execute(f"SET memory_limit = '{memory_limit_mb - BESIDE_DUCKDB_MB}MB'; SET threads = {threads}")
         self.connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
+        self._in_one_piece: set[str] = set()
         for table in self.paths:
-            if table in IN_ONE_PIECE:
-                self._refuse_open_quote(table)
-            self.run(f"CREATE VIEW raw_{table} AS SELECT * FROM {self._file(table, NUMBERS)}")
+            if table in MANY_LINES:
+                self._read_in_one_piece(table)
+            self.run(f"CREATE OR REPLACE VIEW raw_{table} AS SELECT * FROM {self._file(table, NUMBERS)}")
+
+    def _read_in_one_piece(self, table: str) -> None:
+        self._in_one_piece.add(table)
+        self._refuse_open_quote(table)
 
     def _refuse_open_quote(self, table: str) -> None:
         # Read in one piece, DuckDB drops without a word what follows a quotation mark that is never closed.
@@ -86,8 +92,9 @@ class RawTables:
         """A raw file as a table of SQL; columns without a type are texts."""
         # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
         columns = ", ".join(f"'{_quoted(name)}': '{types.get(name, 'VARCHAR')}'" for name in self._columns[table])
+        in_pieces = table not in self._in_one_piece
         return f"""read_csv('{_quoted(self.paths[table])}', auto_detect = false, columns = {{{columns}}},
-                   header = true, delim = ',', quote = '"', escape = '"', parallel = {table not in IN_ONE_PIECE})"""
+                   header = true, delim = ',', quote = '"', escape = '"', parallel = {in_pieces})"""
 
     def add(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table known to the queries."""
@@ -117,13 +124,23 @@ class RawTables:
 
     def _try(self, call: Callable[[str], Any], sql: str) -> Any:
         # A query is lazy: `call` fetches its result too, for only then its errors come.
+        in_pieces = [table for table in self.paths if table not in self._in_one_piece]
+        reason = None
         try:
             return call(sql)
         except duckdb.Error as error:
-            reason = self._reason(error)
-            if reason is None:
-                raise
-        raise UserError(reason)
+            refused = isinstance(error, (duckdb.InvalidInputException, duckdb.ConversionException))
+            if not (refused and in_pieces):
+                reason = self._reason(error)
+                if reason is None:
+                    raise
+        if reason:
+            raise UserError(reason)
+        log.info("a row was refused: %s is read again, in one piece", ", ".join(str(self.paths[t]) for t in in_pieces))
+        for table in in_pieces:
+            self._read_in_one_piece(table)
+            self.run(f"CREATE OR REPLACE VIEW raw_{table} AS SELECT * FROM {self._file(table, NUMBERS)}")
+        return self._try(call, sql)
 
     def _reason(self, error: duckdb.Error) -> str | None:
         """What the user is told; None where neither files nor machine are at fault."""

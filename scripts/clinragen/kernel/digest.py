@@ -34,7 +34,7 @@ def closure(script: Path) -> list[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += [p for name in _imported(path) for p in _files_of(name)]
+            waiting += [p for name in _code(path)[1] for p in _files_of(name)]
     return sorted(found)
 
 
@@ -42,36 +42,35 @@ def _digest(paths: list[Path]) -> str:
     total = hashlib.sha256()
     for path in paths:
         total.update(path.relative_to(SCRIPTS).as_posix().encode() + b"\0")
-        total.update(_meaning(path).encode() + b"\0")
+        total.update(_code(path)[0].encode() + b"\0")
     return total.hexdigest()[:16]
 
 
-@cache
-def _tree(path: Path, stamp: tuple[int, int]) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-def _parse(path: Path) -> ast.Module:
+def _code(path: Path) -> tuple[str, frozenset[str]]:
     status = path.stat()
-    return _tree(path, (status.st_mtime_ns, status.st_size))
+    return _read(path, (status.st_mtime_ns, status.st_size))
 
 
-def _meaning(path: Path) -> str:
-    """The parsed code without docstrings (attribute docstrings too), as text."""
-
-    class Bare(ast.NodeTransformer):
-        def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-            is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-            return None if is_text else self.generic_visit(node)
-
-    # A fresh parse: the transformer edits the tree in place.
-    return ast.dump(Bare().visit(ast.parse(path.read_text(encoding="utf-8"))))
+@cache
+def _read(path: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
+    """What a file means, and the modules of the package that it imports; most files serve many rules."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imported = _imported(path, tree)
+    return ast.dump(_Bare().visit(tree)), imported
 
 
-def _imported(path: Path) -> set[str]:
+class _Bare(ast.NodeTransformer):
+    """Takes the docstrings out, those of attributes too."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+
+def _imported(path: Path, tree: ast.Module) -> frozenset[str]:
     """Dotted names of the package's modules that a file imports, anywhere in it."""
     names: set[str] = set()
-    for node in ast.walk(_parse(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -80,7 +79,7 @@ def _imported(path: Path) -> set[str]:
             module = ".".join([*above, *filter(None, [node.module])])
             names.add(module)
             names |= {f"{module}.{alias.name}" for alias in node.names}
-    return {n for n in names if n.split(".")[0] == PACKAGE and not (n + ".").startswith(NEUTRAL + ".")}
+    return frozenset(n for n in names if n.split(".")[0] == PACKAGE and not (n + ".").startswith(NEUTRAL + "."))
 
 
 def _files_of(module: str) -> list[Path]:
