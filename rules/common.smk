@@ -82,7 +82,7 @@ def raw_table(dataset, name, table):
     if dataset.source == "open-demo" and open_demo_to_download():
         return str(raw_path(name, dataset.raw, table))
     found = (
-        raw_problems(CONFIG.datasets, CONFIG.extract.diagnoses.unlisted_codes)
+        raw_problems(CONFIG.datasets, CONFIG.extract.diagnoses.unlisted_codes, notes_asked_for())
         + problems_of_services()
     )
     if found:
@@ -116,6 +116,14 @@ def problems_of_services():
             except UserError as error:
                 found.append(str(error))
     return teacher_problems(CONFIG.teacher, CONFIG.teacher_transport, texts) + found
+
+
+def notes_asked_for():
+    """Whether any target of the command line is more than what can be made without notes."""
+    targets = [Path(str(target)) for target in workflow.dag_settings.targets or ["all"]]
+    without = ["export_benchmark", "phenotyping", "labels", "split", "stays", "diagnoses", "events"]
+    without += [f"series_{part}" for part in ("train", "validation", "test")]
+    return any(target.stem not in without for target in targets)
 
 
 def only_data_asked_for():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.benchmark import Captions
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.kernel.step import Out, run
 
 
 def benchmark_captions(
@@ -13,7 +13,7 @@ def benchmark_captions(
     number: int,
     settings: Captions,
     captions: Out,
-    fences: SharedOut,
+    fences: Out,
 ) -> None:
     """Anomalies of every stay in words, by fences of the training part."""
     from clinragen.benchmark.captions import make_captions, make_fences

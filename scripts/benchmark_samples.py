@@ -4,6 +4,8 @@ from pathlib import Path
 
 from clinragen.kernel.step import Out, SharedOut, run
 
+COUNTS = ("stays", "admissions", "subjects", "rows")
+
 
 def benchmark_samples(
     split: Path, events: Path, labels: Path, courses: Path, attrition: list[Path], samples: Out, total: SharedOut
@@ -24,7 +26,7 @@ def benchmark_samples(
     table, steps = select_samples(SPLIT.read(split), {name: t["stay_id"] for name, t in conditions.items()})
     SAMPLES.write(table, samples.path)
     everything = pyarrow.concat_tables([*(ATTRITION.read(a) for a in attrition), steps])
-    ATTRITION.write(hide_small_counts(everything, ("stays", "admissions", "subjects", "rows")), total.path)
+    ATTRITION.write(hide_small_counts(everything, COUNTS, patients="subjects"), total.path)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clinragen.config.benchmark import Series
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.kernel.step import Out, run
 
 
 def benchmark_series(
@@ -16,7 +16,7 @@ def benchmark_series(
     train: Out,
     validation: Out,
     test: Out,
-    scales: SharedOut,
+    scales: Out,
 ) -> None:
     """Regular, gapless, scaled series of every stay, a file per part."""
     from clinragen.benchmark.series import cut, find_scales, make_series

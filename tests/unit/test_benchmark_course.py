@@ -163,6 +163,47 @@ def test_the_course_of_a_unit_is_part_of_the_hospital_course(line):
     assert course(f"Brief Hospital Course:\n{body}\n\nDischarge Medications:\naspirin\n") == body
 
 
+# Headings over the names of diseases end a hospital course too.
+ANSWERS = [
+    "FINAL DIAGNOSES:",
+    "Final diagnoses:",
+    "PRINCIPAL DIAGNOSIS:",
+    "PRIMARY DISCHARGE DIAGNOSIS:",
+    "Secondary Diagnoses",
+    "DIAGNOSES:",
+    "DIAGNOSES AT DISCHARGE:",
+    "ADMISSION DIAGNOSIS:",
+    "Past Medical History:",
+    "PAST MEDICAL HISTORY",
+]
+
+
+@pytest.mark.parametrize("heading", ANSWERS)
+def test_the_names_of_the_diseases_are_no_part_of_the_course(heading):
+    assert course(f"HOSPITAL COURSE:\n{BODY}\n\n{heading}\n1. Acute renal failure\n2. Pneumonia\n" * 2) == BODY
+
+
+def test_prose_about_a_diagnosis_does_not_end_the_course():
+    body = f"{BODY}\nThe working\ndiagnosis was pneumonia, and the\nfinal diagnosis of the biopsy came late."
+    assert course(f"Hospital Course:\n{body}\nDischarge Medications:\naspirin") == body
+
+
+@pytest.mark.parametrize(
+    ("heading", "told"),
+    [
+        ("Brief Hospital Course (by problem):", "brief hospital course"),
+        ("Hospital Course - by problem:", "hospital course"),
+        ("HOSPITAL COURSE AND TREATMENT:", "hospital course"),
+        ("HOSPITAL COURSE BY ORGAN SYSTEM:", "hospital course"),
+        ("HOSPITAL COURSE BY PROBLEM LIST:", "hospital course"),
+        ("HOSPITAL COURSE;", "hospital course"),
+        ("Hospital course by Dr. Planted:", "hospital course"),
+    ],
+)
+def test_a_heading_may_go_on_but_its_own_words_are_not_told(heading, told):
+    assert find_course(f"{heading}\n{BODY}\nDischarge Medications:", 25) == (told, BODY)
+
+
 AFTER_HISTORY = [
     "Past Medical History:",
     "PMH:",
@@ -186,7 +227,8 @@ AFTER_HISTORY = [
 def test_without_a_hospital_course_that_of_a_unit_ends_where_the_history_does(heading):
     text = f"ED Course:\n{BODY}\nimaging was clear\n{heading}\n" + "Hypertension for years. " * 20
     assert find_course(text, 25) == ("ed course", f"{BODY}\nimaging was clear")
-    assert heading in course(text.replace("ED Course", "Hospital Course"))
+    in_the_hospital_course = course(text.replace("ED Course", "Hospital Course"))
+    assert (heading in in_the_hospital_course) == (heading not in ANSWERS)
 
 
 def test_a_hospital_course_that_is_too_short_leaves_that_of_a_unit():

@@ -184,8 +184,11 @@ def test_prevalence_beside_the_published_benchmark_hides_small_counts():
 
 def test_many_stays_of_few_patients_stay_hidden():
     # Ten stays each: ten patients in the first 100 stays, eleven with the next one.
-    rows = prevalence({n: n // 10 for n in range(200)}, {NAMES[0]: range(100), NAMES[1]: range(101)})
-    assert [(r["stays"], r["share"]) for r in rows[:2]] == [(None, None), (101, 0.505)]
+    having = {NAMES[0]: range(100), NAMES[1]: range(101), NAMES[2]: range(200)}
+    rows = prevalence({n: n // 10 for n in range(300)}, having)
+    assert [(r["stays"], r["share"]) for r in rows[:2]] == [(None, None), (101, pytest.approx(101 / 300))]
+    # Of the third, ten patients have it not.
+    assert (rows[2]["stays"], rows[2]["share"]) == (None, None)
 
 
 def test_prevalence_of_an_empty_cohort():

@@ -62,7 +62,9 @@ def test_without_a_validation_list_our_rule_cuts_it_from_the_rest():
 
 def stays(pairs: list[tuple[int, int]]) -> pa.Table:
     ids, subjects = zip(*pairs, strict=True)
-    return pa.table({"stay_id": ids, "subject_id": subjects, "hadm_id": [1000 + s for s in ids]})
+    # Every two stays of a patient are of one admission.
+    hadm = [10 * subject + stay % 2 for stay, subject in pairs]
+    return pa.table({"stay_id": ids, "subject_id": subjects, "hadm_id": hadm})
 
 
 def write_list(folder, *lines: str):

@@ -120,6 +120,7 @@ CLEANING = [
     ("GCS total, with decimals", 198, "11.0", 11),
     ("GCS total, impossible", 198, "2", None),
     ("capillary refill, normal", 115, "Normal <3 secs", 0),
+    ("capillary refill, MetaVision's words", 115, "Abnormal >3 Seconds", 1),
     ("capillary refill, brisk", 8377, "Brisk", 0),
     ("capillary refill, delayed", 3348, "Delayed", 1),
     ("capillary refill, other", 115, "Other/Remarks", None),
@@ -225,9 +226,16 @@ def test_the_attrition_counts_every_rule(tmp_path):
         chart("88", hadm_id=99),
         chart("88", itemid=220046),
         chart(""),
+        chart("NaN", hours=4),
+        chart("88", icustay_id=999),
     ]
     rows, counts = select(tmp_path, charts, [lab("120"), lab("", hours=2)])
-    assert counts == [7, 6, 6, 5, 4, 3, 2] and len(rows) == 2
+    assert counts == [9, 8, 7, 6, 5, 4, 3, 2] and len(rows) == 2
+    steps = read(tmp_path)[1]
+    assert [(s["step"], s["rows"]) for s in steps if s["table"] == "unreadable values"] == [
+        ("Glucose", 0),
+        ("Heart Rate", 1),
+    ]
 
 
 @pytest.mark.parametrize("style", [{"newline": "\r\n"}, {"upper": True}, {"packed": False}])
@@ -294,7 +302,8 @@ def test_conversions_are_counted(tmp_path):
     write_raw(tmp_path, "mimic3", "chartevents", charts)
     write_raw(tmp_path, "mimic3", "labevents", [])
     _, steps = read(tmp_path)
-    assert {s["step"]: s["rows"] for s in steps if s["table"] == "conversions"} == dict.fromkeys(CONVERSIONS, 1)
+    counted = {s["step"]: (s["rows"], s["subjects"]) for s in steps if s["table"] == "conversions"}
+    assert counted == dict.fromkeys(CONVERSIONS, (1, 1))
 
 
 @pytest.mark.parametrize("missing", ["NA", "NaN", "null", "N/A", "nan", "-1.#IND"])

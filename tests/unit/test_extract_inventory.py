@@ -26,8 +26,17 @@ def test_raw_files_are_listed_with_size_hash_and_the_rule_that_read_them(tmp_pat
         ("noteevents", "discharge.csv.gz", "extract_notes"),
         ("patients", "PATIENTS.csv.gz", "extract_stays"),
     ]
-    assert {(r["dataset"], r["release"]) for r in rows} == {("mimic4", "2.2")}
+    # The notes of MIMIC-IV have releases of their own.
+    assert [(r["dataset"], r["release"]) for r in rows] == [("mimic4", "2.2"), ("mimic4", None), ("mimic4", "2.2")]
     assert (rows[1]["bytes"], rows[1]["sha256"]) == (19, "hash of /b/discharge.csv.gz")
+
+
+def test_what_the_workflow_made_itself_is_no_raw_file(tmp_path):
+    made = tmp_path / "NOTEEVENTS.csv.gz"
+    write_record(made, {"rule": "demo_notes", "inputs": []})
+    inputs = [{"path": str(made), "bytes": 1, "sha256": "hash"}]
+    write_record(tmp_path / "notes.parquet", {"rule": "extract_notes", "inputs": inputs})
+    assert list_raw_files("mimic3", "demo 1.4", [tmp_path / "notes.parquet"]).num_rows == 0
 
 
 def test_a_table_without_record_is_named(tmp_path):

@@ -186,10 +186,12 @@ def test_a_file_without_rows_is_told(tmp_path):
     assert problems_of(datasets(folder)) == [f"MIMIC-III: {path} has no rows"]
 
 
-def test_notes_may_be_empty_until_they_are_read(tmp_path):
-    folder = whole_folder(tmp_path)
-    write_raw(folder, "mimic3", "noteevents", [])
-    assert problems_of(datasets(folder)) == []
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_notes_are_asked_for_only_where_they_are_read(dataset, tmp_path):
+    folder = whole_folder(tmp_path, dataset)
+    raw_path(dataset, folder, "noteevents").unlink()
+    assert len(problems_of(datasets(folder, dataset))) == 1
+    assert problems(datasets(folder, dataset), unlisted_codes=True, notes=False) == []
 
 
 def test_another_release_is_told(tmp_path):

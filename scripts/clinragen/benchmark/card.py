@@ -24,6 +24,7 @@ STAGES = {
     "stays": "Intensive care stays",
     "diagnoses": "Billing codes",
     "events": "Measurements",
+    "unreadable values": "Values that could not be read",
     "conversions": "Converted values",
     "notes": "Discharge notes",
     "split": "Parts of the cohort",
@@ -199,7 +200,7 @@ def _facts(samples: pa.Table, found: Survey, settings: Series) -> str:
 def _attrition(rows: list[dict]) -> str:
     text = (
         f"<p>What each step left over, from the raw files to the samples. {NOT_COUNTED}: not counted at this step, or "
-        "1 to 10. What one step took away is the difference of two numbers, and not hidden.</p>"
+        "1 to 10 patients. What one step took away is the difference of two numbers, and not hidden.</p>"
     )
     tables = []
     # The parts of the samples have a table of their own.

@@ -17,7 +17,12 @@ _OF = r"(?:brief\s+summary\s+of|concise\s+summary\s+of|summary\s+of|details\s+of
 _TOPIC = r"(?:systems?|problems?|issues?)"
 _BY = rf"(?:\s+by\s+{_TOPIC}(?:\s*/\s*{_TOPIC})?(?:\s+including\s+pertinent\s+laboratory\s+data)?)?"
 _UNIT = r"(?:icu|micu|sicu|ccu|ed|er|or|clinic|post-op|floor)"
-HEADING = re.compile(rf"^[ \t]*((?:{_OF}\s+)?hospital\s+course{_BY})[ \t]*(?::|$)", re.IGNORECASE | re.MULTILINE)
+# A heading may go on in words of its own up to a colon; these are not recorded, for they could name anybody.
+_AND = r"and\s+(?:treatment|management|plan|therapy|procedures?)\b\)?[ \t]*"
+_TAIL = rf"[ \t]*[(\u2013-]?[ \t]*(?:by\b[^:;\n]{{0,40}}|{_AND})[:;]"
+HEADING = re.compile(
+    rf"^[ \t]*((?:{_OF}\s+)?hospital\s+course{_BY})(?:[ \t]*(?:[:;]|$)|{_TAIL})", re.IGNORECASE | re.MULTILINE
+)
 # The course of one unit, or of nothing named. Such a line may stand in the history of the present illness or divide
 # the course of the whole stay: it counts only where no heading above has a section, and never ends one of those.
 UNIT_HEADING = re.compile(
@@ -28,7 +33,12 @@ UNIT_HEADING = re.compile(
 NEXT_HEADING = re.compile(
     r"^[ \t]*(?:medications?\s+on\s+admission|admission\s+medications?|discharge\s+medications?|"
     r"medications?\s+on\s+discharge|discharge\s+disposition|(?:disposition|facility)(?=[ \t]*(?::|$))|"
-    r"(?:final\s+)?discharge\s+diagnos[ei]s|"
+    r"(?:(?:final|primary|secondary|other|additional)\s+)*discharge\s+diagnos[ei]s|"
+    # The diseases stand there by name: they are the answer.
+    r"(?:(?:final|principal|primary|secondary|other|additional|admission|admitting|postoperative)\s+)+diagnos[ei]s"
+    r"(?=[ \t]*(?:[:;]|$))|diagnos[ei]s(?:\s+(?:on|at)\s+(?:discharge|admission))?(?=[ \t]*[:;])|"
+    r"(?:past|previous|prior)\s+(?:medical|surgical)(?:\s+and\s+surgical)?\s+history(?=[ \t]*(?:[:;]|$))|"
+    r"medications?(?=[ \t]*[:;])|"
     r"condition\s+(?:on|at)\s+discharge|discharge\s+(?:status|condition|instructions?|followup|follow-up)|"
     r"follow-?\s?up\s+(?:instructions?|plans?)|pending\s+results|dictated\s+by|completed\s+by)[ \t]*:?",
     re.IGNORECASE | re.MULTILINE,

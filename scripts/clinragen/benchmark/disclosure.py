@@ -50,9 +50,11 @@ def shown_quantile(values: np.ndarray, patients: np.ndarray, share: float) -> fl
     return found if max(equal, min(below, above)) >= SMALLEST_SHOWN else None
 
 
-def hide_small_counts(table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
-    """The table with the small counts of these columns left empty."""
+def hide_small_counts(table: pa.Table, columns: tuple[str, ...], patients: str) -> pa.Table:
+    """The table with the counts of these columns left empty in rows of few patients, and small ones everywhere."""
+    few = [count is not None and shown(count) is None for count in table[patients].to_pylist()]
     for name in columns:
-        kept = [None if count is None else shown(count) for count in table[name].to_pylist()]
+        counts = zip(table[name].to_pylist(), few, strict=True)
+        kept = [None if count is None or hidden else shown(count) for count, hidden in counts]
         table = table.set_column(table.column_names.index(name), name, pa.array(kept, table.schema.field(name).type))
     return table

@@ -6,24 +6,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from clinragen.benchmark.disclosure import shown
+from clinragen.benchmark.disclosure import all_shown
 from clinragen.tables.benchmark import PREVALENCE
 
 
 def compare_prevalence(labels: pa.Table, stays: pa.Table, phenotypes: Path) -> pa.Table:
     """Prevalence per phenotype (PREVALENCE) among the stays with a billing code.
 
-    Hidden by the number of patients, who may have several stays.
+    Hidden by the number of patients, who may have several stays, that have it or have it not.
     """
     with phenotypes.open(encoding="utf-8", newline="") as file:
         published = {row["phenotype"]: row for row in csv.DictReader(file)}
     patient_of = dict(zip(stays["stay_id"].to_pylist(), stays["subject_id"].to_pylist(), strict=True))
     counts: Counter[str] = Counter()
-    patients: dict[str, set[int]] = {name: set() for name in published}
+    having: dict[str, set[int]] = {name: set() for name in published}
+    lacking: dict[str, set[int]] = {name: set() for name in published}
     for stay, names in zip(labels["stay_id"].to_pylist(), labels["phenotypes"].to_pylist(), strict=True):
         counts.update(names)
-        for name in names:
-            patients[name].add(patient_of[stay])
+        for name in published:
+            (having if name in names else lacking)[name].add(patient_of[stay])
     rows = [
         {
             "phenotype": name,
@@ -33,6 +34,6 @@ def compare_prevalence(labels: pa.Table, stays: pa.Table, phenotypes: Path) -> p
             "benchmark_test": float(row["test_prevalence"]),
         }
         for name, row in published.items()
-        for hidden in [shown(len(patients[name])) is None]
+        for hidden in [not all_shown((len(having[name]), len(lacking[name])))]
     ]
     return pa.Table.from_pylist(rows, schema=PREVALENCE.schema)

@@ -89,7 +89,7 @@ def select_events(
     A row belongs to the stay that it names; one without stay to the stay of its admission; by
     `admission_by_time` one without admission to the stay of its patient that was under way.
     """
-    attrition, conversions = Attrition("events"), Attrition("conversions")
+    attrition, unreadable, conversions = (Attrition(t) for t in ("events", "unreadable values", "conversions"))
     raw.add("stays", stays)
     raw.add("items", items)
     # As numbers with a dictionary: as texts the names would be most of the tables.
@@ -97,17 +97,24 @@ def select_events(
     raw.add("variables", _variables_table(variables))
     raw.add("levels", _levels_table(variables))
     _map_items(raw, dataset, items)
-    attrition.add("rows of the mapped items with a value", rows=raw.row("SELECT count(*) FROM mapped")[0])
+    attrition.add("rows of the mapped items with a text", rows=raw.row("SELECT count(*) FROM mapped")[0])
+    raw.run(f"DELETE FROM mapped WHERE text = '' OR text IN ({_quoted(MISSING)})")
+    attrition.add("that does not stand for a missing value", rows=raw.row("SELECT count(*) FROM mapped")[0])
     _find_stays(raw, rules)
     _count(raw, attrition, "of an admission of the cohort", "placed")
     _count(raw, attrition, "not of another ICU stay of the admission", "placed WHERE NOT elsewhere")
+    written = raw.rows(
+        "SELECT variable, count(*) FROM placed JOIN items USING (itemid) WHERE NOT elsewhere GROUP BY variable"
+    )
     _clean(raw, rules)
     _count(raw, attrition, "with a readable value", "cleaned")
+    readable = dict(raw.rows("SELECT variable, count(*) FROM cleaned GROUP BY variable"))
+    for name, rows in sorted(written):
+        unreadable.add(name, rows=rows - readable.get(name, 0))
     if rules.plausible_only:
         _count(raw, attrition, "within the plausible range", "cleaned WHERE plausible")
-    rows = dict(raw.rows("SELECT conversion, count(*) FROM cleaned GROUP BY conversion"))
     for number, name in enumerate(CONVERSIONS, 1):
-        conversions.add(name, rows=rows.get(number, 0))
+        _count(raw, conversions, name, f"cleaned WHERE conversion = {number}")
     _place_in_time(raw, rules)
     _count(raw, attrition, "during the ICU stay", "timed")
     kept = 0
@@ -115,7 +122,7 @@ def select_events(
         kept += batch.num_rows
         write(batch)
     attrition.add("one value of a variable at one time", rows=kept)
-    return pa.concat_tables([attrition.to_table(), conversions.to_table()])
+    return pa.concat_tables([a.to_table() for a in (attrition, unreadable, conversions)])
 
 
 def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> None:
@@ -129,10 +136,7 @@ def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> None:
                        charttime::TIMESTAMP_S AS charttime, trim(value) AS text, lower(trim(valueuom)) AS unit
                 FROM raw_{table} WHERE itemid IN ({", ".join(numbers)}) AND value IS NOT NULL"""
         )
-    raw.run(
-        f"""CREATE TABLE mapped AS SELECT * FROM ({" UNION ALL ".join(parts)})
-            WHERE text <> '' AND text NOT IN ({_quoted(MISSING)})"""
-    )
+    raw.run(f"CREATE TABLE mapped AS {' UNION ALL '.join(parts)}")
 
 
 def _find_stays(raw: RawTables, rules: Events) -> None:

@@ -22,8 +22,8 @@ ALL_STAYS = {
                p.gender AS gender,
                NOT coalesce(s.first_careunit = s.last_careunit AND s.first_wardid = s.last_wardid, false) AS transfer
         FROM raw_icustays s
-        JOIN raw_admissions a ON a.subject_id = s.subject_id AND a.hadm_id = s.hadm_id
-        JOIN raw_patients p ON p.subject_id = s.subject_id""",
+        JOIN raw_admissions a ON a.subject_id::BIGINT = s.subject_id::BIGINT AND a.hadm_id::BIGINT = s.hadm_id::BIGINT
+        JOIN raw_patients p ON p.subject_id::BIGINT = s.subject_id::BIGINT""",
     "mimic4": """
         SELECT s.subject_id::BIGINT AS subject_id, s.hadm_id::BIGINT AS hadm_id, s.stay_id::BIGINT AS stay_id,
                s.intime::TIMESTAMP_S AS intime, s.outtime::TIMESTAMP_S AS outtime, s.los::DOUBLE * 24 AS los_hours,
@@ -31,8 +31,8 @@ ALL_STAYS = {
                p.gender AS gender,
                NOT coalesce(s.first_careunit = s.last_careunit, false) AS transfer
         FROM raw_icustays s
-        JOIN raw_admissions a ON a.subject_id = s.subject_id AND a.hadm_id = s.hadm_id
-        JOIN raw_patients p ON p.subject_id = s.subject_id""",
+        JOIN raw_admissions a ON a.subject_id::BIGINT = s.subject_id::BIGINT AND a.hadm_id::BIGINT = s.hadm_id::BIGINT
+        JOIN raw_patients p ON p.subject_id::BIGINT = s.subject_id::BIGINT""",
 }
 # The identifier of each table, which must be there once.
 KEYS = {
@@ -57,7 +57,7 @@ def check_release(raw: RawTables, dataset: str, release: str) -> pa.Table:
     matched, known = release_of(dataset, **counts), declaration()[dataset]["releases"]
     told = f"{counts['patients']} patients and {counts['icustays']} ICU stays"
     where = f"as release {matched} has" if matched else "as no release that we know has"
-    log.info("%s, %s", told, where)
+    log.log(logging.INFO if matched else logging.WARNING, "%s, %s", told, where)
     if release and release not in known:
         raise UserError(f"datasets.{dataset}.release: {release!r} is not known; known are {', '.join(known)}")
     if release and matched != release:
@@ -113,7 +113,7 @@ def _check_keys(raw: RawTables, dataset: str) -> None:
 
 
 def _check_times(raw: RawTables, dataset: str) -> None:
-    """UserError where a time is far from those of MIMIC, or a stay ends before it begins."""
+    """UserError where a time is far from those of MIMIC; the log tells of stays that end before they begin."""
     for table, years in ({"icustays": TIMES} | DATES[dataset]).items():
         for column, year in years.items():
             wrong = raw.row(f"SELECT count(*) FROM raw_{table} WHERE {year} NOT {YEARS}")[0]
@@ -123,7 +123,8 @@ def _check_times(raw: RawTables, dataset: str) -> None:
                 )
     before = raw.row("SELECT count(*) FROM raw_icustays WHERE outtime::TIMESTAMP_S < intime::TIMESTAMP_S")[0]
     if before:
-        raise UserError(f"{raw.paths['icustays']}: column outtime is before intime in {before} rows")
+        # No reason to refuse a whole release: nothing is measured in such a stay.
+        log.warning("%s: column outtime is before intime in %d rows", raw.paths["icustays"], before)
 
 
 def _count(raw: RawTables, attrition: Attrition, step: str) -> None:

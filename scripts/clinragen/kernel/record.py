@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 from functools import cache
@@ -12,6 +13,7 @@ from typing import Any
 
 FOLDER = ".records"
 SCHEMA = 1
+LONGEST_LISTING = 100
 # Snakemake leaves this file in a folder that a job has made.
 SNAKEMAKES_OWN = ".snakemake_timestamp"
 
@@ -40,7 +42,10 @@ def write_record(output: Path, record: dict[str, Any]) -> None:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Path, size in bytes and SHA-256 of a file; for a folder, of its sorted listing."""
+    """Path, size in bytes and SHA-256 of a file; for a folder, of its sorted listing, which is told if it is short.
+
+    Files by the thousand are named after patients, which a record need not tell.
+    """
     if not path.is_dir():
         return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256(path)}
     files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != SNAKEMAKES_OWN)
@@ -49,7 +54,7 @@ def describe(path: Path) -> dict[str, Any]:
         "path": path.as_posix(),
         "bytes": sum(p.stat().st_size for p in files),
         "sha256": hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest(),
-        "files": listing,
+        "files": listing if len(listing) <= LONGEST_LISTING else len(listing),
     }
 
 
@@ -61,11 +66,12 @@ def sha256(path: Path) -> str:
 
 def peak_memory_mb() -> int:
     """Most memory that this process has had, in MB."""
-    # getrusage would tell that of the process that started this one, where it was more.
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) // 1024
-    raise RuntimeError("/proc/self/status has no VmHWM")
+    status = Path("/proc/self/status")
+    if status.is_file():
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines())
+        return int(lines["VmHWM"].split()[0]) // 1024
+    # No Linux. This may be the memory of the process that started this one, where that was more.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024**2
 
 
 @cache

@@ -57,16 +57,17 @@ def release_of(dataset: str, patients: int, icustays: int) -> str | None:
     return next((name for name, rows in declaration()[dataset]["releases"].items() if rows == counts), None)
 
 
-def problems(datasets: Datasets, unlisted_codes: bool) -> list[str]:
+def problems(datasets: Datasets, unlisted_codes: bool, notes: bool = True) -> list[str]:
     """Everything that is wrong with the configured raw folders, a line each; empty when all is well.
 
-    `unlisted_codes` is `extract.diagnoses.unlisted_codes`: without them the dictionary of codes is needed.
+    `unlisted_codes` is `extract.diagnoses.unlisted_codes`: without them the dictionary of codes is needed. `notes`
+    tells whether notes are.
     """
     lines: list[str] = []
     for name, title in TITLES.items():
         dataset = getattr(datasets, name)
         if dataset is not None and dataset.source != "synthetic":
-            lines += [f"{title}: {line}" for line in _problems_of(name, dataset, unlisted_codes)]
+            lines += [f"{title}: {line}" for line in _problems_of(name, dataset, unlisted_codes, notes)]
     return lines
 
 
@@ -84,7 +85,7 @@ def not_ready(datasets: Datasets, lines: list[str]) -> str:
     )
 
 
-def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool) -> list[str]:
+def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool, notes: bool) -> list[str]:
     if dataset.raw is None:
         return [f"datasets.{name}.raw is not set; set it in config.yaml to the folder of your copy (null in "
                 f"place of datasets.{name} leaves the dataset out)"]  # fmt: skip
@@ -98,15 +99,16 @@ def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool) -> list[str]
         lines.append(f"{Path(dataset.raw, 'core')}: only MIMIC-IV 1.0 and older have this folder; 2.x or 3.x is needed")
     wanted = {None: True, "synthetic_notes": dataset.synthetic_notes, "unlisted_codes": not unlisted_codes}
     for table, facts in declaration()[name]["tables"].items():
-        if not wanted[facts.get("only_for")] or (table == "noteevents" and dataset.synthetic_notes):
+        if not wanted[facts.get("only_for")]:
+            continue
+        if table == "noteevents" and (dataset.synthetic_notes or not notes):
             continue
         folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
         path = raw_path(name, folder, table)
         if not path.is_file():
             lines.append(f"{path.with_suffix('')}[.gz] is missing")
             continue
-        # The open demo has no note, and what needs none can be made of it; the step that reads notes refuses it.
-        found = problems_of_file(name, table, path, may_be_empty=table == "noteevents")
+        found = problems_of_file(name, table, path)
         if not found and table == "patients" and dataset.source == "open-demo" and _is_no_open_demo(path):
             # The label decides where text may go, so it is not taken on trust.
             found.append(
@@ -117,11 +119,11 @@ def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool) -> list[str]
     return lines
 
 
-def problems_of_file(dataset: str, table: str, path: Path, may_be_empty: bool = False) -> list[str]:
+def problems_of_file(dataset: str, table: str, path: Path) -> list[str]:
     """What is wrong with the raw file of a table, by its header and its first row: at most one line."""
     try:
         header = columns_of(path)
-        empty = not may_be_empty and not has_more_rows(path, 0)
+        empty = not has_more_rows(path, 0)
     except UNREADABLE as error:
         return [f"{path} can not be read: {why_unreadable(error)}"]
     lacking = [c for c in declaration()[dataset]["tables"][table]["needed"] if c not in header]

@@ -1,6 +1,6 @@
 """A table's schema, checked when it is written and when it is read.
 
-The suffix of a file tells its format: .parquet (small), .csv (for people) or .arrow: an uncompressed Arrow IPC
+The suffix of a file tells its format: .parquet (compressed), .csv (for people) or .arrow: an uncompressed Arrow IPC
 file, whose columns are read as views into the mapped file.
 """
 
