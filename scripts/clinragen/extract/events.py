@@ -113,8 +113,13 @@ def select_events(
         unreadable.add(name, rows=rows - readable.get(name, 0))
     if rules.plausible_only:
         _count(raw, attrition, "within the plausible range", "cleaned WHERE plausible")
+    counts = raw.rows(
+        """SELECT conversion, count(*), count(DISTINCT stay_id), count(DISTINCT subject_id)
+           FROM cleaned WHERE conversion > 0 GROUP BY conversion"""
+    )
+    found = {number: dict(zip(("rows", "stays", "subjects"), n, strict=True)) for number, *n in counts}
     for number, name in enumerate(CONVERSIONS, 1):
-        _count(raw, conversions, name, f"cleaned WHERE conversion = {number}")
+        conversions.add(name, **found.get(number, {"rows": 0, "stays": 0, "subjects": 0}))
     _place_in_time(raw, rules)
     _count(raw, attrition, "during the ICU stay", "timed")
     kept = 0
@@ -231,21 +236,23 @@ def _place_in_time(raw: RawTables, rules: Events) -> None:
 
 def _without_ties(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Only the last of the rows that agree in all of TIE; such rows follow each other, over batches too."""
-    held: pa.Table | None = None
+    held: pa.RecordBatch | None = None
     for batch in batches:
-        table = pa.Table.from_batches([batch]).combine_chunks()
-        if held is not None:
-            table = pa.concat_tables([held, table], promote_options="none").unify_dictionaries().combine_chunks()
-        keys = [table[name] for name in TIE]
-        keys = [(k.chunk(0).indices if pa.types.is_dictionary(k.type) else k).to_numpy() for k in keys]
-        differs = np.zeros(table.num_rows - 1, dtype=bool)
-        for key in keys:
-            differs |= key[1:] != key[:-1]
-        last = np.flatnonzero(differs)
-        held = table.slice(table.num_rows - 1)
-        yield from table.take(last).drop_columns(["copy"]).to_batches()
+        if not batch.num_rows:
+            continue
+        if held is not None and _tie(held, 0) != _tie(batch, 0):
+            yield held.drop_columns(["copy"])
+        keys = [batch[name] for name in TIE]
+        keys = [(key.indices if pa.types.is_dictionary(key.type) else key).to_numpy() for key in keys]
+        last = np.flatnonzero(np.logical_or.reduce([key[1:] != key[:-1] for key in keys]))
+        yield batch.take(pa.array(last)).drop_columns(["copy"])
+        held = batch.slice(batch.num_rows - 1)
     if held is not None:
-        yield from held.drop_columns(["copy"]).to_batches()
+        yield held.drop_columns(["copy"])
+
+
+def _tie(batch: pa.RecordBatch, row: int) -> tuple:
+    return tuple(batch[name][row].as_py() for name in TIE)
 
 
 def _variables_table(variables: list[Variable]) -> pa.Table:
