@@ -31,12 +31,13 @@ def test_raw_files_are_listed_with_size_hash_and_the_rule_that_read_them(tmp_pat
     assert (rows[1]["bytes"], rows[1]["sha256"]) == (19, "hash of /b/discharge.csv.gz")
 
 
-def test_what_the_workflow_made_itself_is_no_raw_file(tmp_path):
+def test_what_the_workflow_made_itself_is_of_no_release(tmp_path):
     made = tmp_path / "NOTEEVENTS.csv.gz"
     write_record(made, {"rule": "demo_notes", "inputs": []})
     inputs = [{"path": str(made), "bytes": 1, "sha256": "hash"}]
     write_record(tmp_path / "notes.parquet", {"rule": "extract_notes", "inputs": inputs})
-    assert list_raw_files("mimic3", "demo 1.4", [tmp_path / "notes.parquet"]).num_rows == 0
+    (row,) = list_raw_files("mimic3", "demo 1.4", [tmp_path / "notes.parquet"]).to_pylist()
+    assert (row["file"], row["release"]) == ("NOTEEVENTS.csv.gz", None)
 
 
 def test_a_table_without_record_is_named(tmp_path):

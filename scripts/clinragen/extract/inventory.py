@@ -23,13 +23,14 @@ def list_raw_files(dataset: str, release: str | None, extracted: Iterable[Path])
             raise UserError(f"{path} has no record beside it; make it anew with its rule")
         for used in record["inputs"]:
             file = Path(used["path"])
-            # A file with a record was made by the workflow, such as stand-in notes.
-            if table_of(file) in declaration()[dataset]["tables"] and read_record(file) is None:
+            if table_of(file) in declaration()[dataset]["tables"]:
+                # A file with a record was made by the workflow, such as stand-in notes: it is of no release. Nor are
+                # the notes of MIMIC-IV, a module with releases of its own.
+                other = read_record(file) is not None or (dataset, table_of(file)) == ("mimic4", "noteevents")
                 rows.append(
                     {
                         "dataset": dataset,
-                        # MIMIC-IV-Note is a module with releases of its own.
-                        "release": None if (dataset, table_of(file)) == ("mimic4", "noteevents") else release,
+                        "release": None if other else release,
                         "table": table_of(file),
                         "file": file.name,
                         "bytes": used["bytes"],
