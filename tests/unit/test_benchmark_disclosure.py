@@ -1,11 +1,19 @@
 """What tells of few patients stays hidden, by itself and by subtraction."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinragen.benchmark.disclosure import SMALLEST_SHOWN, all_shown, drawn_bins, shown_parts, shown_quantile
+from clinragen.benchmark.disclosure import (
+    SMALLEST_SHOWN,
+    all_shown,
+    drawn_bins,
+    hide_small_counts,
+    shown_parts,
+    shown_quantile,
+)
 
 
 def people(*sizes: int) -> list[set[int]]:
@@ -63,3 +71,13 @@ def test_a_quantile_needs_patients_on_both_sides_of_it():
     assert shown_quantile(values, np.arange(45) // 5, 0.5) is None, "many stays of nine patients"
     assert shown_quantile(np.append(values, [44.0] * 30), np.arange(75), 1) == 44, "many share the largest"
     assert shown_quantile(np.empty(0), np.empty(0), 0.5) is None
+
+
+def test_a_row_of_few_patients_is_hidden_whole_and_a_small_count_everywhere():
+    table = pa.table({"stays": [12, 40, 11, None], "subjects": [9, 30, None, None], "rows": [500, 7, 0, 90]})
+    hidden = hide_small_counts(table, ("stays", "subjects", "rows"), patients="subjects").to_pydict()
+    assert hidden == {
+        "stays": [None, 40, 11, None],
+        "subjects": [None, 30, None, None],
+        "rows": [None, None, 0, 90],
+    }

@@ -85,6 +85,14 @@ def test_stays_go_with_their_patient_and_are_counted(tmp_path):
     ]
 
 
+def test_whose_division_it_is_stands_in_the_log(tmp_path, caplog):
+    caplog.set_level("INFO")
+    split_stays(stays([(10, 1), (20, 2)]), SPLIT, [])
+    assert "divided by our rule, seed 2019, for want of a list" in caplog.text
+    split_stays(stays([(10, 1), (20, 2)]), SPLIT, [write_list(tmp_path, "1,1")])
+    assert f"divided by {tmp_path / 'list.csv'}" in caplog.text
+
+
 def test_both_lists_of_the_benchmark(tmp_path):
     tests, validations = write_list(tmp_path, "1,1", "2,0", "3,0"), tmp_path / "val.csv"
     validations.write_text("2,1\n3,0\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from clinragen.kernel.errors import UserError
 from clinragen.tables.attrition import Attrition
 from clinragen.tables.benchmark import SPLIT
 
+log = logging.getLogger("split")
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 
 
@@ -65,6 +67,7 @@ def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa
     rows = stays.select(["stay_id", "subject_id", "hadm_id"]).to_pylist()
     subjects = {r["subject_id"] for r in rows}
     tests, validations = [*map(read_list, lists), None, None][:2]
+    log.info("divided by %s", " and ".join(map(str, lists)) or f"our rule, seed {settings.seed}, for want of a list")
     parts = (
         split_subjects(subjects, settings) if tests is None else split_by_lists(subjects, tests, validations, settings)
     )
