@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import SharedOut, run, stand_ins
+from clinragen.kernel.step import SharedOut, made_of, run, stand_ins
 
 
 def evaluate_table(
@@ -13,7 +13,11 @@ def evaluate_table(
     from clinragen.evaluate.tables import compare, read_paper, write_page
     from clinragen.tables.evaluate import COMPARISON, SCORES
 
-    found = compare(read_paper(paper), [SCORES.read(path) for path in scores], stand_ins())
+    tables = {path: SCORES.read(path) for path in scores}
+    for path, scored in tables.items():
+        first = scored.slice(0, 1).to_pylist()[0]
+        made_of({"dataset": first["dataset"], "model": first["model"]}, [path])
+    found = compare(read_paper(paper), list(tables.values()), stand_ins())
     COMPARISON.write(found, table.path)
     write_page(found, number, page.path)
     draw_comparison(found, number, picture.path)

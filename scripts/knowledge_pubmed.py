@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import SharedOut, run
+from clinragen.kernel.step import Private, SharedOut, run
 
 
 def knowledge_pubmed(
-    queries: Path, texts: list[Path], source: str, documents: int, endpoint: str, email: str, out: SharedOut
+    queries: Path, texts: list[Path], source: str, documents: int, endpoint: str, email: Private, out: SharedOut
 ) -> None:
     """Abstracts on each phenotype, from PubMed or from the authored texts."""
     from clinragen.kernel.progress import progress

@@ -13,7 +13,7 @@ from step_script import left_over, run_step, write_step
 from clinragen.kernel import step
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import read_record
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.kernel.step import Out, Private, SharedOut, run
 from clinragen.tables.schema import Column, Table
 
 
@@ -105,13 +105,60 @@ def test_the_record_tells_where_an_output_comes_from(tmp_path):
     output = {"path": (tmp_path / "o").as_posix(), "bytes": 10, "sha256": sha256(tmp_path / "o")}
     assert record["output"] == output | {"sharing": "restricted"}
     assert shared["output"]["sharing"] == "shareable"
-    assert record["inputs"] == [{"path": source.as_posix(), "bytes": 5, "sha256": sha256(source)}]
+    assert record["inputs"] == [{"path": source.as_posix(), "bytes": 5, "sha256": sha256(source), "made_by": None}]
     assert record["command"] == ["python", "scripts/toy.py", *line]
     assert (record["rule"], record["code_digest"], record["seed"]) == ("toy", "digest-of-toy", 7)
     assert record["settings"] == {"seed": 7, "settings": {"width": 2, "name": "x"}}
     assert re.fullmatch(r"[0-9a-f]{40}", record["git"]["commit"]) and isinstance(record["git"]["dirty"], bool)
     assert {"python", "packages"} <= set(record["environment"]) and "pydantic" in record["environment"]["packages"]
     assert record["stand_ins"] == [] and record["wall_seconds"] >= 0 and record["hardware"]["cpus"] >= 1
+
+
+def test_the_record_tells_which_inputs_were_made_by_a_rule(tmp_path):
+    def first(out: Out) -> None:
+        out.path.write_text("1")
+
+    def second(sources: list[Path], out: Out) -> None:
+        out.path.write_text("2")
+
+    raw, one, two = (tmp_path / n for n in ("raw", "1", "2"))
+    raw.write_text("raw")
+    run(first, ["--out", str(one)])
+    run(second, arguments(sources=[raw, one], out=two))
+    assert {Path(i["path"]).name: i["made_by"] for i in read_record(two)["inputs"]} == {"raw": None, "1": "first"}
+
+
+def test_the_record_tells_what_a_step_remembers(tmp_path):
+    def toy(few: int, many: int, out: Out) -> None:
+        for n in range(few):
+            step.remember("few", [f"request {n}"])
+        step.remember("many", (f"{n:04}" for n in range(many)))
+        step.remember("many", ["0000"])
+        step.made_of({"model": "ours"}, [tmp_path / "scores.csv"])
+        out.path.write_text("x")
+
+    run(toy, arguments(few=3, many=101, out=tmp_path / "o"))
+    listed = "\n".join(f"{n:04}" for n in range(101)).encode()
+    record = read_record(tmp_path / "o")
+    assert record["facts"] == {
+        "few": ["request 0", "request 1", "request 2"],
+        "many": {"number": 101, "sha256": hashlib.sha256(listed).hexdigest()},
+    }
+    assert record["rows"] == [{"where": {"model": "ours"}, "inputs": [(tmp_path / "scores.csv").as_posix()]}]
+    run(toy, arguments(few=0, many=1, out=tmp_path / "o"))
+    assert read_record(tmp_path / "o")["facts"] == {"many": ["0000"]}, "facts must not leak from one step to the next"
+
+
+@pytest.mark.parametrize("form", [["--email=me@example.org"], ["--email", "me@example.org"]])
+def test_what_is_private_stands_in_neither_log_nor_record(form, tmp_path, capfd):
+    def toy(email: Private, out: Out) -> None:
+        assert email == "me@example.org"
+        out.path.write_text("x")
+
+    run(toy, [*form, "--out", str(tmp_path / "o")])
+    told = capfd.readouterr().err
+    assert "toy.py" in told and "<private>" in told
+    assert "example.org" not in told + (tmp_path / ".records/o.json").read_text()
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])

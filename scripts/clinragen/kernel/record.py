@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = ".records"
-SCHEMA = 1
+SCHEMA = 2
 LONGEST_LISTING = 100
 # Snakemake leaves this file in a folder that a job has made.
 SNAKEMAKES_OWN = ".snakemake_timestamp"

@@ -1,7 +1,8 @@
 """A step: a function whose signature is its command line.
 
 An argument annotated `Path` is an input file, `list[Path]` any number of them, `Out` or `SharedOut` an output,
-a settings class a JSON object checked by that class, and `int`, `float`, `str`, `bool` plain values.
+a settings class a JSON object checked by that class, `int`, `float`, `str`, `bool` plain values, and `Private`
+a text that neither log nor record tells.
 `run` parses, logs, seeds, commits the outputs by renaming them and writes a record beside each.
 """
 
@@ -16,7 +17,7 @@ import random
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,14 @@ from clinragen.kernel.outputs import Out, SharedOut
 
 __all__ = [
     "Out",
+    "Private",
     "SharedOut",
     "after_commit",
     "distributed",
     "fingerprint",
+    "made_of",
     "main_process",
+    "remember",
     "run",
     "stand_in",
     "stand_ins",
@@ -49,9 +53,16 @@ EXPECTED = {
     "transformers.trainer_utils": "mtime may not be reliable",
 }
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LONGEST_LIST = 100
 _stand_ins: set[str] = set()
+_facts: dict[str, set[str]] = {}
+_rows: list[dict[str, Any]] = []
 _after_commit: list[Callable[[], None]] = []
 _identity: dict[str, Any] = {}
+
+
+class Private(str):
+    """An argument that says who or where somebody is, such as a mail address."""
 
 
 def stand_in(label: str) -> None:
@@ -62,6 +73,19 @@ def stand_in(label: str) -> None:
 def stand_ins() -> list[str]:
     """Labels of all stand-ins among this step's ancestors and its own, sorted."""
     return sorted(_stand_ins)
+
+
+def remember(name: str, values: Iterable[str]) -> None:
+    """Add to what the record tells beside what every step tells: hashes of requests, versions of prompts, models.
+
+    The record lists up to a hundred values of a name, and of more their number and the hash of their sorted list.
+    """
+    _facts.setdefault(name, set()).update(values)
+
+
+def made_of(where: dict[str, str], inputs: list[Path]) -> None:
+    """Say that the rows of the outputs with these values descend from these inputs, and from none that other rows name."""
+    _rows.append({"where": where, "inputs": [path.as_posix() for path in inputs]})
 
 
 def after_commit(action: Callable[[], None]) -> None:
@@ -131,16 +155,19 @@ def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
 def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, Any], outputs: list[Out]) -> None:
     rule = function.__name__
     started, clock = datetime.now(UTC), time.monotonic()
-    _stand_ins.clear()
-    _after_commit.clear()
+    for kept in (_stand_ins, _facts, _rows, _after_commit):
+        kept.clear()
+    told = _without_private(argv, arguments)
     inputs = [p for a in arguments.values() for p in (a if isinstance(a, list) else [a]) if isinstance(p, Path)]
     _identity.update(rule=rule, argv=argv, inputs=inputs)
-    log.info("%s: %s", rule, shlex.join([*_launcher(), f"scripts/{rule}.py", *argv]))
+    log.info("%s: %s", rule, shlex.join([*_launcher(), f"scripts/{rule}.py", *told]))
+    parents = {}
     for path in inputs:
         if not path.exists():
             raise UserError(f"{path}: no such input file")
         parent = record.read_record(path)
         _stand_ins.update(parent["stand_ins"] if parent else [])
+        parents[path.as_posix()] = parent["rule"] if parent else None
     if "seed" in arguments:
         _seed(arguments["seed"])
     for out in outputs:
@@ -158,17 +185,20 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
     common = {
         "schema": record.SCHEMA,
         "rule": rule,
-        "command": [*_launcher(), f"scripts/{rule}.py", *argv],
+        "command": [*_launcher(), f"scripts/{rule}.py", *told],
         "code_digest": code_digest(rule),
         "kernel_digest": kernel_digest(),
         "git": record.git_state(),
         "settings": {
             k: json.loads(v.model_dump_json()) if isinstance(v, BaseModel) else v
             for k, v in arguments.items()
-            if isinstance(v, (BaseModel, str, int, float, bool))
+            if isinstance(v, (BaseModel, str, int, float, bool)) and not isinstance(v, Private)
         },
         "seed": arguments.get("seed"),
-        "inputs": described_inputs,
+        # A raw file or a resource is made by no rule.
+        "inputs": [{**used, "made_by": parents[used["path"]]} for used in described_inputs],
+        "facts": {name: _listed(values) for name, values in sorted(_facts.items())},
+        "rows": _rows,
         "stand_ins": stand_ins(),
         "environment": record.environment(),
         "hardware": record.hardware(),
@@ -178,7 +208,7 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
     }
     for out in outputs:
         facts = record.describe(out.path) | {"path": out.final.as_posix(), "sharing": out.sharing}
-        rows = _rows(out.path)
+        rows = _row_count(out.path)
         facts |= {} if rows is None else {"rows": rows}
         out.commit()
         record.write_record(out.final, {"output": facts, **common})
@@ -194,6 +224,20 @@ def _launcher() -> list[str]:
     if not distributed():
         return ["python"]
     return ["torchrun", "--standalone", "--nproc-per-node", os.environ.get("WORLD_SIZE", "1")]
+
+
+def _without_private(argv: list[str], arguments: dict[str, Any]) -> list[str]:
+    for value in arguments.values():
+        if isinstance(value, Private) and value:
+            argv = [word.replace(value, "<private>") for word in argv]
+    return argv
+
+
+def _listed(values: set[str]) -> list[str] | dict[str, Any]:
+    ordered = sorted(values)
+    if len(ordered) <= LONGEST_LIST:
+        return ordered
+    return {"number": len(ordered), "sha256": hashlib.sha256("\n".join(ordered).encode()).hexdigest()}
 
 
 def _parse(function: Callable[..., None], argv: list[str]) -> dict[str, Any]:
@@ -238,7 +282,7 @@ def _seed(seed: int) -> None:
     numpy.random.seed(seed)
 
 
-def _rows(path: Path) -> int | None:
+def _row_count(path: Path) -> int | None:
     """Rows of a Parquet or Arrow file, told by its name, without reading its columns."""
     if path.name.endswith(".parquet"):
         import pyarrow.parquet

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from clinragen.config.teacher import Teacher, Transport
+from clinragen.kernel.step import remember
 from clinragen.llm import template_teacher
 from clinragen.llm.guard import permit
 from clinragen.llm.journal import Journal
@@ -26,9 +27,13 @@ def ask(
 
     `data` and `source` say whose text the prompts hold (see `guard.permit`); `check` names what is wrong
     with an answer, which is then asked for again, up to `settings.repairs` times, and kept after that.
+    The record of the step tells the requests, the prompt versions and the models that answered.
     UserError when the text may not go to the server or when some requests stay without an answer.
     """
+    remember("requests", (request_hash(request, settings) for request in requests))
+    remember("prompt_versions", (request.prompt_version for request in requests))
     if settings.provider == "template":
+        remember("models", ["template"])
         texts = template_teacher.compose(requests)
         answers = [
             Answer(request_hash(request, settings), text, tuple(check(request, text)))
@@ -53,6 +58,7 @@ def _ask_server(
     with Journal(journal) as book:
         fetch(unique, settings, transport, book, check)
         spent = [entry for r in unique for entry in book.answers(request_hash(r, settings))]
+        remember("models", (f"{e.model}, served as {e.served_model}" for e in spent))
         log.info(
             "%s: %d answers to %d requests; %d tokens in, %d out, %.0f s of answering in all",
             settings.model,

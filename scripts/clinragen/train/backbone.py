@@ -10,6 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Repo
 
 from clinragen.config.student import Backbone
 from clinragen.kernel.errors import UserError
+from clinragen.kernel.step import remember
 
 log = logging.getLogger("backbone")
 # Weights as safetensors only: pickles of others are not opened.
@@ -34,6 +35,7 @@ def fetch_backbone(settings: Backbone, local: list[Path], folder: Path) -> None:
     for path in files:
         shutil.copyfile(path, folder / path.name)
     (folder / "source.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    remember("models", [f"{settings.source} at {facts.get('commit', settings.revision)}"])
     log.info("%s: %d files", settings.source, len(files))
 
 

@@ -1,0 +1,113 @@
+"""Whether results are still what their records say: contents, inputs, code, and files that nothing tells of."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clinragen.audit.graph import Graph, Record, read, records_below
+from clinragen.kernel import record
+from clinragen.kernel.digest import SCRIPTS, code_digest
+from clinragen.kernel.errors import UserError
+from clinragen.kernel.progress import progress
+
+# What lies among the outputs and is none: logs and run times, the teacher's answers and checkpoints, which outlive
+# reruns, and what is made of the outputs afterwards.
+BESIDE = re.compile(
+    r"(^|/)(logs|benchmarks|journal|checkpoints-phase\d|\.records)/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
+    r"|^report\.html$|^audit/requests\.csv$"
+)
+
+
+@dataclass
+class Findings:
+    """What a check came upon: problems as lines of text, and what it could not look at."""
+
+    outputs: int = 0
+    files: int = 0
+    bytes: int = 0
+    beside: int = 0
+    roots: set[str] = field(default_factory=set)
+    roots_not_here: set[str] = field(default_factory=set)
+    left_out: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+
+class Check:
+    """Looks at outputs and their inputs, at every file once."""
+
+    def __init__(self, graph: Graph, left_out: frozenset[str] = frozenset()) -> None:
+        """`left_out` are outputs that are known to be elsewhere: their hashes are told, their contents can not be."""
+        self.graph = graph
+        self.left_out = left_out
+        self.found = Findings()
+        self._hashes: dict[str, str | None] = {}
+
+    def outputs(self, paths: Iterable[str]) -> Findings:
+        """Check outputs, by their recorded paths, and everything that they name."""
+        for path in progress(list(paths), "outputs checked"):
+            found = self.graph.record(path)
+            if found is not None:
+                self._output(path, found)
+        self.found.problems = sorted(set(self.found.problems))
+        return self.found
+
+    def folder(self, folder: Path) -> Findings:
+        """Check all outputs below a folder, and name the files there that no record tells of."""
+        covered = set()
+        for place in records_below(folder):
+            try:
+                covered.add(read(place)["output"]["path"])
+            except UserError as error:
+                self._problem("torn", str(place), str(error))
+        for place in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if BESIDE.search(place.relative_to(folder).as_posix()):
+                self.found.beside += 1
+                continue
+            path = self.graph.move.recorded(place)
+            self.found.files += 1
+            if not any(name in covered for name in (path, *(p.as_posix() for p in Path(path).parents))):
+                self._problem("untracked", path, "no record tells what made it")
+        return self.outputs(sorted(covered))
+
+    def _output(self, path: str, found: Record) -> None:
+        self.found.outputs += 1
+        told = found["output"]
+        if self.graph.here(path).exists():
+            self.found.bytes += told["bytes"]
+            if self._hash(path) != told["sha256"]:
+                self._problem("edited", path, "its content is not what its record says")
+        elif path in self.left_out:
+            self.found.left_out.add(path)
+        else:
+            self._problem("gone", path, "its record is there, it is not")
+        if (SCRIPTS / f"{found['rule']}.py").is_file() and code_digest(found["rule"]) != found["code_digest"]:
+            commit = f", at commit {found['git']['commit'][:12]}" if found["git"] else ""
+            self._problem("stale", path, f"made by other code of {found['rule']} than stands here{commit}")
+        for used in found["inputs"]:
+            self._input(path, used)
+
+    def _input(self, user: str, used: dict) -> None:
+        path = used["path"]
+        if used["made_by"] is not None:
+            maker = self.graph.record(path)
+            if maker is None:
+                self._problem("gone", path, f"{user} was made of it, and nothing tells what made it")
+            elif maker["output"]["sha256"] != used["sha256"]:
+                self._problem("stale", user, f"made of another {path} than is there now")
+            return
+        self.found.roots.add(path)
+        if not self.graph.here(path).exists():
+            self.found.roots_not_here.add(path)
+        elif self._hash(path) != used["sha256"]:
+            self._problem("stale", user, f"made of another {path} than is there now")
+        elif (self.graph.here(path).parent / record.FOLDER).is_dir():
+            self._problem("untracked", path, f"{user} was made of it, and no record tells what made it")
+
+    def _hash(self, path: str) -> str:
+        if path not in self._hashes:
+            self._hashes[path] = record.describe(self.graph.here(path))["sha256"]
+        return self._hashes[path]
+
+    def _problem(self, kind: str, path: str, fact: str) -> None:
+        self.found.problems.append(f"{kind}: {path}: {fact}")
