@@ -1,7 +1,8 @@
 # Stage audit: what made the results.
 #
 # takes  the records beside all outputs behind the tables
-# makes  <results>/audit/lineage.csv   a row per output: rule, hashes, code, commit, inputs, raw files reached
+# makes  <results>/audit/lineage.csv    a row per output: rule, hashes, code, commit, inputs, raw files reached
+#        <results>/audit/lineage.html   the same and more as one page, every input a link
 
 
 localrules:
@@ -18,7 +19,13 @@ rule audit_lineage:
             "<results>/audit/lineage.csv",
             caption="../docs/captions/lineage.rst",
             category="Audit",
-            labels={"file": "lineage"},
+            labels={"file": "table"},
+        ),
+        page=report(
+            "<results>/audit/lineage.html",
+            caption="../docs/captions/lineage.rst",
+            category="Audit",
+            labels={"file": "page"},
         ),
     log:
         "<logs>/audit_lineage/all.log",
@@ -33,7 +40,7 @@ rule audit_lineage:
     params:
         code=code_digest("audit_lineage"),
         told=told("audit/lineage.csv"),
-        origins=origins(),
+        tree=CONFIG.pathvars.results,
     shell:
-        "python scripts/audit_lineage.py --targets {input} --origins {params.origins:q}"
-        " --lineage {output.lineage} > {log} 2>&1"
+        "python scripts/audit_lineage.py --targets {input} --tree {params.tree:q}"
+        " --lineage {output.lineage} --page {output.page} > {log} 2>&1"

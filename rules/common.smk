@@ -253,15 +253,6 @@ def title(wildcards):
     return TITLES[wildcards.dataset]
 
 
-def origins():
-    """Params: folders whose files need no record, the raw data and the resources."""
-    folders = ["resources"]
-    for name in CONFIG.dataset_names():
-        dataset = getattr(CONFIG.datasets, name)
-        folders += [folder for folder in (dataset.raw, dataset.notes) if folder]
-    return ",".join(folders)
-
-
 def scratch(pattern):
     """Params: a file or folder under the results that is no output: it outlives killed jobs and reruns."""
 

@@ -5,17 +5,19 @@ from pathlib import Path
 from clinragen.kernel.step import SharedOut, run
 
 
-def audit_lineage(targets: list[Path], origins: str, lineage: SharedOut) -> None:
-    """Every output behind the targets, with what made it and how many raw files and resources it reaches."""
+def audit_lineage(targets: list[Path], tree: str, lineage: SharedOut, page: SharedOut) -> None:
+    """Every output behind the targets, with what made it, as a table and as a page of links."""
     import logging
 
     from clinragen.audit.lineage import list_lineage
+    from clinragen.audit.pages import lineage_page
     from clinragen.tables.audit import LINEAGE
 
-    table, gaps = list_lineage(targets, origins.split(","))
-    for gap in gaps:
-        logging.getLogger("lineage").warning("%s", gap)
+    table, problems = list_lineage(targets)
+    for problem in problems:
+        logging.getLogger("lineage").warning("%s", problem)
     LINEAGE.write(table, lineage.path)
+    page.path.write_text(lineage_page(table["output"].to_pylist(), tree), encoding="utf-8")
 
 
 if __name__ == "__main__":

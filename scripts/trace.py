@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from clinragen.audit.graph import Graph
@@ -34,7 +35,7 @@ def main() -> int:
     parser.add_argument("--forward", action="store_true", help="what was made of the file")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where --forward looks")
     asked = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         if asked.forward:
             return _tell(forward(asked.results, Path(asked.target)))
@@ -72,7 +73,7 @@ def _verify(graph: Graph, place: Path, as_data: bool) -> int:
     else:
         found = check.outputs(graph.ancestors(recorded_path(graph, target_of(str(place)))))
     if as_data:
-        lists = {k: sorted(v) if isinstance(v, set) else v for k, v in vars(found).items()}
+        lists = {key: sorted(v) if isinstance(v, set) else v for key, v in asdict(found).items()}
         _tell([json.dumps(lists, indent=1, ensure_ascii=False)])
     else:
         _tell(_summary(found))
@@ -80,7 +81,7 @@ def _verify(graph: Graph, place: Path, as_data: bool) -> int:
 
 
 def _summary(found: Findings) -> list[str]:
-    lines = [*found.problems]
+    lines = [str(problem) for problem in found.problems]
     for kind, paths in (("not here, so not looked at", found.roots_not_here), ("left out here", found.left_out)):
         lines += [f"{kind}: {path}" for path in sorted(paths)]
     lines.append(

@@ -80,7 +80,8 @@ class Graph:
         if row is None or not record or not record["rows"]:
             return used
         named = {name for part in record["rows"] for name in part["inputs"]}
-        own = {name for part in record["rows"] if part["where"].items() <= row.items() for name in part["inputs"]}
+        fitting = (p for p in record["rows"] if all(row.get(key, value) == value for key, value in p["where"].items()))
+        own = {name for part in fitting for name in part["inputs"]}
         return [one for one in used if one["path"] not in named or one["path"] in own]
 
     def ancestors(self, path: str, row: dict[str, str] | None = None) -> list[str]:
@@ -110,6 +111,13 @@ def read(path: Path) -> Record:
     if schema != SCHEMA:
         raise UserError(f"{path} is of another version of this workflow; make anew what it tells of")
     return found
+
+
+def listed(values: list[str] | Record) -> str:
+    """A fact of a record in words: its values, or how many there are and the hash of their list."""
+    if isinstance(values, list):
+        return ", ".join(values)
+    return f"{values['number']}, sha256 of their list {values['sha256']}"
 
 
 def records_below(folder: Path) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinragen.audit.graph import Graph, Record, read, records_below
+from clinragen.audit.graph import Graph, Record, listed, read, records_below
 from clinragen.kernel.errors import UserError
 
 
@@ -142,7 +142,7 @@ def steps(graph: Graph, path: str, row: dict[str, str] | None) -> list[list[Reco
 def story(records: list[Record]) -> Iterator[str]:
     """Everything that the records of one run of a step tell, as lines."""
     one = records[0]
-    git, facts = one["git"], one["facts"]
+    git = one["git"]
     commit = f"; commit {git['commit']}{' and uncommitted changes' if git['dirty'] else ''}" if git else ""
     versions = ", ".join(f"{name} {version}" for name, version in one["environment"]["packages"].items())
     hardware = ", ".join(f"{key} {_plain(value)}" for key, value in one["hardware"].items())
@@ -156,9 +156,8 @@ def story(records: list[Record]) -> Iterator[str]:
     for name, value in one["settings"].items():
         yield f"  setting      {name} = {_plain(value)}"
     yield f"  seed         {'none' if one['seed'] is None else one['seed']}"
-    for name, values in facts.items():
-        listed = isinstance(values, list)
-        yield f"  {name:12} {', '.join(values) if listed else '{number}, sha256 of their list {sha256}'.format(**values)}"
+    for name, values in one["facts"].items():
+        yield f"  {name:12} {listed(values)}"
     yield f"  environment  python {one['environment']['python']}; {versions}"
     yield f"  hardware     {hardware}"
     yield f"  ran          {one['started']}, {one['wall_seconds']} s, at most {one['peak_memory_mb']} MB"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from clinragen.audit.graph import Graph, Record, read, records_below
 from clinragen.kernel import record
@@ -15,13 +16,25 @@ from clinragen.kernel.progress import progress
 # reruns, and what is made of the outputs afterwards.
 BESIDE = re.compile(
     r"(^|/)(logs|benchmarks|journal|checkpoints-phase\d|\.records)/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
-    r"|^report\.html$|^audit/requests\.csv$"
+    r"|(^|/)report\.html$|(^|/)audit/requests\.csv$|^README\.md$"
 )
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is not as the records say; `stale` and `edited` are of an output, `untracked` of any file."""
+
+    kind: Literal["edited", "gone", "stale", "torn", "untracked"]
+    path: str
+    fact: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.path}: {self.fact}"
 
 
 @dataclass
 class Findings:
-    """What a check came upon: problems as lines of text, and what it could not look at."""
+    """What a check came upon, and what it could not look at."""
 
     outputs: int = 0
     files: int = 0
@@ -30,18 +43,23 @@ class Findings:
     roots: set[str] = field(default_factory=set)
     roots_not_here: set[str] = field(default_factory=set)
     left_out: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 class Check:
     """Looks at outputs and their inputs, at every file once."""
 
-    def __init__(self, graph: Graph, left_out: frozenset[str] = frozenset()) -> None:
-        """`left_out` are outputs that are known to be elsewhere: their hashes are told, their contents can not be."""
+    def __init__(self, graph: Graph, left_out: frozenset[str] = frozenset(), contents: bool = True) -> None:
+        """`left_out` are outputs that are known to be elsewhere: their hashes are told, their contents can not be.
+
+        Without `contents` files are compared by their size only.
+        """
         self.graph = graph
         self.left_out = left_out
+        self.contents = contents
         self.found = Findings()
-        self._hashes: dict[str, str | None] = {}
+        self._states: dict[str, dict] = {}
+        self._first_use: dict[str, tuple[str, str]] = {}
 
     def outputs(self, paths: Iterable[str]) -> Findings:
         """Check outputs, by their recorded paths, and everything that they name."""
@@ -75,7 +93,7 @@ class Check:
         told = found["output"]
         if self.graph.here(path).exists():
             self.found.bytes += told["bytes"]
-            if self._hash(path) != told["sha256"]:
+            if not self._is(path, told):
                 self._problem("edited", path, "its content is not what its record says")
         elif path in self.left_out:
             self.found.left_out.add(path)
@@ -97,17 +115,23 @@ class Check:
                 self._problem("stale", user, f"made of another {path} than is there now")
             return
         self.found.roots.add(path)
+        first, sha256 = self._first_use.setdefault(path, (user, used["sha256"]))
+        if sha256 != used["sha256"]:
+            self._problem("stale", user, f"made of another {path} than {first} was")
         if not self.graph.here(path).exists():
             self.found.roots_not_here.add(path)
-        elif self._hash(path) != used["sha256"]:
+        elif not self._is(path, used):
             self._problem("stale", user, f"made of another {path} than is there now")
         elif (self.graph.here(path).parent / record.FOLDER).is_dir():
             self._problem("untracked", path, f"{user} was made of it, and no record tells what made it")
 
-    def _hash(self, path: str) -> str:
-        if path not in self._hashes:
-            self._hashes[path] = record.describe(self.graph.here(path))["sha256"]
-        return self._hashes[path]
+    def _is(self, path: str, told: dict) -> bool:
+        place = self.graph.here(path)
+        if not self.contents:
+            return place.is_dir() or place.stat().st_size == told["bytes"]
+        if path not in self._states:
+            self._states[path] = record.describe(place)
+        return self._states[path]["sha256"] == told["sha256"]
 
     def _problem(self, kind: str, path: str, fact: str) -> None:
-        self.found.problems.append(f"{kind}: {path}: {fact}")
+        self.found.problems.append(Problem(kind, path, fact))

@@ -5,6 +5,7 @@ import html
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pyarrow as pa
 
@@ -91,11 +92,13 @@ th, td {{ padding: .35rem .6rem; text-align: right; border-bottom: 1px solid #d8
 th:first-child, td:first-child {{ text-align: left; }}
 th.dataset {{ text-align: left; background: #f2f5f8; }}
 td small {{ color: #57606a; display: block; }}
+td a {{ color: inherit; text-decoration: none; border-bottom: 1px dotted #57606a; }}
 .warning {{ background: #fff4d6; border-left: 4px solid #d4a017; padding: .6rem 1rem; }}
 </style></head><body>
 <h1>Table {number}: ours beside the paper's</h1>
 {notice}
-<p>Each cell: our mean (deviation) over the seeds, and below it the paper's value. A dash: no model of ours.</p>
+<p>Each cell: our mean (deviation) over the seeds, and below it the paper's value. A dash: no model of ours.
+A value of ours leads to what it was made of.</p>
 <table><thead><tr><th>model</th><th>seeds</th>{heads}</tr></thead><tbody>
 {rows}
 </tbody></table></body></html>
@@ -116,7 +119,8 @@ def write_page(table: pa.Table, number: int, path: Path) -> None:
         rows.append(f'<tr><th class="dataset" colspan="{len(metrics) + 2}">{html.escape(dataset)}</th></tr>')
         for model in dict.fromkeys(c["model"] for c in cells if c["dataset"] == dataset):
             found = {c["metric"]: c for c in cells if (c["dataset"], c["model"]) == (dataset, model)}
-            columns = "".join(f"<td>{_cell(found[m])}</td>" if m in found else "<td></td>" for m in metrics)
+            row = f"tables/table{number}.csv/{dataset}/{model}"
+            columns = "".join(f"<td>{_cell(found[m], row)}</td>" if m in found else "<td></td>" for m in metrics)
             seeds = next(iter(found.values()))["n_seeds"]
             rows.append(f"<tr><td>{html.escape(model)}</td><td>{seeds}</td>{columns}</tr>")
     heads = "".join(f"<th>{m.replace('_', ' ')}</th>" for m in metrics)
@@ -124,7 +128,8 @@ def write_page(table: pa.Table, number: int, path: Path) -> None:
     path.write_text(page, encoding="utf-8")
 
 
-def _cell(cell: dict) -> str:
-    ours = "–" if cell["ours_mean"] is None else f"{cell['ours_mean']:.4f}"
+def _cell(cell: dict, row: str) -> str:
+    link = f'<a href="../audit/lineage.html#{quote(row)}">'
+    ours = "–" if cell["ours_mean"] is None else f"{link}{cell['ours_mean']:.4f}</a>"
     spread = "" if cell["ours_std"] is None else f" ({cell['ours_std']:.4f})"
     return f"{ours}{spread}<small>{cell['paper_mean']:.4f}</small>"

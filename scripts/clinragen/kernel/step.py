@@ -84,7 +84,7 @@ def remember(name: str, values: Iterable[str]) -> None:
 
 
 def made_of(where: dict[str, str], inputs: list[Path]) -> None:
-    """Say that the rows of the outputs with these values descend from these inputs, and from none that other rows name."""
+    """Say that rows of the outputs with these values descend from these inputs, and from none that others name."""
     _rows.append({"where": where, "inputs": [path.as_posix() for path in inputs]})
 
 

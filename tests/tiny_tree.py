@@ -1,0 +1,56 @@
+"""A results tree of a few files with records as steps write them, for tests of the audit."""
+
+from pathlib import Path
+
+from clinragen.kernel.record import SCHEMA, describe, read_record, write_record
+
+# What a record tells beside what a test is about.
+COMMON = {
+    "schema": SCHEMA,
+    "code_digest": "c0de",
+    "kernel_digest": "c0re",
+    "git": {"commit": "abc", "dirty": True},
+    "settings": {"width": 3},
+    "seed": None,
+    "facts": {},
+    "rows": [],
+    "stand_ins": [],
+    "environment": {"python": "3.11.15", "packages": {"numpy": "2.4.6"}},
+    "hardware": {"cpus": 2},
+    "started": "2026-01-01T00:00:00+00:00",
+    "wall_seconds": 1.5,
+    "peak_memory_mb": 100,
+}
+
+
+def write(path: str, text: str = "") -> Path:
+    """Write a file that no rule makes; its text is its name where none is given."""
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text or path, encoding="utf-8")
+    return file
+
+
+def make(path: str, rule: str, inputs: list[str], text: str = "", **facts: object) -> None:
+    """Write an output, and its record."""
+    write(path, text or f"{path} of {inputs} {facts}")
+    made(path, rule, inputs, **facts)
+
+
+def made(path: str, rule: str, inputs: list[str], sharing: str = "restricted", **facts: object) -> None:
+    """Write the record of an output that is there, as a step does."""
+    used = [describe(Path(i)) | {"made_by": (read_record(Path(i)) or {"rule": None})["rule"]} for i in inputs]
+    command = ["python", f"scripts/{rule}.py", "--inputs", *inputs, "--out", path]
+    output = describe(Path(path)) | {"sharing": sharing}
+    write_record(Path(path), COMMON | {"rule": rule, "command": command, "output": output, "inputs": used} | facts)
+
+
+def build() -> None:
+    """raw/{a,b}.csv -> stays -> model (a folder) -> tables/table.csv <- resources/names.csv, all below results/x."""
+    for path in ("raw/a.csv", "raw/b.csv", "resources/names.csv"):
+        write(path)
+    make("results/x/stays", "extract_toy", ["raw/a.csv", "raw/b.csv"])
+    write("results/x/model/weights")
+    made("results/x/model", "train_toy", ["results/x/stays"])
+    make("results/x/tables/table.csv", "evaluate_toy", ["results/x/model", "resources/names.csv"], "a,b\n1,2\n",
+         stand_ins=["tiny model"], sharing="shareable")  # fmt: skip
