@@ -1,12 +1,16 @@
 """The whole workflow on synthetic raw files, in miniature: two datasets, all phases, all ablations."""
 
 import csv
+import html
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -80,28 +84,71 @@ def test_no_patient_no_admission_and_no_note_is_in_two_parts(demo, dataset):
         assert {parts[stay] for stay in series} == {part}
 
 
-def test_every_output_has_a_record_that_holds_its_hash(demo):
+def trace(*words):
+    """What the program for auditors says, and its exit status."""
+    run = subprocess.run(
+        [sys.executable, ROOT / "scripts/trace.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.stderr == ""
+    return run.stdout, run.returncode
+
+
+def test_every_file_has_a_record_whose_hash_is_right_down_to_resources(demo):
     results, _ = demo
+    said, status = trace(results, "--verify", "--json")
+    found = json.loads(said)
+    assert status == 0 and found["problems"] == [] and found["roots_not_here"] == []
     known = records(results)
-    outside = re.compile(r"/(logs|benchmarks|journal|\.records)/")
-    files = [p for p in results.rglob("*") if p.is_file() and not outside.search(str(p))]
-    files = [p for p in files if p.name != ".snakemake_timestamp"]
-    inside = {p: d for p in files for d in known if str(p) == d or str(p).startswith(f"{d}/")}
-    assert set(inside) == set(files)
+    assert found["outputs"] == len(known) > 100 and found["files"] > len(known)
+    # Whatever is not made by a rule is ours: the demo's raw files are outputs.
+    assert {Path(root).relative_to("resources").parts[0] for root in found["roots"]} >= {"demo", "prompts", "knowledge"}
+    # Another program agrees on the hashes.
     subprocess.run(["sha256sum", "--check", "--quiet"], check=True, text=True, input="".join(
         f"{r['output']['sha256']}  {path}\n" for path, r in known.items() if "files" not in r["output"]
     ))  # fmt: skip
 
 
-def test_the_lineage_of_every_output_is_complete_down_to_resources(demo):
+def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path):
+    results, copy = demo[0], tmp_path / "copy"
+    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("logs", "benchmarks"))
+    phase1 = "mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
+    for path in (copy / "mimic3/extract/stays.parquet", copy / phase1 / "student.json"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    (copy / "mimic4/extract/by_hand.csv").write_text("x")
+    (copy / "mimic4/benchmark/fences.csv").unlink()
+    swapped = "benchmark/.records/leakage.csv.json"
+    shutil.copy(copy / "mimic4" / swapped, copy / "mimic3" / swapped)
+    said, status = trace(copy, "--verify")
+    told = [line.replace(f"{results}/", "").split(": ")[:2] for line in said.splitlines()]
+    assert status == 1 and {tuple(line) for line in told if line[0] in ("edited", "gone", "torn", "untracked")} == {
+        ("edited", "mimic3/extract/stays.parquet"),
+        ("edited", phase1),
+        ("gone", "mimic4/benchmark/fences.csv"),
+        ("torn", "mimic3/benchmark/leakage.csv"),
+        ("untracked", "mimic3/benchmark/leakage.csv"),
+        ("untracked", "mimic4/extract/by_hand.csv"),
+    }, said
+
+
+def test_a_cell_of_a_table_is_traced_to_the_raw_files_of_its_dataset_alone(demo):
     results, _ = demo
-    found = rows(results / "audit/lineage.csv")
-    assert len(found) > 100
-    assert {r["complete"] for r in found} == {"true"}
-    assert all(int(r["roots"]) > 0 for r in found)
-    assert all(
-        r["rule"] == "demo_mimic3" or "synthetic cohort" in r["stand_ins"] for r in found if "/mimic3/" in r["output"]
-    )
+    cell = "dataset=MIMIC-III,model=w/o KNOW,metric=micro_f1:ours_mean"
+    said, status = trace(f"{results}/tables/table2.csv#{cell}", "--json")
+    found = json.loads(said)
+    made = {path.removeprefix(f"{results}/") for path in found["records"]}
+    assert status == 0 and "mimic3/raw/CHARTEVENTS.csv.gz" in made and "knowledge/terms.parquet" not in made
+    assert not [path for path in made if path.startswith("mimic4") or "clinragen" in path]
+    rationales = next(r for p, r in found["records"].items() if p.endswith("mimic3/rationale/notes.parquet"))
+    assert rationales["facts"]["models"] == ["template"] and rationales["facts"]["requests"]
+    # The same way by links, without a program.
+    page = (results / "tables/table2.html").read_text(encoding="utf-8")
+    lineage = (results / "audit/lineage.html").read_text(encoding="utf-8")
+    places = {html.unescape(i) for i in re.findall(r' id="([^"]*)"', lineage)}
+    links = {unquote(link) for link in re.findall(r'lineage.html#([^"]*)"', page)}
+    assert "tables/table2.csv/MIMIC-III/w/o KNOW" in links <= places
+    assert {unquote(html.unescape(link)) for link in re.findall(r'href="#([^"]*)"', lineage)} <= places
 
 
 def test_what_is_derived_from_single_patients_is_marked(demo):

@@ -70,6 +70,14 @@ def test_the_tree_goes_down_to_raw_files_and_names_each_once():
     assert "(above)" in said.splitlines()[-1] and "raw file or resource" in said
 
 
+def test_many_files_of_one_folder_stand_in_one_line_of_the_tree():
+    texts = [str(write(f"resources/texts/{n}.md")) for n in range(9)]
+    make("results/x/other", "x_toy", [*texts, "raw/a.csv"])
+    tree, story = trace("results/x/other")[1].split("\n\n")
+    assert "├─ resources/texts/  [9 raw files or resources]\n└─ raw/a.csv" in tree
+    assert all(text in story for text in texts)
+
+
 def test_the_story_of_each_step_tells_all_that_its_record_does():
     make("results/x/rationales", "rationale_toy", [STAYS, "resources/names.csv"], seed=7,
          facts={"models": ["gpt"], "requests": {"number": 500, "sha256": "beef"}})  # fmt: skip
@@ -228,8 +236,7 @@ def test_a_torn_record_is_named_and_the_rest_checked():
     record_path(Path(TABLE)).write_text('{"output": {"pa')
     flip(STAYS)
     found = problems("results/x")
-    assert f"edited: {STAYS}" in found and f"untracked: {TABLE}" in found
-    assert any(line.startswith("torn: ") for line in found)
+    assert {f"edited: {STAYS}", f"torn: {TABLE}", f"untracked: {TABLE}"} == set(found)
     status, said = trace(TABLE)
     assert status == 2 and "is torn; make anew what it tells of" in said
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from clinragen.audit.graph import Graph, Record, listed, read, records_below
 from clinragen.kernel.errors import UserError
+
+MOST_OF_ONE_FOLDER = 5
 
 
 @dataclass(frozen=True)
@@ -94,19 +97,27 @@ def tree(path: str, children: Callable[[str], Iterable[str]], title: Callable[[s
 
 
 def back(graph: Graph, path: str, row: dict[str, str] | None) -> Iterator[str]:
-    """The tree of an output, down to raw files and resources."""
+    """The tree of an output, down to raw files and resources; many of one folder stand in one line."""
     used = {one["path"]: one for name in graph.ancestors(path, row) for one in graph.inputs(name)}
 
+    def children(name: str) -> list[str]:
+        below = [one["path"] for one in graph.inputs(name, row if name == path else None)]
+        plain = [child for child in below if used[child]["made_by"] is None]
+        folders = Counter(Path(child).parent.as_posix() for child in plain)
+        many = {child for child in plain if folders[Path(child).parent.as_posix()] > MOST_OF_ONE_FOLDER}
+        return [f"{Path(child).parent.as_posix()}/" if child in many else child for child in below]
+
     def title(name: str) -> str:
+        if name.endswith("/"):
+            return f"{name}  [{sum(Path(f).parent == Path(name) for f in used)} raw files or resources]"
         record = graph.record(name)
         if record is None:
-            made = (
-                "raw file or resource" if used[name]["made_by"] is None else f"by {used[name]['made_by']}, record gone"
-            )
+            maker = used[name]["made_by"]
+            made = f"by {maker}, its record is gone" if maker else "raw file or resource"
             return f"{name}  [{made}, {_size(used[name])}]"
         return f"{name}  [{record['rule']}, {_size(record['output'])}]"
 
-    yield from tree(path, lambda name: (i["path"] for i in graph.inputs(name, row if name == path else None)), title)
+    yield from tree(path, children, title)
 
 
 def forward(results: Path, file: Path) -> Iterator[str]:

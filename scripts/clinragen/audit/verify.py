@@ -74,10 +74,14 @@ class Check:
         """Check all outputs below a folder, and name the files there that no record tells of."""
         covered = set()
         for place in records_below(folder):
+            path = self.graph.move.recorded(place.parents[1] / place.name.removesuffix(".json"))
             try:
-                covered.add(read(place)["output"]["path"])
+                if read(place)["output"]["path"] == path:
+                    covered.add(path)
+                else:
+                    self._problem("torn", path, "its record tells of another file")
             except UserError as error:
-                self._problem("torn", str(place), str(error))
+                self._problem("torn", path, str(error))
         for place in sorted(p for p in folder.rglob("*") if p.is_file()):
             if BESIDE.search(place.relative_to(folder).as_posix()):
                 self.found.beside += 1
