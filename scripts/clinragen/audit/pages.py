@@ -9,6 +9,9 @@ from urllib.parse import quote
 
 from clinragen.audit.graph import Graph, Record, listed
 
+# From the tables back to the raw files, as one who asks goes.
+STAGES = ("evaluate", "train", "rationale", "knowledge", "benchmark", "extract", "demo")
+LONGEST_OPEN_LIST = 15
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Lineage</title>
 <style>
@@ -50,9 +53,8 @@ def lineage_page(outputs: list[str], tree: str) -> str:
         for used in record["inputs"]:
             users.setdefault(used["path"], []).append(path)
     shown = {path: _shown(path, tree) for path in {*records, *users}}
-    stages = list(dict.fromkeys(_stage(record) for record in records.values()))
     sections, contents = [], []
-    for stage in stages:
+    for stage in sorted({_stage(record) for record in records.values()}, key=_place):
         of_stage = [path for path, record in records.items() if _stage(record) == stage]
         contents.append(f'<li><a href="#stage-{stage}">{stage}</a> <small>{len(of_stage)} outputs</small></li>')
         sections.append(f'<h2 id="stage-{stage}">{stage}</h2>')
@@ -89,14 +91,15 @@ def _section(path: str, record: Record, shown: dict[str, str], users: dict[str, 
     surroundings = f"python {record['environment']['python']}; {versions}\n{json.dumps(record['hardware'])}"
     yield f"<details><summary>environment and hardware</summary><pre>{html.escape(surroundings)}</pre></details>"
     named = {used for part in record["rows"] for used in part["inputs"]}
-    yield "<div>made of</div><ul>"
+    long = len(record["inputs"]) > LONGEST_OPEN_LIST and not named
+    yield f"<details{'' if long else ' open'}><summary>made of {len(record['inputs'])}</summary><ul>"
     yield from (f"<li>{_link(i['path'], shown)}</li>" for i in record["inputs"] if i["path"] not in named)
     for part in record["rows"]:
         row = " · ".join(part["where"].values())
         place = "/".join([name, *part["where"].values()])
         made_of = ", ".join(_link(used, shown) for used in part["inputs"])
         yield f'<li id="{html.escape(place)}">for {html.escape(row)}: {made_of}</li>'
-    yield "</ul>"
+    yield "</ul></details>"
     if path in users:
         yield f"<details><summary>used by {len(users[path])}</summary>{_links(users[path], shown)}</details>"
     yield "</section>"
@@ -121,6 +124,10 @@ def _link(path: str, shown: dict[str, str]) -> str:
 
 def _stage(record: Record) -> str:
     return record["rule"].split("_")[0]
+
+
+def _place(stage: str) -> tuple[int, str]:
+    return (STAGES.index(stage) if stage in STAGES else len(STAGES), stage)
 
 
 def _shown(path: str, tree: str) -> str:
