@@ -1,5 +1,6 @@
 """Killed processes, doubled jobs and full disks: an output is whole or absent."""
 
+import json
 import os
 import resource
 import signal
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from step_script import left_over, run_step, start_step, write_step
+
+from clinragen.kernel.record import describe
 
 SLOW = """
 with out.path.open("w") as file:
@@ -76,6 +79,46 @@ def test_two_copies_of_a_job_end_with_one_whole_output(kind, tmp_path):
         assert copy.returncode == 0, text
     assert (folder / "o" / "f" if kind == "folder" else folder / "o").read_text() == WHOLE
     assert left_over(folder) == []
+
+
+ROUNDS = 30
+PARTS = """
+import secrets
+from clinragen.kernel import outputs
+if not exchange:  # as on most network file systems
+    outputs._exchange = lambda one, other: False
+word = secrets.token_hex(4)
+if folder:
+    out.path.mkdir()
+    for part in range(5):
+        (out.path / str(part)).write_text(word)
+else:
+    out.path.write_text(word * 5)
+"""
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "no exchange"])
+@pytest.mark.parametrize("folder", [True, False], ids=["folder", "file"])
+def test_two_copies_that_commit_at_the_same_moment_leave_a_whole_output_and_its_record(folder, exchange, tmp_path):
+    """Unlike real copies they write different words, so that a mixture would be seen."""
+    script = write_step(tmp_path, "folder: bool, exchange: bool, out: Out", PARTS)
+    script.write_text(script.read_text().replace("    run(toy)", f"    for _ in range({ROUNDS}):\n        run(toy)"))
+    output = tmp_path / "results" / "o"
+    copies = [start_step(script, "--folder", folder, "--exchange", exchange, "--out", output) for _ in range(2)]
+    wait_for(output.exists)
+    gaps = 0
+    while any(copy.poll() is None for copy in copies):
+        gaps += not output.exists()
+        time.sleep(0.0005)
+    for copy in copies:
+        text, _ = copy.communicate()
+        assert copy.returncode == 0, text
+    assert exchange is False or gaps == 0
+    words = {p.read_text() for p in output.iterdir()} if folder else {output.read_text()}
+    assert len(words) == 1 and (not folder or len(list(output.iterdir())) == 5)
+    record = json.loads((output.parent / ".records" / "o.json").read_text())
+    assert record["output"]["sha256"] == describe(output)["sha256"]
+    assert left_over(tmp_path) == []
 
 
 FILLERS = {

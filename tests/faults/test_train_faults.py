@@ -1,9 +1,11 @@
 """A training that is killed goes on from its last whole checkpoint, to the same bits."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from toy_student import TEXTS, changed, command, files, losses, run, weights, wr
 
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.kernel.errors import UserError
+from clinragen.kernel.record import describe
 from clinragen.train.phases import train_phase1
 from clinragen.train.trainer import Job
 
@@ -51,7 +54,7 @@ def test_killed_and_started_again_ends_in_the_same_bits(place):
     )
     limit = time.monotonic() + 60
     # The first checkpoint is whole once the second has begun.
-    while len(list(place.glob("checkpoints-killed/checkpoint-*"))) < 2:
+    while len(list(place.glob("checkpoints-killed/*/checkpoint-*"))) < 2:
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -65,6 +68,55 @@ def test_killed_and_started_again_ends_in_the_same_bits(place):
     assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))
 
 
+@pytest.mark.parametrize("newer_ends_first", [False, True])
+def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, newer_ends_first):
+    """The older one hangs, as on a lost node, while the newer one starts; each is held where the other is to act."""
+    whole = place / "undisturbed"
+    if not whole.exists():
+        run(training(place, whole.name))
+    name = f"two-{newer_ends_first}"
+    scratch, words = place / f"checkpoints-{name}", training(place, name)
+    older = start(words)
+    wait_for(lambda: len(list(scratch.glob("*/checkpoint-*"))) >= 2, older)
+    older.send_signal(signal.SIGSTOP)
+    (before,) = scratch.iterdir()
+    newer = start(words)
+    wait_for(lambda: not before.exists(), newer)
+    if newer_ends_first:
+        assert newer.wait(timeout=120) == 0
+        made = (place / name / "history.json").stat()
+    else:
+        newer.send_signal(signal.SIGSTOP)
+    older.send_signal(signal.SIGCONT)
+    log = older.communicate(timeout=120)[0]
+    # Snakemake would remove the output of a job that fails: the newer one's.
+    assert older.returncode == (0 if newer_ends_first else 2), log
+    assert f"{scratch}: a newer copy of this job goes on from the last checkpoint" in log
+    assert "Traceback" not in log and "wrote" not in log
+    newer.send_signal(signal.SIGCONT)
+    log = newer.communicate(timeout=120)[0]
+    assert newer.returncode == 0 and "resuming from" in log and "epoch 1.0 of" not in log
+    if newer_ends_first:
+        assert (place / name / "history.json").stat() == made
+    assert changed(weights(whole), weights(place / name)) == set()
+    assert losses(whole) == losses(place / name)
+    record = json.loads((place / ".records" / f"{name}.json").read_text(encoding="utf-8"))
+    assert record["output"]["sha256"] == describe(place / name)["sha256"]
+    assert not list(place.glob(".tmp-*")) and not scratch.exists()
+
+
+def start(words: list[str]) -> subprocess.Popen:
+    line, env = [sys.executable, *words], toy_student.environment()
+    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:
+    limit = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.001)
+
+
 def training(place: Path, name: str) -> list[str]:
     start = ("--backbone", place / "backbone")
     return command("train_phase1", place / "tables", place / name, *start, epochs=EPOCHS, patience=EPOCHS)
@@ -74,7 +126,7 @@ def training(place: Path, name: str) -> list[str]:
 def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(place, tmp_path, name, caplog):
     work = job(place, tmp_path / "checkpoints")
     train_phase1(work, place / "backbone", TEXTS, tmp_path / "whole")
-    torn = tmp_path / "checkpoints" / "checkpoint-8" / name
+    (torn,) = tmp_path.glob(f"checkpoints/*/checkpoint-8/{name}")
     torn.write_bytes(torn.read_bytes()[:-20])
     assert resumed(place, work, tmp_path / "again", caplog) == "6"
     assert changed(weights(tmp_path / "whole"), weights(tmp_path / "again")) == set()
@@ -119,7 +171,7 @@ def test_other_inputs_start_from_the_beginning(place, tmp_path, caplog):
     train_phase1(work, place / "backbone", TEXTS, tmp_path / "first")
     other = Job(**vars(work) | {"fingerprint": "other"})
     train_phase1(other, place / "backbone", TEXTS, tmp_path / "second")
-    assert "of another run: removed" in caplog.text and "resuming" not in caplog.text
+    assert "is of another run: removed" in caplog.text and "resuming" not in caplog.text
     assert changed(weights(tmp_path / "first"), weights(tmp_path / "second")) == set()
 
 

@@ -311,6 +311,30 @@ def test_another_process_may_write_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+def test_the_record_fits_the_output_that_another_copy_put_there_meanwhile(folder, tmp_path, monkeypatch):
+    def write(path: Path, word: str) -> None:
+        if folder:
+            path.mkdir()
+        (path / "f" if folder else path).write_text(word)
+
+    def toy(out: Out) -> None:
+        write(out.path, "mine")
+
+    def other_first(output: Path, record: dict) -> None:
+        monkeypatch.setattr(step.record, "write_record", plain)
+        other = Out(output)
+        write(other.path, "of the other copy")
+        other.commit()
+        plain(output, record)
+
+    plain = step.record.write_record
+    monkeypatch.setattr(step.record, "write_record", other_first)
+    run(toy, arguments(out=tmp_path / "o"))
+    assert (tmp_path / "o" / "f" if folder else tmp_path / "o").read_text() == "of the other copy"
+    assert read_record(tmp_path / "o")["output"]["sha256"] == step.record.describe(tmp_path / "o")["sha256"]
+
+
 def test_after_commit_runs_once_the_outputs_stand(tmp_path):
     seen = []
 

@@ -1,4 +1,4 @@
-"""Which checkpoint a killed run goes on from."""
+"""Which checkpoint a killed run goes on from, and how a newer copy of a job takes it over."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from clinragen.train.checkpoints import history_of, last_whole, open_folder
+from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 from clinragen.train.trainer import out_of_patience
 
 FILES = ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"]
@@ -21,18 +21,23 @@ def checkpoint(folder: Path, step: int) -> Path:
     save_file({"w": torch.zeros(100)}, path / "model.safetensors")
     for name in (*FILES[1:4], *DEEPSPEED):
         torch.save({"x": torch.zeros(100)}, path / name)
-    (path / "trainer_state.json").write_text(json.dumps({"global_step": step, "log_history": [{"loss": 1.0}]}))
+    best = str(folder / f"checkpoint-{step // 2}")
+    state = {"global_step": step, "log_history": [{"loss": 1.0}], "best_model_checkpoint": best}
+    (path / "trainer_state.json").write_text(json.dumps(state))
     # A pickle of the arguments; it is not read again.
     (path / "training_args.bin").write_bytes(b"x")
     return path
+
+
+def newest(folder: Path) -> Path | None:
+    return resume_point(folder)[0]
 
 
 def test_the_newest_by_number_not_by_name(tmp_path):
     for step in (9, 100, 20):
         checkpoint(tmp_path, step)
     (tmp_path / "checkpoint-final").mkdir()
-    assert last_whole(tmp_path) == tmp_path / "checkpoint-100"
-    assert history_of(tmp_path / "checkpoint-20") == (20, [{"loss": 1.0}])
+    assert resume_point(tmp_path) == (tmp_path / "checkpoint-100", 100, [{"loss": 1.0}])
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.99])
@@ -41,41 +46,71 @@ def test_a_torn_file_makes_the_one_before_the_last(tmp_path, name, left, caplog)
     whole, torn = checkpoint(tmp_path, 2), checkpoint(tmp_path, 4)
     content = (torn / name).read_bytes()
     (torn / name).write_bytes(content[: int(left * len(content))])
-    assert last_whole(tmp_path) == whole
-    assert "checkpoint-4 is not whole: passed over" in caplog.text
+    assert newest(tmp_path) == whole and list(tmp_path.iterdir()) == [whole]
+    assert "checkpoint-4 is not whole: removed" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["trainer_state.json", "model.safetensors"])
-def test_a_checkpoint_without_state_or_weights_is_passed_over(tmp_path, name):
+def test_a_checkpoint_without_state_or_weights_is_no_whole_one(tmp_path, name):
     whole, torn = checkpoint(tmp_path, 2), checkpoint(tmp_path, 4)
     (torn / name).unlink()
-    assert last_whole(tmp_path) == whole
+    assert newest(tmp_path) == whole
 
 
 def test_none(tmp_path):
-    assert last_whole(tmp_path) is None
-    assert last_whole(tmp_path / "missing") is None
+    assert resume_point(tmp_path) == (None, 0, [])
     (checkpoint(tmp_path, 2) / "trainer_state.json").unlink()
-    assert last_whole(tmp_path) is None
+    assert newest(tmp_path) is None
 
 
-def test_checkpoints_of_the_same_run_stay(tmp_path):
-    open_folder(tmp_path / "c", "a")
-    kept = checkpoint(tmp_path / "c", 2)
-    open_folder(tmp_path / "c", "a")
-    assert last_whole(tmp_path / "c") == kept
+def test_the_newer_copy_takes_the_checkpoints_of_the_same_run(tmp_path):
+    older = take_over(tmp_path / "c", "a")
+    checkpoint(older, 2)
+    newer = take_over(tmp_path / "c", "a")
+    assert (is_owner(older), is_owner(newer)) == (False, True)
+    assert list((tmp_path / "c").iterdir()) == [newer] and newest(newer) == newer / "checkpoint-2"
+    # The Trainer reads its best weights by the path that it noted.
+    state = json.loads((newer / "checkpoint-2" / "trainer_state.json").read_text())
+    assert state["best_model_checkpoint"] == str(newer / "checkpoint-1")
+
+
+def test_of_two_that_began_at_once_the_one_that_got_further_is_gone_on_with(tmp_path):
+    older, other = (take_over(tmp_path / name, "a") for name in ("c", "d"))
+    checkpoint(older, 4)
+    checkpoint(other, 2)
+    other.rename(tmp_path / "c" / other.name)
+    newer = take_over(tmp_path / "c", "a")
+    assert list((tmp_path / "c").iterdir()) == [newer] and newest(newer) == newer / "checkpoint-4"
 
 
 @pytest.mark.parametrize("stamp", ["b", "", None])
 def test_checkpoints_of_another_run_are_removed(tmp_path, stamp, caplog):
-    open_folder(tmp_path / "c", "a")
-    checkpoint(tmp_path / "c", 2)
-    (tmp_path / "c" / "fingerprint").unlink()
+    older = take_over(tmp_path / "c", "a")
+    checkpoint(older, 2)
+    (older / "fingerprint").unlink()
     if stamp is not None:
-        (tmp_path / "c" / "fingerprint").write_text(stamp)
-    open_folder(tmp_path / "c", "a")
-    assert last_whole(tmp_path / "c") is None and "of another run: removed" in caplog.text
-    open_folder(tmp_path / "c", "a")
+        (older / "fingerprint").write_text(stamp)
+    newer = take_over(tmp_path / "c", "a")
+    assert newest(newer) is None and list((tmp_path / "c").iterdir()) == [newer]
+    assert (f"{older} is of another run: removed" in caplog.text) == (stamp is not None)
+
+
+def test_what_the_older_copy_writes_too_late_is_not_its_own_again(tmp_path):
+    older = take_over(tmp_path / "c", "a")
+    newer = take_over(tmp_path / "c", "a")
+    checkpoint(older, 2)
+    assert not is_owner(older) and newest(newer) is None
+    leave(older)
+    assert list((tmp_path / "c").iterdir()) == [newer] and is_owner(newer)
+
+
+def test_the_last_to_leave_removes_everything(tmp_path):
+    older = take_over(tmp_path / "c", "a")
+    newer = take_over(tmp_path / "c", "a")
+    checkpoint(older, 2)
+    leave(newer)
+    assert list(tmp_path.iterdir()) == [] and not is_owner(older)
+    leave(older)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,17 @@
 """Outputs appear whole or not at all: written under a temporary name, then renamed."""
 
+import ctypes
+import errno
 import os
 import secrets
 import shutil
 import socket
+from contextlib import suppress
 from pathlib import Path
+
+# What the kernel answers where a folder, or something of the other kind, stands under the final name already.
+OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
 class Out:
@@ -31,11 +38,23 @@ class Out:
                 _remove(old)
 
     def commit(self) -> None:
-        """Move the finished file or folder to its final name."""
-        # A rename replaces a file by a file, but neither a folder nor by a folder.
-        if self.final.is_dir() or (self.path.is_dir() and self.final.exists()):
-            _remove(self.final)
-        self.path.replace(self.final)
+        """Move the finished file or folder to its final name, also where another copy of the job does so now."""
+        old = [self.path]
+        while True:
+            try:
+                self.path.replace(self.final)
+                break
+            except OSError as error:
+                if error.errno not in OCCUPIED:
+                    raise
+            # Only an exchange leaves no moment without an output; most network file systems can not do it.
+            if _exchange(self.path, self.final):
+                break
+            old.append(type(self)(self.final).path)
+            with suppress(FileNotFoundError):  # the other copy has just put it aside
+                self.final.rename(old[-1])
+        for path in old:
+            _remove(path)
 
     def discard(self) -> None:
         """Remove what was half written."""
@@ -53,3 +72,10 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step; False where one is missing, or the system or the file system can not."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    names = (AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other))
+    return renameat2 is not None and renameat2(*names, RENAME_EXCHANGE) == 0

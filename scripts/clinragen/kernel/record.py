@@ -58,6 +58,12 @@ def describe(path: Path) -> dict[str, Any]:
     }
 
 
+def identity(path: Path) -> tuple[int, int]:
+    """What tells a file or folder from another one that stood under the same name: device and inode."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 
 from clinragen.kernel import record
 from clinragen.kernel.digest import code_digest, kernel_digest
-from clinragen.kernel.errors import UserError
+from clinragen.kernel.errors import TakenOver, UserError
 from clinragen.kernel.inputs import Hashing
 from clinragen.kernel.outputs import Out, SharedOut
 
@@ -135,6 +135,12 @@ def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
     outputs = [a for a in arguments.values() if isinstance(a, Out)]
     try:
         _run(function, argv, arguments, outputs)
+    except TakenOver as reason:
+        # Snakemake removes the outputs of a job that fails, even where the other copy made them.
+        if not all(out.final.exists() for out in outputs):
+            log.error("%s", reason)
+            raise SystemExit(2) from None
+        log.warning("%s", reason)
     except UserError as error:
         log.error("%s", error)
         raise SystemExit(2) from None
@@ -207,16 +213,35 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
         "peak_memory_mb": record.peak_memory_mb(),
     }
     for out in outputs:
-        facts = record.describe(out.path) | {"path": out.final.as_posix(), "sharing": out.sharing}
-        rows = _row_count(out.path)
-        facts |= {} if rows is None else {"rows": rows}
-        out.commit()
-        record.write_record(out.final, {"output": facts, **common})
-        size = f"{rows} rows, " if rows is not None else ""
+        facts = _commit(out, common)
+        size = f"{facts['rows']} rows, " if "rows" in facts else ""
         log.info("wrote %s: %s%d bytes, sha256 %s", out.final, size, facts["bytes"], facts["sha256"][:12])
     for action in _after_commit:
         action()
     log.info("%s: done in %.1f s", rule, time.monotonic() - clock)
+
+
+def _commit(out: Out, common: dict[str, Any]) -> dict[str, Any]:
+    """Commit an output and write its record, which fits even where another copy of the job does the same now."""
+    facts, mine = _facts(out, out.path), record.identity(out.path)
+    out.commit()
+    while True:
+        record.write_record(out.final, {"output": facts, **common})
+        try:
+            there = record.identity(out.final)
+            if there == mine:
+                return facts
+            # The other copy put its own in the place of this one, and may have written its record before this one.
+            facts, mine = _facts(out, out.final), there
+        except FileNotFoundError:
+            return facts  # the other copy is at it, and writes its record after
+
+
+def _facts(out: Out, path: Path) -> dict[str, Any]:
+    """What the record says of an output that lies at `path` now."""
+    rows = _row_count(path)
+    facts = record.describe(path) | {"path": out.final.as_posix(), "sharing": out.sharing}
+    return facts | ({} if rows is None else {"rows": rows})
 
 
 def _launcher() -> list[str]:

@@ -1,48 +1,147 @@
-"""Checkpoints of a run under way: which one to resume from, and whether they belong to this run."""
+"""Checkpoints of a run under way: whose they are, which one to resume from, and whether they belong to this run.
+
+After a lost node or a killed Snakemake two copies of a job may run at once. Each works in a folder of its own name,
+`<place>/<host>-<process>-<random>/checkpoint-N`. The newer copy takes over by renaming the folder of the older one,
+one step that needs no lock on any file system: from then on whatever the older one writes can not reach it.
+"""
 
 import json
 import logging
+import os
+import secrets
 import shutil
+import socket
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from clinragen.kernel.errors import UserError
+
 log = logging.getLogger("checkpoints")
 FINGERPRINT = "fingerprint"
 STATE = "trainer_state.json"
+TRIES = 10
 
 
-def open_folder(folder: Path, fingerprint: str) -> None:
-    """Make the folder ready; checkpoints of a run with other settings, code or inputs are removed."""
-    stamp = folder / FINGERPRINT
-    if folder.exists() and (not stamp.is_file() or stamp.read_text(encoding="utf-8") != fingerprint):
-        log.warning("%s holds checkpoints of another run: removed", folder)
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(fingerprint, encoding="utf-8")
+def take_over(place: Path, fingerprint: str) -> Path:
+    """A folder inside `place` for this copy alone, with the checkpoints that earlier copies of the same run left.
+
+    Those of a run with other settings, code or inputs are removed.
+    """
+    own = place / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    for _ in range(TRIES):
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            _move_in(own, fingerprint)
+            break
+        except FileNotFoundError:  # another copy was faster: it is there to be taken over now
+            continue
+    else:
+        raise UserError(f"{place}: other copies of this job take over all the time; run one alone")
+    for other in _others(own):
+        if _stamp(other) not in (fingerprint, None):
+            log.warning("%s is of another run: removed", other)
+        _remove(other)
+    for checkpoint in _numbered(own):
+        _tell_new_place(checkpoint)
+    return own
 
 
-def last_whole(folder: Path) -> Path | None:
-    """The newest checkpoint that can be read; a torn one (killed while writing) is passed over."""
-    numbered = [p for p in folder.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdigit()]
-    for path in sorted(numbered, key=lambda p: int(p.name.removeprefix("checkpoint-")), reverse=True):
+def is_owner(own: Path) -> bool:
+    """Whether no newer copy has taken over the folder."""
+    # A network file system may answer from memory for a minute, unless this host has just changed the folder above.
+    probe = own.with_name(f".tmp-{secrets.token_hex(3)}")
+    try:
+        probe.mkdir()
+        probe.rmdir()
+    except FileNotFoundError:
+        return False
+    return (own / FINGERPRINT).is_file()
+
+
+def leave(own: Path) -> None:
+    """Remove the folder of this copy and what dead ones left behind, but nothing that a newer copy has taken over."""
+    for path in [own, *(p for p in _others(own) if _stamp(p) is None)]:
+        _remove(path)
+    with suppress(OSError):  # not empty: a newer copy is at work
+        own.parent.rmdir()
+
+
+def resume_point(own: Path) -> tuple[Path | None, int, list[dict]]:
+    """The newest checkpoint that can be read, steps done and losses logged up to it; torn ones are removed."""
+    for path in _numbered(own):
         if _is_whole(path):
             log.info("resuming from %s", path)
-            return path
-        log.warning("%s is not whole: passed over", path)
+            return path, *_history(path)
+        # Not only passed over: an older copy may still have one of its files open.
+        log.warning("%s is not whole: removed", path)
+        _remove(path)
+    return None, 0, []
+
+
+def _move_in(own: Path, fingerprint: str) -> None:
+    """Give the folder that got furthest the new name, or make one; FileNotFoundError where another copy came first."""
+    left = [p for p in _others(own) if _stamp(p) == fingerprint]
+    if left:
+        max(left, key=lambda p: max(map(_step, _numbered(p)), default=0)).rename(own)
+    else:
+        own.mkdir()
+        (own / FINGERPRINT).write_text(fingerprint, encoding="utf-8")
+
+
+def _others(own: Path) -> list[Path]:
+    return [p for p in own.parent.iterdir() if p != own] if own.parent.is_dir() else []
+
+
+def _stamp(folder: Path) -> str | None:
+    """Fingerprint of the run that a folder is of; None where there is none, as in what an older copy wrote too late."""
+    with suppress(OSError):
+        return (folder / FINGERPRINT).read_text(encoding="utf-8")
     return None
 
 
-def history_of(checkpoint: Path) -> tuple[int, list[dict]]:
-    """Steps done and losses logged up to a checkpoint."""
+def _numbered(folder: Path) -> list[Path]:
+    """Checkpoints, the newest first."""
+    numbered = [p for p in folder.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdigit()]
+    return sorted(numbered, key=_step, reverse=True)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def _tell_new_place(checkpoint: Path) -> None:
+    """Correct where the Trainer noted its best checkpoint to be, by its full path."""
+    with suppress(OSError, ValueError):  # torn
+        state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+        if state["best_model_checkpoint"] is not None:
+            state["best_model_checkpoint"] = str(checkpoint.with_name(Path(state["best_model_checkpoint"]).name))
+        corrected = checkpoint / f".tmp-{STATE}"
+        corrected.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        corrected.replace(checkpoint / STATE)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder that its owner may still write to: under another name first, so that it can not."""
+    aside = path.with_name(f".tmp-{secrets.token_hex(3)}")
+    with suppress(FileNotFoundError):
+        path.rename(aside)
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink()
+
+
+def _history(checkpoint: Path) -> tuple[int, list[dict]]:
     state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
     return state["global_step"], state["log_history"]
 
 
 def _is_whole(path: Path) -> bool:
     try:
-        history_of(path)
+        _history(path)
         weights = list(path.glob("*.safetensors"))
         for file in weights:
             with safe_open(file, "pt"):

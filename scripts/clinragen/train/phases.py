@@ -1,7 +1,6 @@
 """The three phases: what each reads, what it writes, what it trains (section 3.2 of the paper)."""
 
 import logging
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -9,7 +8,6 @@ from typing import Literal
 import torch
 
 from clinragen.config.student import Fusion, Texts
-from clinragen.kernel.step import after_commit
 from clinragen.model.inputs import channels_of, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Modality, Student
 from clinragen.train.trainer import Job, finish, train_student
@@ -61,4 +59,3 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
     history = train_student(student, training, validation, tokenizer, job)
     finish(student, tokenizer, history, folder)
-    after_commit(lambda: shutil.rmtree(job.checkpoints, ignore_errors=True))

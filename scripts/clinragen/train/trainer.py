@@ -4,8 +4,10 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -18,11 +20,11 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.step import distributed, main_process
+from clinragen.kernel.errors import TakenOver, UserError
+from clinragen.kernel.step import after_commit, distributed, main_process
 from clinragen.model.inputs import Collator, Files
 from clinragen.model.student import Student
-from clinragen.train.checkpoints import history_of, last_whole, open_folder
+from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 
 log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
@@ -68,11 +70,18 @@ class _Story(TrainerCallback):
 
 
 class _Bucketed(Trainer):
-    """Makes batches of samples of like length, notes and targets together; the Trainer alone sees notes only."""
+    """Makes batches of samples of like length, notes and targets together; the Trainer alone sees notes only.
+
+    Before it saves it looks whether a newer copy of the job has taken over.
+    """
 
     def _get_train_sampler(self, train_dataset=None) -> LengthGroupedSampler:  # type: ignore[no-untyped-def]
         lengths = [row["length"] for row in self.train_dataset]
         return LengthGroupedSampler(self.args.train_batch_size, lengths=lengths)
+
+    def _save_checkpoint(self, model, trial) -> None:  # type: ignore[no-untyped-def]
+        _still_owner(Path(self.args.output_dir))
+        super()._save_checkpoint(model, trial)
 
 
 class _Patience(TrainerCallback):
@@ -100,7 +109,8 @@ def train_student(
 ) -> list[dict]:
     """Train in place, ending with the weights of the lowest validation loss; returns the log of losses.
 
-    Killed at any point, the next call with the same fingerprint goes on from the last checkpoint.
+    Killed at any point, the next call with the same fingerprint goes on from the last checkpoint. So does it where
+    this call is still at work, which then ends with TakenOver.
     """
     if not training or not validation:
         raise UserError(f"{len(training)} training and {len(validation)} validation samples: too few to train")
@@ -139,12 +149,36 @@ def train_student(
         report_to="none",
         disable_tqdm=True,
     )
-    if main_process():
-        open_folder(job.checkpoints, job.fingerprint)
+    own = _of_main_process(lambda: take_over(job.checkpoints, job.fingerprint))
+    arguments.output_dir = str(own)
+    try:
+        history = _train(student, training, validation, tokenizer, job, arguments)
+        # The best weights were read from this folder only if it had not been taken over before.
+        _still_owner(own)
+    except Exception:
+        if is_owner(own):
+            raise
+        if main_process():
+            leave(own)
+        raise TakenOver(f"{job.checkpoints}: a newer copy of this job goes on from the last checkpoint") from None
+    after_commit(lambda: leave(own))
     if distributed():
+        # Without it processes that are still working are torn down with the first that ends.
         torch.distributed.barrier()
-    resumed = last_whole(job.checkpoints)
-    steps_done, history = history_of(resumed) if resumed else (0, [])
+        torch.distributed.destroy_process_group()
+    return history
+
+
+def _train(
+    student: Student,
+    training: list[dict],
+    validation: list[dict],
+    tokenizer: PreTrainedTokenizerBase,
+    job: Job,
+    arguments: TrainingArguments,
+) -> list[dict]:
+    """Train from the last checkpoint in the arguments' folder to the end; returns the log of losses."""
+    resumed, steps_done, history = _of_main_process(lambda: resume_point(Path(arguments.output_dir)))
     if out_of_patience(history, job.phase.patience):
         # Killed after its last epoch: nothing is left but to take the best weights.
         arguments.max_steps = steps_done
@@ -160,12 +194,20 @@ def train_student(
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     # Without the clock, so that equal runs leave equal files.
-    history = [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in trainer.state.log_history]
+    return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in trainer.state.log_history]
+
+
+def _of_main_process(make: Callable[[], Any]) -> Any:
+    """What the main process makes, in every process: they may see a network file system at different times."""
+    made = [make() if main_process() else None]
     if distributed():
-        # Without it processes that are still working are torn down with the first that ends.
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-    return history
+        torch.distributed.broadcast_object_list(made)
+    return made[0]
+
+
+def _still_owner(own: Path) -> None:
+    if not _of_main_process(lambda: is_owner(own)):
+        raise TakenOver(str(own))
 
 
 def finish(student: Student, tokenizer: PreTrainedTokenizerBase, history: list[dict], folder: Path) -> None:
