@@ -304,11 +304,36 @@ def told(pattern):
 
 
 def launcher():
-    """Params: how a training script is started; torchrun picks a free port, so jobs can share a node."""
+    """Params: how a training script is started; jobs can share a node, for each takes a port of its own.
+
+    On several nodes SLURM starts one torchrun each. They meet on the first node, where this line is read, at a port
+    and under a name of this start of the job, so that a job that is requeued never meets what is left of itself.
+    """
     launch = CONFIG.train.launch
+    if launch.nodes > 1:
+        return (
+            f"srun --nodes {launch.nodes} --ntasks-per-node 1 --cpus-per-task {launch.processes} --kill-on-bad-exit"
+            f" torchrun --nnodes {launch.nodes} --nproc-per-node {launch.processes} --rdzv-backend c10d"
+            " --rdzv-id ${SLURM_JOB_ID:?train.launch.nodes needs --profile slurm}-$(date +%s)"
+            " --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"
+        )
     if launch.processes == 1 and not launch.deepspeed:
         return "python"
     return f"torchrun --standalone --nproc-per-node {launch.processes}"
+
+
+def gpus():
+    """Resources: nodes and GPUs of a training job, in the words of Snakemake's SLURM executor."""
+    launch = CONFIG.train.launch
+    if launch.nodes == 1:
+        return {"gpu": launch.processes}
+    return {
+        "nodes": launch.nodes,
+        "gres": f"gpu:{launch.processes}",  # of each node; `gpu` would be those of all, spread as SLURM likes
+        "mpi": "srun",  # the job's own command line calls it
+        "tasks": launch.nodes,
+        "tasks_per_gpu": 0,  # else `tasks` would be taken for them
+    }
 
 
 def scaled(amount):

@@ -58,7 +58,7 @@ rule train_phase1:
         "../envs/train.yaml"
     threads: CONFIG.train.launch.processes
     resources:
-        gpu=CONFIG.train.launch.processes,
+        **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=scaled(CONFIG.train.request.minutes),
     params:
@@ -102,7 +102,7 @@ rule train_phase2:
         "../envs/train.yaml"
     threads: CONFIG.train.launch.processes
     resources:
-        gpu=CONFIG.train.launch.processes,
+        **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=scaled(CONFIG.train.request.minutes),
     params:
@@ -150,7 +150,7 @@ rule train_phase3:
         "../envs/train.yaml"
     threads: CONFIG.train.launch.processes
     resources:
-        gpu=CONFIG.train.launch.processes,
+        **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=scaled(CONFIG.train.request.minutes),
     params:

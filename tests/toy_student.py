@@ -122,11 +122,11 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     """Command line of a training script without the interpreter.
 
     `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, batch,
-    precision, processes, deepspeed.
+    precision, nodes, processes, deepspeed.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
     optimizer = {"weight_decay": 0.05, "warmup": 0.1, "batch": 8, "precision": "fp32"}
-    launch = {"processes": 1, "deepspeed": False}
+    launch = {"nodes": 1, "processes": 1, "deepspeed": False}
     for section in (phase, optimizer, launch):
         section |= {k: v for k, v in changes.items() if k in section}
     own = {

@@ -33,7 +33,7 @@ def place(tmp_path_factory) -> Path:
 def job(place: Path, checkpoints: Path, **changes: object) -> Job:
     phase = {"learning_rate": 5e-3, "epochs": 4, "patience": 4} | changes
     optimizer = Optimizer(weight_decay=0.05, warmup=0.1, batch=8, precision="fp32")
-    launch = Launch(processes=1, deepspeed=False)
+    launch = Launch(nodes=1, processes=1, deepspeed=False)
     return Job(replace(files(place / "tables"), series=[]), Phase(**phase), optimizer, launch, 1, checkpoints, "same")
 
 

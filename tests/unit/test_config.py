@@ -140,7 +140,10 @@ CROSS_CHECKS = {
         {"models__flan-t5__backbone": "t6"},
         r"models\.flan-t5\.backbone: 't6' .*flan-t5-small, flan-t5-large",
     ),
-    "batch": ({"train__launch__processes": 5}, r"train\.optimizer\.batch \(24\).*processes \(5\)"),
+    "batch": (
+        {"train__launch__nodes": 4, "train__launch__processes": 4},
+        r"train\.optimizer\.batch \(24\) .*nodes \(4\) .*processes \(4\); take a multiple of 16",
+    ),
     "vocabulary without attention": (
         {"models__without-lab-know__vocabulary": "knowledge"},
         r"models\.without-lab-know\.vocabulary: with last_phase 1 it is null, .*, not knowledge",

@@ -96,9 +96,12 @@ class Config(Section):
                     f"not {model.vocabulary or 'null'}"
                 )
         problems += self._dataset_combinations() + self._rows_twice()
-        batch, processes = self.train.optimizer.batch, self.train.launch.processes
-        if batch % processes:
-            problems.append(f"train.optimizer.batch ({batch}) is no multiple of train.launch.processes ({processes})")
+        batch, launch = self.train.optimizer.batch, self.train.launch
+        if batch % (launch.nodes * launch.processes):
+            problems.append(
+                f"train.optimizer.batch ({batch}) can not be divided among train.launch.nodes ({launch.nodes}) times "
+                f"train.launch.processes ({launch.processes}); take a multiple of {launch.nodes * launch.processes}"
+            )
         if len(set(self.seeds)) < len(self.seeds):
             problems.append(f"seeds: {self.seeds} has a seed twice")
         if problems:

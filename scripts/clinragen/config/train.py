@@ -26,7 +26,7 @@ class Optimizer(Section):
     warmup: float = Field(ge=0, lt=1)
     """Share of the steps in which the learning rate rises."""
     batch: int = Field(ge=1)
-    """Samples per optimizer step, over all processes."""
+    """Samples per optimizer step, over all processes of all nodes."""
     precision: Literal["fp32", "bf16"]
     """Number format of the forward pass."""
 
@@ -34,8 +34,10 @@ class Optimizer(Section):
 class Launch(Section):
     """How training is started."""
 
+    nodes: int = Field(ge=1)
+    """Nodes per job; more than one needs SLURM, which starts `torchrun` on each of them."""
     processes: int = Field(ge=1)
-    """Processes per job, one GPU each."""
+    """Processes per node, one GPU each."""
     deepspeed: bool
     """Train through DeepSpeed (ZeRO stage 2)."""
 

@@ -111,11 +111,15 @@ def environment() -> dict[str, Any]:
 
 
 def hardware() -> dict[str, Any]:
-    """Machine, processor count, processes of the step, memory in MB, and GPUs where torch sees some."""
+    """Machine, processor count, nodes and processes of the step, memory in MB, and GPUs where torch sees some.
+
+    Where a step runs on several nodes, processors, memory and GPUs are those of the first.
+    """
     facts: dict[str, Any] = {
         "machine": platform.machine(),
         "system": platform.platform(),
         "cpus": os.cpu_count(),
+        "nodes": int(os.environ.get("GROUP_WORLD_SIZE", "1")),
         "processes": int(os.environ.get("WORLD_SIZE", "1")),
         "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
     }

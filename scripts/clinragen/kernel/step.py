@@ -248,7 +248,12 @@ def _launcher() -> list[str]:
     """What started this process, so that the command in log and record can be run again."""
     if not distributed():
         return ["python"]
-    return ["torchrun", "--standalone", "--nproc-per-node", os.environ.get("WORLD_SIZE", "1")]
+    nodes, processes = (os.environ.get(name, "1") for name in ("GROUP_WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+    if nodes == "1":
+        return ["torchrun", "--standalone", "--nproc-per-node", processes]
+    start = ["srun", "--nodes", nodes, "--ntasks-per-node", "1", "torchrun", "--nnodes", nodes]
+    # Where they meet is of no meaning for the output, and the names of machines are not told.
+    return [*start, "--nproc-per-node", processes, "--rdzv-backend", "c10d", "--rdzv-endpoint", "HOST:PORT"]
 
 
 def _without_private(argv: list[str], arguments: dict[str, Any]) -> list[str]:

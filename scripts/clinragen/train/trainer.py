@@ -114,6 +114,13 @@ def train_student(
     """
     if not training or not validation:
         raise UserError(f"{len(training)} training and {len(validation)} validation samples: too few to train")
+    started, asked = int(os.environ.get("WORLD_SIZE", "1")), job.launch.nodes * job.launch.processes
+    if started != asked:
+        # The batch, and with it what is learned, would be another one; checkpoints of one number fit no other.
+        raise UserError(
+            f"train.launch asks for {job.launch.nodes} nodes with {job.launch.processes} processes each, "
+            f"but {started} started; the rule's command line starts as many"
+        )
     half = job.optimizer.precision == "bf16"
     # DeepSpeed's own bf16 would turn the weights themselves into half precision, the series encoder's too,
     # and what phase 1 learned would be rounded; autocast keeps them whole, as without DeepSpeed.
@@ -128,7 +135,7 @@ def train_student(
         weight_decay=job.optimizer.weight_decay,
         warmup_steps=job.optimizer.warmup,
         lr_scheduler_type="linear",
-        per_device_train_batch_size=job.optimizer.batch // job.launch.processes,
+        per_device_train_batch_size=job.optimizer.batch // asked,
         per_device_eval_batch_size=job.optimizer.batch,
         bf16=half and not job.launch.deepspeed,
         use_cpu=not torch.cuda.is_available(),

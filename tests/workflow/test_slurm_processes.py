@@ -1,0 +1,56 @@
+"""Training in several processes and on several nodes, started by `snakemake --profile slurm` on a real cluster."""
+
+import json
+
+import pytest
+from runs import SMALL, overlay, records, snakemake, succeeded
+from slurm_cluster import cluster, unavailable
+from toy_student import changed, losses, weights
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
+MODEL = "mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two nodes that this machine pretends to be, and what is made before training."""
+    folder = tmp_path_factory.mktemp("processes")
+    before = [f"mimic3/benchmark/{name}.parquet" for name in ("samples", "labels", "courses")]
+    tree = overlay(folder / "small.yaml", folder / "results", **SMALL | {"datasets": {"mimic4": None}})
+    made = [folder / "results" / name for name in (*before, "backbones/flan-t5-small")]
+    arguments = ("--configfile", "config/demo.yaml", tree, "--cores", "2", "--quiet", "all")
+    succeeded(snakemake(*arguments, "--", *made))
+    (folder / "slurm").mkdir()
+    with cluster(folder / "slurm", nodes=2):
+        yield folder
+
+
+def trained(place, launch: dict[str, int]) -> dict:
+    """Train phase 1 through the profile; its record."""
+    results = place / "results"
+    settings = place / "launch.yaml"
+    settings.write_text(json.dumps({"train": {"launch": launch}}), encoding="utf-8")
+    arguments = ("--profile", "slurm", "--configfile", "config/demo.yaml", place / "small.yaml", settings)
+    quick = ("--slurm-init-seconds-before-status-checks", "2", "--slurm-logdir", place / "slurm-logs")
+    output = snakemake(*arguments, *quick, "--rerun-triggers", "mtime", "--", results / MODEL)
+    log = results / "logs/train_phase1/mimic3-flan-t5-small-diagnoses-seed1.log"
+    assert output.returncode == 0, output.stdout[-4000:] + log.read_text(encoding="utf-8")
+    return records(results)[str(results / MODEL)]
+
+
+def test_two_processes_on_one_node_and_one_on_each_of_two_learn_the_same(place):
+    found = {}
+    for nodes, processes in ((1, 2), (2, 1)):
+        record = trained(place, {"nodes": nodes, "processes": processes})
+        assert (record["hardware"]["nodes"], record["hardware"]["processes"]) == (nodes, 2)
+        assert record["hardware"]["slurm"]["SLURM_JOB_PARTITION"] == "gpu"
+        found[nodes] = place / f"model-{nodes}"
+        (place / "results" / MODEL).rename(found[nodes])
+        start = {
+            1: "torchrun --standalone --nproc-per-node 2",
+            2: "srun --nodes 2 --ntasks-per-node 1 torchrun --nnodes 2 --nproc-per-node 1 --rdzv-backend c10d"
+            " --rdzv-endpoint HOST:PORT",
+        }[nodes]
+        assert " ".join(record["command"]).startswith(f"{start} scripts/train_phase1.py ")
+    assert changed(weights(found[1]), weights(found[2])) == set()
+    assert losses(found[1]) == losses(found[2])
