@@ -223,7 +223,7 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
 
 def _commit(out: Out, common: dict[str, Any]) -> dict[str, Any]:
     """Commit an output and write its record, which fits even where another copy of the job does the same now."""
-    facts, mine = _facts(out, out.path), record.identity(out.path)
+    facts, mine = _described(out, out.path), record.identity(out.path)
     out.commit()
     while True:
         record.write_record(out.final, {"output": facts, **common})
@@ -232,12 +232,12 @@ def _commit(out: Out, common: dict[str, Any]) -> dict[str, Any]:
             if there == mine:
                 return facts
             # The other copy put its own in the place of this one, and may have written its record before this one.
-            facts, mine = _facts(out, out.final), there
+            facts, mine = _described(out, out.final), there
         except FileNotFoundError:
             return facts  # the other copy is at it, and writes its record after
 
 
-def _facts(out: Out, path: Path) -> dict[str, Any]:
+def _described(out: Out, path: Path) -> dict[str, Any]:
     """What the record says of an output that lies at `path` now."""
     rows = _row_count(path)
     facts = record.describe(path) | {"path": out.final.as_posix(), "sharing": out.sharing}
