@@ -22,7 +22,7 @@ run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs 
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo bench test lint format docs lock clean
+.PHONY: help setup demo open-demo usage bench test lint format docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ demo: $(READY)  ## the whole workflow on synthetic raw files (five minutes)
 
 open-demo: $(READY)  ## the same on the open MIMIC-III demo of 100 real patients
 	@$(call run,open-demo,$(OPEN_DEMO))
+
+usage: $(READY)  ## requests of the jobs against what they used: TREE=demo
+	@python scripts/usage.py results/$(or $(TREE),paper)
 
 bench: $(READY)  ## speed: RAW=<open MIMIC-III demo> [REFERENCE=<mimic3-benchmarks> REFERENCE_PYTHON=<its python>] [TIMES=20] [WRITE=1]
 	@PYTHONPATH=tests python tests/benchmarks/bench_benchmark.py $(if $(RAW),--raw "$(RAW)") $(if $(TIMES),--times $(TIMES)) --cores $(CORES) \

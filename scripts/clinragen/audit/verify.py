@@ -16,7 +16,7 @@ from clinragen.kernel.progress import progress
 # reruns, and what is made of the outputs afterwards.
 BESIDE = re.compile(
     r"(^|/)(logs|benchmarks|journal|checkpoints-phase\d|\.records)/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
-    r"|(^|/)report\.html$|(^|/)audit/requests\.csv$|^README\.md$"
+    r"|(^|/)report\.html$|(^|/)audit/usage\.csv$|^README\.md$"
 )
 
 

@@ -1,0 +1,244 @@
+"""What jobs asked the cluster for against what they used, from Snakemake's run-time records and our own records."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Above the one share of what was asked for a slightly larger job dies, below the other the jobs of others wait.
+TIGHT, LOOSE = 0.8, 0.25
+# Memory of equal jobs differs little, and is sampled; run times differ between machines and with what else they do.
+MEMORY_MARGIN, TIME_MARGIN = 1.3, 2.0
+# What Python, and Snakemake around it, need for the smallest job; what a slow file system takes to start it.
+LEAST_MB, LEAST_MINUTES = 1000, 30
+MEMORY_STEPS = (500, 1000, 4000)
+TIME_STEPS = (30, 60, 240)
+COLUMNS = (
+    "rule",
+    "jobs",
+    "mem_mb",
+    "used_mb",
+    "used_mb_by",
+    "runtime",
+    "used_minutes",
+    "used_minutes_by",
+    "proposed_mem_mb",
+    "proposed_runtime",
+    "remark",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a job, as Snakemake measured it; None is what its record does not tell."""
+
+    rule: str
+    job: str
+    seconds: float
+    memory_mb: float | None
+    cpu_seconds: float | None
+    asked_mb: int | None
+    asked_minutes: int | None
+    cores: int | None
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Memory and time that a step itself noted in the record of an output."""
+
+    rule: str
+    command: tuple[str, ...]
+    output: str
+    memory_mb: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Line:
+    """One rule: its jobs, what they asked for, the most that one of them used, and what to ask for."""
+
+    rule: str
+    jobs: int
+    mem_mb: int | None
+    used_mb: int | None
+    used_mb_by: str
+    runtime: int | None
+    used_minutes: float
+    used_minutes_by: str
+    proposed_mem_mb: int | None
+    proposed_runtime: int
+    remark: str
+
+
+@dataclass(frozen=True)
+class Hours:
+    """GPU and CPU hours of all runs whose request is known: asked for, and used."""
+
+    gpu_asked: float
+    gpu_used: float
+    cpu_asked: float
+    cpu_used: float
+
+
+def read_runs(benchmarks: Path) -> Iterator[Run]:
+    """Runs noted in `<benchmarks>/<rule>/<job>.jsonl`; torn lines are passed over.
+
+    A file has a line per run of its job; without --benchmark-extended it tells no request.
+    """
+    for path in sorted(benchmarks.rglob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                noted = json.loads(line)
+                yield _run(path.relative_to(benchmarks).parts[0], path.stem, noted)
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+
+
+def read_peaks(tree: Path) -> Iterator[Peak]:
+    """What the records of a results tree tell; a torn one is passed over."""
+    for path in sorted(tree.rglob(".records/*.json")):
+        try:
+            noted = json.loads(path.read_text(encoding="utf-8"))
+            yield Peak(
+                noted["rule"],
+                tuple(noted["command"]),
+                (path.parents[1] / path.stem).relative_to(tree).as_posix(),
+                noted["peak_memory_mb"],
+                noted["wall_seconds"],
+            )
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def compare(runs: Iterable[Run], peaks: Iterable[Peak]) -> list[Line]:
+    """A line per rule, by name.
+
+    The request is the lowest of the rule's jobs, for later attempts ask for more. Memory is the larger of
+    what Snakemake sampled, children included, and of the peak that the step's main process noted.
+    """
+    runs, peaks = list(runs), list(peaks)
+    return [
+        _line(rule, [r for r in runs if r.rule == rule], [p for p in peaks if p.rule == rule])
+        for rule in sorted({r.rule for r in runs} | {p.rule for p in peaks})
+    ]
+
+
+def hours(runs: Iterable[Run]) -> Hours:
+    """Sums over all runs. A GPU is used as long as its job runs; of CPUs the time that they worked, as sampled."""
+    total = [0.0] * 4
+    for run in runs:
+        if run.asked_minutes is not None and run.cores is not None:
+            used = (run.gpus * run.asked_minutes * 60, run.gpus * run.seconds)
+            used += (run.cores * run.asked_minutes * 60, run.cpu_seconds or 0.0)
+            total = [a + b / 3600 for a, b in zip(total, used, strict=True)]
+    return Hours(*total)
+
+
+def table(lines: list[Line]) -> list[str]:
+    """Aligned text: the header, and one line per rule."""
+    rows = [("rule", "jobs", "mem_mb", "most used", "by", "runtime", "longest", "by", "propose", "", "remark")]
+    for line in lines:
+        memory = "-" if line.used_mb is None else f"{line.used_mb}{_percent(line.used_mb, line.mem_mb)}"
+        time = f"{line.used_minutes:.1f}{_percent(line.used_minutes, line.runtime)}"
+        proposed = (_text(line.proposed_mem_mb), str(line.proposed_runtime))
+        asked = (_text(line.mem_mb), memory, line.used_mb_by)
+        rows.append(
+            (line.rule, str(line.jobs), *asked, _text(line.runtime), time, line.used_minutes_by, *proposed, line.remark)
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    left = (0, 4, 7, 10)
+    return [
+        "  ".join(
+            c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def write_csv(lines: list[Line], path: Path) -> None:
+    """The same table as CSV, empty where something is not known."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for line in lines:
+            writer.writerow(["" if (v := getattr(line, c)) is None else v for c in COLUMNS])
+
+
+def _run(rule: str, job: str, noted: dict) -> Run:
+    asked = noted.get("resources", {})
+    # `gres` is what each node is asked for, `gpu` what all are; so with `threads`.
+    per_node = re.search(r"gpu(?::[^:]+)??(?::(\d+))?$", str(asked.get("gres", "")))
+    nodes = int(asked.get("nodes", 1))
+    gpus = int(asked.get("gpu", 0)) or (nodes * int(per_node[1] or 1) if per_node else 0)
+    threads = noted.get("threads")
+    return Run(
+        rule,
+        job,
+        float(noted["s"]),
+        _number(noted.get("max_rss")),
+        _number(noted.get("cpu_time")),
+        asked.get("mem_mb"),
+        asked.get("runtime"),
+        None if threads is None else nodes * int(threads),
+        gpus,
+    )
+
+
+def _number(value: object) -> float | None:
+    """A measured value; jobs that end before the first sample have `NA`."""
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _line(rule: str, runs: list[Run], peaks: list[Peak]) -> Line:
+    memory = [(r.memory_mb, r.job) for r in runs if r.memory_mb is not None]
+    memory += [(p.memory_mb, p.output) for p in peaks]
+    times = [(r.seconds, r.job) for r in runs] or [(p.seconds, p.output) for p in peaks]
+    used_mb, used_mb_by = max(memory, default=(None, ""))
+    seconds, used_minutes_by = max(times)
+    asked_mb = min((r.asked_mb for r in runs if r.asked_mb is not None), default=None)
+    asked_minutes = min((r.asked_minutes for r in runs if r.asked_minutes is not None), default=None)
+    propose_mb = None if used_mb is None else _proposed(used_mb * MEMORY_MARGIN, MEMORY_STEPS, LEAST_MB)
+    propose_minutes = _proposed(seconds / 60 * TIME_MARGIN, TIME_STEPS, LEAST_MINUTES)
+    remarks = [
+        *_remark("memory", used_mb, asked_mb, propose_mb),
+        *_remark("time", seconds / 60, asked_minutes, propose_minutes),
+    ]
+    return Line(
+        rule,
+        # Every output of a job has a record, every job one command.
+        max(len({r.job for r in runs}), len({p.command for p in peaks})),
+        asked_mb,
+        None if used_mb is None else round(used_mb),
+        used_mb_by,
+        asked_minutes,
+        round(seconds / 60, 2),
+        used_minutes_by,
+        propose_mb,
+        propose_minutes,
+        ", ".join(remarks),
+    )
+
+
+def _remark(what: str, used: float | None, asked: int | None, proposed: int | None) -> list[str]:
+    if used is None or not asked or proposed is None:
+        return []
+    if used > TIGHT * asked:
+        return [f"{what} tight"]
+    return [f"{what} loose"] if used < LOOSE * asked and proposed < asked else []
+
+
+def _proposed(amount: float, steps: tuple[int, int, int], least: int) -> int:
+    """Rounded up to steps that grow with the amount, each in use up to ten times its size."""
+    step = next((s for s in steps if amount <= 10 * s), steps[-1])
+    return max(least, -int(-amount // step) * step)
+
+
+def _percent(used: float, asked: int | None) -> str:
+    return f" ({100 * used / asked:.0f} %)" if asked else ""
+
+
+def _text(value: int | None) -> str:
+    return "-" if value is None else str(value)
