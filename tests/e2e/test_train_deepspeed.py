@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,16 +88,65 @@ def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(place, extensi
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    limit = time.monotonic() + 120
-    while not list(place.glob("checkpoints-killed/*/checkpoint-*/trainer_state.json")):
-        assert process.poll() is None and time.monotonic() < limit
-        time.sleep(0.01)
+    wait_for(lambda: list(place.glob("checkpoints-killed/*/checkpoint-*/trainer_state.json")), process)
     # torchrun's workers outlive it: end them as well, as a scheduler does.
-    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for pid in (process.pid, *map(int, workers)):
+    for pid in (process.pid, *workers(process)):
         os.kill(pid, signal.SIGKILL)
     process.wait()
     assert not (place / "killed").exists()
     log = run(lines["killed"], launcher(1), **extensions)
     assert "resuming from" in log and "epoch 1.0 of" not in log
     assert changed(weights(place / "whole"), weights(place / "killed")) == set()
+
+
+def test_of_two_copies_with_two_processes_each_the_newer_goes_on_and_the_older_stops(place, extensions):
+    """The older one hangs while the newer one starts, which is held in turn until the older one has stopped."""
+    changes = {"deepspeed": True, "processes": 2, "epochs": 20, "patience": 20}
+    run(words(place, 1, "undisturbed", **changes), launcher(2), **extensions)
+    scratch = place / "checkpoints-twice"
+    older = start(words(place, 1, "twice", **changes), extensions)
+    wait_for(lambda: list(scratch.glob("*/checkpoint-*/trainer_state.json")), older)
+    send(older, signal.SIGSTOP)
+    (before,) = scratch.iterdir()
+    newer = start(words(place, 1, "twice", **changes), extensions)
+    wait_for(lambda: not before.exists(), newer)
+    send(newer, signal.SIGSTOP)
+    send(older, signal.SIGCONT)
+    log = older.communicate(timeout=200)[0]
+    assert older.returncode != 0 and f"{scratch}: a newer copy of this job goes on" in log, log
+    assert "exitcode  : 2" in log and f"wrote {place}" not in log
+    send(newer, signal.SIGCONT)
+    log = newer.communicate(timeout=200)[0]
+    assert newer.returncode == 0 and "resuming from" in log and "epoch 1.0 of" not in log, log
+    assert changed(weights(place / "undisturbed"), weights(place / "twice")) == set()
+    assert not list(place.glob(".tmp-*")) and not scratch.exists()
+
+
+def test_another_number_of_processes_than_the_settings_say_is_refused(place, extensions):
+    line = [*launcher(1), *words(place, 1, "refused", processes=2)]
+    done = subprocess.run(line, env=environment() | extensions, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0 and "1 nodes with 2 processes each, but 1 started" in done.stderr
+    assert "exitcode  : 2" in done.stderr and not list(place.glob("*refused*"))
+
+
+def start(line: list[str], extensions: dict[str, str]) -> subprocess.Popen:
+    """Two processes under torchrun; what they say comes together."""
+    env = environment() | extensions
+    command = [*launcher(2), *line]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def workers(torchrun: subprocess.Popen) -> list[int]:
+    return [int(w) for w in Path(f"/proc/{torchrun.pid}/task/{torchrun.pid}/children").read_text().split()]
+
+
+def send(torchrun: subprocess.Popen, number: int) -> None:
+    for worker in workers(torchrun):
+        os.kill(worker, number)
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen) -> None:
+    limit = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.005)

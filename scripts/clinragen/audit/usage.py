@@ -138,18 +138,16 @@ def hours(runs: Iterable[Run]) -> Hours:
 
 
 def table(lines: list[Line]) -> list[str]:
-    """Aligned text: the header, and one line per rule."""
-    rows = [("rule", "jobs", "mem_mb", "most used", "by", "runtime", "longest", "by", "propose", "", "remark")]
+    """Aligned text: the header, and one line per rule; memory in MB, times in minutes."""
+    rows = [("rule", "jobs", "mem_mb", "most used", "by", "runtime", "longest", "propose mem_mb", "runtime", "remark")]
     for line in lines:
         memory = "-" if line.used_mb is None else f"{line.used_mb}{_percent(line.used_mb, line.mem_mb)}"
         time = f"{line.used_minutes:.1f}{_percent(line.used_minutes, line.runtime)}"
+        asked = (_text(line.mem_mb), memory, line.used_mb_by, _text(line.runtime), time)
         proposed = (_text(line.proposed_mem_mb), str(line.proposed_runtime))
-        asked = (_text(line.mem_mb), memory, line.used_mb_by)
-        rows.append(
-            (line.rule, str(line.jobs), *asked, _text(line.runtime), time, line.used_minutes_by, *proposed, line.remark)
-        )
+        rows.append((line.rule, str(line.jobs), *asked, *proposed, line.remark))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    left = (0, 4, 7, 10)
+    left = (0, 4, 9)
     return [
         "  ".join(
             c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
@@ -231,7 +229,7 @@ def _remark(what: str, used: float | None, asked: int | None, proposed: int | No
 
 
 def _proposed(amount: float, steps: tuple[int, int, int], least: int) -> int:
-    """Rounded up to steps that grow with the amount, each in use up to ten times its size."""
+    """Rounded up to steps that grow with the amount, and not below a floor."""
     step = next((s for s in steps if amount <= 10 * s), steps[-1])
     return max(least, -int(-amount // step) * step)
 
