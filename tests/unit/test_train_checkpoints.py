@@ -1,12 +1,17 @@
 """Which checkpoint a killed run goes on from, and how a newer copy of a job takes it over."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from clinragen.kernel.digest import SCRIPTS
+from clinragen.train import checkpoints
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 from clinragen.train.trainer import out_of_patience
 
@@ -93,6 +98,46 @@ def test_checkpoints_of_another_run_are_removed(tmp_path, stamp, caplog):
     newer = take_over(tmp_path / "c", "a")
     assert newest(newer) is None and list((tmp_path / "c").iterdir()) == [newer]
     assert (f"{older} is of another run: removed" in caplog.text) == (stamp is not None)
+
+
+def test_a_copy_that_is_taken_over_while_it_moves_in_leaves_the_newer_one_alone(tmp_path, monkeypatch):
+    newer = []
+
+    def then_another_comes(*arguments: object) -> None:
+        monkeypatch.setattr(checkpoints, "_move_in", plain)
+        plain(*arguments)
+        newer.append(take_over(tmp_path / "c", "a"))
+
+    plain = checkpoints._move_in
+    monkeypatch.setattr(checkpoints, "_move_in", then_another_comes)
+    older = take_over(tmp_path / "c", "a")
+    assert (is_owner(older), is_owner(newer[0])) == (False, True)
+
+
+def test_copies_that_start_at_the_same_moment_end_with_one_owner(tmp_path):
+    body = "import sys; from pathlib import Path; from clinragen.train.checkpoints import *\n"
+    body += "for _ in range(50): own = take_over(Path(sys.argv[1]), 'a'); is_owner(own)\n"
+    body += "print(own.name)"
+    command = [sys.executable, "-c", body, str(tmp_path / "c")]
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    copies = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    names = [copy.communicate(timeout=100)[0].strip() for copy in copies]
+    assert [copy.returncode for copy in copies] == [0, 0, 0]
+    owners = [name for name in names if is_owner(tmp_path / "c" / name)]
+    assert [p.name for p in (tmp_path / "c").iterdir()] == owners and len(owners) == 1
+
+
+def test_an_older_copy_that_leaves_does_not_mislead_the_owner(tmp_path, monkeypatch):
+    older = take_over(tmp_path / "c", "a")
+    newer = take_over(tmp_path / "c", "a")
+
+    def leave_first(path: Path) -> None:
+        monkeypatch.undo()
+        leave(older)
+        path.rmdir()
+
+    monkeypatch.setattr(Path, "rmdir", leave_first)
+    assert is_owner(newer)
 
 
 def test_what_the_older_copy_writes_too_late_is_not_its_own_again(tmp_path):

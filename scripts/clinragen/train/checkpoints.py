@@ -22,7 +22,7 @@ from clinragen.kernel.errors import UserError
 log = logging.getLogger("checkpoints")
 FINGERPRINT = "fingerprint"
 STATE = "trainer_state.json"
-TRIES = 10
+TRIES = 100
 
 
 def take_over(place: Path, fingerprint: str) -> Path:
@@ -33,14 +33,16 @@ def take_over(place: Path, fingerprint: str) -> Path:
     own = place / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     for _ in range(TRIES):
         place.mkdir(parents=True, exist_ok=True)
+        # Seen before this copy moves in: what is not among them may be a copy that is newer still.
+        others = [p for p in place.iterdir() if p != own]
         try:
-            _move_in(own, fingerprint)
+            _move_in(own, others, fingerprint)
             break
         except FileNotFoundError:  # another copy was faster: it is there to be taken over now
             continue
     else:
         raise UserError(f"{place}: other copies of this job take over all the time; run one alone")
-    for other in _others(own):
+    for other in others:
         if _stamp(other) not in (fingerprint, None):
             log.warning("%s is of another run: removed", other)
         _remove(other)
@@ -52,20 +54,20 @@ def take_over(place: Path, fingerprint: str) -> Path:
 def is_owner(own: Path) -> bool:
     """Whether no newer copy has taken over the folder."""
     # A network file system may answer from memory for a minute, unless this host has just changed the folder above.
-    probe = own.with_name(f".tmp-{secrets.token_hex(3)}")
-    try:
+    probe = _temporary(own)
+    with suppress(FileNotFoundError):  # all is gone, or an older copy took it for rubbish
         probe.mkdir()
         probe.rmdir()
-    except FileNotFoundError:
-        return False
     return (own / FINGERPRINT).is_file()
 
 
 def leave(own: Path) -> None:
     """Remove the folder of this copy and what dead ones left behind, but nothing that a newer copy has taken over."""
-    for path in [own, *(p for p in _others(own) if _stamp(p) is None)]:
-        _remove(path)
-    with suppress(OSError):  # not empty: a newer copy is at work
+    with suppress(OSError):  # gone with the newer copy, or not empty, for that is at work
+        _remove(own)
+        for path in own.parent.iterdir():
+            if _stamp(path) is None:
+                _remove(path)
         own.parent.rmdir()
 
 
@@ -81,18 +83,20 @@ def resume_point(own: Path) -> tuple[Path | None, int, list[dict]]:
     return None, 0, []
 
 
-def _move_in(own: Path, fingerprint: str) -> None:
+def _move_in(own: Path, others: list[Path], fingerprint: str) -> None:
     """Give the folder that got furthest the new name, or make one; FileNotFoundError where another copy came first."""
-    left = [p for p in _others(own) if _stamp(p) == fingerprint]
+    left = [p for p in others if _stamp(p) == fingerprint]
     if left:
         max(left, key=lambda p: max(map(_step, _numbered(p)), default=0)).rename(own)
     else:
-        own.mkdir()
-        (own / FINGERPRINT).write_text(fingerprint, encoding="utf-8")
+        fresh = _temporary(own)
+        fresh.mkdir()
+        (fresh / FINGERPRINT).write_text(fingerprint, encoding="utf-8")
+        fresh.rename(own)
 
 
-def _others(own: Path) -> list[Path]:
-    return [p for p in own.parent.iterdir() if p != own] if own.parent.is_dir() else []
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".tmp-{secrets.token_hex(3)}")
 
 
 def _stamp(folder: Path) -> str | None:
@@ -114,7 +118,7 @@ def _step(checkpoint: Path) -> int:
 
 def _tell_new_place(checkpoint: Path) -> None:
     """Correct where the Trainer noted its best checkpoint to be, by its full path."""
-    with suppress(OSError, ValueError):  # torn
+    with suppress(OSError, ValueError, KeyError, TypeError):  # torn
         state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
         if state["best_model_checkpoint"] is not None:
             state["best_model_checkpoint"] = str(checkpoint.with_name(Path(state["best_model_checkpoint"]).name))
@@ -125,7 +129,7 @@ def _tell_new_place(checkpoint: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Remove a folder that its owner may still write to: under another name first, so that it can not."""
-    aside = path.with_name(f".tmp-{secrets.token_hex(3)}")
+    aside = _temporary(path)
     with suppress(FileNotFoundError):
         path.rename(aside)
         if aside.is_dir():
