@@ -16,7 +16,9 @@ from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 from clinragen.train.trainer import out_of_patience
 
 FILES = ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"]
-DEEPSPEED = ["global_step4/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt", "rng_state_1.pth"]
+DEEPSPEED = ["global_step4/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt"]
+# What every process writes for itself.
+OF_EACH = ["rng_state_{}.pth", "global_step4/bf16_zero_pp_rank_{}_mp_rank_00_optim_states.pt"]
 
 
 def checkpoint(folder: Path, step: int) -> Path:
@@ -35,14 +37,14 @@ def checkpoint(folder: Path, step: int) -> Path:
 
 
 def newest(folder: Path) -> Path | None:
-    return resume_point(folder)[0]
+    return resume_point(folder, 1)[0]
 
 
 def test_the_newest_by_number_not_by_name(tmp_path):
     for step in (9, 100, 20):
         checkpoint(tmp_path, step)
     (tmp_path / "checkpoint-final").mkdir()
-    assert resume_point(tmp_path) == (tmp_path / "checkpoint-100", 100, [{"loss": 1.0}])
+    assert resume_point(tmp_path, 1) == (tmp_path / "checkpoint-100", 100, [{"loss": 1.0}])
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.99])
@@ -55,6 +57,18 @@ def test_a_torn_file_makes_the_one_before_the_last(tmp_path, name, left, caplog)
     assert "checkpoint-4 is not whole: removed" in caplog.text
 
 
+@pytest.mark.parametrize("late", [None, *OF_EACH])
+@pytest.mark.parametrize("process", [0, 1])
+def test_what_one_of_several_processes_has_not_written_yet_is_missing(tmp_path, late, process):
+    for step in (2, 4):
+        path = checkpoint(tmp_path, step)
+        for name in [name.format(rank) for name in OF_EACH for rank in (0, 1)]:
+            torch.save({"x": torch.zeros(100)}, path / name)
+    if late:
+        (path / late.format(process)).unlink()
+    assert resume_point(tmp_path, 2)[1] == (2 if late else 4)
+
+
 @pytest.mark.parametrize("name", ["trainer_state.json", "model.safetensors"])
 def test_a_checkpoint_without_state_or_weights_is_no_whole_one(tmp_path, name):
     whole, torn = checkpoint(tmp_path, 2), checkpoint(tmp_path, 4)
@@ -63,7 +77,7 @@ def test_a_checkpoint_without_state_or_weights_is_no_whole_one(tmp_path, name):
 
 
 def test_none(tmp_path):
-    assert resume_point(tmp_path) == (None, 0, [])
+    assert resume_point(tmp_path, 1) == (None, 0, [])
     (checkpoint(tmp_path, 2) / "trainer_state.json").unlink()
     assert newest(tmp_path) is None
 

@@ -71,10 +71,10 @@ def leave(own: Path) -> None:
         own.parent.rmdir()
 
 
-def resume_point(own: Path) -> tuple[Path | None, int, list[dict]]:
-    """The newest checkpoint that can be read, steps done and losses logged up to it; torn ones are removed."""
+def resume_point(own: Path, processes: int) -> tuple[Path | None, int, list[dict]]:
+    """The newest checkpoint that all processes can read, steps done and losses up to it; torn ones are removed."""
     for path in _numbered(own):
-        if _is_whole(path):
+        if _is_whole(path, processes):
             log.info("resuming from %s", path)
             return path, *_history(path)
         # Not only passed over: an older copy may still have one of its files open.
@@ -143,7 +143,12 @@ def _history(checkpoint: Path) -> tuple[int, list[dict]]:
     return state["global_step"], state["log_history"]
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, processes: int) -> bool:
+    # Every process writes its random state, with DeepSpeed its part of the optimizer too; none waits for the others.
+    random = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+    parts = len(list(path.glob("global_step*/*_optim_states.pt")))
+    if parts not in (0, processes) or not all((path / name).is_file() for name in random):
+        return False
     try:
         _history(path)
         weights = list(path.glob("*.safetensors"))

@@ -185,7 +185,9 @@ def _train(
     arguments: TrainingArguments,
 ) -> list[dict]:
     """Train from the last checkpoint in the arguments' folder to the end; returns the log of losses."""
-    resumed, steps_done, history = _of_main_process(lambda: resume_point(Path(arguments.output_dir)))
+    resumed, steps_done, history = _of_main_process(
+        lambda: resume_point(Path(arguments.output_dir), job.launch.nodes * job.launch.processes)
+    )
     if out_of_patience(history, job.phase.patience):
         # Killed after its last epoch: nothing is left but to take the best weights.
         arguments.max_steps = steps_done
