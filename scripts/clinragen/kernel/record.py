@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import resource
+import secrets
 import subprocess
 import sys
 from functools import cache
@@ -33,7 +34,8 @@ def write_record(output: Path, record: dict[str, Any]) -> None:
     """Write the record of an output, atomically."""
     path = record_path(output)
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    # Copies of a job on two hosts may have the same process number.
+    temporary = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(3)}-{path.name}")
     try:
         temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         temporary.replace(path)
