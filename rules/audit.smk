@@ -40,7 +40,6 @@ rule audit_lineage:
     params:
         code=code_digest("audit_lineage"),
         told=told("audit/lineage.csv"),
-        tree=CONFIG.pathvars.results,
     shell:
-        "python scripts/audit_lineage.py --targets {input} --tree {params.tree:q}"
+        "python scripts/audit_lineage.py --targets {input}"
         " --lineage {output.lineage} --page {output.page} > {log} 2>&1"

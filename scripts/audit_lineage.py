@@ -5,7 +5,7 @@ from pathlib import Path
 from clinragen.kernel.step import SharedOut, run
 
 
-def audit_lineage(targets: list[Path], tree: str, lineage: SharedOut, page: SharedOut) -> None:
+def audit_lineage(targets: list[Path], lineage: SharedOut, page: SharedOut) -> None:
     """Every output behind the targets, with what made it, as a table and as a page of links."""
     import logging
 
@@ -17,6 +17,7 @@ def audit_lineage(targets: list[Path], tree: str, lineage: SharedOut, page: Shar
     for problem in problems:
         logging.getLogger("lineage").warning("%s", problem)
     LINEAGE.write(table, lineage.path)
+    tree = page.final.parents[1].as_posix()
     page.path.write_text(lineage_page(table["output"].to_pylist(), tree), encoding="utf-8")
 
 
