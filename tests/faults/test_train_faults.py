@@ -65,6 +65,7 @@ def test_killed_and_started_again_ends_in_the_same_bits(place):
     assert f"epoch {EPOCHS}.0 of {EPOCHS}" in log and "epoch 1.0 of" not in log
     assert changed(weights(place / "whole"), weights(place / "killed")) == set()
     assert losses(place / "whole") == losses(place / "killed")
+    assert describe(place / "whole")["sha256"] == describe(place / "killed")["sha256"]
     assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))
 
 

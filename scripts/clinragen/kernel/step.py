@@ -130,6 +130,9 @@ def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
         logging.getLogger(source).addFilter(lambda line, message=message: not line.getMessage().startswith(message))
     # Bars of transformers, datasets and the model hub; in a log they are noise.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    # Snakemake sets it to the threads of the rule. By hand it would be all cores, and sums of floating-point numbers
+    # that are divided among threads in another way end in other digits.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parse(function, argv)
     outputs = [a for a in arguments.values() if isinstance(a, Out)]

@@ -202,8 +202,9 @@ def _train(
     # It prints the losses again, beside the log.
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    # Without the clock, so that equal runs leave equal files.
-    return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in trainer.state.log_history]
+    # Without the clock, and without the closing row, a mean since the last start: equal runs leave equal files.
+    rows = [row for row in trainer.state.log_history if "train_loss" not in row]
+    return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows]
 
 
 def _of_main_process(make: Callable[[], Any]) -> Any:
@@ -224,4 +225,6 @@ def finish(student: Student, tokenizer: PreTrainedTokenizerBase, history: list[d
     if main_process():
         folder.mkdir()
         student.save(folder, tokenizer)
-        (folder / "history.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+        # Sorted, as are the rows that a resumed run read from its checkpoint.
+        text = json.dumps(history, indent=1, sort_keys=True) + "\n"
+        (folder / "history.json").write_text(text, encoding="utf-8")
