@@ -1,0 +1,118 @@
+"""Two clean runs leave the same bytes: other folder, other time, other number of cores, other surroundings.
+
+The second run has, as with conda, an environment of its own for each stage, which holds what `envs/<stage>.yaml` pins
+and nothing else. So it also shows that each of them is enough.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.utils import canonicalize_name
+from runs import ROOT, SMALL, copy_of_checkout, overlay, records, snakemake, succeeded
+
+from clinragen.kernel.record import describe
+
+# One dataset, and one model of each kind: with and without series, rationales and diagnoses.
+LESS = {
+    "datasets": {"mimic3": None},
+    "models": {"without-lab-know": None, "without-know": None, "without-reasoning": None},
+}
+# Outputs that may differ, each with the reason, as docs/reproducibility.md tells them.
+DIFFERENT = {"results/small/audit/lineage.html": "tells when and with which packages each output was made"}
+
+
+def pins(stage: str) -> dict[str, str]:
+    """Versions that an environment pins, by normalized name."""
+    environment = yaml.safe_load((ROOT / f"envs/{stage}.yaml").read_text(encoding="utf-8"))
+    found = (re.match(r"([\w.-]+)==(\S+)", line) for line in environment["dependencies"][-1]["pip"])
+    return {canonicalize_name(pin[1]): pin[2] for pin in found}
+
+
+def environment_of(stage: str, folder: Path) -> None:
+    """A virtual environment with the pinned distributions of one stage, each a link to the one installed here."""
+    venv.create(folder, symlinks=True)
+    here = next(folder.glob("lib/python*/site-packages"))
+    for name in pins(stage):
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            continue  # CUDA, beside a torch for CPUs
+        for top in {file.parts[0] for file in installed.files} - {"..", "__pycache__"}:
+            if not (here / top).exists():
+                (here / top).symlink_to(installed.locate_file(top))
+
+
+def environments(folder: Path) -> Path:
+    """A folder whose `python` runs each script in the environment of its stage."""
+    for stage in (p.stem for p in (ROOT / "rules").glob("*.smk") if p.stem != "common"):
+        environment_of(stage, folder / stage)
+    script = f'#!/bin/sh\nstage=${{1#scripts/}}\nexec "{folder}/${{stage%%_*}}/bin/python" "$@"\n'
+    (folder / "bin").mkdir()
+    (folder / "bin/python").write_text(script, encoding="utf-8")
+    (folder / "bin/python").chmod(0o755)
+    return folder / "bin"
+
+
+def clean_run(checkout: Path, cores: int, mask: int, **environment: str) -> dict[str, dict]:
+    """Records of a run in a checkout of its own, where nothing had been made before."""
+    checkout.mkdir(parents=True)
+    tree = overlay(copy_of_checkout(checkout) / "small.yaml", "results/small", **SMALL | LESS)
+    arguments = ("--configfile", "config/demo.yaml", tree.name, "--cores", cores, "--quiet", "rules", "all")
+    before = os.umask(mask)
+    try:
+        succeeded(snakemake(*map(str, arguments), "--show-failed-logs", cwd=checkout, **environment))
+    finally:
+        os.umask(before)
+    return records(checkout / "results/small")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Where everything of this module is made."""
+    return tmp_path_factory.mktemp("reproducible")
+
+
+@pytest.fixture(scope="module")
+def runs(folder) -> tuple[dict[str, dict], dict[str, dict]]:
+    """Records of both runs, by the path of the output."""
+    first = clean_run(folder / "one", 2, 0o022, PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
+    path = os.pathsep.join([str(environments(folder / "envs")), str(Path(sys.executable).parent), os.environ["PATH"]])
+    second = clean_run(
+        folder / "another/place", 1, 0o077, PATH=path, PYTHONHASHSEED="2", TZ="Asia/Kathmandu", LC_ALL="C.UTF-8"
+    )
+    return first, second
+
+
+@pytest.mark.slow
+def test_two_clean_runs_leave_the_same_bytes(runs):
+    first, second = ({path: r["output"]["sha256"] for path, r in run.items()} for run in runs)
+    assert first.keys() == second.keys() and len(first) > 50
+    assert {path for path in first if first[path] != second[path]} == set(DIFFERENT)
+
+
+@pytest.mark.slow
+def test_each_rule_ran_with_nothing_but_what_its_environment_pins(runs):
+    for path, record in runs[1].items():
+        pinned = pins(record["rule"].split("_")[0])
+        for name, version in record["environment"]["packages"].items():
+            # A local label such as +cpu tells which index a build came from.
+            assert pinned.get(canonicalize_name(name)) == version.split("+")[0], f"{path}: {name} {version}"
+
+
+@pytest.mark.slow
+def test_a_recorded_command_run_by_hand_leaves_the_same_bytes(runs, folder, tmp_path):
+    """Without Snakemake nothing tells the libraries how many threads to take; they would take all cores."""
+    path, record = next((p, r) for p, r in runs[0].items() if r["rule"] == "train_phase1")
+    places = {path: str(tmp_path / "model")}
+    _, *words = [places.get(word, word) for word in record["command"]]
+    words[words.index("--checkpoints") + 1] = str(tmp_path / "checkpoints")
+    variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    subprocess.run([sys.executable, *words], cwd=folder / "one", env=variables, check=True)
+    assert describe(tmp_path / "model")["sha256"] == record["output"]["sha256"]
