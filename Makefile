@@ -29,7 +29,7 @@ help:  ## this list
 
 setup: $(READY)  ## the virtual environment, with every package pinned
 
-$(READY): envs/all.txt
+$(READY): envs/all.txt envs/cuda.txt
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not there: install Python 3.11, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11, for which all versions are pinned" >&2; exit 1; }
 	@echo "Installing $$(grep -c == envs/all.txt) pinned packages into $(VENV) (once; minutes) ..."
@@ -73,7 +73,7 @@ docs: $(READY)  ## the generated pages of docs/
 	graph=$$(snakemake $(DEMO) --quiet all --rulegraph mermaid-js -- all); echo "$$graph" | grep -v -e '-->'; \
 	echo "$$graph" | grep -e '-->' | sort -V; echo '```'; } > docs/rulegraph.md  # edges come in any order
 
-lock: $(READY)  ## envs/*.yaml and envs/all.txt from envs/requirements.yaml
+lock: $(READY)  ## envs/*.yaml and envs/*.txt from envs/requirements.yaml; asks the package index for new hashes
 	@python envs/lock.py
 
 clean:  ## remove the results of the demos, never those of the paper
