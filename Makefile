@@ -6,6 +6,8 @@ CORES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+# The validator of released crates can not share an environment with the rest.
+VALIDATOR := .venv-validator/.installed
 # The environment stands in front, so that the scripts that Snakemake starts find it too.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -22,7 +24,7 @@ run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs 
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo usage bench test lint format docs lock clean
+.PHONY: help setup demo open-demo release usage bench test lint format docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,11 +48,19 @@ open-demo: $(READY)  ## the same on the open MIMIC-III demo of 100 real patients
 usage: $(READY)  ## requests of the jobs against what they used: TREE=demo
 	@python scripts/usage.py results/$(or $(TREE),paper)
 
+release: $(READY)  ## TREE=demo: code, shareable outputs and all records of a results tree, as one archive
+	@python scripts/release.py "results/$(or $(TREE),demo)"
+
 bench: $(READY)  ## speed: RAW=<open MIMIC-III demo> [REFERENCE=<mimic3-benchmarks> REFERENCE_PYTHON=<its python>] [TIMES=20] [WRITE=1]
 	@PYTHONPATH=tests python tests/benchmarks/bench_benchmark.py $(if $(RAW),--raw "$(RAW)") $(if $(TIMES),--times $(TIMES)) --cores $(CORES) \
 	$(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(REFERENCE_PYTHON),--reference-python "$(REFERENCE_PYTHON)") $(if $(WRITE),--write)
 
-test: $(READY) lint  ## lint, format check, unit, workflow, fault and end-to-end tests
+$(VALIDATOR): envs/validator.txt
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/pip install --quiet --requirement envs/validator.txt
+	@touch $@
+
+test: $(READY) $(VALIDATOR) lint  ## lint, format check, unit, workflow, fault and end-to-end tests
 	@pytest --quiet --numprocesses $(CORES) --dist worksteal
 
 lint: $(READY)  ## ruff, snakefmt, snakemake --lint, import rules, pinned environments

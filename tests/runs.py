@@ -12,6 +12,9 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
+# What validates a released crate, and the JSON-LD contexts that it would else ask the network for.
+VALIDATOR = ROOT / ".venv-validator" / "bin" / "python"
+CONTEXTS = ROOT.parent / "shared" / "data" / "ro-crate-contexts"
 OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
 # The demo in miniature: what is tested is that everything fits together, not what is learned.
 SMALL = {

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from runs import ROOT, SMALL, jobs, overlay, records, snakemake, succeeded
+from runs import CONTEXTS, ROOT, SMALL, VALIDATOR, copy_of_checkout, jobs, overlay, records, snakemake, succeeded
 
 COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,paper_mean,paper_std,difference,stand_ins"
 STAND_INS = "offline knowledge; synthetic cohort; template teacher; tiny random language model"
@@ -149,6 +150,45 @@ def test_a_cell_of_a_table_is_traced_to_the_raw_files_of_its_dataset_alone(demo)
     links = {unquote(link) for link in re.findall(r'lineage.html#([^"]*)"', page)}
     assert "tables/table2.csv/MIMIC-III/w/o KNOW" in links <= places
     assert {unquote(html.unescape(link)) for link in re.findall(r'href="#([^"]*)"', lineage)} <= places
+
+
+@pytest.fixture(scope="module")
+def released(demo, tmp_path_factory):
+    """The restored release of the demo, made in a repository with the code of this checkout, and what was said."""
+    repository, folder = (tmp_path_factory.mktemp(name) for name in ("repository", "restored"))
+    copy_of_checkout(repository)
+    author = ("-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "code")):
+        subprocess.run(["git", *author, *words], cwd=repository, check=True, capture_output=True)
+    command = [sys.executable, "scripts/release.py", demo[0], "--to", folder / "archive"]
+    run = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    (archive,) = (folder / "archive").iterdir()
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder / "crate")
+    return folder / "crate", run.stdout
+
+
+def test_a_release_holds_what_is_shareable_and_verifies_elsewhere(demo, released):
+    crate, said = released
+    known = {p.removeprefix(f"{demo[0]}/"): r["output"]["sharing"] for p, r in records(demo[0]).items()}
+    here = {name for name in known if (crate / "results/results" / name).exists()}
+    # It names the folder of the results, which is one of this machine.
+    telling = {"audit/lineage.csv"}
+    assert here == {name for name, sharing in known.items() if sharing == "shareable"} - telling
+    assert f"left out: {sum(s == 'restricted' for s in known.values())} (restricted" in said
+    command = [sys.executable, "scripts/trace.py", "results/results", "--verify"]
+    run = subprocess.run(command, cwd=crate, capture_output=True, text=True, check=False)
+    assert run.returncode == 0 and f"{len(known)} outputs" in run.stdout and "(0 not here)" in run.stdout
+    assert str(demo[0]) not in "".join(p.read_text() for p in crate.rglob(".records/*.json"))
+
+
+@pytest.mark.skipif(not VALIDATOR.is_file(), reason="the validator is not installed: make .venv-validator/.installed")
+@pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not beside the checkout")
+def test_a_release_is_a_valid_provenance_run_crate(released):
+    command = [VALIDATOR, ROOT / "tests/validate_crate.py", released[0], CONTEXTS]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, ""), run.stdout + run.stderr
 
 
 def test_what_is_derived_from_single_patients_is_marked(demo):

@@ -1,0 +1,353 @@
+"""The description of a release: a Workflow Run RO-Crate of the profile Provenance Run Crate.
+
+The workflow is the Snakefile, its tools are the scripts of the rules, its steps the rules; every run of a step is an
+action with its inputs, outputs, settings and times. https://www.researchobject.org/workflow-run-crate/profiles/
+"""
+
+import hashlib
+import json
+import re
+import shlex
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import yaml
+from rocrate.model import ContextEntity
+from rocrate.rocrate import ROCrate
+
+METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
+VERSION = "1.1"
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+}
+CONTEXT = "https://w3id.org/ro/terms/workflow-run/context"
+LICENSES = {"MIT": "https://spdx.org/licenses/MIT"}
+PYTHON = "https://docs.python.org/release/"
+SNAKEMAKE = "https://snakemake.github.io"
+COMPLETED = "http://schema.org/CompletedActionStatus"
+MEGABYTE = "4L"  # UN/CEFACT
+BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
+FORMATS = {
+    ".csv": "text/csv",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".parquet": "application/vnd.apache.parquet",
+    ".png": "image/png",
+    ".py": "text/x-python",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".yaml": "application/yaml",
+}
+WORKFLOW = "Snakefile"
+
+Properties = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a crate is made of: everything by its path in the archive."""
+
+    tree: str
+    commit: str
+    records: dict[str, dict[str, Any]]
+    """Records by the path of their output, each after those that it was made of."""
+    files: dict[str, int]
+    """Bytes of every file that is no output."""
+    citation: str
+    """CITATION.cff."""
+    pins: str
+    """envs/all.txt."""
+    left_out: dict[str, str]
+    """Why a file is not there."""
+
+
+def describe_crate(contents: Contents) -> dict[str, bytes]:
+    """Metadata and preview of the crate, by their names."""
+    return _Crate(contents).files()
+
+
+class _Crate:
+    def __init__(self, contents: Contents) -> None:
+        self.told = contents
+        self.crate = ROCrate(version=VERSION, gen_preview=True)
+        self.crate.metadata.extra_contexts.append(CONTEXT)
+        self.citation = yaml.safe_load(contents.citation)
+        self._made: dict[str, dict[str, str]] = {}
+
+    def files(self) -> dict[str, bytes]:
+        self._code()
+        actions = [self._action(number, run) for number, run in enumerate(self.runs, start=1)]
+        self._workflow()
+        self._run(actions)
+        self._root()
+        for entity in self.crate.get_entities():
+            for key, value in entity.properties().items():
+                if isinstance(value, list) and len(value) == 1 and key != "hasPart":
+                    entity.properties()[key] = value[0]
+        metadata = json.dumps(self.crate.metadata.generate(), indent=1, ensure_ascii=False, sort_keys=True)
+        return {METADATA: f"{metadata}\n".encode(), PREVIEW: self.crate.preview.generate_html().encode()}
+
+    @cached_property
+    def runs(self) -> list[list[Properties]]:
+        """Records of each run of a step, in the order of use."""
+        found = defaultdict(list)
+        for record in self.told.records.values():
+            found[shlex.join([*record["command"], record["started"]])].append(record)
+        return list(found.values())
+
+    @cached_property
+    def rules(self) -> dict[str, list[Properties]]:
+        """Records of each rule, in the order of use."""
+        found = defaultdict(list)
+        for record in self.told.records.values():
+            found[record["rule"]].append(record)
+        return found
+
+    # Parts
+
+    def _add(self, name: str, kind: str | list[str], properties: Properties) -> dict[str, str]:
+        """A contextual entity, once."""
+        if name not in self._made:
+            entity = ContextEntity(self.crate, name, properties={"@type": kind, **properties})
+            self._made[name] = {"@id": self.crate.add(entity).id}
+        return self._made[name]
+
+    def _file(self, path: str, kind: str | list[str] = "File", **properties: Any) -> dict[str, str]:
+        """A file of the archive, once."""
+        if path not in self._made:
+            suffix = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
+            known = {"name": path, "encodingFormat": FORMATS.get(suffix, "text/plain"), "@type": kind}
+            if path in self.told.files:
+                known["contentSize"] = str(self.told.files[path])
+            self._made[path] = {"@id": self.crate.add_file(dest_path=path, properties=known | properties).id}
+        return self._made[path]
+
+    def _thing(self, told: Properties) -> dict[str, str]:
+        """An input or output as records describe it, in the archive or not."""
+        path = told["path"]
+        record = self.told.records.get(path)
+        facts: Properties = {"contentSize": str(told["bytes"]), "sha256": told["sha256"]}
+        if record:
+            rows = record["output"].get("rows")
+            stand_ins = record["stand_ins"]
+            words = [f"{rows} rows."] if rows is not None else []
+            words += [f"Made with stand-ins: {', '.join(stand_ins)}."] if stand_ins else []
+            facts |= {"description": " ".join(words)} if words else {}
+        if path in self.told.left_out:
+            why = self.told.left_out[path]
+            access = {"conditionsOfAccess": f"not included ({why})", "isAccessibleForFree": False}
+            return self._add(f"#{path}", "CreativeWork", {"name": path, **facts, **access})
+        if "files" not in told:
+            return self._file(path, **facts)
+        if path not in self._made:
+            entity = self.crate.add_dataset(dest_path=f"{path}/", properties={"name": path, **facts})
+            self._made[path] = {"@id": entity.id}
+        return self._made[path]
+
+    def _code(self) -> None:
+        """The files at the root and the folders; scripts and inputs get an entity where they are used."""
+        for path in sorted(name for name in self.told.files if "/" not in name and not name.startswith(".")):
+            if path != WORKFLOW:
+                self._file(path, **({"about": {"@id": "./"}} if path == "README.md" else {}))
+        for folder in sorted({name.split("/")[0] for name in self.told.files if "/" in name} - {"results"}):
+            self.crate.add_dataset(dest_path=f"{folder}/", properties={"name": f"{folder}/ of the workflow"})
+
+    def _tool(self, rule: str) -> dict[str, str]:
+        """The script of a rule; one that is no longer there is named only."""
+        packages = {
+            (name, version)
+            for record in self.rules[rule]
+            for name, version in record["environment"]["packages"].items()
+        } | {("python", record["environment"]["python"]) for record in self.rules[rule]}
+        needed = [
+            self._add(
+                address,
+                "SoftwareApplication",
+                {"name": name, "softwareVersion": version, "url": address},
+            )
+            for name, version in sorted(packages)
+            for address in (
+                f"https://pypi.org/project/{name}/{version}/" if name != "python" else f"{PYTHON}{version}/",
+            )
+        ]
+        properties = {
+            "name": rule,
+            "description": f"Command line of rule {rule}",
+            "version": ", ".join(sorted({record["code_digest"] for record in self.rules[rule]})),
+            "softwareRequirements": needed,
+            "input": [self._parameter(rule, name) for name in self._settings_of(rule)],
+        }
+        script = f"scripts/{rule}.py"
+        if script in self.told.files:
+            return self._file(script, ["File", "SoftwareApplication"], **properties)
+        return self._add(f"#tool/{rule}", "SoftwareApplication", properties)
+
+    def _settings_of(self, rule: str) -> list[str]:
+        return sorted({name for record in self.rules[rule] for name in record["settings"]})
+
+    def _parameter(self, rule: str, name: str) -> dict[str, str]:
+        facts = {"additionalType": "PropertyValue", "name": name, "valueRequired": True}
+        return self._add(f"#parameter/{rule}/{name}", "FormalParameter", facts)
+
+    def _setting(self, rule: str, name: str, value: Any) -> dict[str, str]:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        short = hashlib.sha256(text.encode()).hexdigest()[:12]
+        facts = {"name": name, "value": text, "exampleOfWork": self._parameter(rule, name)}
+        return self._add(f"#setting/{rule}/{name}/{short}", "PropertyValue", facts)
+
+    def _step(self, rule: str) -> dict[str, str]:
+        position = list(self.rules).index(rule) + 1
+        facts = {"name": rule, "position": str(position), "workExample": self._tool(rule)}
+        return self._add(f"#step/{rule}", "HowToStep", facts)
+
+    def _action(self, number: int, run: list[Properties]) -> dict[str, str]:
+        """The run of a step; returns the action that started it."""
+        one = run[0]
+        rule = one["rule"]
+        words = [f"Command: {shlex.join(one['command'])}."]
+        if one["git"]:
+            words.append(f"Commit {one['git']['commit']}{', with uncommitted changes' if one['git']['dirty'] else ''}.")
+        words += [f"Seed {one['seed']}."] if one["seed"] is not None else []
+        words += [f"Stand-ins: {', '.join(one['stand_ins'])}."] if one["stand_ins"] else []
+        action = self._add(
+            f"#run/{number}",
+            "CreateAction",
+            {
+                "name": f"{rule} of {', '.join(record['output']['path'] for record in run)}",
+                "description": " ".join(words),
+                "instrument": self._tool(rule),
+                "object": [self._thing(used) for used in one["inputs"]]
+                + [self._setting(rule, name, value) for name, value in sorted(one["settings"].items())],
+                "result": [self._thing(record["output"]) for record in run],
+                "startTime": one["started"],
+                "endTime": _end(one),
+                "actionStatus": COMPLETED,
+                "resourceUsage": self._add(
+                    f"#run/{number}/memory",
+                    "PropertyValue",
+                    {
+                        "name": "peak_memory_mb",
+                        "propertyID": "peak_memory_mb",
+                        "value": str(one["peak_memory_mb"]),
+                        "unitCode": MEGABYTE,
+                    },
+                ),
+            },
+        )
+        facts = {"name": f"start of run {number}", "instrument": self._step(rule), "object": action}
+        return self._add(f"#start/{number}", "ControlAction", facts)
+
+    def _workflow(self) -> None:
+        language = self._add(
+            "https://w3id.org/workflowhub/workflow-ro-crate#snakemake",
+            "ComputerLanguage",
+            {"name": "Snakemake", "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
+             "url": {"@id": SNAKEMAKE}},
+        )  # fmt: skip
+        self._file(
+            WORKFLOW,
+            ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
+            name=self.citation["title"],
+            programmingLanguage=language,
+            version=self.told.commit,
+            license=self._license(),
+            creator=self._authors(),
+            conformsTo=self._add(
+                BIOSCHEMAS, "CreativeWork", {"name": "ComputationalWorkflow", "version": "1.0-RELEASE"}
+            ),
+            hasPart=[self._tool(rule) for rule in self.rules],
+            step=[self._step(rule) for rule in self.rules],
+        )
+
+    def _run(self, starts: list[dict[str, str]]) -> None:
+        """The run of the whole workflow, and the engine that organised it."""
+        records = self.told.records.values()
+        used = {one["path"]: one for record in records for one in record["inputs"]}
+        version = re.search(r"^snakemake==(\S+)", self.told.pins, re.MULTILINE)
+        times = {
+            "startTime": min(record["started"] for record in records),
+            "endTime": max(_end(record) for record in records),
+        }
+        run = self._add(
+            "#workflow-run",
+            "CreateAction",
+            {
+                "name": f"Run of the workflow to {self.told.tree}",
+                "description": "All steps behind the outputs; where they were run anew, of several calls of Snakemake.",
+                "instrument": self._file(WORKFLOW),
+                "object": [self._thing(one) for path, one in sorted(used.items()) if path not in self.told.records],
+                "result": [self._thing(r["output"]) for path, r in self.told.records.items() if path not in used],
+                "actionStatus": COMPLETED,
+                **times,
+            },
+        )
+        engine = self._add(
+            SNAKEMAKE,
+            "SoftwareApplication",
+            {"name": "Snakemake", "url": SNAKEMAKE} | ({"softwareVersion": version[1]} if version else {}),
+        )
+        organised = self._add(
+            "#organisation",
+            "OrganizeAction",
+            {"name": "Snakemake's run of the steps", "instrument": engine, "object": starts, "result": run, **times},
+        )
+        runs = [{"@id": f"#run/{number}"} for number in range(1, len(starts) + 1)]
+        self.crate.root_dataset["mentions"] = [run, organised, *runs]
+
+    def _license(self) -> dict[str, str]:
+        name = self.citation["license"]
+        facts = {"name": name, "description": f"{name}: see LICENSE"}
+        return self._add(LICENSES.get(name, "LICENSE"), "CreativeWork", facts)
+
+    def _authors(self) -> list[dict[str, str]]:
+        found = []
+        for number, one in enumerate(self.citation["authors"], start=1):
+            person = "family-names" in one
+            name = f"{one.get('given-names', '')} {one['family-names']}".strip() if person else one["name"]
+            found.append(self._add(f"#author/{number}", "Person" if person else "Organization", {"name": name}))
+        return found
+
+    def _root(self) -> None:
+        root, records = self.crate.root_dataset, self.told.records.values()
+        stand_ins = sorted({label for record in records for label in record["stand_ins"]})
+        root["name"] = f"{self.citation['title']}: {self.told.tree.removeprefix('results/')}"
+        root["description"] = (
+            f"Code at commit {self.told.commit}, shareable outputs of {self.told.tree}, the provenance records of all "
+            f"{len(records)} outputs in .records folders, and left_out.csv: hashes of the {len(self.told.left_out)} "
+            "files that are not included. Check it with: python scripts/trace.py "
+            + self.told.tree
+            + " --verify. "
+            + (f"Stand-ins: {', '.join(stand_ins)}." if stand_ins else "Made without stand-ins.")
+        )
+        # The same content makes the same bytes: not the day of packing but the end of the last step.
+        root["datePublished"] = max(_end(record) for record in records)
+        root["license"] = self._license()
+        root["author"] = self._authors()
+        root["publisher"] = self._authors()[0]
+        root["keywords"] = "MIMIC-III, MIMIC-IV, clinical rationales, reproduction, Snakemake"
+        root["mainEntity"] = {"@id": WORKFLOW}
+        root["conformsTo"] = [
+            self._add(address, "CreativeWork", {"name": name, "version": version})
+            for address, (name, version) in PROFILES.items()
+        ]
+        # The profile asks the descriptor to name both.
+        profile = {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"}
+        self.crate.metadata["conformsTo"] = [{"@id": self.crate.metadata.profile}, profile]
+        references = []
+        for number, one in enumerate(self.citation.get("references", []), start=1):
+            names = [f"{a.get('given-names', '')} {a['family-names']}".strip() for a in one["authors"]]
+            facts = {"name": one["title"], "author": ", ".join(names), "datePublished": str(one["year"])}
+            references.append(self._add(f"#reference/{number}", "ScholarlyArticle", facts))
+        root["citation"] = references
+
+
+def _end(record: Properties) -> str:
+    end = datetime.fromisoformat(record["started"]) + timedelta(seconds=record["wall_seconds"])
+    return end.isoformat(timespec="seconds")

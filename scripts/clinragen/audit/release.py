@@ -1,0 +1,404 @@
+"""A results tree as one archive to share: code, shareable outputs, all records, and a list of what is left out."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from clinragen.audit.crate import Contents, describe_crate
+from clinragen.audit.graph import Graph, Record, read, records_below
+from clinragen.audit.scan import Scan, Scanned, Shared, Source, Unreadable, places_in, texts
+from clinragen.audit.verify import BESIDE, Check
+from clinragen.kernel.errors import UserError
+from clinragen.kernel.outputs import Out
+from clinragen.kernel.progress import progress
+from clinragen.kernel.record import FOLDER, SNAKEMAKES_OWN, record_path
+
+LEFT_OUT = "left_out.csv"
+# Folders of the modules of MIMIC-IV, which say where below the raw folder a file belongs.
+MODULES = ("hosp", "icu", "note")
+NOTES_BY_CLINICIANS = ("extract_notes", "benchmark_courses")
+NAME_OF_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.I)
+SHORTEST_SECRET = 8
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that the records tell of and the archive does not hold."""
+
+    path: str
+    bytes: int
+    sha256: str
+    why: str
+
+
+@dataclass
+class Released:
+    """What was released, and what should be told of it."""
+
+    archive: Path
+    bytes: int
+    sha256: str
+    files: int
+    left_out: list[Missing]
+    beside: tuple[int, int]
+    scanned: Scanned
+    of_other_states: int
+
+
+class Checkout:
+    """The code at the commit, as git has it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        try:
+            self.commit = self._git("rev-parse", "HEAD").decode().strip()
+        except (OSError, subprocess.CalledProcessError):
+            raise UserError(f"{root} is no git repository with a commit: a release holds the code of one") from None
+
+    def changes(self) -> list[str]:
+        """Files that are not as in the commit, as `git status` tells them."""
+        return [line for line in self._git("status", "--porcelain").decode().splitlines() if line]
+
+    def files(self) -> dict[str, tuple[bytes, int]]:
+        """Content and mode of every file of the commit."""
+        with zipfile.ZipFile(io.BytesIO(self._git("archive", "--format=zip", "HEAD"))) as packed:
+            return {one.filename: (packed.read(one), _mode(one)) for one in packed.infolist() if not one.is_dir()}
+
+    def _git(self, *arguments: str) -> bytes:
+        return subprocess.run(["git", "-C", str(self.root), *arguments], capture_output=True, check=True).stdout
+
+
+def _mode(one: zipfile.ZipInfo) -> int:
+    """Attributes of a file of the code; git tells them only of links and programs."""
+    return one.external_attr if one.external_attr >> 16 else 0o100644 << 16
+
+
+class Names:
+    """What paths of the records are called in the archive: nothing of the machine where they were made."""
+
+    def __init__(self, tree: str, name: str, root: Path, roots: dict[str, str]) -> None:
+        """`tree` is the recorded path of the results tree, `roots` one user of each file outside of it."""
+        self.files: dict[str, str] = {}
+        self.folders: dict[str, str] = {}
+        if tree != f"results/{name}":
+            self.folders[tree] = f"results/{name}"
+        if root.as_posix() != "/":
+            self.folders[root.as_posix()] = "."
+        for path, user in sorted(roots.items()):
+            if not _is_outside(path):
+                continue
+            if path.startswith(f"{root.as_posix()}/"):
+                self.files[path] = path.removeprefix(f"{root.as_posix()}/")
+                continue
+            self._raw(
+                PurePosixPath(path), next((p for p in PurePosixPath(user).parts if p in ("mimic3", "mimic4")), "other")
+            )
+        old = sorted([*self.files, *self.folders], key=len, reverse=True)
+        self._known = re.compile(rf"(?<![\w./-])({'|'.join(map(re.escape, old))})(?![\w.-])") if old else None
+
+    def _raw(self, path: PurePosixPath, dataset: str) -> None:
+        folder = PurePosixPath("raw", dataset)
+        module = path.parent.name if path.parent.name in MODULES else ""
+        number = 1
+        while (new := (folder / module / path.name).as_posix()) in self.files.values():
+            number += 1
+            folder = PurePosixPath("raw", f"{dataset}-{number}")
+        self.files[path.as_posix()] = new
+        self.folders.setdefault(path.parent.as_posix(), (folder / module).as_posix())
+        if module:
+            self.folders.setdefault(path.parent.parent.as_posix(), folder.as_posix())
+
+    def of(self, text: str) -> str:
+        """A text with all paths as they are called in the archive."""
+        if self._known is None:
+            return text
+        return self._known.sub(lambda found: self.files.get(found[1]) or self.folders[found[1]], text)
+
+    def everywhere(self, value: Any) -> Any:
+        """The same for all texts of a JSON value."""
+        if isinstance(value, str):
+            return self.of(value)
+        if isinstance(value, list):
+            return [self.everywhere(part) for part in value]
+        if isinstance(value, dict):
+            return {self.of(key): self.everywhere(part) for key, part in value.items()}
+        return value
+
+    def outside(self) -> dict[str, str]:
+        """Folders that must not be told, by what they are."""
+        raw = {f"raw files ({new})": old for old, new in self.folders.items() if new.startswith("raw/")}
+        return {name: folder for name, folder in raw.items() if folder.startswith("/") and folder != "/"}
+
+
+def _is_outside(path: str) -> bool:
+    return path.startswith("/") or ".." in PurePosixPath(path).parts
+
+
+class Release:
+    """Everything that goes into an archive, in memory but for the outputs themselves."""
+
+    def __init__(self, tree: Path, checkout: Checkout, leave_out: Iterable[Path] = ()) -> None:
+        if not any(records_below(tree)):
+            raise UserError(f"{tree} holds no records: name a results tree, such as results/demo")
+        self.tree, self.checkout = tree, checkout
+        self.name = tree.absolute().name
+        self.graph = Graph.around(tree)
+        own = [read(place)["output"]["path"] for place in records_below(tree)]
+        self.records = {path: record for path in self._with_ancestors(own) if (record := self.graph.record(path))}
+        self.asked = {self.graph.move.recorded(path) for path in leave_out}
+        unknown = sorted(self.asked - set(self.records))
+        if unknown:
+            raise UserError(f"{', '.join(unknown)}: no record tells of it; --leave-out takes outputs")
+        self.tree_recorded = self.graph.move.recorded(tree)
+        self.own = {path for path in self.records if PurePosixPath(path).is_relative_to(self.tree_recorded)}
+        self.roots = {used["path"]: used for _, used in self._roots()}
+        users = {used["path"]: path for path, record in self.records.items() for used in record["inputs"]}
+        elsewhere = {path: user for path, user in users.items() if path not in self.own}
+        self.names = Names(self.tree_recorded, self.name, checkout.root.absolute(), elsewhere)
+        self.code = checkout.files()
+        self.telling: set[str] = set()
+        self.telling = {path for path in self.records if self.why_not(path) is None and self._tells_places(path)}
+
+    def _with_ancestors(self, paths: list[str]) -> list[str]:
+        """All outputs that are told of, each after those that it was made of."""
+        return list(dict.fromkeys(name for path in sorted(paths) for name in self.graph.ancestors(path)))
+
+    def _roots(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for path, record in self.records.items():
+            yield from ((path, used) for used in record["inputs"] if used["made_by"] is None)
+
+    def problems(self) -> list[str]:
+        """What stands against a release before anything is looked at closely."""
+        dirty = [f"not committed: {line}" for line in self.checkout.changes()]
+        return dirty + [str(problem) for problem in Check(self.graph).folder(self.tree).problems]
+
+    def why_not(self, path: str) -> str | None:
+        """The reason why an output stays behind; None for one that is shared."""
+        record = self.records[path]
+        if record["output"]["sharing"] != "shareable":
+            return "restricted: derived from single patients"
+        if path not in self.own:
+            return "outside of the results tree"
+        if path in self.telling:
+            return "tells folders of the machine where it was made"
+        return "left out on request" if path in self.asked else None
+
+    def redacted(self) -> dict[str, Record]:
+        """All records as they are released, by their new paths: without listings of restricted folders."""
+        found = {}
+        for record in self.records.values():
+            new = self.names.everywhere(record)
+            for part in (new["output"], *new["inputs"]):
+                if isinstance(part.get("files"), dict) and not self._is_shared(part["path"]):
+                    part["files"] = len(part["files"])
+            found[new["output"]["path"]] = new
+        return found
+
+    def _is_shared(self, new: str) -> bool:
+        return any(self.names.of(path) == new and self.why_not(path) is None for path in self.records)
+
+    def left_out(self) -> list[Missing]:
+        """Outputs and raw files that the archive does not hold, by their new paths."""
+        rows = []
+        for path, record in self.records.items():
+            if why := self.why_not(path):
+                told = record["output"]
+                rows.append(Missing(self.names.of(path), told["bytes"], told["sha256"], why))
+        for path, used in self.roots.items():
+            new = self.names.of(path)
+            if new not in self.code and path not in self.records:
+                why = "raw file" if new.startswith("raw/") else "raw file or resource that git does not track"
+                rows.append(Missing(new, used["bytes"], used["sha256"], why))
+        return sorted(rows, key=lambda row: row.path)
+
+    def _tells_places(self, path: str) -> bool:
+        """Whether a shareable output names a folder; a record could be told without it, an output is what it is."""
+        places = self.places()
+        try:
+            return any(
+                next(places_in(text, places), None)
+                for name, file in self._files_of(path).items()
+                for text in texts(name, file.read_bytes())
+            )
+        except (Unreadable, OSError):
+            return False  # the check and the scan tell
+
+    def outputs(self) -> dict[str, Path]:
+        """Place of every file of every shareable output, by its name in the archive."""
+        shared = (self._files_of(path) for path in self.records if self.why_not(path) is None)
+        return {name: file for files in shared for name, file in files.items()}
+
+    def _files_of(self, path: str) -> dict[str, Path]:
+        place, new = self.graph.here(path), self.names.of(path)
+        if not place.is_dir():
+            return {new: place} if place.is_file() else {}
+        files = sorted(p for p in place.rglob("*") if p.is_file() and p.name != SNAKEMAKES_OWN)
+        return {f"{new}/{file.relative_to(place).as_posix()}": file for file in files}
+
+    def sources(self) -> list[Source]:
+        """The restricted tables, past which all that is shared is held."""
+        found = []
+        for path, record in self.records.items():
+            place = self.graph.here(path)
+            if (
+                record["output"]["sharing"] == "restricted"
+                and place.suffix in (".parquet", ".arrow")
+                and place.is_file()
+            ):
+                labels, notes = set(record["stand_ins"]), record["rule"] in NOTES_BY_CLINICIANS
+                real = "synthetic cohort" not in labels and not (notes and "synthetic notes" in labels)
+                found.append(Source(self.names.of(path), place, real, notes))
+        return found
+
+    def secrets(self) -> dict[str, str]:
+        """Values of the environment that must not be told: the keys that records name, and what is called like one."""
+        named = {value for record in self.records.values() for value in _values(record["settings"], "api_key_variable")}
+        kept = named | {name for name in os.environ if NAME_OF_SECRET.search(name)}
+        return {
+            name: value for name in sorted(kept) if len(value := os.environ.get(name, "").strip()) >= SHORTEST_SECRET
+        }
+
+    def places(self) -> dict[str, str]:
+        """Folders of this machine that must not be told."""
+        own = {"the home folder": str(Path.home()), "the checkout": self.checkout.root.absolute().as_posix()}
+        own |= {"the results": self.tree_recorded} if self.tree_recorded.startswith("/") else {}
+        return {name: folder for name, folder in (own | self.names.outside()).items() if folder != "/"}
+
+    def beside(self) -> tuple[int, int]:
+        """Number and bytes of logs, run times, journals, checkpoints and the report."""
+        files = [
+            p for p in self.tree.rglob("*") if p.is_file() and p.parent.name != FOLDER and p.name != SNAKEMAKES_OWN
+        ]
+        kept = [p.stat().st_size for p in files if BESIDE.search(p.relative_to(self.tree).as_posix())]
+        return len(kept), sum(kept)
+
+
+def release(tree: Path, root: Path, folder: Path, leave_out: Iterable[Path] = ()) -> Released:
+    """Write the archive of a results tree into a folder.
+
+    UserError lists everything that stands against it: changes that are not committed, results that are not as their
+    records say, restricted content in what would be shared. Nothing is written then.
+    """
+    made = Release(tree, Checkout(root), leave_out)
+    problems = made.problems()
+    left_out, redacted, outputs = made.left_out(), made.redacted(), made.outputs()
+    told = {record_path(Path(path)).as_posix(): _as_json(record) for path, record in redacted.items()}
+    told[LEFT_OUT] = _as_csv(left_out)
+    told |= describe_crate(
+        Contents(
+            tree=f"results/{made.name}",
+            commit=made.checkout.commit,
+            records=redacted,
+            files={**{name: len(data) for name, (data, _) in made.code.items()}, LEFT_OUT: len(told[LEFT_OUT])},
+            citation=made.code["CITATION.cff"][0].decode(),
+            pins=made.code["envs/all.txt"][0].decode(),
+            left_out={row.path: row.why for row in left_out},
+        )
+    )
+    shared = [Shared(name, lambda data=data: data, tracked=True) for name, (data, _) in made.code.items()]
+    shared += [Shared(name, place.read_bytes) for name, place in outputs.items()]
+    shared += [Shared(name, lambda data=data: data) for name, data in told.items()]
+    scanned = Scan(shared, made.sources(), made.secrets(), made.places()).run()
+    problems += [f"restricted content: {finding}" for finding in scanned.findings]
+    twice = [name for name, number in Counter([*made.code, *outputs, *told]).items() if number > 1]
+    problems += [f"two files would be {name} in the archive" for name in twice]
+    if problems:
+        remedy = (
+            "commit or remove what is not committed, make anew what is not as recorded, repair the rule behind "
+            "restricted content or leave the output out (--leave-out PATH)"
+        )
+        lines = "\n".join(f"  - {line}" for line in problems)
+        raise UserError(f"{tree} can not be released; {remedy}:\n{lines}")
+    out = Out(folder / f"{made.name}-{made.checkout.commit[:12]}.zip")
+    out.prepare()
+    try:
+        hashes = _write(out.path, made.code, outputs, told)
+        _compare(redacted, {path for path in made.records if made.why_not(path) is None}, made.names, hashes)
+        out.commit()
+    finally:
+        out.discard()
+    with out.final.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    states = [r["git"] for r in made.records.values()]
+    return Released(
+        archive=out.final,
+        bytes=out.final.stat().st_size,
+        sha256=sha256,
+        files=len(hashes),
+        left_out=left_out,
+        beside=made.beside(),
+        scanned=scanned,
+        of_other_states=sum(1 for s in states if not s or s["dirty"] or s["commit"] != made.checkout.commit),
+    )
+
+
+def _values(value: Any, key: str) -> Iterator[str]:
+    """All texts under a key, anywhere in a JSON value."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if name == key and isinstance(part, str):
+                yield part
+            yield from _values(part, key)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _values(part, key)
+
+
+def _as_json(record: Record) -> bytes:
+    return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _as_csv(rows: list[Missing]) -> bytes:
+    text = io.StringIO(newline="")
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(("path", "bytes", "sha256", "why"))
+    lines.writerows((row.path, row.bytes, row.sha256, row.why) for row in rows)
+    return text.getvalue().encode()
+
+
+def _write(
+    path: Path, code: dict[str, tuple[bytes, int]], outputs: dict[str, Path], told: dict[str, bytes]
+) -> dict[str, str]:
+    """The archive, the same bytes for the same content; returns the hash of every file as it was packed."""
+    hashes = {}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in progress(sorted([*code, *outputs, *told]), "files packed"):
+            entry = zipfile.ZipInfo(name, EARLIEST)
+            entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3
+            content, entry.external_attr = code[name] if name in code else (told.get(name), 0o100644 << 16)
+            total = hashlib.sha256()
+            with (
+                packed.open(entry, "w", force_zip64=True) as target,
+                io.BytesIO(content) if content is not None else outputs[name].open("rb") as source,
+            ):
+                while piece := source.read(1 << 20):
+                    total.update(piece)
+                    target.write(piece)
+            hashes[name] = total.hexdigest()
+    return hashes
+
+
+def _compare(records: dict[str, Record], shared: set[str], names: Names, hashes: dict[str, str]) -> None:
+    """UserError where an output changed after it was checked and before it was packed."""
+    for path in (names.of(old) for old in shared):
+        told = records[path]["output"]
+        if "files" in told:
+            listing = {name.removeprefix(f"{path}/"): h for name, h in hashes.items() if name.startswith(f"{path}/")}
+            found = hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
+        else:
+            found = hashes[path]
+        if found != told["sha256"]:
+            raise UserError(
+                f"{path} changed while it was being released; let no workflow run beside, and release again"
+            )

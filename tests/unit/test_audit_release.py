@@ -1,0 +1,282 @@
+"""A release of a tiny tree in a repository of its own: what is in, what forbids it, and how it is restored."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from runs import CONTEXTS, ROOT, VALIDATOR
+from tiny_tree import made, make, write
+
+from clinragen.kernel.digest import code_digest
+
+CODE = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "README.md", ".gitignore", "envs/all.txt")
+NOTE = "The patient was found down by her neighbour and was brought to the emergency department at night"
+
+
+def git(*words: str) -> None:
+    author = ("-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *author, *words], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory) -> Path:
+    """A repository of the code, with results/x: raw files far away -> stays, notes, export -> a table and a folder."""
+    folder, far = tmp_path_factory.mktemp("release") / "repository", tmp_path_factory.mktemp("far") / "jane"
+    before = Path.cwd()
+    shutil.copytree(ROOT / "scripts", folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in CODE:
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    os.chdir(folder)
+    try:
+        write("resources/names.csv", "phenotype\nShock\n")
+        for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "code")):
+            git(*command)
+        raw = [write(f"{far}/mimic3/ADMISSIONS.csv", "a\n"), write(f"{far}/mimic4/hosp/admissions.csv", "b\n")]
+        text = {"stay_id": [200001], "subject_id": [10001], "text": [NOTE]}
+        Path("results/x/mimic3/export").mkdir(parents=True)
+        pq.write_table(pa.table(text), "results/x/mimic3/notes.parquet")
+        facts = {"settings": {"raw": f"{far}/mimic3", "api_key_variable": "LLM_KEY"}, "stand_ins": ["synthetic cohort"]}
+        made("results/x/mimic3/notes.parquet", "extract_toy", [str(raw[0])], **facts)
+        for name in ("10001_episode1.csv", "10002_episode1.csv"):
+            write(f"results/x/mimic3/export/{name}", "Hours\n1\n")
+        made("results/x/mimic3/export", "export_toy", ["results/x/mimic3/notes.parquet"])
+        make("results/x/mimic4/stays.csv", "stays_toy", [str(raw[1])], "stay\n1\n")
+        write("results/x/model/config.json", "{}")
+        write("results/x/model/.snakemake_timestamp")
+        made("results/x/model", "model_toy", ["resources/names.csv"], sharing="shareable")
+        inputs = ["results/x/mimic3/export", "results/x/mimic4/stays.csv", "results/x/model"]
+        digest = code_digest("evaluate_table")
+        make("results/x/tables/table1.csv", "evaluate_table", inputs, "metric,value\nf1,0.5\n", sharing="shareable",
+             code_digest=digest, stand_ins=["synthetic cohort"], seed=1)  # fmt: skip
+        write("results/x/logs/evaluate_table/all.log", NOTE)
+        write("results/x/journal/answers.jsonl", NOTE)
+        write("results/x/report.html", NOTE)
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def repository(template, tmp_path, monkeypatch) -> Path:
+    """A copy of the repository, which a test may spoil."""
+    shutil.copytree(template, tmp_path / "r")
+    monkeypatch.chdir(tmp_path / "r")
+    return tmp_path / "r"
+
+
+def release(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/release.py", "results/x", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+
+
+def archive() -> Path:
+    (found,) = Path("results/releases").iterdir()
+    return found
+
+
+def refusals(run: subprocess.CompletedProcess[str]) -> str:
+    assert run.returncode == 2 and "Traceback" not in run.stderr, run.stderr
+    assert not list(Path("results").glob("releases/*"))
+    return run.stderr
+
+
+def restored(folder: Path) -> Path:
+    with zipfile.ZipFile(archive()) as packed:
+        packed.extractall(folder)
+    return folder
+
+
+def verify(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/trace.py", "results/x", "--verify"]
+    surroundings = {"PATH": "/nonexistent"}  # so that no git is there
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=surroundings)
+
+
+def test_code_shareable_outputs_and_all_records_are_in_and_nothing_else(repository):
+    run = release()
+    assert run.returncode == 0, run.stderr
+    with zipfile.ZipFile(archive()) as packed:
+        names = packed.namelist()
+        assert names == sorted(names)
+        listed = list(csv.DictReader(packed.read("left_out.csv").decode().splitlines()))
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True).stdout.split()
+    own = {"left_out.csv", "ro-crate-metadata.json", "ro-crate-preview.html"}
+    assert set(names) - set(tracked) - own == {
+        "results/x/tables/table1.csv",
+        "results/x/model/config.json",
+        "results/x/.records/model.json",
+        "results/x/tables/.records/table1.csv.json",
+        "results/x/mimic3/.records/notes.parquet.json",
+        "results/x/mimic3/.records/export.json",
+        "results/x/mimic4/.records/stays.csv.json",
+    }
+    assert {row["path"]: row["why"].split(":")[0] for row in listed} == {
+        "results/x/mimic3/notes.parquet": "restricted",
+        "results/x/mimic3/export": "restricted",
+        "results/x/mimic4/stays.csv": "restricted",
+        "raw/mimic3/ADMISSIONS.csv": "raw file",
+        "raw/mimic4/hosp/admissions.csv": "raw file",
+    }
+    assert all(len(row["sha256"]) == 64 and int(row["bytes"]) > 0 for row in listed)
+    assert "left out: 2 (raw file), 4 bytes" in run.stdout
+    assert "left out: 3 (logs" in run.stdout and "sha256" in run.stdout.splitlines()[-1]
+
+
+def test_nothing_tells_of_patients_or_of_the_machine(repository, template):
+    assert release().returncode == 0
+    with zipfile.ZipFile(archive()) as packed:
+        content = b"\n".join(name.encode() + packed.read(name) for name in packed.namelist() if "scripts/" not in name)
+        record = json.loads(packed.read("results/x/mimic3/.records/export.json"))
+        notes = json.loads(packed.read("results/x/mimic3/.records/notes.parquet.json"))
+        table = json.loads(packed.read("results/x/tables/.records/table1.csv.json"))
+    for told in ("10001", "10002", "neighbour", "jane", str(repository), str(template), str(Path.home()) + "/"):
+        assert told.encode() not in content, told
+    assert record["output"]["files"] == 2
+    assert table["inputs"][0]["files"] == 2
+    assert list(table["inputs"][2]["files"]) == ["config.json"]
+    assert notes["inputs"][0]["path"] == "raw/mimic3/ADMISSIONS.csv"
+    assert notes["settings"]["raw"] == "raw/mimic3" and "raw/mimic3/ADMISSIONS.csv" in notes["command"]
+
+
+def test_the_same_content_makes_the_same_bytes(repository):
+    assert release("--to", "results/releases/a").returncode == 0
+    for path in Path("results/x").rglob("*"):
+        os.utime(path)
+    assert release("--to", "results/releases/b").returncode == 0
+    first, second = (next(Path("results/releases", name).iterdir()).read_bytes() for name in "ab")
+    assert first == second
+
+
+def test_a_restored_release_verifies_without_git_until_something_is_edited(repository, tmp_path):
+    assert release().returncode == 0
+    folder = restored(tmp_path / "elsewhere")
+    run = verify(folder)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "5 outputs" in run.stdout and "3 outputs left out" in run.stdout and "no problems" in run.stdout
+    # Whoever has the raw files puts them where the list says.
+    write(f"{folder}/raw/mimic3/ADMISSIONS.csv", "a\n")
+    assert verify(folder).returncode == 0
+    write(f"{folder}/raw/mimic3/ADMISSIONS.csv", "other\n")
+    assert "stale: results/x/mimic3/notes.parquet" in verify(folder).stdout
+    (folder / "raw/mimic3/ADMISSIONS.csv").unlink()
+    write(f"{folder}/results/x/tables/table1.csv", "metric,value\nf1,0.9\n")
+    run = verify(folder)
+    assert run.returncode == 1 and "edited: results/x/tables/table1.csv" in run.stdout
+
+
+def test_all_that_stands_against_a_release_is_told_at_once(repository):
+    with Path("scripts/clinragen/evaluate/tables.py").open("a") as file:
+        file.write("\nNEW = 1\n")
+    write("notes.txt", "new")
+    write("results/x/model/config.json", '{"edited": 1}')
+    make("results/x/leak.csv", "leak_toy", ["results/x/mimic3/notes.parquet"], f'a\n"{NOTE}"\n', sharing="shareable")
+    told = refusals(release())
+    assert "not committed:  M scripts/clinragen/evaluate/tables.py" in told
+    assert "not committed: ?? notes.txt" in told
+    assert "edited: results/x/model" in told
+    assert "stale: results/x/tables/table1.csv: made by other code of evaluate_table" in told
+    assert "results/x/leak.csv: text, " in told and "neighbour" not in told
+
+
+def test_other_commits_are_fine_as_long_as_the_code_is_the_same(repository):
+    write("resources/new.csv", "a\n")
+    git("add", "-A")
+    git("commit", "-qm", "new")
+    run = release()
+    assert run.returncode == 0 and "of the same code" in run.stdout
+    write("scripts/evaluate_table.py", Path("scripts/evaluate_table.py").read_text() + "\nNEW = 1\n")
+    git("commit", "-qam", "other code")
+    shutil.rmtree("results/releases")
+    assert "stale: results/x/tables/table1.csv" in refusals(release())
+
+
+def test_a_key_that_records_name_and_an_identifier_in_a_record_are_found(repository):
+    place = Path("results/x/tables/.records/table1.csv.json")
+    record = json.loads(place.read_text())
+    record["settings"]["note"] = "key is correct horse battery"
+    record["command"] += ["--only", "subject_id=10001"]
+    place.write_text(json.dumps(record))
+    told = refusals(release(LLM_KEY="correct horse battery"))
+    assert "results/x/tables/.records/table1.csv.json: value of LLM_KEY" in told
+    assert "results/x/tables/.records/table1.csv.json: identifier" in told
+    assert "horse" not in told and "10001" not in told
+
+
+def test_a_shareable_output_can_be_left_out(repository):
+    make("results/x/leak.csv", "leak_toy", ["results/x/mimic3/notes.parquet"], f'a\n"{NOTE}"\n', sharing="shareable")
+    refusals(release())
+    run = release("--leave-out", "results/x/leak.csv")
+    assert run.returncode == 0 and "left out: 1 (left out on request)" in run.stdout
+    with zipfile.ZipFile(archive()) as packed:
+        assert "results/x/leak.csv" not in packed.namelist()
+        assert "results/x/leak.csv" in packed.read("left_out.csv").decode()
+    shutil.rmtree("results/releases")
+    assert "--leave-out takes outputs" in refusals(release("--leave-out", "results/x/nothing.csv"))
+
+
+def test_an_output_that_tells_a_folder_of_the_machine_stays_behind(repository, tmp_path):
+    far = json.loads(Path("results/x/mimic3/.records/notes.parquet.json").read_text())["settings"]["raw"]
+    make(
+        "results/x/lineage.csv",
+        "lineage_toy",
+        ["results/x/model"],
+        f"command\n--raw {far}/x.csv\n",
+        sharing="shareable",
+    )
+    run = release()
+    assert run.returncode == 0 and "left out: 1 (tells folders of the machine where it was made)" in run.stdout
+    folder = restored(tmp_path / "elsewhere")
+    assert not (folder / "results/x/lineage.csv").exists() and verify(folder).returncode == 0
+
+
+def test_what_is_gone_is_told(repository):
+    Path("results/x/tables/table1.csv").unlink()
+    assert "gone: results/x/tables/table1.csv" in refusals(release())
+
+
+def test_outputs_beside_the_tree_are_told_of_but_not_included(repository, tmp_path):
+    write("resources/pinned.txt", "pinned")
+    git("add", "-A")
+    git("commit", "-qm", "pinned")
+    make("data/demo/PATIENTS.csv", "download_toy", ["resources/pinned.txt"], "x\n", sharing="shareable")
+    make("results/x/count.csv", "count_toy", ["data/demo/PATIENTS.csv"], "n\n1\n", sharing="shareable")
+    Path(".git/info/exclude").write_text("/data/\n")
+    assert release().returncode == 0
+    folder = restored(tmp_path / "elsewhere")
+    assert (folder / "data/demo/.records/PATIENTS.csv.json").is_file()
+    assert not (folder / "data/demo/PATIENTS.csv").exists()
+    assert verify(folder).returncode == 0, verify(folder).stdout
+
+
+def test_what_is_no_results_tree_or_no_repository_is_told(repository):
+    command = [sys.executable, "scripts/release.py", "resources"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 2 and "holds no records" in run.stderr
+    shutil.rmtree(".git")
+    assert "is no git repository" in refusals(release(GIT_CEILING_DIRECTORIES=str(repository.parent)))
+
+
+@pytest.mark.skipif(not VALIDATOR.is_file(), reason="the validator is not installed: make .venv-validator/.installed")
+@pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not beside the checkout")
+def test_the_crate_is_valid_and_a_broken_one_is_not(repository, tmp_path):
+    assert release().returncode == 0
+    folder = restored(tmp_path / "elsewhere")
+    command = [VALIDATOR, ROOT / "tests/validate_crate.py", folder, CONTEXTS]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, ""), run.stdout + run.stderr
+    metadata = folder / "ro-crate-metadata.json"
+    crate = json.loads(metadata.read_text())
+    (organised,) = (one for one in crate["@graph"] if one["@type"] == "OrganizeAction")
+    del organised["instrument"]
+    metadata.write_text(json.dumps(crate))
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1 and "workflow engine" in run.stdout

@@ -1,0 +1,342 @@
+"""Evidence planted into files to share: texts, identifiers, secrets and places are found, and nothing else is."""
+
+import base64
+import gzip
+import html
+import json
+import struct
+import zlib
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clinragen.audit.scan import SPAN, Scan, Shared, Source, Spans
+
+NOTE = (
+    "Name: ___ The patient was found down by her neighbour, Temp <100 & BP 90/60 on arrival.\n"
+    "She received two litres of saline\nand felt dizzy whenever she stood; her daughter arrived from out of town."
+)
+SENTENCE = "SHE received   two\nlitres of saline, and felt dizzy"
+NINE, SEVEN = SENTENCE, "two litres of saline and felt dizzy"
+SUBJECT, SHORT, HADM, STAY = 10000032, 10011, 154321, 200001
+
+
+@pytest.fixture
+def sources(tmp_path) -> list[Source]:
+    notes = {"stay_id": [STAY], "note_id": ["10000032-DS-21"], "text": [NOTE]}
+    pq.write_table(pa.table(notes), tmp_path / "notes.parquet")
+    ids = {"subject_id": [SUBJECT, SHORT], "hadm_id": [HADM, None], "los_hours": [1.5, 2.5]}
+    pq.write_table(pa.table(ids), tmp_path / "stays.parquet")
+    return [
+        Source("notes", tmp_path / "notes.parquet", real=True, notes=True),
+        Source("stays", tmp_path / "stays.parquet"),
+    ]
+
+
+def scan(sources, files: dict[str, bytes | str], tracked: dict[str, str] | None = None, **known):
+    shared = [Shared(name, lambda data=data: _bytes(data)) for name, data in files.items()]
+    shared += [Shared(name, lambda data=data: _bytes(data), tracked=True) for name, data in (tracked or {}).items()]
+    return Scan(shared, sources, **known).run()
+
+
+def _bytes(data: bytes | str) -> bytes:
+    return data if isinstance(data, bytes) else data.encode()
+
+
+def kinds(sources, name: str, data: bytes | str, **known) -> set[str]:
+    found = scan(sources, {name: data}, **known).findings
+    told = " ".join(map(str, found))
+    # What was found is never told again.
+    for secret in ("saline", str(SUBJECT), str(HADM), str(STAY), str(SHORT), *known.get("secrets", {}).values()):
+        assert secret not in told
+    return {one.kind for one in found}
+
+
+# Ways of writing a text into a file
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), *chunks]
+    parts += [(b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")]
+    made = (struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(made)
+
+
+def parquet(**columns: list) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def arrow(**columns: list) -> bytes:
+    sink, table = pa.BufferOutputStream(), pa.table(columns)
+    with pa.ipc.new_file(sink, table.schema) as file:
+        file.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def described(text: str) -> bytes:
+    table, sink = pa.table({"a": [1]}), pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata({"about": text}), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def picture(text: str) -> bytes:
+    return png((b"tEXt", b"Comment\0" + text.encode("latin-1")))
+
+
+def coded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+WAYS = {
+    "cell of a table": ("a.csv", lambda t: f'n,remark\n1,"{t}"\n'),
+    "words of a table": ("a.csv", lambda t: "n,word\n" + "".join(f"a,{w}\n" for w in t.split())),
+    "packed table": ("a.csv.gz", lambda t: gzip.compress(f'n,remark\n1,"{t}"\n'.encode())),
+    "entities": ("a.html", lambda t: "<p>" + "".join(f"&#{ord(c)};" for c in t) + "</p>"),
+    "tags between": ("a.html", lambda t: "<p>" + "<br/><b class='x'>".join(html.escape(w) for w in t.split()) + "</p>"),
+    "tags within": ("a.html", lambda t: f"<p title='{t}'>x</p>"),
+    "quoted page": ("a.html", lambda t: html.escape(html.escape("&".join(t.split())))),
+    "script of a page": ("a.html", lambda t: f"<script>var a = {json.dumps([t])};</script>"),
+    "picture in a page": ("a.html", lambda t: f'<img src="data:image/png;base64,{coded(picture(t))}">'),
+    "text in an address": ("a.svg", lambda t: f"<a href='data:text/plain,{t.replace(' ', '%20')}'/>"),
+    "json": ("a.json", lambda t: json.dumps({"a": {"b": [t]}})),
+    "escaped json": ("a.json", lambda t: json.dumps({"a": t.replace(" ", "\u2003")})),
+    "lines of json": ("a.jsonl", lambda t: '{"a": 1}\n' + json.dumps({"b": t}) + "\n"),
+    "text of a picture": ("a.png", picture),
+    "packed text of a picture": ("a.png", lambda t: png((b"zTXt", b"Comment\0\0" + zlib.compress(t.encode())))),
+    "international text": ("a.png", lambda t: png((b"iTXt", b"C\0\1\0\0\0" + zlib.compress(t.encode())))),
+    "other chunk of a picture": ("a.png", lambda t: png((b"eXIf", b"\0\1" + t.encode()))),
+    "after a picture": ("a.png", lambda t: png() + t.encode()),
+    "parquet": ("a.parquet", lambda t: parquet(a=["x", t])),
+    "list in parquet": ("a.parquet", lambda t: parquet(a=[["x"], [t, "y"]])),
+    "about a parquet": ("a.parquet", described),
+    "arrow": ("a.arrow", lambda t: arrow(a=[t])),
+    "markdown": ("a.md", lambda t: "* " + " **".join(t.split())),
+    "two bytes a letter": ("a.txt", lambda t: t.encode("utf-16")),
+    "weights": ("a.safetensors", lambda t: b"\xff\x00\x01" + " ".join(t.split()).encode() + b"\xfe\x00"),
+    "a key": ("a.json", lambda t: json.dumps({t: 1})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nine_words_of_a_note_are_found_however_they_are_written_down(sources, way):
+    name, write = WAYS[way]
+    assert kinds(sources, name, write(NINE)) == {"text"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_seven_words_of_a_note_are_none(sources, way):
+    name, write = WAYS[way]
+    assert kinds(sources, name, write(SEVEN)) == set()
+
+
+words = st.lists(st.sampled_from([f"w{letter}x" for letter in "abcdefghijklmnopqrstuvwxyz"]), min_size=12, max_size=12)
+between = st.sampled_from([" ", "\n", ", ", " - ", "\t\t", "; ", "__", " / ", "&nbsp;", " *"])
+
+
+@given(words, st.integers(1, 12), st.integers(0, 11), st.data())
+def test_a_span_is_found_from_eight_words_on(note, length, start, data):
+    part = note[start : start + length]
+    text = "".join(data.draw(st.sampled_from([w, w.upper(), w.title()])) + data.draw(between) for w in part)
+    spans = Spans()
+    spans.add(0, f"before {text} after")
+    assert bool(list(spans.hits(" ".join(note)))) == (len(part) >= SPAN)
+
+
+def test_the_place_of_a_span_is_its_line(sources):
+    (found,) = scan(sources, {"a.txt": f"one\ntwo\n\n{' '.join(NINE.split())}\nfour\n"}).findings
+    assert found.file == "a.txt" and found.place.endswith("line 4")
+
+
+def test_all_texts_of_a_table_are_compared_batch_by_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr("clinragen.audit.scan.TEXTS", 10)
+    texts = [f"filler {n}" for n in range(95)] + [NOTE] + ["x" * 20] * 9
+    pq.write_table(pa.table({"text": texts}), tmp_path / "n.parquet")
+    assert kinds([Source("n", tmp_path / "n.parquet")], "a.txt", NINE) == {"text"}
+
+
+def test_texts_in_lists_dictionaries_and_arrow_files_are_compared(tmp_path):
+    column = pa.array([NOTE, "x"]).dictionary_encode()
+    with pa.ipc.new_file(str(tmp_path / "n.arrow"), pa.schema({"t": column.type})) as file:
+        file.write_table(pa.table({"t": column}))
+    pq.write_table(pa.table({"t": [["x"], [NOTE]]}), tmp_path / "n.parquet")
+    for name in ("n.arrow", "n.parquet"):
+        assert kinds([Source(name, tmp_path / name)], "a.txt", NINE) == {"text"}
+
+
+# Texts that git tracks
+
+
+def test_what_a_tracked_file_says_is_no_secret(sources):
+    phrase = " ".join(NINE.split())
+    assert scan(sources, {"a.txt": f"so {phrase} too"}, {"resources/a.yaml": f"- {phrase}"}).findings == []
+    assert scan(sources, {"a.txt": f"so {phrase} too"}, {"resources/a.yaml": "- other"}).findings != []
+
+
+def test_a_stock_phrase_in_a_tracked_file_is_told_and_a_note_in_one_is_refused(sources):
+    stock = scan(sources, {}, {"resources/a.yaml": NINE})
+    assert stock.findings == [] and "resources/a.yaml" in stock.remarks[0] and "saline" not in stock.remarks[0]
+    (found,) = scan(sources, {}, {"resources/a.yaml": NOTE}).findings
+    assert (found.file, found.kind) == ("resources/a.yaml", "text")
+
+
+def test_names_that_stand_below_each_other_are_not_taken_for_a_list_in_a_note(tmp_path):
+    names = ["Acute and unspecified renal failure", "Acute cerebrovascular disease", "Shock"]
+    pq.write_table(pa.table({"text": [" - ".join(names)]}), tmp_path / "n.parquet")
+    sources = [Source("n", tmp_path / "n.parquet")]
+    tracked = {"resources/phenotypes.csv": "".join(f"{name},{n}\n" for n, name in enumerate(names))}
+    for name, data in {
+        "a.csv": "".join(f'"{one}",,\n' for one in names),
+        "a.parquet": parquet(phenotype=names),
+        "a.json": json.dumps(names),
+        "a.html": "".join(f"<td>{one}</td>" for one in names),
+    }.items():
+        assert scan(sources, {name: data}, tracked).findings == []
+        assert scan(sources, {name: data}).findings != []
+    assert scan(sources, {"a.txt": " ".join(names)}, tracked).findings != []
+
+
+# Identifiers
+
+PLANTED = {
+    "long in json": ("a.json", json.dumps({"who": [1, SUBJECT]})),
+    "long in text": ("a.md", f"seen in {STAY}, then"),
+    "long as a float": ("a.csv", f"x,y\n1,{HADM}.0\n"),
+    "long in a sentence": ("a.txt", f"The last was {HADM}."),
+    "list in a cell": ("a.csv", f'x\n"[1,{HADM},2]"\n'),
+    "lettered": ("a.txt", "see 10000032-DS-21"),
+    "with a prefix": ("a.txt", f"files/p{SUBJECT}/x"),
+    "with zeros": ("a.txt", f"00{SUBJECT}"),
+    "in parquet": ("a.parquet", parquet(x=[1, STAY])),
+    "as text in parquet": ("a.parquet", parquet(x=[f"n{STAY}"])),
+    "key in json": ("a.json", json.dumps({str(SUBJECT): 1})),
+    "in a command": ("a.json", json.dumps({"command": ["--only", str(HADM)]})),
+    "in a page": ("a.html", f"<p>{STAY}</p>"),
+    "in an attribute": ("a.html", f"<p id='s{STAY}'>x</p>"),
+    "in a picture": ("a.png", picture(f"stay {STAY}")),
+    "many patients": ("a.csv", f"patients\n{SUBJECT}\n"),
+    "short with its name": ("a.txt", f"subject_id={SHORT}"),
+    "short in json": ("a.json", json.dumps({"subject_id": SHORT})),
+    "short in words": ("a.txt", f"as in patient {SHORT} of the cohort"),
+    "short in a list": ("a.txt", f"subject ids: [3, {SHORT}]"),
+    "short after a colon": ("a.yaml", f"patient: {SHORT}\n"),
+    "short file name": ("a.txt", f"{SHORT}_episode1_timeseries.csv"),
+    "short under patient": ("a.csv", f"patient,x\n{SHORT},1\n"),
+    "short under patient in a page": ("a.html", f"<table><tr><th>patient<th>x<tr><td>{SHORT}<td>1</table>"),
+    "own name": (f"results/{SHORT}_x.csv", "a\n"),
+}
+
+
+@pytest.mark.parametrize("way", PLANTED)
+def test_an_identifier_is_found(sources, way):
+    assert kinds(sources, *PLANTED[way]) == {"identifier"}
+
+
+@pytest.mark.parametrize("column", ["subject_id", "HADM_ID", "stay id", "note_id", "icustay_id", "mrn"])
+def test_a_column_of_identifiers_is_one_whatever_it_holds(sources, column):
+    for name, data in {
+        "a.csv": f"x,{column}\n1,7\n2,8\n",
+        "a.parquet": parquet(**{column: [7, 8]}),
+        "a.html": f"<table><thead><tr><th>{column}</th></tr></thead><tr><td>7</td></tr></table>",
+    }.items():
+        (found,) = scan(sources, {name: data}).findings
+        assert found.kind == "column of identifiers" and found.place == f"column {column}"
+
+
+HARMLESS = {
+    "size": ("a.json", json.dumps({"bytes": HADM, "rows": SUBJECT, "contentSize": str(HADM)})),
+    "count": ("a.csv", f"step,stays,admissions\na,{STAY},{HADM}\n"),
+    "count in a page": ("a.html", f"<table><tr><th>step<th>stays<tr><td>a<td>{HADM}</table>"),
+    "job": ("a.json", json.dumps({"hardware": {"slurm": {"SLURM_JOB_ID": str(HADM)}}})),
+    "memory": ("a.json", json.dumps({"command": ["--memory-limit-mb", str(HADM)], "d": f"--memory-limit-mb {HADM}"})),
+    "property": ("a.json", json.dumps({"propertyID": "peak_memory_mb", "value": str(HADM)})),
+    "hash": ("a.csv", f"sha256\n{'a' * 20}{HADM}{'b' * 20}\n"),
+    "decimal": ("a.csv", f"x\n0.{HADM}\n1.{SUBJECT}\n{HADM}.25\n"),
+    "longer number": ("a.txt", f"1{SUBJECT}1"),
+    "short count": ("a.csv", f"stays,x\n{SHORT},{SHORT}\n"),
+    "short in text": ("a.txt", f"{SHORT} patients, {SHORT} stays; after stay 24 h"),
+    "document": ("results/x/knowledge/pubmed.parquet", parquet(identifier=[str(SUBJECT)])),
+    "vocabulary": ("tokenizer.json", json.dumps({"model": {"vocab": {"patient": SHORT, "subject_id": SHORT}}})),
+    "pixels": ("a.html", f'<img src="data:image/png;base64,{coded(png())}">'),
+}
+
+
+@pytest.mark.parametrize("way", HARMLESS)
+def test_a_number_that_is_no_identifier_is_none(sources, way):
+    assert kinds(sources, *HARMLESS[way]) == set()
+
+
+def test_the_numbers_of_documents_are_public_in_their_files_only(sources):
+    assert kinds(sources, "results/x/mimic3/evaluate/scores.csv", f"identifier\n{SUBJECT}\n") == {"identifier"}
+
+
+def test_a_long_identifier_of_a_real_cohort_in_a_tracked_file_is_told(tmp_path):
+    pq.write_table(pa.table({"subject_id": [SUBJECT, HADM]}), tmp_path / "s.parquet")
+    tracked = {"scripts/x.py": f"START = {SUBJECT}\nITEM = {HADM}\n"}
+    real, made_up = (scan([Source("s", tmp_path / "s.parquet", real=real)], {}, tracked) for real in (True, False))
+    assert real.findings == made_up.findings == made_up.remarks == []
+    assert real.remarks == ["scripts/x.py: 1 numbers are identifiers of the cohort too: by chance?"]
+
+
+# Secrets and places
+
+SECRETS = {
+    "value of MY_KEY": "log: correct-horse/battery staple",
+    "key": "used sk-abcdefghijklmnop1234 once",
+    "private key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx",
+    "password in an address": "see https://me:hunter2@llm.example/v1",
+    "bearer token": '{"Authorization": "Bearer abcdefgh12345"}',
+    "mail address": "ask jane.doe@hospital.example",
+    "path of the home folder": "read /home/jane/mimic/x.csv",
+}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("name", ["a.txt", "a.json", "results/.records/a.csv.json"])
+def test_a_secret_is_found(sources, kind, name):
+    text = SECRETS[kind] if name == "a.txt" else json.dumps({"command": ["x", SECRETS[kind]]})
+    known = {"secrets": {"MY_KEY": "correct-horse/battery staple"}, "places": {"the home folder": "/home/jane"}}
+    assert kind in kinds(sources, name, text, **known)
+
+
+def test_keys_of_other_services(sources):
+    for key in ("hf_" + "a" * 30, "AKIA" + "A1B2C3D4E5F6G7H8", "ghp_" + "a" * 36):
+        assert kinds(sources, "a.md", f"x {key} y") == {"key"}
+
+
+def test_made_up_keys_of_tests_and_addresses_of_tracked_files_are_none(sources):
+    tracked = {"tests/x.py": "KEY = 'sk-abcdefghijklmnop1234'", "CITATION.cff": "email: us@example.org"}
+    assert scan(sources, {"a.md": "us@example.org"}, tracked).findings == []
+    (found,) = scan(sources, {}, {"scripts/x.py": tracked["tests/x.py"]}).findings
+    assert found.kind == "key"
+    known = {"secrets": {"K": "sk-abcdefghijklmnop1234"}}
+    assert [f.kind for f in scan(sources, {}, {"tests/x.py": tracked["tests/x.py"]}, **known).findings] == [
+        "value of K"
+    ]
+
+
+def test_a_folder_whose_name_begins_alike_is_another(sources):
+    assert kinds(sources, "a.txt", "/home/janet/x and /mnt/home/jane2", places={"home": "/home/jane"}) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("a.bin", b"\0\xfa\xff"), ("a.gz", b"\x1f\x8b123"), ("a.parquet", b"PAR1nonsense"), ("a.zip", b"PK\x03\x04\xff")],
+)  # fmt: skip
+def test_what_can_not_be_looked_into_does_not_go_out(sources, name, data):
+    assert kinds(sources, name, data) == {"can not be scanned"}
+
+
+def test_what_is_clean_passes(sources):
+    files = {
+        "a.csv": "metric,value\nmicro_f1,0.25\n",
+        "b.png": png(),
+        "c.html": "<p>All is well &amp; clean</p>",
+        "d.txt": "",
+    }
+    found = scan(sources, files, {"README.md": "# Read me"})
+    assert found.findings == [] and found.remarks == [] and found.texts == 1 and found.identifiers == 5
