@@ -6,6 +6,8 @@
 #        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
 #        <results>/backbones/{backbone}               tiny language model in place of Flan-T5
 #        the folder datasets.mimic3.raw               the open demo itself, where it is not there yet
+#
+# They take seconds, and one needs the network: all run where Snakemake runs.
 
 
 rule demo_backbone:
@@ -27,6 +29,7 @@ rule demo_backbone:
         "<benchmarks>/demo_backbone/{backbone}.jsonl"
     wildcard_constraints:
         backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source == "tiny"),
+    localrule: True
     conda:
         "../envs/demo.yaml"
     threads: 1
@@ -61,6 +64,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synt
             "<logs>/demo_mimic3/mimic3.log",
         benchmark:
             "<benchmarks>/demo_mimic3/mimic3.jsonl"
+        localrule: True
         conda:
             "../envs/demo.yaml"
         threads: 1
@@ -103,6 +107,7 @@ if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synt
             "<logs>/demo_mimic4/mimic4.log",
         benchmark:
             "<benchmarks>/demo_mimic4/mimic4.jsonl"
+        localrule: True
         conda:
             "../envs/demo.yaml"
         threads: 1
@@ -146,6 +151,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes
             "<benchmarks>/demo_notes/{dataset}.jsonl"
         wildcard_constraints:
             dataset="mimic3",
+        localrule: True
         conda:
             "../envs/demo.yaml"
         threads: 1
@@ -183,6 +189,7 @@ if open_demo_to_download():
             "<logs>/demo_download/mimic3.log",
         benchmark:
             "<benchmarks>/demo_download/mimic3.jsonl"
+        localrule: True
         conda:
             "../envs/demo.yaml"
         threads: 1

@@ -27,18 +27,27 @@ SMALL = {
 
 def snakemake(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Snakemake; standard error is part of the output, as a user sees it."""
-    command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        command,
+        [sys.executable, "-m", "snakemake", *map(str, arguments)],
         cwd=cwd,
-        env=os.environ | {"PATH": path} | environment,
+        env=_environment() | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=900,
         check=False,
     )
+
+
+def started(*arguments: str | Path, cwd: Path, output: Path) -> subprocess.Popen[bytes]:
+    """Start Snakemake and leave it running."""
+    command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+    with output.open("wb") as file:
+        return subprocess.Popen(command, cwd=cwd, env=_environment(), stdout=file, stderr=subprocess.STDOUT)
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def succeeded(run: subprocess.CompletedProcess[str]) -> str:

@@ -1,0 +1,152 @@
+"""What happens to jobs on a cluster, on a real one of one node; docs/cluster.md has the table."""
+
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from runs import SMALL, copy_of_checkout, jobs, overlay, records, snakemake, started, succeeded
+from slurm_cluster import GPUS, Cluster, cluster, slurm, unavailable, wait_for
+
+from clinragen.kernel.record import describe
+
+pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+
+# Seconds, on a machine that does much beside.
+WAIT = 400
+DEMO = ("--configfile", "config/demo.yaml", "small.yaml")
+SETTINGS = SMALL | {"datasets": {"mimic4": None}, "train": {"phase1": {"epochs": 30, "patience": 30}}}
+TRAIN = "results/small/mimic3/train"
+PHASE1 = {seed: f"{TRAIN}/flan-t5-small/diagnoses/seed{seed}/phase1" for seed in (1, 2)}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    """A running cluster."""
+    with cluster(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """A checkout with two finished trainings that nothing has happened to, made without the cluster."""
+    checkout = copy_of_checkout(tmp_path_factory.mktemp("undisturbed"))
+    overlay(checkout / "small.yaml", "results/small", **SETTINGS)
+    succeeded(snakemake(*DEMO, "--cores", "2", "--quiet", "all", "--", *PHASE1.values(), cwd=checkout))
+    return checkout
+
+
+@pytest.fixture
+def checkout(undisturbed, tmp_path) -> Path:
+    """The same checkout before the trainings."""
+    shutil.copytree(undisturbed, tmp_path / "checkout")
+    shutil.rmtree(tmp_path / "checkout" / TRAIN)
+    return tmp_path / "checkout"
+
+
+def running(checkout: Path, seed: int) -> str:
+    """Number of the running SLURM job of one training, once it has written a checkpoint or two."""
+    folder = checkout / Path(PHASE1[seed]).parent
+    wait_for(lambda: len(list(folder.rglob("checkpoint-*"))) > 1, WAIT)
+    (job,) = jobs_of(seed)
+    return job
+
+
+def jobs_of(seed: int) -> list[str]:
+    """Numbers of the running SLURM jobs of one training; their comments name the rule."""
+    lines = slurm("squeue", "-h", "-t", "RUNNING", "-o", "%i %k").splitlines()
+    name = f"rule_train_phase1_wildcards_mimic3_flan-t5-small_diagnoses_{seed}"
+    return [line.split()[0] for line in lines if line.endswith(f" {name}")]
+
+
+def restarts(job: str) -> int:
+    """How often SLURM itself has started the job again."""
+    return int(re.search(r"Restarts=(\d+)", slurm("scontrol", "show", "job", job))[1])
+
+
+def start_again(job: str) -> None:
+    """A job that SLURM starts again waits two minutes, which are cut short here."""
+    wait_for(lambda: slurm("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime", WAIT)
+    slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+
+def same_as_undisturbed(checkout: Path, undisturbed: Path, seed: int) -> bool:
+    """Whether a training is whole, as its record tells it, and has the bits of the undisturbed one."""
+    made, expected = (records(c / "results/small")[PHASE1[seed]]["output"] for c in (checkout, undisturbed))
+    assert "model.safetensors" in {Path(name).name for name in made["files"]}
+    assert describe(checkout / PHASE1[seed])["sha256"] == made["sha256"]
+    assert not list((checkout / TRAIN).rglob(".tmp-*"))
+    return made["files"] == expected["files"]
+
+
+def log_of(checkout: Path, seed: int) -> str:
+    log = f"results/small/logs/train_phase1/mimic3-flan-t5-small-diagnoses-seed{seed}.log"
+    return (checkout / log).read_text(encoding="utf-8")
+
+
+def submitted(output: str) -> list[str]:
+    return re.findall(r"has been submitted with SLURM jobid (\d+)", output)
+
+
+def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_from_their_checkpoints(
+    node, checkout, undisturbed
+):
+    output = checkout / "output.txt"
+    run = started("--profile", "slurm", *DEMO, "--", *PHASE1.values(), cwd=checkout, output=output)
+    cancelled, preempted = running(checkout, 1), running(checkout, 2)
+    slurm("scancel", cancelled)
+    wait_for(lambda: cancelled not in jobs_of(1), WAIT)
+    urgent = slurm("sbatch", "--parsable", "-p", "urgent", f"--gpus={len(GPUS)}", "-o", "/dev/null", "--wrap", "true")
+    start_again(preempted)
+    assert run.wait(WAIT) == 0, output.read_text()
+    assert restarts(preempted) == 1 and restarts(urgent) == 0
+    first, second, again = submitted(output.read_text())
+    assert {first, second} == {cancelled, preempted} and again not in (first, second)
+    for seed in PHASE1:
+        assert "resuming from" in log_of(checkout, seed)
+        assert same_as_undisturbed(checkout, undisturbed, seed)
+
+
+def test_snakemake_killed_and_started_again_while_its_job_runs_on(node, checkout, undisturbed):
+    arguments = ("--profile", "slurm", *DEMO, "--", PHASE1[1])
+    run = started(*arguments, cwd=checkout, output=checkout / "output.txt")
+    orphan = running(checkout, 1)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert "--unlock" in snakemake(*arguments, cwd=checkout).stdout
+    succeeded(snakemake(*arguments[:-2], "--unlock", cwd=checkout))
+    assert jobs_of(1) == [orphan]
+    (again,) = submitted(succeeded(snakemake(*arguments, cwd=checkout)))
+    assert again != orphan
+    wait_for(lambda: not jobs_of(1), WAIT)
+    assert same_as_undisturbed(checkout, undisturbed, 1)
+    assert "Nothing to be done" in succeeded(snakemake(*arguments, cwd=checkout))
+
+
+def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is_lost(
+    node: Cluster, checkout, undisturbed
+):
+    output = checkout / "output.txt"
+    run = started("--profile", "slurm", *DEMO, "--", PHASE1[1], cwd=checkout, output=output)
+    job = running(checkout, 1)
+    node.kill("slurmd")
+    node.start("slurmd")
+    node.wait_until_up()
+    assert jobs_of(1) == [job] and restarts(job) == 0
+    node.cut_power()
+    node.start("slurmd")
+    start_again(job)
+    assert run.wait(WAIT) == 0, output.read_text()
+    assert restarts(job) == 1 and submitted(output.read_text()) == [job]
+    assert "resuming from" in log_of(checkout, 1)
+    assert same_as_undisturbed(checkout, undisturbed, 1)
+
+
+@pytest.mark.parametrize("request_", [{"memory_mb": 10**8}, {"minutes": 10**7}])
+def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_rule_named(node, checkout, request_):
+    overlay(checkout / "small.yaml", "results/small", **SETTINGS | {"train": {"request": request_}})
+    run = snakemake("--profile", "slurm", *DEMO, "--", PHASE1[1], cwd=checkout)
+    assert run.returncode == 1
+    assert "Error in rule train_phase1:" in run.stdout and "SLURM sbatch failed" in run.stdout
+    assert submitted(run.stdout) == [] and jobs(run.stdout) == {"train_phase1": 1}
