@@ -1,41 +1,42 @@
-"""The literal `snakemake --profile slurm` on a real SLURM cluster of one node."""
+"""The literal `snakemake --profile slurm all` on a real SLURM cluster of one node."""
 
-import json
+from pathlib import Path
 
 import pytest
-from runs import SMALL, jobs, overlay, records, snakemake, succeeded
+import yaml
+from runs import ROOT, SMALL, copy_of_checkout, overlay, records, snakemake, succeeded
 from slurm_cluster import cluster, unavailable
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 
-
-@pytest.fixture(scope="module")
-def slurm(tmp_path_factory):
-    """A running cluster."""
-    with cluster(tmp_path_factory.mktemp("slurm")):
-        yield
+EXTRACT = {"extract_stays", "extract_diagnoses", "extract_events", "extract_notes"}
+GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict"}
 
 
-@pytest.mark.usefixtures("slurm")
-def test_jobs_run_on_the_cluster_those_with_a_gpu_on_its_partition(tmp_path):
-    results = tmp_path / "results"
-    tree = overlay(tmp_path / "small.yaml", results, **SMALL | {"datasets": {"mimic4": None}})
-    arguments = ("--profile", "slurm", "--configfile", "config/demo.yaml", tree)
-    target = results / "mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
-    quick = ("--slurm-init-seconds-before-status-checks", "2", "--slurm-logdir", tmp_path / "slurm-logs")
-    # What is made before training runs here: a cluster of two cores would take minutes for seconds of work.
-    local = ("--configfile", "config/demo.yaml", tree, "--cores", "2", "--quiet", "all")
-    before = [results / f"mimic3/benchmark/{f}.parquet" for f in ("samples", "labels", "courses")]
-    succeeded(snakemake(*local, "--", *before, results / "backbones/flan-t5-small"))
-    labels = results / "mimic3/benchmark/labels.parquet"
-    labels.unlink()
-    assert jobs(succeeded(snakemake(*arguments, "--dry-run", "--", target)))["train_phase1"] == 1
-    succeeded(snakemake(*arguments, *quick, "--", target))
-    found = records(results)
-    partitions = {
-        rule: found[str(path)]["hardware"].get("slurm", {}).get("SLURM_JOB_PARTITION")
-        for rule, path in (("benchmark_labels", labels), ("train_phase1", target))
-    }
-    assert partitions == {"benchmark_labels": "cpu", "train_phase1": "gpu"}
-    times = results / "benchmarks/train_phase1/mimic3-flan-t5-small-diagnoses-seed1.jsonl"
-    assert json.loads(times.read_text(encoding="utf-8").splitlines()[-1])["s"] > 0
+def test_from_raw_files_to_tables_each_job_where_it_belongs(tmp_path):
+    checkout = copy_of_checkout(tmp_path / "checkout")
+    # One dataset, one model: the path to the tables is as long as with all of them.
+    models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
+    del models["clinragen"]
+    overlay(checkout / "small.yaml", "results/small", **SMALL | {"datasets": {"mimic4": None}, "models": models})
+    command = ("--profile", "slurm", "all", "--configfile", "config/demo.yaml", "small.yaml")
+    with cluster(tmp_path):
+        succeeded(snakemake(*command, cwd=checkout))
+        assert "Nothing to be done" in succeeded(snakemake(*command, cwd=checkout))
+    found = records(checkout / "results/small")
+    assert {"results/small/tables/table1.csv", "results/small/tables/table2.csv"} <= set(found)
+    jobs = {rule: slurm_job(found, rule) for rule in {r["rule"] for r in found.values()}}
+    benchmark = {rule for rule in jobs if rule.startswith("benchmark_")}
+    assert {rule: job["SLURM_JOB_PARTITION"] for rule, job in jobs.items() if job} == (
+        dict.fromkeys(GPU, "gpu") | dict.fromkeys(EXTRACT | benchmark, "cpu")
+    )
+    assert len(benchmark) == 8 and len({jobs[rule]["SLURM_JOB_ID"] for rule in benchmark}) == 1
+    assert len({job["SLURM_JOB_ID"] for job in jobs.values() if job}) == len(GPU) + len(EXTRACT) + 1
+    times = {path.parent.name for path in Path(checkout, "results/small/benchmarks").rglob("*.jsonl")}
+    assert times == set(jobs)
+
+
+def slurm_job(found: dict[str, dict], rule: str) -> dict[str, str]:
+    """Number and partition of the SLURM job of a rule; empty where it ran without."""
+    (job,) = {tuple(r["hardware"].get("slurm", {}).items()) for r in found.values() if r["rule"] == rule}
+    return dict(job)

@@ -1,0 +1,62 @@
+"""The cluster profile: which job goes where, and that docs/cluster.md tells all of it."""
+
+import re
+
+import pytest
+import yaml
+from runs import ROOT
+from test_rules import rules_of
+
+NEED_A_SERVICE = {
+    *("demo_download", "knowledge_pubmed", "knowledge_wikipedia", "knowledge_terms"),
+    *("rationale_notes", "rationale_labs", "train_backbone"),
+}
+
+
+@pytest.fixture(scope="module")
+def profile() -> dict:
+    return yaml.safe_load((ROOT / "slurm/config.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def rules() -> dict:
+    return {rule.name: rule for overlay in ("paper", "demo", "open-demo") for rule in rules_of(overlay)}
+
+
+@pytest.fixture(scope="module")
+def local(rules) -> set[str]:
+    """Rules that run where Snakemake runs."""
+    return {name for name, rule in rules.items() if name in rule.workflow._localrules}
+
+
+def test_jobs_with_a_gpu_go_to_its_partition_and_no_others(profile, rules):
+    elsewhere = {name: asked["slurm_partition"] for name, asked in profile["set-resources"].items()}
+    assert set(elsewhere) == {name for name, rule in rules.items() if "gpu" in rule.resources}
+    assert set(elsewhere.values()) == {"gpu"} and profile["default-resources"]["slurm_partition"] == "cpu"
+
+
+def test_what_a_site_sets_stands_once():
+    text = (ROOT / "slurm/config.yaml").read_text(encoding="utf-8")
+    for key in ("slurm_account", "gpu_model", "slurm_partition: cpu", "slurm_partition: gpu"):
+        assert text.count(key) == 1, key
+
+
+def test_what_needs_a_service_runs_where_snakemake_runs(local):
+    assert local >= NEED_A_SERVICE
+
+
+def test_the_light_rules_of_a_dataset_are_one_job(profile, rules):
+    light = {name for name in rules if name.startswith("benchmark_")} - {"benchmark_export"}
+    assert profile["groups"] == dict.fromkeys(light, "benchmark")
+
+
+def test_a_rule_on_the_cluster_is_heavy_or_in_the_group(profile, rules, local):
+    single = set(rules) - local - set(profile["groups"])
+    extract = {"extract_stays", "extract_diagnoses", "extract_events", "extract_notes"}
+    assert single == extract | {"benchmark_export"} | set(profile["set-resources"])
+
+
+def test_every_key_of_the_profile_is_explained(profile):
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/cluster.md").read_text(encoding="utf-8"), re.MULTILINE)
+    explained = {key for cell in table for key in re.findall(r"`([\w-]+)", cell)}
+    assert set(profile) <= explained, set(profile) - explained
