@@ -53,6 +53,7 @@ PreemptMode=REQUEUE
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
+JobRequeue=0
 ReturnToService=2
 EnforcePartLimits=ALL
 MinJobAge=3600

@@ -149,9 +149,9 @@ def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is
     assert same_as_undisturbed(checkout, undisturbed, 1)
 
 
-@pytest.mark.parametrize("request_", [{"memory_mb": 10**8}, {"minutes": 10**7}])
-def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_rule_named(node, checkout, request_):
-    overlay(checkout / "small.yaml", "results/small", **SETTINGS | {"train": {"request": request_}})
+@pytest.mark.parametrize("asked", [{"request": {"memory_mb": 10**8}}, {"launch": {"processes": 2 * len(GPUS)}}])
+def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_rule_named(node, checkout, asked):
+    overlay(checkout / "small.yaml", "results/small", **SETTINGS | {"train": asked})
     run = snakemake("--profile", "slurm", *DEMO, "--", PHASE1[1], cwd=checkout)
     assert run.returncode == 1
     assert "Error in rule train_phase1:" in run.stdout and "SLURM sbatch failed" in run.stdout
