@@ -141,7 +141,12 @@ def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is
     node.wait_until_up()
     assert jobs_of(1) == [job] and restarts(job) == 0
     node.cut_power()
-    node.start("slurmd", "-b")  # says that its machine was started anew
+    # SLURM would find out by itself after SlurmdTimeout.
+    name = slurm("sinfo", "-h", "-N", "-p", "gpu", "-o", "%N")
+    slurm("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=lost")
+    wait_for(lambda: not jobs_of(1), WAIT)
+    node.start("slurmd")
+    node.wait_until_up()
     start_again(job)
     assert run.wait(WAIT) == 0, output.read_text()
     assert restarts(job) == 1 and submitted(output.read_text()) == [job]

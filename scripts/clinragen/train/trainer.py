@@ -28,7 +28,8 @@ from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 
 log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
-TIMES = ("_runtime", "_per_second")
+# The last is a mean over what was trained since a killed run was taken up again.
+TIMES = ("_runtime", "_per_second", "train_loss")
 DEEPSPEED = {
     "zero_optimization": {"stage": 2},
     "gradient_clipping": "auto",
