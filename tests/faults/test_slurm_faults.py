@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailabl
 # Seconds, on a machine that does much beside.
 WAIT = 400
 DEMO = ("--configfile", "config/demo.yaml", "small.yaml")
-SETTINGS = SMALL | {"datasets": {"mimic4": None}, "train": {"phase1": {"epochs": 30, "patience": 30}}}
+SETTINGS = SMALL | {"datasets": {"mimic4": None}, "train": {"phase1": {"epochs": 40, "patience": 40}}}
 TRAIN = "results/small/mimic3/train"
 PHASE1 = {seed: f"{TRAIN}/flan-t5-small/diagnoses/seed{seed}/phase1" for seed in (1, 2)}
 
@@ -99,9 +99,9 @@ def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_fro
 ):
     output = checkout / "output.txt"
     run = started("--profile", "slurm", *DEMO, "--", *PHASE1.values(), cwd=checkout, output=output)
-    cancelled, preempted = running(checkout, 1), running(checkout, 2)
+    cancelled = running(checkout, 1)
     slurm("scancel", cancelled)
-    wait_for(lambda: cancelled not in jobs_of(1), WAIT)
+    preempted = running(checkout, 2)
     urgent = slurm("sbatch", "--parsable", "-p", "urgent", f"--gpus={len(GPUS)}", "-o", "/dev/null", "--wrap", "true")
     start_again(preempted)
     assert run.wait(WAIT) == 0, output.read_text()
@@ -115,16 +115,19 @@ def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_fro
 
 
 def test_snakemake_killed_and_started_again_while_its_job_runs_on(node, checkout, undisturbed):
-    arguments = ("--profile", "slurm", *DEMO, "--", PHASE1[1])
-    run = started(*arguments, cwd=checkout, output=checkout / "output.txt")
+    arguments, output = ("--profile", "slurm", *DEMO, "--", PHASE1[1]), checkout / "output.txt"
+    run = started(*arguments, cwd=checkout, output=output)
     orphan = running(checkout, 1)
+    slurm("scontrol", "suspend", orphan)  # else it might end before the next one comes
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert "--unlock" in snakemake(*arguments, cwd=checkout).stdout
     succeeded(snakemake(*arguments[:-2], "--unlock", cwd=checkout))
-    assert jobs_of(1) == [orphan]
-    (again,) = submitted(succeeded(snakemake(*arguments, cwd=checkout)))
-    assert again != orphan
+    run = started(*arguments, cwd=checkout, output=output)
+    (again,) = wait_for(lambda: jobs_of(1), WAIT)
+    slurm("scontrol", "resume", orphan)
+    assert run.wait(WAIT) == 0, output.read_text()
+    assert again != orphan and submitted(output.read_text())[0] == again
     wait_for(lambda: not jobs_of(1), WAIT)
     assert same_as_undisturbed(checkout, undisturbed, 1)
     assert "Nothing to be done" in succeeded(snakemake(*arguments, cwd=checkout))
