@@ -71,7 +71,7 @@ def memory(job: str) -> int:
 
 
 def start_again(job: str) -> None:
-    """A job that SLURM starts again waits two minutes, cut short here; the order to end what was before comes in them."""
+    """Cut short the two minutes that a job waits which SLURM starts again; the order to end its old self comes first."""
     wait_for(lambda: slurm("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime", WAIT)
     slurm("scontrol", "update", f"JobId={job}", "StartTime=now+10seconds")
 
