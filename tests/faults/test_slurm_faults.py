@@ -71,7 +71,7 @@ def memory(job: str) -> int:
 
 
 def start_again(job: str) -> None:
-    """Cut short the two minutes that a job waits which SLURM starts again; the order to end its old self comes first."""
+    """Cut short the two minutes that SLURM lets a job wait, for the order to end its old self must come first."""
     wait_for(lambda: slurm("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime", WAIT)
     slurm("scontrol", "update", f"JobId={job}", "StartTime=now+10seconds")
 
