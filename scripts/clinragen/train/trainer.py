@@ -28,8 +28,7 @@ from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 
 log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
-# The last is a mean over what was trained since a killed run was taken up again.
-TIMES = ("_runtime", "_per_second", "train_loss")
+TIMES = ("_runtime", "_per_second")
 DEEPSPEED = {
     "zero_optimization": {"stage": 2},
     "gradient_clipping": "auto",
