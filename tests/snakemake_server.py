@@ -1,7 +1,7 @@
 """Many dry runs of Snakemake from one process that has imported it: each runs in a fork of its own.
 
-A fork starts from the state right after the imports, so every dry run reads Snakefile, configuration, code and
-metadata afresh, as a new process would; what is saved is the second that the imports take.
+A fork starts from the state right after the imports, so every dry run reads Snakefile, configuration, changed code and
+metadata afresh, as a new process would; what is saved is the second that imports and parsing take.
 """
 
 import json
@@ -38,9 +38,15 @@ class Server:
 
 def serve() -> None:
     """Answer requests, one list of arguments a line, until the input ends."""
-    import pydantic  # noqa: F401  the workflow's own import, made once
     import snakemake.cli
 
+    snakemake.cli.get_argument_parser()  # finds and imports the plugins
+    # Parsed code is kept under the time and size of its file: what changes is parsed anew.
+    sys.path.insert(0, str(Path("scripts").resolve()))
+    from clinragen.kernel.digest import code_digest
+
+    for script in Path("scripts").glob("*.py"):
+        code_digest(script.stem)
     for line in sys.stdin:
         reading, writing = os.pipe()
         child = os.fork()
