@@ -6,6 +6,7 @@ No step of the workflow: it reads Snakemake's plan and the provenance records, a
 import argparse
 import contextlib
 import io
+import os
 import re
 import sys
 from typing import Any
@@ -23,10 +24,11 @@ def main() -> None:
         print(f"{given.rule}: no such rule; there are {', '.join(sorted(rules))}", file=sys.stderr)
         raise SystemExit(2)
     lines = explain(jobs, given.rule)
-    if lines:
-        print("\n".join(lines))
-    else:
-        print(f"Nothing to be done{f' for {given.rule}' if given.rule else ''}.")
+    try:
+        print("\n".join(lines) or f"Nothing to be done{f' for {given.rule}' if given.rule else ''}.", flush=True)
+    except BrokenPipeError:
+        # Whoever read has seen enough; nothing is left to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def plan(arguments: list[str]) -> tuple[list[Job], set[str]]:
