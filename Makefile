@@ -3,6 +3,7 @@
 
 PYTHON ?= python3.11
 CORES ?= 2
+OVERLAY ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
@@ -24,7 +25,7 @@ run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs 
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo release usage bench test lint format docs lock clean
+.PHONY: help setup demo open-demo why release usage bench test lint format docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +45,9 @@ demo: $(READY)  ## the whole workflow on synthetic raw files (five minutes)
 
 open-demo: $(READY)  ## the same on the open MIMIC-III demo of 100 real patients
 	@$(call run,open-demo,$(OPEN_DEMO))
+
+why: $(READY)  ## why jobs would run: [RULE=train_phase2] [OVERLAY=demo]
+	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(filter open-demo,$(OVERLAY)),$(OPEN_DEMO),--configfile config/$(OVERLAY).yaml)
 
 usage: $(READY)  ## requests of the jobs against what they used: TREE=demo
 	@python scripts/usage.py results/$(or $(TREE),paper)
@@ -82,6 +86,7 @@ docs: $(READY)  ## the generated pages of docs/
 	@{ echo '# Rules'; echo; echo 'How the rules of the demo depend on each other (`make docs`).'; echo; echo '```mermaid'; \
 	graph=$$(snakemake $(DEMO) --quiet all --rulegraph mermaid-js -- all); echo "$$graph" | grep -v -e '-->'; \
 	echo "$$graph" | grep -e '-->' | sort -V; echo '```'; } > docs/rulegraph.md  # edges come in any order
+	@PYTHONPATH=scripts:tests python tests/reruns_page.py > .tmp-reruns.md && mv .tmp-reruns.md docs/partial-reruns.md
 
 lock: $(READY)  ## envs/*.yaml and envs/*.txt from envs/requirements.yaml; asks the package index for new hashes
 	@python envs/lock.py

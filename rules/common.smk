@@ -39,6 +39,7 @@ def setting(place):
             found = found[key] if isinstance(found, dict) else getattr(found, key)
         return found.model_dump_json() if hasattr(found, "model_dump_json") else found
 
+    value.place = place  # for scripts/why.py
     return value
 
 

@@ -18,6 +18,7 @@ rule extract_stays:
     """Adult ICU stays without transfers, one per admission."""
     input:
         raw=raw_tables("icustays", "admissions", "patients"),
+        raw_tables="resources/raw_tables.yaml",
     output:
         stays="<results>/{dataset}/extract/stays.parquet",
         attrition="<results>/{dataset}/extract/attrition_stays.csv",
@@ -38,7 +39,7 @@ rule extract_stays:
         cohort=setting("extract.cohort"),
         release=raw_release,
     shell:
-        "python scripts/extract_stays.py --raw {input.raw} --dataset {wildcards.dataset} --release={params.release:q}"
+        "python scripts/extract_stays.py --raw {input.raw} --raw-tables {input.raw_tables} --dataset {wildcards.dataset} --release={params.release:q}"
         " --cohort {params.cohort:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --stays {output.stays} --attrition {output.attrition} --counted {output.release} > {log} 2>&1"
 
@@ -47,6 +48,7 @@ rule extract_diagnoses:
     """Billing codes of the admissions of the cohort."""
     input:
         raw=diagnosis_tables,
+        raw_tables="resources/raw_tables.yaml",
         stays="<results>/{dataset}/extract/stays.parquet",
     output:
         diagnoses="<results>/{dataset}/extract/diagnoses.parquet",
@@ -66,7 +68,7 @@ rule extract_diagnoses:
         code=code_digest("extract_diagnoses"),
         rules=setting("extract.diagnoses"),
     shell:
-        "python scripts/extract_diagnoses.py --raw {input.raw} --stays {input.stays}"
+        "python scripts/extract_diagnoses.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
         " --dataset {wildcards.dataset} --rules {params.rules:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --diagnoses {output.diagnoses} --attrition {output.attrition} > {log} 2>&1"
 
@@ -75,6 +77,7 @@ rule extract_events:
     """Measurements of the 17 variables during the stays of the cohort."""
     input:
         raw=raw_tables("chartevents", "labevents"),
+        raw_tables="resources/raw_tables.yaml",
         stays="<results>/{dataset}/extract/stays.parquet",
         item_table="resources/items.csv",
         variables="resources/variables.csv",
@@ -96,7 +99,7 @@ rule extract_events:
         code=code_digest("extract_events"),
         rules=setting("extract.events"),
     shell:
-        "python scripts/extract_events.py --raw {input.raw} --stays {input.stays}"
+        "python scripts/extract_events.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
         " --items {input.item_table} --variables {input.variables} --dataset {wildcards.dataset}"
         " --rules {params.rules:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --events {output.events} --attrition {output.attrition} > {log} 2>&1"
@@ -106,6 +109,7 @@ rule extract_notes:
     """Discharge reports of the admissions of the cohort."""
     input:
         raw=raw_tables("noteevents"),
+        raw_tables="resources/raw_tables.yaml",
         stays="<results>/{dataset}/extract/stays.parquet",
     output:
         notes="<results>/{dataset}/extract/notes.parquet",
@@ -125,7 +129,7 @@ rule extract_notes:
         code=code_digest("extract_notes"),
         notes=setting("extract.notes"),
     shell:
-        "python scripts/extract_notes.py --raw {input.raw} --stays {input.stays}"
+        "python scripts/extract_notes.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
         " --dataset {wildcards.dataset} --settings {params.notes:q}"
         " --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --notes {output.notes} --attrition {output.attrition} > {log} 2>&1"
@@ -138,6 +142,7 @@ rule extract_inventory:
             "<results>/{{dataset}}/extract/{table}.parquet",
             table=["stays", "diagnoses", "events", "notes"],
         ),
+        raw_tables="resources/raw_tables.yaml",
         release="<results>/{dataset}/extract/release.csv",
     output:
         inventory="<results>/{dataset}/extract/inventory.csv",
@@ -154,5 +159,5 @@ rule extract_inventory:
     params:
         code=code_digest("extract_inventory"),
     shell:
-        "python scripts/extract_inventory.py --extracted {input.extracted} --dataset {wildcards.dataset}"
+        "python scripts/extract_inventory.py --extracted {input.extracted} --raw-tables {input.raw_tables} --dataset {wildcards.dataset}"
         " --release {input.release} --inventory {output.inventory} > {log} 2>&1"

@@ -8,6 +8,7 @@ from clinragen.kernel.step import Out, run
 
 def extract_diagnoses(
     raw: list[Path],
+    raw_tables: Path,
     stays: Path,
     dataset: str,
     rules: Diagnoses,
@@ -21,7 +22,7 @@ def extract_diagnoses(
     from clinragen.extract.sources import RawTables
     from clinragen.tables.extract import ATTRITION, DIAGNOSES, STAYS
 
-    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset)
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), rules)
     DIAGNOSES.write(chosen, diagnoses.path)
     ATTRITION.write(steps, attrition.path)

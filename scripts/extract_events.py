@@ -8,6 +8,7 @@ from clinragen.kernel.step import Out, run
 
 def extract_events(
     raw: list[Path],
+    raw_tables: Path,
     stays: Path,
     items: Path,
     variables: Path,
@@ -26,7 +27,7 @@ def extract_events(
 
     with EVENTS.writer(events.path) as out:
         steps = select_events(
-            RawTables(raw, memory_limit_mb, threads).checked(dataset),
+            RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables),
             dataset,
             STAYS.read(stays),
             read_items(items, dataset, rules.blood_only),

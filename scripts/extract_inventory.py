@@ -5,13 +5,15 @@ from pathlib import Path
 from clinragen.kernel.step import SharedOut, run
 
 
-def extract_inventory(extracted: list[Path], dataset: str, release: Path, inventory: SharedOut) -> None:
+def extract_inventory(
+    extracted: list[Path], raw_tables: Path, dataset: str, release: Path, inventory: SharedOut
+) -> None:
     """Size and SHA-256 of the raw files, from the records of the steps that read them."""
     from clinragen.extract.inventory import list_raw_files
     from clinragen.tables.extract import INVENTORY, RELEASE
 
     known = RELEASE.read(release)["release"][0].as_py()
-    INVENTORY.write(list_raw_files(dataset, known, extracted), inventory.path)
+    INVENTORY.write(list_raw_files(dataset, known, extracted, raw_tables), inventory.path)
 
 
 if __name__ == "__main__":

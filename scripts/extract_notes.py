@@ -8,6 +8,7 @@ from clinragen.kernel.step import Out, run
 
 def extract_notes(
     raw: list[Path],
+    raw_tables: Path,
     stays: Path,
     dataset: str,
     settings: Notes,
@@ -21,7 +22,7 @@ def extract_notes(
     from clinragen.extract.sources import RawTables
     from clinragen.tables.extract import ATTRITION, NOTES, STAYS
 
-    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset)
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     with NOTES.writer(notes.path) as out:
         steps = select_notes(tables, dataset, STAYS.read(stays), settings, out.write)
     ATTRITION.write(steps, attrition.path)

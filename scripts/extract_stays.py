@@ -8,6 +8,7 @@ from clinragen.kernel.step import Out, SharedOut, run
 
 def extract_stays(
     raw: list[Path],
+    raw_tables: Path,
     dataset: str,
     release: str,
     cohort: Cohort,
@@ -22,8 +23,8 @@ def extract_stays(
     from clinragen.extract.stays import check_release, select_stays
     from clinragen.tables.extract import ATTRITION, RELEASE, STAYS
 
-    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset)
-    RELEASE.write(check_release(tables, dataset, release), counted.path)
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
+    RELEASE.write(check_release(tables, dataset, release, raw_tables), counted.path)
     chosen, steps = select_stays(tables, dataset, cohort)
     STAYS.write(chosen, stays.path)
     ATTRITION.write(steps, attrition.path)

@@ -1,5 +1,6 @@
 """Fixtures that several tests share."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -23,3 +24,16 @@ def openai_server(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Op
     """A scripted server of the OpenAI protocol; waits between attempts are cut short."""
     monkeypatch.setattr("clinragen.llm.client.FIRST_WAIT", 0.01)
     return OpenAIServer(httpserver)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests/workflow/test_reruns.py counted, over all workers."""
+    reports = [r for found in terminalreporter.stats.values() for r in found if isinstance(r, pytest.TestReport)]
+    counted = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == "rerun"]
+    if counted:
+        tried = Counter(kind for kind, _, _ in counted)
+        needless, missed = (sum(counts) for counts in zip(*(c[1:] for c in counted), strict=True))
+        told = ", ".join(f"{number} {kind}" for kind, number in sorted(tried.items()))
+        terminalreporter.write_line(
+            f"Reruns: {len(counted)} changes tried ({told}); jobs rerun needlessly: {needless}, jobs missed: {missed}"
+        )

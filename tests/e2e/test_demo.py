@@ -17,8 +17,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
-import yaml
-from runs import CONTEXTS, ROOT, SMALL, VALIDATOR, copy_of_checkout, jobs, overlay, records, snakemake, succeeded
+from runs import CONTEXTS, ROOT, SMALL, VALIDATOR, copy_of_checkout, overlay, records, snakemake, succeeded
 
 COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,paper_mean,paper_std,difference,stand_ins"
 STAND_INS = "offline knowledge; synthetic cohort; template teacher; tiny random language model"
@@ -216,38 +215,6 @@ def test_a_second_run_does_nothing_and_says_so_in_seconds(demo):
     started = time.monotonic()
     assert "Nothing to be done" in succeeded(snakemake(*arguments, "all"))
     assert time.monotonic() - started < 15
-
-
-AFTER_PHASE2 = {
-    "train_phase2",
-    "train_phase3",
-    "evaluate_predict",
-    "evaluate_scores",
-    "evaluate_table",
-    "audit_lineage",
-}
-
-
-@pytest.mark.parametrize(
-    ("changed", "expected"),
-    [
-        ({"student": {"fusion": {"lab_position": "suffix"}}}, AFTER_PHASE2),
-        ({"benchmark": {"series": {"fill": "previous"}}}, AFTER_PHASE2 | {"benchmark_series", "benchmark_card"}),
-        ({"train": {"phase3": {"learning_rate": 0.001}}}, AFTER_PHASE2 - {"train_phase2"}),
-        ({"train": {"phase1": {"learning_rate": 0.001}}}, AFTER_PHASE2 | {"train_phase1"}),
-        ({"evaluate": {"decoding": {"beams": 2}}}, AFTER_PHASE2 - {"train_phase2", "train_phase3"}),
-        ({"models": {"flan-t5": {"row": "PROMPTEHR"}}}, {"evaluate_scores", "evaluate_table", "audit_lineage"}),
-        ({"train": {"request": {"memory_mb": 9000}}}, set()),
-        ({"extract": {"memory_limit_mb": 900}}, set()),
-        ({"evaluate": {"batch": 7}}, set()),
-    ],
-)
-def test_a_changed_setting_reruns_what_reads_it(demo, tmp_path, changed, expected):
-    _, arguments = demo
-    path = tmp_path / "changed.yaml"
-    path.write_text(yaml.safe_dump(changed), encoding="utf-8")
-    configfiles, rest = arguments[:3], arguments[3:]
-    assert set(jobs(succeeded(snakemake(*configfiles, path, *rest, "--dry-run", "all")))) == expected
 
 
 def test_a_restricted_cohort_would_not_reach_a_remote_teacher(demo, tmp_path):

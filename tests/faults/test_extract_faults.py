@@ -90,6 +90,7 @@ def arguments(step: str, dataset: str, folder: Path, memory_limit_mb: int = 600,
     """The command line of a step, as its rule writes it; outputs go to the folder `results`."""
     raw = [raw_path(dataset, folder / "raw", table) for table in TABLES[step]]
     values = {"dataset": dataset, "memory_limit_mb": memory_limit_mb, "threads": 1, "stays": folder / "stays.parquet"}
+    values |= {"raw_tables": RESOURCES / "raw_tables.yaml"}
     if step == "extract_events":
         values |= {"items": RESOURCES / "items.csv", "variables": RESOURCES / "variables.csv"}
     if step == "extract_stays":

@@ -61,6 +61,7 @@ def run_events(folder: Path, memory_limit_mb: int, **options: object) -> tuple[i
         (folder / name).mkdir(exist_ok=True)
     words = ["--raw", folder / "CHARTEVENTS.csv", raw_path("mimic3", OPEN_DEMO, "labevents")]
     words += ["--stays", folder / "stays.parquet", "--dataset", "mimic3", "--rules", RULES, "--threads", 2]
+    words += ["--raw-tables", RESOURCES / "raw_tables.yaml"]
     words += ["--items", RESOURCES / "items.csv", "--variables", RESOURCES / "variables.csv"]
     words += ["--memory-limit-mb", memory_limit_mb, "--attrition", folder / "out" / "attrition.csv"]
     words += ["--events", folder / "out" / f"events{memory_limit_mb}.parquet"]

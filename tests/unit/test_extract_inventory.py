@@ -7,7 +7,7 @@ from clinragen.extract.inventory import list_raw_files
 from clinragen.extract.stays import check_release
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import write_record
-from clinragen.registry.raw import declaration
+from clinragen.registry.raw import DECLARATION, declaration
 from clinragen.tables.extract import INVENTORY, RELEASE
 
 
@@ -20,7 +20,7 @@ def test_raw_files_are_listed_with_size_hash_and_the_rule_that_read_them(tmp_pat
         inputs = [{"path": p, "bytes": len(p), "sha256": f"hash of {p}"} for p in paths]
         write_record(tmp_path / f"{name}.parquet", {"rule": f"extract_{name}", "inputs": inputs})
     tables = [tmp_path / f"{name}.parquet" for name in used]
-    rows = INVENTORY.check(list_raw_files("mimic4", "2.2", tables), "test").to_pylist()
+    rows = INVENTORY.check(list_raw_files("mimic4", "2.2", tables, DECLARATION), "test").to_pylist()
     assert [(r["table"], r["file"], r["rule"]) for r in rows] == [
         ("icustays", "icustays.csv", "extract_stays"),
         ("noteevents", "discharge.csv.gz", "extract_notes"),
@@ -36,13 +36,13 @@ def test_what_the_workflow_made_itself_is_of_no_release(tmp_path):
     write_record(made, {"rule": "demo_notes", "inputs": []})
     inputs = [{"path": str(made), "bytes": 1, "sha256": "hash"}]
     write_record(tmp_path / "notes.parquet", {"rule": "extract_notes", "inputs": inputs})
-    (row,) = list_raw_files("mimic3", "demo 1.4", [tmp_path / "notes.parquet"]).to_pylist()
+    (row,) = list_raw_files("mimic3", "demo 1.4", [tmp_path / "notes.parquet"], DECLARATION).to_pylist()
     assert (row["file"], row["release"]) == ("NOTEEVENTS.csv.gz", None)
 
 
 def test_a_table_without_record_is_named(tmp_path):
     with pytest.raises(UserError, match=r"events\.parquet has no record"):
-        list_raw_files("mimic3", None, [tmp_path / "events.parquet"])
+        list_raw_files("mimic3", None, [tmp_path / "events.parquet"], DECLARATION)
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
@@ -53,11 +53,13 @@ def test_the_release_is_the_one_that_has_as_many_rows(dataset, tmp_path, monkeyp
     raw = open_raw(tmp_path, dataset, "patients", "icustays", "admissions")
 
     def row(release):
-        return RELEASE.check(check_release(raw, dataset, release), "test").to_pylist()[0]
+        return RELEASE.check(check_release(raw, dataset, release, DECLARATION), "test").to_pylist()[0]
 
     assert row("") == {"dataset": dataset, "release": None, "patients": 2, "icustays": 3}
     monkeypatch.setitem(
-        declaration()[dataset], "releases", {"7": {"patients": 2, "icustays": 3}, "8": {"patients": 2, "icustays": 4}}
+        declaration(DECLARATION)[dataset],
+        "releases",
+        {"7": {"patients": 2, "icustays": 3}, "8": {"patients": 2, "icustays": 4}},
     )
     assert row("")["release"] == row("7")["release"] == "7"
     with pytest.raises(UserError, match=r"2 patients and 3 ICU stays, as release 7 has, .* is 8, which has .* 4 "):

@@ -109,6 +109,15 @@ def test_every_form_of_import_counts(form, scripts):
     assert changed_by(scripts, "toy", lambda: (extra / "deep.py").write_text("VALUE = 2\n"))
 
 
+def test_the_file_that_changed_can_be_told_from_the_others(scripts):
+    before = digest.code_files("extract_stays")
+    append(scripts / STAYS, "\nX = 1\n")
+    append(scripts / "clinragen/config/extract.py", "\n# a remark\n")
+    now = digest.code_files("extract_stays")
+    assert before.keys() == now.keys() and "extract_stays.py" in now
+    assert [path for path in now if now[path] != before[path]] == [STAYS]
+
+
 def test_modules_that_import_each_other_come_to_an_end(scripts):
     (scripts / "clinragen" / "ring_a.py").write_text("import clinragen.ring_b\n")
     (scripts / "clinragen" / "ring_b.py").write_text("import clinragen.ring_a\n")

@@ -27,6 +27,7 @@ def plain_surroundings(monkeypatch):
     """No launcher around, and digests of functions that have no script."""
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.setattr(step, "code_digest", lambda rule: f"digest-of-{rule}")
+    monkeypatch.setattr(step, "code_files", lambda rule: {f"{rule}.py": "digest"})
 
 
 def arguments(**values: object) -> list[str]:
@@ -108,6 +109,7 @@ def test_the_record_tells_where_an_output_comes_from(tmp_path):
     assert record["inputs"] == [{"path": source.as_posix(), "bytes": 5, "sha256": sha256(source), "made_by": None}]
     assert record["command"] == ["python", "scripts/toy.py", *line]
     assert (record["rule"], record["code_digest"], record["seed"]) == ("toy", "digest-of-toy", 7)
+    assert record["code"] == {"toy.py": "digest"}
     assert record["settings"] == {"seed": 7, "settings": {"width": 2, "name": "x"}}
     assert re.fullmatch(r"[0-9a-f]{40}", record["git"]["commit"]) and isinstance(record["git"]["dirty"], bool)
     assert {"python", "packages"} <= set(record["environment"]) and "pydantic" in record["environment"]["packages"]

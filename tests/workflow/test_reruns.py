@@ -1,90 +1,302 @@
-"""After a change exactly what depends on it runs again: code, configuration, resources, prompts."""
+"""After a change exactly what depends on it runs again: every file of code, every resource, every key, one by one.
 
+The demo is built once, in miniature and watched; then each change is made in a copy of it, and the jobs that Snakemake
+would run are compared with those that depend on the change as tests/reruns.py tells it.
+"""
+
+import ast
+import fcntl
+import json
 import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
 
 import pytest
-from runs import copy_of_checkout, jobs, overlay, snakemake, succeeded
+import reruns
+import reruns_page
+import yaml
+from runs import ROOT, SMALL, overlay, records, snakemake, succeeded
+from snakemake_server import Server
 
-TARGETS = ["results/demo/mimic3/rationale/labs.parquet", "results/demo/mimic3/benchmark/series_train.arrow"]
-AFTER_EVENTS = {"benchmark_samples", "benchmark_series", "benchmark_captions", "rationale_notes", "rationale_labs"}
+from clinragen.kernel.digest import closure
+
+CONFIGURATION = ("--configfile", "config/demo.yaml", "small.yaml")
+PLAN = ("--dry-run", "--nolock")
+SETTINGS = reruns.settings()
+
+
+def build(folder: Path, witnessed: Path) -> None:
+    """The demo in a copy of the checkout; `witnessed` holds what its processes ran and read."""
+    for path in (folder, witnessed):
+        path.mkdir()
+    reruns.checkout_with_tables(folder)
+    overlay(folder / "small.yaml", "results/demo", **(SMALL | {"demo": {"patients": 40}}))
+    watching = {
+        "PYTHONPATH": str(ROOT / "tests/witness"),
+        "WITNESS_ROOT": str(folder.resolve()),
+        "WITNESS_LOG": str(witnessed),
+    }
+    arguments = ("--cores", "2", "--quiet", "rules", "--show-failed-logs", "--", *reruns.TARGETS)
+    succeeded(snakemake(*CONFIGURATION, *arguments, cwd=folder, **watching))
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A copy of the repository in which everything up to the rationales of one dataset was made."""
-    folder = copy_of_checkout(tmp_path_factory.mktemp("checkout"))
-    overlay(folder / "small.yaml", "results/demo", demo={"patients": 40})
-    succeeded(run(folder, "--cores", "2", "--quiet", "all"))
-    assert "Nothing to be done" in succeeded(run(folder, "--dry-run"))
-    return folder
+def built(tmp_path_factory):
+    """The finished demo and what was witnessed; one for all workers of pytest, never changed."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    with (place / "reruns.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "reruns-built").exists():
+            build(place / "reruns", place / "reruns-witnessed")
+            (place / "reruns-built").touch()
+    return place / "reruns", place / "reruns-witnessed"
 
 
-def run(folder, *arguments):
-    """Snakemake on the targets of this test."""
-    return snakemake("--configfile", "config/demo.yaml", "small.yaml", *arguments, "--", *TARGETS, cwd=folder)
+class Checkout:
+    """A copy of the finished demo of which files are changed and put back."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.folder = folder
+        self._server = server
+        self._originals: dict[Path, tuple[bytes, os.stat_result]] = {}
+
+    def write(self, name: str, content: bytes) -> None:
+        """Give a file another content, until `restore`."""
+        path = self.folder / name
+        self._originals.setdefault(path, (path.read_bytes(), path.stat()))
+        path.write_bytes(content)
+
+    def append(self, name: str, text: str) -> None:
+        """Add to the end of a file, until `restore`."""
+        self.write(name, (self.folder / name).read_bytes() + text.encode())
+
+    def restore(self) -> None:
+        """All files as they were, times too."""
+        for path, (content, status) in self._originals.items():
+            path.write_bytes(content)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        self._originals.clear()
+
+    def settings(self, keys: dict[str, object]) -> tuple[str, ...]:
+        """Arguments that change keys of the configuration."""
+        (self.folder / "changed.yaml").write_text(yaml.safe_dump(reruns.nested(keys)), encoding="utf-8")
+        return ("changed.yaml",)
+
+    def plan(self, *arguments: str) -> set[reruns.Job]:
+        """All jobs of a dry run."""
+        return reruns.planned_jobs(self._server.snakemake(*CONFIGURATION, *arguments, *PLAN, "--", *reruns.TARGETS))
+
+    def why(self, *arguments: str) -> list[str]:
+        """The lines of scripts/why.py."""
+        command = [sys.executable, "scripts/why.py", *CONFIGURATION, *arguments]
+        run = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
+        return run.stdout.splitlines()
+
+    def rerun(self, *arguments: str) -> reruns.Names:
+        """Names of the jobs that would run."""
+        return {job.name for job in self.plan(*arguments)}
 
 
-def rerun(folder) -> set[str]:
-    """Rules of which jobs would run."""
-    return set(jobs(succeeded(run(folder, "--dry-run"))))
+@pytest.fixture(scope="module")
+def own_copy(built, tmp_path_factory):
+    """A copy for this worker alone, and what the records tell of it."""
+    folder = tmp_path_factory.mktemp("reruns") / "checkout"
+    shutil.copytree(built[0], folder, symlinks=True)
+    with pytest.MonkeyPatch.context() as patch, Server(folder) as server:
+        patch.chdir(folder)
+        yield Checkout(folder, server), reruns.recorded_jobs(Path("results/demo"))
 
 
 @pytest.fixture
-def change(checkout):
-    """Replace text in a file of the copy, and put the file back afterwards."""
-    originals = {}
-
-    def replace(name, old, new):
-        path = checkout / name
-        originals.setdefault(path, path.read_text(encoding="utf-8"))
-        text = path.read_text(encoding="utf-8")
-        assert old in text, f"{old!r} is not in {name}"
-        path.write_text(text.replace(old, new), encoding="utf-8")
-
-    yield replace
-    for path, text in originals.items():
-        path.write_text(text, encoding="utf-8")
+def checkout(own_copy):
+    """The copy, put back as it was after each test."""
+    yield own_copy[0]
+    own_copy[0].restore()
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new", "expected"),
-    [
-        ("scripts/clinragen/benchmark/captions.py", "all the time", "throughout",
-         {"benchmark_captions", "rationale_labs"}),
-        ("scripts/clinragen/benchmark/series.py", "1e-7", "1e-8", {"benchmark_series"}),
-        ("scripts/clinragen/extract/events.py", "0.453592", "0.4536", {"extract_events"} | AFTER_EVENTS),
-        ("scripts/benchmark_series.py", "cut(SPLIT", "(cut)(SPLIT", set()),
-        ("scripts/clinragen/kernel/step.py", "done in", "finished in", set()),
-        ("scripts/clinragen/evaluate/scores.py", "zero_division=0", "zero_division=1", set()),
-        ("small.yaml", "patients: 40", "patients: 40\\nbenchmark: {captions: {fence_multiplier: 2.0}}",
-         {"benchmark_captions", "rationale_labs"}),
-        ("small.yaml", "patients: 40", "patients: 40\\ntrain: {phase1: {epochs: 3}}", set()),
-        ("resources/prompts/lab_rationale.txt", "50 words", "60 words", {"rationale_labs"}),
-        ("resources/prompts/terms.txt", "term", "key term", set()),
-        ("resources/stop_words.txt", "although", "albeit",
-         # Series and captions do not know which stays have a note.
-         {"benchmark_courses"} | AFTER_EVENTS - {"benchmark_series", "benchmark_captions"}),
-    ],
-)  # fmt: skip
-def test_a_change_reruns_what_depends_on_it(checkout, change, name, old, new, expected):
-    change(name, old, new.replace("\\n", "\n"))
-    assert rerun(checkout) == expected
+@pytest.fixture(scope="module")
+def jobs(own_copy):
+    """The jobs behind the demo, by their records."""
+    return own_copy[1]
 
 
-def test_comments_docstrings_and_formatting_rerun_nothing(checkout, change):
-    change("scripts/clinragen/benchmark/series.py", "def fill(", "# a comment\n\n\ndef fill(")
-    change("scripts/clinragen/extract/stays.py", '"""The cohort:', '"""Changed words: the cohort:')
-    change("scripts/clinragen/config/extract.py", "Youngest age", "Lowest age")
-    change("scripts/extract_stays.py", "chosen, steps = select_stays(", "chosen, steps = select_stays(  ")
-    assert rerun(checkout) == set()
+def compare(found: reruns.Names, expected: reruns.Names, kind: str, record_property) -> None:
+    """Count the errors of one change, and fail if there are any."""
+    needless, missed = found - expected, expected - found
+    record_property("rerun", (kind, len(needless), len(missed)))
+    assert not missed, f"depend on it and would not run: {sorted(missed)}"
+    assert not needless, f"would run and do not depend on it: {sorted(needless)}"
 
 
-def test_a_fresh_checkout_reruns_nothing(checkout):
-    for path in [*checkout.glob("scripts/**/*.py"), *checkout.glob("rules/*"), *checkout.glob("resources/**/*.*")]:
-        os.utime(path)
-    assert rerun(checkout) == set()
+def test_the_finished_demo_has_nothing_to_do_and_records_name_the_inputs_of_every_job(checkout, jobs):
+    assert checkout.rerun() == set()
+    assert checkout.plan("--forceall") == jobs
+    assert len(jobs) > 70
 
 
-def test_why_a_job_runs_is_told(checkout, change):
-    change("scripts/clinragen/benchmark/series.py", "1e-7", "1e-8")
-    assert "params have changed" in succeeded(run(checkout, "--dry-run")).lower()
+@pytest.mark.parametrize("path", reruns.code_files())
+def test_changed_code(checkout, jobs, path, record_property):
+    checkout.append(path, "\n_CHANGED = 1\n")
+    compare(checkout.rerun(), reruns.with_followers(jobs, reruns.users_of_code(jobs, path)), "code", record_property)
+
+
+@pytest.mark.parametrize("path", reruns.resource_files())
+def test_changed_resource(checkout, jobs, path, record_property):
+    checkout.append(path, "\n")
+    compare(
+        checkout.rerun(), reruns.with_followers(jobs, reruns.users_of_file(jobs, path)), "resource", record_property
+    )
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_changed_setting(checkout, jobs, key, record_property):
+    keys = reruns.changed(key, SETTINGS[key])
+    overlay = checkout.settings(keys)
+    now, started = reruns.users_of_settings(jobs, keys, lambda: checkout.plan(*overlay, "--forceall"))
+    compare(checkout.rerun(*overlay), reruns.with_followers(now, started), "setting", record_property)
+    if reruns_page.moves(keys):
+        page = (ROOT / "docs/partial-reruns.md").read_text(encoding="utf-8")
+        told = re.search(rf"^\| `{re.escape(reruns_page.general(key))}` \| (.*?) \|", page, re.MULTILINE)[1]
+        assert reruns_page.rules(started) <= set(told.split(", ")), "make docs"
+
+
+def reformatted(text: str) -> str:
+    """The same program: without comments, other quotes and line breaks, docstrings reworded, a comment at the end."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            node.value.value = f"In other words: {node.value.value}"
+    return f"{ast.unparse(tree)}\n\n\n# a remark\n"
+
+
+def test_comments_docstrings_formatting_times_and_the_kernel_rerun_nothing(checkout, record_property):
+    for path in reruns.code_files():
+        checkout.write(path, reformatted((checkout.folder / path).read_text(encoding="utf-8")).encode())
+        if path.startswith(reruns.KERNEL):
+            checkout.append(path, "_CHANGED = 1\n")
+    for path in [*checkout.folder.glob("rules/*.smk"), checkout.folder / "Snakefile", *checkout.folder.glob("envs/*")]:
+        checkout.append(path.relative_to(checkout.folder), "\n# a remark\n")
+    for path in ("config.yaml", "config/demo.yaml", "small.yaml", "pyproject.toml"):
+        checkout.append(path, "# a remark\n")
+    for path in ("README.md", "docs/decisions.md", "docs/captions/table.rst"):
+        checkout.append(path, "\nOne more line.\n")
+    compare(checkout.rerun(), set(), "without meaning", record_property)
+
+
+def test_a_fresh_checkout_reruns_nothing(checkout, record_property):
+    for path in checkout.folder.rglob("*"):
+        if path.is_file() and path.relative_to(checkout.folder).parts[0] not in ("results", ".snakemake"):
+            checkout.write(path.relative_to(checkout.folder), path.read_bytes())
+    compare(checkout.rerun(), set(), "without meaning", record_property)
+
+
+@cache
+def digested(rule: str) -> set[str]:
+    """Paths of the files that the digest of a rule covers."""
+    return {p.relative_to(ROOT).as_posix() for p in closure(ROOT / f"scripts/{rule}.py")}
+
+
+@pytest.mark.parametrize("rule", sorted(reruns.keys_of_rules()))
+def test_the_digest_of_a_rule_covers_what_the_standard_library_finds_imported(rule):
+    assert digested(rule) == reruns.code_of(rule)
+
+
+def test_processes_ran_no_code_outside_of_the_digest_and_read_no_file_that_is_no_input(built):
+    folder, witnessed = built
+    made: dict[tuple, list[dict]] = {}
+    for record in records(folder / "results/demo").values():
+        made.setdefault((record["rule"], *record["command"]), []).append(record)
+    # A record does not tell private words of a command, so a job is known by its rule and an output.
+    job_of = {(found[0]["rule"], r["output"]["path"]): found for found in made.values() for r in found}
+    seen, wrong = set(), set()
+    for log in witnessed.glob("*.jsonl"):
+        for line in log.read_text(encoding="utf-8").splitlines():
+            command, what, path = json.loads(line)
+            rule = next((Path(word).stem for word in command if word.startswith("scripts/")), None)
+            of_job = next((job_of[rule, word] for word in command if (rule, word) in job_of), None)
+            if of_job is None:  # Snakemake itself
+                continue
+            seen.add(rule)
+            if not (declared_code(rule, path) if what == "ran" else declared_file(of_job, path)):
+                wrong.add((rule, what, path))
+    assert seen == {r["rule"] for found in made.values() for r in found}
+    assert not wrong, sorted(wrong)
+
+
+def declared_code(rule: str, path: str) -> bool:
+    """Whether a rule may run a file: the digest covers it, or it is kernel."""
+    return path.startswith(reruns.KERNEL) or path in digested(rule)
+
+
+def declared_file(of_job: list[dict], path: str) -> bool:
+    """Whether a job with these records may read a file: an input, a record, code for its digest, or its own scratch."""
+    inputs = {used["path"] for used in of_job[0]["inputs"]}
+    if {path, *map(str, Path(path).parents)} & inputs or "/.records/" in path or path.startswith("scripts/"):
+        return True
+    folders = {Path(record["output"]["path"]).parent for record in of_job}
+    return any(
+        Path(path).is_relative_to(folder)
+        and Path(path).relative_to(folder).parts[0].startswith((".tmp-", "checkpoints-", "journal"))
+        for folder in folders
+    )
+
+
+CAPTIONS = "scripts/clinragen/benchmark/captions.py"
+
+
+def test_why_nothing_is_to_be_done(checkout):
+    assert checkout.why() == ["Nothing to be done."]
+    assert checkout.why("--rule", "train_phase2") == ["Nothing to be done for train_phase2."]
+
+
+def test_why_a_module_and_what_waits_for_it(checkout):
+    checkout.append(CAPTIONS, "\n_CHANGED = 1\n")
+    first, *_, last = checkout.why()
+    assert first == f"benchmark_captions, 2 jobs: {CAPTIONS} changed"
+    assert last == f"audit_lineage, 1 job: {CAPTIONS} changed (through benchmark_captions)"
+    assert checkout.why("--rule", "train_phase2") == [
+        f"train_phase2, 4 jobs: {CAPTIONS} changed (through benchmark_captions)"
+    ]
+
+
+def test_why_a_key_a_resource_and_a_missing_output(checkout):
+    overlay = checkout.settings({"benchmark.captions.fence_multiplier": 2.0, "seeds": [1, 2]})
+    checkout.append("resources/stop_words.txt", "\n")
+    gone = checkout.folder / "results/demo/mimic4/extract/inventory.csv"
+    content, status = gone.read_bytes(), gone.stat()
+    gone.unlink()
+    lines = checkout.why(*overlay)
+    gone.write_bytes(content)
+    os.utime(gone, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert "benchmark_captions, 2 jobs: benchmark.captions.fence_multiplier: 1.5 → 2.0" in lines
+    assert "extract_inventory, 1 job: results/demo/mimic4/extract/inventory.csv is not there" in lines
+    (courses,) = [line for line in lines if line.startswith("benchmark_courses")]
+    assert re.fullmatch(
+        r"benchmark_courses, 2 jobs: resources/stop_words\.txt: (\d+) bytes \(sha256 \w{12}\) → \d+ bytes \(.*\)",
+        courses,
+    )
+    # Another seed for both targets; what learns diagnoses alone reads no captions.
+    new = [line for line in lines if line.startswith("train_phase1, 2 jobs: it has not run yet; ")]
+    assert len(new) == 2 and all("(through benchmark_courses)" in line for line in new)
+    assert sorted("(through benchmark_captions)" in line for line in new) == [False, True]
+
+
+def test_why_says_what_rules_there_are_and_what_snakemake_refuses(checkout):
+    for words, told in ((["--rule", "no_such"], "no such rule; there are"), (["--", "no_such_file"], "no_such_file")):
+        command = [sys.executable, "scripts/why.py", *CONFIGURATION, *words]
+        run = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, check=False)
+        assert run.returncode != 0 and told in run.stderr and run.stdout == ""
+
+
+def test_the_page_of_partial_reruns_is_of_today(jobs):
+    page = (ROOT / "docs/partial-reruns.md").read_text(encoding="utf-8")
+    still, moving = page.split(reruns_page.MOVING)
+    assert still == reruns_page.still(jobs), "make docs"
+    assert re.findall(r"^\| `([^`]+)`", moving, re.MULTILINE) == list(
+        dict.fromkeys(reruns_page.general(k) for k, v in SETTINGS.items() if reruns_page.moves(reruns.changed(k, v)))
+    )

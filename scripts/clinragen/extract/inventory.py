@@ -11,10 +11,11 @@ from clinragen.registry.raw import declaration, table_of
 from clinragen.tables.extract import INVENTORY
 
 
-def list_raw_files(dataset: str, release: str | None, extracted: Iterable[Path]) -> pa.Table:
+def list_raw_files(dataset: str, release: str | None, extracted: Iterable[Path], declared: Path) -> pa.Table:
     """Size and hash of every raw file that the extracted tables were made from (INVENTORY), by their records.
 
-    The files themselves are not looked at. UserError where a table has no record.
+    `declared` is resources/raw_tables.yaml. The files themselves are not looked at.
+    UserError where a table has no record.
     """
     rows = []
     for path in extracted:
@@ -23,7 +24,7 @@ def list_raw_files(dataset: str, release: str | None, extracted: Iterable[Path])
             raise UserError(f"{path} has no record beside it; make it anew with its rule")
         for used in record["inputs"]:
             file = Path(used["path"])
-            if table_of(file) in declaration()[dataset]["tables"]:
+            if table_of(file) in declaration(declared)[dataset]["tables"]:
                 # A file with a record was made by the workflow, such as stand-in notes: it is of no release. Nor are
                 # the notes of MIMIC-IV, a module with releases of its own.
                 other = read_record(file) is not None or (dataset, table_of(file)) == ("mimic4", "noteevents")

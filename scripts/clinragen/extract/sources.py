@@ -78,13 +78,18 @@ class RawTables:
             f"a raw file can not be read ({self.paths[table]}): line {rows + 2}, Value with unterminated quote found."
         )
 
-    def checked(self, dataset: str) -> Self:
-        """The same; UserError tells of files without a needed column or a row, the log of columns that are ignored."""
-        lines = [line for table, path in self.paths.items() for line in problems_of_file(dataset, table, path)]
+    def checked(self, dataset: str, declared: Path) -> Self:
+        """The same; UserError tells of files without a needed column or a row, the log of columns that are ignored.
+
+        `declared` is resources/raw_tables.yaml.
+        """
+        lines = [
+            line for table, path in self.paths.items() for line in problems_of_file(dataset, table, path, declared)
+        ]
         if lines:
             raise UserError("; ".join(lines))
         for table, path in self.paths.items():
-            if extra := undeclared(dataset, table, self._columns[table]):
+            if extra := undeclared(dataset, table, self._columns[table], declared):
                 log.info("%s: ignored, for no release has them: columns %s", path, ", ".join(extra))
         return self
 

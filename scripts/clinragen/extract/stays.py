@@ -1,6 +1,7 @@
 """The cohort: ICU stays that the benchmark studies (Harutyunyan et al., 2019)."""
 
 import logging
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -48,13 +49,13 @@ DATES = {
 TIMES = {"intime": "year(intime::TIMESTAMP_S)", "outtime": "year(outtime::TIMESTAMP_S)"}
 
 
-def check_release(raw: RawTables, dataset: str, release: str) -> pa.Table:
+def check_release(raw: RawTables, dataset: str, release: str, declared: Path) -> pa.Table:
     """Rows of PATIENTS and ICUSTAYS and the release that has so many (RELEASE), if we know one.
 
-    UserError where `release` is another one; empty, it is not checked.
+    `declared` is resources/raw_tables.yaml. UserError where `release` is another one; empty, it is not checked.
     """
     counts = {t: raw.row(f"SELECT count(*) FROM raw_{t}")[0] for t in ("patients", "icustays")}
-    matched, known = release_of(dataset, **counts), declaration()[dataset]["releases"]
+    matched, known = release_of(dataset, **counts, declared=declared), declaration(declared)[dataset]["releases"]
     told = f"{counts['patients']} patients and {counts['icustays']} ICU stays"
     where = f"as release {matched} has" if matched else "as no release that we know has"
     log.log(logging.INFO if matched else logging.WARNING, "%s, %s", told, where)

@@ -20,6 +20,11 @@ def code_digest(rule: str) -> str:
     return _digest(closure(SCRIPTS / f"{rule}.py"))
 
 
+def code_files(rule: str) -> dict[str, str]:
+    """Hash of each file behind `code_digest`, by its path below scripts/, so that the one that changed can be named."""
+    return {p.relative_to(SCRIPTS).as_posix(): _digest([p]) for p in closure(SCRIPTS / f"{rule}.py")}
+
+
 @cache
 def kernel_digest() -> str:
     """Hash of the content-neutral kernel."""

@@ -25,7 +25,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from clinragen.kernel import record
-from clinragen.kernel.digest import code_digest, kernel_digest
+from clinragen.kernel.digest import code_digest, code_files, kernel_digest
 from clinragen.kernel.errors import TakenOver, UserError
 from clinragen.kernel.inputs import Hashing
 from clinragen.kernel.outputs import Out, SharedOut
@@ -196,6 +196,7 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
         "rule": rule,
         "command": [*_launcher(), f"scripts/{rule}.py", *told],
         "code_digest": code_digest(rule),
+        "code": code_files(rule),
         "kernel_digest": kernel_digest(),
         "git": record.git_state(),
         "settings": {

@@ -25,9 +25,12 @@ UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
 
 
 @cache
-def declaration() -> dict:
-    """resources/raw_tables.yaml: per dataset its address, releases and, per table, file and columns."""
-    return yaml.safe_load(DECLARATION.read_text(encoding="utf-8"))
+def declaration(path: Path = DECLARATION) -> dict:
+    """resources/raw_tables.yaml: per dataset its address, releases and, per table, file and columns.
+
+    A step gives the path, which is one of its inputs; only the workflow itself, before any step, does without.
+    """
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def raw_path(dataset: str, folder: str | Path, table: str) -> Path:
@@ -51,10 +54,10 @@ def table_of(path: Path) -> str:
     return SAME_TABLE.get(name, name)
 
 
-def release_of(dataset: str, patients: int, icustays: int) -> str | None:
+def release_of(dataset: str, patients: int, icustays: int, declared: Path = DECLARATION) -> str | None:
     """The release whose tables PATIENTS and ICUSTAYS have so many rows, or None."""
     counts = {"patients": patients, "icustays": icustays}
-    return next((name for name, rows in declaration()[dataset]["releases"].items() if rows == counts), None)
+    return next((name for name, rows in declaration(declared)[dataset]["releases"].items() if rows == counts), None)
 
 
 def problems(datasets: Datasets, unlisted_codes: bool, notes: bool = True) -> list[str]:
@@ -119,22 +122,22 @@ def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool, notes: bool)
     return lines
 
 
-def problems_of_file(dataset: str, table: str, path: Path) -> list[str]:
+def problems_of_file(dataset: str, table: str, path: Path, declared: Path = DECLARATION) -> list[str]:
     """What is wrong with the raw file of a table, by its header and its first row: at most one line."""
     try:
         header = columns_of(path)
         empty = not has_more_rows(path, 0)
     except UNREADABLE as error:
         return [f"{path} can not be read: {why_unreadable(error)}"]
-    lacking = [c for c in declaration()[dataset]["tables"][table]["needed"] if c not in header]
+    lacking = [c for c in declaration(declared)[dataset]["tables"][table]["needed"] if c not in header]
     if lacking:
         return [f"{path} lacks the column{'s' * (len(lacking) > 1)} {', '.join(lacking)}"]
     return [f"{path} has no rows"] if empty else []
 
 
-def undeclared(dataset: str, table: str, header: list[str]) -> list[str]:
+def undeclared(dataset: str, table: str, header: list[str], declared: Path = DECLARATION) -> list[str]:
     """Columns of a header that the table has in no release that we know."""
-    return [c for c in header if c not in declaration()[dataset]["tables"][table]["columns"]]
+    return [c for c in header if c not in declaration(declared)[dataset]["tables"][table]["columns"]]
 
 
 def why_unreadable(error: Exception) -> str:

@@ -1,0 +1,274 @@
+"""What depends on what, told without the workflow's own digest and without what Snakemake decides to run again.
+
+Code: `modulefinder` of the standard library on each script. Files: the inputs that the provenance records name, and the
+way down from record to record. Configuration: the places that the rules of rules/*.smk name in their params.
+What a change adds to the DAG or moves in it (another seed, another backbone) is read from Snakemake's plan of all jobs.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from modulefinder import ModuleFinder
+from pathlib import Path
+from typing import Any
+
+import yaml
+from runs import ROOT, copy_of_checkout, header_only, records
+from snakemake.utils import update_config
+
+KERNEL = "scripts/clinragen/kernel/"
+TARGETS = ("all", "export_benchmark")
+
+# Which keys the functions of rules/common.smk read that stand in params; `told` and `scratch` give paths of outputs.
+READ_BY_FUNCTION = {
+    "raw_release": ["datasets.{dataset}.release"],
+    "launcher": ["train.launch"],
+    "title": [],
+    "told": [],
+    "scratch": [],
+}
+# Keys behind a place that is no key: properties, and sections that another key changes.
+BEHIND = {
+    "datasets.{dataset}.text_source": ["datasets.{dataset}.source"],
+    "extract.diagnoses": ["extract.diagnoses", "benchmark.compat"],
+    "extract.events": ["extract.events", "benchmark.compat"],
+}
+# Keys that add jobs or change which files a job reads.
+STRUCTURAL = re.compile(
+    r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
+    r"backbones\..*|models\..*|seeds"
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job, by what it reads and makes; paths as the workflow names them."""
+
+    rule: str
+    outputs: tuple[str, ...]
+    inputs: frozenset[str]
+
+    @property
+    def name(self) -> tuple[str, tuple[str, ...]]:
+        """What tells it from all other jobs, whatever it reads."""
+        return self.rule, self.outputs
+
+
+Names = set[tuple[str, tuple[str, ...]]]
+
+
+def planned_jobs(printed: str) -> set[Job]:
+    """The jobs that a dry run lists."""
+    found = set()
+    for rule, body in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", printed, re.MULTILINE):
+        parts = dict(re.findall(r"^    (input|output): (.*)$", body, re.MULTILINE))
+        if "output" in parts:
+            inputs = frozenset(parts["input"].split(", ")) if "input" in parts else frozenset()
+            found.add(Job(rule, tuple(sorted(parts["output"].split(", "))), inputs))
+    return found
+
+
+def recorded_jobs(results: Path) -> set[Job]:
+    """The jobs that made what lies in a tree of results, by the records."""
+    made: dict[tuple[str, ...], list[dict]] = {}
+    for record in records(results).values():
+        made.setdefault((record["rule"], *record["command"]), []).append(record)
+    return {
+        Job(
+            found[0]["rule"],
+            tuple(sorted(r["output"]["path"] for r in found)),
+            frozenset(used["path"] for used in found[0]["inputs"]),
+        )
+        for found in made.values()
+    }
+
+
+def with_followers(jobs: Iterable[Job], started: Names) -> Names:
+    """The started jobs and all that read, directly or not, what they make."""
+    users: dict[str, list[Job]] = {}
+    for job in jobs:
+        for path in job.inputs:
+            users.setdefault(path, []).append(job)
+    found, waiting = set(started), list(started)
+    while waiting:
+        _, outputs = waiting.pop()
+        for job in (user for path in outputs for user in users.get(path, [])):
+            if job.name not in found:
+                found.add(job.name)
+                waiting.append(job.name)
+    return found
+
+
+@cache
+def code_of(rule: str) -> frozenset[str]:
+    """Paths of the script of a rule and of the modules that it imports, the kernel left out."""
+    scripts = ROOT / "scripts"
+    finder = ModuleFinder(path=[str(scripts)])  # nothing outside is of interest
+    finder.run_script(str(scripts / f"{rule}.py"))
+    files = {Path(m.__file__).relative_to(ROOT).as_posix() for m in finder.modules.values() if m.__file__}
+    return frozenset(f for f in files if not f.startswith(KERNEL))
+
+
+@cache
+def keys_of_rules() -> dict[str, list[str]]:
+    """The places in the configuration that the params of each rule read; a wildcard of the job may stand in them."""
+    found = {}
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        for _, rule, body in re.findall(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
+            params = re.search(r"\n +params:\n(.*?)\n +shell:", body, re.DOTALL)[1]
+            places = re.findall(r'setting\("([^"]+)"\)', params)
+            places += re.findall(r"=CONFIG\.([\w.]+)", params)
+            for function in set(re.findall(r"\w+=(\w+)", params)) - {"setting", "code_digest", "CONFIG"}:
+                places += READ_BY_FUNCTION[function]
+            found[rule] = [key for place in places for key in BEHIND.get(place, [place])]
+    return found
+
+
+def reads(job: Job, key: str) -> bool:
+    """Whether the params of a job hold the value of a key."""
+    for place in keys_of_rules()[job.rule]:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^.]+)", re.escape(place))
+        match = re.match(rf"{pattern}(\.|$)", key)
+        if match and set(match.groupdict().values()) <= set(Path(job.outputs[0]).parts):
+            return True
+    return False
+
+
+def users_of_code(jobs: set[Job], path: str) -> Names:
+    """Jobs whose rule runs a file of code."""
+    return {job.name for job in jobs if path in code_of(job.rule)}
+
+
+def users_of_file(jobs: set[Job], path: str) -> Names:
+    """Jobs that read a file."""
+    return {job.name for job in jobs if path in job.inputs}
+
+
+def users_of_settings(jobs: set[Job], keys: Iterable[str], plan: Callable[[], set[Job]]) -> tuple[set[Job], Names]:
+    """All jobs under the changed configuration, and those that keys concern: by their params, or as new or moved jobs.
+
+    `plan` gives all jobs under the changed configuration; it is asked only where a key may change them.
+    """
+    keys = list(keys)
+    now = plan() if any(STRUCTURAL.fullmatch(key) for key in keys) else jobs
+    before = {job.name: job.inputs for job in jobs}
+    moved = {job.name for job in now if before.get(job.name) != job.inputs}
+    return now, moved | {job.name for job in now if any(reads(job, key) for key in keys)}
+
+
+# --- The changes ---
+
+
+def code_files() -> list[str]:
+    """Every Python file of the workflow that is a rule's script or a module of the library."""
+    scripts = {f"scripts/{rule}.py" for rule in keys_of_rules()}
+    library = {p.relative_to(ROOT).as_posix() for p in (ROOT / "scripts/clinragen").rglob("*.py")}
+    return sorted(scripts | library)
+
+
+def resource_files() -> list[str]:
+    """Every prompt and every other file of resources/."""
+    return sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "resources").rglob("*") if p.is_file())
+
+
+def settings(*overlays: Path) -> dict[str, Any]:
+    """The configuration of the demo, flat: every leaf by its dotted key."""
+    merged: dict[str, Any] = {}
+    for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", *overlays):
+        update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
+    return dict(_leaves(merged, ""))
+
+
+def _leaves(section: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        elif (prefix, value) != ("models.", None):  # a row that the overlay leaves out
+            yield f"{prefix}{name}", value
+
+
+def nested(keys: dict[str, Any]) -> dict[str, Any]:
+    """Dotted keys as an overlay of the configuration."""
+    sections: dict[str, Any] = {}
+    for key, value in keys.items():
+        *names, last = key.split(".")
+        place = sections
+        for name in names:
+            place = place.setdefault(name, {})
+        place[last] = value
+    return sections
+
+
+OTHER_FOLDER = {
+    dataset: {f"datasets.{dataset}.source": "folder", f"datasets.{dataset}.raw": f"tables/{dataset}"}
+    for dataset in ("mimic3", "mimic4")
+}
+
+
+def checkout_with_tables(folder: Path) -> Path:
+    """A copy of the checkout, and in it the folders that OTHER_FOLDER names, of raw tables without rows."""
+    copy_of_checkout(folder)
+    for dataset in OTHER_FOLDER:
+        header_only(folder / "tables" / dataset, dataset)
+    return folder
+
+
+# Values that no rule of thumb gives, and what must change with them so that the configuration is valid.
+CHOSEN: dict[str, dict[str, Any]] = {
+    "datasets.mimic3.source": OTHER_FOLDER["mimic3"],
+    "datasets.mimic4.source": OTHER_FOLDER["mimic4"],
+    "extract.diagnoses.unlisted_codes": OTHER_FOLDER["mimic3"] | OTHER_FOLDER["mimic4"],
+    "benchmark.compat": OTHER_FOLDER["mimic3"] | OTHER_FOLDER["mimic4"] | {"benchmark.compat": True},
+    "benchmark.series.variables": {"benchmark.series.variables": 17},
+    "benchmark.series.max_steps": {"benchmark.series.max_steps": 56},
+    "benchmark.series.fill": {"benchmark.series.fill": "previous"},
+    "extract.memory_limit_mb": {"extract.memory_limit_mb": 900},
+    "knowledge.source": {"knowledge.source": "online"},
+    "teacher.provider": {"teacher.provider": "openai"},
+    "teacher_transport.data_use": {"teacher_transport.data_use": "local-server"},
+    "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},
+    "student.fusion.series_encoder.patch": {"student.fusion.series_encoder.patch": 4},
+    "student.fusion.series_encoder.width": {"student.fusion.series_encoder.width": 64},
+    "student.fusion.series_encoder.heads": {"student.fusion.series_encoder.heads": 2},
+    "student.fusion.lab_position": {"student.fusion.lab_position": "suffix"},
+    "train.optimizer.precision": {"train.optimizer.precision": "bf16"},
+    "train.launch.processes": {"train.launch.processes": 2},
+    "seeds": {"seeds": [1, 2]},
+}
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """Another valid value for a key of the demo, with the keys that must change with it."""
+    if key in CHOSEN:
+        return {key: not value if isinstance(value, bool) else value} | CHOSEN[key]
+    section, _, last = key.rpartition(".")
+    if key.startswith("models."):
+        return {f"{section}.{name}": v for name, v in _changed_model(last, value).items()}
+    if last in ("test_list", "validation_list"):
+        return {f"{section}.test_list": "LICENSE", key: "LICENSE"}
+    if key.startswith("pathvars."):
+        return {key: f"{value}-other"}
+    if value is None:
+        return {key: "1.4" if last == "release" else f"results/demo/{key}"}
+    if isinstance(value, bool):
+        return {key: not value}
+    if isinstance(value, int):
+        return {key: value + 1}
+    if isinstance(value, float):
+        return {key: value / 2 if value else 0.25}
+    return {key: f"{value}-other"}
+
+
+def _changed_model(last: str, value: Any) -> dict[str, Any]:
+    if last == "row":  # in a table in which the row is known and free
+        return {"row": "PROMPTEHR", "table": [1]}
+    if last == "table":
+        return {"table": value[:-1]}
+    if last == "last_phase":
+        return {"last_phase": 1, "vocabulary": None} if value == 3 else {"last_phase": 3, "vocabulary": "knowledge"}
+    if last == "vocabulary" and value is None:
+        return {"last_phase": 3, "vocabulary": "knowledge"}
+    other = {"knowledge": "standard", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
+    return {last: other[value] if last != "backbone" else "flan-t5-large"}
