@@ -83,7 +83,9 @@ def page(tmp_path, stand_ins: tuple[str, ...] = ()) -> str:
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path):
     text = page(tmp_path)
-    assert not re.search(r"https?:|//|src=|href=|@import|url\(|<script", text)
+    # What it leads to, on a click, lies beside it.
+    assert set(re.findall(r'href="([^"#]*)', text)) == {"../audit/lineage.html"}
+    assert not re.search(r"https?:|//|src=|<link|@import|url\(|<script", text)
     assert text.startswith("<!DOCTYPE html>") and text.endswith("</html>\n")
 
 
@@ -95,7 +97,8 @@ def test_the_page_shows_names_as_text(tmp_path):
 
 def test_the_page_shows_ours_and_the_papers(tmp_path):
     text = page(tmp_path)
-    assert "<td>2</td><td>0.5500 (0.0707)<small>0.6400</small></td>" in text
+    link = '<a href="../audit/lineage.html#tables/table1.csv/MIMIC-III/ClinRaGen">'
+    assert f"<td>2</td><td>{link}0.5500</a> (0.0707)<small>0.6400</small></td>" in text
     assert "<td>0</td><td>–<small>0.6000</small></td>" in text
 
 
