@@ -190,6 +190,8 @@ class Release:
             return "restricted: derived from single patients"
         if path not in self.own:
             return "outside of the results tree"
+        if record["rule"] == "train_backbone":
+            return "a language model of others, to be had where its record says"
         if path in self.telling:
             return "tells folders of the machine where it was made"
         return "left out on request" if path in self.asked else None
