@@ -1,5 +1,6 @@
 """Running the real workflow from tests: Snakemake as a user would, in this checkout or in a copy of it."""
 
+import glob
 import gzip
 import json
 import os
@@ -101,3 +102,11 @@ def records(results: Path) -> dict[str, dict]:
     """All provenance records of a results tree, by the path of the output."""
     found = (json.loads(p.read_text(encoding="utf-8")) for p in results.rglob(".records/*.json"))
     return {r["output"]["path"]: r for r in found}
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints of trainings under way below a folder; all but the last to come are whole.
+
+    Folders come and go meanwhile, over which this glob, unlike that of Path, does not stumble.
+    """
+    return [Path(p) for p in glob.glob(f"{folder}/**/checkpoint-*", recursive=True)]

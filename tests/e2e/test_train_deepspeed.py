@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from runs import checkpoints
 from toy_student import changed, command, environment, losses, run, weights, write_backbone, write_tables
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed builds an operator")]
@@ -88,7 +89,7 @@ def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(place, extensi
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: list(place.glob("checkpoints-killed/*/checkpoint-*/trainer_state.json")), process)
+    wait_for(lambda: len(checkpoints(place / "checkpoints-killed")) >= 2, process)
     # torchrun's workers outlive it: end them as well, as a scheduler does.
     for pid in (process.pid, *workers(process)):
         os.kill(pid, signal.SIGKILL)
@@ -105,9 +106,9 @@ def test_of_two_copies_with_two_processes_each_the_newer_goes_on_and_the_older_s
     run(words(place, 1, "undisturbed", **changes), launcher(2), **extensions)
     scratch = place / "checkpoints-twice"
     older = start(words(place, 1, "twice", **changes), extensions)
-    wait_for(lambda: list(scratch.glob("*/checkpoint-*/trainer_state.json")), older)
+    wait_for(lambda: len(checkpoints(scratch)) >= 2, older)
     send(older, signal.SIGSTOP)
-    (before,) = scratch.iterdir()
+    before = checkpoints(scratch)[0].parent
     newer = start(words(place, 1, "twice", **changes), extensions)
     wait_for(lambda: not before.exists(), newer)
     send(newer, signal.SIGSTOP)

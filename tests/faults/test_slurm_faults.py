@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from runs import SMALL, copy_of_checkout, jobs, overlay, records, snakemake, started, succeeded
+from runs import SMALL, checkpoints, copy_of_checkout, jobs, overlay, records, snakemake, started, succeeded
 from slurm_cluster import GPUS, Cluster, cluster, slurm, unavailable, wait_for
 
 from clinragen.kernel.record import describe
@@ -48,7 +48,7 @@ def checkout(undisturbed, tmp_path) -> Path:
 def running(checkout: Path, seed: int) -> str:
     """Number of the running SLURM job of one training, once it has written a checkpoint or two."""
     folder = checkout / Path(PHASE1[seed]).parent
-    wait_for(lambda: len(list(folder.rglob("checkpoint-*"))) > 1, WAIT)
+    wait_for(lambda: len(checkpoints(folder)) > 1, WAIT)
     (job,) = jobs_of(seed)
     return job
 

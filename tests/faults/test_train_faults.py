@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import toy_student
+from runs import checkpoints
 from toy_student import TEXTS, changed, command, files, losses, run, weights, write_backbone, write_tables
 
 from clinragen.config.train import Launch, Optimizer, Phase
@@ -54,7 +55,7 @@ def test_killed_and_started_again_ends_in_the_same_bits(place):
     )
     limit = time.monotonic() + 60
     # The first checkpoint is whole once the second has begun.
-    while len(list(place.glob("checkpoints-killed/*/checkpoint-*"))) < 2:
+    while len(checkpoints(place / "checkpoints-killed")) < 2:
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -78,9 +79,9 @@ def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, newe
     name = f"two-{newer_ends_first}"
     scratch, words = place / f"checkpoints-{name}", training(place, name)
     older = start(words)
-    wait_for(lambda: len(list(scratch.glob("*/checkpoint-*"))) >= 2, older)
+    wait_for(lambda: len(checkpoints(scratch)) >= 2, older)
     older.send_signal(signal.SIGSTOP)
-    (before,) = scratch.iterdir()
+    before = checkpoints(scratch)[0].parent
     newer = start(words)
     wait_for(lambda: not before.exists(), newer)
     if newer_ends_first:
