@@ -30,7 +30,7 @@ run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY)  ## the virtual environment, with every package pinned
+setup: $(READY) $(VALIDATOR)  ## the virtual environment, with every package pinned
 
 $(READY): envs/all.txt envs/cuda.txt
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not there: install Python 3.11, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
@@ -46,11 +46,11 @@ demo: $(READY)  ## the whole workflow on synthetic raw files (five minutes)
 open-demo: $(READY)  ## the same on the open MIMIC-III demo of 100 real patients
 	@$(call run,open-demo,$(OPEN_DEMO))
 
-why: $(READY)  ## why jobs would run: [RULE=train_phase2] [OVERLAY=demo]
+why: $(READY)  ## why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local]
 	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(filter open-demo,$(OVERLAY)),$(OPEN_DEMO),--configfile config/$(OVERLAY).yaml)
 
 usage: $(READY)  ## requests of the jobs against what they used: TREE=demo
-	@python scripts/usage.py results/$(or $(TREE),paper)
+	@python scripts/usage.py results/$(or $(TREE),demo)
 
 release: $(READY)  ## TREE=demo: code, shareable outputs and all records of a results tree, as one archive
 	@python scripts/release.py "results/$(or $(TREE),demo)"

@@ -242,7 +242,9 @@ def main() -> None:
             sys.exit(f"envs: {', '.join(stale)} differ from requirements.yaml and this environment: run `make lock`")
         return
     for path, text in made.items():
-        path.write_text(text, encoding="utf-8")
+        # `make` installs everything anew when a file of pins has a new time.
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

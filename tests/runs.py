@@ -109,4 +109,4 @@ def checkpoints(folder: Path) -> list[Path]:
 
     Folders come and go meanwhile, over which this glob, unlike that of Path, does not stumble.
     """
-    return [Path(p) for p in glob.glob(f"{folder}/**/checkpoint-*", recursive=True)]
+    return [Path(p) for p in glob.glob(f"{folder}/**/checkpoint-*", recursive=True)]  # noqa: PTH207

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from clinragen.kernel.digest import code_digest
 from clinragen.kernel.record import SCHEMA, describe, read_record, write_record
 
 # What a record tells beside what a test is about.
 COMMON = {
     "schema": SCHEMA,
-    "code_digest": "c0de",
     "kernel_digest": "c0re",
     "git": {"commit": "abc", "dirty": True},
     "settings": {"width": 3},
@@ -42,15 +42,16 @@ def made(path: str, rule: str, inputs: list[str], sharing: str = "restricted", *
     used = [describe(Path(i)) | {"made_by": (read_record(Path(i)) or {"rule": None})["rule"]} for i in inputs]
     command = ["python", f"scripts/{rule}.py", "--inputs", *inputs, "--out", path]
     output = describe(Path(path)) | {"sharing": sharing}
-    write_record(Path(path), COMMON | {"rule": rule, "command": command, "output": output, "inputs": used} | facts)
+    own = {"rule": rule, "code_digest": code_digest(rule), "command": command, "output": output, "inputs": used}
+    write_record(Path(path), COMMON | own | facts)
 
 
 def build() -> None:
     """raw/{a,b}.csv -> stays -> model (a folder) -> tables/table.csv <- resources/names.csv, all below results/x."""
     for path in ("raw/a.csv", "raw/b.csv", "resources/names.csv"):
         write(path)
-    make("results/x/stays", "extract_toy", ["raw/a.csv", "raw/b.csv"])
+    make("results/x/stays", "extract_stays", ["raw/a.csv", "raw/b.csv"])
     write("results/x/model/weights")
-    made("results/x/model", "train_toy", ["results/x/stays"])
-    make("results/x/tables/table.csv", "evaluate_toy", ["results/x/model", "resources/names.csv"], "a,b\n1,2\n",
+    made("results/x/model", "train_phase1", ["results/x/stays"])
+    make("results/x/tables/table.csv", "evaluate_scores", ["results/x/model", "resources/names.csv"], "a,b\n1,2\n",
          stand_ins=["tiny model"], sharing="shareable")  # fmt: skip

@@ -7,6 +7,7 @@ import tiny_tree
 from tiny_tree import make
 
 from clinragen.audit.lineage import list_lineage
+from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import describe, record_path
 from clinragen.tables.audit import LINEAGE
@@ -36,11 +37,11 @@ def test_a_complete_chain():
     assert incomplete(rows) == set()
     assert rows[TABLE] == {
         "output": TABLE,
-        "rule": "evaluate_toy",
+        "rule": "evaluate_scores",
         "sharing": "shareable",
         "bytes": 8,
         "sha256": describe(Path(TABLE))["sha256"],
-        "code_digest": "c0de",
+        "code_digest": code_digest("evaluate_scores"),
         "commit": "abc+",
         "inputs": 2,
         "roots": 3,
@@ -50,14 +51,14 @@ def test_a_complete_chain():
 
 
 def test_roots_are_counted_once():
-    make("results/x/other", "x", [STAYS, "raw/a.csv", MODEL])
+    make("results/x/other", "evaluate_predict", [STAYS, "raw/a.csv", MODEL])
     rows, _ = lineage("results/x/other", TABLE)
     assert {name: row["roots"] for name, row in rows.items()} == {MODEL: 2, "results/x/other": 2, STAYS: 2, TABLE: 3}
 
 
 def test_an_intermediate_that_was_made_anew_is_named():
     Path("raw/a.csv").write_text("new raw data")
-    make(STAYS, "extract_toy", ["raw/a.csv"])
+    make(STAYS, "extract_stays", ["raw/a.csv"])
     rows, problems = lineage()
     assert problems == [f"stale: {MODEL}: made of another {STAYS} than is there now"]
     assert incomplete(rows) == {MODEL, TABLE}
@@ -73,7 +74,7 @@ def test_an_output_that_grew_by_hand_is_named():
 def test_a_raw_file_that_changed_between_two_uses_is_named():
     old = Path("raw/a.csv").read_text()
     Path("raw/a.csv").write_text(old[::-1])
-    make("results/x/other", "x", ["raw/a.csv"])
+    make("results/x/other", "evaluate_predict", ["raw/a.csv"])
     _, problems = lineage("results/x/other", TABLE)
     assert problems == [f"stale: {STAYS}: made of another raw/a.csv than results/x/other was"]
 
@@ -105,21 +106,21 @@ def test_a_target_that_never_was_is_named():
 
 def test_a_file_among_the_outputs_that_no_record_tells_of_is_no_root():
     tiny_tree.write("results/x/by_hand.csv")
-    make("results/x/other", "x", ["results/x/by_hand.csv"])
+    make("results/x/other", "evaluate_predict", ["results/x/by_hand.csv"])
     told = "untracked: results/x/by_hand.csv: results/x/other was made of it, and no record tells what made it"
     assert lineage("results/x/other")[1] == [told]
 
 
 def test_a_long_chain_with_many_ways_is_walked_once_per_file():
     """Every link has two inputs, so that walking all ways would take 2 to the 200th steps."""
-    make("results/x/0", "x", ["raw/a.csv"])
-    make("results/x/1", "x", ["results/x/0"])
+    make("results/x/0", "evaluate_predict", ["raw/a.csv"])
+    make("results/x/1", "evaluate_predict", ["results/x/0"])
     for i in range(2, 200):
-        make(f"results/x/{i}", "x", [f"results/x/{i - 1}", f"results/x/{i - 2}"])
+        make(f"results/x/{i}", "evaluate_predict", [f"results/x/{i - 1}", f"results/x/{i - 2}"])
     rows, problems = lineage("results/x/199")
     assert len(rows) == 200 and problems == [] and {row["roots"] for row in rows.values()} == {1}
 
 
 def test_an_output_from_outside_a_repository_has_no_commit():
-    make("results/x/other", "x", ["raw/a.csv"], git={})
+    make("results/x/other", "evaluate_predict", ["raw/a.csv"], git={})
     assert lineage("results/x/other")[0]["results/x/other"]["commit"] is None

@@ -10,6 +10,7 @@ import tiny_tree
 from tiny_tree import make
 
 from clinragen.audit.pages import lineage_page
+from clinragen.kernel.digest import code_digest
 
 OUTPUTS = ["results/x/stays", "results/x/model", "results/x/tables/table.csv"]
 
@@ -39,12 +40,12 @@ def test_every_link_leads_to_one_place_and_every_place_is_linked():
 def test_a_row_of_a_table_has_a_place_with_its_own_inputs():
     names = ["ours w/o LAB&KNOW", "theirs"]
     for name in ("one", "two"):
-        make(f"results/x/{name}", "train_toy", ["results/x/stays"])
+        make(f"results/x/{name}", "train_phase1", ["results/x/stays"])
     rows = [
         {"where": {"dataset": "III", "model": model}, "inputs": [f"results/x/{name}"]}
         for name, model in zip(("one", "two"), names, strict=True)
     ]
-    make("results/x/tables/table.csv", "evaluate_toy", ["results/x/one", "results/x/two", "raw/a.csv"], rows=rows)
+    make("results/x/tables/table.csv", "evaluate_scores", ["results/x/one", "results/x/two", "raw/a.csv"], rows=rows)
     page = lineage_page([*OUTPUTS, "results/x/one", "results/x/two"], "results/x")
     (row,) = re.findall(r'<li id="tables/table.csv/III/ours w/o LAB&amp;KNOW">(.*?)</li>', page)
     assert "#one" in row and "#two" not in row and "#raw" not in row
@@ -52,11 +53,12 @@ def test_a_row_of_a_table_has_a_place_with_its_own_inputs():
 
 
 def test_everything_of_a_record_stands_there_in_safe_html():
-    make("results/x/odd", "x_toy", ["raw/a.csv"], command=["python", "scripts/x_toy.py", '--settings={"a<b": 1}'],
+    command = ["python", "scripts/evaluate_predict.py", '--settings={"a<b": 1}']
+    make("results/x/odd", "evaluate_predict", ["raw/a.csv"], command=command,
          facts={"models": ["<b>gpt</b>"]}, stand_ins=["a & b"], seed=5)  # fmt: skip
     page = lineage_page(["results/x/odd"], "results/x")
-    for text in ("&lt;b&gt;gpt&lt;/b&gt;", "a &amp; b", "a&lt;b", "<dd>5</dd>", "numpy 2.4.6", "c0de, kernel c0re",
-                 "abc with uncommitted changes"):  # fmt: skip
+    for text in ("&lt;b&gt;gpt&lt;/b&gt;", "a &amp; b", "a&lt;b", "<dd>5</dd>", "numpy 2.4.6",
+                 f"{code_digest('evaluate_predict')}, kernel c0re", "abc with uncommitted changes"):  # fmt: skip
         assert text in page, text
     assert "<b>" not in page
 
@@ -64,13 +66,13 @@ def test_everything_of_a_record_stands_there_in_safe_html():
 def test_where_the_raw_files_lie_is_not_told(tmp_path):
     raw = str(tiny_tree.write(str(tmp_path / "home/me/mimic/hosp/patients.csv")))
     command = ["python", "--raw", raw, "--scratch", f"{tmp_path}/results/x/checkpoints"]
-    make("results/x/y", "x_toy", [raw], command=command)
+    make("results/x/y", "evaluate_predict", [raw], command=command)
     page = lineage_page(["results/x/y"], "results/x")
     assert str(tmp_path) not in page and "home" not in page and "…/hosp/patients.csv" in page
 
 
 def test_a_tree_with_absolute_paths_is_told_as_one_with_relative_ones(tmp_path):
-    make(str(tmp_path / "results/x/abs"), "x_toy", ["raw/a.csv"])
+    make(str(tmp_path / "results/x/abs"), "evaluate_predict", ["raw/a.csv"])
     page = lineage_page([str(tmp_path / "results/x/abs")], str(tmp_path / "results/x"))
     assert str(Path.cwd()) not in page and 'href="../abs"' in page
 

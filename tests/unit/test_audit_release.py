@@ -45,7 +45,7 @@ def template(tmp_path_factory) -> Path:
         Path("results/x/mimic3/export").mkdir(parents=True)
         pq.write_table(pa.table(text), "results/x/mimic3/notes.parquet")
         facts = {"settings": {"raw": f"{far}/mimic3", "api_key_variable": "LLM_KEY"}, "stand_ins": ["synthetic cohort"]}
-        made("results/x/mimic3/notes.parquet", "extract_toy", [str(raw[0])], **facts)
+        made("results/x/mimic3/notes.parquet", "extract_stays", [str(raw[0])], **facts)
         for name in ("10001_episode1.csv", "10002_episode1.csv"):
             write(f"results/x/mimic3/export/{name}", "Hours\n1\n")
         made("results/x/mimic3/export", "export_toy", ["results/x/mimic3/notes.parquet"])

@@ -12,7 +12,8 @@ from tiny_tree import make, write
 
 from clinragen.audit.graph import Graph, Move
 from clinragen.audit.trace import steps, target_of
-from clinragen.kernel.record import record_path
+from clinragen.kernel.digest import code_digest
+from clinragen.kernel.record import SCHEMA, record_path
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "trace.py"
 STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"
@@ -47,14 +48,14 @@ def problems(*words: str | Path, cwd: Path | None = None) -> list[str]:
 def two_models() -> None:
     """A table of two rows, each of a model of its own, and of what both share."""
     for name in ("one", "two"):
-        make(f"results/x/{name}", "train_toy", [STAYS])
+        make(f"results/x/{name}", "train_phase1", [STAYS])
     rows = [{"where": {"model": name}, "inputs": [f"results/x/{name}"]} for name in ("one", "two")]
-    make(TABLE, "evaluate_toy", ["resources/names.csv", "results/x/one", "results/x/two"],
+    make(TABLE, "evaluate_scores", ["resources/names.csv", "results/x/one", "results/x/two"],
          "model,metric,value\none,f1,0.5\none,recall,0.6\ntwo,f1,0.7\n", rows=rows)  # fmt: skip
 
 
 def test_the_tree_goes_down_to_raw_files_and_names_each_once():
-    make("results/x/other", "x_toy", [TABLE, STAYS])
+    make("results/x/other", "evaluate_predict", [TABLE, STAYS])
     status, said = trace("results/x/other", "--short")
     shape = [line.split("  [")[0] for line in said.splitlines()]
     assert status == 0 and shape == [
@@ -72,19 +73,20 @@ def test_the_tree_goes_down_to_raw_files_and_names_each_once():
 
 def test_many_files_of_one_folder_stand_in_one_line_of_the_tree():
     texts = [str(write(f"resources/texts/{n}.md")) for n in range(9)]
-    make("results/x/other", "x_toy", [*texts, "raw/a.csv"])
+    make("results/x/other", "evaluate_predict", [*texts, "raw/a.csv"])
     tree, story = trace("results/x/other")[1].split("\n\n")
     assert "├─ resources/texts/  [9 raw files or resources]\n└─ raw/a.csv" in tree
     assert all(text in story for text in texts)
 
 
 def test_the_story_of_each_step_tells_all_that_its_record_does():
-    make("results/x/rationales", "rationale_toy", [STAYS, "resources/names.csv"], seed=7,
+    make("results/x/rationales", "rationale_notes", [STAYS, "resources/names.csv"], seed=7,
          facts={"models": ["gpt"], "requests": {"number": 500, "sha256": "beef"}})  # fmt: skip
     _, said = trace("results/x/rationales")
-    for text in ("1. extract_toy", "2. rationale_toy", "python scripts/rationale_toy.py --inputs results/x/stays",
-                 "c0de, kernel c0re; commit abc and uncommitted changes", "width = 3", "seed         7", "numpy 2.4.6",
-                 "cpus 2", "models       gpt", "requests     500, sha256 of their list beef", "stand-ins    none",
+    for text in ("1. extract_stays", "2. rationale_notes", "python scripts/rationale_notes.py --inputs results/x/stays",
+                 f"{code_digest('extract_stays')}, kernel c0re; commit abc and uncommitted changes", "width = 3",
+                 "seed         7", "numpy 2.4.6", "cpus 2", "models       gpt",
+                 "requests     500, sha256 of their list beef", "stand-ins    none",
                  "2026-01-01T00:00:00+00:00, 1.5 s"):  # fmt: skip
         assert text in said, text
     assert said.count("sha256 ") > 10
@@ -93,8 +95,8 @@ def test_the_story_of_each_step_tells_all_that_its_record_does():
 def test_what_one_run_of_a_step_made_is_told_together():
     graph = Graph.around(Path(TABLE))
     for name in ("first", "second"):
-        make(f"results/x/{name}", "two_toy", ["raw/a.csv"], command=["python", "scripts/two_toy.py"])
-    make("results/x/both", "x_toy", ["results/x/first", "results/x/second"])
+        make(f"results/x/{name}", "benchmark_labels", ["raw/a.csv"], command=["python", "scripts/benchmark_labels.py"])
+    make("results/x/both", "evaluate_predict", ["results/x/first", "results/x/second"])
     assert [len(records) for records in steps(graph, "results/x/both", None)] == [2, 1]
 
 
@@ -103,7 +105,7 @@ def test_json_holds_records_and_roots():
     found = json.loads(said)
     assert status == 0 and set(found["records"]) == {STAYS, MODEL, TABLE}
     assert set(found["roots"]) == {"raw/a.csv", "raw/b.csv", "resources/names.csv"}
-    assert found["records"][MODEL]["inputs"][0]["made_by"] == "extract_toy"
+    assert found["records"][MODEL]["inputs"][0]["made_by"] == "extract_stays"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_rows_of_parquet_files_can_be_asked_for():
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"stay_id": [1, 2], "request": ["aa", "bb"]}), "results/x/notes.parquet")
-    tiny_tree.made("results/x/notes.parquet", "rationale_toy", [STAYS])
+    tiny_tree.made("results/x/notes.parquet", "rationale_notes", [STAYS])
     assert target_of("results/x/notes.parquet#stay_id=2:request").row == {"stay_id": "2", "request": "bb"}
     assert trace("results/x/notes.parquet#stay_id=2:request", "--short")[1].splitlines()[0] == "request: bb"
 
@@ -191,7 +193,7 @@ def test_forward_takes_a_file_by_any_path():
 
 def test_a_whole_tree_is_as_recorded():
     for path in ("logs/a/b.log", "benchmarks/a/b.jsonl", "report.html", "audit/usage.csv", "y/journal/a.jsonl",
-                 "y/checkpoints-phase1/checkpoint-3/model", "y/.tmp-host-12-x"):  # fmt: skip
+                 "y/train/z/seed1/checkpoints-phase1/checkpoint-3/model", "y/.tmp-host-12-x"):  # fmt: skip
         write(f"results/x/{path}")
     assert problems("results/x") == [] and problems("results") == [] and problems(TABLE) == []
     said = trace("results/x", "--verify")[1].splitlines()[-1]
@@ -212,7 +214,7 @@ def flip(path: str) -> None:
         (lambda: write(f"{MODEL}/another"), [f"edited: {MODEL}"]),
         (lambda: flip("raw/a.csv"), [f"stale: {STAYS}"]),
         (lambda: flip("resources/names.csv"), [f"stale: {TABLE}"]),
-        (lambda: make(STAYS, "extract_toy", ["raw/b.csv"]), [f"stale: {MODEL}"]),
+        (lambda: make(STAYS, "extract_stays", ["raw/b.csv"]), [f"stale: {MODEL}"]),
         (lambda: write("results/x/new.csv"), ["untracked: results/x/new.csv"]),
         (lambda: write("results/x/tables/deep/new.csv"), ["untracked: results/x/tables/deep/new.csv"]),
         (lambda: Path(STAYS).unlink(), [f"gone: {STAYS}"]),
@@ -243,7 +245,7 @@ def test_a_torn_record_is_named_and_the_rest_checked():
 
 def test_a_record_of_another_version_is_refused():
     place = record_path(Path(STAYS))
-    place.write_text(place.read_text().replace('"schema": 2', '"schema": 1'))
+    place.write_text(place.read_text().replace(f'"schema": {SCHEMA}', '"schema": 1'))
     status, said = trace(TABLE)
     assert status == 2 and "is of another version of this workflow" in said
 
@@ -253,6 +255,46 @@ def test_findings_can_be_had_as_data():
     status, said = trace("results/x", "--verify", "--json")
     found = json.loads(said)
     assert status == 1 and [p["path"] for p in found["problems"]] == [STAYS] and found["outputs"] == 3
+
+
+def test_an_output_of_a_rule_that_is_no_more_is_stale():
+    record = record_path(Path(TABLE))
+    record.write_text(record.read_text().replace("evaluate_scores", "evaluate_never"))
+    assert problems("results/x") == [f"stale: {TABLE}"]
+
+
+def test_a_part_of_a_tree_is_checked_with_all_that_it_descends_from():
+    flip(STAYS)
+    assert problems("results/x/tables") == [f"edited: {STAYS}"]
+
+
+def test_folders_that_lie_elsewhere_by_a_link_are_looked_into(tmp_path):
+    Path("results/x/tables").rename(tmp_path / "scratch")
+    Path("results/x/tables").symlink_to(tmp_path / "scratch")
+    Path("results/x/again").symlink_to(Path("results/x").absolute())
+    assert problems("results/x") == []
+    flip(TABLE)
+    write("results/x/tables/new.csv")
+    assert problems("results/x") == [f"edited: {TABLE}", "untracked: results/x/tables/new.csv"]
+
+
+def test_a_resource_that_is_gone_is_named():
+    write("resources/another.csv")
+    Path("resources/names.csv").unlink()
+    assert problems("results/x") == ["gone: resources/names.csv"]
+
+
+def test_a_folder_without_any_record_is_no_success(tmp_path):
+    (tmp_path / "empty").mkdir()
+    status, said = trace(tmp_path / "empty", "--verify")
+    assert status == 2 and "holds no output with a record" in said
+
+
+@pytest.mark.parametrize("name", ["tables/logs/leak.csv", "logs/leak.csv", "tables/report.html", "journal/a.csv",
+                                  "checkpoints-phase1/notes.txt", "releases/a.zip"])  # fmt: skip
+def test_what_only_looks_like_a_log_is_untracked(name):
+    write(f"results/x/{name}")
+    assert problems("results/x") == ([] if name.startswith("releases") else [f"untracked: results/x/{name}"])
 
 
 @pytest.mark.parametrize("copied", ["results", "results/x"])

@@ -6,7 +6,7 @@ import pytest
 
 from clinragen.audit.why import Job, Setting, explain, reasons
 from clinragen.kernel.digest import code_digest, code_files
-from clinragen.kernel.record import describe, write_record
+from clinragen.kernel.record import SCHEMA, describe, write_record
 
 COURSE = {"min_characters": 25, "remove_digits": True}
 
@@ -21,6 +21,7 @@ def job(tmp_path):
         output.touch()
         common = {
             "rule": "benchmark_courses",
+            "schema": SCHEMA,
             "code_digest": code_digest("benchmark_courses"),
             "code": code_files("benchmark_courses"),
             "settings": {"settings": COURSE, "number": 11},
@@ -82,8 +83,8 @@ def test_a_missing_output_another_command_and_another_environment_are_told(job):
 def test_an_older_record_or_none_tells_what_is_known(job, tmp_path):
     old = job({"code_digest": "other"})
     record = tmp_path / ".records/courses.parquet.json"
-    record.write_text(json.dumps({k: v for k, v in json.loads(record.read_text()).items() if k != "code"}))
-    assert reasons(old) == ["its code changed; the record is too old to tell which module"]
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"schema": 1}))
+    assert reasons(old) == []
     record.unlink()
     assert reasons(old) == []
     assert reasons(job()) == [] and record.exists()

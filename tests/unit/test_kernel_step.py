@@ -151,6 +151,24 @@ def test_the_record_tells_what_a_step_remembers(tmp_path):
     assert read_record(tmp_path / "o")["facts"] == {"many": ["0000"]}, "facts must not leak from one step to the next"
 
 
+def test_what_a_settings_class_calls_private_is_not_told(tmp_path, capfd):
+    class Server(BaseModel):
+        url: str
+        tries: int
+
+        @property
+        def private(self) -> list[str]:
+            return [self.url]
+
+    def toy(server: Server, out: Out) -> None:
+        assert server.url == "http://node7:8000"
+        out.path.write_text("x")
+
+    run(toy, arguments(server='{"url": "http://node7:8000", "tries": 3}', out=tmp_path / "o"))
+    assert read_record(tmp_path / "o")["settings"] == {"server": {"url": "<private>", "tries": 3}}
+    assert "node7" not in capfd.readouterr().err + (tmp_path / ".records/o.json").read_text()
+
+
 @pytest.mark.parametrize("form", [["--email=me@example.org"], ["--email", "me@example.org"]])
 def test_what_is_private_stands_in_neither_log_nor_record(form, tmp_path, capfd):
     def toy(email: Private, out: Out) -> None:

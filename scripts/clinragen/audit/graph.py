@@ -1,6 +1,7 @@
 """What was made of what, read from the provenance records, wherever the results lie now."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -120,9 +121,22 @@ def listed(values: list[str] | Record) -> str:
     return f"{values['number']}, sha256 of their list {values['sha256']}"
 
 
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder, in order, also those of folders that are linked from elsewhere."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        seen.add(Path(place).resolve())
+        # A link to where the walk has been would never end.
+        folders[:] = [name for name in folders if Path(place, name).resolve() not in seen]
+        found += [Path(place, name) for name in names]
+    return sorted(path for path in found if path.is_file())
+
+
 def records_below(folder: Path) -> Iterator[Path]:
     """Paths of all records below a folder, in order."""
-    yield from sorted(path for path in folder.rglob(f"{FOLDER}/*.json") if not path.name.startswith(".tmp-"))
+    for path in files_below(folder):
+        if path.parent.name == FOLDER and path.suffix == ".json" and not path.name.startswith(".tmp-"):
+            yield path
 
 
 def records_around(place: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from typing import Any
 from clinragen.audit.crate import Contents, describe_crate
 from clinragen.audit.graph import Graph, Record, read, records_below
 from clinragen.audit.scan import Scan, Scanned, Shared, Source, Unreadable, places_in, texts
-from clinragen.audit.verify import BESIDE, Check
+from clinragen.audit.verify import Check, is_beside
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.outputs import Out
 from clinragen.kernel.progress import progress
@@ -282,7 +282,7 @@ class Release:
         files = [
             p for p in self.tree.rglob("*") if p.is_file() and p.parent.name != FOLDER and p.name != SNAKEMAKES_OWN
         ]
-        kept = [p.stat().st_size for p in files if BESIDE.search(p.relative_to(self.tree).as_posix())]
+        kept = [p.stat().st_size for p in files if is_beside(p, self.tree)]
         return len(kept), sum(kept)
 
 

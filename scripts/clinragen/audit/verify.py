@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from clinragen.audit.graph import Graph, Record, read, records_below
+from clinragen.audit.graph import Graph, Record, files_below, read, records_below
 from clinragen.kernel import record
 from clinragen.kernel.digest import SCRIPTS, code_digest
 from clinragen.kernel.errors import UserError
@@ -15,9 +15,16 @@ from clinragen.kernel.progress import progress
 # What lies among the outputs and is none: logs and run times, the teacher's answers and checkpoints, which outlive
 # reruns, and what is made of the outputs afterwards.
 BESIDE = re.compile(
-    r"(^|/)(logs|benchmarks|journal|checkpoints-phase\d|\.records)/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
-    r"|(^|/)report\.html$|(^|/)audit/usage\.csv$|^README\.md$"
+    r"(^|/)(logs/\w+/[^/]+\.log|benchmarks/\w+/[^/]+\.jsonl|journal/\w+\.jsonl|\.records/[^/]+\.json|audit/usage\.csv)$"
+    r"|/train/.+/seed\d+/checkpoints-phase\d/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
+    r"|^releases/[^/]+\.zip$|^README\.md$"
 )
+
+
+def is_beside(place: Path, folder: Path) -> bool:
+    """Whether a file below a folder of results lies among the outputs and is none."""
+    report = place.name == "report.html" and (place.parent / "tables").is_dir()
+    return report or BESIDE.search(place.relative_to(folder).as_posix()) is not None
 
 
 @dataclass(frozen=True, order=True)
@@ -71,7 +78,10 @@ class Check:
         return self.found
 
     def folder(self, folder: Path) -> Findings:
-        """Check all outputs below a folder, and name the files there that no record tells of."""
+        """Check all outputs below a folder with all that they descend from, and name the files there without a record.
+
+        UserError where there is nothing to check.
+        """
         covered = set()
         for place in records_below(folder):
             path = self.graph.move.recorded(place.parents[1] / place.name.removesuffix(".json"))
@@ -82,15 +92,18 @@ class Check:
                     self._problem("torn", path, "its record tells of another file")
             except UserError as error:
                 self._problem("torn", path, str(error))
-        for place in sorted(p for p in folder.rglob("*") if p.is_file()):
-            if BESIDE.search(place.relative_to(folder).as_posix()):
+        for place in files_below(folder):
+            if is_beside(place, folder):
                 self.found.beside += 1
                 continue
             path = self.graph.move.recorded(place)
             self.found.files += 1
             if not any(name in covered for name in (path, *(p.as_posix() for p in Path(path).parents))):
                 self._problem("untracked", path, "no record tells what made it")
-        return self.outputs(sorted(covered))
+        if not covered and not self.found.problems:
+            raise UserError(f"{folder} holds no output with a record")
+        above = (name for path in sorted(covered) for name in self.graph.ancestors(path))
+        return self.outputs(dict.fromkeys(name for name in above if self.graph.record(name)))
 
     def _output(self, path: str, found: Record) -> None:
         self.found.outputs += 1
@@ -103,7 +116,8 @@ class Check:
             self.found.left_out.add(path)
         else:
             self._problem("gone", path, "its record is there, it is not")
-        if (SCRIPTS / f"{found['rule']}.py").is_file() and code_digest(found["rule"]) != found["code_digest"]:
+        there = (SCRIPTS / f"{found['rule']}.py").is_file()
+        if not there or code_digest(found["rule"]) != found["code_digest"]:
             commit = f", at commit {found['git']['commit'][:12]}" if found["git"] else ""
             self._problem("stale", path, f"made by other code of {found['rule']} than stands here{commit}")
         for used in found["inputs"]:
@@ -124,6 +138,9 @@ class Check:
             self._problem("stale", user, f"made of another {path} than {first} was")
         if not self.graph.here(path).exists():
             self.found.roots_not_here.add(path)
+            # Raw files may be elsewhere; a resource belongs to the code.
+            if path.startswith("resources/") and self.graph.here("resources").is_dir() and path not in self.left_out:
+                self._problem("gone", path, f"{user} was made of it")
         elif not self._is(path, used):
             self._problem("stale", user, f"made of another {path} than is there now")
         elif (self.graph.here(path).parent / record.FOLDER).is_dir():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clinragen.kernel.digest import code_digest, code_files
-from clinragen.kernel.record import describe, read_record
+from clinragen.kernel.record import SCHEMA, describe, read_record
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Job:
 
 def reasons(job: Job) -> list[str]:
     """What differs for this job itself, a line each; empty where it only waits for others."""
-    record = next(filter(None, (read_record(Path(output)) for output in job.outputs)), None)
+    found = (read_record(Path(output)) for output in job.outputs)
+    record = next((record for record in found if record and record["schema"] == SCHEMA), None)
     if record is None:
         if job.missing:
             return ["it has not run yet"]
@@ -66,8 +67,6 @@ def changed_code(record: Mapping[str, Any], rule: str) -> list[str]:
     """Files of a rule's code that are not as they were, by the record of an output."""
     if record["code_digest"] == code_digest(rule):
         return []
-    if "code" not in record:
-        return ["its code changed; the record is too old to tell which module"]
     before, now = record["code"], code_files(rule)
     words = {(True, True): "changed", (False, True): "is now imported", (True, False): "is no longer imported"}
     return [

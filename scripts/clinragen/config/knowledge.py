@@ -13,7 +13,7 @@ class PubMed(Section):
     endpoint: str
     """Base URL of the E-utilities. A change reruns nothing."""
     email: str
-    """Your address, which NCBI asks for. It stands in the log and the record; empty: ENTREZ_EMAIL, which does not."""
+    """Your address, which NCBI asks for; neither log nor record tells it. Empty: the variable ENTREZ_EMAIL."""
     documents: int = Field(ge=1)
     """Abstracts retrieved per phenotype, by relevance."""
 

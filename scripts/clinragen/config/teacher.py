@@ -37,3 +37,8 @@ class Transport(Section):
     """Longest wait for one answer."""
     data_use: Literal["none", "local-server", "no-retention-cloud"]
     """What allows MIMIC text to reach `base_url`; `none` refuses (docs/data-access.md)."""
+
+    @property
+    def private(self) -> list[str]:
+        """What neither log nor record tells: the address of a server that is no public service."""
+        return [] if self.base_url.startswith("https://api.") else [self.base_url]

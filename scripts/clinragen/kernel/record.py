@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = ".records"
-SCHEMA = 2
+SCHEMA = 3
 LONGEST_LISTING = 100
 # Snakemake leaves this file in a folder that a job has made.
 SNAKEMAKES_OWN = ".snakemake_timestamp"

@@ -199,11 +199,7 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
         "code": code_files(rule),
         "kernel_digest": kernel_digest(),
         "git": record.git_state(),
-        "settings": {
-            k: json.loads(v.model_dump_json()) if isinstance(v, BaseModel) else v
-            for k, v in arguments.items()
-            if isinstance(v, (BaseModel, str, int, float, bool)) and not isinstance(v, Private)
-        },
+        "settings": _told_settings(arguments),
         "seed": arguments.get("seed"),
         # A raw file or a resource is made by no rule.
         "inputs": [{**used, "made_by": parents[used["path"]]} for used in described_inputs],
@@ -261,10 +257,29 @@ def _launcher() -> list[str]:
 
 
 def _without_private(argv: list[str], arguments: dict[str, Any]) -> list[str]:
-    for value in arguments.values():
-        if isinstance(value, Private) and value:
-            argv = [word.replace(value, "<private>") for word in argv]
+    for value in _private(arguments):
+        argv = [word.replace(value, "<private>") for word in argv]
     return argv
+
+
+def _private(arguments: dict[str, Any]) -> list[str]:
+    """Texts that are not to be told: private arguments, and what a settings class calls so."""
+    found = [a for a in arguments.values() if isinstance(a, Private)]
+    found += [text for a in arguments.values() if isinstance(a, BaseModel) for text in getattr(a, "private", [])]
+    return [text for text in found if text]
+
+
+def _told_settings(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Values and sections of settings as data, without what is private."""
+    kept = {
+        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        for name, value in arguments.items()
+        if isinstance(value, (BaseModel, str, int, float, bool)) and not isinstance(value, Private)
+    }
+    text = json.dumps(kept)
+    for value in _private(arguments):
+        text = text.replace(json.dumps(value), json.dumps("<private>"))
+    return json.loads(text)
 
 
 def _listed(values: set[str]) -> list[str] | dict[str, Any]:

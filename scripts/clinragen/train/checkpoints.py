@@ -101,7 +101,8 @@ def _temporary(path: Path) -> Path:
 
 def _stamp(folder: Path) -> str | None:
     """Fingerprint of the run that a folder is of; None where there is none, as in what an older copy wrote too late."""
-    with suppress(OSError):
+    # Any other error of the file system is not an answer: checkpoints of days are not thrown away for it.
+    with suppress(FileNotFoundError, NotADirectoryError):
         return (folder / FINGERPRINT).read_text(encoding="utf-8")
     return None
 
@@ -158,5 +159,5 @@ def _is_whole(path: Path, processes: int) -> bool:
         # Optimizer, schedule (.pt) and random states (.pth), which are zip files: their end says what they hold.
         states = [*path.rglob("*.pt"), *path.glob("rng_state*.pth")]
         return bool(weights and states) and all(zipfile.is_zipfile(p) for p in states)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+    except (FileNotFoundError, EOFError, ValueError, KeyError, TypeError, SafetensorError):
         return False
