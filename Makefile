@@ -65,7 +65,7 @@ $(VALIDATOR): envs/validator.txt
 	@touch $@
 
 test: $(READY) $(VALIDATOR) lint  ## lint, format check, unit, workflow, fault and end-to-end tests
-	@pytest --quiet --numprocesses $(CORES) --dist worksteal
+	@pytest --quiet --numprocesses $$(($(CORES) + 1)) --dist worksteal  # one of them mostly waits for SLURM
 
 lint: $(READY)  ## ruff, snakefmt, snakemake --lint, import rules, pinned environments
 	@ruff check --quiet

@@ -1,5 +1,6 @@
 """Which checkpoint a killed run goes on from, and how a newer copy of a job takes it over."""
 
+import errno
 import json
 import os
 import subprocess
@@ -188,3 +189,17 @@ def test_the_last_to_leave_removes_everything(tmp_path):
 def test_patience_is_told_by_the_history(losses, patience, stops):
     history = [row for loss in losses for row in ({"loss": 9.0}, {"eval_loss": loss})]
     assert out_of_patience(history, patience) is stops
+
+
+@pytest.mark.parametrize("method", ["read_text", "open"])
+def test_a_disk_that_does_not_answer_costs_no_checkpoint(tmp_path, monkeypatch, method):
+    own = take_over(tmp_path / "place", "same")
+    kept = checkpoint(own, 4)
+
+    def stale(self: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle", str(self))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Stale"):
+        patch.setattr(Path, method, stale)
+        take_over(tmp_path / "place", "same")
+    assert kept.is_dir() and resume_point(take_over(tmp_path / "place", "same"), 1)[1] == 4

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import yaml
-from runs import ROOT
+from runs import ROOT, copy_of_checkout, snakemake, succeeded
 from test_rules import rules_of
 
 NEED_A_SERVICE = {
@@ -60,3 +60,20 @@ def test_every_key_of_the_profile_is_explained(profile):
     table = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/cluster.md").read_text(encoding="utf-8"), re.MULTILINE)
     explained = {key for cell in table for key in re.findall(r"`([\w-]+)", cell)}
     assert set(profile) <= explained, set(profile) - explained
+
+
+def test_a_site_may_keep_its_values_where_git_does_not_look(tmp_path, profile):
+    checkout = copy_of_checkout(tmp_path / "checkout")
+    (checkout / "profiles/default").mkdir(parents=True)
+    own = {
+        "default-resources": {"slurm_partition": "long", "slurm_account": "lab7"},
+        "set-resources": {rule: {"slurm_partition": "dgx"} for rule in profile["set-resources"]},
+    }
+    (checkout / "profiles/default/config.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
+    target = "results/demo/mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
+    dry = ("--profile", "slurm", "--configfile", "config/demo.yaml", "--dry-run", "--", target)
+    told = succeeded(snakemake(*dry, cwd=checkout))
+    jobs = dict(re.findall(r"^rule (\w+):\n(?:.*\n)*?    resources: (.*)$", told, re.MULTILINE))
+    assert "slurm_partition=dgx" in jobs["train_phase1"] and "slurm_account=lab7" in jobs["train_phase1"]
+    assert "slurm_partition=long" in jobs["extract_stays"]
+    assert "/profiles/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
