@@ -123,6 +123,7 @@ def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path):
     said, status = trace(copy, "--verify")
     told = [line.replace(f"{results}/", "").split(": ")[:2] for line in said.splitlines()]
     assert status == 1 and {tuple(line) for line in told if line[0] in ("edited", "gone", "torn", "untracked")} == {
+        ("edited", "mimic3/benchmark/leakage.csv"),
         ("edited", "mimic3/extract/stays.parquet"),
         ("edited", phase1),
         ("gone", "mimic4/benchmark/fences.csv"),
