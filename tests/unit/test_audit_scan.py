@@ -225,6 +225,20 @@ PLANTED = {
     "short in a list": ("a.txt", f"subject ids: [3, {SHORT}]"),
     "short after a colon": ("a.yaml", f"patient: {SHORT}\n"),
     "short file name": ("a.txt", f"{SHORT}_episode1_timeseries.csv"),
+    "short in a sentence": ("a.txt", f"the worst were subjects {SHORT}, 8812"),
+    "short in a list of subjects": ("a.txt", f"worst: subjects 3000, {SHORT}"),
+    "short below its name": ("a.json", json.dumps({"patient": {"id": SHORT}})),
+    "short as a key": ("a.json", json.dumps({"patients": {str(SHORT): 1}})),
+    "short further below": ("a.json", json.dumps({"subject_id": {"worst": {"f1": SHORT}}})),
+    "short in a list of json": ("a.json", json.dumps({"subjects": [SHORT, 8812]})),
+    "short in a qualified list": ("a.json", json.dumps({"worst_subjects": [SHORT]})),
+    "short in lines of json": ("a.jsonl", json.dumps({"patient": SHORT}) + "\n"),
+    "short in text of json": ("a.json", json.dumps({"patient": str(SHORT)})),
+    "short below a name of ours": ("a.json", json.dumps({"exampleSubject": SHORT})),
+    "short under id": ("a.csv", f"id,x\n{SHORT},1\n"),
+    "short under person": ("a.csv", f"person,x\n{SHORT},1\n"),
+    "short under a qualified sample": ("a.parquet", parquet(worst_sample=[SHORT])),
+    "short under case": ("a.html", f"<table><tr><th>case<th>x<tr><td>{SHORT}<td>1</table>"),
     "short under patient": ("a.csv", f"patient,x\n{SHORT},1\n"),
     "short under patient in a page": ("a.html", f"<table><tr><th>patient<th>x<tr><td>{SHORT}<td>1</table>"),
     "own name": (f"results/{SHORT}_x.csv", "a\n"),
@@ -247,6 +261,39 @@ def test_a_column_of_identifiers_is_one_whatever_it_holds(sources, column):
         assert found.kind == "column of identifiers" and found.place == f"column {column}"
 
 
+@pytest.mark.parametrize("column", ["example_stay_id", "SUBJECT_ID_x", "subject_id.1", "first hadm_id"])
+def test_a_qualified_column_of_identifiers_is_one_too(sources, column):
+    for name, data in {
+        "a.csv": f"x,{column}\n1,7\n2,8\n",
+        "a.parquet": parquet(**{column: [7, 8]}),
+        "a.md": f"| x | {column} |\n|---|---|\n| 1 | 7 |\n",
+        "b.md": f"x | {column}\n--- | ---\n1 | 7\n",
+    }.items():
+        (found,) = scan(sources, {name: data}).findings
+        assert (found.kind, found.place) == ("column of identifiers", f"column {column}")
+
+
+def test_numbers_below_a_name_of_identifiers_are_a_column_of_them(sources):
+    assert kinds(sources, "a.txt", "SUBJECT_ID\n7\n8\n") == {"column of identifiers"}
+    assert kinds(sources, "a.txt", "SUBJECT_ID\nand others\n7\n8\n") == set()
+
+
+def test_a_column_of_known_numbers_is_one_of_identifiers_whatever_its_name(tmp_path):
+    known = [3, 14, 159, 2653, 58979, 32384]
+    pq.write_table(pa.table({"subject_id": known}), tmp_path / "s.parquet")
+    sources = [Source("s", tmp_path / "s.parquet")]
+    for name, write in {
+        "a.csv": lambda name, values: name + "\n" + "".join(f"{value}\n" for value in values),
+        "a.parquet": lambda name, values: parquet(**{name: values}),
+        "a.md": lambda name, values: f"|{name}|x|\n|---|---|\n" + "".join(f"|{value}|y|\n" for value in values),
+    }.items():
+        (found,) = scan(sources, {name: write("z", known)}).findings
+        assert (found.kind, found.place) == ("column of identifiers", "column z")
+        assert scan(sources, {name: write("z", [*known, 4, 5, 6])}).findings == []
+        for count in ("stays", "rows", "median_hours", "icd_code"):
+            assert scan(sources, {name: write(count, known)}).findings == []
+
+
 HARMLESS = {
     "size": ("a.json", json.dumps({"bytes": HADM, "rows": SUBJECT, "contentSize": str(HADM)})),
     "count": ("a.csv", f"step,stays,admissions\na,{STAY},{HADM}\n"),
@@ -258,6 +305,9 @@ HARMLESS = {
     "decimal": ("a.csv", f"x\n0.{HADM}\n1.{SUBJECT}\n{HADM}.25\n"),
     "longer number": ("a.txt", f"1{SUBJECT}1"),
     "short count": ("a.csv", f"stays,x\n{SHORT},{SHORT}\n"),
+    "short count in json": ("a.json", json.dumps({"stays": SHORT, "patients": SHORT, "max_note_tokens": SHORT})),
+    "measure": ("a.csv", f"stay_hours,patient_age\n{SHORT},{SHORT}\n"),
+    "numbers of words": ("a.json", json.dumps({"ids": [SHORT], "id": SHORT})),
     "short in text": ("a.txt", f"{SHORT} patients, {SHORT} stays; after stay 24 h"),
     "document": ("results/x/knowledge/pubmed.parquet", parquet(identifier=[str(SUBJECT)])),
     "vocabulary": ("tokenizer.json", json.dumps({"model": {"vocab": {"patient": SHORT, "subject_id": SHORT}}})),

@@ -55,33 +55,62 @@ BREAK = " 0break0 "
 # Numbers of so many digits are sought wherever they stand; shorter ones, only where the words around them say so.
 LONG = re.compile(r"(?<!\d)(?<!\d\.)(\d{6,})(?:\.0+)?(?!\d)(?!\.\d)")
 LETTERED = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+")
-PERSON = r"(?:subject|patient|hadm|hospital admission|icu ?stay|stay|mrn)"
+PERSON = r"(?:subject|patient|hadm|hospital admission|icu ?stay|mrn)s?"
+UNIT = r"(?!\s*(?:h|hrs?|hours?|d|days?|weeks?|months?|years?|%)\b)"
 NAMED = (
     # stay_id=12, "note ids": [3, 4], patient: 12
     re.compile(
-        rf"(?:{PERSON}|admission|note|row|episode)[ _-]?(?:ids?|no\.?|nr\.?|numbers?)\b"
+        rf"(?:{PERSON}|stay|admission|note|row|episode)[ _-]?(?:ids?|no\.?|nr\.?|numbers?)\b"
         r"[\s\"':=#(\[]*(\d[\d\s,;\"']*)", re.I),
-    re.compile(rf"\b{PERSON}[\"']?\s*[:=#]\s*[\"'\[(]?(\d[\d\s,;\"']*)", re.I),
-    re.compile(rf"\b{PERSON}[ _](\d{{3,}})(?!\d|[.,]\d|\s*(?:h|hours|days|%))", re.I),
+    re.compile(rf"(?<![a-z]){PERSON}[\"']?\s*[:=#]\s*[\"'\[(]?(\d[\d\s,;\"']*)(?!\d){UNIT}", re.I),
+    re.compile(rf"(?<![a-z]){PERSON}[ _](\d{{3,}}(?:[,;]\s+\d+)*)(?!\d|[.,]\d){UNIT}", re.I),
     re.compile(r"(?<!\d)(\d+)_episode\d", re.I),
 )  # fmt: skip
 ID_COLUMN = re.compile(
-    r"(subject|patient|hadm|admission|icu_?stay|stay|note|person|row)[ _-]?ids?|hadm|mrn|icu_?stay", re.I
+    r"(?<![a-z])((subject|patient|hadm|admission|icu_?stay|stay|note|person|row)[ _-]?ids?|hadm|mrn|icu_?stay)(?![a-z])",
+    re.I,
 )
-MAYBE_ID_COLUMN = re.compile(r"subject|patient|stay|note|admission|episode", re.I)
+# Under these names a number is somebody's if it is a known one, but for names of measures.
+ABOUT = re.compile(
+    r"(?<![a-z])(subject|patient|person|hadm|stay|icu_?stay|mrn|note|admission|episode|sample|case)s?(?![a-z])|^column ids?$",
+    re.I,
+)
+MEASURE = re.compile(
+    r"(?<![a-z])(hours?|days|years?|ages?|count|share|rate|percent|length|total|mean|median|quartile|order|number|code|tokens|max)"
+    r"(?![a-z])",
+    re.I,
+)
+NUMBERS_ONLY = re.compile(r"[\[(]?\s*\d+(?:\.0+)?(?:[,;\s]+\d+(?:\.0+)?)*\s*[\])]?")
+# So many different whole numbers in a column, nearly all of them known, are no chance, whatever its name.
+FEWEST_VALUES, MOST = 5, 0.9
 # Under these names stand sizes, times and numbers of machines, which are no identifiers whatever their value ...
 SIZES = {"bytes", "contentSize", "rows", "seed", "wall_seconds", "memory_limit_mb", "memory_mb", "peak_memory_mb"}
 SIZES |= {"SLURM_JOB_ID"}
 # ... and under these counts, none of which has as many digits as an identifier of MIMIC-IV.
-COUNTS = {"stays", "admissions", "subjects", "patients", "icustays", "codes", "inputs", "roots", "number", "samples"}
+COUNTS = {
+    "stays",
+    "admissions",
+    "subjects",
+    "patients",
+    "icustays",
+    "codes",
+    "stays with it",
+    "inputs",
+    "roots",
+    "number",
+    "samples",
+}
 LONGEST_COUNT = 7
 
 
-def _after(names: set[str], digits: str) -> str:
-    return rf"\b(?:{'|'.join(sorted(name.replace('_', '[_-]') for name in names))})[\"']?[\s:=]+[\"']?{digits}(?!\d)"
+def _after(names: set[str], between: str, digits: str) -> str:
+    return rf"\b(?:{'|'.join(sorted(name.replace('_', '[_-]') for name in names))})[\"']?{between}[\"']?{digits}(?!\d)"
 
 
-COUNT_IN_TEXT = re.compile(rf"{_after(SIZES, '[0-9]+')}|{_after(COUNTS, f'[0-9]{{1,{LONGEST_COUNT}}}')}")
+COUNT_IN_TEXT = re.compile(
+    rf"{_after(SIZES, '[ :=]+', '[0-9]+')}"
+    rf"|{_after(COUNTS, ' *[:=] *', f'[0-9]{{1,{LONGEST_COUNT}}}')}(?!\s*[,;]\s*\d)"
+)
 # Numbers of public documents, in these files alone.
 PUBLIC = {"identifier": re.compile(r"/knowledge/(pubmed|wikipedia|terms)\.(parquet|csv)$")}
 
@@ -143,12 +172,13 @@ class Scanned:
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of a file: where it stands, under which name, and its text."""
+    """A piece of a file: where it stands, under which name, its text, and the names above that name."""
 
     place: str
     name: str
     text: str
     tabular: bool = False
+    above: str = ""
 
 
 class Unreadable(Exception):
@@ -321,29 +351,44 @@ def _pieces(name: str, text: str) -> Iterator[Cell]:
         yield from reader.found
         # Attributes, comments and scripts are no text for the reader, and cells of tables are told above.
         text = "\n".join(reader.rest)
+    yield from _lines(text)
+
+
+def _lines(text: str) -> Iterator[Cell]:
+    """Lines of a text; of a Markdown table its cells, and a line that is a name stands over the numbers below it."""
+    header: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        yield Cell(f"line {number}", "", line)
+        parts = [part.strip() for part in line.strip().strip("|").split("|")]
+        if "|" in line and len(parts) == len(header):
+            for column, part in zip(header, parts, strict=True):
+                if part.strip(":-"):
+                    yield Cell(f"line {number}, column {_title(column)}", column, part, tabular=True)
+            continue
+        below = len(header) == 1 and NUMBERS_ONLY.fullmatch(line.strip()) is not None
+        place = f"line {number}, column {_title(header[0])}" if below else f"line {number}"
+        yield Cell(place, header[0] if below else "", line, tabular=below)
+        if not below:
+            header = parts if "|" in line or ID_COLUMN.fullmatch(parts[0]) else []
 
 
 def _walk(value: Any, name: str, place: str, above: str) -> Iterator[Cell]:
-    """Leaves of a JSON value; elements of a list go by the name of the list."""
+    """Keys and leaves of a JSON value with all names above them; elements of a list have no name of their own."""
+    inner = f"{above} {name}".strip()
     if isinstance(value, dict):
         # A PropertyValue of a crate tells its name beside its value.
         own = next((str(value[k]) for k in ("propertyID", "name") if "value" in value and k in value), None)
         for key, part in value.items():
-            yield Cell(f"key {place or '(top)'}", "", str(key))
-            yield from _walk(
-                part, own if own and key == "value" else str(key), f"{place}.{_title(key)}".lstrip("."), name
-            )
+            yield Cell(f"key {place or '(top)'}", "", str(key), above=inner)
+            called = own if own and key == "value" else str(key)
+            yield from _walk(part, called, f"{place}.{_title(key)}".lstrip("."), inner)
     elif isinstance(value, list):
         for number, part in enumerate(value):
             # In a command line a value goes by the option before it.
             before = value[number - 1] if number else None
             option = isinstance(before, str) and before.startswith("--")
-            own = before[2:].replace("-", "_") if option else name
-            yield from _walk(part, own, f"{place}[{number}]", above)
-    elif value is not None and above != "vocab":
-        yield Cell(place, name, _text(value), tabular=False)
+            yield from _walk(part, before[2:].replace("-", "_") if option else "", f"{place}[{number}]", inner)
+    elif value is not None and not above.endswith("vocab"):
+        yield Cell(place, name, _text(value), above=above)
 
 
 class _Tables(HTMLParser):
@@ -634,19 +679,30 @@ class Scan:
             self._titles[file.name] = f"a file in {file.name.split('/')[0]}/"
             self._finding(file, "identifier", "in its name")
         told: set[str] = set()
-        for cell in cells(file.name, data):
-            name, text = cell.name.strip(), cell.text
-            kind = "identifier"
-            if ID_COLUMN.fullmatch(name) and re.search(r"\d", text):
-                kind = "column of identifiers" if cell.tabular else kind
-            elif cell.tabular and MAYBE_ID_COLUMN.fullmatch(name) and text.strip().removesuffix(".0") in known:
-                pass
-            elif is_count(name, text) or is_public(file.name, name) or not names_somebody(text, known):
-                continue
-            place = cell.place.split(", ", 1)[-1] if kind == "column of identifiers" else cell.place
+        columns: dict[str, list[str]] = {}
+
+        def tell(kind: str, place: str) -> None:
             if place not in told:
                 told.add(place)
                 self._finding(file, kind, place)
+
+        for cell in cells(file.name, data):
+            name, text = cell.name.strip(), cell.text
+            about = f"column {name}" if cell.tabular else f"{cell.above} {name}"
+            about = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", about)
+            column = cell.place.split(", ", 1)[-1]
+            if ID_COLUMN.search(about) and re.search(r"\d", text):
+                tell("column of identifiers" if cell.tabular else "identifier", column if cell.tabular else cell.place)
+            elif is_count(name, text) or is_public(file.name, name):
+                continue
+            elif is_known(about, text, known) or names_somebody(text, known):
+                tell("identifier", cell.place)
+            elif cell.tabular and not MEASURE.search(name) and text.strip():
+                columns.setdefault(column, []).append(text.strip())
+        for column, values in columns.items():
+            if len(set(values)) >= FEWEST_VALUES:
+                if sum(value.removesuffix(".0") in known for value in values) >= MOST * len(values):
+                    tell("column of identifiers", column)
 
     def _identifiers_of_authored(self, file: Shared, data: bytes) -> None:
         """Only what can not be there by chance: item numbers, codes and made-up numbers of tests are short."""
@@ -708,6 +764,13 @@ def names_somebody(text: str, known: set[str]) -> bool:
         for found in pattern.finditer(text)
         for number in re.findall(r"\d+", found[1])
     )
+
+
+def is_known(about: str, text: str, known: set[str]) -> bool:
+    """Whether a value is nothing but numbers, a known one among them, under names that tell of somebody."""
+    if not ABOUT.search(about) or MEASURE.search(about) or not NUMBERS_ONLY.fullmatch(text.strip()):
+        return False
+    return any(number.lstrip("0") in known for number in re.findall(r"(?<![.\d])\d+", text))
 
 
 def is_count(name: str, text: str) -> bool:
