@@ -31,7 +31,7 @@ def sources(tmp_path) -> list[Source]:
     ids = {"subject_id": [SUBJECT, SHORT], "hadm_id": [HADM, None], "los_hours": [1.5, 2.5]}
     pq.write_table(pa.table(ids), tmp_path / "stays.parquet")
     return [
-        Source("notes", tmp_path / "notes.parquet", real=True, notes=True),
+        Source("notes", tmp_path / "notes.parquet", real=True, made_of=frozenset({"resources/evidence.yaml"})),
         Source("stays", tmp_path / "stays.parquet"),
     ]
 
@@ -173,8 +173,30 @@ def test_texts_in_lists_dictionaries_and_arrow_files_are_compared(tmp_path):
 
 def test_what_a_tracked_file_says_is_no_secret(sources):
     phrase = " ".join(NINE.split())
-    assert scan(sources, {"a.txt": f"so {phrase} too"}, {"resources/a.yaml": f"- {phrase}"}).findings == []
-    assert scan(sources, {"a.txt": f"so {phrase} too"}, {"resources/a.yaml": "- other"}).findings != []
+    ours = {"resources/a.yaml": f"- {phrase}"}
+    made_up = [Source("notes", sources[0].path)]
+    assert scan(made_up, {"a.txt": f"so {phrase} too"}, ours).findings == []
+    assert scan(made_up, {"a.txt": f"so {phrase} too"}, {"resources/a.yaml": "- other"}).findings != []
+
+
+def test_what_real_texts_say_is_a_secret_though_a_tracked_file_says_it_too(sources):
+    phrase = " ".join(NINE.split())
+    found = scan(sources, {"a.txt": f"so {phrase} too"}, {"docs/a.md": f"- {phrase}"})
+    assert [one.file for one in found.findings] == ["a.txt"] and "docs/a.md" in found.remarks[0]
+    # A restricted text that was made of our file has our words.
+    found = scan(
+        sources, {"a.txt": f"so {phrase} too"}, {"resources/evidence.yaml": f"- {phrase}", "docs/a.md": phrase}
+    )
+    assert found.findings == found.remarks == []
+
+
+def test_rationales_and_captions_of_real_patients_in_a_tracked_file_are_refused(tmp_path):
+    for real in (True, False):
+        pq.write_table(pa.table({"stay_id": [STAY], "text": [NOTE]}), tmp_path / "rationales.parquet")
+        found = scan(
+            [Source("r", tmp_path / "rationales.parquet", real=real)], {"a.md": NOTE}, {"docs/example.md": NOTE}
+        )
+        assert {one.file for one in found.findings} == ({"a.md", "docs/example.md"} if real else set())
 
 
 def test_a_stock_phrase_in_a_tracked_file_is_told_and_a_note_in_one_is_refused(sources):

@@ -26,7 +26,8 @@ from clinragen.kernel.record import FOLDER, SNAKEMAKES_OWN, record_path
 LEFT_OUT = "left_out.csv"
 # Folders of the modules of MIMIC-IV, which say where below the raw folder a file belongs.
 MODULES = ("hosp", "icu", "note")
-NOTES_BY_CLINICIANS = ("extract_notes", "benchmark_courses")
+# Texts of these are of our own writing.
+OUR_WRITING = {"synthetic cohort", "synthetic notes", "template teacher"}
 NAME_OF_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.I)
 SHORTEST_SECRET = 8
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -258,9 +259,9 @@ class Release:
                 and place.suffix in (".parquet", ".arrow")
                 and place.is_file()
             ):
-                labels, notes = set(record["stand_ins"]), record["rule"] in NOTES_BY_CLINICIANS
-                real = "synthetic cohort" not in labels and not (notes and "synthetic notes" in labels)
-                found.append(Source(self.names.of(path), place, real, notes))
+                real = OUR_WRITING.isdisjoint(record["stand_ins"])
+                made_of = frozenset(map(self.names.of, self.graph.ancestors(path)))
+                found.append(Source(self.names.of(path), place, real, made_of))
         return found
 
     def secrets(self) -> dict[str, str]:

@@ -149,12 +149,15 @@ class Shared:
 
 @dataclass(frozen=True)
 class Source:
-    """A restricted table, whether it is about real patients, and whether its texts were written by clinicians."""
+    """A restricted table, whether it is about real patients, and the files of ours whose words it was made of.
+
+    Of a cohort or notes or rationales of our own making, everything that git tracks may be such a file: not `real`.
+    """
 
     name: str
     path: Path
     real: bool = False
-    notes: bool = False
+    made_of: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -513,14 +516,14 @@ class Spans:
         self._numbers: dict[str, int] = {}
         self._files: dict[int, tuple[int, ...]] = {}
 
-    def add(self, file: int, text: str, unless: Callable[[int], bool] = lambda file: False) -> None:
-        """Remember all spans of a text, but those that a file with `unless` holds already."""
+    def add(self, file: int, text: str) -> None:
+        """Remember all spans of a text."""
         for view in views(text):
             for word in words(view):
                 self._numbers.setdefault(word, len(self._numbers))
             for _, span in self._spans(view):
                 known = self._files.get(span, ())
-                if file not in known and not any(map(unless, known)):
+                if file not in known:
                     self._files[span] = (*known, file)
 
     def hits(self, text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
@@ -641,7 +644,7 @@ class Scan:
                     self._authored.add(text)
                     spans.add(number, text)
             for text in () if file.tracked else texts(file.name, data, self._authored):
-                spans.add(number, text, unless=lambda one: self.files[one].tracked)
+                spans.add(number, text)
             if file.tracked:
                 self._identifiers_of_authored(file, data)
             else:
@@ -719,22 +722,23 @@ class Scan:
                 self.found.texts += 1
                 runs: dict[int, tuple[int, int]] = {}
                 for at, span, files in spans.hits(text):
-                    for file in files:
-                        if self.files[file].tracked:
+                    ours = [file for file in files if self.files[file].tracked]
+                    # What we wrote is no secret, unless real patients' texts have it from elsewhere.
+                    if not ours or (source.real and not any(self.files[file].name in source.made_of for file in ours)):
+                        for file in set(files).difference(ours):
+                            seen.setdefault(file, set()).add(span)
+                        for file in ours:
                             last, length = runs.get(file, (at - 2, 0))
                             runs[file] = (at, length + 1 if last == at - 1 else 1)
-                            if source.real and source.notes:
-                                stock[file] = max(stock.get(file, 0), runs[file][1] + SPAN - 1)
-                        else:
-                            seen.setdefault(file, set()).add(span)
+                            stock[file] = max(stock.get(file, 0), runs[file][1] + SPAN - 1)
         for number, found in seen.items():
             self._tell_spans(self.files[number], spans, found)
         for number, length in sorted(stock.items()):
             if length > LONGEST_STOCK_PHRASE:
-                self._finding(self.files[number], "text", f"{length} words of a note")
+                self._finding(self.files[number], "text", f"{length} words of a restricted text")
             else:
                 self.found.remarks.append(
-                    f"{self.files[number].name}: shares up to {length} words in a row with a note: a stock phrase?"
+                    f"{self.files[number].name}: shares up to {length} words in a row with a restricted text: a stock phrase?"
                 )
 
     def _tell_spans(self, file: Shared, spans: Spans, found: set[int]) -> None:
