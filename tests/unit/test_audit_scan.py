@@ -362,7 +362,8 @@ SECRETS = {
     "private key": "-----BEGIN OPENSSH PRIVATE KEY-----\nx",
     "password in an address": "see https://me:hunter2@llm.example/v1",
     "bearer token": '{"Authorization": "Bearer abcdefgh12345"}',
-    "mail address": "ask jane.doe@hospital.example",
+    "mail address": "ask jane.doe@hospital.org",
+    "place": "teacher at http://gpu7.cluster.internal/v1",
     "path of the home folder": "read /home/jane/mimic/x.csv",
 }
 
@@ -380,9 +381,35 @@ def test_keys_of_other_services(sources):
         assert kinds(sources, "a.md", f"x {key} y") == {"key"}
 
 
-def test_made_up_keys_of_tests_and_addresses_of_tracked_files_are_none(sources):
-    tracked = {"tests/x.py": "KEY = 'sk-abcdefghijklmnop1234'", "CITATION.cff": "email: us@example.org"}
-    assert scan(sources, {"a.md": "us@example.org"}, tracked).findings == []
+def test_mail_addresses_of_the_citation_and_of_nobody_are_no_secret(sources):
+    tracked = {"CITATION.cff": "email: us@lab.org", "docs/a.md": "mail us@lab.org, x@example.org, y@sub.example.com"}
+    assert scan(sources, {"a.md": "us@lab.org or git@github.com"}, tracked).findings == []
+    found = scan(sources, {"a.md": "jane@lab.org"}, {"docs/a.md": "ask jane@lab.org"} | tracked).findings
+    assert [(one.file, one.kind) for one in found] == [("a.md", "mail address")]
+    found = scan(sources, {"a.md": "jane@lab.org"}, {"docs/b.md": "ask jane@lab.org"} | tracked).findings
+    assert [(one.file, one.kind) for one in found] == [("a.md", "mail address"), ("docs/b.md", "mail address")]
+
+
+def test_folders_of_the_machine_are_found_in_tracked_files(sources):
+    known = {"places": {"raw files (raw/mimic3)": "/data/physionet/mimic3"}}
+    (found,) = scan(sources, {}, {"config.yaml": "raw: /data/physionet/mimic3\n"}, **known).findings
+    assert found.file == "config.yaml" and found.kind == "path of raw files (raw/mimic3)"
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "gpu7", "gpu7.local", "a.internal", "x.lan", "10.1.2.3", "127.0.0.1", "192.168.0.7", "[::1]",
+             "[fd00::1]", "llm.hospital.org:8000"],
+)  # fmt: skip
+def test_addresses_of_servers_of_ones_own_are_places(sources, host):
+    for text in (f"http://{host}/v1", f"see https://{host}", json.dumps({"base_url": f"https://{host}/v1"})):
+        assert kinds(sources, "results/.records/a.csv.json", text) == {"place"}
+        assert scan(sources, {}, {"docs/a.md": text}).findings == []
+    public = "https://w3id.org/x, http://8.8.8.8/, https://api.openai.com/v1: 12, https://en.wikipedia.org."
+    assert kinds(sources, "a.txt", public) == set()
+
+
+def test_made_up_keys_of_tests_are_none(sources):
+    tracked = {"tests/x.py": "KEY = 'sk-abcdefghijklmnop1234'"}
     (found,) = scan(sources, {}, {"scripts/x.py": tracked["tests/x.py"]}).findings
     assert found.kind == "key"
     known = {"secrets": {"K": "sk-abcdefghijklmnop1234"}}
@@ -392,7 +419,7 @@ def test_made_up_keys_of_tests_and_addresses_of_tracked_files_are_none(sources):
 
 
 def test_a_folder_whose_name_begins_alike_is_another(sources):
-    assert kinds(sources, "a.txt", "/home/janet/x and /mnt/home/jane2", places={"home": "/home/jane"}) == set()
+    assert kinds(sources, "a.txt", "/home/janet/x and /mnt/home/jane2 and {out}/home/jane", places={"home": "/home/jane"}) == set()
 
 
 @pytest.mark.parametrize(

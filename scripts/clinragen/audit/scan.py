@@ -10,6 +10,7 @@ import csv
 import gzip
 import html
 import io
+import ipaddress
 import json
 import re
 import struct
@@ -124,6 +125,15 @@ SECRETS = {
     "bearer token": re.compile(r"\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+[\w.~+/-]{8,}", re.I),
 }  # fmt: skip
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.I)
+# Nobody's (RFC 2606), and what git calls itself at a host.
+NOBODYS_MAIL = re.compile(r"@(?:[\w-]+\.)*example\.(?:org|com|net)$|^git@", re.I)
+CITATION = "CITATION.cff"
+
+ADDRESS = re.compile(
+    r"\b(?:https?|wss?|grpc|tcp|ssh|s?ftp)://(?:[^\s/@\"'<>]*@)?(?P<host>\[[0-9a-f:.]+\]|[\w.-]*\w)(?P<port>:\d+)?",
+    re.I,
+)
+INNER_HOST = re.compile(r"\.(local|localdomain|localhost|internal|intranet|lan|home|corp|private)\.?$", re.I)
 
 
 @dataclass(frozen=True, order=True)
@@ -618,7 +628,7 @@ class Scan:
         self._authored = Authored()
         # Files whose names tell too much go by others.
         self._titles: dict[str, str] = {}
-        self._authored_mail: set[str] = set()
+        self._authors: set[str] = set()
         self._real: set[str] = set()
 
     def run(self) -> Scanned:
@@ -628,6 +638,9 @@ class Scan:
         self._real = identifiers(source for source in self.sources if source.real)
         known = self._real | identifiers(source for source in self.sources if not source.real)
         self.found.identifiers = len(known)
+        for file in self.files:
+            if file.tracked and file.name == CITATION:
+                self._authors = {found.group().lower() for found in MAIL.finditer(file.read().decode())}
         spans = Spans()
         for number, file in enumerate(progress(self.files, "files to share looked through")):
             self._look_through(number, file, spans, known)
@@ -663,18 +676,21 @@ class Scan:
             for written in {value, json.dumps(value)[1:-1], html.escape(value), urllib.parse.quote(value, safe="")}:
                 if (at := text.find(written)) >= 0:
                     tell(f"value of {name}", at)
-        # The tests hold keys that were made up for them.
-        for kind, pattern in {} if file.tracked and file.name.startswith("tests/") else SECRETS.items():
-            for match in next(filter(None, (list(pattern.finditer(view)) for view in views(text))), []):
-                tell(kind, match.start())
-        if file.tracked:
-            self._authored_mail |= {found.group().lower() for found in MAIL.finditer(text)}
-            return
-        for match in MAIL.finditer(text):
-            if match.group().lower() not in self._authored_mail:
-                tell("mail address", match.start())
         for name, at in places_in(text, self.places):
             tell(f"path of {name}", at)
+        if file.tracked and file.name.startswith("tests/"):
+            return  # keys and addresses that were made up for them
+        for kind, pattern in SECRETS.items():
+            for match in next(filter(None, (list(pattern.finditer(view)) for view in views(text))), []):
+                tell(kind, match.start())
+        for match in MAIL.finditer(text):
+            if match.group().lower() not in self._authors and not NOBODYS_MAIL.search(match.group()):
+                tell("mail address", match.start())
+        if file.tracked:
+            return
+        for match in ADDRESS.finditer(text):
+            if not is_public_host(match["host"], match["port"]):
+                tell("place", match.start())
 
     def _identifiers(self, file: Shared, data: bytes, known: set[str]) -> None:
         path = re.sub(r"seed\d+", "", HASH.sub("", file.name))
@@ -750,9 +766,17 @@ class Scan:
 def places_in(text: str, places: Mapping[str, str]) -> Iterator[tuple[str, int]]:
     """Which of some folders a text tells, and where first."""
     for name, folder in places.items():
-        match = re.search(rf"(?<![\w.-]){re.escape(folder.rstrip('/'))}(?![\w.-])", text)
+        match = re.search(rf"(?<![\w.}}-]){re.escape(folder.rstrip('/'))}(?![\w.-])", text)
         if match:
             yield name, match.start()
+
+
+def is_public_host(host: str, port: str | None) -> bool:
+    """Whether a host may be told: it has a public name or number, and no port of its own."""
+    try:
+        return port is None and ipaddress.ip_address(host.strip("[]")).is_global
+    except ValueError:
+        return port is None and "." in host.rstrip(".") and not INNER_HOST.search(host)
 
 
 def names_somebody(text: str, known: set[str]) -> bool:
