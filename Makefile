@@ -52,8 +52,8 @@ why: $(READY)  ## why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-dem
 usage: $(READY)  ## requests of the jobs against what they used: TREE=demo
 	@python scripts/usage.py results/$(or $(TREE),demo)
 
-release: $(READY)  ## TREE=demo: code, shareable outputs and all records of a results tree, as one archive
-	@python scripts/release.py "results/$(or $(TREE),demo)"
+release: $(READY)  ## TREE=demo: code, shareable outputs and all records of a results tree, as one archive [LEAVE_OUT="OUTPUT ..."]
+	@python scripts/release.py "results/$(or $(TREE),demo)" $(if $(LEAVE_OUT),--leave-out $(LEAVE_OUT))
 
 bench: $(READY)  ## speed: RAW=<open MIMIC-III demo> [REFERENCE=<mimic3-benchmarks> REFERENCE_PYTHON=<its python>] [TIMES=20] [WRITE=1]
 	@PYTHONPATH=tests python tests/benchmarks/bench_benchmark.py $(if $(RAW),--raw "$(RAW)") $(if $(TIMES),--times $(TIMES)) --cores $(CORES) \

@@ -238,6 +238,37 @@ def test_an_output_that_tells_a_folder_of_the_machine_stays_behind(repository, t
     assert not (folder / "results/x/lineage.csv").exists() and verify(folder).returncode == 0
 
 
+def test_numbers_of_knowledge_are_public_as_long_as_it_was_made_of_public_documents(repository):
+    text = "n,text\n1,as in patient 10001\n"
+    make("results/x/knowledge/a.csv", "knowledge_toy", ["resources/names.csv"], text, sharing="shareable")
+    assert release().returncode == 0
+    shutil.rmtree("results/releases")
+    make("results/x/knowledge/a.csv", "knowledge_toy", ["results/x/mimic3/notes.parquet"], text, sharing="shareable")
+    assert "results/x/knowledge/a.csv: identifier" in refusals(release())
+
+
+def test_words_of_real_patients_are_a_secret_though_a_tracked_file_says_them(repository):
+    write("docs/example.md", " ".join(NOTE.split()[:9]))
+    git("add", "-A")
+    git("commit", "-qm", "example")
+    quote = f'a\n"so {" ".join(NOTE.split()[:9])}"\n'
+    make("results/x/leak.csv", "leak_toy", ["results/x/model"], quote, sharing="shareable")
+    assert release().returncode == 0  # of a synthetic cohort
+    shutil.rmtree("results/releases")
+    place = Path("results/x/mimic3/.records/notes.parquet.json")
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"stand_ins": []}))
+    assert "results/x/leak.csv: text" in refusals(release())
+
+
+def test_the_address_of_a_server_in_a_record_is_told(repository):
+    place = Path("results/x/tables/.records/table1.csv.json")
+    record = json.loads(place.read_text())
+    record["settings"]["base_url"] = "http://gpu7.cluster.internal:8000/v1"
+    place.write_text(json.dumps(record))
+    told = refusals(release())
+    assert "results/x/tables/.records/table1.csv.json: place" in told and "gpu7" not in told
+
+
 def test_what_is_gone_is_told(repository):
     Path("results/x/tables/table1.csv").unlink()
     assert "gone: results/x/tables/table1.csv" in refusals(release())

@@ -88,6 +88,11 @@ def picture(text: str) -> bytes:
     return png((b"tEXt", b"Comment\0" + text.encode("latin-1")))
 
 
+def weights(end: str) -> bytes:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [int(end) // 8, 2], "data_offsets": [0, int(end)]}})
+    return struct.pack("<Q", len(header)) + header.encode() + b"\0" * 8
+
+
 def coded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -317,6 +322,7 @@ def test_a_column_of_known_numbers_is_one_of_identifiers_whatever_its_name(tmp_p
 
 
 HARMLESS = {
+    "size in text": ("a.json", json.dumps({"description": f"{HADM} rows, {SUBJECT} bytes."})),
     "size": ("a.json", json.dumps({"bytes": HADM, "rows": SUBJECT, "contentSize": str(HADM)})),
     "count": ("a.csv", f"step,stays,admissions\na,{STAY},{HADM}\n"),
     "count in a page": ("a.html", f"<table><tr><th>step<th>stays<tr><td>a<td>{HADM}</table>"),
@@ -330,8 +336,9 @@ HARMLESS = {
     "short count in json": ("a.json", json.dumps({"stays": SHORT, "patients": SHORT, "max_note_tokens": SHORT})),
     "measure": ("a.csv", f"stay_hours,patient_age\n{SHORT},{SHORT}\n"),
     "numbers of words": ("a.json", json.dumps({"ids": [SHORT], "id": SHORT})),
+    "length of stay": ("a.txt", f"length of stay: {SHORT} days; length of stay = {SHORT} d, icu stay: {SHORT} hours"),
+    "places of weights": ("a.safetensors", weights(str(SUBJECT - SUBJECT % 8))),
     "short in text": ("a.txt", f"{SHORT} patients, {SHORT} stays; after stay 24 h"),
-    "document": ("results/x/knowledge/pubmed.parquet", parquet(identifier=[str(SUBJECT)])),
     "vocabulary": ("tokenizer.json", json.dumps({"model": {"vocab": {"patient": SHORT, "subject_id": SHORT}}})),
     "pixels": ("a.html", f'<img src="data:image/png;base64,{coded(png())}">'),
 }
@@ -342,8 +349,35 @@ def test_a_number_that_is_no_identifier_is_none(sources, way):
     assert kinds(sources, *HARMLESS[way]) == set()
 
 
-def test_the_numbers_of_documents_are_public_in_their_files_only(sources):
-    assert kinds(sources, "results/x/mimic3/evaluate/scores.csv", f"identifier\n{SUBJECT}\n") == {"identifier"}
+def test_numbers_of_what_was_made_of_public_documents_are_no_identifiers_and_its_texts_are_compared(sources):
+    for data in (parquet(identifier=[str(SUBJECT)], text=["patient 10011"]), f"subject_id: {SHORT}"):
+        assert Scan([Shared("a", lambda data=data: _bytes(data), public=True)], sources).run().findings == []
+        assert scan(sources, {"a": data}).findings != []
+    (found,) = Scan([Shared("a", NINE.encode, public=True)], sources).run().findings
+    assert found.kind == "text"
+
+
+def test_where_every_number_is_a_patients_only_those_said_to_be_are_found(tmp_path):
+    # As in MIMIC-III, whose patients are numbered almost without a gap.
+    pq.write_table(pa.table({"subject_id": range(1, 100_000)}), tmp_path / "s.parquet")
+    sources = [Source("s", tmp_path / "s.parquet", real=True)]
+    for text in (
+        "In 2019 we enrolled 4512 patients; length of stay: 12 days (range 3-40), ICU stay: 7 days, hospital stay 9 d.",
+        "Patients 65 years and older (n = 812) stayed 5 h; 28-day mortality was 1234 of 4512. PMID 31452.",
+        "model 3: stays 120, patients: 4512, rows: 300; seed 1",
+    ):
+        assert kinds(sources, "a.txt", text) == set(), text
+    tables = {
+        "prevalence.csv": "phenotype,stays,share\n" + "".join(f"p{n},{31 + n},0.{n}\n" for n in range(9)),
+        "unlabelled.csv": "icd_code,stays\n" + "".join(f"{4019 + n},{n}\n" for n in range(9)),
+        "attrition.csv": "order,rows,subjects\n" + "".join(f"{n},{9 * n},{n}\n" for n in range(9)),
+        "card.html": "<table><tr><th>part<th>third quartile</tr><tr><td>train<td>48</tr></table>",
+        "vocabulary.json": json.dumps({"size": 32100, "ids": list(range(20)), "max_note_tokens": 512}),
+    }
+    for name, data in tables.items():
+        assert kinds(sources, name, data) == set(), name
+    for text in ("patient 4512 died", "patient: 12", "subjects 812, 4512", "SUBJECT_ID 12", "icu stay: 7"):
+        assert kinds(sources, "a.txt", text) == {"identifier"}, text
 
 
 def test_a_long_identifier_of_a_real_cohort_in_a_tracked_file_is_told(tmp_path):
@@ -419,7 +453,10 @@ def test_made_up_keys_of_tests_are_none(sources):
 
 
 def test_a_folder_whose_name_begins_alike_is_another(sources):
-    assert kinds(sources, "a.txt", "/home/janet/x and /mnt/home/jane2 and {out}/home/jane", places={"home": "/home/jane"}) == set()
+    assert (
+        kinds(sources, "a.txt", "/home/janet/x and /mnt/home/jane2 and {out}/home/jane", places={"home": "/home/jane"})
+        == set()
+    )
 
 
 @pytest.mark.parametrize(

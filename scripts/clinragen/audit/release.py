@@ -242,6 +242,18 @@ class Release:
         shared = (self._files_of(path) for path in self.records if self.why_not(path) is None)
         return {name: file for files in shared for name, file in files.items()}
 
+    def public(self) -> set[str]:
+        """Names in the archive of what the stage of knowledge made of tracked files and documents of the web alone."""
+        found = set()
+        for path, record in self.records.items():
+            if record["rule"].startswith("knowledge_") and all(map(self._is_public, self.graph.ancestors(path))):
+                found |= set(self._files_of(path))
+        return found
+
+    def _is_public(self, path: str) -> bool:
+        record = self.records.get(path)
+        return record["output"]["sharing"] == "shareable" if record else self.names.of(path) in self.code
+
     def _files_of(self, path: str) -> dict[str, Path]:
         place, new = self.graph.here(path), self.names.of(path)
         if not place.is_dir():
@@ -310,7 +322,8 @@ def release(tree: Path, root: Path, folder: Path, leave_out: Iterable[Path] = ()
         )
     )
     shared = [Shared(name, lambda data=data: data, tracked=True) for name, (data, _) in made.code.items()]
-    shared += [Shared(name, place.read_bytes) for name, place in outputs.items()]
+    public = made.public()
+    shared += [Shared(name, place.read_bytes, public=name in public) for name, place in outputs.items()]
     shared += [Shared(name, lambda data=data: data) for name, data in told.items()]
     scanned = Scan(shared, made.sources(), made.secrets(), made.places()).run()
     problems += [f"restricted content: {finding}" for finding in scanned.findings]

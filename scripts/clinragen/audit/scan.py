@@ -43,6 +43,7 @@ DATA_URI = re.compile(r"data:[\w.+/-]*(;[\w=.+-]+)*?(;base64)?,([^\"'()<>\\]*)")
 HASH = re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12,}\b")
 PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]{6,}")
 # Among weights, shorter ones are chance.
+WEIGHTS_AT = re.compile(r'"(?:data_offsets|shape)":\s*\[[\d,\s]*\],?')
 PRINTABLE_IN_WEIGHTS = re.compile(rb"[\t\n\r\x20-\x7e]{24,}")
 # Cells of a table, texts between tags, strings: what stands side by side in these need not belong together.
 PARTS = {
@@ -68,12 +69,14 @@ NAMED = (
     re.compile(r"(?<!\d)(\d+)_episode\d", re.I),
 )  # fmt: skip
 ID_COLUMN = re.compile(
-    r"(?<![a-z])((subject|patient|hadm|admission|icu_?stay|stay|note|person|row)[ _-]?ids?|hadm|mrn|icu_?stay)(?![a-z])",
+    r"(?<![a-z])((subject|patient|hadm|admission|icu_?stay|stay|note|person|row)[ _-]?ids?|hadm|mrn|icu_?stay)"
+    r"(?![a-z])",
     re.I,
 )
 # Under these names a number is somebody's if it is a known one, but for names of measures.
 ABOUT = re.compile(
-    r"(?<![a-z])(subject|patient|person|hadm|stay|icu_?stay|mrn|note|admission|episode|sample|case)s?(?![a-z])|^column ids?$",
+    r"(?<![a-z])(subject|patient|person|hadm|stay|icu_?stay|mrn|note|admission|episode|sample|case)s?(?![a-z])"
+    r"|^column ids?$",
     re.I,
 )
 MEASURE = re.compile(
@@ -110,11 +113,8 @@ def _after(names: set[str], between: str, digits: str) -> str:
 
 COUNT_IN_TEXT = re.compile(
     rf"{_after(SIZES, '[ :=]+', '[0-9]+')}"
-    rf"|{_after(COUNTS, ' *[:=] *', f'[0-9]{{1,{LONGEST_COUNT}}}')}(?!\s*[,;]\s*\d)"
+    rf"|{_after(COUNTS, ' *[:=] *', f'[0-9]{{1,{LONGEST_COUNT}}}')}(?!\s*[,;]\s*\d)|\b\d+ (?:rows|bytes)\b"
 )
-# Numbers of public documents, in these files alone.
-PUBLIC = {"identifier": re.compile(r"/knowledge/(pubmed|wikipedia|terms)\.(parquet|csv)$")}
-
 SECRETS = {
     "key": re.compile(
         r"\b(?:sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}"
@@ -150,11 +150,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Shared:
-    """A file to share: its name in the archive, what reads it, whether git tracks it at the commit."""
+    """A file to share: its name in the archive, what reads it, whether git tracks it at the commit.
+
+    `public` is what was made of public documents only, whose numbers are no patient's.
+    """
 
     name: str
     read: Callable[[], bytes]
     tracked: bool = False
+    public: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,8 +251,10 @@ def _plain(name: str, data: bytes) -> Iterator[str]:
     elif data[:3] == b"\xef\xbb\xbf" or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         yield data.decode("utf-8-sig" if data[:3] == b"\xef\xbb\xbf" else "utf-16", errors="replace")
     elif name.endswith(".safetensors"):
-        # Weights are numbers; what stands in the header and any text among them is looked at.
-        yield "\n".join(found.group().decode("ascii") for found in PRINTABLE_IN_WEIGHTS.finditer(data))
+        # Weights are numbers, and so are their places; what stands in the header and any text among them is looked at.
+        yield WEIGHTS_AT.sub(
+            "", "\n".join(found.group().decode("ascii") for found in PRINTABLE_IN_WEIGHTS.finditer(data))
+        )
     else:
         try:
             yield data.decode("utf-8")
@@ -705,23 +711,23 @@ class Scan:
                 told.add(place)
                 self._finding(file, kind, place)
 
-        for cell in cells(file.name, data):
+        for cell in () if file.public else cells(file.name, data):
             name, text = cell.name.strip(), cell.text
             about = f"column {name}" if cell.tabular else f"{cell.above} {name}"
             about = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", about)
             column = cell.place.split(", ", 1)[-1]
             if ID_COLUMN.search(about) and re.search(r"\d", text):
                 tell("column of identifiers" if cell.tabular else "identifier", column if cell.tabular else cell.place)
-            elif is_count(name, text) or is_public(file.name, name):
+            elif is_count(name, text):
                 continue
             elif is_known(about, text, known) or names_somebody(text, known):
                 tell("identifier", cell.place)
             elif cell.tabular and not MEASURE.search(name) and text.strip():
                 columns.setdefault(column, []).append(text.strip())
         for column, values in columns.items():
-            if len(set(values)) >= FEWEST_VALUES:
-                if sum(value.removesuffix(".0") in known for value in values) >= MOST * len(values):
-                    tell("column of identifiers", column)
+            hits = sum(value.removesuffix(".0") in known for value in values)
+            if len(set(values)) >= FEWEST_VALUES and hits >= MOST * len(values):
+                tell("column of identifiers", column)
 
     def _identifiers_of_authored(self, file: Shared, data: bytes) -> None:
         """Only what can not be there by chance: item numbers, codes and made-up numbers of tests are short."""
@@ -754,7 +760,8 @@ class Scan:
                 self._finding(self.files[number], "text", f"{length} words of a restricted text")
             else:
                 self.found.remarks.append(
-                    f"{self.files[number].name}: shares up to {length} words in a row with a restricted text: a stock phrase?"
+                    f"{self.files[number].name}: shares up to {length} words in a row with a restricted text:"
+                    " a stock phrase?"
                 )
 
     def _tell_spans(self, file: Shared, spans: Spans, found: set[int]) -> None:
@@ -806,8 +813,3 @@ def is_count(name: str, text: str) -> bool:
     if not re.fullmatch(r"[\d\s.,+-]*", text):
         return False
     return name in SIZES or (name in COUNTS and not re.search(rf"\d{{{LONGEST_COUNT + 1},}}", text))
-
-
-def is_public(file: str, name: str) -> bool:
-    """Whether a column holds the numbers of public documents."""
-    return name in PUBLIC and PUBLIC[name].search(file) is not None
