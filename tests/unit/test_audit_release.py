@@ -48,11 +48,11 @@ def template(tmp_path_factory) -> Path:
         made("results/x/mimic3/notes.parquet", "extract_stays", [str(raw[0])], **facts)
         for name in ("10001_episode1.csv", "10002_episode1.csv"):
             write(f"results/x/mimic3/export/{name}", "Hours\n1\n")
-        made("results/x/mimic3/export", "export_toy", ["results/x/mimic3/notes.parquet"])
-        make("results/x/mimic4/stays.csv", "stays_toy", [str(raw[1])], "stay\n1\n")
+        made("results/x/mimic3/export", "benchmark_export", ["results/x/mimic3/notes.parquet"])
+        make("results/x/mimic4/stays.csv", "extract_events", [str(raw[1])], "stay\n1\n")
         write("results/x/model/config.json", "{}")
         write("results/x/model/.snakemake_timestamp")
-        made("results/x/model", "model_toy", ["resources/names.csv"], sharing="shareable")
+        made("results/x/model", "train_phase1", ["resources/names.csv"], sharing="shareable")
         inputs = ["results/x/mimic3/export", "results/x/mimic4/stays.csv", "results/x/model"]
         digest = code_digest("evaluate_table")
         make("results/x/tables/table1.csv", "evaluate_table", inputs, "metric,value\nf1,0.5\n", sharing="shareable",
@@ -178,7 +178,13 @@ def test_all_that_stands_against_a_release_is_told_at_once(repository):
         file.write("\nNEW = 1\n")
     write("notes.txt", "new")
     write("results/x/model/config.json", '{"edited": 1}')
-    make("results/x/leak.csv", "leak_toy", ["results/x/mimic3/notes.parquet"], f'a\n"{NOTE}"\n', sharing="shareable")
+    make(
+        "results/x/leak.csv",
+        "evaluate_scores",
+        ["results/x/mimic3/notes.parquet"],
+        f'a\n"{NOTE}"\n',
+        sharing="shareable",
+    )
     told = refusals(release())
     assert "not committed:  M scripts/clinragen/evaluate/tables.py" in told
     assert "not committed: ?? notes.txt" in told
@@ -212,7 +218,13 @@ def test_a_key_that_records_name_and_an_identifier_in_a_record_are_found(reposit
 
 
 def test_a_shareable_output_can_be_left_out(repository):
-    make("results/x/leak.csv", "leak_toy", ["results/x/mimic3/notes.parquet"], f'a\n"{NOTE}"\n', sharing="shareable")
+    make(
+        "results/x/leak.csv",
+        "evaluate_scores",
+        ["results/x/mimic3/notes.parquet"],
+        f'a\n"{NOTE}"\n',
+        sharing="shareable",
+    )
     refusals(release())
     run = release("--leave-out", "results/x/leak.csv")
     assert run.returncode == 0 and "left out: 1 (left out on request)" in run.stdout
@@ -227,7 +239,7 @@ def test_an_output_that_tells_a_folder_of_the_machine_stays_behind(repository, t
     far = json.loads(Path("results/x/mimic3/.records/notes.parquet.json").read_text())["settings"]["raw"]
     make(
         "results/x/lineage.csv",
-        "lineage_toy",
+        "audit_lineage",
         ["results/x/model"],
         f"command\n--raw {far}/x.csv\n",
         sharing="shareable",
@@ -240,10 +252,10 @@ def test_an_output_that_tells_a_folder_of_the_machine_stays_behind(repository, t
 
 def test_numbers_of_knowledge_are_public_as_long_as_it_was_made_of_public_documents(repository):
     text = "n,text\n1,as in patient 10001\n"
-    make("results/x/knowledge/a.csv", "knowledge_toy", ["resources/names.csv"], text, sharing="shareable")
+    make("results/x/knowledge/a.csv", "knowledge_pubmed", ["resources/names.csv"], text, sharing="shareable")
     assert release().returncode == 0
     shutil.rmtree("results/releases")
-    make("results/x/knowledge/a.csv", "knowledge_toy", ["results/x/mimic3/notes.parquet"], text, sharing="shareable")
+    make("results/x/knowledge/a.csv", "knowledge_pubmed", ["results/x/mimic3/notes.parquet"], text, sharing="shareable")
     assert "results/x/knowledge/a.csv: identifier" in refusals(release())
 
 
@@ -252,7 +264,7 @@ def test_words_of_real_patients_are_a_secret_though_a_tracked_file_says_them(rep
     git("add", "-A")
     git("commit", "-qm", "example")
     quote = f'a\n"so {" ".join(NOTE.split()[:9])}"\n'
-    make("results/x/leak.csv", "leak_toy", ["results/x/model"], quote, sharing="shareable")
+    make("results/x/leak.csv", "evaluate_scores", ["results/x/model"], quote, sharing="shareable")
     assert release().returncode == 0  # of a synthetic cohort
     shutil.rmtree("results/releases")
     place = Path("results/x/mimic3/.records/notes.parquet.json")
@@ -278,8 +290,8 @@ def test_outputs_beside_the_tree_are_told_of_but_not_included(repository, tmp_pa
     write("resources/pinned.txt", "pinned")
     git("add", "-A")
     git("commit", "-qm", "pinned")
-    make("data/demo/PATIENTS.csv", "download_toy", ["resources/pinned.txt"], "x\n", sharing="shareable")
-    make("results/x/count.csv", "count_toy", ["data/demo/PATIENTS.csv"], "n\n1\n", sharing="shareable")
+    make("data/demo/PATIENTS.csv", "extract_inventory", ["resources/pinned.txt"], "x\n", sharing="shareable")
+    make("results/x/count.csv", "evaluate_scores", ["data/demo/PATIENTS.csv"], "n\n1\n", sharing="shareable")
     Path(".git/info/exclude").write_text("/data/\n")
     assert release().returncode == 0
     folder = restored(tmp_path / "elsewhere")
