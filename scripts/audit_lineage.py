@@ -11,7 +11,7 @@ def audit_lineage(targets: list[Path], lineage: SharedOut, page: SharedOut) -> N
 
     from clinragen.audit.lineage import list_lineage
     from clinragen.audit.pages import lineage_page
-    from clinragen.tables.audit import LINEAGE
+    from clinragen.schemas.audit import LINEAGE
 
     table, problems = list_lineage(targets)
     for problem in problems:

@@ -18,8 +18,8 @@ def benchmark_captions(
     """Anomalies of every stay in words, by fences of the training part."""
     from clinragen.benchmark.captions import make_captions, make_fences
     from clinragen.registry.variables import read_variables
-    from clinragen.tables.benchmark import CAPTIONS, FENCES, SPLIT
-    from clinragen.tables.extract import EVENTS
+    from clinragen.schemas.benchmark import CAPTIONS, FENCES, SPLIT
+    from clinragen.schemas.extract import EVENTS
 
     rows = SPLIT.read(split).to_pylist()
     measured = EVENTS.read(events, columns=("stay_id", "variable", "value"))

@@ -12,8 +12,8 @@ def benchmark_courses(
     """Cleaned hospital course of every stay that has one."""
     from clinragen.benchmark.course import read_stop_words, select_courses
     from clinragen.kernel.progress import progress
-    from clinragen.tables.benchmark import COURSES, HEADINGS
-    from clinragen.tables.extract import NOTES, STAYS
+    from clinragen.schemas.benchmark import COURSES, HEADINGS
+    from clinragen.schemas.extract import NOTES, STAYS
 
     cohort = STAYS.read(stays, columns=("stay_id", "subject_id")).to_pylist()
     patients = {row["stay_id"]: row["subject_id"] for row in cohort}

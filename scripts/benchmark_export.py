@@ -15,8 +15,8 @@ def benchmark_export(
     from clinragen.benchmark.export import export_samples, read_episodes
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.registry.variables import read_variables
-    from clinragen.tables.benchmark import LABELS, SPLIT
-    from clinragen.tables.extract import EVENTS, STAYS
+    from clinragen.schemas.benchmark import LABELS, SPLIT
+    from clinragen.schemas.extract import EVENTS, STAYS
 
     parts, found = SPLIT.read(split), LABELS.read(labels)
     names = [v.name for v in read_variables(variables)]

@@ -12,8 +12,8 @@ def benchmark_labels(
     from clinragen.benchmark.labels import group_codes, label_stays, list_unlabelled, read_ccs, read_icd10_groups
     from clinragen.benchmark.prevalence import compare_prevalence
     from clinragen.registry.phenotypes import read_phenotypes
-    from clinragen.tables.benchmark import LABELS, PREVALENCE, UNLABELLED_CODES
-    from clinragen.tables.extract import DIAGNOSES, STAYS
+    from clinragen.schemas.benchmark import LABELS, PREVALENCE, UNLABELLED_CODES
+    from clinragen.schemas.extract import DIAGNOSES, STAYS
 
     cohort = STAYS.read(stays, columns=("stay_id", "subject_id"))
     found = DIAGNOSES.read(diagnoses)

@@ -19,7 +19,7 @@ def benchmark_leakage(
     from clinragen.benchmark.course import read_stop_words
     from clinragen.benchmark.leakage import probe_leakage
     from clinragen.registry.phenotypes import read_phenotypes
-    from clinragen.tables.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
+    from clinragen.schemas.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
 
     texts, known, chosen = COURSES.read(courses), LABELS.read(labels), SAMPLES.read(samples)
     names = read_phenotypes(phenotypes)

@@ -15,8 +15,8 @@ def benchmark_samples(
 
     from clinragen.benchmark.disclosure import hide_small_counts
     from clinragen.benchmark.samples import select_samples
-    from clinragen.tables.benchmark import COURSES, LABELS, SAMPLES, SPLIT
-    from clinragen.tables.extract import ATTRITION, EVENTS
+    from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SPLIT
+    from clinragen.schemas.extract import ATTRITION, EVENTS
 
     conditions = {
         "with a measurement during the stay": EVENTS.read(events, columns=("stay_id",)),

@@ -21,8 +21,8 @@ def benchmark_series(
     """Regular, gapless, scaled series of every stay, a file per part."""
     from clinragen.benchmark.series import cut, find_scales, make_series
     from clinragen.registry.variables import read_variables
-    from clinragen.tables.benchmark import SCALES, SERIES, SPLIT
-    from clinragen.tables.extract import STAYS
+    from clinragen.schemas.benchmark import SCALES, SERIES, SPLIT
+    from clinragen.schemas.extract import STAYS
 
     channels = read_variables(variables, settings.variables)
     blocks = cut(SPLIT.read(split), STAYS.read(stays, columns=("stay_id", "los_hours")), settings)

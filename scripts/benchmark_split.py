@@ -9,8 +9,8 @@ from clinragen.kernel.step import Out, run
 def benchmark_split(stays: Path, lists: list[Path], settings: Split, split: Out, attrition: Out) -> None:
     """Part of every stay, divided by patient: by our rule, or by the user's lists."""
     from clinragen.benchmark.split import split_stays
-    from clinragen.tables.benchmark import SPLIT
-    from clinragen.tables.extract import ATTRITION, STAYS
+    from clinragen.schemas.benchmark import SPLIT
+    from clinragen.schemas.extract import ATTRITION, STAYS
 
     table, steps = split_stays(STAYS.read(stays, columns=("stay_id", "subject_id", "hadm_id")), settings, lists)
     SPLIT.write(table, split.path)

@@ -22,7 +22,7 @@ def evaluate_predict(
     from clinragen.evaluate.predict import predict
     from clinragen.model.inputs import Files
     from clinragen.registry.phenotypes import read_phenotypes
-    from clinragen.tables.evaluate import PREDICTIONS
+    from clinragen.schemas.evaluate import PREDICTIONS
 
     files = Files(samples, labels, courses, series, rationales=[])
     table = predict(checkpoint, files, read_phenotypes(phenotypes), decoding, batch)

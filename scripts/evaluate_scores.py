@@ -11,7 +11,7 @@ def evaluate_scores(
     """Micro and macro precision, recall and F1 of one run."""
     from clinragen.evaluate.scores import score
     from clinragen.registry.phenotypes import read_phenotypes
-    from clinragen.tables.evaluate import PREDICTIONS, SCORES
+    from clinragen.schemas.evaluate import PREDICTIONS, SCORES
 
     names = read_phenotypes(phenotypes)
     SCORES.write(score(PREDICTIONS.read(predictions), names, dataset, model, seed), scores.path)

@@ -11,7 +11,7 @@ def evaluate_table(
     """One of the paper's tables with our values beside it, as CSV, as a page and as a picture."""
     from clinragen.evaluate.pictures import draw_comparison
     from clinragen.evaluate.tables import compare, read_paper, write_page
-    from clinragen.tables.evaluate import COMPARISON, SCORES
+    from clinragen.schemas.evaluate import COMPARISON, SCORES
 
     tables = {path: SCORES.read(path) for path in scores}
     for path, scored in tables.items():

@@ -20,7 +20,7 @@ def extract_diagnoses(
     """Billing codes of the admissions of the cohort."""
     from clinragen.extract.diagnoses import select_diagnoses
     from clinragen.extract.sources import RawTables
-    from clinragen.tables.extract import ATTRITION, DIAGNOSES, STAYS
+    from clinragen.schemas.extract import ATTRITION, DIAGNOSES, STAYS
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), rules)

@@ -23,7 +23,7 @@ def extract_events(
     from clinragen.extract.events import read_items, select_events
     from clinragen.extract.sources import RawTables
     from clinragen.registry.variables import read_variables
-    from clinragen.tables.extract import ATTRITION, EVENTS, STAYS
+    from clinragen.schemas.extract import ATTRITION, EVENTS, STAYS
 
     with EVENTS.writer(events.path) as out:
         steps = select_events(

@@ -10,7 +10,7 @@ def extract_inventory(
 ) -> None:
     """Size and SHA-256 of the raw files, from the records of the steps that read them."""
     from clinragen.extract.inventory import list_raw_files
-    from clinragen.tables.extract import INVENTORY, RELEASE
+    from clinragen.schemas.extract import INVENTORY, RELEASE
 
     known = RELEASE.read(release)["release"][0].as_py()
     INVENTORY.write(list_raw_files(dataset, known, extracted, raw_tables), inventory.path)

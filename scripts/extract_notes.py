@@ -20,7 +20,7 @@ def extract_notes(
     """Discharge reports of the admissions of the cohort."""
     from clinragen.extract.notes import select_notes
     from clinragen.extract.sources import RawTables
-    from clinragen.tables.extract import ATTRITION, NOTES, STAYS
+    from clinragen.schemas.extract import ATTRITION, NOTES, STAYS
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     with NOTES.writer(notes.path) as out:

@@ -21,7 +21,7 @@ def extract_stays(
     """Adult ICU stays without transfers, one per admission."""
     from clinragen.extract.sources import RawTables
     from clinragen.extract.stays import check_release, select_stays
-    from clinragen.tables.extract import ATTRITION, RELEASE, STAYS
+    from clinragen.schemas.extract import ATTRITION, RELEASE, STAYS
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     RELEASE.write(check_release(tables, dataset, release, raw_tables), counted.path)

@@ -26,7 +26,7 @@ def knowledge_terms(
     from clinragen.knowledge.terms import readable as by_phenotype
     from clinragen.llm.prompt import read_prompt
     from clinragen.llm.teacher import ask
-    from clinragen.tables.knowledge import DOCUMENTS, TERMS
+    from clinragen.schemas.knowledge import DOCUMENTS, TERMS
 
     documents = [d for path in (pubmed, wikipedia) for d in documents_of(DOCUMENTS.read(path))]
     found = extract(

@@ -12,7 +12,7 @@ def knowledge_vocabulary(tokenizer: Path, terms: list[Path], backbone: str, voca
     from transformers import AutoTokenizer
 
     from clinragen.knowledge.vocabulary import described, knowledge_ids, standard_ids
-    from clinragen.tables.knowledge import TERMS
+    from clinragen.schemas.knowledge import TERMS
 
     loaded = AutoTokenizer.from_pretrained(str(tokenizer), local_files_only=True)
     if vocabulary == "standard":

@@ -11,7 +11,7 @@ def knowledge_wikipedia(
     """Articles on each phenotype, from Wikipedia or from the authored texts."""
     from clinragen.kernel.progress import progress
     from clinragen.knowledge.documents import read_queries, table_of
-    from clinragen.tables.knowledge import DOCUMENTS
+    from clinragen.schemas.knowledge import DOCUMENTS
 
     wanted = read_queries(queries, "wikipedia")
     if source == "offline":

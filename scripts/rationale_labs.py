@@ -26,8 +26,8 @@ def rationale_labs(
     from clinragen.rationale.checks import check_lab
     from clinragen.rationale.generate import gather, lab_rationales
     from clinragen.rationale.prompts import read_examples, read_lab_prompt
-    from clinragen.tables.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
-    from clinragen.tables.rationale import RATIONALES
+    from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
+    from clinragen.schemas.rationale import RATIONALES
 
     table = lab_rationales(
         gather(

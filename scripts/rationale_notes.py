@@ -24,8 +24,8 @@ def rationale_notes(
     from clinragen.rationale.checks import check_note
     from clinragen.rationale.generate import gather, note_rationales
     from clinragen.rationale.prompts import read_examples, read_note_prompt
-    from clinragen.tables.benchmark import COURSES, LABELS, SAMPLES
-    from clinragen.tables.rationale import RATIONALES
+    from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
+    from clinragen.schemas.rationale import RATIONALES
 
     table = note_rationales(
         gather(SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)),

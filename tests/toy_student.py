@@ -18,8 +18,8 @@ from clinragen.model.inputs import Files
 from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
 from clinragen.registry.phenotypes import read_phenotypes
-from clinragen.tables.benchmark import COURSES, LABELS, SAMPLES, SERIES
-from clinragen.tables.rationale import RATIONALES
+from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
+from clinragen.schemas.rationale import RATIONALES
 
 ROOT = Path(__file__).resolve().parents[1]
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")

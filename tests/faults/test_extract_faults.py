@@ -18,7 +18,7 @@ from runs import ROOT, copy_of_checkout, overlay
 from step_script import SCRIPTS, left_over, run_step, start_step
 
 from clinragen.registry.raw import raw_path
-from clinragen.tables.extract import ATTRITION, STAYS
+from clinragen.schemas.extract import ATTRITION, STAYS
 
 # Stands wherever a damaged row says something: no message may repeat it.
 SECRET = "Planted Patient"

@@ -21,7 +21,7 @@ from clinragen.extract.sources import RawTables
 from clinragen.extract.stays import select_stays
 from clinragen.kernel.record import read_record
 from clinragen.registry.raw import raw_path
-from clinragen.tables.extract import STAYS
+from clinragen.schemas.extract import STAYS
 
 pytestmark = pytest.mark.skipif(
     not OPEN_DEMO.is_dir(), reason="the open demo (shared/data) lies beside the checkout only in the project"

@@ -125,7 +125,7 @@ FILLERS = {
     "plain file": "out.path.write_bytes(bytes(8 << 20))",
     "parquet": """
         import os, pyarrow as pa
-        from clinragen.tables.schema import Column, Table
+        from clinragen.schemas.schema import Column, Table
         table = pa.table({"a": [os.urandom(8 << 20)]})
         Table("t", (Column("a", pa.binary(), "bytes"),)).write(table, out.path)
         """,

@@ -10,7 +10,7 @@ from clinragen.audit.lineage import list_lineage
 from clinragen.kernel.digest import code_digest
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import describe, record_path
-from clinragen.tables.audit import LINEAGE
+from clinragen.schemas.audit import LINEAGE
 
 STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"
 

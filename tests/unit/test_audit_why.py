@@ -42,12 +42,12 @@ def test_nothing_differs(job):
 
 def test_modules_that_changed_came_and_went_are_named(job):
     now = code_files("benchmark_courses")
-    before = {p: d for p, d in now.items() if p != "clinragen/tables/schema.py"}
+    before = {p: d for p, d in now.items() if p != "clinragen/schemas/schema.py"}
     before |= {"clinragen/benchmark/course.py": "other", "clinragen/benchmark/old.py": "other"}
     assert reasons(job({"code_digest": "other", "code": before})) == [
         "scripts/clinragen/benchmark/course.py changed",
         "scripts/clinragen/benchmark/old.py is no longer imported",
-        "scripts/clinragen/tables/schema.py is now imported",
+        "scripts/clinragen/schemas/schema.py is now imported",
     ]
 
 

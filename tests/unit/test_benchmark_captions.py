@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from clinragen.benchmark.captions import caption, make_captions, make_fences
-from clinragen.tables.benchmark import CAPTIONS, FENCES
-from clinragen.tables.extract import EVENTS
+from clinragen.schemas.benchmark import CAPTIONS, FENCES
+from clinragen.schemas.extract import EVENTS
 
 
 def events(*rows: tuple[int, str, float]) -> pa.Table:

@@ -14,8 +14,8 @@ from clinragen.benchmark.leakage import MEASURES
 from clinragen.config.benchmark import Series
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.variables import read_variables
-from clinragen.tables.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
-from clinragen.tables.extract import ATTRITION, EVENTS
+from clinragen.schemas.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
+from clinragen.schemas.extract import ATTRITION, EVENTS
 
 VARIABLES = read_variables(RESOURCES / "variables.csv")
 PHENOTYPES = read_phenotypes(RESOURCES / "phenotypes.csv")

@@ -8,8 +8,8 @@ from clinragen.benchmark.course import NEGATIONS, clean_course, find_course, rea
 from clinragen.config.benchmark import Course
 from clinragen.config.extract import Notes
 from clinragen.extract.notes import select_notes
-from clinragen.tables.benchmark import COURSES, HEADINGS
-from clinragen.tables.extract import NOTES
+from clinragen.schemas.benchmark import COURSES, HEADINGS
+from clinragen.schemas.extract import NOTES
 
 STOP_WORDS = read_stop_words(RESOURCES / "stop_words.txt")
 PLAIN = Course(min_characters=25, remove_digits=False, remove_stop_words=False, keep_negation=False)

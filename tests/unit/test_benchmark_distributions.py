@@ -9,7 +9,7 @@ from raw_folders import RESOURCES
 
 from clinragen.benchmark.distributions import Bars, Coverage, bin_edges, survey_events, survey_lengths
 from clinragen.registry.variables import read_variables
-from clinragen.tables.extract import EVENTS
+from clinragen.schemas.extract import EVENTS
 
 VARIABLES = read_variables(RESOURCES / "variables.csv")
 PH, RATE, EYES = (next(v for v in VARIABLES if v.name.startswith(n)) for n in ("pH", "Heart", "Glascow coma scale eye"))

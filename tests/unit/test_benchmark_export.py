@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinragen.benchmark.export import export_samples, name_episodes, read_episodes
-from clinragen.tables.extract import EVENTS, STAYS
+from clinragen.schemas.extract import EVENTS, STAYS
 
 VARIABLES = ["Glucose", "Heart Rate", "pH"]
 DAY = dt.datetime(2100, 1, 1)

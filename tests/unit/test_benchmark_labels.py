@@ -20,7 +20,7 @@ from clinragen.benchmark.labels import (
 )
 from clinragen.benchmark.prevalence import compare_prevalence
 from clinragen.registry.phenotypes import read_phenotypes
-from clinragen.tables.benchmark import LABELS, PREVALENCE, UNLABELLED_CODES
+from clinragen.schemas.benchmark import LABELS, PREVALENCE, UNLABELLED_CODES
 
 PHENOTYPES = RESOURCES / "phenotypes.csv"
 NAMES, CCS = read_phenotypes(PHENOTYPES), read_ccs(PHENOTYPES)

@@ -8,7 +8,7 @@ from clinragen.benchmark.course import clean_course, read_stop_words
 from clinragen.benchmark.leakage import MEASURES, phrases, probe_leakage
 from clinragen.config.benchmark import Course
 from clinragen.registry.phenotypes import read_phenotypes
-from clinragen.tables.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
+from clinragen.schemas.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
 
 STOP_WORDS = read_stop_words(RESOURCES / "stop_words.txt")
 USUAL = Course(min_characters=25, remove_digits=True, remove_stop_words=True, keep_negation=False)

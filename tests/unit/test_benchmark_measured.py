@@ -8,7 +8,7 @@ import pytest
 from clinragen.benchmark.captions import make_captions, make_fences
 from clinragen.benchmark.measured import batches, codes_of
 from clinragen.kernel.errors import UserError
-from clinragen.tables.extract import EVENTS
+from clinragen.schemas.extract import EVENTS
 
 NAMES = ["pH", "Glucose", "Heart Rate"]
 

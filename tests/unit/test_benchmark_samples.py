@@ -7,8 +7,8 @@ from clinragen.benchmark.samples import select_samples
 from clinragen.benchmark.split import split_stays
 from clinragen.config.benchmark import Split
 from clinragen.kernel.errors import UserError
-from clinragen.tables.benchmark import SAMPLES
-from clinragen.tables.extract import ATTRITION
+from clinragen.schemas.benchmark import SAMPLES
+from clinragen.schemas.extract import ATTRITION
 
 SPLIT = Split(test=0.2, validation=0.1, seed=2019)
 

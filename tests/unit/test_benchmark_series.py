@@ -15,8 +15,8 @@ from clinragen.benchmark.series import BINS, Block, bin_events, cut, fill, find_
 from clinragen.config.benchmark import Series
 from clinragen.kernel.errors import UserError
 from clinragen.registry.variables import read_variables
-from clinragen.tables.benchmark import SAMPLES, SCALES, SERIES
-from clinragen.tables.extract import EVENTS, STAYS
+from clinragen.schemas.benchmark import SAMPLES, SCALES, SERIES
+from clinragen.schemas.extract import EVENTS, STAYS
 
 USUAL = Series(variables=11, step_hours=1.0, max_steps=1000, fill="nearest")
 VARIABLES = read_variables(RESOURCES / "variables.csv", 11)

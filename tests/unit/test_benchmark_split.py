@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from clinragen.benchmark.split import read_list, split_by_lists, split_stays, split_subjects
 from clinragen.config.benchmark import Split
 from clinragen.kernel.errors import UserError
-from clinragen.tables.benchmark import SPLIT as SPLIT_TABLE
-from clinragen.tables.extract import ATTRITION
+from clinragen.schemas.benchmark import SPLIT as SPLIT_TABLE
+from clinragen.schemas.extract import ATTRITION
 
 SPLIT = Split(test=0.2, validation=0.1, seed=2019)
 SUBJECTS = st.sets(st.integers(0, 10**9), min_size=1, max_size=300)

@@ -8,7 +8,7 @@ from clinragen.config.evaluate import Decoding
 from clinragen.evaluate.predict import predict
 from clinragen.model.inputs import Collator, encode, read_samples
 from clinragen.model.student import Student
-from clinragen.tables.evaluate import PREDICTIONS
+from clinragen.schemas.evaluate import PREDICTIONS
 
 TESTS = 7
 

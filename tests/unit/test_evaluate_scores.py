@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from toy_student import PHENOTYPES
 
 from clinragen.evaluate.scores import score
-from clinragen.tables.evaluate import PREDICTIONS, SCORES
+from clinragen.schemas.evaluate import PREDICTIONS, SCORES
 
 A, B, C = "a", "b", "c"
 

@@ -9,7 +9,7 @@ from toy_student import ROOT
 from clinragen.evaluate.pictures import draw_comparison
 from clinragen.evaluate.tables import PaperCell, compare, read_paper, write_page
 from clinragen.kernel.errors import UserError
-from clinragen.tables.evaluate import COMPARISON, SCORES
+from clinragen.schemas.evaluate import COMPARISON, SCORES
 
 PAPER = [
     PaperCell("MIMIC-III", "ClinRaGen", "micro_f1", 0.64, 0.001),

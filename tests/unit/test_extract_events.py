@@ -15,8 +15,8 @@ from clinragen.extract.events import CONVERSIONS, _without_ties, read_items, sel
 from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import raw_path
 from clinragen.registry.variables import read_variables
-from clinragen.tables.extract import ATTRITION, EVENTS
-from clinragen.tables.extract import STAYS as STAYS_TABLE
+from clinragen.schemas.extract import ATTRITION, EVENTS
+from clinragen.schemas.extract import STAYS as STAYS_TABLE
 
 ITEMS = RESOURCES / "items.csv"
 VARIABLES = read_variables(RESOURCES / "variables.csv")

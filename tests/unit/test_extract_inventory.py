@@ -8,7 +8,7 @@ from clinragen.extract.stays import check_release
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import write_record
 from clinragen.registry.raw import DECLARATION, declaration
-from clinragen.tables.extract import INVENTORY, RELEASE
+from clinragen.schemas.extract import INVENTORY, RELEASE
 
 
 def test_raw_files_are_listed_with_size_hash_and_the_rule_that_read_them(tmp_path):

@@ -28,7 +28,7 @@ from clinragen.extract.stays import select_stays
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.raw import raw_path
 from clinragen.registry.variables import read_variables
-from clinragen.tables.extract import EVENTS, STAYS
+from clinragen.schemas.extract import EVENTS, STAYS
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"

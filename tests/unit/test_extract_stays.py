@@ -9,7 +9,7 @@ from clinragen.config.extract import Cohort
 from clinragen.extract.stays import select_stays
 from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import raw_path
-from clinragen.tables.extract import ATTRITION, STAYS
+from clinragen.schemas.extract import ATTRITION, STAYS
 
 USUAL = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)
 TABLES = ("icustays", "admissions", "patients")

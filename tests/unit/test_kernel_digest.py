@@ -61,7 +61,7 @@ MEANING = {
         s / STAYS, "AGE_OF_THE_OLDEST = 90", "AGE_OF_THE_OLDEST = 91"
     ),
     "a module imported at the top": lambda s: append(s / "clinragen/config/extract.py", "\nX = 1\n"),
-    "an indirectly imported module": lambda s: append(s / "clinragen/tables/schema.py", "\nX = 1\n"),
+    "an indirectly imported module": lambda s: append(s / "clinragen/schemas/schema.py", "\nX = 1\n"),
     "the base of the settings": lambda s: append(s / "clinragen/config/base.py", "\nX = 1\n"),
     "an __init__ on the way": lambda s: append(s / "clinragen/extract/__init__.py", "\nX = 1\n"),
     "SQL in a constant": lambda s: edit(s / STAYS, "p.gender AS gender", "upper(p.gender) AS gender"),

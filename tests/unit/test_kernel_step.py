@@ -14,7 +14,7 @@ from clinragen.kernel import step
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import read_record
 from clinragen.kernel.step import Out, Private, SharedOut, run
-from clinragen.tables.schema import Column, Table
+from clinragen.schemas.schema import Column, Table
 
 
 class Settings(BaseModel):

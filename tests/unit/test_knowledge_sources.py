@@ -14,7 +14,7 @@ from clinragen.knowledge.address import address_of_user
 from clinragen.knowledge.documents import read_queries, table_of
 from clinragen.knowledge.offline import authored
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.tables.knowledge import DOCUMENTS
+from clinragen.schemas.knowledge import DOCUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = """<?xml version="1.0" encoding="UTF-8" ?>

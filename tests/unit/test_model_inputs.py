@@ -12,8 +12,8 @@ from toy_student import CHANNELS, STEPS, TEXTS, files, tokenizer, write_tables
 from clinragen.config.student import Texts
 from clinragen.model.inputs import IGNORED, INSTRUCTION, Collator, Sample, channels_of, encode, pad_series, read_samples
 from clinragen.model.vocabulary import read_vocabulary
-from clinragen.tables.benchmark import SAMPLES, SERIES
-from clinragen.tables.rationale import RATIONALES
+from clinragen.schemas.benchmark import SAMPLES, SERIES
+from clinragen.schemas.rationale import RATIONALES
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from clinragen.rationale.prompts import (
     read_note_prompt,
 )
 from clinragen.registry.phenotypes import read_phenotypes
-from clinragen.tables.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
-from clinragen.tables.rationale import RATIONALES
+from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
+from clinragen.schemas.rationale import RATIONALES
 
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 EXAMPLES = read_examples(RESOURCES / "prompts" / "examples.yaml")

@@ -7,7 +7,7 @@ import pyarrow as pa
 from clinragen.audit.graph import Graph
 from clinragen.audit.verify import Check, Problem
 from clinragen.kernel.errors import UserError
-from clinragen.tables.audit import LINEAGE
+from clinragen.schemas.audit import LINEAGE
 
 
 def list_lineage(targets: list[Path]) -> tuple[pa.Table, list[Problem]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from clinragen.benchmark.measured import batches
-from clinragen.tables.benchmark import CAPTIONS, FENCES
+from clinragen.schemas.benchmark import CAPTIONS, FENCES
 
 NORMAL = "{} is normal all the time."
 HIGH = "{} is higher than normal {} times."

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from clinragen.benchmark.disclosure import shown_parts
 from clinragen.config.benchmark import Course
-from clinragen.tables.benchmark import COURSES, HEADINGS
+from clinragen.schemas.benchmark import COURSES, HEADINGS
 
 # Heading variants that public extractors of MIMIC list, at the start of a line, in any case.
 _OF = r"(?:brief\s+summary\s+of|concise\s+summary\s+of|summary\s+of|details\s+of|review\s+of|history\s+of|brief)"

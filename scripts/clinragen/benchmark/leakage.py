@@ -17,7 +17,7 @@ import pyarrow as pa
 from clinragen.benchmark.course import clean_course
 from clinragen.benchmark.disclosure import all_shown
 from clinragen.config.benchmark import Course
-from clinragen.tables.benchmark import LEAKAGE
+from clinragen.schemas.benchmark import LEAKAGE
 
 MEASURES = ("recall", "others_named", "precision", "f1")
 # The cells of a fourfold table: whether a stay has the label, and whether its course names it.

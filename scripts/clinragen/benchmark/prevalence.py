@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.benchmark.disclosure import all_shown
-from clinragen.tables.benchmark import PREVALENCE
+from clinragen.schemas.benchmark import PREVALENCE
 
 
 def compare_prevalence(labels: pa.Table, stays: pa.Table, phenotypes: Path) -> pa.Table:

@@ -4,8 +4,8 @@ import pyarrow as pa
 
 from clinragen.benchmark.split import PARTS, count_parts, count_rows
 from clinragen.kernel.errors import UserError
-from clinragen.tables.attrition import Attrition
-from clinragen.tables.benchmark import SAMPLES
+from clinragen.schemas.attrition import Attrition
+from clinragen.schemas.benchmark import SAMPLES
 
 
 def select_samples(split: pa.Table, conditions: dict[str, pa.ChunkedArray]) -> tuple[pa.Table, pa.Table]:

@@ -16,8 +16,8 @@ from clinragen.config.benchmark import Series
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.progress import progress
 from clinragen.registry.variables import Variable
-from clinragen.tables.benchmark import SCALES, SERIES
-from clinragen.tables.extract import EVENTS
+from clinragen.schemas.benchmark import SCALES, SERIES
+from clinragen.schemas.extract import EVENTS
 
 # Bins of a block: enough to work on many stays at once, few enough for the processor's cache.
 BINS = 50_000

@@ -11,8 +11,8 @@ import pyarrow as pa
 from clinragen.benchmark.disclosure import shown_parts
 from clinragen.config.benchmark import Split
 from clinragen.kernel.errors import UserError
-from clinragen.tables.attrition import Attrition
-from clinragen.tables.benchmark import SPLIT
+from clinragen.schemas.attrition import Attrition
+from clinragen.schemas.benchmark import SPLIT
 
 log = logging.getLogger("split")
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")

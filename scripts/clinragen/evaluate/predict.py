@@ -10,7 +10,7 @@ from clinragen.kernel.progress import progress
 from clinragen.model.inputs import Collator, Files, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
-from clinragen.tables.evaluate import PREDICTIONS
+from clinragen.schemas.evaluate import PREDICTIONS
 
 
 def predict(checkpoint: Path, files: Files, phenotypes: list[str], decoding: Decoding, size: int) -> pa.Table:

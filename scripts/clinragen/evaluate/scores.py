@@ -4,7 +4,7 @@ import pyarrow as pa
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from clinragen.tables.evaluate import SCORES
+from clinragen.schemas.evaluate import SCORES
 
 
 def score(predictions: pa.Table, phenotypes: list[str], dataset: str, model: str, seed: int) -> pa.Table:

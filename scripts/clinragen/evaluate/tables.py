@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from clinragen.kernel.errors import UserError
-from clinragen.tables.evaluate import COMPARISON
+from clinragen.schemas.evaluate import COMPARISON
 
 
 @dataclass(frozen=True)

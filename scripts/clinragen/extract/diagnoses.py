@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from clinragen.config.extract import Diagnoses
 from clinragen.extract.sources import RawTables
-from clinragen.tables.attrition import Attrition
+from clinragen.schemas.attrition import Attrition
 
 CODES = {
     "mimic3": """SELECT hadm_id::BIGINT AS hadm_id, seq_num::INTEGER AS position, 9::TINYINT AS icd_version,

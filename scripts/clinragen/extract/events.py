@@ -14,7 +14,7 @@ import pyarrow as pa
 from clinragen.config.extract import Events
 from clinragen.extract.sources import RawTables
 from clinragen.registry.variables import Variable
-from clinragen.tables.attrition import Attrition
+from clinragen.schemas.attrition import Attrition
 
 STAY_ID = {"mimic3": "icustay_id", "mimic4": "stay_id"}
 KILOGRAMS_PER_POUND = 0.453592

@@ -8,7 +8,7 @@ import pyarrow as pa
 from clinragen.kernel.errors import UserError
 from clinragen.kernel.record import read_record
 from clinragen.registry.raw import declaration, table_of
-from clinragen.tables.extract import INVENTORY
+from clinragen.schemas.extract import INVENTORY
 
 
 def list_raw_files(dataset: str, release: str | None, extracted: Iterable[Path], declared: Path) -> pa.Table:

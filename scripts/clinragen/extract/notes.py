@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from clinragen.config.extract import Notes
 from clinragen.extract.sources import RawTables
-from clinragen.tables.attrition import Attrition
+from clinragen.schemas.attrition import Attrition
 
 # Texts are long: so many are some tens of megabytes.
 ROWS_PER_PIECE = 1_000

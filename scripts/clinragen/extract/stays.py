@@ -9,7 +9,7 @@ from clinragen.config.extract import Cohort
 from clinragen.extract.sources import RawTables
 from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import declaration, release_of
-from clinragen.tables.attrition import Attrition
+from clinragen.schemas.attrition import Attrition
 
 log = logging.getLogger("stays")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.kernel.errors import UserError
-from clinragen.tables.knowledge import DOCUMENTS
+from clinragen.schemas.knowledge import DOCUMENTS
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from clinragen.kernel.errors import UserError
 from clinragen.knowledge.documents import Document
 from clinragen.llm.prompt import Prompt
 from clinragen.llm.request import Answer, Request
-from clinragen.tables.knowledge import TERMS
+from clinragen.schemas.knowledge import TERMS
 
 log = logging.getLogger("terms")
 LONGEST_TERM = 5  # words

@@ -15,8 +15,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from clinragen.config.student import Texts
 from clinragen.model.target_codec import write_target
-from clinragen.tables.benchmark import COURSES, LABELS, SAMPLES, SERIES
-from clinragen.tables.rationale import RATIONALES
+from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
+from clinragen.schemas.rationale import RATIONALES
 
 INSTRUCTION = "Diagnose the patient from the medical notes: "
 IGNORED = -100

@@ -9,7 +9,7 @@ from clinragen.kernel.errors import UserError
 from clinragen.llm.prompt import Prompt
 from clinragen.llm.request import Answer, Request
 from clinragen.rationale.prompts import Example, lab_request, note_request
-from clinragen.tables.rationale import RATIONALES
+from clinragen.schemas.rationale import RATIONALES
 
 Ask = Callable[[list[Request]], list[Answer]]
 

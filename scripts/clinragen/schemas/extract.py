@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from clinragen.tables.schema import Column, Table
+from clinragen.schemas.schema import Column, Table
 
 TIME = pa.timestamp("s")
 # A name that recurs in tens of millions of rows: one byte a row, the names once.

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from clinragen.tables.schema import Column, Table
+from clinragen.schemas.schema import Column, Table
 
 DOCUMENTS = Table(
     "documents",

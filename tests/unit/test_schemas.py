@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from clinragen import tables as package
 from clinragen.kernel.errors import UserError
-from clinragen.tables import audit, benchmark, evaluate, extract, knowledge, rationale
-from clinragen.tables.schema import Column, Table
+from clinragen.schemas import audit, benchmark, evaluate, extract, knowledge, rationale
+from clinragen.schemas.schema import Column, Table
 
 TABLE = Table(
     "toy",

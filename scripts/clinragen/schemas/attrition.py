@@ -4,7 +4,7 @@ import logging
 
 import pyarrow as pa
 
-from clinragen.tables.extract import ATTRITION
+from clinragen.schemas.extract import ATTRITION
 
 log = logging.getLogger("attrition")
 
