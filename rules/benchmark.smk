@@ -1,19 +1,19 @@
 # Stage benchmark: from the cohort to samples that a model can read.
 #
 # takes  <results>/{dataset}/extract/*
-# makes  <results>/{dataset}/benchmark/split.parquet        part of every stay, by patient
+# makes  <results>/{dataset}/benchmark/split.parquet        split of every stay, by patient
 #        <results>/{dataset}/benchmark/labels.parquet       25 phenotypes per stay
 #        <results>/{dataset}/benchmark/prevalence.csv       how often, beside the published benchmark
 #        <results>/{dataset}/benchmark/unlabelled_codes.csv codes that bring no phenotype
 #        <results>/{dataset}/benchmark/courses.parquet      cleaned hospital courses
 #        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
 #        <results>/{dataset}/benchmark/leakage.csv          what the phenotypes' names in them diagnose
-#        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their parts
+#        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their splits
 #        <results>/{dataset}/benchmark/attrition.csv        what every step since the raw files left over
-#        <results>/{dataset}/benchmark/series_{part}.arrow  regular, gapless, scaled series, mapped by readers
-#        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training part
+#        <results>/{dataset}/benchmark/series_{split}.arrow  regular, gapless, scaled series, mapped by readers
+#        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training split
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
-#        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training part
+#        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training split
 #        <results>/{dataset}/benchmark/card.html            all of this on one page, aggregates only
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 
@@ -110,7 +110,7 @@ rule benchmark_courses:
 
 
 rule benchmark_samples:
-    """Stays with measurements, a diagnosis and a hospital course, in their parts, and the whole attrition."""
+    """Stays with measurements, a diagnosis and a hospital course, in their splits, and the whole attrition."""
     input:
         split="<results>/{dataset}/benchmark/split.parquet",
         events="<results>/{dataset}/extract/events.parquet",
@@ -156,7 +156,7 @@ rule benchmark_samples:
 
 
 rule benchmark_series:
-    """Regular, gapless, scaled series of every stay, a file per part."""
+    """Regular, gapless, scaled series of every stay, a file per split."""
     input:
         split="<results>/{dataset}/benchmark/split.parquet",
         stays="<results>/{dataset}/extract/stays.parquet",
@@ -189,7 +189,7 @@ rule benchmark_series:
 
 
 rule benchmark_captions:
-    """Anomalies of every stay in words, by fences of the training part."""
+    """Anomalies of every stay in words, by fences of the training split."""
     input:
         split="<results>/{dataset}/benchmark/split.parquet",
         events="<results>/{dataset}/extract/events.parquet",

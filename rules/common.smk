@@ -123,7 +123,7 @@ def notes_asked_for():
     """Whether any target of the command line is more than what can be made without notes."""
     targets = [Path(str(target)) for target in workflow.dag_settings.targets or ["all"]]
     without = ["export_benchmark", "phenotyping", "labels", "split", "stays", "diagnoses", "events"]
-    without += [f"series_{part}" for part in ("train", "validation", "test")]
+    without += [f"series_{split}" for split in ("train", "validation", "test")]
     return any(target.stem not in without for target in targets)
 
 
@@ -226,7 +226,7 @@ def checkpoint_of(wildcards):
 
 
 def series_of_model(wildcards):
-    """Input: the series of the test part, for models that read them."""
+    """Input: the series of the test split, for models that read them."""
     if CONFIG.models[wildcards.model].last_phase == 1:
         return []
     return f"<results>/{wildcards.dataset}/benchmark/series_test.arrow"

@@ -1,7 +1,7 @@
 # Stage evaluate: predictions of every trained model, scores, and the paper's tables beside ours.
 #
 # takes  checkpoints of stage train, <results>/{dataset}/benchmark/*
-# makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test part
+# makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
 #        <results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv            precision, recall, F1
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's beside ours
 

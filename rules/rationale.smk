@@ -15,7 +15,7 @@ localrules:
 
 
 rule rationale_notes:
-    """Note rationale R^m of every sample, test part included (the reference of the text metrics)."""
+    """Note rationale R^m of every sample, test split included (the reference of the text metrics)."""
     input:
         samples="<results>/{dataset}/benchmark/samples.parquet",
         courses="<results>/{dataset}/benchmark/courses.parquet",
@@ -48,7 +48,7 @@ rule rationale_notes:
 
 
 rule rationale_labs:
-    """Lab rationale R^t of every sample, test part included (the reference of the text metrics)."""
+    """Lab rationale R^t of every sample, test split included (the reference of the text metrics)."""
     input:
         samples="<results>/{dataset}/benchmark/samples.parquet",
         courses="<results>/{dataset}/benchmark/courses.parquet",

@@ -86,7 +86,7 @@ rule train_phase2:
         samples="<results>/{dataset}/benchmark/samples.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         series=expand(
-            "<results>/{{dataset}}/benchmark/series_{part}.arrow", part=["train", "validation"]
+            "<results>/{{dataset}}/benchmark/series_{split}.arrow", split=["train", "validation"]
         ),
         rationales=rationales_of,
     output:
@@ -134,7 +134,7 @@ rule train_phase3:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         courses="<results>/{dataset}/benchmark/courses.parquet",
         series=expand(
-            "<results>/{{dataset}}/benchmark/series_{part}.arrow", part=["train", "validation"]
+            "<results>/{{dataset}}/benchmark/series_{split}.arrow", split=["train", "validation"]
         ),
         rationales=rationales_of,
     output:

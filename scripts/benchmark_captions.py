@@ -15,7 +15,7 @@ def benchmark_captions(
     captions: Out,
     fences: Out,
 ) -> None:
-    """Anomalies of every stay in words, by fences of the training part."""
+    """Anomalies of every stay in words, by fences of the training split."""
     from clinragen.benchmark.captions import make_captions, make_fences
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.benchmark import CAPTIONS, FENCES, SPLIT
@@ -24,7 +24,7 @@ def benchmark_captions(
     rows = SPLIT.read(split).to_pylist()
     measured = EVENTS.read(events, columns=("stay_id", "variable", "value"))
     names = [v.name for v in read_variables(variables, number) if not v.categorical]
-    training = {r["stay_id"] for r in rows if r["part"] == "train"}
+    training = {r["stay_id"] for r in rows if r["split"] == "train"}
     found = make_fences(measured, training, names, settings.fence_multiplier)
     CAPTIONS.write(make_captions(measured, [r["stay_id"] for r in rows], found), captions.path)
     FENCES.write(found, fences.path)

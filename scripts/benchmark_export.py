@@ -18,12 +18,12 @@ def benchmark_export(
     from clinragen.schemas.benchmark import LABELS, SPLIT
     from clinragen.schemas.extract import EVENTS, STAYS
 
-    parts, found = SPLIT.read(split), LABELS.read(labels)
+    splits, found = SPLIT.read(split), LABELS.read(labels)
     names = [v.name for v in read_variables(variables)]
     samples = export_samples(
         export.path,
         STAYS.read(stays),
-        dict(zip(parts["stay_id"].to_pylist(), parts["part"].to_pylist(), strict=True)),
+        dict(zip(splits["stay_id"].to_pylist(), splits["split"].to_pylist(), strict=True)),
         dict(zip(found["stay_id"].to_pylist(), found["phenotypes"].to_pylist(), strict=True)),
         read_phenotypes(phenotypes),
         read_episodes(EVENTS.read_batches(events, EVENTS.schema.names), names),

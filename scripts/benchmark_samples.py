@@ -10,7 +10,7 @@ COUNTS = ("stays", "admissions", "subjects", "rows")
 def benchmark_samples(
     split: Path, events: Path, labels: Path, courses: Path, attrition: list[Path], samples: Out, total: SharedOut
 ) -> None:
-    """Stays with measurements, a diagnosis and a hospital course, in their parts, and the whole attrition."""
+    """Stays with measurements, a diagnosis and a hospital course, in their splits, and the whole attrition."""
     import pyarrow
 
     from clinragen.benchmark.disclosure import hide_small_counts

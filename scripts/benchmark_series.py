@@ -18,7 +18,7 @@ def benchmark_series(
     test: Out,
     scales: Out,
 ) -> None:
-    """Regular, gapless, scaled series of every stay, a file per part."""
+    """Regular, gapless, scaled series of every stay, a file per split."""
     from clinragen.benchmark.series import cut, find_scales, make_series
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.benchmark import SCALES, SERIES, SPLIT
@@ -30,9 +30,9 @@ def benchmark_series(
     SCALES.write(found, scales.path)
     outs = {"train": train, "validation": validation, "test": test}
     with ExitStack() as files:
-        writers = {part: files.enter_context(SERIES.writer(out.path)) for part, out in outs.items()}
-        for part, rows in make_series(events, blocks, found, settings):
-            writers[part].write(rows)
+        writers = {split: files.enter_context(SERIES.writer(out.path)) for split, out in outs.items()}
+        for split, rows in make_series(events, blocks, found, settings):
+            writers[split].write(rows)
 
 
 if __name__ == "__main__":

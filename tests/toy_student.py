@@ -34,7 +34,7 @@ VOCABULARY = list(range(10, 40))
 # Two kinds of patients, told apart by the note and by the level of the series.
 KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "tablet clinic calm", -2.0)]
 TABLES = ("samples", "labels", "courses")
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 def fusion(**changes: object) -> Fusion:
@@ -57,7 +57,7 @@ def tokenizer():
 
 
 def student(modality: str = "both", seed: int = 0, **changes: object) -> Student:
-    """A random student in evaluation mode; all modalities have the series parts."""
+    """A random student in evaluation mode; all modalities have the series splits."""
     made = Student(build_model(len(tokenizer()), seed), TEXTS, modality)
     made.add_series_parts(fusion(**changes), CHANNELS, STEPS, VOCABULARY)
     return made.eval()
@@ -85,26 +85,26 @@ def write_backbone(folder: Path, seed: int = 0) -> Path:
 def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int = 5) -> Path:
     """Tables of stages benchmark and rationale over stays of both kinds, and a vocabulary."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = ["train"] * train + ["validation"] * validation + ["test"] * test
+    splits = ["train"] * train + ["validation"] * validation + ["test"] * test
     random = np.random.default_rng(0)
-    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, *PARTS, "notes", "labs")}
-    for i, part in enumerate(parts):
+    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, *SPLITS, "notes", "labs")}
+    for i, split in enumerate(splits):
         # Not in the order of the stays, to see that outputs are.
         stay = 1000 - i
         names, note, level = KINDS[i % len(KINDS)]
         steps = int(random.integers(4, STEPS + 4))
         values = (level + 0.1 * random.standard_normal(steps * CHANNELS)).astype(np.float32)
         text = " ".join(random.permutation(note.split()).tolist() * int(random.integers(1, 4)))
-        rows["samples"].append({"stay_id": stay, "subject_id": stay, "hadm_id": stay, "part": part})
+        rows["samples"].append({"stay_id": stay, "subject_id": stay, "hadm_id": stay, "split": split})
         rows["labels"].append({"stay_id": stay, "phenotypes": names})
         rows["courses"].append({"stay_id": stay, "heading": "course", "text": text})
-        rows[part].append({"stay_id": stay, "steps": steps, "values": values, "measured": [True] * len(values)})
+        rows[split].append({"stay_id": stay, "steps": steps, "values": values, "measured": [True] * len(values)})
         rows["notes"].append({"stay_id": stay, "request": "r", "text": f"Based on the medical notes, {note}."})
         rows["labs"].append({"stay_id": stay, "request": "r", "text": f"Lab test shows level {level}."})
     for table in (SAMPLES, LABELS, COURSES):
         table.write(pa.Table.from_pylist(rows[table.name], table.schema), folder / f"{table.name}.parquet")
-    for part in PARTS:
-        SERIES.write(pa.Table.from_pylist(rows[part], SERIES.schema), folder / f"series_{part}.arrow")
+    for split in SPLITS:
+        SERIES.write(pa.Table.from_pylist(rows[split], SERIES.schema), folder / f"series_{split}.arrow")
     for name in ("notes", "labs"):
         RATIONALES.write(pa.Table.from_pylist(rows[name], RATIONALES.schema), folder / f"{name}.parquet")
     (folder / "vocabulary.json").write_text(json.dumps({"ids": VOCABULARY}), encoding="utf-8")
@@ -114,7 +114,7 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
 def files(tables: Path, with_rationales: bool = True) -> Files:
     """The tables as the library takes them."""
     rationales = [tables / "notes.parquet", tables / "labs.parquet"] if with_rationales else []
-    series = [tables / f"series_{part}.arrow" for part in PARTS]
+    series = [tables / f"series_{split}.arrow" for split in SPLITS]
     return Files(*(tables / f"{name}.parquet" for name in TABLES), series, rationales)
 
 

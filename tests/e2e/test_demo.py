@@ -64,24 +64,24 @@ def test_both_tables_hold_ours_beside_the_papers(demo):
 def test_no_patient_no_admission_and_no_note_is_in_two_parts(demo, dataset):
     benchmark, extract = (demo[0] / dataset / stage for stage in ("benchmark", "extract"))
     split = pq.read_table(benchmark / "split.parquet")
-    parts = dict(zip(split["stay_id"].to_pylist(), split["part"].to_pylist(), strict=True))
-    assert set(parts.values()) == {"train", "validation", "test"}
+    splits = dict(zip(split["stay_id"].to_pylist(), split["split"].to_pylist(), strict=True))
+    assert set(splits.values()) == {"train", "validation", "test"}
     notes = pq.read_table(extract / "notes.parquet", columns=["stay_id", "note_id"])
     courses = pq.read_table(benchmark / "courses.parquet", columns=["stay_id", "text"])
     for table, keys in ((split, ("subject_id", "hadm_id")), (notes, ("note_id",)), (courses, ("text",))):
         for key in keys:
             places = {}
             for stay, value in zip(table["stay_id"].to_pylist(), table[key].to_pylist(), strict=True):
-                places.setdefault(value, set()).add(parts[stay])
+                places.setdefault(value, set()).add(splits[stay])
             assert len(places) > 50 and all(len(found) == 1 for found in places.values()), key
-    # What is read by part holds the stays of that part and no others.
+    # What is read by split holds the stays of that split and no others.
     samples = pq.read_table(benchmark / "samples.parquet").to_pylist()
-    assert {(s["stay_id"], s["part"]) for s in samples} <= set(parts.items())
-    for part in ("train", "validation", "test"):
-        with pa.memory_map(str(benchmark / f"series_{part}.arrow")) as file:
+    assert {(s["stay_id"], s["split"]) for s in samples} <= set(splits.items())
+    for split in ("train", "validation", "test"):
+        with pa.memory_map(str(benchmark / f"series_{split}.arrow")) as file:
             series = set(pa.ipc.open_file(file).read_all()["stay_id"].to_pylist())
-        assert {s["stay_id"] for s in samples if s["part"] == part} <= series
-        assert {parts[stay] for stay in series} == {part}
+        assert {s["stay_id"] for s in samples if s["split"] == split} <= series
+        assert {splits[stay] for stay in series} == {split}
 
 
 def trace(*words):

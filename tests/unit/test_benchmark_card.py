@@ -72,11 +72,11 @@ def table(schema: pa.Schema, *rows: tuple) -> pa.Table:
 def card(
     stand_ins=("tiny & <synthetic>",), small_part: int = 40, source: str = "synthetic", most_codes: int = 30
 ) -> str:
-    """A card of 400 stays, two of every patient; `small_part` of them are the validation part."""
+    """A card of 400 stays, two of every patient; `small_part` of them are the validation split."""
     ids = list(range(STAYS))
     parts = ["test"] * 100 + ["validation"] * small_part + ["train"] * (300 - small_part)
     samples = pa.table(
-        {"stay_id": ids, "subject_id": [n // 2 for n in ids], "hadm_id": ids, "part": parts}, schema=SAMPLES.schema
+        {"stay_id": ids, "subject_id": [n // 2 for n in ids], "hadm_id": ids, "split": parts}, schema=SAMPLES.schema
     )
     stays = pa.table({"stay_id": ids, "los_hours": [10.0 + n % 20 for n in ids]})
     courses = pa.table(
@@ -92,9 +92,9 @@ def card(
             ATTRITION.schema,
             ("stays", 1, "ICU stays", 1234, 1200, 1100, None),
             ("stays", 2, "no transfer", None, 1100, 1000, None),
-            ("split", 1, "train part", 400, 400, 240, None),
+            ("split", 1, "train split", 400, 400, 240, None),
             ("samples", 1, "stays of the cohort", 500, 500, 300, None),
-            ("sample parts", 1, "validation part", small_part, small_part, small_part // 2, None),
+            ("sample splits", 1, "validation split", small_part, small_part, small_part // 2, None),
         ),
         "prevalence": table(
             PREVALENCE.schema,
@@ -128,7 +128,7 @@ def test_the_tables_hold_the_numbers_of_their_sources(page):
     attrition = page.rows("attrition")
     assert attrition["ICU stays"] == ["1,234", "1,200", "1,100"] and attrition["no transfer"][0] == "–"
     assert page.rows("split") == {
-        "part": ["stays", "admissions", "patients", "share of stays"],
+        "split": ["stays", "admissions", "patients", "share of stays"],
         "train": ["260", "260", "130", "65.0 %"],
         "validation": ["40", "40", "20", "10.0 %"],
         "test": ["100", "100", "50", "25.0 %"],
@@ -175,7 +175,7 @@ def test_a_small_part_is_hidden_and_can_not_be_had_by_subtraction():
     rows = Page(card(small_part=20)).rows("split")
     assert rows["validation"] == rows["test"] == ["hidden"] * 4
     assert rows["train"][0] == "280" and rows["all"][0] == "400"
-    assert "validation part" not in Page(card(small_part=20)).rows("attrition"), "they have a table of their own"
+    assert "validation split" not in Page(card(small_part=20)).rows("attrition"), "they have a table of their own"
 
 
 def test_values_of_few_patients_are_in_no_picture(page):

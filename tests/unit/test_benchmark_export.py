@@ -76,10 +76,10 @@ def test_episodes_are_numbered_by_admission_whether_or_not_they_have_samples():
 
 def test_the_folders_and_their_lists(tmp_path):
     cohort = stays((1, 10, 0), (2, 20, 0), (3, 30, 0), (4, 40, 0))
-    parts = {10: "train", 20: "validation", 30: "test", 40: "train"}
+    splits = {10: "train", 20: "validation", 30: "test", 40: "train"}
     labels = {10: ["Shock"], 20: [], 30: ["Anemia, other"]}  # of 40 nothing is known
-    found = iter(episodes(events(*((s, 1.0, "pH", 7.4, None) for s in parts))))
-    counts = export_samples(tmp_path, cohort, parts, labels, ["Anemia, other", "Shock"], found, VARIABLES)
+    found = iter(episodes(events(*((s, 1.0, "pH", 7.4, None) for s in splits))))
+    counts = export_samples(tmp_path, cohort, splits, labels, ["Anemia, other", "Shock"], found, VARIABLES)
     assert counts == {"train": 2, "test": 1}
     assert sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.csv")) == [
         "test/3_episode1_timeseries.csv",

@@ -49,7 +49,7 @@ def probe(rows: list[tuple[str, set[str]]], names: list[str], settings: Course =
         "stay_id": ids,
         "subject_id": [n // stays_each for n in ids],
         "hadm_id": ids,
-        "part": ["train"] * len(ids),
+        "split": ["train"] * len(ids),
     }
     table = probe_leakage(courses, labels, pa.table(samples, schema=SAMPLES.schema), names, settings, STOP_WORDS)
     return {r.pop("phenotype"): r for r in LEAKAGE.check(table, "test").to_pylist()}

@@ -36,13 +36,15 @@ def test_samples_meet_all_conditions_and_each_is_counted():
     assert all(r["hadm_id"] == 1000 + r["stay_id"] for r in rows)
     assert [s["step"] for s in steps[:3]] == ["stays of the cohort", "with events", "with a course"]
     assert [s["stays"] for s in steps[:3]] == [100, 90, 80]
-    assert [(s["table"], s["order"]) for s in steps] == [(t, n) for t in ("samples", "sample parts") for n in (1, 2, 3)]
+    assert [(s["table"], s["order"]) for s in steps] == [
+        (t, n) for t in ("samples", "sample splits") for n in (1, 2, 3)
+    ]
 
 
 def test_a_part_of_few_patients_can_not_be_had_by_subtraction():
     stays = [(n, n) for n in range(100)]
     sizes = [s["stays"] for s in select(stays, range(100), range(100))[1][3:]]
-    # Eight patients are in the validation part, so the next larger part is hidden with it.
+    # Eight patients are in the validation split, so the next larger split is hidden with it.
     assert sizes == [72, None, None]
     large = [(n, n) for n in range(1000)]
     assert [s["stays"] for s in select(large, range(1000), range(1000))[1][3:]] == [720, 80, 200]
@@ -50,16 +52,16 @@ def test_a_part_of_few_patients_can_not_be_had_by_subtraction():
 
 def test_the_part_of_a_patient_does_not_depend_on_who_else_has_a_note():
     stays = [(n, n) for n in range(200)]
-    parts = [
-        {r["stay_id"]: r["part"] for r in select(stays, range(200), noted)[0]} for noted in (range(200), range(150))
+    splits = [
+        {r["stay_id"]: r["split"] for r in select(stays, range(200), noted)[0]} for noted in (range(200), range(150))
     ]
-    assert all(parts[0][stay] == part for stay, part in parts[1].items())
+    assert all(splits[0][stay] == split for stay, split in splits[1].items())
 
 
 @pytest.mark.parametrize(
-    ("patients", "validation", "part"), [(1, 0.1, "validation"), (0, 0.1, "train"), (2, 0.5, "test")]
+    ("patients", "validation", "split"), [(1, 0.1, "validation"), (0, 0.1, "train"), (2, 0.5, "test")]
 )
-def test_an_empty_part_is_told_with_the_place_to_look_at(patients, validation, part):
+def test_an_empty_part_is_told_with_the_place_to_look_at(patients, validation, split):
     division = SPLIT.model_copy(update={"validation": validation})
-    with pytest.raises(UserError, match=rf"the {part} part is empty: {patients} stays .*benchmark\.split"):
+    with pytest.raises(UserError, match=rf"the {split} split is empty: {patients} stays .*benchmark\.split"):
         select([(n, n) for n in range(patients)], range(patients), range(patients), division)

@@ -22,7 +22,7 @@ USUAL = Series(variables=11, step_hours=1.0, max_steps=1000, fill="nearest")
 VARIABLES = read_variables(RESOURCES / "variables.csv", 11)
 NAMES = [v.name for v in VARIABLES]
 NAN = float("nan")
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_gaps_by_hand(method, column, filled):
 
 
 def tables_of(stays: dict[int, tuple[str, float]]) -> tuple[pa.Table, pa.Table]:
-    """SAMPLES and STAYS of stays {id: (part, hours)}."""
-    samples = [{"stay_id": s, "subject_id": s, "hadm_id": s, "part": part} for s, (part, _) in stays.items()]
+    """SAMPLES and STAYS of stays {id: (split, hours)}."""
+    samples = [{"stay_id": s, "subject_id": s, "hadm_id": s, "split": split} for s, (split, _) in stays.items()]
     rows = [
         {"subject_id": s, "hadm_id": s, "stay_id": s, "los_hours": hours, "age": 50.0, "gender": "F"}
         | {"intime": dt.datetime(2100, 1, 1)}
@@ -159,16 +159,16 @@ def write_events(events: list[tuple], path: Path, rows_at_once: int = 1000) -> P
 
 @pytest.fixture
 def make(tmp_path):
-    """Series of stays {id: (part, hours)} from events (stay, hours, variable, value), through the file."""
+    """Series of stays {id: (split, hours)} from events (stay, hours, variable, value), through the file."""
 
     def made(stays, events, config=USUAL, variables=VARIABLES, bins=BINS):
         path = write_events(sorted(events), tmp_path / "events.parquet")
         blocks = cut(*tables_of(stays), config, bins)
         scales = find_scales(path, blocks, variables, config)
         rows = {}
-        for part, table in make_series(path, blocks, scales, config):
+        for split, table in make_series(path, blocks, scales, config):
             found = SERIES.check(table, "test").to_pylist()
-            assert {stays[r["stay_id"]][0] for r in found} == {part}
+            assert {stays[r["stay_id"]][0] for r in found} == {split}
             rows |= {r["stay_id"]: r for r in found}
         return rows, {r["variable"]: r for r in SCALES.check(scales, "test").to_pylist()}
 
@@ -264,7 +264,7 @@ def bytes_of(table: pa.Table) -> bytes:
 
 STAYS_AND_EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(PARTS),
+        st.sampled_from(SPLITS),
         st.floats(0, 30),
         st.lists(st.tuples(st.integers(0, 30 * 60).map(lambda m: m / 60), st.sampled_from(NAMES[:3]), VALUES)),
     ),
@@ -277,16 +277,16 @@ STAYS_AND_EVENTS = st.lists(
 @given(stays=STAYS_AND_EVENTS, rows=st.integers(1, 40), bins=st.integers(1, 100))
 def test_the_same_bytes_whatever_the_size_of_blocks(tmp_path_factory, stays, rows, bins):
     folder = tmp_path_factory.mktemp("blocks")
-    samples = {i: (part, hours) for i, (part, hours, _) in enumerate(stays)}
+    samples = {i: (split, hours) for i, (split, hours, _) in enumerate(stays)}
     ordered = sorted(((i, *e) for i, (_, _, events) in enumerate(stays) for e in events), key=lambda e: e[:3])
     path = write_events(ordered, folder / "events.parquet", rows)
 
     def made(bins: int) -> list[bytes]:
         blocks = cut(*tables_of(samples), USUAL, bins)
         scales = find_scales(path, blocks, VARIABLES, USUAL)
-        found = {part: [SERIES.schema.empty_table()] for part in PARTS}
-        for part, table in make_series(path, blocks, scales, USUAL):
-            found[part].append(table)
+        found = {split: [SERIES.schema.empty_table()] for split in SPLITS}
+        for split, table in make_series(path, blocks, scales, USUAL):
+            found[split].append(table)
         return [bytes_of(table) for table in (scales, *map(pa.concat_tables, found.values()))]
 
     # Of one bin: every stay is a block of its own.

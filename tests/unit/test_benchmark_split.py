@@ -20,22 +20,22 @@ SHARES = st.floats(0.05, 0.6)
 @given(subjects=SUBJECTS, test=SHARES, validation=SHARES, seed=st.integers(0, 99), random=st.randoms())
 def test_every_patient_is_in_one_part_of_the_right_size_whatever_the_order(subjects, test, validation, seed, random):
     division = Split(test=test, validation=validation, seed=seed)
-    parts = split_subjects(subjects, division)
-    assert set(parts) == subjects and set(parts.values()) <= {"train", "validation", "test"}
-    size = {p: sum(v == p for v in parts.values()) for p in ("train", "validation", "test")}
+    splits = split_subjects(subjects, division)
+    assert set(splits) == subjects and set(splits.values()) <= {"train", "validation", "test"}
+    size = {p: sum(v == p for v in splits.values()) for p in ("train", "validation", "test")}
     assert size["test"] == round(len(subjects) * test)
     assert size["validation"] == round((len(subjects) - size["test"]) * validation)
     shuffled = sorted(subjects) * 2
     random.shuffle(shuffled)
-    assert split_subjects(shuffled, division) == parts
+    assert split_subjects(shuffled, division) == splits
 
 
 def test_the_parts_of_a_seed_stay_what_they_are():
     # Frozen: a change would silently make models of different versions incomparable.
-    parts = split_subjects(range(1, 21), SPLIT)
-    assert sorted(s for s, p in parts.items() if p == "test") == [2, 9, 15, 16]
-    assert sorted(s for s, p in parts.items() if p == "validation") == [4, 10]
-    assert split_subjects(range(1, 21), SPLIT.model_copy(update={"seed": 1})) != parts
+    splits = split_subjects(range(1, 21), SPLIT)
+    assert sorted(s for s, p in splits.items() if p == "test") == [2, 9, 15, 16]
+    assert sorted(s for s, p in splits.items() if p == "validation") == [4, 10]
+    assert split_subjects(range(1, 21), SPLIT.model_copy(update={"seed": 1})) != splits
 
 
 def test_another_share_of_validation_leaves_the_test_part_alone():
@@ -44,20 +44,20 @@ def test_another_share_of_validation_leaves_the_test_part_alone():
 
 
 def test_parts_do_not_follow_the_numbers_of_the_patients():
-    parts = split_subjects(range(2000), SPLIT)
-    tests = [s for s, p in parts.items() if p == "test"]
+    splits = split_subjects(range(2000), SPLIT)
+    tests = [s for s, p in splits.items() if p == "test"]
     assert 850 < sum(tests) / len(tests) < 1150
 
 
 def test_the_list_decides_and_whom_it_does_not_name_is_in_train():
-    parts = split_by_lists(range(6), {0: True, 1: False, 2: True}, {1: True, 3: False, 0: True}, SPLIT)
-    assert parts == {0: "test", 1: "validation", 2: "test", 3: "train", 4: "train", 5: "train"}
+    splits = split_by_lists(range(6), {0: True, 1: False, 2: True}, {1: True, 3: False, 0: True}, SPLIT)
+    assert splits == {0: "test", 1: "validation", 2: "test", 3: "train", 4: "train", 5: "train"}
 
 
 def test_without_a_validation_list_our_rule_cuts_it_from_the_rest():
-    parts = split_by_lists(range(100), {n: n < 40 for n in range(100)}, None, SPLIT)
-    assert {s for s, p in parts.items() if p == "test"} == set(range(40))
-    assert sum(p == "validation" for p in parts.values()) == 6
+    splits = split_by_lists(range(100), {n: n < 40 for n in range(100)}, None, SPLIT)
+    assert {s for s, p in splits.items() if p == "test"} == set(range(40))
+    assert sum(p == "validation" for p in splits.values()) == 6
 
 
 def stays(pairs: list[tuple[int, int]]) -> pa.Table:
@@ -76,19 +76,19 @@ def write_list(folder, *lines: str):
 def test_stays_go_with_their_patient_and_are_counted(tmp_path):
     path = write_list(tmp_path, "1,1", "2,0")
     split, steps = split_stays(stays([(10, 1), (11, 1), (20, 2), (30, 3)]), SPLIT, [path])
-    assert [r["part"] for r in SPLIT_TABLE.check(split, "test").to_pylist()] == ["test", "test", "train", "train"]
+    assert [r["split"] for r in SPLIT_TABLE.check(split, "test").to_pylist()] == ["test", "test", "train", "train"]
     assert [(s["step"], s["stays"], s["subjects"]) for s in ATTRITION.check(steps, "test").to_pylist()] == [
-        ("train part", None, None),  # of few patients
-        ("validation part", 0, 0),
-        ("test part", None, None),
-        ("in the train part", 1, 1),
+        ("train split", None, None),  # of few patients
+        ("validation split", 0, 0),
+        ("test split", None, None),
+        ("in the train split", 1, 1),
     ]
 
 
 def test_whose_division_it_is_stands_in_the_log(tmp_path, caplog):
     caplog.set_level("INFO")
     split_stays(stays([(10, 1), (20, 2)]), SPLIT, [])
-    assert "divided by our rule, seed 2019, for want of a list" in caplog.text
+    assert "split by our rule, seed 2019 (no list given)" in caplog.text
     split_stays(stays([(10, 1), (20, 2)]), SPLIT, [write_list(tmp_path, "1,1")])
     assert f"divided by {tmp_path / 'list.csv'}" in caplog.text
 
@@ -97,7 +97,7 @@ def test_both_lists_of_the_benchmark(tmp_path):
     tests, validations = write_list(tmp_path, "1,1", "2,0", "3,0"), tmp_path / "val.csv"
     validations.write_text("2,1\n3,0\n", encoding="utf-8")
     split, _ = split_stays(stays([(10, 1), (20, 2), (30, 3)]), SPLIT, [tests, validations])
-    assert split["part"].to_pylist() == ["test", "validation", "train"]
+    assert split["split"].to_pylist() == ["test", "validation", "train"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_bad_list_is_told_with_its_line(lines, told, tmp_path):
 def test_no_patient_and_no_admission_is_in_two_parts(pairs):
     split, _ = split_stays(stays(pairs), SPLIT, [])
     for key in ("subject_id", "hadm_id"):
-        parts: dict[int, set[str]] = {}
+        splits: dict[int, set[str]] = {}
         for row in split.to_pylist():
-            parts.setdefault(row[key], set()).add(row["part"])
-        assert all(len(p) == 1 for p in parts.values())
+            splits.setdefault(row[key], set()).add(row["split"])
+        assert all(len(p) == 1 for p in splits.values())

@@ -110,7 +110,7 @@ def compat(stays, tmp_path_factory) -> Path:
     """Our export in compat mode, with the reference's list of test patients."""
     folder = tmp_path_factory.mktemp("export") / "phenotyping"
     split, _ = split_stays(stays[0], Split(test=0.2, validation=0.1, seed=1), [REFERENCE / "testset_demo.csv"])
-    parts = dict(zip(split["stay_id"].to_pylist(), split["part"].to_pylist(), strict=True))
+    parts = dict(zip(split["stay_id"].to_pylist(), split["split"].to_pylist(), strict=True))
     episodes = read_episodes(iter(events(stays[0], on=False)[0].to_batches()), NAMES)
     export_samples(folder, stays[0], parts, labels(stays[0], unlisted_codes=False), PHENOTYPES, episodes, NAMES)
     return folder

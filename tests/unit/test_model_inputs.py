@@ -36,11 +36,11 @@ def test_a_long_series_is_cut_at_the_end():
     assert np.array_equal(pad_series(grid, 3), grid)
 
 
-@pytest.mark.parametrize(("part", "count"), [("train", 16), ("validation", 4), ("test", 5)])
-def test_only_the_part_that_is_asked_for_in_the_order_of_stays(tables, part, count):
-    samples = read_samples(files(tables), part)
+@pytest.mark.parametrize(("split", "count"), [("train", 16), ("validation", 4), ("test", 5)])
+def test_only_the_part_that_is_asked_for_in_the_order_of_stays(tables, split, count):
+    samples = read_samples(files(tables), split)
     stays = [s.stay_id for s in samples]
-    first = {"train": 1000, "validation": 984, "test": 980}[part]
+    first = {"train": 1000, "validation": 984, "test": 980}[split]
     assert stays == sorted(range(first, first - count, -1))
     assert all(s.series.shape[1] == CHANNELS and s.series.dtype == np.float32 for s in samples)
     assert len({len(s.series) for s in samples}) > 1
@@ -49,7 +49,7 @@ def test_only_the_part_that_is_asked_for_in_the_order_of_stays(tables, part, cou
 def test_values_lie_step_by_step(tmp_path, tables):
     rows = [{"stay_id": 1000, "steps": 2, "values": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], "measured": [True] * 6}]
     SERIES.write(pa.Table.from_pylist(rows, SERIES.schema), tmp_path / "series.arrow")
-    alone = [{"stay_id": 1000, "subject_id": 1000, "hadm_id": 1000, "part": "train"}]
+    alone = [{"stay_id": 1000, "subject_id": 1000, "hadm_id": 1000, "split": "train"}]
     SAMPLES.write(pa.Table.from_pylist(alone, SAMPLES.schema), tmp_path / "samples.parquet")
     used = replace(files(tables), samples=tmp_path / "samples.parquet", series=[tmp_path / "series.arrow"])
     (found,) = read_samples(used, "train")
@@ -59,18 +59,18 @@ def test_values_lie_step_by_step(tmp_path, tables):
 
 def test_series_stay_in_the_mapped_file_until_a_batch_is_made(tmp_path, tables):
     """Of four times 2 MB nothing is in memory but the batch."""
-    steps, parts = 5_000, {"train": [1000, 999], "validation": [984, 983]}
-    for part, stays in parts.items():
-        with SERIES.writer(tmp_path / f"{part}.arrow") as out:
+    steps, splits = 5_000, {"train": [1000, 999], "validation": [984, 983]}
+    for split, stays in splits.items():
+        with SERIES.writer(tmp_path / f"{split}.arrow") as out:
             for stay in stays:
                 row = {"stay_id": [stay], "steps": [steps], "measured": [[True] * steps * 100]}
                 out.write(pa.table(row | {"values": pa.array([np.full(steps * 100, stay, np.float32)])}))
-    rows = [{"stay_id": s, "subject_id": s, "hadm_id": s, "part": p} for p, stays in parts.items() for s in stays]
+    rows = [{"stay_id": s, "subject_id": s, "hadm_id": s, "split": p} for p, stays in splits.items() for s in stays]
     SAMPLES.write(pa.Table.from_pylist(rows, SAMPLES.schema), tmp_path / "samples.parquet")
-    series = [tmp_path / f"{part}.arrow" for part in parts]
+    series = [tmp_path / f"{split}.arrow" for split in splits]
     used = replace(files(tables), samples=tmp_path / "samples.parquet", series=series)
     before = pa.total_allocated_bytes()
-    samples = [s for part in parts for s in read_samples(used, part)]
+    samples = [s for split in splits for s in read_samples(used, split)]
     assert pa.total_allocated_bytes() - before < 1e5
     maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
     mapped = [[int(end, 16) for end in line.split()[0].split("-")] for line in maps if line.endswith(".arrow")]

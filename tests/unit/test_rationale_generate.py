@@ -36,7 +36,7 @@ def table(kind, **columns):
 @pytest.fixture
 def samples():
     return {
-        "samples": table(SAMPLES, stay_id=[3, 1], subject_id=[7, 8], hadm_id=[7, 8], part=["test", "train"]),
+        "samples": table(SAMPLES, stay_id=[3, 1], subject_id=[7, 8], hadm_id=[7, 8], split=["test", "train"]),
         "courses": table(COURSES, stay_id=[1, 3, 9], heading=["h"] * 3, text=["fever cough", "melena $5 shock", "x"]),
         "labels": table(LABELS, stay_id=[1, 3, 9], phenotypes=[[], ["Shock"], []]),
         "captions": table(CAPTIONS, stay_id=[1, 3, 9], text=["ph is lower than normal one times."] * 3),

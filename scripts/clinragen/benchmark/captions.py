@@ -13,7 +13,7 @@ BOTH = "{} is higher than normal {} times and lower than normal {} times."
 
 
 def make_fences(events: pa.Table, training: set[int], variables: list[str], multiplier: float) -> pa.Table:
-    """Interquartile fences of each variable over the raw values of the training part (FENCES).
+    """Interquartile fences of each variable over the raw values of the training split (FENCES).
 
     Q1 - m IQR and Q3 + m IQR (Vinutha et al., 2018); a variable without a value has infinite fences.
     """

@@ -8,7 +8,7 @@ import pyarrow as pa
 from clinragen.benchmark.card_pictures import draw_bars, draw_prevalence
 from clinragen.benchmark.disclosure import shown_parts
 from clinragen.benchmark.distributions import Lengths, Survey
-from clinragen.benchmark.split import PARTS
+from clinragen.benchmark.split import SPLITS
 from clinragen.config.benchmark import Series
 from clinragen.registry.variables import Variable
 
@@ -27,7 +27,7 @@ STAGES = {
     "unreadable values": "Values that could not be read",
     "conversions": "Converted values",
     "notes": "Discharge notes",
-    "split": "Parts of the cohort",
+    "split": "Train, validation and test split",
     "patients whom the list does not name": "Patients whom the list does not name",
     "samples": "Samples",
 }
@@ -203,8 +203,8 @@ def _attrition(rows: list[dict]) -> str:
         "1 to 10 patients. What one step took away is the difference of two numbers, and not hidden.</p>"
     )
     tables = []
-    # The parts of the samples have a table of their own.
-    rows = [r for r in rows if r["table"] != "sample parts"]
+    # The splits of the samples have a table of their own.
+    rows = [r for r in rows if r["table"] != "sample splits"]
     for name in dict.fromkeys(row["table"] for row in rows):
         steps = [r for r in rows if r["table"] == name]
         kinds = [k for k in ("stays", "admissions", "subjects", "rows") if any(r[k] is not None for r in steps)]
@@ -216,16 +216,16 @@ def _attrition(rows: list[dict]) -> str:
 
 def _parts(samples: pa.Table) -> str:
     rows = samples.to_pylist()
-    parts = {part: [r for r in rows if r["part"] == part] for part in PARTS}
+    splits = {split: [r for r in rows if r["split"] == split] for split in SPLITS}
     # Three numbers of one row, all hidden or none.
-    visible = shown_parts([{r["subject_id"] for r in found} for found in parts.values()])
+    visible = shown_parts([{r["subject_id"] for r in found} for found in splits.values()])
     visible += shown_parts([{r["subject_id"] for r in rows}])
     cells = []
-    for (part, found), seen in zip([*parts.items(), ("all", rows)], visible, strict=True):
+    for (split, found), seen in zip([*splits.items(), ("all", rows)], visible, strict=True):
         counts = [len({r[key] for r in found}) if seen else None for key in ("stay_id", "hadm_id", "subject_id")]
-        cells.append([part, *map(_count, counts), _share(len(found) / max(len(rows), 1) if seen else None)])
-    head = ["part", "stays", "admissions", "patients", "share of stays"]
-    return "<p>Divided by patient: nobody is in two parts.</p>" + _table(head, cells, totals=1)
+        cells.append([split, *map(_count, counts), _share(len(found) / max(len(rows), 1) if seen else None)])
+    head = ["split", "stays", "admissions", "patients", "share of stays"]
+    return "<p>Split by patient: no patient is in two splits.</p>" + _table(head, cells, totals=1)
 
 
 def _prevalence(rows: list[dict]) -> str:

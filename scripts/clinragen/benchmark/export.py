@@ -25,7 +25,7 @@ def name_episodes(stays: pa.Table) -> dict[int, str]:
 def export_samples(
     folder: Path,
     stays: pa.Table,
-    parts: dict[int, str],
+    splits: dict[int, str],
     labels: dict[int, list[str]],
     phenotypes: list[str],
     episodes: Iterator[tuple[int, list[list[str]]]],
@@ -33,23 +33,23 @@ def export_samples(
 ) -> dict[str, int]:
     """Write train/ and test/ with one time series a stay and listfile.csv; number of samples of each.
 
-    The layout knows no validation part: ours is in train. Stays without label have no sample.
+    The layout knows no validation split: ours is in train. Stays without label have no sample.
     """
     names = name_episodes(stays)
     hours = dict(zip(stays["stay_id"].to_pylist(), stays["los_hours"].to_pylist(), strict=True))
     listed: dict[str, list[tuple]] = {TRAIN: [], TEST: []}
-    for part in listed:
-        (folder / part).mkdir(parents=True)
+    for split in listed:
+        (folder / split).mkdir(parents=True)
     for stay, rows in progress(episodes, "stays", stays.num_rows):
         if stay not in labels:
             continue
-        part = TEST if parts[stay] == TEST else TRAIN
-        _write(folder / part / names[stay], ["Hours", *variables], rows)
+        split = TEST if splits[stay] == TEST else TRAIN
+        _write(folder / split / names[stay], ["Hours", *variables], rows)
         flags = (int(p in labels[stay]) for p in phenotypes)
-        listed[part].append((names[stay], f"{hours[stay]:.6f}", *flags))
-    for part, samples in listed.items():
-        _write(folder / part / "listfile.csv", ["stay", "period_length", *phenotypes], sorted(samples))
-    return {part: len(samples) for part, samples in listed.items()}
+        listed[split].append((names[stay], f"{hours[stay]:.6f}", *flags))
+    for split, samples in listed.items():
+        _write(folder / split / "listfile.csv", ["stay", "period_length", *phenotypes], sorted(samples))
+    return {split: len(samples) for split, samples in listed.items()}
 
 
 def read_episodes(batches: Iterator[pa.RecordBatch], variables: list[str]) -> Iterator[tuple[int, list[list[str]]]]:

@@ -1,15 +1,15 @@
-"""The samples: stays with measurements, a diagnosis and a hospital course, in their parts."""
+"""The samples: stays with measurements, a diagnosis and a hospital course, in their splits."""
 
 import pyarrow as pa
 
-from clinragen.benchmark.split import PARTS, count_parts, count_rows
+from clinragen.benchmark.split import SPLITS, count_rows, count_splits
 from clinragen.kernel.errors import UserError
 from clinragen.schemas.attrition import Attrition
 from clinragen.schemas.benchmark import SAMPLES
 
 
 def select_samples(split: pa.Table, conditions: dict[str, pa.ChunkedArray]) -> tuple[pa.Table, pa.Table]:
-    """Stays that meet all conditions, in the part of their patient (SAMPLES), and how many each leaves (ATTRITION).
+    """Stays that meet all conditions, in the split of their patient (SAMPLES), and how many each leaves (ATTRITION).
 
     A condition is a name and the stays that meet it, in any order.
     """
@@ -19,11 +19,11 @@ def select_samples(split: pa.Table, conditions: dict[str, pa.ChunkedArray]) -> t
         wanted = set(stays.unique().to_pylist())
         rows = [r for r in rows if r["stay_id"] in wanted]
         attrition.add(name, **count_rows(rows))
-    for part in PARTS:
-        if not any(r["part"] == part for r in rows):
+    for split in SPLITS:
+        if not any(r["split"] == split for r in rows):
             raise UserError(
-                f"the {part} part is empty: {len(rows)} stays are {', '.join(conditions)}; "
+                f"the {split} split is empty: {len(rows)} stays are {', '.join(conditions)}; "
                 "see the attrition tables of stage extract, and benchmark.split in the configuration"
             )
     samples = pa.Table.from_pylist(rows, schema=SAMPLES.schema)
-    return samples, pa.concat_tables([attrition.to_table(), count_parts("sample parts", samples)])
+    return samples, pa.concat_tables([attrition.to_table(), count_splits("sample splits", samples)])

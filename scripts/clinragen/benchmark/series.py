@@ -1,4 +1,4 @@
-"""Regular series from irregular events: bins, gaps filled, scaled by the training part.
+"""Regular series from irregular events: bins, gaps filled, scaled by the training split.
 
 Stays are worked on in blocks, all bins of a block at once: only a few numbers per stay are kept in memory, and no
 result depends on where the blocks end.
@@ -31,17 +31,17 @@ class Block:
 
     stays: np.ndarray
     steps: np.ndarray
-    parts: np.ndarray
+    splits: np.ndarray
 
     @property
     def starts(self) -> np.ndarray:
         """First bin of each stay."""
         return np.cumsum(self.steps) - self.steps
 
-    def only(self, part: str) -> "Block":
-        """The stays of a part; there may be none."""
-        chosen = self.parts == part
-        return Block(self.stays[chosen], self.steps[chosen], self.parts[chosen])
+    def only(self, split: str) -> "Block":
+        """The stays of a split; there may be none."""
+        chosen = self.splits == split
+        return Block(self.stays[chosen], self.steps[chosen], self.splits[chosen])
 
 
 def steps_of(los_hours: float, settings: Series) -> int:
@@ -52,10 +52,10 @@ def steps_of(los_hours: float, settings: Series) -> int:
 def cut(split: pa.Table, stays: pa.Table, settings: Series, bins: int = BINS) -> list[Block]:
     """The stays whose length is known in blocks of about so many bins, at least one stay each."""
     los = dict(zip(stays["stay_id"].to_pylist(), stays["los_hours"].to_pylist(), strict=True))
-    parts = dict(zip(split["stay_id"].to_pylist(), split["part"].to_pylist(), strict=True))
-    ids = [stay for stay in sorted(parts) if los[stay] is not None]
+    splits = dict(zip(split["stay_id"].to_pylist(), split["split"].to_pylist(), strict=True))
+    ids = [stay for stay in sorted(splits) if los[stay] is not None]
     steps = [steps_of(los[stay], settings) for stay in ids]
-    columns = (np.array(ids, np.int64), np.array(steps, np.int64), np.array([parts[stay] for stay in ids]))
+    columns = (np.array(ids, np.int64), np.array(steps, np.int64), np.array([splits[stay] for stay in ids]))
     borders = np.flatnonzero(np.diff((np.cumsum(columns[1]) - 1) // bins)) + 1
     return [Block(*pieces) for pieces in zip(*(np.split(c, borders) for c in columns), strict=True) if len(pieces[0])]
 
@@ -96,7 +96,7 @@ def fill(grid: np.ndarray, block: Block, normal: np.ndarray, method: str) -> np.
 
 
 def find_scales(events: Path, blocks: list[Block], variables: list[Variable], settings: Series) -> pa.Table:
-    """Mean and deviation over the measured bins of the training part (SCALES); normal value and 1 of too few.
+    """Mean and deviation over the measured bins of the training split (SCALES); normal value and 1 of too few.
 
     The bins of a stay are summed first, then those of all stays (Chan et al., 1979): accurate, and the same whatever
     the blocks.
@@ -122,17 +122,17 @@ def find_scales(events: Path, blocks: list[Block], variables: list[Variable], se
 def make_series(
     events: Path, blocks: list[Block], scales: pa.Table, settings: Series
 ) -> Iterator[tuple[str, pa.Table]]:
-    """The scaled series of all stays: part and some of its rows (SERIES), stays ascending."""
+    """The scaled series of all stays: split and some of its rows (SERIES), stays ascending."""
     mean, deviation, normal = (scales[name].to_numpy() for name in ("mean", "deviation", "normal"))
     for block, grid in _grids(events, blocks, scales["variable"].to_pylist(), settings, "stays"):
         values = ((fill(grid, block, normal, settings.fill) - mean) / deviation).astype(np.float32)
-        for part in np.unique(block.parts):
-            chosen = block.parts == part
+        for split in np.unique(block.splits):
+            chosen = block.splits == split
             rows, steps = np.repeat(chosen, block.steps), block.steps[chosen]
             offsets = np.append(0, np.cumsum(steps)) * grid.shape[1]
             flat = {"values": values[rows].ravel(), "measured": ~np.isnan(grid[rows]).ravel()}
             lists = {k: pa.ListArray.from_arrays(offsets.astype(np.int32), v) for k, v in flat.items()}
-            yield part, pa.table({"stay_id": block.stays[chosen], "steps": steps} | lists).cast(SERIES.schema)
+            yield split, pa.table({"stay_id": block.stays[chosen], "steps": steps} | lists).cast(SERIES.schema)
 
 
 def _sums(bins: np.ndarray, block: Block) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Train, validation and test parts, divided by patient."""
+"""Train, validation and test splits, by patient."""
 
 import csv
 import hashlib
@@ -15,14 +15,14 @@ from clinragen.schemas.attrition import Attrition
 from clinragen.schemas.benchmark import SPLIT
 
 log = logging.getLogger("split")
-TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
 def split_subjects(subjects: Iterable[int], settings: Split) -> dict[int, str]:
-    """Part of every patient; the same patients and seed give the same parts on any machine.
+    """Split of every patient; the same patients and seed give the same splits on any machine.
 
-    Patients are ordered by a keyed hash; the first `test` share is the test part, the next
-    `validation` share of the others the validation part.
+    Patients are ordered by a keyed hash; the first `test` share is the test split, the next
+    `validation` share of the others the validation split.
     """
     ordered = _shuffled(subjects, settings.seed)
     tests = round(len(ordered) * settings.test)
@@ -32,20 +32,20 @@ def split_subjects(subjects: Iterable[int], settings: Split) -> dict[int, str]:
 def split_by_lists(
     subjects: Iterable[int], tests: dict[int, bool], validations: dict[int, bool] | None, settings: Split
 ) -> dict[int, str]:
-    """Part of every patient by lists of others, such as the benchmark's; one whom no list names is in train.
+    """Split of every patient by lists of others, such as the benchmark's; one whom no list names is in train.
 
-    Without a list of the validation part, it is cut from the others by our rule.
+    Without a list of the validation split, it is cut from the others by our rule.
     """
     ordered = _shuffled(subjects, settings.seed)
-    parts = {s: TEST for s in ordered if tests.get(s)}
-    others = [s for s in ordered if s not in parts]
+    splits = {s: TEST for s in ordered if tests.get(s)}
+    others = [s for s in ordered if s not in splits]
     if validations is None:
-        return parts | _without_test(others, settings)
-    return parts | {s: VALIDATION if validations.get(s) else TRAIN for s in others}
+        return splits | _without_test(others, settings)
+    return splits | {s: VALIDATION if validations.get(s) else TRAIN for s in others}
 
 
 def read_list(path: Path) -> dict[int, bool]:
-    """A list of the benchmark (testset.csv, valset.csv): `SUBJECT_ID,flag` a line, no header; flag 1 is in the part."""
+    """A list of the benchmark (testset.csv, valset.csv): `SUBJECT_ID,flag` a line, no header; flag 1 is in it."""
     found: dict[int, bool] = {}
     with path.open(encoding="utf-8-sig", newline="") as file:
         for number, row in enumerate(csv.reader(file), 1):
@@ -60,33 +60,33 @@ def read_list(path: Path) -> dict[int, bool]:
 
 
 def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa.Table, pa.Table]:
-    """Part of every stay of the cohort (SPLIT), by patient, and the size of each part (ATTRITION).
+    """Split of every stay of the cohort (SPLIT), by patient, and the size of each split (ATTRITION).
 
-    `lists` is empty, or the list of the test part, or that and the list of the validation part.
+    `lists` is empty, or the list of the test split, or that and the list of the validation split.
     """
     rows = stays.select(["stay_id", "subject_id", "hadm_id"]).to_pylist()
     subjects = {r["subject_id"] for r in rows}
     tests, validations = [*map(read_list, lists), None, None][:2]
-    log.info("divided by %s", " and ".join(map(str, lists)) or f"our rule, seed {settings.seed}, for want of a list")
-    parts = (
+    log.info("split by %s", " and ".join(map(str, lists)) or f"our rule, seed {settings.seed} (no list given)")
+    splits = (
         split_subjects(subjects, settings) if tests is None else split_by_lists(subjects, tests, validations, settings)
     )
-    split = pa.Table.from_pylist([r | {"part": parts[r["subject_id"]]} for r in rows], schema=SPLIT.schema)
-    attrition = [count_parts("split", split)]
+    table = pa.Table.from_pylist([r | {"split": splits[r["subject_id"]]} for r in rows], schema=SPLIT.schema)
+    attrition = [count_splits("split", table)]
     if tests is not None:
         unnamed = Attrition("patients whom the list does not name")
-        unnamed.add("in the train part", **count_rows([r for r in rows if r["subject_id"] not in tests]))
+        unnamed.add("in the train split", **count_rows([r for r in rows if r["subject_id"] not in tests]))
         attrition.append(unnamed.to_table())
-    return split, pa.concat_tables(attrition)
+    return table, pa.concat_tables(attrition)
 
 
-def count_parts(table: str, split: pa.Table) -> pa.Table:
-    """Size of each part (ATTRITION), left empty where it would tell of few patients, by subtraction too."""
-    groups = [[r for r in split.to_pylist() if r["part"] == part] for part in PARTS]
+def count_splits(table: str, stays: pa.Table) -> pa.Table:
+    """Size of each split (ATTRITION), left empty where it would tell of few patients, by subtraction too."""
+    groups = [[r for r in stays.to_pylist() if r["split"] == name] for name in SPLITS]
     visible = shown_parts([{r["subject_id"] for r in group} for group in groups])
     sizes = Attrition(table)
-    for part, group, seen in zip(PARTS, groups, visible, strict=True):
-        sizes.add(f"{part} part", **(count_rows(group) if seen else {}))
+    for name, group, seen in zip(SPLITS, groups, visible, strict=True):
+        sizes.add(f"{name} split", **(count_rows(group) if seen else {}))
     return sizes.to_table()
 
 

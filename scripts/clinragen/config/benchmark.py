@@ -21,12 +21,12 @@ class Series(Section):
 
 
 class Split(Section):
-    """How patients are divided; no patient is in two parts."""
+    """How patients are split; no patient is in two splits."""
 
     test: float = Field(gt=0, lt=1)
-    """Share of patients in the test part (ambiguity 1)."""
+    """Share of patients in the test split (ambiguity 1)."""
     validation: float = Field(gt=0, lt=1)
-    """Share of the remaining patients in the validation part (ambiguity 2)."""
+    """Share of the remaining patients in the validation split (ambiguity 2)."""
     seed: int
     """Seed of the division."""
 

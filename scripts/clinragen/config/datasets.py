@@ -19,9 +19,9 @@ class Dataset(Section):
     release: str | None
     """Release of the raw tables, such as 1.4, 2.2 or 3.1, checked by their number of rows; null: unchecked."""
     test_list: str | None
-    """List of the patients of the test part, such as the benchmark's testset.csv; null: by our rule."""
+    """List of the patients of the test split, such as the benchmark's testset.csv; null: by our rule."""
     validation_list: str | None
-    """List of the patients of the validation part, such as its valset.csv; only with `test_list`."""
+    """List of the patients of the validation split, such as its valset.csv; only with `test_list`."""
 
     @property
     def synthetic_notes(self) -> bool:

@@ -13,7 +13,7 @@ class Phase(Section):
     learning_rate: float = Field(gt=0)
     """Peak learning rate of AdamW (ambiguity 16)."""
     epochs: int = Field(ge=1)
-    """Most passes over the training part (ambiguity 17)."""
+    """Most passes over the training split (ambiguity 17)."""
     patience: int = Field(ge=1)
     """Stop after so many epochs without a lower validation loss."""
 

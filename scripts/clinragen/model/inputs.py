@@ -26,7 +26,7 @@ IGNORED = -100
 class Files:
     """Tables that make up the samples; notes that are not read are None, series that are not read no files.
 
-    `series` are those of all parts that are read. `rationales` are R^m and R^t, or none of them: the targets are
+    `series` are those of all splits that are read. `rationales` are R^m and R^t, or none of them: the targets are
     diagnoses alone.
     """
 
@@ -53,12 +53,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def read_samples(files: Files, part: str, with_note_rationale: bool = True) -> list[Sample]:
-    """Samples of a part, by stay; their series are views into the mapped files.
+def read_samples(files: Files, split: str, with_note_rationale: bool = True) -> list[Sample]:
+    """Samples of a split, by stay; their series are views into the mapped files.
 
     Without `with_note_rationale` the targets hold D and R^t alone, as phase 2 asks.
     """
-    stays = sorted(r["stay_id"] for r in SAMPLES.read(files.samples).to_pylist() if r["part"] == part)
+    stays = sorted(r["stay_id"] for r in SAMPLES.read(files.samples).to_pylist() if r["split"] == split)
     labels = _column(LABELS.read(files.labels), "phenotypes")
     notes = _column(COURSES.read(files.courses), "text") if files.courses else {}
     grids = _grids(files.series, set(stays))

@@ -29,7 +29,7 @@ SPLIT = Table(
         Column("stay_id", pa.int64(), "ICU stay of the cohort"),
         Column("subject_id", pa.int64(), "patient"),
         Column("hadm_id", pa.int64(), "hospital admission"),
-        Column("part", pa.string(), "train, validation or test"),
+        Column("split", pa.string(), "train, validation or test"),
     ),
     key=("stay_id",),
 )
@@ -40,7 +40,7 @@ SAMPLES = Table(
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("subject_id", pa.int64(), "patient"),
         Column("hadm_id", pa.int64(), "hospital admission"),
-        Column("part", pa.string(), "train, validation or test"),
+        Column("split", pa.string(), "train, validation or test"),
     ),
     key=("stay_id",),
 )
@@ -60,7 +60,7 @@ SCALES = Table(
     "scales",
     (
         Column("variable", pa.string(), "variable, in the order of the channels"),
-        Column("mean", pa.float64(), "mean over measured bins of the training part"),
+        Column("mean", pa.float64(), "mean over measured bins of the training split"),
         Column("deviation", pa.float64(), "standard deviation over the same, at least 1e-7"),
         Column("normal", pa.float64(), "value where nothing was measured"),
     ),
@@ -92,8 +92,8 @@ PREVALENCE = Table(
         Column("phenotype", pa.string(), "phenotype"),
         Column("stays", pa.int64(), "stays of the cohort that have it; empty for 1 to 10 patients", nullable=True),
         Column("share", pa.float64(), "share of the stays; empty for 1 to 10 patients", nullable=True),
-        Column("benchmark_train", pa.float64(), "share in the training part of the published benchmark"),
-        Column("benchmark_test", pa.float64(), "share in its test part"),
+        Column("benchmark_train", pa.float64(), "share in the training split of the published benchmark"),
+        Column("benchmark_test", pa.float64(), "share in its test split"),
     ),
     key=("phenotype",),
 )

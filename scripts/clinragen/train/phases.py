@@ -53,8 +53,8 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
     student.freeze(*plan.frozen)
     tokenizer = load_tokenizer(start)
     training, validation = (
-        encode(read_samples(job.files, part, plan.note_rationale), tokenizer, student.texts)
-        for part in ("train", "validation")
+        encode(read_samples(job.files, split, plan.note_rationale), tokenizer, student.texts)
+        for split in ("train", "validation")
     )
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
     history = train_student(student, training, validation, tokenizer, job)

@@ -1,4 +1,4 @@
-"""One phase of training with transformers' Trainer: resumable, selected on the validation part."""
+"""One phase of training with transformers' Trainer: resumable, selected on the validation split."""
 
 import json
 import logging
