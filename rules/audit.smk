@@ -30,7 +30,7 @@ rule audit_lineage:
     log:
         "<logs>/audit_lineage/all.log",
     benchmark:
-        "<benchmarks>/audit_lineage/all.jsonl"
+        "<timings>/audit_lineage/all.jsonl"
     conda:
         "../envs/audit.yaml"
     threads: 1

@@ -29,7 +29,7 @@ rule benchmark_split:
     log:
         "<logs>/benchmark_split/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_split/{dataset}.jsonl"
+        "<timings>/benchmark_split/{dataset}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -64,7 +64,7 @@ rule benchmark_labels:
     log:
         "<logs>/benchmark_labels/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_labels/{dataset}.jsonl"
+        "<timings>/benchmark_labels/{dataset}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -93,7 +93,7 @@ rule benchmark_courses:
     log:
         "<logs>/benchmark_courses/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_courses/{dataset}.jsonl"
+        "<timings>/benchmark_courses/{dataset}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -137,7 +137,7 @@ rule benchmark_samples:
     log:
         "<logs>/benchmark_samples/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_samples/{dataset}.jsonl"
+        "<timings>/benchmark_samples/{dataset}.jsonl"
     retries: 1
     conda:
         "../envs/benchmark.yaml"
@@ -170,7 +170,7 @@ rule benchmark_series:
     log:
         "<logs>/benchmark_series/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_series/{dataset}.jsonl"
+        "<timings>/benchmark_series/{dataset}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -200,7 +200,7 @@ rule benchmark_captions:
     log:
         "<logs>/benchmark_captions/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_captions/{dataset}.jsonl"
+        "<timings>/benchmark_captions/{dataset}.jsonl"
     retries: 1
     conda:
         "../envs/benchmark.yaml"
@@ -233,7 +233,7 @@ rule benchmark_export:
     log:
         "<logs>/benchmark_export/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_export/{dataset}.jsonl"
+        "<timings>/benchmark_export/{dataset}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -261,7 +261,7 @@ rule benchmark_leakage:
     log:
         "<logs>/benchmark_leakage/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_leakage/{dataset}.jsonl"
+        "<timings>/benchmark_leakage/{dataset}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -301,7 +301,7 @@ rule benchmark_card:
     log:
         "<logs>/benchmark_card/{dataset}.log",
     benchmark:
-        "<benchmarks>/benchmark_card/{dataset}.jsonl"
+        "<timings>/benchmark_card/{dataset}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1

@@ -26,7 +26,7 @@ rule demo_backbone:
     log:
         "<logs>/demo_backbone/{backbone}.log",
     benchmark:
-        "<benchmarks>/demo_backbone/{backbone}.jsonl"
+        "<timings>/demo_backbone/{backbone}.jsonl"
     wildcard_constraints:
         backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source == "tiny"),
     localrule: True
@@ -63,7 +63,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synt
         log:
             "<logs>/demo_mimic3/mimic3.log",
         benchmark:
-            "<benchmarks>/demo_mimic3/mimic3.jsonl"
+            "<timings>/demo_mimic3/mimic3.jsonl"
         localrule: True
         conda:
             "../envs/demo.yaml"
@@ -106,7 +106,7 @@ if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synt
         log:
             "<logs>/demo_mimic4/mimic4.log",
         benchmark:
-            "<benchmarks>/demo_mimic4/mimic4.jsonl"
+            "<timings>/demo_mimic4/mimic4.jsonl"
         localrule: True
         conda:
             "../envs/demo.yaml"
@@ -148,7 +148,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes
         log:
             "<logs>/demo_notes/{dataset}.log",
         benchmark:
-            "<benchmarks>/demo_notes/{dataset}.jsonl"
+            "<timings>/demo_notes/{dataset}.jsonl"
         wildcard_constraints:
             dataset="mimic3",
         localrule: True
@@ -188,7 +188,7 @@ if open_demo_to_download():
         log:
             "<logs>/demo_download/mimic3.log",
         benchmark:
-            "<benchmarks>/demo_download/mimic3.jsonl"
+            "<timings>/demo_download/mimic3.jsonl"
         localrule: True
         conda:
             "../envs/demo.yaml"

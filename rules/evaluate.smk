@@ -27,7 +27,7 @@ rule evaluate_predict:
     log:
         "<logs>/evaluate_predict/{dataset}-{model}-seed{seed}.log",
     benchmark:
-        "<benchmarks>/evaluate_predict/{dataset}-{model}-seed{seed}.jsonl"
+        "<timings>/evaluate_predict/{dataset}-{model}-seed{seed}.jsonl"
     retries: 2
     conda:
         "../envs/evaluate.yaml"
@@ -58,7 +58,7 @@ rule evaluate_scores:
     log:
         "<logs>/evaluate_scores/{dataset}-{model}-seed{seed}.log",
     benchmark:
-        "<benchmarks>/evaluate_scores/{dataset}-{model}-seed{seed}.jsonl"
+        "<timings>/evaluate_scores/{dataset}-{model}-seed{seed}.jsonl"
     conda:
         "../envs/evaluate.yaml"
     threads: 1
@@ -102,7 +102,7 @@ rule evaluate_table:
     log:
         "<logs>/evaluate_table/table{number}.log",
     benchmark:
-        "<benchmarks>/evaluate_table/table{number}.jsonl"
+        "<timings>/evaluate_table/table{number}.jsonl"
     conda:
         "../envs/evaluate.yaml"
     threads: 1

@@ -26,7 +26,7 @@ rule extract_stays:
     log:
         "<logs>/extract_stays/{dataset}.log",
     benchmark:
-        "<benchmarks>/extract_stays/{dataset}.jsonl"
+        "<timings>/extract_stays/{dataset}.jsonl"
     conda:
         "../envs/extract.yaml"
     threads: 1
@@ -56,7 +56,7 @@ rule extract_diagnoses:
     log:
         "<logs>/extract_diagnoses/{dataset}.log",
     benchmark:
-        "<benchmarks>/extract_diagnoses/{dataset}.jsonl"
+        "<timings>/extract_diagnoses/{dataset}.jsonl"
     conda:
         "../envs/extract.yaml"
     threads: 1
@@ -87,7 +87,7 @@ rule extract_events:
     log:
         "<logs>/extract_events/{dataset}.log",
     benchmark:
-        "<benchmarks>/extract_events/{dataset}.jsonl"
+        "<timings>/extract_events/{dataset}.jsonl"
     conda:
         "../envs/extract.yaml"
     threads: 2
@@ -117,7 +117,7 @@ rule extract_notes:
     log:
         "<logs>/extract_notes/{dataset}.log",
     benchmark:
-        "<benchmarks>/extract_notes/{dataset}.jsonl"
+        "<timings>/extract_notes/{dataset}.jsonl"
     conda:
         "../envs/extract.yaml"
     threads: 1
@@ -149,7 +149,7 @@ rule extract_inventory:
     log:
         "<logs>/extract_inventory/{dataset}.log",
     benchmark:
-        "<benchmarks>/extract_inventory/{dataset}.jsonl"
+        "<timings>/extract_inventory/{dataset}.jsonl"
     conda:
         "../envs/extract.yaml"
     threads: 1

@@ -27,7 +27,7 @@ rule knowledge_pubmed:
     log:
         "<logs>/knowledge_pubmed/all.log",
     benchmark:
-        "<benchmarks>/knowledge_pubmed/all.jsonl"
+        "<timings>/knowledge_pubmed/all.jsonl"
     conda:
         "../envs/knowledge.yaml"
     threads: 1
@@ -56,7 +56,7 @@ rule knowledge_wikipedia:
     log:
         "<logs>/knowledge_wikipedia/all.log",
     benchmark:
-        "<benchmarks>/knowledge_wikipedia/all.jsonl"
+        "<timings>/knowledge_wikipedia/all.jsonl"
     conda:
         "../envs/knowledge.yaml"
     threads: 1
@@ -86,7 +86,7 @@ rule knowledge_terms:
     log:
         "<logs>/knowledge_terms/all.log",
     benchmark:
-        "<benchmarks>/knowledge_terms/all.jsonl"
+        "<timings>/knowledge_terms/all.jsonl"
     conda:
         "../envs/knowledge.yaml"
     threads: 1
@@ -118,7 +118,7 @@ rule knowledge_vocabulary:
     log:
         "<logs>/knowledge_vocabulary/{backbone}-{vocabulary}.log",
     benchmark:
-        "<benchmarks>/knowledge_vocabulary/{backbone}-{vocabulary}.jsonl"
+        "<timings>/knowledge_vocabulary/{backbone}-{vocabulary}.jsonl"
     wildcard_constraints:
         vocabulary="knowledge|standard",
     conda:

@@ -27,7 +27,7 @@ rule rationale_notes:
     log:
         "<logs>/rationale_notes/{dataset}.log",
     benchmark:
-        "<benchmarks>/rationale_notes/{dataset}.jsonl"
+        "<timings>/rationale_notes/{dataset}.jsonl"
     conda:
         "../envs/rationale.yaml"
     threads: 1
@@ -62,7 +62,7 @@ rule rationale_labs:
     log:
         "<logs>/rationale_labs/{dataset}.log",
     benchmark:
-        "<benchmarks>/rationale_labs/{dataset}.jsonl"
+        "<timings>/rationale_labs/{dataset}.jsonl"
     conda:
         "../envs/rationale.yaml"
     threads: 1

@@ -22,7 +22,7 @@ rule train_backbone:
     log:
         "<logs>/train_backbone/{backbone}.log",
     benchmark:
-        "<benchmarks>/train_backbone/{backbone}.jsonl"
+        "<timings>/train_backbone/{backbone}.jsonl"
     wildcard_constraints:
         backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source != "tiny"),
     conda:
@@ -52,7 +52,7 @@ rule train_phase1:
     log:
         "<logs>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.log",
     benchmark:
-        "<benchmarks>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.jsonl"
+        "<timings>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.jsonl"
     retries: 2
     conda:
         "../envs/train.yaml"
@@ -96,7 +96,7 @@ rule train_phase2:
     log:
         "<logs>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.log",
     benchmark:
-        "<benchmarks>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
+        "<timings>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
     retries: 2
     conda:
         "../envs/train.yaml"
@@ -144,7 +144,7 @@ rule train_phase3:
     log:
         "<logs>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.log",
     benchmark:
-        "<benchmarks>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
+        "<timings>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
     retries: 2
     conda:
         "../envs/train.yaml"

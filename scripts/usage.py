@@ -18,7 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tree", type=Path, help="a results tree, such as results/paper")
     tree = parser.parse_args().tree
-    runs = list(read_runs(tree / "benchmarks"))
+    runs = list(read_runs(tree / "timings"))
     lines = compare(runs, read_peaks(tree))
     if not lines:
         print(f"{tree}: neither run times nor records are there; name a tree such as results/demo", file=sys.stderr)

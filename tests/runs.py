@@ -59,7 +59,7 @@ def succeeded(run: subprocess.CompletedProcess[str]) -> str:
 
 def overlay(path: Path, results: Path | str, **settings: object) -> Path:
     """Write a configuration overlay with a results tree of its own."""
-    tree = {"pathvars": {"results": f"{results}", "logs": f"{results}/logs", "benchmarks": f"{results}/benchmarks"}}
+    tree = {"pathvars": {"results": f"{results}", "logs": f"{results}/logs", "timings": f"{results}/timings"}}
     path.write_text(yaml.safe_dump(tree | settings), encoding="utf-8")
     return path
 

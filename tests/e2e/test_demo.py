@@ -110,7 +110,7 @@ def test_every_file_has_a_record_whose_hash_is_right_down_to_resources(demo):
 
 def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path):
     results, copy = demo[0], tmp_path / "copy"
-    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("logs", "benchmarks"))
+    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("logs", "timings"))
     phase1 = "mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
     for path in (copy / "mimic3/extract/stays.parquet", copy / phase1 / "student.json"):
         data = bytearray(path.read_bytes())
@@ -203,7 +203,7 @@ def test_what_is_derived_from_single_patients_is_marked(demo):
 def test_log_and_run_time_of_every_job_are_kept(demo):
     results, _ = demo
     logs = {p.relative_to(results / "logs").with_suffix("") for p in (results / "logs").rglob("*.log")}
-    times = {p.relative_to(results / "benchmarks").with_suffix("") for p in (results / "benchmarks").rglob("*.jsonl")}
+    times = {p.relative_to(results / "timings").with_suffix("") for p in (results / "timings").rglob("*.jsonl")}
     assert logs == times and len(logs) > 60
     for path in (results / "logs").rglob("*.log"):
         text = path.read_bytes()

@@ -19,7 +19,7 @@ def noted(seconds: float, memory: float | str = 100.0, **changes: object) -> dic
 
 
 def benchmark(tree: Path, rule: str, job: str, *lines: dict | str) -> None:
-    path = tree / "benchmarks" / rule / f"{job}.jsonl"
+    path = tree / "timings" / rule / f"{job}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join((x if isinstance(x, str) else json.dumps(x)) + "\n" for x in lines), encoding="utf-8")
 
@@ -32,7 +32,7 @@ def record(tree: Path, rule: str, output: str, memory: int, command: str, second
 
 
 def lines_of(tree: Path) -> dict:
-    return {line.rule: line for line in compare(read_runs(tree / "benchmarks"), read_peaks(tree))}
+    return {line.rule: line for line in compare(read_runs(tree / "timings"), read_peaks(tree))}
 
 
 def test_the_most_that_any_job_used_and_which_it_was(tmp_path):
@@ -74,7 +74,7 @@ def test_without_extended_records_the_request_is_unknown(tmp_path):
     line = lines_of(tmp_path)["plain"]
     assert (line.mem_mb, line.runtime, line.used_mb, line.proposed_mem_mb) == (None, None, 1500, 2000)
     assert line.remark == "" and table([line])[1].split()[2] == "-"
-    assert hours(read_runs(tmp_path / "benchmarks")).cpu_asked == 0
+    assert hours(read_runs(tmp_path / "timings")).cpu_asked == 0
 
 
 def test_a_job_too_short_to_be_sampled_has_the_memory_of_its_record(tmp_path):
@@ -139,7 +139,7 @@ def test_time_is_proposed_likewise(tmp_path, minutes, asked, proposed, remark):
 def test_hours_of_gpus_and_cpus_over_all_nodes(tmp_path, asked, gpus, cores):
     line = noted(1800, threads=2, resources={"runtime": 60} | asked)
     benchmark(tmp_path, "toy", "a", line)
-    total = hours(read_runs(tmp_path / "benchmarks"))
+    total = hours(read_runs(tmp_path / "timings"))
     assert (total.gpu_asked, total.gpu_used) == (gpus, gpus / 2)
     assert (total.cpu_asked, total.cpu_used) == (cores, 0.25)
 

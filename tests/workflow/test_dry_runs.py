@@ -134,7 +134,7 @@ def test_every_overlay_has_a_tree_of_its_own():
     trees = []
     for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", ROOT / "config/open-demo.yaml"):
         folders = yaml.safe_load(path.read_text(encoding="utf-8"))["pathvars"]
-        assert folders["logs"].startswith(folders["results"]) and folders["benchmarks"].startswith(folders["results"])
+        assert folders["logs"].startswith(folders["results"]) and folders["timings"].startswith(folders["results"])
         trees.append(folders["results"])
     assert len(set(trees)) == len(trees)
 

@@ -83,16 +83,16 @@ class Hours:
     cpu_used: float
 
 
-def read_runs(benchmarks: Path) -> Iterator[Run]:
-    """Runs noted in `<benchmarks>/<rule>/<job>.jsonl`; torn lines are passed over.
+def read_runs(timings: Path) -> Iterator[Run]:
+    """Runs noted in `<timings>/<rule>/<job>.jsonl`; torn lines are passed over.
 
     A file has a line per run of its job; without --benchmark-extended it tells no request.
     """
-    for path in sorted(benchmarks.rglob("*.jsonl")):
+    for path in sorted(timings.rglob("*.jsonl")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 noted = json.loads(line)
-                yield _run(path.relative_to(benchmarks).parts[0], path.stem, noted)
+                yield _run(path.relative_to(timings).parts[0], path.stem, noted)
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
 

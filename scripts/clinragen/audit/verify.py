@@ -15,7 +15,7 @@ from clinragen.kernel.progress import progress
 # What lies among the outputs and is none: logs and run times, the teacher's answers and checkpoints, which outlive
 # reruns, and what is made of the outputs afterwards.
 BESIDE = re.compile(
-    r"(^|/)(logs/\w+/[^/]+\.log|benchmarks/\w+/[^/]+\.jsonl|journal/\w+\.jsonl|\.records/[^/]+\.json|audit/usage\.csv)$"
+    r"(^|/)(logs/\w+/[^/]+\.log|timings/\w+/[^/]+\.jsonl|journal/\w+\.jsonl|\.records/[^/]+\.json|audit/usage\.csv)$"
     r"|/train/.+/seed\d+/checkpoints-phase\d/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
     r"|^releases/[^/]+\.zip$|^README\.md$"
 )

@@ -23,13 +23,13 @@ from clinragen.kernel.errors import UserError
 
 
 class Pathvars(Section):
-    """The folders that Snakemake itself puts in place of <results>, <logs> and <benchmarks>."""
+    """The folders that Snakemake itself puts in place of <results>, <logs> and <timings>."""
 
     results: str
     """Everything that is made."""
     logs: str
     """One log per job."""
-    benchmarks: str
+    timings: str
     """Time and memory of every job."""
 
 
@@ -37,7 +37,7 @@ class Config(Section):
     """All settings."""
 
     pathvars: Pathvars
-    """Folders of results, logs and benchmarks (Snakemake's own key): one tree per overlay."""
+    """Directories of results, logs and timings (Snakemake's own key): one tree per overlay."""
     datasets: Datasets
     """Raw data."""
     demo: DemoCohort
