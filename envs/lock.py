@@ -211,9 +211,9 @@ def conda_file(wanted: dict, pins: dict[str, str], index: dict) -> str:
 
 def files(wanted: dict, kept: dict, ask: bool) -> dict[Path, str]:
     """Path and content of every environment file."""
-    stages = {stage: closure([*wanted["kernel"], *packages]) for stage, packages in wanted["stages"].items()}
+    stages = {stage: closure([*wanted["runtime"], *packages]) for stage, packages in wanted["stages"].items()}
     direct = [name for packages in wanted["stages"].values() for name in packages]
-    union = closure([*wanted["kernel"], *direct, *wanted["runner"], *wanted["tests"]])
+    union = closure([*wanted["runtime"], *direct, *wanted["runner"], *wanted["tests"]])
     held = {canonicalize_name(name): version for name, version in union.items()}
     for name, version in wanted["versions"].items():
         if held.get(canonicalize_name(name)) != version:

@@ -39,7 +39,7 @@ rule audit_lineage:
         runtime=30,
     params:
         code=code_digest("audit_lineage"),
-        told=told("audit/lineage.csv"),
+        record=output_record("audit/lineage.csv"),
     shell:
         "python scripts/audit_lineage.py --targets {input}"
         " --lineage {output.lineage} --page {output.page} > {log} 2>&1"

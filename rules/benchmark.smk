@@ -73,7 +73,7 @@ rule benchmark_labels:
         runtime=30,
     params:
         code=code_digest("benchmark_labels"),
-        told=told("{dataset}/benchmark/prevalence.csv"),
+        record=output_record("{dataset}/benchmark/prevalence.csv"),
     shell:
         "python scripts/benchmark_labels.py --diagnoses {input.diagnoses} --stays {input.stays}"
         " --phenotypes {input.phenotypes} --icd10 {input.icd10}"
@@ -148,7 +148,7 @@ rule benchmark_samples:
         runtime=30,
     params:
         code=code_digest("benchmark_samples"),
-        told=told("{dataset}/benchmark/attrition.csv"),
+        record=output_record("{dataset}/benchmark/attrition.csv"),
     shell:
         "python scripts/benchmark_samples.py --split {input.split} --events {input.events}"
         " --labels {input.labels} --courses {input.courses} --attrition {input.attrition}"
@@ -310,7 +310,7 @@ rule benchmark_card:
         runtime=60,
     params:
         code=code_digest("benchmark_card"),
-        told=told("{dataset}/benchmark/card.html"),
+        record=output_record("{dataset}/benchmark/card.html"),
         dataset=title,
         source=setting("datasets.{dataset}.source"),
         series=setting("benchmark.series"),

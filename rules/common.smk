@@ -7,10 +7,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
+from clinragen.audit.captions import RecordedOutput
 from clinragen.config.root import load_config
-from clinragen.kernel.digest import code_digest
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.record import read_record
+from clinragen.runtime.digest import code_digest
+from clinragen.runtime.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.preflight import problems as teacher_problems
 from clinragen.registry.phenotypes import read_phenotypes, slug
@@ -263,43 +263,11 @@ def scratch(pattern):
     return path
 
 
-class Told(str):
-    """A path as a parameter, of which the captions of the report read what its record tells.
-
-    As a parameter it is the plain path: what the record says must not make a job rerun.
-    """
-
-    @property
-    def stand_ins(self):
-        """Stand-ins among the ancestors of the file."""
-        return (read_record(Path(self)) or {}).get("stand_ins", [])
-
-    @property
-    def rows(self):
-        """Rows of the file, its header left out."""
-        return sum(1 for _ in Path(self).open(encoding="utf-8")) - 1
-
-    def rows_of(self, name):
-        """Rows of the input of that name, such as `stays`."""
-        used = [i["path"] for i in read_record(Path(self))["inputs"]]
-        return next(read_record(Path(p))["output"]["rows"] for p in used if Path(p).stem == name)
-
-    @property
-    def samples(self):
-        """Test samples per dataset, behind a table of scores."""
-        found = {}
-        for used in read_record(Path(self))["inputs"]:
-            if Path(used["path"]).name == "scores.csv":
-                with Path(used["path"]).open(encoding="utf-8", newline="") as file:
-                    found |= {row["dataset"]: row["samples"] for row in csv.DictReader(file)}
-        return found
-
-
-def told(pattern):
-    """Params: an output of the job, for the captions of the report."""
+def output_record(pattern):
+    """Params: an output of the job whose record the captions of the report read."""
 
     def path(wildcards):
-        return Told(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
+        return RecordedOutput(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
 
     return path
 

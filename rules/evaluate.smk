@@ -111,7 +111,7 @@ rule evaluate_table:
         runtime=30,
     params:
         code=code_digest("evaluate_table"),
-        told=told("tables/table{number}.csv"),
+        record=output_record("tables/table{number}.csv"),
     shell:
         "python scripts/evaluate_table.py --paper {input.paper} --scores {input.scores}"
         " --number {wildcards.number} --table {output.table} --page {output.page}"

@@ -66,10 +66,10 @@ rule extract_diagnoses:
         runtime=30,
     params:
         code=code_digest("extract_diagnoses"),
-        rules=setting("extract.diagnoses"),
+        repairs=setting("extract.diagnoses"),
     shell:
         "python scripts/extract_diagnoses.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
-        " --dataset {wildcards.dataset} --rules {params.rules:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
+        " --dataset {wildcards.dataset} --repairs {params.repairs:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --diagnoses {output.diagnoses} --attrition {output.attrition} > {log} 2>&1"
 
 
@@ -97,11 +97,11 @@ rule extract_events:
         runtime=240,
     params:
         code=code_digest("extract_events"),
-        rules=setting("extract.events"),
+        repairs=setting("extract.events"),
     shell:
         "python scripts/extract_events.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
         " --items {input.item_table} --variables {input.variables} --dataset {wildcards.dataset}"
-        " --rules {params.rules:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
+        " --repairs {params.repairs:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
         " --events {output.events} --attrition {output.attrition} > {log} 2>&1"
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.benchmark import Series
-from clinragen.kernel.step import SharedOut, run, stand_ins
+from clinragen.runtime.step import SharedOut, run, stand_ins
 
 
 def benchmark_card(

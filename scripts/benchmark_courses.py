@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.benchmark import Course
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.runtime.step import Out, SharedOut, run
 
 
 def benchmark_courses(
@@ -11,7 +11,7 @@ def benchmark_courses(
 ) -> None:
     """Cleaned hospital course of every stay that has one."""
     from clinragen.benchmark.course import read_stop_words, select_courses
-    from clinragen.kernel.progress import progress
+    from clinragen.runtime.progress import progress
     from clinragen.schemas.benchmark import COURSES, HEADINGS
     from clinragen.schemas.extract import NOTES, STAYS
 

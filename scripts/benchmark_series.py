@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clinragen.config.benchmark import Series
-from clinragen.kernel.step import Out, run
+from clinragen.runtime.step import Out, run
 
 
 def benchmark_series(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import SharedOut, run, stand_in
+from clinragen.runtime.step import SharedOut, run, stand_in
 
 
 def demo_backbone(texts: list[Path], seed: int, backbone: SharedOut) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import Out, run, stand_in
+from clinragen.runtime.step import Out, run, stand_in
 
 
 def demo_download(

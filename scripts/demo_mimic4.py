@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.datasets import DemoCohort
-from clinragen.kernel.step import Out, run, stand_in
+from clinragen.runtime.step import Out, run, stand_in
 
 
 def demo_mimic4(

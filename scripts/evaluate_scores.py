@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import SharedOut, run
+from clinragen.runtime.step import SharedOut, run
 
 
 def evaluate_scores(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import SharedOut, made_of, run, stand_ins
+from clinragen.runtime.step import SharedOut, made_of, run, stand_ins
 
 
 def evaluate_table(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.extract import Diagnoses
-from clinragen.kernel.step import Out, run
+from clinragen.runtime.step import Out, run
 
 
 def extract_diagnoses(
@@ -11,7 +11,7 @@ def extract_diagnoses(
     raw_tables: Path,
     stays: Path,
     dataset: str,
-    rules: Diagnoses,
+    repairs: Diagnoses,
     memory_limit_mb: int,
     threads: int,
     diagnoses: Out,
@@ -23,7 +23,7 @@ def extract_diagnoses(
     from clinragen.schemas.extract import ATTRITION, DIAGNOSES, STAYS
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
-    chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), rules)
+    chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), repairs)
     DIAGNOSES.write(chosen, diagnoses.path)
     ATTRITION.write(steps, attrition.path)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.extract import Events
-from clinragen.kernel.step import Out, run
+from clinragen.runtime.step import Out, run
 
 
 def extract_events(
@@ -13,7 +13,7 @@ def extract_events(
     items: Path,
     variables: Path,
     dataset: str,
-    rules: Events,
+    repairs: Events,
     memory_limit_mb: int,
     threads: int,
     events: Out,
@@ -30,9 +30,9 @@ def extract_events(
             RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables),
             dataset,
             STAYS.read(stays),
-            read_items(items, dataset, rules.blood_only),
+            read_items(items, dataset, repairs.blood_only),
             read_variables(variables),
-            rules,
+            repairs,
             out.write,
         )
     ATTRITION.write(steps, attrition.path)

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import Private, SharedOut, run
+from clinragen.runtime.step import Private, SharedOut, run
 
 
 def knowledge_pubmed(
     queries: Path, texts: list[Path], source: str, documents: int, endpoint: str, email: Private, out: SharedOut
 ) -> None:
     """Abstracts on each phenotype, from PubMed or from the authored texts."""
-    from clinragen.kernel.progress import progress
     from clinragen.knowledge.documents import read_queries, table_of
+    from clinragen.runtime.progress import progress
     from clinragen.schemas.knowledge import DOCUMENTS
 
     wanted = read_queries(queries, "pubmed")

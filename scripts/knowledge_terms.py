@@ -4,7 +4,7 @@ from pathlib import Path
 
 from clinragen.config.knowledge import Terms
 from clinragen.config.teacher import Teacher, Transport
-from clinragen.kernel.step import SharedOut, run
+from clinragen.runtime.step import SharedOut, run
 
 
 def knowledge_terms(

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from clinragen.kernel.step import SharedOut, run
+from clinragen.runtime.step import SharedOut, run
 
 
 def knowledge_wikipedia(
     queries: Path, texts: list[Path], source: str, documents: int, endpoint: str, out: SharedOut
 ) -> None:
     """Articles on each phenotype, from Wikipedia or from the authored texts."""
-    from clinragen.kernel.progress import progress
     from clinragen.knowledge.documents import read_queries, table_of
+    from clinragen.runtime.progress import progress
     from clinragen.schemas.knowledge import DOCUMENTS
 
     wanted = read_queries(queries, "wikipedia")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.teacher import Teacher, Transport
-from clinragen.kernel.step import Out, run
+from clinragen.runtime.step import Out, run
 
 
 def rationale_notes(

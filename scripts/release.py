@@ -13,8 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from clinragen.audit.release import Released, release
-from clinragen.kernel.digest import SCRIPTS
-from clinragen.kernel.errors import UserError
+from clinragen.runtime.digest import SCRIPTS
+from clinragen.runtime.errors import UserError
 
 
 def main() -> int:

@@ -21,8 +21,8 @@ from pathlib import Path
 from clinragen.audit.graph import Graph
 from clinragen.audit.trace import as_json, back, forward, recorded_path, steps, story, target_of
 from clinragen.audit.verify import Check, Findings
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.record import record_path
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.record import record_path
 
 
 def main() -> int:
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def _verify(graph: Graph, place: Path, as_data: bool) -> int:
-    left_out = graph.move.new / "left_out.csv"
+    left_out = graph.relocation.new / "left_out.csv"
     known = frozenset()
     if left_out.is_file():
         with left_out.open(encoding="utf-8", newline="") as file:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.student import Backbone
-from clinragen.kernel.step import SharedOut, run
+from clinragen.runtime.step import SharedOut, run
 
 
 def train_backbone(settings: Backbone, local: list[Path], backbone: SharedOut) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from clinragen.config.student import Texts
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.kernel.step import Out, fingerprint, run
+from clinragen.runtime.step import Out, fingerprint, run
 
 
 def train_phase1(

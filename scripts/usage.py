@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from clinragen.audit.usage import compare, hours, read_peaks, read_runs, table, write_csv
-from clinragen.kernel.outputs import SharedOut
+from clinragen.runtime.outputs import SharedOut
 
 
 def main() -> int:

@@ -17,15 +17,15 @@ import yaml
 from runs import ROOT, copy_of_checkout, header_only, records
 from snakemake.utils import update_config
 
-KERNEL = "scripts/clinragen/kernel/"
+RUNTIME = "scripts/clinragen/runtime/"
 TARGETS = ("all", "export_benchmark")
 
-# Which keys the functions of rules/common.smk read that stand in params; `told` and `scratch` give paths of outputs.
+# Which keys the functions of rules/common.smk read that stand in params; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
     "launcher": ["train.launch"],
     "title": [],
-    "told": [],
+    "output_record": [],
     "scratch": [],
 }
 # Keys behind a place that is no key: properties, and sections that another key changes.
@@ -102,12 +102,12 @@ def with_followers(jobs: Iterable[Job], started: Names) -> Names:
 
 @cache
 def code_of(rule: str) -> frozenset[str]:
-    """Paths of the script of a rule and of the modules that it imports, the kernel left out."""
+    """Paths of the script of a rule and of the modules that it imports, the runtime left out."""
     scripts = ROOT / "scripts"
     finder = ModuleFinder(path=[str(scripts)])  # nothing outside is of interest
     finder.run_script(str(scripts / f"{rule}.py"))
     files = {Path(m.__file__).relative_to(ROOT).as_posix() for m in finder.modules.values() if m.__file__}
-    return frozenset(f for f in files if not f.startswith(KERNEL))
+    return frozenset(f for f in files if not f.startswith(RUNTIME))
 
 
 @cache

@@ -19,7 +19,7 @@ needless.
 
 * **Code.** A rule carries a digest of its script and of all modules of `scripts/clinragen` that it imports, over the
   parsed program: comments, docstrings, formatting, times of files and fresh checkouts change nothing.
-* **The kernel** (`scripts/clinragen/kernel`: command line, logs, progress, atomic writes, records) can not change what
+* **The runtime** (`scripts/clinragen/runtime`: logs, progress, atomic writes, records) cannot change what
   is inside an output. It is left out of the digests; its own stands in every record.
 * **Files.** Prompts and resources are inputs like any other; what counts is their content.
 * **Settings** reach a rule through its params and in no other way. A rule that is given a section depends on all of

@@ -10,13 +10,13 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 HEAD = """
 from pathlib import Path
 from pydantic import BaseModel
-from clinragen.kernel import step as kernel
-from clinragen.kernel.digest import code_digest
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.step import Out, SharedOut, run
+from clinragen.runtime import step as runtime
+from clinragen.runtime.digest import code_digest
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.step import Out, SharedOut, run
 # The script lies outside of scripts/, where its digest would be looked for.
-kernel.code_digest = lambda rule: "digest-of-" + rule
-kernel.code_files = lambda rule: {}
+runtime.code_digest = lambda rule: "digest-of-" + rule
+runtime.code_files = lambda rule: {}
 """
 
 

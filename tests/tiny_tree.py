@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from clinragen.kernel.digest import code_digest
-from clinragen.kernel.record import SCHEMA, describe, read_record, write_record
+from clinragen.runtime.digest import code_digest
+from clinragen.runtime.record import SCHEMA, describe, read_record, write_record
 
 # What a record tells beside what a test is about.
 COMMON = {
     "schema": SCHEMA,
-    "kernel_digest": "c0re",
+    "runtime_digest": "c0re",
     "git": {"commit": "abc", "dirty": True},
     "settings": {"width": 3},
     "seed": None,

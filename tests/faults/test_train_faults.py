@@ -15,8 +15,8 @@ from runs import checkpoints
 from toy_student import TEXTS, changed, command, files, losses, run, weights, write_backbone, write_tables
 
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.record import describe
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.record import describe
 from clinragen.train.phases import train_phase1
 from clinragen.train.trainer import Job
 
@@ -160,7 +160,7 @@ def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatc
 
     work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=9, patience=3)
     with monkeypatch.context() as patch, pytest.raises(InterruptedError):
-        patch.setattr("clinragen.train.trainer._Story.on_log", broken)
+        patch.setattr("clinragen.train.trainer.LossLogger.on_log", broken)
         train_phase1(work, place / "backbone", TEXTS, tmp_path / "broken")
     assert resumed(place, work, tmp_path / "again", caplog) == str(2 * (epochs - 1))
     assert losses(tmp_path / "again") == losses(tmp_path / "whole")

@@ -10,7 +10,7 @@ import tiny_tree
 from tiny_tree import make
 
 from clinragen.audit.pages import lineage_page
-from clinragen.kernel.digest import code_digest
+from clinragen.runtime.digest import code_digest
 
 OUTPUTS = ["results/x/stays", "results/x/model", "results/x/tables/table.csv"]
 
@@ -58,7 +58,7 @@ def test_everything_of_a_record_stands_there_in_safe_html():
          facts={"models": ["<b>gpt</b>"]}, stand_ins=["a & b"], seed=5)  # fmt: skip
     page = lineage_page(["results/x/odd"], "results/x")
     for text in ("&lt;b&gt;gpt&lt;/b&gt;", "a &amp; b", "a&lt;b", "<dd>5</dd>", "numpy 2.4.6",
-                 f"{code_digest('evaluate_predict')}, kernel c0re", "abc with uncommitted changes"):  # fmt: skip
+                 f"{code_digest('evaluate_predict')}, runtime c0re", "abc with uncommitted changes"):  # fmt: skip
         assert text in page, text
     assert "<b>" not in page
 

@@ -10,10 +10,10 @@ import pytest
 import tiny_tree
 from tiny_tree import make, write
 
-from clinragen.audit.graph import Graph, Move
+from clinragen.audit.graph import Graph, Relocation
 from clinragen.audit.trace import steps, target_of
-from clinragen.kernel.digest import code_digest
-from clinragen.kernel.record import SCHEMA, record_path
+from clinragen.runtime.digest import code_digest
+from clinragen.runtime.record import SCHEMA, record_path
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "trace.py"
 STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"
@@ -84,7 +84,7 @@ def test_the_story_of_each_step_tells_all_that_its_record_does():
          facts={"models": ["gpt"], "requests": {"number": 500, "sha256": "beef"}})  # fmt: skip
     _, said = trace("results/x/rationales")
     for text in ("1. extract_stays", "2. rationale_notes", "python scripts/rationale_notes.py --inputs results/x/stays",
-                 f"{code_digest('extract_stays')}, kernel c0re; commit abc and uncommitted changes", "width = 3",
+                 f"{code_digest('extract_stays')}, runtime c0re; commit abc and uncommitted changes", "width = 3",
                  "seed         7", "numpy 2.4.6", "cpus 2", "models       gpt",
                  "requests     500, sha256 of their list beef", "stand-ins    none",
                  "2026-01-01T00:00:00+00:00, 1.5 s"):  # fmt: skip
@@ -335,9 +335,9 @@ def test_outputs_that_are_known_to_be_elsewhere_are_no_problem():
     ],
 )
 def test_paths_of_records_are_found_where_the_results_lie_now(recorded, here, used, found):
-    move = Move.of(recorded, Path(here))
-    assert move.here(used) == Path(found) and move.here(recorded) == Path(here)
-    assert move.recorded(Path(here)) == recorded
+    move = Relocation.of(recorded, Path(here))
+    assert move.current_path(used) == Path(found) and move.current_path(recorded) == Path(here)
+    assert move.recorded_path(Path(here)) == recorded
 
 
 def test_without_a_path_of_its_own_a_lonely_pipe_ends_quietly():

@@ -13,8 +13,8 @@ from raw_folders import RESOURCES
 
 from clinragen.benchmark.series import BINS, Block, bin_events, cut, fill, find_scales, make_series, steps_of
 from clinragen.config.benchmark import Series
-from clinragen.kernel.errors import UserError
 from clinragen.registry.variables import read_variables
+from clinragen.runtime.errors import UserError
 from clinragen.schemas.benchmark import SAMPLES, SCALES, SERIES
 from clinragen.schemas.extract import EVENTS, STAYS
 
@@ -185,7 +185,7 @@ def test_scales_come_from_the_training_part_only(make):
     others = [(3, 0.5, "Heart Rate", 300.0), (4, 0.5, "Heart Rate", 10.0)]
     series, scales = make(stays, training + others)
     mean, deviation = 80.0, statistics.stdev([60, 80, 100])
-    assert (scales["Heart Rate"]["mean"], scales["Heart Rate"]["deviation"]) == pytest.approx((mean, deviation))
+    assert (scales["Heart Rate"]["mean"], scales["Heart Rate"]["std"]) == pytest.approx((mean, deviation))
     assert make(stays, [*training, (3, 0.5, "Heart Rate", 1.0), (4, 1.5, "pH", 9.0)])[1] == scales
     # Measured, filled from the nearest bin (a tie: from the past), measured.
     assert channel(series[1], "Heart Rate") == pytest.approx([(v - mean) / deviation for v in (60, 60, 80)])
@@ -197,10 +197,10 @@ def test_what_was_never_measured_is_normal_and_told_as_unmeasured(make):
     events = [(1, 0.5, "pH", 7.2), (1, 1.5, "pH", 7.4), (2, 0.5, "Heart Rate", 70.0)]
     series, scales = make({1: ("train", 2.0), 2: ("train", 2.0)}, events)
     ph = scales["pH"]
-    assert channel(series[2], "pH") == pytest.approx([(7.4 - ph["mean"]) / ph["deviation"]] * 2, rel=1e-5)
+    assert channel(series[2], "pH") == pytest.approx([(7.4 - ph["mean"]) / ph["std"]] * 2, rel=1e-5)
     assert channel(series[2], "pH", "measured") == [False, False]
     # Nobody's weight was measured: mean and deviation are the normal value and 1.
-    assert (scales["Weight"]["mean"], scales["Weight"]["deviation"]) == (81.0, 1.0)
+    assert (scales["Weight"]["mean"], scales["Weight"]["std"]) == (81.0, 1.0)
     assert channel(series[1], "Weight") == [0.0, 0.0]
 
 
@@ -211,7 +211,7 @@ def test_a_stay_of_unknown_length_has_no_series(make):
 
 def test_a_variable_that_never_varies_does_not_divide_by_zero(make):
     series, scales = make({1: ("train", 2.0)}, [(1, 0.5, "pH", 7.4), (1, 1.5, "pH", 7.4)])
-    assert scales["pH"]["deviation"] == 1e-7 and channel(series[1], "pH") == [0.0, 0.0]
+    assert scales["pH"]["std"] == 1e-7 and channel(series[1], "pH") == [0.0, 0.0]
 
 
 def test_the_last_value_of_a_bin_wins_and_the_rest_of_a_long_stay_is_cut(make):
@@ -251,7 +251,7 @@ def test_samples_without_any_event_at_all_are_normal_throughout(make):
     series, scales = make({3: ("train", 2.0), 4: ("test", 1.0)}, [])
     assert {stay: r["steps"] for stay, r in series.items()} == {3: 2, 4: 1}
     assert not any(v for r in series.values() for v in r["values"] + r["measured"])
-    assert {(s["mean"] == s["normal"], s["deviation"]) for s in scales.values()} == {(True, 1.0)}
+    assert {(s["mean"] == s["normal"], s["std"]) for s in scales.values()} == {(True, 1.0)}
 
 
 def bytes_of(table: pa.Table) -> bytes:
@@ -301,7 +301,7 @@ def test_means_and_deviations_of_large_close_numbers_are_exact(make):
     events = [(i % 3, i // 3 + 0.5, "pH", v) for i, v in enumerate(values)]
     _, scales = make(stays, events)
     assert scales["pH"]["mean"] == pytest.approx(1e9 + 0.7, abs=1e-6)
-    assert scales["pH"]["deviation"] == pytest.approx(statistics.stdev([0.0, 0.25, 0.5, 1.0, 1.75]), rel=1e-6)
+    assert scales["pH"]["std"] == pytest.approx(statistics.stdev([0.0, 0.25, 0.5, 1.0, 1.75]), rel=1e-6)
 
 
 @pytest.mark.parametrize(

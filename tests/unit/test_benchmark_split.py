@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clinragen.benchmark.split import read_list, split_by_lists, split_stays, split_subjects
 from clinragen.config.benchmark import Split
-from clinragen.kernel.errors import UserError
+from clinragen.runtime.errors import UserError
 from clinragen.schemas.benchmark import SPLIT as SPLIT_TABLE
 from clinragen.schemas.extract import ATTRITION
 
@@ -90,7 +90,7 @@ def test_whose_division_it_is_stands_in_the_log(tmp_path, caplog):
     split_stays(stays([(10, 1), (20, 2)]), SPLIT, [])
     assert "split by our rule, seed 2019 (no list given)" in caplog.text
     split_stays(stays([(10, 1), (20, 2)]), SPLIT, [write_list(tmp_path, "1,1")])
-    assert f"divided by {tmp_path / 'list.csv'}" in caplog.text
+    assert f"split by {tmp_path / 'list.csv'}" in caplog.text
 
 
 def test_both_lists_of_the_benchmark(tmp_path):

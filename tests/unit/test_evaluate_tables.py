@@ -8,7 +8,7 @@ from toy_student import ROOT
 
 from clinragen.evaluate.pictures import draw_comparison
 from clinragen.evaluate.tables import PaperCell, compare, read_paper, write_page
-from clinragen.kernel.errors import UserError
+from clinragen.runtime.errors import UserError
 from clinragen.schemas.evaluate import COMPARISON, SCORES
 
 PAPER = [

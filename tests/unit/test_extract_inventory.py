@@ -5,9 +5,9 @@ from raw_folders import admission, open_raw, patient, stay, write_raw
 
 from clinragen.extract.inventory import list_raw_files
 from clinragen.extract.stays import check_release
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.record import write_record
 from clinragen.registry.raw import DECLARATION, declaration
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.record import write_record
 from clinragen.schemas.extract import INVENTORY, RELEASE
 
 

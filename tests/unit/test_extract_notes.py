@@ -8,8 +8,8 @@ from raw_folders import open_raw, write_raw
 
 from clinragen.config.extract import Notes
 from clinragen.extract.notes import ROWS_PER_PIECE, select_notes
-from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import raw_path
+from clinragen.runtime.errors import UserError
 from clinragen.schemas.extract import ATTRITION, NOTES
 
 STAYS = pa.table({"stay_id": [100, 200], "hadm_id": [10, 20], "subject_id": [1, 2]})

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from clinragen.extract.sources import RawTables
-from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import table_of
+from clinragen.runtime.errors import UserError
 
 SECRET = "Mr. Planted"
 GOOD = b"1,a,b\n" * 2000  # more than what is read for the header

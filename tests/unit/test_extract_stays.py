@@ -7,8 +7,8 @@ from raw_folders import DECLARATION, admission, csv_text, open_raw, patient, sta
 
 from clinragen.config.extract import Cohort
 from clinragen.extract.stays import select_stays
-from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import raw_path
+from clinragen.runtime.errors import UserError
 from clinragen.schemas.extract import ATTRITION, STAYS
 
 USUAL = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)

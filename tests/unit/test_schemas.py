@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clinragen import tables as package
-from clinragen.kernel.errors import UserError
+from clinragen import schemas as package
+from clinragen.runtime.errors import UserError
 from clinragen.schemas import audit, benchmark, evaluate, extract, knowledge, rationale
 from clinragen.schemas.schema import Column, Table
 

@@ -19,7 +19,7 @@ from pytest_httpserver import HTTPServer
 from runs import ROOT
 from werkzeug import Request, Response
 
-from clinragen.kernel.digest import SCRIPTS, closure
+from clinragen.runtime.digest import SCRIPTS, closure
 
 STAGES = sorted(yaml.safe_load((ROOT / "envs/requirements.yaml").read_text(encoding="utf-8"))["stages"])
 
@@ -56,7 +56,7 @@ def test_all_environments_are_of_one_resolution():
 def test_all_that_a_stage_imports_is_in_its_environment(stage):
     """The demo runs no client of a remote service, so that what it imports is not all that a rule may."""
     files = {f for script in SCRIPTS.glob(f"{stage}_*.py") for f in closure(script)}
-    files |= set((SCRIPTS / "clinragen/kernel").glob("*.py"))
+    files |= set((SCRIPTS / "clinragen/runtime").glob("*.py"))
     imported = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

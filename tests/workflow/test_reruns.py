@@ -22,7 +22,7 @@ import yaml
 from runs import ROOT, SMALL, overlay, records, snakemake, succeeded
 from snakemake_server import Server
 
-from clinragen.kernel.digest import closure
+from clinragen.runtime.digest import closure
 
 CONFIGURATION = ("--configfile", "config/demo.yaml", "small.yaml")
 PLAN = ("--dry-run", "--nolock")
@@ -174,10 +174,10 @@ def reformatted(text: str) -> str:
     return f"{ast.unparse(tree)}\n\n\n# a remark\n"
 
 
-def test_comments_docstrings_formatting_times_and_the_kernel_rerun_nothing(checkout, record_property):
+def test_comments_docstrings_formatting_times_and_the_runtime_rerun_nothing(checkout, record_property):
     for path in reruns.code_files():
         checkout.write(path, reformatted((checkout.folder / path).read_text(encoding="utf-8")).encode())
-        if path.startswith(reruns.KERNEL):
+        if path.startswith(reruns.RUNTIME):
             checkout.append(path, "_CHANGED = 1\n")
     for path in [*checkout.folder.glob("rules/*.smk"), checkout.folder / "Snakefile", *checkout.folder.glob("envs/*")]:
         checkout.append(path.relative_to(checkout.folder), "\n# a remark\n")
@@ -229,8 +229,8 @@ def test_processes_ran_no_code_outside_of_the_digest_and_read_no_file_that_is_no
 
 
 def declared_code(rule: str, path: str) -> bool:
-    """Whether a rule may run a file: the digest covers it, or it is kernel."""
-    return path.startswith(reruns.KERNEL) or path in digested(rule)
+    """Whether a rule may run a file: the digest covers it, or it is runtime."""
+    return path.startswith(reruns.RUNTIME) or path in digested(rule)
 
 
 def declared_file(of_job: list[dict], path: str) -> bool:

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.record import FOLDER, SCHEMA, record_path
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.record import FOLDER, SCHEMA, record_path
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Move:
+class Relocation:
     """Where paths of the records lie now: what began with `old` begins with `new`."""
 
     old: PurePosixPath
     new: Path
 
     @classmethod
-    def of(cls, recorded: str, here: Path) -> "Move":
+    def of(cls, recorded: str, here: Path) -> "Relocation":
         """The move of an output from the path that its record tells to where it lies; ends that agree are left out."""
         old, new = PurePosixPath(recorded).parts, here.absolute().parts
         same = 0
@@ -29,12 +29,12 @@ class Move:
             same += 1
         return cls(PurePosixPath(*old[: len(old) - same]), Path(*new[: len(new) - same]))
 
-    def here(self, recorded: str) -> Path:
+    def current_path(self, recorded: str) -> Path:
         """Present place of a recorded path; one from outside of what was moved is taken as it stands."""
         path = PurePosixPath(recorded)
         return self.new / path.relative_to(self.old) if path.is_relative_to(self.old) else Path(recorded)
 
-    def recorded(self, here: Path) -> str:
+    def recorded_path(self, here: Path) -> str:
         """The path under which records know a file."""
         here = here.absolute()
         return (self.old / here.relative_to(self.new)).as_posix() if here.is_relative_to(self.new) else here.as_posix()
@@ -43,8 +43,8 @@ class Move:
 class Graph:
     """Records by the path of their output, read when they are asked for."""
 
-    def __init__(self, move: Move) -> None:
-        self.move = move
+    def __init__(self, relocation: Relocation) -> None:
+        self.relocation = relocation
         self._records: dict[str, Record | None] = {}
 
     @classmethod
@@ -52,23 +52,23 @@ class Graph:
         """The graph of the results that a file or folder belongs to."""
         for record in records_around(place):
             found = read(record)
-            return cls(Move.of(found["output"]["path"], record.parents[1] / record.name.removesuffix(".json")))
-        return cls(Move(PurePosixPath(), Path.cwd()))
+            return cls(Relocation.of(found["output"]["path"], record.parents[1] / record.name.removesuffix(".json")))
+        return cls(Relocation(PurePosixPath(), Path.cwd()))
 
-    def here(self, path: str) -> Path:
+    def current_path(self, path: str) -> Path:
         """Where the file of that recorded path lies now."""
-        return self.move.here(path)
+        return self.relocation.current_path(path)
 
     def record(self, path: str) -> Record | None:
         """The record of an output by its recorded path; None for a raw file, a resource, or what lost its record."""
         if path not in self._records:
-            place = record_path(self.here(path))
+            place = record_path(self.current_path(path))
             self._records[path] = read(place) if place.is_file() else None
         return self._records[path]
 
     def output_of(self, here: Path) -> str | None:
         """Recorded path of the output that a file is, or that it lies in; None where it has no record."""
-        path = self.move.recorded(here)
+        path = self.relocation.recorded_path(here)
         for place in (path, *(p.as_posix() for p in PurePosixPath(path).parents)):
             if PurePosixPath(place).name and self.record(place) is not None:
                 return place

@@ -79,7 +79,7 @@ def _section(path: str, record: Record, shown: dict[str, str], users: dict[str, 
         "content": f"{told['bytes']:,} bytes{', {:,} rows'.format(told['rows']) if 'rows' in told else ''}, "
         f"{told['sharing']}",
         "sha256": told["sha256"],
-        "code": f"{record['code_digest']}, kernel {record['kernel_digest']}, commit {commit}",
+        "code": f"{record['code_digest']}, runtime {record['runtime_digest']}, commit {commit}",
         "seed": "none" if record["seed"] is None else str(record["seed"]),
         **{key: listed(values) for key, values in record["facts"].items()},
         "stand-ins": ", ".join(record["stand_ins"]) or "none",

@@ -18,16 +18,16 @@ from clinragen.audit.crate import Contents, describe_crate
 from clinragen.audit.graph import Graph, Record, read, records_below
 from clinragen.audit.scan import Scan, Scanned, Shared, Source, Unreadable, places_in, texts
 from clinragen.audit.verify import Check, is_beside
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.outputs import Out
-from clinragen.kernel.progress import progress
-from clinragen.kernel.record import FOLDER, SNAKEMAKES_OWN, record_path
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.outputs import Out
+from clinragen.runtime.progress import progress
+from clinragen.runtime.record import FOLDER, SNAKEMAKE_TIMESTAMP, record_path
 
 LEFT_OUT = "left_out.csv"
 # Folders of the modules of MIMIC-IV, which say where below the raw folder a file belongs.
 MODULES = ("hosp", "icu", "note")
 # Texts of these are of our own writing.
-OUR_WRITING = {"synthetic cohort", "synthetic notes", "template teacher"}
+SYNTHETIC_SOURCES = {"synthetic cohort", "synthetic notes", "template teacher"}
 NAME_OF_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.I)
 SHORTEST_SECRET = 8
 EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -120,20 +120,20 @@ class Names:
         if module:
             self.folders.setdefault(path.parent.parent.as_posix(), folder.as_posix())
 
-    def of(self, text: str) -> str:
+    def rewrite_path(self, text: str) -> str:
         """A text with all paths as they are called in the archive."""
         if self._known is None:
             return text
         return self._known.sub(lambda found: self.files.get(found[1]) or self.folders[found[1]], text)
 
-    def everywhere(self, value: Any) -> Any:
+    def rewrite_paths(self, value: Any) -> Any:
         """The same for all texts of a JSON value."""
         if isinstance(value, str):
-            return self.of(value)
+            return self.rewrite_path(value)
         if isinstance(value, list):
-            return [self.everywhere(part) for part in value]
+            return [self.rewrite_paths(part) for part in value]
         if isinstance(value, dict):
-            return {self.of(key): self.everywhere(part) for key, part in value.items()}
+            return {self.rewrite_path(key): self.rewrite_paths(part) for key, part in value.items()}
         return value
 
     def outside(self) -> dict[str, str]:
@@ -157,11 +157,11 @@ class Release:
         self.graph = Graph.around(tree)
         own = [read(place)["output"]["path"] for place in records_below(tree)]
         self.records = {path: record for path in self._with_ancestors(own) if (record := self.graph.record(path))}
-        self.asked = {self.graph.move.recorded(path) for path in leave_out}
+        self.asked = {self.graph.relocation.recorded_path(path) for path in leave_out}
         unknown = sorted(self.asked - set(self.records))
         if unknown:
             raise UserError(f"{', '.join(unknown)}: no record tells of it; --leave-out takes outputs")
-        self.tree_recorded = self.graph.move.recorded(tree)
+        self.tree_recorded = self.graph.relocation.recorded_path(tree)
         self.own = {path for path in self.records if PurePosixPath(path).is_relative_to(self.tree_recorded)}
         self.roots = {used["path"]: used for _, used in self._roots()}
         users = {used["path"]: path for path, record in self.records.items() for used in record["inputs"]}
@@ -201,7 +201,7 @@ class Release:
         """All records as they are released, by their new paths: without listings of restricted folders."""
         found = {}
         for record in self.records.values():
-            new = self.names.everywhere(record)
+            new = self.names.rewrite_paths(record)
             for part in (new["output"], *new["inputs"]):
                 if isinstance(part.get("files"), dict) and not self._is_shared(part["path"]):
                     part["files"] = len(part["files"])
@@ -209,7 +209,7 @@ class Release:
         return found
 
     def _is_shared(self, new: str) -> bool:
-        return any(self.names.of(path) == new and self.why_not(path) is None for path in self.records)
+        return any(self.names.rewrite_path(path) == new and self.why_not(path) is None for path in self.records)
 
     def left_out(self) -> list[Missing]:
         """Outputs and raw files that the archive does not hold, by their new paths."""
@@ -217,9 +217,9 @@ class Release:
         for path, record in self.records.items():
             if why := self.why_not(path):
                 told = record["output"]
-                rows.append(Missing(self.names.of(path), told["bytes"], told["sha256"], why))
+                rows.append(Missing(self.names.rewrite_path(path), told["bytes"], told["sha256"], why))
         for path, used in self.roots.items():
-            new = self.names.of(path)
+            new = self.names.rewrite_path(path)
             if new not in self.code and path not in self.records:
                 why = "raw file" if new.startswith("raw/") else "raw file or resource that git does not track"
                 rows.append(Missing(new, used["bytes"], used["sha256"], why))
@@ -252,28 +252,28 @@ class Release:
 
     def _is_public(self, path: str) -> bool:
         record = self.records.get(path)
-        return record["output"]["sharing"] == "shareable" if record else self.names.of(path) in self.code
+        return record["output"]["sharing"] == "shareable" if record else self.names.rewrite_path(path) in self.code
 
     def _files_of(self, path: str) -> dict[str, Path]:
-        place, new = self.graph.here(path), self.names.of(path)
+        place, new = self.graph.current_path(path), self.names.rewrite_path(path)
         if not place.is_dir():
             return {new: place} if place.is_file() else {}
-        files = sorted(p for p in place.rglob("*") if p.is_file() and p.name != SNAKEMAKES_OWN)
+        files = sorted(p for p in place.rglob("*") if p.is_file() and p.name != SNAKEMAKE_TIMESTAMP)
         return {f"{new}/{file.relative_to(place).as_posix()}": file for file in files}
 
     def sources(self) -> list[Source]:
         """The restricted tables, past which all that is shared is held."""
         found = []
         for path, record in self.records.items():
-            place = self.graph.here(path)
+            place = self.graph.current_path(path)
             if (
                 record["output"]["sharing"] == "restricted"
                 and place.suffix in (".parquet", ".arrow")
                 and place.is_file()
             ):
-                real = OUR_WRITING.isdisjoint(record["stand_ins"])
-                made_of = frozenset(map(self.names.of, self.graph.ancestors(path)))
-                found.append(Source(self.names.of(path), place, real, made_of))
+                real = SYNTHETIC_SOURCES.isdisjoint(record["stand_ins"])
+                made_of = frozenset(map(self.names.rewrite_path, self.graph.ancestors(path)))
+                found.append(Source(self.names.rewrite_path(path), place, real, made_of))
         return found
 
     def secrets(self) -> dict[str, str]:
@@ -293,7 +293,7 @@ class Release:
     def beside(self) -> tuple[int, int]:
         """Number and bytes of logs, run times, journals, checkpoints and the report."""
         files = [
-            p for p in self.tree.rglob("*") if p.is_file() and p.parent.name != FOLDER and p.name != SNAKEMAKES_OWN
+            p for p in self.tree.rglob("*") if p.is_file() and p.parent.name != FOLDER and p.name != SNAKEMAKE_TIMESTAMP
         ]
         kept = [p.stat().st_size for p in files if is_beside(p, self.tree)]
         return len(kept), sum(kept)
@@ -407,7 +407,7 @@ def _write(
 
 def _compare(records: dict[str, Record], shared: set[str], names: Names, hashes: dict[str, str]) -> None:
     """UserError where an output changed after it was checked and before it was packed."""
-    for path in (names.of(old) for old in shared):
+    for path in (names.rewrite_path(old) for old in shared):
         told = records[path]["output"]
         if "files" in told:
             listing = {name.removeprefix(f"{path}/"): h for name, h in hashes.items() if name.startswith(f"{path}/")}

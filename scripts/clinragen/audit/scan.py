@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from clinragen.kernel.progress import progress
+from clinragen.runtime.progress import progress
 
 SPAN = 8
 # In authored files, which git tracks, chance and stock phrases agree with real notes in so many words and no more.
@@ -126,7 +126,7 @@ SECRETS = {
 }  # fmt: skip
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.I)
 # Nobody's (RFC 2606), and what git calls itself at a host.
-NOBODYS_MAIL = re.compile(r"@(?:[\w-]+\.)*example\.(?:org|com|net)$|^git@", re.I)
+EXAMPLE_EMAIL = re.compile(r"@(?:[\w-]+\.)*example\.(?:org|com|net)$|^git@", re.I)
 CITATION = "CITATION.cff"
 
 ADDRESS = re.compile(
@@ -690,7 +690,7 @@ class Scan:
             for match in next(filter(None, (list(pattern.finditer(view)) for view in views(text))), []):
                 tell(kind, match.start())
         for match in MAIL.finditer(text):
-            if match.group().lower() not in self._authors and not NOBODYS_MAIL.search(match.group()):
+            if match.group().lower() not in self._authors and not EXAMPLE_EMAIL.search(match.group()):
                 tell("mail address", match.start())
         if file.tracked:
             return
@@ -720,7 +720,7 @@ class Scan:
                 tell("column of identifiers" if cell.tabular else "identifier", column if cell.tabular else cell.place)
             elif is_count(name, text):
                 continue
-            elif is_known(about, text, known) or names_somebody(text, known):
+            elif is_identifier_value(about, text, known) or contains_identifier(text, known):
                 tell("identifier", cell.place)
             elif cell.tabular and not MEASURE.search(name) and text.strip():
                 columns.setdefault(column, []).append(text.strip())
@@ -786,7 +786,7 @@ def is_public_host(host: str, port: str | None) -> bool:
         return port is None and "." in host.rstrip(".") and not INNER_HOST.search(host)
 
 
-def names_somebody(text: str, known: set[str]) -> bool:
+def contains_identifier(text: str, known: set[str]) -> bool:
     """Whether a text holds an identifier: a long number or a lettered one anywhere, a short one where words say so."""
     text = COUNT_IN_TEXT.sub(" ", HASH.sub(" ", text))
     if any(found[1].lstrip("0") in known for found in LONG.finditer(text)):
@@ -801,7 +801,7 @@ def names_somebody(text: str, known: set[str]) -> bool:
     )
 
 
-def is_known(about: str, text: str, known: set[str]) -> bool:
+def is_identifier_value(about: str, text: str, known: set[str]) -> bool:
     """Whether a value is nothing but numbers, a known one among them, under names that tell of somebody."""
     if not ABOUT.search(about) or MEASURE.search(about) or not NUMBERS_ONLY.fullmatch(text.strip()):
         return False

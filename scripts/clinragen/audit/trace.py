@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clinragen.audit.graph import Graph, Record, listed, read, records_below
-from clinragen.kernel.errors import UserError
+from clinragen.runtime.errors import UserError
 
 MOST_OF_ONE_FOLDER = 5
 
@@ -128,7 +128,7 @@ def forward(results: Path, file: Path) -> Iterator[str]:
         record = read(place)
         for used in record["inputs"]:
             users.setdefault(used["path"], []).append(record["output"]["path"])
-    known = {graph.here(path).absolute(): path for path in users}
+    known = {graph.current_path(path).absolute(): path for path in users}
     path = graph.output_of(file) or known.get(file.absolute()) or known.get(file.resolve())
     if path is None:
         raise UserError(f"{file}: no output below {results} was made of it")
@@ -163,7 +163,7 @@ def story(records: list[Record]) -> Iterator[str]:
         rows = f", {told['rows']} rows" if "rows" in told else ""
         yield f"  made         {told['path']}  {told['bytes']} bytes{rows}, {told['sharing']}, sha256 {told['sha256']}"
     yield f"  command      {shlex.join(one['command'])}"
-    yield f"  code         {one['code_digest']}, kernel {one['kernel_digest']}{commit}"
+    yield f"  code         {one['code_digest']}, runtime {one['runtime_digest']}{commit}"
     for name, value in one["settings"].items():
         yield f"  setting      {name} = {_plain(value)}"
     yield f"  seed         {'none' if one['seed'] is None else one['seed']}"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from clinragen.audit.graph import Graph, Record, files_below, read, records_below
-from clinragen.kernel import record
-from clinragen.kernel.digest import SCRIPTS, code_digest
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.progress import progress
+from clinragen.runtime import record
+from clinragen.runtime.digest import SCRIPTS, code_digest
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.progress import progress
 
 # What lies among the outputs and is none: logs and run times, the teacher's answers and checkpoints, which outlive
 # reruns, and what is made of the outputs afterwards.
@@ -84,7 +84,7 @@ class Check:
         """
         covered = set()
         for place in records_below(folder):
-            path = self.graph.move.recorded(place.parents[1] / place.name.removesuffix(".json"))
+            path = self.graph.relocation.recorded_path(place.parents[1] / place.name.removesuffix(".json"))
             try:
                 if read(place)["output"]["path"] == path:
                     covered.add(path)
@@ -96,7 +96,7 @@ class Check:
             if is_beside(place, folder):
                 self.found.beside += 1
                 continue
-            path = self.graph.move.recorded(place)
+            path = self.graph.relocation.recorded_path(place)
             self.found.files += 1
             if not any(name in covered for name in (path, *(p.as_posix() for p in Path(path).parents))):
                 self._problem("untracked", path, "no record tells what made it")
@@ -108,7 +108,7 @@ class Check:
     def _output(self, path: str, found: Record) -> None:
         self.found.outputs += 1
         told = found["output"]
-        if self.graph.here(path).exists():
+        if self.graph.current_path(path).exists():
             self.found.bytes += told["bytes"]
             if not self._is(path, told):
                 self._problem("edited", path, "its content is not what its record says")
@@ -136,18 +136,22 @@ class Check:
         first, sha256 = self._first_use.setdefault(path, (user, used["sha256"]))
         if sha256 != used["sha256"]:
             self._problem("stale", user, f"made of another {path} than {first} was")
-        if not self.graph.here(path).exists():
+        if not self.graph.current_path(path).exists():
             self.found.roots_not_here.add(path)
             # Raw files may be elsewhere; a resource belongs to the code.
-            if path.startswith("resources/") and self.graph.here("resources").is_dir() and path not in self.left_out:
+            if (
+                path.startswith("resources/")
+                and self.graph.current_path("resources").is_dir()
+                and path not in self.left_out
+            ):
                 self._problem("gone", path, f"{user} was made of it")
         elif not self._is(path, used):
             self._problem("stale", user, f"made of another {path} than is there now")
-        elif (self.graph.here(path).parent / record.FOLDER).is_dir():
+        elif (self.graph.current_path(path).parent / record.FOLDER).is_dir():
             self._problem("untracked", path, f"{user} was made of it, and no record tells what made it")
 
     def _is(self, path: str, told: dict) -> bool:
-        place = self.graph.here(path)
+        place = self.graph.current_path(path)
         if not self.contents:
             return place.is_dir() or place.stat().st_size == told["bytes"]
         if path not in self._states:

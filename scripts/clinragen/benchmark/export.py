@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.benchmark.split import TEST, TRAIN
-from clinragen.kernel.progress import progress
+from clinragen.runtime.progress import progress
 
 
 def name_episodes(stays: pa.Table) -> dict[int, str]:

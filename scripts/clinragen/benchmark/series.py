@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from clinragen.benchmark.measured import codes_of
 from clinragen.config.benchmark import Series
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.progress import progress
 from clinragen.registry.variables import Variable
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.progress import progress
 from clinragen.schemas.benchmark import SCALES, SERIES
 from clinragen.schemas.extract import EVENTS
 
@@ -116,14 +116,14 @@ def find_scales(events: Path, blocks: list[Block], variables: list[Variable], se
     mean = np.where(enough, (count * mean_of_stay).sum(axis=0) / np.maximum(total, 1), normal)
     square = np.concatenate(squares).sum(axis=0) + (count * (mean_of_stay - mean) ** 2).sum(axis=0)
     deviation = np.where(enough, np.maximum(np.sqrt(square / np.maximum(total - 1, 1)), 1e-7), 1.0)
-    return pa.table({"variable": names, "mean": mean, "deviation": deviation, "normal": normal}, schema=SCALES.schema)
+    return pa.table({"variable": names, "mean": mean, "std": deviation, "normal": normal}, schema=SCALES.schema)
 
 
 def make_series(
     events: Path, blocks: list[Block], scales: pa.Table, settings: Series
 ) -> Iterator[tuple[str, pa.Table]]:
     """The scaled series of all stays: split and some of its rows (SERIES), stays ascending."""
-    mean, deviation, normal = (scales[name].to_numpy() for name in ("mean", "deviation", "normal"))
+    mean, deviation, normal = (scales[name].to_numpy() for name in ("mean", "std", "normal"))
     for block, grid in _grids(events, blocks, scales["variable"].to_pylist(), settings, "stays"):
         values = ((fill(grid, block, normal, settings.fill) - mean) / deviation).astype(np.float32)
         for split in np.unique(block.splits):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from clinragen.kernel.errors import UserError
+from clinragen.runtime.errors import UserError
 
 T = TypeVar("T")
 log = logging.getLogger("demo.download")

@@ -6,10 +6,10 @@ import pyarrow as pa
 import torch
 
 from clinragen.config.evaluate import Decoding
-from clinragen.kernel.progress import progress
 from clinragen.model.inputs import Collator, Files, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
+from clinragen.runtime.progress import progress
 from clinragen.schemas.evaluate import PREDICTIONS
 
 

@@ -18,7 +18,7 @@ DICTIONARY = {
 }
 
 
-def select_diagnoses(raw: RawTables, dataset: str, stays: pa.Table, rules: Diagnoses) -> tuple[pa.Table, pa.Table]:
+def select_diagnoses(raw: RawTables, dataset: str, stays: pa.Table, repairs: Diagnoses) -> tuple[pa.Table, pa.Table]:
     """Codes per stay (DIAGNOSES), all ranks alike, and the counts (ATTRITION).
 
     They belong to the whole admission, not to the ICU stay: that is the benchmark's design.
@@ -29,7 +29,7 @@ def select_diagnoses(raw: RawTables, dataset: str, stays: pa.Table, rules: Diagn
     attrition.add("codes in the raw file", rows=raw.row("SELECT count(*) FROM codes")[0])
     raw.run("DELETE FROM codes WHERE icd_code IS NULL OR icd_code = ''")
     attrition.add("with a code", rows=raw.row("SELECT count(*) FROM codes")[0])
-    if not rules.unlisted_codes:
+    if not repairs.unlisted_codes:
         raw.run(f"DELETE FROM codes WHERE (icd_version, icd_code) NOT IN ({DICTIONARY[dataset]})")
         attrition.add("with a code of the dictionary", rows=raw.row("SELECT count(*) FROM codes")[0])
     chosen = raw.query(

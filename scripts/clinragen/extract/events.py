@@ -81,7 +81,7 @@ def select_events(
     stays: pa.Table,
     items: pa.Table,
     variables: list[Variable],
-    rules: Events,
+    repairs: Events,
     write: Callable[[pa.RecordBatch], None],
 ) -> pa.Table:
     """Write cleaned values per stay, time and variable (EVENTS, in batches); what each rule left over (ATTRITION).
@@ -100,18 +100,18 @@ def select_events(
     attrition.add("rows of the mapped items with a text", rows=raw.row("SELECT count(*) FROM mapped")[0])
     raw.run(f"DELETE FROM mapped WHERE text = '' OR text IN ({_quoted(MISSING)})")
     attrition.add("that does not stand for a missing value", rows=raw.row("SELECT count(*) FROM mapped")[0])
-    _find_stays(raw, rules)
+    _find_stays(raw, repairs)
     _count(raw, attrition, "of an admission of the cohort", "placed")
     _count(raw, attrition, "not of another ICU stay of the admission", "placed WHERE NOT elsewhere")
     written = raw.rows(
         "SELECT variable, count(*) FROM placed JOIN items USING (itemid) WHERE NOT elsewhere GROUP BY variable"
     )
-    _clean(raw, rules)
+    _clean(raw, repairs)
     _count(raw, attrition, "with a readable value", "cleaned")
     readable = dict(raw.rows("SELECT variable, count(*) FROM cleaned GROUP BY variable"))
     for name, rows in sorted(written):
         unreadable.add(name, rows=rows - readable.get(name, 0))
-    if rules.plausible_only:
+    if repairs.plausible_only:
         _count(raw, attrition, "within the plausible range", "cleaned WHERE plausible")
     counts = raw.rows(
         """SELECT conversion, count(*), count(DISTINCT stay_id), count(DISTINCT subject_id)
@@ -120,7 +120,7 @@ def select_events(
     found = {number: dict(zip(("rows", "stays", "subjects"), n, strict=True)) for number, *n in counts}
     for number, name in enumerate(CONVERSIONS, 1):
         conversions.add(name, **found.get(number, {"rows": 0, "stays": 0, "subjects": 0}))
-    _place_in_time(raw, rules)
+    _place_in_time(raw, repairs)
     _count(raw, attrition, "during the ICU stay", "timed")
     kept = 0
     for batch in _without_ties(raw.batches(ORDERED)):
@@ -144,7 +144,7 @@ def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> None:
     raw.run(f"CREATE TABLE mapped AS {' UNION ALL '.join(parts)}")
 
 
-def _find_stays(raw: RawTables, rules: Events) -> None:
+def _find_stays(raw: RawTables, repairs: Events) -> None:
     """Table `placed`: rows with the stay of their admission; `elsewhere` marks those that name another stay."""
     by_time = """
         UNION ALL
@@ -156,34 +156,34 @@ def _find_stays(raw: RawTables, rules: Events) -> None:
             SELECT * EXCLUDE (hadm_id, named_stay), coalesce(named_stay <> stay_id, false) AS elsewhere
             FROM (SELECT s.stay_id, m.* FROM mapped m
                   JOIN stays s ON m.hadm_id = s.hadm_id AND m.subject_id = s.subject_id
-                  {by_time if rules.admission_by_time else ""})"""
+                  {by_time if repairs.admission_by_time else ""})"""
     )
     raw.run("DROP TABLE mapped")
 
 
-def _clean(raw: RawTables, rules: Events) -> None:
+def _clean(raw: RawTables, repairs: Events) -> None:
     """Table `cleaned`: values in the unit of their variable, and the texts of those that are kept as they stand.
 
     `by_text` marks the values of which, at one time, the last text is chosen instead of the largest number.
     """
     conversions = dict(CONVERSIONS)
-    if not rules.fio2_by_value:
+    if not repairs.fio2_by_value:
         conversions["oxygen from percent"] = QUIRKY_OXYGEN
-    if not rules.heights_unrounded:
+    if not repairs.heights_unrounded:
         conversions["height from inches"] = QUIRKY_HEIGHT
     which = " ".join(f"WHEN {when} THEN {n}" for n, (when, _) in enumerate(conversions.values(), 1))
     values = " ".join(f"WHEN {n} THEN {value}" for n, (_, value) in enumerate(conversions.values(), 1))
     unsigned = f"WHEN variable IN ({_quoted(LABORATORY)}) AND NOT regexp_full_match(text, '{UNSIGNED}') THEN NULL"
-    as_they_stand = SCALES if rules.numbers_only and rules.largest_number else UNCLEANED
+    as_they_stand = SCALES if repairs.numbers_only and repairs.largest_number else UNCLEANED
     by_text = "false"
-    if not rules.largest_number:
+    if not repairs.largest_number:
         _find_texts(raw)
         by_text = f"variable IN ({_quoted(UNCLEANED)}) AND subject_id IN (SELECT subject_id FROM with_texts)"
     raw.run(
         f"""CREATE TABLE cleaned AS
             SELECT stay_id, subject_id, charttime, variable::name AS variable, conversion, {by_text} AS by_text,
                    CASE WHEN categorical THEN coalesce(score, CASE WHEN numeric_levels THEN number END)
-                        {"" if rules.numbers_only else unsigned}
+                        {"" if repairs.numbers_only else unsigned}
                         ELSE CASE conversion {values} ELSE number END END AS value,
                    CASE WHEN variable IN ({_quoted(as_they_stand)}) THEN text END AS kept_text,
                    coalesce(value BETWEEN low AND high, true) AS plausible
@@ -194,7 +194,7 @@ def _clean(raw: RawTables, rules: Events) -> None:
                         FROM placed p JOIN items i USING (itemid) JOIN variables v USING (variable)
                         LEFT JOIN levels l ON l.variable = i.variable AND l.level = p.text
                         WHERE NOT p.elsewhere))
-            WHERE value IS NOT NULL {"" if rules.numbers_only else "OR kept_text IS NOT NULL"}"""
+            WHERE value IS NOT NULL {"" if repairs.numbers_only else "OR kept_text IS NOT NULL"}"""
     )
     raw.run("DROP TABLE placed")
 
@@ -210,13 +210,13 @@ def _find_texts(raw: RawTables) -> None:
     raw.run(f"CREATE TABLE with_texts AS {' UNION '.join(parts)}")
 
 
-def _place_in_time(raw: RawTables, rules: Events) -> None:
+def _place_in_time(raw: RawTables, repairs: Events) -> None:
     """Table `timed`: hours since the beginning of the stay, of what lies between that and its end.
 
     `copy` tells rows of one time apart where the benchmark writes that time twice.
     """
     rows = "SELECT *, stay_id AS copy FROM cleaned"
-    if not rules.own_stay_only:
+    if not repairs.own_stay_only:
         # In the benchmark a time belongs to a patient. Every stay that has it or was under way gets all that was
         # measured then, once for each stay that has it.
         rows = """SELECT c.* REPLACE (s.stay_id AS stay_id), t.stay_id AS copy
@@ -229,7 +229,7 @@ def _place_in_time(raw: RawTables, rules: Events) -> None:
             SELECT stay_id, date_diff('second', s.intime, charttime) / 60.0 / 60.0 AS hours, copy, variable, value,
                    kept_text, by_text
             FROM ({rows}) JOIN stays s USING (stay_id)
-            WHERE {"plausible AND" if rules.plausible_only else ""} hours > -1e-6 AND hours < s.los_hours + 1e-6"""
+            WHERE {"plausible AND" if repairs.plausible_only else ""} hours > -1e-6 AND hours < s.los_hours + 1e-6"""
     )
     raw.run("DROP TABLE cleaned")
 

@@ -10,7 +10,6 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import (
     UNREADABLE,
     columns_of,
@@ -20,6 +19,7 @@ from clinragen.registry.raw import (
     undeclared,
     why_unreadable,
 )
+from clinragen.runtime.errors import UserError
 
 log = logging.getLogger("sources")
 # What Python and its libraries take of a step's memory; the rest is DuckDB's.

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from clinragen.config.extract import Cohort
 from clinragen.extract.sources import RawTables
-from clinragen.kernel.errors import UserError
 from clinragen.registry.raw import declaration, release_of
+from clinragen.runtime.errors import UserError
 from clinragen.schemas.attrition import Attrition
 
 log = logging.getLogger("stays")

@@ -2,7 +2,7 @@
 
 import os
 
-from clinragen.kernel.errors import UserError
+from clinragen.runtime.errors import UserError
 
 
 def address_of_user(setting: str) -> str:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.step import stand_in
 from clinragen.knowledge.documents import Document
 from clinragen.registry.phenotypes import slug
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.step import stand_in
 
 
 def authored(phenotypes: list[str], source: str, texts: list[Path]) -> list[Document]:

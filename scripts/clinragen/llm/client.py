@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 import openai
 
 from clinragen.config.teacher import Teacher, Transport
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.progress import progress
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import host_of, is_local
 from clinragen.llm.journal import Entry, Journal
 from clinragen.llm.request import Check, Request, parameters, request_hash
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.progress import progress
 
 log = logging.getLogger("llm")
 FIRST_WAIT = 1.0  # seconds; doubled after every failure
@@ -26,11 +26,11 @@ FAILURES_IN_A_ROW = 3
 STOPPING = {401: "the key was not accepted", 403: "access was denied", 404: "no such model or address"}
 
 
-class _Failed(Exception):
+class RequestFailed(Exception):
     """One request has no answer; the others may still get theirs."""
 
 
-class _Hopeless(Exception):
+class FatalError(Exception):
     """No request can succeed."""
 
 
@@ -39,22 +39,22 @@ def fetch(requests: list[Request], settings: Teacher, transport: Transport, jour
 
     UserError says how many are answered when some could not be; a rerun continues there.
     """
-    missing = [r for r in requests if not settled(r, settings, journal, check)]
+    missing = [r for r in requests if not accepted_answer(r, settings, journal, check)]
     log.info("%s: %d requests, %d answered before", settings.model, len(requests), len(requests) - len(missing))
     if missing:
         asyncio.run(_fetch(missing, len(requests), settings, transport, journal, check))
 
 
-def settled(request: Request, settings: Teacher, journal: Journal, check: Check) -> Entry | None:
+def accepted_answer(request: Request, settings: Teacher, journal: Journal, check: Check) -> Entry | None:
     """The answer that counts: the first good one, or the last when the repairs are used up, or none yet."""
     answers = journal.answers(request_hash(request, settings))
     for answer in answers:
-        if not objections(request, answer, check):
+        if not problems_with(request, answer, check):
             return answer
     return answers[-1] if len(answers) > settings.repairs else None
 
 
-def objections(request: Request, answer: Entry, check: Check) -> list[str]:
+def problems_with(request: Request, answer: Entry, check: Check) -> list[str]:
     """What is wrong with an answer; nothing when it is good."""
     cut = ["it was cut off at teacher.max_tokens"] if answer.finish_reason == "length" else []
     return cut + check(request, answer.text)
@@ -76,15 +76,15 @@ async def _fetch(
             nonlocal in_a_row, hopeless
             for request in waiting:
                 try:
-                    await _settle(client, request, settings, transport, journal, check)
+                    await _ask_until_accepted(client, request, settings, transport, journal, check)
                     in_a_row = 0
                     next(bar, None)
-                except _Failed as error:
+                except RequestFailed as error:
                     failures.append(str(error))
                     in_a_row += 1
                     if in_a_row >= FAILURES_IN_A_ROW:
                         hopeless = hopeless or str(error)
-                except (_Hopeless, UserError) as error:
+                except (FatalError, UserError) as error:
                     hopeless = hopeless or str(error)
                 # Answers under way are paid for, so they are awaited; nothing new is begun.
                 if hopeless:
@@ -94,7 +94,7 @@ async def _fetch(
             for _ in range(min(transport.concurrency, len(missing))):
                 group.create_task(work())
     next(bar, None)
-    unanswered = sum(settled(r, settings, journal, check) is None for r in missing)
+    unanswered = sum(accepted_answer(r, settings, journal, check) is None for r in missing)
     if unanswered:
         raise UserError(
             f"{host_of(transport.base_url)}: {total - unanswered} of {total} requests are answered and kept in "
@@ -102,7 +102,7 @@ async def _fetch(
         )
 
 
-async def _settle(
+async def _ask_until_accepted(
     client: openai.AsyncOpenAI,
     request: Request,
     settings: Teacher,
@@ -110,13 +110,13 @@ async def _settle(
     journal: Journal,
     check: Check,
 ) -> None:
-    """Ask, and ask for repairs while the checks object, until the request is settled."""
+    """Ask, and ask for repairs while the checks object, until the request is accepted_answer."""
     name = request_hash(request, settings)
-    while settled(request, settings, journal, check) is None:
+    while accepted_answer(request, settings, journal, check) is None:
         earlier = journal.answers(name)
         messages = [{"role": "user", "content": request.prompt}]
         if earlier:
-            wrong = objections(request, earlier[-1], check)
+            wrong = problems_with(request, earlier[-1], check)
             log.info("%s %s: asked again: %s", request.task, name[:12], "; ".join(wrong))
             messages += [
                 {"role": "assistant", "content": earlier[-1].text},
@@ -147,9 +147,9 @@ async def _ask(
         except openai.APIStatusError as error:
             reason = _describe(error)
             if error.status_code in STOPPING:
-                raise _Hopeless(reason) from None
+                raise FatalError(reason) from None
             if error.status_code < 500 and error.status_code not in (408, 409, 429):
-                raise _Failed(reason) from None
+                raise RequestFailed(reason) from None
             asked_wait = _retry_after(error.response.headers.get("retry-after"))
         except openai.APITimeoutError:
             reason = f"no answer within teacher_transport.timeout_seconds: {transport.timeout_seconds:g}"
@@ -175,7 +175,7 @@ async def _ask(
                 time=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         if failed >= transport.retries:
-            raise _Failed(f"{reason}, {failed + 1} times")
+            raise RequestFailed(f"{reason}, {failed + 1} times")
         wait = asked_wait or FIRST_WAIT * 2**failed * random.uniform(0.75, 1.25)
         wait = min(wait, LONGEST_WAIT)
         log.info("%s %s: %s; again in %.1f s", request.task, name[:12], reason, wait)

@@ -5,11 +5,11 @@ from collections import Counter
 from pathlib import Path
 
 from clinragen.config.teacher import Teacher, Transport
-from clinragen.kernel.step import remember
 from clinragen.llm import template_teacher
 from clinragen.llm.guard import permit
 from clinragen.llm.journal import Journal
 from clinragen.llm.request import Answer, Check, Request, request_hash
+from clinragen.runtime.step import remember
 
 log = logging.getLogger("llm")
 
@@ -52,7 +52,7 @@ def _ask_server(
     requests: list[Request], settings: Teacher, transport: Transport, journal: Path, check: Check
 ) -> list[Answer]:
     # The client library is needed here only; the stand-in works without it.
-    from clinragen.llm.client import fetch, objections, settled
+    from clinragen.llm.client import accepted_answer, fetch, problems_with
 
     unique = list({request_hash(r, settings): r for r in requests}.values())
     with Journal(journal) as book:
@@ -70,6 +70,6 @@ def _ask_server(
         )
         answers = []
         for request in requests:
-            entry = settled(request, settings, book, check)
-            answers.append(Answer(entry.request, entry.text.strip(), tuple(objections(request, entry, check))))
+            entry = accepted_answer(request, settings, book, check)
+            answers.append(Answer(entry.request, entry.text.strip(), tuple(problems_with(request, entry, check))))
     return answers

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
 
-from clinragen.kernel.step import stand_in
 from clinragen.llm.request import Request
+from clinragen.runtime.step import stand_in
 
 # Short, so that the demo's small student can learn to write it in seconds.
 MOST_QUOTED = 6

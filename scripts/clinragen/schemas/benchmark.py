@@ -61,7 +61,7 @@ SCALES = Table(
     (
         Column("variable", pa.string(), "variable, in the order of the channels"),
         Column("mean", pa.float64(), "mean over measured bins of the training split"),
-        Column("deviation", pa.float64(), "standard deviation over the same, at least 1e-7"),
+        Column("std", pa.float64(), "standard deviation over the same, at least 1e-7"),
         Column("normal", pa.float64(), "value where nothing was measured"),
     ),
     key=("variable",),

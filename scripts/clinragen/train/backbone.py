@@ -9,8 +9,8 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from clinragen.config.student import Backbone
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.step import remember
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.step import remember
 
 log = logging.getLogger("backbone")
 # Weights as safetensors only: pickles of others are not opened.

@@ -20,10 +20,10 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.kernel.errors import TakenOver, UserError
-from clinragen.kernel.step import after_commit, distributed, main_process
 from clinragen.model.inputs import Collator, Files
 from clinragen.model.student import Student
+from clinragen.runtime.errors import TakenOver, UserError
+from clinragen.runtime.step import after_commit, distributed, main_process
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 
 log = logging.getLogger("train")
@@ -52,7 +52,7 @@ class Job:
     fingerprint: str
 
 
-class _Story(TrainerCallback):
+class LossLogger(TrainerCallback):
     """Tells the losses in the log, one line an epoch, and in long epochs how far it is."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class _Story(TrainerCallback):
             log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
 
 
-class _Bucketed(Trainer):
+class LengthGroupedTrainer(Trainer):
     """Makes batches of samples of like length, notes and targets together; the Trainer alone sees notes only.
 
     Before it saves it looks whether a newer copy of the job has taken over.
@@ -84,7 +84,7 @@ class _Bucketed(Trainer):
         super()._save_checkpoint(model, trial)
 
 
-class _Patience(TrainerCallback):
+class ResumableEarlyStopping(TrainerCallback):
     """Stops when the validation loss has not fallen for long enough; told by the history alone.
 
     The counter of transformers' EarlyStoppingCallback starts at 0 again after a resume, so that a killed run
@@ -191,13 +191,13 @@ def _train(
     if out_of_patience(history, job.phase.patience):
         # Killed after its last epoch: nothing is left but to take the best weights.
         arguments.max_steps = steps_done
-    trainer = _Bucketed(
+    trainer = LengthGroupedTrainer(
         model=student,
         args=arguments,
         train_dataset=training,
         eval_dataset=validation,
         data_collator=Collator(tokenizer, student.shape.steps if student.shape else None),
-        callbacks=[_Patience(job.phase.patience), _Story()],
+        callbacks=[ResumableEarlyStopping(job.phase.patience), LossLogger()],
     )
     # It prints the losses again, beside the log.
     trainer.remove_callback(PrinterCallback)

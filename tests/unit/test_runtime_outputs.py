@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clinragen.kernel.outputs import Out, SharedOut
+from clinragen.runtime.outputs import Out, SharedOut
 
 HOST = socket.gethostname()
 

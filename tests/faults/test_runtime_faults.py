@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from step_script import left_over, run_step, start_step, write_step
 
-from clinragen.kernel.record import describe
+from clinragen.runtime.record import describe
 
 SLOW = """
 with out.path.open("w") as file:
@@ -84,7 +84,7 @@ def test_two_copies_of_a_job_end_with_one_whole_output(kind, tmp_path):
 ROUNDS = 30
 PARTS = """
 import secrets
-from clinragen.kernel import outputs
+from clinragen.runtime import outputs
 if not exchange:  # as on most network file systems
     outputs._exchange = lambda one, other: False
 word = secrets.token_hex(4)

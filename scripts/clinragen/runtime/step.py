@@ -24,11 +24,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from clinragen.kernel import record
-from clinragen.kernel.digest import code_digest, code_files, kernel_digest
-from clinragen.kernel.errors import TakenOver, UserError
-from clinragen.kernel.inputs import Hashing
-from clinragen.kernel.outputs import Out, SharedOut
+from clinragen.runtime import record
+from clinragen.runtime.digest import code_digest, code_files, runtime_digest
+from clinragen.runtime.errors import TakenOver, UserError
+from clinragen.runtime.inputs import Hashing
+from clinragen.runtime.outputs import Out, SharedOut
 
 __all__ = [
     "Out",
@@ -197,7 +197,7 @@ def _run(function: Callable[..., None], argv: list[str], arguments: dict[str, An
         "command": [*_launcher(), f"scripts/{rule}.py", *told],
         "code_digest": code_digest(rule),
         "code": code_files(rule),
-        "kernel_digest": kernel_digest(),
+        "runtime_digest": runtime_digest(),
         "git": record.git_state(),
         "settings": _told_settings(arguments),
         "seed": arguments.get("seed"),

@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel
 from step_script import left_over, run_step, write_step
 
-from clinragen.kernel import step
-from clinragen.kernel.errors import UserError
-from clinragen.kernel.record import read_record
-from clinragen.kernel.step import Out, Private, SharedOut, run
+from clinragen.runtime import step
+from clinragen.runtime.errors import UserError
+from clinragen.runtime.record import read_record
+from clinragen.runtime.step import Out, Private, SharedOut, run
 from clinragen.schemas.schema import Column, Table
 
 

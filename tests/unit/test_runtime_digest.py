@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clinragen.kernel import digest
+from clinragen.runtime import digest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 STAYS = "clinragen/extract/stays.py"
@@ -79,12 +79,12 @@ def test_a_module_that_is_not_imported_changes_nothing(unrelated, scripts):
 
 
 def test_the_kernel_is_in_its_own_digest_only(scripts):
-    digest.kernel_digest.cache_clear()
-    kernel = digest.kernel_digest()
-    assert not changed_by(scripts, "extract_stays", lambda: append(scripts / "clinragen/kernel/step.py", "\nX = 1\n"))
-    digest.kernel_digest.cache_clear()
-    assert digest.kernel_digest() != kernel
-    digest.kernel_digest.cache_clear()
+    digest.runtime_digest.cache_clear()
+    neutral = digest.runtime_digest()
+    assert not changed_by(scripts, "extract_stays", lambda: append(scripts / "clinragen/runtime/step.py", "\nX = 1\n"))
+    digest.runtime_digest.cache_clear()
+    assert digest.runtime_digest() != neutral
+    digest.runtime_digest.cache_clear()
 
 
 FORMS = {

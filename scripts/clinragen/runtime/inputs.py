@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clinragen.kernel import record
-from clinragen.kernel.errors import UserError
+from clinragen.runtime import record
+from clinragen.runtime.errors import UserError
 
 
 class Hashing:
@@ -39,5 +39,5 @@ class Hashing:
 
 def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    stats = [(p.as_posix(), p.stat()) for p in files if p.name != record.SNAKEMAKES_OWN]
+    stats = [(p.as_posix(), p.stat()) for p in files if p.name != record.SNAKEMAKE_TIMESTAMP]
     return tuple((name, s.st_size, s.st_mtime_ns) for name, s in stats)

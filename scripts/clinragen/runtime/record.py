@@ -16,7 +16,7 @@ FOLDER = ".records"
 SCHEMA = 3
 LONGEST_LISTING = 100
 # Snakemake leaves this file in a folder that a job has made.
-SNAKEMAKES_OWN = ".snakemake_timestamp"
+SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"
 
 
 def record_path(output: Path) -> Path:
@@ -50,7 +50,7 @@ def describe(path: Path) -> dict[str, Any]:
     """
     if not path.is_dir():
         return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256(path)}
-    files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != SNAKEMAKES_OWN)
+    files = sorted(p for p in path.rglob("*") if p.is_file() and p.name != SNAKEMAKE_TIMESTAMP)
     listing = {p.relative_to(path).as_posix(): sha256(p) for p in files}
     return {
         "path": path.as_posix(),

@@ -9,7 +9,7 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 PACKAGE = "clinragen"
 # The content-neutral part: it can not change what is inside an output, so it is left out of
 # the digests of rules; its own digest stands in every record.
-NEUTRAL = f"{PACKAGE}.kernel"
+NEUTRAL = f"{PACKAGE}.runtime"
 
 
 def code_digest(rule: str) -> str:
@@ -26,13 +26,13 @@ def code_files(rule: str) -> dict[str, str]:
 
 
 @cache
-def kernel_digest() -> str:
-    """Hash of the content-neutral kernel."""
-    return _digest(sorted((SCRIPTS / PACKAGE / "kernel").glob("*.py")))
+def runtime_digest() -> str:
+    """Hash of the content-neutral runtime."""
+    return _digest(sorted((SCRIPTS / PACKAGE / "runtime").glob("*.py")))
 
 
 def closure(script: Path) -> list[Path]:
-    """The script and all modules of the package that it imports, directly or not, kernel left out."""
+    """The script and all modules of the package that it imports, directly or not, the runtime left out."""
     found: set[Path] = set()
     waiting = [script]
     while waiting:

@@ -1,1 +1,0 @@
-"""What every step shares and what can not change the content of an output."""

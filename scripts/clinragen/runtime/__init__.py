@@ -1,0 +1,1 @@
+"""Shared, content-neutral infrastructure of every step."""
