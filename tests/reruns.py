@@ -20,7 +20,7 @@ from snakemake.utils import update_config
 RUNTIME = "scripts/clinragen/runtime/"
 TARGETS = ("all", "export_benchmark")
 
-# Which keys the functions of rules/common.smk read that stand in params; `output_record` and `scratch` give paths of outputs.
+# Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
     "launcher": ["train.launch"],
