@@ -81,7 +81,8 @@ format: $(READY)  ## format all code
 	@ruff format --quiet
 	@snakefmt Snakefile rules
 
-docs: $(READY)  ## the generated pages of docs/
+docs: $(READY)  ## regenerate docs/config.md, rulegraph.md, partial-reruns.md and README's status
+	@PYTHONPATH=scripts python -m clinragen.workflow.status
 	@PYTHONPATH=scripts python -c "from clinragen.config.root import reference; print(reference(), end='')" > docs/config.md
 	@{ echo '# Rules'; echo; echo 'How the rules of the demo depend on each other (`make docs`).'; echo; echo '```mermaid'; \
 	graph=$$(snakemake $(DEMO) --quiet all --rulegraph mermaid-js -- all); echo "$$graph" | grep -v -e '-->'; \

@@ -1,0 +1,1 @@
+"""What the Snakefile and the tools need before any job exists."""
