@@ -1,5 +1,5 @@
-# Two commands do all of their set-up: `make demo` and `make test`.
-# Needed on the machine: Python 3.11, make, a C++ compiler (DeepSpeed builds a small part of itself).
+# `make demo` and `make test` set themselves up on first use.
+# Requirements: Python 3.11, make, a C++ compiler (DeepSpeed builds a small part of itself).
 
 PYTHON ?= python3.11
 CORES ?= 2
@@ -7,9 +7,9 @@ OVERLAY ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# The validator of released crates can not share an environment with the rest.
+# The RO-Crate validator needs its own environment (conflicting pins).
 VALIDATOR := .venv-validator/.installed
-# The environment stands in front, so that the scripts that Snakemake starts find it too.
+# Put the virtual environment first on PATH so that Snakemake's subprocesses use it.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -18,7 +18,7 @@ OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES
 ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
 OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "$(RAW)"}}'
 endif
-# Everything that is out of date, then the report if anything is newer than it.
+# Run everything that is out of date, then the report if anything is newer than it.
 run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
 	|| { snakemake $(2) --quiet all --report results/$(1)/.tmp-report.html \
@@ -27,35 +27,35 @@ run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs 
 
 .PHONY: help setup demo open-demo why release usage bench test lint format docs lock clean
 
-help:  ## this list
+help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY) $(VALIDATOR)  ## the virtual environment, with every package pinned
+setup: $(READY) $(VALIDATOR)  ## create the virtual environment, with every package pinned
 
 $(READY): envs/all.txt envs/cuda.txt
-	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not there: install Python 3.11, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11, for which all versions are pinned" >&2; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) not found: install Python 3.11 or run make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11, which the pinned versions require" >&2; exit 1; }
 	@echo "Installing $$(grep -c == envs/all.txt) pinned packages into $(VENV) (once; minutes) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --requirement envs/all.txt
 	@touch $@
 
-demo: $(READY)  ## the whole workflow on synthetic raw files (five minutes)
+demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
 	@$(call run,demo,$(DEMO))
 
-open-demo: $(READY)  ## the same on the open MIMIC-III demo of 100 real patients
+open-demo: $(READY)  ## run it on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]
 	@$(call run,open-demo,$(OPEN_DEMO))
 
-why: $(READY)  ## why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local]
+why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local]
 	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(filter open-demo,$(OVERLAY)),$(OPEN_DEMO),--configfile config/$(OVERLAY).yaml)
 
-usage: $(READY)  ## requests of the jobs against what they used: TREE=demo
+usage: $(READY)  ## compare requested and used resources of the jobs: TREE=demo
 	@python scripts/usage.py results/$(or $(TREE),demo)
 
-release: $(READY)  ## TREE=demo: code, shareable outputs and all records of a results tree, as one archive [LEAVE_OUT="OUTPUT ..."]
+release: $(READY)  ## pack code, shareable outputs and all records of a results tree: TREE=demo [LEAVE_OUT="OUTPUT ..."]
 	@python scripts/release.py "results/$(or $(TREE),demo)" $(if $(LEAVE_OUT),--leave-out $(LEAVE_OUT))
 
-bench: $(READY)  ## speed: RAW=<open MIMIC-III demo> [REFERENCE=<mimic3-benchmarks> REFERENCE_PYTHON=<its python>] [TIMES=20] [WRITE=1]
+bench: $(READY)  ## measure the speed of the benchmark: RAW=<open MIMIC-III demo> [REFERENCE=<mimic3-benchmarks> REFERENCE_PYTHON=<its python>] [TIMES=20] [WRITE=1]
 	@PYTHONPATH=tests python tests/benchmarks/bench_benchmark.py $(if $(RAW),--raw "$(RAW)") $(if $(TIMES),--times $(TIMES)) --cores $(CORES) \
 	$(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(REFERENCE_PYTHON),--reference-python "$(REFERENCE_PYTHON)") $(if $(WRITE),--write)
 
@@ -67,7 +67,7 @@ $(VALIDATOR): envs/validator.txt
 test: $(READY) $(VALIDATOR) lint  ## lint, format check, unit, workflow, fault and end-to-end tests
 	@pytest --quiet --numprocesses $$(($(CORES) + 1)) --dist worksteal  # one of them mostly waits for SLURM
 
-lint: $(READY)  ## ruff, snakefmt, snakemake --lint, import rules, pinned environments
+lint: $(READY)  ## check style, rules, imports and pinned environments
 	@ruff check --quiet
 	@ruff format --quiet --check
 	@snakefmt --check Snakefile rules
@@ -89,7 +89,7 @@ docs: $(READY)  ## regenerate docs/config.md, rulegraph.md, partial-reruns.md an
 	echo "$$graph" | grep -e '-->' | sort -V; echo '```'; } > docs/rulegraph.md  # edges come in any order
 	@PYTHONPATH=scripts:tests python tests/reruns_page.py > .tmp-reruns.md && mv .tmp-reruns.md docs/partial-reruns.md
 
-lock: $(READY)  ## envs/*.yaml and envs/*.txt from envs/requirements.yaml; asks the package index for new hashes
+lock: $(READY)  ## regenerate envs/*.yaml and envs/*.txt from envs/requirements.yaml; asks the package index for new hashes
 	@python envs/lock.py
 
 clean:  ## remove the results of the demos, never those of the paper
