@@ -67,12 +67,14 @@ def site(tmp_path_factory):
 
 def finished_results() -> None:
     """A results tree small enough to be written here, with the outputs that the pages name."""
-    tiny_tree.write("raw/a.csv")
-    notes = Path("results/demo/mimic3/rationale/notes.parquet")
-    notes.parent.mkdir(parents=True)
-    pq.write_table(pa.table({"stay_id": [1], "request": ["abc"]}), notes)
-    tiny_tree.made(f"{notes}", "rationale_notes", ["raw/a.csv"], source="synthetic")
-    tiny_tree.make("results/demo/knowledge/terms.parquet", "knowledge_terms", ["resources/prompts/terms.txt"])
+    notes, terms = (Path("results/demo", name) for name in ("mimic3/rationale/notes.parquet", "knowledge/terms.parquet"))
+    for path, table, rule, source in (
+        (notes, {"stay_id": [100001], "request": ["abc"]}, "rationale_notes", "resources/prompts/note_rationale.txt"),
+        (terms, {"term": ["lactate"]}, "knowledge_terms", "resources/prompts/terms.txt"),
+    ):
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.table(table), path)
+        tiny_tree.made(f"{path}", rule, [source])
     cells = "dataset,model,metric,ours_mean\nMIMIC-III,ClinRaGen,micro_f1,0.5\n"
     for number in (1, 2):
         inputs = [f"{notes}", f"resources/paper_table{number}.csv"]
