@@ -87,7 +87,7 @@ def test_after_the_repairs_the_answer_is_kept_and_counted(openai_server, tmp_pat
     with caplog.at_level(logging.WARNING):
         answers = asked(openai_server, tmp_path / "j", requests(3), check=lambda r, t: ["too short"])
     assert openai_server.count == 6 and {a.problems for a in answers} == {("too short",)}
-    assert "3 of 3 answers kept although: too short" in caplog.text
+    assert "3 of 3 answers kept despite failing a check: too short" in caplog.text
     asked(openai_server, tmp_path / "j", requests(3), check=lambda r, t: ["too short"])
     assert openai_server.count == 6
 

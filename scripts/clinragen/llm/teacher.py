@@ -27,7 +27,7 @@ def ask(
 
     `data` and `source` say whose text the prompts hold (see `guard.permit`); `check` names what is wrong
     with an answer, which is then asked for again, up to `settings.repairs` times, and kept after that.
-    The record of the step tells the requests, the prompt versions and the models that answered.
+    The record of the step lists the requests, the prompt versions and the models that answered.
     UserError when the text may not go to the server or when some requests stay without an answer.
     """
     remember("requests", (request_hash(request, settings) for request in requests))
@@ -44,7 +44,7 @@ def ask(
         answers = _ask_server(requests, settings, transport, journal, check)
     flagged = Counter(problem for answer in answers for problem in answer.problems)
     for problem, count in flagged.most_common(10):
-        log.warning("%d of %d answers kept although: %s", count, len(answers), problem)
+        log.warning("%d of %d answers kept despite failing a check: %s", count, len(answers), problem)
     return answers
 
 
@@ -60,7 +60,7 @@ def _ask_server(
         spent = [entry for r in unique for entry in book.answers(request_hash(r, settings))]
         remember("models", (f"{e.model}, served as {e.served_model}" for e in spent))
         log.info(
-            "%s: %d answers to %d requests; %d tokens in, %d out, %.0f s of answering in all",
+            "%s: %d answers to %d requests; %d input tokens, %d output tokens, %.0f s in total",
             settings.model,
             len(spent),
             len(unique),
