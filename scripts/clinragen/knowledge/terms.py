@@ -60,7 +60,7 @@ def extract(
         log.info("round %d: %d documents of %d phenotypes, %d new terms", number, len(shown), len(active), new)
     barren = [p for p in found if not found[p]]
     if barren:
-        raise UserError(f"no key terms were found for {barren}; look at their documents and at the model's answers")
+        raise UserError(f"no key terms found for {barren}; check their documents and the model's answers")
     return [term for terms in found.values() for term in terms.values()]
 
 
@@ -78,7 +78,7 @@ def check(request: Request, text: str) -> list[str]:
     except ValueError as error:
         return [str(error)]
     if terms and not accepted(text, request.slots["document"]):
-        return ["none of the terms stands in the document"]
+        return ["none of the terms appears in the document"]
     return []
 
 
