@@ -41,10 +41,10 @@ def take_over(place: Path, fingerprint: str) -> Path:
         except FileNotFoundError:  # another copy was faster: it is there to be taken over now
             continue
     else:
-        raise UserError(f"{place}: other copies of this job take over all the time; run one alone")
+        raise UserError(f"{place}: several copies of this job keep taking over from each other; run only one")
     for other in others:
         if _stamp(other) not in (fingerprint, None):
-            log.warning("%s is of another run: removed", other)
+            log.warning("checkpoints of another run removed: %s", other)
         _remove(other)
     for checkpoint in _numbered(own):
         _tell_new_place(checkpoint)
@@ -78,7 +78,7 @@ def resume_point(own: Path, processes: int) -> tuple[Path | None, int, list[dict
             log.info("resuming from %s", path)
             return path, *_history(path)
         # Not only passed over: an older copy may still have one of its files open.
-        log.warning("%s is not whole: removed", path)
+        log.warning("incomplete checkpoint removed: %s", path)
         _remove(path)
     return None, 0, []
 
