@@ -9,8 +9,8 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit.captions import RecordedOutput
 from clinragen.config.root import load_config
-from clinragen.runtime.digest import code_digest
-from clinragen.runtime.errors import UserError
+from clinragen.provenance.digest import code_digest
+from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.preflight import problems as teacher_problems
 from clinragen.registry.phenotypes import read_phenotypes, slug

@@ -81,7 +81,7 @@ def test_one_name_leads_to_script_log_benchmark_environment_and_file(rules):
 
 
 def test_each_rule_carries_the_digest_of_its_own_code(rules):
-    from clinragen.runtime.digest import code_digest
+    from clinragen.provenance.digest import code_digest
 
     for name, rule in rules.items():
         assert rule.params["code"] == code_digest(name), name
