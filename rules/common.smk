@@ -50,7 +50,9 @@ def sources(wildcards, input):
     The open demo is left out: a rule may have downloaded it.
     """
     demo = CONFIG.datasets.mimic3
-    made = [CONFIG.pathvars.results] + [demo.raw] * (demo is not None and demo.source == "open-demo")
+    made = [CONFIG.pathvars.results] + [demo.raw] * (
+        demo is not None and demo.source == "open-demo"
+    )
     paths = [p for p in input if not any(Path(p).is_relative_to(folder) for folder in made)]
     try:
         return content_digest(paths)
