@@ -44,20 +44,30 @@ def setting(place):
     return value
 
 
-def sources(wildcards, input):
+def sources(wildcards, **job):
     """Params: content hash of the inputs that no rule makes, so that their modification times decide nothing.
 
-    The open demo is left out: a rule may have downloaded it.
+    The open demo is left out: a rule may have downloaded it. Snakemake does not compare what a function makes of a
+    parameter called `input`, so it comes by keyword.
     """
     demo = CONFIG.datasets.mimic3
     made = [CONFIG.pathvars.results] + [demo.raw] * (
         demo is not None and demo.source == "open-demo"
     )
-    paths = [p for p in input if not any(Path(p).is_relative_to(folder) for folder in made)]
+    paths = [p for p in job["input"] if not any(Path(p).is_relative_to(folder) for folder in made)]
     try:
         return content_digest(paths)
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+def require_tracked_inputs(rules):
+    """Stop with the names of missing resources: without them Snakemake would take finished outputs for up to date."""
+    inputs = {str(path) for rule in rules for path in rule.input if not callable(path)}
+    tracked = sorted(p for p in inputs if p.startswith(("resources/", "scripts/")) and "{" not in p)
+    missing = [path for path in tracked if not Path(path).is_file()]
+    if missing:
+        raise WorkflowError(f"missing: {', '.join(missing)}; restore with: git checkout -- {' '.join(missing)}")
 
 
 def raw_release(wildcards):
