@@ -88,3 +88,6 @@ include: "rules/rationale.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/audit.smk"
+
+
+require_tracked_inputs(workflow.rules)

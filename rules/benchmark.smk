@@ -38,6 +38,7 @@ rule benchmark_split:
         runtime=30,
     params:
         code=code_digest("benchmark_split"),
+        sources=sources,
         split=setting("benchmark.split"),
     shell:
         "python scripts/benchmark_split.py --stays {input.stays} --lists {input.lists}"
@@ -73,6 +74,7 @@ rule benchmark_labels:
         runtime=30,
     params:
         code=code_digest("benchmark_labels"),
+        sources=sources,
         record=output_record("{dataset}/benchmark/prevalence.csv"),
     shell:
         "python scripts/benchmark_labels.py --diagnoses {input.diagnoses} --stays {input.stays}"
@@ -102,6 +104,7 @@ rule benchmark_courses:
         runtime=60,
     params:
         code=code_digest("benchmark_courses"),
+        sources=sources,
         course=setting("benchmark.course"),
     shell:
         "python scripts/benchmark_courses.py --notes {input.notes} --stays {input.stays}"
@@ -180,6 +183,7 @@ rule benchmark_series:
         runtime=30,
     params:
         code=code_digest("benchmark_series"),
+        sources=sources,
         series=setting("benchmark.series"),
     shell:
         "python scripts/benchmark_series.py --split {input.split} --stays {input.stays}"
@@ -211,6 +215,7 @@ rule benchmark_captions:
         runtime=60,
     params:
         code=code_digest("benchmark_captions"),
+        sources=sources,
         number=setting("benchmark.series.variables"),
         captions=setting("benchmark.captions"),
     shell:
@@ -242,6 +247,7 @@ rule benchmark_export:
         runtime=120,
     params:
         code=code_digest("benchmark_export"),
+        sources=sources,
     shell:
         "python scripts/benchmark_export.py --stays {input.stays} --split {input.split}"
         " --labels {input.labels} --events {input.events} --phenotypes {input.phenotypes}"
@@ -270,6 +276,7 @@ rule benchmark_leakage:
         runtime=30,
     params:
         code=code_digest("benchmark_leakage"),
+        sources=sources,
         course=setting("benchmark.course"),
     shell:
         "python scripts/benchmark_leakage.py --courses {input.courses} --labels {input.labels}"
@@ -310,6 +317,7 @@ rule benchmark_card:
         runtime=60,
     params:
         code=code_digest("benchmark_card"),
+        sources=sources,
         record=output_record("{dataset}/benchmark/card.html"),
         dataset=title,
         source=setting("datasets.{dataset}.source"),

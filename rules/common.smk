@@ -9,8 +9,9 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit.captions import RecordedOutput
 from clinragen.config.root import load_config
-from clinragen.runtime.digest import code_digest
-from clinragen.runtime.errors import UserError
+from clinragen.provenance.content import content_digest
+from clinragen.provenance.digest import code_digest
+from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.preflight import problems as teacher_problems
 from clinragen.registry.phenotypes import read_phenotypes, slug
@@ -41,6 +42,32 @@ def setting(place):
 
     value.place = place  # for scripts/why.py
     return value
+
+
+def sources(wildcards, **job):
+    """Params: content hash of the inputs that no rule makes, so that their modification times decide nothing.
+
+    The open demo is left out: a rule may have downloaded it. Snakemake does not compare what a function makes of a
+    parameter called `input`, so it comes by keyword.
+    """
+    demo = CONFIG.datasets.mimic3
+    made = [CONFIG.pathvars.results] + [demo.raw] * (
+        demo is not None and demo.source == "open-demo"
+    )
+    paths = [p for p in job["input"] if not any(Path(p).is_relative_to(folder) for folder in made)]
+    try:
+        return content_digest(paths)
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def require_tracked_inputs(rules):
+    """Stop with the names of missing resources: without them Snakemake would take finished outputs for up to date."""
+    inputs = {str(path) for rule in rules for path in rule.input if not callable(path)}
+    tracked = sorted(p for p in inputs if p.startswith(("resources/", "scripts/")) and "{" not in p)
+    missing = [path for path in tracked if not Path(path).is_file()]
+    if missing:
+        raise WorkflowError(f"missing: {', '.join(missing)}; restore with: git checkout -- {' '.join(missing)}")
 
 
 def raw_release(wildcards):
@@ -89,7 +116,8 @@ def raw_table(dataset, name, table):
     if found:
         raise WorkflowError(not_ready(CONFIG.datasets, found))
     folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
-    return str(raw_path(name, folder, table))
+    path = str(raw_path(name, folder, table))
+    return ancient(path) if dataset.source == "folder" else path
 
 
 def problems_of_services():
@@ -235,7 +263,9 @@ def series_of_model(wildcards):
 def local_files_of_backbone(wildcards):
     """Input: the files of a language model that lies in a folder; none when it comes from the hub."""
     folder = Path(CONFIG.backbones[wildcards.backbone].source)
-    return sorted(str(p) for p in folder.glob("*") if p.is_file()) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return [ancient(str(p)) for p in sorted(folder.glob("*")) if p.is_file()]
 
 
 def rationales_of(wildcards):

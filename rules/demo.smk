@@ -38,6 +38,7 @@ rule demo_backbone:
         runtime=10,
     params:
         code=code_digest("demo_backbone"),
+        sources=sources,
         seed=setting("demo.seed"),
     shell:
         "python scripts/demo_backbone.py --texts {input.texts} --seed {params.seed}"
@@ -73,6 +74,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synt
             runtime=10,
         params:
             code=code_digest("demo_mimic3"),
+            sources=sources,
             cohort=setting("demo"),
         shell:
             "python scripts/demo_mimic3.py --evidence {input.evidence} --items {input.variable_items}"
@@ -116,6 +118,7 @@ if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synt
             runtime=10,
         params:
             code=code_digest("demo_mimic4"),
+            sources=sources,
             cohort=setting("demo"),
         shell:
             "python scripts/demo_mimic4.py --evidence {input.evidence} --items {input.variable_items}"
@@ -160,6 +163,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes
             runtime=10,
         params:
             code=code_digest("demo_notes"),
+            sources=sources,
             source=setting("datasets.{dataset}.source"),
         shell:
             "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
@@ -198,6 +202,7 @@ if open_demo_to_download():
             runtime=30,
         params:
             code=code_digest("demo_download"),
+            sources=sources,
             base_url="https://physionet.org/files/mimiciii-demo/1.4",
         shell:
             "python scripts/demo_download.py --pinned {input.pinned} --base-url {params.base_url}"

@@ -39,6 +39,7 @@ rule evaluate_predict:
         batch=CONFIG.evaluate.batch,
     params:
         code=code_digest("evaluate_predict"),
+        sources=sources,
         decoding=setting("evaluate.decoding"),
     shell:
         "python scripts/evaluate_predict.py --checkpoint {input.checkpoint}"
@@ -67,6 +68,7 @@ rule evaluate_scores:
         runtime=30,
     params:
         code=code_digest("evaluate_scores"),
+        sources=sources,
         dataset=title,
         row=setting("models.{model}.row"),
     shell:
@@ -111,6 +113,7 @@ rule evaluate_table:
         runtime=30,
     params:
         code=code_digest("evaluate_table"),
+        sources=sources,
         record=output_record("tables/table{number}.csv"),
     shell:
         "python scripts/evaluate_table.py --paper {input.paper} --scores {input.scores}"

@@ -36,6 +36,7 @@ rule extract_stays:
         runtime=30,
     params:
         code=code_digest("extract_stays"),
+        sources=sources,
         cohort=setting("extract.cohort"),
         release=raw_release,
     shell:
@@ -66,6 +67,7 @@ rule extract_diagnoses:
         runtime=30,
     params:
         code=code_digest("extract_diagnoses"),
+        sources=sources,
         repairs=setting("extract.diagnoses"),
     shell:
         "python scripts/extract_diagnoses.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
@@ -97,6 +99,7 @@ rule extract_events:
         runtime=240,
     params:
         code=code_digest("extract_events"),
+        sources=sources,
         repairs=setting("extract.events"),
     shell:
         "python scripts/extract_events.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
@@ -127,6 +130,7 @@ rule extract_notes:
         runtime=60,
     params:
         code=code_digest("extract_notes"),
+        sources=sources,
         notes=setting("extract.notes"),
     shell:
         "python scripts/extract_notes.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
@@ -158,6 +162,7 @@ rule extract_inventory:
         runtime=30,
     params:
         code=code_digest("extract_inventory"),
+        sources=sources,
     shell:
         "python scripts/extract_inventory.py --extracted {input.extracted} --raw-tables {input.raw_tables} --dataset {wildcards.dataset}"
         " --release {input.release} --inventory {output.inventory} > {log} 2>&1"

@@ -38,6 +38,7 @@ rule knowledge_pubmed:
         email=setting("knowledge.pubmed.email"),
     params:
         code=code_digest("knowledge_pubmed"),
+        sources=sources,
         source=setting("knowledge.source"),
         documents=setting("knowledge.pubmed.documents"),
     shell:
@@ -66,6 +67,7 @@ rule knowledge_wikipedia:
         endpoint=setting("knowledge.wikipedia.endpoint"),
     params:
         code=code_digest("knowledge_wikipedia"),
+        sources=sources,
         source=setting("knowledge.source"),
         documents=setting("knowledge.wikipedia.documents"),
     shell:
@@ -96,6 +98,7 @@ rule knowledge_terms:
         transport=setting("teacher_transport"),
     params:
         code=code_digest("knowledge_terms"),
+        sources=sources,
         terms=setting("knowledge.terms"),
         teacher=setting("teacher"),
         journal=scratch("knowledge/journal/knowledge_terms.jsonl"),

@@ -37,6 +37,7 @@ rule rationale_notes:
         transport=setting("teacher_transport"),
     params:
         code=code_digest("rationale_notes"),
+        sources=sources,
         source=setting("datasets.{dataset}.text_source"),
         teacher=setting("teacher"),
         journal=scratch("{dataset}/rationale/journal/rationale_notes.jsonl"),
@@ -72,6 +73,7 @@ rule rationale_labs:
         transport=setting("teacher_transport"),
     params:
         code=code_digest("rationale_labs"),
+        sources=sources,
         source=setting("datasets.{dataset}.text_source"),
         teacher=setting("teacher"),
         journal=scratch("{dataset}/rationale/journal/rationale_labs.jsonl"),

@@ -33,6 +33,7 @@ rule train_backbone:
         runtime=120,
     params:
         code=code_digest("train_backbone"),
+        sources=sources,
         settings=setting("backbones.{backbone}"),
     shell:
         "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local}"

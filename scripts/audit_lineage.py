@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.runtime.step import SharedOut, run
+from clinragen.step import SharedOut, run
 
 
 def audit_lineage(targets: list[Path], lineage: SharedOut, page: SharedOut) -> None:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from clinragen.config.benchmark import Series
-from clinragen.runtime.step import SharedOut, run, stand_ins
+from clinragen.step import Context, SharedOut, run
 
 
 def benchmark_card(
+    context: Context,
     stays: Path,
     events: Path,
     samples: Path,
@@ -42,7 +43,7 @@ def benchmark_card(
         "leakage": LEAKAGE.read(leakage),
         "unlabelled": UNLABELLED_CODES.read(unlabelled),
     }
-    page = make_card(dataset, source, stand_ins(), settings, everything, read, chosen, found, tables)
+    page = make_card(dataset, source, sorted(context.stand_ins), settings, everything, read, chosen, found, tables)
     card.path.write_text(page, encoding="utf-8")
 
 

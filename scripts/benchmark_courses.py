@@ -1,9 +1,10 @@
 """Command line of rule benchmark_courses."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from clinragen.config.benchmark import Course
-from clinragen.runtime.step import Out, SharedOut, run
+from clinragen.step import Out, SharedOut, run
 
 
 def benchmark_courses(
@@ -11,18 +12,21 @@ def benchmark_courses(
 ) -> None:
     """Cleaned hospital course of every stay that has one."""
     from clinragen.benchmark.course import read_stop_words, select_courses
-    from clinragen.runtime.progress import progress
+    from clinragen.runtime.progress import Progress
     from clinragen.schemas.benchmark import COURSES, HEADINGS
     from clinragen.schemas.extract import NOTES, STAYS
 
     cohort = STAYS.read(stays, columns=("stay_id", "subject_id")).to_pylist()
     patients = {row["stay_id"]: row["subject_id"] for row in cohort}
     # A few notes at a time: all of them as Python objects are several gigabytes.
-    rows = progress(
-        (row for batch in NOTES.read_batches(notes, NOTES.schema.names, rows=1000) for row in batch.to_pylist()),
-        "notes",
-    )
-    table, found = select_courses(rows, patients, settings, read_stop_words(stop_words))
+    with Progress("notes") as bar:
+
+        def rows() -> Iterator[dict]:
+            for batch in NOTES.read_batches(notes, NOTES.schema.names, rows=1000):
+                yield from batch.to_pylist()
+                bar.advance(batch.num_rows)
+
+        table, found = select_courses(rows(), patients, settings, read_stop_words(stop_words))
     COURSES.write(table, courses.path)
     HEADINGS.write(found, headings.path)
 

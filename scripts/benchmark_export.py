@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from clinragen.runtime.step import Out, run
+from clinragen.step import Out, run
 
 log = logging.getLogger("export")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.runtime.step import Out, SharedOut, run
+from clinragen.step import Out, SharedOut, run
 
 
 def benchmark_labels(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.benchmark import Course
-from clinragen.runtime.step import SharedOut, run
+from clinragen.step import SharedOut, run
 
 
 def benchmark_leakage(

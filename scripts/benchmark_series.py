@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clinragen.config.benchmark import Series
-from clinragen.runtime.step import Out, run
+from clinragen.step import Out, run
 
 
 def benchmark_series(

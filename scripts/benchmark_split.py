@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.benchmark import Split
-from clinragen.runtime.step import Out, run
+from clinragen.step import Out, run
 
 
 def benchmark_split(stays: Path, lists: list[Path], settings: Split, split: Out, attrition: Out) -> None:

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from clinragen.runtime.step import SharedOut, run, stand_in
+from clinragen.step import Context, SharedOut, run
 
 
-def demo_backbone(texts: list[Path], seed: int, backbone: SharedOut) -> None:
+def demo_backbone(context: Context, texts: list[Path], seed: int, backbone: SharedOut) -> None:
     """A random language model in the shape of Flan-T5, its tokenizer trained on the authored texts."""
     from clinragen.demo.tiny_student import build_student
 
-    stand_in("tiny random language model")
+    context.stand_in("tiny random language model")
     build_student(
         [line for path in texts for line in path.read_text(encoding="utf-8").splitlines()], backbone.path, seed
     )

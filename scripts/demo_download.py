@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from clinragen.runtime.step import Out, run, stand_in
+from clinragen.step import Context, Out, run
 
 
 def demo_download(
+    context: Context,
     pinned: Path,
     base_url: str,
     admissions: Out,
@@ -21,7 +22,7 @@ def demo_download(
     """The tables of the open MIMIC-III demo from PhysioNet, checked and packed."""
     from clinragen.demo.download import download_tables, read_checksums
 
-    stand_in("open demo cohort (100 patients)")
+    context.stand_in("open demo cohort (100 patients)")
     outputs = (
         *(admissions, patients, icustays, diagnoses_icd, chartevents, labevents),
         *(procedures_icd, d_icd_procedures, d_labitems),

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from clinragen.config.datasets import DemoCohort
-from clinragen.runtime.step import Out, run, stand_in
+from clinragen.step import Context, Out, run
 
 
 def demo_mimic3(
+    context: Context,
     evidence: Path,
     items: Path,
     raw_tables: Path,
@@ -25,7 +26,7 @@ def demo_mimic3(
     from clinragen.demo.raw_files import columns_of_tables
     from clinragen.demo.raw_mimic3 import write_mimic3
 
-    stand_in("synthetic cohort")
+    context.stand_in("synthetic cohort")
     outputs = (patients, admissions, icustays, diagnoses_icd, chartevents, labevents, noteevents)
     columns = columns_of_tables(raw_tables, "mimic3")
     write_mimic3(

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from clinragen.runtime.step import Out, run, stand_in
+from clinragen.step import Context, Out, run
 
 
 def demo_notes(
+    context: Context,
     admissions: Path,
     icustays: Path,
     labevents: Path,
@@ -22,9 +23,9 @@ def demo_notes(
     from clinragen.demo.raw_files import columns_of_tables, write_table
     from clinragen.registry.phenotypes import read_phenotypes
 
-    stand_in("synthetic notes")
+    context.stand_in("synthetic notes")
     if source == "open-demo":
-        stand_in("open demo cohort (100 patients)")
+        context.stand_in("open demo cohort (100 patients)")
     files = (admissions, icustays, labevents, procedures_icd, d_icd_procedures, d_labitems)
     rows = synthesize_notes(dict(zip(TABLES, files, strict=True)), read_phenotypes(phenotypes))
     columns = columns_of_tables(raw_tables, "mimic3")["noteevents"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.evaluate import Decoding
-from clinragen.runtime.step import Out, run
+from clinragen.step import Out, run
 
 
 def evaluate_predict(

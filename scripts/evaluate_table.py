@@ -2,11 +2,17 @@
 
 from pathlib import Path
 
-from clinragen.runtime.step import SharedOut, made_of, run, stand_ins
+from clinragen.step import Context, SharedOut, run
 
 
 def evaluate_table(
-    paper: Path, scores: list[Path], number: int, table: SharedOut, page: SharedOut, picture: SharedOut
+    context: Context,
+    paper: Path,
+    scores: list[Path],
+    number: int,
+    table: SharedOut,
+    page: SharedOut,
+    picture: SharedOut,
 ) -> None:
     """One of the paper's tables with our values beside it, as CSV, as a page and as a picture."""
     from clinragen.evaluate.pictures import draw_comparison
@@ -16,8 +22,8 @@ def evaluate_table(
     tables = {path: SCORES.read(path) for path in scores}
     for path, scored in tables.items():
         first = scored.slice(0, 1).to_pylist()[0]
-        made_of({"dataset": first["dataset"], "model": first["model"]}, [path])
-    found = compare(read_paper(paper), list(tables.values()), stand_ins())
+        context.made_of({"dataset": first["dataset"], "model": first["model"]}, [path])
+    found = compare(read_paper(paper), list(tables.values()), sorted(context.stand_ins))
     COMPARISON.write(found, table.path)
     write_page(found, number, page.path)
     draw_comparison(found, number, picture.path)

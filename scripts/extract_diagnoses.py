@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.extract import Diagnoses
-from clinragen.runtime.step import Out, run
+from clinragen.step import Out, run
 
 
 def extract_diagnoses(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.extract import Cohort
-from clinragen.runtime.step import Out, SharedOut, run
+from clinragen.step import Out, SharedOut, run
 
 
 def extract_stays(

@@ -1,13 +1,15 @@
 """Command line of rule knowledge_terms."""
 
+from functools import partial
 from pathlib import Path
 
 from clinragen.config.knowledge import Terms
 from clinragen.config.teacher import Teacher, Transport
-from clinragen.runtime.step import SharedOut, run
+from clinragen.step import Context, SharedOut, run
 
 
 def knowledge_terms(
+    context: Context,
     pubmed: Path,
     wikipedia: Path,
     prompt: Path,
@@ -28,12 +30,21 @@ def knowledge_terms(
     from clinragen.llm.teacher import ask
     from clinragen.schemas.knowledge import DOCUMENTS, TERMS
 
+    teacher_asked = partial(
+        ask,
+        settings=teacher,
+        transport=transport,
+        journal=Path(journal),
+        data="the knowledge documents",
+        source="public",
+        check=check,
+    )
     documents = [d for path in (pubmed, wikipedia) for d in documents_of(DOCUMENTS.read(path))]
     found = extract(
         documents,
         terms,
         read_prompt(prompt, PROMPT_SLOTS),
-        lambda requests: ask(requests, teacher, transport, Path(journal), "the knowledge documents", "public", check),
+        context.noting(teacher_asked),
     )
     TERMS.write(table_of(found), out.path)
     pyarrow.csv.write_csv(by_phenotype(found), readable.path)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.runtime.step import SharedOut, run
+from clinragen.step import SharedOut, run
 
 
 def knowledge_vocabulary(tokenizer: Path, terms: list[Path], backbone: str, vocabulary: str, out: SharedOut) -> None:

@@ -1,12 +1,14 @@
 """Command line of rule rationale_labs."""
 
+from functools import partial
 from pathlib import Path
 
 from clinragen.config.teacher import Teacher, Transport
-from clinragen.runtime.step import Out, run
+from clinragen.step import Context, Out, run
 
 
 def rationale_labs(
+    context: Context,
     samples: Path,
     courses: Path,
     labels: Path,
@@ -29,6 +31,9 @@ def rationale_labs(
     from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
+    teacher_asked = partial(
+        ask, settings=teacher, transport=transport, journal=Path(journal), data=dataset, source=source, check=check_lab
+    )
     table = lab_rationales(
         gather(
             SAMPLES.read(samples),
@@ -39,7 +44,7 @@ def rationale_labs(
         ),
         read_lab_prompt(prompt),
         read_examples(examples),
-        lambda requests: ask(requests, teacher, transport, Path(journal), dataset, source, check_lab),
+        context.noting(teacher_asked),
     )
     RATIONALES.write(table, out.path)
 

@@ -1,12 +1,14 @@
 """Command line of rule rationale_notes."""
 
+from functools import partial
 from pathlib import Path
 
 from clinragen.config.teacher import Teacher, Transport
-from clinragen.runtime.step import Out, run
+from clinragen.step import Context, Out, run
 
 
 def rationale_notes(
+    context: Context,
     samples: Path,
     courses: Path,
     labels: Path,
@@ -27,11 +29,14 @@ def rationale_notes(
     from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
+    teacher_asked = partial(
+        ask, settings=teacher, transport=transport, journal=Path(journal), data=dataset, source=source, check=check_note
+    )
     table = note_rationales(
         gather(SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)),
         read_note_prompt(prompt),
         read_examples(examples),
-        lambda requests: ask(requests, teacher, transport, Path(journal), dataset, source, check_note),
+        context.noting(teacher_asked),
     )
     RATIONALES.write(table, out.path)
 

@@ -13,8 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from clinragen.audit.release import Released, release
-from clinragen.runtime.digest import SCRIPTS
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
+from clinragen.provenance.digest import SCRIPTS
 
 
 def main() -> int:

@@ -21,8 +21,8 @@ from pathlib import Path
 from clinragen.audit.graph import Graph
 from clinragen.audit.trace import as_json, back, forward, recorded_path, steps, story, target_of
 from clinragen.audit.verify import Check, Findings
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.record import record_path
+from clinragen.errors import UserError
+from clinragen.provenance.record import record_path
 
 
 def main() -> int:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from clinragen.config.student import Fusion
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.runtime.step import Out, fingerprint, run
+from clinragen.step import Context, Out, run
 
 
 def train_phase2(
+    context: Context,
     phase1: Path,
     vocabulary: Path,
     samples: Path,
@@ -30,8 +31,8 @@ def train_phase2(
     from clinragen.train.trainer import Job
 
     files = Files(samples, labels, None, series, rationales)
-    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
-    phases.train_phase2(job, phase1, fusion, steps, read_vocabulary(vocabulary), model.path)
+    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
+    context.after_commit(phases.train_phase2(job, phase1, fusion, steps, read_vocabulary(vocabulary), model.path))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.runtime.step import Out, fingerprint, run
+from clinragen.step import Context, Out, run
 
 
 def train_phase3(
+    context: Context,
     phase2: Path,
     samples: Path,
     labels: Path,
@@ -27,8 +28,8 @@ def train_phase3(
     from clinragen.train.trainer import Job
 
     files = Files(samples, labels, courses, series, rationales)
-    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), fingerprint())
-    phases.train_phase3(job, phase2, freeze_encoder, model.path)
+    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
+    context.after_commit(phases.train_phase3(job, phase2, freeze_encoder, model.path))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ TARGETS = ("all", "export_benchmark")
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
+    "sources": [],
     "launcher": ["train.launch"],
     "title": [],
     "output_record": [],

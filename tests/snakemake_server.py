@@ -43,7 +43,7 @@ def serve() -> None:
     snakemake.cli.get_argument_parser()  # finds and imports the plugins
     # Parsed code is kept under the time and size of its file: what changes is parsed anew.
     sys.path.insert(0, str(Path("scripts").resolve()))
-    from clinragen.runtime.digest import code_digest
+    from clinragen.provenance.digest import code_digest
 
     for script in Path("scripts").glob("*.py"):
         code_digest(script.stem)

@@ -10,13 +10,13 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 HEAD = """
 from pathlib import Path
 from pydantic import BaseModel
-from clinragen.runtime import step as runtime
-from clinragen.runtime.digest import code_digest
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.step import Out, SharedOut, run
+from clinragen.runtime import session
+from clinragen.provenance.digest import code_digest
+from clinragen.errors import UserError
+from clinragen.step import Context, Out, SharedOut, run
 # The script lies outside of scripts/, where its digest would be looked for.
-runtime.code_digest = lambda rule: "digest-of-" + rule
-runtime.code_files = lambda rule: {}
+session.code_digest = lambda rule: "digest-of-" + rule
+session.code_files = lambda rule: {}
 """
 
 

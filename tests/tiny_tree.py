@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from clinragen.runtime.digest import code_digest
-from clinragen.runtime.record import SCHEMA, describe, read_record, write_record
+from clinragen.provenance.digest import code_digest
+from clinragen.provenance.record import SCHEMA, describe, read_record, record_hash, write_record
 
 # What a record tells beside what a test is about.
 COMMON = {
@@ -39,10 +39,21 @@ def make(path: str, rule: str, inputs: list[str], text: str = "", **facts: objec
 
 def made(path: str, rule: str, inputs: list[str], sharing: str = "restricted", **facts: object) -> None:
     """Write the record of an output that is there, as a step does."""
-    used = [describe(Path(i)) | {"made_by": (read_record(Path(i)) or {"rule": None})["rule"]} for i in inputs]
+    used = [
+        describe(Path(i))
+        | {"made_by": (read_record(Path(i)) or {"rule": None})["rule"], "record": record_hash(Path(i))}
+        for i in inputs
+    ]
     command = ["python", f"scripts/{rule}.py", "--inputs", *inputs, "--out", path]
     output = describe(Path(path)) | {"sharing": sharing}
-    own = {"rule": rule, "code_digest": code_digest(rule), "command": command, "output": output, "inputs": used}
+    own = {
+        "rule": rule,
+        "code_digest": code_digest(rule),
+        "code": {},
+        "command": command,
+        "output": output,
+        "inputs": used,
+    }
     write_record(Path(path), COMMON | own | facts)
 
 

@@ -17,7 +17,7 @@ import yaml
 from packaging.utils import canonicalize_name
 from runs import ROOT, SMALL, copy_of_checkout, overlay, records, snakemake, succeeded
 
-from clinragen.runtime.record import describe
+from clinragen.provenance.record import describe
 
 # One dataset, and one model of each kind: with and without series, rationales and diagnoses.
 LESS = {

@@ -19,8 +19,8 @@ from step_script import SCRIPTS
 from clinragen.config.extract import Cohort, Events
 from clinragen.extract.sources import RawTables
 from clinragen.extract.stays import select_stays
+from clinragen.provenance.record import read_record
 from clinragen.registry.raw import raw_path
-from clinragen.runtime.record import read_record
 from clinragen.schemas.extract import STAYS
 
 pytestmark = pytest.mark.skipif(

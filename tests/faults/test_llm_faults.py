@@ -13,8 +13,8 @@ import pytest
 from openai_server import OpenAIServer, completion, dropped, failure, garbage, prompt_of
 from unit.test_llm_teacher import KEY, TEACHER, asked, good, requests, transport
 
+from clinragen.errors import UserError
 from clinragen.llm.teacher import ask
-from clinragen.runtime.errors import UserError
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PASSING = {

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from step_script import left_over, run_step, start_step, write_step
 
-from clinragen.runtime.record import describe
+from clinragen.provenance.record import describe
 
 SLOW = """
 with out.path.open("w") as file:

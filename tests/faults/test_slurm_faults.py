@@ -9,7 +9,7 @@ import pytest
 from runs import SMALL, checkpoints, copy_of_checkout, jobs, overlay, records, snakemake, started, succeeded
 from slurm_cluster import GPUS, Cluster, cluster, slurm, unavailable, wait_for
 
-from clinragen.runtime.record import describe
+from clinragen.provenance.record import describe
 
 pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
 

@@ -15,8 +15,8 @@ from runs import checkpoints
 from toy_student import TEXTS, changed, command, files, losses, run, weights, write_backbone, write_tables
 
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.record import describe
+from clinragen.errors import UserError
+from clinragen.provenance.record import describe
 from clinragen.train.phases import train_phase1
 from clinragen.train.trainer import Job
 

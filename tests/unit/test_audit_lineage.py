@@ -7,9 +7,9 @@ import tiny_tree
 from tiny_tree import make
 
 from clinragen.audit.lineage import list_lineage
-from clinragen.runtime.digest import code_digest
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.record import describe, record_path
+from clinragen.errors import UserError
+from clinragen.provenance.digest import code_digest
+from clinragen.provenance.record import describe, record_path
 from clinragen.schemas.audit import LINEAGE
 
 STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"

@@ -10,7 +10,7 @@ import tiny_tree
 from tiny_tree import make
 
 from clinragen.audit.pages import lineage_page
-from clinragen.runtime.digest import code_digest
+from clinragen.provenance.digest import code_digest
 
 OUTPUTS = ["results/x/stays", "results/x/model", "results/x/tables/table.csv"]
 

@@ -15,7 +15,7 @@ import pytest
 from runs import CONTEXTS, ROOT, VALIDATOR
 from tiny_tree import made, make, write
 
-from clinragen.runtime.digest import code_digest
+from clinragen.provenance.digest import code_digest
 
 CODE = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "README.md", ".gitignore", "envs/all.txt")
 NOTE = "The patient was found down by her neighbour and was brought to the emergency department at night"

@@ -12,8 +12,8 @@ from tiny_tree import make, write
 
 from clinragen.audit.graph import Graph, Relocation
 from clinragen.audit.trace import steps, target_of
-from clinragen.runtime.digest import code_digest
-from clinragen.runtime.record import SCHEMA, record_path
+from clinragen.provenance.digest import code_digest
+from clinragen.provenance.record import SCHEMA, record_path
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "trace.py"
 STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"

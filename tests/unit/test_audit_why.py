@@ -5,8 +5,8 @@ import json
 import pytest
 
 from clinragen.audit.why import Job, Setting, explain, reasons
-from clinragen.runtime.digest import code_digest, code_files
-from clinragen.runtime.record import SCHEMA, describe, write_record
+from clinragen.provenance.digest import code_digest, code_files
+from clinragen.provenance.record import SCHEMA, describe, write_record
 
 COURSE = {"min_characters": 25, "remove_digits": True}
 

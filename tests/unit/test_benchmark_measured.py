@@ -7,7 +7,7 @@ import pytest
 
 from clinragen.benchmark.captions import make_captions, make_fences
 from clinragen.benchmark.measured import batches, codes_of
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas.extract import EVENTS
 
 NAMES = ["pH", "Glucose", "Heart Rate"]

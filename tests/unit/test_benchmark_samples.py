@@ -6,7 +6,7 @@ import pytest
 from clinragen.benchmark.samples import select_samples
 from clinragen.benchmark.split import split_stays
 from clinragen.config.benchmark import Split
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas.benchmark import SAMPLES
 from clinragen.schemas.extract import ATTRITION
 

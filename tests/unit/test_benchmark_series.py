@@ -13,8 +13,8 @@ from raw_folders import RESOURCES
 
 from clinragen.benchmark.series import BINS, Block, bin_events, cut, fill, find_scales, make_series, steps_of
 from clinragen.config.benchmark import Series
+from clinragen.errors import UserError
 from clinragen.registry.variables import read_variables
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.benchmark import SAMPLES, SCALES, SERIES
 from clinragen.schemas.extract import EVENTS, STAYS
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clinragen.benchmark.split import read_list, split_by_lists, split_stays, split_subjects
 from clinragen.config.benchmark import Split
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas.benchmark import SPLIT as SPLIT_TABLE
 from clinragen.schemas.extract import ATTRITION
 

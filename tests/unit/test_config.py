@@ -9,7 +9,7 @@ import yaml
 from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config, reference
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))

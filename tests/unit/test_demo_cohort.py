@@ -18,7 +18,7 @@ from clinragen.demo.cohort import plan_cohort
 from clinragen.demo.evidence import name_stems, names_in, read_evidence
 from clinragen.demo.hospital_course import HEADINGS
 from clinragen.demo.raw_files import columns_of_tables
-from clinragen.runtime.record import read_record
+from clinragen.provenance.record import read_record
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 EVIDENCE = read_evidence(RESOURCES / "demo" / "evidence.yaml")

@@ -11,7 +11,7 @@ import pytest
 
 from clinragen.demo import download
 from clinragen.demo.download import download_tables, read_checksums
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 PINNED = Path(__file__).parents[2] / "resources" / "demo" / "open_demo_sha256.txt"
 TABLE = b"row_id,subject_id\n1,10006\n" * 1000

@@ -10,9 +10,9 @@ import pytest
 
 from clinragen.demo.evidence import name_stems, names_in, read_evidence
 from clinragen.demo.hospital_course import CARRIERS
+from clinragen.errors import UserError
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.variables import read_variables
-from clinragen.runtime.errors import UserError
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 PHENOTYPES = read_phenotypes(RESOURCES / "phenotypes.csv")

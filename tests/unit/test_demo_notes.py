@@ -10,10 +10,10 @@ import pytest
 
 from clinragen.demo.evidence import name_stems, names_in
 from clinragen.demo.notes import LABEL, TABLES, synthesize_notes
+from clinragen.errors import UserError
+from clinragen.provenance.record import read_record
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.raw import declaration, raw_path
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.record import read_record
 
 ROOT = Path(__file__).parents[2]
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 from toy_student import ROOT
 
+from clinragen.errors import UserError
 from clinragen.evaluate.pictures import draw_comparison
 from clinragen.evaluate.tables import PaperCell, compare, read_paper, write_page
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.evaluate import COMPARISON, SCORES
 
 PAPER = [

@@ -5,8 +5,8 @@ import pytest
 from raw_folders import open_raw, write_raw
 
 from clinragen.config.extract import Diagnoses
+from clinragen.errors import UserError
 from clinragen.extract.diagnoses import select_diagnoses
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.extract import ATTRITION, DIAGNOSES
 
 STAYS = pa.table({"stay_id": [100, 101, 200], "hadm_id": [10, 10, 20], "subject_id": [1, 1, 2]})

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from raw_folders import RESOURCES, STAY, open_raw, write_raw
 
 from clinragen.config.extract import Events
+from clinragen.errors import UserError
 from clinragen.extract.events import CONVERSIONS, _without_ties, read_items, select_events
 from clinragen.registry.raw import raw_path
 from clinragen.registry.variables import read_variables
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.extract import ATTRITION, EVENTS
 from clinragen.schemas.extract import STAYS as STAYS_TABLE
 

@@ -3,11 +3,11 @@
 import pytest
 from raw_folders import admission, open_raw, patient, stay, write_raw
 
+from clinragen.errors import UserError
 from clinragen.extract.inventory import list_raw_files
 from clinragen.extract.stays import check_release
+from clinragen.provenance.record import write_record
 from clinragen.registry.raw import DECLARATION, declaration
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.record import write_record
 from clinragen.schemas.extract import INVENTORY, RELEASE
 
 

@@ -7,9 +7,9 @@ import pytest
 from raw_folders import open_raw, write_raw
 
 from clinragen.config.extract import Notes
+from clinragen.errors import UserError
 from clinragen.extract.notes import ROWS_PER_PIECE, select_notes
 from clinragen.registry.raw import raw_path
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.extract import ATTRITION, NOTES
 
 STAYS = pa.table({"stay_id": [100, 200], "hadm_id": [10, 20], "subject_id": [1, 2]})

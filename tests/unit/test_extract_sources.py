@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from clinragen.errors import UserError
 from clinragen.extract.sources import RawTables
 from clinragen.registry.raw import table_of
-from clinragen.runtime.errors import UserError
 
 SECRET = "Mr. Planted"
 GOOD = b"1,a,b\n" * 2000  # more than what is read for the header

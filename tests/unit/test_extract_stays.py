@@ -6,9 +6,9 @@ import pytest
 from raw_folders import DECLARATION, admission, csv_text, open_raw, patient, stay, write_raw
 
 from clinragen.config.extract import Cohort
+from clinragen.errors import UserError
 from clinragen.extract.stays import select_stays
 from clinragen.registry.raw import raw_path
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.extract import ATTRITION, STAYS
 
 USUAL = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)

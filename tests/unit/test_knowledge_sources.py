@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from werkzeug import Request, Response
 
+from clinragen.errors import UserError
 from clinragen.knowledge import pubmed, wikipedia
 from clinragen.knowledge.address import address_of_user
 from clinragen.knowledge.documents import read_queries, table_of
 from clinragen.knowledge.offline import authored
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.step import stand_ins
 from clinragen.schemas.knowledge import DOCUMENTS
+from clinragen.step import stand_ins
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = """<?xml version="1.0" encoding="UTF-8" ?>

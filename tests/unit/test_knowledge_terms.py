@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinragen.config.knowledge import Terms
+from clinragen.errors import UserError
 from clinragen.knowledge.documents import Document
 from clinragen.knowledge.terms import PROMPT_SLOTS, accepted, check, extract, normalised, parse, readable, request_for
 from clinragen.llm.prompt import read_prompt
 from clinragen.llm.request import Answer
-from clinragen.runtime.errors import UserError
 
 SETTINGS = Terms(batch=1, stable_rounds=2, max_terms=5, max_characters=1000)
 

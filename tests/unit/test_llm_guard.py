@@ -3,8 +3,8 @@
 import pytest
 
 from clinragen.config.datasets import Dataset
+from clinragen.errors import UserError
 from clinragen.llm.guard import is_local, permit
-from clinragen.runtime.errors import UserError
 
 CLOUD = "https://api.openai.com/v1"
 LOOPBACK = "http://127.0.0.1:8000/v1"

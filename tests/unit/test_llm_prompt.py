@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
+from clinragen.errors import UserError
 from clinragen.llm.prompt import read_prompt
-from clinragen.runtime.errors import UserError
 
 
 @pytest.mark.parametrize(

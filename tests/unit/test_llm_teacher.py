@@ -6,11 +6,11 @@ import logging
 import pytest
 
 from clinragen.config.teacher import Teacher, Transport
+from clinragen.errors import UserError
 from clinragen.llm import template_teacher
 from clinragen.llm.request import Request, request_hash
 from clinragen.llm.teacher import ask
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.step import stand_ins
+from clinragen.step import stand_ins
 
 TEACHER = Teacher(provider="openai", model="m", temperature=0.0, max_tokens=50, repairs=1)
 KEY = "sk-very-secret-1234567890"

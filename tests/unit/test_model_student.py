@@ -11,9 +11,9 @@ from toy_student import CHANNELS, ROOT, TEXTS, VOCABULARY, batch, student, token
 from transformers import T5Config, T5ForConditionalGeneration
 
 from clinragen.config.student import Fusion
+from clinragen.errors import UserError
 from clinragen.model.inputs import IGNORED
 from clinragen.model.student import Student
-from clinragen.runtime.errors import UserError
 
 INPUTS = ("input_ids", "attention_mask", "series")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from clinragen.errors import UserError
 from clinragen.llm.request import Answer
 from clinragen.llm.template_teacher import compose
 from clinragen.rationale.checks import check_lab, check_note
@@ -18,7 +19,6 @@ from clinragen.rationale.prompts import (
     read_note_prompt,
 )
 from clinragen.registry.phenotypes import read_phenotypes
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.rationale import RATIONALES
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clinragen.runtime import digest
+from clinragen.provenance import digest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 STAYS = "clinragen/extract/stays.py"
@@ -78,13 +78,42 @@ def test_a_module_that_is_not_imported_changes_nothing(unrelated, scripts):
     assert not changed_by(scripts, "extract_stays", lambda: append(scripts / unrelated, "\nX = 1\n"))
 
 
-def test_the_kernel_is_in_its_own_digest_only(scripts):
-    digest.runtime_digest.cache_clear()
+def test_the_runtime_is_in_its_own_digest_only(scripts):
     neutral = digest.runtime_digest()
-    assert not changed_by(scripts, "extract_stays", lambda: append(scripts / "clinragen/runtime/step.py", "\nX = 1\n"))
-    digest.runtime_digest.cache_clear()
+    session = scripts / "clinragen/runtime/session.py"
+    assert not changed_by(scripts, "extract_stays", lambda: append(session, "\nX = 1\n"))
     assert digest.runtime_digest() != neutral
-    digest.runtime_digest.cache_clear()
+
+
+def test_what_the_runtime_imports_is_in_its_digest(scripts):
+    neutral = digest.runtime_digest()
+    append(scripts / "clinragen/provenance/record.py", "\nX = 1\n")
+    assert digest.runtime_digest() != neutral
+
+
+@pytest.mark.parametrize("module", ["step", "processes"])
+def test_what_sets_threads_seeds_and_arguments_is_in_the_digest_of_every_rule(module, scripts):
+    path = scripts / f"clinragen/{module}.py"
+    rules = [p.stem for p in scripts.glob("*_*.py")]
+    before = {rule: digest.code_digest(rule) for rule in rules}
+    append(path, "\nX = 1\n")
+    assert len(rules) > 30 and all(digest.code_digest(rule) != before[rule] for rule in rules)
+
+
+def test_a_script_next_to_the_rule_is_followed(scripts):
+    (scripts / "sibling.py").write_text("X = 1\n", encoding="utf-8")
+    append(scripts / "extract_stays.py", "\nimport sibling\n")
+    assert changed_by(scripts, "extract_stays", lambda: append(scripts / "sibling.py", "\nX = 2\n"))
+
+
+def test_a_coding_cookie_counts_as_python_counts_it(scripts):
+    path = scripts / STAYS
+    text = path.read_text(encoding="utf-8") + "\nWORD = 'ü'\n"
+    path.write_text(text, encoding="utf-8")
+    # The same bytes mean another word.
+    assert changed_by(
+        scripts, "extract_stays", lambda: path.write_bytes(b"# -*- coding: latin-1 -*-\n" + text.encode("utf-8"))
+    )
 
 
 FORMS = {

@@ -10,11 +10,13 @@ import pytest
 from pydantic import BaseModel
 from step_script import left_over, run_step, write_step
 
-from clinragen.runtime import step
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.record import read_record
-from clinragen.runtime.step import Out, Private, SharedOut, run
+from clinragen.errors import UserError
+from clinragen.processes import distributed, main_process
+from clinragen.provenance.record import describe, read_record
+from clinragen.runtime import session
+from clinragen.runtime.context import Facts
 from clinragen.schemas.schema import Column, Table
+from clinragen.step import Context, Out, Private, SharedOut, run
 
 
 class Settings(BaseModel):
@@ -26,8 +28,8 @@ class Settings(BaseModel):
 def plain_surroundings(monkeypatch):
     """No launcher around, and digests of functions that have no script."""
     monkeypatch.delenv("RANK", raising=False)
-    monkeypatch.setattr(step, "code_digest", lambda rule: f"digest-of-{rule}")
-    monkeypatch.setattr(step, "code_files", lambda rule: {f"{rule}.py": "digest"})
+    monkeypatch.setattr(session, "code_digest", lambda rule: f"digest-of-{rule}")
+    monkeypatch.setattr(session, "code_files", lambda rule: {f"{rule}.py": "digest"})
 
 
 def arguments(**values: object) -> list[str]:
@@ -36,6 +38,9 @@ def arguments(**values: object) -> list[str]:
     for name, value in values.items():
         words += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
     return words
+
+
+PLAIN = {"made_by": None, "record": None}
 
 
 def sha256(path: Path) -> str:
@@ -73,7 +78,7 @@ def test_a_list_of_inputs_may_be_empty(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (["--flag", "yes", "--number", "1", "--settings", '{"width": 1}'], "neither true nor false"),
+        (["--flag", "yes", "--number", "1", "--settings", '{"width": 1}'], "expected 'true' or 'false'"),
         (["--flag", "true", "--number", "x", "--settings", '{"width": 1}'], "--number"),
         (["--flag", "true", "--number", "1", "--settings", '{"width": "wide"}'], "width"),
         (["--flag", "true", "--number", "1", "--settings", '{"width": '], "--settings"),
@@ -106,7 +111,7 @@ def test_the_record_tells_where_an_output_comes_from(tmp_path):
     output = {"path": (tmp_path / "o").as_posix(), "bytes": 10, "sha256": sha256(tmp_path / "o")}
     assert record["output"] == output | {"sharing": "restricted"}
     assert shared["output"]["sharing"] == "shareable"
-    assert record["inputs"] == [{"path": source.as_posix(), "bytes": 5, "sha256": sha256(source), "made_by": None}]
+    assert record["inputs"] == [{"path": source.as_posix(), "bytes": 5, "sha256": sha256(source)} | PLAIN]
     assert record["command"] == ["python", "scripts/toy.py", *line]
     assert (record["rule"], record["code_digest"], record["seed"]) == ("toy", "digest-of-toy", 7)
     assert record["code"] == {"toy.py": "digest"}
@@ -130,13 +135,14 @@ def test_the_record_tells_which_inputs_were_made_by_a_rule(tmp_path):
     assert {Path(i["path"]).name: i["made_by"] for i in read_record(two)["inputs"]} == {"raw": None, "1": "first"}
 
 
-def test_the_record_tells_what_a_step_remembers(tmp_path):
-    def toy(few: int, many: int, out: Out) -> None:
+def test_the_record_lists_the_facts_that_a_step_notes(tmp_path):
+    def toy(context: Context, few: int, many: int, out: Out) -> None:
         for n in range(few):
-            step.remember("few", [f"request {n}"])
-        step.remember("many", (f"{n:04}" for n in range(many)))
-        step.remember("many", ["0000"])
-        step.made_of({"model": "ours"}, [tmp_path / "scores.csv"])
+            context.note(Facts({"few": {f"request {n}"}}))
+        double = context.noting(lambda number: (2 * number, Facts({"many": {f"{n:04}" for n in range(number)}})))
+        assert double(many) == 2 * many
+        context.note(Facts({"many": {"0000"}}))
+        context.made_of({"model": "ours"}, [tmp_path / "scores.csv"])
         out.path.write_text("x")
 
     run(toy, arguments(few=3, many=101, out=tmp_path / "o"))
@@ -209,13 +215,13 @@ def test_the_seed_reaches_the_generators(tmp_path):
 
 
 def test_stand_ins_pass_from_input_records_to_all_descendants(tmp_path):
-    def first(out: Out) -> None:
-        step.stand_in("template teacher")
+    def first(context: Context, out: Out) -> None:
+        context.stand_in("template teacher")
         out.path.write_text("1")
 
-    def second(source: Path, out: Out) -> None:
-        assert step.stand_ins() == ["template teacher"]
-        step.stand_in("a tiny model")
+    def second(context: Context, source: Path, out: Out) -> None:
+        assert context.stand_ins == {"template teacher"}
+        context.note(Facts(stand_ins={"a tiny model"}))
         out.path.write_text("2")
 
     def third(source: list[Path], out: Out) -> None:
@@ -312,11 +318,11 @@ def test_a_folder_as_input_is_hashed_by_its_files(tmp_path):
 
 def test_only_the_main_process_commits(tmp_path, monkeypatch):
     def toy(out: Out) -> None:
-        out.path.write_text("from " + ("main" if step.main_process() else "another"))
+        out.path.write_text("from " + ("main" if main_process() else "another"))
 
     monkeypatch.setenv("RANK", "1")
     run(toy, ["--out", str(tmp_path / "o")])
-    assert step.distributed() and list(tmp_path.iterdir()) == []
+    assert distributed() and list(tmp_path.iterdir()) == []
     monkeypatch.setenv("RANK", "0")
     run(toy, ["--out", str(tmp_path / "o")])
     assert (tmp_path / "o").read_text() == "from main"
@@ -342,24 +348,24 @@ def test_the_record_fits_the_output_that_another_copy_put_there_meanwhile(folder
         write(out.path, "mine")
 
     def other_first(output: Path, record: dict) -> None:
-        monkeypatch.setattr(step.record, "write_record", plain)
+        monkeypatch.setattr(session, "write_record", plain)
         other = Out(output)
         write(other.path, "of the other copy")
         other.commit()
         plain(output, record)
 
-    plain = step.record.write_record
-    monkeypatch.setattr(step.record, "write_record", other_first)
+    plain = session.write_record
+    monkeypatch.setattr(session, "write_record", other_first)
     run(toy, arguments(out=tmp_path / "o"))
     assert (tmp_path / "o" / "f" if folder else tmp_path / "o").read_text() == "of the other copy"
-    assert read_record(tmp_path / "o")["output"]["sha256"] == step.record.describe(tmp_path / "o")["sha256"]
+    assert read_record(tmp_path / "o")["output"]["sha256"] == describe(tmp_path / "o")["sha256"]
 
 
 def test_after_commit_runs_once_the_outputs_stand(tmp_path):
     seen = []
 
-    def toy(fail: bool, out: Out) -> None:
-        step.after_commit(lambda: seen.append(out.final.read_text()))
+    def toy(context: Context, fail: bool, out: Out) -> None:
+        context.after_commit(lambda: seen.append(out.final.read_text()))
         out.path.write_text("whole")
         if fail:
             raise UserError("no")
@@ -374,8 +380,8 @@ def test_after_commit_runs_once_the_outputs_stand(tmp_path):
 def test_the_fingerprint_follows_inputs_arguments_and_code(tmp_path, monkeypatch):
     prints = []
 
-    def toy(source: Path, number: int, out: Out) -> None:
-        prints.append(step.fingerprint())
+    def toy(context: Context, source: Path, number: int, out: Out) -> None:
+        prints.append(context.fingerprint())
         out.path.write_text("x")
 
     source = tmp_path / "in"
@@ -388,7 +394,7 @@ def test_the_fingerprint_follows_inputs_arguments_and_code(tmp_path, monkeypatch
     first = once()
     assert once() == first
     assert len({first, once(text="b"), once(number=2)}) == 3
-    monkeypatch.setattr(step, "code_digest", lambda rule: "another")
+    monkeypatch.setattr(session, "code_digest", lambda rule: "another")
     assert once() != first
 
 
@@ -400,3 +406,83 @@ def test_the_record_is_plain_json_beside_the_output(tmp_path):
     text = (tmp_path / ".records" / "o.csv.json").read_text(encoding="utf-8")
     assert json.loads(text) == read_record(tmp_path / "o.csv") and "ümlaut" in text
     assert read_record(tmp_path / "a raw file") is None
+
+
+def test_the_record_of_an_output_names_the_records_of_its_inputs(tmp_path):
+    def first(out: Out) -> None:
+        out.path.write_text("1")
+
+    def second(source: Path, out: Out) -> None:
+        out.path.write_text("2")
+
+    run(first, arguments(out=tmp_path / "1"))
+    run(second, arguments(source=tmp_path / "1", out=tmp_path / "2"))
+    assert read_record(tmp_path / "2")["inputs"][0]["record"] == sha256(tmp_path / ".records" / "1.json")
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "directory"])
+def test_an_input_that_is_not_what_its_record_says_is_refused_and_its_producer_named(folder, tmp_path, capfd):
+    def first(out: Out) -> None:
+        if folder:
+            out.path.mkdir()
+        (out.path / "f" if folder else out.path).write_text("made")
+
+    def second(source: Path, out: Out) -> None:
+        raise AssertionError("must not run")
+
+    run(first, arguments(out=tmp_path / "1"))
+    (tmp_path / "1" / "f" if folder else tmp_path / "1").write_text("edited")
+    with pytest.raises(SystemExit) as stop:
+        run(second, arguments(source=tmp_path / "1", out=tmp_path / "2"))
+    assert stop.value.code == 2 and not (tmp_path / "2").exists()
+    assert f"{tmp_path / '1'} is not what first wrote" in (told := capfd.readouterr().err)
+    assert "snakemake --forcerun first" in told
+
+
+def test_code_that_changes_during_the_run_ends_the_step_without_outputs_and_keeps_scratch(tmp_path, monkeypatch, capfd):
+    versions = iter(["before", "after"])
+    monkeypatch.setattr(session, "code_files", lambda rule: {"clinragen/train/trainer.py": next(versions)})
+    seen = []
+
+    def toy(context: Context, out: Out) -> None:
+        context.after_commit(lambda: seen.append("removed"))
+        out.path.write_text("x")
+
+    with pytest.raises(SystemExit) as stop:
+        run(toy, arguments(out=tmp_path / "o"))
+    assert stop.value.code == 2 and list(tmp_path.iterdir()) == [] and seen == []
+    assert "scripts/clinragen/train/trainer.py changed while toy was running" in capfd.readouterr().err
+
+
+def test_the_record_names_code_and_commit_of_the_start(tmp_path, monkeypatch):
+    commits = iter(["first", "second"])
+    monkeypatch.setattr(session, "git_state", lambda: {"commit": next(commits), "dirty": False})
+
+    def toy(out: Out) -> None:
+        assert next(commits) == "second"
+        out.path.write_text("x")
+
+    run(toy, arguments(out=tmp_path / "o"))
+    assert read_record(tmp_path / "o")["git"]["commit"] == "first"
+
+
+@pytest.mark.parametrize(
+    ("damage", "fact"),
+    [
+        (lambda r: "{", "is corrupted"),
+        (lambda r: "[]", "is not a provenance record"),
+        (lambda r: json.dumps(r | {"schema": 3}), "has record version 3, not 4"),
+        (lambda r: json.dumps({k: v for k, v in r.items() if k != "stand_ins"}), "lacks stand_ins"),
+        (lambda r: json.dumps(r | {"output": {"path": "x"}}), "lacks bytes, sha256, sharing"),
+        (lambda r: json.dumps(r | {"inputs": [{}]}), "lacks bytes, made_by, path, record, sha256"),
+    ],
+)
+def test_an_unusable_record_is_named_with_the_remedy(damage, fact, tmp_path):
+    def toy(out: Out) -> None:
+        out.path.write_text("x")
+
+    run(toy, arguments(out=tmp_path / "o"))
+    path = tmp_path / ".records" / "o.json"
+    path.write_text(damage(json.loads(path.read_text())))
+    with pytest.raises(UserError, match=re.escape(f"{path} {fact}; regenerate the output")):
+        read_record(tmp_path / "o")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinragen import schemas as package
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas import audit, benchmark, evaluate, extract, knowledge, rationale
 from clinragen.schemas.schema import Column, Table
 

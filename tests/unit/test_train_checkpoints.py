@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from clinragen.runtime.digest import SCRIPTS
+from clinragen.provenance.digest import SCRIPTS
 from clinragen.train import checkpoints
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 from clinragen.train.trainer import out_of_patience

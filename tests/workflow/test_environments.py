@@ -19,7 +19,7 @@ from pytest_httpserver import HTTPServer
 from runs import ROOT
 from werkzeug import Request, Response
 
-from clinragen.runtime.digest import SCRIPTS, closure
+from clinragen.provenance.digest import SCRIPTS, closure
 
 STAGES = sorted(yaml.safe_load((ROOT / "envs/requirements.yaml").read_text(encoding="utf-8"))["stages"])
 

@@ -22,7 +22,7 @@ import yaml
 from runs import ROOT, SMALL, overlay, records, snakemake, succeeded
 from snakemake_server import Server
 
-from clinragen.runtime.digest import closure
+from clinragen.provenance.digest import closure
 
 CONFIGURATION = ("--configfile", "config/demo.yaml", "small.yaml")
 PLAN = ("--dry-run", "--nolock")

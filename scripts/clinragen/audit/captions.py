@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from clinragen.runtime.record import read_record
+from clinragen.provenance.record import read_record
 
 
 class RecordedOutput(str):

@@ -1,16 +1,12 @@
 """What was made of what, read from the provenance records, wherever the results lie now."""
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.record import FOLDER, SCHEMA, record_path
-
-Record = dict[str, Any]
+from clinragen.provenance.record import FOLDER, Record, load, record_path
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Graph:
     def around(cls, place: Path) -> "Graph":
         """The graph of the results that a file or folder belongs to."""
         for record in records_around(place):
-            found = read(record)
+            found = load(record)
             return cls(Relocation.of(found["output"]["path"], record.parents[1] / record.name.removesuffix(".json")))
         return cls(Relocation(PurePosixPath(), Path.cwd()))
 
@@ -63,7 +59,7 @@ class Graph:
         """The record of an output by its recorded path; None for a raw file, a resource, or what lost its record."""
         if path not in self._records:
             place = record_path(self.current_path(path))
-            self._records[path] = read(place) if place.is_file() else None
+            self._records[path] = load(place) if place.is_file() else None
         return self._records[path]
 
     def output_of(self, here: Path) -> str | None:
@@ -100,18 +96,6 @@ class Graph:
             used = self.inputs(name, row if name == path else None)
             waiting += [(one["path"], False) for one in reversed(used) if one["path"] not in found]
         return list(found)
-
-
-def read(path: Path) -> Record:
-    """One record; UserError where it is torn, or of another version of this workflow."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        schema = found["schema"]
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is torn; make anew what it tells of") from None
-    if schema != SCHEMA:
-        raise UserError(f"{path} is of another version of this workflow; make anew what it tells of")
-    return found
 
 
 def listed(values: list[str] | Record) -> str:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from clinragen.audit.graph import Graph
 from clinragen.audit.verify import Check, Problem
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas.audit import LINEAGE
 
 

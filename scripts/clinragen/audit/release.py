@@ -15,13 +15,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clinragen.audit.crate import Contents, describe_crate
-from clinragen.audit.graph import Graph, Record, read, records_below
+from clinragen.audit.graph import Graph, Record, records_below
 from clinragen.audit.scan import Scan, Scanned, Shared, Source, Unreadable, places_in, texts
 from clinragen.audit.verify import Check, is_beside
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
+from clinragen.provenance.record import FOLDER, SNAKEMAKE_TIMESTAMP, load, record_path
 from clinragen.runtime.outputs import Out
-from clinragen.runtime.progress import progress
-from clinragen.runtime.record import FOLDER, SNAKEMAKE_TIMESTAMP, record_path
+from clinragen.runtime.progress import Progress
 
 LEFT_OUT = "left_out.csv"
 # Folders of the modules of MIMIC-IV, which say where below the raw folder a file belongs.
@@ -155,7 +155,7 @@ class Release:
         self.tree, self.checkout = tree, checkout
         self.name = tree.absolute().name
         self.graph = Graph.around(tree)
-        own = [read(place)["output"]["path"] for place in records_below(tree)]
+        own = [load(place)["output"]["path"] for place in records_below(tree)]
         self.records = {path: record for path in self._with_ancestors(own) if (record := self.graph.record(path))}
         self.asked = {self.graph.relocation.recorded_path(path) for path in leave_out}
         unknown = sorted(self.asked - set(self.records))
@@ -388,8 +388,9 @@ def _write(
 ) -> dict[str, str]:
     """The archive, the same bytes for the same content; returns the hash of every file as it was packed."""
     hashes = {}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name in progress(sorted([*code, *outputs, *told]), "files packed"):
+    names = sorted([*code, *outputs, *told])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed, Progress("files packed", len(names)) as bar:
+        for name in names:
             entry = zipfile.ZipInfo(name, EARLIEST)
             entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3
             content, entry.external_attr = code[name] if name in code else (told.get(name), 0o100644 << 16)
@@ -402,6 +403,7 @@ def _write(
                     total.update(piece)
                     target.write(piece)
             hashes[name] = total.hexdigest()
+            bar.advance()
     return hashes
 
 

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from clinragen.runtime.progress import progress
+from clinragen.runtime.progress import Progress
 
 SPAN = 8
 # In authored files, which git tracks, chance and stock phrases agree with real notes in so many words and no more.
@@ -578,10 +578,13 @@ class Spans:
 def identifiers(sources: Iterable[Source]) -> set[str]:
     """All values of the columns of the restricted tables that name a patient, an admission, a stay or a note."""
     found: set[str] = set()
-    for source in progress(list(sources), "tables whose identifiers are read"):
-        for batch in _batches(source.path, NUMBERS, lambda one: one.name.endswith("_id")):
-            for column in batch.columns:
-                found.update(str(value) for value in pc.unique(column).to_pylist() if value is not None)
+    tables = list(sources)
+    with Progress("tables whose identifiers are read", len(tables)) as bar:
+        for source in tables:
+            for batch in _batches(source.path, NUMBERS, lambda one: one.name.endswith("_id")):
+                for column in batch.columns:
+                    found.update(str(value) for value in pc.unique(column).to_pylist() if value is not None)
+            bar.advance()
     return found
 
 
@@ -648,8 +651,10 @@ class Scan:
             if file.tracked and file.name == CITATION:
                 self._authors = {found.group().lower() for found in MAIL.finditer(file.read().decode())}
         spans = Spans()
-        for number, file in enumerate(progress(self.files, "files to share looked through")):
-            self._look_through(number, file, spans, known)
+        with Progress("files to share looked through", len(self.files)) as bar:
+            for number, file in enumerate(self.files):
+                self._look_through(number, file, spans, known)
+                bar.advance()
         self._compare(spans)
         self.found.findings = sorted(set(self.found.findings))
         return self.found
@@ -739,20 +744,23 @@ class Scan:
     def _compare(self, spans: Spans) -> None:
         seen: dict[int, set[int]] = {}
         stock: dict[int, int] = {}
-        for source in progress(self.sources, "restricted tables compared"):
-            for text in restricted_texts(source):
-                self.found.texts += 1
-                runs: dict[int, tuple[int, int]] = {}
-                for at, span, files in spans.hits(text):
-                    ours = [file for file in files if self.files[file].tracked]
-                    # What we wrote is no secret, unless real patients' texts have it from elsewhere.
-                    if not ours or (source.real and not any(self.files[file].name in source.made_of for file in ours)):
-                        for file in set(files).difference(ours):
-                            seen.setdefault(file, set()).add(span)
-                        for file in ours:
-                            last, length = runs.get(file, (at - 2, 0))
-                            runs[file] = (at, length + 1 if last == at - 1 else 1)
-                            stock[file] = max(stock.get(file, 0), runs[file][1] + SPAN - 1)
+        with Progress("restricted tables compared", len(self.sources)) as bar:
+            for source in self.sources:
+                for text in restricted_texts(source):
+                    self.found.texts += 1
+                    runs: dict[int, tuple[int, int]] = {}
+                    for at, span, files in spans.hits(text):
+                        ours = [file for file in files if self.files[file].tracked]
+                        # What we wrote is no secret, unless real patients' texts have it from elsewhere.
+                        real = source.real and not any(self.files[file].name in source.made_of for file in ours)
+                        if not ours or real:
+                            for file in set(files).difference(ours):
+                                seen.setdefault(file, set()).add(span)
+                            for file in ours:
+                                last, length = runs.get(file, (at - 2, 0))
+                                runs[file] = (at, length + 1 if last == at - 1 else 1)
+                                stock[file] = max(stock.get(file, 0), runs[file][1] + SPAN - 1)
+                bar.advance()
         for number, found in seen.items():
             self._tell_spans(self.files[number], spans, found)
         for number, length in sorted(stock.items()):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinragen.audit.graph import Graph, Record, listed, read, records_below
-from clinragen.runtime.errors import UserError
+from clinragen.audit.graph import Graph, Record, listed, records_below
+from clinragen.errors import UserError
+from clinragen.provenance.record import load
 
 MOST_OF_ONE_FOLDER = 5
 
@@ -125,7 +126,7 @@ def forward(results: Path, file: Path) -> Iterator[str]:
     graph = Graph.around(results)
     users: dict[str, list[str]] = {}
     for place in records_below(results):
-        record = read(place)
+        record = load(place)
         for used in record["inputs"]:
             users.setdefault(used["path"], []).append(record["output"]["path"])
     known = {graph.current_path(path).absolute(): path for path in users}

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from clinragen.audit.graph import Graph, Record, files_below, read, records_below
-from clinragen.runtime import record
-from clinragen.runtime.digest import SCRIPTS, code_digest
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.progress import progress
+from clinragen.audit.graph import Graph, Record, files_below, records_below
+from clinragen.errors import UserError
+from clinragen.provenance import record
+from clinragen.provenance.digest import SCRIPTS, code_digest
+from clinragen.provenance.record import load
+from clinragen.runtime.progress import Progress
 
 # What lies among the outputs and is none: logs and run times, the teacher's answers and checkpoints, which outlive
 # reruns, and what is made of the outputs afterwards.
@@ -70,10 +71,13 @@ class Check:
 
     def outputs(self, paths: Iterable[str]) -> Findings:
         """Check outputs, by their recorded paths, and everything that they name."""
-        for path in progress(list(paths), "outputs checked"):
-            found = self.graph.record(path)
-            if found is not None:
-                self._output(path, found)
+        names = list(paths)
+        with Progress("outputs checked", len(names)) as bar:
+            for path in names:
+                found = self.graph.record(path)
+                if found is not None:
+                    self._output(path, found)
+                bar.advance()
         self.found.problems = sorted(set(self.found.problems))
         return self.found
 
@@ -86,7 +90,7 @@ class Check:
         for place in records_below(folder):
             path = self.graph.relocation.recorded_path(place.parents[1] / place.name.removesuffix(".json"))
             try:
-                if read(place)["output"]["path"] == path:
+                if load(place)["output"]["path"] == path:
                     covered.add(path)
                 else:
                     self._problem("torn", path, "its record tells of another file")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clinragen.runtime.digest import code_digest, code_files
-from clinragen.runtime.record import SCHEMA, describe, read_record
+from clinragen.provenance.digest import code_digest, code_files
+from clinragen.provenance.record import SCHEMA, describe, read_record
 
 
 @dataclass(frozen=True)

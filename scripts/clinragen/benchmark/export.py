@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.benchmark.split import TEST, TRAIN
-from clinragen.runtime.progress import progress
+from clinragen.runtime.progress import Progress
 
 
 def name_episodes(stays: pa.Table) -> dict[int, str]:
@@ -40,13 +40,15 @@ def export_samples(
     listed: dict[str, list[tuple]] = {TRAIN: [], TEST: []}
     for split in listed:
         (folder / split).mkdir(parents=True)
-    for stay, rows in progress(episodes, "stays", stays.num_rows):
-        if stay not in labels:
-            continue
-        split = TEST if splits[stay] == TEST else TRAIN
-        _write(folder / split / names[stay], ["Hours", *variables], rows)
-        flags = (int(p in labels[stay]) for p in phenotypes)
-        listed[split].append((names[stay], f"{hours[stay]:.6f}", *flags))
+    with Progress("stays", stays.num_rows) as bar:
+        for stay, rows in episodes:
+            bar.advance()
+            if stay not in labels:
+                continue
+            split = TEST if splits[stay] == TEST else TRAIN
+            _write(folder / split / names[stay], ["Hours", *variables], rows)
+            flags = (int(p in labels[stay]) for p in phenotypes)
+            listed[split].append((names[stay], f"{hours[stay]:.6f}", *flags))
     for split, samples in listed.items():
         _write(folder / split / "listfile.csv", ["stay", "period_length", *phenotypes], sorted(samples))
     return {split: len(samples) for split, samples in listed.items()}

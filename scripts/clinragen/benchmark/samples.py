@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from clinragen.benchmark.split import SPLITS, count_rows, count_splits
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas.attrition import Attrition
 from clinragen.schemas.benchmark import SAMPLES
 

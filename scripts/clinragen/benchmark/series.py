@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from clinragen.benchmark.measured import codes_of
 from clinragen.config.benchmark import Series
+from clinragen.errors import UserError
 from clinragen.registry.variables import Variable
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.progress import progress
+from clinragen.runtime.progress import Progress
 from clinragen.schemas.benchmark import SCALES, SERIES
 from clinragen.schemas.extract import EVENTS
 
@@ -145,17 +145,19 @@ def _grids(
     """Each block with its values [bins, channels], NaN where nothing was measured, in one pass over the events."""
     source = _read(events, names)
     piece = next(source, None)
-    for block in progress(blocks, f"blocks of {what}"):
-        grid = np.full((block.steps.sum(), len(names)), np.nan)
-        while piece is not None:
-            end = np.searchsorted(piece[0], block.stays[-1], side="right")
-            bin_events(grid, block, tuple(column[:end] for column in piece), settings.step_hours)
-            piece = tuple(column[end:] for column in piece)
-            if len(piece[0]):
-                # What is left belongs to later blocks.
-                break
-            piece = next(source, None)
-        yield block, grid
+    with Progress(f"blocks of {what}", len(blocks)) as bar:
+        for block in blocks:
+            grid = np.full((block.steps.sum(), len(names)), np.nan)
+            while piece is not None:
+                end = np.searchsorted(piece[0], block.stays[-1], side="right")
+                bin_events(grid, block, tuple(column[:end] for column in piece), settings.step_hours)
+                piece = tuple(column[end:] for column in piece)
+                if len(piece[0]):
+                    # What is left belongs to later blocks.
+                    break
+                piece = next(source, None)
+            yield block, grid
+            bar.advance()
 
 
 def _read(events: Path, names: list[str]) -> Iterator[Events]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from clinragen.benchmark.disclosure import shown_parts
 from clinragen.config.benchmark import Split
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas.attrition import Attrition
 from clinragen.schemas.benchmark import SPLIT
 

@@ -19,7 +19,7 @@ from clinragen.config.models import Model
 from clinragen.config.student import Backbone, Student
 from clinragen.config.teacher import Teacher, Transport
 from clinragen.config.train import Train
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 
 class Pathvars(Section):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 T = TypeVar("T")
 log = logging.getLogger("demo.download")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 # Words of the phenotypes' names that say nothing about a disease.
 GENERIC = frozenset(

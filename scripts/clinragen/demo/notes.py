@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from clinragen.demo.evidence import name_stems, names_in
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 TABLES = {
     "admissions": "subject_id, hadm_id, dischtime, admission_type, admission_location, discharge_location",

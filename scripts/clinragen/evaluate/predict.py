@@ -9,7 +9,7 @@ from clinragen.config.evaluate import Decoding
 from clinragen.model.inputs import Collator, Files, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
-from clinragen.runtime.progress import progress
+from clinragen.runtime.progress import Progress
 from clinragen.schemas.evaluate import PREDICTIONS
 
 
@@ -24,12 +24,14 @@ def predict(checkpoint: Path, files: Files, phenotypes: list[str], decoding: Dec
     order = sorted(range(len(samples)), key=lambda i: len(encoded[i]["input_ids"]))
     collate = Collator(tokenizer, student.shape.steps if student.shape else None)
     texts: dict[int, str] = {}
-    for start in progress(range(0, len(order), size), "batches decoded"):
-        chosen = order[start : start + size]
-        batch = {k: v.to(device) for k, v in collate([encoded[i] for i in chosen]).items()}
-        options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
-        ids = student.generate(batch, **options, do_sample=False)
-        texts |= dict(zip(chosen, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True))
+    with Progress("samples decoded", len(order)) as bar:
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            batch = {k: v.to(device) for k, v in collate([encoded[i] for i in chosen]).items()}
+            options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
+            ids = student.generate(batch, **options, do_sample=False)
+            texts |= dict(zip(chosen, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True))
+            bar.advance(len(chosen))
     rows = []
     for i, sample in enumerate(samples):
         parsed = parse_output(texts[i], phenotypes)

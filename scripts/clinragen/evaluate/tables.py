@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas.evaluate import COMPARISON
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from clinragen.errors import UserError
+from clinragen.provenance.record import read_record
 from clinragen.registry.raw import declaration, table_of
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.record import read_record
 from clinragen.schemas.extract import INVENTORY
 
 

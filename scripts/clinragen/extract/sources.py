@@ -10,6 +10,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
+from clinragen.errors import UserError
 from clinragen.registry.raw import (
     UNREADABLE,
     columns_of,
@@ -19,7 +20,6 @@ from clinragen.registry.raw import (
     undeclared,
     why_unreadable,
 )
-from clinragen.runtime.errors import UserError
 
 log = logging.getLogger("sources")
 # What Python and its libraries take of a step's memory; the rest is DuckDB's.

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.config.extract import Cohort
+from clinragen.errors import UserError
 from clinragen.extract.sources import RawTables
 from clinragen.registry.raw import declaration, release_of
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.attrition import Attrition
 
 log = logging.getLogger("stays")

@@ -2,7 +2,7 @@
 
 import os
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 
 def address_of_user(setting: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 from clinragen.schemas.knowledge import DOCUMENTS
 
 

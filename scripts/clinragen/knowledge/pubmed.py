@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from Bio import Entrez
 from Bio.Entrez.Parser import CorruptedXMLError, NotXMLError, ValidationError
 
+from clinragen.errors import UserError
 from clinragen.knowledge.documents import Document
-from clinragen.runtime.errors import UserError
 
 T = TypeVar("T")
 log = logging.getLogger("pubmed")

@@ -10,10 +10,10 @@ from itertools import zip_longest
 import pyarrow as pa
 
 from clinragen.config.knowledge import Terms
+from clinragen.errors import UserError
 from clinragen.knowledge.documents import Document
 from clinragen.llm.prompt import Prompt
 from clinragen.llm.request import Answer, Request
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.knowledge import TERMS
 
 log = logging.getLogger("terms")

@@ -5,8 +5,8 @@ import logging
 import httpx
 import wikipediaapi
 
+from clinragen.errors import UserError
 from clinragen.knowledge.documents import Document
-from clinragen.runtime.errors import UserError
 
 log = logging.getLogger("wikipedia")
 # The API's rules ask for a name and a place to learn more.

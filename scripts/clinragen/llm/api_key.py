@@ -3,8 +3,8 @@
 import os
 
 from clinragen.config.teacher import Transport
+from clinragen.errors import UserError
 from clinragen.llm.guard import host_of, is_local
-from clinragen.runtime.errors import UserError
 
 
 def api_key(transport: Transport) -> str:

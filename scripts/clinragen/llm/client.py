@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 import openai
 
 from clinragen.config.teacher import Teacher, Transport
+from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import host_of, is_local
 from clinragen.llm.journal import Entry, Journal
 from clinragen.llm.request import Check, Request, parameters, request_hash
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.progress import progress
+from clinragen.runtime.progress import Progress
 
 log = logging.getLogger("llm")
 FIRST_WAIT = 1.0  # seconds; doubled after every failure
@@ -67,33 +67,29 @@ async def _fetch(
     in_a_row = 0
     hopeless = ""
     waiting = iter(missing)
-    # The bar is a generator: one step per answer, as they come.
-    bar = progress(itertools.repeat(None, len(missing)), "answers", len(missing))
 
-    async with _client(transport) as client:
-
-        async def work() -> None:
-            nonlocal in_a_row, hopeless
-            for request in waiting:
-                try:
-                    await _ask_until_accepted(client, request, settings, transport, journal, check)
-                    in_a_row = 0
-                    next(bar, None)
-                except RequestFailed as error:
-                    failures.append(str(error))
-                    in_a_row += 1
-                    if in_a_row >= FAILURES_IN_A_ROW:
-                        hopeless = hopeless or str(error)
-                except (FatalError, UserError) as error:
+    async def work(client: openai.AsyncOpenAI, bar: Progress) -> None:
+        nonlocal in_a_row, hopeless
+        for request in waiting:
+            try:
+                await _ask_until_accepted(client, request, settings, transport, journal, check)
+                in_a_row = 0
+                bar.advance()
+            except RequestFailed as error:
+                failures.append(str(error))
+                in_a_row += 1
+                if in_a_row >= FAILURES_IN_A_ROW:
                     hopeless = hopeless or str(error)
-                # Answers under way are paid for, so they are awaited; nothing new is begun.
-                if hopeless:
-                    return
+            except (FatalError, UserError) as error:
+                hopeless = hopeless or str(error)
+            # Answers under way are paid for, so they are awaited; nothing new is begun.
+            if hopeless:
+                return
 
-        async with asyncio.TaskGroup() as group:
+    with Progress("answers", len(missing)) as bar:
+        async with _client(transport) as client, asyncio.TaskGroup() as group:
             for _ in range(min(transport.concurrency, len(missing))):
-                group.create_task(work())
-    next(bar, None)
+                group.create_task(work(client, bar))
     unanswered = sum(accepted_answer(r, settings, journal, check) is None for r in missing)
     if unanswered:
         raise UserError(

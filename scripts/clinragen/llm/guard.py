@@ -4,7 +4,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 # Data that anyone may see; every other source, known or not, counts as restricted.
 OPEN_SOURCES = frozenset({"synthetic", "open-demo", "public"})

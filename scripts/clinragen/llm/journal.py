@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 log = logging.getLogger("journal")
 SECONDS_BETWEEN_TRIES = 1.0

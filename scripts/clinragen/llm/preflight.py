@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 
 from clinragen.config.teacher import Teacher, Transport
+from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import permit
-from clinragen.runtime.errors import UserError
 
 
 def problems(teacher: Teacher, transport: Transport, texts: dict[str, str]) -> list[str]:

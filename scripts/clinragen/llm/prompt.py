@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 
 @dataclass(frozen=True)

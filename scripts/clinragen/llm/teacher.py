@@ -9,7 +9,7 @@ from clinragen.llm import template_teacher
 from clinragen.llm.guard import permit
 from clinragen.llm.journal import Journal
 from clinragen.llm.request import Answer, Check, Request, request_hash
-from clinragen.runtime.step import remember
+from clinragen.runtime.context import Facts
 
 log = logging.getLogger("llm")
 
@@ -22,18 +22,22 @@ def ask(
     data: str,
     source: str,
     check: Check,
-) -> list[Answer]:
-    """Answers in the order of the requests.
+) -> tuple[list[Answer], Facts]:
+    """Answers in the order of the requests, and which requests, prompts and models they came from.
 
     `data` and `source` say whose text the prompts hold (see `guard.permit`); `check` names what is wrong
     with an answer, which is then asked for again, up to `settings.repairs` times, and kept after that.
-    The record of the step lists the requests, the prompt versions and the models that answered.
     UserError when the text may not go to the server or when some requests stay without an answer.
     """
-    remember("requests", (request_hash(request, settings) for request in requests))
-    remember("prompt_versions", (request.prompt_version for request in requests))
+    facts = Facts(
+        {
+            "requests": {request_hash(request, settings) for request in requests},
+            "prompt_versions": {request.prompt_version for request in requests},
+        }
+    )
     if settings.provider == "template":
-        remember("models", ["template"])
+        facts.values["models"] = {"template"}
+        facts.stand_ins = {"template teacher"}
         texts = template_teacher.compose(requests)
         answers = [
             Answer(request_hash(request, settings), text, tuple(check(request, text)))
@@ -41,16 +45,16 @@ def ask(
         ]
     else:
         permit(transport.base_url, transport.data_use, data, source)
-        answers = _ask_server(requests, settings, transport, journal, check)
+        answers, facts.values["models"] = _ask_server(requests, settings, transport, journal, check)
     flagged = Counter(problem for answer in answers for problem in answer.problems)
     for problem, count in flagged.most_common(10):
         log.warning("%d of %d answers kept despite failing a check: %s", count, len(answers), problem)
-    return answers
+    return answers, facts
 
 
 def _ask_server(
     requests: list[Request], settings: Teacher, transport: Transport, journal: Path, check: Check
-) -> list[Answer]:
+) -> tuple[list[Answer], set[str]]:
     # The client library is needed here only; the stand-in works without it.
     from clinragen.llm.client import accepted_answer, fetch, problems_with
 
@@ -58,7 +62,6 @@ def _ask_server(
     with Journal(journal) as book:
         fetch(unique, settings, transport, book, check)
         spent = [entry for r in unique for entry in book.answers(request_hash(r, settings))]
-        remember("models", (f"{e.model}, served as {e.served_model}" for e in spent))
         log.info(
             "%s: %d answers to %d requests; %d input tokens, %d output tokens, %.0f s in total",
             settings.model,
@@ -72,4 +75,4 @@ def _ask_server(
         for request in requests:
             entry = accepted_answer(request, settings, book, check)
             answers.append(Answer(entry.request, entry.text.strip(), tuple(problems_with(request, entry, check))))
-    return answers
+    return answers, {f"{e.model}, served as {e.served_model}" for e in spent}

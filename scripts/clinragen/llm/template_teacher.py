@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from itertools import accumulate, pairwise
 
 from clinragen.llm.request import Request
-from clinragen.runtime.step import stand_in
 
 # Short, so that the demo's small student can learn to write it in seconds.
 MOST_QUOTED = 6
@@ -31,7 +30,6 @@ STOP_WORDS = frozenset(_COMMON.split())
 
 def compose(requests: list[Request]) -> list[str]:
     """One text per request. Which words of a note are quoted depends on all notes of the call."""
-    stand_in("template teacher")
     notes = [r.slots["note"] for r in requests if r.task == "note_rationale"]
     frequency = Counter(word for note in notes for word in set(content_words(note)))
     answers = {

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from transformers import AutoModelForSeq2SeqLM
 
 from clinragen.config.student import Fusion, Texts
+from clinragen.errors import UserError
 from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
 from clinragen.model.series_encoder import SeriesEncoder
-from clinragen.runtime.errors import UserError
 
 Modality = Literal["notes", "labs", "both"]
 FACTS, SERIES_PARTS, BACKBONE = "student.json", "series.safetensors", "backbone"

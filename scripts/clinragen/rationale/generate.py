@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from clinragen.errors import UserError
 from clinragen.llm.prompt import Prompt
 from clinragen.llm.request import Answer, Request
 from clinragen.rationale.prompts import Example, lab_request, note_request
-from clinragen.runtime.errors import UserError
 from clinragen.schemas.rationale import RATIONALES
 
 Ask = Callable[[list[Request]], list[Answer]]

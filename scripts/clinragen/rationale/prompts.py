@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
+from clinragen.errors import UserError
 from clinragen.llm.prompt import Prompt, read_prompt
 from clinragen.llm.request import Request
 from clinragen.registry.phenotypes import NO_DISEASE
-from clinragen.runtime.errors import UserError
 
 NOTE_SLOTS = {"examples", "note", "diagnoses"}
 LAB_SLOTS = NOTE_SLOTS | {"captions", "note_rationale"}

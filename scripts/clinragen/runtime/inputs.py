@@ -1,43 +1,79 @@
-"""Inputs are hashed while the step reads them, so that a file of tens of gigabytes comes from the disk once."""
+"""Inputs of a step: hashed once, compared with the records of their producers, watched for changes."""
 
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from clinragen.runtime import record
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
+from clinragen.provenance.record import (
+    SNAKEMAKE_TIMESTAMP,
+    File,
+    Input,
+    Record,
+    describe,
+    read_record,
+    record_hash,
+)
 
 
-class Hashing:
-    """Hashes files in a thread of its own; what happens to it when the step fails is of no interest."""
+class Inputs:
+    """Hashes of the inputs of a running step.
+
+    Outputs of other steps are hashed before the step begins, because one that is not what its record says must not
+    be used. Raw files of tens of gigabytes are hashed in a thread while the step reads them, so that they come from
+    the disk once.
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        """Raise UserError for a missing input, or one that differs from its record."""
+        for path in paths:
+            if not path.exists():
+                raise UserError(f"{path}: no such input file")
         self._paths = paths
-        self._states = [_state(p) for p in paths]
-        self._found: list[dict[str, Any]] = []
+        self._states = [_state(path) for path in paths]
+        self.records = {path: read_record(path) for path in paths}
+        self._record_hashes = {path: record_hash(path) for path in paths}
+        self._files = {path: _as_recorded(path, record) for path, record in self.records.items() if record}
+        self._raw = [path for path in self.records if path not in self._files]
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._hash_raw, daemon=True)
         self._thread.start()
 
-    def _run(self) -> None:
+    def _hash_raw(self) -> None:
         try:
-            self._found = [record.describe(p) for p in self._paths]
+            self._files |= {path: describe(path) for path in self._raw}
         except BaseException as error:
             self._error = error
 
-    def result(self) -> list[dict[str, Any]]:
-        """Path, size and hash of each file; UserError where one is no longer the file that the step began with."""
+    def described(self) -> list[Input]:
+        """Path, size and hash of each input with its producer; UserError where one changed since the step began."""
         self._thread.join()
         if self._error:
             raise self._error
         for path, state in zip(self._paths, self._states, strict=True):
             if _state(path) != state:
                 raise UserError(f"{path} changed while it was being read; run again")
-        return self._found
+        return [
+            {
+                **self._files[path],
+                "made_by": record["rule"] if (record := self.records[path]) else None,
+                "record": self._record_hashes[path],
+            }
+            for path in self._paths
+        ]
+
+
+def _as_recorded(path: Path, record: Record) -> File:
+    file = describe(path)
+    if file["sha256"] != record["output"]["sha256"]:
+        raise UserError(
+            f"{path} is not what {record['rule']} wrote: its content differs from its record. Restore it, or make it "
+            f"again: snakemake --forcerun {record['rule']}, with the targets and configuration of this run"
+        )
+    return file
 
 
 def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    stats = [(p.as_posix(), p.stat()) for p in files if p.name != record.SNAKEMAKE_TIMESTAMP]
+    stats = [(p.as_posix(), p.stat()) for p in files if p.name != SNAKEMAKE_TIMESTAMP]
     return tuple((name, s.st_size, s.st_mtime_ns) for name, s in stats)

@@ -1,33 +1,43 @@
-"""Progress on anything longer than a few seconds: a bar on a terminal, plain lines in a log."""
+"""Progress of anything longer than a few seconds: a bar on a terminal, plain lines in a log."""
 
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Self
 
 from tqdm import tqdm
 
-T = TypeVar("T")
 log = logging.getLogger("progress")
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items, telling how far it is."""
-    if total is None and hasattr(items, "__len__"):
-        total = len(items)
-    if sys.stderr.isatty():
-        yield from tqdm(items, desc=what, total=total, unit="", leave=False)
-        return
-    started = told = time.monotonic()
-    done = 0
-    for item in items:
-        yield item
-        done += 1
+class Progress:
+    """A counter, used with `with`. The items themselves never pass through it, so it cannot change what is made."""
+
+    def __init__(self, what: str, total: int | None = None) -> None:
+        self.what = what
+        self.total = total
+        self.done = 0
+        self._started = self._logged = time.monotonic()
+        self._bar = tqdm(desc=what, total=total, unit="", leave=False) if sys.stderr.isatty() else None
+
+    def advance(self, count: int = 1) -> None:
+        """Count items that are done; log every ten seconds."""
+        self.done += count
+        if self._bar is not None:
+            self._bar.update(count)
+            return
         now = time.monotonic()
-        if now - told >= SECONDS_BETWEEN_LINES:
-            told = now
-            part = f"{done} of {total} ({done / total:.0%})" if total else str(done)
-            log.info("%s: %s after %.0f s", what, part, now - started)
-    log.info("%s: %d done in %.1f s", what, done, time.monotonic() - started)
+        if now - self._logged >= SECONDS_BETWEEN_LINES:
+            self._logged = now
+            share = f"{self.done} of {self.total} ({self.done / self.total:.0%})" if self.total else str(self.done)
+            log.info("%s: %s after %.0f s", self.what, share, now - self._started)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif kind is None:
+            log.info("%s: %d done in %.1f s", self.what, self.done, time.monotonic() - self._started)

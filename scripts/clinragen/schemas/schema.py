@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from clinragen.config.student import Backbone
-from clinragen.runtime.errors import UserError
-from clinragen.runtime.step import remember
+from clinragen.errors import UserError
+from clinragen.runtime.context import Facts
 
 log = logging.getLogger("backbone")
 # Weights as safetensors only: pickles of others are not opened.
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 
-def fetch_backbone(settings: Backbone, local: list[Path], folder: Path) -> None:
+def fetch_backbone(settings: Backbone, local: list[Path], folder: Path) -> Facts:
     """Fill a new folder with model and tokenizer; UserError names what could not be had.
 
     `local` are the files of a model that lies on this machine; without any it comes from the hub, and the
@@ -35,8 +35,8 @@ def fetch_backbone(settings: Backbone, local: list[Path], folder: Path) -> None:
     for path in files:
         shutil.copyfile(path, folder / path.name)
     (folder / "source.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
-    remember("models", [f"{settings.source} at {facts.get('commit', settings.revision)}"])
     log.info("%s: %d files", settings.source, len(files))
+    return Facts({"models": {f"{settings.source} at {facts.get('commit', settings.revision)}"}})
 
 
 def _download(settings: Backbone) -> Path:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from clinragen.runtime.errors import UserError
+from clinragen.errors import UserError
 
 log = logging.getLogger("checkpoints")
 FINGERPRINT = "fingerprint"

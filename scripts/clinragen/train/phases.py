@@ -1,6 +1,7 @@
 """The three phases: what each reads, what it writes, what it trains (section 3.2 of the paper)."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,8 @@ from clinragen.model.student import BACKBONE, Modality, Student
 from clinragen.train.trainer import Job, finish, train_student
 
 log = logging.getLogger("train")
+# Removes the checkpoints of a training; every phase returns it, to be called once its student is committed.
+Release = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -29,27 +32,27 @@ PHASE2 = Plan("labs", note_rationale=False, frozen=("backbone",))
 PHASE3 = Plan("both", note_rationale=True)
 
 
-def train_phase1(job: Job, backbone: Path, texts: Texts, folder: Path) -> None:
+def train_phase1(job: Job, backbone: Path, texts: Texts, folder: Path) -> Release:
     """L_note(theta), equation 4: the language model alone learns D, R^m and R^t from M."""
-    _train(job, PHASE1, Student.from_backbone(backbone, texts, PHASE1.modality), backbone, folder)
+    return _train(job, PHASE1, Student.from_backbone(backbone, texts, PHASE1.modality), backbone, folder)
 
 
-def train_phase2(job: Job, phase1: Path, fusion: Fusion, steps: int, token_ids: list[int], folder: Path) -> None:
+def train_phase2(job: Job, phase1: Path, fusion: Fusion, steps: int, token_ids: list[int], folder: Path) -> Release:
     """L_lab(phi), equation 7: new encoder and attention learn D and R^t before the frozen model of phase 1."""
     student = Student.load(phase1, PHASE2.modality)
     # The weights that are new here depend on the seed, not only the order of the samples.
     torch.manual_seed(job.seed)
     student.add_series_parts(fusion, channels_of(job.files.series), steps, token_ids)
-    _train(job, PHASE2, student, phase1 / BACKBONE, folder)
+    return _train(job, PHASE2, student, phase1 / BACKBONE, folder)
 
 
-def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> None:
+def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> Release:
     """L_mm(theta, phi), equation 8: everything learns on, starting from the phase 1 and 2 weights."""
     plan = replace(PHASE3, frozen=("encoder",)) if freeze_encoder else PHASE3
-    _train(job, plan, Student.load(phase2, plan.modality), phase2 / BACKBONE, folder)
+    return _train(job, plan, Student.load(phase2, plan.modality), phase2 / BACKBONE, folder)
 
 
-def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> None:
+def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> Release:
     student.freeze(*plan.frozen)
     tokenizer = load_tokenizer(start)
     training, validation = (
@@ -57,5 +60,6 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
         for split in ("train", "validation")
     )
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
-    history = train_student(student, training, validation, tokenizer, job)
+    history, release = train_student(student, training, validation, tokenizer, job)
     finish(student, tokenizer, history, folder)
+    return release

@@ -20,10 +20,10 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.errors import TakenOver, UserError
 from clinragen.model.inputs import Collator, Files
 from clinragen.model.student import Student
-from clinragen.runtime.errors import TakenOver, UserError
-from clinragen.runtime.step import after_commit, distributed, main_process
+from clinragen.processes import distributed, main_process
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 
 log = logging.getLogger("train")
@@ -106,8 +106,10 @@ def out_of_patience(history: list[dict], patience: int) -> bool:
 
 def train_student(
     student: Student, training: list[dict], validation: list[dict], tokenizer: PreTrainedTokenizerBase, job: Job
-) -> list[dict]:
-    """Train in place, ending with the weights of the lowest validation loss; returns the log of losses.
+) -> tuple[list[dict], Callable[[], None]]:
+    """Train in place, ending with the weights of the lowest validation loss.
+
+    Returns the log of losses, and what removes the checkpoints: to be called once the student is safe elsewhere.
 
     Killed at any point, the next call with the same fingerprint goes on from the last checkpoint. So does it where
     this call is still at work, which then ends with TakenOver.
@@ -170,12 +172,11 @@ def train_student(
         raise TakenOver(
             f"{job.checkpoints}: a newer copy of this job has taken over and continues from the last checkpoint"
         ) from None
-    after_commit(lambda: leave(own))
     if distributed():
         # Without it processes that are still working are torn down with the first that ends.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-    return history
+    return history, lambda: leave(own)
 
 
 def _train(

@@ -1,19 +1,20 @@
-"""Content hash of a rule's code: its script and every clinragen module that it imports."""
+"""Content hash of a rule's code: its script and every module of the library that the script imports."""
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 PACKAGE = "clinragen"
-# The content-neutral part: it can not change what is inside an output, so it is left out of
-# the digests of rules; its own digest stands in every record.
+# Content-neutral: nothing in it touches a value, so that a better log line retrains nothing. It is left out of the
+# digests of rules; its own digest is in every record.
 NEUTRAL = f"{PACKAGE}.runtime"
 
 
 def code_digest(rule: str) -> str:
-    """Hash of `scripts/<rule>.py` and its import closure, blind to comments, docstrings and format.
+    """Hash of `scripts/<rule>.py` and its import closure, blind to comments, docstrings and formatting.
 
     Raises FileNotFoundError when the rule has no script.
     """
@@ -21,29 +22,34 @@ def code_digest(rule: str) -> str:
 
 
 def code_files(rule: str) -> dict[str, str]:
-    """Hash of each file behind `code_digest`, by its path below scripts/, so that the one that changed can be named."""
+    """Hash of each file behind `code_digest`, by its path below scripts/, so that a changed one can be named."""
     return {p.relative_to(SCRIPTS).as_posix(): _digest([p]) for p in closure(SCRIPTS / f"{rule}.py")}
 
 
-@cache
 def runtime_digest() -> str:
-    """Hash of the content-neutral runtime."""
-    return _digest(sorted((SCRIPTS / PACKAGE / "runtime").glob("*.py")))
+    """Hash of the content-neutral runtime and of all modules that it imports."""
+    modules = (SCRIPTS / PACKAGE / "runtime").glob("*.py")
+    return _digest(sorted({path for module in modules for path in _closure(module, "")}))
 
 
 def closure(script: Path) -> list[Path]:
-    """The script and all modules of the package that it imports, directly or not, the runtime left out."""
-    found: set[Path] = set()
-    waiting = [script]
+    """The script and all modules below scripts/ that it imports, directly or not, except the runtime's."""
+    return _closure(script, NEUTRAL)
+
+
+def _closure(start: Path, left_out: str) -> list[Path]:
+    paths: set[Path] = set()
+    waiting = [start]
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting += [p for name in _code(path)[1] for p in _files_of(name)]
-    return sorted(found)
+        if path not in paths:
+            paths.add(path)
+            names = (n for n in _code(path)[1] if not left_out or not f"{n}.".startswith(f"{left_out}."))
+            waiting += [file for name in names for file in _files_of(name)]
+    return sorted(paths)
 
 
-def _digest(paths: list[Path]) -> str:
+def _digest(paths: Iterable[Path]) -> str:
     total = hashlib.sha256()
     for path in paths:
         total.update(path.relative_to(SCRIPTS).as_posix().encode() + b"\0")
@@ -58,14 +64,15 @@ def _code(path: Path) -> tuple[str, frozenset[str]]:
 
 @cache
 def _read(path: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
-    """What a file means, and the modules of the package that it imports; most files serve many rules."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    """The parsed code of a file and the modules that it may import from scripts/; most files serve many rules."""
+    # Bytes, so that a coding cookie counts as Python itself counts it.
+    tree = ast.parse(path.read_bytes(), filename=str(path))
     imported = _imported(path, tree)
     return ast.dump(_Bare().visit(tree)), imported
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes the docstrings out, those of attributes too."""
+    """Removes docstrings, those of attributes too."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -73,7 +80,7 @@ class _Bare(ast.NodeTransformer):
 
 
 def _imported(path: Path, tree: ast.Module) -> frozenset[str]:
-    """Dotted names of the package's modules that a file imports, anywhere in it."""
+    """Dotted names that a file imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -84,11 +91,11 @@ def _imported(path: Path, tree: ast.Module) -> frozenset[str]:
             module = ".".join([*above, *filter(None, [node.module])])
             names.add(module)
             names |= {f"{module}.{alias.name}" for alias in node.names}
-    return frozenset(n for n in names if n.split(".")[0] == PACKAGE and not (n + ".").startswith(NEUTRAL + "."))
+    return frozenset(names)
 
 
 def _files_of(module: str) -> list[Path]:
-    """The file of a module and the `__init__` files above it; empty for a name inside a module."""
+    """The file of a module below scripts/ and the `__init__` files above it; empty for any other name."""
     parts = module.split(".")
     files = [SCRIPTS.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
     files.append(SCRIPTS.joinpath(*parts).with_suffix(".py"))

@@ -1,4 +1,4 @@
-"""The provenance record: one JSON file per output, in a `.records` folder beside it."""
+"""The provenance record: one JSON file per output, in a `.records` directory next to it."""
 
 import hashlib
 import json
@@ -8,45 +8,137 @@ import resource
 import secrets
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
+
+from clinragen.errors import UserError
 
 FOLDER = ".records"
-SCHEMA = 3
+SCHEMA = 4
 LONGEST_LISTING = 100
-# Snakemake leaves this file in a folder that a job has made.
+# Snakemake leaves this file in a directory that a job has made.
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"
 
 
+class File(TypedDict):
+    """A file or directory: SHA-256 of its content, or of its sorted listing with the SHA-256 of each file."""
+
+    path: str
+    bytes: int
+    sha256: str
+    files: NotRequired[dict[str, str] | int]
+    """Of a directory: its listing, or the number of files where the listing is long."""
+
+
+class Output(File):
+    """What a step wrote."""
+
+    sharing: str
+    """`shareable` or `restricted`."""
+    rows: NotRequired[int]
+    """Of a Parquet or Arrow file."""
+
+
+class Input(File):
+    """What a step read."""
+
+    made_by: str | None
+    """The rule that made it; None for a raw file or a resource."""
+    record: str | None
+    """SHA-256 of its provenance record, which chains all records down to raw files; None without one."""
+
+
+class Record(TypedDict):
+    """How an output was made."""
+
+    schema: int
+    output: Output
+    rule: str
+    command: list[str]
+    code_digest: str
+    code: dict[str, str]
+    runtime_digest: str
+    git: dict[str, Any]
+    settings: dict[str, Any]
+    seed: int | None
+    inputs: list[Input]
+    facts: dict[str, list[str] | dict[str, Any]]
+    rows: list[dict[str, Any]]
+    stand_ins: list[str]
+    environment: dict[str, Any]
+    hardware: dict[str, Any]
+    started: str
+    wall_seconds: float
+    peak_memory_mb: int
+
+
 def record_path(output: Path) -> Path:
-    """Where the record of an output lies."""
+    """Path of the record of an output."""
     return output.parent / FOLDER / f"{output.name}.json"
 
 
-def read_record(output: Path) -> dict[str, Any] | None:
-    """The record of an output, or None where there is none (a raw file, a resource)."""
+def read_record(output: Path) -> Record | None:
+    """The record of an output, or None where there is none (a raw file, a resource); UserError as `load`."""
     path = record_path(output)
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return load(path) if path.is_file() else None
 
 
-def write_record(output: Path, record: dict[str, Any]) -> None:
+def load(path: Path) -> Record:
+    """Read and check a record file; UserError if it is corrupted, incomplete or of another version."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise _unusable(path, "is corrupted") from None
+    if not isinstance(record, dict) or "schema" not in record:
+        raise _unusable(path, "is not a provenance record")
+    if record["schema"] != SCHEMA:
+        raise _unusable(path, f"has record version {record['schema']}, not {SCHEMA}")
+    missing = _missing_keys(record, Record) + _missing_keys(record.get("output"), Output)
+    for used in record["inputs"] if isinstance(record.get("inputs"), list) else []:
+        missing += _missing_keys(used, Input)
+    if missing:
+        raise _unusable(path, f"lacks {', '.join(sorted(set(missing)))}")
+    return record
+
+
+def record_hash(output: Path) -> str | None:
+    """SHA-256 of the record of an output; None without one."""
+    path = record_path(output)
+    return sha256(path) if path.is_file() else None
+
+
+def _unusable(path: Path, fact: str) -> UserError:
+    return UserError(f"{path} {fact}; regenerate the output that it describes")
+
+
+def _missing_keys(value: Any, kind: type) -> list[str]:
+    if not isinstance(value, dict):
+        return [kind.__name__.lower()]
+    return [key for key in kind.__required_keys__ if key not in value]
+
+
+def dump(record: Record) -> bytes:
+    """The bytes of a record file."""
+    return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def write_record(output: Path, record: Record) -> None:
     """Write the record of an output, atomically."""
     path = record_path(output)
     path.parent.mkdir(exist_ok=True)
     # Copies of a job on two hosts may have the same process number.
     temporary = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(3)}-{path.name}")
     try:
-        temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_bytes(dump(record))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """Path, size in bytes and SHA-256 of a file; for a folder, of its sorted listing, which is told if it is short.
+def describe(path: Path) -> File:
+    """Path, size in bytes and SHA-256 of a file, or of the sorted listing of a directory.
 
-    Files by the thousand are named after patients, which a record need not tell.
+    A long listing is left out: files by the thousand are named after patients.
     """
     if not path.is_dir():
         return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256(path)}
@@ -61,7 +153,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def identity(path: Path) -> tuple[int, int]:
-    """What tells a file or folder from another one that stood under the same name: device and inode."""
+    """Device and inode: they differ for a file or directory that replaced another one of the same name."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
@@ -73,7 +165,7 @@ def sha256(path: Path) -> str:
 
 
 def peak_memory_mb() -> int:
-    """Most memory that this process has had, in MB."""
+    """Peak resident memory of this process in MB."""
     status = Path("/proc/self/status")
     if status.is_file():
         lines = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines())
@@ -82,9 +174,8 @@ def peak_memory_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024**2
 
 
-@cache
 def git_state() -> dict[str, Any]:
-    """Commit and dirtiness of the checkout that the code lies in; empty outside a repository."""
+    """Commit of the checkout and whether it is dirty; empty outside a repository."""
     here = Path(__file__).parent
 
     def git(*words: str) -> str:

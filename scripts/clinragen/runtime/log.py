@@ -1,0 +1,31 @@
+"""Logging of steps: one format, quiet libraries."""
+
+import logging
+import os
+import sys
+
+# Benign library warnings to suppress: logger name and message prefix.
+EXPECTED = {
+    # Flan-T5 has an output layer of its own, and transformers keeps it.
+    "transformers.modeling_utils": "The tied weights mapping and config",
+    "transformers.trainer_utils": "mtime may not be reliable",
+}
+CHATTY = ("httpx", "httpcore", "urllib3", "filelock", "matplotlib")
+
+
+def set_up_logging(main: bool) -> None:
+    """Log to standard error: the main process at INFO, the others of the same step at WARNING."""
+    logging.basicConfig(
+        level=logging.INFO if main else logging.WARNING,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+        force=True,
+    )
+    logging.captureWarnings(True)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for source, message in EXPECTED.items():
+        logging.getLogger(source).addFilter(lambda line, message=message: not line.getMessage().startswith(message))
+    # Progress bars of transformers, datasets and the model hub are noise in a log.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -1,0 +1,95 @@
+"""A step: a function whose signature is its command line.
+
+An argument annotated `Path` is an input file, `list[Path]` any number of them, `Out` or `SharedOut` an output,
+a settings class a JSON object checked by that class, `int`, `float`, `str`, `bool` plain values, and `Private`
+a string omitted from logs and records. `Context` is no argument of the command line: through it the step states
+facts for its record.
+
+This module is part of the code of every rule, because it sets what values depend on: how arguments are read, seeds
+and the number of threads. `clinragen.runtime`, which does the rest, is content-neutral.
+"""
+
+import argparse
+import inspect
+import os
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from clinragen.processes import main_process
+from clinragen.runtime.context import Context
+from clinragen.runtime.log import set_up_logging
+from clinragen.runtime.outputs import Out, SharedOut
+from clinragen.runtime.session import Private, Session
+
+__all__ = ["Context", "Out", "Private", "SharedOut", "run"]
+
+
+def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
+    """Run a step from the command line and leave the process with its exit status."""
+    set_up_logging(main_process())
+    # Snakemake sets it to the threads of the rule. By hand it would be all cores, and floating-point sums that are
+    # divided differently among threads differ in their last digits.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parse(function, argv)
+
+    def body(context: Context) -> None:
+        if "seed" in arguments:
+            _seed(arguments["seed"])
+        given = {name: context for name, kind in _kinds(function).items() if kind is Context}
+        function(**given, **arguments)
+
+    Session(function.__name__, argv, arguments).run(body, main_process())
+
+
+def _kinds(function: Callable[..., None]) -> dict[str, Any]:
+    kinds = inspect.get_annotations(function, eval_str=True)
+    kinds.pop("return", None)
+    return kinds
+
+
+def _parse(function: Callable[..., None], argv: list[str]) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(
+        prog=f"{function.__name__}.py", description=inspect.getdoc(function), allow_abbrev=False
+    )
+    for name, kind in _kinds(function).items():
+        flag = "--" + name.replace("_", "-")
+        if kind is Context:
+            continue
+        if kind == list[Path]:
+            parser.add_argument(flag, dest=name, nargs="*", type=Path, required=True)
+        elif kind is bool:
+            parser.add_argument(flag, dest=name, type=_boolean, required=True)
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            parser.add_argument(flag, dest=name, type=_settings(kind), required=True, metavar="JSON")
+        else:
+            parser.add_argument(flag, dest=name, type=kind, required=True)
+    return vars(parser.parse_args(argv))
+
+
+def _settings(kind: type[BaseModel]) -> Callable[[str], BaseModel]:
+    def read(text: str) -> BaseModel:
+        try:
+            return kind.model_validate_json(text)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 'true' or 'false'")
+    return text.lower() == "true"
+
+
+def _seed(seed: int) -> None:
+    import numpy
+
+    random.seed(seed)
+    numpy.random.seed(seed)
