@@ -20,16 +20,19 @@ needless.
 * **Code.** A rule carries a digest of its script and of all modules of `scripts/clinragen` that it imports. The
   digest covers the parsed program: comments, docstrings, formatting, file timestamps and fresh checkouts trigger
   nothing.
-* **The runtime** (`scripts/clinragen/runtime`: logs, progress, atomic writes, records) cannot change the content of
-  an output. The digests leave it out; every record contains its own digest.
-* **Files.** Prompts and resources are ordinary inputs; their content counts.
+* **The runtime** (`scripts/clinragen/runtime`: logs, progress, atomic writes) cannot change the content of an output.
+  The digests leave it out; every record contains its own digest.
+* **Files that no rule makes**: raw tables, prompts, resources, your lists and local models. A rule carries a digest of
+  their content, so a change with an older timestamp counts, a touch does not, and a missing file is an error. Files
+  above 1 MiB count by their size and 16 samples of 64 KiB.
 * **Settings** reach a rule only through its params. A rule that receives a section depends on all of its keys.
   Settings that change no output are passed as resources, which Snakemake does not compare.
 * **Downstream jobs.** Snakemake reruns everything downstream of a job, even if its new output is identical.
 * **Environment.** Switching `--sdm conda` on or off reruns everything; with it, a changed `envs/<stage>.yaml` reruns
   its stage.
-* **Not noticed**: a raw file whose content changes but not its timestamp (`python scripts/trace.py ... --verify`
-  reads contents), and a different model under the same name on the teacher's server.
+* **Not noticed**: an uncompressed file above 1 MiB that is edited in place between the samples, at the same size
+  (`python scripts/trace.py ... --verify` reads everything), and a different model under the same name on the
+  teacher's server.
 
 ## Why would a job run?
 
