@@ -81,7 +81,7 @@ def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa
 
 
 def count_splits(table: str, stays: pa.Table) -> pa.Table:
-    """Size of each split (ATTRITION), left empty where it would tell of few patients, by subtraction too."""
+    """Size of each split (ATTRITION), left empty where it would reveal few patients, also by subtraction."""
     groups = [[r for r in stays.to_pylist() if r["split"] == name] for name in SPLITS]
     visible = shown_parts([{r["subject_id"] for r in group} for group in groups])
     sizes = Attrition(table)

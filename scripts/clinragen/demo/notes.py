@@ -1,6 +1,6 @@
 """Stand-in discharge notes for the open demo, whose NOTEEVENTS is empty, from the structured record.
 
-Neither the diagnoses nor the admission's diagnosis text is read, and no sentence holds a word of a
+Neither the diagnoses nor the admission's diagnosis text is read, and no sentence contains a word of a
 phenotype's name: notes report only procedures and measurements.
 """
 

@@ -83,7 +83,7 @@ def check(request: Request, text: str) -> list[str]:
 
 
 def parse(text: str) -> list[str]:
-    """The strings of the JSON list in an answer, whatever stands around it; ValueError without such a list."""
+    """The strings of the JSON list in an answer, ignoring text around it; ValueError without such a list."""
     decoder = json.JSONDecoder()
     for start in (m.start() for m in re.finditer(r"\[", text)):
         try:
@@ -96,9 +96,9 @@ def parse(text: str) -> list[str]:
 
 
 def accepted(text: str, document: str) -> list[str]:
-    """The normalised terms of an answer that stand in the document as whole words, without repeats.
+    """The normalised terms of an answer that appear in the document as whole words, without repeats.
 
-    An answer that is no list has none: by then it was asked for again and counted.
+    An answer that is not a list has none: by then it was requested again and counted.
     """
     try:
         terms = [normalised(term) for term in parse(text)]

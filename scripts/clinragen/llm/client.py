@@ -82,7 +82,7 @@ async def _fetch(
                     hopeless = hopeless or str(error)
             except (FatalError, UserError) as error:
                 hopeless = hopeless or str(error)
-            # Answers under way are paid for, so they are awaited; nothing new is begun.
+            # Requests in progress are paid for, so they are awaited; no new ones are sent.
             if hopeless:
                 return
 

@@ -141,7 +141,7 @@ class Student(nn.Module):
 
     @classmethod
     def from_backbone(cls, folder: Path, texts: Texts, modality: Modality) -> "Student":
-        """A student around a language model that lies in a folder; no network is asked."""
+        """A student around a language model in a local directory; uses no network."""
         backbone = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         return cls(backbone, texts, modality)
 

@@ -1,4 +1,4 @@
-"""The two prompts of the teacher (appendix A.2) and the worked examples that stand in them."""
+"""The two prompts of the teacher (appendix A.2) and the worked examples in them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ def lab_request(
 
 
 def named(diagnoses: list[str]) -> str:
-    """The diagnoses as they stand in a prompt."""
+    """The diagnoses as a prompt lists them."""
     # Some names hold commas of their own.
     return "; ".join(d.replace(";", ",") for d in diagnoses) or NO_DISEASE
 

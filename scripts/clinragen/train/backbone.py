@@ -18,10 +18,10 @@ WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 
 def fetch_backbone(settings: Backbone, local: list[Path], folder: Path) -> Facts:
-    """Fill a new folder with model and tokenizer; UserError names what could not be had.
+    """Fill a new folder with model and tokenizer; UserError names what is not available.
 
-    `local` are the files of a model that lies on this machine; without any it comes from the hub, and the
-    commit that was fetched is written to `source.json`.
+    `local` are the files of a model on this machine; without any the model is fetched from the hub, and
+    `source.json` records its commit.
     """
     facts = {"source": settings.source, "revision": settings.revision}
     if not local:

@@ -1,8 +1,8 @@
-"""Checkpoints of a run under way: whose they are, which one to resume from, and whether they belong to this run.
+"""In-progress checkpoints: ownership, which one to resume from, and whether they belong to this run.
 
-After a lost node or a killed Snakemake two copies of a job may run at once. Each works in a folder of its own name,
-`<place>/<host>-<process>-<random>/checkpoint-N`. The newer copy takes over by renaming the folder of the older one,
-one step that needs no lock on any file system: from then on whatever the older one writes can not reach it.
+After a lost node or a killed Snakemake two copies of a job may run at once. Each works in its own directory,
+`<place>/<host>-<process>-<random>/checkpoint-N`. The newer copy takes over by renaming the directory of the older one,
+one step that needs no lock on any file system: from then on nothing that the older one writes can reach it.
 """
 
 import json
@@ -129,7 +129,7 @@ def _tell_new_place(checkpoint: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder that its owner may still write to: under another name first, so that it can not."""
+    """Remove a folder that its owner may still write to: rename it first, so that the owner cannot."""
     aside = _temporary(path)
     with suppress(FileNotFoundError):
         path.rename(aside)

@@ -85,7 +85,7 @@ class LengthGroupedTrainer(Trainer):
 
 
 class ResumableEarlyStopping(TrainerCallback):
-    """Stops when the validation loss has not fallen for long enough; told by the history alone.
+    """Stop when the validation loss has not fallen for long enough, decided from the history alone.
 
     The counter of transformers' EarlyStoppingCallback starts at 0 again after a resume, so that a killed run
     would train longer than one that was left alone.
@@ -111,8 +111,8 @@ def train_student(
 
     Returns the log of losses, and what removes the checkpoints: to be called once the student is safe elsewhere.
 
-    Killed at any point, the next call with the same fingerprint goes on from the last checkpoint. So does it where
-    this call is still at work, which then ends with TakenOver.
+    Killed at any point, the next call with the same fingerprint continues from the last checkpoint. It does so even if
+    this call is still running, which then ends with TakenOver.
     """
     if not training or not validation:
         raise UserError(f"{len(training)} training and {len(validation)} validation samples are too few to train")
