@@ -14,6 +14,7 @@ rule audit_lineage:
     input:
         targets=table_files(),
         data=data_files(),
+        templates=page_templates("lineage"),
     output:
         lineage=report(
             "<results>/audit/lineage.csv",
@@ -41,5 +42,5 @@ rule audit_lineage:
         code=code_digest("audit_lineage"),
         record=output_record("audit/lineage.csv"),
     shell:
-        "python scripts/audit_lineage.py --targets {input}"
-        " --lineage {output.lineage} --page {output.page} > {log} 2>&1"
+        "python scripts/audit_lineage.py --targets {input.targets} {input.data}"
+        " --templates {input.templates} --lineage {output.lineage} --page {output.page} > {log} 2>&1"

@@ -279,7 +279,7 @@ rule benchmark_leakage:
 
 
 rule benchmark_card:
-    """All that is told of the data of one dataset, on one page."""
+    """Data card: summary statistics of one dataset."""
     input:
         stays="<results>/{dataset}/extract/stays.parquet",
         events="<results>/{dataset}/extract/events.parquet",
@@ -291,6 +291,7 @@ rule benchmark_card:
         leakage="<results>/{dataset}/benchmark/leakage.csv",
         unlabelled="<results>/{dataset}/benchmark/unlabelled_codes.csv",
         variables="resources/variables.csv",
+        templates=page_templates("card"),
     output:
         card=report(
             "<results>/{dataset}/benchmark/card.html",
@@ -318,6 +319,6 @@ rule benchmark_card:
         "python scripts/benchmark_card.py --stays {input.stays} --events {input.events}"
         " --samples {input.samples} --courses {input.courses} --attrition {input.attrition}"
         " --prevalence {input.prevalence} --headings {input.headings} --leakage {input.leakage}"
-        " --unlabelled {input.unlabelled} --variables {input.variables}"
+        " --unlabelled {input.unlabelled} --variables {input.variables} --templates {input.templates}"
         " --dataset {params.dataset:q} --source {params.source} --settings {params.series:q}"
         " --card {output.card} > {log} 2>&1"

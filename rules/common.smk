@@ -168,6 +168,12 @@ def table_files():
     return expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
 
 
+def page_templates(page):
+    """Input: the templates of a page: those that all pages share, and its own."""
+    names = ["base.html", "style.css", "macros.html", f"{page}.html"]
+    return [f"scripts/clinragen/pages/templates/{name}" for name in names]
+
+
 def backbones_in_use():
     """Names of the language models that some trained model needs."""
     return sorted({model.backbone for model in CONFIG.models.values()})

@@ -76,10 +76,11 @@ rule evaluate_scores:
 
 
 rule evaluate_table:
-    """One of the paper's tables with our values beside it."""
+    """One of the paper's tables compared with our values."""
     input:
         paper="resources/paper_table{number}.csv",
         scores=scores_of_table,
+        templates=page_templates("table"),
     output:
         table=report(
             "<results>/tables/table{number}.csv",
@@ -114,5 +115,5 @@ rule evaluate_table:
         record=output_record("tables/table{number}.csv"),
     shell:
         "python scripts/evaluate_table.py --paper {input.paper} --scores {input.scores}"
-        " --number {wildcards.number} --table {output.table} --page {output.page}"
-        " --picture {output.picture} > {log} 2>&1"
+        " --templates {input.templates} --number {wildcards.number}"
+        " --table {output.table} --page {output.page} --picture {output.picture} > {log} 2>&1"

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pyarrow as pa
 import pytest
+from pages import templates
 from raw_folders import RESOURCES
 
 from clinragen.benchmark.card import make_card
@@ -116,7 +117,8 @@ def card(
             (9, "rare ones", False, 2, None),
         ),
     }
-    return make_card("MIMIC-III", source, list(stand_ins), SETTINGS, VARIABLES, READ, samples, found, tables)
+    labels = list(stand_ins)
+    return make_card("MIMIC-III", source, labels, SETTINGS, VARIABLES, READ, samples, found, tables, templates("card"))
 
 
 @pytest.fixture(scope="module")
