@@ -49,6 +49,9 @@ class Browser:
         return self
 
     def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            self._session = ""
+            self.send("Browser.close")
         self._process.kill()
         self._process.wait()
         for end in (self._commands, self._answers):
@@ -106,13 +109,25 @@ class Browser:
             raise RuntimeError(f"{script}: {result['exceptionDetails']}")
         return result["result"].get("value")
 
-    def frames(self) -> list[dict[str, Any]]:
-        """Return the frames inside the page: id, url and more."""
-        tree = self.send("Page.getFrameTree")["frameTree"]
-        return [child["frame"] for child in tree.get("childFrames", [])]
+    def frame(self) -> str:
+        """Wait for the one frame inside the page to show a document, and return its id."""
 
-    def click(self, x: float, y: float) -> None:
-        """Click a point of the window with the mouse."""
+        def loaded() -> str:
+            frames = self.send("Page.getFrameTree")["frameTree"].get("childFrames", [])
+            number = frames[0]["frame"]["id"] if frames else ""
+            return number if number and self.run("document.readyState === 'complete'", number) else ""
+
+        self.wait(loaded)
+        return loaded()
+
+    def click(self, element: str, frame: str = "") -> None:
+        """Click the middle of an element, given as an expression, with the mouse."""
+        middle = "(e => { e.scrollIntoView({block: 'nearest'}); const r = e.getBoundingClientRect();"
+        middle += " return [r.x + r.width / 2, r.y + r.height / 2]; })"
+        x, y = self.run(f"{middle}({element})", frame)
+        if frame:
+            left, top = self.run("(r => [r.x, r.y])(document.querySelector('iframe').getBoundingClientRect())")
+            x, y = x + left, y + top
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
