@@ -1,6 +1,6 @@
-# Stage audit: what made the results.
+# Stage audit: the lineage of the results.
 #
-# takes  the records beside all outputs behind the tables
+# takes  the records of all outputs behind the tables
 # makes  <results>/audit/lineage.csv    a row per output: rule, hashes, code, commit, inputs, raw files reached
 #        <results>/audit/lineage.html   the same and more as one page, every input a link
 

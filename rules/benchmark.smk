@@ -14,7 +14,7 @@
 #        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training split
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training split
-#        <results>/{dataset}/benchmark/card.html            all of this on one page, aggregates only
+#        <results>/{dataset}/benchmark/card.html            data card: summary statistics on one page
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 
 

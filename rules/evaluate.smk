@@ -1,9 +1,9 @@
-# Stage evaluate: predictions of every trained model, scores, and the paper's tables beside ours.
+# Stage evaluate: predictions of every trained model, scores, and the paper's tables compared with ours.
 #
 # takes  checkpoints of stage train, <results>/{dataset}/benchmark/*
 # makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
 #        <results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv            precision, recall, F1
-#        <results>/tables/table{number}.csv, .html, .png                       the paper's beside ours
+#        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 
 # How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
 

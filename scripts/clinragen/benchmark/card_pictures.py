@@ -78,5 +78,5 @@ def draw_prevalence(rows: list[dict]) -> bytes:
         axis.set_ylim(-0.7, len(ordered) - 0.3)
         axis.set_xlim(left=0)
         axis.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
-        axis.legend(loc="lower right", frameon=True, framealpha=1, edgecolor=GRID, fontsize=8)
+        axis.legend(loc="lower right", frameon=False, fontsize=8)
         return _png(figure)
