@@ -45,13 +45,13 @@ def table(schema: pa.Schema, *rows: tuple) -> pa.Table:
 
 
 def card(
-    stand_ins=("tiny & <synthetic>",), small_part: int = 40, source: str = "synthetic", most_codes: int = 30
+    stand_ins=("tiny & <synthetic>",), validation_stays: int = 40, source: str = "synthetic", most_codes: int = 30
 ) -> str:
-    """A card of 400 stays, two of every patient; `small_part` of them are the validation split."""
+    """Render a card of 400 stays, two of each patient."""
     ids = list(range(STAYS))
-    parts = ["test"] * 100 + ["validation"] * small_part + ["train"] * (300 - small_part)
+    splits = ["test"] * 100 + ["validation"] * validation_stays + ["train"] * (300 - validation_stays)
     samples = pa.table(
-        {"stay_id": ids, "subject_id": [n // 2 for n in ids], "hadm_id": ids, "split": parts}, schema=SAMPLES.schema
+        {"stay_id": ids, "subject_id": [n // 2 for n in ids], "hadm_id": ids, "split": splits}, schema=SAMPLES.schema
     )
     stays = pa.table({"stay_id": ids, "los_hours": [10.0 + n % 20 for n in ids]})
     courses = pa.table(
@@ -69,7 +69,7 @@ def card(
             ("stays", 2, "no transfer", None, 1100, 1000, None),
             ("split", 1, "train split", 400, 400, 240, None),
             ("samples", 1, "stays of the cohort", 500, 500, 300, None),
-            ("sample splits", 1, "validation split", small_part, small_part, small_part // 2, None),
+            ("sample splits", 1, "validation split", validation_stays, validation_stays, validation_stays // 2, None),
         ),
         "prevalence": table(
             PREVALENCE.schema,

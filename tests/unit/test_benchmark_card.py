@@ -1,4 +1,4 @@
-"""The data card: its numbers are those of the source, none of them of few patients, and it needs nothing else."""
+"""The data card: its numbers are those of its sources, small counts are hidden, and the page is self-contained."""
 
 import base64
 import re
@@ -94,21 +94,21 @@ def test_the_most_frequent_codes_come_first_and_none_of_few_patients(page):
 
 
 def test_no_number_of_patients_is_between_one_and_ten(page):
-    # The numbers of codes are no numbers of patients.
+    # Numbers of codes are not numbers of patients.
     tables = {name: [row[:3] + row[4:] if name.startswith("codes") else row for row in rows]
               for name, rows in page.tables.items()}  # fmt: skip
     counts = [cell for rows in tables.values() for row in rows for cell in row if re.fullmatch(r"[0-9,]+", cell)]
     assert len(counts) > 50 and all(int(c.replace(",", "")) > 10 for c in counts)
 
 
-def test_a_small_part_is_hidden_and_can_not_be_had_by_subtraction():
-    rows = Page(card(small_part=20)).rows("split")
+def test_a_validation_stays_is_hidden_and_can_not_be_had_by_subtraction():
+    rows = Page(card(validation_stays=20)).rows("split")
     assert rows["validation"] == rows["test"] == ["hidden"] * 4
     assert rows["train"][0] == "280" and rows["all"][0] == "400"
-    assert "validation split" not in Page(card(small_part=20)).rows("attrition"), "they have a table of their own"
+    assert "validation split" not in Page(card(validation_stays=20)).rows("attrition"), "they have a table of their own"
 
 
-def test_values_of_few_patients_are_in_no_picture(page):
+def test_values_of_few_patients_are_not_drawn(page):
     text = card()
     assert "histogram of Heart Rate" in text and "histogram of pH" in text
     assert "histogram of Height" not in text and "No bar has 11 patients." in text

@@ -32,9 +32,9 @@ def read_paper(path: Path) -> list[PaperCell]:
 
 
 def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]) -> pa.Table:
-    """Every cell of the paper's table, with mean and sample deviation over our seeds (COMPARISON).
+    """Every cell of the paper's table, with mean and sample standard deviation over our seeds (COMPARISON).
 
-    Cells that we trained no model for stay, with n_seeds 0; the deviation needs two seeds. UserError for
+    Cells without a model of ours stay, with n_seeds 0; a standard deviation needs two seeds. UserError for
     scores of a row that the paper's table does not have, and for two scores of one metric, row and seed.
     """
     known = {(cell.dataset, cell.model) for cell in paper}
