@@ -14,7 +14,7 @@
 #        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training split
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training split
-#        <results>/{dataset}/benchmark/card.html            all of this on one page, aggregates only
+#        <results>/{dataset}/benchmark/card.html            data card: summary statistics on one page
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 
 
@@ -286,7 +286,7 @@ rule benchmark_leakage:
 
 
 rule benchmark_card:
-    """All that is told of the data of one dataset, on one page."""
+    """Data card: summary statistics of one dataset."""
     input:
         stays="<results>/{dataset}/extract/stays.parquet",
         events="<results>/{dataset}/extract/events.parquet",
@@ -298,6 +298,7 @@ rule benchmark_card:
         leakage="<results>/{dataset}/benchmark/leakage.csv",
         unlabelled="<results>/{dataset}/benchmark/unlabelled_codes.csv",
         variables="resources/variables.csv",
+        templates=page_templates("card"),
     output:
         card=report(
             "<results>/{dataset}/benchmark/card.html",
@@ -326,6 +327,6 @@ rule benchmark_card:
         "python scripts/benchmark_card.py --stays {input.stays} --events {input.events}"
         " --samples {input.samples} --courses {input.courses} --attrition {input.attrition}"
         " --prevalence {input.prevalence} --headings {input.headings} --leakage {input.leakage}"
-        " --unlabelled {input.unlabelled} --variables {input.variables}"
+        " --unlabelled {input.unlabelled} --variables {input.variables} --templates {input.templates}"
         " --dataset {params.dataset:q} --source {params.source} --settings {params.series:q}"
         " --card {output.card} > {log} 2>&1"

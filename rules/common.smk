@@ -67,7 +67,9 @@ def require_tracked_inputs(rules):
     tracked = sorted(p for p in inputs if p.startswith(("resources/", "scripts/")) and "{" not in p)
     missing = [path for path in tracked if not Path(path).is_file()]
     if missing:
-        raise WorkflowError(f"missing: {', '.join(missing)}; restore with: git checkout -- {' '.join(missing)}")
+        raise WorkflowError(
+            f"missing: {', '.join(missing)}; restore with: git checkout -- {' '.join(missing)}"
+        )
 
 
 def raw_release(wildcards):
@@ -194,6 +196,12 @@ def models(table):
 def table_files():
     """Input: the tables, in each of their forms."""
     return expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
+
+
+def page_templates(page):
+    """Input: the templates of a page: those that all pages share, and its own."""
+    names = ["base.html", "style.css", "macros.html", f"{page}.html"]
+    return [f"scripts/clinragen/pages/templates/{name}" for name in names]
 
 
 def backbones_in_use():

@@ -1,9 +1,9 @@
-# Stage evaluate: predictions of every trained model, scores, and the paper's tables beside ours.
+# Stage evaluate: predictions of every trained model, scores, and the paper's tables compared with ours.
 #
 # takes  checkpoints of stage train, <results>/{dataset}/benchmark/*
 # makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
 #        <results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv            precision, recall, F1
-#        <results>/tables/table{number}.csv, .html, .png                       the paper's beside ours
+#        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 
 # How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
 
@@ -78,10 +78,11 @@ rule evaluate_scores:
 
 
 rule evaluate_table:
-    """One of the paper's tables with our values beside it."""
+    """One of the paper's tables compared with our values."""
     input:
         paper="resources/paper_table{number}.csv",
         scores=scores_of_table,
+        templates=page_templates("table"),
     output:
         table=report(
             "<results>/tables/table{number}.csv",
@@ -117,5 +118,5 @@ rule evaluate_table:
         record=output_record("tables/table{number}.csv"),
     shell:
         "python scripts/evaluate_table.py --paper {input.paper} --scores {input.scores}"
-        " --number {wildcards.number} --table {output.table} --page {output.page}"
-        " --picture {output.picture} > {log} 2>&1"
+        " --templates {input.templates} --number {wildcards.number}"
+        " --table {output.table} --page {output.page} --picture {output.picture} > {log} 2>&1"

@@ -170,8 +170,9 @@ def code_files() -> list[str]:
 
 
 def resource_files() -> list[str]:
-    """Every prompt and every other file of resources/."""
-    return sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "resources").rglob("*") if p.is_file())
+    """Every file that we wrote and rules read: those of resources/, prompts among them, and the templates of pages."""
+    folders = (ROOT / "resources", ROOT / "scripts/clinragen/pages/templates")
+    return sorted(p.relative_to(ROOT).as_posix() for folder in folders for p in folder.rglob("*") if p.is_file())
 
 
 def settings(*overlays: Path) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def still(jobs: set[Job]) -> str:
             code.append((short, users, reruns.users_of_code(jobs, path)))
     for path in reruns.resource_files():
         used = reruns.users_of_file(jobs, path)
-        files.append((path.removeprefix("resources/"), rules(used), used))
+        files.append((path.removeprefix("resources/").removeprefix("scripts/clinragen/"), rules(used), used))
     for key, value in reruns.settings().items():
         keys = reruns.changed(key, value)
         if not moves(keys):
@@ -101,7 +101,7 @@ def still(jobs: set[Job]) -> str:
         + table("modules", grouped(code, jobs))
         + "\n## Scripts of the rules\n"
         + "\n".join(["", "| `scripts/<rule>.py` | jobs |", "|---|---|", *scripts, ""])
-        + "\n## Files of `resources/`\n"
+        + "\n## Files of `resources/` and templates of pages\n"
         + table("files", grouped(files, jobs))
         + "\n## Settings\n"
         + table("keys", grouped(settings, jobs))
