@@ -127,7 +127,7 @@ from pathlib import Path
 from clinragen.llm.teacher import ask
 from unit.test_llm_teacher import TEACHER, good, requests, transport
 n, url, journal = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-answers = ask(requests(n), TEACHER, transport(url, concurrency=1), journal, "mimic3", "synthetic", good)
+answers, _ = ask(requests(n), TEACHER, transport(url, concurrency=1), journal, "mimic3", "synthetic", good)
 print(len(answers))
 """
 

@@ -46,8 +46,9 @@ def take_over(place: Path, fingerprint: str) -> Path:
         if _stamp(other) not in (fingerprint, None):
             log.warning("checkpoints of another run removed: %s", other)
         _remove(other)
-    for checkpoint in _numbered(own):
-        _tell_new_place(checkpoint)
+    with suppress(FileNotFoundError):  # a newer copy has taken over already, which the next look at the owner notices
+        for checkpoint in _numbered(own):
+            _tell_new_place(checkpoint)
     return own
 
 
