@@ -41,5 +41,5 @@ rule audit_lineage:
         code=code_digest("audit_lineage"),
         record=output_record("audit/lineage.csv"),
     shell:
-        "python scripts/audit_lineage.py --targets {input}"
-        " --lineage {output.lineage} --page {output.page} > {log} 2>&1"
+        "python scripts/audit_lineage.py --targets {input:q}"
+        " --lineage {output.lineage:q} --page {output.page:q} > {log:q} 2>&1"

@@ -154,7 +154,7 @@ CROSS_CHECKS = {
     ),
     "open demo without folder": (
         {"datasets__mimic3__source": "open-demo"},
-        r"datasets\.mimic3\.raw: source open-demo needs the folder",
+        r"datasets\.mimic3\.raw: source open-demo needs the directory",
     ),
     "open demo of mimic4": ({"datasets__mimic4__source": "open-demo"}, r"datasets\.mimic4\.source: .*mimic3 only"),
     "notes of mimic4": ({"datasets__mimic4__notes": "synthetic"}, r"datasets\.mimic4\.notes: .*MIMIC-IV-Note"),

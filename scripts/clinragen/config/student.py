@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from clinragen.config.base import Section
+from clinragen.config.base import Section, usable_path
 
 
 class Backbone(Section):
@@ -14,6 +14,11 @@ class Backbone(Section):
     """A model hub name or local folder for `from_pretrained`; `tiny` builds a random stand-in."""
     revision: str
     """Commit, tag or branch of the model hub; the commit fetched is recorded in source.json."""
+
+    @field_validator("source")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        return usable_path(text)
 
 
 class SeriesEncoder(Section):
