@@ -23,10 +23,8 @@ def extract_diagnoses(
     from clinragen.extract.sources import RawTables
     from clinragen.schemas.extract import ATTRITION, DIAGNOSES, RELEASE, STAYS
 
-    known = RELEASE.read(release)["release"][0].as_py()
-    tables = (
-        RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables).of_release(dataset, known, raw_tables)
-    )
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
+    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
     chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), repairs)
     DIAGNOSES.write(chosen, diagnoses.path)
     ATTRITION.write(steps, attrition.path)

@@ -26,10 +26,8 @@ def extract_events(
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.extract import ATTRITION, EVENTS, RELEASE, STAYS
 
-    known = RELEASE.read(release)["release"][0].as_py()
-    tables = (
-        RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables).of_release(dataset, known, raw_tables)
-    )
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
+    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
     with EVENTS.writer(events.path) as out:
         steps = select_events(
             tables,

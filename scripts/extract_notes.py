@@ -23,10 +23,8 @@ def extract_notes(
     from clinragen.extract.sources import RawTables
     from clinragen.schemas.extract import ATTRITION, NOTES, RELEASE, STAYS
 
-    known = RELEASE.read(release)["release"][0].as_py()
-    tables = (
-        RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables).of_release(dataset, known, raw_tables)
-    )
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
+    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
     with NOTES.writer(notes.path) as out:
         steps = select_notes(tables, dataset, STAYS.read(stays), settings, out.write)
     ATTRITION.write(steps, attrition.path)

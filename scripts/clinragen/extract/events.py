@@ -127,9 +127,7 @@ def select_events(
         conversions.add(name, **found.get(number, {"rows": 0, "stays": 0, "subjects": 0}))
     _place_in_time(raw, repairs)
     _count(raw, attrition, "during the ICU stay", "timed")
-    timed, covered = (attrition.steps[-1][name] for name in ("rows", "stays"))
-    raw.check_coverage("chartevents", covered, stays.num_rows, "during the stay ")
-    kept = 0
+    kept, timed = 0, attrition.steps[-1]["rows"]
     for batch in _without_ties(raw.batches(ORDERED)):
         kept += batch.num_rows
         write(batch)
@@ -174,9 +172,13 @@ def _find_stays(raw: RawTables, repairs: Events) -> None:
 
 
 def _check_coverage(raw: RawTables, stays: int) -> None:
-    """UserError where CHARTEVENTS or LABEVENTS has rows of our items for too few stays."""
+    """UserError where CHARTEVENTS or LABEVENTS has rows of the 17 variables during too few stays."""
     covered = dict(
-        raw.rows("SELECT source, count(DISTINCT stay_id) FROM placed JOIN items USING (itemid) GROUP BY source")
+        raw.rows(
+            """SELECT source, count(DISTINCT stay_id)
+               FROM placed JOIN items USING (itemid) JOIN stays s USING (stay_id)
+               WHERE NOT elsewhere AND charttime BETWEEN s.intime AND coalesce(s.outtime, charttime) GROUP BY source"""
+        )
     )
     for table in ("chartevents", "labevents"):
         raw.check_coverage(table, covered.get(table, 0), stays)

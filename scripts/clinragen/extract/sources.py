@@ -122,11 +122,11 @@ class RawTables:
                     "you changed it on purpose"
                 )
 
-    def check_coverage(self, table: str, covered: int, stays: int, when: str = "") -> None:
-        """UserError where a table has rows for too few stays of the cohort; `when` says which rows."""
+    def check_coverage(self, table: str, covered: int, stays: int) -> None:
+        """UserError where a table has rows for too few stays of the cohort."""
         if stays >= ENOUGH_STAYS and covered < LEAST_COVERAGE * stays:
             raise UserError(
-                f"{self.paths[table]} has rows {when}for only {covered} of the {stays} stays of the cohort: it is cut, "
+                f"{self.paths[table]} has rows for only {covered} of the {stays} stays of the cohort: it is cut, "
                 "or of other patients or another release than ICUSTAYS; compare it with SHA256SUMS.txt of the release"
             )
 
