@@ -230,6 +230,88 @@ def test_notes_may_lie_in_a_folder_of_their_own(tmp_path):
     assert any("discharge.csv[.gz] is missing" in line for line in problems_of(datasets(folder, "mimic4")))
 
 
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_missing_notes_name_their_setting_and_what_works_without(dataset, tmp_path):
+    folder = whole_folder(tmp_path, dataset)
+    raw_path(dataset, folder, "noteevents").unlink()
+    (line,) = problems_of(datasets(folder, dataset))
+    assert f"is missing; set datasets.{dataset}.notes in config/local.yaml to" in line
+    assert "Without notes, the target export_benchmark still works" in line
+    (line,) = problems_of(datasets(folder, dataset, notes="/no/such/folder"))
+    assert line.endswith(f"datasets.{dataset}.notes: /no/such/folder is not a directory")
+
+
+# Twins of ICUSTAYS.csv.gz, and whether they are different files.
+@pytest.mark.parametrize(
+    ("twin", "linked", "refused"),
+    [("ICUSTAYS.csv", False, True), ("icustays.csv.gz", False, True), ("icustays.csv.gz", True, False)],
+)
+def test_two_files_of_one_table_are_refused_and_both_named(twin, linked, refused, tmp_path):
+    path = raw_path("mimic3", whole_folder(tmp_path), "icustays")
+    other = path.with_name(twin)
+    if linked:
+        other.symlink_to(path.name)
+    else:
+        other.write_bytes(path.read_bytes())
+    lines = problems_of(datasets(tmp_path))
+    assert len(lines) == refused
+    assert all(str(path) in line and str(other) in line and "remove or rename all but one" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "places"),
+    [
+        ("mimic3", ["1.4"]),
+        ("mimic4", ["files/mimiciv/2.2"]),
+        ("mimic3", ["files/mimiciii/1.4"]),
+        ("mimic4", ["2.2", "3.1"]),
+    ],
+)
+def test_the_parent_of_a_release_names_the_directory_to_set(dataset, places, tmp_path):
+    for place in places:
+        whole_folder(tmp_path / "physionet.org" / place, dataset)
+    parent = tmp_path / "physionet.org" / Path(places[0]).parent.parent
+    (line,) = problems_of(datasets(parent, dataset))
+    assert f"{parent} has no tables itself" in line
+    wanted = " or ".join(str(tmp_path / "physionet.org" / place) for place in places)
+    assert line.endswith(f"set datasets.{dataset}.raw in config/local.yaml to {wanted}")
+
+
+def test_the_parent_of_the_notes_names_the_directory_to_set(tmp_path):
+    folder = whole_folder(tmp_path / "raw", "mimic4")
+    (tmp_path / "notes").mkdir()
+    (folder / "note").rename(tmp_path / "notes" / "2.2")
+    assert problems_of(datasets(folder, "mimic4", notes=f"{tmp_path}/notes/2.2")) == []
+    (line,) = problems_of(datasets(folder, "mimic4", notes=f"{tmp_path}/notes"))
+    assert line.endswith(f"set datasets.mimic4.notes in config/local.yaml to {tmp_path}/notes/2.2")
+
+
+def test_files_and_directories_in_each_others_place_are_named(tmp_path):
+    folder = whole_folder(tmp_path / "raw", "mimic4")
+    file = raw_path("mimic4", folder, "patients")
+    (line,) = problems_of(datasets(file, "mimic4"))
+    assert (
+        f"datasets.mimic4.raw: {file} is a file; set datasets.mimic4.raw in config/local.yaml to the directory" in line
+    )
+    data = file.read_bytes()
+    file.unlink()
+    file.mkdir()
+    (file / "patients.csv").write_bytes(data)
+    (line,) = problems_of(datasets(folder, "mimic4"))
+    assert f"{file} is a directory; move the file out of it" in line
+    (file / "patients.csv").unlink()
+    file.rmdir()
+    file.symlink_to(tmp_path / "nowhere")
+    (line,) = problems_of(datasets(folder, "mimic4"))
+    assert f"{file} is a link to {tmp_path}/nowhere, which does not exist" in line
+    (folder / "note" / "discharge.csv.gz").unlink()
+    (folder / "note").rmdir()
+    (folder / "note").write_text("")
+    assert any(
+        f"because {folder}/note is a file, not a directory" in line for line in problems_of(datasets(folder, "mimic4"))
+    )
+
+
 @pytest.mark.parametrize(
     ("raw", "words"), [(None, "is not set"), ("/no/such/folder", "/no/such/folder is not a directory")]
 )

@@ -23,4 +23,7 @@ def usable_path(text: str | None) -> str | None:
     """A configured path with `~` expanded; ValueError where Snakemake cannot use it."""
     if text and (bad := UNUSABLE.search(text)):
         raise ValueError(f"{text!r} contains {bad[0]!r}, which Snakemake cannot use in a path; rename it or use a link")
-    return str(Path(text).expanduser()) if text and text.startswith("~") else text
+    try:
+        return str(Path(text).expanduser()) if text and text.startswith("~") else text
+    except RuntimeError:
+        raise ValueError(f"{text!r}: unknown home directory; write the whole path") from None
