@@ -64,10 +64,14 @@ def _check_codes(raw: RawTables) -> None:
         if wrong > MOST_MALFORMED * codes:
             raise UserError(
                 f"{path}: {wrong} of {codes} codes of ICD version {version} do not have the form of that version (as "
-                "in MIMIC: 4019 or V4581 for ICD-9-CM, I10 or E1165 for ICD-10-CM, without a dot)"
+                "in MIMIC: 4019 or V4581 for ICD-9-CM, I10 or E1165 for ICD-10-CM, without a dot); use the table as "
+                "PhysioNet ships it"
             )
         if version == 9 and codes >= ENOUGH_CODES and not zeros:
-            raise UserError(f"{path}: no ICD-9 code of {codes} begins with 0; a program has removed leading zeros")
+            raise UserError(
+                f"{path}: no ICD-9 code of {codes} begins with 0: leading zeros were removed; use the table "
+                "as PhysioNet ships it"
+            )
     rows, different = raw.row("SELECT count(*), count(DISTINCT (hadm_id, position, icd_version, icd_code)) FROM codes")
     if different < LEAST_DIFFERENT * rows:
-        raise UserError(f"{path}: only {different} of {rows} rows are different; the table is in the file twice")
+        raise UserError(f"{path}: only {different} of {rows} rows are different: rows occur twice; download it again")

@@ -134,8 +134,8 @@ def select_events(
     attrition.add("one value of a variable at one time", rows=kept)
     if timed >= ENOUGH_ROWS and kept < LEAST_DIFFERENT * timed:
         raise UserError(
-            f"{raw.paths['chartevents']}, {raw.paths['labevents']}: only {kept} of {timed} measurements are different; "
-            "a table is in its file twice"
+            f"{raw.paths['chartevents']}, {raw.paths['labevents']}: only {kept} of {timed} measurements are different: "
+            "rows of a table occur twice; download it again"
         )
     return pa.concat_tables([a.to_table() for a in (attrition, unreadable, conversions)])
 
