@@ -16,7 +16,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DEMO := --configfile config/demo.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
 ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
-OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "$(RAW)"}}'
+# From the environment, to which make exports it: the shell does not interpret its content.
+OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
 endif
 # Run everything that is out of date, then the report if anything is newer than it.
 run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs --benchmark-extended all \

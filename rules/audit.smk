@@ -43,5 +43,5 @@ rule audit_lineage:
         sources=sources,
         record=output_record("audit/lineage.csv"),
     shell:
-        "python scripts/audit_lineage.py --targets {input.targets} {input.data}"
-        " --templates {input.templates} --lineage {output.lineage} --page {output.page} > {log} 2>&1"
+        "python scripts/audit_lineage.py --targets {input.targets:q} {input.data:q}"
+        " --templates {input.templates:q} --lineage {output.lineage:q} --page {output.page:q} > {log:q} 2>&1"

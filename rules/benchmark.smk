@@ -41,9 +41,9 @@ rule benchmark_split:
         sources=sources,
         split=setting("benchmark.split"),
     shell:
-        "python scripts/benchmark_split.py --stays {input.stays} --lists {input.lists}"
-        " --settings {params.split:q} --split {output.split} --attrition {output.attrition}"
-        " > {log} 2>&1"
+        "python scripts/benchmark_split.py --stays {input.stays:q} --lists {input.lists:q}"
+        " --settings {params.split:q} --split {output.split:q} --attrition {output.attrition:q}"
+        " > {log:q} 2>&1"
 
 
 rule benchmark_labels:
@@ -77,10 +77,10 @@ rule benchmark_labels:
         sources=sources,
         record=output_record("{dataset}/benchmark/prevalence.csv"),
     shell:
-        "python scripts/benchmark_labels.py --diagnoses {input.diagnoses} --stays {input.stays}"
-        " --phenotypes {input.phenotypes} --icd10 {input.icd10}"
-        " --labels {output.labels} --prevalence {output.prevalence}"
-        " --codes {output.codes} > {log} 2>&1"
+        "python scripts/benchmark_labels.py --diagnoses {input.diagnoses:q} --stays {input.stays:q}"
+        " --phenotypes {input.phenotypes:q} --icd10 {input.icd10:q}"
+        " --labels {output.labels:q} --prevalence {output.prevalence:q}"
+        " --codes {output.codes:q} > {log:q} 2>&1"
 
 
 rule benchmark_courses:
@@ -107,9 +107,9 @@ rule benchmark_courses:
         sources=sources,
         course=setting("benchmark.course"),
     shell:
-        "python scripts/benchmark_courses.py --notes {input.notes} --stays {input.stays}"
-        " --stop-words {input.stop_words} --settings {params.course:q}"
-        " --courses {output.courses} --headings {output.headings} > {log} 2>&1"
+        "python scripts/benchmark_courses.py --notes {input.notes:q} --stays {input.stays:q}"
+        " --stop-words {input.stop_words:q} --settings {params.course:q}"
+        " --courses {output.courses:q} --headings {output.headings:q} > {log:q} 2>&1"
 
 
 rule benchmark_samples:
@@ -153,9 +153,9 @@ rule benchmark_samples:
         code=code_digest("benchmark_samples"),
         record=output_record("{dataset}/benchmark/attrition.csv"),
     shell:
-        "python scripts/benchmark_samples.py --split {input.split} --events {input.events}"
-        " --labels {input.labels} --courses {input.courses} --attrition {input.attrition}"
-        " --samples {output.samples} --total {output.attrition} > {log} 2>&1"
+        "python scripts/benchmark_samples.py --split {input.split:q} --events {input.events:q}"
+        " --labels {input.labels:q} --courses {input.courses:q} --attrition {input.attrition:q}"
+        " --samples {output.samples:q} --total {output.attrition:q} > {log:q} 2>&1"
 
 
 rule benchmark_series:
@@ -186,10 +186,10 @@ rule benchmark_series:
         sources=sources,
         series=setting("benchmark.series"),
     shell:
-        "python scripts/benchmark_series.py --split {input.split} --stays {input.stays}"
-        " --events {input.events} --variables {input.variables} --settings {params.series:q}"
-        " --train {output.train} --validation {output.validation} --test {output.test}"
-        " --scales {output.scales} > {log} 2>&1"
+        "python scripts/benchmark_series.py --split {input.split:q} --stays {input.stays:q}"
+        " --events {input.events:q} --variables {input.variables:q} --settings {params.series:q}"
+        " --train {output.train:q} --validation {output.validation:q} --test {output.test:q}"
+        " --scales {output.scales:q} > {log:q} 2>&1"
 
 
 rule benchmark_captions:
@@ -219,9 +219,9 @@ rule benchmark_captions:
         number=setting("benchmark.series.variables"),
         captions=setting("benchmark.captions"),
     shell:
-        "python scripts/benchmark_captions.py --split {input.split} --events {input.events}"
-        " --variables {input.variables} --number {params.number} --settings {params.captions:q}"
-        " --captions {output.captions} --fences {output.fences} > {log} 2>&1"
+        "python scripts/benchmark_captions.py --split {input.split:q} --events {input.events:q}"
+        " --variables {input.variables:q} --number {params.number:q} --settings {params.captions:q}"
+        " --captions {output.captions:q} --fences {output.fences:q} > {log:q} 2>&1"
 
 
 rule benchmark_export:
@@ -249,9 +249,9 @@ rule benchmark_export:
         code=code_digest("benchmark_export"),
         sources=sources,
     shell:
-        "python scripts/benchmark_export.py --stays {input.stays} --split {input.split}"
-        " --labels {input.labels} --events {input.events} --phenotypes {input.phenotypes}"
-        " --variables {input.variables} --export {output.export} > {log} 2>&1"
+        "python scripts/benchmark_export.py --stays {input.stays:q} --split {input.split:q}"
+        " --labels {input.labels:q} --events {input.events:q} --phenotypes {input.phenotypes:q}"
+        " --variables {input.variables:q} --export {output.export:q} > {log:q} 2>&1"
 
 
 rule benchmark_leakage:
@@ -279,10 +279,10 @@ rule benchmark_leakage:
         sources=sources,
         course=setting("benchmark.course"),
     shell:
-        "python scripts/benchmark_leakage.py --courses {input.courses} --labels {input.labels}"
-        " --samples {input.samples} --phenotypes {input.phenotypes}"
-        " --stop-words {input.stop_words} --settings {params.course:q}"
-        " --leakage {output.leakage} > {log} 2>&1"
+        "python scripts/benchmark_leakage.py --courses {input.courses:q} --labels {input.labels:q}"
+        " --samples {input.samples:q} --phenotypes {input.phenotypes:q}"
+        " --stop-words {input.stop_words:q} --settings {params.course:q}"
+        " --leakage {output.leakage:q} > {log:q} 2>&1"
 
 
 rule benchmark_card:
@@ -324,9 +324,9 @@ rule benchmark_card:
         source=setting("datasets.{dataset}.source"),
         series=setting("benchmark.series"),
     shell:
-        "python scripts/benchmark_card.py --stays {input.stays} --events {input.events}"
-        " --samples {input.samples} --courses {input.courses} --attrition {input.attrition}"
-        " --prevalence {input.prevalence} --headings {input.headings} --leakage {input.leakage}"
-        " --unlabelled {input.unlabelled} --variables {input.variables} --templates {input.templates}"
-        " --dataset {params.dataset:q} --source {params.source} --settings {params.series:q}"
-        " --card {output.card} > {log} 2>&1"
+        "python scripts/benchmark_card.py --stays {input.stays:q} --events {input.events:q}"
+        " --samples {input.samples:q} --courses {input.courses:q} --attrition {input.attrition:q}"
+        " --prevalence {input.prevalence:q} --headings {input.headings:q} --leakage {input.leakage:q}"
+        " --unlabelled {input.unlabelled:q} --variables {input.variables:q} --templates {input.templates:q}"
+        " --dataset {params.dataset:q} --source {params.source:q} --settings {params.series:q}"
+        " --card {output.card:q} > {log:q} 2>&1"

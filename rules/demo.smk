@@ -41,8 +41,8 @@ rule demo_backbone:
         sources=sources,
         seed=setting("demo.seed"),
     shell:
-        "python scripts/demo_backbone.py --texts {input.texts} --seed {params.seed}"
-        " --backbone {output.backbone} > {log} 2>&1"
+        "python scripts/demo_backbone.py --texts {input.texts:q} --seed {params.seed:q}"
+        " --backbone {output.backbone:q} > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synthetic":
@@ -77,16 +77,16 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synt
             sources=sources,
             cohort=setting("demo"),
         shell:
-            "python scripts/demo_mimic3.py --evidence {input.evidence} --items {input.variable_items}"
-            " --raw-tables {input.raw_tables} --cohort {params.cohort:q}"
-            " --patients {output.patients}"
-            " --admissions {output.admissions}"
-            " --icustays {output.icustays}"
-            " --diagnoses-icd {output.diagnoses_icd}"
-            " --chartevents {output.chartevents}"
-            " --labevents {output.labevents}"
-            " --noteevents {output.noteevents}"
-            " > {log} 2>&1"
+            "python scripts/demo_mimic3.py --evidence {input.evidence:q} --items {input.variable_items:q}"
+            " --raw-tables {input.raw_tables:q} --cohort {params.cohort:q}"
+            " --patients {output.patients:q}"
+            " --admissions {output.admissions:q}"
+            " --icustays {output.icustays:q}"
+            " --diagnoses-icd {output.diagnoses_icd:q}"
+            " --chartevents {output.chartevents:q}"
+            " --labevents {output.labevents:q}"
+            " --noteevents {output.noteevents:q}"
+            " > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synthetic":
@@ -121,16 +121,16 @@ if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synt
             sources=sources,
             cohort=setting("demo"),
         shell:
-            "python scripts/demo_mimic4.py --evidence {input.evidence} --items {input.variable_items}"
-            " --raw-tables {input.raw_tables} --cohort {params.cohort:q}"
-            " --patients {output.patients}"
-            " --admissions {output.admissions}"
-            " --icustays {output.icustays}"
-            " --diagnoses-icd {output.diagnoses_icd}"
-            " --chartevents {output.chartevents}"
-            " --labevents {output.labevents}"
-            " --noteevents {output.noteevents}"
-            " > {log} 2>&1"
+            "python scripts/demo_mimic4.py --evidence {input.evidence:q} --items {input.variable_items:q}"
+            " --raw-tables {input.raw_tables:q} --cohort {params.cohort:q}"
+            " --patients {output.patients:q}"
+            " --admissions {output.admissions:q}"
+            " --icustays {output.icustays:q}"
+            " --diagnoses-icd {output.diagnoses_icd:q}"
+            " --chartevents {output.chartevents:q}"
+            " --labevents {output.labevents:q}"
+            " --noteevents {output.noteevents:q}"
+            " > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes:
@@ -169,8 +169,8 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes
             "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
             " --labevents {input.labevents:q} --procedures-icd {input.procedures_icd:q}"
             " --d-icd-procedures {input.d_icd_procedures:q} --d-labitems {input.d_labitems:q}"
-            " --phenotypes {input.phenotypes} --raw-tables {input.raw_tables}"
-            " --source {params.source} --notes {output.notes} > {log} 2>&1"
+            " --phenotypes {input.phenotypes:q} --raw-tables {input.raw_tables:q}"
+            " --source {params.source:q} --notes {output.notes:q} > {log:q} 2>&1"
 
 
 if open_demo_to_download():
@@ -205,7 +205,7 @@ if open_demo_to_download():
             sources=sources,
             base_url="https://physionet.org/files/mimiciii-demo/1.4",
         shell:
-            "python scripts/demo_download.py --pinned {input.pinned} --base-url {params.base_url}"
+            "python scripts/demo_download.py --pinned {input.pinned:q} --base-url {params.base_url:q}"
             " --patients {output.patients:q}"
             " --admissions {output.admissions:q}"
             " --icustays {output.icustays:q}"
@@ -215,4 +215,4 @@ if open_demo_to_download():
             " --procedures-icd {output.procedures_icd:q}"
             " --d-icd-procedures {output.d_icd_procedures:q}"
             " --d-labitems {output.d_labitems:q}"
-            " > {log} 2>&1"
+            " > {log:q} 2>&1"

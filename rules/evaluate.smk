@@ -42,11 +42,11 @@ rule evaluate_predict:
         sources=sources,
         decoding=setting("evaluate.decoding"),
     shell:
-        "python scripts/evaluate_predict.py --checkpoint {input.checkpoint}"
-        " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
-        " --series {input.series} --phenotypes {input.phenotypes}"
-        " --decoding {params.decoding:q} --batch {resources.batch} --seed {wildcards.seed}"
-        " --predictions {output.predictions} > {log} 2>&1"
+        "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q}"
+        " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
+        " --series {input.series:q} --phenotypes {input.phenotypes:q}"
+        " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
+        " --predictions {output.predictions:q} > {log:q} 2>&1"
 
 
 rule evaluate_scores:
@@ -72,9 +72,9 @@ rule evaluate_scores:
         dataset=title,
         row=setting("models.{model}.row"),
     shell:
-        "python scripts/evaluate_scores.py --predictions {input.predictions}"
-        " --phenotypes {input.phenotypes} --dataset {params.dataset:q} --model {params.row:q}"
-        " --seed {wildcards.seed} --scores {output.scores} > {log} 2>&1"
+        "python scripts/evaluate_scores.py --predictions {input.predictions:q}"
+        " --phenotypes {input.phenotypes:q} --dataset {params.dataset:q} --model {params.row:q}"
+        " --seed {wildcards.seed:q} --scores {output.scores:q} > {log:q} 2>&1"
 
 
 rule evaluate_table:
@@ -117,6 +117,6 @@ rule evaluate_table:
         sources=sources,
         record=output_record("tables/table{number}.csv"),
     shell:
-        "python scripts/evaluate_table.py --paper {input.paper} --scores {input.scores}"
-        " --templates {input.templates} --number {wildcards.number}"
-        " --table {output.table} --page {output.page} --picture {output.picture} > {log} 2>&1"
+        "python scripts/evaluate_table.py --paper {input.paper:q} --scores {input.scores:q}"
+        " --templates {input.templates:q} --number {wildcards.number:q}"
+        " --table {output.table:q} --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"

@@ -42,10 +42,10 @@ rule rationale_notes:
         teacher=setting("teacher"),
         journal=scratch("{dataset}/rationale/journal/rationale_notes.jsonl"),
     shell:
-        "python scripts/rationale_notes.py --samples {input.samples} --courses {input.courses}"
-        " --labels {input.labels} --prompt {input.prompt} --examples {input.examples}"
-        " --dataset {wildcards.dataset} --source {params.source} --teacher {params.teacher:q}"
-        " --transport {resources.transport:q} --journal {params.journal:q} --out {output} > {log} 2>&1"
+        "python scripts/rationale_notes.py --samples {input.samples:q} --courses {input.courses:q}"
+        " --labels {input.labels:q} --prompt {input.prompt:q} --examples {input.examples:q}"
+        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {params.teacher:q}"
+        " --transport {resources.transport:q} --journal {params.journal:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule rationale_labs:
@@ -78,8 +78,8 @@ rule rationale_labs:
         teacher=setting("teacher"),
         journal=scratch("{dataset}/rationale/journal/rationale_labs.jsonl"),
     shell:
-        "python scripts/rationale_labs.py --samples {input.samples} --courses {input.courses}"
-        " --labels {input.labels} --captions {input.captions} --notes {input.notes}"
-        " --prompt {input.prompt} --examples {input.examples}"
-        " --dataset {wildcards.dataset} --source {params.source} --teacher {params.teacher:q}"
-        " --transport {resources.transport:q} --journal {params.journal:q} --out {output} > {log} 2>&1"
+        "python scripts/rationale_labs.py --samples {input.samples:q} --courses {input.courses:q}"
+        " --labels {input.labels:q} --captions {input.captions:q} --notes {input.notes:q}"
+        " --prompt {input.prompt:q} --examples {input.examples:q}"
+        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {params.teacher:q}"
+        " --transport {resources.transport:q} --journal {params.journal:q} --out {output:q} > {log:q} 2>&1"

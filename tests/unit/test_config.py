@@ -154,7 +154,7 @@ CROSS_CHECKS = {
     ),
     "open demo without folder": (
         {"datasets__mimic3__source": "open-demo"},
-        r"datasets\.mimic3\.raw: source open-demo needs the folder",
+        r"datasets\.mimic3\.raw: source open-demo needs the directory",
     ),
     "open demo of mimic4": ({"datasets__mimic4__source": "open-demo"}, r"datasets\.mimic4\.source: .*mimic3 only"),
     "notes of mimic4": ({"datasets__mimic4__notes": "synthetic"}, r"datasets\.mimic4\.notes: .*MIMIC-IV-Note"),
@@ -197,6 +197,56 @@ def test_null_drops_a_model_and_a_backbone(raw):
 def test_null_leaves_a_dataset_out(raw):
     update_config(raw, {"datasets": {"mimic4": None}})
     assert load_config(raw).dataset_names() == ["mimic3"]
+
+
+def test_one_dataset_at_least_is_configured(raw):
+    message = message_of(changed(raw, datasets__mimic3=None, datasets__mimic4=None))
+    assert "datasets: mimic3 and mimic4 are both null; configure at least one of them" in message
+
+
+PATHS = [
+    "datasets__mimic3__raw",
+    "datasets__mimic4__notes",
+    "datasets__mimic3__test_list",
+    "datasets__mimic3__validation_list",
+    "pathvars__results",
+    "pathvars__logs",
+    "pathvars__timings",
+    "backbones__flan-t5-small__source",
+]
+
+
+@pytest.mark.parametrize("place", PATHS)
+@pytest.mark.parametrize("bad", ["{", "}", "<", ">", "\n", "\x7f", "\0"])
+def test_a_path_that_snakemake_cannot_use_is_refused(place, bad, raw):
+    message = message_of(changed(raw, **{place: f"/data/a{bad}b"}))
+    assert f"  - {place.replace('__', '.')}: '/data/a" in message
+    assert f"contains {bad!r}, which Snakemake cannot use in a path; rename it or use a link" in message
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a{b", "a\nb"])
+@pytest.mark.parametrize("section", ["models", "backbones"])
+def test_a_name_that_cannot_be_part_of_a_path_is_refused(section, name, raw):
+    rows = raw[section] | {name: next(iter(raw[section].values()))}
+    assert f"  - {section}: " in message_of(changed(raw, **{section: rows}))
+
+
+def test_the_home_directory_is_expanded_where_snakemake_does_not_need_it(raw, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for place in PATHS:
+        new = changed(raw, **({"datasets__mimic3__test_list": "~/list"} | {place: "~/a b"}))
+        if place.startswith("pathvars"):
+            assert f"{place.replace('__', '.')}: Snakemake does not expand ~; set '/home/somebody/a b'" in message_of(
+                new
+            )
+        else:
+            value = load_config(new)
+            for key in place.split("__"):
+                value = value[key] if isinstance(value, dict) else getattr(value, key)
+            assert value == "/home/somebody/a b"
+    assert "datasets.mimic3.raw: '~nobody-here/a': unknown home" in message_of(
+        changed(raw, datasets__mimic3__raw="~nobody-here/a")
+    )
 
 
 def test_dropping_a_backbone_that_a_model_uses_is_told(raw):

@@ -121,6 +121,15 @@ def test_every_argument_of_a_script_is_given_by_its_rule(rules):
         assert wanted == given, name
 
 
+def test_every_placeholder_of_a_command_line_is_quoted(rules):
+    """Paths and names come from the configuration: unquoted, a directory called `$(id)` would be executed."""
+    not_text = {"threads", "params.launcher"}  # a number; a command of numbers only
+    for name, rule in rules.items():
+        placeholders = re.findall(r"(?<!\{)\{([^{}]+)\}", rule.shellcmd)
+        assert placeholders, name
+        assert [p for p in placeholders if not p.endswith(":q") and p not in not_text] == [], name
+
+
 def test_no_script_opens_the_configuration():
     for path in (ROOT / "scripts").rglob("*.py"):
         if path.parent.name == "workflow":  # runs before there are jobs

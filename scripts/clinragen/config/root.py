@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from clinragen.config.base import Section
+from clinragen.config.base import Section, usable_path
 from clinragen.config.benchmark import Benchmark
 from clinragen.config.datasets import Datasets, DemoCohort
 from clinragen.config.evaluate import Evaluate
@@ -23,14 +23,21 @@ from clinragen.errors import UserError
 
 
 class Pathvars(Section):
-    """The folders that Snakemake itself puts in place of <results>, <logs> and <timings>."""
+    """The directories that Snakemake substitutes for <results>, <logs> and <timings>."""
 
     results: str
-    """Everything that is made."""
+    """All outputs."""
     logs: str
     """One log per job."""
     timings: str
     """Time and memory of every job."""
+
+    @field_validator("results", "logs", "timings")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        if usable_path(text) != text:  # Snakemake has read its own key already
+            raise ValueError(f"Snakemake does not expand ~; set {usable_path(text)!r}")
+        return text
 
 
 class Config(Section):
@@ -70,6 +77,15 @@ class Config(Section):
     def _without_nulls(cls, rows: Any) -> Any:
         """An overlay leaves a row out by setting it to null."""
         return {k: v for k, v in rows.items() if v is not None} if isinstance(rows, dict) else rows
+
+    @field_validator("models", "backbones")
+    @classmethod
+    def _with_usable_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
+        for name in rows:
+            if "/" in name or name in ("", ".", ".."):
+                raise ValueError(f"the name {name!r} cannot be part of a path")
+            usable_path(name)
+        return rows
 
     @model_validator(mode="after")
     def _agrees(self) -> "Config":
@@ -111,8 +127,10 @@ class Config(Section):
     def _dataset_combinations(self) -> list[str]:
         """Values of `datasets` that no rule could serve."""
         mimic3, mimic4 = self.datasets.mimic3, self.datasets.mimic4
+        if mimic3 is None and mimic4 is None:
+            return ["datasets: mimic3 and mimic4 are both null; configure at least one of them"]
         problems = [
-            f"datasets.{name}.validation_list: needs datasets.{name}.test_list, of whose rest it is a part"
+            f"datasets.{name}.validation_list: needs datasets.{name}.test_list, whose other patients it divides"
             for name, dataset in (("mimic3", mimic3), ("mimic4", mimic4))
             if dataset is not None and dataset.validation_list and not dataset.test_list
         ]
@@ -127,14 +145,14 @@ class Config(Section):
             ]
         if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
             problems.append(
-                "datasets.mimic3.raw: source open-demo needs the folder where the demo lies or is to be downloaded to"
+                "datasets.mimic3.raw: source open-demo needs the directory of the demo, or the one to download it to"
             )
         if mimic4 is not None and mimic4.source == "open-demo":
             problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use folder, or synthetic")
         if mimic4 is not None and mimic4.notes == "synthetic":
             problems.append(
-                "datasets.mimic4.notes: synthetic notes are written for mimic3 only; give the folder of "
-                "MIMIC-IV-Note, or null where the notes lie in raw"
+                "datasets.mimic4.notes: synthetic notes are written for mimic3 only; set the directory of "
+                "MIMIC-IV-Note, or null if the notes are in raw"
             )
         return problems
 

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from clinragen.config.base import Section
+from clinragen.config.base import Section, usable_path
 
 
 class Backbone(Section):
@@ -14,6 +14,11 @@ class Backbone(Section):
     """A model hub name or local directory for `from_pretrained`; `tiny` builds a random stand-in."""
     revision: str
     """Commit, tag or branch on the model hub; source.json records the fetched commit."""
+
+    @field_validator("source")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        return usable_path(text)
 
 
 class SeriesEncoder(Section):
