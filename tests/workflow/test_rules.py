@@ -11,7 +11,7 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, 
 
 STAGES = ("demo", "extract", "benchmark", "knowledge", "rationale", "train", "evaluate", "audit")
 # Programs for people, beside the rules.
-TOOLS = {"trace", "why", "usage", "release"}
+TOOLS = {"check", "trace", "why", "usage", "release"}
 OVERLAYS = {
     "paper": [],
     "demo": ["config/demo.yaml"],
