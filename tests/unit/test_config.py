@@ -9,10 +9,12 @@ import yaml
 from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config, reference
+from clinragen.registry.raw import declaration
 from clinragen.runtime.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))
+# Overlays with a results tree of their own; those called local* are about the site, for the paper's tree.
+OVERLAYS = sorted(p for p in (ROOT / "config").glob("*.yaml") if not p.name.startswith("local"))
 # An overlay that says so lies over another one.
 BELOW = {"open-demo.yaml": ["demo.yaml"]}
 
@@ -55,6 +57,19 @@ def test_every_overlay_is_valid(overlay, raw):
         update_config(raw, read(f"config/{name}"))
     config = load_config(raw)
     assert config.pathvars.results != read("config.yaml")["pathvars"]["results"], "runs must not overwrite each other"
+
+
+def test_the_example_of_local_settings_is_valid_and_names_all_that_a_site_must_set(raw):
+    example = read("config/local.example.yaml")
+    update_config(raw, example)
+    config = load_config(raw)
+    assert config.pathvars.results == read("config.yaml")["pathvars"]["results"]
+    assert config.datasets.mimic3.raw and config.datasets.mimic4.raw and config.datasets.mimic4.notes
+    for name, release in (("mimic3", config.datasets.mimic3.release), ("mimic4", config.datasets.mimic4.release)):
+        assert release in declaration()[name]["releases"]
+    assert config.teacher_transport.data_use == "none", "nobody permits sending MIMIC text by copying a file"
+    assert {"base_url", "api_key_variable", "data_use"} <= set(example["teacher_transport"])
+    assert "email" in example["knowledge"]["pubmed"] and "model" in example["teacher"]
 
 
 @pytest.mark.parametrize(

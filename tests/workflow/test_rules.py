@@ -106,7 +106,8 @@ def test_every_argument_of_a_script_is_given_by_its_rule(rules):
 
 
 def test_no_script_opens_the_configuration():
-    for path in (ROOT / "scripts").rglob("*.py"):
+    workflow = set((ROOT / "scripts/clinragen/workflow").glob("*.py"))  # the Snakefile's own code
+    for path in set((ROOT / "scripts").rglob("*.py")) - workflow:
         strings = {
             n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)
         }

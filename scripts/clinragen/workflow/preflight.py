@@ -100,7 +100,7 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
         if Need(RAW, name) in needs:
             lines += raw_problems(config, name, Need(NOTES, name) in needs)
     lines += teacher_problems(config, texts_to_send(config, needs))
-    lines += _email_problems(config, needs)
+    lines += email_problems(config, needs)
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones and not _exists(config, f"backbones/{name}"):
             lines += backbone_problems(name, config.backbones[name])
@@ -150,7 +150,7 @@ def teacher_problems(config: Config, texts: dict[str, str]) -> list[str]:
     return list(dict.fromkeys(line for check in [*checks, partial(api_key, transport)] for line in _message_of(check)))
 
 
-def _email_problems(config: Config, needs: set[Need]) -> list[str]:
+def email_problems(config: Config, needs: set[Need]) -> list[str]:
     if config.knowledge.source == "offline" or Need(PUBMED) not in needs:
         return []
     if _exists(config, "knowledge/pubmed.parquet"):
