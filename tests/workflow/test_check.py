@@ -12,11 +12,15 @@ import pytest
 import yaml
 from pytest_httpserver import HTTPServer
 from runs import ROOT, header_only
+from slurm_cluster import cluster, unavailable
+from slurm_cluster import slurm as slurm_command
+
+from clinragen.workflow.slurm import Request, Resources, refusal
 
 NOTHING = {"OPENAI_API_KEY": "", "ENTREZ_EMAIL": "", "HF_ENDPOINT": "http://127.0.0.1:9"}
 OFFLINE = {"endpoint": "http://127.0.0.1:9"}  # nobody listens at this port
 SCONTROL = """PartitionName=cpu Default=YES MaxTime=7-00:00:00 State=UP TRES=cpu=8,mem=64000M
-PartitionName=gpu Default=NO MaxTime={limit} State=UP TRES=cpu=8,mem=64000M,gres/gpu=4
+PartitionName=gpu Default=NO MaxTime={limit} State=UP TRES=cpu=8,mem=64000M
 """
 
 
@@ -166,6 +170,18 @@ def test_a_complete_site_is_ready(tmp_path, complete, programs, servers):
     assert {r.headers.get("Authorization") for r in requests if r.path != "/v1/models"} == {None}
     assert [r.headers["Authorization"] for r in requests if r.path == "/v1/models"] == ["Bearer sk-x"]
     assert all(request.method == "GET" and not request.get_data() for request in requests)
+
+
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+def test_a_real_cluster_accepts_what_it_has_and_refuses_what_it_has_not(tmp_path):
+    def asked(**resources):
+        return refusal(Request("train_phase1", False, 1, Resources(runtime=60, slurm_partition="gpu", **resources)))
+
+    with cluster(tmp_path):
+        assert asked(mem_mb=24000, gpu=1) is None
+        for too_much in ({"mem_mb": 10**9}, {"mem_mb": 1000, "gpu": 99}, {"mem_mb": 1000, "gpu": 1, "gpu_model": "no"}):
+            assert asked(**too_much), too_much
+        assert slurm_command("squeue", "-h") == "", "nothing was submitted"
 
 
 def test_a_configuration_that_is_missing_or_invalid_is_named(tmp_path):

@@ -60,7 +60,7 @@ def release(config: Config, name: str) -> Line:
     fact = (
         f"{counts[0]} patients and {counts[1]} ICU stays are of {f'release {actual}' if actual else 'no known release'}"
     )
-    if dataset.release is not None and dataset.release != actual:
+    if dataset.release in raw.declaration()[name]["releases"] and dataset.release != actual:
         return problem(place, f"{fact}, not of {dataset.release}; correct datasets.{name}.release or the directory")
     if actual is None:
         return Line("warning", place, f"{fact}; compare the directory with the checksums of PhysioNet")
@@ -74,7 +74,10 @@ def rows(path: Path) -> int:
 
 
 def cluster(requests: list[Request]) -> list[Line]:
-    """Whether SLURM accepts each kind of job, and each partition fits what is requested of it."""
+    """Whether SLURM accepts each kind of job (`sbatch --test-only`), and partitions are up and allow its run time.
+
+    Without `EnforcePartLimits` sbatch accepts jobs that exceed a limit, and they wait forever.
+    """
     if shutil.which("sbatch") is None:
         return [Line("skipped", "SLURM", "sbatch not found; without it use `snakemake --cores N`, not --profile slurm")]
     shown = subprocess.run(

@@ -29,9 +29,7 @@ def disks(config: Config, sizes: dict[str, int]) -> list[Line]:
     needed = len(real) * DATASET_BYTES + checkpoint_bytes(config, sizes)
     unknown = [name for name in sizes if not sizes[name]]
     return [
-        _space(
-            "disk for results", existing(results), needed, "set pathvars to a larger disk", results.exists(), unknown
-        ),
+        _space("disk for results", results, needed, "set pathvars to a larger disk", unknown),
         _space(
             "disk for TMPDIR", Path(tempfile.gettempdir()), SPILL_BYTES if real else 0, "set TMPDIR to a larger disk"
         ),
@@ -50,17 +48,15 @@ def checkpoint_bytes(config: Config, sizes: dict[str, int]) -> int:
     return runs * sum(sizes.get(backbone, 0) for backbone, *_ in checkpoints)
 
 
-def _space(
-    place: str, folder: Path, needed: float, remedy: str, begun: bool = False, unknown: Sequence[str] = ()
-) -> Line:
-    free = shutil.disk_usage(folder).free
-    words = f"{free / GB:.0f} GB free in {folder}, about {needed / GB:.0f} GB needed"
+def _space(place: str, folder: Path, needed: float, remedy: str, unknown: Sequence[str] = ()) -> Line:
+    free = shutil.disk_usage(existing(folder)).free
+    words = f"{free / GB:.0f} GB free in {existing(folder)}, about {needed / GB:.0f} GB needed"
     if unknown:
         words += f", and more for checkpoints of {', '.join(unknown)} (size unknown)"
     if free >= needed:
         return ok(place, words)
     # A run that has begun needs less than all of it.
-    return Line("warning" if begun else "problem", place, f"{words}; {remedy}")
+    return Line("warning" if folder.exists() else "problem", place, f"{words}; {remedy}")
 
 
 def memory(requests: Iterable[Request], slurm: bool) -> Line:

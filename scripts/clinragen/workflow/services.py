@@ -94,7 +94,8 @@ def backbones(config: Config, needs: set[Need]) -> tuple[list[Line], dict[str, i
             lines.append(Line("warning", place, "tiny is a stand-in; values are not comparable with the paper's"))
         elif folder.is_dir() or backbone.source.startswith(("/", ".", "~")):
             local = backbone.model_copy(update={"source": str(folder)})
-            lines += judged(place, backbone_problems(name, local), f"weights in {folder} are readable")
+            found = [line.removeprefix(f"{place}.source: ") for line in backbone_problems(name, local)]
+            lines += judged(f"{place}.source", found, f"{folder} is readable")
             sizes[name] = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
         else:
             line, sizes[name] = on_the_hub(place, backbone)

@@ -50,7 +50,6 @@ class Partition:
     up: bool
     default: bool
     minutes: float | None
-    has_gpus: bool
 
 
 def kinds(requests: Iterable[Request]) -> dict[str, list[Request]]:
@@ -97,7 +96,6 @@ def partitions(shown: str) -> dict[str, Partition]:
                 up=facts.get("State") == "UP",
                 default=facts.get("Default") == "YES",
                 minutes=_minutes(facts.get("MaxTime", "UNLIMITED")),
-                has_gpus="gres/gpu" in facts.get("TRES", ""),
             )
     return found
 
@@ -116,8 +114,6 @@ def partition_problem(request: Request, known: dict[str, Partition]) -> str | No
             f"{minutes} minutes exceed the limit of partition {name} ({partition.minutes:g} minutes); lower "
             "the request (train.request.minutes for trainings) or choose another partition in slurm/config.yaml"
         )
-    if request.gpus and not partition.has_gpus:
-        return f"partition {name} shows no GPU (TRES); choose one with GPUs in slurm/config.yaml"
     return None
 
 
