@@ -13,6 +13,8 @@ VALIDATOR := .venv-validator/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# `make check` is about the real run unless an overlay is named.
+CHECKED := $(if $(filter file default,$(origin OVERLAY)),local,$(OVERLAY))
 DEMO := --configfile config/demo.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
 ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
@@ -26,7 +28,7 @@ run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs 
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo why release usage bench test lint format docs lock clean
+.PHONY: help setup demo open-demo check why release usage bench test lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +48,10 @@ demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
 
 open-demo: $(READY)  ## run it on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]
 	@$(call run,open-demo,$(OPEN_DEMO))
+
+check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo] [CONFIG="FILE ..."]
+	@test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml || { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
+	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(if $(filter open-demo,$(CHECKED)),$(OPEN_DEMO),--configfile config/$(CHECKED).yaml))
 
 why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local]
 	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(filter open-demo,$(OVERLAY)),$(OPEN_DEMO),--configfile config/$(OVERLAY).yaml)

@@ -4,7 +4,7 @@ import ast
 import difflib
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -93,33 +93,34 @@ class Config(Section):
         patch, steps = self.student.fusion.series_encoder.patch, self.benchmark.series.max_steps
         if steps % patch:
             problems.append(
-                f"benchmark.series.max_steps ({steps}) is no multiple of student.fusion.series_encoder.patch ({patch})"
+                f"benchmark.series.max_steps ({steps}) must be a multiple of "
+                f"student.fusion.series_encoder.patch ({patch})"
             )
         encoder = self.student.fusion.series_encoder
         if encoder.width % encoder.heads:
             problems.append(
-                f"student.fusion.series_encoder.width ({encoder.width}) is no multiple of its heads ({encoder.heads})"
+                f"student.fusion.series_encoder.width ({encoder.width}) must be a multiple of heads ({encoder.heads})"
             )
         for name, model in self.models.items():
             if model.backbone not in self.backbones:
                 problems.append(
-                    f"models.{name}.backbone: {model.backbone!r} is not under backbones ({', '.join(self.backbones)})"
+                    f"models.{name}.backbone: {model.backbone!r} is not one of backbones ({', '.join(self.backbones)})"
                 )
             if (model.last_phase == 1) != (model.vocabulary is None):
-                demand = "null, for phase 1 has no attention" if model.last_phase == 1 else "knowledge or standard"
+                demand = "null (phase 1 has no attention)" if model.last_phase == 1 else "knowledge or standard"
                 problems.append(
-                    f"models.{name}.vocabulary: with last_phase {model.last_phase} it is {demand}, "
+                    f"models.{name}.vocabulary: last_phase {model.last_phase} requires {demand}, "
                     f"not {model.vocabulary or 'null'}"
                 )
         problems += self._dataset_combinations() + self._rows_twice()
         batch, launch = self.train.optimizer.batch, self.train.launch
         if batch % (launch.nodes * launch.processes):
             problems.append(
-                f"train.optimizer.batch ({batch}) can not be divided among train.launch.nodes ({launch.nodes}) times "
-                f"train.launch.processes ({launch.processes}); take a multiple of {launch.nodes * launch.processes}"
+                f"train.optimizer.batch ({batch}) must be a multiple of train.launch.nodes ({launch.nodes}) times "
+                f"train.launch.processes ({launch.processes}), that is of {launch.nodes * launch.processes}"
             )
         if len(set(self.seeds)) < len(self.seeds):
-            problems.append(f"seeds: {self.seeds} has a seed twice")
+            problems.append(f"seeds: {self.seeds} contains a seed twice")
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -157,13 +158,13 @@ class Config(Section):
         return problems
 
     def _rows_twice(self) -> list[str]:
-        """A row of a table that two models claim: their scores would be taken for seeds of one model."""
+        """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""
         owners: dict[tuple[int, str], list[str]] = {}
         for name, model in self.models.items():
             for table in sorted(set(model.table)):
                 owners.setdefault((table, model.row), []).append(name)
         return [
-            f"models: {' and '.join(names)} are both row {row!r} of table {table}; each row is one model"
+            f"models: {' and '.join(names)} are assigned to the same row {row!r} of table {table}"
             for (table, row), names in owners.items()
             if len(names) > 1
         ]
@@ -179,7 +180,17 @@ def load_config(raw: dict[str, Any]) -> Config:
         return _without_repairs(Config.model_validate(raw))
     except ValidationError as error:
         lines = [line for e in error.errors() for line in _explain(e).splitlines()]
-        raise UserError("the configuration is not valid:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+        raise UserError(invalid(lines)) from None
+
+
+def invalid(lines: Iterable[str]) -> str:
+    """One message of all problems of the configuration."""
+    return "\n".join(
+        [
+            "the configuration is not valid; correct config/local.yaml or your overlay:",
+            *(f"  - {line}" for line in lines),
+        ]
+    )
 
 
 def _without_repairs(config: Config) -> Config:
@@ -196,9 +207,9 @@ def _explain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         known = sorted(_keys_at(error["loc"][:-1]))
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0)
-        return f"{place}: unknown key; the nearest known one is {'.'.join([*map(str, error['loc'][:-1]), near[0]])}"
+        return f"{place}: unknown key; did you mean {'.'.join([*map(str, error['loc'][:-1]), near[0]])}?"
     if error["type"] == "missing":
-        return f"{place}: missing; config.yaml shows every key"
+        return f"{place}: missing; copy it from config.yaml, which has every key"
     return f"{place + ': ' if place else ''}{error['msg'].removeprefix('Value error, ')}"
 
 
@@ -227,7 +238,7 @@ def reference() -> str:
     lines = [
         "# Configuration reference",
         "",
-        "Generated from `scripts/clinragen/config/` by `make docs`; values and comments stand in `config.yaml`.",
+        "Generated from `scripts/clinragen/config/` by `make docs`; values and comments are in `config.yaml`.",
         "",
         "| key | type | meaning |",
         "|---|---|---|",

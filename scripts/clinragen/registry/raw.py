@@ -116,20 +116,6 @@ def problems(datasets: Datasets, unlisted_codes: bool, notes: bool = True) -> li
     return lines
 
 
-def not_ready(datasets: Datasets, lines: list[str]) -> str:
-    """One message from all problems, with where to get access and what works without."""
-    access = [declaration()[n]["access"] for n in TITLES if getattr(datasets, n) is not None]
-    return "\n".join(
-        [
-            "cannot start; fix the following first:",
-            *(f"  - {line}" for line in lines),
-            "",
-            f"Where to get access: docs/data-access.md, {', '.join(access)}",
-            "Without MIMIC: `make demo` runs the whole workflow on synthetic data.",
-        ]
-    )
-
-
 def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool, notes: bool) -> list[str]:
     if dataset.raw is None:
         return [

@@ -1,1 +1,1 @@
-"""What the Snakefile and the tools need before any job exists."""
+"""What the Snakefile and `make check` need before jobs exist; no step imports it."""
