@@ -37,6 +37,13 @@ localrules:
     audit,
 
 
+retry_once_per_attempt()
+
+
+onstart:
+    start_of_run()
+
+
 rule all:
     """Everything: tables, audit, and what stands behind them."""
     input:

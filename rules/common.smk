@@ -16,7 +16,10 @@ from clinragen.llm.preflight import problems as teacher_problems
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, not_ready, raw_path
 from clinragen.registry.raw import problems as raw_problems
+from clinragen.runner import screen
+from clinragen.runner.failures import retry_once_per_attempt
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 
 def validated(raw):
@@ -25,6 +28,18 @@ def validated(raw):
         return load_config(raw)
     except UserError as error:
         raise WorkflowError(str(error)) from None
+
+
+def start_of_run():
+    """Remove the logs of earlier runs of the jobs to come, and show the run on the screen."""
+    jobs = list(workflow.dag.needrun_jobs())
+    if not workflow.touch:
+        # Otherwise the log of an earlier success would be shown as that of a job that SLURM refuses.
+        for log in (Path(log) for job in jobs for log in job.log):
+            log.unlink(missing_ok=True)
+    quiet = {kind.name.lower() for kind in workflow.output_settings.quiet or ()}
+    if "all" not in quiet and not workflow.output_settings.verbose:
+        screen.show(logger, len(jobs), progress="progress" not in quiet)
 
 
 def setting(place):
@@ -306,7 +321,10 @@ def gpus():
 
 
 def scaled(amount):
-    """Resources: an amount that grows with every attempt."""
+    """Resources: an amount of memory that grows with each attempt, because a job may have failed for lack of it.
+
+    Time does not grow: a partition with a time limit refuses more, and a training resumes from its checkpoint.
+    """
 
     def value(wildcards, attempt):
         return amount * attempt

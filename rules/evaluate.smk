@@ -34,8 +34,8 @@ rule evaluate_predict:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        mem_mb=scaled(CONFIG.evaluate.request.memory_mb),
+        runtime=CONFIG.evaluate.request.minutes,
         batch=CONFIG.evaluate.batch,
     params:
         code=code_digest("evaluate_predict"),

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from clinragen.config.base import Section
+from clinragen.config.request import Request
 
 
 class Phase(Section):
@@ -42,15 +43,6 @@ class Launch(Section):
     """Train through DeepSpeed (ZeRO stage 2)."""
 
 
-class Request(Section):
-    """What a training job asks the cluster for at its first attempt; it changes no output."""
-
-    memory_mb: int = Field(ge=500)
-    """Memory in MB; the second attempt asks for twice as much."""
-    minutes: int = Field(ge=10)
-    """Run time in minutes; likewise."""
-
-
 class Train(Section):
     """The three phases of distillation."""
 
@@ -67,4 +59,4 @@ class Train(Section):
     launch: Launch
     """How the jobs are started."""
     request: Request
-    """What a job asks the cluster for."""
+    """What a training job requests from the cluster."""
