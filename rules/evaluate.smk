@@ -30,7 +30,7 @@ rule evaluate_predict:
         "<timings>/evaluate_predict/{dataset}-{model}-seed{seed}.jsonl"
     retries: 2
     conda:
-        "../envs/evaluate.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         gpu=1,
