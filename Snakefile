@@ -37,7 +37,7 @@ localrules:
     audit,
 
 
-retry_once_per_attempt()
+limit_retries()
 
 
 onstart:

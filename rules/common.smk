@@ -17,7 +17,7 @@ from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, not_ready, raw_path
 from clinragen.registry.raw import problems as raw_problems
 from clinragen.runner import screen
-from clinragen.runner.failures import retry_once_per_attempt
+from clinragen.runner.failures import limit_retries
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 

@@ -88,22 +88,36 @@ def test_the_reasons_of_all_failures_come_last(capsys, tmp_path):
     assert shown.splitlines()[0] == "Error in rule train_phase1 1:" and shown.endswith("export it again")
     assert run.log("Command 'x' returned non-zero exit status 2.", event="error") == ""
     refused = run.fail(
-        2, "train_phase1", tmp_path / "none", "SLURM sbatch failed. Too large\n    sbatch call:\n  sbatch --long"
+        2, "train_phase1", tmp_path / "none", "sbatch failed.\nToo large\n    sbatch call:\n  sbatch --long"
     )
-    assert refused == "Error in rule train_phase1 2:\n    SLURM sbatch failed. Too large"
+    assert refused == "Error in rule train_phase1 2:\n    sbatch failed.\n    Too large"
     assert "NaN" in run.fail(3, "train_phase1", tmp_path / "crash.log")
     run.log(event="job_finished", job_id=3)  # the second attempt
     assert run.log(last, event="error") == shown + "\n" + refused
+
+
+def test_the_last_line_is_what_explains_the_failure(capsys, tmp_path):
+    run, killed = Run(capsys), "SLURM status is: 'OUT_OF_MEMORY'. For further error details see the log"
+    for name, text in (("begin", BEGIN), ("crash", CRASH)):
+        (tmp_path / f"{name}.log").write_text(text, encoding="utf-8")
+    assert run.fail(1, "train_phase1", tmp_path / "begin.log", killed).endswith("SLURM status is: 'OUT_OF_MEMORY'.")
+    assert run.fail(2, "train_phase1", tmp_path / "crash.log", killed).endswith("ValueError: NaN")
 
 
 def test_of_a_failed_group_only_the_members_that_failed_are_shown(capsys, tmp_path):
     (tmp_path / "done.log").write_text(DONE, encoding="utf-8")
     (tmp_path / "reported.log").write_text(REPORTED, encoding="utf-8")
     run = Run(capsys)
-    assert run.log("Error in group benchmark", event="group_error") == ""
+
+    def group(*names: str) -> str:
+        members = [{"jobid": jobid, "log": [str(tmp_path / name)]} for jobid, name in enumerate(names, 1)]
+        return run.log("Error in group benchmark", event="group_error", job_error_info=members)
+
+    assert group("done.log", "reported.log") == ""
     assert run.fail(1, "benchmark_split", tmp_path / "done.log", indent=True) == ""
     assert run.fail(2, "benchmark_card", tmp_path / "never-started.log", indent=True) == ""
     assert "missing column(s): age" in run.fail(3, "benchmark_labels", tmp_path / "reported.log", indent=True)
+    assert "SLURM refused it" in group("never-started.log", "neither.log")
 
 
 def test_an_unknown_record_is_shown_as_it_is():

@@ -25,6 +25,11 @@ def reason(log: Path) -> str:
     return "\n".join(text.strip().splitlines()[-LAST_LINES:])
 
 
+def names_cause(log: Path) -> bool:
+    """Whether the log says why the step failed; that of a killed job does not."""
+    return re.search(r"^Traceback |^\d\d:\d\d:\d\d ERROR step: ", _read(log), re.MULTILINE) is not None
+
+
 def reported_by_step(log: Path) -> bool:
     """Whether the step itself reported the error, which another attempt would meet again.
 
@@ -33,7 +38,7 @@ def reported_by_step(log: Path) -> bool:
     return any(error[2] is None for error in _ERROR.finditer(_read(log)))
 
 
-def retry_once_per_attempt() -> None:
+def limit_retries() -> None:
     """Make Snakemake submit a failed job again as often as rule and profile say, unless the step reported the error.
 
     Snakemake itself retries whatever the cause, and does so again in each of the two processes that it nests in a SLURM

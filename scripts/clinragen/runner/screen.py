@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from clinragen.runner.failures import reason
+from clinragen.runner.failures import names_cause, reason
 
 # Messages of Snakemake that only repeat what the lines of the jobs say.
 NOISE = ("Select jobs to execute", "Execute ", "Exiting because a job execution failed", "Shutting down, this might")
-HIDDEN = ("job_info", "job_started", "group_info", "group_error", "progress", "shellcmd", "resources_info")
+HIDDEN = ("job_info", "job_started", "group_info", "progress", "shellcmd", "resources_info")
 FAILED = "At least one job did not complete successfully."
 
 
@@ -39,6 +39,8 @@ class Screen(logging.Formatter):
             return self._finished(record.job_id)
         if event == "job_error":
             return self._failed(record)
+        if event == "group_error":
+            return self._group_failed(record)
         if event == "error" and message.endswith(FAILED) and self.failures:
             return "\n".join(self.failures.values())
         # The command of a failed job; its reason is shown as a job_error.
@@ -54,14 +56,25 @@ class Screen(logging.Formatter):
     def _failed(self, record: logging.LogRecord) -> str:
         title = self.jobs.get(record.jobid, (record.rule_name,))[0]
         logs = [Path(log) for log in record.log if Path(log).is_file()]
-        # What the executor says, such as the refusal of sbatch, without the command line that follows.
-        executor = (record.rule_msg or "").partition("For further error details")[0].partition("\n")[0].strip()
-        reasons = [text for text in (executor, *map(reason, logs)) if text]
-        if record.indent and not reasons:
+        step = next(filter(None, map(reason, logs)), "")  # the log of SLURM comes after that of the step
+        if record.indent and not step:
             return ""  # a member of a group that has not failed
-        lines = [f"Error in rule {title}:", *(f"log: {log}" for log in logs), *reasons]
-        self.failures[record.jobid] = "\n    ".join("\n".join(lines).splitlines())
-        return self.failures[record.jobid]
+        executor = record.rule_msg or ""  # such as the refusal of sbatch, without the command line that follows
+        for more in ("For further error details", "    sbatch call:"):
+            executor = executor.partition(more)[0].strip()
+        causes = [executor, step] if any(map(names_cause, logs)) else [step, executor]
+        return self._keep(record.jobid, f"Error in rule {title}:", *(f"log: {log}" for log in logs), *causes)
+
+    def _group_failed(self, record: logging.LogRecord) -> str:
+        members = record.job_error_info
+        if any(reason(Path(log)) for member in members for log in member["log"]):
+            return ""  # the members that failed are shown
+        cause = "none of its jobs has started; SLURM refused it, or ended it before"  # Snakemake does not say which
+        return self._keep(members[0]["jobid"], f"{record.getMessage()}:", cause)
+
+    def _keep(self, jobid: int, *lines: str) -> str:
+        self.failures[jobid] = "\n    ".join("\n".join(filter(None, lines)).splitlines())
+        return self.failures[jobid]
 
 
 def _title(rule: str, wildcards: Mapping[str, str]) -> str:
