@@ -22,7 +22,7 @@ ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
 OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
 endif
 # Run everything that is out of date, then the report if anything is newer than it.
-run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs --benchmark-extended all \
+run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
 	|| { snakemake $(2) --quiet all --report results/$(1)/.tmp-report.html \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \

@@ -39,6 +39,13 @@ localrules:
     audit,
 
 
+limit_retries()
+
+
+onstart:
+    start_of_run()
+
+
 rule all:
     """Everything: the tables, the audit and all their inputs."""
     input:

@@ -9,7 +9,22 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 from clinragen.audit.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
+from clinragen.runner import screen
+from clinragen.runner.failures import limit_retries
 from clinragen.workflow import inputs, launch, preflight
+from snakemake.logging import logger
+
+
+def start_of_run():
+    """Remove the logs of earlier runs of the jobs to come, and show the run on the screen."""
+    jobs = list(workflow.dag.needrun_jobs())
+    if not workflow.touch:
+        # Otherwise the log of an earlier success would be shown as that of a job that SLURM refuses.
+        for log in (Path(log) for job in jobs for log in job.log):
+            log.unlink(missing_ok=True)
+    quiet = {kind.name.lower() for kind in workflow.output_settings.quiet or ()}
+    if "all" not in quiet and not workflow.output_settings.verbose:
+        screen.show(logger, len(jobs), progress="progress" not in quiet)
 
 
 def setting(place):
@@ -168,7 +183,10 @@ def gpus():
 
 
 def scaled(amount):
-    """Resources: an amount that grows with every attempt."""
+    """Resources: an amount of memory that grows with each attempt, because a job may have failed for lack of it.
+
+    Time does not grow: a partition with a time limit refuses more, and a training resumes from its checkpoint.
+    """
 
     def value(wildcards, attempt):
         return amount * attempt

@@ -31,7 +31,7 @@ rule demo_backbone:
         backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source == "tiny"),
     localrule: True
     conda:
-        "../envs/demo.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -67,7 +67,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synt
             "<timings>/demo_mimic3/mimic3.jsonl"
         localrule: True
         conda:
-            "../envs/demo.yaml"
+            "../envs/extract.yaml"
         threads: 1
         resources:
             mem_mb=1000,
@@ -111,7 +111,7 @@ if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synt
             "<timings>/demo_mimic4/mimic4.jsonl"
         localrule: True
         conda:
-            "../envs/demo.yaml"
+            "../envs/extract.yaml"
         threads: 1
         resources:
             mem_mb=1000,
@@ -156,7 +156,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes
             dataset="mimic3",
         localrule: True
         conda:
-            "../envs/demo.yaml"
+            "../envs/extract.yaml"
         threads: 1
         resources:
             mem_mb=2000,
@@ -195,7 +195,7 @@ if open_demo_to_download():
             "<timings>/demo_download/mimic3.jsonl"
         localrule: True
         conda:
-            "../envs/demo.yaml"
+            "../envs/extract.yaml"
         threads: 1
         resources:
             mem_mb=500,

@@ -30,12 +30,12 @@ rule evaluate_predict:
         "<timings>/evaluate_predict/{dataset}-{model}-seed{seed}.jsonl"
     retries: 2
     conda:
-        "../envs/evaluate.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         gpu=1,
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        mem_mb=scaled(CONFIG.evaluate.request.memory_mb),
+        runtime=CONFIG.evaluate.request.minutes,
         batch=CONFIG.evaluate.batch,
     params:
         code=code_digest("evaluate_predict"),

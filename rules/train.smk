@@ -61,7 +61,7 @@ rule train_phase1:
     resources:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        runtime=CONFIG.train.request.minutes,
     params:
         code=code_digest("train_phase1"),
         texts=setting("student.texts"),
@@ -105,7 +105,7 @@ rule train_phase2:
     resources:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        runtime=CONFIG.train.request.minutes,
     params:
         code=code_digest("train_phase2"),
         fusion=setting("student.fusion"),
@@ -153,7 +153,7 @@ rule train_phase3:
     resources:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        runtime=CONFIG.train.request.minutes,
     params:
         code=code_digest("train_phase3"),
         phase=setting("train.phase3"),

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from runs import ROOT
+import yaml
+from runs import ROOT, environment
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
@@ -76,7 +77,7 @@ def test_one_name_leads_to_script_log_benchmark_environment_and_file(rules):
         assert f"/{name}/" in str(rule.log[0]), name
         assert f"/{name}/" in str(rule.benchmark), name
         assert str(rule.benchmark).endswith(".jsonl"), name
-        assert str(rule.conda_env).endswith(f"envs/{stage}.yaml"), name
+        assert str(rule.conda_env).endswith(f"envs/{environment(name)}.yaml"), name
         assert Path(str(rule.snakefile)).name == f"{stage}.smk", name
 
 
@@ -139,13 +140,19 @@ def test_no_script_opens_the_configuration():
         assert not {"config.yaml", "config"} & strings, path
 
 
-def test_gpu_rules_ask_for_a_gpu_and_for_more_with_every_attempt(rules):
+def test_gpu_rules_request_a_gpu_and_more_memory_with_every_attempt_but_never_more_time(rules):
     for name in ("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"):
         resources = rules[name].resources
         assert resources["gpu"].value >= 1, name
-        for resource in ("mem_mb", "runtime"):
-            first, second = (resources[resource].evaluate(None, attempt=n).value for n in (1, 2))
-            assert second > first, name
+        first, second = (resources["mem_mb"].evaluate(None, attempt=n).value for n in (1, 2))
+        assert second > first, name
+        assert isinstance(resources["runtime"].value, int), name
+
+
+def test_predictions_request_less_than_training():
+    paper = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    assert paper["evaluate"]["request"]["minutes"] < paper["train"]["request"]["minutes"]
+    assert paper["evaluate"]["request"]["memory_mb"] < paper["train"]["request"]["memory_mb"]
 
 
 def test_rules_that_hold_all_events_ask_for_more_memory_with_the_second_attempt(rules):

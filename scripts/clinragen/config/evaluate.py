@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from clinragen.config.base import Section
+from clinragen.config.request import Request
 
 
 class Decoding(Section):
@@ -21,3 +22,5 @@ class Evaluate(Section):
     """Samples decoded at once; does not change any output."""
     decoding: Decoding
     """How the student generates text."""
+    request: Request
+    """Cluster resources of a prediction job."""

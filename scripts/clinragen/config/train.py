@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from clinragen.config.base import Section
+from clinragen.config.request import Request
 
 
 class Phase(Section):
@@ -40,15 +41,6 @@ class Launch(Section):
     """Processes per node, one GPU each."""
     deepspeed: bool
     """Train through DeepSpeed (ZeRO stage 2)."""
-
-
-class Request(Section):
-    """Cluster resources of a training job; does not change any output."""
-
-    memory_mb: int = Field(ge=500)
-    """Memory in MB; the second attempt asks for twice as much."""
-    minutes: int = Field(ge=10)
-    """Run time in minutes; likewise."""
 
 
 class Train(Section):
