@@ -1,8 +1,13 @@
 # Stage audit: what made the results.
 #
-# takes  the records beside all outputs behind the tables
+# takes  the records next to all outputs behind the tables
 # makes  <results>/audit/lineage.csv    a row per output: rule, hashes, code, commit, inputs, raw files reached
 #        <results>/audit/lineage.html   the same and more as one page, every input a link
+#
+# Snakemake looks at neither intermediates nor records as long as the targets exist, and calls no handler when nothing
+# is to be done. So both are checked by their records, before the first job and after the last.
+
+from clinragen.audit.verify import report_after_run, warn_before_run
 
 
 localrules:
@@ -14,6 +19,9 @@ rule audit_lineage:
     input:
         targets=table_files(),
         data=data_files(),
+        none=lambda wildcards: (
+            warn_before_run(Path(CONFIG.pathvars.results)) if workflow.is_main_process else []
+        ),
     output:
         lineage=report(
             "<results>/audit/lineage.csv",
@@ -43,3 +51,8 @@ rule audit_lineage:
     shell:
         "python scripts/audit_lineage.py --targets {input}"
         " --lineage {output.lineage} --page {output.page} > {log} 2>&1"
+
+
+onsuccess:
+    if {"all", "audit"} & set(map(str, workflow.dag_settings.targets or ["all"])):
+        report_after_run(Path(CONFIG.pathvars.results))

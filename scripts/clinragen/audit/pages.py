@@ -40,8 +40,9 @@ small {{ color: #57606a; }}
 """
 
 
-def lineage_page(outputs: list[str], tree: str) -> str:
-    """The page of these outputs, by their recorded paths; `tree` is the recorded path of the results tree.
+def lineage_page(outputs: list[str], tree: str, root: str = "") -> str:
+    """The page of these outputs, by their recorded paths; `tree` is the recorded path of the results tree, `root` the
+    hash that covers all records.
 
     What lies outside of the tree by an absolute path is shown by the end of it: where a user keeps the raw files
     is nobody else's business.
@@ -62,7 +63,8 @@ def lineage_page(outputs: list[str], tree: str) -> str:
     stand_ins = sorted({label for record in records.values() for label in record["stand_ins"]})
     told = html.escape(", ".join(stand_ins))
     return PAGE.format(
-        notice=f'<p class="warning">Stand-ins: {told}.</p>' if stand_ins else "",
+        notice=(f"<p>Root of the records: <code>{html.escape(root)}</code></p>" if root else "")
+        + (f'<p class="warning">Stand-ins: {told}.</p>' if stand_ins else ""),
         contents=f"<ul>{''.join(contents)}</ul>",
         sections="\n".join(sections),
         roots="\n".join(_root(path, records, shown, users) for path in sorted(set(users) - set(records))),
