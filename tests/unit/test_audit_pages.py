@@ -77,5 +77,9 @@ def test_a_tree_with_absolute_paths_is_told_as_one_with_relative_ones(tmp_path):
     assert str(Path.cwd()) not in page and 'href="../abs"' in page
 
 
+def test_the_root_of_the_records_is_shown():
+    assert "<code>beef</code>" in lineage_page(OUTPUTS, "results/x", "beef")
+
+
 def test_nothing_to_tell_is_a_page_too():
     assert "<h1>Lineage</h1>" in lineage_page([], "results/x")

@@ -95,8 +95,8 @@ def restored(folder: Path) -> Path:
     return folder
 
 
-def verify(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "scripts/trace.py", "results/x", "--verify"]
+def verify(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/trace.py", "results/x", "--verify", *words]
     surroundings = {"PATH": "/nonexistent"}  # so that no git is there
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=surroundings)
 
@@ -173,7 +173,25 @@ def test_a_restored_release_verifies_without_git_until_something_is_edited(repos
     assert run.returncode == 1 and "edited: results/x/tables/table1.csv" in run.stdout
 
 
-def test_all_that_stands_against_a_release_is_told_at_once(repository):
+def test_the_archive_has_its_own_chain_and_root(repository, tmp_path):
+    """Paths are rewritten in the records, so their hashes are too; whoever knows the root notices any other change."""
+    make("results/x/audit/lineage.csv", "audit_lineage", ["results/x/tables/table1.csv"], "a\n", sharing="shareable")
+    run = release()
+    assert run.returncode == 0, run.stderr
+    line = next(line for line in run.stdout.splitlines() if line.startswith("root of the records: "))
+    root, _, before = line.removeprefix("root of the records: ").partition(", before paths were rewritten ")
+    assert root != before and all(len(one) == 64 for one in (root, before))
+    assert f"--root {root}" in zipfile.ZipFile(archive()).read("ro-crate-metadata.json").decode()
+    folder = restored(tmp_path / "elsewhere")
+    assert verify(folder, "--root", root).returncode == 0, verify(folder).stdout
+    assert verify(folder, "--root", before).returncode == 1
+    record = folder / "results/x/mimic3/.records/export.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"seed": 5}))
+    run = verify(folder, "--root", root)
+    assert run.returncode == 1 and "edited: results/x/mimic3/export: its record is not the one that" in run.stdout
+
+
+def test_all_that_forbids_a_release_is_named_at_once(repository):
     with Path("scripts/clinragen/evaluate/tables.py").open("a") as file:
         file.write("\nNEW = 1\n")
     write("notes.txt", "new")
@@ -189,7 +207,7 @@ def test_all_that_stands_against_a_release_is_told_at_once(repository):
     assert "not committed:  M scripts/clinragen/evaluate/tables.py" in told
     assert "not committed: ?? notes.txt" in told
     assert "edited: results/x/model" in told
-    assert "stale: results/x/tables/table1.csv: made by other code of evaluate_table" in told
+    assert "stale: results/x/tables/table1.csv: was made by another version of the code of evaluate_table" in told
     assert "results/x/leak.csv: text, " in told and "neighbour" not in told
 
 
@@ -232,10 +250,10 @@ def test_a_shareable_output_can_be_left_out(repository):
         assert "results/x/leak.csv" not in packed.namelist()
         assert "results/x/leak.csv" in packed.read("left_out.csv").decode()
     shutil.rmtree("results/releases")
-    assert "--leave-out takes outputs" in refusals(release("--leave-out", "results/x/nothing.csv"))
+    assert "--leave-out accepts outputs only" in refusals(release("--leave-out", "results/x/nothing.csv"))
 
 
-def test_an_output_that_tells_a_folder_of_the_machine_stays_behind(repository, tmp_path):
+def test_an_output_that_names_a_directory_of_the_machine_is_left_out(repository, tmp_path):
     far = json.loads(Path("results/x/mimic3/.records/notes.parquet.json").read_text())["settings"]["raw"]
     make(
         "results/x/lineage.csv",
@@ -245,7 +263,7 @@ def test_an_output_that_tells_a_folder_of_the_machine_stays_behind(repository, t
         sharing="shareable",
     )
     run = release()
-    assert run.returncode == 0 and "left out: 1 (tells folders of the machine where it was made)" in run.stdout
+    assert run.returncode == 0 and "left out: 1 (contains paths of the machine where it was made)" in run.stdout
     folder = restored(tmp_path / "elsewhere")
     assert not (folder / "results/x/lineage.csv").exists() and verify(folder).returncode == 0
 
@@ -281,9 +299,9 @@ def test_the_address_of_a_server_in_a_record_is_told(repository):
     assert "results/x/tables/.records/table1.csv.json: place" in told and "gpu7" not in told
 
 
-def test_what_is_gone_is_told(repository):
+def test_a_missing_output_is_named(repository):
     Path("results/x/tables/table1.csv").unlink()
-    assert "gone: results/x/tables/table1.csv" in refusals(release())
+    assert "missing: results/x/tables/table1.csv" in refusals(release())
 
 
 def test_outputs_beside_the_tree_are_told_of_but_not_included(repository, tmp_path):
@@ -300,12 +318,12 @@ def test_outputs_beside_the_tree_are_told_of_but_not_included(repository, tmp_pa
     assert verify(folder).returncode == 0, verify(folder).stdout
 
 
-def test_what_is_no_results_tree_or_no_repository_is_told(repository):
+def test_other_directories_than_a_results_tree_in_a_repository_are_refused(repository):
     command = [sys.executable, "scripts/release.py", "resources"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2 and "holds no records" in run.stderr
     shutil.rmtree(".git")
-    assert "is no git repository" in refusals(release(GIT_CEILING_DIRECTORIES=str(repository.parent)))
+    assert "is not a git repository" in refusals(release(GIT_CEILING_DIRECTORIES=str(repository.parent)))
 
 
 @pytest.mark.skipif(not VALIDATOR.is_file(), reason="the validator is not installed: make .venv-validator/.installed")

@@ -61,7 +61,8 @@ class Graph:
         # Several, because one record may be the misplaced record of another output.
         for file in islice(records_around(place), VOTES):
             with suppress(UserError):
-                moves[Relocation.of(load(file)["output"]["path"], described_by(file))] += 1
+                recorded, here = load(file)["output"]["path"], described_by(file)
+                moves[Relocation.of(recorded, here)] += PurePosixPath(recorded).name == here.name
         return cls(moves.most_common(1)[0][0] if moves else Relocation(PurePosixPath(), Path.cwd()))
 
     def current_path(self, path: str) -> Path:
@@ -114,7 +115,10 @@ class Graph:
                 found[name] = None
             elif name in entered and name not in found:
                 chain = [n for n in entered if n not in found]
-                self.corrupt[name] = "cycle of records: " + " ← ".join([*chain[chain.index(name) :], name])
+                cycle = chain[chain.index(name) :]
+                start = cycle.index(min(cycle))
+                cycle = [*cycle[start:], *cycle[: start + 1]]
+                self.corrupt[cycle[0]] = f"cycle of records: {' ← '.join(cycle)}"
             elif name not in found:
                 entered[name] = None
                 waiting.append((name, True))

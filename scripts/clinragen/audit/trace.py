@@ -95,9 +95,9 @@ def summary(graph: Graph, target: Target, path: str) -> Iterator[str]:
     )
     models = {listed(record["facts"]["models"]): None for record in records if "models" in record["facts"]}
     seeds = sorted({record["seed"] for record in records if record["seed"] is not None})
-    tree = next((p for p in target.file.absolute().parents if graph.root_of_tree(p)), None)
-    if tree and path in graph.ancestors(graph.relocation.recorded_path(tree / LINEAGE)):
-        root = f"{graph.root_of_tree(tree)} (of {graph.relocation.recorded_path(tree)})"
+    home = next((p for p in target.file.absolute().parents if graph.root_of_tree(p)), None)
+    if home and path in graph.ancestors(graph.relocation.recorded_path(home / LINEAGE)):
+        root = f"{graph.root_of_tree(home)} (of {graph.relocation.recorded_path(home)})"
     else:
         root = f"{graph.root([path])} (of this output)"
     if target.column and target.row:
@@ -198,7 +198,7 @@ def forward(results: Path, file: Path, depth: int | None = None) -> Iterator[str
                 waiting.append(user)
                 rules[graph.record(user)["rule"]] += 1
     yield f"{rules.total()} outputs: {', '.join(f'{rule} {number}' for rule, number in rules.items()) or 'none'}"
-    title = "scripts/" if path == module else "raw file or resource"
+    title = "script or module" if path == module else "raw file or resource"
     yield from tree(
         path, lambda name: sorted(users.get(name, [])), lambda name: _group(graph, name),
         lambda names: _title(graph, names, {}, title), depth,
