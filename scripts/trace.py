@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="everything as JSON")
     parser.add_argument("--verify", action="store_true", help="hash everything again and name what differs")
     parser.add_argument("--root", help="with --verify: the root that the records must have")
-    parser.add_argument("--forward", action="store_true", help="what was made from the file, script or module")
+    parser.add_argument("--forward", action="store_true", help="all outputs made from the file, script or module")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where --forward looks")
     given = parser.parse_args()
     if given.root and not given.verify:
@@ -44,7 +44,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         if given.forward:
-            return _print(forward(given.results, Path(given.target), given.depth))
+            return _print(forward(given.results, Path(given.target)))
         target = target_of(given.target)
         graph = Graph.around(target.file)
         if given.verify:

@@ -168,20 +168,18 @@ def back(graph: Graph, path: str, row: dict[str, str] | None, depth: int | None 
     return tree(path, below, lambda name: _group(graph, name), lambda names: _title(graph, names, used), depth)
 
 
-def forward(results: Path, file: Path, depth: int | None = None) -> Iterator[str]:
-    """Number of outputs below a directory that were made from a file, or by code that contains it, and their tree.
+def forward(results: Path, file: Path) -> list[str]:
+    """Number and names of the outputs below a directory that were made from a file, or by code that contains it.
 
     A script or module is any file with a path below `scripts/`.
     """
     graph = Graph.around(results)
-    names = [graph.relocation.recorded_path(described_by(record)) for record in records_below(results)]
     users: dict[str, list[str]] = {}
-    for name in names:
-        record = graph.record(name)
-        for used in record["inputs"] if record else []:
-            users.setdefault(used["path"], []).append(name)
-        for module in record["code"] if record else []:
-            users.setdefault(f"scripts/{module}", []).append(name)
+    for here in map(described_by, records_below(results)):
+        name = graph.relocation.recorded_path(here)
+        if record := graph.record(name):
+            for path in [*(used["path"] for used in record["inputs"]), *(f"scripts/{p}" for p in record["code"])]:
+                users.setdefault(path, []).append(name)
     current = {graph.current_path(path).absolute(): path for path in users if not path.startswith("scripts/")}
     parts = file.absolute().parts
     module = "/".join(parts[parts.index("scripts") :]) if "scripts" in parts else ""
@@ -190,19 +188,13 @@ def forward(results: Path, file: Path, depth: int | None = None) -> Iterator[str
     if path is None:
         why = "; clinragen/runtime does not change contents" if "/runtime/" in module else ""
         raise UserError(f"{file}: no output below {results} was made from it or by code that contains it{why}")
-    rules, seen, waiting = Counter(), {path}, [path]
-    while waiting:
-        for user in users.get(waiting.pop(), []):
-            if user not in seen:
-                seen.add(user)
-                waiting.append(user)
-                rules[graph.record(user)["rule"]] += 1
-    yield f"{rules.total()} outputs: {', '.join(f'{rule} {number}' for rule, number in rules.items()) or 'none'}"
-    title = "script or module" if path == module else "raw file or resource"
-    yield from tree(
-        path, lambda name: sorted(users.get(name, [])), lambda name: _group(graph, name),
-        lambda names: _title(graph, names, {}, title), depth,
-    )  # fmt: skip
+    found = [path]
+    for name in found:  # grows meanwhile
+        found += dict.fromkeys(user for user in users.get(name, []) if user not in found)
+    outputs = [(name, graph.record(name)["rule"]) for name in found[1:]]
+    rules = Counter(rule for _, rule in outputs)
+    numbers = ", ".join(f"{rule} {number}" for rule, number in rules.items()) or "none"
+    return [f"{len(outputs)} outputs: {numbers}", *(f"{name}  [{rule}]" for name, rule in outputs)]
 
 
 def _group(graph: Graph, name: str) -> str:
@@ -215,19 +207,17 @@ def _run_of(record: Record) -> str:
     return shlex.join([*record["command"], record["started"]])
 
 
-def _title(graph: Graph, names: list[str], used: dict[str, Any], without_record: str = "raw file or resource") -> str:
-    records = [graph.record(name) for name in names]
+def _title(graph: Graph, names: list[str], used: dict[str, Any]) -> str:
+    record = graph.record(names[0])
+    kind = record["rule"] if record else "raw file or resource"
     if len(names) > 1:
-        kind = records[0]["rule"] if records[0] else f"{without_record.replace('file', 'files')}s"
         folders = {PurePosixPath(name).parent.as_posix() for name in names}
         what = f"{folders.pop()}/" if len(folders) == 1 else f"{names[0]} and {len(names) - 1} more"
         return f"{what}  [{kind}, {len(names)} files]"
-    facts = records[0]["output"] if records[0] else used.get(names[0])
-    kind = records[0]["rule"] if records[0] else without_record
-    if facts and not records[0] and facts["made_by"]:
+    facts = record["output"] if record else used[names[0]]
+    if not record and facts["made_by"]:
         kind = f"{facts['made_by']}, without a usable record"
-    size = f", {facts['bytes']} bytes, sha256 {facts['sha256'][:12]}" if facts else ""
-    return f"{names[0]}  [{kind}{size}]"
+    return f"{names[0]}  [{kind}, {facts['bytes']} bytes, sha256 {facts['sha256'][:12]}]"
 
 
 def steps(graph: Graph, path: str, row: dict[str, str] | None) -> list[list[Record]]:
@@ -271,18 +261,13 @@ def story(records: list[Record]) -> Iterator[str]:
 def as_json(graph: Graph, target: Target, path: str) -> dict[str, Any]:
     """The target, the records of its ancestors by path, and the ancestors without one."""
     names = graph.ancestors(path, target.row)
-    roots = {
-        used["path"]: {key: used[key] for key in ("bytes", "sha256")}
-        for name in names
-        for used in graph.inputs(name)
-        if used["made_by"] is None and used["path"] in names
-    }
+    used = {one["path"]: one for name in names for one in graph.inputs(name) if one["made_by"] is None}
     return {
         "target": path,
         "row": target.row,
         "column": target.column,
-        "records": {name: graph.record(name) for name in names if graph.record(name)},
-        "roots": roots,
+        "records": {name: record for name in names if (record := graph.record(name))},
+        "roots": {name: {key: used[name][key] for key in ("bytes", "sha256")} for name in names if name in used},
     }
 
 
