@@ -8,15 +8,16 @@ import hashlib
 import json
 import re
 import shlex
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
 
 import yaml
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
+
+from clinragen.audit.graph import runs
+from clinragen.provenance.record import Record
 
 METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
 VERSION = "1.1"
@@ -56,10 +57,10 @@ class Contents:
 
     tree: str
     commit: str
-    records: dict[str, dict[str, Any]]
+    records: dict[str, Record]
     """Records by the path of their output, each after its own inputs."""
     files: dict[str, int]
-    """Bytes of every file that is no output."""
+    """Bytes of every file that is not an output."""
     citation: str
     """CITATION.cff."""
     pins: str
@@ -82,10 +83,16 @@ class _Crate:
         self.crate.metadata.extra_contexts.append(CONTEXT)
         self.citation = yaml.safe_load(contents.citation)
         self._made: dict[str, dict[str, str]] = {}
+        self.rules: dict[str, list[Record]] = {}
+        """Records of each rule, in the order of use."""
+        for record in contents.records.values():
+            self.rules.setdefault(record["rule"], []).append(record)
 
     def files(self) -> dict[str, bytes]:
         self._code()
-        actions = [self._action(number, run) for number, run in enumerate(self.runs, start=1)]
+        actions = [
+            self._action(number, run) for number, run in enumerate(runs(self.contents.records.values()), start=1)
+        ]
         self._workflow()
         self._run(actions)
         self._root()
@@ -95,22 +102,6 @@ class _Crate:
                     entity.properties()[key] = value[0]
         metadata = json.dumps(self.crate.metadata.generate(), indent=1, ensure_ascii=False, sort_keys=True)
         return {METADATA: f"{metadata}\n".encode(), PREVIEW: self.crate.preview.generate_html().encode()}
-
-    @cached_property
-    def runs(self) -> list[list[Properties]]:
-        """Records of each run of a step, in the order of use."""
-        found = defaultdict(list)
-        for record in self.contents.records.values():
-            found[shlex.join([*record["command"], record["started"]])].append(record)
-        return list(found.values())
-
-    @cached_property
-    def rules(self) -> dict[str, list[Properties]]:
-        """Records of each rule, in the order of use."""
-        found = defaultdict(list)
-        for record in self.contents.records.values():
-            found[record["rule"]].append(record)
-        return found
 
     # Parts
 
@@ -137,9 +128,8 @@ class _Crate:
         record = self.contents.records.get(path)
         facts: Properties = {"contentSize": str(described["bytes"]), "sha256": described["sha256"]}
         if record:
-            rows = record["output"].get("rows")
             stand_ins = record["stand_ins"]
-            words = [f"{rows} rows."] if rows is not None else []
+            words = [f"{record['output']['rows']} rows."] if "rows" in record["output"] else []
             words += [f"Made with stand-ins: {', '.join(stand_ins)}."] if stand_ins else []
             facts |= {"description": " ".join(words)} if words else {}
         if path in self.contents.left_out:
@@ -154,7 +144,7 @@ class _Crate:
         return self._made[path]
 
     def _code(self) -> None:
-        """The files at the root and the folders; scripts and inputs get an entity where they are used."""
+        """The files and directories at the root; scripts and inputs get an entity where they are used."""
         for path in sorted(name for name in self.contents.files if "/" not in name and not name.startswith(".")):
             if path != WORKFLOW:
                 self._file(path, **({"about": {"@id": "./"}} if path == "README.md" else {}))
@@ -163,11 +153,9 @@ class _Crate:
 
     def _tool(self, rule: str) -> dict[str, str]:
         """The script of a rule; one that no longer exists is only named."""
-        packages = {
-            (name, version)
-            for record in self.rules[rule]
-            for name, version in record["environment"]["packages"].items()
-        } | {("python", record["environment"]["python"]) for record in self.rules[rule]}
+        used = [record["environment"] for record in self.rules[rule]]
+        packages = {package for environment in used for package in environment["packages"].items()}
+        packages |= {("python", environment["python"]) for environment in used}
         needed = []
         for name, version in sorted(packages):
             url = f"{PYTHON}{version}/" if name == "python" else f"https://pypi.org/project/{name}/{version}/"

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -144,6 +145,19 @@ def root_of(hashes: Mapping[str, str | None]) -> str:
     """
     lines = sorted(f"{sha256}  {path}\n" for path, sha256 in hashes.items())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def run_of(record: Record) -> str:
+    """Identifies the run of a step that wrote a record: its command and start."""
+    return shlex.join([*record["command"], record["started"]])
+
+
+def runs(records: Iterable[Record]) -> list[list[Record]]:
+    """Records grouped by run of a step, in the order given."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(run_of(record), []).append(record)
+    return list(groups.values())
 
 
 def listed(values: list[str] | dict) -> str:

@@ -10,7 +10,7 @@ import subprocess
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -100,14 +100,11 @@ class Names:
         if root.as_posix() != "/":
             self.folders[root.as_posix()] = "."
         for path, user in sorted(roots.items()):
-            if not _is_outside(path):
-                continue
             if path.startswith(f"{root.as_posix()}/"):
                 self.files[path] = path.removeprefix(f"{root.as_posix()}/")
-                continue
-            self._raw(
-                PurePosixPath(path), next((p for p in PurePosixPath(user).parts if p in ("mimic3", "mimic4")), "other")
-            )
+            elif path.startswith("/") or ".." in PurePosixPath(path).parts:
+                dataset = next((p for p in PurePosixPath(user).parts if p in ("mimic3", "mimic4")), "other")
+                self._raw(PurePosixPath(path), dataset)
         old = sorted([*self.files, *self.folders], key=len, reverse=True)
         self._known = re.compile(rf"(?<![\w./-])({'|'.join(map(re.escape, old))})(?![\w.-])") if old else None
 
@@ -143,10 +140,6 @@ class Names:
         """Directories that must not be disclosed, by what they are."""
         raw = {f"raw files ({new})": old for old, new in self.folders.items() if new.startswith("raw/")}
         return {name: folder for name, folder in raw.items() if folder.startswith("/") and folder != "/"}
-
-
-def _is_outside(path: str) -> bool:
-    return path.startswith("/") or ".." in PurePosixPath(path).parts
 
 
 class Release:
@@ -216,16 +209,15 @@ class Release:
 
     def left_out(self) -> list[Missing]:
         """Outputs and raw files that the archive does not hold, by their new paths."""
-        rows = []
-        for path, record in self.records.items():
-            if why := self.why_not(path):
-                output = record["output"]
-                rows.append(Missing(self.names.rewrite_path(path), output["bytes"], output["sha256"], why))
+        files = [(record["output"], why) for path, record in self.records.items() if (why := self.why_not(path))]
         for path, used in self.roots.items():
             new = self.names.rewrite_path(path)
             if new not in self.code and path not in self.records:
-                why = "raw file" if new.startswith("raw/") else "raw file or resource that git does not track"
-                rows.append(Missing(new, used["bytes"], used["sha256"], why))
+                untracked = "raw file or resource that git does not track"
+                files.append((used, "raw file" if new.startswith("raw/") else untracked))
+        rows = [
+            Missing(self.names.rewrite_path(file["path"]), file["bytes"], file["sha256"], why) for file, why in files
+        ]
         return sorted(rows, key=lambda row: row.path)
 
     def _has_places(self, path: str) -> bool:
@@ -268,12 +260,8 @@ class Release:
         """The restricted tables, with which everything that is shared is compared."""
         found = []
         for path, record in self.records.items():
-            place = self.graph.current_path(path)
-            if (
-                record["output"]["sharing"] == "restricted"
-                and place.suffix in (".parquet", ".arrow")
-                and place.is_file()
-            ):
+            place, restricted = self.graph.current_path(path), record["output"]["sharing"] == "restricted"
+            if restricted and place.suffix in (".parquet", ".arrow") and place.is_file():
                 real = SYNTHETIC_SOURCES.isdisjoint(record["stand_ins"])
                 made_of = frozenset(map(self.names.rewrite_path, self.graph.ancestors(path)))
                 found.append(Source(self.names.rewrite_path(path), place, real, made_of))
@@ -282,10 +270,9 @@ class Release:
     def secrets(self) -> dict[str, str]:
         """Secret values of the environment: the keys that records name, and variables with a name like one."""
         named = {value for record in self.records.values() for value in _values(record["settings"], "api_key_variable")}
-        kept = named | {name for name in os.environ if NAME_OF_SECRET.search(name)}
-        return {
-            name: value for name in sorted(kept) if len(value := os.environ.get(name, "").strip()) >= SHORTEST_SECRET
-        }
+        kept = sorted(named | {name for name in os.environ if NAME_OF_SECRET.search(name)})
+        values = {name: os.environ.get(name, "").strip() for name in kept}
+        return {name: value for name, value in values.items() if len(value) >= SHORTEST_SECRET}
 
     def places(self) -> dict[str, str]:
         """Directories of this machine that must not be disclosed."""
@@ -367,21 +354,17 @@ def release(tree: Path, root: Path, folder: Path, leave_out: Iterable[Path] = ()
 
 def _values(value: Any, key: str) -> Iterator[str]:
     """All texts under a key, anywhere in a JSON value."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            if name == key and isinstance(part, str):
-                yield part
-            yield from _values(part, key)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _values(part, key)
+    if isinstance(value, dict) and isinstance(value.get(key), str):
+        yield value[key]
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _values(part, key)
 
 
 def _as_csv(rows: list[Missing]) -> bytes:
     text = io.StringIO(newline="")
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(("path", "bytes", "sha256", "why"))
-    lines.writerows((row.path, row.bytes, row.sha256, row.why) for row in rows)
+    lines = csv.DictWriter(text, ("path", "bytes", "sha256", "why"), lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(map(asdict, rows))
     return text.getvalue().encode()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clinragen.audit.graph import LINEAGE, Graph, described_by, listed, records_below
+from clinragen.audit.graph import LINEAGE, Graph, described_by, listed, records_below, run_of, runs
 from clinragen.errors import UserError
 from clinragen.provenance.record import Record
 
@@ -200,11 +200,7 @@ def forward(results: Path, file: Path) -> list[str]:
 def _group(graph: Graph, name: str) -> str:
     """One run of a step for outputs, the directory for other files."""
     record = graph.record(name)
-    return _run_of(record) if record else PurePosixPath(name).parent.as_posix()
-
-
-def _run_of(record: Record) -> str:
-    return shlex.join([*record["command"], record["started"]])
+    return run_of(record) if record else PurePosixPath(name).parent.as_posix()
 
 
 def _title(graph: Graph, names: list[str], used: dict[str, Any]) -> str:
@@ -222,12 +218,7 @@ def _title(graph: Graph, names: list[str], used: dict[str, Any]) -> str:
 
 def steps(graph: Graph, path: str, row: dict[str, str] | None) -> list[list[Record]]:
     """Records of an output and its ancestors, grouped by run of a step, in the order of use."""
-    runs: dict[str, list[Record]] = {}
-    for name in graph.ancestors(path, row):
-        record = graph.record(name)
-        if record is not None:
-            runs.setdefault(_run_of(record), []).append(record)
-    return list(runs.values())
+    return runs(record for name in graph.ancestors(path, row) if (record := graph.record(name)))
 
 
 def story(records: list[Record]) -> Iterator[str]:

@@ -140,14 +140,14 @@ class Check:
         path, here = used["path"], self.graph.current_path(used["path"])
         if used["made_by"] is not None:
             maker = self.graph.record(path)
+            first, _ = self._first_use.setdefault(path, (user, ""))
             if maker is None:
                 if path not in self.graph.corrupt:
-                    self._problem("missing", path, f"its record is missing, and {user} was made from it")
+                    self._problem("missing", path, f"its record is missing, and {first} was made from it")
             elif maker["output"]["sha256"] != used["sha256"]:
                 self._problem("stale", user, f"was made from another version of {path}")
             elif self._record_hash(here) != used["record"]:
-                first, _ = self._first_use.setdefault(path, (user, ""))
-                self._problem("edited", path, f"its record is not the one that {first} was made with")
+                self._problem("edited", path, f"its record is not the one that {user} was made with")
             return
         self.findings.roots.add(path)
         first, sha256 = self._first_use.setdefault(path, (user, used["sha256"]))
