@@ -131,15 +131,15 @@ def test_code_shareable_outputs_and_all_records_are_in_and_nothing_else(reposito
     assert "left out: 3 (logs" in run.stdout and "sha256" in run.stdout.splitlines()[-1]
 
 
-def test_nothing_tells_of_patients_or_of_the_machine(repository, template):
+def test_nothing_discloses_patients_or_the_machine(repository, template):
     assert release().returncode == 0
     with zipfile.ZipFile(archive()) as packed:
         content = b"\n".join(name.encode() + packed.read(name) for name in packed.namelist() if "scripts/" not in name)
         record = json.loads(packed.read("results/x/mimic3/.records/export.json"))
         notes = json.loads(packed.read("results/x/mimic3/.records/notes.parquet.json"))
         table = json.loads(packed.read("results/x/tables/.records/table1.csv.json"))
-    for told in ("10001", "10002", "neighbour", "jane", str(repository), str(template), str(Path.home()) + "/"):
-        assert told.encode() not in content, told
+    for secret in ("10001", "10002", "neighbour", "jane", str(repository), str(template), str(Path.home()) + "/"):
+        assert secret.encode() not in content, secret
     assert record["output"]["files"] == 2
     assert table["inputs"][0]["files"] == 2
     assert list(table["inputs"][2]["files"]) == ["config.json"]
@@ -203,12 +203,12 @@ def test_all_that_forbids_a_release_is_named_at_once(repository):
         f'a\n"{NOTE}"\n',
         sharing="shareable",
     )
-    told = refusals(release())
-    assert "not committed:  M scripts/clinragen/evaluate/tables.py" in told
-    assert "not committed: ?? notes.txt" in told
-    assert "edited: results/x/model" in told
-    assert "stale: results/x/tables/table1.csv: was made by another version of the code of evaluate_table" in told
-    assert "results/x/leak.csv: text, " in told and "neighbour" not in told
+    refused = refusals(release())
+    assert "not committed:  M scripts/clinragen/evaluate/tables.py" in refused
+    assert "not committed: ?? notes.txt" in refused
+    assert "edited: results/x/model" in refused
+    assert "stale: results/x/tables/table1.csv: was made by another version of the code of evaluate_table" in refused
+    assert "results/x/leak.csv: text, " in refused and "neighbour" not in refused
 
 
 def test_other_commits_are_fine_as_long_as_the_code_is_the_same(repository):
@@ -229,10 +229,10 @@ def test_a_key_that_records_name_and_an_identifier_in_a_record_are_found(reposit
     record["settings"]["note"] = "key is correct horse battery"
     record["command"] += ["--only", "subject_id=10001"]
     place.write_text(json.dumps(record))
-    told = refusals(release(LLM_KEY="correct horse battery"))
-    assert "results/x/tables/.records/table1.csv.json: value of LLM_KEY" in told
-    assert "results/x/tables/.records/table1.csv.json: identifier" in told
-    assert "horse" not in told and "10001" not in told
+    refused = refusals(release(LLM_KEY="correct horse battery"))
+    assert "results/x/tables/.records/table1.csv.json: value of LLM_KEY" in refused
+    assert "results/x/tables/.records/table1.csv.json: identifier" in refused
+    assert "horse" not in refused and "10001" not in refused
 
 
 def test_a_shareable_output_can_be_left_out(repository):
@@ -290,13 +290,13 @@ def test_words_of_real_patients_are_a_secret_though_a_tracked_file_says_them(rep
     assert "results/x/leak.csv: text" in refusals(release())
 
 
-def test_the_address_of_a_server_in_a_record_is_told(repository):
+def test_the_address_of_a_server_in_a_record_is_found(repository):
     place = Path("results/x/tables/.records/table1.csv.json")
     record = json.loads(place.read_text())
     record["settings"]["base_url"] = "http://gpu7.cluster.internal:8000/v1"
     place.write_text(json.dumps(record))
-    told = refusals(release())
-    assert "results/x/tables/.records/table1.csv.json: place" in told and "gpu7" not in told
+    refused = refusals(release())
+    assert "results/x/tables/.records/table1.csv.json: place" in refused and "gpu7" not in refused
 
 
 def test_a_missing_output_is_named(repository):
@@ -304,7 +304,7 @@ def test_a_missing_output_is_named(repository):
     assert "missing: results/x/tables/table1.csv" in refusals(release())
 
 
-def test_outputs_beside_the_tree_are_told_of_but_not_included(repository, tmp_path):
+def test_outputs_outside_of_the_tree_are_recorded_but_not_included(repository, tmp_path):
     write("resources/pinned.txt", "pinned")
     git("add", "-A")
     git("commit", "-qm", "pinned")
@@ -327,7 +327,7 @@ def test_other_directories_than_a_results_tree_in_a_repository_are_refused(repos
 
 
 @pytest.mark.skipif(not VALIDATOR.is_file(), reason="the validator is not installed: make .venv-validator/.installed")
-@pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not beside the checkout")
+@pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not next to the checkout")
 def test_the_crate_is_valid_and_a_broken_one_is_not(repository, tmp_path):
     assert release().returncode == 0
     folder = restored(tmp_path / "elsewhere")

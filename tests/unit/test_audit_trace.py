@@ -132,8 +132,8 @@ def test_the_stand_ins_of_a_row_are_those_of_what_it_was_made_of():
     rows = [{"where": {"model": name}, "inputs": [f"results/x/{name}"]} for name in ("one", "two")]
     make(TABLE, "evaluate_scores", ["results/x/one", "results/x/two"], "model,value\none,1\ntwo,2\n", rows=rows,
          stand_ins=["tiny model"])  # fmt: skip
-    told = [trace(f"{TABLE}{row}")[1].splitlines()[0] for row in ("", "#model=one", "#model=two")]
-    assert told == ["stand-ins  tiny model", "stand-ins  tiny model", "stand-ins  none"]
+    labels = [trace(f"{TABLE}{row}")[1].splitlines()[0] for row in ("", "#model=one", "#model=two")]
+    assert labels == ["stand-ins  tiny model", "stand-ins  tiny model", "stand-ins  none"]
 
 
 def test_the_long_answer_has_all_facts_about_each_step():

@@ -172,4 +172,4 @@ def test_the_program_prints_the_table_and_writes_it(tmp_path):
 
 def test_nothing_to_read_is_a_clear_error(tmp_path):
     done = usage(tmp_path)
-    assert done.returncode == 2 and "neither run times nor records" in done.stderr and not list(tmp_path.iterdir())
+    assert done.returncode == 2 and "neither timings nor records" in done.stderr and not list(tmp_path.iterdir())

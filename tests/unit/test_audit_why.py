@@ -137,11 +137,11 @@ def test_jobs_with_equal_reasons_are_one_line_and_name_the_cause_that_they_wait_
         Job("benchmark_captions", ("captions",), **new),
         Job("train_phase3", ("a/phase3",), waits_for=(0, 1), **new),
     ]
-    told = "it has no record; Snakemake says: Forced"
+    reason = "it has no record; Snakemake says: Forced"
     assert explain(jobs) == [
-        f"benchmark_captions, 1 job: {told}",
-        f"train_phase2, 2 jobs: {told} (through benchmark_captions)",
-        f"train_phase3, 1 job: {told}",
+        f"benchmark_captions, 1 job: {reason}",
+        f"train_phase2, 2 jobs: {reason} (through benchmark_captions)",
+        f"train_phase3, 1 job: {reason}",
     ]
     assert explain(jobs, "train_phase2") == explain(jobs)[1:2]
     assert explain([]) == []

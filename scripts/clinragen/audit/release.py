@@ -19,7 +19,7 @@ from clinragen.audit.graph import LINEAGE, Graph, described_by, files_below, rec
 from clinragen.audit.scan import Scan, Scanned, Shared, Source, Unreadable, places_in, texts
 from clinragen.audit.verify import Check, is_no_output
 from clinragen.errors import UserError
-from clinragen.provenance.record import FOLDER, SNAKEMAKE_TIMESTAMP, Record, dump, record_path
+from clinragen.provenance.record import FOLDER, SNAKEMAKE_TIMESTAMP, Record, dump, record_path, sha256
 from clinragen.runtime.outputs import Out
 from clinragen.runtime.progress import Progress
 
@@ -210,25 +210,22 @@ class Release:
     def left_out(self) -> list[Missing]:
         """Outputs and raw files that the archive does not hold, by their new paths."""
         files = [(record["output"], why) for path, record in self.records.items() if (why := self.why_not(path))]
+        new = self.names.rewrite_path
         for path, used in self.roots.items():
-            new = self.names.rewrite_path(path)
-            if new not in self.code and path not in self.records:
+            if new(path) not in self.code and path not in self.records:
                 untracked = "raw file or resource that git does not track"
-                files.append((used, "raw file" if new.startswith("raw/") else untracked))
-        rows = [
-            Missing(self.names.rewrite_path(file["path"]), file["bytes"], file["sha256"], why) for file, why in files
-        ]
+                files.append((used, "raw file" if new(path).startswith("raw/") else untracked))
+        rows = (Missing(new(file["path"]), file["bytes"], file["sha256"], why) for file, why in files)
         return sorted(rows, key=lambda row: row.path)
 
     def _has_places(self, path: str) -> bool:
         """Whether a shareable output contains a path of this machine; outputs, unlike records, are not rewritten."""
-        places = self.places()
+        places, files = self.places(), self._files_of(path).items()
         try:
-            return any(
-                next(places_in(text, places), None)
-                for name, file in self._files_of(path).items()
-                for text in texts(name, file.read_bytes())
+            found = (
+                next(places_in(text, places), None) for name, file in files for text in texts(name, file.read_bytes())
             )
+            return any(found)
         except (Unreadable, OSError):
             return False  # reported by the check or the scan
 
@@ -335,13 +332,11 @@ def release(tree: Path, root: Path, folder: Path, leave_out: Iterable[Path] = ()
         out.commit()
     finally:
         out.discard()
-    with out.final.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     states = [r["git"] for r in made.records.values()]
     return Released(
         archive=out.final,
         bytes=out.final.stat().st_size,
-        sha256=sha256,
+        sha256=sha256(out.final),
         files=len(hashes),
         left_out=left_out,
         not_audited=made.not_audited(),
