@@ -102,3 +102,13 @@ include: "rules/audit.smk"
 preflight.stop_if_tracked_inputs_are_missing(
     path for rule in workflow.rules for path in rule.input if not callable(path)
 )
+
+# Snakemake looks at neither intermediates nor records as long as the targets exist, and calls no handler when nothing
+# is to be done. So both are checked by their records, before the first job and after the last.
+if workflow.is_main_process and preflight.is_audited():
+    verify.warn_before_run(Path(CONFIG.pathvars.results))
+
+
+onsuccess:
+    if preflight.is_audited():
+        verify.report_after_run(Path(CONFIG.pathvars.results))

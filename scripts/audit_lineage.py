@@ -13,12 +13,13 @@ def audit_lineage(targets: list[Path], templates: list[Path], lineage: SharedOut
     from clinragen.audit.lineage_page import lineage_page
     from clinragen.schemas.audit import LINEAGE
 
-    table, problems = list_lineage(targets)
+    table, problems, root = list_lineage(targets)
     for problem in problems:
         logging.getLogger("lineage").warning("%s", problem)
-    LINEAGE.write(table, lineage.path)
     tree = page.final.parents[1].as_posix()
-    page.path.write_text(lineage_page(table["output"].to_pylist(), tree, templates), encoding="utf-8")
+    logging.getLogger("lineage").info("root of %s: %s", tree, root)
+    LINEAGE.write(table, lineage.path)
+    page.path.write_text(lineage_page(table["output"].to_pylist(), tree, root, templates), encoding="utf-8")
 
 
 if __name__ == "__main__":

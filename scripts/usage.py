@@ -1,4 +1,4 @@
-"""What the jobs of a results tree asked the cluster for, against what they used.
+"""What the jobs of a results tree requested from the cluster, and what they used.
 
     python scripts/usage.py results/paper
 
@@ -21,14 +21,14 @@ def main() -> int:
     runs = list(read_runs(tree / "timings"))
     lines = compare(runs, read_peaks(tree))
     if not lines:
-        print(f"{tree}: neither run times nor records are there; name a tree such as results/demo", file=sys.stderr)
+        print(f"{tree}: holds neither timings nor records; name a results tree, such as results/demo", file=sys.stderr)
         return 2
     print(*table(lines), sep="\n")
     total = hours(runs)
     print(f"\nGPU hours: {total.gpu_asked:.2f} asked for, {total.gpu_used:.2f} used", end="; ")
     print(f"CPU hours: {total.cpu_asked:.2f} asked for, {total.cpu_used:.2f} used")
     if any(line.mem_mb is None for line in lines):
-        print("- stands for what is not known: requests are noted with --benchmark-extended, which the profile sets")
+        print("- is unknown: requests are recorded with --benchmark-extended, which the profile sets")
     out = SharedOut(tree / "audit" / "usage.csv")
     out.prepare()
     try:

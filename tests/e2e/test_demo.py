@@ -106,6 +106,7 @@ def test_every_file_has_a_record_whose_hash_is_right_down_to_resources(demo):
     assert {Path(root).name for root in templates} >= {"base.html", "style.css", "card.html"}
     resources = {Path(root).relative_to("resources").parts[0] for root in set(found["roots"]) - templates}
     assert resources >= {"demo", "prompts", "knowledge"}
+    assert found["root"] in (results / "audit/lineage.html").read_text(encoding="utf-8")
     # Another program agrees on the hashes.
     subprocess.run(["sha256sum", "--check", "--quiet"], check=True, text=True, input="".join(
         f"{r['output']['sha256']}  {path}\n" for path, r in known.items() if "files" not in r["output"]
@@ -126,13 +127,13 @@ def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path):
     shutil.copy(copy / "mimic4" / swapped, copy / "mimic3" / swapped)
     said, status = trace(copy, "--verify")
     told = [line.replace(f"{results}/", "").split(": ")[:2] for line in said.splitlines()]
-    assert status == 1 and {tuple(line) for line in told if line[0] in ("edited", "gone", "torn", "untracked")} == {
-        ("edited", "mimic3/benchmark/leakage.csv"),
+    assert status == 1 and {
+        tuple(line) for line in told if line[0] in ("corrupt", "edited", "missing", "untracked")
+    } == {
+        ("corrupt", "mimic3/benchmark/leakage.csv"),
         ("edited", "mimic3/extract/stays.parquet"),
         ("edited", phase1),
-        ("gone", "mimic4/benchmark/fences.csv"),
-        ("torn", "mimic3/benchmark/leakage.csv"),
-        ("untracked", "mimic3/benchmark/leakage.csv"),
+        ("missing", "mimic4/benchmark/fences.csv"),
         ("untracked", "mimic4/extract/by_hand.csv"),
     }, said
 
@@ -220,6 +221,18 @@ def test_a_second_run_does_nothing_and_says_so_in_seconds(demo):
     started = time.monotonic()
     assert "Nothing to be done" in succeeded(snakemake(*arguments, "all"))
     assert time.monotonic() - started < 15
+
+
+def test_a_missing_intermediate_is_named_though_nothing_is_to_be_done(demo):
+    results, arguments = demo
+    stays, away = (results / "mimic3/extract" / name for name in ("stays.parquet", "away"))
+    stays.rename(away)
+    try:
+        said = succeeded(snakemake(*arguments, "--dry-run", "all"))
+    finally:
+        away.rename(stays)
+    assert "Nothing to be done" in said
+    assert f"missing: {stays}: its record exists" in said and f"--forcerun {stays}" in said
 
 
 def test_a_restricted_cohort_would_not_reach_a_remote_teacher(demo, tmp_path):

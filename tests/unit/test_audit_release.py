@@ -95,8 +95,8 @@ def restored(folder: Path) -> Path:
     return folder
 
 
-def verify(folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "scripts/trace.py", "results/x", "--verify"]
+def verify(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/trace.py", "results/x", "--verify", *words]
     surroundings = {"PATH": "/nonexistent"}  # so that no git is there
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=surroundings)
 
@@ -131,15 +131,15 @@ def test_code_shareable_outputs_and_all_records_are_in_and_nothing_else(reposito
     assert "left out: 3 (logs" in run.stdout and "sha256" in run.stdout.splitlines()[-1]
 
 
-def test_nothing_tells_of_patients_or_of_the_machine(repository, template):
+def test_nothing_discloses_patients_or_the_machine(repository, template):
     assert release().returncode == 0
     with zipfile.ZipFile(archive()) as packed:
         content = b"\n".join(name.encode() + packed.read(name) for name in packed.namelist() if "scripts/" not in name)
         record = json.loads(packed.read("results/x/mimic3/.records/export.json"))
         notes = json.loads(packed.read("results/x/mimic3/.records/notes.parquet.json"))
         table = json.loads(packed.read("results/x/tables/.records/table1.csv.json"))
-    for told in ("10001", "10002", "neighbour", "jane", str(repository), str(template), str(Path.home()) + "/"):
-        assert told.encode() not in content, told
+    for secret in ("10001", "10002", "neighbour", "jane", str(repository), str(template), str(Path.home()) + "/"):
+        assert secret.encode() not in content, secret
     assert record["output"]["files"] == 2
     assert table["inputs"][0]["files"] == 2
     assert list(table["inputs"][2]["files"]) == ["config.json"]
@@ -173,7 +173,25 @@ def test_a_restored_release_verifies_without_git_until_something_is_edited(repos
     assert run.returncode == 1 and "edited: results/x/tables/table1.csv" in run.stdout
 
 
-def test_all_that_stands_against_a_release_is_told_at_once(repository):
+def test_the_archive_has_its_own_chain_and_root(repository, tmp_path):
+    """Paths are rewritten in the records, so their hashes are too; whoever knows the root notices any other change."""
+    make("results/x/audit/lineage.csv", "audit_lineage", ["results/x/tables/table1.csv"], "a\n", sharing="shareable")
+    run = release()
+    assert run.returncode == 0, run.stderr
+    line = next(line for line in run.stdout.splitlines() if line.startswith("root of the records: "))
+    root, _, before = line.removeprefix("root of the records: ").partition(", before paths were rewritten ")
+    assert root != before and all(len(one) == 64 for one in (root, before))
+    assert f"--root {root}" in zipfile.ZipFile(archive()).read("ro-crate-metadata.json").decode()
+    folder = restored(tmp_path / "elsewhere")
+    assert verify(folder, "--root", root).returncode == 0, verify(folder).stdout
+    assert verify(folder, "--root", before).returncode == 1
+    record = folder / "results/x/mimic3/.records/export.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"seed": 5}))
+    run = verify(folder, "--root", root)
+    assert run.returncode == 1 and "edited: results/x/mimic3/export: its record is not the one that" in run.stdout
+
+
+def test_all_that_forbids_a_release_is_named_at_once(repository):
     with Path("scripts/clinragen/evaluate/tables.py").open("a") as file:
         file.write("\nNEW = 1\n")
     write("notes.txt", "new")
@@ -185,12 +203,12 @@ def test_all_that_stands_against_a_release_is_told_at_once(repository):
         f'a\n"{NOTE}"\n',
         sharing="shareable",
     )
-    told = refusals(release())
-    assert "not committed:  M scripts/clinragen/evaluate/tables.py" in told
-    assert "not committed: ?? notes.txt" in told
-    assert "edited: results/x/model" in told
-    assert "stale: results/x/tables/table1.csv: made by other code of evaluate_table" in told
-    assert "results/x/leak.csv: text, " in told and "neighbour" not in told
+    refused = refusals(release())
+    assert "not committed:  M scripts/clinragen/evaluate/tables.py" in refused
+    assert "not committed: ?? notes.txt" in refused
+    assert "edited: results/x/model" in refused
+    assert "stale: results/x/tables/table1.csv: was made by another version of the code of evaluate_table" in refused
+    assert "results/x/leak.csv: text, " in refused and "neighbour" not in refused
 
 
 def test_other_commits_are_fine_as_long_as_the_code_is_the_same(repository):
@@ -211,10 +229,10 @@ def test_a_key_that_records_name_and_an_identifier_in_a_record_are_found(reposit
     record["settings"]["note"] = "key is correct horse battery"
     record["command"] += ["--only", "subject_id=10001"]
     place.write_text(json.dumps(record))
-    told = refusals(release(LLM_KEY="correct horse battery"))
-    assert "results/x/tables/.records/table1.csv.json: value of LLM_KEY" in told
-    assert "results/x/tables/.records/table1.csv.json: identifier" in told
-    assert "horse" not in told and "10001" not in told
+    refused = refusals(release(LLM_KEY="correct horse battery"))
+    assert "results/x/tables/.records/table1.csv.json: value of LLM_KEY" in refused
+    assert "results/x/tables/.records/table1.csv.json: identifier" in refused
+    assert "horse" not in refused and "10001" not in refused
 
 
 def test_a_shareable_output_can_be_left_out(repository):
@@ -232,10 +250,10 @@ def test_a_shareable_output_can_be_left_out(repository):
         assert "results/x/leak.csv" not in packed.namelist()
         assert "results/x/leak.csv" in packed.read("left_out.csv").decode()
     shutil.rmtree("results/releases")
-    assert "--leave-out takes outputs" in refusals(release("--leave-out", "results/x/nothing.csv"))
+    assert "--leave-out accepts outputs only" in refusals(release("--leave-out", "results/x/nothing.csv"))
 
 
-def test_an_output_that_tells_a_folder_of_the_machine_stays_behind(repository, tmp_path):
+def test_an_output_that_names_a_directory_of_the_machine_is_left_out(repository, tmp_path):
     far = json.loads(Path("results/x/mimic3/.records/notes.parquet.json").read_text())["settings"]["raw"]
     make(
         "results/x/lineage.csv",
@@ -245,7 +263,7 @@ def test_an_output_that_tells_a_folder_of_the_machine_stays_behind(repository, t
         sharing="shareable",
     )
     run = release()
-    assert run.returncode == 0 and "left out: 1 (tells folders of the machine where it was made)" in run.stdout
+    assert run.returncode == 0 and "left out: 1 (contains paths of the machine where it was made)" in run.stdout
     folder = restored(tmp_path / "elsewhere")
     assert not (folder / "results/x/lineage.csv").exists() and verify(folder).returncode == 0
 
@@ -272,21 +290,21 @@ def test_words_of_real_patients_are_a_secret_though_a_tracked_file_says_them(rep
     assert "results/x/leak.csv: text" in refusals(release())
 
 
-def test_the_address_of_a_server_in_a_record_is_told(repository):
+def test_the_address_of_a_server_in_a_record_is_found(repository):
     place = Path("results/x/tables/.records/table1.csv.json")
     record = json.loads(place.read_text())
     record["settings"]["base_url"] = "http://gpu7.cluster.internal:8000/v1"
     place.write_text(json.dumps(record))
-    told = refusals(release())
-    assert "results/x/tables/.records/table1.csv.json: place" in told and "gpu7" not in told
+    refused = refusals(release())
+    assert "results/x/tables/.records/table1.csv.json: place" in refused and "gpu7" not in refused
 
 
-def test_what_is_gone_is_told(repository):
+def test_a_missing_output_is_named(repository):
     Path("results/x/tables/table1.csv").unlink()
-    assert "gone: results/x/tables/table1.csv" in refusals(release())
+    assert "missing: results/x/tables/table1.csv" in refusals(release())
 
 
-def test_outputs_beside_the_tree_are_told_of_but_not_included(repository, tmp_path):
+def test_outputs_outside_of_the_tree_are_recorded_but_not_included(repository, tmp_path):
     write("resources/pinned.txt", "pinned")
     git("add", "-A")
     git("commit", "-qm", "pinned")
@@ -300,16 +318,16 @@ def test_outputs_beside_the_tree_are_told_of_but_not_included(repository, tmp_pa
     assert verify(folder).returncode == 0, verify(folder).stdout
 
 
-def test_what_is_no_results_tree_or_no_repository_is_told(repository):
+def test_other_directories_than_a_results_tree_in_a_repository_are_refused(repository):
     command = [sys.executable, "scripts/release.py", "resources"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 2 and "holds no records" in run.stderr
     shutil.rmtree(".git")
-    assert "is no git repository" in refusals(release(GIT_CEILING_DIRECTORIES=str(repository.parent)))
+    assert "is not a git repository" in refusals(release(GIT_CEILING_DIRECTORIES=str(repository.parent)))
 
 
 @pytest.mark.skipif(not VALIDATOR.is_file(), reason="the validator is not installed: make .venv-validator/.installed")
-@pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not beside the checkout")
+@pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not next to the checkout")
 def test_the_crate_is_valid_and_a_broken_one_is_not(repository, tmp_path):
     assert release().returncode == 0
     folder = restored(tmp_path / "elsewhere")

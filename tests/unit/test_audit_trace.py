@@ -13,7 +13,7 @@ from tiny_tree import make, write
 from clinragen.audit.graph import Graph, Relocation
 from clinragen.audit.trace import steps, target_of
 from clinragen.provenance.digest import code_digest
-from clinragen.provenance.record import SCHEMA, record_path
+from clinragen.provenance.record import SCHEMA, record_path, sha256
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "trace.py"
 STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"
@@ -28,7 +28,7 @@ def project(tmp_path, monkeypatch) -> None:
 
 
 def trace(*words: str | Path, cwd: Path | None = None) -> tuple[int, str]:
-    """Exit status and all that the program said."""
+    """Exit status, and standard output and error together."""
     run = subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, words)], cwd=cwd, capture_output=True, text=True, check=False
     )
@@ -39,7 +39,7 @@ def trace(*words: str | Path, cwd: Path | None = None) -> tuple[int, str]:
 def problems(*words: str | Path, cwd: Path | None = None) -> list[str]:
     """Kind and path of each problem that a check names."""
     status, said = trace(*words, "--verify", cwd=cwd)
-    kinds = ("edited: ", "gone: ", "stale: ", "torn: ", "untracked: ")
+    kinds = ("corrupt: ", "edited: ", "missing: ", "stale: ", "untracked: ")
     found = [": ".join(line.split(": ")[:2]) for line in said.splitlines() if line.startswith(kinds)]
     assert status == (1 if found else 0), said
     return found
@@ -54,45 +54,102 @@ def two_models() -> None:
          "model,metric,value\none,f1,0.5\none,recall,0.6\ntwo,f1,0.7\n", rows=rows)  # fmt: skip
 
 
-def test_the_tree_goes_down_to_raw_files_and_names_each_once():
+def tree_of(said: str) -> list[str]:
+    """The tree in an answer, without sizes and hashes."""
+    return [line.split("  [")[0] for line in said.split("\n\n")[1].splitlines()]
+
+
+def test_the_tree_goes_down_to_raw_files_and_unfolds_each_once():
     make("results/x/other", "evaluate_predict", [TABLE, STAYS])
-    status, said = trace("results/x/other", "--short")
-    shape = [line.split("  [")[0] for line in said.splitlines()]
-    assert status == 0 and shape == [
+    status, said = trace("results/x/other", "--depth", "all")
+    assert status == 0 and tree_of(said) == [
         "results/x/other",
         f"├─ {TABLE}",
         f"│  ├─ {MODEL}",
-        f"│  │  └─ {STAYS}",
-        "│  │     ├─ raw/a.csv",
-        "│  │     └─ raw/b.csv",
+        f"│  │  └─ also {STAYS}",
         "│  └─ resources/names.csv",
         f"└─ {STAYS}",
+        "   └─ raw/",
     ]
-    assert "(above)" in said.splitlines()[-1] and "raw file or resource" in said
+    assert "[raw file or resource, 2 files]" in said
 
 
-def test_many_files_of_one_folder_stand_in_one_line_of_the_tree():
+def test_the_outputs_of_one_run_and_many_files_of_a_directory_are_one_line():
     texts = [str(write(f"resources/texts/{n}.md")) for n in range(9)]
-    make("results/x/other", "evaluate_predict", [*texts, "raw/a.csv"])
-    tree, story = trace("results/x/other")[1].split("\n\n")
-    assert "├─ resources/texts/  [9 raw files or resources]\n└─ raw/a.csv" in tree
-    assert all(text in story for text in texts)
+    command = ["python", "scripts/demo_mimic3.py"]
+    for n in range(3):
+        make(f"results/x/raw/{n}.csv", "demo_mimic3", texts, command=command)
+        make(f"results/x/extract{n}", "extract_events", [f"results/x/raw/{n}.csv"])
+    make("results/x/other", "evaluate_predict", [f"results/x/extract{n}" for n in range(3)] + ["results/x/raw/0.csv"])
+    assert tree_of(trace("results/x/other")[1]) == [
+        "results/x/other",
+        "├─ results/x/extract0",
+        "│  └─ also results/x/raw/0.csv",
+        "├─ results/x/extract1",
+        "│  └─ results/x/raw/1.csv",
+        "│     └─ resources/texts/",
+        "├─ results/x/extract2",
+        "│  └─ results/x/raw/2.csv",
+        "└─ results/x/raw/0.csv",
+    ]
+    said = trace("results/x/other", "--long")[1]
+    assert said.count("(see above)") == 2 and all(text in said for text in texts)
 
 
-def test_the_story_of_each_step_tells_all_that_its_record_does():
+def test_the_depth_is_what_fits_on_a_screen_or_as_asked_for():
+    make("results/x/0", "evaluate_predict", ["raw/a.csv"])
+    for i in range(1, 40):
+        make(f"results/x/{i}", "evaluate_predict", [f"results/x/{i - 1}"])
+    assert [len(tree_of(trace("results/x/39", *words)[1])) for words in ((), ("--depth", "all"))] == [16, 41]
+    said = trace("results/x/39", "--depth", "2")[1]
+    assert len(tree_of(said)) == 3 and said.rstrip().endswith("(+1)")
+
+
+def test_the_summary_names_what_a_reader_asks_first():
+    make(STAYS, "extract_stays", ["raw/a.csv"], git={})
+    make("results/x/rationales", "rationale_notes", [STAYS], seed=7, facts={"models": ["gpt"]}, stand_ins=["notes"])
+    make("results/x/predictions", "evaluate_predict", ["results/x/rationales", "raw/b.csv"], "n,f1\n1,0.5\n",
+         seed=8, stand_ins=["notes"])  # fmt: skip
+    Path("results/x/predictions").rename("results/x/predictions.csv")
+    tiny_tree.made("results/x/predictions.csv", "evaluate_predict", ["results/x/rationales", "raw/b.csv"], seed=8,
+                   stand_ins=["notes"])  # fmt: skip
+    lines = trace("results/x/predictions.csv#1:f1")[1].splitlines()
+    root = Graph.around(Path("results/x")).root(["results/x/predictions.csv"])
+    assert lines[:7] == [
+        "f1: 0.5",
+        "stand-ins  notes",
+        "commits    outside of git (1 outputs), abc with uncommitted changes (2 outputs)",
+        "seeds      7, 8",
+        "models     gpt",
+        f"root       {root} (of this output)",
+        "made in    3 steps from 2 raw files and resources",
+    ]
+
+
+def test_the_stand_ins_of_a_row_are_those_of_what_it_was_made_of():
+    for name, labels in (("one", ["tiny model"]), ("two", [])):
+        make(f"results/x/{name}", "train_phase1", [STAYS], stand_ins=labels)
+    rows = [{"where": {"model": name}, "inputs": [f"results/x/{name}"]} for name in ("one", "two")]
+    make(TABLE, "evaluate_scores", ["results/x/one", "results/x/two"], "model,value\none,1\ntwo,2\n", rows=rows,
+         stand_ins=["tiny model"])  # fmt: skip
+    labels = [trace(f"{TABLE}{row}")[1].splitlines()[0] for row in ("", "#model=one", "#model=two")]
+    assert labels == ["stand-ins  tiny model", "stand-ins  tiny model", "stand-ins  none"]
+
+
+def test_the_long_answer_has_all_facts_about_each_step():
     make("results/x/rationales", "rationale_notes", [STAYS, "resources/names.csv"], seed=7,
          facts={"models": ["gpt"], "requests": {"number": 500, "sha256": "beef"}})  # fmt: skip
-    _, said = trace("results/x/rationales")
+    _, said = trace("results/x/rationales", "--long")
     for text in ("1. extract_stays", "2. rationale_notes", "python scripts/rationale_notes.py --inputs results/x/stays",
-                 f"{code_digest('extract_stays')}, runtime c0re; commit abc and uncommitted changes", "width = 3",
+                 f"{code_digest('extract_stays')}, runtime c0re; commit abc with uncommitted changes", "width = 3",
                  "seed         7", "numpy 2.4.6", "cpus 2", "models       gpt",
                  "requests     500, sha256 of their list beef", "stand-ins    none",
                  "2026-01-01T00:00:00+00:00, 1.5 s"):  # fmt: skip
         assert text in said, text
-    assert said.count("sha256 ") > 10
+    assert said.count("sha256 ") > 8
 
 
-def test_what_one_run_of_a_step_made_is_told_together():
+def test_the_outputs_of_one_run_are_one_step():
     graph = Graph.around(Path(TABLE))
     for name in ("first", "second"):
         make(f"results/x/{name}", "benchmark_labels", ["raw/a.csv"], command=["python", "scripts/benchmark_labels.py"])
@@ -122,7 +179,7 @@ def test_json_holds_records_and_roots():
 )
 def test_a_cell_descends_from_what_its_row_was_made_of(cell, below, value):
     two_models()
-    status, said = trace(TABLE + cell, "--short")
+    status, said = trace(TABLE + cell)
     assert status == 0
     assert {f"results/x/{name}" for name in ("one", "two") if f"─ results/x/{name}" in said} == below
     assert "resources/names.csv" in said
@@ -134,13 +191,13 @@ def test_a_cell_descends_from_what_its_row_was_made_of(cell, below, value):
     [
         ("#9", "has 3 rows, and no row 9"),
         ("#0", "has 3 rows, and no row 0"),
-        ("#model=three", "0 rows of"),
-        ("#model=one:value", "2 rows of"),
+        ("#model=three", "model=three matches 0 rows of"),
+        ("#model=one:value", "matches 2 rows of"),
         ("#colour=red", "has no column colour; it has model, metric, value"),
         ("#1:colour", "has no column colour"),
     ],
 )
-def test_a_cell_that_is_not_there_is_told(cell, message):
+def test_a_cell_that_does_not_exist_is_refused(cell, message):
     two_models()
     status, said = trace(TABLE + cell)
     assert status == 2 and message in said
@@ -150,9 +207,9 @@ def test_a_cell_that_is_not_there_is_told(cell, message):
     ("words", "message"),
     [
         (["results/x/nothing"], "no such file"),
-        (["raw/a.csv"], "no record tells what made it"),
-        (["results/x/stays#1"], "is no table"),
-        (["raw/c.csv", "--forward"], "no output below results was made of it"),
+        (["raw/a.csv"], "no record describes it"),
+        (["results/x/stays#1"], "is not a table"),
+        (["raw/c.csv", "--forward"], "no output below results was made from it"),
     ],
 )
 def test_a_question_without_an_answer_ends_with_status_2(words, message):
@@ -167,7 +224,7 @@ def test_rows_of_parquet_files_can_be_asked_for():
     pq.write_table(pa.table({"stay_id": [1, 2], "request": ["aa", "bb"]}), "results/x/notes.parquet")
     tiny_tree.made("results/x/notes.parquet", "rationale_notes", [STAYS])
     assert target_of("results/x/notes.parquet#stay_id=2:request").row == {"stay_id": "2", "request": "bb"}
-    assert trace("results/x/notes.parquet#stay_id=2:request", "--short")[1].splitlines()[0] == "request: bb"
+    assert trace("results/x/notes.parquet#stay_id=2:request")[1].splitlines()[0] == "request: bb"
 
 
 @pytest.mark.parametrize(
@@ -181,8 +238,23 @@ def test_rows_of_parquet_files_can_be_asked_for():
 )
 def test_forward_finds_everything_that_was_made_of_a_file(file, touched):
     status, said = trace(file, "--forward")
-    first, *others = (line.split("  [")[0].lstrip("│├└─ ") for line in said.splitlines())
-    assert status == 0 and file.startswith(first) and others == touched
+    number, *others = (line.split("  [")[0] for line in said.splitlines())
+    assert number.startswith(f"{len(touched)} outputs: ")
+    assert status == 0 and others == touched
+
+
+def test_forward_from_code_finds_what_it_made_and_what_followed():
+    make(MODEL + "2", "train_phase1", [STAYS], code={"train_phase1.py": "1", "clinragen/train/phases.py": "2"})
+    make("results/x/scores", "evaluate_scores", [MODEL + "2"], code={"evaluate_scores.py": "1"})
+    for file in (SCRIPT.with_name("train_phase1.py"), "scripts/clinragen/train/phases.py"):
+        lines = trace(file, "--forward")[1].splitlines()
+        assert lines == [
+            "2 outputs: train_phase1 1, evaluate_scores 1",
+            f"{MODEL}2  [train_phase1]",
+            "results/x/scores  [evaluate_scores]",
+        ]
+    status, said = trace("scripts/clinragen/runtime/log.py", "--forward")
+    assert status == 2 and "clinragen/runtime does not change contents" in said
 
 
 def test_forward_takes_a_file_by_any_path():
@@ -196,8 +268,10 @@ def test_a_whole_tree_is_as_recorded():
                  "y/train/z/seed1/checkpoints-phase1/checkpoint-3/model", "y/.tmp-host-12-x"):  # fmt: skip
         write(f"results/x/{path}")
     assert problems("results/x") == [] and problems("results") == [] and problems(TABLE) == []
-    said = trace("results/x", "--verify")[1].splitlines()[-1]
+    *_, runtime, said, root = trace("results/x", "--verify")[1].splitlines()
     assert said.startswith("3 outputs (") and "of 3 raw files and resources (0 not here)" in said
+    assert runtime.startswith("3 outputs were written by another version of the runtime")
+    assert root.startswith("root: none")
 
 
 def flip(path: str) -> None:
@@ -217,8 +291,8 @@ def flip(path: str) -> None:
         (lambda: make(STAYS, "extract_stays", ["raw/b.csv"]), [f"stale: {MODEL}"]),
         (lambda: write("results/x/new.csv"), ["untracked: results/x/new.csv"]),
         (lambda: write("results/x/tables/deep/new.csv"), ["untracked: results/x/tables/deep/new.csv"]),
-        (lambda: Path(STAYS).unlink(), [f"gone: {STAYS}"]),
-        (lambda: record_path(Path(STAYS)).unlink(), [f"gone: {STAYS}", f"untracked: {STAYS}"]),
+        (lambda: Path(STAYS).unlink(), [f"missing: {STAYS}"]),
+        (lambda: record_path(Path(STAYS)).unlink(), [f"missing: {STAYS}", f"untracked: {STAYS}"]),
     ],
 )
 def test_an_edited_stale_untracked_or_missing_file_is_named(damage, expected):
@@ -228,26 +302,96 @@ def test_an_edited_stale_untracked_or_missing_file_is_named(damage, expected):
         assert set(problems(TABLE)) == {e for e in expected if "untracked" not in e}
 
 
-def test_an_output_of_other_code_than_stands_here_is_stale():
+def test_an_output_of_another_version_of_the_code_is_stale():
     make("results/x/table2", "evaluate_table", [TABLE], code_digest="older")
     assert problems("results/x") == ["stale: results/x/table2"]
-    assert "by other code of evaluate_table than stands here, at commit abc" in trace("results/x", "--verify")[1]
+    assert "another version of the code of evaluate_table, at commit abc" in trace("results/x", "--verify")[1]
 
 
-def test_a_torn_record_is_named_and_the_rest_checked():
-    record_path(Path(TABLE)).write_text('{"output": {"pa')
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        ('{"output": {"pa', "is corrupted"),
+        ("[]", "is not a provenance record"),
+        ("{}", "is not a provenance record"),
+        (f'{{"schema": {SCHEMA}, "output": {{}}, "inputs": []}}', "lacks bytes, code"),
+        ('{"schema": 1}', f"has record version 1, not {SCHEMA}"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_named_and_the_rest_checked(content, fact):
+    record_path(Path(TABLE)).write_text(content)
     flip(STAYS)
-    found = problems("results/x")
-    assert {f"edited: {STAYS}", f"torn: {TABLE}", f"untracked: {TABLE}"} == set(found)
+    assert problems("results/x") == [f"corrupt: {TABLE}", f"edited: {STAYS}"]
+    assert fact in trace("results/x", "--verify")[1]
     status, said = trace(TABLE)
-    assert status == 2 and "is torn; make anew what it tells of" in said
+    assert status == 2 and fact in said
 
 
-def test_a_record_of_another_version_is_refused():
-    place = record_path(Path(STAYS))
-    place.write_text(place.read_text().replace(f'"schema": {SCHEMA}', '"schema": 1'))
-    status, said = trace(TABLE)
-    assert status == 2 and "is of another version of this workflow" in said
+def change(path: str, **facts: object) -> None:
+    """Change facts in the record of an output, as somebody who falsifies it would."""
+    place = record_path(Path(path))
+    place.write_text(json.dumps(json.loads(place.read_text()) | facts), encoding="utf-8")
+
+
+def test_two_swapped_records_are_named_and_the_rest_checked():
+    one, two = record_path(Path(STAYS)), record_path(Path(MODEL))
+    first, second = one.read_text(), two.read_text()
+    one.write_text(second)
+    two.write_text(first)
+    flip("resources/names.csv")
+    assert problems("results/x") == [f"corrupt: {MODEL}", f"corrupt: {STAYS}", f"stale: {TABLE}"]
+    assert f"its record describes {STAYS}" in trace("results/x", "--verify")[1]
+    assert trace(TABLE)[0] == 0 and f"corrupt    {MODEL}: its record describes {STAYS}" in trace(TABLE)[1]
+
+
+def test_a_cycle_of_records_is_named():
+    used = json.loads(record_path(Path(TABLE)).read_text())["inputs"]
+    change(STAYS, inputs=[used[0]])
+    assert problems("results/x")[0] == f"corrupt: {MODEL}"
+    said = trace("results/x", "--verify")[1]
+    assert f"cycle of records: {MODEL} ← {STAYS} ← {MODEL}" in said and said.count("cycle") == 1
+    for words in ((TABLE, "--depth", "all", "--long"), (TABLE, "--json"), (STAYS, "--forward")):
+        assert trace(*words)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"settings": {"width": 4}},
+        {"git": {"commit": "clean", "dirty": False}},
+        {"seed": 5},
+        {"inputs": []},
+        {"stand_ins": []},
+    ],
+)
+def test_a_falsified_record_is_named_though_it_is_consistent_in_itself(facts):
+    change(MODEL, **facts)
+    assert problems("results/x") == [f"edited: {MODEL}"]
+    assert f"its record is not the one that {TABLE} was made with" in trace(TABLE, "--verify")[1]
+
+
+def test_who_falsifies_all_records_meets_another_root():
+    tree = Graph.around(Path("results/x"))
+    assert tree.root_of_tree(Path("results/x")) is None
+    status, said = trace("results/x", "--verify", "--root", "beef")
+    assert status == 2 and "results/x has no root" in said
+    make("results/x/audit/lineage.csv", "audit_lineage", [TABLE])
+    root = trace("results/x", "--verify")[1].splitlines()[-1].removeprefix("root: ")
+    assert trace("results/x", "--verify", "--root", root)[0] == 0
+    assert json.loads(trace("results/x", "--verify", "--json")[1])["root"] == root
+    change(MODEL, settings={"width": 4})
+    used = json.loads(record_path(Path(TABLE)).read_text())["inputs"]
+    change(TABLE, inputs=[used[0] | {"record": sha256(record_path(Path(MODEL)))}, *used[1:]])
+    make("results/x/audit/lineage.csv", "audit_lineage", [TABLE])
+    assert problems("results/x") == []
+    status, said = trace("results/x", "--verify", "--root", root)
+    assert status == 1 and said.splitlines()[-1].startswith("the root differs: ")
+
+
+def test_the_root_of_one_output_can_be_checked_too():
+    root = trace(TABLE, "--verify")[1].splitlines()[-1].removeprefix("root: ")
+    assert trace(TABLE, "--verify", "--root", root)[0] == 0
+    assert trace(TABLE, "--verify", "--root", root[::-1])[0] == 1
 
 
 def test_findings_can_be_had_as_data():
@@ -257,7 +401,7 @@ def test_findings_can_be_had_as_data():
     assert status == 1 and [p["path"] for p in found["problems"]] == [STAYS] and found["outputs"] == 3
 
 
-def test_an_output_of_a_rule_that_is_no_more_is_stale():
+def test_an_output_of_a_rule_that_no_longer_exists_is_stale():
     record = record_path(Path(TABLE))
     record.write_text(record.read_text().replace("evaluate_scores", "evaluate_never"))
     assert problems("results/x") == [f"stale: {TABLE}"]
@@ -268,7 +412,7 @@ def test_a_part_of_a_tree_is_checked_with_all_that_it_descends_from():
     assert problems("results/x/tables") == [f"edited: {STAYS}"]
 
 
-def test_folders_that_lie_elsewhere_by_a_link_are_looked_into(tmp_path):
+def test_linked_directories_are_checked(tmp_path):
     Path("results/x/tables").rename(tmp_path / "scratch")
     Path("results/x/tables").symlink_to(tmp_path / "scratch")
     Path("results/x/again").symlink_to(Path("results/x").absolute())
@@ -278,10 +422,10 @@ def test_folders_that_lie_elsewhere_by_a_link_are_looked_into(tmp_path):
     assert problems("results/x") == [f"edited: {TABLE}", "untracked: results/x/tables/new.csv"]
 
 
-def test_a_resource_that_is_gone_is_named():
+def test_a_missing_resource_is_named():
     write("resources/another.csv")
     Path("resources/names.csv").unlink()
-    assert problems("results/x") == ["gone: resources/names.csv"]
+    assert problems("results/x") == ["missing: resources/names.csv"]
 
 
 def test_a_folder_without_any_record_is_no_success(tmp_path):
@@ -303,10 +447,10 @@ def test_a_copy_of_the_results_alone_is_traced_and_checked(copied, tmp_path):
     shutil.copytree(copied, place)
     shutil.rmtree("results")
     table = place / Path(TABLE).relative_to(copied)
-    status, said = trace(table, "--short", cwd=tmp_path)
-    assert status == 0 and "raw/a.csv" in said
+    status, said = trace(table, cwd=tmp_path)
+    assert status == 0 and "─ raw/" in said
     status, said = trace(place, "--verify", cwd=tmp_path)
-    assert status == 0 and "not here, so not looked at: raw/a.csv" in said and "(3 not here)" in said
+    assert status == 0 and "not here, not checked: raw/a.csv" in said and "(3 not here)" in said
     flip(str(place / Path(STAYS).relative_to(copied)))
     assert problems(place, cwd=tmp_path) == [f"edited: {STAYS}"]
     assert problems(table, cwd=tmp_path) == [f"edited: {STAYS}"]
@@ -318,7 +462,7 @@ def test_results_that_moved_with_their_project_find_its_resources(tmp_path):
     assert problems(tmp_path / "moved/results", cwd=tmp_path) == [f"stale: {TABLE}"]
 
 
-def test_outputs_that_are_known_to_be_elsewhere_are_no_problem():
+def test_outputs_that_were_left_out_are_not_a_problem():
     Path(STAYS).unlink()
     write("left_out.csv", f"path,bytes\n{STAYS},3\n")
     status, said = trace("results/x", "--verify")
@@ -334,14 +478,14 @@ def test_outputs_that_are_known_to_be_elsewhere_are_no_problem():
         ("/old/results/a", "/new/results/a", "/raw/b", "/raw/b"),
     ],
 )
-def test_paths_of_records_are_found_where_the_results_lie_now(recorded, here, used, found):
+def test_paths_of_records_are_found_where_the_results_are_now(recorded, here, used, found):
     move = Relocation.of(recorded, Path(here))
     assert move.current_path(used) == Path(found) and move.current_path(recorded) == Path(here)
     assert move.recorded_path(Path(here)) == recorded
 
 
-def test_without_a_path_of_its_own_a_lonely_pipe_ends_quietly():
+def test_a_closed_pipe_ends_the_answer_quietly():
     run = subprocess.run(
         f"{sys.executable} {SCRIPT} {TABLE} | head -1", shell=True, capture_output=True, text=True, check=True
     )
-    assert run.stderr == "" and run.stdout.startswith(TABLE)
+    assert run.stderr == "" and run.stdout.startswith("stand-ins")

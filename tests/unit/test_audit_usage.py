@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from runs import ROOT
+from tiny_tree import COMMON
 
 from clinragen.audit.usage import compare, hours, read_peaks, read_runs, table
 
@@ -27,8 +28,10 @@ def benchmark(tree: Path, rule: str, job: str, *lines: dict | str) -> None:
 def record(tree: Path, rule: str, output: str, memory: int, command: str, seconds: float = 1.0) -> None:
     path = tree / Path(output).parent / ".records" / f"{Path(output).name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {"rule": rule, "command": command.split(), "output": {"path": f"/elsewhere/{output}"}}
-    path.write_text(json.dumps(facts | {"peak_memory_mb": memory, "wall_seconds": seconds}), encoding="utf-8")
+    described = {"path": f"/elsewhere/{output}", "bytes": 1, "sha256": "", "sharing": "restricted"}
+    facts = {"rule": rule, "command": command.split(), "output": described, "inputs": [], "code_digest": "", "code": {}}
+    facts |= {"peak_memory_mb": memory, "wall_seconds": seconds}
+    path.write_text(json.dumps(COMMON | facts), encoding="utf-8")
 
 
 def lines_of(tree: Path) -> dict:
@@ -169,4 +172,4 @@ def test_the_program_prints_the_table_and_writes_it(tmp_path):
 
 def test_nothing_to_read_is_a_clear_error(tmp_path):
     done = usage(tmp_path)
-    assert done.returncode == 2 and "neither run times nor records" in done.stderr and not list(tmp_path.iterdir())
+    assert done.returncode == 2 and "neither timings nor records" in done.stderr and not list(tmp_path.iterdir())

@@ -1,33 +1,29 @@
 """Reasons to run again, from a record and from what a job would be given today."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
+import tiny_tree
 
 from clinragen.audit.why import Job, Setting, explain, reasons
 from clinragen.provenance.digest import code_digest, code_files
-from clinragen.provenance.record import SCHEMA, describe, write_record
+from clinragen.provenance.record import describe, read_record, record_path, write_record
 
 COURSE = {"min_characters": 25, "remove_digits": True}
 
 
 @pytest.fixture
 def job(tmp_path):
-    """A job whose output was made of one input as its record tells; facts of the record and of the job may be given."""
+    """A job whose output has a record with one input; facts of the record and of the job may be given."""
     used, output = tmp_path / "words.txt", tmp_path / "courses.parquet"
 
     def made(record=None, course=COURSE, **facts):
         used.write_text("and or\n", encoding="utf-8")
         output.touch()
-        common = {
-            "rule": "benchmark_courses",
-            "schema": SCHEMA,
-            "code_digest": code_digest("benchmark_courses"),
-            "code": code_files("benchmark_courses"),
-            "settings": {"settings": COURSE, "number": 11},
-            "inputs": [describe(used)],
-        }
-        write_record(output, common | (record or {}))
+        facts_of_record = {"code": code_files("benchmark_courses"), "settings": {"settings": COURSE, "number": 11}}
+        tiny_tree.made(str(output), "benchmark_courses", [str(used)], **facts_of_record | (record or {}))
         given = {"settings": Setting("benchmark.course", json.dumps(course)), "number": Setting("number", "11")}
         plain = {"rule": "benchmark_courses", "outputs": (str(output),), "inputs": (str(used),), "settings": given}
         return Job(**plain | facts)
@@ -68,31 +64,69 @@ def test_a_file_is_named_with_its_old_and_new_size_and_hash(job):
 
 
 def test_files_that_are_read_now_or_no_longer_are_named(job):
-    assert reasons(job(inputs=("other.txt",))) == ["it reads other.txt now", f"it no longer reads {job.used}"]
+    assert reasons(job(inputs=("other.txt",))) == ["it now reads other.txt", f"it no longer reads {job.used}"]
 
 
-def test_a_missing_output_another_command_and_another_environment_are_told(job):
+def test_a_missing_output_another_command_and_another_environment_are_named(job):
     facts = {"missing": ("a.csv",), "command_changed": True, "environment_changed": True}
     assert reasons(job(**facts)) == [
-        "a.csv is not there",
+        "a.csv is missing",
         "the command of the rule changed (rules/benchmark.smk)",
         "the environment changed (`--sdm conda` switched on or off, or the rule's file in envs/)",
     ]
 
 
-def test_an_older_record_or_none_tells_what_is_known(job, tmp_path):
-    old = job({"code_digest": "other"})
-    record = tmp_path / ".records/courses.parquet.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"schema": 1}))
-    assert reasons(old) == []
+def test_a_record_that_cannot_be_used_and_none_are_named(job):
+    old = job()
+    record = record_path(Path(old.outputs[0]))
+    record.write_text(record.read_text().replace('"schema": 4', '"schema": 1'))
+    assert reasons(old) == [f"{record} has record version 1, not 4; regenerate the output that it describes"]
     record.unlink()
     assert reasons(old) == []
-    assert reasons(job()) == [] and record.exists()
-    record.unlink()
     assert reasons(Job("benchmark_courses", old.outputs, missing=old.outputs)) == ["it has not run yet"]
     assert reasons(Job("benchmark_courses", old.outputs, words="Params have changed")) == [
         "it has no record; Snakemake says: Params have changed"
     ]
+    assert reasons(Job("benchmark_courses", old.outputs, planned=False)) == [f"{old.outputs[0]} has no record"]
+
+
+def test_a_resource_with_other_content_is_named_whatever_its_time(job):
+    changed = job(words="Params have changed since last execution")
+    before = describe(job.used)["sha256"][:12]
+    job.used.write_text("and nor\n", encoding="utf-8")
+    os.utime(job.used, (0, 0))
+    now = describe(job.used)["sha256"][:12]
+    assert reasons(changed) == [f"{job.used}: 7 bytes (sha256 {before}) → 8 bytes (sha256 {now})"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"), [(1_000_000, "Snakemake has no checksum of it"), (3, "is too large for Snakemake to compare")]
+)
+def test_a_newer_file_with_the_same_content_is_called_large_only_if_it_is(job, limit, why):
+    same = job(newer=(str(job.used),), checksum_limit=limit)
+    assert reasons(same) == [f"{job.used} is newer, with the same content, and {why}"]
+
+
+def test_a_job_that_snakemake_does_not_plan_is_explained_by_its_record(job):
+    unplanned = job({"code_digest": "other", "code": {}}, planned=False, settings={"number": Setting("number", "12")})
+    output = Path(unplanned.outputs[0])
+    (line,) = explain([unplanned])
+    assert line.startswith("benchmark_courses, 1 job by the records (--forcerun benchmark_courses): scripts/")
+    assert line.endswith("number: 11 → 12")
+    write_record(output, read_record(output) | {"code_digest": code_digest("benchmark_courses")})
+    assert explain([job(planned=False)]) == []
+    same = job(planned=False)
+    output.unlink()
+    assert reasons(same) == [f"{output} is missing"]
+
+
+def test_an_input_made_by_a_job_is_compared_by_its_record(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_tree.build()
+    reader = Job("train_phase1", ("results/x/model",), ("results/x/stays",), planned=False)
+    assert not [reason for reason in reasons(reader) if "stays" in reason]
+    tiny_tree.make("results/x/stays", "extract_stays", ["raw/a.csv"], "other")
+    assert any(reason.startswith("results/x/stays: 48 bytes") for reason in reasons(reader))
 
 
 def test_jobs_with_equal_reasons_are_one_line_and_name_the_cause_that_they_wait_for():
@@ -103,11 +137,11 @@ def test_jobs_with_equal_reasons_are_one_line_and_name_the_cause_that_they_wait_
         Job("benchmark_captions", ("captions",), **new),
         Job("train_phase3", ("a/phase3",), waits_for=(0, 1), **new),
     ]
-    told = "it has no record; Snakemake says: Forced"
+    reason = "it has no record; Snakemake says: Forced"
     assert explain(jobs) == [
-        f"benchmark_captions, 1 job: {told}",
-        f"train_phase2, 2 jobs: {told} (through benchmark_captions)",
-        f"train_phase3, 1 job: {told}",
+        f"benchmark_captions, 1 job: {reason}",
+        f"train_phase2, 2 jobs: {reason} (through benchmark_captions)",
+        f"train_phase3, 1 job: {reason}",
     ]
     assert explain(jobs, "train_phase2") == explain(jobs)[1:2]
     assert explain([]) == []

@@ -1,7 +1,10 @@
 """The list of raw files, from records alone."""
 
+from pathlib import Path
+
 import pytest
 from raw_folders import admission, open_raw, patient, stay, write_raw
+from tiny_tree import COMMON
 
 from clinragen.errors import UserError
 from clinragen.extract.inventory import list_raw_files
@@ -11,14 +14,21 @@ from clinragen.registry.raw import DECLARATION, declaration
 from clinragen.schemas.extract import INVENTORY, RELEASE
 
 
+def record_of(output: Path, rule: str, paths: dict[str, str]) -> None:
+    """Write the record of an output made from files with these hashes."""
+    file = {"path": str(output), "bytes": 1, "sha256": "x"}
+    code = {"command": [], "code_digest": "x", "code": {}}
+    inputs = [{"path": p, "bytes": len(p), "sha256": h, "made_by": None, "record": None} for p, h in paths.items()]
+    write_record(output, COMMON | code | {"rule": rule, "output": file | {"sharing": "x"}, "inputs": inputs})
+
+
 def test_raw_files_are_listed_with_size_hash_and_the_rule_that_read_them(tmp_path):
     used = {
         "stays": ["/a/PATIENTS.csv.gz", "/a/icustays.csv", "resources/items.csv"],
         "notes": ["/b/discharge.csv.gz", "results/mimic4/extract/stays.parquet"],
     }
     for name, paths in used.items():
-        inputs = [{"path": p, "bytes": len(p), "sha256": f"hash of {p}"} for p in paths]
-        write_record(tmp_path / f"{name}.parquet", {"rule": f"extract_{name}", "inputs": inputs})
+        record_of(tmp_path / f"{name}.parquet", f"extract_{name}", {p: f"hash of {p}" for p in paths})
     tables = [tmp_path / f"{name}.parquet" for name in used]
     rows = INVENTORY.check(list_raw_files("mimic4", "2.2", tables, DECLARATION), "test").to_pylist()
     assert [(r["table"], r["file"], r["rule"]) for r in rows] == [
@@ -33,9 +43,8 @@ def test_raw_files_are_listed_with_size_hash_and_the_rule_that_read_them(tmp_pat
 
 def test_what_the_workflow_made_itself_is_of_no_release(tmp_path):
     made = tmp_path / "NOTEEVENTS.csv.gz"
-    write_record(made, {"rule": "demo_notes", "inputs": []})
-    inputs = [{"path": str(made), "bytes": 1, "sha256": "hash"}]
-    write_record(tmp_path / "notes.parquet", {"rule": "extract_notes", "inputs": inputs})
+    record_of(made, "demo_notes", {})
+    record_of(tmp_path / "notes.parquet", "extract_notes", {str(made): "hash"})
     (row,) = list_raw_files("mimic3", "demo 1.4", [tmp_path / "notes.parquet"], DECLARATION).to_pylist()
     assert (row["file"], row["release"]) == ("NOTEEVENTS.csv.gz", None)
 

@@ -50,7 +50,7 @@ def results(tmp_path_factory) -> Path:
         texts = {
             "card": card(),
             "table": table1(),
-            "lineage": lineage_page(outputs, "results/x", templates("lineage")),
+            "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
     for name, path in PAGES.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -8,15 +8,16 @@ import hashlib
 import json
 import re
 import shlex
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
 
 import yaml
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
+
+from clinragen.audit.graph import runs
+from clinragen.provenance.record import Record
 
 METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
 VERSION = "1.1"
@@ -52,20 +53,22 @@ Properties = dict[str, Any]
 
 @dataclass(frozen=True)
 class Contents:
-    """What a crate is made of: everything by its path in the archive."""
+    """What a crate holds, by its path in the archive."""
 
     tree: str
     commit: str
-    records: dict[str, dict[str, Any]]
-    """Records by the path of their output, each after those that it was made of."""
+    records: dict[str, Record]
+    """Records by the path of their output, each after its own inputs."""
     files: dict[str, int]
-    """Bytes of every file that is no output."""
+    """Bytes of every file that is not an output."""
     citation: str
     """CITATION.cff."""
     pins: str
     """envs/all.txt."""
     left_out: dict[str, str]
-    """Why a file is not there."""
+    """Why a file is not included."""
+    root: str | None
+    """Root of the records in the archive."""
 
 
 def describe_crate(contents: Contents) -> dict[str, bytes]:
@@ -75,15 +78,21 @@ def describe_crate(contents: Contents) -> dict[str, bytes]:
 
 class _Crate:
     def __init__(self, contents: Contents) -> None:
-        self.told = contents
+        self.contents = contents
         self.crate = ROCrate(version=VERSION, gen_preview=True)
         self.crate.metadata.extra_contexts.append(CONTEXT)
         self.citation = yaml.safe_load(contents.citation)
         self._made: dict[str, dict[str, str]] = {}
+        self.rules: dict[str, list[Record]] = {}
+        """Records of each rule, in the order of use."""
+        for record in contents.records.values():
+            self.rules.setdefault(record["rule"], []).append(record)
 
     def files(self) -> dict[str, bytes]:
         self._code()
-        actions = [self._action(number, run) for number, run in enumerate(self.runs, start=1)]
+        actions = [
+            self._action(number, run) for number, run in enumerate(runs(self.contents.records.values()), start=1)
+        ]
         self._workflow()
         self._run(actions)
         self._root()
@@ -93,22 +102,6 @@ class _Crate:
                     entity.properties()[key] = value[0]
         metadata = json.dumps(self.crate.metadata.generate(), indent=1, ensure_ascii=False, sort_keys=True)
         return {METADATA: f"{metadata}\n".encode(), PREVIEW: self.crate.preview.generate_html().encode()}
-
-    @cached_property
-    def runs(self) -> list[list[Properties]]:
-        """Records of each run of a step, in the order of use."""
-        found = defaultdict(list)
-        for record in self.told.records.values():
-            found[shlex.join([*record["command"], record["started"]])].append(record)
-        return list(found.values())
-
-    @cached_property
-    def rules(self) -> dict[str, list[Properties]]:
-        """Records of each rule, in the order of use."""
-        found = defaultdict(list)
-        for record in self.told.records.values():
-            found[record["rule"]].append(record)
-        return found
 
     # Parts
 
@@ -124,27 +117,26 @@ class _Crate:
         if path not in self._made:
             suffix = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
             known = {"name": path, "encodingFormat": FORMATS.get(suffix, "text/plain"), "@type": kind}
-            if path in self.told.files:
-                known["contentSize"] = str(self.told.files[path])
+            if path in self.contents.files:
+                known["contentSize"] = str(self.contents.files[path])
             self._made[path] = {"@id": self.crate.add_file(dest_path=path, properties=known | properties).id}
         return self._made[path]
 
-    def _thing(self, told: Properties) -> dict[str, str]:
+    def _thing(self, described: Properties) -> dict[str, str]:
         """An input or output as records describe it, in the archive or not."""
-        path = told["path"]
-        record = self.told.records.get(path)
-        facts: Properties = {"contentSize": str(told["bytes"]), "sha256": told["sha256"]}
+        path = described["path"]
+        record = self.contents.records.get(path)
+        facts: Properties = {"contentSize": str(described["bytes"]), "sha256": described["sha256"]}
         if record:
-            rows = record["output"].get("rows")
             stand_ins = record["stand_ins"]
-            words = [f"{rows} rows."] if rows is not None else []
+            words = [f"{record['output']['rows']} rows."] if "rows" in record["output"] else []
             words += [f"Made with stand-ins: {', '.join(stand_ins)}."] if stand_ins else []
             facts |= {"description": " ".join(words)} if words else {}
-        if path in self.told.left_out:
-            why = self.told.left_out[path]
+        if path in self.contents.left_out:
+            why = self.contents.left_out[path]
             access = {"conditionsOfAccess": f"not included ({why})", "isAccessibleForFree": False}
             return self._add(f"#{path}", "CreativeWork", {"name": path, **facts, **access})
-        if "files" not in told:
+        if "files" not in described:
             return self._file(path, **facts)
         if path not in self._made:
             entity = self.crate.add_dataset(dest_path=f"{path}/", properties={"name": path, **facts})
@@ -152,31 +144,23 @@ class _Crate:
         return self._made[path]
 
     def _code(self) -> None:
-        """The files at the root and the folders; scripts and inputs get an entity where they are used."""
-        for path in sorted(name for name in self.told.files if "/" not in name and not name.startswith(".")):
+        """The files and directories at the root; scripts and inputs get an entity where they are used."""
+        for path in sorted(name for name in self.contents.files if "/" not in name and not name.startswith(".")):
             if path != WORKFLOW:
                 self._file(path, **({"about": {"@id": "./"}} if path == "README.md" else {}))
-        for folder in sorted({name.split("/")[0] for name in self.told.files if "/" in name} - {"results"}):
+        for folder in sorted({name.split("/")[0] for name in self.contents.files if "/" in name} - {"results"}):
             self.crate.add_dataset(dest_path=f"{folder}/", properties={"name": f"{folder}/ of the workflow"})
 
     def _tool(self, rule: str) -> dict[str, str]:
-        """The script of a rule; one that is no longer there is named only."""
-        packages = {
-            (name, version)
-            for record in self.rules[rule]
-            for name, version in record["environment"]["packages"].items()
-        } | {("python", record["environment"]["python"]) for record in self.rules[rule]}
-        needed = [
-            self._add(
-                address,
-                "SoftwareApplication",
-                {"name": name, "softwareVersion": version, "url": address},
-            )
-            for name, version in sorted(packages)
-            for address in (
-                f"https://pypi.org/project/{name}/{version}/" if name != "python" else f"{PYTHON}{version}/",
-            )
-        ]
+        """The script of a rule; one that no longer exists is only named."""
+        used = [record["environment"] for record in self.rules[rule]]
+        packages = {package for environment in used for package in environment["packages"].items()}
+        packages |= {("python", environment["python"]) for environment in used}
+        needed = []
+        for name, version in sorted(packages):
+            url = f"{PYTHON}{version}/" if name == "python" else f"https://pypi.org/project/{name}/{version}/"
+            facts = {"name": name, "softwareVersion": version, "url": url}
+            needed.append(self._add(url, "SoftwareApplication", facts))
         properties = {
             "name": rule,
             "description": f"Command line of rule {rule}",
@@ -185,7 +169,7 @@ class _Crate:
             "input": [self._parameter(rule, name) for name in self._settings_of(rule)],
         }
         script = f"scripts/{rule}.py"
-        if script in self.told.files:
+        if script in self.contents.files:
             return self._file(script, ["File", "SoftwareApplication"], **properties)
         return self._add(f"#tool/{rule}", "SoftwareApplication", properties)
 
@@ -216,88 +200,64 @@ class _Crate:
             words.append(f"Commit {one['git']['commit']}{', with uncommitted changes' if one['git']['dirty'] else ''}.")
         words += [f"Seed {one['seed']}."] if one["seed"] is not None else []
         words += [f"Stand-ins: {', '.join(one['stand_ins'])}."] if one["stand_ins"] else []
-        action = self._add(
-            f"#run/{number}",
-            "CreateAction",
-            {
-                "name": f"{rule} of {', '.join(record['output']['path'] for record in run)}",
-                "description": " ".join(words),
-                "instrument": self._tool(rule),
-                "object": [self._thing(used) for used in one["inputs"]]
-                + [self._setting(rule, name, value) for name, value in sorted(one["settings"].items())],
-                "result": [self._thing(record["output"]) for record in run],
-                "startTime": one["started"],
-                "endTime": _end(one),
-                "actionStatus": COMPLETED,
-                "resourceUsage": self._add(
-                    f"#run/{number}/memory",
-                    "PropertyValue",
-                    {
-                        "name": "peak_memory_mb",
-                        "propertyID": "peak_memory_mb",
-                        "value": str(one["peak_memory_mb"]),
-                        "unitCode": MEGABYTE,
-                    },
-                ),
-            },
-        )
+        name, megabytes = "peak_memory_mb", str(one["peak_memory_mb"])
+        memory = {"name": name, "propertyID": name, "value": megabytes, "unitCode": MEGABYTE}
+        facts = {
+            "name": f"{rule} of {', '.join(record['output']['path'] for record in run)}",
+            "description": " ".join(words),
+            "instrument": self._tool(rule),
+            "object": [self._thing(used) for used in one["inputs"]]
+            + [self._setting(rule, name, value) for name, value in sorted(one["settings"].items())],
+            "result": [self._thing(record["output"]) for record in run],
+            "startTime": one["started"],
+            "endTime": _end(one),
+            "actionStatus": COMPLETED,
+            "resourceUsage": self._add(f"#run/{number}/memory", "PropertyValue", memory),
+        }
+        action = self._add(f"#run/{number}", "CreateAction", facts)
         facts = {"name": f"start of run {number}", "instrument": self._step(rule), "object": action}
         return self._add(f"#start/{number}", "ControlAction", facts)
 
     def _workflow(self) -> None:
-        language = self._add(
-            "https://w3id.org/workflowhub/workflow-ro-crate#snakemake",
-            "ComputerLanguage",
-            {"name": "Snakemake", "identifier": {"@id": "https://doi.org/10.1093/bioinformatics/bts480"},
-             "url": {"@id": SNAKEMAKE}},
-        )  # fmt: skip
+        doi = "https://doi.org/10.1093/bioinformatics/bts480"
+        facts = {"name": "Snakemake", "identifier": {"@id": doi}, "url": {"@id": SNAKEMAKE}}
+        language = self._add("https://w3id.org/workflowhub/workflow-ro-crate#snakemake", "ComputerLanguage", facts)
+        bioschemas = {"name": "ComputationalWorkflow", "version": "1.0-RELEASE"}
         self._file(
             WORKFLOW,
             ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
             name=self.citation["title"],
             programmingLanguage=language,
-            version=self.told.commit,
+            version=self.contents.commit,
             license=self._license(),
             creator=self._authors(),
-            conformsTo=self._add(
-                BIOSCHEMAS, "CreativeWork", {"name": "ComputationalWorkflow", "version": "1.0-RELEASE"}
-            ),
+            conformsTo=self._add(BIOSCHEMAS, "CreativeWork", bioschemas),
             hasPart=[self._tool(rule) for rule in self.rules],
             step=[self._step(rule) for rule in self.rules],
         )
 
     def _run(self, starts: list[dict[str, str]]) -> None:
         """The run of the whole workflow, and the engine that organised it."""
-        records = self.told.records.values()
+        records = self.contents.records.values()
         used = {one["path"]: one for record in records for one in record["inputs"]}
-        version = re.search(r"^snakemake==(\S+)", self.told.pins, re.MULTILINE)
+        version = re.search(r"^snakemake==(\S+)", self.contents.pins, re.MULTILINE)
         times = {
             "startTime": min(record["started"] for record in records),
             "endTime": max(_end(record) for record in records),
         }
-        run = self._add(
-            "#workflow-run",
-            "CreateAction",
-            {
-                "name": f"Run of the workflow to {self.told.tree}",
-                "description": "All steps behind the outputs; where they were run anew, of several calls of Snakemake.",
-                "instrument": self._file(WORKFLOW),
-                "object": [self._thing(one) for path, one in sorted(used.items()) if path not in self.told.records],
-                "result": [self._thing(r["output"]) for path, r in self.told.records.items() if path not in used],
-                "actionStatus": COMPLETED,
-                **times,
-            },
-        )
-        engine = self._add(
-            SNAKEMAKE,
-            "SoftwareApplication",
-            {"name": "Snakemake", "url": SNAKEMAKE} | ({"softwareVersion": version[1]} if version else {}),
-        )
-        organised = self._add(
-            "#organisation",
-            "OrganizeAction",
-            {"name": "Snakemake's run of the steps", "instrument": engine, "object": starts, "result": run, **times},
-        )
+        facts = {
+            "name": f"Run of the workflow to {self.contents.tree}",
+            "description": "All steps behind the outputs, possibly of several invocations of Snakemake.",
+            "instrument": self._file(WORKFLOW),
+            "object": [self._thing(one) for path, one in sorted(used.items()) if path not in self.contents.records],
+            "result": [self._thing(r["output"]) for path, r in self.contents.records.items() if path not in used],
+            "actionStatus": COMPLETED,
+        }
+        run = self._add("#workflow-run", "CreateAction", facts | times)
+        facts = {"name": "Snakemake", "url": SNAKEMAKE} | ({"softwareVersion": version[1]} if version else {})
+        engine = self._add(SNAKEMAKE, "SoftwareApplication", facts)
+        facts = {"name": "Snakemake's run of the steps", "instrument": engine, "object": starts, "result": run}
+        organised = self._add("#organisation", "OrganizeAction", facts | times)
         runs = [{"@id": f"#run/{number}"} for number in range(1, len(starts) + 1)]
         self.crate.root_dataset["mentions"] = [run, organised, *runs]
 
@@ -315,18 +275,18 @@ class _Crate:
         return found
 
     def _root(self) -> None:
-        root, records = self.crate.root_dataset, self.told.records.values()
+        root, contents, records = self.crate.root_dataset, self.contents, self.contents.records.values()
         stand_ins = sorted({label for record in records for label in record["stand_ins"]})
-        root["name"] = f"{self.citation['title']}: {self.told.tree.removeprefix('results/')}"
+        check = f"python scripts/trace.py {contents.tree} --verify"
+        check += f" --root {contents.root}" if contents.root else ""
+        root["name"] = f"{self.citation['title']}: {contents.tree.removeprefix('results/')}"
         root["description"] = (
-            f"Code at commit {self.told.commit}, shareable outputs of {self.told.tree}, the provenance records of all "
-            f"{len(records)} outputs in .records folders, and left_out.csv: hashes of the {len(self.told.left_out)} "
-            "files that are not included. Check it with: python scripts/trace.py "
-            + self.told.tree
-            + " --verify. "
+            f"Code at commit {contents.commit}, shareable outputs of {contents.tree}, the provenance records of all "
+            f"{len(records)} outputs in .records folders, and left_out.csv: hashes of the {len(contents.left_out)} "
+            f"files that are not included. Check it with: {check}. "
             + (f"Stand-ins: {', '.join(stand_ins)}." if stand_ins else "Made without stand-ins.")
         )
-        # The same content makes the same bytes: not the day of packing but the end of the last step.
+        # The end of the last step, not the time of packing: the same content gives the same bytes.
         root["datePublished"] = max(_end(record) for record in records)
         root["license"] = self._license()
         root["author"] = self._authors()

@@ -1,24 +1,32 @@
-"""What was made of what, read from the provenance records, wherever the results lie now."""
+"""Which outputs were made from which, read from provenance records, wherever the results are now."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from clinragen.provenance.record import FOLDER, Record, load, record_path
+from clinragen.errors import UserError
+from clinragen.provenance.record import FOLDER, Input, Record, load, read_record, record_hash, record_path
+
+LINEAGE = "audit/lineage.csv"
+VOTES = 9
 
 
 @dataclass(frozen=True)
 class Relocation:
-    """Where paths of the records lie now: what began with `old` begins with `new`."""
+    """Where the paths of records are now: what began with `old` begins with `new`."""
 
     old: PurePosixPath
     new: Path
 
     @classmethod
     def of(cls, recorded: str, here: Path) -> "Relocation":
-        """The move of an output from the path that its record tells to where it lies; ends that agree are left out."""
+        """The move of an output from its recorded path to where it is now; ends that agree are left out."""
         old, new = PurePosixPath(recorded).parts, here.absolute().parts
         same = 0
         while same < min(len(old), len(new)) and old[-1 - same] == new[-1 - same]:
@@ -26,7 +34,7 @@ class Relocation:
         return cls(PurePosixPath(*old[: len(old) - same]), Path(*new[: len(new) - same]))
 
     def current_path(self, recorded: str) -> Path:
-        """Present place of a recorded path; one from outside of what was moved is taken as it stands."""
+        """Current path for a recorded one; a path outside of what was moved is returned as it is."""
         path = PurePosixPath(recorded)
         return self.new / path.relative_to(self.old) if path.is_relative_to(self.old) else Path(recorded)
 
@@ -37,99 +45,156 @@ class Relocation:
 
 
 class Graph:
-    """Records by the path of their output, read when they are asked for."""
+    """Records by the path of their output, read on demand.
+
+    A record that cannot be used counts as absent; `corrupt` says why, by path. It also names cycles.
+    """
 
     def __init__(self, relocation: Relocation) -> None:
         self.relocation = relocation
+        self.corrupt: dict[str, str] = {}
         self._records: dict[str, Record | None] = {}
 
     @classmethod
     def around(cls, place: Path) -> "Graph":
-        """The graph of the results that a file or folder belongs to."""
-        for record in records_around(place):
-            found = load(record)
-            return cls(Relocation.of(found["output"]["path"], record.parents[1] / record.name.removesuffix(".json")))
-        return cls(Relocation(PurePosixPath(), Path.cwd()))
+        """The graph of the results that a file or directory belongs to."""
+        moves: Counter[Relocation] = Counter()
+        # Several, because one record may be the misplaced record of another output.
+        for file in islice(records_around(place), VOTES):
+            with suppress(UserError):
+                recorded, here = load(file)["output"]["path"], described_by(file)
+                moves[Relocation.of(recorded, here)] += PurePosixPath(recorded).name == here.name
+        return cls(moves.most_common(1)[0][0] if moves else Relocation(PurePosixPath(), Path.cwd()))
 
     def current_path(self, path: str) -> Path:
-        """Where the file of that recorded path lies now."""
+        """Where the file with that recorded path is now."""
         return self.relocation.current_path(path)
 
     def record(self, path: str) -> Record | None:
-        """The record of an output by its recorded path; None for a raw file, a resource, or what lost its record."""
+        """The record of an output by its recorded path; None for a raw file, a resource or an unusable record."""
         if path not in self._records:
-            place = record_path(self.current_path(path))
-            self._records[path] = load(place) if place.is_file() else None
+            self._records[path] = None
+            here = self.current_path(path)
+            try:
+                record = read_record(here)
+            except UserError as error:
+                self.corrupt[path] = str(error)
+                return None
+            if record and self.current_path(record["output"]["path"]).absolute() != here.absolute():
+                self.corrupt[path] = f"its record describes {record['output']['path']}"
+                return None
+            self._records[path] = record
         return self._records[path]
 
     def output_of(self, here: Path) -> str | None:
-        """Recorded path of the output that a file is, or that it lies in; None where it has no record."""
+        """Recorded path of the output that a file is or belongs to; None without a record."""
         path = self.relocation.recorded_path(here)
         for place in (path, *(p.as_posix() for p in PurePosixPath(path).parents)):
             if PurePosixPath(place).name and self.record(place) is not None:
                 return place
         return None
 
-    def inputs(self, path: str, row: dict[str, str] | None = None) -> list[dict[str, Any]]:
-        """Inputs of an output; with the values of one of its rows those alone that the row descends from."""
+    def inputs(self, path: str, row: dict[str, str] | None = None) -> list[Input]:
+        """Inputs of an output; given the values of one of its rows, only those that the row descends from."""
         record = self.record(path)
         used = record["inputs"] if record else []
         if row is None or not record or not record["rows"]:
             return used
         named = {name for part in record["rows"] for name in part["inputs"]}
-        fitting = (p for p in record["rows"] if all(row.get(key, value) == value for key, value in p["where"].items()))
-        own = {name for part in fitting for name in part["inputs"]}
+        matching = (p for p in record["rows"] if all(row.get(key, value) == value for key, value in p["where"].items()))
+        own = {name for part in matching for name in part["inputs"]}
         return [one for one in used if one["path"] not in named or one["path"] in own]
 
     def ancestors(self, path: str, row: dict[str, str] | None = None) -> list[str]:
-        """Recorded paths that an output descends from, itself last; every path after all that it was made of."""
+        """Recorded paths that an output descends from, itself last; each after its own inputs, except in a cycle."""
         found: dict[str, None] = {}
+        entered: dict[str, None] = {}
         waiting: list[tuple[str, bool]] = [(path, False)]
         while waiting:
             name, done = waiting.pop()
-            if name in found:
-                continue
             if done:
                 found[name] = None
-                continue
-            waiting.append((name, True))
-            used = self.inputs(name, row if name == path else None)
-            waiting += [(one["path"], False) for one in reversed(used) if one["path"] not in found]
+            elif name in entered and name not in found:
+                chain = [n for n in entered if n not in found]
+                cycle = chain[chain.index(name) :]
+                start = cycle.index(min(cycle))
+                cycle = [*cycle[start:], *cycle[: start + 1]]
+                self.corrupt[cycle[0]] = f"cycle of records: {' ← '.join(cycle)}"
+            elif name not in found:
+                entered[name] = None
+                waiting.append((name, True))
+                used = self.inputs(name, row if name == path else None)
+                waiting += [(one["path"], False) for one in reversed(used) if one["path"] not in found]
         return list(found)
 
+    def root(self, paths: Iterable[str]) -> str:
+        """The root of these outputs, see `root_of`."""
+        return root_of({path: record_hash(self.current_path(path)) for path in paths})
 
-def listed(values: list[str] | Record) -> str:
-    """A fact of a record in words: its values, or how many there are and the hash of their list."""
+    def root_of_tree(self, tree: Path) -> str | None:
+        """Root of a results tree: that of the inputs of its `audit/lineage.csv`; None if that has no record."""
+        record = self.record(self.relocation.recorded_path(tree / LINEAGE))
+        return self.root(used["path"] for used in record["inputs"]) if record else None
+
+
+def root_of(hashes: Mapping[str, str | None]) -> str:
+    """One hash that covers the records of outputs and of everything that they were made from.
+
+    It is the SHA-256 of the sorted lines `<SHA-256 of the record file>  <recorded path>` of these outputs. A record
+    holds the hashes of the records of its inputs, so the lines depend on all records down to raw files.
+    """
+    lines = sorted(f"{sha256}  {path}\n" for path, sha256 in hashes.items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def run_of(record: Record) -> str:
+    """Identifies the run of a step that wrote a record: its command and start."""
+    return shlex.join([*record["command"], record["started"]])
+
+
+def runs(records: Iterable[Record]) -> list[list[Record]]:
+    """Records grouped by run of a step, in the order given."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(run_of(record), []).append(record)
+    return list(groups.values())
+
+
+def listed(values: list[str] | dict) -> str:
+    """A fact of a record in words: its values, or their number and the hash of their list."""
     if isinstance(values, list):
         return ", ".join(values)
     return f"{values['number']}, sha256 of their list {values['sha256']}"
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files below a folder, in order, also those of folders that are linked from elsewhere."""
+    """All files below a directory in order, including those behind links to directories."""
     found, seen = [], set()
     for place, folders, names in os.walk(folder, followlinks=True):
         seen.add(Path(place).resolve())
-        # A link to where the walk has been would never end.
+        # A link to a directory that was already visited would never end.
         folders[:] = [name for name in folders if Path(place, name).resolve() not in seen]
         found += [Path(place, name) for name in names]
     return sorted(path for path in found if path.is_file())
 
 
 def records_below(folder: Path) -> Iterator[Path]:
-    """Paths of all records below a folder, in order."""
+    """Paths of all record files below a directory, in order."""
     for path in files_below(folder):
         if path.parent.name == FOLDER and path.suffix == ".json" and not path.name.startswith(".tmp-"):
             yield path
 
 
+def described_by(record: Path) -> Path:
+    """Path of the output that a record file belongs to."""
+    return record.parents[1] / record.name.removesuffix(".json")
+
+
 def records_around(place: Path) -> Iterator[Path]:
-    """Paths of records below a folder, of a file, or of what the file lies in."""
+    """Paths of record files below a directory, of a file, of the outputs that it belongs to, and of its neighbours."""
     if place.is_dir():
         yield from records_below(place)
     for path in (place, *place.parents):
         if path.name and record_path(path).is_file():
             yield record_path(path)
-    # A file without a record of its own may lie beside others that have one.
-    for path in sorted((place.parent / FOLDER).glob("*.json")):
-        yield path
+    yield from sorted((place.parent / FOLDER).glob("*.json"))

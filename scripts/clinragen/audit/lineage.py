@@ -1,4 +1,4 @@
-"""The lineage of outputs as a table: what made each, and whether the chain to raw files and resources is whole."""
+"""The lineage of outputs as a table: what made each, and whether the chain to raw files and resources is complete."""
 
 from pathlib import Path
 
@@ -10,17 +10,20 @@ from clinragen.errors import UserError
 from clinragen.schemas.audit import LINEAGE
 
 
-def list_lineage(targets: list[Path]) -> tuple[pa.Table, list[Problem]]:
-    """A row per output that the targets descend from (LINEAGE), and all problems; contents are not read again."""
+def list_lineage(targets: list[Path]) -> tuple[pa.Table, list[Problem], str]:
+    """A row per output that the targets descend from (LINEAGE), all problems, and the root of the targets.
+
+    Contents are read again only of outputs that are newer than their record.
+    """
     if not targets:
-        return LINEAGE.schema.empty_table(), []
+        return LINEAGE.schema.empty_table(), [], ""
     graph = Graph.around(targets[0])
-    outputs: dict[str, None] = {}
-    for target in targets:
-        path = graph.output_of(target)
+    paths = [graph.output_of(target) for target in targets]
+    for path, target in zip(paths, targets, strict=True):
         if path is None:
-            raise UserError(f"{target}: no record tells what made it; make it anew")
-        outputs |= dict.fromkeys(name for name in graph.ancestors(path) if graph.record(name))
+            reason = graph.corrupt.get(graph.relocation.recorded_path(target), "no record describes it")
+            raise UserError(f"{target}: {reason}; regenerate it")
+    outputs = dict.fromkeys(name for path in paths for name in graph.ancestors(path) if graph.record(name))
     problems = Check(graph, contents=False).outputs(outputs).problems
     wrong = {problem.path for problem in problems}
     rows = []
@@ -42,4 +45,4 @@ def list_lineage(targets: list[Path]) -> tuple[pa.Table, list[Problem]]:
                 "stand_ins": "; ".join(record["stand_ins"]) or None,
             }
         )
-    return pa.Table.from_pylist(rows, schema=LINEAGE.schema), problems
+    return pa.Table.from_pylist(rows, schema=LINEAGE.schema), problems, graph.root(paths)

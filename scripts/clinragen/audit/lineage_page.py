@@ -13,8 +13,10 @@ STAGES = ("evaluate", "train", "rationale", "knowledge", "benchmark", "extract",
 LONGEST_OPEN_LIST = 15
 
 
-def lineage_page(outputs: list[str], tree: str, templates: list[Path]) -> str:
+def lineage_page(outputs: list[str], tree: str, root: str, templates: list[Path]) -> str:
     """Return the page of these outputs, by their recorded paths; `tree` is the recorded path of the results tree.
+
+    `root` is the root of its records (`graph.root_of`).
 
     Of an absolute path outside the tree only the end is shown: the location of a user's raw files is private.
     """
@@ -29,9 +31,9 @@ def lineage_page(outputs: list[str], tree: str, templates: list[Path]) -> str:
     for path, record in sorted(records.items(), key=lambda item: _stage_order(item[1])):
         stages.setdefault(_stage(record), []).append(_output(path, record, shown, users, tree))
     used = {i["path"]: i for record in records.values() for i in record["inputs"] if i["path"] not in records}
-    roots = [{**used[path], "name": shown[path], "users": [shown[p] for p in users[path]]} for path in sorted(used)]
+    sources = [{**used[path], "name": shown[path], "users": [shown[p] for p in users[path]]} for path in sorted(used)]
     stand_ins = sorted({label for record in records.values() for label in record["stand_ins"]})
-    return render("lineage", templates, stages=stages, roots=roots, stand_ins=stand_ins)
+    return render("lineage", templates, root=root, stages=stages, sources=sources, stand_ins=stand_ins)
 
 
 def _output(path: str, record: Record, shown: dict[str, str], users: dict[str, list[str]], tree: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A results tree as one archive to share: code, shareable outputs, all records, and a list of what is left out."""
+"""A results tree as one archive: code, shareable outputs, all records, and a list of what is left out."""
 
 import csv
 import hashlib
@@ -10,23 +10,23 @@ import subprocess
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clinragen.audit.crate import Contents, describe_crate
-from clinragen.audit.graph import Graph, Record, records_below
+from clinragen.audit.graph import LINEAGE, Graph, described_by, files_below, records_below, root_of
 from clinragen.audit.scan import Scan, Scanned, Shared, Source, Unreadable, places_in, texts
-from clinragen.audit.verify import Check, is_beside
+from clinragen.audit.verify import Check, is_no_output
 from clinragen.errors import UserError
-from clinragen.provenance.record import FOLDER, SNAKEMAKE_TIMESTAMP, load, record_path
+from clinragen.provenance.record import FOLDER, SNAKEMAKE_TIMESTAMP, Record, dump, record_path, sha256
 from clinragen.runtime.outputs import Out
 from clinragen.runtime.progress import Progress
 
 LEFT_OUT = "left_out.csv"
-# Folders of the modules of MIMIC-IV, which say where below the raw folder a file belongs.
+# Directories of the modules of MIMIC-IV: where a file belongs below the raw directory.
 MODULES = ("hosp", "icu", "note")
-# Texts of these are of our own writing.
+# The project itself wrote or generated the texts of these.
 SYNTHETIC_SOURCES = {"synthetic cohort", "synthetic notes", "template teacher"}
 NAME_OF_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.I)
 SHORTEST_SECRET = 8
@@ -35,7 +35,7 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that the records tell of and the archive does not hold."""
+    """A file named in the records that the archive does not hold."""
 
     path: str
     bytes: int
@@ -45,16 +45,19 @@ class Missing:
 
 @dataclass
 class Released:
-    """What was released, and what should be told of it."""
+    """A finished release, and what its summary reports."""
 
     archive: Path
     bytes: int
     sha256: str
     files: int
     left_out: list[Missing]
-    beside: tuple[int, int]
+    not_audited: tuple[int, int]
     scanned: Scanned
     of_other_states: int
+    root: str | None
+    """Root of the records in the archive, whose paths are rewritten; None without an audit in the tree."""
+    root_of_tree: str | None
 
 
 class Checkout:
@@ -65,10 +68,10 @@ class Checkout:
         try:
             self.commit = self._git("rev-parse", "HEAD").decode().strip()
         except (OSError, subprocess.CalledProcessError):
-            raise UserError(f"{root} is no git repository with a commit: a release holds the code of one") from None
+            raise UserError(f"{root} is not a git repository with at least one commit") from None
 
     def changes(self) -> list[str]:
-        """Files that are not as in the commit, as `git status` tells them."""
+        """Files that differ from the commit, as `git status` lists them."""
         return [line for line in self._git("status", "--porcelain").decode().splitlines() if line]
 
     def files(self) -> dict[str, tuple[bytes, int]]:
@@ -81,12 +84,12 @@ class Checkout:
 
 
 def _mode(one: zipfile.ZipInfo) -> int:
-    """Attributes of a file of the code; git tells them only of links and programs."""
+    """Attributes of a file of the code; git gives them only for links and programs."""
     return one.external_attr if one.external_attr >> 16 else 0o100644 << 16
 
 
 class Names:
-    """What paths of the records are called in the archive: nothing of the machine where they were made."""
+    """Paths of the records as they are in the archive, without any path of this machine."""
 
     def __init__(self, tree: str, name: str, root: Path, roots: dict[str, str]) -> None:
         """`tree` is the recorded path of the results tree, `roots` one user of each file outside of it."""
@@ -97,14 +100,11 @@ class Names:
         if root.as_posix() != "/":
             self.folders[root.as_posix()] = "."
         for path, user in sorted(roots.items()):
-            if not _is_outside(path):
-                continue
             if path.startswith(f"{root.as_posix()}/"):
                 self.files[path] = path.removeprefix(f"{root.as_posix()}/")
-                continue
-            self._raw(
-                PurePosixPath(path), next((p for p in PurePosixPath(user).parts if p in ("mimic3", "mimic4")), "other")
-            )
+            elif path.startswith("/") or ".." in PurePosixPath(path).parts:
+                dataset = next((p for p in PurePosixPath(user).parts if p in ("mimic3", "mimic4")), "other")
+                self._raw(PurePosixPath(path), dataset)
         old = sorted([*self.files, *self.folders], key=len, reverse=True)
         self._known = re.compile(rf"(?<![\w./-])({'|'.join(map(re.escape, old))})(?![\w.-])") if old else None
 
@@ -121,7 +121,7 @@ class Names:
             self.folders.setdefault(path.parent.parent.as_posix(), folder.as_posix())
 
     def rewrite_path(self, text: str) -> str:
-        """A text with all paths as they are called in the archive."""
+        """A text with all paths as in the archive."""
         if self._known is None:
             return text
         return self._known.sub(lambda found: self.files.get(found[1]) or self.folders[found[1]], text)
@@ -137,17 +137,13 @@ class Names:
         return value
 
     def outside(self) -> dict[str, str]:
-        """Folders that must not be told, by what they are."""
+        """Directories that must not be disclosed, by what they are."""
         raw = {f"raw files ({new})": old for old, new in self.folders.items() if new.startswith("raw/")}
         return {name: folder for name, folder in raw.items() if folder.startswith("/") and folder != "/"}
 
 
-def _is_outside(path: str) -> bool:
-    return path.startswith("/") or ".." in PurePosixPath(path).parts
-
-
 class Release:
-    """Everything that goes into an archive, in memory but for the outputs themselves."""
+    """Everything that goes into an archive, in memory except the outputs themselves."""
 
     def __init__(self, tree: Path, checkout: Checkout, leave_out: Iterable[Path] = ()) -> None:
         if not any(records_below(tree)):
@@ -155,95 +151,91 @@ class Release:
         self.tree, self.checkout = tree, checkout
         self.name = tree.absolute().name
         self.graph = Graph.around(tree)
-        own = [load(place)["output"]["path"] for place in records_below(tree)]
-        self.records = {path: record for path in self._with_ancestors(own) if (record := self.graph.record(path))}
+        own = sorted(self.graph.relocation.recorded_path(described_by(file)) for file in records_below(tree))
+        # Each output after those that it was made from.
+        paths = dict.fromkeys(name for path in own for name in self.graph.ancestors(path))
+        self.records = {path: record for path in paths if (record := self.graph.record(path))}
         self.asked = {self.graph.relocation.recorded_path(path) for path in leave_out}
         unknown = sorted(self.asked - set(self.records))
         if unknown:
-            raise UserError(f"{', '.join(unknown)}: no record tells of it; --leave-out takes outputs")
+            raise UserError(f"{', '.join(unknown)}: not a recorded output; --leave-out accepts outputs only")
         self.tree_recorded = self.graph.relocation.recorded_path(tree)
         self.own = {path for path in self.records if PurePosixPath(path).is_relative_to(self.tree_recorded)}
-        self.roots = {used["path"]: used for _, used in self._roots()}
-        users = {used["path"]: path for path, record in self.records.items() for used in record["inputs"]}
+        uses = [(path, used) for path, record in self.records.items() for used in record["inputs"]]
+        self.roots = {used["path"]: used for _, used in uses if used["made_by"] is None}
+        users = {used["path"]: path for path, used in uses}
         elsewhere = {path: user for path, user in users.items() if path not in self.own}
         self.names = Names(self.tree_recorded, self.name, checkout.root.absolute(), elsewhere)
         self.code = checkout.files()
-        self.telling: set[str] = set()
-        self.telling = {path for path in self.records if self.why_not(path) is None and self._tells_places(path)}
-
-    def _with_ancestors(self, paths: list[str]) -> list[str]:
-        """All outputs that are told of, each after those that it was made of."""
-        return list(dict.fromkeys(name for path in sorted(paths) for name in self.graph.ancestors(path)))
-
-    def _roots(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for path, record in self.records.items():
-            yield from ((path, used) for used in record["inputs"] if used["made_by"] is None)
+        self.with_places: set[str] = set()
+        self.with_places = {path for path in self.records if self.why_not(path) is None and self._has_places(path)}
 
     def problems(self) -> list[str]:
-        """What stands against a release before anything is looked at closely."""
+        """What forbids a release before any content is scanned."""
         dirty = [f"not committed: {line}" for line in self.checkout.changes()]
         return dirty + [str(problem) for problem in Check(self.graph).folder(self.tree).problems]
 
     def why_not(self, path: str) -> str | None:
-        """The reason why an output stays behind; None for one that is shared."""
+        """The reason why an output is left out; None for one that is shared."""
         record = self.records[path]
         if record["output"]["sharing"] != "shareable":
             return "restricted: derived from single patients"
         if path not in self.own:
             return "outside of the results tree"
         if record["rule"] == "train_backbone":
-            return "a language model of others, to be had where its record says"
-        if path in self.telling:
-            return "tells folders of the machine where it was made"
+            return "a third-party language model, available where its record says"
+        if path in self.with_places:
+            return "contains paths of the machine where it was made"
         return "left out on request" if path in self.asked else None
 
     def redacted(self) -> dict[str, Record]:
-        """All records as they are released, by their new paths: without listings of restricted folders."""
-        found = {}
+        """All records as they are released, by their new paths: without listings of restricted directories.
+
+        The chain of hashes is computed again: each record comes after those of its inputs, whose hashes it holds.
+        """
+        shared = {self.names.rewrite_path(path) for path in self.records if self.why_not(path) is None}
+        found: dict[str, Record] = {}
+        hashes: dict[str, str] = {}
         for record in self.records.values():
             new = self.names.rewrite_paths(record)
             for part in (new["output"], *new["inputs"]):
-                if isinstance(part.get("files"), dict) and not self._is_shared(part["path"]):
+                if isinstance(part.get("files"), dict) and part["path"] not in shared:
                     part["files"] = len(part["files"])
-            found[new["output"]["path"]] = new
+            for used in new["inputs"]:
+                used["record"] = hashes.get(used["path"], used["record"])
+            path = new["output"]["path"]
+            found[path], hashes[path] = new, hashlib.sha256(dump(new)).hexdigest()
         return found
-
-    def _is_shared(self, new: str) -> bool:
-        return any(self.names.rewrite_path(path) == new and self.why_not(path) is None for path in self.records)
 
     def left_out(self) -> list[Missing]:
         """Outputs and raw files that the archive does not hold, by their new paths."""
-        rows = []
-        for path, record in self.records.items():
-            if why := self.why_not(path):
-                told = record["output"]
-                rows.append(Missing(self.names.rewrite_path(path), told["bytes"], told["sha256"], why))
+        files = [(record["output"], why) for path, record in self.records.items() if (why := self.why_not(path))]
+        new = self.names.rewrite_path
         for path, used in self.roots.items():
-            new = self.names.rewrite_path(path)
-            if new not in self.code and path not in self.records:
-                why = "raw file" if new.startswith("raw/") else "raw file or resource that git does not track"
-                rows.append(Missing(new, used["bytes"], used["sha256"], why))
+            if new(path) not in self.code and path not in self.records:
+                untracked = "raw file or resource that git does not track"
+                files.append((used, "raw file" if new(path).startswith("raw/") else untracked))
+        rows = (Missing(new(file["path"]), file["bytes"], file["sha256"], why) for file, why in files)
         return sorted(rows, key=lambda row: row.path)
 
-    def _tells_places(self, path: str) -> bool:
-        """Whether a shareable output names a folder; a record could be told without it, an output is what it is."""
-        places = self.places()
+    def _has_places(self, path: str) -> bool:
+        """Whether a shareable output contains a path of this machine; outputs, unlike records, are not rewritten."""
+        places, files = self.places(), self._files_of(path).items()
         try:
-            return any(
-                next(places_in(text, places), None)
-                for name, file in self._files_of(path).items()
-                for text in texts(name, file.read_bytes())
+            found = (
+                next(places_in(text, places), None) for name, file in files for text in texts(name, file.read_bytes())
             )
+            return any(found)
         except (Unreadable, OSError):
-            return False  # the check and the scan tell
+            return False  # reported by the check or the scan
 
     def outputs(self) -> dict[str, Path]:
-        """Place of every file of every shareable output, by its name in the archive."""
+        """Every file of every shareable output, by its name in the archive."""
         shared = (self._files_of(path) for path in self.records if self.why_not(path) is None)
         return {name: file for files in shared for name, file in files.items()}
 
     def public(self) -> set[str]:
-        """Names in the archive of what the stage of knowledge made of tracked files and documents of the web alone."""
+        """Names in the archive of what stage knowledge made only from tracked files and public documents."""
         found = set()
         for path, record in self.records.items():
             if record["rule"].startswith("knowledge_") and all(map(self._is_public, self.graph.ancestors(path))):
@@ -262,138 +254,126 @@ class Release:
         return {f"{new}/{file.relative_to(place).as_posix()}": file for file in files}
 
     def sources(self) -> list[Source]:
-        """The restricted tables, past which all that is shared is held."""
+        """The restricted tables, with which everything that is shared is compared."""
         found = []
         for path, record in self.records.items():
-            place = self.graph.current_path(path)
-            if (
-                record["output"]["sharing"] == "restricted"
-                and place.suffix in (".parquet", ".arrow")
-                and place.is_file()
-            ):
+            place, restricted = self.graph.current_path(path), record["output"]["sharing"] == "restricted"
+            if restricted and place.suffix in (".parquet", ".arrow") and place.is_file():
                 real = SYNTHETIC_SOURCES.isdisjoint(record["stand_ins"])
                 made_of = frozenset(map(self.names.rewrite_path, self.graph.ancestors(path)))
                 found.append(Source(self.names.rewrite_path(path), place, real, made_of))
         return found
 
     def secrets(self) -> dict[str, str]:
-        """Values of the environment that must not be told: the keys that records name, and what is called like one."""
+        """Secret values of the environment: the keys that records name, and variables with a name like one."""
         named = {value for record in self.records.values() for value in _values(record["settings"], "api_key_variable")}
-        kept = named | {name for name in os.environ if NAME_OF_SECRET.search(name)}
-        return {
-            name: value for name in sorted(kept) if len(value := os.environ.get(name, "").strip()) >= SHORTEST_SECRET
-        }
+        kept = sorted(named | {name for name in os.environ if NAME_OF_SECRET.search(name)})
+        values = {name: os.environ.get(name, "").strip() for name in kept}
+        return {name: value for name, value in values.items() if len(value) >= SHORTEST_SECRET}
 
     def places(self) -> dict[str, str]:
-        """Folders of this machine that must not be told."""
-        own = {"the home folder": str(Path.home()), "the checkout": self.checkout.root.absolute().as_posix()}
+        """Directories of this machine that must not be disclosed."""
+        own = {"the home directory": str(Path.home()), "the checkout": self.checkout.root.absolute().as_posix()}
         own |= {"the results": self.tree_recorded} if self.tree_recorded.startswith("/") else {}
         return {name: folder for name, folder in (own | self.names.outside()).items() if folder != "/"}
 
-    def beside(self) -> tuple[int, int]:
-        """Number and bytes of logs, run times, journals, checkpoints and the report."""
-        files = [
-            p for p in self.tree.rglob("*") if p.is_file() and p.parent.name != FOLDER and p.name != SNAKEMAKE_TIMESTAMP
-        ]
-        kept = [p.stat().st_size for p in files if is_beside(p, self.tree)]
-        return len(kept), sum(kept)
+    def not_audited(self) -> tuple[int, int]:
+        """Number and bytes of logs, timings, journals, checkpoints and the report."""
+        files = (p for p in files_below(self.tree) if p.parent.name != FOLDER and p.name != SNAKEMAKE_TIMESTAMP)
+        sizes = [p.stat().st_size for p in files if is_no_output(p, self.tree)]
+        return len(sizes), sum(sizes)
 
 
 def release(tree: Path, root: Path, folder: Path, leave_out: Iterable[Path] = ()) -> Released:
-    """Write the archive of a results tree into a folder.
+    """Write the archive of a results tree into a directory.
 
-    UserError lists everything that stands against it: changes that are not committed, results that are not as their
-    records say, restricted content in what would be shared. Nothing is written then.
+    UserError lists all obstacles: uncommitted changes, results that do not match their records, restricted content in
+    what would be shared. Nothing is written then.
     """
     made = Release(tree, Checkout(root), leave_out)
     problems = made.problems()
     left_out, redacted, outputs = made.left_out(), made.redacted(), made.outputs()
-    told = {record_path(Path(path)).as_posix(): _as_json(record) for path, record in redacted.items()}
-    told[LEFT_OUT] = _as_csv(left_out)
-    told |= describe_crate(
+    written = {record_path(Path(path)).as_posix(): dump(record) for path, record in redacted.items()}
+    written[LEFT_OUT] = _as_csv(left_out)
+    lineage = redacted.get(f"results/{made.name}/{LINEAGE}")
+    root = root_of({used["path"]: used["record"] for used in lineage["inputs"]}) if lineage else None
+    written |= describe_crate(
         Contents(
             tree=f"results/{made.name}",
             commit=made.checkout.commit,
             records=redacted,
-            files={**{name: len(data) for name, (data, _) in made.code.items()}, LEFT_OUT: len(told[LEFT_OUT])},
+            files={**{name: len(data) for name, (data, _) in made.code.items()}, LEFT_OUT: len(written[LEFT_OUT])},
             citation=made.code["CITATION.cff"][0].decode(),
             pins=made.code["envs/all.txt"][0].decode(),
             left_out={row.path: row.why for row in left_out},
+            root=root,
         )
     )
     shared = [Shared(name, lambda data=data: data, tracked=True) for name, (data, _) in made.code.items()]
     public = made.public()
     shared += [Shared(name, place.read_bytes, public=name in public) for name, place in outputs.items()]
-    shared += [Shared(name, lambda data=data: data) for name, data in told.items()]
+    shared += [Shared(name, lambda data=data: data) for name, data in written.items()]
     scanned = Scan(shared, made.sources(), made.secrets(), made.places()).run()
     problems += [f"restricted content: {finding}" for finding in scanned.findings]
-    twice = [name for name, number in Counter([*made.code, *outputs, *told]).items() if number > 1]
+    twice = [name for name, number in Counter([*made.code, *outputs, *written]).items() if number > 1]
     problems += [f"two files would be {name} in the archive" for name in twice]
     if problems:
         remedy = (
-            "commit or remove what is not committed, make anew what is not as recorded, repair the rule behind "
+            "commit or remove uncommitted files, regenerate what does not match its record, fix the rule behind "
             "restricted content or leave the output out (--leave-out PATH)"
         )
         lines = "\n".join(f"  - {line}" for line in problems)
-        raise UserError(f"{tree} can not be released; {remedy}:\n{lines}")
+        raise UserError(f"{tree} cannot be released; {remedy}:\n{lines}")
     out = Out(folder / f"{made.name}-{made.checkout.commit[:12]}.zip")
     out.prepare()
     try:
-        hashes = _write(out.path, made.code, outputs, told)
+        hashes = _write(out.path, made.code, outputs, written)
         _compare(redacted, {path for path in made.records if made.why_not(path) is None}, made.names, hashes)
         out.commit()
     finally:
         out.discard()
-    with out.final.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     states = [r["git"] for r in made.records.values()]
     return Released(
         archive=out.final,
         bytes=out.final.stat().st_size,
-        sha256=sha256,
+        sha256=sha256(out.final),
         files=len(hashes),
         left_out=left_out,
-        beside=made.beside(),
+        not_audited=made.not_audited(),
         scanned=scanned,
         of_other_states=sum(1 for s in states if not s or s["dirty"] or s["commit"] != made.checkout.commit),
+        root=root,
+        root_of_tree=made.graph.root_of_tree(tree),
     )
 
 
 def _values(value: Any, key: str) -> Iterator[str]:
     """All texts under a key, anywhere in a JSON value."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            if name == key and isinstance(part, str):
-                yield part
-            yield from _values(part, key)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _values(part, key)
-
-
-def _as_json(record: Record) -> bytes:
-    return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
+    if isinstance(value, dict) and isinstance(value.get(key), str):
+        yield value[key]
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _values(part, key)
 
 
 def _as_csv(rows: list[Missing]) -> bytes:
     text = io.StringIO(newline="")
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(("path", "bytes", "sha256", "why"))
-    lines.writerows((row.path, row.bytes, row.sha256, row.why) for row in rows)
+    lines = csv.DictWriter(text, ("path", "bytes", "sha256", "why"), lineterminator="\n")
+    lines.writeheader()
+    lines.writerows(map(asdict, rows))
     return text.getvalue().encode()
 
 
 def _write(
-    path: Path, code: dict[str, tuple[bytes, int]], outputs: dict[str, Path], told: dict[str, bytes]
+    path: Path, code: dict[str, tuple[bytes, int]], outputs: dict[str, Path], written: dict[str, bytes]
 ) -> dict[str, str]:
     """The archive, the same bytes for the same content; returns the hash of every file as it was packed."""
     hashes = {}
-    names = sorted([*code, *outputs, *told])
+    names = sorted([*code, *outputs, *written])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed, Progress("files packed", len(names)) as bar:
         for name in names:
             entry = zipfile.ZipInfo(name, EARLIEST)
             entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3
-            content, entry.external_attr = code[name] if name in code else (told.get(name), 0o100644 << 16)
+            content, entry.external_attr = code[name] if name in code else (written.get(name), 0o100644 << 16)
             total = hashlib.sha256()
             with (
                 packed.open(entry, "w", force_zip64=True) as target,
@@ -410,13 +390,11 @@ def _write(
 def _compare(records: dict[str, Record], shared: set[str], names: Names, hashes: dict[str, str]) -> None:
     """UserError where an output changed after it was checked and before it was packed."""
     for path in (names.rewrite_path(old) for old in shared):
-        told = records[path]["output"]
-        if "files" in told:
+        output = records[path]["output"]
+        if "files" in output:
             listing = {name.removeprefix(f"{path}/"): h for name, h in hashes.items() if name.startswith(f"{path}/")}
             found = hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest()
         else:
             found = hashes[path]
-        if found != told["sha256"]:
-            raise UserError(
-                f"{path} changed while it was being released; let no workflow run beside, and release again"
-            )
+        if found != output["sha256"]:
+            raise UserError(f"{path} changed while it was being released; make sure no workflow is running and retry")

@@ -1,38 +1,29 @@
-"""What jobs asked the cluster for against what they used, from Snakemake's run-time records and our own records."""
+"""What jobs requested from the cluster and what they used, from Snakemake's timings and the provenance records."""
 
 import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-# Above the one share of what was asked for a slightly larger job dies, below the other the jobs of others wait.
+from clinragen.audit.graph import described_by, records_below
+from clinragen.errors import UserError
+from clinragen.provenance.record import load
+
+# Above the first share of its request a slightly larger job fails; below the second it keeps other jobs waiting.
 TIGHT, LOOSE = 0.8, 0.25
-# Memory of equal jobs differs little, and is sampled; run times differ between machines and with what else they do.
+# Memory of equal jobs differs little, and is sampled; run times differ between machines and with their load.
 MEMORY_MARGIN, TIME_MARGIN = 1.3, 2.0
-# What Python, and Snakemake around it, need for the smallest job; what a slow file system takes to start it.
+# For the smallest job: memory of Python with Snakemake around it, and the start from a slow file system.
 LEAST_MB, LEAST_MINUTES = 1000, 30
-MEMORY_STEPS = (500, 1000, 4000)
-TIME_STEPS = (30, 60, 240)
-COLUMNS = (
-    "rule",
-    "jobs",
-    "mem_mb",
-    "used_mb",
-    "used_mb_by",
-    "runtime",
-    "used_minutes",
-    "used_minutes_by",
-    "proposed_mem_mb",
-    "proposed_runtime",
-    "remark",
-)
+MEMORY_STEPS, TIME_STEPS = (500, 1000, 4000), (30, 60, 240)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a job, as Snakemake measured it; None is what its record does not tell."""
+    """One run of a job, as Snakemake measured it; None is unknown."""
 
     rule: str
     job: str
@@ -47,7 +38,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Peak:
-    """Memory and time that a step itself noted in the record of an output."""
+    """Memory and time that a step noted in the record of an output."""
 
     rule: str
     command: tuple[str, ...]
@@ -58,7 +49,7 @@ class Peak:
 
 @dataclass(frozen=True)
 class Line:
-    """One rule: its jobs, what they asked for, the most that one of them used, and what to ask for."""
+    """One rule: its jobs, their requests, the largest use and by which job, and the proposed requests."""
 
     rule: str
     jobs: int
@@ -75,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Hours:
-    """GPU and CPU hours of all runs whose request is known: asked for, and used."""
+    """GPU and CPU hours of all runs with a known request: requested, and used."""
 
     gpu_asked: float
     gpu_used: float
@@ -84,40 +75,30 @@ class Hours:
 
 
 def read_runs(timings: Path) -> Iterator[Run]:
-    """Runs noted in `<timings>/<rule>/<job>.jsonl`; torn lines are passed over.
+    """Runs noted in `<timings>/<rule>/<job>.jsonl`, one per line; malformed lines are skipped.
 
-    A file has a line per run of its job; without --benchmark-extended it tells no request.
+    Without --benchmark-extended a line holds no request.
     """
     for path in sorted(timings.rglob("*.jsonl")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                noted = json.loads(line)
-                yield _run(path.relative_to(timings).parts[0], path.stem, noted)
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
+            with suppress(ValueError, KeyError, TypeError, AttributeError):
+                yield _run(path.relative_to(timings).parts[0], path.stem, json.loads(line))
 
 
 def read_peaks(tree: Path) -> Iterator[Peak]:
-    """What the records of a results tree tell; a torn one is passed over."""
-    for path in sorted(tree.rglob(".records/*.json")):
-        try:
-            noted = json.loads(path.read_text(encoding="utf-8"))
-            yield Peak(
-                noted["rule"],
-                tuple(noted["command"]),
-                (path.parents[1] / path.stem).relative_to(tree).as_posix(),
-                noted["peak_memory_mb"],
-                noted["wall_seconds"],
-            )
-        except (ValueError, KeyError, TypeError):
-            continue
+    """What the records of a results tree hold; those that cannot be read are skipped."""
+    for path in records_below(tree):
+        with suppress(UserError):
+            record, output = load(path), described_by(path).relative_to(tree).as_posix()
+            command = tuple(record["command"])
+            yield Peak(record["rule"], command, output, record["peak_memory_mb"], record["wall_seconds"])
 
 
 def compare(runs: Iterable[Run], peaks: Iterable[Peak]) -> list[Line]:
     """A line per rule, by name.
 
-    The request is the lowest of the rule's jobs, for later attempts ask for more. Memory is the larger of
-    what Snakemake sampled, children included, and of the peak that the step's main process noted.
+    The request is the lowest of the rule's jobs, because retries request more. Memory is the larger of what Snakemake
+    sampled, children included, and the peak that the step's main process noted.
     """
     runs, peaks = list(runs), list(peaks)
     return [
@@ -127,7 +108,7 @@ def compare(runs: Iterable[Run], peaks: Iterable[Peak]) -> list[Line]:
 
 
 def hours(runs: Iterable[Run]) -> Hours:
-    """Sums over all runs. A GPU is used as long as its job runs; of CPUs the time that they worked, as sampled."""
+    """Sums over all runs. A GPU counts as used while its job runs, a CPU while it works, as sampled."""
     total = [0.0] * 4
     for run in runs:
         if run.asked_minutes is not None and run.cores is not None:
@@ -157,17 +138,16 @@ def table(lines: list[Line]) -> list[str]:
 
 
 def write_csv(lines: list[Line], path: Path) -> None:
-    """The same table as CSV, empty where something is not known."""
+    """The same table as CSV, empty where a value is unknown."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for line in lines:
-            writer.writerow(["" if (v := getattr(line, c)) is None else v for c in COLUMNS])
+        writer = csv.DictWriter(file, [column.name for column in fields(Line)])
+        writer.writeheader()
+        writer.writerows(map(asdict, lines))
 
 
 def _run(rule: str, job: str, noted: dict) -> Run:
     asked = noted.get("resources", {})
-    # `gres` is what each node is asked for, `gpu` what all are; so with `threads`.
+    # `gres` and `threads` are requested per node, `gpu` is the total.
     per_node = re.search(r"gpu(?::[^:]+)??(?::(\d+))?$", str(asked.get("gres", "")))
     nodes = int(asked.get("nodes", 1))
     gpus = int(asked.get("gpu", 0)) or (nodes * int(per_node[1] or 1) if per_node else 0)
@@ -196,28 +176,20 @@ def _line(rule: str, runs: list[Run], peaks: list[Peak]) -> Line:
     times = [(r.seconds, r.job) for r in runs] or [(p.seconds, p.output) for p in peaks]
     used_mb, used_mb_by = max(memory, default=(None, ""))
     seconds, used_minutes_by = max(times)
-    asked_mb = min((r.asked_mb for r in runs if r.asked_mb is not None), default=None)
-    asked_minutes = min((r.asked_minutes for r in runs if r.asked_minutes is not None), default=None)
-    propose_mb = None if used_mb is None else _proposed(used_mb * MEMORY_MARGIN, MEMORY_STEPS, LEAST_MB)
-    propose_minutes = _proposed(seconds / 60 * TIME_MARGIN, TIME_STEPS, LEAST_MINUTES)
-    remarks = [
-        *_remark("memory", used_mb, asked_mb, propose_mb),
-        *_remark("time", seconds / 60, asked_minutes, propose_minutes),
-    ]
+    mem_mb = min((r.asked_mb for r in runs if r.asked_mb is not None), default=None)
+    runtime = min((r.asked_minutes for r in runs if r.asked_minutes is not None), default=None)
+    proposed_mb = None if used_mb is None else _proposed(used_mb * MEMORY_MARGIN, MEMORY_STEPS, LEAST_MB)
+    proposed_runtime = _proposed(seconds / 60 * TIME_MARGIN, TIME_STEPS, LEAST_MINUTES)
+    remarks = _remark("memory", used_mb, mem_mb, proposed_mb)
+    remarks += _remark("time", seconds / 60, runtime, proposed_runtime)
+    # Every output of a job has a record, every job one command.
+    jobs = max(len({r.job for r in runs}), len({p.command for p in peaks}))
+    used = None if used_mb is None else round(used_mb)
+    minutes = round(seconds / 60, 2)
     return Line(
-        rule,
-        # Every output of a job has a record, every job one command.
-        max(len({r.job for r in runs}), len({p.command for p in peaks})),
-        asked_mb,
-        None if used_mb is None else round(used_mb),
-        used_mb_by,
-        asked_minutes,
-        round(seconds / 60, 2),
-        used_minutes_by,
-        propose_mb,
-        propose_minutes,
+        rule, jobs, mem_mb, used, used_mb_by, runtime, minutes, used_minutes_by, proposed_mb, proposed_runtime,
         ", ".join(remarks),
-    )
+    )  # fmt: skip
 
 
 def _remark(what: str, used: float | None, asked: int | None, proposed: int | None) -> list[str]:

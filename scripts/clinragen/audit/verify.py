@@ -1,38 +1,50 @@
-"""Whether results are still what their records say: contents, inputs, code, and files that nothing tells of."""
+"""Whether results still match their records: contents, inputs, code, and files without a record."""
 
 import re
+import shlex
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from clinragen.audit.graph import Graph, Record, files_below, records_below
+from clinragen.audit.graph import LINEAGE, Graph, described_by, files_below, records_below
 from clinragen.errors import UserError
-from clinragen.provenance import record
-from clinragen.provenance.digest import SCRIPTS, code_digest
-from clinragen.provenance.record import load
+from clinragen.provenance.digest import SCRIPTS, code_digest, runtime_digest
+from clinragen.provenance.record import (
+    FOLDER,
+    SNAKEMAKE_TIMESTAMP,
+    File,
+    Input,
+    Record,
+    describe,
+    record_hash,
+    record_path,
+)
 from clinragen.runtime.progress import Progress
 
-# What lies among the outputs and is none: logs and run times, the teacher's answers and checkpoints, which outlive
-# reruns, and what is made of the outputs afterwards.
-BESIDE = re.compile(
+# Files among the outputs that are none: logs and timings; the teacher's answers and checkpoints of a training, which
+# outlive reruns; and what is made from the outputs afterwards.
+NO_OUTPUTS = re.compile(
     r"(^|/)(logs/\w+/[^/]+\.log|timings/\w+/[^/]+\.jsonl|journal/\w+\.jsonl|\.records/[^/]+\.json|audit/usage\.csv)$"
     r"|/train/.+/seed\d+/checkpoints-phase\d/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
     r"|^releases/[^/]+\.zip$|^README\.md$"
 )
+MOST_LISTED = 20
 
 
-def is_beside(place: Path, folder: Path) -> bool:
-    """Whether a file below a folder of results lies among the outputs and is none."""
-    report = place.name == "report.html" and (place.parent / "tables").is_dir()
-    return report or BESIDE.search(place.relative_to(folder).as_posix()) is not None
+def is_no_output(file: Path, folder: Path) -> bool:
+    """Whether a file below a directory of results is a log, a timing or another file that is not audited."""
+    report = file.name == "report.html" and (file.parent / "tables").is_dir()
+    return report or NO_OUTPUTS.search(file.relative_to(folder).as_posix()) is not None
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that is not as the records say; `stale` and `edited` are of an output, `untracked` of any file."""
+    """One thing that does not match the records; all kinds but `untracked` concern an output or a resource."""
 
-    kind: Literal["edited", "gone", "stale", "torn", "untracked"]
+    kind: Literal["corrupt", "edited", "missing", "stale", "untracked"]
     path: str
     fact: str
 
@@ -42,12 +54,14 @@ class Problem:
 
 @dataclass
 class Findings:
-    """What a check came upon, and what it could not look at."""
+    """What a check found, and what it could not look at."""
 
     outputs: int = 0
     files: int = 0
     bytes: int = 0
-    beside: int = 0
+    not_audited: int = 0
+    other_runtime: int = 0
+    """Outputs that another version of the runtime wrote, which does not change contents."""
     roots: set[str] = field(default_factory=set)
     roots_not_here: set[str] = field(default_factory=set)
     left_out: set[str] = field(default_factory=set)
@@ -55,112 +69,162 @@ class Findings:
 
 
 class Check:
-    """Looks at outputs and their inputs, at every file once."""
+    """Compares outputs and their inputs with the records, each file once."""
 
     def __init__(self, graph: Graph, left_out: frozenset[str] = frozenset(), contents: bool = True) -> None:
-        """`left_out` are outputs that are known to be elsewhere: their hashes are told, their contents can not be.
+        """`left_out` are outputs known to be elsewhere: they have a record, but no content to check.
 
-        Without `contents` files are compared by their size only.
+        Without `contents`, only sizes and names are compared, and the contents of outputs newer than their record.
         """
         self.graph = graph
         self.left_out = left_out
         self.contents = contents
-        self.found = Findings()
-        self._states: dict[str, dict] = {}
+        self.findings = Findings()
+        self._code_digest = cache(code_digest)
+        self._runtime_digest = runtime_digest()
+        self._describe = cache(describe)
+        self._record_hash = cache(record_hash)
         self._first_use: dict[str, tuple[str, str]] = {}
 
     def outputs(self, paths: Iterable[str]) -> Findings:
-        """Check outputs, by their recorded paths, and everything that they name."""
+        """Check outputs, by their recorded paths, and all that their records name."""
         names = list(paths)
         with Progress("outputs checked", len(names)) as bar:
             for path in names:
-                found = self.graph.record(path)
-                if found is not None:
-                    self._output(path, found)
+                if record := self.graph.record(path):
+                    self._output(path, record)
                 bar.advance()
-        self.found.problems = sorted(set(self.found.problems))
-        return self.found
+        for path, fact in self.graph.corrupt.items():
+            self._problem("corrupt", path, fact)
+        self.findings.problems = sorted(set(self.findings.problems))
+        return self.findings
 
     def folder(self, folder: Path) -> Findings:
-        """Check all outputs below a folder with all that they descend from, and name the files there without a record.
+        """Check all outputs below a directory with their ancestors, and name the files without a record.
 
         UserError where there is nothing to check.
         """
-        covered = set()
-        for place in records_below(folder):
-            path = self.graph.relocation.recorded_path(place.parents[1] / place.name.removesuffix(".json"))
-            try:
-                if load(place)["output"]["path"] == path:
-                    covered.add(path)
-                else:
-                    self._problem("torn", path, "its record tells of another file")
-            except UserError as error:
-                self._problem("torn", path, str(error))
-        for place in files_below(folder):
-            if is_beside(place, folder):
-                self.found.beside += 1
-                continue
-            path = self.graph.relocation.recorded_path(place)
-            self.found.files += 1
-            if not any(name in covered for name in (path, *(p.as_posix() for p in Path(path).parents))):
-                self._problem("untracked", path, "no record tells what made it")
-        if not covered and not self.found.problems:
+        tracked = {self.graph.relocation.recorded_path(described_by(file)) for file in records_below(folder)}
+        if not tracked:
             raise UserError(f"{folder} holds no output with a record")
-        above = (name for path in sorted(covered) for name in self.graph.ancestors(path))
-        return self.outputs(dict.fromkeys(name for name in above if self.graph.record(name)))
+        for file in files_below(folder):
+            if is_no_output(file, folder):
+                self.findings.not_audited += 1
+                continue
+            path = self.graph.relocation.recorded_path(file)
+            self.findings.files += 1
+            if tracked.isdisjoint((path, *(p.as_posix() for p in PurePosixPath(path).parents))):
+                self._problem("untracked", path, "has no record")
+        return self.outputs(dict.fromkeys(name for path in sorted(tracked) for name in self.graph.ancestors(path)))
 
-    def _output(self, path: str, found: Record) -> None:
-        self.found.outputs += 1
-        told = found["output"]
-        if self.graph.current_path(path).exists():
-            self.found.bytes += told["bytes"]
-            if not self._is(path, told):
-                self._problem("edited", path, "its content is not what its record says")
+    def _output(self, path: str, record: Record) -> None:
+        self.findings.outputs += 1
+        here, output = self.graph.current_path(path), record["output"]
+        if here.exists():
+            self.findings.bytes += output["bytes"]
+            if not self._matches(here, output, record_path(here).stat().st_mtime_ns):
+                self._problem("edited", path, "its content differs from its record")
         elif path in self.left_out:
-            self.found.left_out.add(path)
+            self.findings.left_out.add(path)
         else:
-            self._problem("gone", path, "its record is there, it is not")
-        there = (SCRIPTS / f"{found['rule']}.py").is_file()
-        if not there or code_digest(found["rule"]) != found["code_digest"]:
-            commit = f", at commit {found['git']['commit'][:12]}" if found["git"] else ""
-            self._problem("stale", path, f"made by other code of {found['rule']} than stands here{commit}")
-        for used in found["inputs"]:
+            self._problem("missing", path, "its record exists, the output does not")
+        script = SCRIPTS / f"{record['rule']}.py"
+        if not script.is_file() or self._code_digest(record["rule"]) != record["code_digest"]:
+            commit = f", at commit {record['git']['commit'][:12]}" if record["git"] else ""
+            self._problem("stale", path, f"was made by another version of the code of {record['rule']}{commit}")
+        self.findings.other_runtime += record["runtime_digest"] != self._runtime_digest
+        for used in record["inputs"]:
             self._input(path, used)
 
-    def _input(self, user: str, used: dict) -> None:
-        path = used["path"]
+    def _input(self, user: str, used: Input) -> None:
+        path, here = used["path"], self.graph.current_path(used["path"])
         if used["made_by"] is not None:
             maker = self.graph.record(path)
+            first, _ = self._first_use.setdefault(path, (user, ""))
             if maker is None:
-                self._problem("gone", path, f"{user} was made of it, and nothing tells what made it")
+                if path not in self.graph.corrupt:
+                    self._problem("missing", path, f"its record is missing, and {first} was made from it")
             elif maker["output"]["sha256"] != used["sha256"]:
-                self._problem("stale", user, f"made of another {path} than is there now")
+                self._problem("stale", user, f"was made from another version of {path}")
+            elif self._record_hash(here) != used["record"]:
+                self._problem("edited", path, f"its record is not the one that {user} was made with")
             return
-        self.found.roots.add(path)
+        self.findings.roots.add(path)
         first, sha256 = self._first_use.setdefault(path, (user, used["sha256"]))
         if sha256 != used["sha256"]:
-            self._problem("stale", user, f"made of another {path} than {first} was")
-        if not self.graph.current_path(path).exists():
-            self.found.roots_not_here.add(path)
+            self._problem("stale", user, f"was made from another version of {path} than {first}")
+        if not here.exists():
+            self.findings.roots_not_here.add(path)
             # Raw files may be elsewhere; a resource belongs to the code.
-            if (
-                path.startswith("resources/")
-                and self.graph.current_path("resources").is_dir()
-                and path not in self.left_out
-            ):
-                self._problem("gone", path, f"{user} was made of it")
-        elif not self._is(path, used):
-            self._problem("stale", user, f"made of another {path} than is there now")
-        elif (self.graph.current_path(path).parent / record.FOLDER).is_dir():
-            self._problem("untracked", path, f"{user} was made of it, and no record tells what made it")
+            is_resource = path.startswith("resources/") and self.graph.current_path("resources").is_dir()
+            if is_resource and path not in self.left_out:
+                self._problem("missing", path, f"{user} was made from it")
+        elif not self._matches(here, used, None):
+            self._problem("stale", user, f"was made from another version of {path}")
+        elif (here.parent / FOLDER).is_dir():
+            self._problem("untracked", path, f"has no record, and {user} was made from it")
 
-    def _is(self, path: str, told: dict) -> bool:
-        place = self.graph.current_path(path)
+    def _matches(self, here: Path, recorded: File, recorded_at: int | None) -> bool:
+        """Whether a file or directory is as recorded; `recorded_at` is the time of its own record in ns."""
         if not self.contents:
-            return place.is_dir() or place.stat().st_size == told["bytes"]
-        if path not in self._states:
-            self._states[path] = record.describe(place)
-        return self._states[path]["sha256"] == told["sha256"]
+            files = {p.relative_to(here).as_posix(): p.stat() for p in _files_of(here)}
+            listing = recorded.get("files", 1)
+            names_match = files.keys() == listing.keys() if isinstance(listing, dict) else len(files) == listing
+            if not names_match or sum(status.st_size for status in files.values()) != recorded["bytes"]:
+                return False
+            if recorded_at is None or all(status.st_mtime_ns <= recorded_at for status in files.values()):
+                return True
+        return self._describe(here)["sha256"] == recorded["sha256"]
 
     def _problem(self, kind: str, path: str, fact: str) -> None:
-        self.found.problems.append(Problem(kind, path, fact))
+        self.findings.problems.append(Problem(kind, path, fact))
+
+
+def _files_of(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return [place]
+    return [p for p in place.rglob("*") if p.is_file() and p.name != SNAKEMAKE_TIMESTAMP]
+
+
+def check_tree(tree: Path) -> tuple[list[str], str | None]:
+    """Check everything behind the tables of a results tree in seconds: existence, names, sizes, times and records.
+
+    Returns what does not match, with the command that repairs it, and the root of the tree. Both are empty before the
+    first complete run. Snakemake looks at none of this as long as the targets exist.
+    """
+    if not (tree / LINEAGE).is_file():
+        return [], None
+    graph = Graph.around(tree / LINEAGE)
+    lineage = graph.relocation.recorded_path(tree / LINEAGE)
+    names = graph.ancestors(lineage)
+    if graph.record(lineage) is None:
+        graph.corrupt.setdefault(lineage, "its record is missing")
+    problems = Check(graph, contents=False).outputs(names).problems
+    stale = len({problem.path for problem in problems if problem.kind == "stale"})
+    others = [problem for problem in problems if problem.kind != "stale"]
+    lines = [str(problem) for problem in others[:MOST_LISTED]]
+    if len(others) > MOST_LISTED:
+        lines.append(f"and {len(others) - MOST_LISTED} more: python scripts/trace.py {shlex.quote(str(tree))} --verify")
+    repairs = (
+        ("rm", [p.path for p in others if p.kind == "untracked"]),
+        ("git checkout", [p.path for p in others if p.kind == "missing" and p.path.startswith("resources/")]),
+    )
+    by_hand = {path for _, paths in repairs for path in paths}
+    again = sorted({p.path for p in others} - by_hand)
+    repairs += (("snakemake all <options of this run> --forcerun", again),)
+    lines += [f"repair with: {command} {shlex.join(paths)}" for command, paths in repairs if paths]
+    if stale:
+        lines.append(f"{stale} outputs are stale by their records; `make why` says why, even where no job would run")
+    return lines, graph.root_of_tree(tree)
+
+
+def warn_before_run(tree: Path) -> None:
+    """Print what `check_tree` finds."""
+    lines, _ = check_tree(tree)
+    print(*(f"{tree}: {line}" for line in lines), sep="\n", end="\n" * bool(lines), file=sys.stderr)
+
+
+def report_after_run(tree: Path) -> None:
+    """Print what `check_tree` finds, and the root of the tree."""
+    lines, root = check_tree(tree)
+    print(*(f"{tree}: {line}" for line in [*lines, f"root of the records: {root}"]), sep="\n", file=sys.stderr)

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +62,24 @@ def stop_unless_ready(config: Config) -> None:
     With `--until` or `--omit-from` the targets do not say what runs; the jobs themselves then report what is missing.
     """
     args = command_line()
-    if args is None or any(getattr(args, name, None) for name in (*WITHOUT_JOBS, "until", "omit_from")):
+    if args is None or not _runs_jobs(args) or args.until or args.omit_from:
         return
     lines = problems(config, needs_of(args.targets or ["all"], config), args.executor)
     if lines:
         raise SystemExit(message(config, lines))
 
 
+def is_audited() -> bool:
+    """Whether the running `snakemake` command makes the lineage of a results tree."""
+    args = command_line()
+    return args is not None and _runs_jobs(args) and bool({"all", "audit"} & set(args.targets or ["all"]))
+
+
+def _runs_jobs(args: Namespace) -> bool:
+    return not any(getattr(args, name, None) for name in WITHOUT_JOBS)
+
+
+@cache
 def command_line() -> Namespace | None:
     """Arguments of the running `snakemake` command, profiles included; None if another program runs the workflow.
 
