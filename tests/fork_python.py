@@ -70,21 +70,20 @@ def call(address: str, arguments: list[str]) -> int:
 
 def serve(address: str) -> None:
     """Answer calls until the process is terminated."""
-    import signal
-
     exec(f"import {LIBRARIES}")
-    # Handlers of calls are nobody's children once they end.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    handlers = set()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
         print("ready", flush=True)
         while True:
             connection, _ = listener.accept()
-            if os.fork() == 0:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            handlers -= {pid for pid in handlers if os.waitpid(pid, os.WNOHANG)[0]}
+            handler = os.fork()
+            if handler == 0:
                 listener.close()
                 handle(connection)
+            handlers.add(handler)
             connection.close()
 
 

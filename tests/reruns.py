@@ -109,6 +109,17 @@ def code_of(rule: str) -> frozenset[str]:
     return frozenset(Path(m.__file__).relative_to(ROOT).as_posix() for m in finder.modules.values() if m.__file__)
 
 
+@cache
+def code_of_runtime() -> frozenset[str]:
+    """Paths of the runtime's modules and of all that they import: code that runs in every step."""
+    finder = ModuleFinder(path=[str(ROOT / "scripts")])
+    modules = sorted((ROOT / RUNTIME).glob("*.py"))
+    for path in modules:
+        finder.run_script(str(path))
+    files = {*modules, *(Path(m.__file__) for m in finder.modules.values() if m.__file__)}
+    return frozenset(path.relative_to(ROOT).as_posix() for path in files)
+
+
 class _WithoutRuntime(ModuleFinder):
     """What only the runtime imports, a rule does not depend on."""
 

@@ -222,8 +222,8 @@ def test_processes_ran_no_code_outside_of_the_digest_and_read_no_file_that_is_no
 
 
 def declared_code(rule: str, path: str) -> bool:
-    """Whether a rule may run a file: the digest covers it, or it is runtime."""
-    return path.startswith(reruns.RUNTIME) or path in digested(rule)
+    """Whether a rule may run a file: its digest covers it, or that of the runtime."""
+    return path in digested(rule) or path in reruns.code_of_runtime()
 
 
 def declared_file(of_job: list[dict], path: str) -> bool:
