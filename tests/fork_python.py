@@ -6,13 +6,14 @@ from a new process: the hash seed, the peak of memory, and that records list the
 processes by force, start several for one training or compare environments use the real one.
 """
 
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 LIBRARIES = (
     "numpy, yaml, pydantic, tqdm, pyarrow.parquet, pyarrow.csv, pyarrow.compute, duckdb, matplotlib.pyplot, openai, "
@@ -70,7 +71,10 @@ def call(address: str, arguments: list[str]) -> int:
 
 def serve(address: str) -> None:
     """Answer calls until the process is terminated."""
+    import gc
+
     exec(f"import {LIBRARIES}")
+    gc.freeze()  # so that collections in forks leave these objects, and the memory that they share, alone
     handlers = set()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -96,17 +100,28 @@ def handle(connection: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         connection.close()
-        run(*json.loads(request), descriptors)
-        sys.exit()
+        leave(run(*json.loads(request), descriptors))
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     connection.sendall(b"%d" % (status if status >= 0 else 128 - status))
     os._exit(0)
 
 
-def run(arguments: list[str], folder: str, environment: dict[str, str], mask: int, descriptors: list[int]) -> None:
+def leave(status: int) -> NoReturn:
+    """End a fork as Python ends, without taking apart every imported library."""
+    import atexit
+    import threading
+
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def run(arguments: list[str], folder: str, environment: dict[str, str], mask: int, descriptors: list[int]) -> int:
     """What a new Python does: take over the surroundings of the caller, and run the script as the main program."""
     import runpy
-    from contextlib import suppress
+    import traceback
 
     import torch
 
@@ -122,9 +137,18 @@ def run(arguments: list[str], folder: str, environment: dict[str, str], mask: in
     places = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:1] = [str(Path(arguments[0]).resolve().parent), *places]
     sys.modules.pop("sitecustomize", None)
-    with suppress(ImportError):
+    with contextlib.suppress(ImportError):
         import sitecustomize  # noqa: F401
-    runpy.run_path(arguments[0], run_name="__main__")
+    try:
+        runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
