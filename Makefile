@@ -1,5 +1,5 @@
-# Two commands do all of their set-up: `make demo` and `make test`.
-# Needed on the machine: Python 3.11, make, a C++ compiler (DeepSpeed builds a small part of itself).
+# `make demo` and `make test` set themselves up on first use.
+# Requirements: Python 3.11, make, a C++ compiler (DeepSpeed builds a small part of itself).
 
 PYTHON ?= python3.11
 CORES ?= 2
@@ -7,57 +7,64 @@ OVERLAY ?= demo
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-# The validator of released crates can not share an environment with the rest.
+# The RO-Crate validator needs its own environment (conflicting pins).
 VALIDATOR := .venv-validator/.installed
-# The environment stands in front, so that the scripts that Snakemake starts find it too.
+# Put the virtual environment first on PATH so that Snakemake's subprocesses use it.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # DeepSpeed builds its operator once.
 export TORCH_EXTENSIONS_DIR ?= $(CURDIR)/$(VENV)/torch-extensions
 
+# `make check` is about the real run unless an overlay is named.
+CHECKED := $(if $(filter file default,$(origin OVERLAY)),local,$(OVERLAY))
 DEMO := --configfile config/demo.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
 ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
-OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "$(RAW)"}}'
+# From the environment, to which make exports it: the shell does not interpret its content.
+OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
 endif
-# Everything that is out of date, then the report if anything is newer than it.
-run = snakemake $(2) --logger rich --quiet host rules reason --show-failed-logs --benchmark-extended all \
+# Run everything that is out of date, then the report if anything is newer than it.
+run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
 	|| { snakemake $(2) --quiet all --report results/$(1)/.tmp-report.html \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo why release usage bench test test-all lint format docs lock clean
+.PHONY: help setup demo open-demo check why release usage bench test test-all lint format docs lock clean
 
-help:  ## this list
+help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY) $(VALIDATOR)  ## the virtual environment, with every package pinned
+setup: $(READY) $(VALIDATOR)  ## create the virtual environment, with every package pinned
 
 $(READY): envs/all.txt envs/cuda.txt
-	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not there: install Python 3.11, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11, for which all versions are pinned" >&2; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) not found: install Python 3.11 or run make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "$(PYTHON) is not Python 3.11, which the pinned versions require" >&2; exit 1; }
 	@echo "Installing $$(grep -c == envs/all.txt) pinned packages into $(VENV) (once; minutes) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --requirement envs/all.txt
 	@touch $@
 
-demo: $(READY)  ## the whole workflow on synthetic raw files (five minutes)
+demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
 	@$(call run,demo,$(DEMO))
 
-open-demo: $(READY)  ## the same on the open MIMIC-III demo of 100 real patients
+open-demo: $(READY)  ## run it on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]
 	@$(call run,open-demo,$(OPEN_DEMO))
 
-why: $(READY)  ## why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local]
+check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo] [CONFIG="FILE ..."]
+	@test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml || { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
+	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(if $(filter open-demo,$(CHECKED)),$(OPEN_DEMO),--configfile config/$(CHECKED).yaml))
+
+why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local]
 	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(filter open-demo,$(OVERLAY)),$(OPEN_DEMO),--configfile config/$(OVERLAY).yaml)
 
-usage: $(READY)  ## requests of the jobs against what they used: TREE=demo
+usage: $(READY)  ## compare requested and used resources of the jobs: TREE=demo
 	@python scripts/usage.py results/$(or $(TREE),demo)
 
-release: $(READY)  ## TREE=demo: code, shareable outputs and all records of a results tree, as one archive [LEAVE_OUT="OUTPUT ..."]
+release: $(READY)  ## pack code, shareable outputs and all records of a results tree: TREE=demo [LEAVE_OUT="OUTPUT ..."]
 	@python scripts/release.py "results/$(or $(TREE),demo)" $(if $(LEAVE_OUT),--leave-out $(LEAVE_OUT))
 
-bench: $(READY)  ## speed: RAW=<open MIMIC-III demo> [REFERENCE=<mimic3-benchmarks> REFERENCE_PYTHON=<its python>] [TIMES=20] [WRITE=1]
+bench: $(READY)  ## measure the speed of the benchmark: RAW=<open MIMIC-III demo> [REFERENCE=<mimic3-benchmarks> REFERENCE_PYTHON=<its python>] [TIMES=20] [WRITE=1]
 	@PYTHONPATH=tests python tests/benchmarks/bench_benchmark.py $(if $(RAW),--raw "$(RAW)") $(if $(TIMES),--times $(TIMES)) --cores $(CORES) \
 	$(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(REFERENCE_PYTHON),--reference-python "$(REFERENCE_PYTHON)") $(if $(WRITE),--write)
 
@@ -75,7 +82,7 @@ test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (ei
 test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests: every change of the rerun tests, SLURM, DeepSpeed, clean runs
 	@$(pytest)
 
-lint: $(READY)  ## ruff, snakefmt, snakemake --lint, import rules, pinned environments
+lint: $(READY)  ## check style, rules, imports and pinned environments
 	@ruff check --quiet
 	@ruff format --quiet --check
 	@snakefmt --check Snakefile rules
@@ -89,14 +96,15 @@ format: $(READY)  ## format all code
 	@ruff format --quiet
 	@snakefmt Snakefile rules
 
-docs: $(READY)  ## the generated pages of docs/
+docs: $(READY)  ## regenerate docs/config.md, rulegraph.md, partial-reruns.md and README's status
+	@PYTHONPATH=scripts python -m clinragen.workflow.status
 	@PYTHONPATH=scripts python -c "from clinragen.config.root import reference; print(reference(), end='')" > docs/config.md
 	@{ echo '# Rules'; echo; echo 'How the rules of the demo depend on each other (`make docs`).'; echo; echo '```mermaid'; \
 	graph=$$(snakemake $(DEMO) --quiet all --rulegraph mermaid-js -- all); echo "$$graph" | grep -v -e '-->'; \
 	echo "$$graph" | grep -e '-->' | sort -V; echo '```'; } > docs/rulegraph.md  # edges come in any order
 	@PYTHONPATH=scripts:tests python tests/reruns_page.py > .tmp-reruns.md && mv .tmp-reruns.md docs/partial-reruns.md
 
-lock: $(READY)  ## envs/*.yaml and envs/*.txt from envs/requirements.yaml; asks the package index for new hashes
+lock: $(READY)  ## regenerate envs/*.yaml and envs/*.txt from envs/requirements.yaml; asks the package index for new hashes
 	@python envs/lock.py
 
 clean:  ## remove the results of the demos, never those of the paper

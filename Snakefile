@@ -11,7 +11,9 @@ configfile: "config.yaml"
 include: "rules/common.smk"
 
 
-CONFIG = validated(config)
+CONFIG = preflight.valid_config(config, Path(workflow.basedir, "resources"))
+if workflow.is_main_process:
+    preflight.stop_unless_ready(CONFIG)
 
 
 report: "docs/captions/workflow.rst"
@@ -37,8 +39,15 @@ localrules:
     audit,
 
 
+limit_retries()
+
+
+onstart:
+    start_of_run()
+
+
 rule all:
-    """Everything: tables, audit, and what stands behind them."""
+    """Everything: the tables, the audit and all their inputs."""
     input:
         table_files(),
         "<results>/audit/lineage.csv",
@@ -51,7 +60,7 @@ rule tables:
 
 
 rule leakage:
-    """How far the names of the phenotypes in the hospital courses already diagnose."""
+    """Label leakage: how well phenotype names in the hospital course predict the labels."""
     input:
         expand("<results>/{dataset}/benchmark/leakage.csv", dataset=CONFIG.dataset_names()),
 
@@ -75,7 +84,7 @@ rule backbones:
 
 
 rule audit:
-    """What made every output behind the tables."""
+    """Provenance of every output behind the tables."""
     input:
         "<results>/audit/lineage.csv",
 
@@ -88,3 +97,8 @@ include: "rules/rationale.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/audit.smk"
+
+
+preflight.stop_if_tracked_inputs_are_missing(
+    path for rule in workflow.rules for path in rule.input if not callable(path)
+)

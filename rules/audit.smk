@@ -1,6 +1,6 @@
-# Stage audit: what made the results.
+# Stage audit: the lineage of the results.
 #
-# takes  the records beside all outputs behind the tables
+# takes  the records of all outputs behind the tables
 # makes  <results>/audit/lineage.csv    a row per output: rule, hashes, code, commit, inputs, raw files reached
 #        <results>/audit/lineage.html   the same and more as one page, every input a link
 
@@ -14,6 +14,7 @@ rule audit_lineage:
     input:
         targets=table_files(),
         data=data_files(),
+        templates=page_templates("lineage"),
     output:
         lineage=report(
             "<results>/audit/lineage.csv",
@@ -39,7 +40,8 @@ rule audit_lineage:
         runtime=30,
     params:
         code=code_digest("audit_lineage"),
+        sources=sources,
         record=output_record("audit/lineage.csv"),
     shell:
-        "python scripts/audit_lineage.py --targets {input}"
-        " --lineage {output.lineage} --page {output.page} > {log} 2>&1"
+        "python scripts/audit_lineage.py --targets {input.targets:q} {input.data:q}"
+        " --templates {input.templates:q} --lineage {output.lineage:q} --page {output.page:q} > {log:q} 2>&1"

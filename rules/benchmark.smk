@@ -14,7 +14,7 @@
 #        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training split
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training split
-#        <results>/{dataset}/benchmark/card.html            all of this on one page, aggregates only
+#        <results>/{dataset}/benchmark/card.html            data card: summary statistics on one page
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 
 
@@ -38,11 +38,12 @@ rule benchmark_split:
         runtime=30,
     params:
         code=code_digest("benchmark_split"),
+        sources=sources,
         split=setting("benchmark.split"),
     shell:
-        "python scripts/benchmark_split.py --stays {input.stays} --lists {input.lists}"
-        " --settings {params.split:q} --split {output.split} --attrition {output.attrition}"
-        " > {log} 2>&1"
+        "python scripts/benchmark_split.py --stays {input.stays:q} --lists {input.lists:q}"
+        " --settings {params.split:q} --split {output.split:q} --attrition {output.attrition:q}"
+        " > {log:q} 2>&1"
 
 
 rule benchmark_labels:
@@ -73,12 +74,13 @@ rule benchmark_labels:
         runtime=30,
     params:
         code=code_digest("benchmark_labels"),
+        sources=sources,
         record=output_record("{dataset}/benchmark/prevalence.csv"),
     shell:
-        "python scripts/benchmark_labels.py --diagnoses {input.diagnoses} --stays {input.stays}"
-        " --phenotypes {input.phenotypes} --icd10 {input.icd10}"
-        " --labels {output.labels} --prevalence {output.prevalence}"
-        " --codes {output.codes} > {log} 2>&1"
+        "python scripts/benchmark_labels.py --diagnoses {input.diagnoses:q} --stays {input.stays:q}"
+        " --phenotypes {input.phenotypes:q} --icd10 {input.icd10:q}"
+        " --labels {output.labels:q} --prevalence {output.prevalence:q}"
+        " --codes {output.codes:q} > {log:q} 2>&1"
 
 
 rule benchmark_courses:
@@ -102,11 +104,12 @@ rule benchmark_courses:
         runtime=60,
     params:
         code=code_digest("benchmark_courses"),
+        sources=sources,
         course=setting("benchmark.course"),
     shell:
-        "python scripts/benchmark_courses.py --notes {input.notes} --stays {input.stays}"
-        " --stop-words {input.stop_words} --settings {params.course:q}"
-        " --courses {output.courses} --headings {output.headings} > {log} 2>&1"
+        "python scripts/benchmark_courses.py --notes {input.notes:q} --stays {input.stays:q}"
+        " --stop-words {input.stop_words:q} --settings {params.course:q}"
+        " --courses {output.courses:q} --headings {output.headings:q} > {log:q} 2>&1"
 
 
 rule benchmark_samples:
@@ -150,9 +153,9 @@ rule benchmark_samples:
         code=code_digest("benchmark_samples"),
         record=output_record("{dataset}/benchmark/attrition.csv"),
     shell:
-        "python scripts/benchmark_samples.py --split {input.split} --events {input.events}"
-        " --labels {input.labels} --courses {input.courses} --attrition {input.attrition}"
-        " --samples {output.samples} --total {output.attrition} > {log} 2>&1"
+        "python scripts/benchmark_samples.py --split {input.split:q} --events {input.events:q}"
+        " --labels {input.labels:q} --courses {input.courses:q} --attrition {input.attrition:q}"
+        " --samples {output.samples:q} --total {output.attrition:q} > {log:q} 2>&1"
 
 
 rule benchmark_series:
@@ -180,12 +183,13 @@ rule benchmark_series:
         runtime=30,
     params:
         code=code_digest("benchmark_series"),
+        sources=sources,
         series=setting("benchmark.series"),
     shell:
-        "python scripts/benchmark_series.py --split {input.split} --stays {input.stays}"
-        " --events {input.events} --variables {input.variables} --settings {params.series:q}"
-        " --train {output.train} --validation {output.validation} --test {output.test}"
-        " --scales {output.scales} > {log} 2>&1"
+        "python scripts/benchmark_series.py --split {input.split:q} --stays {input.stays:q}"
+        " --events {input.events:q} --variables {input.variables:q} --settings {params.series:q}"
+        " --train {output.train:q} --validation {output.validation:q} --test {output.test:q}"
+        " --scales {output.scales:q} > {log:q} 2>&1"
 
 
 rule benchmark_captions:
@@ -211,12 +215,13 @@ rule benchmark_captions:
         runtime=60,
     params:
         code=code_digest("benchmark_captions"),
+        sources=sources,
         number=setting("benchmark.series.variables"),
         captions=setting("benchmark.captions"),
     shell:
-        "python scripts/benchmark_captions.py --split {input.split} --events {input.events}"
-        " --variables {input.variables} --number {params.number} --settings {params.captions:q}"
-        " --captions {output.captions} --fences {output.fences} > {log} 2>&1"
+        "python scripts/benchmark_captions.py --split {input.split:q} --events {input.events:q}"
+        " --variables {input.variables:q} --number {params.number:q} --settings {params.captions:q}"
+        " --captions {output.captions:q} --fences {output.fences:q} > {log:q} 2>&1"
 
 
 rule benchmark_export:
@@ -242,10 +247,11 @@ rule benchmark_export:
         runtime=120,
     params:
         code=code_digest("benchmark_export"),
+        sources=sources,
     shell:
-        "python scripts/benchmark_export.py --stays {input.stays} --split {input.split}"
-        " --labels {input.labels} --events {input.events} --phenotypes {input.phenotypes}"
-        " --variables {input.variables} --export {output.export} > {log} 2>&1"
+        "python scripts/benchmark_export.py --stays {input.stays:q} --split {input.split:q}"
+        " --labels {input.labels:q} --events {input.events:q} --phenotypes {input.phenotypes:q}"
+        " --variables {input.variables:q} --export {output.export:q} > {log:q} 2>&1"
 
 
 rule benchmark_leakage:
@@ -270,16 +276,17 @@ rule benchmark_leakage:
         runtime=30,
     params:
         code=code_digest("benchmark_leakage"),
+        sources=sources,
         course=setting("benchmark.course"),
     shell:
-        "python scripts/benchmark_leakage.py --courses {input.courses} --labels {input.labels}"
-        " --samples {input.samples} --phenotypes {input.phenotypes}"
-        " --stop-words {input.stop_words} --settings {params.course:q}"
-        " --leakage {output.leakage} > {log} 2>&1"
+        "python scripts/benchmark_leakage.py --courses {input.courses:q} --labels {input.labels:q}"
+        " --samples {input.samples:q} --phenotypes {input.phenotypes:q}"
+        " --stop-words {input.stop_words:q} --settings {params.course:q}"
+        " --leakage {output.leakage:q} > {log:q} 2>&1"
 
 
 rule benchmark_card:
-    """All that is told of the data of one dataset, on one page."""
+    """Data card: summary statistics of one dataset."""
     input:
         stays="<results>/{dataset}/extract/stays.parquet",
         events="<results>/{dataset}/extract/events.parquet",
@@ -291,6 +298,7 @@ rule benchmark_card:
         leakage="<results>/{dataset}/benchmark/leakage.csv",
         unlabelled="<results>/{dataset}/benchmark/unlabelled_codes.csv",
         variables="resources/variables.csv",
+        templates=page_templates("card"),
     output:
         card=report(
             "<results>/{dataset}/benchmark/card.html",
@@ -310,14 +318,15 @@ rule benchmark_card:
         runtime=60,
     params:
         code=code_digest("benchmark_card"),
+        sources=sources,
         record=output_record("{dataset}/benchmark/card.html"),
         dataset=title,
         source=setting("datasets.{dataset}.source"),
         series=setting("benchmark.series"),
     shell:
-        "python scripts/benchmark_card.py --stays {input.stays} --events {input.events}"
-        " --samples {input.samples} --courses {input.courses} --attrition {input.attrition}"
-        " --prevalence {input.prevalence} --headings {input.headings} --leakage {input.leakage}"
-        " --unlabelled {input.unlabelled} --variables {input.variables}"
-        " --dataset {params.dataset:q} --source {params.source} --settings {params.series:q}"
-        " --card {output.card} > {log} 2>&1"
+        "python scripts/benchmark_card.py --stays {input.stays:q} --events {input.events:q}"
+        " --samples {input.samples:q} --courses {input.courses:q} --attrition {input.attrition:q}"
+        " --prevalence {input.prevalence:q} --headings {input.headings:q} --leakage {input.leakage:q}"
+        " --unlabelled {input.unlabelled:q} --variables {input.variables:q} --templates {input.templates:q}"
+        " --dataset {params.dataset:q} --source {params.source:q} --settings {params.series:q}"
+        " --card {output.card:q} > {log:q} 2>&1"

@@ -1,6 +1,5 @@
-"""Functions for the rules; no rule stands here."""
+"""Helper functions for the rules; defines no rules. What they compute is in scripts/clinragen/workflow/."""
 
-import csv
 import re
 import sys
 from pathlib import Path
@@ -8,23 +7,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit.captions import RecordedOutput
-from clinragen.config.root import load_config
+from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
-from clinragen.errors import UserError
-from clinragen.knowledge.address import address_of_user
-from clinragen.llm.preflight import problems as teacher_problems
-from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.registry.raw import TITLES, not_ready, raw_path
-from clinragen.registry.raw import problems as raw_problems
-from snakemake.exceptions import WorkflowError
+from clinragen.runner import screen
+from clinragen.runner.failures import limit_retries
+from clinragen.workflow import inputs, launch, preflight
+from snakemake.logging import logger
 
 
-def validated(raw):
-    """The merged configuration, or an error that lists all of its problems."""
-    try:
-        return load_config(raw)
-    except UserError as error:
-        raise WorkflowError(str(error)) from None
+def start_of_run():
+    """Remove the logs of earlier runs of the jobs to come, and show the run on the screen."""
+    jobs = list(workflow.dag.needrun_jobs())
+    if not workflow.touch:
+        # Otherwise the log of an earlier success would be shown as that of a job that SLURM refuses.
+        for log in (Path(log) for job in jobs for log in job.log):
+            log.unlink(missing_ok=True)
+    quiet = {kind.name.lower() for kind in workflow.output_settings.quiet or ()}
+    if "all" not in quiet and not workflow.output_settings.verbose:
+        screen.show(logger, len(jobs), progress="progress" not in quiet)
 
 
 def setting(place):
@@ -34,38 +34,41 @@ def setting(place):
     """
 
     def value(wildcards):
-        found = CONFIG
+        node = CONFIG
         for key in place.format(**wildcards).split("."):
-            found = found[key] if isinstance(found, dict) else getattr(found, key)
-        return found.model_dump_json() if hasattr(found, "model_dump_json") else found
+            node = node[key] if isinstance(node, dict) else getattr(node, key)
+        return node.model_dump_json() if hasattr(node, "model_dump_json") else node
 
     value.place = place  # for scripts/why.py
     return value
 
 
+def sources(wildcards, **job):
+    """Params: content hash of the inputs that no rule makes, so that their modification times decide nothing.
+
+    Snakemake does not compare what a function derives from a parameter called `input`, so it comes by keyword.
+    """
+    return inputs.source_digest(CONFIG, job["input"])
+
+
 def raw_release(wildcards):
-    """Params: the release that the raw tables must be; empty where they are not checked."""
+    """Params: the expected release of the raw tables; empty if it is not checked."""
     return getattr(CONFIG.datasets, wildcards.dataset).release or ""
 
 
 def raw_tables(*tables):
-    """Input: raw tables of the job's dataset, wherever the configuration says they come from."""
+    """Input: raw tables of the job's dataset; `sources` compares those of your own copy."""
 
     def paths(wildcards):
-        dataset = getattr(CONFIG.datasets, wildcards.dataset)
-        found = []
-        for table in tables:
-            if table == "noteevents" and dataset.synthetic_notes:
-                found.append(f"<results>/{wildcards.dataset}/demo/NOTEEVENTS.csv.gz")
-            else:
-                found.append(raw_table(dataset, wildcards.dataset, table))
-        return found
+        own = getattr(CONFIG.datasets, wildcards.dataset).source == "folder"
+        files = inputs.raw_tables(CONFIG, wildcards.dataset, tables)
+        return [ancient(path) for path in files] if own else files
 
     return paths
 
 
 def diagnosis_tables(wildcards):
-    """Input: the billing codes, and their dictionary where it decides which of them count."""
+    """Input: the billing codes, and their dictionary if it decides which of them count."""
     tables = ["diagnoses_icd"] + ["d_icd_diagnoses"] * (not CONFIG.extract.diagnoses.unlisted_codes)
     return raw_tables(*tables)(wildcards)
 
@@ -76,86 +79,19 @@ def split_lists(wildcards):
     return [path for path in (dataset.test_list, dataset.validation_list) if path]
 
 
-def raw_table(dataset, name, table):
-    """Path of one raw table; asking for a table of your own copy checks all of your copies."""
-    if dataset.source == "synthetic":
-        return str(raw_path(name, f"<results>/{name}/raw", table))
-    if dataset.source == "open-demo" and open_demo_to_download():
-        return str(raw_path(name, dataset.raw, table))
-    found = (
-        raw_problems(CONFIG.datasets, CONFIG.extract.diagnoses.unlisted_codes, notes_asked_for())
-        + problems_of_services()
-    )
-    if found:
-        raise WorkflowError(not_ready(CONFIG.datasets, found))
-    folder = dataset.notes if table == "noteevents" and dataset.notes else dataset.raw
-    return str(raw_path(name, folder, table))
-
-
-def problems_of_services():
-    """What would stop the requests to the teacher and to NCBI that are still to come.
-
-    None on compute nodes, whose environment is another one: these requests run where Snakemake runs.
-    """
-    if not workflow.is_main_process or only_data_asked_for():
-        return []
-
-    def made(name):
-        return Path(CONFIG.pathvars.results, name).is_file()
-
-    texts, found = {}, []
-    if any(model.target == "rationales" for model in CONFIG.models.values()):
-        for name in CONFIG.dataset_names():
-            if not all(made(f"{name}/rationale/{part}.parquet") for part in ("notes", "labs")):
-                texts[TITLES[name]] = getattr(CONFIG.datasets, name).text_source
-    if any(model.vocabulary == "knowledge" for model in CONFIG.models.values()):
-        if not made("knowledge/terms.parquet"):
-            texts["public documents"] = "public"
-        if CONFIG.knowledge.source == "online" and not made("knowledge/pubmed.parquet"):
-            try:
-                address_of_user(CONFIG.knowledge.pubmed.email)
-            except UserError as error:
-                found.append(str(error))
-    return teacher_problems(CONFIG.teacher, CONFIG.teacher_transport, texts) + found
-
-
-def notes_asked_for():
-    """Whether any target of the command line is more than what can be made without notes."""
-    targets = [Path(str(target)) for target in workflow.dag_settings.targets or ["all"]]
-    without = ["export_benchmark", "phenotyping", "labels", "split", "stays", "diagnoses", "events"]
-    without += [f"series_{split}" for split in ("train", "validation", "test")]
-    return any(target.stem not in without for target in targets)
-
-
-def only_data_asked_for():
-    """Whether all targets of the command line are of the stages that use no service."""
-    targets = list(workflow.dag_settings.targets or [])
-    return bool(targets) and all(
-        str(target) in ("leakage", "export_benchmark")
-        or Path(str(target)).parent.name in ("demo", "extract", "benchmark", "export")
-        for target in targets
-    )
-
-
 def authored_texts(source):
-    """Input: the texts of our own writing in place of PubMed or Wikipedia, one per phenotype."""
-    names = read_phenotypes(Path("resources/phenotypes.csv"))
-    return [f"resources/knowledge/{source}/{slug(name)}.md" for name in names]
+    """Input: the offline texts that replace PubMed or Wikipedia, one per phenotype."""
+    return inputs.authored_texts(source)
 
 
 def offline(files):
-    """Input: files that are read only where the knowledge does not come from the network."""
+    """Input: files that are read only if the knowledge does not come from the network."""
     return files if CONFIG.knowledge.source == "offline" else []
 
 
 def open_demo_to_download():
-    """Whether the open demo is asked for and none of its files is there."""
-    dataset = CONFIG.datasets.mimic3
-    if dataset is None or dataset.source != "open-demo":
-        return False
-    return not any(
-        raw_path("mimic3", dataset.raw, table).is_file() for table in ("icustays", "chartevents")
-    )
+    """Whether the open demo is configured and none of its files exists."""
+    return preflight.to_download(CONFIG.datasets.mimic3)
 
 
 def models(table):
@@ -168,47 +104,26 @@ def table_files():
     return expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
 
 
+def page_templates(page):
+    """Input: the templates of a page: those that all pages share, and its own."""
+    names = ["base.html", "style.css", "macros.html", f"{page}.html"]
+    return [f"scripts/clinragen/pages/templates/{name}" for name in names]
+
+
 def backbones_in_use():
     """Names of the language models that some trained model needs."""
     return sorted({model.backbone for model in CONFIG.models.values()})
 
 
 def data_files():
-    """Input: what is told of the data of every dataset."""
-    tables = [
-        "attrition",
-        "prevalence",
-        "unlabelled_codes",
-        "headings",
-        "leakage",
-        "fences",
-        "scales",
-    ]
+    """Input: data summaries of every dataset."""
     return expand(
-        "<results>/{dataset}/{file}",
-        dataset=CONFIG.dataset_names(),
-        file=[
-            "extract/inventory.csv",
-            *(f"benchmark/{table}.csv" for table in tables),
-            "benchmark/card.html",
-        ],
+        "<results>/{dataset}/{file}", dataset=CONFIG.dataset_names(), file=inputs.data_summaries()
     )
 
 
 def scores_of_table(wildcards):
-    """Input: the scores of every run that stands in a table.
-
-    A row that the paper's table does not have stops the workflow here, before anything is trained.
-    """
-    paper = Path(f"resources/paper_table{wildcards.number}.csv")
-    with paper.open(encoding="utf-8", newline="") as file:
-        known = list(dict.fromkeys(row["model"] for row in csv.DictReader(file)))
-    wrong = [name for name in models(int(wildcards.number)) if CONFIG.models[name].row not in known]
-    if wrong:
-        lines = [f"  - models.{name}.row: {CONFIG.models[name].row!r}" for name in wrong]
-        raise WorkflowError(
-            "\n".join([f"{paper} has no such row; it has {', '.join(known)}:", *lines])
-        )
+    """Input: the scores of every run of a table."""
     return expand(
         "<results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv",
         dataset=CONFIG.dataset_names(),
@@ -218,11 +133,8 @@ def scores_of_table(wildcards):
 
 
 def checkpoint_of(wildcards):
-    """Input: the last checkpoint of a model; models share those that they agree on."""
-    model = CONFIG.models[wildcards.model]
-    vocabulary = f"-{model.vocabulary}" if model.vocabulary else ""
-    recipe = f"{model.backbone}/{model.target}{vocabulary}/seed{wildcards.seed}"
-    return f"<results>/{wildcards.dataset}/train/{recipe}/phase{model.last_phase}"
+    """Input: the last checkpoint of a model."""
+    return inputs.checkpoint(CONFIG, **wildcards)
 
 
 def series_of_model(wildcards):
@@ -233,20 +145,14 @@ def series_of_model(wildcards):
 
 
 def local_files_of_backbone(wildcards):
-    """Input: the files of a language model that lies in a folder; none when it comes from the hub."""
-    folder = Path(CONFIG.backbones[wildcards.backbone].source)
-    return sorted(str(p) for p in folder.glob("*") if p.is_file()) if folder.is_dir() else []
+    """Input: the files of a language model that is a directory; none if it comes from the hub."""
+    return [ancient(p) for p in inputs.backbone_files(CONFIG.backbones[wildcards.backbone].source)]
 
 
 def rationales_of(wildcards):
-    """Input: the teacher's rationales on notes and on labs, where the target has them."""
-    if wildcards.target == "diagnoses":
-        return []
-    return expand(
-        "<results>/{dataset}/rationale/{file}.parquet",
-        dataset=wildcards.dataset,
-        file=["notes", "labs"],
-    )
+    """Input: the teacher's rationales on notes and on labs, if the target has them."""
+    files = [] if wildcards.target == "diagnoses" else ["notes", "labs"]
+    return [f"<results>/{wildcards.dataset}/rationale/{file}.parquet" for file in files]
 
 
 def title(wildcards):
@@ -255,58 +161,32 @@ def title(wildcards):
 
 
 def scratch(pattern):
-    """Params: a file or folder under the results that is no output: it outlives killed jobs and reruns."""
-
-    def path(wildcards):
-        return str(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
-
-    return path
+    """Params: a file or directory in the results that is not an output: killed jobs and reruns keep it."""
+    return lambda wildcards: str(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
 
 
 def output_record(pattern):
     """Params: an output of the job whose record the captions of the report read."""
-
-    def path(wildcards):
-        return RecordedOutput(Path(CONFIG.pathvars.results, pattern.format(**wildcards)))
-
-    return path
+    return lambda wildcards: RecordedOutput(
+        Path(CONFIG.pathvars.results, pattern.format(**wildcards))
+    )
 
 
 def launcher():
-    """Params: how a training script is started; jobs can share a node, for each takes a port of its own.
-
-    On several nodes SLURM starts one torchrun each. They meet on the first node, where this line is read, at a port
-    and under a name of this start of the job, so that a job that is requeued never meets what is left of itself.
-    """
-    launch = CONFIG.train.launch
-    if launch.nodes > 1:
-        return (
-            f"srun --nodes {launch.nodes} --ntasks-per-node 1 --cpus-per-task {launch.processes} --kill-on-bad-exit"
-            f" torchrun --nnodes {launch.nodes} --nproc-per-node {launch.processes} --rdzv-backend c10d"
-            " --rdzv-id ${SLURM_JOB_ID:?train.launch.nodes needs --profile slurm}-$(date +%s)"
-            " --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))"
-        )
-    if launch.processes == 1 and not launch.deepspeed:
-        return "python"
-    return f"torchrun --standalone --nproc-per-node {launch.processes}"
+    """Params: the command that starts a training script."""
+    return launch.launcher(CONFIG.train.launch)
 
 
 def gpus():
-    """Resources: nodes and GPUs of a training job, in the words of Snakemake's SLURM executor."""
-    launch = CONFIG.train.launch
-    if launch.nodes == 1:
-        return {"gpu": launch.processes}
-    return {
-        "nodes": launch.nodes,
-        "gres": f"gpu:{launch.processes}",  # of each node; `gpu` would be those of all, spread as SLURM likes
-        "mpi": "srun",  # the job's own command line calls it
-        "tasks": launch.nodes,
-        "tasks_per_gpu": 0,  # else `tasks` would be taken for them
-    }
+    """Resources: nodes and GPUs of a training job."""
+    return launch.gpu_request(CONFIG.train.launch)
 
 
 def scaled(amount):
-    """Resources: an amount that grows with every attempt."""
+    """Resources: an amount of memory that grows with each attempt, because a job may have failed for lack of it.
+
+    Time does not grow: a partition with a time limit refuses more, and a training resumes from its checkpoint.
+    """
 
     def value(wildcards, attempt):
         return amount * attempt
@@ -315,10 +195,10 @@ def scaled(amount):
 
 
 def memory_of_extraction():
-    """Resources: what a step of extraction keeps to, and a little for what the operating system counts beside."""
+    """Resources: the memory limit of an extraction step, and a margin for what the system counts with it."""
     return CONFIG.extract.memory_limit_mb + 500
 
 
 def any_of(names):
-    """Wildcard constraint: one of the names, or nothing at all where there are none."""
+    """Wildcard constraint: one of the names, or nothing at all if there are none."""
     return "|".join(re.escape(name) for name in names) or "(?!)"

@@ -31,17 +31,18 @@ rule demo_backbone:
         backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source == "tiny"),
     localrule: True
     conda:
-        "../envs/demo.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
     params:
         code=code_digest("demo_backbone"),
+        sources=sources,
         seed=setting("demo.seed"),
     shell:
-        "python scripts/demo_backbone.py --texts {input.texts} --seed {params.seed}"
-        " --backbone {output.backbone} > {log} 2>&1"
+        "python scripts/demo_backbone.py --texts {input.texts:q} --seed {params.seed:q}"
+        " --backbone {output.backbone:q} > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synthetic":
@@ -66,25 +67,26 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synt
             "<timings>/demo_mimic3/mimic3.jsonl"
         localrule: True
         conda:
-            "../envs/demo.yaml"
+            "../envs/extract.yaml"
         threads: 1
         resources:
             mem_mb=1000,
             runtime=10,
         params:
             code=code_digest("demo_mimic3"),
+            sources=sources,
             cohort=setting("demo"),
         shell:
-            "python scripts/demo_mimic3.py --evidence {input.evidence} --items {input.variable_items}"
-            " --raw-tables {input.raw_tables} --cohort {params.cohort:q}"
-            " --patients {output.patients}"
-            " --admissions {output.admissions}"
-            " --icustays {output.icustays}"
-            " --diagnoses-icd {output.diagnoses_icd}"
-            " --chartevents {output.chartevents}"
-            " --labevents {output.labevents}"
-            " --noteevents {output.noteevents}"
-            " > {log} 2>&1"
+            "python scripts/demo_mimic3.py --evidence {input.evidence:q} --items {input.variable_items:q}"
+            " --raw-tables {input.raw_tables:q} --cohort {params.cohort:q}"
+            " --patients {output.patients:q}"
+            " --admissions {output.admissions:q}"
+            " --icustays {output.icustays:q}"
+            " --diagnoses-icd {output.diagnoses_icd:q}"
+            " --chartevents {output.chartevents:q}"
+            " --labevents {output.labevents:q}"
+            " --noteevents {output.noteevents:q}"
+            " > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synthetic":
@@ -109,25 +111,26 @@ if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synt
             "<timings>/demo_mimic4/mimic4.jsonl"
         localrule: True
         conda:
-            "../envs/demo.yaml"
+            "../envs/extract.yaml"
         threads: 1
         resources:
             mem_mb=1000,
             runtime=10,
         params:
             code=code_digest("demo_mimic4"),
+            sources=sources,
             cohort=setting("demo"),
         shell:
-            "python scripts/demo_mimic4.py --evidence {input.evidence} --items {input.variable_items}"
-            " --raw-tables {input.raw_tables} --cohort {params.cohort:q}"
-            " --patients {output.patients}"
-            " --admissions {output.admissions}"
-            " --icustays {output.icustays}"
-            " --diagnoses-icd {output.diagnoses_icd}"
-            " --chartevents {output.chartevents}"
-            " --labevents {output.labevents}"
-            " --noteevents {output.noteevents}"
-            " > {log} 2>&1"
+            "python scripts/demo_mimic4.py --evidence {input.evidence:q} --items {input.variable_items:q}"
+            " --raw-tables {input.raw_tables:q} --cohort {params.cohort:q}"
+            " --patients {output.patients:q}"
+            " --admissions {output.admissions:q}"
+            " --icustays {output.icustays:q}"
+            " --diagnoses-icd {output.diagnoses_icd:q}"
+            " --chartevents {output.chartevents:q}"
+            " --labevents {output.labevents:q}"
+            " --noteevents {output.noteevents:q}"
+            " > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes:
@@ -153,20 +156,21 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes
             dataset="mimic3",
         localrule: True
         conda:
-            "../envs/demo.yaml"
+            "../envs/extract.yaml"
         threads: 1
         resources:
             mem_mb=2000,
             runtime=10,
         params:
             code=code_digest("demo_notes"),
+            sources=sources,
             source=setting("datasets.{dataset}.source"),
         shell:
             "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
             " --labevents {input.labevents:q} --procedures-icd {input.procedures_icd:q}"
             " --d-icd-procedures {input.d_icd_procedures:q} --d-labitems {input.d_labitems:q}"
-            " --phenotypes {input.phenotypes} --raw-tables {input.raw_tables}"
-            " --source {params.source} --notes {output.notes} > {log} 2>&1"
+            " --phenotypes {input.phenotypes:q} --raw-tables {input.raw_tables:q}"
+            " --source {params.source:q} --notes {output.notes:q} > {log:q} 2>&1"
 
 
 if open_demo_to_download():
@@ -191,16 +195,17 @@ if open_demo_to_download():
             "<timings>/demo_download/mimic3.jsonl"
         localrule: True
         conda:
-            "../envs/demo.yaml"
+            "../envs/extract.yaml"
         threads: 1
         resources:
             mem_mb=500,
             runtime=30,
         params:
             code=code_digest("demo_download"),
+            sources=sources,
             base_url="https://physionet.org/files/mimiciii-demo/1.4",
         shell:
-            "python scripts/demo_download.py --pinned {input.pinned} --base-url {params.base_url}"
+            "python scripts/demo_download.py --pinned {input.pinned:q} --base-url {params.base_url:q}"
             " --patients {output.patients:q}"
             " --admissions {output.admissions:q}"
             " --icustays {output.icustays:q}"
@@ -210,4 +215,4 @@ if open_demo_to_download():
             " --procedures-icd {output.procedures_icd:q}"
             " --d-icd-procedures {output.d_icd_procedures:q}"
             " --d-labitems {output.d_labitems:q}"
-            " > {log} 2>&1"
+            " > {log:q} 2>&1"

@@ -1,9 +1,9 @@
-# Stage evaluate: predictions of every trained model, scores, and the paper's tables beside ours.
+# Stage evaluate: predictions of every trained model, scores, and the paper's tables compared with ours.
 #
 # takes  checkpoints of stage train, <results>/{dataset}/benchmark/*
 # makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
 #        <results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv            precision, recall, F1
-#        <results>/tables/table{number}.csv, .html, .png                       the paper's beside ours
+#        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 
 # How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
 
@@ -30,22 +30,23 @@ rule evaluate_predict:
         "<timings>/evaluate_predict/{dataset}-{model}-seed{seed}.jsonl"
     retries: 2
     conda:
-        "../envs/evaluate.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         gpu=1,
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        mem_mb=scaled(CONFIG.evaluate.request.memory_mb),
+        runtime=CONFIG.evaluate.request.minutes,
         batch=CONFIG.evaluate.batch,
     params:
         code=code_digest("evaluate_predict"),
+        sources=sources,
         decoding=setting("evaluate.decoding"),
     shell:
-        "python scripts/evaluate_predict.py --checkpoint {input.checkpoint}"
-        " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
-        " --series {input.series} --phenotypes {input.phenotypes}"
-        " --decoding {params.decoding:q} --batch {resources.batch} --seed {wildcards.seed}"
-        " --predictions {output.predictions} > {log} 2>&1"
+        "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q}"
+        " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
+        " --series {input.series:q} --phenotypes {input.phenotypes:q}"
+        " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
+        " --predictions {output.predictions:q} > {log:q} 2>&1"
 
 
 rule evaluate_scores:
@@ -67,19 +68,21 @@ rule evaluate_scores:
         runtime=30,
     params:
         code=code_digest("evaluate_scores"),
+        sources=sources,
         dataset=title,
         row=setting("models.{model}.row"),
     shell:
-        "python scripts/evaluate_scores.py --predictions {input.predictions}"
-        " --phenotypes {input.phenotypes} --dataset {params.dataset:q} --model {params.row:q}"
-        " --seed {wildcards.seed} --scores {output.scores} > {log} 2>&1"
+        "python scripts/evaluate_scores.py --predictions {input.predictions:q}"
+        " --phenotypes {input.phenotypes:q} --dataset {params.dataset:q} --model {params.row:q}"
+        " --seed {wildcards.seed:q} --scores {output.scores:q} > {log:q} 2>&1"
 
 
 rule evaluate_table:
-    """One of the paper's tables with our values beside it."""
+    """One of the paper's tables compared with our values."""
     input:
         paper="resources/paper_table{number}.csv",
         scores=scores_of_table,
+        templates=page_templates("table"),
     output:
         table=report(
             "<results>/tables/table{number}.csv",
@@ -111,8 +114,9 @@ rule evaluate_table:
         runtime=30,
     params:
         code=code_digest("evaluate_table"),
+        sources=sources,
         record=output_record("tables/table{number}.csv"),
     shell:
-        "python scripts/evaluate_table.py --paper {input.paper} --scores {input.scores}"
-        " --number {wildcards.number} --table {output.table} --page {output.page}"
-        " --picture {output.picture} > {log} 2>&1"
+        "python scripts/evaluate_table.py --paper {input.paper:q} --scores {input.scores:q}"
+        " --templates {input.templates:q} --number {wildcards.number:q}"
+        " --table {output.table:q} --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"

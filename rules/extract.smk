@@ -1,11 +1,11 @@
-# Stage extract: from raw MIMIC files to the cohort and what is known of it.
+# Stage extract: from raw MIMIC files to the cohort and its data.
 #
 # takes  the raw tables of resources/raw_tables.yaml
 # makes  <results>/{dataset}/extract/stays.parquet        ICU stays of the cohort
 #        <results>/{dataset}/extract/diagnoses.parquet    billing codes of their admissions
 #        <results>/{dataset}/extract/events.parquet       measurements of the 17 variables
 #        <results>/{dataset}/extract/notes.parquet        discharge notes
-#        <results>/{dataset}/extract/attrition_*.csv      what each step left over
+#        <results>/{dataset}/extract/attrition_*.csv      rows remaining after each step
 #        <results>/{dataset}/extract/release.csv          release of the raw tables, by their numbers of rows
 #        <results>/{dataset}/extract/inventory.csv        size and SHA-256 of the raw files
 
@@ -36,12 +36,13 @@ rule extract_stays:
         runtime=30,
     params:
         code=code_digest("extract_stays"),
+        sources=sources,
         cohort=setting("extract.cohort"),
         release=raw_release,
     shell:
-        "python scripts/extract_stays.py --raw {input.raw} --raw-tables {input.raw_tables} --dataset {wildcards.dataset} --release={params.release:q}"
-        " --cohort {params.cohort:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
-        " --stays {output.stays} --attrition {output.attrition} --counted {output.release} > {log} 2>&1"
+        "python scripts/extract_stays.py --raw {input.raw:q} --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q} --release={params.release:q}"
+        " --cohort {params.cohort:q} --memory-limit-mb {resources.memory_limit_mb:q} --threads {threads}"
+        " --stays {output.stays:q} --attrition {output.attrition:q} --counted {output.release:q} > {log:q} 2>&1"
 
 
 rule extract_diagnoses:
@@ -50,6 +51,7 @@ rule extract_diagnoses:
         raw=diagnosis_tables,
         raw_tables="resources/raw_tables.yaml",
         stays="<results>/{dataset}/extract/stays.parquet",
+        release="<results>/{dataset}/extract/release.csv",
     output:
         diagnoses="<results>/{dataset}/extract/diagnoses.parquet",
         attrition="<results>/{dataset}/extract/attrition_diagnoses.csv",
@@ -66,11 +68,12 @@ rule extract_diagnoses:
         runtime=30,
     params:
         code=code_digest("extract_diagnoses"),
+        sources=sources,
         repairs=setting("extract.diagnoses"),
     shell:
-        "python scripts/extract_diagnoses.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
-        " --dataset {wildcards.dataset} --repairs {params.repairs:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
-        " --diagnoses {output.diagnoses} --attrition {output.attrition} > {log} 2>&1"
+        "python scripts/extract_diagnoses.py --raw {input.raw:q} --raw-tables {input.raw_tables:q} --stays {input.stays:q} --release {input.release:q}"
+        " --dataset {wildcards.dataset:q} --repairs {params.repairs:q} --memory-limit-mb {resources.memory_limit_mb:q} --threads {threads}"
+        " --diagnoses {output.diagnoses:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
 
 rule extract_events:
@@ -79,6 +82,7 @@ rule extract_events:
         raw=raw_tables("chartevents", "labevents"),
         raw_tables="resources/raw_tables.yaml",
         stays="<results>/{dataset}/extract/stays.parquet",
+        release="<results>/{dataset}/extract/release.csv",
         item_table="resources/items.csv",
         variables="resources/variables.csv",
     output:
@@ -97,12 +101,13 @@ rule extract_events:
         runtime=240,
     params:
         code=code_digest("extract_events"),
+        sources=sources,
         repairs=setting("extract.events"),
     shell:
-        "python scripts/extract_events.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
-        " --items {input.item_table} --variables {input.variables} --dataset {wildcards.dataset}"
-        " --repairs {params.repairs:q} --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
-        " --events {output.events} --attrition {output.attrition} > {log} 2>&1"
+        "python scripts/extract_events.py --raw {input.raw:q} --raw-tables {input.raw_tables:q} --stays {input.stays:q} --release {input.release:q}"
+        " --items {input.item_table:q} --variables {input.variables:q} --dataset {wildcards.dataset:q}"
+        " --repairs {params.repairs:q} --memory-limit-mb {resources.memory_limit_mb:q} --threads {threads}"
+        " --events {output.events:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
 
 rule extract_notes:
@@ -111,6 +116,7 @@ rule extract_notes:
         raw=raw_tables("noteevents"),
         raw_tables="resources/raw_tables.yaml",
         stays="<results>/{dataset}/extract/stays.parquet",
+        release="<results>/{dataset}/extract/release.csv",
     output:
         notes="<results>/{dataset}/extract/notes.parquet",
         attrition="<results>/{dataset}/extract/attrition_notes.csv",
@@ -127,12 +133,13 @@ rule extract_notes:
         runtime=60,
     params:
         code=code_digest("extract_notes"),
+        sources=sources,
         notes=setting("extract.notes"),
     shell:
-        "python scripts/extract_notes.py --raw {input.raw} --raw-tables {input.raw_tables} --stays {input.stays}"
-        " --dataset {wildcards.dataset} --settings {params.notes:q}"
-        " --memory-limit-mb {resources.memory_limit_mb} --threads {threads}"
-        " --notes {output.notes} --attrition {output.attrition} > {log} 2>&1"
+        "python scripts/extract_notes.py --raw {input.raw:q} --raw-tables {input.raw_tables:q} --stays {input.stays:q} --release {input.release:q}"
+        " --dataset {wildcards.dataset:q} --settings {params.notes:q}"
+        " --memory-limit-mb {resources.memory_limit_mb:q} --threads {threads}"
+        " --notes {output.notes:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
 
 rule extract_inventory:
@@ -158,6 +165,7 @@ rule extract_inventory:
         runtime=30,
     params:
         code=code_digest("extract_inventory"),
+        sources=sources,
     shell:
-        "python scripts/extract_inventory.py --extracted {input.extracted} --raw-tables {input.raw_tables} --dataset {wildcards.dataset}"
-        " --release {input.release} --inventory {output.inventory} > {log} 2>&1"
+        "python scripts/extract_inventory.py --extracted {input.extracted:q} --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q}"
+        " --release {input.release:q} --inventory {output.inventory:q} > {log:q} 2>&1"

@@ -38,12 +38,13 @@ rule knowledge_pubmed:
         email=setting("knowledge.pubmed.email"),
     params:
         code=code_digest("knowledge_pubmed"),
+        sources=sources,
         source=setting("knowledge.source"),
         documents=setting("knowledge.pubmed.documents"),
     shell:
-        "python scripts/knowledge_pubmed.py --queries {input.queries} --texts {input.texts}"
-        " --source {params.source} --documents {params.documents}"
-        " --endpoint {resources.endpoint:q} --email={resources.email:q} --out {output} > {log} 2>&1"
+        "python scripts/knowledge_pubmed.py --queries {input.queries:q} --texts {input.texts:q}"
+        " --source {params.source:q} --documents {params.documents:q}"
+        " --endpoint {resources.endpoint:q} --email={resources.email:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule knowledge_wikipedia:
@@ -66,12 +67,13 @@ rule knowledge_wikipedia:
         endpoint=setting("knowledge.wikipedia.endpoint"),
     params:
         code=code_digest("knowledge_wikipedia"),
+        sources=sources,
         source=setting("knowledge.source"),
         documents=setting("knowledge.wikipedia.documents"),
     shell:
-        "python scripts/knowledge_wikipedia.py --queries {input.queries} --texts {input.texts}"
-        " --source {params.source} --documents {params.documents}"
-        " --endpoint {resources.endpoint:q} --out {output} > {log} 2>&1"
+        "python scripts/knowledge_wikipedia.py --queries {input.queries:q} --texts {input.texts:q}"
+        " --source {params.source:q} --documents {params.documents:q}"
+        " --endpoint {resources.endpoint:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule knowledge_terms:
@@ -96,14 +98,15 @@ rule knowledge_terms:
         transport=setting("teacher_transport"),
     params:
         code=code_digest("knowledge_terms"),
+        sources=sources,
         terms=setting("knowledge.terms"),
         teacher=setting("teacher"),
         journal=scratch("knowledge/journal/knowledge_terms.jsonl"),
     shell:
-        "python scripts/knowledge_terms.py --pubmed {input.pubmed} --wikipedia {input.wikipedia}"
-        " --prompt {input.prompt} --terms {params.terms:q} --teacher {params.teacher:q}"
+        "python scripts/knowledge_terms.py --pubmed {input.pubmed:q} --wikipedia {input.wikipedia:q}"
+        " --prompt {input.prompt:q} --terms {params.terms:q} --teacher {params.teacher:q}"
         " --transport {resources.transport:q} --journal {params.journal:q}"
-        " --out {output.terms} --readable {output.readable} > {log} 2>&1"
+        " --out {output.terms:q} --readable {output.readable:q} > {log:q} 2>&1"
 
 
 rule knowledge_vocabulary:
@@ -130,5 +133,5 @@ rule knowledge_vocabulary:
     params:
         code=code_digest("knowledge_vocabulary"),
     shell:
-        "python scripts/knowledge_vocabulary.py --tokenizer {input.tokenizer} --terms {input.terms}"
-        " --backbone {wildcards.backbone} --vocabulary {wildcards.vocabulary} --out {output} > {log} 2>&1"
+        "python scripts/knowledge_vocabulary.py --tokenizer {input.tokenizer:q} --terms {input.terms:q}"
+        " --backbone {wildcards.backbone:q} --vocabulary {wildcards.vocabulary:q} --out {output:q} > {log:q} 2>&1"

@@ -37,14 +37,15 @@ rule rationale_notes:
         transport=setting("teacher_transport"),
     params:
         code=code_digest("rationale_notes"),
+        sources=sources,
         source=setting("datasets.{dataset}.text_source"),
         teacher=setting("teacher"),
         journal=scratch("{dataset}/rationale/journal/rationale_notes.jsonl"),
     shell:
-        "python scripts/rationale_notes.py --samples {input.samples} --courses {input.courses}"
-        " --labels {input.labels} --prompt {input.prompt} --examples {input.examples}"
-        " --dataset {wildcards.dataset} --source {params.source} --teacher {params.teacher:q}"
-        " --transport {resources.transport:q} --journal {params.journal:q} --out {output} > {log} 2>&1"
+        "python scripts/rationale_notes.py --samples {input.samples:q} --courses {input.courses:q}"
+        " --labels {input.labels:q} --prompt {input.prompt:q} --examples {input.examples:q}"
+        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {params.teacher:q}"
+        " --transport {resources.transport:q} --journal {params.journal:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule rationale_labs:
@@ -72,12 +73,13 @@ rule rationale_labs:
         transport=setting("teacher_transport"),
     params:
         code=code_digest("rationale_labs"),
+        sources=sources,
         source=setting("datasets.{dataset}.text_source"),
         teacher=setting("teacher"),
         journal=scratch("{dataset}/rationale/journal/rationale_labs.jsonl"),
     shell:
-        "python scripts/rationale_labs.py --samples {input.samples} --courses {input.courses}"
-        " --labels {input.labels} --captions {input.captions} --notes {input.notes}"
-        " --prompt {input.prompt} --examples {input.examples}"
-        " --dataset {wildcards.dataset} --source {params.source} --teacher {params.teacher:q}"
-        " --transport {resources.transport:q} --journal {params.journal:q} --out {output} > {log} 2>&1"
+        "python scripts/rationale_labs.py --samples {input.samples:q} --courses {input.courses:q}"
+        " --labels {input.labels:q} --captions {input.captions:q} --notes {input.notes:q}"
+        " --prompt {input.prompt:q} --examples {input.examples:q}"
+        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {params.teacher:q}"
+        " --transport {resources.transport:q} --journal {params.journal:q} --out {output:q} > {log:q} 2>&1"

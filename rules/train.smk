@@ -33,10 +33,11 @@ rule train_backbone:
         runtime=120,
     params:
         code=code_digest("train_backbone"),
+        sources=sources,
         settings=setting("backbones.{backbone}"),
     shell:
-        "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local}"
-        " --backbone {output.backbone} > {log} 2>&1"
+        "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local:q}"
+        " --backbone {output.backbone:q} > {log:q} 2>&1"
 
 
 rule train_phase1:
@@ -60,7 +61,7 @@ rule train_phase1:
     resources:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        runtime=CONFIG.train.request.minutes,
     params:
         code=code_digest("train_phase1"),
         texts=setting("student.texts"),
@@ -70,12 +71,12 @@ rule train_phase1:
         launcher=launcher(),
         checkpoints=scratch("{dataset}/train/{backbone}/{target}/seed{seed}/checkpoints-phase1"),
     shell:
-        "{params.launcher} scripts/train_phase1.py --backbone {input.backbone}"
-        " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
-        " --rationales {input.rationales}"
+        "{params.launcher} scripts/train_phase1.py --backbone {input.backbone:q}"
+        " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
+        " --rationales {input.rationales:q}"
         " --texts {params.texts:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
-        " --launch {params.launch:q} --seed {wildcards.seed} --checkpoints {params.checkpoints}"
-        " --model {output.model} > {log} 2>&1"
+        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q} > {log:q} 2>&1"
 
 
 rule train_phase2:
@@ -104,7 +105,7 @@ rule train_phase2:
     resources:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        runtime=CONFIG.train.request.minutes,
     params:
         code=code_digest("train_phase2"),
         fusion=setting("student.fusion"),
@@ -117,13 +118,13 @@ rule train_phase2:
             "{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/checkpoints-phase2"
         ),
     shell:
-        "{params.launcher} scripts/train_phase2.py --phase1 {input.phase1}"
-        " --vocabulary {input.vocabulary}"
-        " --samples {input.samples} --labels {input.labels}"
-        " --series {input.series} --rationales {input.rationales}"
-        " --fusion {params.fusion:q} --steps {params.steps} --phase {params.phase:q} --optimizer {params.optimizer:q}"
-        " --launch {params.launch:q} --seed {wildcards.seed} --checkpoints {params.checkpoints}"
-        " --model {output.model} > {log} 2>&1"
+        "{params.launcher} scripts/train_phase2.py --phase1 {input.phase1:q}"
+        " --vocabulary {input.vocabulary:q}"
+        " --samples {input.samples:q} --labels {input.labels:q}"
+        " --series {input.series:q} --rationales {input.rationales:q}"
+        " --fusion {params.fusion:q} --steps {params.steps:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q} > {log:q} 2>&1"
 
 
 rule train_phase3:
@@ -152,7 +153,7 @@ rule train_phase3:
     resources:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=scaled(CONFIG.train.request.minutes),
+        runtime=CONFIG.train.request.minutes,
     params:
         code=code_digest("train_phase3"),
         phase=setting("train.phase3"),
@@ -164,9 +165,9 @@ rule train_phase3:
             "{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/checkpoints-phase3"
         ),
     shell:
-        "{params.launcher} scripts/train_phase3.py --phase2 {input.phase2}"
-        " --samples {input.samples} --labels {input.labels} --courses {input.courses}"
-        " --series {input.series} --rationales {input.rationales}"
+        "{params.launcher} scripts/train_phase3.py --phase2 {input.phase2:q}"
+        " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
+        " --series {input.series:q} --rationales {input.rationales:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
-        " --launch {params.launch:q} --freeze-encoder {params.freeze} --seed {wildcards.seed}"
-        " --checkpoints {params.checkpoints} --model {output.model} > {log} 2>&1"
+        " --launch {params.launch:q} --freeze-encoder {params.freeze:q} --seed {wildcards.seed:q}"
+        " --checkpoints {params.checkpoints:q} --model {output.model:q} > {log:q} 2>&1"

@@ -5,12 +5,12 @@ from pathlib import Path
 from clinragen.step import SharedOut, run
 
 
-def audit_lineage(targets: list[Path], lineage: SharedOut, page: SharedOut) -> None:
-    """Every output behind the targets, with what made it, as a table and as a page of links."""
+def audit_lineage(targets: list[Path], templates: list[Path], lineage: SharedOut, page: SharedOut) -> None:
+    """List every output behind the targets with what made it, as a table and as a page of links."""
     import logging
 
     from clinragen.audit.lineage import list_lineage
-    from clinragen.audit.pages import lineage_page
+    from clinragen.audit.lineage_page import lineage_page
     from clinragen.schemas.audit import LINEAGE
 
     table, problems = list_lineage(targets)
@@ -18,7 +18,7 @@ def audit_lineage(targets: list[Path], lineage: SharedOut, page: SharedOut) -> N
         logging.getLogger("lineage").warning("%s", problem)
     LINEAGE.write(table, lineage.path)
     tree = page.final.parents[1].as_posix()
-    page.path.write_text(lineage_page(table["output"].to_pylist(), tree), encoding="utf-8")
+    page.path.write_text(lineage_page(table["output"].to_pylist(), tree, templates), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,12 +18,13 @@ def benchmark_card(
     leakage: Path,
     unlabelled: Path,
     variables: Path,
+    templates: list[Path],
     dataset: str,
     source: str,
     settings: Series,
     card: SharedOut,
 ) -> None:
-    """All that is told of the data of one dataset, on one page."""
+    """Write the data card: summary statistics of one dataset on one page."""
     from clinragen.benchmark.card import make_card
     from clinragen.benchmark.distributions import survey
     from clinragen.registry.variables import read_variables
@@ -43,7 +44,8 @@ def benchmark_card(
         "leakage": LEAKAGE.read(leakage),
         "unlabelled": UNLABELLED_CODES.read(unlabelled),
     }
-    page = make_card(dataset, source, sorted(context.stand_ins), settings, everything, read, chosen, found, tables)
+    stand_ins = sorted(context.stand_ins)
+    page = make_card(dataset, source, stand_ins, settings, everything, read, chosen, found, tables, templates)
     card.path.write_text(page, encoding="utf-8")
 
 

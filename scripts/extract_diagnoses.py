@@ -10,6 +10,7 @@ def extract_diagnoses(
     raw: list[Path],
     raw_tables: Path,
     stays: Path,
+    release: Path,
     dataset: str,
     repairs: Diagnoses,
     memory_limit_mb: int,
@@ -20,9 +21,10 @@ def extract_diagnoses(
     """Billing codes of the admissions of the cohort."""
     from clinragen.extract.diagnoses import select_diagnoses
     from clinragen.extract.sources import RawTables
-    from clinragen.schemas.extract import ATTRITION, DIAGNOSES, STAYS
+    from clinragen.schemas.extract import ATTRITION, DIAGNOSES, RELEASE, STAYS
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
+    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
     chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), repairs)
     DIAGNOSES.write(chosen, diagnoses.path)
     ATTRITION.write(steps, attrition.path)

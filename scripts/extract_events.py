@@ -10,6 +10,7 @@ def extract_events(
     raw: list[Path],
     raw_tables: Path,
     stays: Path,
+    release: Path,
     items: Path,
     variables: Path,
     dataset: str,
@@ -23,11 +24,13 @@ def extract_events(
     from clinragen.extract.events import read_items, select_events
     from clinragen.extract.sources import RawTables
     from clinragen.registry.variables import read_variables
-    from clinragen.schemas.extract import ATTRITION, EVENTS, STAYS
+    from clinragen.schemas.extract import ATTRITION, EVENTS, RELEASE, STAYS
 
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
+    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
     with EVENTS.writer(events.path) as out:
         steps = select_events(
-            RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables),
+            tables,
             dataset,
             STAYS.read(stays),
             read_items(items, dataset, repairs.blood_only),

@@ -10,6 +10,7 @@ def extract_notes(
     raw: list[Path],
     raw_tables: Path,
     stays: Path,
+    release: Path,
     dataset: str,
     settings: Notes,
     memory_limit_mb: int,
@@ -20,9 +21,10 @@ def extract_notes(
     """Discharge reports of the admissions of the cohort."""
     from clinragen.extract.notes import select_notes
     from clinragen.extract.sources import RawTables
-    from clinragen.schemas.extract import ATTRITION, NOTES, STAYS
+    from clinragen.schemas.extract import ATTRITION, NOTES, RELEASE, STAYS
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
+    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
     with NOTES.writer(notes.path) as out:
         steps = select_notes(tables, dataset, STAYS.read(stays), settings, out.write)
     ATTRITION.write(steps, attrition.path)

@@ -23,6 +23,7 @@ TARGETS = ("all", "export_benchmark")
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
+    "sources": [],
     "launcher": ["train.launch"],
     "title": [],
     "output_record": [],
@@ -210,8 +211,9 @@ def code_files() -> list[str]:
 
 
 def resource_files() -> list[str]:
-    """Every prompt and every other file of resources/."""
-    return sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "resources").rglob("*") if p.is_file())
+    """Every file that we wrote and rules read: those of resources/, prompts among them, and the templates of pages."""
+    folders = (ROOT / "resources", ROOT / "scripts/clinragen/pages/templates")
+    return sorted(p.relative_to(ROOT).as_posix() for folder in folders for p in folder.rglob("*") if p.is_file())
 
 
 def settings(*overlays: Path) -> dict[str, Any]:

@@ -17,6 +17,11 @@ ROOT = Path(__file__).parents[1]
 VALIDATOR = ROOT / ".venv-validator" / "bin" / "python"
 CONTEXTS = ROOT.parent / "shared" / "data" / "ro-crate-contexts"
 OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
+# Rules that use another environment than that of their stage (envs/requirements.yaml says why).
+ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_download"), "extract") | {
+    "demo_backbone": "train",
+    "evaluate_predict": "train",
+}
 # The demo in miniature: what is tested is that everything fits together, not what is learned.
 SMALL = {
     "demo": {"patients": 60},
@@ -24,6 +29,11 @@ SMALL = {
     "train": {f"phase{n}": {"epochs": 1, "patience": 1} for n in (1, 2, 3)},
     "evaluate": {"decoding": {"max_new_tokens": 48}},
 }
+
+
+def environment(rule: str) -> str:
+    """Name of the environment of a rule."""
+    return ENVIRONMENTS.get(rule, rule.split("_")[0])
 
 
 def snakemake(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

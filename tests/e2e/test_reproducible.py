@@ -1,7 +1,7 @@
 """Two clean runs leave the same bytes: other folder, other time, other number of cores, other surroundings.
 
-The second run has, as with conda, an environment of its own for each stage, which holds what `envs/<stage>.yaml` pins
-and nothing else. So it also shows that each of them is enough.
+The second run has, as with conda, several environments, each of which holds what a file `envs/*.yaml` pins and nothing
+else. So it also shows that each of them is enough.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.utils import canonicalize_name
-from runs import ROOT, SMALL, copy_of_checkout, overlay, records, snakemake, succeeded
+from runs import ENVIRONMENTS, ROOT, SMALL, copy_of_checkout, environment, overlay, records, snakemake, succeeded
 
 from clinragen.provenance.record import describe
 
@@ -35,8 +35,8 @@ def pins(stage: str) -> dict[str, str]:
     return {canonicalize_name(pin[1]): pin[2] for pin in found}
 
 
-def environment_of(stage: str, folder: Path) -> None:
-    """A virtual environment with the pinned distributions of one stage, each a link to the one installed here."""
+def create_environment(stage: str, folder: Path) -> None:
+    """A virtual environment with the pinned distributions of one file, each a link to the one installed here."""
     venv.create(folder, symlinks=True)
     here = next(folder.glob("lib/python*/site-packages"))
     for name in pins(stage):
@@ -50,10 +50,14 @@ def environment_of(stage: str, folder: Path) -> None:
 
 
 def environments(folder: Path) -> Path:
-    """A folder whose `python` runs each script in the environment of its stage."""
-    for stage in (p.stem for p in (ROOT / "rules").glob("*.smk") if p.stem != "common"):
-        environment_of(stage, folder / stage)
-    script = f'#!/bin/sh\nstage=${{1#scripts/}}\nexec "{folder}/${{stage%%_*}}/bin/python" "$@"\n'
+    """A folder whose `python` runs each script in the environment of its rule."""
+    for stage in yaml.safe_load((ROOT / "envs/requirements.yaml").read_text(encoding="utf-8"))["stages"]:
+        create_environment(stage, folder / stage)
+    others = "".join(f" scripts/{rule}.py) stage={stage};;" for rule, stage in ENVIRONMENTS.items())
+    script = (
+        f'#!/bin/sh\nstage=${{1#scripts/}}\nstage=${{stage%%_*}}\ncase "$1" in{others} esac\n'
+        f'exec "{folder}/$stage/bin/python" "$@"\n'
+    )
     (folder / "bin").mkdir()
     (folder / "bin/python").write_text(script, encoding="utf-8")
     (folder / "bin/python").chmod(0o755)
@@ -100,7 +104,7 @@ def test_two_clean_runs_leave_the_same_bytes(runs):
 @pytest.mark.slow
 def test_each_rule_ran_with_nothing_but_what_its_environment_pins(runs):
     for path, record in runs[1].items():
-        pinned = pins(record["rule"].split("_")[0])
+        pinned = pins(environment(record["rule"]))
         for name, version in record["environment"]["packages"].items():
             # A local label such as +cpu tells which index a build came from.
             assert pinned.get(canonicalize_name(name)) == version.split("+")[0], f"{path}: {name} {version}"

@@ -114,7 +114,7 @@ def test_of_two_copies_with_two_processes_each_the_newer_goes_on_and_the_older_s
     send(newer, signal.SIGSTOP)
     send(older, signal.SIGCONT)
     log = older.communicate(timeout=200)[0]
-    assert older.returncode != 0 and f"{scratch}: a newer copy of this job goes on" in log, log
+    assert older.returncode != 0 and f"{scratch}: a newer copy of this job has taken over" in log, log
     assert "exitcode  : 2" in log and f"wrote {place}" not in log
     send(newer, signal.SIGCONT)
     log = newer.communicate(timeout=200)[0]
@@ -126,7 +126,7 @@ def test_of_two_copies_with_two_processes_each_the_newer_goes_on_and_the_older_s
 def test_another_number_of_processes_than_the_settings_say_is_refused(place, extensions):
     line = [*launcher(1), *words(place, 1, "refused", processes=2)]
     done = subprocess.run(line, env=environment() | extensions, capture_output=True, text=True, timeout=120)
-    assert done.returncode != 0 and "1 nodes with 2 processes each, but 1 started" in done.stderr
+    assert done.returncode != 0 and "1 nodes with 2 processes each, but 1 were started" in done.stderr
     assert "exitcode  : 2" in done.stderr and not list(place.glob("*refused*"))
 
 

@@ -21,7 +21,7 @@ from clinragen.extract.sources import RawTables
 from clinragen.extract.stays import select_stays
 from clinragen.provenance.record import read_record
 from clinragen.registry.raw import raw_path
-from clinragen.schemas.extract import STAYS
+from clinragen.schemas.extract import RELEASE, STAYS
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,20 +30,23 @@ pytestmark = [
 COPIES = 20
 # Further apart than any two identifiers of the demo.
 SHIFT = 1_000_000
-IDS = ("subject_id", "hadm_id", "icustay_id")
+IDS = {"chartevents": ("subject_id", "hadm_id", "icustay_id"), "labevents": ("subject_id", "hadm_id")}
 LIMIT_MB = 500
 RULES = json.dumps(dict.fromkeys(Events.model_fields, True))
 
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory) -> Iterator[Path]:
-    """A folder with CHARTEVENTS (plain, its needed columns), LABEVENTS as it is, and the stays of all copies."""
+    """A directory with copies of CHARTEVENTS and LABEVENTS (plain, the needed columns), their stays and no release."""
     folder = tmp_path_factory.mktemp("grown")
-    ids = ", ".join(f"{name}::BIGINT + {SHIFT} * copy AS {name}" for name in IDS)
-    RawTables([raw_path("mimic3", OPEN_DEMO, "chartevents")], 1000, 2).run(
-        f"""COPY (SELECT {ids}, itemid, charttime, value, valueuom FROM raw_chartevents, range({COPIES}) t(copy))
-            TO '{folder / "CHARTEVENTS.csv"}' (HEADER)"""
-    )
+    for table, names in IDS.items():
+        ids = ", ".join(f"{name}::BIGINT + {SHIFT} * copy AS {name}" for name in names)
+        RawTables([raw_path("mimic3", OPEN_DEMO, table)], 1000, 2).run(
+            f"""COPY (SELECT {ids}, itemid, charttime, value, valueuom FROM raw_{table}, range({COPIES}) t(copy))
+                TO '{folder / table.upper()}.csv' (HEADER)"""
+        )
+    row = {"dataset": "mimic3", "release": None, "patients": 100 * COPIES, "icustays": 136 * COPIES}
+    RELEASE.write(pa.Table.from_pylist([row], schema=RELEASE.schema), folder / "release.csv")
     tables = [raw_path("mimic3", OPEN_DEMO, t) for t in ("icustays", "admissions", "patients")]
     cohort = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)
     one, _ = select_stays(RawTables(tables, 1000, 1), "mimic3", cohort)
@@ -54,14 +57,15 @@ def grown(tmp_path_factory) -> Iterator[Path]:
     STAYS.write(pa.concat_tables(copies), folder / "stays.parquet")
     yield folder
     (folder / "CHARTEVENTS.csv").unlink()  # half a gigabyte
+    (folder / "LABEVENTS.csv").unlink()
 
 
 def run_events(folder: Path, memory_limit_mb: int, **options: object) -> tuple[int, str]:
     """Exit status of the step and what it said; it writes to the folder `out`."""
     for name in ("out", "spill"):
         (folder / name).mkdir(exist_ok=True)
-    words = ["--raw", folder / "CHARTEVENTS.csv", raw_path("mimic3", OPEN_DEMO, "labevents")]
-    words += ["--stays", folder / "stays.parquet", "--dataset", "mimic3", "--rules", RULES, "--threads", 2]
+    words = ["--raw", folder / "CHARTEVENTS.csv", folder / "LABEVENTS.csv", "--release", folder / "release.csv"]
+    words += ["--stays", folder / "stays.parquet", "--dataset", "mimic3", "--repairs", RULES, "--threads", 2]
     words += ["--raw-tables", RESOURCES / "raw_tables.yaml"]
     words += ["--items", RESOURCES / "items.csv", "--variables", RESOURCES / "variables.csv"]
     words += ["--memory-limit-mb", memory_limit_mb, "--attrition", folder / "out" / "attrition.csv"]
@@ -93,5 +97,5 @@ def test_a_disk_that_has_no_room_for_what_memory_does_not_hold_is_told(grown):
     before = set(grown.rglob("*"))
     status, told = run_events(grown, LIMIT_MB, preexec_fn=limit_file_size)
     assert status == 2 and "Traceback" not in told
-    assert f"ERROR step: the disk of {grown / 'spill'} is full: make room, set TMPDIR" in told.splitlines()[-1]
+    assert f"ERROR step: the disk of {grown / 'spill'} is full: free up space, set TMPDIR" in told.splitlines()[-1]
     assert set(grown.rglob("*")) <= before | {grown / name for name in ("out", "spill")}

@@ -45,7 +45,7 @@ def test_faults_that_pass(fault, openai_server, tmp_path):
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())
 def test_faults_that_stay_end_in_a_message_and_a_rerun_continues(fault, openai_server, tmp_path):
     openai_server.script = [None, None, *[fault] * 3]
-    with pytest.raises(UserError, match=r"2 of 3 requests are answered.*A rerun asks for the 1 others"):
+    with pytest.raises(UserError, match=r"2 of 3 requests are answered.*Re-running requests only the remaining 1"):
         asked(openai_server, tmp_path / "j", requests(3), concurrency=1)
     assert [a.text for a in asked(openai_server, tmp_path / "j", requests(3))] == [
         f"answer to prompt {i}" for i in range(3)
@@ -66,7 +66,7 @@ def test_a_slow_server_is_given_up_and_asked_again(openai_server, tmp_path):
     assert answer.text == "answer to prompt 0"
 
 
-@pytest.mark.parametrize(("status", "fact"), [(401, "key was not accepted"), (404, "no such model")])
+@pytest.mark.parametrize(("status", "fact"), [(401, "API key rejected"), (404, "unknown model")])
 def test_what_no_wait_repairs_stops_at_once(status, fact, openai_server, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("TEST_KEY", KEY)
     openai_server.script = [failure(status, message=f"bad key {KEY} for: prompt 0")] * 50
@@ -117,7 +117,7 @@ def test_a_full_disk_ends_in_a_message(openai_server, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("clinragen.llm.journal.os.fsync", full)
-    with pytest.raises(UserError, match="could not be written down: No space left"):
+    with pytest.raises(UserError, match="cannot save an answer: No space left"):
         asked(openai_server, tmp_path / "j", requests(3))
 
 
@@ -127,7 +127,7 @@ from pathlib import Path
 from clinragen.llm.teacher import ask
 from unit.test_llm_teacher import TEACHER, good, requests, transport
 n, url, journal = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-answers = ask(requests(n), TEACHER, transport(url, concurrency=1), journal, "mimic3", "synthetic", good)
+answers, _ = ask(requests(n), TEACHER, transport(url, concurrency=1), journal, "mimic3", "synthetic", good)
 print(len(answers))
 """
 

@@ -1,12 +1,26 @@
 """What happens to jobs on a cluster, on a real one of one node; docs/cluster.md has the table."""
 
+import os
 import re
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
-from runs import SMALL, checkpoints, copy_of_checkout, jobs, overlay, path_with, records, snakemake, started, succeeded
+from runs import (
+    ROOT,
+    SMALL,
+    checkpoints,
+    copy_of_checkout,
+    jobs,
+    overlay,
+    path_with,
+    records,
+    snakemake,
+    started,
+    succeeded,
+)
 from slurm_cluster import GPUS, Cluster, cluster, slurm, unavailable, wait_for
 
 from clinragen.provenance.record import describe
@@ -162,9 +176,107 @@ def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is
 
 @pytest.mark.slow
 @pytest.mark.parametrize("asked", [{"request": {"memory_mb": 10**8}}, {"launch": {"processes": 2 * len(GPUS)}}])
-def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_rule_named(node, checkout, asked):
+def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_refusal_is_the_last_thing_shown(
+    node, checkout, asked
+):
+    assert "train_phase1: done in" in log_of(checkout, 1)  # of the training whose outputs are removed
     overlay(checkout / "small.yaml", "results/small", **SETTINGS | {"train": asked})
     run = snakemake("--profile", "slurm", *DEMO, "--", PHASE1[1], cwd=checkout)
     assert run.returncode == 1
-    assert "Error in rule train_phase1:" in run.stdout and "SLURM sbatch failed" in run.stdout
     assert submitted(run.stdout) == [] and jobs(run.stdout) == {"train_phase1": 1}
+    assert "Error in rule train_phase1" in run.stdout and "done in" not in run.stdout
+    last = run.stdout[run.stdout.index("Elapsed time") :]
+    assert "Error in rule train_phase1" in last and "SLURM sbatch failed" in last and "sbatch call" not in last
+
+
+TOY = """
+import sys
+sys.path.insert(0, {scripts!r})
+from clinragen.runner import screen
+from clinragen.runner.failures import limit_retries
+from snakemake.logging import logger
+
+limit_retries()
+
+rule works:
+    output: "works.txt"
+    resources: mem_mb=100, runtime=5
+    shell: "sleep 3; touch {{output}}"
+
+rule reports:
+    output: "never-1.txt"
+    log: "reports.log"
+    retries: 2
+    resources: mem_mb=100, runtime=5
+    shell: "echo x >> reports.txt; echo '12:00:00 ERROR step: x.csv: not a gzip file' > {{log}}; exit 2"
+
+rule crashes:
+    output: "never-2.txt"
+    log: "crashes.log"
+    retries: 1
+    resources: mem_mb=100, runtime=5
+    shell: "echo x >> crashes.txt; echo Traceback > {{log}}; exit 1"
+
+onstart:
+    screen.show(logger, 2)
+"""
+
+
+def toy(folder: Path) -> Path:
+    """A folder with a workflow of three small rules, the profile of this repository, and a faulty `squeue`.
+
+    `squeue` fails while the file `outage` exists, and appends a line to `calls` each time.
+    """
+    shutil.copytree(ROOT / "slurm", folder / "slurm")
+    (folder / "Snakefile").write_text(TOY.format(scripts=str(ROOT / "scripts")), encoding="utf-8")
+    (folder / "bin").mkdir()
+    shim = folder / "bin/squeue"
+    shim.write_text(
+        f'#!/bin/sh\necho >> {folder}/calls\n[ -e {folder}/outage ] && exit 1\nexec {shutil.which("squeue")} "$@"\n',
+        encoding="utf-8",
+    )
+    shim.chmod(0o755)
+    return folder
+
+
+def calls(folder: Path) -> int:
+    """How often the faulty `squeue` was called."""
+    return len((folder / "calls").read_text().splitlines()) if (folder / "calls").exists() else 0
+
+
+@pytest.mark.slow
+def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_path, monkeypatch):
+    """With the defaults of the SLURM executor Snakemake would wait for ever."""
+    quick = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
+    default = ("--slurm-status-attempts", "5", "--max-status-checks-per-second", "10")
+    runs = {}
+    for name, options in (("profile", ()), ("default", default)):
+        folder = toy(tmp_path / name)
+        (folder / "outage").touch()
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
+            runs[name] = started(*quick, *options, "works", cwd=folder, output=folder / "output.txt")
+    for name in runs:
+        wait_for(lambda name=name: (tmp_path / name / "works.txt").exists(), WAIT)
+        wait_for(lambda name=name: calls(tmp_path / name) >= {"profile": 2, "default": 5}[name], WAIT)
+    time.sleep(3)
+    forgotten = calls(tmp_path / "default")
+    for name in runs:
+        (tmp_path / name / "outage").unlink()
+    assert runs["profile"].wait(60) == 0, (tmp_path / "profile/output.txt").read_text()
+    time.sleep(5)
+    assert runs["default"].poll() is None and calls(tmp_path / "default") == forgotten
+    runs["default"].kill()
+    runs["default"].wait()
+
+
+@pytest.mark.slow
+def test_a_job_whose_step_reports_an_error_is_not_submitted_again_and_one_that_crashes_is(node, tmp_path):
+    folder = toy(tmp_path / "toy")
+    quick = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
+    run = snakemake(*quick, "reports", "crashes", cwd=folder)
+    assert run.returncode == 1
+    attempts = {name: len((folder / f"{name}.txt").read_text().split()) for name in ("reports", "crashes")}
+    assert attempts == {"reports": 1, "crashes": 2} and len(submitted(run.stdout)) == 3
+    last = run.stdout[run.stdout.index("Elapsed time") :]
+    assert "Error in rule reports:\n" in last and "\n    x.csv: not a gzip file\n" in f"{last}\n"

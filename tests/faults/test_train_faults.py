@@ -94,7 +94,7 @@ def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, whol
     log = older.communicate(timeout=120)[0]
     # Snakemake would remove the output of a job that fails: the newer one's.
     assert older.returncode == (0 if newer_ends_first else 2), log
-    assert f"{scratch}: a newer copy of this job goes on from the last checkpoint" in log
+    assert f"{scratch}: a newer copy of this job has taken over" in log
     assert "Traceback" not in log and "wrote" not in log
     newer.send_signal(signal.SIGCONT)
     log = newer.communicate(timeout=120)[0]
@@ -174,7 +174,7 @@ def test_other_inputs_start_from_the_beginning(place, tmp_path, caplog):
     train_phase1(work, place / "backbone", TEXTS, tmp_path / "first")
     other = Job(**vars(work) | {"fingerprint": "other"})
     train_phase1(other, place / "backbone", TEXTS, tmp_path / "second")
-    assert "is of another run: removed" in caplog.text and "resuming" not in caplog.text
+    assert "checkpoints of another run removed" in caplog.text and "resuming" not in caplog.text
     assert changed(weights(tmp_path / "first"), weights(tmp_path / "second")) == set()
 
 

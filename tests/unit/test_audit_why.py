@@ -76,7 +76,7 @@ def test_a_missing_output_another_command_and_another_environment_are_told(job):
     assert reasons(job(**facts)) == [
         "a.csv is not there",
         "the command of the rule changed (rules/benchmark.smk)",
-        "the environment changed (`--sdm conda` switched on or off, or envs/benchmark.yaml)",
+        "the environment changed (`--sdm conda` switched on or off, or the rule's file in envs/)",
     ]
 
 

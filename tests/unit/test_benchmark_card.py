@@ -1,27 +1,11 @@
-"""The data card: its numbers are those of the source, none of them of few patients, and it needs nothing else."""
+"""The data card: its numbers are those of its sources, small counts are hidden, and the page is self-contained."""
 
 import base64
 import re
 from html.parser import HTMLParser
 
-import pyarrow as pa
 import pytest
-from raw_folders import RESOURCES
-
-from clinragen.benchmark.card import make_card
-from clinragen.benchmark.distributions import survey
-from clinragen.benchmark.leakage import MEASURES
-from clinragen.config.benchmark import Series
-from clinragen.registry.phenotypes import read_phenotypes
-from clinragen.registry.variables import read_variables
-from clinragen.schemas.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
-from clinragen.schemas.extract import ATTRITION, EVENTS
-
-VARIABLES = read_variables(RESOURCES / "variables.csv")
-PHENOTYPES = read_phenotypes(RESOURCES / "phenotypes.csv")
-SETTINGS = Series(variables=11, step_hours=1.0, max_steps=48, fill="nearest")
-READ = {v.name for v in read_variables(RESOURCES / "variables.csv", 11)}
-STAYS = 400
+from pages import PHENOTYPES, STAYS, card
 
 
 class Page(HTMLParser):
@@ -63,60 +47,6 @@ class Page(HTMLParser):
     def rows(self, section: str) -> dict[str, list[str]]:
         """Rows of a section by their first cell."""
         return {row[0]: row[1:] for row in self.tables[section]}
-
-
-def table(schema: pa.Schema, *rows: tuple) -> pa.Table:
-    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
-
-
-def card(
-    stand_ins=("tiny & <synthetic>",), small_part: int = 40, source: str = "synthetic", most_codes: int = 30
-) -> str:
-    """A card of 400 stays, two of every patient; `small_part` of them are the validation split."""
-    ids = list(range(STAYS))
-    parts = ["test"] * 100 + ["validation"] * small_part + ["train"] * (300 - small_part)
-    samples = pa.table(
-        {"stay_id": ids, "subject_id": [n // 2 for n in ids], "hadm_id": ids, "split": parts}, schema=SAMPLES.schema
-    )
-    stays = pa.table({"stay_id": ids, "los_hours": [10.0 + n % 20 for n in ids]})
-    courses = pa.table(
-        {"stay_id": ids, "heading": ["x"] * STAYS, "text": ["word " * (20 + n % 10) for n in ids]}, COURSES.schema
-    )
-    # A heart rate in every stay; a pH in half of them; a height of six patients; one value that nobody else has.
-    rows = [(n, 0.5, "Heart Rate", 70.0 + n % 30) for n in ids] + [(n, 0.5, "pH", 7.4) for n in ids[:200]]
-    rows += [(n, 0.5, "Height", 170.0) for n in range(12)] + [(7, 1.5, "Heart Rate", 299.0)]
-    events = table(EVENTS.only(("stay_id", "hours", "variable", "value")).schema, *sorted(rows))
-    found = survey(samples, stays, courses.to_batches(), events.to_batches(), VARIABLES, SETTINGS)
-    tables = {
-        "attrition": table(
-            ATTRITION.schema,
-            ("stays", 1, "ICU stays", 1234, 1200, 1100, None),
-            ("stays", 2, "no transfer", None, 1100, 1000, None),
-            ("split", 1, "train split", 400, 400, 240, None),
-            ("samples", 1, "stays of the cohort", 500, 500, 300, None),
-            ("sample splits", 1, "validation split", small_part, small_part, small_part // 2, None),
-        ),
-        "prevalence": table(
-            PREVALENCE.schema,
-            (PHENOTYPES[0], 111, 0.2220, 0.214, 0.212),
-            *((name, None, None, 0.1, 0.2) for name in PHENOTYPES[1:]),
-        ),
-        "headings": table(HEADINGS.schema, ("(none)", 44, 0.11), ("hospital course", 356, 0.89)),
-        "leakage": table(
-            LEAKAGE.schema,
-            ("Shock", 77, 0.5, 0.25, 0.625, 0.5556),
-            ("Septicemia <i>", 55, None, None, None, None),
-            ("micro", 132, *[0.3] * len(MEASURES)),
-            ("macro", None, *[0.4] * len(MEASURES)),
-        ),
-        "unlabelled": table(
-            UNLABELLED_CODES.schema,
-            *((10, f"Z{n:03}", True, 1, 150 - n) for n in range(most_codes)),
-            (9, "rare ones", True, 40, 60),
-            (9, "rare ones", False, 2, None),
-        ),
-    }
-    return make_card("MIMIC-III", source, list(stand_ins), SETTINGS, VARIABLES, READ, samples, found, tables)
 
 
 @pytest.fixture(scope="module")
@@ -164,21 +94,21 @@ def test_the_most_frequent_codes_come_first_and_none_of_few_patients(page):
 
 
 def test_no_number_of_patients_is_between_one_and_ten(page):
-    # The numbers of codes are no numbers of patients.
+    # Numbers of codes are not numbers of patients.
     tables = {name: [row[:3] + row[4:] if name.startswith("codes") else row for row in rows]
               for name, rows in page.tables.items()}  # fmt: skip
     counts = [cell for rows in tables.values() for row in rows for cell in row if re.fullmatch(r"[0-9,]+", cell)]
     assert len(counts) > 50 and all(int(c.replace(",", "")) > 10 for c in counts)
 
 
-def test_a_small_part_is_hidden_and_can_not_be_had_by_subtraction():
-    rows = Page(card(small_part=20)).rows("split")
+def test_a_validation_stays_is_hidden_and_can_not_be_had_by_subtraction():
+    rows = Page(card(validation_stays=20)).rows("split")
     assert rows["validation"] == rows["test"] == ["hidden"] * 4
     assert rows["train"][0] == "280" and rows["all"][0] == "400"
-    assert "validation split" not in Page(card(small_part=20)).rows("attrition"), "they have a table of their own"
+    assert "validation split" not in Page(card(validation_stays=20)).rows("attrition"), "they have a table of their own"
 
 
-def test_values_of_few_patients_are_in_no_picture(page):
+def test_values_of_few_patients_are_not_drawn(page):
     text = card()
     assert "histogram of Heart Rate" in text and "histogram of pH" in text
     assert "histogram of Height" not in text and "No bar has 11 patients." in text

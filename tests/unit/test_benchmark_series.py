@@ -315,5 +315,5 @@ def test_means_and_deviations_of_large_close_numbers_are_exact(make):
 def test_events_out_of_order_are_an_error_not_other_series(tmp_path, events, rows):
     path = write_events(events, tmp_path / "events.parquet", rows)
     blocks = cut(*tables_of({1: ("train", 2.0), 2: ("train", 2.0)}), USUAL)
-    with pytest.raises(UserError, match=r"events.parquet: events do not ascend by stay and time"):
+    with pytest.raises(UserError, match=r"events.parquet: events are not sorted by stay and time"):
         find_scales(path, blocks, VARIABLES, USUAL)

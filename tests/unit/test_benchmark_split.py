@@ -88,7 +88,7 @@ def test_stays_go_with_their_patient_and_are_counted(tmp_path):
 def test_whose_division_it_is_stands_in_the_log(tmp_path, caplog):
     caplog.set_level("INFO")
     split_stays(stays([(10, 1), (20, 2)]), SPLIT, [])
-    assert "split by our rule, seed 2019 (no list given)" in caplog.text
+    assert "split by the default rule, seed 2019 (no list given)" in caplog.text
     split_stays(stays([(10, 1), (20, 2)]), SPLIT, [write_list(tmp_path, "1,1")])
     assert f"split by {tmp_path / 'list.csv'}" in caplog.text
 
@@ -103,12 +103,12 @@ def test_both_lists_of_the_benchmark(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        (["1,1", "SUBJECT_ID,flag"], "line 2: not a patient's number"),
-        (["1,1", "2"], "line 2: not"),
-        (["1,2"], "line 1: not"),
-        (["1,1", "1,0"], "line 2: the patient stands in an earlier line"),
+        (["1,1", "SUBJECT_ID,flag"], "line 2: expected a subject_id"),
+        (["1,1", "2"], "line 2: expected"),
+        (["1,2"], "line 1: expected"),
+        (["1,1", "1,0"], "line 2: the patient is already listed on an earlier line"),
         (["1,0"], "no patient has flag 1"),
-        ([""], "line 1: not"),
+        ([""], "line 1: expected"),
     ],
 )
 def test_a_bad_list_is_told_with_its_line(lines, told, tmp_path):

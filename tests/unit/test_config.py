@@ -10,9 +10,11 @@ from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config, reference
 from clinragen.errors import UserError
+from clinragen.registry.raw import declaration
 
 ROOT = Path(__file__).parents[2]
-OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))
+# Overlays with a results tree of their own; those called local* are about the site, for the paper's tree.
+OVERLAYS = sorted(p for p in (ROOT / "config").glob("*.yaml") if not p.name.startswith("local"))
 # An overlay that says so lies over another one.
 BELOW = {"open-demo.yaml": ["demo.yaml"]}
 
@@ -57,6 +59,19 @@ def test_every_overlay_is_valid(overlay, raw):
     assert config.pathvars.results != read("config.yaml")["pathvars"]["results"], "runs must not overwrite each other"
 
 
+def test_the_example_of_local_settings_is_valid_and_names_all_that_a_site_must_set(raw):
+    example = read("config/local.example.yaml")
+    update_config(raw, example)
+    config = load_config(raw)
+    assert config.pathvars.results == read("config.yaml")["pathvars"]["results"]
+    assert config.datasets.mimic3.raw and config.datasets.mimic4.raw and config.datasets.mimic4.notes
+    for name, release in (("mimic3", config.datasets.mimic3.release), ("mimic4", config.datasets.mimic4.release)):
+        assert release in declaration()[name]["releases"]
+    assert config.teacher_transport.data_use == "none", "nobody permits sending MIMIC text by copying a file"
+    assert {"base_url", "api_key_variable", "data_use"} <= set(example["teacher_transport"])
+    assert "email" in example["knowledge"]["pubmed"] and "model" in example["teacher"]
+
+
 @pytest.mark.parametrize(
     ("place", "nearest"),
     [
@@ -72,9 +87,7 @@ def test_every_overlay_is_valid(overlay, raw):
 )
 def test_an_unknown_key_names_the_nearest_known_one(place, nearest, raw):
     message = message_of(changed(raw, **{place: 1}))
-    found = re.search(
-        rf"  - {re.escape(place.replace('__', '.'))}: unknown key; the nearest known one is (\S+)", message
-    )
+    found = re.search(rf"  - {re.escape(place.replace('__', '.'))}: unknown key; did you mean (\S+)\?", message)
     assert found, message
     if place != "teacher__api_key":  # nothing is near, so any key of the section will do
         assert found[1] == nearest
@@ -84,7 +97,7 @@ def test_an_unknown_key_names_the_nearest_known_one(place, nearest, raw):
 
 def test_a_model_may_be_called_like_a_setting(raw):
     model = raw["models"]["clinragen"] | {"bakbone": "x"}
-    assert "models.row.bakbone: unknown key; the nearest known one is models.row.backbone" in message_of(
+    assert "models.row.bakbone: unknown key; did you mean models.row.backbone?" in message_of(
         changed(raw, models__row=model)
     )
 
@@ -92,7 +105,7 @@ def test_a_model_may_be_called_like_a_setting(raw):
 def test_a_missing_key_is_named(raw):
     del raw["benchmark"]["series"]["fill"], raw["seeds"]
     message = message_of(raw)
-    assert "  - benchmark.series.fill: missing; config.yaml shows every key" in message
+    assert "  - benchmark.series.fill: missing; copy it from config.yaml" in message
     assert "  - seeds: missing" in message
 
 
@@ -142,27 +155,27 @@ CROSS_CHECKS = {
     ),
     "batch": (
         {"train__launch__nodes": 4, "train__launch__processes": 4},
-        r"train\.optimizer\.batch \(24\) .*nodes \(4\) .*processes \(4\); take a multiple of 16",
+        r"train\.optimizer\.batch \(24\) .*nodes \(4\) .*processes \(4\), that is of 16",
     ),
     "vocabulary without attention": (
         {"models__without-lab-know__vocabulary": "knowledge"},
-        r"models\.without-lab-know\.vocabulary: with last_phase 1 it is null, .*, not knowledge",
+        r"models\.without-lab-know\.vocabulary: last_phase 1 requires null .*, not knowledge",
     ),
     "attention without vocabulary": (
         {"models__clinragen__vocabulary": None},
-        r"models\.clinragen\.vocabulary: with last_phase 3 it is knowledge or standard, not null",
+        r"models\.clinragen\.vocabulary: last_phase 3 requires knowledge or standard, not null",
     ),
     "open demo without folder": (
         {"datasets__mimic3__source": "open-demo"},
-        r"datasets\.mimic3\.raw: source open-demo needs the folder",
+        r"datasets\.mimic3\.raw: source open-demo needs the directory",
     ),
     "open demo of mimic4": ({"datasets__mimic4__source": "open-demo"}, r"datasets\.mimic4\.source: .*mimic3 only"),
     "notes of mimic4": ({"datasets__mimic4__notes": "synthetic"}, r"datasets\.mimic4\.notes: .*MIMIC-IV-Note"),
     "row": (
         {"models__without-know__row": "ClinRaGen"},
-        r"models: clinragen and without-know are both row 'ClinRaGen' of table 2",
+        r"models: clinragen and without-know are assigned to the same row 'ClinRaGen' of table 2",
     ),
-    "seeds": ({"seeds": [1, 2, 1]}, r"seeds: \[1, 2, 1\] has a seed twice"),
+    "seeds": ({"seeds": [1, 2, 1]}, r"seeds: \[1, 2, 1\] contains a seed twice"),
 }
 
 
@@ -182,7 +195,7 @@ def test_all_problems_stand_in_one_message(raw):
     raw = changed(raw, benchmrk=1, extract__memory_limit_mb=1, seeds=[], student__fusion__lab_position="left")
     del raw["demo"]
     lines = message_of(raw).splitlines()
-    assert lines[0] == "the configuration is not valid:" and len(lines) == 6
+    assert lines[0] == "the configuration is not valid; correct config/local.yaml or your overlay:" and len(lines) == 6
     for place in ("benchmrk", "extract.memory_limit_mb", "seeds", "student.fusion.lab_position", "demo"):
         assert any(line.startswith(f"  - {place}: ") for line in lines)
 
@@ -199,9 +212,59 @@ def test_null_leaves_a_dataset_out(raw):
     assert load_config(raw).dataset_names() == ["mimic3"]
 
 
+def test_one_dataset_at_least_is_configured(raw):
+    message = message_of(changed(raw, datasets__mimic3=None, datasets__mimic4=None))
+    assert "datasets: mimic3 and mimic4 are both null; configure at least one of them" in message
+
+
+PATHS = [
+    "datasets__mimic3__raw",
+    "datasets__mimic4__notes",
+    "datasets__mimic3__test_list",
+    "datasets__mimic3__validation_list",
+    "pathvars__results",
+    "pathvars__logs",
+    "pathvars__timings",
+    "backbones__flan-t5-small__source",
+]
+
+
+@pytest.mark.parametrize("place", PATHS)
+@pytest.mark.parametrize("bad", ["{", "}", "<", ">", "\n", "\x7f", "\0"])
+def test_a_path_that_snakemake_cannot_use_is_refused(place, bad, raw):
+    message = message_of(changed(raw, **{place: f"/data/a{bad}b"}))
+    assert f"  - {place.replace('__', '.')}: '/data/a" in message
+    assert f"contains {bad!r}, which Snakemake cannot use in a path; rename it or use a link" in message
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a{b", "a\nb"])
+@pytest.mark.parametrize("section", ["models", "backbones"])
+def test_a_name_that_cannot_be_part_of_a_path_is_refused(section, name, raw):
+    rows = raw[section] | {name: next(iter(raw[section].values()))}
+    assert f"  - {section}: " in message_of(changed(raw, **{section: rows}))
+
+
+def test_the_home_directory_is_expanded_where_snakemake_does_not_need_it(raw, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for place in PATHS:
+        new = changed(raw, **({"datasets__mimic3__test_list": "~/list"} | {place: "~/a b"}))
+        if place.startswith("pathvars"):
+            assert f"{place.replace('__', '.')}: Snakemake does not expand ~; set '/home/somebody/a b'" in message_of(
+                new
+            )
+        else:
+            value = load_config(new)
+            for key in place.split("__"):
+                value = value[key] if isinstance(value, dict) else getattr(value, key)
+            assert value == "/home/somebody/a b"
+    assert "datasets.mimic3.raw: '~nobody-here/a': unknown home" in message_of(
+        changed(raw, datasets__mimic3__raw="~nobody-here/a")
+    )
+
+
 def test_dropping_a_backbone_that_a_model_uses_is_told(raw):
     update_config(raw, {"backbones": {"flan-t5-large": None}})
-    assert "models.clinragen-large.backbone: 'flan-t5-large' is not under backbones" in message_of(raw)
+    assert "models.clinragen-large.backbone: 'flan-t5-large' is not one of backbones" in message_of(raw)
 
 
 def test_notes_of_ones_own_make_open_data_restricted(raw):

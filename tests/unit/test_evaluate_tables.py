@@ -1,6 +1,4 @@
-"""The paper's tables with ours beside them: numbers, page, picture."""
-
-import re
+"""The paper's tables and our values: numbers and picture."""
 
 import pyarrow as pa
 import pytest
@@ -8,7 +6,7 @@ from toy_student import ROOT
 
 from clinragen.errors import UserError
 from clinragen.evaluate.pictures import draw_comparison
-from clinragen.evaluate.tables import PaperCell, compare, read_paper, write_page
+from clinragen.evaluate.tables import PaperCell, compare, read_paper
 from clinragen.schemas.evaluate import COMPARISON, SCORES
 
 PAPER = [
@@ -75,46 +73,13 @@ def test_the_papers_tables_are_read_whole(number, rows):
     COMPARISON.check(compare(found, [], []), "test")
 
 
-def page(tmp_path, stand_ins: tuple[str, ...] = ()) -> str:
-    table = compare(PAPER, [scores(1, 0.5), scores(2, 0.6)], list(stand_ins))
-    write_page(table, 1, tmp_path / "page.html")
-    return (tmp_path / "page.html").read_text(encoding="utf-8")
-
-
-def test_the_page_needs_nothing_from_elsewhere(tmp_path):
-    text = page(tmp_path)
-    # What it leads to, on a click, lies beside it.
-    assert set(re.findall(r'href="([^"#]*)', text)) == {"../audit/lineage.html"}
-    assert not re.search(r"https?:|//|src=|<link|@import|url\(|<script", text)
-    assert text.startswith("<!DOCTYPE html>") and text.endswith("</html>\n")
-
-
-def test_the_page_shows_names_as_text(tmp_path):
-    text = page(tmp_path, ("<i>tiny</i> & random",))
-    assert "&lt;b&gt;R&amp;D&lt;/b&gt;" in text and "<b>" not in text
-    assert "&lt;i&gt;tiny&lt;/i&gt; &amp; random" in text and "<i>" not in text
-
-
-def test_the_page_shows_ours_and_the_papers(tmp_path):
-    text = page(tmp_path)
-    link = '<a href="../audit/lineage.html#tables/table1.csv/MIMIC-III/ClinRaGen">'
-    assert f"<td>2</td><td>{link}0.5500</a> (0.0707)<small>0.6400</small></td>" in text
-    assert "<td>0</td><td>–<small>0.6000</small></td>" in text
-
-
-def test_stand_ins_are_a_warning_on_the_page(tmp_path):
-    assert 'class="warning"' in page(tmp_path, ("tiny",)) and 'class="warning"' not in page(tmp_path)
-
-
-def test_picture_and_page_are_the_same_bytes_every_time(tmp_path):
+def test_the_picture_is_the_same_bytes_every_time(tmp_path):
     table = compare(PAPER, [scores(1, 0.5), scores(2, 0.6)], ["tiny"])
     for name in ("a", "b"):
         draw_comparison(table, 1, tmp_path / f"{name}.png")
-        write_page(table, 1, tmp_path / f"{name}.html")
     first = (tmp_path / "a.png").read_bytes()
     assert first.startswith(b"\x89PNG") and len(first) > 5000
     assert first == (tmp_path / "b.png").read_bytes()
-    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
 def test_a_picture_without_any_model_of_ours_can_be_drawn(tmp_path):

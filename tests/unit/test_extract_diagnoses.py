@@ -35,8 +35,8 @@ def test_codes_keep_leading_zeros_and_their_order(tmp_path):
 
 
 def test_mimic4_keeps_the_version_and_trims_padding(tmp_path):
-    rows = [row("mimic4", 20, 1, "0389   ", 9), row("mimic4", 20, 2, "I10    ", 10), row("mimic4", 20, 3, "0389", 10)]
-    assert select(tmp_path, "mimic4", rows)[0] == [(200, 1, 9, "0389"), (200, 2, 10, "I10"), (200, 3, 10, "0389")]
+    rows = [row("mimic4", 20, 1, "0389   ", 9), row("mimic4", 20, 2, "I10    ", 10), row("mimic4", 20, 3, "A419", 10)]
+    assert select(tmp_path, "mimic4", rows)[0] == [(200, 1, 9, "0389"), (200, 2, 10, "I10"), (200, 3, 10, "A419")]
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])

@@ -251,8 +251,8 @@ def test_the_form_of_the_raw_files_does_not_matter(dataset, style, tmp_path):
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 @pytest.mark.parametrize("table", ["chartevents", "labevents"])
 def test_truncated_files_and_missing_columns_name_the_file(dataset, table, tmp_path):
-    charts = [chart(str(i % 100), hours=i % 24, dataset=dataset) for i in range(2000)]
-    select(tmp_path, charts, [lab(str(i)) for i in range(2000)], dataset)
+    charts = [chart(str(i % 100), hours=i / 100, dataset=dataset) for i in range(2000)]
+    select(tmp_path, charts, [lab(str(i), hours=i / 100) for i in range(2000)], dataset)
     path = raw_path(dataset, tmp_path, table)
     whole = path.read_bytes()
     for data in (

@@ -26,7 +26,7 @@ def test_raw_files_are_listed_with_size_hash_and_the_rule_that_read_them(tmp_pat
         ("noteevents", "discharge.csv.gz", "extract_notes"),
         ("patients", "PATIENTS.csv.gz", "extract_stays"),
     ]
-    # The notes of MIMIC-IV have releases of their own.
+    # The notes of MIMIC-IV are a module with separate releases.
     assert [(r["dataset"], r["release"]) for r in rows] == [("mimic4", "2.2"), ("mimic4", None), ("mimic4", "2.2")]
     assert (rows[1]["bytes"], rows[1]["sha256"]) == (19, "hash of /b/discharge.csv.gz")
 
@@ -41,7 +41,7 @@ def test_what_the_workflow_made_itself_is_of_no_release(tmp_path):
 
 
 def test_a_table_without_record_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"events\.parquet has no record"):
+    with pytest.raises(UserError, match=r"events\.parquet has no provenance record"):
         list_raw_files("mimic3", None, [tmp_path / "events.parquet"], DECLARATION)
 
 
@@ -62,5 +62,5 @@ def test_the_release_is_the_one_that_has_as_many_rows(dataset, tmp_path, monkeyp
         {"7": {"patients": 2, "icustays": 3}, "8": {"patients": 2, "icustays": 4}},
     )
     assert row("")["release"] == row("7")["release"] == "7"
-    with pytest.raises(UserError, match=r"2 patients and 3 ICU stays, as release 7 has, .* is 8, which has .* 4 "):
+    with pytest.raises(UserError, match=r"2 patients and 3 ICU stays, matching release 7, .* is 8, which has .* 4 "):
         row("8")

@@ -1,13 +1,15 @@
 """Raw files as relations: what a bad row leaves in the error, and that none is skipped."""
 
 import gzip
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from clinragen.errors import UserError
 from clinragen.extract.sources import RawTables
-from clinragen.registry.raw import table_of
+from clinragen.provenance.record import write_record
+from clinragen.registry.raw import DECLARATION, table_of
 
 SECRET = "Mr. Planted"
 GOOD = b"1,a,b\n" * 2000  # more than what is read for the header
@@ -15,7 +17,7 @@ GOOD = b"1,a,b\n" * 2000  # more than what is read for the header
 
 def opened(folder: Path, data: bytes, name: str = "NOTEEVENTS.csv.gz") -> RawTables:
     path = folder / name
-    path.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if name.lower().endswith(".gz") else data)
     return RawTables([path], memory_limit_mb=200, threads=1)
 
 
@@ -72,10 +74,48 @@ def test_the_forms_in_which_a_file_may_come(form, name, tmp_path):
     assert [r["text"] for r in rows] == [text, None, None]
 
 
-@pytest.mark.parametrize("data", [b"", b"a,a\n1,2\n", b"\xff\xfe,b\n"])
-def test_a_file_without_a_usable_header_is_named(data, tmp_path):
-    with pytest.raises(UserError, match=r"NOTEEVENTS\.csv\.gz can not be read"):
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b"\n1,2\n", "cannot be read: its header is empty"),
+        (b"a,a\n1,2\n", "cannot be read: its header is empty or names a column twice"),
+        (b"gr\xf6\xdfe,b\n", "cannot be read: its header is not CSV in UTF-8"),
+    ],
+)
+def test_a_file_without_a_usable_header_is_named(data, words, tmp_path):
+    with pytest.raises(UserError, match=rf"NOTEEVENTS\.csv\.gz {words}"):
         opened(tmp_path, data)
+
+
+@pytest.mark.parametrize("name", ["LABEVENTS.csv.gz", "labevents.csv", "LABEVENTS.CSV.GZ"])
+def test_a_statement_counts_all_rows_that_it_reads(name, tmp_path):
+    # DuckDB must not shorten the path in its profile.
+    folder = tmp_path / "a 'quoted' \"name\"" / ("long" * 50) / ("longer" * 30)
+    folder.mkdir(parents=True)
+    raw = opened(folder, b"row_id,text,rest\n" + GOOD, name)
+    counts = raw.run_and_count("CREATE TABLE kept AS SELECT * FROM raw_labevents WHERE row_id = '7'")
+    assert counts == {"labevents": 2000} and raw.row("SELECT count(*) FROM kept") == (0,)
+
+
+def test_a_table_with_other_rows_than_its_release_is_refused(tmp_path):
+    raw = opened(tmp_path, b"row_id,text,rest\n" + GOOD)
+    check = partial(raw.check_rows, {"noteevents": 60})
+    check()  # of no known release
+    raw.expect_release("mimic3", "1.4", DECLARATION)
+    words = r"NOTEEVENTS\.csv\.gz has 60 rows, but 2083180 in release 1\.4: .*datasets\.mimic3\.release to any"
+    with pytest.raises(UserError, match=words):
+        check()
+    write_record(tmp_path / "NOTEEVENTS.csv.gz", {})  # made by the workflow, as synthetic notes are
+    check()
+
+
+def test_a_table_that_covers_under_half_of_the_cohort_is_refused(tmp_path):
+    raw = opened(tmp_path, b"row_id,text,rest\n" + GOOD)
+    raw.check_coverage("noteevents", 10, 20)
+    raw.check_coverage("noteevents", 0, 9)  # too few to show anything
+    with pytest.raises(UserError, match=r"NOTEEVENTS\.csv\.gz has rows for only 9 of the 20 stays of the cohort"):
+        raw.check_coverage("noteevents", 9, 20)
 
 
 # The comments of laboratory values are not expected to have many lines; where they do, the file is read once more.

@@ -74,7 +74,7 @@ def test_garbage_is_named(prompt, answer):
 
 def test_terms_from_elsewhere_are_named(prompt):
     request = request_for(document(1, "feverish"), SETTINGS, prompt)
-    assert check(request, '["fever"]') == ["none of the terms stands in the document"]
+    assert check(request, '["fever"]') == ["none of the terms appears in the document"]
     assert check(request, "[]") == [] == check(request, '["feverish"]')
 
 

@@ -99,7 +99,7 @@ def test_the_output_layer_and_the_scale_of_outputs_are_kept(scaled, tmp_path):
 def test_a_folder_without_student_is_named(damage, tmp_path):
     student("notes").save(tmp_path, tokenizer())
     damage(tmp_path / "student.json")
-    with pytest.raises(UserError, match="holds no readable student"):
+    with pytest.raises(UserError, match="not a readable student checkpoint"):
         Student.load(tmp_path)
 
 

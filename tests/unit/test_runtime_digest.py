@@ -42,7 +42,7 @@ NO_MEANING = {
     "docstring of a function": lambda s: edit(s / STAYS, '"""Stays of the cohort', '"""Chosen stays of the cohort'),
     "docstring of a module": lambda s: edit(s / STAYS, '"""The cohort:', '"""Cohort:'),
     "docstring of an attribute": lambda s: edit(
-        s / "clinragen/config/extract.py", '"""Youngest age in years', '"""Lowest age in years'
+        s / "clinragen/config/extract.py", '"""Minimum age in years', '"""Lowest age in years'
     ),
     "removed docstring": lambda s: edit(s / "extract_stays.py", '"""Command line of rule extract_stays."""', ""),
     "formatting": lambda s: edit(s / STAYS, "AGE_OF_THE_OLDEST = 90", "AGE_OF_THE_OLDEST   =   (\n    90\n)"),

@@ -3,15 +3,22 @@
 import json
 import re
 import time
+from functools import cache
+from pathlib import Path
 
 import pytest
 import yaml
+from reruns import planned_jobs
 from runs import OPEN_DEMO, ROOT, header_only, jobs, overlay, snakemake, succeeded
+from snakemake.utils import update_config
 
-# What a run of the paper's settings needs beside the raw tables.
+from clinragen.config.root import load_config
+from clinragen.workflow import needs
+
+# What a run of the paper's settings needs in addition to the raw tables.
 SERVICES = {"OPENAI_API_KEY": "x", "ENTREZ_EMAIL": "me@example.org"}
 NO_SERVICES = dict.fromkeys(SERVICES, "")
-PERMITTED = 'teacher_transport={"data_use": "no-retention-cloud"}'
+PERMITTED = {"data_use": "no-retention-cloud"}
 DEMO = ("--configfile", "config/demo.yaml")
 
 
@@ -25,7 +32,7 @@ def raw(tmp_path):
 
 def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_seconds(raw):
     started = time.monotonic()
-    settings = ("--config", f"datasets={json.dumps(raw)}", PERMITTED)
+    settings = ("--config", f"datasets={json.dumps(raw)}", f"teacher_transport={json.dumps(PERMITTED)}")
     output = succeeded(snakemake("--dry-run", "all", "--cores", "2", *settings, **SERVICES))
     seconds = time.monotonic() - started
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -44,45 +51,53 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     assert seconds < 30
 
 
-def test_without_folders_it_says_what_to_set_where_to_get_access_and_the_alternative():
-    run = snakemake("--profile", "slurm", "all")
-    assert run.returncode != 0
+def message_alone(run):
+    """What a refused run prints: nothing but the message, except for what Snakemake itself says of its arguments."""
+    assert run.returncode == 1, run.stdout
+    lines = [line for line in run.stdout.splitlines() if not line.startswith(("Using profile ", "Config file "))]
+    assert lines[0].startswith(("cannot start; fix the following first:", "the configuration is not valid;")), lines
+    assert not re.search("Exception|Traceback|Error|[.]smk|Building DAG", run.stdout), run.stdout
+    return "\n".join(lines)
+
+
+def test_without_directories_it_says_what_to_set_where_to_get_access_and_the_alternative():
+    output = message_alone(snakemake("--profile", "slurm", "all"))
     for text in (
+        "config/local.yaml",
         "datasets.mimic3.raw is not set",
         "datasets.mimic4.raw is not set",
         "docs/data-access.md",
         "https://physionet.org/content/mimiciii/1.4/",
         "make demo",
     ):
-        assert text in run.stdout
-    assert "Execute" not in run.stdout
+        assert text in output
 
 
 def test_all_that_is_missing_in_raw_folders_is_listed_together(raw, tmp_path):
     header_only(tmp_path / "a", "mimic3", leave_out="labevents", without="charttime")
     header_only(tmp_path / "b", "mimic4", leave_out="noteevents", without="anchor_age")
     raw = {"mimic3": {"raw": f"{tmp_path}/a"}, "mimic4": {"raw": f"{tmp_path}/b"}}
-    run = snakemake("--dry-run", "all", "--config", f"datasets={json.dumps(raw)}")
-    assert run.returncode != 0
+    output = message_alone(snakemake("--dry-run", "all", "--config", f"datasets={json.dumps(raw)}"))
     for text in (
         "a/LABEVENTS.csv[.gz] is missing",
-        "a/CHARTEVENTS.csv.gz lacks the column charttime",
-        "b/note/discharge.csv[.gz] is missing",
-        "b/hosp/patients.csv.gz lacks the column anchor_age",
+        "a/CHARTEVENTS.csv.gz: missing column charttime",
+        "b/note/discharge.csv[.gz] is missing; set datasets.mimic4.notes in config/local.yaml to your copy of",
+        "Without notes, the target export_benchmark still works",
+        "b/hosp/patients.csv.gz: missing column anchor_age",
     ):
-        assert text in run.stdout
+        assert text in output
 
 
-def test_raw_tables_teacher_and_address_are_told_in_one_message(raw, tmp_path):
+def test_raw_tables_teacher_and_address_are_reported_in_one_message(raw, tmp_path):
     header_only(tmp_path / "a", "mimic3", leave_out="labevents")
     raw["mimic3"] = {"raw": f"{tmp_path}/a"}
-    run = snakemake("--dry-run", "all", "--config", f"datasets={json.dumps(raw)}", **NO_SERVICES)
-    assert run.returncode != 0
-    message = run.stdout[run.stdout.index("not everything is ready for this run:") :].split("\n\n")[0]
+    message = message_alone(
+        snakemake("--dry-run", "all", "--quiet", "all", "--config", f"datasets={json.dumps(raw)}", **NO_SERVICES)
+    ).split("\n\n")[0]
     for text in (
         "a/LABEVENTS.csv[.gz] is missing",
-        "teacher_transport.data_use: none does not let text of MIMIC-III (source: folder) go to api.openai.com",
-        "does not let text of MIMIC-IV",
+        "teacher_transport.data_use: none does not permit sending MIMIC-III text (source: folder) to api.openai.com",
+        "does not permit sending MIMIC-IV text",
         "docs/data-access.md",
         "the environment variable OPENAI_API_KEY (teacher_transport.api_key_variable) is empty",
         "knowledge.pubmed.email",
@@ -109,25 +124,75 @@ def test_only_what_the_run_needs_is_asked_for(raw, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"extract": {"cohort": {"min_agee": 3}}}, "extract.cohort.min_agee: unknown key; the nearest known one is "
-                                                   "extract.cohort.min_age"),
+        ({"extract": {"cohort": {"min_agee": 3}}}, "extract.cohort.min_agee: unknown key; did you mean "
+                                                   "extract.cohort.min_age?"),
         ({"benchmark": {"split": {"test": 2}}}, "benchmark.split.test"),
-        ({"models": {"clinragen": {"backbone": "flan"}}}, "models.clinragen.backbone: 'flan' is not under backbones"),
+        ({"models": {"clinragen": {"backbone": "flan"}}}, "models.clinragen.backbone: 'flan' is not one of backbones"),
     ],
 )  # fmt: skip
 def test_a_wrong_configuration_is_refused_and_the_place_named(tmp_path, wrong, message):
     path = tmp_path / "wrong.yaml"
     path.write_text(yaml.safe_dump(wrong), encoding="utf-8")
-    run = snakemake("--dry-run", "--configfile", "config/demo.yaml", path)
-    assert run.returncode != 0
-    assert message in run.stdout
+    assert message in message_alone(snakemake("--dry-run", "--configfile", "config/demo.yaml", path))
 
 
-def test_a_row_that_the_papers_table_lacks_is_told_before_anything_is_trained():
+def test_a_row_that_the_papers_table_lacks_is_reported_before_anything_is_trained():
     models = json.dumps({"flan-t5": {"row": "Flan T5"}})
-    run = snakemake("--dry-run", "all", *DEMO, "--config", f"models={models}")
-    assert run.returncode != 0
-    assert "models.flan-t5.row: 'Flan T5'" in run.stdout and "Clinical CoT" in run.stdout
+    output = message_alone(snakemake("--dry-run", "all", *DEMO, "--config", f"models={models}"))
+    assert "models.flan-t5.row: 'Flan T5'" in output and "Clinical CoT" in output
+
+
+@pytest.mark.parametrize("target", ["knowledge", "leakage", "export_benchmark", "results/paper/tables/table1.csv"])
+def test_the_same_checks_guard_every_target(target):
+    assert "  - " in message_alone(snakemake("--cores", "1", target, **NO_SERVICES))
+
+
+@pytest.mark.parametrize("command", [("--unlock",), ("--lint",), ("--list-rules",)])
+def test_commands_that_run_no_job_need_no_data(command):
+    assert "cannot start" not in succeeded(snakemake(*command))
+    absent = snakemake("--dry-run", "all", "--until", "extract_stays")
+    assert "cannot start" not in absent.stdout and "datasets.mimic3.raw-is-not-set" in absent.stdout
+
+
+# What a rule takes from outside of the workflow, and of whom: the first part of its wildcards' values or the second.
+TAKEN = {
+    **{f"extract_{table}": needs.RAW for table in ("stays", "diagnoses", "events")},
+    "extract_notes": needs.NOTES,
+    "rationale_notes": needs.RATIONALES,
+    "rationale_labs": needs.RATIONALES,
+    "knowledge_terms": needs.TERMS,
+    "knowledge_pubmed": needs.PUBMED,
+    "train_backbone": needs.BACKBONE,
+    **dict.fromkeys(("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"), needs.GPU),
+}
+
+
+def test_the_declared_needs_are_those_of_the_jobs(raw, tmp_path):
+    tree = overlay(tmp_path / "tree.yaml", "results/none", datasets=raw, seeds=[1], teacher_transport=PERMITTED)
+    dry = ("--dry-run", "all", "export_benchmark", "--configfile", tree)
+    jobs = planned_jobs(succeeded(snakemake(*dry, **SERVICES)))
+    makers = {output: job for job in jobs for output in job.outputs}
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    update_config(config, yaml.safe_load(tree.read_text(encoding="utf-8")))
+    config = load_config(config)
+
+    @cache
+    def taken(output):
+        job, below = makers[output], Path(output).relative_to("results/none").parts
+        own = TAKEN.get(job.rule)
+        names = {needs.RAW: below[0], needs.NOTES: below[0], needs.RATIONALES: below[0], needs.BACKBONE: below[1]}
+        inherited = frozenset().union(*(taken(path) for path in job.inputs if path in makers))
+        return inherited | ({needs.Need(own, names.get(own, ""))} if own else frozenset())
+
+    wrong = {o: (taken(o), needs.needs_of([o], config)) for o in makers if taken(o) != needs.needs_of([o], config)}
+    assert len(makers) > 100 and not wrong, wrong
+    everything = frozenset().union(*map(taken, makers))
+    assert needs.needs_of(["all"], config) == everything
+
+
+def test_every_rule_that_can_be_a_target_is_declared():
+    listed = succeeded(snakemake("--list-target-rules"))
+    assert set(re.findall(r"^(\w+)", listed, re.MULTILINE)) == set(needs.TARGETS)
 
 
 def test_every_overlay_has_a_tree_of_its_own():
@@ -145,7 +210,7 @@ def test_the_open_demo_is_downloaded_where_it_is_not_and_read_where_it_is(tmp_pa
     found = jobs(succeeded(snakemake("--dry-run", "all", *both, "--config", f"datasets={json.dumps(absent)}")))
     assert found["demo_download"] == found["demo_notes"] == found["extract_stays"] == 1
     if not OPEN_DEMO.is_dir():
-        pytest.skip("the open MIMIC-III demo does not lie beside the checkout")
+        pytest.skip("the open MIMIC-III demo is not available")
     present = {"mimic3": {"raw": str(OPEN_DEMO)}}
     found = jobs(succeeded(snakemake("--dry-run", "all", *both, "--config", f"datasets={json.dumps(present)}")))
     assert "demo_download" not in found and found["demo_notes"] == 1

@@ -5,13 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
-from runs import ROOT
+import yaml
+from runs import ROOT, environment
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
 STAGES = ("demo", "extract", "benchmark", "knowledge", "rationale", "train", "evaluate", "audit")
 # Programs for people, beside the rules.
-TOOLS = {"trace", "why", "usage", "release"}
+TOOLS = {"check", "trace", "why", "usage", "release"}
 OVERLAYS = {
     "paper": [],
     "demo": ["config/demo.yaml"],
@@ -76,7 +77,7 @@ def test_one_name_leads_to_script_log_benchmark_environment_and_file(rules):
         assert f"/{name}/" in str(rule.log[0]), name
         assert f"/{name}/" in str(rule.benchmark), name
         assert str(rule.benchmark).endswith(".jsonl"), name
-        assert str(rule.conda_env).endswith(f"envs/{stage}.yaml"), name
+        assert str(rule.conda_env).endswith(f"envs/{environment(name)}.yaml"), name
         assert Path(str(rule.snakefile)).name == f"{stage}.smk", name
 
 
@@ -85,6 +86,22 @@ def test_each_rule_carries_the_digest_of_its_own_code(rules):
 
     for name, rule in rules.items():
         assert rule.params["code"] == code_digest(name), name
+
+
+def test_rules_that_read_files_which_no_rule_makes_carry_their_content():
+    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "split_lists", "diagnosis_tables",
+               "local_files_of_backbone", "page_templates(")  # fmt: skip
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        for name, body in re.findall(r"^ *rule (\w+):\n((?:[ \t]+.*\n|\n)+)", text, re.MULTILINE):
+            read = re.search(r"\binput:\n(.*?)\n +output:", body, re.DOTALL)[1]
+            assert any(reader in read for reader in readers) == ("sources=sources" in body), f"{path.name}: {name}"
+
+
+def test_no_prefix_is_put_before_shell_commands():
+    for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
+        # It would change every command without changing any digest.
+        assert "shell.prefix" not in path.read_text(encoding="utf-8"), path
 
 
 def test_every_script_belongs_to_a_rule_and_names_its_function_like_it(rules):
@@ -100,13 +117,23 @@ def test_every_argument_of_a_script_is_given_by_its_rule(rules):
     for name, rule in rules.items():
         tree = ast.parse((ROOT / "scripts" / f"{name}.py").read_text(encoding="utf-8"))
         function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
-        wanted = {"--" + a.arg.replace("_", "-") for a in function.args.args}
+        wanted = {"--" + a.arg.replace("_", "-") for a in function.args.args if a.arg != "context"}
         given = set(re.findall(r"(?<= )--[a-z][a-z0-9-]*(?=[ =])", re.sub(r"^.*?\.py", "", rule.shellcmd)))
         assert wanted == given, name
 
 
+def test_every_placeholder_of_a_command_line_is_quoted(rules):
+    """Paths and names come from the configuration: unquoted, a directory called `$(id)` would be executed."""
+    not_text = {"threads", "params.launcher"}  # a number; a command of numbers only
+    for name, rule in rules.items():
+        placeholders = re.findall(r"(?<!\{)\{([^{}]+)\}", rule.shellcmd)
+        assert placeholders, name
+        assert [p for p in placeholders if not p.endswith(":q") and p not in not_text] == [], name
+
+
 def test_no_script_opens_the_configuration():
-    for path in (ROOT / "scripts").rglob("*.py"):
+    workflow = set((ROOT / "scripts/clinragen/workflow").glob("*.py"))  # the Snakefile's own code
+    for path in set((ROOT / "scripts").rglob("*.py")) - workflow:
         strings = {
             n.value for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)
         }
@@ -119,13 +146,19 @@ def test_nothing_is_put_before_the_commands_of_rules():
         assert not re.search(r"shell\.(prefix|suffix|executable)", path.read_text(encoding="utf-8")), path
 
 
-def test_gpu_rules_ask_for_a_gpu_and_for_more_with_every_attempt(rules):
+def test_gpu_rules_request_a_gpu_and_more_memory_with_every_attempt_but_never_more_time(rules):
     for name in ("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"):
         resources = rules[name].resources
         assert resources["gpu"].value >= 1, name
-        for resource in ("mem_mb", "runtime"):
-            first, second = (resources[resource].evaluate(None, attempt=n).value for n in (1, 2))
-            assert second > first, name
+        first, second = (resources["mem_mb"].evaluate(None, attempt=n).value for n in (1, 2))
+        assert second > first, name
+        assert isinstance(resources["runtime"].value, int), name
+
+
+def test_predictions_request_less_than_training():
+    paper = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    assert paper["evaluate"]["request"]["minutes"] < paper["train"]["request"]["minutes"]
+    assert paper["evaluate"]["request"]["memory_mb"] < paper["train"]["request"]["memory_mb"]
 
 
 def test_rules_that_hold_all_events_ask_for_more_memory_with_the_second_attempt(rules):

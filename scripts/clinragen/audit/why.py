@@ -52,9 +52,7 @@ def reasons(job: Job) -> list[str]:
     if job.command_changed:
         lines.append(f"the command of the rule changed (rules/{job.rule.split('_')[0]}.smk)")
     if job.environment_changed:
-        lines.append(
-            f"the environment changed (`--sdm conda` switched on or off, or envs/{job.rule.split('_')[0]}.yaml)"
-        )
+        lines.append("the environment changed (`--sdm conda` switched on or off, or the rule's file in envs/)")
     lines += changed_code(record, job.rule)
     lines += changed_settings(record["settings"], job.settings)
     lines += changed_files(record["inputs"], job)

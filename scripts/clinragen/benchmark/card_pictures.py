@@ -22,7 +22,8 @@ NOTICEABLE = 0.002
 
 def _png(figure: Figure) -> bytes:
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=160, metadata={"Software": None})
+    # Transparent, so that the page can show it on a dark ground too.
+    figure.savefig(data, format="png", dpi=160, transparent=True, metadata={"Software": None})
     pyplot.close(figure)
     return data.getvalue()
 
@@ -60,7 +61,7 @@ def draw_bars(bars: Bars, levels: bool = False) -> bytes | None:
 
 
 def draw_prevalence(rows: list[dict]) -> bytes:
-    """Share of the stays with each phenotype (rows of PREVALENCE), ours beside the published benchmark's."""
+    """Share of the stays with each phenotype (rows of PREVALENCE), ours and in the published benchmark."""
     ordered = sorted(rows, key=lambda row: row["benchmark_train"])
     places = np.arange(len(ordered))
     with pyplot.rc_context(STYLE):
@@ -77,5 +78,5 @@ def draw_prevalence(rows: list[dict]) -> bytes:
         axis.set_ylim(-0.7, len(ordered) - 0.3)
         axis.set_xlim(left=0)
         axis.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
-        axis.legend(loc="lower right", frameon=True, framealpha=1, edgecolor=GRID, fontsize=8)
+        axis.legend(loc="lower right", frameon=False, fontsize=8)
         return _png(figure)

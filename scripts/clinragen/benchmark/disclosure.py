@@ -1,4 +1,4 @@
-"""Small counts stay hidden: an aggregate of few patients can point at one of them."""
+"""Suppression of small counts: aggregates over few patients can be re-identifying."""
 
 from collections.abc import Iterable, Sequence, Set
 
@@ -19,9 +19,9 @@ def all_shown(counts: Iterable[int]) -> bool:
 
 
 def shown_parts(patients: Sequence[Set[int]]) -> list[bool]:
-    """Which parts of a whole may be shown beside their sum, by the patients behind each part.
+    """Which parts of a whole may be shown next to their sum, by the patients behind each part.
 
-    A part of few patients is hidden, and the next larger ones with it until what is hidden, which the sum tells,
+    A part of few patients is hidden, and the next larger ones with it until what is hidden, which the sum reveals,
     is more than one part and has enough patients.
     """
     hidden = {n for n, part in enumerate(patients) if shown(len(part)) is None}
@@ -39,7 +39,7 @@ def drawn_bins(counts: np.ndarray, patients: np.ndarray) -> np.ndarray:
 
 
 def shown_quantile(values: np.ndarray, patients: np.ndarray, share: float) -> float | None:
-    """The value below which a share of the values lies; None unless enough patients lie on both sides or share it.
+    """The value below which a share of the values is; None unless enough patients are on both sides or share it.
 
     `values` and the patients they belong to are arrays [n].
     """

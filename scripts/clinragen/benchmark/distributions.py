@@ -1,6 +1,6 @@
-"""What the samples hold, as aggregates: how often each variable is measured, its values, and lengths.
+"""Aggregates of the samples: how often each variable is measured, its values, and lengths.
 
-Patients are numbered from 0 here, so that who stands behind a bin is a row of an array.
+Patients are numbered from 0 here, so that the patients behind a bin are a row of an array.
 """
 
 import math
@@ -37,7 +37,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often a variable is measured in the samples; None where it would tell of few patients."""
+    """How often a variable is measured in the samples; None where it would reveal few patients."""
 
     stays_without: float | None
     """Share of the stays in which it is never measured."""
@@ -47,7 +47,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Lengths:
-    """One quantity per stay: its quartiles, None where few patients lie on a side, and its bars."""
+    """One quantity per stay: its quartiles, None where few patients are on a side, and its bars."""
 
     quartiles: tuple[float | None, float | None, float | None]
     bars: Bars
@@ -62,7 +62,7 @@ class Tally:
         self.seen = np.zeros((len(edges) - 1, patients), dtype=bool)
 
     def add(self, bins: np.ndarray, patients: np.ndarray) -> None:
-        """Count values by their bins and patients; what lies in no bin is left out."""
+        """Count values by their bins and patients; values outside all bins are left out."""
         inside = (bins >= 0) & (bins < len(self.counts))
         self.counts += np.bincount(bins[inside], minlength=len(self.counts))
         self.seen[bins[inside], patients[inside]] = True
@@ -154,7 +154,7 @@ def survey_lengths(
 
 @dataclass(frozen=True)
 class Survey:
-    """All that is told of the samples."""
+    """All aggregates of the samples."""
 
     coverage: list[Coverage]
     values: list[Bars]

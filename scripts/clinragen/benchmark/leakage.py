@@ -1,6 +1,6 @@
-"""How far the names of the phenotypes, matched as plain text, already diagnose.
+"""Label leakage: how well phenotype names in the hospital course predict the labels.
 
-The phrases of a phenotype are its name and the parts of its name between semicolons, without what stands in
+The phrases of a phenotype are its name and the parts of its name between semicolons, without text in
 parentheses, each cleaned like a hospital course with the same settings and stop words. A course names the phenotype
 where one of them occurs in it as a sequence of whole words, whatever its case and punctuation.
 
@@ -22,7 +22,7 @@ from clinragen.schemas.benchmark import LEAKAGE
 MEASURES = ("recall", "others_named", "precision", "f1")
 # The cells of a fourfold table: whether a stay has the label, and whether its course names it.
 KINDS = tuple(product((True, False), repeat=2))
-# With fewer rows hidden, two averages over all of the rows would tell what stands in the hidden ones.
+# With fewer rows hidden, two averages over all rows would reveal the hidden ones.
 FEWEST_HIDDEN = 3
 
 
@@ -62,7 +62,7 @@ def probe_leakage(
 
 
 def _rows(cells: dict[str, dict[tuple[bool, bool], list[int]]], patients: Mapping[int, int]) -> list[dict]:
-    """A row per phenotype and the two averages; what would tell of few patients is empty."""
+    """A row per phenotype and the two averages; cells that would reveal few patients are empty."""
 
     def people(*parts: list[int]) -> int:
         return len({patients[stay] for part in parts for stay in part})

@@ -16,7 +16,7 @@ def codes_of(variables: pa.DictionaryArray, names: list[str]) -> np.ndarray:
 def batches(events: pa.Table, names: list[str]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Stay, code of the variable and value of the events of these variables, a million rows or fewer at a time.
 
-    Events whose value is no number are left out: nothing was measured.
+    Events whose value is not a number are left out: nothing was measured.
     """
     for batch in events.select(["stay_id", "variable", "value"]).to_batches(max_chunksize=1_000_000):
         codes, values = codes_of(batch["variable"], names), batch["value"].to_numpy()

@@ -1,4 +1,4 @@
-"""How often each phenotype occurs, beside the published benchmark."""
+"""How often each phenotype occurs, compared with the published benchmark."""
 
 import csv
 from collections import Counter

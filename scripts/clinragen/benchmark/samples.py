@@ -23,7 +23,7 @@ def select_samples(split: pa.Table, conditions: dict[str, pa.ChunkedArray]) -> t
         if not any(r["split"] == split for r in rows):
             raise UserError(
                 f"the {split} split is empty: {len(rows)} stays are {', '.join(conditions)}; "
-                "see the attrition tables of stage extract, and benchmark.split in the configuration"
+                "check the attrition tables of stage extract and benchmark.split in the configuration"
             )
     samples = pa.Table.from_pylist(rows, schema=SAMPLES.schema)
     return samples, pa.concat_tables([attrition.to_table(), count_splits("sample splits", samples)])

@@ -161,12 +161,12 @@ def _grids(
 
 
 def _read(events: Path, names: list[str]) -> Iterator[Events]:
-    """The events piece by piece; UserError where they do not ascend by stay and time."""
+    """The events piece by piece; UserError if they are not sorted by stay and time."""
     last = (-np.inf, -np.inf)
     for batch in EVENTS.read_batches(events, ("stay_id", "hours", "variable", "value")):
         stay_ids, hours, values = (batch[name].to_numpy() for name in ("stay_id", "hours", "value"))
         later = (np.diff(stay_ids) > 0) | ((np.diff(stay_ids) == 0) & (np.diff(hours) >= 0))
         if len(batch) and not ((stay_ids[0], hours[0]) >= last and later.all()):
-            raise UserError(f"{events}: events do not ascend by stay and time; make the file anew")
+            raise UserError(f"{events}: events are not sorted by stay and time; regenerate the file")
         last = (stay_ids[-1], hours[-1]) if len(batch) else last
         yield stay_ids, hours, codes_of(batch["variable"], names), values

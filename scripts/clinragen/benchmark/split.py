@@ -50,9 +50,9 @@ def read_list(path: Path) -> dict[int, bool]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         for number, row in enumerate(csv.reader(file), 1):
             if len(row) != 2 or not row[0].strip().isdigit() or row[1].strip() not in ("0", "1"):
-                raise UserError(f"{path}, line {number}: not a patient's number and 0 or 1, such as 123,1")
+                raise UserError(f"{path}, line {number}: expected a subject_id and 0 or 1, such as 123,1")
             if int(row[0]) in found:
-                raise UserError(f"{path}, line {number}: the patient stands in an earlier line too")
+                raise UserError(f"{path}, line {number}: the patient is already listed on an earlier line")
             found[int(row[0])] = row[1].strip() == "1"
     if not any(found.values()):
         raise UserError(f"{path}: no patient has flag 1")
@@ -67,7 +67,7 @@ def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa
     rows = stays.select(["stay_id", "subject_id", "hadm_id"]).to_pylist()
     subjects = {r["subject_id"] for r in rows}
     tests, validations = [*map(read_list, lists), None, None][:2]
-    log.info("split by %s", " and ".join(map(str, lists)) or f"our rule, seed {settings.seed} (no list given)")
+    log.info("split by %s", " and ".join(map(str, lists)) or f"the default rule, seed {settings.seed} (no list given)")
     splits = (
         split_subjects(subjects, settings) if tests is None else split_by_lists(subjects, tests, validations, settings)
     )
@@ -81,7 +81,7 @@ def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa
 
 
 def count_splits(table: str, stays: pa.Table) -> pa.Table:
-    """Size of each split (ATTRITION), left empty where it would tell of few patients, by subtraction too."""
+    """Size of each split (ATTRITION), left empty where it would reveal few patients, also by subtraction."""
     groups = [[r for r in stays.to_pylist() if r["split"] == name] for name in SPLITS]
     visible = shown_parts([{r["subject_id"] for r in group} for group in groups])
     sizes = Attrition(table)

@@ -11,13 +11,13 @@ class Series(Section):
     """How events become a regular series."""
 
     variables: Literal[11, 17]
-    """11: the continuous ones of the released code; 17: all of the benchmark (ambiguity 4)."""
+    """11: the continuous variables of the released code; 17: all variables of the benchmark (ambiguity 4)."""
     step_hours: float = Field(gt=0)
     """Width of a time bin in hours (ambiguity 6)."""
     max_steps: int = Field(ge=8)
-    """Longest series in steps; what comes later is cut."""
+    """Longest series in steps; later steps are cut."""
     fill: Literal["nearest", "previous"]
-    """Where a missing value comes from; ties of `nearest` go to the past (ambiguity 5)."""
+    """Which measured value replaces a missing one; ties of `nearest` go to the past (ambiguity 5)."""
 
 
 class Split(Section):
@@ -28,38 +28,38 @@ class Split(Section):
     validation: float = Field(gt=0, lt=1)
     """Share of the remaining patients in the validation split (ambiguity 2)."""
     seed: int
-    """Seed of the division."""
+    """Seed of the split."""
 
 
 class Course(Section):
-    """How the hospital course is cut out and cleaned."""
+    """How the hospital course is extracted and cleaned."""
 
     min_characters: int = Field(ge=1)
-    """Shortest body of a section; below it the admission counts as without note."""
+    """Shortest section body; an admission with less counts as having no note."""
     remove_digits: bool
     """Remove numbers."""
     remove_stop_words: bool
     """Remove stop words."""
     keep_negation: bool
-    """Keep no, not, without, ... although they are stop words."""
+    """Keep no, not, without, ... even though they are stop words."""
 
 
 class Captions(Section):
-    """How anomalies are told in words."""
+    """How anomalies are described in words."""
 
     fence_multiplier: float = Field(gt=0)
-    """Fences lie this many interquartile ranges outside the quartiles (ambiguity 8)."""
+    """Distance of the fences from the quartiles, in interquartile ranges (ambiguity 8)."""
 
 
 class Benchmark(Section):
     """From stays and events to samples."""
 
     compat: bool
-    """Reproduce mimic3-benchmarks cell by cell, quirks included: all repairs of `extract` are off."""
+    """Reproduce mimic3-benchmarks cell by cell, including its quirks: all repairs of `extract` are off."""
     series: Series
     """Regular series."""
     split: Split
-    """Train, validation and test."""
+    """Train, validation and test split."""
     course: Course
     """Hospital course."""
     captions: Captions

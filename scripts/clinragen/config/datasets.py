@@ -1,36 +1,41 @@
-"""Where the raw files lie."""
+"""Where the raw files are."""
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from clinragen.config.base import Section
+from clinragen.config.base import Section, usable_path
 
 
 class Dataset(Section):
     """One of MIMIC-III and MIMIC-IV."""
 
     source: Literal["folder", "synthetic", "open-demo"]
-    """folder: your own copy; synthetic: made on the spot; open-demo: the public 100-patient demo (MIMIC-III only)."""
+    """folder: your own copy; synthetic: generated; open-demo: the public 100-patient demo (MIMIC-III only)."""
     raw: str | None
-    """Folder of the raw tables as PhysioNet ships them (.csv or .csv.gz)."""
+    """Directory of the raw tables as PhysioNet ships them (.csv or .csv.gz); `~` is expanded."""
     notes: str | None
-    """Folder of the notes; `synthetic` writes stand-in notes (MIMIC-III only); null where they lie in `raw`."""
+    """Directory of the notes; `synthetic` writes stand-in notes (MIMIC-III only); null if they are in `raw`."""
     release: str | None
-    """Release of the raw tables, such as 1.4, 2.2 or 3.1, checked by their number of rows; null: unchecked."""
+    """Release (1.4, 2.2, 3.1, ...), checked by row counts; null: recognised by them; any: changed tables, unchecked."""
     test_list: str | None
-    """List of the patients of the test split, such as the benchmark's testset.csv; null: by our rule."""
+    """List of the patients of the test split, such as the benchmark's testset.csv; null: the default split."""
     validation_list: str | None
     """List of the patients of the validation split, such as its valset.csv; only with `test_list`."""
 
+    @field_validator("raw", "notes", "test_list", "validation_list")
+    @classmethod
+    def _usable_path(cls, text: str | None) -> str | None:
+        return usable_path(text)
+
     @property
     def synthetic_notes(self) -> bool:
-        """Whether stand-in notes are written for raw tables that exist; a synthetic cohort brings its own."""
+        """Whether stand-in notes are written for existing raw tables; a synthetic cohort includes notes."""
         return self.notes == "synthetic" and self.source != "synthetic"
 
     @property
     def text_source(self) -> str:
-        """What the guard of the teacher goes by: notes of your own make open-demo data restricted."""
+        """The source by which the guard decides: your own notes make open-demo data restricted."""
         return "folder" if self.source == "open-demo" and self.notes != "synthetic" else self.source
 
 
@@ -49,4 +54,4 @@ class DemoCohort(Section):
     patients: int = Field(ge=20)
     """Patients per dataset."""
     seed: int
-    """Seed of the generator; the same seed gives the same bytes."""
+    """Seed of the generator; the same seed produces the same bytes."""

@@ -3,13 +3,14 @@
 from pydantic import Field
 
 from clinragen.config.base import Section
+from clinragen.config.request import Request
 
 
 class Decoding(Section):
-    """How the student writes."""
+    """How the student generates text."""
 
     beams: int = Field(ge=1)
-    """Beams of the search; 1 is greedy."""
+    """Number of beams; 1 is greedy search."""
     max_new_tokens: int = Field(ge=1)
     """Longest output in tokens."""
 
@@ -18,6 +19,8 @@ class Evaluate(Section):
     """Predictions and scores."""
 
     batch: int = Field(ge=1)
-    """Samples decoded at once; it changes no output."""
+    """Samples decoded at once; does not change any output."""
     decoding: Decoding
-    """How the student writes."""
+    """How the student generates text."""
+    request: Request
+    """Cluster resources of a prediction job."""

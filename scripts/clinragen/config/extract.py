@@ -6,61 +6,61 @@ from clinragen.config.base import Section
 
 
 class Cohort(Section):
-    """Which ICU stays are studied (the benchmark's rules)."""
+    """Which ICU stays are included (the benchmark's rules)."""
 
     min_age: float = Field(ge=0)
-    """Youngest age in years at ICU admission."""
+    """Minimum age in years at ICU admission."""
     exclude_transfers: bool
-    """Leave out stays that changed the ICU (and, in MIMIC-III, the ward), or do not tell it."""
+    """Exclude stays that changed the ICU (and, in MIMIC-III, the ward) or do not record it."""
     one_stay_per_admission: bool
-    """Leave out admissions with several remaining ICU stays."""
+    """Exclude admissions with several remaining ICU stays."""
 
 
 class Diagnoses(Section):
-    """Repairs of the benchmark's reading of the diagnoses; `benchmark.compat` switches them off."""
+    """Repairs of the benchmark's handling of diagnoses; `benchmark.compat` switches them off."""
 
     unlisted_codes: bool
-    """Keep codes that the dictionary D_ICD_DIAGNOSES does not have."""
+    """Keep codes that are missing from the dictionary D_ICD_DIAGNOSES."""
 
 
 class Events(Section):
-    """Repairs of the benchmark's reading of the events; `benchmark.compat` switches them off (docs/decisions.md)."""
+    """Repairs of the benchmark's handling of events; `benchmark.compat` switches them off (docs/decisions.md)."""
 
     admission_by_time: bool
-    """Give rows without admission to the patient's stay that was under way."""
+    """Assign rows without an admission to the patient's stay at that time."""
     own_stay_only: bool
-    """Leave out what another stay of the patient recorded while this one was under way."""
+    """Exclude events that another stay of the patient recorded during this one."""
     blood_only: bool
-    """Leave out glucose and pH of urine and other fluids."""
+    """Exclude glucose and pH of urine and other fluids."""
     numbers_only: bool
-    """Drop texts that are no value, such as `>60/minute`, of the variables that the benchmark does not clean."""
+    """Drop texts that are not a value, such as `>60/minute`, from the variables that the benchmark does not clean."""
     largest_number: bool
-    """Of several values at one time take the largest number, never the last text in the order of texts."""
+    """Among simultaneous values take the largest number, not the last in text order."""
     fio2_by_value: bool
-    """Divide fractions of oxygen by 100 where they are above 1, not all of them."""
+    """Divide only oxygen fractions above 1 by 100."""
     heights_unrounded: bool
     """Do not round heights in inches to whole centimetres."""
     plausible_only: bool
-    """Drop values outside of the outlier bounds of the benchmark's own table, which it does not apply."""
+    """Drop values outside the outlier bounds in the benchmark's table, which the benchmark does not apply."""
 
 
 class Notes(Section):
     """Which discharge notes are read."""
 
     addenda: bool
-    """Read addenda too, after the reports of their admission."""
+    """Also read addenda, after the reports of their admission."""
 
 
 class Extract(Section):
     """From raw files to stays, diagnoses, events and notes."""
 
     cohort: Cohort
-    """Rules of the cohort."""
+    """Cohort."""
     diagnoses: Diagnoses
-    """Repairs, diagnoses."""
+    """Repairs of diagnoses."""
     events: Events
-    """Repairs, events."""
+    """Repairs of events."""
     notes: Notes
-    """Rules of the notes."""
+    """Notes."""
     memory_limit_mb: int = Field(ge=400)
-    """Most memory that a step may take; what does not fit is spilled to disk. Does not change any output."""
+    """Memory limit of a step; what does not fit is spilled to disk. Does not change any output."""

@@ -13,7 +13,7 @@ class PubMed(Section):
     endpoint: str
     """Base URL of the E-utilities. A change reruns nothing."""
     email: str
-    """Your address, which NCBI asks for; neither log nor record tells it. Empty: the variable ENTREZ_EMAIL."""
+    """Your e-mail address, required by NCBI; never logged or recorded. Empty: the variable ENTREZ_EMAIL."""
     documents: int = Field(ge=1)
     """Abstracts retrieved per phenotype, by relevance."""
 
@@ -22,7 +22,7 @@ class Wikipedia(Section):
     """Retrieval through the MediaWiki API."""
 
     endpoint: str
-    """Address of the API. A change reruns nothing."""
+    """URL of the API. A change reruns nothing."""
     documents: int = Field(ge=1)
     """Articles retrieved per phenotype."""
 
@@ -31,20 +31,20 @@ class Terms(Section):
     """Extraction of key terms by the language model."""
 
     batch: int = Field(ge=1)
-    """Documents added per round."""
+    """Documents added in each round."""
     stable_rounds: int = Field(ge=1)
-    """Stop after so many rounds without a new term."""
+    """Stop after this many rounds without a new term."""
     max_terms: int = Field(ge=1)
-    """Most terms asked for per document."""
+    """Maximum number of terms requested per document."""
     max_characters: int = Field(ge=100)
-    """Longest part of a document that the model sees, from its beginning."""
+    """Number of leading characters of a document that the model reads."""
 
 
 class Knowledge(Section):
     """From phenotype names to the vocabulary V^k."""
 
     source: Literal["online", "offline"]
-    """online: PubMed and Wikipedia; offline: the authored stand-ins in resources/knowledge."""
+    """online: PubMed and Wikipedia; offline: the authored texts in resources/knowledge, a stand-in."""
     pubmed: PubMed
     """PubMed."""
     wikipedia: Wikipedia

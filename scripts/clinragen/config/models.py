@@ -1,4 +1,4 @@
-"""Which models are trained: each row of the paper's tables is a row of config."""
+"""Trained models: each is a row of the paper's tables."""
 
 from typing import Literal
 
@@ -6,12 +6,12 @@ from clinragen.config.base import Section
 
 
 class Model(Section):
-    """One trained model. Rows that agree in what a phase needs share that phase's checkpoint."""
+    """One trained model. Models with the same settings for a phase share that phase's checkpoint."""
 
     row: str
     """Name of the row in the paper's tables."""
     table: list[Literal[1, 2]]
-    """Tables in which the row stands."""
+    """Tables that contain the row."""
     backbone: str
     """A key of `backbones`."""
     last_phase: Literal[1, 3]
@@ -19,4 +19,4 @@ class Model(Section):
     target: Literal["rationales", "diagnoses"]
     """What the model learns to write: diagnoses with rationales, or diagnoses alone."""
     vocabulary: Literal["knowledge", "standard", None]
-    """Which vocabulary the attention sees: V^k or the whole one; null exactly where `last_phase` is 1."""
+    """Vocabulary of the attention: V^k or the complete one; null if and only if `last_phase` is 1."""

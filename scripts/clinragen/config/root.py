@@ -4,12 +4,12 @@ import ast
 import difflib
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from clinragen.config.base import Section
+from clinragen.config.base import Section, usable_path
 from clinragen.config.benchmark import Benchmark
 from clinragen.config.datasets import Datasets, DemoCohort
 from clinragen.config.evaluate import Evaluate
@@ -23,14 +23,21 @@ from clinragen.errors import UserError
 
 
 class Pathvars(Section):
-    """The folders that Snakemake itself puts in place of <results>, <logs> and <timings>."""
+    """The directories that Snakemake substitutes for <results>, <logs> and <timings>."""
 
     results: str
-    """Everything that is made."""
+    """All outputs."""
     logs: str
     """One log per job."""
     timings: str
     """Time and memory of every job."""
+
+    @field_validator("results", "logs", "timings")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        if usable_path(text) != text:  # Snakemake has read its own key already
+            raise ValueError(f"Snakemake does not expand ~; set {usable_path(text)!r}")
+        return text
 
 
 class Config(Section):
@@ -71,39 +78,49 @@ class Config(Section):
         """An overlay leaves a row out by setting it to null."""
         return {k: v for k, v in rows.items() if v is not None} if isinstance(rows, dict) else rows
 
+    @field_validator("models", "backbones")
+    @classmethod
+    def _with_usable_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
+        for name in rows:
+            if "/" in name or name in ("", ".", ".."):
+                raise ValueError(f"the name {name!r} cannot be part of a path")
+            usable_path(name)
+        return rows
+
     @model_validator(mode="after")
     def _agrees(self) -> "Config":
         problems = []
         patch, steps = self.student.fusion.series_encoder.patch, self.benchmark.series.max_steps
         if steps % patch:
             problems.append(
-                f"benchmark.series.max_steps ({steps}) is no multiple of student.fusion.series_encoder.patch ({patch})"
+                f"benchmark.series.max_steps ({steps}) must be a multiple of "
+                f"student.fusion.series_encoder.patch ({patch})"
             )
         encoder = self.student.fusion.series_encoder
         if encoder.width % encoder.heads:
             problems.append(
-                f"student.fusion.series_encoder.width ({encoder.width}) is no multiple of its heads ({encoder.heads})"
+                f"student.fusion.series_encoder.width ({encoder.width}) must be a multiple of heads ({encoder.heads})"
             )
         for name, model in self.models.items():
             if model.backbone not in self.backbones:
                 problems.append(
-                    f"models.{name}.backbone: {model.backbone!r} is not under backbones ({', '.join(self.backbones)})"
+                    f"models.{name}.backbone: {model.backbone!r} is not one of backbones ({', '.join(self.backbones)})"
                 )
             if (model.last_phase == 1) != (model.vocabulary is None):
-                demand = "null, for phase 1 has no attention" if model.last_phase == 1 else "knowledge or standard"
+                demand = "null (phase 1 has no attention)" if model.last_phase == 1 else "knowledge or standard"
                 problems.append(
-                    f"models.{name}.vocabulary: with last_phase {model.last_phase} it is {demand}, "
+                    f"models.{name}.vocabulary: last_phase {model.last_phase} requires {demand}, "
                     f"not {model.vocabulary or 'null'}"
                 )
         problems += self._dataset_combinations() + self._rows_twice()
         batch, launch = self.train.optimizer.batch, self.train.launch
         if batch % (launch.nodes * launch.processes):
             problems.append(
-                f"train.optimizer.batch ({batch}) can not be divided among train.launch.nodes ({launch.nodes}) times "
-                f"train.launch.processes ({launch.processes}); take a multiple of {launch.nodes * launch.processes}"
+                f"train.optimizer.batch ({batch}) must be a multiple of train.launch.nodes ({launch.nodes}) times "
+                f"train.launch.processes ({launch.processes}), that is of {launch.nodes * launch.processes}"
             )
         if len(set(self.seeds)) < len(self.seeds):
-            problems.append(f"seeds: {self.seeds} has a seed twice")
+            problems.append(f"seeds: {self.seeds} contains a seed twice")
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -111,8 +128,10 @@ class Config(Section):
     def _dataset_combinations(self) -> list[str]:
         """Values of `datasets` that no rule could serve."""
         mimic3, mimic4 = self.datasets.mimic3, self.datasets.mimic4
+        if mimic3 is None and mimic4 is None:
+            return ["datasets: mimic3 and mimic4 are both null; configure at least one of them"]
         problems = [
-            f"datasets.{name}.validation_list: needs datasets.{name}.test_list, of whose rest it is a part"
+            f"datasets.{name}.validation_list: needs datasets.{name}.test_list, whose other patients it divides"
             for name, dataset in (("mimic3", mimic3), ("mimic4", mimic4))
             if dataset is not None and dataset.validation_list and not dataset.test_list
         ]
@@ -127,25 +146,25 @@ class Config(Section):
             ]
         if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
             problems.append(
-                "datasets.mimic3.raw: source open-demo needs the folder where the demo lies or is to be downloaded to"
+                "datasets.mimic3.raw: source open-demo needs the directory of the demo, or the one to download it to"
             )
         if mimic4 is not None and mimic4.source == "open-demo":
             problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use folder, or synthetic")
         if mimic4 is not None and mimic4.notes == "synthetic":
             problems.append(
-                "datasets.mimic4.notes: synthetic notes are written for mimic3 only; give the folder of "
-                "MIMIC-IV-Note, or null where the notes lie in raw"
+                "datasets.mimic4.notes: synthetic notes are written for mimic3 only; set the directory of "
+                "MIMIC-IV-Note, or null if the notes are in raw"
             )
         return problems
 
     def _rows_twice(self) -> list[str]:
-        """A row of a table that two models claim: their scores would be taken for seeds of one model."""
+        """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""
         owners: dict[tuple[int, str], list[str]] = {}
         for name, model in self.models.items():
             for table in sorted(set(model.table)):
                 owners.setdefault((table, model.row), []).append(name)
         return [
-            f"models: {' and '.join(names)} are both row {row!r} of table {table}; each row is one model"
+            f"models: {' and '.join(names)} are assigned to the same row {row!r} of table {table}"
             for (table, row), names in owners.items()
             if len(names) > 1
         ]
@@ -161,7 +180,17 @@ def load_config(raw: dict[str, Any]) -> Config:
         return _without_repairs(Config.model_validate(raw))
     except ValidationError as error:
         lines = [line for e in error.errors() for line in _explain(e).splitlines()]
-        raise UserError("the configuration is not valid:\n" + "\n".join(f"  - {line}" for line in lines)) from None
+        raise UserError(invalid(lines)) from None
+
+
+def invalid(lines: Iterable[str]) -> str:
+    """One message of all problems of the configuration."""
+    return "\n".join(
+        [
+            "the configuration is not valid; correct config/local.yaml or your overlay:",
+            *(f"  - {line}" for line in lines),
+        ]
+    )
 
 
 def _without_repairs(config: Config) -> Config:
@@ -178,9 +207,9 @@ def _explain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         known = sorted(_keys_at(error["loc"][:-1]))
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0)
-        return f"{place}: unknown key; the nearest known one is {'.'.join([*map(str, error['loc'][:-1]), near[0]])}"
+        return f"{place}: unknown key; did you mean {'.'.join([*map(str, error['loc'][:-1]), near[0]])}?"
     if error["type"] == "missing":
-        return f"{place}: missing; config.yaml shows every key"
+        return f"{place}: missing; copy it from config.yaml, which has every key"
     return f"{place + ': ' if place else ''}{error['msg'].removeprefix('Value error, ')}"
 
 
@@ -209,7 +238,7 @@ def reference() -> str:
     lines = [
         "# Configuration reference",
         "",
-        "Generated from `scripts/clinragen/config/` by `make docs`; values and comments stand in `config.yaml`.",
+        "Generated from `scripts/clinragen/config/` by `make docs`; values and comments are in `config.yaml`.",
         "",
         "| key | type | meaning |",
         "|---|---|---|",

@@ -2,31 +2,36 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from clinragen.config.base import Section
+from clinragen.config.base import Section, usable_path
 
 
 class Backbone(Section):
     """A small language model."""
 
     source: str
-    """A model hub name or local folder for `from_pretrained`; `tiny` builds a random stand-in."""
+    """A model hub name or local directory for `from_pretrained`; `tiny` builds a random stand-in."""
     revision: str
-    """Commit, tag or branch of the model hub; the commit fetched is recorded in source.json."""
+    """Commit, tag or branch on the model hub; source.json records the fetched commit."""
+
+    @field_validator("source")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        return usable_path(text)
 
 
 class SeriesEncoder(Section):
     """The time series encoder (PatchTST)."""
 
     patch: int = Field(ge=1)
-    """Steps per patch; `benchmark.series.max_steps` is a multiple of it."""
+    """Steps per patch; `benchmark.series.max_steps` must be a multiple of it."""
     width: int = Field(ge=4)
     """Width of the encoder."""
     layers: int = Field(ge=1)
     """Transformer layers."""
     heads: int = Field(ge=1)
-    """Attention heads; a divisor of the width."""
+    """Attention heads; must divide the width."""
     feed_forward: int = Field(ge=4)
     """Width of the feed-forward part."""
     dropout: float = Field(ge=0, lt=1)
@@ -47,7 +52,7 @@ class Attention(Section):
 
 
 class Texts(Section):
-    """What the language model reads and writes at most; all phases depend on it."""
+    """Maximum lengths of what the language model reads and writes; all phases depend on them."""
 
     max_note_tokens: int = Field(ge=8)
     """Longest note in tokens; the end is cut."""
@@ -56,14 +61,14 @@ class Texts(Section):
 
 
 class Fusion(Section):
-    """How series come into the language model; phase 1 does not depend on it."""
+    """How series enter the language model; phase 1 does not depend on it."""
 
     series_encoder: SeriesEncoder
     """Time series encoder."""
     attention: Attention
     """Knowledge-augmented attention."""
     lab_position: Literal["prefix", "suffix"]
-    """Where the lab tokens stand relative to the note (ambiguity 11)."""
+    """Position of the lab tokens relative to the note (ambiguity 11)."""
 
 
 class Student(Section):

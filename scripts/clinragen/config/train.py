@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from clinragen.config.base import Section
+from clinragen.config.request import Request
 
 
 class Phase(Section):
@@ -13,18 +14,18 @@ class Phase(Section):
     learning_rate: float = Field(gt=0)
     """Peak learning rate of AdamW (ambiguity 16)."""
     epochs: int = Field(ge=1)
-    """Most passes over the training split (ambiguity 17)."""
+    """Maximum number of passes over the training split (ambiguity 17)."""
     patience: int = Field(ge=1)
-    """Stop after so many epochs without a lower validation loss."""
+    """Stop after this many epochs without a lower validation loss."""
 
 
 class Optimizer(Section):
-    """What the phases have in common."""
+    """Settings common to all phases."""
 
     weight_decay: float = Field(ge=0)
     """Weight decay of AdamW."""
     warmup: float = Field(ge=0, lt=1)
-    """Share of the steps in which the learning rate rises."""
+    """Fraction of the steps with a rising learning rate."""
     batch: int = Field(ge=1)
     """Samples per optimizer step, over all processes of all nodes."""
     precision: Literal["fp32", "bf16"]
@@ -35,20 +36,11 @@ class Launch(Section):
     """How training is started."""
 
     nodes: int = Field(ge=1)
-    """Nodes per job; more than one needs SLURM, which starts `torchrun` on each of them."""
+    """Nodes per job; more than one requires SLURM, which starts `torchrun` on each."""
     processes: int = Field(ge=1)
     """Processes per node, one GPU each."""
     deepspeed: bool
     """Train through DeepSpeed (ZeRO stage 2)."""
-
-
-class Request(Section):
-    """What a training job asks the cluster for at its first attempt; it changes no output."""
-
-    memory_mb: int = Field(ge=500)
-    """Memory in MB; the second attempt asks for twice as much."""
-    minutes: int = Field(ge=10)
-    """Run time in minutes; likewise."""
 
 
 class Train(Section):
@@ -57,14 +49,14 @@ class Train(Section):
     phase1: Phase
     """Notes: the language model learns D, R^m and R^t from M (equation 4)."""
     phase2: Phase
-    """Labs: encoder and attention learn D and R^t; the language model is frozen (equation 7)."""
+    """Labs: encoder and attention learn D and R^t with a frozen language model (equation 7)."""
     phase3: Phase
     """Both: all parts learn D, R^m and R^t (equation 8)."""
     freeze_encoder_in_phase3: bool
     """Keep the series encoder as phase 2 left it (ambiguity 15)."""
     optimizer: Optimizer
-    """What the phases have in common."""
+    """Settings common to all phases."""
     launch: Launch
-    """How the jobs are started."""
+    """How training jobs are started."""
     request: Request
-    """What a job asks the cluster for."""
+    """Cluster resources of a training job."""

@@ -128,7 +128,7 @@ def _admission(
         outtime = intime + timedelta(seconds=int(rng.integers(12 * 3600, 60 * 3600)))
         unit, other = (str(u) for u in rng.choice(UNITS, 2, replace=False))
         moved = "transfer" in odd
-        # Half of the transfers change the ward only, which MIMIC-IV does not tell.
+        # Half of the transfers change only the ward, which MIMIC-IV does not record.
         changes_unit = moved and first_stay % 2 == 0
         stays.append(Stay(first_stay + n, intime, outtime, unit, other if changes_unit else unit, moved, metavision))
         intime = outtime + timedelta(seconds=int(rng.integers(6 * 3600, 24 * 3600)))

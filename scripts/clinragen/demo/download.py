@@ -20,7 +20,7 @@ CHECKSUMS = "SHA256SUMS.txt"
 ATTEMPTS = 4
 TIMEOUT_SECONDS = 60.0
 CHUNK = 1 << 20
-REMEDY = "download the files by hand into the folder of datasets.mimic3.raw, or run `make demo`, which needs no network"
+REMEDY = "download the files manually into datasets.mimic3.raw, or run `make demo`, which needs no network"
 
 
 class _Transient(Exception):
@@ -49,14 +49,14 @@ def download_tables(
         name = f"{table}.csv"
         url = f"{base_url}/{name}"
         if name not in published:
-            raise UserError(f"{base_url}/{CHECKSUMS}: does not list {name}; is this the release 1.4 of the demo?")
+            raise UserError(f"{base_url}/{CHECKSUMS}: does not list {name}; is this release 1.4 of the demo?")
         if pinned.get(name, published[name]) != published[name]:
             raise UserError(
-                f"{base_url}/{CHECKSUMS}: lists {name} as {published[name][:12]}..., known is {pinned[name][:12]}...; "
-                f"the release has changed or the answer is not PhysioNet's: {REMEDY}"
+                f"{base_url}/{CHECKSUMS}: lists {name} as {published[name][:12]}..., expected {pinned[name][:12]}...; "
+                f"the release has changed or the response is not from PhysioNet: {REMEDY}"
             )
         _retried(lambda url=url, to=destination, sha=published[name]: _fetch(url, to, sha), url, wait_seconds)
-        log.info("%s: checked and packed", url)
+        log.info("%s: verified and compressed", url)
 
 
 def _retried(attempt: Callable[[], T], url: str, wait_seconds: float) -> T:
@@ -65,14 +65,14 @@ def _retried(attempt: Callable[[], T], url: str, wait_seconds: float) -> T:
             return attempt()
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code != 429:
-                raise UserError(f"{url}: answered {error.code} {error.reason}; {REMEDY}") from None
-            reason = f"answered {error.code} {error.reason}"
+                raise UserError(f"{url}: HTTP status {error.code} {error.reason}; {REMEDY}") from None
+            reason = f"HTTP status {error.code} {error.reason}"
         except (_Transient, urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException) as error:
             reason = str(getattr(error, "reason", error)) or type(error).__name__
         if number < ATTEMPTS:
             log.warning("%s: %s; attempt %d of %d", url, reason, number, ATTEMPTS)
             time.sleep(wait_seconds * 2 ** (number - 1))
-    raise UserError(f"{url}: {reason}, in each of {ATTEMPTS} attempts; {REMEDY}")
+    raise UserError(f"{url}: {reason}, after {ATTEMPTS} attempts; {REMEDY}")
 
 
 def _text(url: str) -> str:

@@ -93,7 +93,7 @@ def read_evidence(path: Path) -> Evidence:
         has["both"] = planted.cues and planted.shifts
         if not has.get(planted.channel):
             raise UserError(
-                f"{path}: {name}: channel {planted.channel!r} needs cues for notes, shifts for labs and both for both"
+                f"{path}: {name}: channel {planted.channel!r} requires cues (notes), shifts (labs) or both (both)"
             )
         unknown = sorted(planted.shifts.keys() - variables.keys())
         if unknown:

@@ -1,7 +1,7 @@
 """Stand-in discharge notes for the open demo, whose NOTEEVENTS is empty, from the structured record.
 
-Neither the diagnoses nor the admission's diagnosis text is read, and no sentence holds a word of a
-phenotype's name: what a note tells is what was done and measured.
+Neither the diagnoses nor the admission's diagnosis text is read, and no sentence contains a word of a
+phenotype's name: notes report only procedures and measurements.
 """
 
 from datetime import datetime
@@ -59,7 +59,7 @@ def synthesize_notes(paths: dict[str, Path], phenotypes: list[str]) -> list[tupl
     """One Report per admission, as rows of NOTEEVENTS in the columns' order of resources/raw_tables.yaml.
 
     `paths` gives the file of each of TABLES (.csv or .csv.gz, headers of any case); UserError names a
-    file that can not be read or lacks a column.
+    file that cannot be read or lacks a column.
     """
     stems = name_stems(phenotypes)
     with duckdb.connect() as connection:

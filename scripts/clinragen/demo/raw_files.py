@@ -8,7 +8,7 @@ import yaml
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence], quoted: Iterable[str] = ()) -> None:
-    """Write a CSV; None is an empty field, the values of the `quoted` columns stand in quotes."""
+    """Write a CSV; None is an empty field, the values of the `quoted` columns are quoted."""
     always = [c in set(quoted) for c in columns]
     header = ",".join(f'"{c}"' if any(always) else c for c in columns)
     lines = [header, *(",".join(map(_field, row, always)) for row in rows)]
@@ -29,7 +29,7 @@ def _field(value: object, quote: bool) -> str:
 def columns_of_tables(declaration: Path, dataset: str) -> dict[str, list[str]]:
     """All columns of each raw table of a synthetic dataset (resources/raw_tables.yaml).
 
-    Tables that serve only to write stand-in notes are left out: a synthetic cohort has notes.
+    Tables used only to write synthetic notes are left out: a synthetic cohort has notes.
     """
     tables = yaml.safe_load(declaration.read_text(encoding="utf-8"))[dataset]["tables"]
     return {name: facts["columns"] for name, facts in tables.items() if "only_for" not in facts}

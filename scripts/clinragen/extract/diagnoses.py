@@ -3,7 +3,8 @@
 import pyarrow as pa
 
 from clinragen.config.extract import Diagnoses
-from clinragen.extract.sources import RawTables
+from clinragen.errors import UserError
+from clinragen.extract.sources import LEAST_DIFFERENT, RawTables
 from clinragen.schemas.attrition import Attrition
 
 CODES = {
@@ -12,6 +13,11 @@ CODES = {
     "mimic4": """SELECT hadm_id::BIGINT AS hadm_id, seq_num::INTEGER AS position, icd_version::TINYINT AS icd_version,
                         trim(icd_code) AS icd_code FROM raw_diagnoses_icd""",
 }
+# Diagnoses as MIMIC writes them: without a dot, with leading zeros.
+FORMS = {9: "[0-9]{3,5}|V[0-9]{2,4}|E[0-9]{3,4}", 10: "[A-Z][0-9][0-9A-Z]{1,5}"}
+MOST_MALFORMED = 0.1
+# So many ICD-9 codes include infections (001 to 139).
+ENOUGH_CODES = 1_000
 DICTIONARY = {
     "mimic3": "SELECT 9::TINYINT AS icd_version, trim(icd9_code) AS icd_code FROM raw_d_icd_diagnoses",
     "mimic4": "SELECT icd_version::TINYINT AS icd_version, trim(icd_code) AS icd_code FROM raw_d_icd_diagnoses",
@@ -21,13 +27,17 @@ DICTIONARY = {
 def select_diagnoses(raw: RawTables, dataset: str, stays: pa.Table, repairs: Diagnoses) -> tuple[pa.Table, pa.Table]:
     """Codes per stay (DIAGNOSES), all ranks alike, and the counts (ATTRITION).
 
-    They belong to the whole admission, not to the ICU stay: that is the benchmark's design.
+    They belong to the whole admission, not to the ICU stay: that is the benchmark's design. UserError where the
+    table is cut, doubled or of other patients, or its codes are not those of their ICD version.
     """
     attrition = Attrition("diagnoses")
     raw.add("stays", stays)
     raw.run(f"CREATE TABLE codes AS {CODES[dataset]}")
-    attrition.add("codes in the raw file", rows=raw.row("SELECT count(*) FROM codes")[0])
+    rows = raw.row("SELECT count(*) FROM codes")[0]
+    raw.check_rows({"diagnoses_icd": rows})
+    attrition.add("codes in the raw file", rows=rows)
     raw.run("DELETE FROM codes WHERE icd_code IS NULL OR icd_code = ''")
+    _check_codes(raw)
     attrition.add("with a code", rows=raw.row("SELECT count(*) FROM codes")[0])
     if not repairs.unlisted_codes:
         raw.run(f"DELETE FROM codes WHERE (icd_version, icd_code) NOT IN ({DICTIONARY[dataset]})")
@@ -36,5 +46,32 @@ def select_diagnoses(raw: RawTables, dataset: str, stays: pa.Table, repairs: Dia
         """SELECT stay_id, position, icd_version, icd_code FROM codes JOIN stays USING (hadm_id)
            ORDER BY stay_id, position, icd_code"""
     )
-    attrition.add("of a stay of the cohort", rows=chosen.num_rows, stays=len(chosen["stay_id"].unique()))
+    with_codes = len(chosen["stay_id"].unique())
+    raw.check_coverage("diagnoses_icd", with_codes, stays.num_rows)
+    attrition.add("of a stay of the cohort", rows=chosen.num_rows, stays=with_codes)
     return chosen, attrition.to_table()
+
+
+def _check_codes(raw: RawTables) -> None:
+    """UserError where more than a few codes do not have the form of their ICD version, or the rows occur twice."""
+    path = raw.paths["diagnoses_icd"]
+    form = " ".join(f"WHEN {version} THEN '{pattern}'" for version, pattern in FORMS.items())
+    for version, codes, wrong, zeros in raw.rows(
+        f"""SELECT icd_version, count(*), count(*) FILTER (NOT coalesce(regexp_full_match(icd_code, form), false)),
+                   count(*) FILTER (icd_code LIKE '0%')
+            FROM (SELECT *, CASE icd_version {form} END AS form FROM codes) GROUP BY icd_version"""
+    ):
+        if wrong > MOST_MALFORMED * codes:
+            raise UserError(
+                f"{path}: {wrong} of {codes} codes of ICD version {version} do not have the form of that version (as "
+                "in MIMIC: 4019 or V4581 for ICD-9-CM, I10 or E1165 for ICD-10-CM, without a dot); use the table as "
+                "PhysioNet ships it"
+            )
+        if version == 9 and codes >= ENOUGH_CODES and not zeros:
+            raise UserError(
+                f"{path}: no ICD-9 code of {codes} begins with 0: leading zeros were removed; use the table "
+                "as PhysioNet ships it"
+            )
+    rows, different = raw.row("SELECT count(*), count(DISTINCT (hadm_id, position, icd_version, icd_code)) FROM codes")
+    if different < LEAST_DIFFERENT * rows:
+        raise UserError(f"{path}: only {different} of {rows} rows are different: rows occur twice; download it again")

@@ -1,7 +1,7 @@
 """Measurements of the 17 variables during the ICU stays of the cohort.
 
 The rules are those of mimic3-benchmarks (Harutyunyan et al., 2019), each of its quirks repaired or, by the
-settings of `config.extract.Events`, kept; docs/decisions.md tells what each repair changes.
+settings of `config.extract.Events`, kept; docs/decisions.md lists the effect of each repair.
 """
 
 import csv
@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from clinragen.config.extract import Events
-from clinragen.extract.sources import RawTables
+from clinragen.errors import UserError
+from clinragen.extract.sources import LEAST_DIFFERENT, RawTables
 from clinragen.registry.variables import Variable
 from clinragen.schemas.attrition import Attrition
 
@@ -22,11 +23,13 @@ CENTIMETRES_PER_INCH = 2.54
 # Texts that stand for a missing value, the empty field apart: those that pandas reads as one.
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>",
            "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")  # fmt: skip
+# From this number of measurements on, many equal ones mean a doubled file.
+ENOUGH_ROWS = 1_000
 PRESSURES = r"[0-9]+\s*/\s*[0-9]+"
-# To the benchmark, laboratory values with a sign or an exponent are none.
+# The benchmark drops laboratory values with a sign or an exponent.
 UNSIGNED = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
 LABORATORY = ("Glucose", "pH", "Oxygen saturation")
-# Of these the benchmark keeps the text as it stands, and sorts texts where several stand at one time.
+# Of these the benchmark keeps the text unchanged, and sorts texts where there are several at one time.
 SCALES = (
     "Glascow coma scale eye opening",
     "Glascow coma scale motor response",
@@ -34,7 +37,7 @@ SCALES = (
     "Glascow coma scale verbal response",
 )
 UNCLEANED = (*SCALES, "Heart Rate", "Mean blood pressure", "Respiratory rate")
-# Conversions into the unit of a variable: which rows they are for, and the value that they give.
+# Conversions into the unit of a variable: condition and converted value.
 CONVERSIONS = {
     "systolic of a pair": ("pair AND variable = 'Systolic blood pressure'", "split_part(text, '/', 1)::DOUBLE"),
     "diastolic of a pair": ("pair AND variable = 'Diastolic blood pressure'", "split_part(text, '/', 2)::DOUBLE"),
@@ -45,12 +48,12 @@ CONVERSIONS = {
     "weight from pounds": ("variable = 'Weight' AND contains(words, 'lb')", f"number * {KILOGRAMS_PER_POUND}"),
     "height from inches": ("variable = 'Height' AND contains(words, 'in')", f"number * {CENTIMETRES_PER_INCH}"),
 }
-# The same in the benchmark under Python 3: all oxygen whose unit is not torr is divided, heights are rounded.
+# As in the benchmark under Python 3: all oxygen whose unit is not torr is divided, heights are rounded.
 QUIRKY_OXYGEN = ("variable = 'Fraction inspired oxygen' AND NOT contains(words, 'torr')", "number / 100")
 QUIRKY_HEIGHT = ("variable = 'Height' AND contains(words, 'in')", f"round_even(number * {CENTIMETRES_PER_INCH}, 0)")
 
 
-# Of rows that agree in these only one is kept: the last in this order.
+# Deduplication key: the last row in this order is kept.
 TIE = ("stay_id", "hours", "copy", "variable")
 ORDERED = f"""SELECT {", ".join(TIE)}, coalesce(value, 'nan'::DOUBLE) AS value, kept_text AS text FROM timed
               ORDER BY {", ".join(TIE)}, CASE WHEN by_text THEN NULL ELSE timed.value END NULLS FIRST, kept_text"""
@@ -84,23 +87,25 @@ def select_events(
     repairs: Events,
     write: Callable[[pa.RecordBatch], None],
 ) -> pa.Table:
-    """Write cleaned values per stay, time and variable (EVENTS, in batches); what each rule left over (ATTRITION).
+    """Write cleaned values per stay, time and variable (EVENTS, in batches); rows left by each rule (ATTRITION).
 
     A row belongs to the stay that it names; one without stay to the stay of its admission; by
-    `admission_by_time` one without admission to the stay of its patient that was under way.
+    `admission_by_time` one without admission to the stay of its patient that was under way. UserError where a table
+    is cut, doubled, of other patients or of other times.
     """
     attrition, unreadable, conversions = (Attrition(t) for t in ("events", "unreadable values", "conversions"))
     raw.add("stays", stays)
     raw.add("items", items)
-    # As numbers with a dictionary: as texts the names would be most of the tables.
+    # Stored as dictionary codes: as texts the names would be most of the tables.
     raw.run(f"CREATE TYPE name AS ENUM ({_quoted(v.name for v in variables)})")
     raw.add("variables", _variables_table(variables))
     raw.add("levels", _levels_table(variables))
-    _map_items(raw, dataset, items)
+    raw.check_rows(_map_items(raw, dataset, items))
     attrition.add("rows of the mapped items with a text", rows=raw.row("SELECT count(*) FROM mapped")[0])
     raw.run(f"DELETE FROM mapped WHERE text = '' OR text IN ({_quoted(MISSING)})")
     attrition.add("that does not stand for a missing value", rows=raw.row("SELECT count(*) FROM mapped")[0])
     _find_stays(raw, repairs)
+    _check_coverage(raw, stays.num_rows)
     _count(raw, attrition, "of an admission of the cohort", "placed")
     _count(raw, attrition, "not of another ICU stay of the admission", "placed WHERE NOT elsewhere")
     written = raw.rows(
@@ -122,16 +127,21 @@ def select_events(
         conversions.add(name, **found.get(number, {"rows": 0, "stays": 0, "subjects": 0}))
     _place_in_time(raw, repairs)
     _count(raw, attrition, "during the ICU stay", "timed")
-    kept = 0
+    kept, timed = 0, attrition.steps[-1]["rows"]
     for batch in _without_ties(raw.batches(ORDERED)):
         kept += batch.num_rows
         write(batch)
     attrition.add("one value of a variable at one time", rows=kept)
+    if timed >= ENOUGH_ROWS and kept < LEAST_DIFFERENT * timed:
+        raise UserError(
+            f"{raw.paths['chartevents']}, {raw.paths['labevents']}: only {kept} of {timed} measurements are different: "
+            "rows of a table occur twice; download it again"
+        )
     return pa.concat_tables([a.to_table() for a in (attrition, unreadable, conversions)])
 
 
-def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> None:
-    """Table `mapped`: the rows of our items, which alone of the raw files are kept."""
+def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> dict[str, int]:
+    """Table `mapped`: the rows of our items; returns the numbers of all rows of the raw tables."""
     parts = []
     for table, stay in (("chartevents", f"{STAY_ID[dataset]}::BIGINT"), ("labevents", "NULL::BIGINT")):
         numbers = [str(i["itemid"]) for i in items.to_pylist() if i["source"] == table]
@@ -141,7 +151,7 @@ def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> None:
                        charttime::TIMESTAMP_S AS charttime, trim(value) AS text, lower(trim(valueuom)) AS unit
                 FROM raw_{table} WHERE itemid IN ({", ".join(numbers)}) AND value IS NOT NULL"""
         )
-    raw.run(f"CREATE TABLE mapped AS {' UNION ALL '.join(parts)}")
+    return raw.run_and_count(f"CREATE TABLE mapped AS {' UNION ALL '.join(parts)}")
 
 
 def _find_stays(raw: RawTables, repairs: Events) -> None:
@@ -161,8 +171,21 @@ def _find_stays(raw: RawTables, repairs: Events) -> None:
     raw.run("DROP TABLE mapped")
 
 
+def _check_coverage(raw: RawTables, stays: int) -> None:
+    """UserError where CHARTEVENTS or LABEVENTS has rows of the 17 variables during too few stays."""
+    covered = dict(
+        raw.rows(
+            """SELECT source, count(DISTINCT stay_id)
+               FROM placed JOIN items USING (itemid) JOIN stays s USING (stay_id)
+               WHERE NOT elsewhere AND charttime BETWEEN s.intime AND coalesce(s.outtime, charttime) GROUP BY source"""
+        )
+    )
+    for table in ("chartevents", "labevents"):
+        raw.check_coverage(table, covered.get(table, 0), stays)
+
+
 def _clean(raw: RawTables, repairs: Events) -> None:
-    """Table `cleaned`: values in the unit of their variable, and the texts of those that are kept as they stand.
+    """Table `cleaned`: values in the unit of their variable, and the texts of those that are kept unchanged.
 
     `by_text` marks the values of which, at one time, the last text is chosen instead of the largest number.
     """
@@ -200,7 +223,7 @@ def _clean(raw: RawTables, repairs: Events) -> None:
 
 
 def _find_texts(raw: RawTables) -> None:
-    """Table `with_texts`: patients with any value that is no number; numbers alone the benchmark sorts as such."""
+    """Table `with_texts`: patients with any value that is not a number; the benchmark sorts only numbers as numbers."""
     parts = [
         f"""SELECT subject_id::BIGINT AS subject_id FROM raw_{table}
             WHERE hadm_id::BIGINT IN (SELECT hadm_id FROM stays) AND TRY_CAST(value AS DOUBLE) IS NULL
@@ -211,9 +234,9 @@ def _find_texts(raw: RawTables) -> None:
 
 
 def _place_in_time(raw: RawTables, repairs: Events) -> None:
-    """Table `timed`: hours since the beginning of the stay, of what lies between that and its end.
+    """Table `timed`: hours since the beginning of the stay, for rows from then until its end.
 
-    `copy` tells rows of one time apart where the benchmark writes that time twice.
+    `copy` distinguishes rows of one time where the benchmark writes that time twice.
     """
     rows = "SELECT *, stay_id AS copy FROM cleaned"
     if not repairs.own_stay_only:

@@ -1,4 +1,4 @@
-"""The raw files behind the extracted tables: what the steps that read them recorded."""
+"""The raw files behind the extracted tables, from the records of the steps that read them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,19 +14,19 @@ from clinragen.schemas.extract import INVENTORY
 def list_raw_files(dataset: str, release: str | None, extracted: Iterable[Path], declared: Path) -> pa.Table:
     """Size and hash of every raw file that the extracted tables were made from (INVENTORY), by their records.
 
-    `declared` is resources/raw_tables.yaml. The files themselves are not looked at.
+    `declared` is resources/raw_tables.yaml. The files themselves are not read.
     UserError where a table has no record.
     """
     rows = []
     for path in extracted:
         record = read_record(path)
         if record is None:
-            raise UserError(f"{path} has no record beside it; make it anew with its rule")
+            raise UserError(f"{path} has no provenance record; re-run its rule")
         for used in record["inputs"]:
             file = Path(used["path"])
             if table_of(file) in declaration(declared)[dataset]["tables"]:
-                # A file with a record was made by the workflow, such as stand-in notes: it is of no release. Nor are
-                # the notes of MIMIC-IV, a module with releases of its own.
+                # A file with a record was made by the workflow, such as synthetic notes, and belongs to no release.
+                # The notes of MIMIC-IV are a module with separate releases.
                 other = read_record(file) is not None or (dataset, table_of(file)) == ("mimic4", "noteevents")
                 rows.append(
                     {

@@ -5,11 +5,13 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from clinragen.config.extract import Notes
+from clinragen.errors import UserError
 from clinragen.extract.sources import RawTables
 from clinragen.schemas.attrition import Attrition
 
-# Texts are long: so many are some tens of megabytes.
+# Texts are long: this many are some tens of megabytes.
 ROWS_PER_PIECE = 1_000
+NOTE_ID = {"mimic3": "row_id", "mimic4": "note_id"}
 # `newest` orders the reports of one admission, the one to read first having the largest value.
 DISCHARGE_NOTES = {
     "mimic3": """
@@ -30,16 +32,26 @@ DISCHARGE_NOTES = {
 def select_notes(
     raw: RawTables, dataset: str, stays: pa.Table, settings: Notes, write: Callable[[pa.Table], None]
 ) -> pa.Table:
-    """Write discharge reports per stay, the newest first (NOTES, in pieces); the counts (ATTRITION)."""
+    """Write discharge reports per stay, the newest first (NOTES, in pieces); the counts (ATTRITION).
+
+    UserError where the table is cut, doubled or of other patients.
+    """
     attrition = Attrition("notes")
     raw.add("stays", stays)
     # All notes are counted in the same pass, but only the texts of the cohort are kept.
-    raw.run(
+    counts = raw.run_and_count(
         f"""CREATE TABLE notes AS
             SELECT * REPLACE (CASE WHEN hadm_id IN (SELECT hadm_id FROM stays) THEN text END AS text)
             FROM ({DISCHARGE_NOTES[dataset]})"""
     )
-    attrition.add("discharge notes without error mark", rows=raw.row("SELECT count(*) FROM notes")[0])
+    if dataset == "mimic3":  # MIMIC-IV-Note has separate releases
+        raw.check_rows(counts)
+    rows, named, different = raw.row("SELECT count(*), count(note_id), count(DISTINCT note_id) FROM notes")
+    if different < named:
+        raise UserError(
+            f"{raw.paths['noteevents']}: column {NOTE_ID[dataset]} has {named - different} values that occur before"
+        )
+    attrition.add("discharge notes without error mark", rows=rows)
     if not settings.addenda:
         raw.run("DELETE FROM notes WHERE addendum")
         attrition.add("reports, not addenda", rows=raw.row("SELECT count(*) FROM notes")[0])
@@ -51,6 +63,7 @@ def select_notes(
            WINDOW newest_first AS (PARTITION BY stay_id ORDER BY addendum, newest DESC, note_id)"""
     )
     rows, stays_left = raw.row("SELECT count(*), count(DISTINCT stay_id) FROM ranked")
+    raw.check_coverage("noteevents", stays_left, stays.num_rows)
     attrition.add("of a stay of the cohort", rows=rows, stays=stays_left)
     raw.run("CREATE TABLE numbered AS SELECT *, row_number() OVER (ORDER BY stay_id, rank) - 1 AS place FROM ranked")
     for first in range(0, rows, ROWS_PER_PIECE):

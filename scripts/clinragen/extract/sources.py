@@ -1,9 +1,10 @@
 """Raw MIMIC files as SQL relations: read in place, out of core, whatever their case or compression."""
 
+import json
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,26 +12,33 @@ import duckdb
 import pyarrow as pa
 
 from clinragen.errors import UserError
+from clinragen.provenance.record import record_path
 from clinragen.registry.raw import (
-    UNREADABLE,
+    ANY_RELEASE,
     columns_of,
+    declaration,
     has_open_quote,
+    is_gzip,
     problems_of_file,
     table_of,
     undeclared,
-    why_unreadable,
 )
 
 log = logging.getLogger("sources")
 # What Python and its libraries take of a step's memory; the rest is DuckDB's.
 BESIDE_DUCKDB_MB = 300
 ROWS_PER_BATCH = 100_000
-# Columns that are numbers from the first look at a row on; the others are converted where they are used.
+# A table with rows for a smaller share of the cohort's stays is cut, or of other patients; few stays show nothing.
+LEAST_COVERAGE = 0.5
+ENOUGH_STAYS = 10
+# A table that contains every row twice has fewer different rows; those of MIMIC have more than 0.9.
+LEAST_DIFFERENT = 0.6
+# Columns that are parsed as numbers; the others are converted where they are used.
 NUMBERS = {"itemid": "INTEGER"}
 # Texts of many lines: DuckDB would start in the middle of a file, take a line of a text for a row and refuse it.
-# Other tables are read so only when they were refused.
+# Other tables are read in one piece only after a row was refused.
 MANY_LINES = ("noteevents",)
-# What the queries convert the texts to: only to find the line of one that is no number or time.
+# What the queries convert the texts to: used to find the line of one that is not a number or time.
 CONVERSIONS = NUMBERS | {
     **dict.fromkeys(("subject_id", "hadm_id", "icustay_id", "stay_id", "row_id", "note_seq"), "BIGINT"),
     **dict.fromkeys(("intime", "outtime", "dob", "charttime", "chartdate"), "TIMESTAMP_S"),
@@ -38,7 +46,7 @@ CONVERSIONS = NUMBERS | {
     **dict.fromkeys(("los", "anchor_age"), "DOUBLE"),
     "icd_version": "TINYINT",
 }
-# What of DuckDB's words on a bad row may be told: they quote the row too, and that is patient data.
+# Parts of DuckDB's error message that are safe to show: it also quotes the row, which is patient data.
 LINE = re.compile(r"CSV Error on Line: (\d+)")
 REASONS = re.compile(
     r"^(?:Expected Number of Columns: \d+ Found: \d+|Value with unterminated quote found\.|"
@@ -48,11 +56,13 @@ REASONS = re.compile(
 
 
 class RawTables:
-    """Views `raw_<table>` over raw CSV files; columns are texts, as they stand in the file, but for NUMBERS."""
+    """Views `raw_<table>` over raw CSV files; columns are texts as in the file, except NUMBERS."""
 
     def __init__(self, paths: Iterable[Path], memory_limit_mb: int, threads: int) -> None:
         self.paths = {table_of(p): p for p in paths}
         self._columns = {table: _header(path) for table, path in self.paths.items()}
+        self._published: Mapping[str, int] = {}
+        self._dataset = self._release = ""
         self.connection = duckdb.connect()
         # What does not fit into memory is patient data: it must not spill into the checkout.
         self._spill = tempfile.TemporaryDirectory(prefix="clinragen-duckdb-")
@@ -70,18 +80,18 @@ class RawTables:
         self._refuse_open_quote(table)
 
     def _refuse_open_quote(self, table: str) -> None:
-        # Read in one piece, DuckDB drops without a word what follows a quotation mark that is never closed.
-        if not _looked_at(self.paths[table], has_open_quote):
+        # Read in one piece, DuckDB silently drops everything after an unclosed quote.
+        if not has_open_quote(self.paths[table]):
             return
         rows = self.row(f"SELECT count(*) FROM {self._file(table, {})}")[0]
         raise UserError(
-            f"a raw file can not be read ({self.paths[table]}): line {rows + 2}, Value with unterminated quote found."
+            f"a raw file cannot be read ({self.paths[table]}): line {rows + 2}, Value with unterminated quote found."
         )
 
     def checked(self, dataset: str, declared: Path) -> Self:
-        """The same; UserError tells of files without a needed column or a row, the log of columns that are ignored.
+        """The same, after a look at header and first row of every file; ignored columns are logged.
 
-        `declared` is resources/raw_tables.yaml.
+        `declared` is resources/raw_tables.yaml. UserError lists files without a needed column or row.
         """
         lines = [
             line for table, path in self.paths.items() for line in problems_of_file(dataset, table, path, declared)
@@ -90,24 +100,65 @@ class RawTables:
             raise UserError("; ".join(lines))
         for table, path in self.paths.items():
             if extra := undeclared(dataset, table, self._columns[table], declared):
-                log.info("%s: ignored, for no release has them: columns %s", path, ", ".join(extra))
+                log.info("%s: ignoring columns not in any known release: %s", path, ", ".join(extra))
         return self
 
+    def expect_release(self, dataset: str, release: str | None, declared: Path) -> None:
+        """Load the row counts of a release for `check_rows`; None for an unknown one."""
+        self._published = declaration(declared)[dataset]["releases"].get(release, {})
+        self._dataset, self._release = dataset, f"release {release}"
+
+    def check_rows(self, counts: Mapping[str, int]) -> None:
+        """UserError where a table does not have as many rows as in its release.
+
+        Without effect where the release is unknown, and for files that the workflow made, such as synthetic notes.
+        """
+        for table, rows in counts.items():
+            expected = self._published.get(table, rows)
+            if rows != expected and not record_path(self.paths[table]).is_file():
+                raise UserError(
+                    f"{self.paths[table]} has {rows} rows, but {expected} in {self._release}: it is cut, doubled or of "
+                    f"another release; download it again, or set datasets.{self._dataset}.release to {ANY_RELEASE} if "
+                    "you changed it on purpose"
+                )
+
+    def check_coverage(self, table: str, covered: int, stays: int) -> None:
+        """UserError where a table has rows for too few stays of the cohort."""
+        if stays >= ENOUGH_STAYS and covered < LEAST_COVERAGE * stays:
+            raise UserError(
+                f"{self.paths[table]} has rows for only {covered} of the {stays} stays of the cohort: it is cut, "
+                "or of other patients or another release than ICUSTAYS; compare it with SHA256SUMS.txt of the release"
+            )
+
     def _file(self, table: str, types: dict[str, str]) -> str:
-        """A raw file as a table of SQL; columns without a type are texts."""
+        """A raw file as an SQL table; columns without a type are texts."""
         # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
         columns = ", ".join(f"'{_quoted(name)}': '{types.get(name, 'VARCHAR')}'" for name in self._columns[table])
         in_pieces = table not in self._in_one_piece
+        compression = "gzip" if is_gzip(self.paths[table]) else "none"
         return f"""read_csv('{_quoted(self.paths[table])}', auto_detect = false, columns = {{{columns}}},
-                   header = true, delim = ',', quote = '"', escape = '"', parallel = {in_pieces})"""
+                   header = true, delim = ',', quote = '"', escape = '"', parallel = {in_pieces},
+                   compression = '{compression}')"""
 
     def add(self, name: str, table: pa.Table) -> None:
-        """Make an Arrow table known to the queries."""
+        """Register an Arrow table for the queries."""
         self.connection.register(name, table)
 
     def run(self, sql: str) -> None:
         """Run a statement; UserError names the raw files where they are at fault."""
         self._try(self.connection.execute, sql)
+
+    def run_and_count(self, sql: str) -> dict[str, int]:
+        """Run a statement; rows that it read of each raw table, whatever it kept of them.
+
+        The counts come from DuckDB's profile of the statement: another scan of CHARTEVENTS would take as long again.
+        """
+        self.connection.execute("SET enable_profiling = 'no_output'")
+        self.run(sql)
+        profile = json.loads(self.connection.get_profiling_information(format="json"))
+        self.connection.execute("PRAGMA disable_profiling")
+        scans = dict(_scans(profile))
+        return {table: scans[str(path)] for table, path in self.paths.items() if str(path) in scans}
 
     def query(self, sql: str) -> pa.Table:
         """Result of a query; UserError names the raw files where they are at fault."""
@@ -128,7 +179,7 @@ class RawTables:
             yield batch
 
     def _try(self, call: Callable[[str], Any], sql: str) -> Any:
-        # A query is lazy: `call` fetches its result too, for only then its errors come.
+        # A query is lazy: `call` also fetches its result, because errors occur only then.
         in_pieces = [table for table in self.paths if table not in self._in_one_piece]
         reason = None
         try:
@@ -141,61 +192,64 @@ class RawTables:
                     raise
         if reason:
             raise UserError(reason)
-        log.info("a row was refused: %s is read again, in one piece", ", ".join(str(self.paths[t]) for t in in_pieces))
+        log.info("a row was refused: reading %s again, in one piece", ", ".join(str(self.paths[t]) for t in in_pieces))
         for table in in_pieces:
             self._read_in_one_piece(table)
             self.run(f"CREATE OR REPLACE VIEW raw_{table} AS SELECT * FROM {self._file(table, NUMBERS)}")
         return self._try(call, sql)
 
     def _reason(self, error: duckdb.Error) -> str | None:
-        """What the user is told; None where neither files nor machine are at fault."""
+        """The message for the user; None where neither files nor machine are at fault."""
         if self._spill.name in _first_line(error) or "max_temp_directory_size" in str(error):
             room = f"the disk of {Path(self._spill.name).parent} is full"
-            return f"{room}: make room, set TMPDIR to another folder, or raise extract.memory_limit_mb"
+            return f"{room}: free up space, set TMPDIR to another directory, or raise extract.memory_limit_mb"
         if isinstance(error, duckdb.OutOfMemoryException):
             return f"DuckDB ran out of memory: raise extract.memory_limit_mb ({_first_line(error)})"
         if isinstance(error, duckdb.BinderException):
-            return f"a raw file lacks a column (one of {self._files()}): {_first_line(error)}"
+            return f"a raw file has no such column (one of {self._files()}): {_first_line(error)}"
         if isinstance(error, duckdb.IOException):
             named = [str(p) for p in self.paths.values() if str(p) in _first_line(error)]
             place = named[0] if named else f"one of {self._files()}"
-            return f"a raw file can not be read ({place}): {_first_line(error).replace(f': {place}', '')}"
+            reason = _first_line(error).replace(f": {place}", "")
+            if "GZIP" in reason:
+                reason += "; it is cut, corrupted or has extra bytes after its end: download it again"
+            return f"a raw file cannot be read ({place}): {reason}"
         if not isinstance(error, (duckdb.InvalidInputException, duckdb.DataError)):
             return None
         if isinstance(error, duckdb.ConversionException) and (place := self._find_text()):
             return place
         named = [str(p) for p in self.paths.values() if f"file = {p}\n" in str(error)]
         place = named[0] if named else f"one of {self._files()}"
-        return f"a raw file can not be read ({place}): {_told(error)}"
+        return f"a raw file cannot be read ({place}): {_safe_reason(error)}"
 
     def _find_text(self) -> str | None:
-        """File, line and column of a text that is no number or time; reads the files again.
+        """File, line and column of a text that is not a number or time; reads the files again.
 
-        A conversion behind a filter does not tell its place, others may tell the column wrong.
+        The error of a conversion behind a filter has no place, that of others may name the wrong column.
         """
         try:
             for table, names in self._columns.items():
                 columns = [name for name in names if name in CONVERSIONS]
                 lost = ", ".join(f"count({c}) - count(TRY_CAST({c} AS {CONVERSIONS[c]}))" for c in columns)
-                counts = self._rows_beside(f"SELECT {lost} FROM {self._file(table, {})}")[0] if columns else ()
+                counts = self._rows_apart(f"SELECT {lost} FROM {self._file(table, {})}")[0] if columns else ()
                 for column in (c for c, n in zip(columns, counts, strict=True) if n):
                     return (
                         f"{self.paths[table]}: line {self._line_of(table, column)}, column {column} "
-                        f"can not be read as {CONVERSIONS[column]}"
+                        f"cannot be read as {CONVERSIONS[column]}"
                     )
         except duckdb.Error:
-            pass  # rows that can not even be told apart: the first error is told
+            pass  # rows that cannot even be split: the first error is reported
         return None
 
     def _line_of(self, table: str, column: str) -> str:
         try:
-            self._rows_beside(f"SELECT count({column}) FROM {self._file(table, {column: CONVERSIONS[column]})}")
+            self._rows_apart(f"SELECT count({column}) FROM {self._file(table, {column: CONVERSIONS[column]})}")
         except duckdb.ConversionException as error:
             if line := LINE.search(_first_line(error)):
                 return line.group(1)
         return "unknown"
 
-    def _rows_beside(self, sql: str) -> list[tuple]:
+    def _rows_apart(self, sql: str) -> list[tuple]:
         # Not on the connection itself, whose last result may be half fetched.
         return self.connection.cursor().sql(sql).fetchall()
 
@@ -207,30 +261,30 @@ def _first_line(error: duckdb.Error) -> str:
     return str(error).partition("\n")[0]
 
 
-def _told(error: duckdb.Error) -> str:
-    """Kind of the error, line and reason: nothing that a row says."""
+def _scans(profile: dict) -> Iterator[tuple[str, int]]:
+    """Raw files and the rows read of them, in a query profile of DuckDB."""
+    for operator in profile.get("operator", profile.get("children", [])):
+        if "rows_scanned" in operator and "Filename(s)" in operator["extra_info"]:
+            yield operator["extra_info"]["Filename(s)"], operator["rows_scanned"]
+        yield from _scans(operator)
+
+
+def _safe_reason(error: duckdb.Error) -> str:
+    """Kind of the error, line and reason, without anything from the row."""
     kind, line = str(error).partition(":")[0], LINE.search(_first_line(error))
     if not line:
         return kind
-    # A row over several lines may hold such sentences too: DuckDB's own follow it, so the last is meant.
+    # A row over several lines may contain such sentences too: DuckDB's own follow it, so the last one counts.
     return ", ".join([kind, f"line {line.group(1)}", *REASONS.findall(str(error))[-1:]])
 
 
 def _header(path: Path) -> list[str]:
-    """Column names of a raw file, a number for one without; UserError where there are none or one stands twice."""
-    names = _looked_at(path, columns_of)
+    """Column names of a raw file, a number for one without; UserError where there are none or a name occurs twice."""
+    names = columns_of(path)
     named = [name for name in names if name]
     if not named or len(set(named)) < len(named):
-        raise UserError(f"{path} can not be read: its header is empty or names a column twice")
+        raise UserError(f"{path} cannot be read: its header is empty or names a column twice")
     return [name or f"unnamed_{number}" for number, name in enumerate(names, 1)]
-
-
-def _looked_at(path: Path, look: Callable[[Path], Any]) -> Any:
-    """What a look at a file without DuckDB tells; UserError where it can not be read."""
-    try:
-        return look(path)
-    except UNREADABLE as error:
-        raise UserError(f"{path} can not be read: {why_unreadable(error)}") from None
 
 
 def _quoted(text: object) -> str:

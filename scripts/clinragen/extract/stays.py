@@ -1,4 +1,4 @@
-"""The cohort: ICU stays that the benchmark studies (Harutyunyan et al., 2019)."""
+"""The cohort: ICU stays by the rules of the benchmark (Harutyunyan et al., 2019)."""
 
 import logging
 from pathlib import Path
@@ -8,7 +8,7 @@ import pyarrow as pa
 from clinragen.config.extract import Cohort
 from clinragen.errors import UserError
 from clinragen.extract.sources import RawTables
-from clinragen.registry.raw import declaration, release_of
+from clinragen.registry.raw import ANY_RELEASE, declaration, release_of, unknown_release
 from clinragen.schemas.attrition import Attrition
 
 log = logging.getLogger("stays")
@@ -35,7 +35,7 @@ ALL_STAYS = {
         JOIN raw_admissions a ON a.subject_id::BIGINT = s.subject_id::BIGINT AND a.hadm_id::BIGINT = s.hadm_id::BIGINT
         JOIN raw_patients p ON p.subject_id::BIGINT = s.subject_id::BIGINT""",
 }
-# The identifier of each table, which must be there once.
+# The identifier of each table, present and unique in every row.
 KEYS = {
     "mimic3": {"patients": "subject_id", "admissions": "hadm_id", "icustays": "icustay_id"},
     "mimic4": {"patients": "subject_id", "admissions": "hadm_id", "icustays": "stay_id"},
@@ -46,32 +46,43 @@ DATES = {
     "mimic3": {"patients": {"dob": "year(dob::TIMESTAMP_S)"}},
     "mimic4": {"patients": {"anchor_year": "anchor_year::INTEGER"}},
 }
+# Single stays of a release may end before they begin; more of them are swapped or damaged columns.
+MOST_REVERSED = 0.01
 TIMES = {"intime": "year(intime::TIMESTAMP_S)", "outtime": "year(outtime::TIMESTAMP_S)"}
 
 
 def check_release(raw: RawTables, dataset: str, release: str, declared: Path) -> pa.Table:
-    """Rows of PATIENTS and ICUSTAYS and the release that has so many (RELEASE), if we know one.
+    """Rows of PATIENTS and ICUSTAYS and the release that has as many, or null (RELEASE).
 
-    `declared` is resources/raw_tables.yaml. UserError where `release` is another one; empty, it is not checked.
+    `release` is datasets.*.release: a release, "any" to leave the tables unchecked, or empty to recognise it.
+    `declared` is resources/raw_tables.yaml. UserError where the tables are not of that release, or ADMISSIONS has
+    another number of rows than in it.
     """
     counts = {t: raw.row(f"SELECT count(*) FROM raw_{t}")[0] for t in ("patients", "icustays")}
-    matched, known = release_of(dataset, **counts, declared=declared), declaration(declared)[dataset]["releases"]
-    told = f"{counts['patients']} patients and {counts['icustays']} ICU stays"
-    where = f"as release {matched} has" if matched else "as no release that we know has"
-    log.log(logging.INFO if matched else logging.WARNING, "%s, %s", told, where)
-    if release and release not in known:
-        raise UserError(f"datasets.{dataset}.release: {release!r} is not known; known are {', '.join(known)}")
-    if release and matched != release:
-        expected = f"{known[release]['patients']} patients and {known[release]['icustays']} ICU stays"
-        files = f"{raw.paths['patients']}, {raw.paths['icustays']}"
-        raise UserError(f"{files}: {told}, {where}, but datasets.{dataset}.release is {release}, which has {expected}")
+    if release and (problem := unknown_release(dataset, release, declared)):
+        raise UserError(problem)
+    matched = None if release == ANY_RELEASE else release_of(dataset, **counts, declared=declared)
+    fact = f"{counts['patients']} patients and {counts['icustays']} ICU stays"
+    which = f"matching release {matched}" if matched else "matching no known release"
+    if release == ANY_RELEASE:
+        log.info("%s; datasets.%s.release is any: numbers of rows are not checked", fact, dataset)
+    else:
+        log.log(logging.INFO if matched else logging.WARNING, "%s, %s", fact, which)
+        if release and matched != release:
+            wanted = declaration(declared)[dataset]["releases"][release]
+            raise UserError(
+                f"{raw.paths['patients']}, {raw.paths['icustays']}: {fact}, {which}, but datasets.{dataset}.release is "
+                f"{release}, which has {wanted['patients']} patients and {wanted['icustays']} ICU stays"
+            )
+    raw.expect_release(dataset, matched, declared)
+    raw.check_rows({"admissions": raw.row("SELECT count(*) FROM raw_admissions")[0]})
     return pa.table(
         {"dataset": [dataset], "release": pa.array([matched], pa.string()), **{t: [n] for t, n in counts.items()}}
     )
 
 
 def select_stays(raw: RawTables, dataset: str, cohort: Cohort) -> tuple[pa.Table, pa.Table]:
-    """Stays of the cohort (STAYS) and what each rule left over (ATTRITION).
+    """Stays of the cohort (STAYS) and the rows remaining after each rule (ATTRITION).
 
     `dataset` is mimic3 or mimic4. The order of the rules matters: an admission with two stays, one of
     them a transfer, keeps the other one. UserError where the tables contradict themselves or each other.
@@ -94,7 +105,7 @@ def select_stays(raw: RawTables, dataset: str, cohort: Cohort) -> tuple[pa.Table
 
 
 def _check_keys(raw: RawTables, dataset: str) -> None:
-    """UserError where an identifier is missing or stands twice, or a stay has no admission or patient."""
+    """UserError where an identifier is missing or occurs twice, or a stay has no admission or patient."""
     for table, key in KEYS[dataset].items():
         rows, named, different = raw.row(
             f"SELECT count(*), count(n), count(DISTINCT n) FROM (SELECT {key}::BIGINT AS n FROM raw_{table})"
@@ -114,7 +125,7 @@ def _check_keys(raw: RawTables, dataset: str) -> None:
 
 
 def _check_times(raw: RawTables, dataset: str) -> None:
-    """UserError where a time is far from those of MIMIC; the log tells of stays that end before they begin."""
+    """UserError where a time is far from those of MIMIC, or more than a few stays end before they begin."""
     for table, years in ({"icustays": TIMES} | DATES[dataset]).items():
         for column, year in years.items():
             wrong = raw.row(f"SELECT count(*) FROM raw_{table} WHERE {year} NOT {YEARS}")[0]
@@ -122,10 +133,14 @@ def _check_times(raw: RawTables, dataset: str) -> None:
                 raise UserError(
                     f"{raw.paths[table]}: column {column} is in {wrong} rows outside of the years 1800 to 2400"
                 )
-    before = raw.row("SELECT count(*) FROM raw_icustays WHERE outtime::TIMESTAMP_S < intime::TIMESTAMP_S")[0]
-    if before:
-        # No reason to refuse a whole release: nothing is measured in such a stay.
-        log.warning("%s: column outtime is before intime in %d rows", raw.paths["icustays"], before)
+    rows, reversed_ = raw.row(
+        "SELECT count(*), count(*) FILTER (outtime::TIMESTAMP_S < intime::TIMESTAMP_S) FROM raw_icustays"
+    )
+    fact = f"{raw.paths['icustays']}: column outtime is before intime in {reversed_} of {rows} rows"
+    if reversed_ > MOST_REVERSED * rows:
+        raise UserError(f"{fact}; are the columns swapped or the times damaged?")
+    if reversed_:
+        log.warning("%s; nothing was measured in these stays", fact)
 
 
 def _count(raw: RawTables, attrition: Attrition, step: str) -> None:

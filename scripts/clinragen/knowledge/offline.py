@@ -15,7 +15,7 @@ def authored(phenotypes: list[str], source: str, texts: list[Path]) -> list[Docu
     files = {path.stem: path for path in texts}
     missing = [p for p in phenotypes if slug(p) not in files]
     if missing:
-        raise UserError(f"resources/knowledge/{source}: no text for {missing}")
+        raise UserError(f"resources/knowledge/{source}: texts are missing for {missing}")
     return [_read(phenotype, source, files[slug(phenotype)]) for phenotype in phenotypes]
 
 
@@ -23,5 +23,5 @@ def _read(phenotype: str, source: str, path: Path) -> Document:
     first, _, rest = path.read_text(encoding="utf-8").partition("\n")
     text = " ".join(rest.split())
     if not first.startswith("# ") or not text:
-        raise UserError(f"{path}: the first line must be `# Title`, a text must follow")
+        raise UserError(f"{path}: expected a first line `# Title` followed by text")
     return Document(phenotype, source, f"authored:{path.stem}", 1, first.removeprefix("# ").strip(), text)

@@ -57,7 +57,7 @@ def redirected(endpoint: str) -> Iterator[None]:
 def abstracts(phenotype: str, query: str, email: str, most: int) -> list[Document]:
     """The most relevant abstracts for a query, best first; fewer where PubMed has fewer with a text.
 
-    UserError when the service can not be reached or keeps failing.
+    UserError when the service cannot be reached or keeps failing.
     """
     Entrez.email, Entrez.tool, Entrez.max_tries = email, TOOL, 1
     found = _patiently(
@@ -68,7 +68,9 @@ def abstracts(phenotype: str, query: str, email: str, most: int) -> list[Documen
     )
     identifiers = [str(i) for i in found["IdList"]]
     if not identifiers:
-        raise UserError(f"PubMed finds nothing for {phenotype!r}; change its query in resources/knowledge/queries.csv")
+        raise UserError(
+            f"PubMed returned no results for {phenotype!r}; change its query in resources/knowledge/queries.csv"
+        )
     articles = _patiently(
         lambda: Entrez.read(Entrez.efetch(db="pubmed", id=",".join(identifiers), retmode="xml")), phenotype
     )["PubmedArticle"]
@@ -100,9 +102,9 @@ def _patiently(call: Callable[[], T], phenotype: str) -> T:
                 reason = str(error.reason)
             if attempt == ATTEMPTS - 1:
                 raise UserError(
-                    f"PubMed gives no usable answer for {phenotype!r} ({reason}, {ATTEMPTS} times); see "
-                    "knowledge.pubmed.endpoint and the network, then run again"
+                    f"PubMed returned no valid response for {phenotype!r} ({reason}, {ATTEMPTS} attempts); check "
+                    "knowledge.pubmed.endpoint and the network, then re-run"
                 ) from None
-            log.info("%s: %s; again", phenotype, reason)
+            log.info("%s: %s; retrying", phenotype, reason)
             time.sleep(FIRST_WAIT * 2**attempt)
     raise AssertionError("unreachable")

@@ -60,7 +60,7 @@ def extract(
         log.info("round %d: %d documents of %d phenotypes, %d new terms", number, len(shown), len(active), new)
     barren = [p for p in found if not found[p]]
     if barren:
-        raise UserError(f"no key terms were found for {barren}; look at their documents and at the model's answers")
+        raise UserError(f"no key terms found for {barren}; check their documents and the model's answers")
     return [term for terms in found.values() for term in terms.values()]
 
 
@@ -78,12 +78,12 @@ def check(request: Request, text: str) -> list[str]:
     except ValueError as error:
         return [str(error)]
     if terms and not accepted(text, request.slots["document"]):
-        return ["none of the terms stands in the document"]
+        return ["none of the terms appears in the document"]
     return []
 
 
 def parse(text: str) -> list[str]:
-    """The strings of the JSON list in an answer, whatever stands around it; ValueError without such a list."""
+    """The strings of the JSON list in an answer, ignoring text around it; ValueError without such a list."""
     decoder = json.JSONDecoder()
     for start in (m.start() for m in re.finditer(r"\[", text)):
         try:
@@ -96,9 +96,9 @@ def parse(text: str) -> list[str]:
 
 
 def accepted(text: str, document: str) -> list[str]:
-    """The normalised terms of an answer that stand in the document as whole words, without repeats.
+    """The normalised terms of an answer that appear in the document as whole words, without repeats.
 
-    An answer that is no list has none: by then it was asked for again and counted.
+    An answer that is not a list has none: by then it was requested again and counted.
     """
     try:
         terms = [normalised(term) for term in parse(text)]

@@ -50,19 +50,19 @@ def client(endpoint: str) -> wikipediaapi.Wikipedia:
 def articles(wiki: wikipediaapi.Wikipedia, phenotype: str, query: str, most: int) -> list[Document]:
     """The best matching articles as plain text, best first.
 
-    UserError when the service can not be reached, keeps failing or finds nothing.
+    UserError when the service cannot be reached, keeps failing or finds nothing.
     """
     try:
         titles = list(wiki.search(query, limit=most).pages)[:most]
         texts = {title: wiki.page(title).text for title in titles}
     except wikipediaapi.WikipediaException as error:
         raise UserError(
-            f"Wikipedia gives no usable answer for {phenotype!r} ({type(error).__name__}); see "
-            "knowledge.wikipedia.endpoint and the network, then run again"
+            f"Wikipedia returned no valid response for {phenotype!r} ({type(error).__name__}); check "
+            "knowledge.wikipedia.endpoint and the network, then re-run"
         ) from None
     kept = [title for title in titles if texts[title].strip()]
     if not kept:
         raise UserError(
-            f"Wikipedia finds nothing for {phenotype!r}; change its query in resources/knowledge/queries.csv"
+            f"Wikipedia returned no results for {phenotype!r}; change its query in resources/knowledge/queries.csv"
         )
     return [Document(phenotype, "wikipedia", t, rank, t, texts[t].strip()) for rank, t in enumerate(kept, 1)]

@@ -1,4 +1,4 @@
-"""The key of the teacher's server; it never enters a file."""
+"""The API key of the teacher's server; it is never written to a file."""
 
 import os
 
@@ -8,12 +8,12 @@ from clinragen.llm.guard import host_of, is_local
 
 
 def api_key(transport: Transport) -> str:
-    """The key from its environment variable, empty for a local server without one; UserError where it is needed."""
+    """The key from its environment variable; a local server may go without, for others UserError if it is empty."""
     host = host_of(transport.base_url)
     key = os.environ.get(transport.api_key_variable, "").strip()
     if not key and not is_local(host):
         raise UserError(
             f"the environment variable {transport.api_key_variable} (teacher_transport.api_key_variable) is empty; "
-            f"set it to the key for {host}"
+            f"export it with the API key for {host}"
         )
     return key

@@ -1,4 +1,4 @@
-"""Asking a server that speaks the OpenAI protocol: many requests at once, patiently, nothing twice."""
+"""Asynchronous client for OpenAI-compatible servers: concurrency, retries, no duplicate requests."""
 
 import asyncio
 import itertools
@@ -21,9 +21,9 @@ from clinragen.runtime.progress import Progress
 log = logging.getLogger("llm")
 FIRST_WAIT = 1.0  # seconds; doubled after every failure
 LONGEST_WAIT = 60.0  # seconds, also for what a server asks for
-# So many requests that fail in a row, each after all its attempts, mean that the server is gone.
+# Abort after this many consecutive failed requests.
 FAILURES_IN_A_ROW = 3
-STOPPING = {401: "the key was not accepted", 403: "access was denied", 404: "no such model or address"}
+STOPPING = {401: "API key rejected", 403: "access denied", 404: "unknown model or URL"}
 
 
 class RequestFailed(Exception):
@@ -35,12 +35,12 @@ class FatalError(Exception):
 
 
 def fetch(requests: list[Request], settings: Teacher, transport: Transport, journal: Journal, check: Check) -> None:
-    """Bring an answer to every request into the journal, asking only for what is missing.
+    """Add an answer to every request to the journal, requesting only missing ones.
 
     UserError says how many are answered when some could not be; a rerun continues there.
     """
     missing = [r for r in requests if not accepted_answer(r, settings, journal, check)]
-    log.info("%s: %d requests, %d answered before", settings.model, len(requests), len(requests) - len(missing))
+    log.info("%s: %d requests, %d already answered", settings.model, len(requests), len(requests) - len(missing))
     if missing:
         asyncio.run(_fetch(missing, len(requests), settings, transport, journal, check))
 
@@ -82,7 +82,7 @@ async def _fetch(
                     hopeless = hopeless or str(error)
             except (FatalError, UserError) as error:
                 hopeless = hopeless or str(error)
-            # Answers under way are paid for, so they are awaited; nothing new is begun.
+            # Requests in progress are paid for, so they are awaited; no new ones are sent.
             if hopeless:
                 return
 
@@ -93,8 +93,8 @@ async def _fetch(
     unanswered = sum(accepted_answer(r, settings, journal, check) is None for r in missing)
     if unanswered:
         raise UserError(
-            f"{host_of(transport.base_url)}: {total - unanswered} of {total} requests are answered and kept in "
-            f"{journal.path}; then: {hopeless or failures[-1]}. A rerun asks for the {unanswered} others only"
+            f"{host_of(transport.base_url)}: {total - unanswered} of {total} requests are answered and saved in "
+            f"{journal.path}; then: {hopeless or failures[-1]}. Re-running requests only the remaining {unanswered}"
         )
 
 
@@ -113,10 +113,10 @@ async def _ask_until_accepted(
         messages = [{"role": "user", "content": request.prompt}]
         if earlier:
             wrong = problems_with(request, earlier[-1], check)
-            log.info("%s %s: asked again: %s", request.task, name[:12], "; ".join(wrong))
+            log.info("%s %s: requesting a correction: %s", request.task, name[:12], "; ".join(wrong))
             messages += [
                 {"role": "assistant", "content": earlier[-1].text},
-                {"role": "user", "content": f"This does not fit: {'; '.join(wrong)}. Give the whole answer anew."},
+                {"role": "user", "content": f"This does not fit: {'; '.join(wrong)}. Write the complete answer again."},
             ]
         journal.append(await _ask(client, request, messages, len(earlier), settings, transport))
 
@@ -148,11 +148,11 @@ async def _ask(
                 raise RequestFailed(reason) from None
             asked_wait = _retry_after(error.response.headers.get("retry-after"))
         except openai.APITimeoutError:
-            reason = f"no answer within teacher_transport.timeout_seconds: {transport.timeout_seconds:g}"
+            reason = f"no response within teacher_transport.timeout_seconds ({transport.timeout_seconds:g} s)"
         except openai.APIConnectionError as error:
             reason = f"the connection failed ({type(error.__cause__ or error).__name__})"
         except (openai.APIResponseValidationError, ValueError, AttributeError, TypeError, IndexError):
-            reason = "the server sent something that is no answer"
+            reason = "the server returned an invalid response"
         else:
             usage = getattr(reply, "usage", None)
             return Entry(
@@ -171,10 +171,10 @@ async def _ask(
                 time=datetime.now(UTC).isoformat(timespec="seconds"),
             )
         if failed >= transport.retries:
-            raise RequestFailed(f"{reason}, {failed + 1} times")
+            raise RequestFailed(f"{reason} ({failed + 1} attempts)")
         wait = asked_wait or FIRST_WAIT * 2**failed * random.uniform(0.75, 1.25)
         wait = min(wait, LONGEST_WAIT)
-        log.info("%s %s: %s; again in %.1f s", request.task, name[:12], reason, wait)
+        log.info("%s %s: %s; retrying in %.1f s", request.task, name[:12], reason, wait)
         await asyncio.sleep(wait)
     raise AssertionError("unreachable")
 

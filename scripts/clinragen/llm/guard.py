@@ -1,4 +1,4 @@
-"""Which text may reach which server: restricted text goes nowhere unless the settings say why it may."""
+"""Which text may reach which server: restricted text is sent only if the settings name a basis for it."""
 
 import ipaddress
 import re
@@ -8,7 +8,7 @@ from clinragen.errors import UserError
 
 # Data that anyone may see; every other source, known or not, counts as restricted.
 OPEN_SOURCES = frozenset({"synthetic", "open-demo", "public"})
-# Listed by hand: ipaddress.is_private also takes in ranges that are not somebody's own network.
+# Listed by hand: ipaddress.is_private also includes ranges that are not private networks.
 PRIVATE_NETWORKS = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
 # The first letter keeps out numbers: http://134744072 is 8.8.8.8.
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9-]*")
@@ -16,10 +16,10 @@ HOST = re.compile(r"[a-z0-9.:-]+")
 
 
 def permit(base_url: str, data_use: str, data: str, source: str) -> None:
-    """Return when text of these data may go to the server; otherwise UserError, before the first byte.
+    """Raise UserError unless text of these data may be sent to the server.
 
-    `data` names the data for the message, `source` says where they come from (`text_source` of the dataset,
-    or `public` for documents that anyone can read).
+    `data` names the data in the message, `source` is where they come from (`text_source` of the dataset, or
+    `public` for documents that anyone can read).
     """
     host = host_of(base_url)
     if source in OPEN_SOURCES:
@@ -27,16 +27,17 @@ def permit(base_url: str, data_use: str, data: str, source: str) -> None:
     if data_use == "local-server":
         if is_local(host):
             return
-        reason = f"`local-server` covers this machine and private networks, and {host} is neither"
+        reason = "`local-server` covers only this machine and private networks"
     elif data_use == "no-retention-cloud":
         if is_local(host) or urlsplit(base_url).scheme == "https":
             return
         reason = f"{host} would be reached without encryption; use https"
     else:
-        reason = "no data-use basis is named"
+        reason = "no data-use basis is configured"
     raise UserError(
-        f"teacher_transport.data_use: {data_use} does not let text of {data} (source: {source}) go to {host}: "
-        f"{reason}. Nothing was sent. docs/data-access.md tells which settings fit which server"
+        f"teacher_transport.data_use: {data_use} does not permit sending {data} text (source: {source}) to {host}: "
+        f"{reason}. Nothing was sent. docs/data-access.md lists which setting fits which server; set it in "
+        "config/local.yaml"
     )
 
 
@@ -49,7 +50,10 @@ def host_of(base_url: str) -> str:
         parts, host = None, ""
     strange = re.search(r"[\s\\@]", base_url)
     if parts is None or parts.scheme not in ("http", "https") or strange or not HOST.fullmatch(host):
-        raise UserError("teacher_transport.base_url is no address such as http://localhost:8000/v1; no user, no blanks")
+        raise UserError(
+            "teacher_transport.base_url is not a valid http(s) URL without credentials or spaces, e.g. "
+            "http://localhost:8000/v1; correct it in config/local.yaml"
+        )
     return host
 
 

@@ -1,6 +1,6 @@
 """The journal of paid answers: one JSON line each, on the disk before the next step is taken.
 
-It is no output of a rule: it outlives failures and reruns, so that nothing is asked for twice.
+It is not an output of a rule: it outlives failures and reruns, so that nothing is requested twice.
 """
 
 import contextlib
@@ -75,7 +75,7 @@ class Journal:
                 written += os.write(self._file, line[written:])
             os.fsync(self._file)
         except OSError as error:
-            raise UserError(f"{self.path}: an answer could not be written down: {error.strerror}") from None
+            raise UserError(f"{self.path}: cannot save an answer: {error.strerror}") from None
         self._found.setdefault(entry.request, []).append(entry)
 
     def _lock(self) -> None:
@@ -85,14 +85,14 @@ class Journal:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             if tries % TRIES_BETWEEN_LINES == 0:
-                log.info("%s: another process is asking; waiting for it to end", self.path)
+                log.info("%s: in use by another process; waiting for it to finish", self.path)
             time.sleep(SECONDS_BETWEEN_TRIES)
 
     def _load(self) -> None:
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
-            log.warning("%s: the last line was cut off (%d bytes); dropped", self.path, len(data) - whole)
+            log.warning("%s: dropped a truncated last line (%d bytes)", self.path, len(data) - whole)
             os.ftruncate(self._file, whole)
         unreadable = 0
         for entry in _entries(data[:whole]):
@@ -101,7 +101,7 @@ class Journal:
             else:
                 self._found.setdefault(entry.request, []).append(entry)
         if unreadable:
-            log.warning("%s: %d lines are no answers; passed over", self.path, unreadable)
+            log.warning("%s: skipped %d malformed lines", self.path, unreadable)
 
 
 def _entries(data: bytes) -> Iterator[Entry | None]:

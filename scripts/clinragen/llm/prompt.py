@@ -28,9 +28,11 @@ def read_prompt(path: Path, slots: set[str]) -> Prompt:
     data = path.read_bytes()
     template = Template(data.decode("utf-8"))
     if not template.is_valid():
-        raise UserError(f"{path}: a $ stands where no slot begins; write $$ for a dollar sign")
+        raise UserError(f"{path}: stray '$' outside a placeholder; write $$ for a dollar sign")
     found = set(template.get_identifiers())
     if found != slots:
         lacking, unknown = sorted(slots - found), sorted(found - slots)
-        raise UserError(f"{path}: slots missing: {lacking}, slots unknown: {unknown}; it needs exactly {sorted(slots)}")
+        raise UserError(
+            f"{path}: missing placeholders {lacking}, unknown placeholders {unknown}; required: {sorted(slots)}"
+        )
     return Prompt(template.template, hashlib.sha256(data).hexdigest(), frozenset(slots))

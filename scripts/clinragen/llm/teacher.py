@@ -63,7 +63,7 @@ def _ask_server(
         fetch(unique, settings, transport, book, check)
         spent = [entry for r in unique for entry in book.answers(request_hash(r, settings))]
         log.info(
-            "%s: %d answers to %d requests; %d tokens in, %d out, %.0f s of answering in all",
+            "%s: %d answers to %d requests; %d input tokens, %d output tokens, %.0f s in total",
             settings.model,
             len(spent),
             len(unique),

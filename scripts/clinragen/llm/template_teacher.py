@@ -53,7 +53,7 @@ def note_rationale(note: str, diagnoses: list[str], frequency: Counter[str]) -> 
 
 
 def lab_rationale(captions: str, diagnoses: list[str]) -> str:
-    """One sentence of at most 50 words on the captions that tell of abnormal values."""
+    """One sentence of at most 50 words on the captions that report abnormal values."""
     abnormal = [c for c in sentences(captions) if NORMAL not in c]
     finding = listed(fitting(abnormal, LAB_WORDS)) if abnormal else "all measured values were normal"
     return f"Lab test shows that {finding}" + ("." if diagnoses else ", while no disease was diagnosed.")

@@ -49,7 +49,7 @@ class Sample:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer that lies beside a language model; no network is asked."""
+    """The tokenizer stored with a language model; uses no network."""
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
@@ -85,7 +85,7 @@ def _grids(series: list[Path], stays: set[int]) -> dict[int, np.ndarray]:
 
 
 def channels_of(series: list[Path]) -> int:
-    """Number of channels, told by the first series of the first file."""
+    """Number of channels, read from the first series of the first file."""
     first = SERIES.read(series[0]).slice(0, 1).to_pylist()[0]
     return len(first["values"]) // first["steps"]
 

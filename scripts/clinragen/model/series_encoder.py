@@ -8,7 +8,7 @@ from clinragen.config.student import SeriesEncoder as Settings
 
 
 class SeriesEncoder(nn.Module):
-    """PatchTST over channels that do not see each other; the last patch stands for the channel."""
+    """PatchTST over channels that do not see each other; the last patch represents the channel."""
 
     def __init__(self, settings: Settings, channels: int, steps: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ FACTS, SERIES_PARTS, BACKBONE = "student.json", "series.safetensors", "backbone"
 
 @dataclass(frozen=True)
 class Shape:
-    """What a student must know to be built anew: channels and steps of the series, size of the vocabulary."""
+    """Shape parameters needed to rebuild a student: channels and steps of the series, size of the vocabulary."""
 
     channels: int
     steps: int
@@ -129,7 +129,7 @@ class Student(nn.Module):
         try:
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(f"{folder} holds no readable student checkpoint: {error}") from None
+            raise UserError(f"{folder}: not a readable student checkpoint: {error}") from None
         student = cls.from_backbone(folder / BACKBONE, Texts(**facts["texts"]), modality or facts["modality"])
         if facts["shape"]:
             shape = Shape(**facts["shape"])
@@ -141,7 +141,7 @@ class Student(nn.Module):
 
     @classmethod
     def from_backbone(cls, folder: Path, texts: Texts, modality: Modality) -> "Student":
-        """A student around a language model that lies in a folder; no network is asked."""
+        """A student around a language model in a local directory; uses no network."""
         backbone = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         return cls(backbone, texts, modality)
 

@@ -32,7 +32,7 @@ def write_target(phenotypes: list[str], note_rationale: str | None = None, lab_r
 
 
 def parse_output(text: str, phenotypes: list[str]) -> Parsed:
-    """Parts of an output. A phenotype counts when its whole name stands in the disease section.
+    """Parts of an output. A phenotype counts if the disease section contains its complete name.
 
     Case, white space and punctuation at the ends do not matter; order is the benchmark's (ambiguity 20).
     """

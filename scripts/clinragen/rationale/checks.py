@@ -1,4 +1,4 @@
-"""What a rationale must fulfil (the demands of the prompts in appendix A.2)."""
+"""Requirements on a rationale (from the prompts in appendix A.2)."""
 
 import re
 
@@ -29,7 +29,7 @@ def check_note(request: Request, text: str) -> list[str]:
     if diagnoses and says_none:
         problems.append(f'it says "{NO_DISEASE}" although there are diagnoses')
     elif diagnoses and coverage(text, diagnoses) < LEAST_COVERAGE:
-        problems.append("it speaks of fewer than half of the diagnosed diseases")
+        problems.append("it mentions fewer than half of the diagnosed diseases")
     return problems
 
 

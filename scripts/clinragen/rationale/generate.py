@@ -42,7 +42,9 @@ def gather(
     for name, column in columns.items():
         lacking = [s for s in stays if s not in column]
         if lacking:
-            raise UserError(f"{len(lacking)} of {len(stays)} samples have no {name}; the tables are of different runs")
+            raise UserError(
+                f"{len(lacking)} of {len(stays)} samples have no {name}; the tables come from different runs"
+            )
     return [Sample(s, **{name: column[s] for name, column in columns.items()}) for s in stays]
 
 

@@ -1,4 +1,4 @@
-"""The two prompts of the teacher (appendix A.2) and the worked examples that stand in them."""
+"""The two prompts of the teacher (appendix A.2) and the worked examples in them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +30,12 @@ def read_examples(path: Path) -> list[Example]:
     wanted = set(Example.__dataclass_fields__)
     rows = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(rows, list) or not rows:
-        raise UserError(f"{path}: it must hold a list of examples")
+        raise UserError(f"{path}: expected a list of examples")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or set(row) != wanted or not isinstance(row["diagnoses"], list):
-            raise UserError(f"{path}: example {number} must have exactly {sorted(wanted)}, diagnoses as a list")
+            raise UserError(
+                f"{path}: example {number} must have exactly the keys {sorted(wanted)}, with diagnoses as a list"
+            )
     return [Example(**{k: v if k == "diagnoses" else " ".join(v.split()) for k, v in row.items()}) for row in rows]
 
 
@@ -80,7 +82,7 @@ def lab_request(
 
 
 def named(diagnoses: list[str]) -> str:
-    """The diagnoses as they stand in a prompt."""
+    """The diagnoses as a prompt lists them."""
     # Some names hold commas of their own.
     return "; ".join(d.replace(";", ",") for d in diagnoses) or NO_DISEASE
 

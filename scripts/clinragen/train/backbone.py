@@ -18,10 +18,10 @@ WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 
 def fetch_backbone(settings: Backbone, local: list[Path], folder: Path) -> Facts:
-    """Fill a new folder with model and tokenizer; UserError names what could not be had.
+    """Fill a new folder with model and tokenizer; UserError names what is not available.
 
-    `local` are the files of a model that lies on this machine; without any it comes from the hub, and the
-    commit that was fetched is written to `source.json`.
+    `local` are the files of a model on this machine; without any the model is fetched from the hub, and
+    `source.json` records its commit.
     """
     facts = {"source": settings.source, "revision": settings.revision}
     if not local:
@@ -30,7 +30,7 @@ def fetch_backbone(settings: Backbone, local: list[Path], folder: Path) -> Facts
         local = sorted(snapshot.iterdir())
     files = [p for p in local if any(p.match(pattern) for pattern in WANTED)]
     if not any(p.suffix == ".safetensors" for p in files) or not any(p.name == "config.json" for p in files):
-        raise UserError(f"backbones: {settings.source} lacks config.json or weights in safetensors format")
+        raise UserError(f"backbones: {settings.source}: config.json or weights in safetensors format are missing")
     folder.mkdir()
     for path in files:
         shutil.copyfile(path, folder / path.name)
@@ -44,6 +44,7 @@ def _download(settings: Backbone) -> Path:
         return Path(snapshot_download(settings.source, revision=settings.revision, allow_patterns=WANTED))
     except (HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, OSError) as error:
         raise UserError(
-            f"backbones: {settings.source} at {settings.revision} can not be fetched: {error}; run "
-            "`snakemake backbones` where the network is, or set `source` to a folder that holds the model"
+            f"backbones: {settings.source} at {settings.revision} cannot be fetched: {error}; run "
+            "`snakemake backbones --cores 1 --configfile config/local.yaml` on a machine with network access, or set "
+            "`source` to a local directory with the model"
         ) from None

@@ -1,8 +1,8 @@
-"""Checkpoints of a run under way: whose they are, which one to resume from, and whether they belong to this run.
+"""In-progress checkpoints: ownership, which one to resume from, and whether they belong to this run.
 
-After a lost node or a killed Snakemake two copies of a job may run at once. Each works in a folder of its own name,
-`<place>/<host>-<process>-<random>/checkpoint-N`. The newer copy takes over by renaming the folder of the older one,
-one step that needs no lock on any file system: from then on whatever the older one writes can not reach it.
+After a lost node or a killed Snakemake two copies of a job may run at once. Each works in its own directory,
+`<place>/<host>-<process>-<random>/checkpoint-N`. The newer copy takes over by renaming the directory of the older one,
+one step that needs no lock on any file system: from then on nothing that the older one writes can reach it.
 """
 
 import json
@@ -41,13 +41,14 @@ def take_over(place: Path, fingerprint: str) -> Path:
         except FileNotFoundError:  # another copy was faster: it is there to be taken over now
             continue
     else:
-        raise UserError(f"{place}: other copies of this job take over all the time; run one alone")
+        raise UserError(f"{place}: several copies of this job keep taking over from each other; run only one")
     for other in others:
         if _stamp(other) not in (fingerprint, None):
-            log.warning("%s is of another run: removed", other)
+            log.warning("checkpoints of another run removed: %s", other)
         _remove(other)
-    for checkpoint in _numbered(own):
-        _tell_new_place(checkpoint)
+    with suppress(FileNotFoundError):  # a newer copy has taken over already, which the next look at the owner notices
+        for checkpoint in _numbered(own):
+            _tell_new_place(checkpoint)
     return own
 
 
@@ -78,7 +79,7 @@ def resume_point(own: Path, processes: int) -> tuple[Path | None, int, list[dict
             log.info("resuming from %s", path)
             return path, *_history(path)
         # Not only passed over: an older copy may still have one of its files open.
-        log.warning("%s is not whole: removed", path)
+        log.warning("incomplete checkpoint removed: %s", path)
         _remove(path)
     return None, 0, []
 
@@ -129,7 +130,7 @@ def _tell_new_place(checkpoint: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder that its owner may still write to: under another name first, so that it can not."""
+    """Remove a folder that its owner may still write to: rename it first, so that the owner cannot."""
     aside = _temporary(path)
     with suppress(FileNotFoundError):
         path.rename(aside)

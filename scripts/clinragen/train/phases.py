@@ -47,7 +47,7 @@ def train_phase2(job: Job, phase1: Path, fusion: Fusion, steps: int, token_ids: 
 
 
 def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> Release:
-    """L_mm(theta, phi), equation 8: everything learns on, from where phases 1 and 2 ended."""
+    """L_mm(theta, phi), equation 8: everything learns on, starting from the phase 1 and 2 weights."""
     plan = replace(PHASE3, frozen=("encoder",)) if freeze_encoder else PHASE3
     return _train(job, plan, Student.load(phase2, plan.modality), phase2 / BACKBONE, folder)
 

@@ -53,7 +53,7 @@ class Job:
 
 
 class LossLogger(TrainerCallback):
-    """Tells the losses in the log, one line an epoch, and in long epochs how far it is."""
+    """Log losses, one line per epoch, and in long epochs how far it is."""
 
     def __init__(self) -> None:
         self.told = time.monotonic()
@@ -85,7 +85,7 @@ class LengthGroupedTrainer(Trainer):
 
 
 class ResumableEarlyStopping(TrainerCallback):
-    """Stops when the validation loss has not fallen for long enough; told by the history alone.
+    """Stop when the validation loss has not fallen for long enough, decided from the history alone.
 
     The counter of transformers' EarlyStoppingCallback starts at 0 again after a resume, so that a killed run
     would train longer than one that was left alone.
@@ -111,17 +111,17 @@ def train_student(
 
     Returns the log of losses, and what removes the checkpoints: to be called once the student is safe elsewhere.
 
-    Killed at any point, the next call with the same fingerprint goes on from the last checkpoint. So does it where
-    this call is still at work, which then ends with TakenOver.
+    Killed at any point, the next call with the same fingerprint continues from the last checkpoint. It does so even if
+    this call is still running, which then ends with TakenOver.
     """
     if not training or not validation:
-        raise UserError(f"{len(training)} training and {len(validation)} validation samples: too few to train")
+        raise UserError(f"{len(training)} training and {len(validation)} validation samples are too few to train")
     started, asked = int(os.environ.get("WORLD_SIZE", "1")), job.launch.nodes * job.launch.processes
     if started != asked:
         # The batch, and with it what is learned, would be another one; checkpoints of one number fit no other.
         raise UserError(
             f"train.launch asks for {job.launch.nodes} nodes with {job.launch.processes} processes each, "
-            f"but {started} started; the rule's command line starts as many"
+            f"but {started} were started; check the launcher"
         )
     half = job.optimizer.precision == "bf16"
     # DeepSpeed's own bf16 would turn the weights themselves into half precision, the series encoder's too,
@@ -169,7 +169,9 @@ def train_student(
             raise
         if main_process():
             leave(own)
-        raise TakenOver(f"{job.checkpoints}: a newer copy of this job goes on from the last checkpoint") from None
+        raise TakenOver(
+            f"{job.checkpoints}: a newer copy of this job has taken over and continues from the last checkpoint"
+        ) from None
     if distributed():
         # Without it processes that are still working are torn down with the first that ends.
         torch.distributed.barrier()

@@ -1,4 +1,4 @@
-"""The page of lineage: every link leads somewhere, and where files lie on this machine is not told."""
+"""The page of the lineage: every link has a target, and paths of this machine are not shown."""
 
 import re
 from html import unescape
@@ -7,11 +7,13 @@ from urllib.parse import unquote
 
 import pytest
 import tiny_tree
+from pages import templates
 from tiny_tree import make
 
-from clinragen.audit.pages import lineage_page
+from clinragen.audit.lineage_page import lineage_page
 from clinragen.provenance.digest import code_digest
 
+TEMPLATES = templates("lineage")
 OUTPUTS = ["results/x/stays", "results/x/model", "results/x/tables/table.csv"]
 
 
@@ -29,8 +31,8 @@ def links(page: str) -> set[str]:
     return {unquote(unescape(i)) for i in re.findall(r'href="#([^"]*)"', page)}
 
 
-def test_every_link_leads_to_one_place_and_every_place_is_linked():
-    page = lineage_page(OUTPUTS, "results/x")
+def test_every_link_has_one_target_and_every_input_is_linked():
+    page = lineage_page(OUTPUTS, "results/x", TEMPLATES)
     found = ids(page)
     assert len(found) == len(set(found)) and links(page) <= set(found)
     places = {"stays", "model", "raw/a.csv", "raw/b.csv", "resources/names.csv"}
@@ -46,36 +48,36 @@ def test_a_row_of_a_table_has_a_place_with_its_own_inputs():
         for name, model in zip(("one", "two"), names, strict=True)
     ]
     make("results/x/tables/table.csv", "evaluate_scores", ["results/x/one", "results/x/two", "raw/a.csv"], rows=rows)
-    page = lineage_page([*OUTPUTS, "results/x/one", "results/x/two"], "results/x")
+    page = lineage_page([*OUTPUTS, "results/x/one", "results/x/two"], "results/x", TEMPLATES)
     (row,) = re.findall(r'<li id="tables/table.csv/III/ours w/o LAB&amp;KNOW">(.*?)</li>', page)
     assert "#one" in row and "#two" not in row and "#raw" not in row
     assert links(page) <= set(ids(page))
 
 
-def test_everything_of_a_record_stands_there_in_safe_html():
+def test_the_facts_of_a_record_are_shown_and_escaped():
     command = ["python", "scripts/evaluate_predict.py", '--settings={"a<b": 1}']
     make("results/x/odd", "evaluate_predict", ["raw/a.csv"], command=command,
          facts={"models": ["<b>gpt</b>"]}, stand_ins=["a & b"], seed=5)  # fmt: skip
-    page = lineage_page(["results/x/odd"], "results/x")
+    page = lineage_page(["results/x/odd"], "results/x", TEMPLATES)
     for text in ("&lt;b&gt;gpt&lt;/b&gt;", "a &amp; b", "a&lt;b", "<dd>5</dd>", "numpy 2.4.6",
                  f"{code_digest('evaluate_predict')}, runtime c0re", "abc with uncommitted changes"):  # fmt: skip
         assert text in page, text
-    assert "<b>" not in page
+    assert "<b>gpt" not in page
 
 
-def test_where_the_raw_files_lie_is_not_told(tmp_path):
+def test_the_directory_of_the_raw_files_is_not_shown(tmp_path):
     raw = str(tiny_tree.write(str(tmp_path / "home/me/mimic/hosp/patients.csv")))
     command = ["python", "--raw", raw, "--scratch", f"{tmp_path}/results/x/checkpoints"]
     make("results/x/y", "evaluate_predict", [raw], command=command)
-    page = lineage_page(["results/x/y"], "results/x")
+    page = lineage_page(["results/x/y"], "results/x", TEMPLATES)
     assert str(tmp_path) not in page and "home" not in page and "…/hosp/patients.csv" in page
 
 
-def test_a_tree_with_absolute_paths_is_told_as_one_with_relative_ones(tmp_path):
+def test_a_tree_with_absolute_paths_is_shown_like_one_with_relative_paths(tmp_path):
     make(str(tmp_path / "results/x/abs"), "evaluate_predict", ["raw/a.csv"])
-    page = lineage_page([str(tmp_path / "results/x/abs")], str(tmp_path / "results/x"))
+    page = lineage_page([str(tmp_path / "results/x/abs")], str(tmp_path / "results/x"), TEMPLATES)
     assert str(Path.cwd()) not in page and 'href="../abs"' in page
 
 
-def test_nothing_to_tell_is_a_page_too():
-    assert "<h1>Lineage</h1>" in lineage_page([], "results/x")
+def test_no_outputs_make_a_page_too():
+    assert "<h1>Lineage</h1>" in lineage_page([], "results/x", TEMPLATES)

@@ -1,0 +1,101 @@
+"""Everything that a real run needs, checked in seconds: a line each, with its remedy. Nothing is submitted."""
+
+import gzip
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from clinragen.config.root import Config
+from clinragen.registry import raw
+from clinragen.workflow import machine, services, slurm
+from clinragen.workflow.needs import NOTES, Need, needs_of
+from clinragen.workflow.preflight import raw_problems, to_download
+from clinragen.workflow.slurm import Request
+from clinragen.workflow.verdict import Line, judged, ok, problem
+
+
+def check(config: Config, requests: list[Request], root: Path) -> Iterator[Line]:
+    """All lines for target `all`, one after the other as the checks end; `root` is the checkout."""
+    needs = needs_of(["all"], config)
+    results = Path(config.pathvars.results)
+    for name in config.dataset_names():
+        yield from raw_files(config, name, Need(NOTES, name) in needs)
+    yield from services.teacher(config, needs)
+    yield from services.knowledge(config, needs)
+    lines, sizes = services.backbones(config, needs)
+    yield from lines
+    yield from machine.disks(config, sizes)
+    yield machine.memory(requests, slurm=shutil.which("sbatch") is not None)
+    yield from cluster(requests)
+    yield machine.clock(results)
+    yield machine.file_system(results)
+    yield machine.git_state(root)
+
+
+def summary(lines: list[Line]) -> str:
+    """The last line: how many problems and warnings there are."""
+    count = {status: sum(line.status == status for line in lines) for status in ("problem", "warning", "skipped")}
+    counted = f"{count['problem']} problem(s), {count['warning']} warning(s), {count['skipped']} skipped"
+    return f"Not ready: {counted}. Fix the problems and run it again." if count["problem"] else f"Ready: {counted}."
+
+
+def raw_files(config: Config, name: str, notes: bool) -> list[Line]:
+    """Directories, files and headers of the raw tables of a dataset, and their release."""
+    place, dataset = f"{raw.TITLES[name]} raw tables", getattr(config.datasets, name)
+    if dataset.source == "synthetic":
+        return [Line("warning", place, "synthetic is a stand-in; values are not comparable with the paper's")]
+    if to_download(dataset):
+        return [ok(place, f"the open demo will be downloaded to {dataset.raw}")]
+    found = raw_problems(config, name, notes)
+    lines = judged(place, [line.removeprefix(f"{raw.TITLES[name]}: ") for line in found], f"complete in {dataset.raw}")
+    return lines if found else [*lines, release(config, name)]
+
+
+def release(config: Config, name: str) -> Line:
+    """The release of the raw tables, by their numbers of rows, against the configured one."""
+    dataset, place = getattr(config.datasets, name), f"{raw.TITLES[name]} release"
+    counts = [rows(raw.raw_path(name, dataset.raw, table)) for table in ("patients", "icustays")]
+    actual = raw.release_of(name, *counts)
+    fact = (
+        f"{counts[0]} patients and {counts[1]} ICU stays are of {f'release {actual}' if actual else 'no known release'}"
+    )
+    if dataset.release in raw.declaration()[name]["releases"] and dataset.release != actual:
+        return problem(place, f"{fact}, not of {dataset.release}; correct datasets.{name}.release or the directory")
+    if actual is None:
+        return Line("warning", place, f"{fact}; compare the directory with the checksums of PhysioNet")
+    return ok(place, fact)
+
+
+def rows(path: Path) -> int:
+    """Rows of a CSV file without line breaks in its fields, the header left out."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return max(0, sum(1 for line in file if line.strip()) - 1)
+
+
+def cluster(requests: list[Request]) -> list[Line]:
+    """Whether SLURM accepts each kind of job (`sbatch --test-only`), and partitions are up and allow its run time.
+
+    Without `EnforcePartLimits` sbatch accepts jobs that exceed a limit, and they wait forever.
+    """
+    if shutil.which("sbatch") is None:
+        return [Line("skipped", "SLURM", "sbatch not found; without it use `snakemake --cores N`, not --profile slurm")]
+    shown = subprocess.run(
+        ["scontrol", "show", "partition", "-o"], capture_output=True, text=True, timeout=30, check=False
+    )
+    if shown.returncode:
+        words = " ".join(shown.stderr.split()) or f"exit status {shown.returncode}"
+        return [problem("SLURM", f"scontrol does not respond ({words}); run this on a login node")]
+    known = slurm.partitions(shown.stdout)
+    return [_accepted(names, group[0], known) for names, group in slurm.kinds(requests).items()]
+
+
+def _accepted(names: str, request: Request, known: dict[str, slurm.Partition]) -> Line:
+    place = f"SLURM {names}"
+    if words := slurm.partition_problem(request, known):
+        return problem(place, words)
+    resources = request.resources
+    fact = f"{resources.get('mem_mb')} MB, {resources.get('runtime')} min, {request.gpus} GPU(s) per node"
+    if words := slurm.refusal(request):
+        return problem(place, f"sbatch refuses {fact} ({words}); edit slurm/config.yaml, or lower the request")
+    return ok(place, f"{fact}: accepted by {request.partition or 'the default partition'}")

@@ -1,0 +1,62 @@
+"""Which files the rules read, as the configuration says; `<results>` is replaced by Snakemake."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from clinragen.config.root import Config
+from clinragen.provenance.content import content_digest
+from clinragen.registry.phenotypes import read_phenotypes, slug
+from clinragen.registry.raw import raw_path
+
+
+def raw_tables(config: Config, name: str, tables: Iterable[str]) -> list[str]:
+    """Raw tables of a dataset, from your copy or from the rules that make them."""
+    dataset = getattr(config.datasets, name)
+    # The preflight refuses a run without directory; commands that run no job, such as --unlock, get this far.
+    unset = f"datasets.{name}.raw-is-not-set"
+    paths = []
+    for table in tables:
+        notes = table == "noteevents"
+        if notes and dataset.synthetic_notes:
+            paths.append(f"<results>/{name}/demo/NOTEEVENTS.csv.gz")
+        elif dataset.source == "synthetic":
+            paths.append(str(raw_path(name, f"<results>/{name}/raw", table)))
+        else:
+            folder = dataset.notes if notes and dataset.notes else dataset.raw
+            paths.append(str(raw_path(name, folder or unset, table)))
+    return paths
+
+
+def source_digest(config: Config, paths: Iterable[str]) -> str:
+    """Content hash of those of a job's inputs that no rule makes.
+
+    The tables of the open demo are left out: a rule may have downloaded them.
+    """
+    demo = config.datasets.mimic3
+    made = [config.pathvars.results] + [demo.raw] * (demo is not None and demo.source == "open-demo")
+    return content_digest(path for path in paths if not any(Path(path).is_relative_to(folder) for folder in made))
+
+
+def checkpoint(config: Config, dataset: str, model: str, seed: str) -> str:
+    """The last checkpoint of a model; models that agree in a phase share its checkpoint."""
+    row = config.models[model]
+    vocabulary = f"-{row.vocabulary}" if row.vocabulary else ""
+    return f"<results>/{dataset}/train/{row.backbone}/{row.target}{vocabulary}/seed{seed}/phase{row.last_phase}"
+
+
+def backbone_files(source: str) -> list[str]:
+    """The files of a language model that is a directory; none if it comes from the hub."""
+    folder = Path(source)
+    return sorted(str(p) for p in folder.glob("*") if p.is_file()) if folder.is_dir() else []
+
+
+def authored_texts(source: str) -> list[str]:
+    """The offline texts that replace PubMed or Wikipedia, one per phenotype."""
+    names = read_phenotypes(Path("resources/phenotypes.csv"))
+    return [f"resources/knowledge/{source}/{slug(name)}.md" for name in names]
+
+
+def data_summaries() -> list[str]:
+    """Data summaries of a dataset, below its results directory."""
+    tables = ("attrition", "prevalence", "unlabelled_codes", "headings", "leakage", "fences", "scales")
+    return ["extract/inventory.csv", *(f"benchmark/{table}.csv" for table in tables), "benchmark/card.html"]

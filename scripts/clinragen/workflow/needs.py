@@ -1,0 +1,106 @@
+"""What each target of the workflow needs from outside of it."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from clinragen.config.models import Model
+from clinragen.config.root import Config
+
+RAW = "raw"  # the raw tables of a dataset, except its notes
+NOTES = "notes"  # the discharge notes of a dataset
+RATIONALES = "rationales"  # the teacher LLM, for texts of a dataset
+TERMS = "terms"  # the teacher LLM, for public documents
+PUBMED = "pubmed"  # an e-mail address for NCBI
+BACKBONE = "backbone"  # a language model, from the hub or a directory
+GPU = "gpu"  # GPUs for training and prediction
+
+DATA = frozenset({RAW, NOTES})
+TEACHER = frozenset({RATIONALES, TERMS})
+TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, GPU}
+
+# The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
+TARGETS: dict[str, frozenset[str]] = {
+    "all": TRAINING,
+    "tables": TRAINING,
+    "audit": TRAINING,
+    "audit_lineage": TRAINING,
+    "leakage": DATA,
+    "export_benchmark": frozenset({RAW}),
+    "knowledge": frozenset({PUBMED, TERMS}),
+    "knowledge_terms": frozenset({PUBMED, TERMS}),
+    "knowledge_pubmed": frozenset({PUBMED}),
+    "knowledge_wikipedia": frozenset(),
+    "backbones": frozenset({BACKBONE}),
+}
+
+# Files below the results directory; the first pattern that matches counts.
+DATASET = r"(?P<dataset>mimic3|mimic4)"
+WITHOUT_NOTES = "split|attrition_split|labels|prevalence|unlabelled_codes|series_[a-z]+|scales|captions|fences"
+FILES: list[tuple[str, frozenset[str]]] = [
+    (rf"{DATASET}/extract/(attrition_)?(notes|inventory)\..+", DATA),
+    (rf"{DATASET}/(extract|export|demo)/.+", frozenset({RAW})),
+    (rf"{DATASET}/benchmark/({WITHOUT_NOTES})\..+", frozenset({RAW})),
+    (rf"{DATASET}/benchmark/.+", DATA),
+    (rf"{DATASET}/rationale/.+", DATA | {RATIONALES}),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales-knowledge/.+", TRAINING),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales.+", TRAINING - {TERMS, PUBMED}),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge/.+", TRAINING - {RATIONALES}),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
+    (rf"{DATASET}/evaluate/(?P<model>[^/]+)/.+", TRAINING),
+    (r"knowledge/pubmed\..+", frozenset({PUBMED})),
+    (r"knowledge/terms\..+", frozenset({PUBMED, TERMS})),
+    (r"knowledge/vocabulary-(?P<backbone>.+)-knowledge\.json", frozenset({PUBMED, TERMS, BACKBONE})),
+    (r"knowledge/vocabulary-(?P<backbone>.+)-standard\.json", frozenset({BACKBONE})),
+    (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
+    (r"tables/table(?P<table>\d+)\..+", TRAINING),
+    (r"audit/.+", TRAINING),
+]
+
+
+class Need(NamedTuple):
+    """One thing that must be there: what kind, and of which dataset or backbone (empty where it has neither)."""
+
+    kind: str
+    name: str = ""
+
+
+def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
+    """What the targets need; nothing for a target that the workflow does not know, which Snakemake reports itself."""
+    return {need for target in targets for need in _needs_of(str(target), config)}
+
+
+def _needs_of(target: str, config: Config) -> set[Need]:
+    kinds, parts = TARGETS.get(target, frozenset()), {}
+    if target not in TARGETS:
+        path = _below(target, config.pathvars.results)
+        matches = ((re.fullmatch(pattern, path), kinds) for pattern, kinds in FILES)
+        match, kinds = next(((m, kinds) for m, kinds in matches if m), (None, kinds))
+        parts = match.groupdict() if match else {}
+    models = [
+        model
+        for name, model in config.models.items()
+        if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
+    ]
+    backbones = {model.backbone for model in models}
+    if "backbone" in parts:  # the path itself names what a checkpoint needs
+        backbones = {parts["backbone"]}
+    elif kinds == TRAINING:
+        kinds -= _unused(models)
+    datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
+    names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones)}
+    return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
+
+
+def _unused(models: list[Model]) -> frozenset[str]:
+    """Kinds that none of the models needs."""
+    rationales = any(model.target == "rationales" for model in models)
+    knowledge = any(model.vocabulary == "knowledge" for model in models)
+    return frozenset({RATIONALES} if not rationales else ()) | ({TERMS, PUBMED} if not knowledge else frozenset())
+
+
+def _below(target: str, results: str) -> str:
+    """Path of a target below the results directory; the target itself where it is not below."""
+    path = Path(target)
+    return path.relative_to(results).as_posix() if path.is_relative_to(results) else target

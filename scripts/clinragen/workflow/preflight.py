@@ -1,0 +1,212 @@
+"""What would stop a run, reported before its first job: all problems together, each with its place and remedy."""
+
+import csv
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from clinragen.config.datasets import Dataset
+from clinragen.config.root import Config, invalid, load_config
+from clinragen.config.student import Backbone
+from clinragen.config.teacher import Transport
+from clinragen.errors import UserError
+from clinragen.knowledge.address import address_of_user
+from clinragen.llm.api_key import api_key
+from clinragen.llm.guard import permit
+from clinragen.registry import raw
+from clinragen.workflow.needs import BACKBONE, GPU, NOTES, PUBMED, RATIONALES, RAW, TERMS, Need, needs_of
+
+LOCAL = "config/local.yaml"
+# Encoder-decoder models with T5's interface (config.json: model_type).
+SUPPORTED_KINDS = ("t5", "mt5", "umt5")
+# Commands of Snakemake that run no job and need nothing of what jobs need, as attributes of its parsed arguments.
+WITHOUT_JOBS = (
+    *("lint", "list_rules", "list_target_rules", "print_compilation", "containerize", "reporter", "dag", "rulegraph"),
+    *("filegraph", "d3dag", "unlock", "touch", "cleanup_metadata", "cleanup_shadow", "conda_cleanup_envs"),
+    *("conda_create_envs_only", "list_conda_envs", "list_changes", "list_untracked", "summary", "detailed_summary"),
+    *("archive", "delete_all_output", "delete_temp_output", "generate_unit_tests"),
+)
+
+
+def valid_config(merged: dict[str, Any], resources: Path) -> Config:
+    """The validated configuration; SystemExit with all of its problems.
+
+    SystemExit, because Snakemake adds file, line and traceback to every other exception.
+    """
+    try:
+        config = load_config(merged)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+    if lines := row_problems(config, resources):
+        raise SystemExit(invalid(lines))
+    return config
+
+
+def stop_if_tracked_inputs_are_missing(paths: Iterable[Any]) -> None:
+    """End with the names of missing resources and templates (SystemExit): Snakemake would not notice their absence."""
+    tracked = {str(path) for path in paths if str(path).startswith(("resources/", "scripts/")) and "{" not in str(path)}
+    missing = sorted(path for path in tracked if not Path(path).is_file())
+    if missing:
+        raise SystemExit(f"missing: {', '.join(missing)}; restore with: git checkout -- {' '.join(missing)}")
+
+
+def stop_unless_ready(config: Config) -> None:
+    """End the running `snakemake` command with a message (SystemExit) if something that its targets need is missing.
+
+    With `--until` or `--omit-from` the targets do not say what runs; the jobs themselves then report what is missing.
+    """
+    args = command_line()
+    if args is None or any(getattr(args, name, None) for name in (*WITHOUT_JOBS, "until", "omit_from")):
+        return
+    lines = problems(config, needs_of(args.targets or ["all"], config), args.executor)
+    if lines:
+        raise SystemExit(message(config, lines))
+
+
+def command_line() -> Namespace | None:
+    """Arguments of the running `snakemake` command, profiles included; None if another program runs the workflow.
+
+    Snakemake itself tells a Snakefile its targets only after it was read.
+    """
+    program = Path(sys.argv[0])
+    if "snakemake" not in (program.name, program.parent.name):
+        return None
+    from snakemake.cli import parse_args
+
+    with Path(os.devnull).open("w") as nothing, redirect_stderr(nothing):  # it has named the profiles before
+        return parse_args(sys.argv[1:])[1]
+
+
+def message(config: Config, lines: Iterable[str]) -> str:
+    """One message of all problems, with where to get access to the data and what works without."""
+    access = [raw.declaration()[name]["access"] for name in config.dataset_names()]
+    return "\n".join(
+        [
+            "cannot start; fix the following first:",
+            *(f"  - {line}" for line in lines),
+            "",
+            f"Settings go to {LOCAL} (see config/local.example.yaml); `make check` checks all of them.",
+            f"Access to the data: docs/data-access.md, {', '.join(access)}",
+            "Without MIMIC: `make demo` runs the whole workflow on synthetic raw files.",
+        ]
+    )
+
+
+def problems(config: Config, needs: set[Need], executor: str | None) -> list[str]:
+    """Everything that is missing of the needs, a line each; what needs no more because its output exists is left out.
+
+    `executor` is Snakemake's: training on several nodes needs `slurm`.
+    """
+    lines = []
+    for name in raw.TITLES:
+        if Need(RAW, name) in needs:
+            lines += raw_problems(config, name, Need(NOTES, name) in needs)
+    lines += teacher_problems(config, texts_to_send(config, needs))
+    lines += email_problems(config, needs)
+    for kind, name in sorted(needs):
+        if kind == BACKBONE and name in config.backbones and not _exists(config, f"backbones/{name}"):
+            lines += backbone_problems(name, config.backbones[name])
+    nodes = config.train.launch.nodes
+    if Need(GPU) in needs and nodes > 1 and executor != "slurm":
+        lines.append(f"train.launch.nodes: {nodes} nodes need SLURM; use `--profile slurm`, or set it to 1")
+    return lines
+
+
+def raw_problems(config: Config, name: str, notes: bool) -> list[str]:
+    """What is wrong with the raw tables of one dataset; nothing where the workflow makes them itself."""
+    dataset = getattr(config.datasets, name)
+    if to_download(dataset):
+        return []
+    only = config.datasets.model_copy(update={other: None for other in raw.TITLES if other != name})
+    return raw.problems(only, config.extract.diagnoses.unlisted_codes, notes)
+
+
+def to_download(dataset: Dataset | None) -> bool:
+    """Whether the dataset is the open demo and none of its files exists."""
+    if dataset is None or dataset.source != "open-demo":
+        return False
+    return not any(raw.raw_path("mimic3", dataset.raw, table).is_file() for table in ("icustays", "chartevents"))
+
+
+def texts_to_send(config: Config, needs: set[Need]) -> dict[str, str]:
+    """Whose texts the teacher will be sent, by name, with their source for the guard."""
+    texts = {}
+    for name, title in raw.TITLES.items():
+        files = [f"{name}/rationale/{part}.parquet" for part in ("notes", "labs")]
+        if Need(RATIONALES, name) in needs and not all(_exists(config, file) for file in files):
+            texts[title] = getattr(config.datasets, name).text_source
+    if Need(TERMS) in needs and not _exists(config, "knowledge/terms.parquet"):
+        texts["public documents"] = "public"
+    return texts
+
+
+def teacher_problems(config: Config, texts: dict[str, str]) -> list[str]:
+    """Everything that would stop requests to the teacher on these texts: permission (`guard.permit`) and key."""
+    transport: Transport = config.teacher_transport
+    if config.teacher.provider == "template" or not texts:
+        return []
+    checks: list[Callable[[], object]] = [
+        partial(permit, transport.base_url, transport.data_use, data, source) for data, source in texts.items()
+    ]
+    # A dict, because an invalid address is the same problem for every text.
+    return list(dict.fromkeys(line for check in [*checks, partial(api_key, transport)] for line in _message_of(check)))
+
+
+def email_problems(config: Config, needs: set[Need]) -> list[str]:
+    if config.knowledge.source == "offline" or Need(PUBMED) not in needs:
+        return []
+    if _exists(config, "knowledge/pubmed.parquet"):
+        return []
+    return _message_of(partial(address_of_user, config.knowledge.pubmed.email))
+
+
+def backbone_problems(name: str, backbone: Backbone) -> list[str]:
+    """What is wrong with a language model that is a directory; a name on the hub is not checked."""
+    place, folder = f"backbones.{name}.source", Path(backbone.source)
+    if not folder.is_dir():
+        is_path = backbone.source.startswith(("/", ".", "~"))
+        return [f"{place}: {backbone.source} is not a directory"] if is_path else []
+    try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
+        return [f"{place}: cannot read {folder / 'config.json'} ({type(error).__name__}); copy the model again"]
+    lines = []
+    if kind not in SUPPORTED_KINDS:
+        lines.append(f"{place}: {folder} is of model_type {kind}; supported: {', '.join(SUPPORTED_KINDS)}")
+    if not any(folder.glob("*.safetensors")):
+        lines.append(f"{place}: {folder} has no weights in safetensors format; save them with save_pretrained")
+    return lines
+
+
+def row_problems(config: Config, resources: Path) -> list[str]:
+    """Rows of `models` that the paper's tables (resources/paper_table<n>.csv) do not have."""
+    lines = []
+    for number in sorted({n for model in config.models.values() for n in model.table}):
+        paper = resources / f"paper_table{number}.csv"
+        with paper.open(encoding="utf-8", newline="") as file:
+            rows = list(dict.fromkeys(row["model"] for row in csv.DictReader(file)))
+        lines += [
+            f"models.{name}.row: {model.row!r} is not a row of {paper.name}; rows: {', '.join(rows)}"
+            for name, model in config.models.items()
+            if number in model.table and model.row not in rows
+        ]
+    return lines
+
+
+def _exists(config: Config, name: str) -> bool:
+    return Path(config.pathvars.results, name).exists()
+
+
+def _message_of(check: Callable[[], object]) -> list[str]:
+    """The message of a check that fails; nothing of one that passes."""
+    try:
+        check()
+    except UserError as error:
+        return [str(error)]
+    return []

@@ -1,0 +1,122 @@
+"""Checks of what a run reaches over the network: the teacher LLM, NCBI, Wikipedia, the model hub."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from clinragen.config.root import Config
+from clinragen.config.student import Backbone
+from clinragen.errors import UserError
+from clinragen.llm.api_key import api_key
+from clinragen.llm.guard import host_of, is_local
+from clinragen.workflow.needs import BACKBONE, PUBMED, RATIONALES, TERMS, Need
+from clinragen.workflow.preflight import (
+    SUPPORTED_KINDS,
+    backbone_problems,
+    email_problems,
+    teacher_problems,
+    texts_to_send,
+)
+from clinragen.workflow.verdict import Line, judged, ok, problem
+from clinragen.workflow.web import Unreachable, get
+
+HUB = "https://huggingface.co"
+
+
+def teacher(config: Config, needs: set[Need]) -> list[Line]:
+    """Permission and key of the teacher LLM, and whether its server responds and lists the model."""
+    if not {RATIONALES, TERMS} & {need.kind for need in needs}:
+        return []
+    if config.teacher.provider == "template":
+        return [
+            Line("warning", "teacher.provider", "template is a stand-in; values are not comparable with the paper's")
+        ]
+    texts = texts_to_send(config, needs)
+    return [
+        *judged(
+            "teacher permission", teacher_problems(config, texts), f"{config.teacher_transport.data_use}, key is set"
+        ),
+        ping(config),
+    ]
+
+
+def ping(config: Config) -> Line:
+    """Ask the server for its models; the request holds the key and nothing else."""
+    transport, model = config.teacher_transport, config.teacher.model
+    try:
+        host, key = host_of(transport.base_url), api_key(transport)
+    except UserError:
+        return Line("skipped", "teacher server", "not contacted before the problem above is fixed")
+    if key and not is_local(host) and not transport.base_url.startswith("https://"):
+        return problem("teacher server", f"the key would reach {host} without encryption; use https in base_url")
+    try:
+        status, content = get(f"{transport.base_url.rstrip('/')}/models", key)
+    except Unreachable as error:
+        return problem("teacher server", f"{host} does not respond ({error}); correct teacher_transport.base_url")
+    if status in (401, 403):
+        return problem("teacher server", f"{host} refuses the key (HTTP {status}); renew {transport.api_key_variable}")
+    try:
+        names = [str(entry["id"]) for entry in content["data"]]
+    except (TypeError, KeyError):
+        words = f"{host} responds, but does not list its models (HTTP {status}); make sure that it serves {model}"
+        return Line("warning", "teacher server", words)
+    if model not in names:
+        listed = ", ".join(sorted(names)[:5]) or "none"
+        return problem("teacher server", f"{host} does not list {model} (teacher.model); it lists {listed}")
+    return ok("teacher server", f"{host} lists {model}")
+
+
+def knowledge(config: Config, needs: set[Need]) -> list[Line]:
+    """The e-mail address for NCBI, and whether PubMed and Wikipedia respond."""
+    if Need(PUBMED) not in needs:
+        return []
+    if config.knowledge.source == "offline":
+        return [Line("warning", "knowledge.source", "offline texts are a stand-in for PubMed and Wikipedia")]
+    lines = judged("NCBI e-mail", email_problems(config, needs), "is set")
+    for name, url in (("pubmed", config.knowledge.pubmed.endpoint), ("wikipedia", config.knowledge.wikipedia.endpoint)):
+        try:
+            get(url)
+            lines.append(ok(f"knowledge.{name}.endpoint", "responds"))
+        except Unreachable as error:
+            words = f"does not respond ({error}); run `snakemake knowledge` on a machine with network access"
+            lines.append(problem(f"knowledge.{name}.endpoint", words))
+    return lines
+
+
+def backbones(config: Config, needs: set[Need]) -> tuple[list[Line], dict[str, int]]:
+    """Lines on the language models that are needed, and the size of their weights in bytes where it is known."""
+    lines, sizes = [], {}
+    for name in sorted(need.name for need in needs if need.kind == BACKBONE):
+        backbone, place = config.backbones[name], f"backbones.{name}"
+        fetched = Path(config.pathvars.results, "backbones", name)
+        folder = fetched if fetched.is_dir() else Path(backbone.source)
+        if backbone.source == "tiny":
+            lines.append(Line("warning", place, "tiny is a stand-in; values are not comparable with the paper's"))
+        elif folder.is_dir() or backbone.source.startswith(("/", ".", "~")):
+            local = backbone.model_copy(update={"source": str(folder)})
+            found = [line.removeprefix(f"{place}.source: ") for line in backbone_problems(name, local)]
+            lines += judged(f"{place}.source", found, f"{folder} is readable")
+            sizes[name] = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        else:
+            line, sizes[name] = on_the_hub(place, backbone)
+            lines.append(line)
+    return lines, sizes
+
+
+def on_the_hub(place: str, backbone: Backbone) -> tuple[Line, int]:
+    """Whether the hub has a language model of a supported kind, and the size of its weights in bytes (0: unknown)."""
+    hub = os.environ.get("HF_ENDPOINT", HUB)
+    url = f"{hub}/api/models/{quote(backbone.source)}/revision/{quote(backbone.revision, safe='')}?blobs=true"
+    try:
+        status, content = get(url)
+    except Unreachable as error:
+        words = f"{hub} does not respond ({error}); run `snakemake backbones` on a machine with network access, or set "
+        return problem(place, f"{words}{place}.source to a directory that contains the model"), 0
+    if status != 200 or not isinstance(content, dict):
+        return problem(place, f"{hub} has no {backbone.source} at {backbone.revision} (HTTP {status}); correct it"), 0
+    kind = (content.get("config") or {}).get("model_type")
+    if kind not in SUPPORTED_KINDS:
+        return problem(place, f"{backbone.source} is of model_type {kind}; supported: {', '.join(SUPPORTED_KINDS)}"), 0
+    files = content.get("siblings") or []
+    size = sum(f.get("size") or 0 for f in files if str(f.get("rfilename")).endswith(".safetensors"))
+    return ok(place, f"{backbone.source} is on the hub, {size / 1e9:.1f} GB"), size

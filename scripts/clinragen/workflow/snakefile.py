@@ -1,0 +1,40 @@
+"""The workflow as Snakemake reads it, without running it: the configuration, and what the rules request."""
+
+from typing import Any
+
+from clinragen.config.root import Config
+from clinragen.workflow.slurm import OPTIONS, Request, Resources
+
+
+def read_snakefile(arguments: list[str]) -> tuple[Config, list[Request]]:
+    """Configuration and requests under Snakemake's own arguments, profiles included; SystemExit if they are invalid."""
+    from snakemake.api import SnakemakeApi
+    from snakemake.cli import parse_args, parse_config
+    from snakemake.settings import types
+
+    _, args = parse_args(arguments)
+    with SnakemakeApi(types.OutputSettings(quiet={types.Quietness.ALL})) as api:
+        try:
+            workflow = api.workflow(
+                resource_settings=types.ResourceSettings(
+                    cores=1, overwrite_resources=args.set_resources, default_resources=args.default_resources
+                ),
+                config_settings=types.ConfigSettings(config=parse_config(args.config), configfiles=args.configfile),
+                snakefile=args.snakefile,
+                workdir=args.directory,
+            )._workflow
+        except Exception as error:
+            raise SystemExit(f"cannot read the workflow: {error}") from None
+        rules = [rule for rule in workflow.rules if rule.shellcmd]
+        return workflow.globals["CONFIG"], [_request(rule, workflow) for rule in rules]
+
+
+def _request(rule: Any, workflow: Any) -> Request:
+    """The request of a first attempt."""
+    given = {"input": [], "threads": 1, "rulename": rule.name, "async_run": workflow.async_run, "attempt": 1}
+
+    def value(name: str) -> Any:
+        return rule.resources[name].evaluate(None, **given).value
+
+    resources = Resources({name: value(name) for name in rule.resources if name in OPTIONS})
+    return Request(rule.name, rule.name in workflow._localrules, value("_cores"), resources)

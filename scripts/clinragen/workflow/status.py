@@ -1,0 +1,145 @@
+"""README's status table: what of the paper the workflow makes, derived from the configuration (`make docs`)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import yaml
+from snakemake.utils import update_config
+
+from clinragen.config.models import Model
+from clinragen.config.root import Config, load_config
+
+SETTINGS = "config.yaml"
+# Overlays that tests/e2e runs from raw files to tables, each with those that it is laid over.
+TESTED = (("config/demo.yaml",), ("config/demo.yaml", "config/open-demo.yaml"))
+INVENTORY = "resources/paper_inventory.yaml"
+BEGIN, END = "<!-- status: begin -->\n", "<!-- status: end -->\n"
+READS_LABS = " †"
+
+
+class Status(IntEnum):
+    """How far one system is in one table or figure, the lowest first."""
+
+    ABSENT = 0
+    NEVER_RUN = 1
+    STAND_INS = 2
+    WORKS = 3
+
+    def __str__(self) -> str:
+        return ("absent", "configured, never run", "with stand-ins only", "works")[self]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system in the paper's tables and figures, named as `Table 1` or `Figure 5`."""
+
+    system: str
+    places: dict[str, Status]
+    reads_labs: bool
+
+
+def stand_ins(config: Config, model: Model) -> list[str]:
+    """What a run of this model under this configuration has in place of the paper's parts."""
+    datasets = [getattr(config.datasets, name) for name in config.dataset_names()]
+    asks_teacher = model.target == "rationales" or model.vocabulary == "knowledge"
+    parts = {
+        "synthetic data": any(d.source == "synthetic" for d in datasets),
+        "100 patients": any(d.source == "open-demo" for d in datasets),
+        "synthetic notes": any(d.notes == "synthetic" for d in datasets),
+        "template teacher": asks_teacher and config.teacher.provider == "template",
+        "offline knowledge": model.vocabulary == "knowledge" and config.knowledge.source == "offline",
+        "tiny language model": config.backbones[model.backbone].source == "tiny",
+    }
+    return [name for name, used in parts.items() if used]
+
+
+def status(system: str, table: int, settings: Config, tested: list[Config]) -> Status:
+    """Status of a system in one of the paper's tables, under the paper's settings and those that tests run."""
+
+    def models(config: Config) -> list[Model]:
+        return [m for m in config.models.values() if m.row == system and table in m.table]
+
+    if not models(settings):
+        return Status.ABSENT
+    runs = [stand_ins(config, model) for config in tested for model in models(config)]
+    if not runs:
+        return Status.NEVER_RUN
+    return Status.STAND_INS if all(runs) else Status.WORKS
+
+
+def rows(inventory: dict[str, Any], settings: Config, tested: list[Config]) -> list[Row]:
+    """Every system of the paper. No figure is made yet, so that all figures are absent."""
+    return [
+        Row(
+            system,
+            {f"Table {n}": status(system, n, settings, tested) for n in places.get("tables", [])}
+            | {f"Figure {n}": Status.ABSENT for n in places.get("figures", [])},
+            any(m.row == system and m.last_phase == 3 for m in settings.models.values()),
+        )
+        for system, places in inventory["systems"].items()
+    ]
+
+
+def page(inventory: dict[str, Any], systems: list[Row]) -> str:
+    """Both tables as Markdown: the paper's tables and figures, then its systems."""
+    lines = ["| in the paper | content | status |", "|---|---|---|"]
+    for kind in ("tables", "figures"):
+        for number, content in inventory[kind].items():
+            place = f"{kind[:-1].capitalize()} {number}"
+            found = [row.places[place] for row in systems if place in row.places]
+            said = "nothing to compute" if number in inventory["illustrations"][kind] else _counted(found)
+            lines.append(f"| {place} | {content} | {said} |")
+    lines += ["", "| system | status |", "|---|---|"]
+    lines += [f"| {row.system}{READS_LABS * row.reads_labs} | {_by_status(row.places)} |" for row in systems]
+    return "\n".join(lines) + "\n"
+
+
+def _counted(found: list[Status]) -> str:
+    """The one status of all systems, or how many systems have which."""
+    counts = Counter(found)
+    if len(counts) == 1:
+        return str(found[0])
+    return "; ".join(f"{counts[s]} of {len(found)} systems {s}" for s in sorted(counts, reverse=True))
+
+
+def _by_status(places: dict[str, Status]) -> str:
+    def named(wanted: Status) -> Iterator[str]:
+        return (place for place, status in places.items() if status == wanted)
+
+    return "; ".join(f"{s}: {', '.join(named(s))}" for s in sorted(set(places.values()), reverse=True))
+
+
+def read(root: Path) -> str:
+    """The status tables of a checkout."""
+    inventory = yaml.safe_load((root / INVENTORY).read_text(encoding="utf-8"))
+    settings = configuration(root)
+    return page(inventory, rows(inventory, settings, [configuration(root, *overlays) for overlays in TESTED]))
+
+
+def configuration(root: Path, *overlays: str) -> Config:
+    """The paper's settings under overlays, as Snakemake merges them."""
+    merged: dict[str, Any] = {}
+    for path in (SETTINGS, *overlays):
+        update_config(merged, yaml.safe_load((root / path).read_text(encoding="utf-8")))
+    return load_config(merged)
+
+
+def replaced(readme: str, tables: str) -> str:
+    """README with these status tables; ValueError where its markers are missing."""
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+
+
+def main() -> None:
+    """Write the status tables into README.md of the working directory."""
+    path = Path("README.md")
+    path.write_text(replaced(path.read_text(encoding="utf-8"), read(Path())), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""A headless Chromium without network, driven by the DevTools protocol over its pipe."""
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+           "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
+           "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe")  # fmt: skip
+PATIENCE = 60.0
+
+
+class Browser:
+    """A page of Chromium; a context manager that ends the process."""
+
+    def __init__(self, profile: Path) -> None:
+        down, up = os.pipe(), os.pipe()
+
+        def connect() -> None:
+            # Chromium reads commands from descriptor 3 and writes answers to 4; copies made above cannot overlap them.
+            ends = os.dup(down[0]), os.dup(up[1])
+            for end, number in zip(ends, (3, 4), strict=True):
+                os.dup2(end, number)
+
+        self._process = subprocess.Popen(
+            [str(CHROMIUM), *OPTIONS, f"--user-data-dir={profile}", "about:blank"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=connect,
+            close_fds=False,
+        )
+        for end in (down[0], up[1]):
+            os.close(end)
+        self._commands, self._answers = os.fdopen(down[1], "wb"), os.fdopen(up[0], "rb")
+        self._buffer, self._number, self._session = b"", 0, ""
+        page = next(t for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "page")
+        self._session = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
+        self.send("Page.enable")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            self._session = ""
+            self.send("Browser.close")
+        self._process.kill()
+        self._process.wait()
+        for end in (self._commands, self._answers):
+            with contextlib.suppress(OSError):
+                end.close()
+
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send a command and return its result; RuntimeError if the browser refuses it."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        message |= {"sessionId": self._session} if self._session else {}
+        self._commands.write(json.dumps(message).encode() + b"\0")
+        self._commands.flush()
+        while (answer := self._message()).get("id") != self._number:
+            pass
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']['message']}")
+        return answer["result"]
+
+    def _message(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            piece = os.read(self._answers.fileno(), 2**16)
+            if not piece:
+                raise RuntimeError("the browser has ended")
+            self._buffer += piece
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+    def open(self, page: Path, width: int = 1280, height: int = 800, dark: bool = False, fragment: str = "") -> None:
+        """Open a file as a screen of this size, in CSS pixels, would show it."""
+        self.send(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.send("Emulation.setEmulatedMedia", media="screen", features=[scheme])
+        self.send("Page.navigate", url="about:blank")
+        self.send("Page.navigate", url=page.absolute().as_uri() + fragment)
+        self.wait(lambda: self.run("location.protocol === 'file:' && document.readyState === 'complete'"))
+
+    def wait(self, holds: Callable[[], Any]) -> None:
+        """Wait until something holds; TimeoutError if it never does."""
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            if time.monotonic() > end:
+                raise TimeoutError("the page is not as expected")
+            time.sleep(0.05)
+
+    def run(self, script: str, frame: str = "") -> Any:
+        """Return the value of an expression in the page, or in one of its frames by its id."""
+        where = (
+            {"contextId": self.send("Page.createIsolatedWorld", frameId=frame)["executionContextId"]} if frame else {}
+        )
+        result = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, **where)
+        if "exceptionDetails" in result:
+            raise RuntimeError(f"{script}: {result['exceptionDetails']}")
+        return result["result"].get("value")
+
+    def frame(self) -> str:
+        """Wait for the one frame inside the page to show a document, and return its id."""
+
+        def loaded() -> str:
+            frames = self.send("Page.getFrameTree")["frameTree"].get("childFrames", [])
+            number = frames[0]["frame"]["id"] if frames else ""
+            return number if number and self.run("document.readyState === 'complete'", number) else ""
+
+        self.wait(loaded)
+        return loaded()
+
+    def click(self, element: str, frame: str = "") -> None:
+        """Click the middle of an element, given as an expression, with the mouse."""
+        middle = "(e => { e.scrollIntoView({block: 'nearest'}); const r = e.getBoundingClientRect();"
+        middle += " return [r.x + r.width / 2, r.y + r.height / 2]; })"
+        x, y = self.run(f"{middle}({element})", frame)
+        if frame:
+            left, top = self.run("(r => [r.x, r.y])(document.querySelector('iframe').getBoundingClientRect())")
+            x, y = x + left, y + top
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def picture(self, path: Path, whole: bool = False) -> None:
+        """Write what is on the screen, or the whole page, as PNG."""
+        found = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(found["data"]))

@@ -1,0 +1,49 @@
+"""The page of a table: ours and the paper's values, links to the lineage, nothing from elsewhere."""
+
+import re
+
+from pages import comparison, templates
+
+from clinragen.evaluate.table_page import table_page
+
+
+def page(stand_ins: str | None = None) -> str:
+    return table_page(comparison(stand_ins), 1, templates("table"))
+
+
+def test_the_page_needs_nothing_from_elsewhere():
+    text = page()
+    # Only a click leads to another file, which is part of the results.
+    assert set(re.findall(r'href="([^"#]*)', text)) == {"../audit/lineage.html"}
+    assert not re.search(r"https?:|//|src=|<link|@import|url\(", text)
+    assert text.startswith("<!DOCTYPE html>") and text.endswith("</html>\n")
+
+
+def test_the_page_shows_names_as_text():
+    text = page("<i>tiny</i> & random")
+    assert "&lt;b&gt;R&amp;D&lt;/b&gt;" in text and "<b>R" not in text
+    assert "&lt;i&gt;tiny&lt;/i&gt; &amp; random" in text and "<i>" not in text
+
+
+def test_the_page_shows_ours_and_the_papers():
+    text = page()
+    link = '<a class="file" href="../audit/lineage.html#tables/table1.csv/MIMIC-III/ClinRaGen">'
+    assert f'<td data-label="micro F1">{link}0.5500</a> <span>(0.0707)</span> <small>0.6400</small></td>' in text
+    assert f'<td data-label="macro F1">{link}0.5000</a> <small>0.6100</small></td>' in text
+    assert '<td data-label="seeds">0</td><td data-label="micro F1">– <small>0.6000</small></td>' in text
+    assert "#tables/table1.csv/MIMIC-IV/w/o%20LAB%26KNOW" in text
+
+
+def test_every_dataset_has_a_table_of_its_models():
+    first, second = re.findall(r"<h2>(.*?)</h2>.*?<tbody>(.*?)</tbody>", page(), re.DOTALL)
+    assert first[0] == "MIMIC-III" and first[1].count("<tr>") == 2
+    assert second[0] == "MIMIC-IV" and second[1].count("<tr>") == 1
+
+
+def test_stand_ins_are_a_notice_on_the_page():
+    assert "Made with stand-ins; not comparable with the paper:</b> tiny." in page("tiny")
+    assert "stand-ins" not in page()
+
+
+def test_the_same_table_gives_the_same_bytes():
+    assert page("tiny") == page("tiny")

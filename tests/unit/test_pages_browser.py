@@ -1,0 +1,148 @@
+"""The pages in a real browser: on a small screen, in the dark, and inside Snakemake's report."""
+
+import base64
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import tiny_tree
+from browser import CHROMIUM, Browser
+from pages import card, templates
+from raw_folders import RESOURCES
+
+from clinragen.audit.lineage_page import lineage_page
+from clinragen.evaluate.table_page import table_page
+from clinragen.evaluate.tables import compare, read_paper
+from clinragen.schemas.evaluate import SCORES
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+PAGES = {"card": "mimic3/benchmark/card.html", "table": "tables/table1.html", "lineage": "audit/lineage.html"}
+PHASE3 = "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
+ROW = "tables/table1.csv/MIMIC-III/ClinRaGen"
+
+
+def table1() -> str:
+    """The page of the paper's Table 1 with a value of ours, from two seeds, in every cell."""
+    paper = read_paper(RESOURCES / "paper_table1.csv")
+    scores = [
+        {"dataset": cell.dataset, "model": cell.model, "seed": seed, "value": cell.mean + seed / 100, "samples": 9}
+        | dict(zip(("average", "metric"), cell.metric.split("_"), strict=True))
+        for cell in paper
+        for seed in (1, 2)
+    ]
+    compared = compare(paper, [pa.Table.from_pylist(scores, SCORES.schema)], ["tiny model"])
+    return table_page(compared, 1, templates("table"))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """A results tree with one page of each kind."""
+    folder = tmp_path_factory.mktemp("pages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        tiny_tree.build()
+        others = [f"results/x/{PHASE3}/{n}" for n in range(40)]
+        for path in others:
+            tiny_tree.make(path, "train_phase3", ["results/x/stays"])
+        rows = [{"where": {"dataset": "MIMIC-III", "model": "ClinRaGen"}, "inputs": others[:1]}]
+        tiny_tree.make("results/x/tables/table1.csv", "evaluate_table", [*others, "raw/a.csv"], rows=rows)
+        outputs = ["results/x/tables/table1.csv", *others]
+        texts = {
+            "card": card(),
+            "table": table1(),
+            "lineage": lineage_page(outputs, "results/x", templates("lineage")),
+        }
+    for name, path in PAGES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(texts[name], encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with Browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("width", [375, 768, 1280])
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_scrolls_sideways(browser, results, page, width):
+    browser.open(results / PAGES[page], width=width)
+    assert browser.run("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
+    # What cannot be scrolled to must not be outside either.
+    outside = browser.run(
+        "[...document.querySelectorAll('body *')].filter(e => !e.closest('.wide') && "
+        "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 200))"
+    )
+    assert outside == []
+
+
+def test_a_small_screen_shows_every_score(browser, results):
+    browser.open(results / PAGES["table"], width=375)
+    scores = browser.run(
+        "[...document.querySelectorAll('td[data-label^=m]')].map(e => "
+        "{ const r = e.getBoundingClientRect(); return [r.left, r.right, e.innerText]; })"
+    )
+    assert len(scores) == 132 and all(0 <= left < right <= 375 for left, right, _ in scores)
+    assert scores[0][2].split() == ["0.5962", "(0.0071)", "0.5812"]
+    top = browser.run("document.querySelector('td[data-label^=m]').getBoundingClientRect().top")
+    assert top < 800, "the first one without scrolling"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_in_the_dark_text_is_light_and_its_ground_is_dark(browser, results, page):
+    def brightness(what: str) -> float:
+        color = browser.run(f"getComputedStyle(document.body).{what}")
+        return sum(map(int, color.removeprefix("rgb(").removesuffix(")").split(", "))) / 3
+
+    browser.open(results / PAGES[page], dark=True)
+    assert brightness("backgroundColor") < 50 and brightness("color") > 200
+    browser.open(results / PAGES[page])
+    assert brightness("backgroundColor") > 200 and brightness("color") < 50
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_a_value_leads_to_its_row_in_the_lineage(browser, results, width):
+    browser.open(results / PAGES["table"], width=width)
+    browser.click("document.querySelector('a[href$=\"MIMIC-III/ClinRaGen\"]')")
+    browser.wait(lambda: browser.run("document.title === 'Lineage' && document.readyState === 'complete'"))
+    place, top, bottom = browser.run(
+        "(e => [e.id, e.getBoundingClientRect().top, e.getBoundingClientRect().bottom])"
+        "(document.querySelector(':target'))"
+    )
+    assert place == ROW and top >= 0 and bottom <= 800, "the whole row is on the screen"
+
+
+def embedded(results: Path, page: str) -> Path:
+    """A page that shows another one as Snakemake's report does: as data in a frame."""
+    data = base64.b64encode((results / PAGES[page]).read_bytes()).decode()
+    path = results / "report.html"
+    frame = f'<iframe src="data:text/html;charset=utf8;base64,{data}" style="width:90%;height:700px"></iframe>'
+    path.write_text(f"<!DOCTYPE html><title>report</title>{frame}", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("page", "link"), [("table", "td a"), ("lineage", "h3 a")])
+def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
+    browser.open(embedded(results, page))
+    frame = browser.frame()
+    assert browser.run("document.getElementById('embedded').innerText.includes('audit/lineage.html')", frame)
+    browser.click(f"document.querySelector('{link}')", frame)
+    # A link that is inside the page is followed, after which the first one had its time.
+    browser.run("new Promise(done => setTimeout(done, 500))")
+    assert browser.run("[location.protocol, document.querySelectorAll('h1').length]", browser.frame()) == ["data:", 1]
+
+
+def test_links_inside_the_lineage_work_inside_a_report(browser, results):
+    browser.open(embedded(results, "lineage"))
+    frame = browser.frame()
+    browser.click("document.querySelector('details[open] li a')", frame)
+    browser.wait(lambda: browser.run("document.querySelector(':target') !== null", frame))
+    assert browser.run("document.querySelector(':target').id", frame) == f"{PHASE3}/1"
+
+
+def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
+    for page in ("table", "lineage"):
+        browser.open(results / PAGES[page])
+        assert browser.run("document.getElementById('embedded').checkVisibility()") is False
+        assert browser.run("document.querySelectorAll('a.file:not([href])').length") == 0

@@ -1,0 +1,51 @@
+"""Rendering: text is escaped, nothing is guessed, and mistakes in a template are reported."""
+
+import re
+
+import pytest
+from pages import TEMPLATES, templates
+
+from clinragen.errors import UserError
+from clinragen.pages.render import render
+
+
+def write(folder, text: str):
+    path = folder / "page.html"
+    path.write_text(text, encoding="utf-8")
+    return [path]
+
+
+def test_text_is_escaped_and_pictures_are_data(tmp_path):
+    files = write(tmp_path, '{{ text }}<img src="{{ png | png }}">\n')
+    assert render("page", files, text="<b>&", png=b"PNG") == ('&lt;b&gt;&amp;<img src="data:image/png;base64,UE5H">\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        ("{{ mising }}", "UndefinedError: 'mising' is undefined"),
+        ("{{ facts.mising }}", "UndefinedError: .*has no attribute 'mising'"),
+        ("a\n{% if %}", r"page\.html:2: TemplateSyntaxError: Expected an expression"),
+        ('{% include "style.css" %}', "TemplateNotFound: .?style.css"),
+    ],
+)
+def test_mistakes_in_a_template_are_errors_for_the_user(tmp_path, text, reported):
+    with pytest.raises(UserError, match=f"cannot render page 'page': {reported}"):
+        render("page", write(tmp_path, text), facts={})
+
+
+@pytest.mark.parametrize("page", [p.stem for p in TEMPLATES.glob("*.html") if p.stem not in ("base", "macros")])
+def test_every_page_has_language_viewport_and_the_one_stylesheet(page):
+    base, style, _, own = (path.read_text(encoding="utf-8") for path in templates(page))
+    assert '<html lang="en">' in base and 'name="viewport"' in base and '{% include "style.css" %}' in base
+    assert own.startswith('{% extends "base.html" %}') and "<style" not in own
+    for scheme in ("prefers-color-scheme: dark", "@media print", "max-width: 40rem"):
+        assert scheme in style
+
+
+def test_every_class_of_a_template_is_in_the_stylesheet_and_the_other_way_round():
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    markup = "".join(p.read_text(encoding="utf-8") for p in TEMPLATES.glob("*.html"))
+    used = {name for names in re.findall(r'(?:class|kind)="([a-z ]+)"', markup) for name in names.split()} - {"file"}
+    styled = set(re.findall(r"\.([a-z]+)\b(?=[^;}]*\{)", style))
+    assert used == styled

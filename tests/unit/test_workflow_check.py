@@ -1,0 +1,213 @@
+"""The single checks of `make check`: what each calls a problem."""
+
+import errno
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from pytest_httpserver import HTTPServer
+from snakemake.utils import update_config
+from werkzeug import Response
+
+from clinragen.config.root import Config, load_config
+from clinragen.config.student import Backbone
+from clinragen.workflow import machine, services
+from clinragen.workflow.check import summary
+from clinragen.workflow.slurm import Request, Resources, kinds, partition_problem, partitions, sbatch_test
+from clinragen.workflow.verdict import Line, ok, problem
+from clinragen.workflow.web import Unreachable, get
+
+ROOT = Path(__file__).parents[2]
+
+
+def config_of(**overlay: object) -> Config:
+    merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    update_config(merged, overlay)
+    return load_config(merged)
+
+
+def request(rule: str = "train_phase1", local: bool = False, threads: int = 1, **resources: object) -> Request:
+    return Request(rule, local, threads, Resources(resources))
+
+
+# --- Servers ---
+
+
+def asked(httpserver: HTTPServer, response: Response, monkeypatch: pytest.MonkeyPatch) -> Line:
+    monkeypatch.setenv("TEST_KEY", "sk-secret")
+    httpserver.expect_request("/v1/models").respond_with_response(response)
+    transport = {"base_url": httpserver.url_for("/v1"), "api_key_variable": "TEST_KEY"}
+    line = services.ping(config_of(teacher={"model": "m"}, teacher_transport=transport))
+    assert "sk-secret" not in str(line)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "words"),
+    [
+        (200, '{"data": [{"id": "m"}]}', "ok", "lists m"),
+        (200, '{"data": [{"id": "n"}]}', "problem", "it lists n"),
+        (200, '{"data": []}', "problem", "it lists none"),
+        (200, "<html>", "warning", "does not list its models"),
+        (200, '["m"]', "warning", "does not list its models"),
+        (404, "", "warning", "HTTP 404"),
+        (401, "", "problem", "renew TEST_KEY"),
+        (403, "", "problem", "renew TEST_KEY"),
+    ],
+)
+def test_what_a_server_says_of_its_models(status, body, expected, words, httpserver, monkeypatch):
+    line = asked(httpserver, Response(body, status=status), monkeypatch)
+    assert line.status == expected and words in line.words
+
+
+def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(httpserver, monkeypatch):
+    httpserver.expect_request("/elsewhere").respond_with_json({"data": [{"id": "m"}]})
+    away = Response(status=302, headers={"Location": httpserver.url_for("/elsewhere")})
+    assert asked(httpserver, away, monkeypatch).status == "warning"
+    assert [r.path for r, _ in httpserver.log] == ["/v1/models"]
+
+
+def test_a_key_is_not_sent_without_encryption_to_a_remote_host(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setattr(services, "get", lambda *_: pytest.fail("a request was sent"))
+    line = services.ping(config_of(teacher_transport={"base_url": "http://api.example.org/v1"}))
+    assert line.status == "problem" and "without encryption" in line.words
+
+
+def test_no_request_is_sent_without_a_key_that_is_needed(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr(services, "get", lambda *_: pytest.fail("a request was sent"))
+    assert services.ping(config_of()).status == "skipped"
+
+
+def test_a_server_that_is_not_there_is_unreachable():
+    with pytest.raises(Unreachable):
+        get("http://127.0.0.1:9/v1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        ({"config": {"model_type": "t5"}, "siblings": [{"rfilename": "model.safetensors", "size": 3 * 10**8}]},
+         "ok", "0.3 GB"),
+        ({"config": {"model_type": "opt"}}, "problem", "model_type opt"),
+        ({}, "problem", "model_type None"),
+        (None, "problem", "HTTP 404"),
+    ],
+)  # fmt: skip
+def test_a_language_model_on_the_hub(answer, status, words, httpserver, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
+    expected = httpserver.expect_request("/api/models/google/flan-t5-small/revision/main")
+    expected.respond_with_json(answer) if answer is not None else expected.respond_with_data("", status=404)
+    line, _ = services.on_the_hub("backbones.b", Backbone(source="google/flan-t5-small", revision="main"))
+    assert line.status == status and words in line.words
+
+
+# --- SLURM ---
+
+SHOWN = (
+    "PartitionName=cpu AllowGroups=ALL Default=YES MaxTime=UNLIMITED State=UP TRES=cpu=8,mem=64000M\n"
+    "PartitionName=short Default=NO MaxTime=04:00:00 State=UP TRES=cpu=8\n"
+    "PartitionName=gpu Default=NO MaxTime=2-00:00:00 State=UP TRES=cpu=8\n"
+    "PartitionName=old Default=NO MaxTime=INFINITE State=DOWN TRES=cpu=8\n"
+)
+
+
+def test_partitions_are_read_with_their_limits():
+    known = partitions(SHOWN)
+    assert list(known) == ["cpu", "short", "gpu", "old"]
+    assert [p.minutes for p in known.values()] == [None, 240, 2880, None]
+    assert [p.up for p in known.values()] == [True, True, True, False]
+    assert known["cpu"].default and not known["gpu"].default
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        ({"runtime": 99999}, None),
+        ({"slurm_partition": "short", "runtime": 240}, None),
+        ({"slurm_partition": "short", "runtime": 241}, "241 minutes exceed the limit of partition short (240 minutes)"),
+        ({"slurm_partition": "none"}, "partition none does not exist; existing: cpu, short, gpu, old"),
+        ({"slurm_partition": "old"}, "partition old is not up"),
+        ({"slurm_partition": "gpu", "gpu": 1}, None),
+    ],
+)
+def test_what_does_not_fit_a_partition(resources, words):
+    found = partition_problem(request(**resources), partitions(SHOWN))
+    assert (found is None) if words is None else (found is not None and words in found)
+
+
+def test_requests_that_agree_are_one_kind_and_local_jobs_are_none():
+    same = {"mem_mb": 100, "runtime": 5}
+    requests = [request("a", **same), request("b", **same), request("c", mem_mb=1), request("d", local=True)]
+    assert list(kinds(requests)) == ["a, b", "c"]
+
+
+def test_the_command_is_that_of_the_executor_as_a_test():
+    command = sbatch_test(request(slurm_partition="gpu", slurm_account="lab 7", mem_mb=24000, runtime=60, gpu=2))
+    assert command[0] == "sbatch" and command[-3:] == ["--test-only", "--wrap", "true"]
+    for option in (["-p", "gpu"], ["-A", "lab 7"], ["--mem", "24000"], ["-t", "60"]):
+        assert option in [command[n : n + 2] for n in range(len(command))]
+    assert "--gpus=2" in command
+
+
+# --- The machine ---
+
+
+def test_checkpoints_that_models_share_count_once():
+    sizes = {"flan-t5-small": 1, "flan-t5-large": 1000}
+    # Small: phase 1 of two targets, phases 2 and 3 of three recipes; large: one of each; 5 seeds, 2 datasets.
+    assert machine.checkpoint_bytes(config_of(), sizes) == 10 * (2 + 3 * 2 + 3 * 1000)
+
+
+def test_space_that_is_missing_is_a_problem_until_the_run_has_begun(tmp_path):
+    config = config_of(pathvars={"results": str(tmp_path / "results")})
+    sizes = {"flan-t5-large": 1 << 60}
+    assert machine.disks(config, sizes)[0].status == "problem"
+    (tmp_path / "results").mkdir()
+    assert machine.disks(config, sizes)[0].status == "warning"
+    assert "size unknown" in machine.disks(config, {"flan-t5-small": 0})[0].words
+
+
+def test_memory_is_compared_with_the_largest_job_that_runs_here():
+    jobs = [request("a", mem_mb=10**9), request("b", local=True, mem_mb=10)]
+    assert machine.memory(jobs, slurm=True).status == "ok"
+    assert machine.memory(jobs, slurm=False).status == "warning"
+
+
+def test_a_clock_in_the_wrong_year_and_one_that_differs_from_the_file_system(tmp_path, monkeypatch):
+    assert machine.clock(tmp_path).status == "ok"
+    monkeypatch.setattr(machine.time, "time", lambda: 0.0)
+    assert machine.clock(tmp_path).status == "warning"
+    monkeypatch.setattr(machine, "YEARS", range(1970, 1971))
+    assert machine.clock(tmp_path).status == "problem"
+
+
+def test_a_file_system_without_locks_is_a_problem_and_nothing_is_left(tmp_path, monkeypatch):
+    assert machine.file_system(tmp_path / "results/paper").status == "ok"
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(machine.fcntl, "lockf", refuse)
+    line = machine.file_system(tmp_path)
+    assert line.status == "problem" and "locking (fcntl) fails" in line.words and "No locks available" in line.words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_state_of_git(tmp_path):
+    assert machine.git_state(tmp_path).status == "warning"
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    for command in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", "-C", tmp_path, *command], check=True)
+    assert machine.git_state(tmp_path).status == "ok"
+    (tmp_path / "new").touch()
+    line = machine.git_state(tmp_path)
+    assert line.status == "warning" and "1 changed" in line.words
+
+
+def test_the_last_line_sums_up():
+    lines = [ok("a", "b"), problem("c", "d"), Line("warning", "e", "f"), Line("skipped", "g", "h")]
+    assert summary(lines).startswith("Not ready: 1 problem(s), 1 warning(s), 1 skipped.")
+    assert summary(lines[:1]) == "Ready: 0 problem(s), 0 warning(s), 0 skipped."

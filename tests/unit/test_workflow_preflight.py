@@ -1,0 +1,205 @@
+"""What would stop a run is reported before its first job: all of it, and nothing that the targets do not need."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from runs import header_only
+from snakemake.utils import update_config
+
+from clinragen.config.root import Config, load_config
+from clinragen.config.student import Backbone
+from clinragen.workflow.needs import BACKBONE, Need, needs_of
+from clinragen.workflow.preflight import backbone_problems, problems, row_problems, teacher_problems, valid_config
+
+ROOT = Path(__file__).parents[2]
+TEXTS = {"MIMIC-III": "folder", "MIMIC-IV": "folder", "public documents": "public"}
+
+
+def config_of(**overlay: object) -> Config:
+    """The paper's configuration with a key variable of the tests."""
+    merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    update_config(merged, {"teacher_transport": {"api_key_variable": "TEST_KEY"}})
+    update_config(merged, overlay)
+    return load_config(merged)
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    monkeypatch.delenv("TEST_KEY", raising=False)
+    monkeypatch.delenv("ENTREZ_EMAIL", raising=False)
+
+
+@pytest.fixture
+def config(tmp_path) -> Config:
+    """A configuration whose results do not exist and whose directories are not set."""
+    return config_of(pathvars={"results": str(tmp_path)})
+
+
+def places(lines: list[str]) -> list[str]:
+    """The settings or variables that problems name, in order, without repetitions."""
+    known = ("datasets.mimic3", "datasets.mimic4", "data_use", "TEST_KEY", "pubmed.email", "backbones.", "launch.nodes")
+    return list(dict.fromkeys(place for line in lines for place in known if place in line))
+
+
+EVERYTHING = ["datasets.mimic3", "datasets.mimic4", "data_use", "TEST_KEY", "pubmed.email"]
+DATA = EVERYTHING[:2]
+
+
+@pytest.mark.parametrize(
+    ("target", "missing"),
+    [
+        ("all", EVERYTHING),
+        ("tables", EVERYTHING),
+        ("audit", EVERYTHING),
+        ("leakage", DATA),
+        ("export_benchmark", DATA),
+        ("knowledge", ["TEST_KEY", "pubmed.email"]),
+        ("knowledge_pubmed", ["pubmed.email"]),
+        ("backbones", []),
+        ("{}/mimic3/extract/stays.parquet", ["datasets.mimic3"]),
+        ("{}/mimic4/rationale/notes.parquet", ["datasets.mimic4", "data_use", "TEST_KEY"]),
+        ("{}/mimic3/train/flan-t5-small/diagnoses/seed1/phase1", ["datasets.mimic3"]),
+        ("{}/mimic3/train/flan-t5-small/diagnoses-knowledge/seed1/phase3",
+         ["datasets.mimic3", "TEST_KEY", "pubmed.email"]),
+        ("{}/mimic3/evaluate/flan-t5/seed1/scores.csv", ["datasets.mimic3"]),
+        ("{}/knowledge/vocabulary-flan-t5-small-standard.json", []),
+        ("{}/tables/table2.csv", EVERYTHING),
+        ("no_such_target", []),
+    ],
+)  # fmt: skip
+def test_each_target_is_asked_for_what_it_needs(target, missing, config):
+    target = target.format(config.pathvars.results)
+    assert places(problems(config, needs_of([target], config), None)) == missing
+
+
+def test_outputs_that_exist_need_nothing_more(config, tmp_path):
+    for name in ("knowledge/terms.parquet", "knowledge/pubmed.parquet"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert problems(config, needs_of(["knowledge"], config), None) == []
+
+
+def test_models_decide_what_all_needs(tmp_path):
+    models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
+    del models["flan-t5"]  # notes only, diagnoses only
+    config = config_of(pathvars={"results": str(tmp_path)}, models=models)
+    assert places(problems(config, needs_of(["all"], config), None)) == DATA
+    assert {need.name for need in needs_of(["all"], config) if need.kind == BACKBONE} == {"flan-t5-small"}
+
+
+def test_stand_ins_need_nothing(tmp_path):
+    synthetic = {"source": "synthetic"}
+    config = config_of(
+        pathvars={"results": str(tmp_path)},
+        datasets={"mimic3": synthetic, "mimic4": synthetic},
+        teacher={"provider": "template"},
+        knowledge={"source": "offline"},
+    )
+    assert problems(config, needs_of(["all"], config), None) == []
+
+
+def test_directories_of_data_without_notes_are_enough_for_the_export(tmp_path):
+    header_only(tmp_path / "mimic3", "mimic3", leave_out="noteevents")
+    config = config_of(datasets={"mimic3": {"raw": f"{tmp_path}/mimic3"}, "mimic4": None})
+    assert problems(config, needs_of(["export_benchmark"], config), None) == []
+    (line,) = problems(config, needs_of(["leakage"], config), None)
+    assert "NOTEEVENTS" in line
+
+
+def test_training_on_several_nodes_needs_slurm(tmp_path):
+    config = config_of(pathvars={"results": str(tmp_path)}, train={"launch": {"nodes": 2}})
+    needs = needs_of(["all"], config)
+    assert places(problems(config, needs, None)) == [*EVERYTHING, "launch.nodes"]
+    assert places(problems(config, needs, "slurm")) == EVERYTHING
+
+
+# --- The teacher ---
+
+
+def with_transport(**values: object) -> Config:
+    return config_of(teacher_transport=values)
+
+
+def test_every_refused_text_and_the_key_are_reported():
+    lines = teacher_problems(with_transport(), TEXTS)
+    assert len(lines) == 3
+    for line, name in zip(lines, ("MIMIC-III", "MIMIC-IV"), strict=False):
+        assert line.startswith(f"teacher_transport.data_use: none does not permit sending {name} text")
+        assert "docs/data-access.md" in line
+    assert "TEST_KEY" in lines[2]
+
+
+def test_nothing_is_wrong_with_permission_and_key(monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "x")
+    assert teacher_problems(with_transport(data_use="no-retention-cloud"), TEXTS) == []
+
+
+def test_open_texts_need_the_key_only():
+    (line,) = teacher_problems(with_transport(), {"public documents": "public"})
+    assert "TEST_KEY" in line
+
+
+def test_a_local_server_needs_no_key():
+    local = with_transport(base_url="http://127.0.0.1:8000/v1", data_use="local-server")
+    assert teacher_problems(local, TEXTS) == []
+
+
+def test_the_template_and_a_run_without_requests_need_nothing():
+    assert teacher_problems(config_of(teacher={"provider": "template"}), TEXTS) == []
+    assert teacher_problems(with_transport(), {}) == []
+
+
+def test_an_invalid_address_is_reported_once():
+    (line,) = teacher_problems(with_transport(base_url="api.openai.com"), TEXTS)
+    assert line.startswith("teacher_transport.base_url")
+
+
+# --- Language models, rows ---
+
+
+def backbone(source: Path | str) -> Backbone:
+    return Backbone(source=str(source), revision="main")
+
+
+def test_a_name_on_the_hub_is_not_checked_and_a_missing_directory_is():
+    assert backbone_problems("b", backbone("google/flan-t5-small")) == []
+    assert backbone_problems("b", backbone("/no/where")) == ["backbones.b.source: /no/where is not a directory"]
+
+
+@pytest.mark.parametrize(
+    ("content", "weights", "words"),
+    [
+        (json.dumps({"model_type": "t5"}), "model.safetensors", []),
+        (json.dumps({"model_type": "opt"}), "model.safetensors", ["model_type opt"]),
+        (json.dumps({"model_type": "t5"}), "pytorch_model.bin", ["no weights in safetensors"]),
+        ("[]", "model.safetensors", ["cannot read"]),
+        ("{", "model.safetensors", ["cannot read"]),
+        (None, "model.safetensors", ["cannot read"]),
+    ],
+)
+def test_a_directory_holds_a_model_of_a_supported_kind(content, weights, words, tmp_path):
+    if content is not None:
+        (tmp_path / "config.json").write_text(content, encoding="utf-8")
+    (tmp_path / weights).touch()
+    lines = backbone_problems("b", backbone(tmp_path))
+    assert len(lines) == len(words) and all(word in line for word, line in zip(words, lines, strict=True))
+
+
+def test_a_row_that_the_papers_table_lacks_is_reported_with_those_that_it_has():
+    config = config_of(models={"flan-t5": {"row": "Flan T5"}})
+    (line,) = row_problems(config, ROOT / "resources")
+    assert line.startswith("models.flan-t5.row: 'Flan T5' is not a row of paper_table1.csv") and "Clinical CoT" in line
+    assert row_problems(config_of(), ROOT / "resources") == []
+
+
+def test_an_invalid_configuration_ends_the_program_with_the_message_alone():
+    with pytest.raises(SystemExit) as stopped:
+        valid_config({}, ROOT / "resources")
+    assert str(stopped.value).startswith("the configuration is not valid; correct config/local.yaml")
+
+
+def test_needs_name_datasets_in_use_only(tmp_path):
+    config = config_of(datasets={"mimic4": None})
+    assert Need("raw", "mimic3") in needs_of(["all"], config) and Need("raw", "mimic4") not in needs_of(["all"], config)

@@ -1,0 +1,192 @@
+"""`make check` on an empty, a half-configured and a complete site, each as a user would run it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pytest_httpserver import HTTPServer
+from runs import ROOT, header_only
+from slurm_cluster import cluster, unavailable
+from slurm_cluster import slurm as slurm_command
+
+from clinragen.workflow.slurm import Request, Resources, refusal
+
+NOTHING = {"OPENAI_API_KEY": "", "ENTREZ_EMAIL": "", "HF_ENDPOINT": "http://127.0.0.1:9"}
+OFFLINE = {"endpoint": "http://127.0.0.1:9"}  # nobody listens at this port
+SCONTROL = """PartitionName=cpu Default=YES MaxTime=7-00:00:00 State=UP TRES=cpu=8,mem=64000M
+PartitionName=gpu Default=NO MaxTime={limit} State=UP TRES=cpu=8,mem=64000M
+"""
+
+
+@pytest.fixture
+def programs(tmp_path) -> Path:
+    """A directory of stand-ins for the programs of SLURM."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    slurm(folder)
+    return folder
+
+
+def slurm(folder: Path, limit: str = "2-00:00:00", most_memory: int = 64000) -> None:
+    """A SLURM that accepts jobs up to a memory in MB; it writes down what it was asked."""
+    script(folder / "scontrol", f"cat <<'END'\n{SCONTROL.format(limit=limit)}END")
+    script(
+        folder / "sbatch",
+        f'echo "$@" >> {folder}/asked\n'
+        'while [ $# -gt 0 ]; do [ "$1" = --mem ] && memory=$2; shift; done\n'
+        f"[ $memory -le {most_memory} ] || {{ echo 'allocation failure: no such node' >&2; exit 1; }}",
+    )
+
+
+def script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def check(settings: dict, folder: Path, path: str, **environment: str) -> tuple[int, list[str], str]:
+    """Exit status, lines and everything printed."""
+    overlay = folder / "local.yaml"
+    results = {"pathvars": {"results": str(folder / "results")}}
+    overlay.write_text(yaml.safe_dump(results | settings), encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "scripts/check.py", "--profile", "slurm", "--configfile", overlay],
+        cwd=ROOT,
+        env=os.environ | NOTHING | {"PATH": path} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    lines = [line for line in run.stdout.splitlines() if re.match("(ok|skipped|warning|problem) ", line)]
+    return run.returncode, lines, run.stdout
+
+
+def having(status: str, lines: list[str]) -> str:
+    return "\n".join(line for line in lines if line.startswith(status))
+
+
+@pytest.fixture
+def servers(httpserver: HTTPServer) -> HTTPServer:
+    """The teacher's server, NCBI and Wikipedia."""
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "teacher-7b"}, {"id": "other"}]})
+    httpserver.expect_request("/entrez").respond_with_data("fine")
+    httpserver.expect_request("/wiki").respond_with_data("fine")
+    return httpserver
+
+
+@pytest.fixture
+def complete(tmp_path, servers) -> dict:
+    """Settings of a site that has everything."""
+    model = tmp_path / "flan"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps({"model_type": "t5"}), encoding="utf-8")
+    (model / "model.safetensors").write_bytes(b"0" * 1000)
+    for name in ("mimic3", "mimic4"):
+        header_only(tmp_path / name, name)
+    return {
+        "datasets": {name: {"raw": f"{tmp_path}/{name}"} for name in ("mimic3", "mimic4")},
+        "knowledge": {
+            "pubmed": {"endpoint": servers.url_for("/entrez"), "email": "me@example.org"},
+            "wikipedia": {"endpoint": servers.url_for("/wiki")},
+        },
+        "teacher": {"model": "teacher-7b"},
+        "teacher_transport": {"base_url": servers.url_for("/v1"), "data_use": "local-server"},
+        "backbones": {name: {"source": str(model)} for name in ("flan-t5-small", "flan-t5-large")},
+    }
+
+
+def test_an_empty_site_is_told_everything_with_its_remedy(tmp_path):
+    quick = {"knowledge": {"pubmed": OFFLINE, "wikipedia": OFFLINE}}
+    status, lines, printed = check(quick, tmp_path, path=without_slurm(tmp_path))
+    assert status == 1
+    problems = having("problem", lines)
+    for text in (
+        "datasets.mimic3.raw is not set",
+        "datasets.mimic4.raw is not set",
+        "teacher_transport.data_use: none does not permit",
+        "OPENAI_API_KEY",
+        "knowledge.pubmed.email",
+        "knowledge.wikipedia.endpoint: does not respond",
+        "backbones.flan-t5-small: http://127.0.0.1:9 does not respond",
+    ):
+        assert text in problems, text
+    assert "sbatch not found" in having("skipped", lines)
+    assert printed.splitlines()[-1].startswith("Not ready: ")
+
+
+def without_slurm(folder: Path) -> str:
+    """A search path with what Snakemake and git need, and no SLURM."""
+    (folder / "only").mkdir()
+    for program in ("bash", "git", "which"):
+        (folder / "only" / program).symlink_to(shutil.which(program))
+    return str(folder / "only")
+
+
+def test_a_half_configured_site_is_told_what_is_left(tmp_path, complete, programs, servers):
+    slurm(programs, limit="12:00:00", most_memory=4400)
+    header_only(tmp_path / "mimic4", "mimic4", without="anchor_age")
+    complete["datasets"]["mimic3"]["release"] = "1.4"
+    complete["teacher"]["model"] = "teacher-70b"
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt/config.json").write_text(json.dumps({"model_type": "opt"}), encoding="utf-8")
+    (tmp_path / "opt/model.safetensors").touch()
+    complete["backbones"]["flan-t5-large"]["source"] = str(tmp_path / "opt")
+    status, lines, printed = check(complete, tmp_path, f"{programs}:{os.environ['PATH']}")
+    assert status == 1, printed
+    problems = having("problem", lines)
+    for text in (
+        "anchor_age",
+        "not of 1.4",
+        "does not list teacher-70b (teacher.model); it lists other, teacher-7b",
+        "is of model_type opt",
+        "1440 minutes exceed the limit of partition gpu (720 minutes)",
+        "sbatch refuses 4500 MB",
+    ):
+        assert text in problems, printed
+    assert "NCBI" not in problems and "SLURM benchmark_export: 2000 MB" in having("ok", lines)
+
+
+def test_a_complete_site_is_ready(tmp_path, complete, programs, servers):
+    status, lines, printed = check(complete, tmp_path, f"{programs}:{os.environ['PATH']}", OPENAI_API_KEY="sk-x")
+    assert status == 0 and not having("problem", lines), printed
+    assert printed.splitlines()[-1].startswith("Ready: 0 problem(s)")
+    assert "127.0.0.1 lists teacher-7b" in printed or "localhost lists teacher-7b" in printed
+    assert "sk-x" not in printed
+    asked = (programs / "asked").read_text(encoding="utf-8").splitlines()
+    assert all("--test-only" in line for line in asked)
+    (training,) = [line for line in asked if "rule_train_phase1" in line]
+    for option in ("-p gpu", "-t 1440", "--mem 24000", "--gpus=1"):
+        assert option in training
+    assert not (tmp_path / "results").exists()
+    requests = [request for request, _ in servers.log]
+    assert {request.path for request in requests} == {"/v1/models", "/entrez", "/wiki"}
+    assert {r.headers.get("Authorization") for r in requests if r.path != "/v1/models"} == {None}
+    assert [r.headers["Authorization"] for r in requests if r.path == "/v1/models"] == ["Bearer sk-x"]
+    assert all(request.method == "GET" and not request.get_data() for request in requests)
+
+
+@pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+def test_a_real_cluster_accepts_what_it_has_and_refuses_what_it_has_not(tmp_path):
+    def asked(**resources):
+        return refusal(Request("train_phase1", False, 1, Resources(runtime=60, slurm_partition="gpu", **resources)))
+
+    with cluster(tmp_path):
+        assert asked(mem_mb=24000, gpu=1) is None
+        for too_much in ({"mem_mb": 10**9}, {"mem_mb": 1000, "gpu": 99}, {"mem_mb": 1000, "gpu": 1, "gpu_model": "no"}):
+            assert asked(**too_much), too_much
+        assert slurm_command("squeue", "-h") == "", "nothing was submitted"
+
+
+def test_a_configuration_that_is_missing_or_invalid_is_named(tmp_path):
+    (tmp_path / "wrong.yaml").write_text("seeds: []\n", encoding="utf-8")
+    for overlay, words in (("no/such.yaml", "no/such.yaml"), (tmp_path / "wrong.yaml", "seeds: ")):
+        command = [sys.executable, "scripts/check.py", "--configfile", overlay]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert run.returncode == 1 and words in run.stderr and "Traceback" not in run.stderr

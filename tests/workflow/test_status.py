@@ -1,0 +1,84 @@
+"""README's status table says what the workflow makes, and never more."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import reruns
+import yaml
+from runs import ROOT, header_only
+from snakemake_server import Server
+
+from clinragen.workflow import status
+from clinragen.workflow.status import Status
+
+INVENTORY = yaml.safe_load((ROOT / status.INVENTORY).read_text(encoding="utf-8"))
+SETTINGS = status.configuration(ROOT)
+TESTED = [status.configuration(ROOT, *overlays) for overlays in status.TESTED]
+
+
+def claims(settings=SETTINGS, tested=TESTED):
+    found = status.rows(INVENTORY, settings, tested)
+    return {(row.system, place): claim for row in found for place, claim in row.places.items()}
+
+
+def test_the_readme_has_the_table_of_this_configuration():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == status.replaced(readme, status.read(ROOT)), "README.md is out of date: run make docs"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_inventory_has_the_rows_of_the_papers_tables(number):
+    with (ROOT / f"resources/paper_table{number}.csv").open(encoding="utf-8", newline="") as file:
+        printed = {row["model"] for row in csv.DictReader(file)}
+    assert printed == {name for name, places in INVENTORY["systems"].items() if number in places["tables"]}
+
+
+def test_every_claim_has_its_jobs(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    monkeypatch.setenv("ENTREZ_EMAIL", "me@example.org")
+    raw = {name: {"raw": str(header_only(tmp_path / name, name))} for name in ("mimic3", "mimic4")}
+    real = ("--config", f"datasets={json.dumps(raw)}", 'teacher_transport={"data_use": "no-retention-cloud"}')
+    with Server(ROOT) as server:
+        configured = planned(server, SETTINGS, *real)
+        run = set().union(*(planned(server, c, "--configfile", *o) for c, o in zip(TESTED, status.TESTED, strict=True)))
+    for (system, place), claim in claims().items():
+        assert ((system, place) in configured) == (claim >= Status.NEVER_RUN), (system, place)
+        assert ((system, place) in run) == (claim >= Status.STAND_INS), (system, place)
+
+
+def planned(server, config, *arguments):
+    """Systems and tables whose scores Snakemake would compute and compare, by a dry run of everything."""
+    printed = server.snakemake("tables", "--dry-run", "--nolock", "--forceall", *arguments)
+    jobs = reruns.planned_jobs(printed)
+    tables = {Path(path).name: job for job in jobs if job.rule == "evaluate_table" for path in job.outputs}
+    return {
+        (model.row, f"Table {number}")
+        for name, model in config.models.items()
+        for number in model.table
+        if any(f"/evaluate/{name}/seed" in path for path in tables[f"table{number}.csv"].inputs)
+    }
+
+
+def test_a_run_without_stand_ins_works_and_each_stand_in_takes_that_back():
+    sources = {name: b.model_copy(update={"source": "some/model"}) for name, b in SETTINGS.backbones.items()}
+    real = SETTINGS.model_copy(update={"backbones": sources})
+    assert claims(tested=[real])["ClinRaGen", "Table 1"] is Status.WORKS
+    demo = TESTED[0]
+    for part in ("datasets", "knowledge", "teacher", "backbones"):
+        mixed = real.model_copy(update={part: getattr(demo, part)})
+        if part == "backbones":
+            mixed = mixed.model_copy(update={"models": demo.models})
+        assert claims(tested=[mixed])["ClinRaGen", "Table 1"] is Status.STAND_INS, part
+    assert claims(tested=[real, demo])["ClinRaGen", "Table 1"] is Status.WORKS
+    offline = real.model_copy(update={"knowledge": demo.knowledge, "teacher": demo.teacher})
+    assert claims(tested=[offline])["Flan-T5", "Table 1"] is Status.WORKS
+
+
+def test_a_row_that_is_not_configured_is_absent_and_one_that_no_test_runs_is_said_to_be_so():
+    nothing = SETTINGS.model_copy(update={"models": {}})
+    assert set(claims(settings=nothing).values()) == {Status.ABSENT}
+    assert claims(tested=[])["ClinRaGen", "Table 1"] is Status.NEVER_RUN
+    assert claims()["ClinRaGen*", "Table 1"] is Status.NEVER_RUN
+    assert claims()["FROZEN", "Table 1"] is Status.ABSENT
