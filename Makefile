@@ -12,6 +12,8 @@ VALIDATOR := .venv-validator/.installed
 # Put the virtual environment first on PATH so that Snakemake's subprocesses use it.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# DeepSpeed builds its operator once.
+export TORCH_EXTENSIONS_DIR ?= $(CURDIR)/$(VENV)/torch-extensions
 
 # `make check` is about the real run unless an overlay is named.
 CHECKED := $(if $(filter file default,$(origin OVERLAY)),local,$(OVERLAY))
@@ -28,7 +30,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo check why release usage bench test lint format docs lock clean
+.PHONY: help setup demo open-demo check why release usage bench test test-all lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -71,8 +73,14 @@ $(VALIDATOR): envs/validator.txt
 	@$(@D)/bin/pip install --quiet --requirement envs/validator.txt
 	@touch $@
 
-test: $(READY) $(VALIDATOR) lint  ## lint, format check, unit, workflow, fault and end-to-end tests
-	@pytest --quiet --numprocesses $$(($(CORES) + 1)) --dist worksteal  # one of them mostly waits for SLURM
+# One worker more than cores: one of them mostly waits for Snakemake or SLURM.
+pytest := pytest --quiet --numprocesses $$(($(CORES) + 1)) --dist worksteal
+
+test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (eight minutes)
+	@$(pytest) -m "not slow"
+
+test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests: every change of the rerun tests, SLURM, DeepSpeed, clean runs
+	@$(pytest)
 
 lint: $(READY)  ## check style, rules, imports and pinned environments
 	@ruff check --quiet

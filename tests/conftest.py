@@ -1,11 +1,61 @@
 """Fixtures that several tests share."""
 
+import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+import hypothesis
 import pytest
+from demo import Demo, built_once
+from fork_python import ForkPython
 from openai_server import OpenAIServer
 from pytest_httpserver import HTTPServer
+
+# How long an example takes says something about the machine, nothing about the code.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order: a test that builds the shared demo, then those that mostly wait, then the rest, then users of the demo.
+
+    So the other workers of pytest have something to do while one builds.
+    """
+    users = [item for item in items if "demo" in item.fixturenames]
+    waiting = [item for item in items if "slurm" in item.path.name]
+    first = {item: 0 for item in users[:1]} | {item: 1 for item in waiting}
+    last = dict.fromkeys(users, 3)
+    items.sort(key=lambda item: first.get(item, last.get(item, 2)))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of pytest share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def fork_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Python executable that has imported the heavy libraries before it is called; see tests/fork_python.py."""
+    with ForkPython(tmp_path_factory.mktemp("fork")) as server:
+        yield server.path
+
+
+@pytest.fixture(scope="session")
+def demo(shared: Path, request: pytest.FixtureRequest) -> Demo:
+    """The finished demo, built once for all workers and never changed."""
+    return built_once(shared, lambda: request.getfixturevalue("fork_python"))
+
+
+@pytest.fixture(scope="session")
+def demo_copy(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout with the finished demo for this worker alone; tests leave it as they find it."""
+    folder = tmp_path_factory.mktemp("demo") / "checkout"
+    shutil.copytree(demo.checkout, folder, symlinks=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -105,10 +105,51 @@ def with_followers(jobs: Iterable[Job], started: Names) -> Names:
 def code_of(rule: str) -> frozenset[str]:
     """Paths of the script of a rule and of the modules that it imports, the runtime left out."""
     scripts = ROOT / "scripts"
-    finder = ModuleFinder(path=[str(scripts)])  # nothing outside is of interest
+    finder = _WithoutRuntime(path=[str(scripts)])  # nothing outside is of interest
     finder.run_script(str(scripts / f"{rule}.py"))
-    files = {Path(m.__file__).relative_to(ROOT).as_posix() for m in finder.modules.values() if m.__file__}
-    return frozenset(f for f in files if not f.startswith(RUNTIME))
+    return frozenset(Path(m.__file__).relative_to(ROOT).as_posix() for m in finder.modules.values() if m.__file__)
+
+
+@cache
+def code_of_runtime() -> frozenset[str]:
+    """Paths of the runtime's modules and of all that they import: code that runs in every step."""
+    finder = ModuleFinder(path=[str(ROOT / "scripts")])
+    modules = sorted((ROOT / RUNTIME).glob("*.py"))
+    for path in modules:
+        finder.run_script(str(path))
+    files = {*modules, *(Path(m.__file__) for m in finder.modules.values() if m.__file__)}
+    return frozenset(path.relative_to(ROOT).as_posix() for path in files)
+
+
+class _WithoutRuntime(ModuleFinder):
+    """What only the runtime imports, a rule does not depend on."""
+
+    def import_module(self, partname: str, fqname: str, parent: Any) -> Any:
+        return None if fqname == "clinragen.runtime" else super().import_module(partname, fqname, parent)
+
+
+def rules_of_code(path: str) -> frozenset[str]:
+    """Rules whose script or one of the modules that it imports is this file."""
+    return frozenset(rule for rule in keys_of_rules() if path in code_of(rule))
+
+
+def kind_of_resource(path: str) -> str:
+    """The directory of a resource that is one of many alike, else the file."""
+    folder = Path(path).parent
+    alike = len(list((ROOT / folder).glob(f"*{Path(path).suffix}"))) > 9
+    return folder.as_posix() if alike else path
+
+
+def kind_of_setting(key: str) -> tuple[str | None, frozenset[tuple[str, str]]]:
+    """The rules whose params hold a key, and from which place; a key that moves jobs is of its own kind."""
+    general = re.sub(r"^(datasets|models|backbones)\.[^.]+\.", r"\1.{name}.", key)
+    places = {
+        (rule, place)
+        for rule, places in keys_of_rules().items()
+        for place in places
+        if re.match(rf"{re.sub(r'{{[^}}]*}}', '[^.]+', place)}(\.|$)", key)
+    }
+    return general if STRUCTURAL.fullmatch(key) else None, frozenset(places)
 
 
 @cache

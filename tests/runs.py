@@ -45,7 +45,7 @@ def snakemake(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> s
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        timeout=1800,
         check=False,
     )
 
@@ -57,8 +57,13 @@ def started(*arguments: str | Path, cwd: Path, output: Path) -> subprocess.Popen
         return subprocess.Popen(command, cwd=cwd, env=_environment(), stdout=file, stderr=subprocess.STDOUT)
 
 
+def path_with(*folders: Path) -> str:
+    """$PATH that finds programs in these directories first, then those of this Python."""
+    return os.pathsep.join([*map(str, folders), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
 def _environment() -> dict[str, str]:
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return os.environ | {"PATH": path_with()}
 
 
 def succeeded(run: subprocess.CompletedProcess[str]) -> str:

@@ -18,20 +18,18 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from browser import CHROMIUM, Browser
-from runs import CONTEXTS, ROOT, SMALL, VALIDATOR, copy_of_checkout, overlay, records, snakemake, succeeded
+from demo import CONFIGURATION, RESULTS
+from runs import CONTEXTS, ROOT, VALIDATOR, records, snakemake, succeeded
 
 COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,paper_mean,paper_std,difference,stand_ins"
 STAND_INS = "offline knowledge; synthetic cohort; template teacher; tiny random language model"
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """Results of a finished run, and the arguments that made them."""
-    folder = tmp_path_factory.mktemp("demo")
-    tree = overlay(folder / "small.yaml", folder / "results", **SMALL)
-    arguments = ("--configfile", "config/demo.yaml", tree, "--cores", "2")
-    succeeded(snakemake(*arguments, "--quiet", "rules", "--show-failed-logs", "--benchmark-extended", "all"))
-    return folder / "results", arguments
+@pytest.fixture
+def results(demo, monkeypatch):
+    """Results of the finished run, for reading only; the working directory is their checkout."""
+    monkeypatch.chdir(demo.checkout)
+    return RESULTS
 
 
 def rows(path):
@@ -39,8 +37,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-def test_both_tables_hold_ours_beside_the_papers(demo):
-    results, _ = demo
+def test_both_tables_hold_ours_beside_the_papers(results):
     for number, trained in (
         (1, {"ClinRaGen", "Flan-T5"}),
         (2, {"ClinRaGen", "w/o LAB&KNOW", "w/o KNOW", "w/o REASONING"}),
@@ -62,8 +59,8 @@ def test_both_tables_hold_ours_beside_the_papers(demo):
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
-def test_no_patient_no_admission_and_no_note_is_in_two_parts(demo, dataset):
-    benchmark, extract = (demo[0] / dataset / stage for stage in ("benchmark", "extract"))
+def test_no_patient_no_admission_and_no_note_is_in_two_parts(results, dataset):
+    benchmark, extract = (results / dataset / stage for stage in ("benchmark", "extract"))
     split = pq.read_table(benchmark / "split.parquet")
     splits = dict(zip(split["stay_id"].to_pylist(), split["split"].to_pylist(), strict=True))
     assert set(splits.values()) == {"train", "validation", "test"}
@@ -87,15 +84,12 @@ def test_no_patient_no_admission_and_no_note_is_in_two_parts(demo, dataset):
 
 def trace(*words):
     """What the program for auditors says, and its exit status."""
-    run = subprocess.run(
-        [sys.executable, ROOT / "scripts/trace.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([sys.executable, "scripts/trace.py", *words], capture_output=True, text=True, check=False)
     assert run.stderr == ""
     return run.stdout, run.returncode
 
 
-def test_every_file_has_a_record_whose_hash_is_right_down_to_resources(demo):
-    results, _ = demo
+def test_every_file_has_a_record_whose_hash_is_right_down_to_resources(results):
     said, status = trace(results, "--verify", "--json")
     found = json.loads(said)
     assert status == 0 and found["problems"] == [] and found["roots_not_here"] == []
@@ -113,9 +107,10 @@ def test_every_file_has_a_record_whose_hash_is_right_down_to_resources(demo):
     ))  # fmt: skip
 
 
-def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path):
-    results, copy = demo[0], tmp_path / "copy"
-    shutil.copytree(results, copy, ignore=shutil.ignore_patterns("logs", "timings"))
+def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path, monkeypatch):
+    copy = tmp_path / "copy" / RESULTS
+    shutil.copytree(demo.checkout, tmp_path / "copy", ignore=shutil.ignore_patterns("logs", "timings"))
+    monkeypatch.chdir(tmp_path / "copy")
     phase1 = "mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
     for path in (copy / "mimic3/extract/stays.parquet", copy / phase1 / "student.json"):
         data = bytearray(path.read_bytes())
@@ -125,11 +120,10 @@ def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path):
     (copy / "mimic4/benchmark/fences.csv").unlink()
     swapped = "benchmark/.records/leakage.csv.json"
     shutil.copy(copy / "mimic4" / swapped, copy / "mimic3" / swapped)
-    said, status = trace(copy, "--verify")
-    told = [line.replace(f"{results}/", "").split(": ")[:2] for line in said.splitlines()]
-    assert status == 1 and {
-        tuple(line) for line in told if line[0] in ("corrupt", "edited", "missing", "untracked")
-    } == {
+    said, status = trace(RESULTS, "--verify")
+    told = [line.replace(f"{RESULTS}/", "").split(": ")[:2] for line in said.splitlines()]
+    kinds = ("corrupt", "edited", "missing", "untracked")
+    assert status == 1 and {tuple(line) for line in told if line[0] in kinds} == {
         ("corrupt", "mimic3/benchmark/leakage.csv"),
         ("edited", "mimic3/extract/stays.parquet"),
         ("edited", phase1),
@@ -138,8 +132,7 @@ def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path):
     }, said
 
 
-def test_a_cell_of_a_table_is_traced_to_the_raw_files_of_its_dataset_alone(demo):
-    results, _ = demo
+def test_a_cell_of_a_table_is_traced_to_the_raw_files_of_its_dataset_alone(results):
     cell = "dataset=MIMIC-III,model=w/o KNOW,metric=micro_f1:ours_mean"
     said, status = trace(f"{results}/tables/table2.csv#{cell}", "--json")
     found = json.loads(said)
@@ -160,12 +153,13 @@ def test_a_cell_of_a_table_is_traced_to_the_raw_files_of_its_dataset_alone(demo)
 @pytest.fixture(scope="module")
 def released(demo, tmp_path_factory):
     """The restored release of the demo, made in a repository with the code of this checkout, and what was said."""
-    repository, folder = (tmp_path_factory.mktemp(name) for name in ("repository", "restored"))
-    copy_of_checkout(repository)
+    folder = tmp_path_factory.mktemp("released")
+    repository = folder / "repository"
+    shutil.copytree(demo.checkout, repository, ignore=shutil.ignore_patterns(".snakemake"))
     author = ("-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "code")):
         subprocess.run(["git", *author, *words], cwd=repository, check=True, capture_output=True)
-    command = [sys.executable, "scripts/release.py", demo[0], "--to", folder / "archive"]
+    command = [sys.executable, "scripts/release.py", RESULTS, "--to", folder / "archive"]
     run = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     (archive,) = (folder / "archive").iterdir()
@@ -174,18 +168,16 @@ def released(demo, tmp_path_factory):
     return folder / "crate", run.stdout
 
 
-def test_a_release_holds_what_is_shareable_and_verifies_elsewhere(demo, released):
+def test_a_release_holds_what_is_shareable_and_verifies_elsewhere(demo, results, released):
     crate, said = released
-    known = {p.removeprefix(f"{demo[0]}/"): r["output"]["sharing"] for p, r in records(demo[0]).items()}
-    here = {name for name in known if (crate / "results/results" / name).exists()}
-    # It names the folder of the results, which is one of this machine.
-    telling = {"audit/lineage.csv"}
-    assert here == {name for name, sharing in known.items() if sharing == "shareable"} - telling
+    known = {path: r["output"]["sharing"] for path, r in records(results).items()}
+    here = {name for name in known if (crate / name).exists()}
+    assert here == {name for name, sharing in known.items() if sharing == "shareable"}
     assert f"left out: {sum(s == 'restricted' for s in known.values())} (restricted" in said
-    command = [sys.executable, "scripts/trace.py", "results/results", "--verify"]
+    command = [sys.executable, "scripts/trace.py", results, "--verify"]
     run = subprocess.run(command, cwd=crate, capture_output=True, text=True, check=False)
     assert run.returncode == 0 and f"{len(known)} outputs" in run.stdout and "(0 not here)" in run.stdout
-    assert str(demo[0]) not in "".join(p.read_text() for p in crate.rglob(".records/*.json"))
+    assert str(demo.checkout) not in "".join(p.read_text() for p in crate.rglob(".records/*.json"))
 
 
 @pytest.mark.skipif(not VALIDATOR.is_file(), reason="the validator is not installed: make .venv-validator/.installed")
@@ -196,8 +188,7 @@ def test_a_release_is_a_valid_provenance_run_crate(released):
     assert (run.returncode, run.stdout) == (0, ""), run.stdout + run.stderr
 
 
-def test_what_is_derived_from_single_patients_is_marked(demo):
-    results, _ = demo
+def test_what_is_derived_from_single_patients_is_marked(results):
     marked = {p.removeprefix(f"{results}/"): r["output"]["sharing"] for p, r in records(results).items()}
     assert marked["tables/table1.csv"] == marked["mimic3/benchmark/attrition.csv"] == "shareable"
     for name, sharing in marked.items():
@@ -205,8 +196,7 @@ def test_what_is_derived_from_single_patients_is_marked(demo):
             assert sharing == "restricted", name
 
 
-def test_log_and_run_time_of_every_job_are_kept(demo):
-    results, _ = demo
+def test_log_and_run_time_of_every_job_are_kept(results):
     logs = {p.relative_to(results / "logs").with_suffix("") for p in (results / "logs").rglob("*.log")}
     times = {p.relative_to(results / "timings").with_suffix("") for p in (results / "timings").rglob("*.jsonl")}
     assert logs == times and len(logs) > 60
@@ -216,27 +206,25 @@ def test_log_and_run_time_of_every_job_are_kept(demo):
         assert b"done in" in text, path
 
 
-def test_a_second_run_does_nothing_and_says_so_in_seconds(demo):
-    _, arguments = demo
+def test_a_second_run_does_nothing_and_says_so_in_seconds(demo_copy):
     started = time.monotonic()
-    assert "Nothing to be done" in succeeded(snakemake(*arguments, "all"))
+    run = snakemake(*CONFIGURATION, "--cores", "2", "--", "all", cwd=demo_copy)
+    assert "Nothing to be done" in succeeded(run)
     assert time.monotonic() - started < 15
 
 
-def test_a_missing_intermediate_is_named_though_nothing_is_to_be_done(demo):
-    results, arguments = demo
-    stays, away = (results / "mimic3/extract" / name for name in ("stays.parquet", "away"))
-    stays.rename(away)
+def test_a_missing_intermediate_is_named_though_nothing_is_to_be_done(demo_copy):
+    stays = RESULTS / "mimic3/extract/stays.parquet"
+    (demo_copy / stays).rename(demo_copy / "away")
     try:
-        said = succeeded(snakemake(*arguments, "--dry-run", "all"))
+        said = succeeded(snakemake(*CONFIGURATION, "--dry-run", "--", "all", cwd=demo_copy))
     finally:
-        away.rename(stays)
+        (demo_copy / "away").rename(demo_copy / stays)
     assert "Nothing to be done" in said
     assert f"missing: {stays}: its record exists" in said and f"--forcerun {stays}" in said
 
 
-def test_a_restricted_cohort_would_not_reach_a_remote_teacher(demo, tmp_path):
-    results, _ = demo
+def test_a_restricted_cohort_would_not_reach_a_remote_teacher(results, tmp_path):
     log = results / "logs/rationale_notes/mimic3.log"
     command = next(line for line in log.read_text(encoding="utf-8").splitlines() if "rationale_notes: python" in line)
     command = command.split("rationale_notes: ", 1)[1].replace("--source synthetic", "--source folder")
@@ -244,22 +232,22 @@ def test_a_restricted_cohort_would_not_reach_a_remote_teacher(demo, tmp_path):
         f"--out {results}/mimic3/rationale/notes.parquet", f"--out {tmp_path}/notes.parquet"
     )
     words = [sys.executable, *shlex.split(command)[1:]]
-    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "docs/data-access.md" in run.stderr and "Traceback" not in run.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_report_opens_offline_in_a_browser_with_its_captions(demo, tmp_path):
-    results, arguments = demo
-    succeeded(snakemake(*arguments, "--report", results / "report.html"))
-    text = (results / "report.html").read_text(encoding="utf-8")
+def test_the_report_opens_offline_in_a_browser_with_its_captions(demo_copy, tmp_path):
+    report = tmp_path / "report.html"
+    succeeded(snakemake(*CONFIGURATION, "--cores", "2", "--report", report, cwd=demo_copy))
+    text = report.read_text(encoding="utf-8")
     for said in ("template teacher", "test samples", "Seeds: 1"):
         assert said in text
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
     with Browser(tmp_path) as browser:
-        browser.open(results / "report.html")
+        browser.open(report)
         for category in ("Audit", "Data", "Tables"):
             browser.wait(lambda category=category: category in browser.run("document.body.innerText"))
         browser.click("[...document.querySelectorAll('li *')].filter(e => e.innerText === 'Tables').pop()")

@@ -6,20 +6,21 @@ import tarfile
 
 import pyarrow.parquet as pq
 import pytest
-from runs import OPEN_DEMO, ROOT, SMALL, overlay, records, snakemake, succeeded
+from runs import OPEN_DEMO, ROOT, SMALL, overlay, path_with, records, snakemake, succeeded
 
 pytestmark = pytest.mark.skipif(not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo does not lie beside")
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(fork_python, tmp_path_factory):
     """Results of a finished run with two models."""
     folder = tmp_path_factory.mktemp("open-demo")
     absent = dict.fromkeys(("without-lab-know", "without-know", "without-reasoning"))
     datasets = {"mimic3": {"raw": str(OPEN_DEMO)}}
     tree = overlay(folder / "small.yaml", folder / "results", **SMALL | {"datasets": datasets, "models": absent})
     overlays = ("config/demo.yaml", "config/open-demo.yaml", tree)
-    succeeded(snakemake("--configfile", *overlays, "--cores", "2", "--quiet", "rules", "--show-failed-logs", "all"))
+    arguments = ("--cores", "2", "--quiet", "rules", "--show-failed-logs", "--", "all")
+    succeeded(snakemake("--configfile", *overlays, *arguments, PATH=path_with(fork_python.parent)))
     return folder / "results"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,23 +29,36 @@ SERIES_PARTS = {"encoder", "attention"}
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory) -> Path:
-    """A folder with tables, backbone and the models of the three phases, with the log of each."""
+def place(tmp_path_factory) -> Path:
+    """A directory with tables and backbone."""
     folder = tmp_path_factory.mktemp("chain")
     write_tables(folder / "tables")
     write_backbone(folder / "backbone")
-    for phase in (1, 2, 3):
-        (folder / f"phase{phase}.log").write_text(train(folder, phase, f"phase{phase}"))
     return folder
 
 
-def train(folder: Path, phase: int, name: str, freeze_encoder: bool = False, **changes: object) -> str:
-    start = {
-        1: ["--backbone", folder / "backbone"],
-        2: ["--phase1", folder / "phase1", "--vocabulary", folder / "tables" / "vocabulary.json"],
-        3: ["--phase2", folder / "phase2", "--freeze-encoder", freeze_encoder],
-    }[phase]
-    return run(command(f"train_phase{phase}", folder / "tables", folder / name, *start, **changes))
+@pytest.fixture(scope="module")
+def train(place, fork_python) -> Callable[..., str]:
+    """A function that trains one phase there and returns the log."""
+
+    def trained(phase: int, name: str, freeze_encoder: bool = False, **changes: object) -> str:
+        start = {
+            1: ["--backbone", place / "backbone"],
+            2: ["--phase1", place / "phase1", "--vocabulary", place / "tables" / "vocabulary.json"],
+            3: ["--phase2", place / "phase2", "--freeze-encoder", freeze_encoder],
+        }[phase]
+        line = command(f"train_phase{phase}", place / "tables", place / name, *start, **changes)
+        return run(line, (str(fork_python),))
+
+    return trained
+
+
+@pytest.fixture(scope="module")
+def chain(place, train) -> Path:
+    """The directory with the models of the three phases too, and the log of each."""
+    for phase in (1, 2, 3):
+        (place / f"phase{phase}.log").write_text(train(phase, f"phase{phase}"))
+    return place
 
 
 def record(model: Path) -> dict:
@@ -69,9 +83,9 @@ def test_phase_2_changes_no_bit_of_the_language_model(chain):
 
 
 @pytest.fixture(scope="module")
-def untrained(chain) -> dict[str, torch.Tensor]:
+def untrained(train, chain) -> dict[str, torch.Tensor]:
     """What phase 2 starts from: its rate is too low to change a weight."""
-    train(chain, 2, "untrained", learning_rate=1e-12, epochs=1)
+    train(2, "untrained", learning_rate=1e-12, epochs=1)
     return weights(chain / "untrained")
 
 
@@ -94,8 +108,8 @@ def test_phase_3_trains_everything(chain):
     assert parts(moved) == SERIES_PARTS | {"backbone"} and "attention.vocabulary" not in moved
 
 
-def test_phase_3_keeps_the_encoder_where_it_is_told_to(chain):
-    train(chain, 3, "frozen", freeze_encoder=True)
+def test_phase_3_keeps_the_encoder_where_it_is_told_to(train, chain):
+    train(3, "frozen", freeze_encoder=True)
     assert parts(changed(weights(chain / "phase2"), weights(chain / "frozen"))) == {"attention", "backbone"}
 
 
@@ -106,22 +120,22 @@ def test_the_loss_falls_in_training_and_validation(chain, phase):
         assert len(found) == 3 and found[-1] < found[0]
 
 
-def test_equal_runs_leave_equal_bits(chain):
-    train(chain, 2, "again")
+def test_equal_runs_leave_equal_bits(train, chain):
+    train(2, "again")
     assert record(chain / "again")["output"]["files"] == record(chain / "phase2")["output"]["files"]
 
 
-def test_seeds_differ_in_the_order_of_samples_and_in_new_weights(chain, untrained):
-    train(chain, 1, "seed2", seed=2)
+def test_seeds_differ_in_the_order_of_samples_and_in_new_weights(train, chain, untrained):
+    train(1, "seed2", seed=2)
     assert changed(weights(chain / "phase1"), weights(chain / "seed2"))
-    train(chain, 2, "untrained2", seed=2, learning_rate=1e-12, epochs=1)
+    train(2, "untrained2", seed=2, learning_rate=1e-12, epochs=1)
     name = "attention.query.weight"
     assert (untrained[name] - weights(chain / "untrained2")[name]).abs().max() > 1e-3
 
 
-def test_the_weights_of_the_lowest_validation_loss_are_kept(chain):
+def test_the_weights_of_the_lowest_validation_loss_are_kept(train, chain):
     """So high a rate that the loss rises; patience ends the run."""
-    log = train(chain, 1, "wild", learning_rate=0.5, epochs=8, patience=2)
+    log = train(1, "wild", learning_rate=0.5, epochs=8, patience=2)
     found = losses(chain / "wild", "eval_loss")
     best = found.index(min(found))
     assert len(found) == best + 3 < 8, log
@@ -134,8 +148,8 @@ def validation_loss(model: Path, tables: Path) -> float:
         return float(Student.load(model).eval()(**Collator(tokenizer(), STEPS)(rows)).loss)
 
 
-def test_half_precision_keeps_whole_weights(chain):
-    train(chain, 2, "bf16", precision="bf16")
+def test_half_precision_keeps_whole_weights(train, chain):
+    train(2, "bf16", precision="bf16")
     assert {w.dtype for w in weights(chain / "bf16").values() if w.is_floating_point()} == {torch.float32}
     assert losses(chain / "bf16") == pytest.approx(losses(chain / "phase2"), rel=0.02)
 

@@ -23,9 +23,10 @@ from clinragen.provenance.record import read_record
 from clinragen.registry.raw import raw_path
 from clinragen.schemas.extract import RELEASE, STAYS
 
-pytestmark = pytest.mark.skipif(
-    not OPEN_DEMO.is_dir(), reason="the open demo (shared/data) lies beside the checkout only in the project"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo is not next to the checkout"),
+]
 COPIES = 20
 # Further apart than any two identifiers of the demo.
 SHIFT = 1_000_000

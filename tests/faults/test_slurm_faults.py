@@ -8,7 +8,19 @@ import time
 from pathlib import Path
 
 import pytest
-from runs import ROOT, SMALL, checkpoints, copy_of_checkout, jobs, overlay, records, snakemake, started, succeeded
+from runs import (
+    ROOT,
+    SMALL,
+    checkpoints,
+    copy_of_checkout,
+    jobs,
+    overlay,
+    path_with,
+    records,
+    snakemake,
+    started,
+    succeeded,
+)
 from slurm_cluster import GPUS, Cluster, cluster, slurm, unavailable, wait_for
 
 from clinragen.provenance.record import describe
@@ -31,11 +43,12 @@ def node(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
-    """A checkout with two finished trainings that nothing has happened to, made without the cluster."""
+def undisturbed(fork_python, tmp_path_factory) -> Path:
+    """A checkout with two finished trainings that nothing has happened to, made without the cluster, in forks."""
     checkout = copy_of_checkout(tmp_path_factory.mktemp("undisturbed"))
     overlay(checkout / "small.yaml", "results/small", **SETTINGS)
-    succeeded(snakemake(*DEMO, "--cores", "2", "--quiet", "all", "--", *PHASE1.values(), cwd=checkout))
+    arguments = ("--cores", "2", "--quiet", "all", "--", *PHASE1.values())
+    succeeded(snakemake(*DEMO, *arguments, cwd=checkout, PATH=path_with(fork_python.parent)))
     return checkout
 
 
@@ -96,6 +109,7 @@ def submitted(output: str) -> list[str]:
     return re.findall(r"has been submitted with SLURM jobid (\d+)", output)
 
 
+@pytest.mark.slow
 def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_from_their_checkpoints(
     node, checkout, undisturbed
 ):
@@ -135,6 +149,7 @@ def test_snakemake_killed_and_started_again_while_its_job_runs_on(node, checkout
     assert "Nothing to be done" in succeeded(snakemake(*arguments, cwd=checkout))
 
 
+@pytest.mark.slow
 def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is_lost(
     node: Cluster, checkout, undisturbed
 ):
@@ -159,6 +174,7 @@ def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is
     assert same_as_undisturbed(checkout, undisturbed, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [{"request": {"memory_mb": 10**8}}, {"launch": {"processes": 2 * len(GPUS)}}])
 def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_refusal_is_the_last_thing_shown(
     node, checkout, asked
@@ -228,6 +244,7 @@ def calls(folder: Path) -> int:
     return len((folder / "calls").read_text().splitlines()) if (folder / "calls").exists() else 0
 
 
+@pytest.mark.slow
 def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_path, monkeypatch):
     """With the defaults of the SLURM executor Snakemake would wait for ever."""
     quick = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
@@ -253,6 +270,7 @@ def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_p
     runs["default"].wait()
 
 
+@pytest.mark.slow
 def test_a_job_whose_step_reports_an_error_is_not_submitted_again_and_one_that_crashes_is(node, tmp_path):
     folder = toy(tmp_path / "toy")
     quick = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")

@@ -31,6 +31,13 @@ def place(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def whole(place, fork_python) -> Path:
+    """The model of a training that nothing happens to; those that something does happen to are real processes."""
+    run(training(place, "whole"), (str(fork_python),))
+    return place / "whole"
+
+
 def job(place: Path, checkpoints: Path, **changes: object) -> Job:
     phase = {"learning_rate": 5e-3, "epochs": 4, "patience": 4} | changes
     optimizer = Optimizer(weight_decay=0.05, warmup=0.1, batch=8, precision="fp32")
@@ -47,12 +54,9 @@ def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture)
     return line.rpartition("-")[2]
 
 
-def test_killed_and_started_again_ends_in_the_same_bits(place):
-    words = {name: training(place, name) for name in ("whole", "killed")}
-    run(words["whole"])
-    process = subprocess.Popen(
-        [sys.executable, *words["killed"]], env=toy_student.environment(), stderr=subprocess.DEVNULL
-    )
+def test_killed_and_started_again_ends_in_the_same_bits(place, whole):
+    words = training(place, "killed")
+    process = subprocess.Popen([sys.executable, *words], env=toy_student.environment(), stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 60
     # The first checkpoint is whole once the second has begun.
     while len(checkpoints(place / "checkpoints-killed")) < 2:
@@ -61,21 +65,18 @@ def test_killed_and_started_again_ends_in_the_same_bits(place):
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (place / "killed").exists() and not list(place.glob(".records/killed*"))
-    log = run(words["killed"])
+    log = run(words)
     assert "resuming from" in log
     assert f"epoch {EPOCHS}.0 of {EPOCHS}" in log and "epoch 1.0 of" not in log
-    assert changed(weights(place / "whole"), weights(place / "killed")) == set()
-    assert losses(place / "whole") == losses(place / "killed")
-    assert describe(place / "whole")["sha256"] == describe(place / "killed")["sha256"]
+    assert changed(weights(whole), weights(place / "killed")) == set()
+    assert losses(whole) == losses(place / "killed")
+    assert describe(whole)["sha256"] == describe(place / "killed")["sha256"]
     assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))
 
 
-@pytest.mark.parametrize("newer_ends_first", [False, True])
-def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, newer_ends_first):
+@pytest.mark.parametrize("newer_ends_first", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, whole, newer_ends_first):
     """The older one hangs, as on a lost node, while the newer one starts; each is held where the other is to act."""
-    whole = place / "undisturbed"
-    if not whole.exists():
-        run(training(place, whole.name))
     name = f"two-{newer_ends_first}"
     scratch, words = place / f"checkpoints-{name}", training(place, name)
     older = start(words)

@@ -101,7 +101,7 @@ def patients_per_bar(bars: Bars, values: np.ndarray, patients: np.ndarray, right
 NUMBERS = {"seed": st.integers(0, 2**32 - 1), "size": st.integers(0, 400), "people": st.integers(1, 60)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(**NUMBERS)
 def test_no_bar_of_a_length_has_one_to_ten_patients(seed, size, people):
     chance = np.random.default_rng(seed)
@@ -113,7 +113,7 @@ def test_no_bar_of_a_length_has_one_to_ten_patients(seed, size, people):
     assert found.bars.shares.sum() == pytest.approx(1 if counted else 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(**NUMBERS, stays_each=st.integers(1, 3))
 def test_no_bar_of_a_variable_has_one_to_ten_patients(seed, size, people, stays_each):
     chance = np.random.default_rng(seed)

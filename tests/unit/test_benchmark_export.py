@@ -47,7 +47,7 @@ def test_a_time_that_comes_twice_makes_two_rows():
     assert episodes(events(*copies, *copies)) == [(7, [["2.0", "", "88.0", "7.4"]] * 2)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     cells=st.sets(st.tuples(st.integers(1, 3), st.integers(0, 4), st.sampled_from(VARIABLES)), max_size=40),
     size=st.integers(1, 50),

@@ -100,7 +100,7 @@ def slow_fill(grid, normal, method):
     return filled
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     stays=st.lists(
         st.tuples(st.integers(1, 45), EVENT_LISTS.map(lambda e: sorted(e, key=lambda x: x[0]))), min_size=1, max_size=5
@@ -273,7 +273,7 @@ STAYS_AND_EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stays=STAYS_AND_EVENTS, rows=st.integers(1, 40), bins=st.integers(1, 100))
 def test_the_same_bytes_whatever_the_size_of_blocks(tmp_path_factory, stays, rows, bins):
     folder = tmp_path_factory.mktemp("blocks")

@@ -16,7 +16,7 @@ SUBJECTS = st.sets(st.integers(0, 10**9), min_size=1, max_size=300)
 SHARES = st.floats(0.05, 0.6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(subjects=SUBJECTS, test=SHARES, validation=SHARES, seed=st.integers(0, 99), random=st.randoms())
 def test_every_patient_is_in_one_part_of_the_right_size_whatever_the_order(subjects, test, validation, seed, random):
     division = Split(test=test, validation=validation, seed=seed)
@@ -117,7 +117,7 @@ def test_a_bad_list_is_told_with_its_line(lines, told, tmp_path):
     assert "list.csv" in str(error.value)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pairs=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 30)), min_size=1, unique_by=lambda p: p[0]))
 def test_no_patient_and_no_admission_is_in_two_parts(pairs):
     split, _ = split_stays(stays(pairs), SPLIT, [])

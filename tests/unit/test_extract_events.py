@@ -410,7 +410,7 @@ def test_quirk_what_another_stay_recorded_meanwhile_is_read_too(tmp_path):
     assert sorted(every) == sorted([(100, 1.0, 88.0), *twice, *twice, (100, 3.0, 99.0)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 1)), max_size=30),
     size=st.integers(1, 7),

@@ -16,7 +16,7 @@ def entry(request: str = "r", text: str = "t", attempt: int = 0) -> Entry:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.text()), max_size=8))
 def test_round_trip(written):
     with tempfile.TemporaryDirectory() as folder:
@@ -29,7 +29,7 @@ def test_round_trip(written):
                 assert [e.text for e in journal.answers(request)] == [t for r, t in written if r == request]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(), st.data())
 def test_a_torn_last_line_is_dropped_and_the_next_is_whole(text, data):
     with tempfile.TemporaryDirectory() as folder:

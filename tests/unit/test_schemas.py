@@ -74,7 +74,7 @@ ONE = (1, "a", None, 0.5, 3)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=ROWS)
 def test_what_is_written_is_what_is_read(suffix, rows, tmp_path_factory):
     path = tmp_path_factory.mktemp("tables") / f"toy{suffix}"
@@ -252,7 +252,7 @@ def test_columns_of_an_arrow_file_are_views_into_the_mapped_file(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 8), max_size=3).map(sorted))
 def test_pieces_make_the_same_table(suffix, rows, cuts, tmp_path_factory):
     path, table = tmp_path_factory.mktemp("pieces") / f"t{suffix}", toy(*rows)

@@ -1,17 +1,18 @@
 """After a change exactly what depends on it runs again: every file of code, every resource, every key, one by one.
 
-The demo is built once, in miniature and watched; then each change is made in a copy of it, and the jobs that Snakemake
-would run are compared with those that depend on the change as tests/reruns.py tells it.
+Each change is made in a copy of the finished demo, and the jobs that Snakemake would run are compared with those that
+depend on the change according to tests/reruns.py. `make test` tries one change of each kind, such as one of the files
+of code that the same rules use, and compares the digests of all others; `make test-all` tries every one.
 """
 
 import ast
-import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -19,42 +20,16 @@ import pytest
 import reruns
 import reruns_page
 import yaml
-from runs import ROOT, SMALL, overlay, records, snakemake, succeeded
+from _pytest.mark import ParameterSet
+from demo import CONFIGURATION, RESULTS
+from runs import ROOT, records
 from snakemake_server import Server
 
+from clinragen.provenance import digest
 from clinragen.provenance.digest import closure
 
-CONFIGURATION = ("--configfile", "config/demo.yaml", "small.yaml")
 PLAN = ("--dry-run", "--nolock")
 SETTINGS = reruns.settings()
-
-
-def build(folder: Path, witnessed: Path) -> None:
-    """The demo in a copy of the checkout; `witnessed` holds what its processes ran and read."""
-    for path in (folder, witnessed):
-        path.mkdir()
-    reruns.checkout_with_tables(folder)
-    overlay(folder / "small.yaml", "results/demo", **(SMALL | {"demo": {"patients": 40}}))
-    watching = {
-        "PYTHONPATH": str(ROOT / "tests/witness"),
-        "WITNESS_ROOT": str(folder.resolve()),
-        "WITNESS_LOG": str(witnessed),
-    }
-    arguments = ("--cores", "2", "--quiet", "rules", "--show-failed-logs", "--", *reruns.TARGETS)
-    succeeded(snakemake(*CONFIGURATION, *arguments, cwd=folder, **watching))
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The finished demo and what was witnessed; one for all workers of pytest, never changed."""
-    place = tmp_path_factory.getbasetemp()
-    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
-    with (place / "reruns.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "reruns-built").exists():
-            build(place / "reruns", place / "reruns-witnessed")
-            (place / "reruns-built").touch()
-    return place / "reruns", place / "reruns-witnessed"
 
 
 class Checkout:
@@ -103,13 +78,11 @@ class Checkout:
 
 
 @pytest.fixture(scope="module")
-def own_copy(built, tmp_path_factory):
-    """A copy for this worker alone, and what the records tell of it."""
-    folder = tmp_path_factory.mktemp("reruns") / "checkout"
-    shutil.copytree(built[0], folder, symlinks=True)
-    with pytest.MonkeyPatch.context() as patch, Server(folder) as server:
-        patch.chdir(folder)
-        yield Checkout(folder, server), reruns.recorded_jobs(Path("results/demo"))
+def own_copy(demo_copy):
+    """A copy of the finished demo for this worker alone, and what its records tell."""
+    with pytest.MonkeyPatch.context() as patch, Server(demo_copy) as server:
+        patch.chdir(demo_copy)
+        yield Checkout(demo_copy, server), reruns.recorded_jobs(RESULTS)
 
 
 @pytest.fixture
@@ -139,13 +112,19 @@ def test_the_finished_demo_has_nothing_to_do_and_records_name_the_inputs_of_ever
     assert len(jobs) > 70
 
 
-@pytest.mark.parametrize("path", reruns.code_files())
+def one_of_each(names: Iterable[str], kind: Callable[[str], Hashable]) -> list[ParameterSet]:
+    """Parameters of which the first of each kind is always tried, the others only where slow tests are."""
+    first: dict[Hashable, str] = {}
+    return [pytest.param(n, marks=() if first.setdefault(kind(n), n) == n else pytest.mark.slow) for n in names]
+
+
+@pytest.mark.parametrize("path", one_of_each(reruns.code_files(), reruns.rules_of_code))
 def test_changed_code(checkout, jobs, path, record_property):
     checkout.append(path, "\n_CHANGED = 1\n")
     compare(checkout.rerun(), reruns.with_followers(jobs, reruns.users_of_code(jobs, path)), "code", record_property)
 
 
-@pytest.mark.parametrize("path", reruns.resource_files())
+@pytest.mark.parametrize("path", one_of_each(reruns.resource_files(), reruns.kind_of_resource))
 def test_changed_resource(checkout, jobs, path, record_property):
     checkout.append(path, "\n")
     compare(
@@ -153,7 +132,7 @@ def test_changed_resource(checkout, jobs, path, record_property):
     )
 
 
-@pytest.mark.parametrize("key", SETTINGS)
+@pytest.mark.parametrize("key", one_of_each(SETTINGS, reruns.kind_of_setting))
 def test_changed_setting(checkout, jobs, key, record_property):
     keys = reruns.changed(key, SETTINGS[key])
     overlay = checkout.settings(keys)
@@ -201,20 +180,35 @@ def digested(rule: str) -> set[str]:
     return {p.relative_to(ROOT).as_posix() for p in closure(ROOT / f"scripts/{rule}.py")}
 
 
+def test_a_file_of_code_is_in_the_digests_of_its_rules_and_in_no_other(tmp_path, monkeypatch):
+    """Every file, changed one by one."""
+    scripts = tmp_path / "scripts"
+    shutil.copytree(ROOT / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(digest, "SCRIPTS", scripts)
+    monkeypatch.setattr(digest, "closure", cache(digest.closure))  # the changes import nothing
+    rules = sorted(reruns.keys_of_rules())
+    before = {rule: digest.code_digest(rule) for rule in rules}
+    for path in reruns.code_files():
+        file = tmp_path / path
+        content = file.read_text(encoding="utf-8")
+        file.write_text(content + "\n_CHANGED = 1\n", encoding="utf-8")
+        assert {rule for rule in rules if digest.code_digest(rule) != before[rule]} == reruns.rules_of_code(path), path
+        file.write_text(content, encoding="utf-8")
+
+
 @pytest.mark.parametrize("rule", sorted(reruns.keys_of_rules()))
 def test_the_digest_of_a_rule_covers_what_the_standard_library_finds_imported(rule):
     assert digested(rule) == reruns.code_of(rule)
 
 
-def test_processes_ran_no_code_outside_of_the_digest_and_read_no_file_that_is_no_input(built):
-    folder, witnessed = built
+def test_processes_ran_no_code_outside_of_the_digest_and_read_no_file_that_is_no_input(demo):
     made: dict[tuple, list[dict]] = {}
-    for record in records(folder / "results/demo").values():
+    for record in records(demo.checkout / RESULTS).values():
         made.setdefault((record["rule"], *record["command"]), []).append(record)
     # A record does not tell private words of a command, so a job is known by its rule and an output.
     job_of = {(found[0]["rule"], r["output"]["path"]): found for found in made.values() for r in found}
     seen, wrong = set(), set()
-    for log in witnessed.glob("*.jsonl"):
+    for log in demo.witnessed.glob("*.jsonl"):
         for line in log.read_text(encoding="utf-8").splitlines():
             command, what, path = json.loads(line)
             rule = next((Path(word).stem for word in command if word.startswith("scripts/")), None)
@@ -229,8 +223,8 @@ def test_processes_ran_no_code_outside_of_the_digest_and_read_no_file_that_is_no
 
 
 def declared_code(rule: str, path: str) -> bool:
-    """Whether a rule may run a file: the digest covers it, or it is runtime."""
-    return path.startswith(reruns.RUNTIME) or path in digested(rule)
+    """Whether a rule may run a file: its digest covers it, or that of the runtime."""
+    return path in digested(rule) or path in reruns.code_of_runtime()
 
 
 def declared_file(of_job: list[dict], path: str) -> bool:

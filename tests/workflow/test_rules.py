@@ -140,6 +140,12 @@ def test_no_script_opens_the_configuration():
         assert not {"config.yaml", "config"} & strings, path
 
 
+def test_nothing_is_put_before_the_commands_of_rules():
+    """It would be in no digest and in no param."""
+    for path in (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")):
+        assert not re.search(r"shell\.(prefix|suffix|executable)", path.read_text(encoding="utf-8")), path
+
+
 def test_gpu_rules_request_a_gpu_and_more_memory_with_every_attempt_but_never_more_time(rules):
     for name in ("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"):
         resources = rules[name].resources

@@ -7,7 +7,7 @@ import yaml
 from runs import ROOT, SMALL, copy_of_checkout, overlay, records, snakemake, succeeded
 from slurm_cluster import cluster, unavailable
 
-pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
 EXTRACT = {"extract_stays", "extract_diagnoses", "extract_events", "extract_notes"}
 GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict"}
