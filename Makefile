@@ -55,8 +55,8 @@ check: $(READY)  ## check everything that a real run needs, with remedies: [OVER
 	@test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml || { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
 	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(if $(filter open-demo,$(CHECKED)),$(OPEN_DEMO),--configfile config/$(CHECKED).yaml))
 
-why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local]
-	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(filter open-demo,$(OVERLAY)),$(OPEN_DEMO),--configfile config/$(OVERLAY).yaml)
+why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local] [FROM_RECORDS=1]
+	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) $(if $(filter open-demo,$(OVERLAY)),$(OPEN_DEMO),--configfile config/$(OVERLAY).yaml)
 
 usage: $(READY)  ## compare requested and used resources of the jobs: TREE=demo
 	@python scripts/usage.py results/$(or $(TREE),demo)

@@ -54,7 +54,7 @@ rule all:
 
 
 rule tables:
-    """The paper's tables with our values beside them."""
+    """The paper's tables next to our values."""
     input:
         table_files(),
 

@@ -3,7 +3,7 @@
 # takes  <results>/{dataset}/extract/*
 # makes  <results>/{dataset}/benchmark/split.parquet        split of every stay, by patient
 #        <results>/{dataset}/benchmark/labels.parquet       25 phenotypes per stay
-#        <results>/{dataset}/benchmark/prevalence.csv       how often, beside the published benchmark
+#        <results>/{dataset}/benchmark/prevalence.csv       how often, next to the published benchmark
 #        <results>/{dataset}/benchmark/unlabelled_codes.csv codes that bring no phenotype
 #        <results>/{dataset}/benchmark/courses.parquet      cleaned hospital courses
 #        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
@@ -11,7 +11,7 @@
 #        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their splits
 #        <results>/{dataset}/benchmark/attrition.csv        what every step since the raw files left over
 #        <results>/{dataset}/benchmark/series_{split}.arrow  regular, gapless, scaled series, mapped by readers
-#        <results>/{dataset}/benchmark/scales.csv           means and deviations of the training split
+#        <results>/{dataset}/benchmark/scales.csv           means and standard deviations of the training split
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training split
 #        <results>/{dataset}/benchmark/card.html            data card: summary statistics on one page
@@ -19,7 +19,7 @@
 
 
 rule benchmark_split:
-    """Part of every stay, divided by patient."""
+    """Train/validation/test split of stays, by patient."""
     input:
         stays="<results>/{dataset}/extract/stays.parquet",
         lists=split_lists,

@@ -31,7 +31,7 @@ def start_of_run():
 def setting(place):
     """Params: one value or one section of the configuration, a section as JSON.
 
-    `{wildcard}` in the place stands for the job's wildcard, as in `datasets.{dataset}.source`.
+    `{wildcard}` in the place is replaced by the job's wildcard, as in `datasets.{dataset}.source`.
     """
 
     def value(wildcards):

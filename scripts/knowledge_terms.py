@@ -1,6 +1,5 @@
 """Command line of rule knowledge_terms."""
 
-from functools import partial
 from pathlib import Path
 
 from clinragen.config.knowledge import Terms
@@ -27,24 +26,21 @@ def knowledge_terms(
     from clinragen.knowledge.terms import PROMPT_SLOTS, check, extract, table_of
     from clinragen.knowledge.terms import readable as by_phenotype
     from clinragen.llm.prompt import read_prompt
+    from clinragen.llm.request import Answer, Request
     from clinragen.llm.teacher import ask
     from clinragen.schemas.knowledge import DOCUMENTS, TERMS
 
-    teacher_asked = partial(
-        ask,
-        settings=teacher,
-        transport=transport,
-        journal=Path(journal),
-        data="the knowledge documents",
-        source="public",
-        check=check,
-    )
+    def ask_teacher(requests: list[Request]) -> list[Answer]:
+        answers, facts = ask(requests, teacher, transport, Path(journal), "the knowledge documents", "public", check)
+        context.note(facts)
+        return answers
+
     documents = [d for path in (pubmed, wikipedia) for d in documents_of(DOCUMENTS.read(path))]
     found = extract(
         documents,
         terms,
         read_prompt(prompt, PROMPT_SLOTS),
-        context.noting(teacher_asked),
+        ask_teacher,
     )
     TERMS.write(table_of(found), out.path)
     pyarrow.csv.write_csv(by_phenotype(found), readable.path)

@@ -1,6 +1,5 @@
 """Command line of rule rationale_labs."""
 
-from functools import partial
 from pathlib import Path
 
 from clinragen.config.teacher import Teacher, Transport
@@ -24,6 +23,7 @@ def rationale_labs(
     out: Out,
 ) -> None:
     """Lab rationale R^t of every sample (equation 3)."""
+    from clinragen.llm.request import Answer, Request
     from clinragen.llm.teacher import ask
     from clinragen.rationale.checks import check_lab
     from clinragen.rationale.generate import gather, lab_rationales
@@ -31,9 +31,11 @@ def rationale_labs(
     from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
-    teacher_asked = partial(
-        ask, settings=teacher, transport=transport, journal=Path(journal), data=dataset, source=source, check=check_lab
-    )
+    def ask_teacher(requests: list[Request]) -> list[Answer]:
+        answers, facts = ask(requests, teacher, transport, Path(journal), dataset, source, check_lab)
+        context.note(facts)
+        return answers
+
     table = lab_rationales(
         gather(
             SAMPLES.read(samples),
@@ -44,7 +46,7 @@ def rationale_labs(
         ),
         read_lab_prompt(prompt),
         read_examples(examples),
-        context.noting(teacher_asked),
+        ask_teacher,
     )
     RATIONALES.write(table, out.path)
 

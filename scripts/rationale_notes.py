@@ -1,6 +1,5 @@
 """Command line of rule rationale_notes."""
 
-from functools import partial
 from pathlib import Path
 
 from clinragen.config.teacher import Teacher, Transport
@@ -22,6 +21,7 @@ def rationale_notes(
     out: Out,
 ) -> None:
     """Note rationale R^m of every sample (equation 2)."""
+    from clinragen.llm.request import Answer, Request
     from clinragen.llm.teacher import ask
     from clinragen.rationale.checks import check_note
     from clinragen.rationale.generate import gather, note_rationales
@@ -29,14 +29,16 @@ def rationale_notes(
     from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
-    teacher_asked = partial(
-        ask, settings=teacher, transport=transport, journal=Path(journal), data=dataset, source=source, check=check_note
-    )
+    def ask_teacher(requests: list[Request]) -> list[Answer]:
+        answers, facts = ask(requests, teacher, transport, Path(journal), dataset, source, check_note)
+        context.note(facts)
+        return answers
+
     table = note_rationales(
         gather(SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)),
         read_note_prompt(prompt),
         read_examples(examples),
-        context.noting(teacher_asked),
+        ask_teacher,
     )
     RATIONALES.write(table, out.path)
 

@@ -67,6 +67,8 @@ def main() -> int:
 
 
 def _depth(text: str) -> float:
+    if text != "all" and not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of levels or 'all'")
     return float("inf") if text == "all" else int(text)
 
 

@@ -2,7 +2,7 @@
 
 An argument annotated `Path` is an input file, `list[Path]` any number of them, `Out` or `SharedOut` an output,
 a settings class a JSON object checked by that class, `int`, `float`, `str`, `bool` plain values, and `Private`
-a string omitted from logs and records. `Context` is no argument of the command line: through it the step states
+a string omitted from logs and records. `Context` is not an argument of the command line: through it the step states
 facts for its record.
 
 This module is part of the code of every rule, because it sets what values depend on: how arguments are read, seeds

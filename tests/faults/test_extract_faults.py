@@ -548,7 +548,7 @@ def limited(size: int) -> Callable[[], None]:
 def test_an_output_that_finds_no_room_is_told_by_its_name(step, tmp_path):
     folder = good_folder(tmp_path, "mimic3")
     done = run_extract(step, "mimic3", folder, preexec_fn=limited(100))
-    assert_refused(done, folder, str(folder / "results"), "File too large; make room and run again")
+    assert_refused(done, folder, str(folder / "results"), "File too large; free up space and run again")
 
 
 @pytest.mark.parametrize("step", ["extract_stays", "extract_events"])

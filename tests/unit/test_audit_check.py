@@ -1,5 +1,6 @@
 """The check before and after each run: what Snakemake does not see, and the command that repairs it."""
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import tiny_tree
 from tiny_tree import make, write
 
-from clinragen.audit.verify import check_tree, report_after_run, warn_before_run
+from clinragen.audit.verify import TOUCHED_NS, check_tree, report_after_run, warn_before_run
 from clinragen.provenance.digest import runtime_digest
 from clinragen.provenance.record import record_path
 
@@ -25,8 +26,8 @@ def project(tmp_path, monkeypatch) -> None:
 
 def touched(path: str, text: str) -> None:
     write(path, text)
-    time.sleep(0.01)
-    Path(path).touch()
+    later = record_path(Path(path)).stat().st_mtime_ns + TOUCHED_NS + 1
+    os.utime(path, ns=(later, later))
 
 
 def test_nothing_is_said_of_a_tree_that_matches_its_records():
@@ -64,7 +65,7 @@ def test_damage_that_snakemake_does_not_see_is_named_with_the_repair(damage, exp
     assert repair == f"repair with: snakemake all <options of this run> --forcerun {again}"
 
 
-def test_resources_come_back_from_git_and_strangers_are_removed():
+def test_resources_come_back_from_git_and_strangers_are_only_named():
     write("resources/another.csv")
     Path("resources/names.csv").unlink()
     write("results/x/by hand.csv")
@@ -72,7 +73,13 @@ def test_resources_come_back_from_git_and_strangers_are_removed():
     make(LINEAGE, "audit_lineage", [TABLE])
     Path("resources/another.csv").unlink()
     lines, _ = check_tree(TREE)
-    assert lines[-2:] == ["repair with: rm 'results/x/by hand.csv'", "repair with: git checkout resources/another.csv"]
+    assert f"untracked: results/x/by hand.csv: has no record, and {TABLE} was made from it" in lines
+    assert [line for line in lines if "repair" in line] == ["repair with: git checkout resources/another.csv"]
+
+
+def test_a_resource_is_no_stranger_wherever_records_are():
+    Path("resources/.records").mkdir()
+    assert check_tree(TREE)[0] == []
 
 
 def test_stale_outputs_are_counted_only_because_snakemake_reruns_most_of_them():

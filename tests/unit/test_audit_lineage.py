@@ -10,6 +10,7 @@ from tiny_tree import made, make
 
 from clinragen.audit.graph import Graph
 from clinragen.audit.lineage import list_lineage
+from clinragen.audit.verify import TOUCHED_NS
 from clinragen.errors import UserError
 from clinragen.provenance.digest import code_digest
 from clinragen.provenance.record import describe, record_path, sha256
@@ -122,9 +123,13 @@ def test_contents_are_compared_where_a_file_is_newer_than_its_record():
     path.write_text(path.read_text().swapcase())
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert lineage()[1] == []  # same size, older than the record: only trace.py --verify sees it
-    path.touch()
+    later = record_path(path).stat().st_mtime_ns + TOUCHED_NS
+    os.utime(path, ns=(later, later))
+    assert lineage()[1] == []  # as Snakemake itself touches outputs
+    os.utime(path, ns=(later, later + 1))
     assert lineage()[1] == [f"edited: {STAYS}: its content differs from its record"]
     path.write_text(path.read_text().swapcase())
+    os.utime(path, ns=(later, later + 1))
     assert lineage()[1] == []  # newer, but the same content
 
 

@@ -464,7 +464,7 @@ def test_a_folder_whose_name_begins_alike_is_another(sources):
     [("a.bin", b"\0\xfa\xff"), ("a.gz", b"\x1f\x8b123"), ("a.parquet", b"PAR1nonsense"), ("a.zip", b"PK\x03\x04\xff")],
 )  # fmt: skip
 def test_what_can_not_be_looked_into_does_not_go_out(sources, name, data):
-    assert kinds(sources, name, data) == {"can not be scanned"}
+    assert kinds(sources, name, data) == {"cannot be scanned"}
 
 
 def test_what_is_clean_passes(sources):

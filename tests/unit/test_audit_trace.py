@@ -314,7 +314,7 @@ def test_an_output_of_another_version_of_the_code_is_stale():
         ('{"output": {"pa', "is corrupted"),
         ("[]", "is not a provenance record"),
         ("{}", "is not a provenance record"),
-        (f'{{"schema": {SCHEMA}, "output": {{}}, "inputs": []}}', "lacks bytes, code"),
+        (f'{{"schema": {SCHEMA}, "output": {{}}, "inputs": []}}', "has no valid code, code_digest"),
         ('{"schema": 1}', f"has record version 1, not {SCHEMA}"),
     ],
 )

@@ -136,6 +136,12 @@ def test_a_wrong_configuration_is_refused_and_the_place_named(tmp_path, wrong, m
     assert message in message_alone(snakemake("--dry-run", "--configfile", "config/demo.yaml", path))
 
 
+def test_a_list_of_patients_that_is_missing_stops_the_workflow(tmp_path):
+    datasets = {"mimic3": {"test_list": str(tmp_path / "nothing.csv")}}
+    shown = message_alone(snakemake("--dry-run", "all", *DEMO, "--config", f"datasets={json.dumps(datasets)}"))
+    assert f"datasets.mimic3.test_list: {tmp_path}/nothing.csv is not a file; correct it in config/local.yaml" in shown
+
+
 def test_a_row_that_the_papers_table_lacks_is_reported_before_anything_is_trained():
     models = json.dumps({"flan-t5": {"row": "Flan T5"}})
     output = message_alone(snakemake("--dry-run", "all", *DEMO, "--config", f"models={models}"))

@@ -268,7 +268,7 @@ def test_why_a_key_a_resource_and_a_missing_output(checkout):
     gone.write_bytes(content)
     os.utime(gone, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert "benchmark_captions, 2 jobs: benchmark.captions.fence_multiplier: 1.5 → 2.0" in lines
-    assert "extract_inventory, 1 job: results/demo/mimic4/extract/inventory.csv is not there" in lines
+    assert "extract_inventory, 1 job: results/demo/mimic4/extract/inventory.csv is missing" in lines
     (courses,) = [line for line in lines if line.startswith("benchmark_courses")]
     assert re.fullmatch(
         r"benchmark_courses, 2 jobs: resources/stop_words\.txt: (\d+) bytes \(sha256 \w{12}\) → \d+ bytes \(.*\)",
@@ -281,7 +281,8 @@ def test_why_a_key_a_resource_and_a_missing_output(checkout):
 
 
 def test_why_says_what_rules_there_are_and_what_snakemake_refuses(checkout):
-    for words, told in ((["--rule", "no_such"], "no such rule; there are"), (["--", "no_such_file"], "no_such_file")):
+    cases = ((["--rule", "no_such"], "unknown rule; available rules"), (["--", "no_such_file"], "no_such_file"))
+    for words, told in cases:
         command = [sys.executable, "scripts/why.py", *CONFIGURATION, *words]
         run = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, check=False)
         assert run.returncode != 0 and told in run.stderr and run.stdout == ""

@@ -11,7 +11,7 @@ from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
 STAGES = ("demo", "extract", "benchmark", "knowledge", "rationale", "train", "evaluate", "audit")
-# Programs for people, beside the rules.
+# Programs for people, in addition to the rules.
 TOOLS = {"check", "trace", "why", "usage", "release"}
 OVERLAYS = {
     "paper": [],
@@ -96,12 +96,6 @@ def test_rules_that_read_files_which_no_rule_makes_carry_their_content():
         for name, body in re.findall(r"^ *rule (\w+):\n((?:[ \t]+.*\n|\n)+)", text, re.MULTILINE):
             read = re.search(r"\binput:\n(.*?)\n +output:", body, re.DOTALL)[1]
             assert any(reader in read for reader in readers) == ("sources=sources" in body), f"{path.name}: {name}"
-
-
-def test_no_prefix_is_put_before_shell_commands():
-    for path in [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]:
-        # It would change every command without changing any digest.
-        assert "shell.prefix" not in path.read_text(encoding="utf-8"), path
 
 
 def test_every_script_belongs_to_a_rule_and_names_its_function_like_it(rules):

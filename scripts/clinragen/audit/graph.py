@@ -132,9 +132,9 @@ class Graph:
         return root_of({path: record_hash(self.current_path(path)) for path in paths})
 
     def root_of_tree(self, tree: Path) -> str | None:
-        """Root of a results tree: that of the inputs of its `audit/lineage.csv`; None if that has no record."""
+        """Root of a results tree: that of the outputs behind its `audit/lineage.csv`; None if that has no record."""
         record = self.record(self.relocation.recorded_path(tree / LINEAGE))
-        return self.root(used["path"] for used in record["inputs"]) if record else None
+        return self.root(used["path"] for used in record["inputs"] if used["record"]) if record else None
 
 
 def root_of(hashes: Mapping[str, str | None]) -> str:

@@ -296,7 +296,7 @@ def release(tree: Path, root: Path, folder: Path, leave_out: Iterable[Path] = ()
     written = {record_path(Path(path)).as_posix(): dump(record) for path, record in redacted.items()}
     written[LEFT_OUT] = _as_csv(left_out)
     lineage = redacted.get(f"results/{made.name}/{LINEAGE}")
-    root = root_of({used["path"]: used["record"] for used in lineage["inputs"]}) if lineage else None
+    root = root_of({used["path"]: used["record"] for used in lineage["inputs"] if used["record"]}) if lineage else None
     written |= describe_crate(
         Contents(
             tree=f"results/{made.name}",

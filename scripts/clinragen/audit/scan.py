@@ -199,7 +199,7 @@ class Cell:
 
 
 class Unreadable(Exception):
-    """A file whose content can not be looked at."""
+    """A file format the scan cannot read."""
 
 
 def texts(name: str, data: bytes, authored: "Authored | None" = None) -> Iterator[str]:
@@ -239,7 +239,7 @@ def cells(name: str, data: bytes) -> Iterator[Cell]:
 
 
 def _plain(name: str, data: bytes) -> Iterator[str]:
-    """Text of a file that is no table of Arrow's; Unreadable where that can not be told."""
+    """Text of a file that is not an Arrow table; Unreadable if its encoding is unknown."""
     if data[:2] == b"\x1f\x8b":
         try:
             data = gzip.decompress(data)
@@ -259,7 +259,7 @@ def _plain(name: str, data: bytes) -> Iterator[str]:
         try:
             yield data.decode("utf-8")
         except UnicodeDecodeError:
-            raise Unreadable("of a kind that can not be looked into") from None
+            raise Unreadable("a format the scan cannot read") from None
 
 
 def _png(data: bytes) -> Iterator[str]:
@@ -674,7 +674,7 @@ class Scan:
             else:
                 self._identifiers(file, data, known)
         except Unreadable as error:
-            self._finding(file, "can not be scanned", str(error))
+            self._finding(file, "cannot be scanned", str(error))
 
     def _finding(self, file: Shared, kind: str, place: str) -> None:
         self.found.findings.append(Finding(self._titles.get(file.name, file.name), kind, place))
@@ -735,7 +735,7 @@ class Scan:
                 tell("column of identifiers", column)
 
     def _identifiers_of_authored(self, file: Shared, data: bytes) -> None:
-        """Only what can not be there by chance: item numbers, codes and made-up numbers of tests are short."""
+        """Only what cannot occur by chance: item numbers, codes and made-up numbers of tests are short."""
         found = (LONG.finditer(HASH.sub(" ", text)) for text in texts(file.name, data))
         lines = sum(1 for text in found for match in text if len(match[1]) > LONGEST_COUNT and match[1] in self._real)
         if lines:

@@ -24,8 +24,8 @@ from clinragen.provenance.record import (
 )
 from clinragen.runtime.progress import Progress
 
-# Files among the outputs that are none: logs and timings; the teacher's answers and checkpoints of a training, which
-# outlive reruns; and what is made from the outputs afterwards.
+# Files in a results tree that are not audited: logs and timings; the teacher's answers and checkpoints of a training,
+# which outlive reruns; and what is made from the outputs afterwards.
 NO_OUTPUTS = re.compile(
     r"(^|/)(logs/\w+/[^/]+\.log|timings/\w+/[^/]+\.jsonl|journal/\w+\.jsonl|\.records/[^/]+\.json|audit/usage\.csv)$"
     r"|/train/.+/seed\d+/checkpoints-phase\d/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
@@ -68,13 +68,20 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
 
 
+# Resources and templates of pages.
+TRACKED = ("resources/", "scripts/")
+# Snakemake touches the outputs of a job once it has noticed its end, on a cluster minutes after the record was written.
+TOUCHED_NS = 300 * 10**9
+
+
 class Check:
     """Compares outputs and their inputs with the records, each file once."""
 
     def __init__(self, graph: Graph, left_out: frozenset[str] = frozenset(), contents: bool = True) -> None:
         """`left_out` are outputs known to be elsewhere: they have a record, but no content to check.
 
-        Without `contents`, only sizes and names are compared, and the contents of outputs newer than their record.
+        Without `contents`, only sizes and names are compared, and the contents of outputs that changed
+        after their record was written (by more than `TOUCHED_NS`).
         """
         self.graph = graph
         self.left_out = left_out
@@ -156,12 +163,12 @@ class Check:
         if not here.exists():
             self.findings.roots_not_here.add(path)
             # Raw files may be elsewhere; a resource belongs to the code.
-            is_resource = path.startswith("resources/") and self.graph.current_path("resources").is_dir()
-            if is_resource and path not in self.left_out:
+            is_tracked = path.startswith(TRACKED) and self.graph.current_path(path.split("/")[0]).is_dir()
+            if is_tracked and path not in self.left_out:
                 self._problem("missing", path, f"{user} was made from it")
         elif not self._matches(here, used, None):
             self._problem("stale", user, f"was made from another version of {path}")
-        elif (here.parent / FOLDER).is_dir():
+        elif (here.parent / FOLDER).is_dir() and not path.startswith(TRACKED):
             self._problem("untracked", path, f"has no record, and {user} was made from it")
 
     def _matches(self, here: Path, recorded: File, recorded_at: int | None) -> bool:
@@ -172,7 +179,7 @@ class Check:
             names_match = files.keys() == listing.keys() if isinstance(listing, dict) else len(files) == listing
             if not names_match or sum(status.st_size for status in files.values()) != recorded["bytes"]:
                 return False
-            if recorded_at is None or all(status.st_mtime_ns <= recorded_at for status in files.values()):
+            if recorded_at is None or all(status.st_mtime_ns <= recorded_at + TOUCHED_NS for status in files.values()):
                 return True
         return self._describe(here)["sha256"] == recorded["sha256"]
 
@@ -205,13 +212,10 @@ def check_tree(tree: Path) -> tuple[list[str], str | None]:
     lines = [str(problem) for problem in others[:MOST_LISTED]]
     if len(others) > MOST_LISTED:
         lines.append(f"and {len(others) - MOST_LISTED} more: python scripts/trace.py {shlex.quote(str(tree))} --verify")
-    repairs = (
-        ("rm", [p.path for p in others if p.kind == "untracked"]),
-        ("git checkout", [p.path for p in others if p.kind == "missing" and p.path.startswith("resources/")]),
-    )
-    by_hand = {path for _, paths in repairs for path in paths}
-    again = sorted({p.path for p in others} - by_hand)
-    repairs += (("snakemake all <options of this run> --forcerun", again),)
+    tracked = sorted({p.path for p in others if p.kind == "missing" and p.path.startswith(TRACKED)})
+    # What to do with a file that no rule made is for its owner to decide.
+    again = sorted({p.path for p in others if p.kind != "untracked"} - set(tracked))
+    repairs = (("git checkout", tracked), ("snakemake all <options of this run> --forcerun", again))
     lines += [f"repair with: {command} {shlex.join(paths)}" for command, paths in repairs if paths]
     if stale:
         lines.append(f"{stale} outputs are stale by their records; `make why` says why, even where no job would run")
@@ -227,4 +231,5 @@ def warn_before_run(tree: Path) -> None:
 def report_after_run(tree: Path) -> None:
     """Print what `check_tree` finds, and the root of the tree."""
     lines, root = check_tree(tree)
-    print(*(f"{tree}: {line}" for line in [*lines, f"root of the records: {root}"]), sep="\n", file=sys.stderr)
+    lines += [f"root of the records: {root}"] if root else []
+    print(*(f"{tree}: {line}" for line in lines), sep="\n", end="\n" * bool(lines), file=sys.stderr)

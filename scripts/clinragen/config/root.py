@@ -68,7 +68,7 @@ class Config(Section):
     models: dict[str, Model]
     """Rows of the paper's tables that are trained."""
     seeds: list[int] = Field(min_length=1)
-    """Seeds of the training runs; tables give mean and deviation over them."""
+    """Seeds of the training runs; tables give mean and standard deviation over them."""
     evaluate: Evaluate
     """Stage evaluate."""
 

@@ -1,1 +1,1 @@
-"""Stage evaluate: predictions, scores, and the paper's tables beside ours."""
+"""Stage evaluate: predictions, scores, and the paper's tables next to ours."""

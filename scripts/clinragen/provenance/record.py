@@ -9,7 +9,8 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from types import UnionType
+from typing import Any, NotRequired, TypedDict, get_origin, is_typeddict
 
 from clinragen.errors import UserError
 
@@ -87,17 +88,16 @@ def load(path: Path) -> Record:
     """Read and check a record file; UserError if it is corrupted, incomplete or of another version."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unusable(path, "is corrupted") from None
     if not isinstance(record, dict) or "schema" not in record:
         raise _unusable(path, "is not a provenance record")
     if record["schema"] != SCHEMA:
         raise _unusable(path, f"has record version {record['schema']}, not {SCHEMA}")
-    missing = _missing_keys(record, Record) + _missing_keys(record.get("output"), Output)
-    for used in record["inputs"] if isinstance(record.get("inputs"), list) else []:
-        missing += _missing_keys(used, Input)
-    if missing:
-        raise _unusable(path, f"lacks {', '.join(sorted(set(missing)))}")
+    wrong = _wrong_keys(record, Record) or _wrong_keys(record["output"], Output)
+    wrong = wrong or {key for used in record["inputs"] for key in _wrong_keys(used, Input)}
+    if wrong:
+        raise _unusable(path, f"has no valid {', '.join(sorted(wrong))}")
     return record
 
 
@@ -111,10 +111,21 @@ def _unusable(path: Path, fact: str) -> UserError:
     return UserError(f"{path} {fact}; regenerate the output that it describes")
 
 
-def _missing_keys(value: Any, kind: type) -> list[str]:
+def _wrong_keys(value: Any, kind: type) -> set[str]:
+    """Required keys of a TypedDict that are missing, or whose values are of another type on the outermost level."""
     if not isinstance(value, dict):
-        return [kind.__name__.lower()]
-    return [key for key in kind.__required_keys__ if key not in value]
+        return {kind.__name__.lower()}
+    kinds = {key: kind.__annotations__[key] for key in kind.__required_keys__}
+    return {key for key, expected in kinds.items() if key not in value or not isinstance(value[key], _plain(expected))}
+
+
+def _plain(expected: Any) -> Any:
+    """What `isinstance` takes for an annotation: `list` for `list[str]`, a number for a float."""
+    if expected is float:
+        return int | float
+    if isinstance(expected, UnionType):
+        return expected
+    return dict if is_typeddict(expected) else get_origin(expected) or expected
 
 
 def dump(record: Record) -> bytes:

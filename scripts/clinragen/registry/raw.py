@@ -111,9 +111,22 @@ def problems(datasets: Datasets, unlisted_codes: bool, notes: bool = True) -> li
     lines: list[str] = []
     for name, title in TITLES.items():
         dataset = getattr(datasets, name)
-        if dataset is not None and dataset.source != "synthetic":
-            lines += [f"{title}: {line}" for line in _problems_of(name, dataset, unlisted_codes, notes)]
+        if dataset is not None:
+            found = _problems_of_lists(name, dataset)
+            if dataset.source != "synthetic":
+                found += _problems_of(name, dataset, unlisted_codes, notes)
+            lines += [f"{title}: {line}" for line in found]
     return lines
+
+
+def _problems_of_lists(name: str, dataset: Dataset) -> list[str]:
+    lists = {"test_list": dataset.test_list, "validation_list": dataset.validation_list}
+    # Snakemake would take the split that was made from a missing list for up to date.
+    return [
+        f"datasets.{name}.{key}: {path} is not a file; correct it in {LOCAL}"
+        for key, path in lists.items()
+        if path and not Path(path).is_file()
+    ]
 
 
 def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool, notes: bool) -> list[str]:

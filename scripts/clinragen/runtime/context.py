@@ -5,10 +5,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from typing import Any
 
 
 @dataclass
@@ -47,16 +44,6 @@ class Context:
         for name, values in facts.values.items():
             self.facts.values.setdefault(name, set()).update(values)
         self.facts.stand_ins |= facts.stand_ins
-
-    def noting(self, function: Callable[P, tuple[T, Facts]]) -> Callable[P, T]:
-        """The same function without the facts that it returns with its result: they are noted."""
-
-        def noted(*arguments: P.args, **options: P.kwargs) -> T:
-            result, facts = function(*arguments, **options)
-            self.note(facts)
-            return result
-
-        return noted
 
     def made_of(self, where: dict[str, str], inputs: Iterable[Path]) -> None:
         """State that output rows with these values descend from these inputs, and from none that other rows name."""

@@ -29,7 +29,7 @@ class Out:
         self.path = self.final.with_name(f".tmp-{owner}-{self.final.name}")
 
     def prepare(self) -> None:
-        """Make the folder and remove what a dead process of this host left behind."""
+        """Create the directory and remove what a dead process of this host left behind."""
         self.final.parent.mkdir(parents=True, exist_ok=True)
         host = socket.gethostname()
         for old in self.final.parent.glob(f".tmp-{host}-*-{self.final.name}"):
@@ -47,7 +47,7 @@ class Out:
             except OSError as error:
                 if error.errno not in OCCUPIED:
                     raise
-            # Only an exchange leaves no moment without an output; most network file systems can not do it.
+            # Only an exchange leaves no moment without an output; most network file systems do not support it.
             if _exchange(self.path, self.final):
                 break
             old.append(type(self)(self.final).path)
@@ -57,7 +57,7 @@ class Out:
             _remove(path)
 
     def discard(self) -> None:
-        """Remove what was half written."""
+        """Remove incomplete output."""
         _remove(self.path)
 
 
@@ -75,7 +75,7 @@ def _remove(path: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two names in one step; False where one is missing, or the system or the file system can not."""
+    """Swap two names in one step; False if one is missing, or the system or file system does not support it."""
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
     names = (AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other))
     return renameat2 is not None and renameat2(*names, RENAME_EXCHANGE) == 0

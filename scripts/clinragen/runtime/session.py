@@ -89,7 +89,7 @@ class Session:
         command = [*_launcher(), f"scripts/{self.rule}.py", *_without_private(self.argv, self.arguments)]
         log.info("%s: %s", self.rule, shlex.join(command))
         code, git = code_files(self.rule), git_state()
-        digest = code_digest(self.rule)
+        digest, runtime = code_digest(self.rule), runtime_digest()
         inputs = Inputs(self.inputs)
         inherited = (label for record in inputs.records.values() if record for label in record["stand_ins"])
         context = Context(
@@ -111,7 +111,7 @@ class Session:
             "command": command,
             "code_digest": digest,
             "code": code,
-            "runtime_digest": runtime_digest(),
+            "runtime_digest": runtime,
             "git": git,
             "settings": _public_settings(self.arguments),
             "seed": self.arguments.get("seed"),

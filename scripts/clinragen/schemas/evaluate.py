@@ -40,9 +40,9 @@ COMPARISON = Table(
         Column("ours_std", pa.float64(), "sample standard deviation over our seeds", nullable=True),
         Column("n_seeds", pa.int32(), "our seeds; 0 where we trained no such model"),
         Column("paper_mean", pa.float64(), "value in the paper"),
-        Column("paper_std", pa.float64(), "deviation in the paper, read as percentage points", nullable=True),
+        Column("paper_std", pa.float64(), "standard deviation in the paper, read as percentage points", nullable=True),
         Column("difference", pa.float64(), "ours minus paper's", nullable=True),
-        Column("stand_ins", pa.string(), "stand-ins behind our value; with any, it can not be compared", nullable=True),
+        Column("stand_ins", pa.string(), "stand-ins behind our value, which make it not comparable", nullable=True),
     ),
     key=("dataset", "model", "metric"),
 )

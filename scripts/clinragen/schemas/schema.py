@@ -60,7 +60,7 @@ class Table:
         if missing or extra:
             raise UserError(
                 f"{place}: table {self.name} lacks columns {missing} and has unknown columns {extra}; "
-                "make the file anew with the rule that writes it"
+                "regenerate the file with the rule that writes it"
             )
         try:
             table = table.select(names).cast(self.schema)

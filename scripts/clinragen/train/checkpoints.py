@@ -64,7 +64,7 @@ def is_owner(own: Path) -> bool:
 
 def leave(own: Path) -> None:
     """Remove the folder of this copy and what dead ones left behind, but nothing that a newer copy has taken over."""
-    with suppress(OSError):  # gone with the newer copy, or not empty, for that is at work
+    with suppress(OSError):  # gone with the newer copy, or not empty, for that is running
         _remove(own)
         for path in own.parent.iterdir():
             if _stamp(path) is None:

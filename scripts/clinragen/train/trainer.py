@@ -56,11 +56,11 @@ class LossLogger(TrainerCallback):
     """Log losses, one line per epoch, and in long epochs how far it is."""
 
     def __init__(self) -> None:
-        self.told = time.monotonic()
+        self.logged_at = time.monotonic()
 
     def on_step_end(self, args, state, control, **_) -> None:  # type: ignore[no-untyped-def]
-        if main_process() and time.monotonic() - self.told > SECONDS_BETWEEN_LINES:
-            self.told = time.monotonic()
+        if main_process() and time.monotonic() - self.logged_at > SECONDS_BETWEEN_LINES:
+            self.logged_at = time.monotonic()
             log.info("step %d of at most %d", state.global_step, state.max_steps)
 
     def on_log(self, args, state, control, logs=None, **_) -> None:  # type: ignore[no-untyped-def]

@@ -69,7 +69,7 @@ def release(config: Config, name: str) -> Line:
 
 def rows(path: Path) -> int:
     """Rows of a CSV file without line breaks in its fields, the header left out."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with gzip.open(path) if raw.is_gzip(path) else path.open("rb") as file:
         return max(0, sum(1 for line in file if line.strip()) - 1)
 
 

@@ -72,7 +72,9 @@ def stop_unless_ready(config: Config) -> None:
 def is_audited() -> bool:
     """Whether the running `snakemake` command makes the lineage of a results tree."""
     args = command_line()
-    return args is not None and _runs_jobs(args) and bool({"all", "audit"} & set(args.targets or ["all"]))
+    if args is None or not _runs_jobs(args) or args.until or args.omit_from:
+        return False
+    return bool({"all", "audit"} & set(args.targets or ["all"]))
 
 
 def _runs_jobs(args: Namespace) -> bool:
@@ -83,7 +85,7 @@ def _runs_jobs(args: Namespace) -> bool:
 def command_line() -> Namespace | None:
     """Arguments of the running `snakemake` command, profiles included; None if another program runs the workflow.
 
-    Snakemake itself tells a Snakefile its targets only after it was read.
+    Snakemake exposes the targets only after the Snakefile has been read.
     """
     program = Path(sys.argv[0])
     if "snakemake" not in (program.name, program.parent.name):

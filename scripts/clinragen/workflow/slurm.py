@@ -103,7 +103,8 @@ def partitions(shown: str) -> dict[str, Partition]:
 def partition_problem(request: Request, known: dict[str, Partition]) -> str | None:
     """What does not fit between a request and its partition, with the remedy, or None."""
     default = next((name for name, partition in known.items() if partition.default), "")
-    name = request.partition or default
+    # SLURM takes the first of several partitions that fits.
+    name = next((n for n in (request.partition or default).split(",") if n in known), request.partition or default)
     if name not in known:
         return f"partition {name or '(default)'} does not exist; existing: {', '.join(known)}; edit slurm/config.yaml"
     partition, minutes = known[name], request.resources.get("runtime") or 0
