@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
-from clinragen.audit.captions import RecordedOutput
+from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen

@@ -43,4 +43,5 @@ def _build(demo: Demo, python: Path) -> None:
         "WITNESS_LOG": str(demo.witnessed),
     }
     arguments = ("--cores", "2", "--quiet", "rules", "--show-failed-logs", "--benchmark-extended", "--", *TARGETS)
-    succeeded(snakemake(*CONFIGURATION, *arguments, cwd=demo.checkout, **surroundings))
+    shown = succeeded(snakemake(*CONFIGURATION, *arguments, cwd=demo.checkout, **surroundings))
+    assert f"{RESULTS}: root of the records: " in shown

@@ -326,6 +326,7 @@ def test_other_directories_than_a_results_tree_in_a_repository_are_refused(repos
     assert "is not a git repository" in refusals(release(GIT_CEILING_DIRECTORIES=str(repository.parent)))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not VALIDATOR.is_file(), reason="the validator is not installed: make .venv-validator/.installed")
 @pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not next to the checkout")
 def test_the_crate_is_valid_and_a_broken_one_is_not(repository, tmp_path):

@@ -128,11 +128,12 @@ def test_the_record_tells_which_inputs_were_made_by_a_rule(tmp_path):
     def second(sources: list[Path], out: Out) -> None:
         out.path.write_text("2")
 
-    raw, one, two = (tmp_path / n for n in ("raw", "1", "2"))
+    raw, one, two = (tmp_path / n for n in ("raw/file", "1", "2"))
+    raw.parent.mkdir()
     raw.write_text("raw")
     run(first, ["--out", str(one)])
     run(second, arguments(sources=[raw, one], out=two))
-    assert {Path(i["path"]).name: i["made_by"] for i in read_record(two)["inputs"]} == {"raw": None, "1": "first"}
+    assert {Path(i["path"]).name: i["made_by"] for i in read_record(two)["inputs"]} == {"file": None, "1": "first"}
 
 
 def test_the_record_lists_the_facts_that_a_step_notes(tmp_path):
@@ -305,12 +306,12 @@ def test_a_folder_as_input_is_hashed_by_its_files(tmp_path):
     def toy(source: Path, out: Out) -> None:
         out.path.write_text("x")
 
-    (tmp_path / "in" / "deep").mkdir(parents=True)
-    file = tmp_path / "in" / "deep" / "f"
+    (tmp_path / "raw" / "in" / "deep").mkdir(parents=True)
+    file = tmp_path / "raw" / "in" / "deep" / "f"
     hashes = []
     for text in ("one", "one", "two"):
         file.write_text(text)
-        run(toy, arguments(source=tmp_path / "in", out=tmp_path / "o"))
+        run(toy, arguments(source=tmp_path / "raw" / "in", out=tmp_path / "o"))
         hashes.append(read_record(tmp_path / "o")["inputs"][0]["sha256"])
     assert hashes[0] == hashes[1] != hashes[2]
 
@@ -383,7 +384,8 @@ def test_the_fingerprint_follows_inputs_arguments_and_code(tmp_path, monkeypatch
         prints.append(context.fingerprint())
         out.path.write_text("x")
 
-    source = tmp_path / "in"
+    source = tmp_path / "raw" / "in"
+    source.parent.mkdir()
 
     def once(text: str = "a", number: int = 1) -> str:
         source.write_text(text)
@@ -436,6 +438,29 @@ def test_an_input_that_is_not_what_its_record_says_is_refused_and_its_producer_n
     assert stop.value.code == 2 and not (tmp_path / "2").exists()
     assert f"{tmp_path / '1'} is not what first wrote" in (told := capfd.readouterr().err)
     assert "snakemake --forcerun first" in told
+
+
+def test_an_intermediate_that_has_lost_its_record_is_refused_and_a_raw_file_is_not(tmp_path, capfd):
+    def first(out: Out) -> None:
+        out.path.write_text("made")
+
+    def second(source: list[Path], out: Out) -> None:
+        out.path.write_text("2")
+
+    for name in ("1", "other"):
+        run(first, arguments(out=tmp_path / "results/extract" / name))
+    raw = tmp_path / "raw" / "table.csv"
+    raw.parent.mkdir()
+    raw.write_text("raw")
+    line = arguments(source=[raw, tmp_path / "results/extract/1"], out=tmp_path / "results/train/2")
+    run(second, line)
+    (tmp_path / "results/extract/.records/1.json").unlink()
+    with pytest.raises(SystemExit) as stop:
+        run(second, line)
+    assert stop.value.code == 2
+    assert (
+        f"{tmp_path}/results/extract/1 has no provenance record, unlike the files next to it" in capfd.readouterr().err
+    )
 
 
 def test_code_that_changes_during_the_run_ends_the_step_without_outputs_and_keeps_scratch(tmp_path, monkeypatch, capfd):
