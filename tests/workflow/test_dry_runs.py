@@ -136,6 +136,14 @@ def test_a_wrong_configuration_is_refused_and_the_place_named(tmp_path, wrong, m
     assert message in message_alone(snakemake("--dry-run", "--configfile", "config/demo.yaml", path))
 
 
+@pytest.mark.parametrize(("left_out", "other"), [("mimic3", "mimic4"), ("mimic4", "mimic3")])
+def test_a_dataset_can_be_left_out(left_out, other):
+    found = jobs(
+        succeeded(snakemake("--dry-run", "all", *DEMO, "--config", f"datasets={json.dumps({left_out: None})}"))
+    )
+    assert f"demo_{other}" in found and f"demo_{left_out}" not in found
+
+
 def test_a_list_of_patients_that_is_missing_stops_the_workflow(tmp_path):
     datasets = {"mimic3": {"test_list": str(tmp_path / "nothing.csv")}}
     shown = message_alone(snakemake("--dry-run", "all", *DEMO, "--config", f"datasets={json.dumps(datasets)}"))

@@ -32,8 +32,9 @@ def source_digest(config: Config, paths: Iterable[str]) -> str:
 
     The tables of the open demo are left out: a rule may have downloaded them.
     """
-    demo = config.datasets.mimic3
-    made = [config.pathvars.results] + [demo.raw] * (demo is not None and demo.source == "open-demo")
+    made, demo = [config.pathvars.results], config.datasets.mimic3
+    if demo is not None and demo.source == "open-demo":
+        made.append(demo.raw)
     return content_digest(path for path in paths if not any(Path(path).is_relative_to(folder) for folder in made))
 
 
