@@ -257,8 +257,8 @@ def test_the_report_opens_offline_in_a_browser_with_its_captions(demo_copy, tmp_
         browser.wait(lambda: browser.run(f"{view} !== null"))
         browser.click(view)
         # A click on a value of ours does not replace the page by an empty pane.
-        frame = browser.frame()
-        browser.wait(lambda: browser.run("document.querySelector('td a') !== null", frame))
-        browser.click("document.querySelector('td a')", frame)
+        # The frame is looked up each time: it is another one once the page has loaded.
+        browser.wait(lambda: browser.run("document.querySelector('td a') !== null", browser.frame()))
+        browser.click("document.querySelector('td a')", browser.frame())
         browser.run("new Promise(done => setTimeout(done, 500))")
         assert "ours and the paper's" in browser.run("document.body.innerText", browser.frame())
