@@ -6,7 +6,6 @@ from pathlib import Path
 
 from clinragen.errors import UserError
 from clinragen.provenance.record import (
-    FOLDER,
     SNAKEMAKE_TIMESTAMP,
     File,
     Input,
@@ -25,11 +24,8 @@ class Inputs:
     the disk once.
     """
 
-    def __init__(self, paths: Sequence[Path], outputs: Sequence[Path]) -> None:
-        """Raise UserError for a missing input, one that differs from its record, or one that has lost it.
-
-        `outputs` are the final paths of the step: an input from the same results tree must have a record.
-        """
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Raise UserError for a missing input, or one that differs from its record."""
         for path in paths:
             if not path.exists():
                 raise UserError(f"{path}: no such input file")
@@ -37,12 +33,6 @@ class Inputs:
         self._states = [_state(path) for path in paths]
         self.records = {path: read_record(path) for path in paths}
         self._record_hashes = {path: record_hash(path) for path in paths}
-        for path, record in self.records.items():
-            if record is None and _lost_its_record(path, outputs):
-                raise UserError(
-                    f"{path} has no provenance record, unlike the files next to it, so nothing says how it was made. "
-                    "Restore .records, or make the file again: delete it and run the workflow"
-                )
         self._files = {path: _as_recorded(path, record) for path, record in self.records.items() if record}
         self._raw = [path for path in self.records if path not in self._files]
         self._error: BaseException | None = None
@@ -71,12 +61,6 @@ class Inputs:
             }
             for path in self._paths
         ]
-
-
-def _lost_its_record(path: Path, outputs: Sequence[Path]) -> bool:
-    """Whether a file without a record is in a results tree of these outputs, among files that have one."""
-    parents = {parent for output in outputs for parent in output.parents if parent.name}
-    return (path.parent / FOLDER).is_dir() and not parents.isdisjoint(path.parents)
 
 
 def _as_recorded(path: Path, record: Record) -> File:
