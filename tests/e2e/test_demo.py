@@ -183,7 +183,7 @@ def test_a_release_holds_what_is_shareable_and_verifies_elsewhere(demo, results,
 
 
 @pytest.mark.skipif(not VALIDATOR.is_file(), reason="the validator is not installed: make .venv-validator/.installed")
-@pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not beside the checkout")
+@pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not next to the checkout")
 def test_a_release_is_a_valid_provenance_run_crate(released):
     command = [VALIDATOR, ROOT / "tests/validate_crate.py", released[0], CONTEXTS]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

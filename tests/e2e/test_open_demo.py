@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from runs import OPEN_DEMO, ROOT, SMALL, overlay, path_with, records, snakemake, succeeded
 
-pytestmark = pytest.mark.skipif(not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo does not lie beside")
+pytestmark = pytest.mark.skipif(not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo is not next to the checkout")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,9 @@ def test_nothing_was_written_into_the_folder_of_the_raw_data(results):
 REFERENCE = OPEN_DEMO.parent / "mimic3-benchmarks-demo"
 
 
-@pytest.mark.skipif(not REFERENCE.is_dir(), reason="what mimic3-benchmarks made of the demo does not lie beside")
+@pytest.mark.skipif(
+    not REFERENCE.is_dir(), reason="the output of mimic3-benchmarks on the demo is not next to the checkout"
+)
 def test_the_export_in_compat_mode_is_what_mimic3_benchmarks_makes(tmp_path):
     # As a copy of one's own: it has no note, and none is needed.
     dataset = {"source": "folder", "raw": str(OPEN_DEMO), "test_list": str(REFERENCE / "testset_demo.csv")}

@@ -14,7 +14,7 @@ import pytest
 from runs import checkpoints
 from toy_student import changed, command, environment, losses, run, weights, write_backbone, write_tables
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed builds an operator")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")]
 TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 
 

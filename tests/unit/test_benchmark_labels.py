@@ -26,7 +26,7 @@ PHENOTYPES = RESOURCES / "phenotypes.csv"
 NAMES, CCS = read_phenotypes(PHENOTYPES), read_ccs(PHENOTYPES)
 ICD10 = read_icd10_groups(RESOURCES / "phenotype_icd10.csv")
 REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
-NO_REFERENCE = "the reference's code lists (shared/reference) lie beside the checkout only in the project"
+NO_REFERENCE = "the reference's code lists (shared/reference) are not next to the checkout"
 
 ICD9_CASES = {
     "4019": "Essential hypertension",

@@ -18,7 +18,9 @@ from clinragen.registry.raw import declaration, raw_path
 ROOT = Path(__file__).parents[2]
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")
 OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
-needs_open_demo = pytest.mark.skipif(not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo does not lie beside")
+needs_open_demo = pytest.mark.skipif(
+    not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo is not next to the checkout"
+)
 
 SMALL = {
     "admissions": "subject_id,hadm_id,dischtime,admission_type,admission_location,discharge_location,diagnosis\n"

@@ -35,7 +35,7 @@ DATA = ROOT.parent / "shared" / "data"
 MIMIC3, MIMIC4, REFERENCE = DATA / "mimic-iii-demo", DATA / "mimic-iv-demo", DATA / "mimic3-benchmarks-demo"
 pytestmark = pytest.mark.skipif(
     not DATA.is_dir(),
-    reason="the open demos and the reference (shared/data) lie beside the checkout only in the project",
+    reason="the open demos and the reference (shared/data) are not next to the checkout",
 )
 COHORT = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)
 VARIABLES = read_variables(RESOURCES / "variables.csv")

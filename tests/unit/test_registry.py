@@ -32,7 +32,7 @@ def test_there_are_25_phenotypes_in_alphabetical_order():
 def test_the_ccs_categories_are_those_of_the_benchmark():
     path = REFERENCE / "phenotype_icd9.csv"
     if not path.is_file():
-        pytest.skip("the reference's ICD-9 lists (shared/reference) lie beside the checkout only in the project")
+        pytest.skip("the reference's ICD-9 lists (shared/reference) are not next to the checkout")
     ours = {row["phenotype"]: row["ccs_id"] for row in rows_of(PHENOTYPES)}
     rows = rows_of(path)
     assert len(rows) == 767 and {r["phenotype"]: r["ccs_id"] for r in rows} == ours

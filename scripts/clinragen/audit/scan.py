@@ -45,7 +45,7 @@ PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]{6,}")
 # Among weights, shorter ones are chance.
 WEIGHTS_AT = re.compile(r'"(?:data_offsets|shape)":\s*\[[\d,\s]*\],?')
 PRINTABLE_IN_WEIGHTS = re.compile(rb"[\t\n\r\x20-\x7e]{24,}")
-# Cells of a table, texts between tags, strings: what stands side by side in these need not belong together.
+# Cells of a table, texts between tags, strings: neighbours in these need not belong together.
 PARTS = {
     ".csv": re.compile(r'(?<=")(?:[^"]|"")+(?=")|[^,"\n]+'),
     ".json": re.compile(r'(?<=")(?:[^"\\]|\\.)+(?=")'),
@@ -54,7 +54,7 @@ PARTS = {
 SHORTEST_NAME = 3
 BREAK = " 0break0 "
 
-# Numbers of so many digits are sought wherever they stand; shorter ones, only where the words around them say so.
+# Numbers of this many digits are searched for everywhere; shorter ones only where words name an identifier.
 LONG = re.compile(r"(?<!\d)(?<!\d\.)(\d{6,})(?:\.0+)?(?!\d)(?!\.\d)")
 LETTERED = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+")
 PERSON = r"(?:subject|patient|hadm|hospital admission|icu ?stay|mrn)s?"
@@ -87,7 +87,7 @@ MEASURE = re.compile(
 NUMBERS_ONLY = re.compile(r"[\[(]?\s*\d+(?:\.0+)?(?:[,;\s]+\d+(?:\.0+)?)*\s*[\])]?")
 # So many different whole numbers in a column, nearly all of them known, are no chance, whatever its name.
 FEWEST_VALUES, MOST = 5, 0.9
-# Under these names stand sizes, times and numbers of machines, which are no identifiers whatever their value ...
+# Names of sizes, times and machine numbers, which are not identifiers whatever their value ...
 SIZES = {"bytes", "contentSize", "rows", "seed", "wall_seconds", "memory_limit_mb", "memory_mb", "peak_memory_mb"}
 SIZES |= {"SLURM_JOB_ID"}
 # ... and under these counts, none of which has as many digits as an identifier of MIMIC-IV.
@@ -184,12 +184,12 @@ class Scanned:
     identifiers: int = 0
 
 
-# What a file tells
+# Reading files
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of a file: where it stands, under which name, its text, and the names above that name."""
+    """A piece of a file: its place, its name, its text, and the names above that name."""
 
     place: str
     name: str
@@ -251,7 +251,7 @@ def _plain(name: str, data: bytes) -> Iterator[str]:
     elif data[:3] == b"\xef\xbb\xbf" or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         yield data.decode("utf-8-sig" if data[:3] == b"\xef\xbb\xbf" else "utf-16", errors="replace")
     elif name.endswith(".safetensors"):
-        # Weights are numbers, and so are their places; what stands in the header and any text among them is looked at.
+        # Weights and their offsets are numbers; only the header and any text among the weights are scanned.
         yield WEIGHTS_AT.sub(
             "", "\n".join(found.group().decode("ascii") for found in PRINTABLE_IN_WEIGHTS.finditer(data))
         )
@@ -291,7 +291,7 @@ def _png(data: bytes) -> Iterator[str]:
 
 
 def _embedded(text: str) -> tuple[list[bytes], str]:
-    """Files that stand in a text as data: addresses, and the text without them."""
+    """Files embedded in a text as data: addresses, and the text without them."""
     if "data:" not in text:
         return [], text
     found: list[bytes] = []
@@ -328,7 +328,7 @@ def _columns(data: bytes) -> Iterator[Iterator[Cell]]:
 
 
 def _title(name: str) -> str:
-    """A column or key as a finding may tell it: a name, not something that was taken for one."""
+    """A column or key as a finding may show it: a name, not content that was mistaken for one."""
     return name if re.fullmatch(r"(?!.*\d{3})[\w .-]{0,30}", name) else "(no plain name)"
 
 
@@ -368,13 +368,13 @@ def _pieces(name: str, text: str) -> Iterator[Cell]:
         reader.feed(text)
         reader.close()
         yield from reader.found
-        # Attributes, comments and scripts are no text for the reader, and cells of tables are told above.
+        # The parser does not treat attributes, comments and scripts as text; cells of tables were yielded above.
         text = "\n".join(reader.rest)
     yield from _lines(text)
 
 
 def _lines(text: str) -> Iterator[Cell]:
-    """Lines of a text; of a Markdown table its cells, and a line that is a name stands over the numbers below it."""
+    """Lines of a text; of a Markdown table its cells; a line that is a name heads the numbers below it."""
     header: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         parts = [part.strip() for part in line.strip().strip("|").split("|")]
@@ -394,7 +394,7 @@ def _walk(value: Any, name: str, place: str, above: str) -> Iterator[Cell]:
     """Keys and leaves of a JSON value with all names above them; elements of a list have no name of their own."""
     inner = f"{above} {name}".strip()
     if isinstance(value, dict):
-        # A PropertyValue of a crate tells its name beside its value.
+        # A PropertyValue of a crate holds its name next to its value.
         own = next((str(value[k]) for k in ("propertyID", "name") if "value" in value and k in value), None)
         for key, part in value.items():
             yield Cell(f"key {place or '(top)'}", "", str(key), above=inner)
@@ -628,21 +628,21 @@ class Scan:
         secrets: Mapping[str, str] | None = None,
         places: Mapping[str, str] | None = None,
     ) -> None:
-        """`secrets` are values that must not be told, `places` folders, both by what a finding calls them."""
+        """`secrets` are values that must not be disclosed, `places` directories, both by their names in findings."""
         self.files = files
         self.sources = sources
         self.secrets = secrets or {}
         self.places = places or {}
         self.found = Scanned()
         self._authored = Authored()
-        # Files whose names tell too much go by others.
+        # Files whose names disclose too much are shown under other names.
         self._titles: dict[str, str] = {}
         self._authors: set[str] = set()
         self._real: set[str] = set()
 
     def run(self) -> Scanned:
         """Everything that forbids the release, sorted."""
-        # Tracked files first: what stands in them is authored, and judged there.
+        # Tracked files first: their content is authored, and judged there.
         self.files = sorted(self.files, key=lambda one: (not one.tracked, one.name))
         self._real = identifiers(source for source in self.sources if source.real)
         known = self._real | identifiers(source for source in self.sources if not source.real)
@@ -680,40 +680,40 @@ class Scan:
         self.found.findings.append(Finding(self._titles.get(file.name, file.name), kind, place))
 
     def _secrets(self, file: Shared, text: str) -> None:
-        def tell(kind: str, at: int) -> None:
+        def report(kind: str, at: int) -> None:
             self._finding(file, kind, f"line {text.count(chr(10), 0, at) + 1}")
 
         for name, value in self.secrets.items():
             for written in {value, json.dumps(value)[1:-1], html.escape(value), urllib.parse.quote(value, safe="")}:
                 if (at := text.find(written)) >= 0:
-                    tell(f"value of {name}", at)
+                    report(f"value of {name}", at)
         for name, at in places_in(text, self.places):
-            tell(f"path of {name}", at)
+            report(f"path of {name}", at)
         if file.tracked and file.name.startswith("tests/"):
             return  # keys and addresses that were made up for them
         for kind, pattern in SECRETS.items():
             for match in next(filter(None, (list(pattern.finditer(view)) for view in views(text))), []):
-                tell(kind, match.start())
+                report(kind, match.start())
         for match in MAIL.finditer(text):
             if match.group().lower() not in self._authors and not EXAMPLE_EMAIL.search(match.group()):
-                tell("mail address", match.start())
+                report("mail address", match.start())
         if file.tracked:
             return
         for match in ADDRESS.finditer(text):
             if not is_public_host(match["host"], match["port"]):
-                tell("place", match.start())
+                report("place", match.start())
 
     def _identifiers(self, file: Shared, data: bytes, known: set[str]) -> None:
         path = re.sub(r"seed\d+", "", HASH.sub("", file.name))
         if any(token.lstrip("0") in known for token in re.findall(r"\d{3,}", path)):
             self._titles[file.name] = f"a file in {file.name.split('/')[0]}/"
             self._finding(file, "identifier", "in its name")
-        told: set[str] = set()
+        reported: set[str] = set()
         columns: dict[str, list[str]] = {}
 
-        def tell(kind: str, place: str) -> None:
-            if place not in told:
-                told.add(place)
+        def report(kind: str, place: str) -> None:
+            if place not in reported:
+                reported.add(place)
                 self._finding(file, kind, place)
 
         for cell in () if file.public else cells(file.name, data):
@@ -722,17 +722,19 @@ class Scan:
             about = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", about)
             column = cell.place.split(", ", 1)[-1]
             if ID_COLUMN.search(about) and re.search(r"\d", text):
-                tell("column of identifiers" if cell.tabular else "identifier", column if cell.tabular else cell.place)
+                report(
+                    "column of identifiers" if cell.tabular else "identifier", column if cell.tabular else cell.place
+                )
             elif is_count(name, text):
                 continue
             elif is_identifier_value(about, text, known) or contains_identifier(text, known):
-                tell("identifier", cell.place)
+                report("identifier", cell.place)
             elif cell.tabular and not MEASURE.search(name) and text.strip():
                 columns.setdefault(column, []).append(text.strip())
         for column, values in columns.items():
             hits = sum(value.removesuffix(".0") in known for value in values)
             if len(set(values)) >= FEWEST_VALUES and hits >= MOST * len(values):
-                tell("column of identifiers", column)
+                report("column of identifiers", column)
 
     def _identifiers_of_authored(self, file: Shared, data: bytes) -> None:
         """Only what cannot occur by chance: item numbers, codes and made-up numbers of tests are short."""
@@ -779,7 +781,7 @@ class Scan:
 
 
 def places_in(text: str, places: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """Which of some folders a text tells, and where first."""
+    """Which of some directories a text names, and where first."""
     for name, folder in places.items():
         match = re.search(rf"(?<![\w.}}-]){re.escape(folder.rstrip('/'))}(?![\w.-])", text)
         if match:
@@ -787,7 +789,7 @@ def places_in(text: str, places: Mapping[str, str]) -> Iterator[tuple[str, int]]
 
 
 def is_public_host(host: str, port: str | None) -> bool:
-    """Whether a host may be told: it has a public name or number, and no port of its own."""
+    """Whether a host may be disclosed: it has a public name or number, and no explicit port."""
     try:
         return port is None and ipaddress.ip_address(host.strip("[]")).is_global
     except ValueError:
@@ -810,14 +812,14 @@ def contains_identifier(text: str, known: set[str]) -> bool:
 
 
 def is_identifier_value(about: str, text: str, known: set[str]) -> bool:
-    """Whether a value is nothing but numbers, a known one among them, under names that tell of somebody."""
+    """Whether a value is nothing but numbers, a known one among them, under names of identifiers."""
     if not ABOUT.search(about) or MEASURE.search(about) or not NUMBERS_ONLY.fullmatch(text.strip()):
         return False
     return any(number.lstrip("0") in known for number in re.findall(r"(?<![.\d])\d+", text))
 
 
 def is_count(name: str, text: str) -> bool:
-    """Whether a value is a number under a name that stands for sizes, times or counts."""
+    """Whether a value is a number under the name of a size, time or count."""
     if not re.fullmatch(r"[\d\s.,+-]*", text):
         return False
     return name in SIZES or (name in COUNTS and not re.search(rf"\d{{{LONGEST_COUNT + 1},}}", text))
