@@ -103,6 +103,9 @@ preflight.stop_if_tracked_inputs_are_missing(
     path for rule in workflow.rules for path in rule.input if not callable(path)
 )
 
+if workflow.is_main_process:
+    check.stop_unless_machine_is_ready(CONFIG, workflow)
+
 # Snakemake looks at neither intermediates nor records as long as the targets exist, and calls no handler when nothing
 # is to be done. So both are checked by their records, before the first job and after the last.
 if workflow.is_main_process and preflight.is_audited():

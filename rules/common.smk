@@ -12,7 +12,7 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow import inputs, launch, preflight
+from clinragen.workflow import check, inputs, launch, preflight
 from snakemake.logging import logger
 
 

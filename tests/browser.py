@@ -121,15 +121,8 @@ class Browser:
         return loaded()
 
     def click(self, element: str, frame: str = "") -> None:
-        """Click the middle of an element, given as an expression, with the mouse."""
-        middle = "(e => { e.scrollIntoView({block: 'nearest'}); const r = e.getBoundingClientRect();"
-        middle += " return [r.x + r.width / 2, r.y + r.height / 2]; })"
-        x, y = self.run(f"{middle}({element})", frame)
-        if frame:
-            left, top = self.run("(r => [r.x, r.y])(document.querySelector('iframe').getBoundingClientRect())")
-            x, y = x + left, y + top
-        for kind in ("mousePressed", "mouseReleased"):
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        """Click an element, given as an expression, wherever the layout moves it meanwhile."""
+        self.run(f"({element}).click()", frame)
 
     def picture(self, path: Path, whole: bool = False) -> None:
         """Write what is on the screen, or the whole page, as PNG."""

@@ -23,7 +23,7 @@ def place(tmp_path_factory) -> Path:
     """Tables, backbone and the models of phases 1 and 2 from one plain process."""
     folder = tmp_path_factory.mktemp("deepspeed")
     write_tables(folder / "tables")
-    write_backbone(folder / "backbone")
+    write_backbone(folder / "given" / "backbone")
     run(words(folder, 1, "plain1"))
     run(words(folder, 2, "plain2"))
     return folder
@@ -38,7 +38,7 @@ def extensions(tmp_path_factory) -> dict[str, str]:
 
 def words(place: Path, phase: int, name: str, **changes: object) -> list[str]:
     start = {
-        1: ["--backbone", place / "backbone"],
+        1: ["--backbone", place / "given" / "backbone"],
         2: ["--phase1", place / "plain1", "--vocabulary", place / "tables" / "vocabulary.json"],
     }[phase]
     return command(f"train_phase{phase}", place / "tables", place / name, *start, **changes)

@@ -33,7 +33,7 @@ def place(tmp_path_factory) -> Path:
     """A directory with tables and backbone."""
     folder = tmp_path_factory.mktemp("chain")
     write_tables(folder / "tables")
-    write_backbone(folder / "backbone")
+    write_backbone(folder / "given" / "backbone")
     return folder
 
 
@@ -43,7 +43,7 @@ def train(place, fork_python) -> Callable[..., str]:
 
     def trained(phase: int, name: str, freeze_encoder: bool = False, **changes: object) -> str:
         start = {
-            1: ["--backbone", place / "backbone"],
+            1: ["--backbone", place / "given" / "backbone"],
             2: ["--phase1", place / "phase1", "--vocabulary", place / "tables" / "vocabulary.json"],
             3: ["--phase2", place / "phase2", "--freeze-encoder", freeze_encoder],
         }[phase]
@@ -72,7 +72,7 @@ def parts(names: set[str]) -> set[str]:
 def test_phase_1_trains_the_language_model_alone(chain):
     found = weights(chain / "phase1")
     assert parts(set(found)) == {"backbone"}
-    start = load_file(chain / "backbone" / "model.safetensors")
+    start = load_file(chain / "given" / "backbone" / "model.safetensors")
     assert len(changed({f"backbone.{k}": v for k, v in start.items()}, found)) > 0.9 * len(start)
 
 

@@ -581,7 +581,8 @@ def test_a_second_snakemake_says_that_the_folder_is_locked(tmp_path):
     first = subprocess.Popen(command, text=True, **start)
     locks = checkout / ".snakemake" / "locks"
     end = time.monotonic() + 60
-    while not (locks.is_dir() and any(locks.iterdir())):
+    # Snakemake writes the locks of outputs last; it fills a file after making it.
+    while not any(lock.stat().st_size for lock in locks.glob("*.output.lock")):
         assert time.monotonic() < end and first.poll() is None, "the first one came to no lock"
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGSTOP)

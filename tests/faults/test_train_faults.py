@@ -27,7 +27,7 @@ EPOCHS = 15
 def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("faults")
     write_tables(folder / "tables")
-    write_backbone(folder / "backbone")
+    write_backbone(folder / "given" / "backbone")
     return folder
 
 
@@ -49,7 +49,7 @@ def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture)
     """Train once more over what the first training left behind; the step of the checkpoint it went on from."""
     caplog.clear()
     caplog.set_level("INFO")
-    train_phase1(work, place / "backbone", TEXTS, out)
+    train_phase1(work, place / "given" / "backbone", TEXTS, out)
     (line,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith("resuming from")]
     return line.rpartition("-")[2]
 
@@ -121,14 +121,14 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:
 
 
 def training(place: Path, name: str) -> list[str]:
-    start = ("--backbone", place / "backbone")
+    start = ("--backbone", place / "given" / "backbone")
     return command("train_phase1", place / "tables", place / name, *start, epochs=EPOCHS, patience=EPOCHS)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"])
 def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(place, tmp_path, name, caplog):
     work = job(place, tmp_path / "checkpoints")
-    train_phase1(work, place / "backbone", TEXTS, tmp_path / "whole")
+    train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "whole")
     (torn,) = tmp_path.glob(f"checkpoints/*/checkpoint-8/{name}")
     torn.write_bytes(torn.read_bytes()[:-20])
     assert resumed(place, work, tmp_path / "again", caplog) == "6"
@@ -140,7 +140,7 @@ def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(place, tmp_path, 
 def test_killed_between_the_last_epoch_and_the_output_trains_no_further(place, tmp_path, patience, caplog):
     """At so high a rate the loss rises, so the shorter patience ends the training early."""
     work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=6, patience=patience)
-    train_phase1(work, place / "backbone", TEXTS, tmp_path / "whole")
+    train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "whole")
     epochs = len(losses(tmp_path / "whole"))
     assert (epochs < 6) == (patience == 1)
     assert resumed(place, work, tmp_path / "again", caplog) == str(2 * epochs)
@@ -151,7 +151,7 @@ def test_killed_between_the_last_epoch_and_the_output_trains_no_further(place, t
 def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatch):
     """Broken off in the last epoch of a run that has been waiting for a lower validation loss."""
     work = job(place, tmp_path / "checkpoints-whole", learning_rate=0.5, epochs=9, patience=3)
-    train_phase1(work, place / "backbone", TEXTS, tmp_path / "whole")
+    train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "whole")
     epochs = len(losses(tmp_path / "whole"))
     assert epochs < 9
 
@@ -162,7 +162,7 @@ def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatc
     work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=9, patience=3)
     with monkeypatch.context() as patch, pytest.raises(InterruptedError):
         patch.setattr("clinragen.train.trainer.LossLogger.on_log", broken)
-        train_phase1(work, place / "backbone", TEXTS, tmp_path / "broken")
+        train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "broken")
     assert resumed(place, work, tmp_path / "again", caplog) == str(2 * (epochs - 1))
     assert losses(tmp_path / "again") == losses(tmp_path / "whole")
     assert changed(weights(tmp_path / "whole"), weights(tmp_path / "again")) == set()
@@ -171,9 +171,9 @@ def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatc
 def test_other_inputs_start_from_the_beginning(place, tmp_path, caplog):
     caplog.set_level("INFO")
     work = job(place, tmp_path / "checkpoints", epochs=1)
-    train_phase1(work, place / "backbone", TEXTS, tmp_path / "first")
+    train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "first")
     other = Job(**vars(work) | {"fingerprint": "other"})
-    train_phase1(other, place / "backbone", TEXTS, tmp_path / "second")
+    train_phase1(other, place / "given" / "backbone", TEXTS, tmp_path / "second")
     assert "checkpoints of another run removed" in caplog.text and "resuming" not in caplog.text
     assert changed(weights(tmp_path / "first"), weights(tmp_path / "second")) == set()
 

@@ -440,6 +440,27 @@ def test_an_input_that_is_not_what_its_record_says_is_refused_and_its_producer_n
     assert "snakemake --forcerun first" in told
 
 
+def test_an_intermediate_that_has_lost_its_record_is_refused_and_a_raw_file_is_not(tmp_path, capfd):
+    def first(out: Out) -> None:
+        out.path.write_text("made")
+
+    def second(source: list[Path], out: Out) -> None:
+        out.path.write_text("2")
+
+    for name in ("1", "other"):
+        run(first, arguments(out=tmp_path / "results/extract" / name))
+    raw = tmp_path / "raw" / "table.csv"
+    raw.parent.mkdir()
+    raw.write_text("raw")
+    line = arguments(source=[raw, tmp_path / "results/extract/1"], out=tmp_path / "results/train/2")
+    run(second, line)
+    (tmp_path / "results/extract/.records/1.json").unlink()
+    with pytest.raises(SystemExit) as stop:
+        run(second, line)
+    assert stop.value.code == 2
+    assert "results/extract/1 has no provenance record, unlike its neighbours" in capfd.readouterr().err
+
+
 def test_code_that_changes_during_the_run_ends_the_step_without_outputs_and_keeps_scratch(tmp_path, monkeypatch, capfd):
     versions = iter(["before", "after"])
     monkeypatch.setattr(session, "code_files", lambda rule: {"clinragen/train/trainer.py": next(versions)})

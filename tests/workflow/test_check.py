@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pytest_httpserver import HTTPServer
-from runs import ROOT, header_only
+from runs import ROOT, header_only, overlay, snakemake, succeeded
 from slurm_cluster import cluster, unavailable
 from slurm_cluster import slurm as slurm_command
 
@@ -121,6 +121,18 @@ def test_an_empty_site_is_told_everything_with_its_remedy(tmp_path):
     assert printed.splitlines()[-1].startswith("Not ready: ")
 
 
+def test_a_partition_that_would_refuse_jobs_stops_a_run_before_its_first_job(complete, programs, tmp_path):
+    slurm(programs, limit="0-01:00:00")
+    local = overlay(tmp_path / "local.yaml", tmp_path / "results", **complete)
+    surroundings = NOTHING | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "OPENAI_API_KEY": "x"}
+    arguments = ("--profile", "slurm", "all", "--configfile", local)
+    succeeded(snakemake(*arguments, "--dry-run", **surroundings))  # which submits nothing
+    run = snakemake(*arguments, **surroundings)
+    assert run.returncode == 1 and not (programs / "asked").exists()
+    assert re.search("^  - SLURM train_phase1.*: 1440 minutes exceed the limit of partition gpu", run.stdout, re.M)
+    assert "Building DAG" not in run.stdout
+
+
 def without_slurm(folder: Path) -> str:
     """A search path with what Snakemake and git need, and no SLURM."""
     (folder / "only").mkdir()
@@ -186,7 +198,7 @@ def test_a_real_cluster_accepts_what_it_has_and_refuses_what_it_has_not(tmp_path
 
 def test_a_configuration_that_is_missing_or_invalid_is_named(tmp_path):
     (tmp_path / "wrong.yaml").write_text("seeds: []\n", encoding="utf-8")
-    for overlay, words in (("no/such.yaml", "no/such.yaml"), (tmp_path / "wrong.yaml", "seeds: ")):
-        command = [sys.executable, "scripts/check.py", "--configfile", overlay]
+    for file, words in (("no/such.yaml", "no/such.yaml"), (tmp_path / "wrong.yaml", "seeds: ")):
+        command = [sys.executable, "scripts/check.py", "--configfile", file]
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert run.returncode == 1 and words in run.stderr and "Traceback" not in run.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from clinragen.errors import UserError
 from clinragen.provenance.record import (
+    FOLDER,
     SNAKEMAKE_TIMESTAMP,
     File,
     Input,
@@ -24,8 +25,11 @@ class Inputs:
     the disk once.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        """Raise UserError for a missing input, or one that differs from its record."""
+    def __init__(self, paths: Sequence[Path], outputs: Sequence[Path]) -> None:
+        """Raise UserError for a missing input, one that differs from its record, or one that has lost it.
+
+        `outputs` are the final paths of the step: an input from the same results tree must have a record.
+        """
         for path in paths:
             if not path.exists():
                 raise UserError(f"{path}: no such input file")
@@ -33,6 +37,12 @@ class Inputs:
         self._states = [_state(path) for path in paths]
         self.records = {path: read_record(path) for path in paths}
         self._record_hashes = {path: record_hash(path) for path in paths}
+        for path, record in self.records.items():
+            if record is None and _lost_its_record(path, outputs):
+                raise UserError(
+                    f"{path} has no provenance record, unlike its neighbours, so nothing says how it was made. Restore "
+                    "its record in .records, or delete the file and run the workflow again"
+                )
         self._files = {path: _as_recorded(path, record) for path, record in self.records.items() if record}
         self._raw = [path for path in self.records if path not in self._files]
         self._error: BaseException | None = None
@@ -61,6 +71,12 @@ class Inputs:
             }
             for path in self._paths
         ]
+
+
+def _lost_its_record(path: Path, outputs: Sequence[Path]) -> bool:
+    """Whether an input without a record is next to files that have one, in a directory tree of the outputs."""
+    trees = {parent for output in outputs for parent in output.parents if parent.name}
+    return (path.parent / FOLDER).is_dir() and not trees.isdisjoint(path.parents)
 
 
 def _as_recorded(path: Path, record: Record) -> File:

@@ -90,7 +90,7 @@ class Session:
         log.info("%s: %s", self.rule, shlex.join(command))
         code, git = code_files(self.rule), git_state()
         digest, runtime = code_digest(self.rule), runtime_digest()
-        inputs = Inputs(self.inputs)
+        inputs = Inputs(self.inputs, [out.final for out in self.outputs])
         inherited = (label for record in inputs.records.values() if record for label in record["stand_ins"])
         context = Context(
             lambda: hash_of(self.argv, digest, [file["sha256"] for file in inputs.described()]), inherited

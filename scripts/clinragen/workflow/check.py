@@ -5,13 +5,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from clinragen.config.root import Config
 from clinragen.registry import raw
 from clinragen.workflow import machine, services, slurm
-from clinragen.workflow.needs import NOTES, Need, needs_of
-from clinragen.workflow.preflight import raw_problems, to_download
+from clinragen.workflow.needs import GPU, NOTES, Need, needs_of
+from clinragen.workflow.preflight import command_line, raw_problems, runs_jobs, to_download
 from clinragen.workflow.slurm import Request
+from clinragen.workflow.snakefile import requests_of
 from clinragen.workflow.verdict import Line, judged, ok, problem
 
 
@@ -31,6 +33,25 @@ def check(config: Config, requests: list[Request], root: Path) -> Iterator[Line]
     yield machine.clock(results)
     yield machine.file_system(results)
     yield machine.git_state(root)
+
+
+def stop_unless_machine_is_ready(config: Config, workflow: Any) -> None:
+    """End a `snakemake` command that is about to run jobs (SystemExit) if this machine or a partition would stop them.
+
+    A dry run writes nothing and needs none of it. Servers, and what only `sbatch` can judge, are left to `make check`.
+    """
+    args = command_line()
+    if args is None or not runs_jobs(args) or args.dryrun:
+        return
+    results = Path(config.pathvars.results)
+    lines = [machine.clock(results), machine.file_system(results), *machine.disks(config, {})]
+    if args.executor == "slurm":
+        needs = needs_of(args.targets or ["all"], config)
+        requests = [r for r in requests_of(workflow) if not r.local and (Need(GPU) in needs or not r.gpus)]
+        lines += partition_lines(requests)
+    problems = [f"  - {line.place}: {line.words}" for line in lines if line.status == "problem"]
+    if problems:
+        raise SystemExit("\n".join(["cannot start; fix the following first:", *problems]))
 
 
 def summary(lines: list[Line]) -> str:
@@ -80,6 +101,16 @@ def cluster(requests: list[Request]) -> list[Line]:
     """
     if shutil.which("sbatch") is None:
         return [Line("skipped", "SLURM", "sbatch not found; without it use `snakemake --cores N`, not --profile slurm")]
+    lines = partition_lines(requests)
+    wrong = {line.place for line in lines}
+    if "SLURM" in wrong:  # it does not respond
+        return lines
+    places = {f"SLURM {names}": group[0] for names, group in slurm.kinds(requests).items()}
+    return [*lines, *(_accepted(place, request) for place, request in places.items() if place not in wrong)]
+
+
+def partition_lines(requests: list[Request]) -> list[Line]:
+    """A problem for each kind of job whose partition does not exist, is down or has a shorter time limit."""
     shown = subprocess.run(
         ["scontrol", "show", "partition", "-o"], capture_output=True, text=True, timeout=30, check=False
     )
@@ -87,13 +118,12 @@ def cluster(requests: list[Request]) -> list[Line]:
         words = " ".join(shown.stderr.split()) or f"exit status {shown.returncode}"
         return [problem("SLURM", f"scontrol does not respond ({words}); run this on a login node")]
     known = slurm.partitions(shown.stdout)
-    return [_accepted(names, group[0], known) for names, group in slurm.kinds(requests).items()]
+    kinds = slurm.kinds(requests).items()
+    found = ((f"SLURM {names}", slurm.partition_problem(group[0], known)) for names, group in kinds)
+    return [problem(place, words) for place, words in found if words]
 
 
-def _accepted(names: str, request: Request, known: dict[str, slurm.Partition]) -> Line:
-    place = f"SLURM {names}"
-    if words := slurm.partition_problem(request, known):
-        return problem(place, words)
+def _accepted(place: str, request: Request) -> Line:
     resources = request.resources
     fact = f"{resources.get('mem_mb')} MB, {resources.get('runtime')} min, {request.gpus} GPU(s) per node"
     if words := slurm.refusal(request):

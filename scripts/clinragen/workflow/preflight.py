@@ -62,7 +62,7 @@ def stop_unless_ready(config: Config) -> None:
     With `--until` or `--omit-from` the targets do not say what runs; the jobs themselves then report what is missing.
     """
     args = command_line()
-    if args is None or not _runs_jobs(args) or args.until or args.omit_from:
+    if args is None or not runs_jobs(args) or args.until or args.omit_from:
         return
     lines = problems(config, needs_of(args.targets or ["all"], config), args.executor)
     if lines:
@@ -72,12 +72,13 @@ def stop_unless_ready(config: Config) -> None:
 def is_audited() -> bool:
     """Whether the running `snakemake` command makes the lineage of a results tree."""
     args = command_line()
-    if args is None or not _runs_jobs(args) or args.until or args.omit_from:
+    if args is None or not runs_jobs(args) or args.until or args.omit_from:
         return False
     return bool({"all", "audit"} & set(args.targets or ["all"]))
 
 
-def _runs_jobs(args: Namespace) -> bool:
+def runs_jobs(args: Namespace) -> bool:
+    """Whether a `snakemake` command with these arguments runs jobs, or would but for `--dry-run`."""
     return not any(getattr(args, name, None) for name in WITHOUT_JOBS)
 
 

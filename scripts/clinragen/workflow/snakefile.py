@@ -25,8 +25,12 @@ def read_snakefile(arguments: list[str]) -> tuple[Config, list[Request]]:
             )._workflow
         except Exception as error:
             raise SystemExit(f"cannot read the workflow: {error}") from None
-        rules = [rule for rule in workflow.rules if rule.shellcmd]
-        return workflow.globals["CONFIG"], [_request(rule, workflow) for rule in rules]
+        return workflow.globals["CONFIG"], requests_of(workflow)
+
+
+def requests_of(workflow: Any) -> list[Request]:
+    """What the rules of a workflow request, as Snakemake holds it."""
+    return [_request(rule, workflow) for rule in workflow.rules if rule.shellcmd]
 
 
 def _request(rule: Any, workflow: Any) -> Request:
