@@ -94,10 +94,13 @@ class Browser:
     def wait(self, holds: Callable[[], Any]) -> None:
         """Wait until something holds; TimeoutError if it never does."""
         end = time.monotonic() + PATIENCE
-        while not holds():
-            if time.monotonic() > end:
-                raise TimeoutError("the page is not as expected")
+        while time.monotonic() < end:
+            # A page cannot be asked while another one takes its place.
+            with contextlib.suppress(RuntimeError):
+                if holds():
+                    return
             time.sleep(0.05)
+        raise TimeoutError("the page is not as expected")
 
     def run(self, script: str, frame: str = "") -> Any:
         """Return the value of an expression in the page, or in one of its frames by its id."""
@@ -121,8 +124,8 @@ class Browser:
         return loaded()
 
     def click(self, element: str, frame: str = "") -> None:
-        """Click an element, given as an expression, wherever the layout moves it meanwhile."""
-        self.run(f"({element}).click()", frame)
+        """Click an element, given as an expression, wherever the layout moves it; the click follows the answer."""
+        self.run(f"(e => {{ setTimeout(() => e.click()); }})({element})", frame)
 
     def picture(self, path: Path, whole: bool = False) -> None:
         """Write what is on the screen, or the whole page, as PNG."""

@@ -18,16 +18,18 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order: a test that builds the shared demo, then those that mostly wait, then the rest, then users of the demo.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order: those that mostly wait for SLURM, one after another; the rest; users of the shared demo.
 
-    So the other workers of pytest have something to do while one builds.
+    Each worker of pytest starts with an equal share of the items, so the second one begins with building the demo.
     """
     users = [item for item in items if "demo" in item.fixturenames]
     waiting = [item for item in items if "slurm" in item.path.name]
-    first = {item: 0 for item in users[:1]} | {item: 1 for item in waiting}
-    last = dict.fromkeys(users, 3)
-    items.sort(key=lambda item: first.get(item, last.get(item, 2)))
+    place = dict.fromkeys(waiting, 0) | dict.fromkeys(users, 2)
+    items.sort(key=lambda item: place.get(item, 1))
+    if users:
+        items.remove(users[0])
+        items.insert(len(items) // getattr(config, "workerinput", {}).get("workercount", 1), users[0])
 
 
 @pytest.fixture(scope="session")

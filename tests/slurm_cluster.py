@@ -23,6 +23,8 @@ PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
 ETC = Path("/etc/slurm")
 LOCK = Path(tempfile.gettempdir(), "clinragen-slurm-tests.lock")
 MARK = "# Made by a test, which removes it."
+PROFILE = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
+"""The profile as it is, but for looking at jobs sooner than at those of a real cluster, which take hours."""
 # The node says that it is larger than most machines that run tests; nothing holds jobs to what they ask for.
 GPUS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
 CONFIG = """

@@ -21,7 +21,7 @@ from runs import (
     started,
     succeeded,
 )
-from slurm_cluster import GPUS, Cluster, cluster, slurm, unavailable, wait_for
+from slurm_cluster import GPUS, PROFILE, Cluster, cluster, slurm, unavailable, wait_for
 
 from clinragen.provenance.record import describe
 
@@ -114,7 +114,7 @@ def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_fro
     node, checkout, undisturbed
 ):
     output = checkout / "output.txt"
-    run = started("--profile", "slurm", *DEMO, "--", *PHASE1.values(), cwd=checkout, output=output)
+    run = started(*PROFILE, *DEMO, "--", *PHASE1.values(), cwd=checkout, output=output)
     cancelled = running(checkout, 1)
     slurm("scancel", cancelled)
     preempted = running(checkout, 2)
@@ -131,7 +131,7 @@ def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_fro
 
 
 def test_snakemake_killed_and_started_again_while_its_job_runs_on(node, checkout, undisturbed):
-    arguments, output = ("--profile", "slurm", *DEMO, "--", PHASE1[1]), checkout / "output.txt"
+    arguments, output = (*PROFILE, *DEMO, "--", PHASE1[1]), checkout / "output.txt"
     run = started(*arguments, cwd=checkout, output=output)
     orphan = running(checkout, 1)
     slurm("scontrol", "suspend", orphan)  # else it might end before the next one comes
@@ -154,7 +154,7 @@ def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is
     node: Cluster, checkout, undisturbed
 ):
     output = checkout / "output.txt"
-    run = started("--profile", "slurm", *DEMO, "--", PHASE1[1], cwd=checkout, output=output)
+    run = started(*PROFILE, *DEMO, "--", PHASE1[1], cwd=checkout, output=output)
     job = running(checkout, 1)
     node.kill("slurmd")
     node.start("slurmd")
@@ -181,7 +181,7 @@ def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_refusal_is
 ):
     assert "train_phase1: done in" in log_of(checkout, 1)  # of the training whose outputs are removed
     overlay(checkout / "small.yaml", "results/small", **SETTINGS | {"train": asked})
-    run = snakemake("--profile", "slurm", *DEMO, "--", PHASE1[1], cwd=checkout)
+    run = snakemake(*PROFILE, *DEMO, "--", PHASE1[1], cwd=checkout)
     assert run.returncode == 1
     assert submitted(run.stdout) == [] and jobs(run.stdout) == {"train_phase1": 1}
     assert "Error in rule train_phase1" in run.stdout and "done in" not in run.stdout
@@ -247,7 +247,6 @@ def calls(folder: Path) -> int:
 @pytest.mark.slow
 def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_path, monkeypatch):
     """With the defaults of the SLURM executor Snakemake would wait for ever."""
-    quick = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
     default = ("--slurm-status-attempts", "5", "--max-status-checks-per-second", "10")
     runs = {}
     for name, options in (("profile", ()), ("default", default)):
@@ -255,7 +254,7 @@ def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_p
         (folder / "outage").touch()
         with monkeypatch.context() as patch:
             patch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
-            runs[name] = started(*quick, *options, "works", cwd=folder, output=folder / "output.txt")
+            runs[name] = started(*PROFILE, *options, "works", cwd=folder, output=folder / "output.txt")
     for name in runs:
         wait_for(lambda name=name: (tmp_path / name / "works.txt").exists(), WAIT)
         wait_for(lambda name=name: calls(tmp_path / name) >= {"profile": 2, "default": 5}[name], WAIT)
@@ -273,8 +272,7 @@ def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_p
 @pytest.mark.slow
 def test_a_job_whose_step_reports_an_error_is_not_submitted_again_and_one_that_crashes_is(node, tmp_path):
     folder = toy(tmp_path / "toy")
-    quick = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
-    run = snakemake(*quick, "reports", "crashes", cwd=folder)
+    run = snakemake(*PROFILE, "reports", "crashes", cwd=folder)
     assert run.returncode == 1
     attempts = {name: len((folder / f"{name}.txt").read_text().split()) for name in ("reports", "crashes")}
     assert attempts == {"reports": 1, "crashes": 2} and len(submitted(run.stdout)) == 3

@@ -1,11 +1,11 @@
-"""The literal `snakemake --profile slurm all` on a real SLURM cluster of one node."""
+"""`snakemake --profile slurm all` on a real SLURM cluster of one node."""
 
 from pathlib import Path
 
 import pytest
 import yaml
 from runs import ROOT, SMALL, copy_of_checkout, overlay, records, snakemake, succeeded
-from slurm_cluster import cluster, unavailable
+from slurm_cluster import PROFILE, cluster, unavailable
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
@@ -19,7 +19,7 @@ def test_from_raw_files_to_tables_each_job_where_it_belongs(tmp_path):
     models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     del models["clinragen"]
     overlay(checkout / "small.yaml", "results/small", **SMALL | {"datasets": {"mimic4": None}, "models": models})
-    command = ("--profile", "slurm", "all", "--configfile", "config/demo.yaml", "small.yaml")
+    command = (*PROFILE, "all", "--configfile", "config/demo.yaml", "small.yaml")
     with cluster(tmp_path):
         succeeded(snakemake(*command, cwd=checkout))
         assert "Nothing to be done" in succeeded(snakemake(*command, cwd=checkout))

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from runs import SMALL, overlay, records, snakemake, succeeded
-from slurm_cluster import cluster, unavailable
+from slurm_cluster import PROFILE, cluster, unavailable
 from toy_student import losses, weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
@@ -31,9 +31,9 @@ def trained(place, launch: dict[str, int]) -> dict:
     results = place / "results"
     settings = place / "launch.yaml"
     settings.write_text(json.dumps({"train": {"launch": launch}}), encoding="utf-8")
-    arguments = ("--profile", "slurm", "--configfile", "config/demo.yaml", place / "small.yaml", settings)
-    quick = ("--slurm-init-seconds-before-status-checks", "2", "--slurm-logdir", place / "slurm-logs")
-    output = snakemake(*arguments, *quick, "--rerun-triggers", "mtime", "--", results / MODEL)
+    arguments = (*PROFILE, "--configfile", "config/demo.yaml", place / "small.yaml", settings)
+    logs = ("--slurm-logdir", place / "slurm-logs")
+    output = snakemake(*arguments, *logs, "--rerun-triggers", "mtime", "--", results / MODEL)
     log = results / "logs/train_phase1/mimic3-flan-t5-small-diagnoses-seed1.log"
     assert output.returncode == 0, output.stdout[-4000:] + log.read_text(encoding="utf-8")
     return records(results)[str(results / MODEL)]
