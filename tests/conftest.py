@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Each worker of pytest starts with an equal share of the items, so the second one begins with building the demo.
     """
     users = [item for item in items if "demo" in item.fixturenames]
-    waiting = [item for item in items if "slurm" in item.path.name]
+    waiting = [item for item in items if "slurm" in item.nodeid]
     place = dict.fromkeys(waiting, 0) | dict.fromkeys(users, 2)
     items.sort(key=lambda item: place.get(item, 1))
     if users:

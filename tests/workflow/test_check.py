@@ -185,7 +185,7 @@ def test_a_complete_site_is_ready(tmp_path, complete, programs, servers):
 
 
 @pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
-def test_a_real_cluster_accepts_what_it_has_and_refuses_what_it_has_not(tmp_path):
+def test_slurm_accepts_what_it_has_and_refuses_what_it_has_not(tmp_path):
     def asked(**resources):
         return refusal(Request("train_phase1", False, 1, Resources(runtime=60, slurm_partition="gpu", **resources)))
 
