@@ -11,6 +11,7 @@ def knowledge_vocabulary(tokenizer: Path, terms: list[Path], backbone: str, voca
 
     from transformers import AutoTokenizer
 
+    from clinragen.errors import UserError
     from clinragen.knowledge.vocabulary import described, knowledge_ids, standard_ids
     from clinragen.schemas.knowledge import TERMS
 
@@ -19,6 +20,8 @@ def knowledge_vocabulary(tokenizer: Path, terms: list[Path], backbone: str, voca
         ids = standard_ids(loaded)
     else:
         ids = knowledge_ids(loaded, [t for path in terms for t in TERMS.read(path)["term"].to_pylist()])
+    if not ids:
+        raise UserError(f"no token of the vocabulary {vocabulary!r} occurs in {', '.join(map(str, terms))}")
     facts = described(loaded, backbone, vocabulary, ids)
     out.path.write_text(json.dumps(facts, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -26,13 +26,12 @@ def train_phase2(
 ) -> None:
     """Distil rationales from labs through the knowledge-augmented attention."""
     from clinragen.model.inputs import Files
-    from clinragen.model.vocabulary import read_vocabulary
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
     files = Files(samples, labels, None, series, rationales)
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    context.after_commit(phases.train_phase2(job, phase1, fusion, steps, read_vocabulary(vocabulary), model.path))
+    context.after_commit(phases.train_phase2(job, phase1, fusion, steps, vocabulary, model.path))
 
 
 if __name__ == "__main__":

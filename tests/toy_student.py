@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from clinragen.config.student import Fusion, Texts
 from clinragen.demo.tiny_student import build_model, build_tokenizer
+from clinragen.knowledge.vocabulary import identity_of
 from clinragen.model.inputs import Files
 from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
@@ -28,6 +29,7 @@ TEXTS = Texts(max_note_tokens=48, max_target_tokens=48)
 FUSION = {
     "series_encoder": {"patch": 8, "width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "dropout": 0.0},
     "attention": {"heads": 2, "head_width": 8, "prototypes": 4, "dropout": 0.0},
+    "variable_identity": True,
     "lab_position": "prefix",
 }
 VOCABULARY = list(range(10, 40))
@@ -107,7 +109,8 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
         SERIES.write(pa.Table.from_pylist(rows[split], SERIES.schema), folder / f"series_{split}.arrow")
     for name in ("notes", "labs"):
         RATIONALES.write(pa.Table.from_pylist(rows[name], RATIONALES.schema), folder / f"{name}.parquet")
-    (folder / "vocabulary.json").write_text(json.dumps({"ids": VOCABULARY}), encoding="utf-8")
+    facts = {"ids": VOCABULARY, "tokenizer": identity_of(tokenizer())}
+    (folder / "vocabulary.json").write_text(json.dumps(facts), encoding="utf-8")
     return folder
 
 
@@ -125,8 +128,8 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     precision, nodes, processes, deepspeed.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
-    optimizer = {"weight_decay": 0.05, "warmup": 0.1, "batch": 8, "precision": "fp32"}
-    launch = {"nodes": 1, "processes": 1, "deepspeed": False}
+    optimizer = {"weight_decay": 0.05, "warmup": 0.1, "batch": 8, "batch_order": "shuffled", "precision": "fp32"}
+    launch = {"device": "cpu", "nodes": 1, "processes": 1, "deepspeed": False}
     for section in (phase, optimizer, launch):
         section |= {k: v for k, v in changes.items() if k in section}
     own = {

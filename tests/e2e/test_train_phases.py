@@ -25,7 +25,7 @@ from toy_student import (
 from clinragen.model.inputs import Collator, encode, read_samples
 from clinragen.model.student import Student
 
-SERIES_PARTS = {"encoder", "attention"}
+SERIES_PARTS = {"encoder", "attention", "identity"}
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_phase_3_trains_everything(chain):
 
 def test_phase_3_keeps_the_encoder_where_it_is_told_to(train, chain):
     train(3, "frozen", freeze_encoder=True)
-    assert parts(changed(weights(chain / "phase2"), weights(chain / "frozen"))) == {"attention", "backbone"}
+    assert parts(changed(weights(chain / "phase2"), weights(chain / "frozen"))) == {"attention", "backbone", "identity"}
 
 
 @pytest.mark.parametrize("phase", [1, 2, 3])

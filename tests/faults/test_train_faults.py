@@ -1,6 +1,7 @@
-"""A training that is killed goes on from its last whole checkpoint, to the same bits."""
+"""A training that is killed goes on from its last whole checkpoint, to the same bits; errors name their remedy."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -10,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 import toy_student
 from runs import checkpoints
 from toy_student import TEXTS, changed, command, files, losses, run, weights, write_backbone, write_tables
 
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.errors import UserError
+from clinragen.model.student import Student
 from clinragen.provenance.record import describe
 from clinragen.train.phases import train_phase1
 from clinragen.train.trainer import Job
@@ -40,8 +43,8 @@ def whole(place, fork_python) -> Path:
 
 def job(place: Path, checkpoints: Path, **changes: object) -> Job:
     phase = {"learning_rate": 5e-3, "epochs": 4, "patience": 4} | changes
-    optimizer = Optimizer(weight_decay=0.05, warmup=0.1, batch=8, precision="fp32")
-    launch = Launch(nodes=1, processes=1, deepspeed=False)
+    optimizer = Optimizer(weight_decay=0.05, warmup=0.1, batch=8, batch_order="shuffled", precision="fp32")
+    launch = Launch(device="cpu", nodes=1, processes=1, deepspeed=False)
     return Job(replace(files(place / "tables"), series=[]), Phase(**phase), optimizer, launch, 1, checkpoints, "same")
 
 
@@ -183,3 +186,65 @@ def test_no_samples_to_learn_from_is_a_clear_error(tmp_path):
     write_backbone(tmp_path / "backbone")
     with pytest.raises(UserError, match="3 training and 0 validation samples"):
         train_phase1(job(tmp_path, tmp_path / "c"), tmp_path / "backbone", TEXTS, tmp_path / "out")
+
+
+def refused(words: list[str], fork_python: Path, model: Path) -> str:
+    """What a training that ends with an error of the user's says last; it leaves nothing where the model would be."""
+    run = subprocess.run(
+        [str(fork_python), *words], env=toy_student.environment(), capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2 and not model.exists(), run.stderr
+    return run.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("sign", ["loss", "gradient"])
+def test_numbers_that_are_not_finite_end_the_training_with_step_and_remedy(sign, place, tmp_path, monkeypatch):
+    forward = Student.forward
+
+    def lost(*args, **options):
+        outputs = forward(*args, **options)
+        outputs.loss = outputs.loss * float("nan")
+        return outputs
+
+    if sign == "loss":
+        monkeypatch.setattr(Student, "forward", lost)
+    else:
+        monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", lambda *_, **__: torch.tensor(float("inf")))
+    with pytest.raises(UserError) as error:
+        train_phase1(job(place, tmp_path / "checkpoints"), place / "given" / "backbone", TEXTS, tmp_path / "model")
+    told = rf"{sign} is (nan|inf) at step 1 of 8, at a learning rate of .*: lower the learning_rate"
+    assert re.search(told, str(error.value))
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_learning_rate_that_is_far_too_high_is_the_last_line_of_the_log(place, tmp_path, fork_python):
+    start = ("--backbone", place / "given" / "backbone")
+    words = command("train_phase1", place / "tables", tmp_path / "model", *start, learning_rate=1e30)
+    last = refused(words, fork_python, tmp_path / "model")
+    assert re.search(r"is (nan|inf) at step [23] of 6, .*: lower the learning_rate of this phase$", last)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_asked_for_and_is_not_there_is_an_error(place, tmp_path, fork_python):
+    start = ("--backbone", place / "given" / "backbone")
+    words = command("train_phase1", place / "tables", tmp_path / "model", *start, device="cuda")
+    last = refused(words, fork_python, tmp_path / "model")
+    assert "train.launch.device is cuda, but PyTorch sees no GPU here" in last and "set the key to cpu" in last
+
+
+def test_a_gpu_that_is_too_small_is_an_error_that_says_what_to_lower(place, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Student, "forward", full)
+    with pytest.raises(UserError, match=r"memory of the GPU .* lower student\.texts\.max_note_tokens"):
+        train_phase1(job(place, tmp_path / "checkpoints"), place / "given" / "backbone", TEXTS, tmp_path / "model")
+
+
+def test_a_student_of_another_phase_is_refused(place, whole, tmp_path, fork_python):
+    from_phase1 = command(
+        "train_phase3", place / "tables", tmp_path / "model", "--phase2", whole, "--freeze-encoder", False
+    )
+    assert "reads no series; phase 3 starts from a student of phase 2" in refused(
+        from_phase1, fork_python, tmp_path / "model"
+    )

@@ -5,6 +5,7 @@ import torch
 from toy_student import PHENOTYPES, STEPS, TEXTS, files, student, tokenizer, write_tables
 
 from clinragen.config.evaluate import Decoding
+from clinragen.errors import UserError
 from clinragen.evaluate.predict import predict
 from clinragen.model.inputs import Collator, encode, read_samples
 from clinragen.model.student import Student
@@ -23,9 +24,9 @@ def place(tmp_path_factory):
     return folder
 
 
-def predicted(place, model: str, batch: int, beams: int = 1):
+def predicted(place, model: str, batch: int = 4, beams: int = 1, device: str = "cpu"):
     used = files(place / "tables", with_rationales=False)
-    table = predict(place / model, used, PHENOTYPES, Decoding(beams=beams, max_new_tokens=10), batch)
+    table = predict(place / model, used, PHENOTYPES, Decoding(device=device, beams=beams, max_new_tokens=10), batch)
     return PREDICTIONS.check(table, "test")
 
 
@@ -50,6 +51,21 @@ def test_batches_change_no_output(place, model, beams):
     alone = predicted(place, model, batch=1, beams=beams)
     assert alone.equals(predicted(place, model, batch=64, beams=beams))
     assert len(set(alone["output"].to_pylist())) > 1 or model == "labs"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_asked_for_and_is_not_there_is_an_error(place):
+    with pytest.raises(UserError, match=r"evaluate\.decoding\.device is cuda, but PyTorch sees no GPU here"):
+        predicted(place, "notes", device="cuda")
+
+
+def test_a_gpu_that_is_too_small_is_an_error_that_says_what_to_lower(place, monkeypatch):
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Student, "generate", full)
+    with pytest.raises(UserError, match=r"lower evaluate\.batch"):
+        predicted(place, "notes")
 
 
 def test_the_parsed_names_are_those_of_the_output(place, monkeypatch):

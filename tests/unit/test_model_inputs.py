@@ -1,5 +1,6 @@
 """Samples as the student reads them."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from toy_student import CHANNELS, STEPS, TEXTS, files, tokenizer, write_tables
 
 from clinragen.config.student import Texts
+from clinragen.errors import UserError
 from clinragen.model.inputs import IGNORED, INSTRUCTION, Collator, Sample, channels_of, encode, pad_series, read_samples
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.schemas.benchmark import SAMPLES, SERIES
@@ -133,7 +135,30 @@ def test_a_batch_is_padded_to_its_longest_sample():
 
 
 def test_the_vocabulary_is_read(tables):
-    assert read_vocabulary(tables / "vocabulary.json") == list(range(10, 40))
+    assert read_vocabulary(tables / "vocabulary.json", tokenizer()) == list(range(10, 40))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tokenizer": {"class": "Other", "tokens": 9, "sha256": "0"}}, "made with another tokenizer"),
+        ({"ids": []}, "no token"),
+        ({"ids": [3, 10**6]}, "ids from 3 to 1000000, but the tokenizer has"),
+        ({"ids": [-1, 3]}, "ids from -1 to 3"),
+    ],
+)
+def test_a_vocabulary_that_does_not_fit_is_refused(changes, words, tables, tmp_path):
+    facts = json.loads((tables / "vocabulary.json").read_text(encoding="utf-8"))
+    (tmp_path / "vocabulary.json").write_text(json.dumps(facts | changes), encoding="utf-8")
+    with pytest.raises(UserError, match=words):
+        read_vocabulary(tmp_path / "vocabulary.json", tokenizer())
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", '{"ids": [1]}'])
+def test_a_torn_vocabulary_is_named(text, tmp_path):
+    (tmp_path / "vocabulary.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"not a readable vocabulary.*knowledge_vocabulary again"):
+        read_vocabulary(tmp_path / "vocabulary.json", tokenizer())
 
 
 def test_what_is_not_read_is_in_no_batch(tables):

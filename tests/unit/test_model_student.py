@@ -61,6 +61,15 @@ def test_both_modalities_are_read(change):
     assert not torch.allclose(logits(model, rows), logits(model, rows | {change: batch(seed=1)[change]}))
 
 
+@pytest.mark.parametrize("identity", [True, False])
+def test_only_an_identity_tells_which_variable_a_series_is_of(identity):
+    model, rows = student("labs", variable_identity=identity), batch()
+    swapped = rows | {"series": rows["series"].flip(2)}
+    # T5 has no absolute positions, but relative ones; lab tokens are therefore compared as a set.
+    one, other = (model._embed(None, None, r["series"])["inputs_embeds"] for r in (rows, swapped))
+    assert torch.allclose(one, other.flip(1), atol=1e-6) is not identity
+
+
 @pytest.mark.parametrize("modality", ["notes", "labs", "both"])
 def test_a_saved_student_is_the_same_student(modality, tmp_path):
     model, rows = student(modality), batch()
@@ -103,6 +112,25 @@ def test_a_folder_without_student_is_named(damage, tmp_path):
         Student.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "file", ["backbone/model.safetensors", "series.safetensors", "student.json", "backbone/config.json"]
+)
+def test_a_torn_file_of_a_checkpoint_is_an_error_that_names_it(file, tmp_path):
+    student().save(tmp_path, tokenizer())
+    whole = (tmp_path / file).read_bytes()
+    (tmp_path / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="not a readable"):
+        Student.load(tmp_path)
+
+
+def test_series_parts_of_another_student_are_refused(tmp_path):
+    student().save(tmp_path / "1", tokenizer())
+    student(series_encoder__width=32).save(tmp_path / "2", tokenizer())
+    (tmp_path / "2/series.safetensors").replace(tmp_path / "1/series.safetensors")
+    with pytest.raises(UserError, match="not a readable student checkpoint"):
+        Student.load(tmp_path / "1")
+
+
 def test_the_vocabulary_stays_as_it_was_when_the_embeddings_learn_on(tmp_path):
     model = student()
     model.save(tmp_path, tokenizer())
@@ -125,7 +153,7 @@ def test_frozen_parts_keep_weights_and_evaluation_mode():
     optimizer.step()
     after = model.state_dict()
     moved = {k.split(".")[0] for k in before if not torch.equal(before[k], after[k])}
-    assert moved == {"attention"}
+    assert moved == {"attention", "identity"}
 
 
 def test_gradients_reach_the_encoder_through_the_frozen_language_model():
@@ -200,7 +228,8 @@ def paper_counts() -> dict[str, int]:
 
 def test_the_sizes_are_those_of_the_papers_table_1():
     found = paper_counts()
-    mixture = 32128 * 24
+    mixture, identity = 32128 * 24, found.pop("identity")
+    assert identity == 11 * 512  # not in the paper
     assert found["backbone"] == pytest.approx(76.96e6, abs=5e3)
     assert found["backbone"] + found["encoder"] == pytest.approx(85.3e6, abs=0.05e6)
     assert sum(found.values()) - mixture == pytest.approx(86.3e6, abs=0.05e6)

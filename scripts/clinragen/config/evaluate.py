@@ -1,5 +1,7 @@
 """Settings of stage evaluate."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from clinragen.config.base import Section
@@ -9,6 +11,8 @@ from clinragen.config.request import Request
 class Decoding(Section):
     """How the student generates text."""
 
+    device: Literal["cuda", "cpu"]
+    """What the student computes on; without a GPU, `cuda` is an error."""
     beams: int = Field(ge=1)
     """Number of beams; 1 is greedy search."""
     max_new_tokens: int = Field(ge=1)

@@ -67,6 +67,8 @@ class Fusion(Section):
     """Time series encoder."""
     attention: Attention
     """Knowledge-augmented attention."""
+    variable_identity: bool
+    """Add a learned vector per variable to its lab token, which says nothing of it by itself (ambiguity 29)."""
     lab_position: Literal["prefix", "suffix"]
     """Position of the lab tokens relative to the note (ambiguity 11)."""
 

@@ -28,6 +28,8 @@ class Optimizer(Section):
     """Fraction of the steps with a rising learning rate."""
     batch: int = Field(ge=1)
     """Samples per optimizer step, over all processes of all nodes."""
+    batch_order: Literal["shuffled", "sorted"]
+    """Order of the batches, each of samples of like length: random, or from long to short (ambiguity 30)."""
     precision: Literal["fp32", "bf16"]
     """Number format of the forward pass."""
 
@@ -35,10 +37,12 @@ class Optimizer(Section):
 class Launch(Section):
     """How training is started."""
 
+    device: Literal["cuda", "cpu"]
+    """What the processes compute on; without a GPU, `cuda` is an error."""
     nodes: int = Field(ge=1)
     """Nodes per job; more than one requires SLURM, which starts `torchrun` on each."""
     processes: int = Field(ge=1)
-    """Processes per node, one GPU each."""
+    """Processes per node; with device `cuda`, one GPU each."""
     deepspeed: bool
     """Train through DeepSpeed (ZeRO stage 2)."""
 

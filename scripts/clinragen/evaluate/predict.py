@@ -6,8 +6,9 @@ import pyarrow as pa
 import torch
 
 from clinragen.config.evaluate import Decoding
+from clinragen.errors import UserError
 from clinragen.model.inputs import Collator, Files, encode, load_tokenizer, read_samples
-from clinragen.model.student import BACKBONE, Student
+from clinragen.model.student import BACKBONE, NO_GPU, Student
 from clinragen.model.target_codec import parse_output
 from clinragen.runtime.progress import Progress
 from clinragen.schemas.evaluate import PREDICTIONS
@@ -15,7 +16,9 @@ from clinragen.schemas.evaluate import PREDICTIONS
 
 def predict(checkpoint: Path, files: Files, phenotypes: list[str], decoding: Decoding, size: int) -> pa.Table:
     """Outputs and parsed phenotypes of all test samples, none left out (PREDICTIONS), `size` at a time."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = decoding.device
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(NO_GPU.format(key="evaluate.decoding.device"))
     student = Student.load(checkpoint).to(device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
     samples = read_samples(files, "test")
@@ -29,7 +32,10 @@ def predict(checkpoint: Path, files: Files, phenotypes: list[str], decoding: Dec
             chosen = order[start : start + size]
             batch = {k: v.to(device) for k, v in collate([encoded[i] for i in chosen]).items()}
             options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
-            ids = student.generate(batch, **options, do_sample=False)
+            try:
+                ids = student.generate(batch, **options, do_sample=False)
+            except torch.cuda.OutOfMemoryError:
+                raise UserError("the memory of the GPU does not suffice: lower evaluate.batch") from None
             texts |= dict(zip(chosen, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True))
             bar.advance(len(chosen))
     rows = []

@@ -22,17 +22,22 @@ def standard_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
 
 
+def identity_of(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """What tells a tokenizer from others: class, number of tokens, SHA-256 over its tokens and their ids."""
+    pairs = json.dumps(sorted(tokenizer.get_vocab().items()))
+    return {
+        "class": type(tokenizer).__name__,
+        "tokens": len(tokenizer),
+        "sha256": hashlib.sha256(pairs.encode()).hexdigest(),
+    }
+
+
 def described(tokenizer: PreTrainedTokenizerBase, backbone: str, vocabulary: str, ids: list[int]) -> dict[str, Any]:
     """The vocabulary with the identity of the tokenizer whose ids it holds."""
-    pairs = json.dumps(sorted(tokenizer.get_vocab().items()))
     return {
         "backbone": backbone,
         "vocabulary": vocabulary,
-        "tokenizer": {
-            "class": type(tokenizer).__name__,
-            "tokens": len(tokenizer),
-            "sha256": hashlib.sha256(pairs.encode()).hexdigest(),
-        },
+        "tokenizer": identity_of(tokenizer),
         "ids": ids,
         "tokens": tokenizer.convert_ids_to_tokens(ids),
     }

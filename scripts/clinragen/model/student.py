@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoModelForSeq2SeqLM
@@ -16,6 +17,10 @@ from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_v
 from clinragen.model.series_encoder import SeriesEncoder
 
 Modality = Literal["notes", "labs", "both"]
+NO_GPU = (
+    "{key} is cuda, but PyTorch sees no GPU here: request one from the cluster, check `nvidia-smi` and "
+    "CUDA_VISIBLE_DEVICES, or set the key to cpu"
+)
 FACTS, SERIES_PARTS, BACKBONE = "student.json", "series.safetensors", "backbone"
 
 
@@ -40,6 +45,7 @@ class Student(nn.Module):
         self.fusion: Fusion | None = None
         self.encoder: SeriesEncoder | None = None
         self.attention: KnowledgeAttention | None = None
+        self.identity: nn.Embedding | None = None
         self.shape: Shape | None = None
         self.frozen: set[str] = set()
         self.register_state_dict_post_hook(_separate_shared_tensors)
@@ -48,11 +54,16 @@ class Student(nn.Module):
         """Attach a new series encoder, and an attention over the backbone's embeddings of these tokens."""
         vocabulary = vocabulary_vectors(self.backbone.get_input_embeddings(), token_ids)
         self._build_series_parts(fusion, channels, steps, vocabulary)
+        if self.identity is not None:
+            # As large as the words among which the lab tokens stand.
+            nn.init.normal_(self.identity.weight, std=float(vocabulary.std()))
 
     def _build_series_parts(self, fusion: Fusion, channels: int, steps: int, vocabulary: Tensor) -> None:
         self.fusion, self.shape = fusion, Shape(channels, steps, len(vocabulary))
         self.encoder = SeriesEncoder(fusion.series_encoder, channels, steps)
         self.attention = KnowledgeAttention(fusion.attention, fusion.series_encoder.width, vocabulary)
+        if fusion.variable_identity:
+            self.identity = nn.Embedding(channels, vocabulary.shape[1])
 
     def freeze(self, *parts: Literal["backbone", "encoder"]) -> None:
         """Keep parts as they are: no gradient, and in evaluation mode."""
@@ -77,6 +88,8 @@ class Student(nn.Module):
             masks.append(attention_mask)
         if self.modality != "notes":
             labs = self.attention(self.encoder(series))
+            if self.identity is not None:
+                labs = labs + self.identity.weight
             first = 0 if self.fusion.lab_position == "prefix" else len(tokens)
             tokens.insert(first, labs.to(self.backbone.get_input_embeddings().weight.dtype))
             masks.insert(first, torch.ones(labs.shape[:2], dtype=torch.long, device=labs.device))
@@ -104,7 +117,7 @@ class Student(nn.Module):
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters of each part, buffers left out."""
-        parts = {"backbone": self.backbone, "encoder": self.encoder, "attention": self.attention}
+        parts = {name: getattr(self, name) for name in ("backbone", "encoder", "attention", "identity")}
         return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items() if part}
 
     def save(self, folder: Path, tokenizer: Any) -> None:
@@ -125,11 +138,18 @@ class Student(nn.Module):
 
     @classmethod
     def load(cls, folder: Path, modality: Modality | None = None) -> "Student":
-        """Read a student; another modality than it was saved with may be asked for."""
+        """Read a student; another modality than it was saved with may be asked for.
+
+        UserError for a checkpoint that cannot be read or does not fit its own description.
+        """
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder}: not a readable student checkpoint: {error}") from None
+            return cls._load(folder, modality)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            raise UserError(f"{folder}: not a readable student checkpoint: {error}; train it again") from None
+
+    @classmethod
+    def _load(cls, folder: Path, modality: Modality | None) -> "Student":
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
         student = cls.from_backbone(folder / BACKBONE, Texts(**facts["texts"]), modality or facts["modality"])
         if facts["shape"]:
             shape = Shape(**facts["shape"])
@@ -141,8 +161,11 @@ class Student(nn.Module):
 
     @classmethod
     def from_backbone(cls, folder: Path, texts: Texts, modality: Modality) -> "Student":
-        """A student around a language model in a local directory; uses no network."""
-        backbone = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        """A student around a language model in a local directory; uses no network. UserError if it is unreadable."""
+        try:
+            backbone = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise UserError(f"{folder}: not a readable language model: {error}") from None
         return cls(backbone, texts, modality)
 
 

@@ -9,8 +9,10 @@ from typing import Literal
 import torch
 
 from clinragen.config.student import Fusion, Texts
+from clinragen.errors import UserError
 from clinragen.model.inputs import channels_of, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Modality, Student
+from clinragen.model.vocabulary import read_vocabulary
 from clinragen.train.trainer import Job, finish, train_student
 
 log = logging.getLogger("train")
@@ -37,9 +39,12 @@ def train_phase1(job: Job, backbone: Path, texts: Texts, folder: Path) -> Releas
     return _train(job, PHASE1, Student.from_backbone(backbone, texts, PHASE1.modality), backbone, folder)
 
 
-def train_phase2(job: Job, phase1: Path, fusion: Fusion, steps: int, token_ids: list[int], folder: Path) -> Release:
+def train_phase2(job: Job, phase1: Path, fusion: Fusion, steps: int, vocabulary: Path, folder: Path) -> Release:
     """L_lab(phi), equation 7: new encoder and attention learn D and R^t before the frozen model of phase 1."""
     student = Student.load(phase1, PHASE2.modality)
+    if student.encoder is not None:
+        raise UserError(f"{phase1}: reads series already; phase 2 starts from a student of phase 1")
+    token_ids = read_vocabulary(vocabulary, load_tokenizer(phase1 / BACKBONE))
     # The weights that are new here depend on the seed, not only the order of the samples.
     torch.manual_seed(job.seed)
     student.add_series_parts(fusion, channels_of(job.files.series), steps, token_ids)
@@ -49,7 +54,10 @@ def train_phase2(job: Job, phase1: Path, fusion: Fusion, steps: int, token_ids: 
 def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> Release:
     """L_mm(theta, phi), equation 8: everything learns on, starting from the phase 1 and 2 weights."""
     plan = replace(PHASE3, frozen=("encoder",)) if freeze_encoder else PHASE3
-    return _train(job, plan, Student.load(phase2, plan.modality), phase2 / BACKBONE, folder)
+    student = Student.load(phase2, plan.modality)
+    if student.encoder is None:
+        raise UserError(f"{phase2}: reads no series; phase 3 starts from a student of phase 2")
+    return _train(job, plan, student, phase2 / BACKBONE, folder)
 
 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> Release:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
@@ -17,13 +18,13 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.errors import TakenOver, UserError
 from clinragen.model.inputs import Collator, Files
-from clinragen.model.student import Student
+from clinragen.model.student import NO_GPU, Student
 from clinragen.processes import distributed, main_process
+from clinragen.train.batches import LengthGroupedBatches
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 
 log = logging.getLogger("train")
@@ -69,15 +70,40 @@ class LossLogger(TrainerCallback):
             log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
 
 
-class LengthGroupedTrainer(Trainer):
-    """Makes batches of samples of like length, notes and targets together; the Trainer alone sees notes only.
+class StudentTrainer(Trainer):
+    """transformers' Trainer with our order of samples; it ends where numbers are no longer finite.
 
     Before it saves it looks whether a newer copy of the job has taken over.
     """
 
-    def _get_train_sampler(self, train_dataset=None) -> LengthGroupedSampler:  # type: ignore[no-untyped-def]
+    def __init__(self, optimizer: Optimizer, **options: Any) -> None:
+        self._settings = optimizer
+        super().__init__(**options)
+
+    def _get_train_sampler(self, train_dataset=None) -> LengthGroupedBatches:  # type: ignore[no-untyped-def]
+        # Notes and targets together; the Trainer's own grouping sees notes only.
         lengths = [row["length"] for row in self.train_dataset]
-        return LengthGroupedSampler(self.args.train_batch_size, lengths=lengths)
+        shuffled = self._settings.batch_order == "shuffled"
+        return LengthGroupedBatches(lengths, self._settings.batch, self.args.data_seed, shuffled)
+
+    def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
+        loss = super().training_step(*args, **options)
+        self._stop_unless_finite("loss", float(loss))
+        return loss
+
+    def _clip_grad_norm(self, model):  # type: ignore[no-untyped-def]
+        norm = super()._clip_grad_norm(model)
+        if norm is not None:
+            self._stop_unless_finite("norm of the gradient", float(norm))
+        return norm
+
+    def _stop_unless_finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            half = " or set train.optimizer.precision to fp32" if self._settings.precision == "bf16" else ""
+            raise UserError(
+                f"the {name} is {value} at step {self.state.global_step + 1} of {self.state.max_steps}, at a learning "
+                f"rate of {self.lr_scheduler.get_last_lr()[0]:.3g}: lower the learning_rate of this phase{half}"
+            )
 
     def _save_checkpoint(self, model, trial) -> None:  # type: ignore[no-untyped-def]
         _still_owner(Path(self.args.output_dir))
@@ -123,11 +149,14 @@ def train_student(
             f"train.launch asks for {job.launch.nodes} nodes with {job.launch.processes} processes each, "
             f"but {started} were started; check the launcher"
         )
+    on_gpu = job.launch.device == "cuda"
+    if on_gpu and not torch.cuda.is_available():
+        raise UserError(NO_GPU.format(key="train.launch.device"))
     half = job.optimizer.precision == "bf16"
     # DeepSpeed's own bf16 would turn the weights themselves into half precision, the series encoder's too,
     # and what phase 1 learned would be rounded; autocast keeps them whole, as without DeepSpeed.
     deepspeed = DEEPSPEED | {"torch_autocast": {"enabled": half, "dtype": "bfloat16"}}
-    if not torch.cuda.is_available():
+    if not on_gpu:
         # Asked by accelerate even where DeepSpeed is not used; it would warn of what it finds by itself.
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     arguments = TrainingArguments(
@@ -140,18 +169,19 @@ def train_student(
         per_device_train_batch_size=job.optimizer.batch // asked,
         per_device_eval_batch_size=job.optimizer.batch,
         bf16=half and not job.launch.deepspeed,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=not on_gpu,
         deepspeed=deepspeed if job.launch.deepspeed else None,
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
         save_total_limit=2,
         load_best_model_at_end=True,
+        logging_nan_inf_filter=False,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         prediction_loss_only=True,
         remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
+        dataloader_pin_memory=on_gpu,
         ddp_find_unused_parameters=False,
         seed=job.seed,
         data_seed=job.seed,
@@ -164,8 +194,13 @@ def train_student(
         history = _train(student, training, validation, tokenizer, job, arguments)
         # The best weights were read from this folder only if it had not been taken over before.
         _still_owner(own)
-    except Exception:
+    except Exception as error:
         if is_owner(own):
+            if isinstance(error, torch.cuda.OutOfMemoryError):
+                raise UserError(
+                    "the memory of the GPU does not suffice: lower student.texts.max_note_tokens or "
+                    "train.optimizer.batch, or raise train.launch.processes, among which the batch is divided"
+                ) from None
             raise
         if main_process():
             leave(own)
@@ -194,7 +229,8 @@ def _train(
     if out_of_patience(history, job.phase.patience):
         # Killed after its last epoch: nothing is left but to take the best weights.
         arguments.max_steps = steps_done
-    trainer = LengthGroupedTrainer(
+    trainer = StudentTrainer(
+        job.optimizer,
         model=student,
         args=arguments,
         train_dataset=training,
