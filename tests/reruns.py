@@ -277,7 +277,10 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "student.fusion.series_encoder.heads": {"student.fusion.series_encoder.heads": 2},
     "student.fusion.lab_position": {"student.fusion.lab_position": "suffix"},
     "train.optimizer.precision": {"train.optimizer.precision": "bf16"},
+    "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
+    "train.launch.device": {"train.launch.device": "cuda"},
     "train.launch.processes": {"train.launch.processes": 2},
+    "evaluate.decoding.device": {"evaluate.decoding.device": "cuda"},
     "seeds": {"seeds": [1, 2]},
 }
 

@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 
 from clinragen.config.student import Fusion, Texts
 from clinragen.demo.tiny_student import build_model, build_tokenizer
-from clinragen.knowledge.vocabulary import identity_of
 from clinragen.model.inputs import Files
 from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
 from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.registry.tokenizer import identity_of
 from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
 from clinragen.schemas.rationale import RATIONALES
 

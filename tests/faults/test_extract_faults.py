@@ -190,11 +190,16 @@ DAMAGES: dict[str, tuple[Callable[[Path, str], None], str]] = {
 }
 TARGETS = [
     ("extract_stays", "mimic3", "icustays"),
-    ("extract_stays", "mimic4", "patients"),
-    ("extract_diagnoses", "mimic3", "diagnoses_icd"),
-    ("extract_events", "mimic3", "chartevents"),
-    ("extract_events", "mimic4", "labevents"),
     ("extract_notes", "mimic4", "noteevents"),
+    *(
+        pytest.param(*target, marks=pytest.mark.slow)
+        for target in (
+            ("extract_stays", "mimic4", "patients"),
+            ("extract_diagnoses", "mimic3", "diagnoses_icd"),
+            ("extract_events", "mimic3", "chartevents"),
+            ("extract_events", "mimic4", "labevents"),
+        )
+    ),
 ]
 
 

@@ -128,7 +128,13 @@ def training(place: Path, name: str) -> list[str]:
     return command("train_phase1", place / "tables", place / name, *start, epochs=EPOCHS, patience=EPOCHS)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.safetensors",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("optimizer.pt", "rng_state.pth", "trainer_state.json")),
+    ],
+)
 def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(place, tmp_path, name, caplog):
     work = job(place, tmp_path / "checkpoints")
     train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "whole")

@@ -1,10 +1,10 @@
 """The vocabulary V^k that the knowledge-augmented attention sees: equation 5."""
 
-import hashlib
-import json
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
+
+from clinragen.registry.tokenizer import identity_of
 
 
 def knowledge_ids(tokenizer: PreTrainedTokenizerBase, terms: list[str]) -> list[int]:
@@ -20,16 +20,6 @@ def knowledge_ids(tokenizer: PreTrainedTokenizerBase, terms: list[str]) -> list[
 def standard_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Ids of all tokens but the special ones, ascending (the ablation w/o KNOW)."""
     return sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
-
-
-def identity_of(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """What tells a tokenizer from others: class, number of tokens, SHA-256 over its tokens and their ids."""
-    pairs = json.dumps(sorted(tokenizer.get_vocab().items()))
-    return {
-        "class": type(tokenizer).__name__,
-        "tokens": len(tokenizer),
-        "sha256": hashlib.sha256(pairs.encode()).hexdigest(),
-    }
 
 
 def described(tokenizer: PreTrainedTokenizerBase, backbone: str, vocabulary: str, ids: list[int]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from clinragen.errors import UserError
-from clinragen.knowledge.vocabulary import identity_of
+from clinragen.registry.tokenizer import identity_of
 
 
 def read_vocabulary(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
