@@ -8,7 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from runs import OPEN_DEMO, ROOT, SMALL, overlay, path_with, records, snakemake, succeeded
 
-pytestmark = pytest.mark.skipif(not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo is not next to the checkout")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not OPEN_DEMO.is_dir(), reason="the open MIMIC-III demo is not next to the checkout"),
+]
 
 
 @pytest.fixture(scope="module")

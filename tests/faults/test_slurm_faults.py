@@ -25,7 +25,7 @@ from slurm_cluster import GPUS, PROFILE, Cluster, cluster, slurm, unavailable, w
 
 from clinragen.provenance.record import describe
 
-pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
 # Seconds, on a machine that does much beside.
 WAIT = 400
@@ -109,7 +109,6 @@ def submitted(output: str) -> list[str]:
     return re.findall(r"has been submitted with SLURM jobid (\d+)", output)
 
 
-@pytest.mark.slow
 def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_from_their_checkpoints(
     node, checkout, undisturbed
 ):
@@ -149,7 +148,6 @@ def test_snakemake_killed_and_started_again_while_its_job_runs_on(node, checkout
     assert "Nothing to be done" in succeeded(snakemake(*arguments, cwd=checkout))
 
 
-@pytest.mark.slow
 def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is_lost(
     node: Cluster, checkout, undisturbed
 ):
@@ -174,7 +172,6 @@ def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is
     assert same_as_undisturbed(checkout, undisturbed, 1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("asked", [{"request": {"memory_mb": 10**8}}, {"launch": {"processes": 2 * len(GPUS)}}])
 def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_refusal_is_the_last_thing_shown(
     node, checkout, asked
@@ -244,7 +241,6 @@ def calls(folder: Path) -> int:
     return len((folder / "calls").read_text().splitlines()) if (folder / "calls").exists() else 0
 
 
-@pytest.mark.slow
 def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_path, monkeypatch):
     """With the defaults of the SLURM executor Snakemake would wait for ever."""
     default = ("--slurm-status-attempts", "5", "--max-status-checks-per-second", "10")
@@ -269,7 +265,6 @@ def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_p
     runs["default"].wait()
 
 
-@pytest.mark.slow
 def test_a_job_whose_step_reports_an_error_is_not_submitted_again_and_one_that_crashes_is(node, tmp_path):
     folder = toy(tmp_path / "toy")
     run = snakemake(*PROFILE, "reports", "crashes", cwd=folder)

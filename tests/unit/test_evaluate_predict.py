@@ -46,7 +46,7 @@ def test_every_output_belongs_to_its_sample(place):
 
 
 @pytest.mark.parametrize("model", ["notes", "labs", "both", "suffix"])
-@pytest.mark.parametrize("beams", [1, 2])
+@pytest.mark.parametrize("beams", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_batches_change_no_output(place, model, beams):
     alone = predicted(place, model, batch=1, beams=beams)
     assert alone.equals(predicted(place, model, batch=64, beams=beams))
