@@ -18,18 +18,29 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Order: those that mostly wait for SLURM, one after another; the rest; users of the shared demo.
+# Modules whose fixtures take a minute or more: one worker runs each of them whole.
+HEAVY = ("test_reproducible.py", "test_train_deepspeed.py")
 
-    Each worker of pytest starts with an equal share of the items, so the second one begins with building the demo.
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes long at the head of a worker's share: tests that wait for SLURM, one after another; one that
+    builds the shared demo; the heavy modules. Users of the demo come last.
+
+    pytest-xdist gives each worker an equal share of the items and lets idle workers take from the ends of the others.
     """
     users = [item for item in items if "demo" in item.fixturenames]
-    waiting = [item for item in items if "slurm" in item.nodeid]
-    place = dict.fromkeys(waiting, 0) | dict.fromkeys(users, 2)
-    items.sort(key=lambda item: place.get(item, 1))
-    if users:
-        items.remove(users[0])
-        items.insert(len(items) // getattr(config, "workerinput", {}).get("workercount", 1), users[0])
+    heads = [
+        [item for item in items if "slurm" in item.nodeid],
+        users[:1],
+        [item for item in items if item.path.name in HEAVY],
+    ]
+    taken = {item for head in heads for item in head}
+    ordered = sorted((item for item in items if item not in taken), key=set(users).__contains__)
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    for number, head in enumerate(heads):
+        start = min(number, workers - 1) * (len(items) // workers)
+        ordered[start:start] = head
+    items[:] = ordered
 
 
 @pytest.fixture(scope="session")
