@@ -181,7 +181,7 @@ def survey(
     counted = {row["stay_id"]: len(row["text"].split()) for batch in courses for row in batch.to_pylist()}
     words = np.array([counted[stay] for stay in stay_ids.tolist()], dtype=float)
     coverage, values = survey_events(events, stay_ids, steps, patients, variables, settings.step_hours)
-    # Bars of hours and of steps are as wide as one another: the difference of two pictures tells nothing either.
+    # Bars of hours and of steps have the same width, so that the difference of two pictures reveals nothing either.
     per_bin = max(1, round(HOURS_PER_BIN / settings.step_hours))
     width = per_bin * settings.step_hours
     in_hours = survey_lengths(hours, patients, width, LONGEST_HOURS)

@@ -44,7 +44,7 @@ DIRT = {
     "Glucose": "ERROR",
     "pH": None,
 }
-"""What stands in place of a value now and then, as in the real files."""
+"""Entries that sometimes replace a value, as in the real files."""
 FIRST_DIRTY, DIRTY_EVERY = 5, 400
 
 

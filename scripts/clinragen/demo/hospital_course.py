@@ -42,10 +42,10 @@ def underscored(what: str, rng: np.random.Generator) -> str:
 
 def course(admission: Admission, evidence: Evidence, redact: Redact, rng: np.random.Generator) -> str:
     """Three to six sentences, 25 to 60 words: the cues of the admission's phenotypes among neutral ones."""
-    told = [evidence.phenotypes[p].cues for p in admission.phenotypes if evidence.phenotypes[p].cues]
-    cues_each = 2 if len(told) <= 2 else 1
+    cues_of_phenotypes = [evidence.phenotypes[p].cues for p in admission.phenotypes if evidence.phenotypes[p].cues]
+    cues_each = 2 if len(cues_of_phenotypes) <= 2 else 1
     sentences = []
-    for cues in told:
+    for cues in cues_of_phenotypes:
         chosen = [cues[i] for i in sorted(rng.permutation(len(cues))[:cues_each])]
         sentences.append(str(rng.choice(CARRIERS)).format("; ".join(chosen)))
     wanted = int(rng.integers(FEWEST_SENTENCES, MOST_SENTENCES + 1))

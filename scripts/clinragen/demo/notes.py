@@ -103,9 +103,9 @@ def _row(
     if units:
         sentences.append(f"The patient stayed {days} days in the {units}.")
     sentences += findings
-    told = " ".join(s for s in sentences if not names_in(s, stems))
+    course = " ".join(s for s in sentences if not names_in(s, stems))
     text = (
-        f"{LABEL}\n\nService:\nMEDICINE\n\nBrief Hospital Course:\n{told}\n\n"
+        f"{LABEL}\n\nService:\nMEDICINE\n\nBrief Hospital Course:\n{course}\n\n"
         f"Discharge Disposition:\n{destination.capitalize()}\n"
     )
     date = datetime.fromisoformat(discharged).date()

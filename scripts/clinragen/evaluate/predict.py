@@ -7,8 +7,9 @@ import torch
 
 from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
+from clinragen.model.device import require_device
 from clinragen.model.inputs import Collator, Files, encode, load_tokenizer, read_samples
-from clinragen.model.student import BACKBONE, NO_GPU, Student
+from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
 from clinragen.runtime.progress import Progress
 from clinragen.schemas.evaluate import PREDICTIONS
@@ -17,8 +18,7 @@ from clinragen.schemas.evaluate import PREDICTIONS
 def predict(checkpoint: Path, files: Files, phenotypes: list[str], decoding: Decoding, size: int) -> pa.Table:
     """Outputs and parsed phenotypes of all test samples, none left out (PREDICTIONS), `size` at a time."""
     device = decoding.device
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError(NO_GPU.format(key="evaluate.decoding.device"))
+    require_device(device, "evaluate.decoding.device")
     student = Student.load(checkpoint).to(device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
     samples = read_samples(files, "test")

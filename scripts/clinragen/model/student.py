@@ -17,10 +17,6 @@ from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_v
 from clinragen.model.series_encoder import SeriesEncoder
 
 Modality = Literal["notes", "labs", "both"]
-NO_GPU = (
-    "{key} is cuda, but PyTorch sees no GPU here: request one from the cluster, check `nvidia-smi` and "
-    "CUDA_VISIBLE_DEVICES, or set the key to cpu"
-)
 FACTS, SERIES_PARTS, BACKBONE = "student.json", "series.safetensors", "backbone"
 
 

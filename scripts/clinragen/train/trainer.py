@@ -21,8 +21,9 @@ from transformers import (
 
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.errors import TakenOver, UserError
+from clinragen.model.device import require_device
 from clinragen.model.inputs import Collator, Files
-from clinragen.model.student import NO_GPU, Student
+from clinragen.model.student import Student
 from clinragen.processes import distributed, main_process
 from clinragen.train.batches import LengthGroupedBatches
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
@@ -149,9 +150,8 @@ def train_student(
             f"train.launch asks for {job.launch.nodes} nodes with {job.launch.processes} processes each, "
             f"but {started} were started; check the launcher"
         )
+    require_device(job.launch.device, "train.launch.device")
     on_gpu = job.launch.device == "cuda"
-    if on_gpu and not torch.cuda.is_available():
-        raise UserError(NO_GPU.format(key="train.launch.device"))
     half = job.optimizer.precision == "bf16"
     # DeepSpeed's own bf16 would turn the weights themselves into half precision, the series encoder's too,
     # and what phase 1 learned would be rounded; autocast keeps them whole, as without DeepSpeed.
