@@ -19,10 +19,13 @@ export TORCH_EXTENSIONS_DIR ?= $(CURDIR)/$(VENV)/torch-extensions
 CHECKED := $(if $(filter file default,$(origin OVERLAY)),local,$(OVERLAY))
 DEMO := --configfile config/demo.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
+PLANTED := --configfile config/demo.yaml config/planted.yaml --cores $(CORES)
 ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
 # From the environment, to which make exports it: the shell does not interpret its content.
 OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
 endif
+# The configuration that an overlay's name stands for.
+overlay = $(if $(filter open-demo,$(1)),$(OPEN_DEMO),$(if $(filter planted,$(1)),$(PLANTED),--configfile config/$(1).yaml))
 # Run everything that is out of date, then the report if anything is newer than it.
 run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
@@ -30,7 +33,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo check why release usage bench test test-all lint format docs lock clean
+.PHONY: help setup demo open-demo planted check why release usage bench test test-all lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,12 +54,15 @@ demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
 open-demo: $(READY)  ## run it on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]
 	@$(call run,open-demo,$(OPEN_DEMO))
 
-check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo] [CONFIG="FILE ..."]
-	@test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml || { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
-	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(if $(filter open-demo,$(CHECKED)),$(OPEN_DEMO),--configfile config/$(CHECKED).yaml))
+planted: $(READY)  ## show on planted evidence what each model reads: two seeds, one hour
+	@$(call run,planted,$(PLANTED))
 
-why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|local] [FROM_RECORDS=1]
-	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) $(if $(filter open-demo,$(OVERLAY)),$(OPEN_DEMO),--configfile config/$(OVERLAY).yaml)
+check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]
+	@test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml || { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
+	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
+
+why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|planted|local] [FROM_RECORDS=1]
+	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) $(call overlay,$(OVERLAY))
 
 usage: $(READY)  ## compare requested and used resources of the jobs: TREE=demo
 	@python scripts/usage.py results/$(or $(TREE),demo)

@@ -27,11 +27,13 @@ wildcard_constraints:
     model="[^/]+",
     seed=r"\d+",
     number=r"\d+",
+    part="notes|series",
 
 
 localrules:
     all,
     tables,
+    planted,
     leakage,
     knowledge,
     export_benchmark,
@@ -50,6 +52,7 @@ rule all:
     """Everything: the tables, the audit and all their inputs."""
     input:
         table_files(),
+        planted_files(),
         "<results>/audit/lineage.csv",
 
 
@@ -57,6 +60,12 @@ rule tables:
     """The paper's tables next to our values."""
     input:
         table_files(),
+
+
+rule planted:
+    """Planted evidence: what each model finds in notes and labs; synthetic data only."""
+    input:
+        planted_files(),
 
 
 rule leakage:
@@ -96,6 +105,7 @@ include: "rules/knowledge.smk"
 include: "rules/rationale.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/planted.smk"
 include: "rules/audit.smk"
 
 

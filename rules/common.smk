@@ -105,6 +105,34 @@ def table_files():
     return expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
 
 
+def synthetic_datasets():
+    """Names of the datasets whose evidence is planted."""
+    return [n for n in CONFIG.dataset_names() if getattr(CONFIG.datasets, n).source == "synthetic"]
+
+
+def planted_files():
+    """Input: the tables and the page of the planted evidence, where there is any."""
+    files = ["planted.csv", "planted_statements.csv", "planted.html"]
+    return [f"<results>/tables/{file}" for file in files if synthetic_datasets()]
+
+
+def planted_of_runs(file):
+    """Input: one file of every run on planted evidence."""
+    return expand(
+        f"<results>/{{dataset}}/planted/{{model}}/seed{{seed}}/{file}.csv",
+        dataset=synthetic_datasets(),
+        model=CONFIG.models,
+        seed=CONFIG.seeds,
+    )
+
+
+def predictions_with_shuffled_series(wildcards):
+    """Input: outputs with the series of others; for a model that reads none, those as they are."""
+    if CONFIG.models[wildcards.model].last_phase == 1:
+        return "<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet"
+    return "<results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet"
+
+
 def page_templates(page):
     """Input: the templates of a page: those that all pages share, and its own."""
     names = ["base.html", "style.css", "macros.html", f"{page}.html"]
@@ -135,7 +163,7 @@ def scores_of_table(wildcards):
 
 def checkpoint_of(wildcards):
     """Input: the last checkpoint of a model."""
-    return inputs.checkpoint(CONFIG, **wildcards)
+    return inputs.checkpoint(CONFIG, wildcards.dataset, wildcards.model, wildcards.seed)
 
 
 def series_of_model(wildcards):

@@ -11,10 +11,10 @@
 
 
 rule demo_backbone:
-    """A random language model in the shape of Flan-T5, its tokenizer trained on the authored texts."""
+    """A tiny language model in the shape of Flan-T5 that has been taught the language of lab findings."""
     input:
+        evidence="resources/demo/evidence.yaml",
         texts=[
-            "resources/demo/evidence.yaml",
             "resources/phenotypes.csv",
             "resources/variables.csv",
             *authored_texts("pubmed"),
@@ -39,10 +39,11 @@ rule demo_backbone:
     params:
         code=code_digest("demo_backbone"),
         sources=sources,
+        lessons=setting("demo.lessons"),
         seed=setting("demo.seed"),
     shell:
-        "python scripts/demo_backbone.py --texts {input.texts:q} --seed {params.seed:q}"
-        " --backbone {output.backbone:q} > {log:q} 2>&1"
+        "python scripts/demo_backbone.py --texts {input.texts:q} --evidence {input.evidence:q}"
+        " --lessons {params.lessons:q} --seed {params.seed:q} --backbone {output.backbone:q} > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synthetic":

@@ -5,14 +5,17 @@ from pathlib import Path
 from clinragen.step import Context, SharedOut, run
 
 
-def demo_backbone(context: Context, texts: list[Path], seed: int, backbone: SharedOut) -> None:
-    """A random language model in the shape of Flan-T5, its tokenizer trained on the authored texts."""
+def demo_backbone(
+    context: Context, texts: list[Path], evidence: Path, lessons: int, seed: int, backbone: SharedOut
+) -> None:
+    """A tiny language model in the shape of Flan-T5 that has been taught the language of lab findings."""
+    from clinragen.demo.evidence import read_evidence
+    from clinragen.demo.lessons import compose_lessons
     from clinragen.demo.tiny_student import build_student
 
-    context.stand_in("tiny random language model")
-    build_student(
-        [line for path in texts for line in path.read_text(encoding="utf-8").splitlines()], backbone.path, seed
-    )
+    context.stand_in("tiny language model")
+    lines = [line for path in [*texts, evidence] for line in path.read_text(encoding="utf-8").splitlines()]
+    build_student(lines, compose_lessons(read_evidence(evidence), lessons, seed), backbone.path, seed)
 
 
 if __name__ == "__main__":

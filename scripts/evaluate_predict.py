@@ -20,12 +20,12 @@ def evaluate_predict(
 ) -> None:
     """Outputs of a trained student on all test samples; one that reads notes alone gets no series."""
     from clinragen.evaluate.predict import predict
-    from clinragen.model.inputs import Files
+    from clinragen.model.inputs import Files, read_samples
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    files = Files(samples, labels, courses, series, rationales=[])
-    table = predict(checkpoint, files, read_phenotypes(phenotypes), decoding, batch)
+    tested = read_samples(Files(samples, labels, courses, series, rationales=[]), "test")
+    table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch)
     PREDICTIONS.write(table, predictions.path)
 
 

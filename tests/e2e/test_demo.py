@@ -22,7 +22,7 @@ from demo import CONFIGURATION, RESULTS
 from runs import CONTEXTS, ROOT, VALIDATOR, records, snakemake, succeeded
 
 COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,paper_mean,paper_std,difference,stand_ins"
-STAND_INS = "offline knowledge; synthetic cohort; template teacher; tiny random language model"
+STAND_INS = "offline knowledge; synthetic cohort; template teacher; tiny language model"
 
 
 @pytest.fixture

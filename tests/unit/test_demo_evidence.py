@@ -31,7 +31,7 @@ def content(text: str) -> set[str]:
 
 def test_every_phenotype_has_evidence_in_the_benchmarks_order():
     assert list(EVIDENCE.phenotypes) == PHENOTYPES
-    assert Counter(p.channel for p in EVIDENCE.phenotypes.values()) == {"notes": 13, "labs": 5, "both": 7}
+    assert Counter(p.channel for p in EVIDENCE.phenotypes.values()) == {"notes": 10, "labs": 5, "both": 7, "neither": 3}
 
 
 def test_baselines_are_the_eleven_variables():
@@ -100,8 +100,9 @@ def test_icd10_codes_belong_to_their_phenotype_alone():
     assert not of.keys() & set(EVIDENCE.distractors["icd10"])
 
 
-def test_a_channel_without_its_evidence_is_refused(tmp_path):
-    text = (RESOURCES / "demo" / "evidence.yaml").read_text().replace("channel: notes", "channel: both", 1)
+@pytest.mark.parametrize("channel", ["both", "labs", "neither", "elsewhere"])
+def test_a_channel_without_its_evidence_is_refused(tmp_path, channel):
+    text = (RESOURCES / "demo" / "evidence.yaml").read_text().replace("channel: notes", f"channel: {channel}", 1)
     (tmp_path / "evidence.yaml").write_text(text)
-    with pytest.raises(UserError, match=r"Acute and unspecified renal failure.*both"):
+    with pytest.raises(UserError, match=f"Acute and unspecified renal failure.*{channel}"):
         read_evidence(tmp_path / "evidence.yaml")

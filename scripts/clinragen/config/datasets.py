@@ -49,9 +49,11 @@ class Datasets(Section):
 
 
 class DemoCohort(Section):
-    """The synthetic cohort of `source: synthetic`."""
+    """The synthetic cohort of `source: synthetic`, and the tiny language model of `source: tiny`."""
 
     patients: int = Field(ge=20)
     """Patients per dataset."""
     seed: int
     """Seed of the generator; the same seed produces the same bytes."""
+    lessons: int = Field(ge=0)
+    """Findings with their diseases that the tiny language model is taught before it is used; 0 leaves it random."""

@@ -73,7 +73,7 @@ def plan_cohort(patients: int, seed: int, release: int, evidence: Evidence) -> l
         made = []
         admitted = datetime(2110, 1, 1) + timedelta(minutes=int(rng.integers(0, 70 * 365 * 24 * 60)))
         for number in range(2 if "two admissions" in mine else 1):
-            phenotypes = _phenotypes(first[admissions % len(first)], evidence, rng)
+            phenotypes = draw_phenotypes(first[admissions % len(first)], list(evidence.phenotypes), evidence, rng)
             # MIMIC-IV begins after the change of the charting system.
             metavision = release == 4 or bool(rng.random() < 0.5)
             admission = _admission(admissions, stays, admitted, phenotypes, mine, number, metavision, rng)
@@ -100,10 +100,13 @@ def _age(kinds: frozenset[str], rng: np.random.Generator) -> int:
     return int(rng.integers(90, 96)) if "over 89" in kinds else int(rng.integers(20, 87))
 
 
-def _phenotypes(first: str, evidence: Evidence, rng: np.random.Generator) -> tuple[str, ...]:
+def draw_phenotypes(
+    first: str, candidates: list[str], evidence: Evidence, rng: np.random.Generator
+) -> tuple[str, ...]:
+    """Up to three phenotypes that can be told apart in one stay, `first` among them if there is any."""
     number = int(rng.choice(len(NUMBER_OF_PHENOTYPES), p=NUMBER_OF_PHENOTYPES))
     chosen = [first][:number]
-    for candidate in rng.permutation(list(evidence.phenotypes)):
+    for candidate in rng.permutation(candidates):
         if len(chosen) >= number:
             break
         if candidate not in chosen and all(evidence.together(str(candidate), other) for other in chosen):

@@ -91,9 +91,11 @@ def read_evidence(path: Path) -> Evidence:
     for name, planted in phenotypes.items():
         has = {"notes": planted.cues and not planted.shifts, "labs": planted.shifts and not planted.cues}
         has["both"] = planted.cues and planted.shifts
+        has["neither"] = not planted.cues and not planted.shifts
         if not has.get(planted.channel):
             raise UserError(
-                f"{path}: {name}: channel {planted.channel!r} requires cues (notes), shifts (labs) or both (both)"
+                f"{path}: {name}: channel {planted.channel!r} requires cues (notes), shifts (labs), both (both) or "
+                "none of them (neither)"
             )
         unknown = sorted(planted.shifts.keys() - variables.keys())
         if unknown:

@@ -1,17 +1,22 @@
-"""A random language model in the shape of Flan-T5, with a tokenizer trained on authored texts."""
+"""A tiny language model in the shape of Flan-T5, with a tokenizer and lessons made of authored texts."""
 
+import logging
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import T5Config, T5ForConditionalGeneration, T5TokenizerFast
 
+log = logging.getLogger("demo.backbone")
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 SENTINELS = 100
 MOST_PIECES = 1500
+# How the lessons are taught: passes over them, lessons per step, peak learning rate.
+PASSES, BATCH, LEARNING_RATE = 5, 32, 3e-3
+IGNORED = -100
 
 
 def build_tokenizer(texts: Iterable[str]) -> T5TokenizerFast:
@@ -64,8 +69,38 @@ def build_model(vocabulary_size: int, seed: int) -> T5ForConditionalGeneration:
     return model
 
 
-def build_student(texts: Iterable[str], folder: Path, seed: int) -> None:
+def teach(
+    model: T5ForConditionalGeneration, tokenizer: T5TokenizerFast, lessons: Sequence[tuple[str, str]], seed: int
+) -> float:
+    """Train the model in place to answer each lesson's first text by its second; the mean loss of the last pass."""
+    random = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
+    steps = PASSES * math.ceil(len(lessons) / BATCH)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=steps)
+    model.train()
+    losses: list[float] = []
+    for _ in range(PASSES):
+        losses = []
+        for chosen in torch.randperm(len(lessons), generator=random).split(BATCH):
+            questions, answers = zip(*(lessons[i] for i in chosen.tolist()), strict=True)
+            asked = tokenizer(list(questions), padding=True, return_tensors="pt")
+            answered = tokenizer(list(answers), padding=True, return_tensors="pt")
+            labels = answered.input_ids.masked_fill(answered.attention_mask == 0, IGNORED)
+            loss = model(**asked, labels=labels).loss
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(float(loss))
+    return sum(losses) / len(losses)
+
+
+def build_student(texts: Iterable[str], lessons: Sequence[tuple[str, str]], folder: Path, seed: int) -> None:
     """Write model and tokenizer into a new folder, as `from_pretrained` expects them."""
-    tokenizer = build_tokenizer(texts)
-    build_model(len(tokenizer), seed).save_pretrained(folder)
+    tokenizer = build_tokenizer([*texts, *(text for lesson in lessons for text in lesson)])
+    model = build_model(len(tokenizer), seed)
+    if lessons:
+        log.info("%d lessons: loss %.3f", len(lessons), teach(model, tokenizer, lessons, seed))
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""What a trained student writes for every test sample."""
+"""What a trained student writes."""
 
 from pathlib import Path
 
@@ -8,23 +8,24 @@ import torch
 from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
 from clinragen.model.device import require_device
-from clinragen.model.inputs import Collator, Files, encode, load_tokenizer, read_samples
+from clinragen.model.inputs import Collator, Sample, encode, load_tokenizer
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
 from clinragen.runtime.progress import Progress
 from clinragen.schemas.evaluate import PREDICTIONS
 
 
-def predict(checkpoint: Path, files: Files, phenotypes: list[str], decoding: Decoding, size: int) -> pa.Table:
-    """Outputs and parsed phenotypes of all test samples, none left out (PREDICTIONS), `size` at a time."""
+def predict(
+    checkpoint: Path, samples: list[Sample], phenotypes: list[str], decoding: Decoding, size: int
+) -> pa.Table:
+    """Outputs and parsed phenotypes of all samples, none left out (PREDICTIONS), `size` at a time."""
     device = decoding.device
     require_device(device, "evaluate.decoding.device")
     student = Student.load(checkpoint).to(device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
-    samples = read_samples(files, "test")
     encoded = encode(samples, tokenizer, student.texts)
     # Like lengths together: less padding, the same outputs.
-    order = sorted(range(len(samples)), key=lambda i: len(encoded[i]["input_ids"]))
+    order = sorted(range(len(samples)), key=lambda i: len(encoded[i].get("input_ids", ())))
     collate = Collator(tokenizer, student.shape.steps if student.shape else None)
     texts: dict[int, str] = {}
     with Progress("samples decoded", len(order)) as bar:

@@ -46,3 +46,30 @@ COMPARISON = Table(
     ),
     key=("dataset", "model", "metric"),
 )
+
+PLANTED = Table(
+    "planted",
+    (
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("model", pa.string(), "row of the paper's tables"),
+        Column("group", pa.string(), "where the evidence of the phenotypes is: labs, both, notes, neither; or all"),
+        Column("condition", pa.string(), "as is, or what each test stay had of another: series, notes, labels"),
+        Column("seed", pa.int64(), "seed of the training"),
+        Column("f1", pa.float64(), "micro F1 over the phenotypes of the group"),
+        Column("samples", pa.int64(), "test samples"),
+    ),
+    key=("dataset", "model", "group", "condition", "seed"),
+)
+
+STATEMENTS = Table(
+    "planted_statements",
+    (
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("model", pa.string(), "row of the paper's tables"),
+        Column("condition", pa.string(), "as is, or what each test stay had of another: series, notes"),
+        Column("seed", pa.int64(), "seed of the training"),
+        Column("statements", pa.int64(), "statements in the lab rationales: a variable above or below its fence"),
+        Column("true", pa.int64(), "those that hold for the series of the stay"),
+    ),
+    key=("dataset", "model", "condition", "seed"),
+)

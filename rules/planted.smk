@@ -1,0 +1,124 @@
+# Stage planted: does a student read the notes and the labs? Defined where a dataset is synthetic.
+#
+# takes  checkpoints and predictions of every trained model, <results>/{dataset}/benchmark/*, resources/demo/evidence.yaml
+# makes  <results>/{dataset}/planted/{model}/seed{seed}/{part}-shuffled.parquet   outputs with the notes or series of others
+#        <results>/{dataset}/planted/{model}/seed{seed}/scores.csv, statements.csv   F1 by group; truth of lab rationales
+#        <results>/tables/planted.csv, planted_statements.csv, planted.html       all runs
+
+
+localrules:
+    planted_scores,
+    planted_page,
+
+
+if synthetic_datasets():
+
+    rule planted_predict:
+        """Outputs of a student on the test samples, each with the series or the note of another one."""
+        input:
+            checkpoint=checkpoint_of,
+            samples="<results>/{dataset}/benchmark/samples.parquet",
+            labels="<results>/{dataset}/benchmark/labels.parquet",
+            courses="<results>/{dataset}/benchmark/courses.parquet",
+            series=series_of_model,
+            phenotypes="resources/phenotypes.csv",
+        output:
+            predictions="<results>/{dataset}/planted/{model}/seed{seed}/{part}-shuffled.parquet",
+        log:
+            "<logs>/planted_predict/{dataset}-{model}-seed{seed}-{part}.log",
+        benchmark:
+            "<timings>/planted_predict/{dataset}-{model}-seed{seed}-{part}.jsonl"
+        retries: 2
+        conda:
+            "../envs/train.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=scaled(CONFIG.evaluate.request.memory_mb),
+            runtime=CONFIG.evaluate.request.minutes,
+            batch=CONFIG.evaluate.batch,
+        params:
+            code=code_digest("planted_predict"),
+            sources=sources,
+            decoding=setting("evaluate.decoding"),
+        shell:
+            "python scripts/planted_predict.py --checkpoint {input.checkpoint:q}"
+            " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
+            " --series {input.series:q} --phenotypes {input.phenotypes:q} --shuffled {wildcards.part:q}"
+            " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
+            " --predictions {output.predictions:q} > {log:q} 2>&1"
+
+    rule planted_scores:
+        """F1 of one run by where the evidence is, as is and shuffled, and the truth of its lab rationales."""
+        input:
+            as_is="<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet",
+            notes="<results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet",
+            series=predictions_with_shuffled_series,
+            captions="<results>/{dataset}/benchmark/captions.parquet",
+            evidence="resources/demo/evidence.yaml",
+        output:
+            scores="<results>/{dataset}/planted/{model}/seed{seed}/scores.csv",
+            statements="<results>/{dataset}/planted/{model}/seed{seed}/statements.csv",
+        log:
+            "<logs>/planted_scores/{dataset}-{model}-seed{seed}.log",
+        benchmark:
+            "<timings>/planted_scores/{dataset}-{model}-seed{seed}.jsonl"
+        conda:
+            "../envs/evaluate.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("planted_scores"),
+            sources=sources,
+            dataset=title,
+            row=setting("models.{model}.row"),
+        shell:
+            "python scripts/planted_scores.py --as-is {input.as_is:q} --notes-shuffled {input.notes:q}"
+            " --series-shuffled {input.series:q} --captions {input.captions:q} --evidence {input.evidence:q}"
+            " --dataset {params.dataset:q} --model {params.row:q} --seed {wildcards.seed:q}"
+            " --scores {output.scores:q} --statements {output.statements:q} > {log:q} 2>&1"
+
+    rule planted_page:
+        """Does it read the labs? All runs by where the evidence is, as tables and as a page."""
+        input:
+            scores=planted_of_runs("scores"),
+            statements=planted_of_runs("statements"),
+            templates=page_templates("planted"),
+        output:
+            table=report(
+                "<results>/tables/planted.csv",
+                caption="../docs/captions/planted.rst",
+                category="Planted evidence",
+                labels={"file": "F1"},
+            ),
+            statements=report(
+                "<results>/tables/planted_statements.csv",
+                caption="../docs/captions/planted.rst",
+                category="Planted evidence",
+                labels={"file": "lab rationales"},
+            ),
+            page=report(
+                "<results>/tables/planted.html",
+                caption="../docs/captions/planted.rst",
+                category="Planted evidence",
+                labels={"file": "page"},
+            ),
+        log:
+            "<logs>/planted_page/all.log",
+        benchmark:
+            "<timings>/planted_page/all.jsonl"
+        conda:
+            "../envs/evaluate.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("planted_page"),
+            sources=sources,
+        shell:
+            "python scripts/planted_page.py --scores {input.scores:q} --statements {input.statements:q}"
+            " --templates {input.templates:q} --table {output.table:q} --stated {output.statements:q}"
+            " --page {output.page:q} > {log:q} 2>&1"
