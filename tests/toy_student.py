@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from clinragen.config.student import Fusion, Texts
+from clinragen.config.train import Launch, Optimizer
 from clinragen.demo.tiny_student import build_model, build_tokenizer
 from clinragen.model.inputs import Files
 from clinragen.model.student import Student
@@ -33,6 +34,16 @@ FUSION = {
     "lab_position": "prefix",
 }
 VOCABULARY = list(range(10, 40))
+OPTIMIZER = Optimizer(
+    weight_decay=0.05,
+    warmup=0.1,
+    batch=8,
+    batch_order="shuffled",
+    diagnoses_weight=1.0,
+    selection="f1",
+    precision="fp32",
+)
+LAUNCH = Launch(device="cpu", nodes=1, processes=1, accumulation=1, deepspeed=False)
 # Two kinds of patients, told apart by the note and by the level of the series.
 KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "tablet clinic calm", -2.0)]
 TABLES = ("samples", "labels", "courses")
@@ -124,12 +135,11 @@ def files(tables: Path, with_rationales: bool = True) -> Files:
 def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, **changes: object) -> list[str]:
     """Command line of a training script without the interpreter.
 
-    `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, batch,
-    precision, nodes, processes, deepspeed.
+    `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate,
+    and every key of OPTIMIZER and LAUNCH.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
-    optimizer = {"weight_decay": 0.05, "warmup": 0.1, "batch": 8, "batch_order": "shuffled", "precision": "fp32"}
-    launch = {"device": "cpu", "nodes": 1, "processes": 1, "deepspeed": False}
+    optimizer, launch = OPTIMIZER.model_dump(), LAUNCH.model_dump()
     for section in (phase, optimizer, launch):
         section |= {k: v for k, v in changes.items() if k in section}
     own = {

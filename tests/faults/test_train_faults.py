@@ -14,9 +14,21 @@ import pytest
 import torch
 import toy_student
 from runs import checkpoints
-from toy_student import TEXTS, changed, command, files, losses, run, weights, write_backbone, write_tables
+from toy_student import (
+    LAUNCH,
+    OPTIMIZER,
+    TEXTS,
+    changed,
+    command,
+    files,
+    losses,
+    run,
+    weights,
+    write_backbone,
+    write_tables,
+)
 
-from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.config.train import Phase
 from clinragen.errors import UserError
 from clinragen.model.student import Student
 from clinragen.provenance.record import describe
@@ -43,9 +55,7 @@ def whole(place, fork_python) -> Path:
 
 def job(place: Path, checkpoints: Path, **changes: object) -> Job:
     phase = {"learning_rate": 5e-3, "epochs": 4, "patience": 4} | changes
-    optimizer = Optimizer(weight_decay=0.05, warmup=0.1, batch=8, batch_order="shuffled", precision="fp32")
-    launch = Launch(device="cpu", nodes=1, processes=1, deepspeed=False)
-    return Job(replace(files(place / "tables"), series=[]), Phase(**phase), optimizer, launch, 1, checkpoints, "same")
+    return Job(replace(files(place / "tables"), series=[]), Phase(**phase), OPTIMIZER, LAUNCH, 1, checkpoints, "same")
 
 
 def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture) -> str:
@@ -170,7 +180,7 @@ def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatc
 
     work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=9, patience=3)
     with monkeypatch.context() as patch, pytest.raises(InterruptedError):
-        patch.setattr("clinragen.train.trainer.LossLogger.on_log", broken)
+        patch.setattr("clinragen.train.trainer.ProgressLogger.on_log", broken)
         train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "broken")
     assert resumed(place, work, tmp_path / "again", caplog) == str(2 * (epochs - 1))
     assert losses(tmp_path / "again") == losses(tmp_path / "whole")
@@ -209,7 +219,7 @@ def test_numbers_that_are_not_finite_end_the_training_with_step_and_remedy(sign,
 
     def lost(*args, **options):
         outputs = forward(*args, **options)
-        outputs.loss = outputs.loss * float("nan")
+        outputs.logits = outputs.logits * float("nan")
         return outputs
 
     if sign == "loss":
@@ -243,7 +253,7 @@ def test_a_gpu_that_is_too_small_is_an_error_that_says_what_to_lower(place, tmp_
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Student, "forward", full)
-    with pytest.raises(UserError, match=r"memory of the GPU .* lower student\.texts\.max_note_tokens"):
+    with pytest.raises(UserError, match=r"memory of the GPU .* raise train\.launch\.accumulation"):
         train_phase1(job(place, tmp_path / "checkpoints"), place / "given" / "backbone", TEXTS, tmp_path / "model")
 
 

@@ -99,8 +99,8 @@ def test_cues_stand_in_the_hospital_course_and_nowhere_else(raw):
     assert len(found) > 0.9 * len(admissions)
     for hadm_id, text in found.items():
         for name, planted in EVIDENCE.phenotypes.items():
-            told = any(cue in text for cue in planted.cues)
-            assert told == (name in admissions[hadm_id].phenotypes and planted.channel in ("notes", "both")), (hadm_id, name)
+            expected = name in admissions[hadm_id].phenotypes and planted.channel in ("notes", "both")
+            assert any(cue in text for cue in planted.cues) == expected, (hadm_id, name)
 
 
 def test_no_name_in_a_hospital_course_but_in_the_sections_around_it(raw):

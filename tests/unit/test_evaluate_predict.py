@@ -25,8 +25,8 @@ def place(tmp_path_factory):
 
 
 def predicted(place, model: str, batch: int = 4, beams: int = 1, device: str = "cpu"):
-    used = files(place / "tables", with_rationales=False)
-    table = predict(place / model, used, PHENOTYPES, Decoding(device=device, beams=beams, max_new_tokens=10), batch)
+    samples = read_samples(files(place / "tables", with_rationales=False), "test")
+    table = predict(place / model, samples, PHENOTYPES, Decoding(device=device, beams=beams, max_new_tokens=10), batch)
     return PREDICTIONS.check(table, "test")
 
 

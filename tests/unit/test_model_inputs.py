@@ -165,7 +165,7 @@ def test_what_is_not_read_is_in_no_batch(tables):
     notes, labs = replace(files(tables), series=[]), replace(files(tables), courses=None)
     for used, steps, present in ((notes, None, {"input_ids", "attention_mask"}), (labs, STEPS, {"series"})):
         rows = encode(read_samples(used, "test"), tokenizer(), TEXTS)
-        assert set(Collator(tokenizer(), steps)(rows)) == present | {"labels"}
+        assert set(Collator(tokenizer(), steps)(rows)) == present | {"labels", "sections"}
 
 
 def test_a_stay_without_rationale_is_an_error_not_a_shorter_target(tables, tmp_path):

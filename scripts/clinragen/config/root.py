@@ -114,10 +114,11 @@ class Config(Section):
                 )
         problems += self._dataset_combinations() + self._rows_twice()
         batch, launch = self.train.optimizer.batch, self.train.launch
-        if batch % (launch.nodes * launch.processes):
+        parts = launch.nodes * launch.processes * launch.accumulation
+        if batch % parts:
             problems.append(
                 f"train.optimizer.batch ({batch}) must be a multiple of train.launch.nodes ({launch.nodes}) times "
-                f"train.launch.processes ({launch.processes}), that is of {launch.nodes * launch.processes}"
+                f"processes ({launch.processes}) times accumulation ({launch.accumulation}), that is of {parts}"
             )
         if len(set(self.seeds)) < len(self.seeds):
             problems.append(f"seeds: {self.seeds} contains a seed twice")

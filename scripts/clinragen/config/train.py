@@ -16,7 +16,7 @@ class Phase(Section):
     epochs: int = Field(ge=1)
     """Maximum number of passes over the training split (ambiguity 17)."""
     patience: int = Field(ge=1)
-    """Stop after this many epochs without a lower validation loss."""
+    """Stop after this many epochs with neither a lower loss nor a higher F1 on the validation split."""
 
 
 class Optimizer(Section):
@@ -30,6 +30,10 @@ class Optimizer(Section):
     """Samples per optimizer step, over all processes of all nodes."""
     batch_order: Literal["shuffled", "sorted"]
     """Order of the batches, each of samples of like length: random, or from long to short (ambiguity 30)."""
+    diagnoses_weight: float = Field(gt=0)
+    """Weight of a token of the diagnoses in the loss; tokens of the rationales have weight 1 (ambiguity 31)."""
+    selection: Literal["f1", "loss"]
+    """Keep the weights of the epoch with the best validation F1 of the diagnoses, or loss (ambiguity 32)."""
     precision: Literal["fp32", "bf16"]
     """Number format of the forward pass."""
 
@@ -43,6 +47,8 @@ class Launch(Section):
     """Nodes per job; more than one requires SLURM, which starts `torchrun` on each."""
     processes: int = Field(ge=1)
     """Processes per node; with device `cuda`, one GPU each."""
+    accumulation: int = Field(ge=1)
+    """Parts in which each process takes its share of a batch, one after the other: less memory, the same result."""
     deepspeed: bool
     """Train through DeepSpeed (ZeRO stage 2)."""
 

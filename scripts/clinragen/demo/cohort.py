@@ -100,9 +100,7 @@ def _age(kinds: frozenset[str], rng: np.random.Generator) -> int:
     return int(rng.integers(90, 96)) if "over 89" in kinds else int(rng.integers(20, 87))
 
 
-def draw_phenotypes(
-    first: str, candidates: list[str], evidence: Evidence, rng: np.random.Generator
-) -> tuple[str, ...]:
+def draw_phenotypes(first: str, candidates: list[str], evidence: Evidence, rng: np.random.Generator) -> tuple[str, ...]:
     """Up to three phenotypes that can be told apart in one stay, `first` among them if there is any."""
     number = int(rng.choice(len(NUMBER_OF_PHENOTYPES), p=NUMBER_OF_PHENOTYPES))
     chosen = [first][:number]

@@ -20,9 +20,10 @@ STRAY = 0.1
 
 
 def compose_lessons(evidence: Evidence, number: int, seed: int) -> list[tuple[str, str]]:
-    """Abnormal findings of imagined patients in words, and the target text that belongs to them, as in phase 2.
+    """Abnormal variables of imagined patients in words, and the target text that belongs to them, as in phase 2.
 
-    Only phenotypes with evidence in the labs occur: the captions of others look like those of the healthy.
+    The findings say variable and direction only, as much as a lab token does; the target also counts. Only phenotypes
+    with evidence in the labs occur: the labs of others look like those of the healthy.
     """
     rng = np.random.default_rng(seed)
     visible = [name for name, planted in evidence.phenotypes.items() if planted.shifts]
@@ -32,7 +33,7 @@ def compose_lessons(evidence: Evidence, number: int, seed: int) -> list[tuple[st
 def _lesson(evidence: Evidence, visible: list[str], rng: np.random.Generator) -> tuple[str, str]:
     drawn = draw_phenotypes(str(rng.choice(visible)), visible, evidence, rng)
     phenotypes = [name for name in visible if name in drawn]
-    sentences = []
+    findings, captions = [], []
     for variable in evidence.variables:
         shift = max((evidence.deviation(p, variable) for p in phenotypes), key=abs, default=0.0)
         high, low = (int(rng.integers(1, 3)) if rng.random() < STRAY / 2 else 0 for _ in range(2))
@@ -40,6 +41,7 @@ def _lesson(evidence: Evidence, visible: list[str], rng: np.random.Generator) ->
             times = int(rng.integers(2, MOST_TIMES + 1))
             high, low = (times, low) if shift > 0 else (high, times)
         if high or low:
-            sentences.append(caption(variable, high, low))
-    findings = " ".join(sentences) or "All measured values are normal."
-    return findings, write_target(phenotypes, None, lab_rationale(findings, phenotypes))
+            findings.append(f"{variable} {'both' if high and low else 'high' if high else 'low'}")
+            captions.append(caption(variable, high, low))
+    target = write_target(phenotypes, None, lab_rationale(" ".join(captions), phenotypes))
+    return ", ".join(findings) or "all normal", target

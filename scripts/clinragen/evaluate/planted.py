@@ -92,7 +92,8 @@ def statements(text: str, variables: list[str]) -> set[tuple[str, str]]:
     found = set()
     for variable in variables:
         stated = re.compile(
-            rf"\b{re.escape(variable)} is (higher|lower) than normal(?: \d+ times)?(?: and (higher|lower) than normal)?",
+            rf"\b{re.escape(variable)} is (higher|lower) than normal"
+            r"(?: \d+ times)?(?: and (higher|lower) than normal)?",
             re.IGNORECASE,
         )
         found |= {(variable, d.lower()) for match in stated.finditer(plain) for d in match.groups() if d}

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from clinragen.config.student import Texts
-from clinragen.model.target_codec import write_target
+from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
 from clinragen.schemas.rationale import RATIONALES
 
@@ -97,19 +97,32 @@ def pad_series(grid: np.ndarray, steps: int) -> np.ndarray:
 
 
 def encode(samples: list[Sample], tokenizer: PreTrainedTokenizerBase, texts: Texts) -> list[dict[str, Any]]:
-    """Samples as token lists; `length` lets batches be made of samples of like length."""
+    """Samples as token lists, the target's with its sections; `length` lets batches be made of samples of like length.
+
+    `cut` names what is longer than the texts may be: the end of the note or of the target.
+    """
     if not samples:
         # Tokenizers fail on nothing.
         return []
-
-    def tokens(lines: list[str], most: int) -> list[list[int]]:
-        return tokenizer(lines, truncation=True, max_length=most)["input_ids"]
-
-    rows = [{"labels": ids, "length": len(ids)} for ids in tokens([s.target for s in samples], texts.max_target_tokens)]
+    targets = tokenizer(
+        [s.target for s in samples], truncation=True, max_length=texts.max_target_tokens, return_offsets_mapping=True
+    )
+    rows = [
+        {
+            "labels": targets["input_ids"][i],
+            "sections": sections_of_tokens(sample.target, targets["offset_mapping"][i]),
+            "phenotypes": sample.phenotypes,
+            "length": len(targets["input_ids"][i]),
+            "cut": {"target"} if targets.encodings[i].overflowing else set(),
+        }
+        for i, sample in enumerate(samples)
+    ]
     if samples[0].note is not None:
-        notes = tokens([INSTRUCTION + s.note for s in samples], texts.max_note_tokens)
-        for row, ids in zip(rows, notes, strict=True):
-            row |= {"input_ids": ids, "length": row["length"] + len(ids)}
+        lines = [INSTRUCTION + s.note for s in samples]
+        notes = tokenizer(lines, truncation=True, max_length=texts.max_note_tokens)
+        for i, row in enumerate(rows):
+            row |= {"input_ids": notes["input_ids"][i], "length": row["length"] + len(notes["input_ids"][i])}
+            row["cut"] |= {"note"} if notes.encodings[i].overflowing else set()
     if samples[0].series is not None:
         for row, sample in zip(rows, samples, strict=True):
             row["series"] = sample.series
@@ -123,12 +136,15 @@ class Collator:
         self.padding, self.steps = tokenizer.pad_token_id, steps
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """labels [batch, length]; input_ids and attention_mask [batch, length] where notes are read, and
-        series [batch, steps, channels] where series are.
+        """labels and their sections [batch, length]; input_ids and attention_mask [batch, length] where notes are
+        read, and series [batch, steps, channels] where series are.
         """
         pad = torch.nn.utils.rnn.pad_sequence
-        targets = [torch.tensor(r["labels"]) for r in rows]
-        batch = {"labels": pad(targets, batch_first=True, padding_value=IGNORED)}
+        targets, sections = ([torch.tensor(r[name]) for r in rows] for name in ("labels", "sections"))
+        batch = {
+            "labels": pad(targets, batch_first=True, padding_value=IGNORED),
+            "sections": pad(sections, batch_first=True),
+        }
         if "input_ids" in rows[0]:
             notes = [torch.tensor(r["input_ids"]) for r in rows]
             batch["input_ids"] = pad(notes, batch_first=True, padding_value=self.padding)

@@ -32,9 +32,6 @@ class Shape:
 class Student(nn.Module):
     """Backbone, series encoder and attention; `modality` says what it reads."""
 
-    # T5 swallows unknown arguments, so the Trainer would believe that it averages over accumulated batches.
-    accepts_loss_kwargs = False
-
     def __init__(self, backbone: nn.Module, texts: Texts, modality: Modality) -> None:
         super().__init__()
         self.backbone, self.texts, self.modality = backbone, texts, modality

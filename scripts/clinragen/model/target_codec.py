@@ -10,6 +10,8 @@ NOTE_RATIONALE = "Note rationale:"
 LAB_RATIONALE = "Lab rationale:"
 # Tokenizers may move white space around words and punctuation.
 _MARKERS = re.compile(r"\b(?:diagnoses|note\s+rationale|lab\s+rationale)\s*:", re.IGNORECASE)
+SECTIONS = ("diagnoses", "note rationale", "lab rationale")
+"""The parts of a target, D, R^m and R^t, in their order."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,17 @@ def write_target(phenotypes: list[str], note_rationale: str | None = None, lab_r
     return " ".join(parts)
 
 
+def sections_of_tokens(target: str, spans: list[tuple[int, int]]) -> list[int]:
+    """Index into SECTIONS of each token, given where its characters are; tokens without any go with the one before."""
+    starts = [(mark.start(), SECTIONS.index(_marker_name(mark))) for mark in _MARKERS.finditer(target)]
+    found, section = [], 0
+    for begin, end in spans:
+        if begin < end:
+            section = max((s for s in starts if s[0] < end), default=(0, 0))[1]
+        found.append(section)
+    return found
+
+
 def parse_output(text: str, phenotypes: list[str]) -> Parsed:
     """Parts of an output. A phenotype counts if the disease section contains its complete name.
 
@@ -40,18 +53,21 @@ def parse_output(text: str, phenotypes: list[str]) -> Parsed:
     sections: dict[str, str] = {}
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=False):
-        name = _clean(mark.group()).lower().replace(" :", ":")
-        sections.setdefault(name, text[mark.end() : end])
-    names = [_normal(n) for n in sections.get(DIAGNOSES.lower(), "").split(",")]
+        sections.setdefault(_marker_name(mark), text[mark.end() : end])
+    names = [_normal(n) for n in sections.get("diagnoses", "").split(",")]
     known = {_normal(p): p for p in phenotypes}
     found = {known[n] for n in names if n in known}
-    note, lab = sections.get(NOTE_RATIONALE.lower()), sections.get(LAB_RATIONALE.lower())
+    note, lab = sections.get("note rationale"), sections.get("lab rationale")
     return Parsed(
         [p for p in phenotypes if p in found],
         [n for n in names if n and n not in known and n != NO_DISEASE],
         None if note is None else _clean(note),
         None if lab is None else _clean(lab),
     )
+
+
+def _marker_name(mark: re.Match[str]) -> str:
+    return _clean(mark.group().rstrip(": ")).lower()
 
 
 def _without_markers(rationale: str) -> str:

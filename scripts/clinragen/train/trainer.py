@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,26 +12,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
+from torch import nn
+from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput
 
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.errors import TakenOver, UserError
+from clinragen.model.decoding import decode
 from clinragen.model.device import require_device
 from clinragen.model.inputs import Collator, Files
 from clinragen.model.student import Student
+from clinragen.model.target_codec import parse_output
 from clinragen.processes import distributed, main_process
 from clinragen.train.batches import LengthGroupedBatches
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
+from clinragen.train.loss import SectionMeans, token_losses, token_weights
 
 log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
 TIMES = ("_runtime", "_per_second")
+ROOM_FOR_MARKER = 12
+"""Tokens decoded beyond the longest diagnoses, so that the next section's marker is whole and ends them."""
 DEEPSPEED = {
     "zero_optimization": {"stage": 2},
     "gradient_clipping": "auto",
@@ -54,8 +56,10 @@ class Job:
     fingerprint: str
 
 
-class LossLogger(TrainerCallback):
-    """Log losses, one line per epoch, and in long epochs how far it is."""
+class ProgressLogger(TrainerCallback):
+    """Log one line per epoch, and in long epochs how far it is."""
+
+    SHOWN = ("loss", "eval_loss", "eval_f1", "grad_norm", "learning_rate")
 
     def __init__(self) -> None:
         self.logged_at = time.monotonic()
@@ -66,20 +70,22 @@ class LossLogger(TrainerCallback):
             log.info("step %d of at most %d", state.global_step, state.max_steps)
 
     def on_log(self, args, state, control, logs=None, **_) -> None:  # type: ignore[no-untyped-def]
-        shown = {k: round(v, 4) for k, v in (logs or {}).items() if k in ("loss", "eval_loss", "learning_rate")}
+        shown = {k: round(v, 4) for k, v in (logs or {}).items() if k in self.SHOWN}
         if shown and main_process():
             log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
 
 
 class StudentTrainer(Trainer):
-    """transformers' Trainer with our order of samples; it ends where numbers are no longer finite.
+    """transformers' Trainer with our order of samples, loss and validation; it ends where numbers are not finite.
 
     Before it saves it looks whether a newer copy of the job has taken over.
     """
 
-    def __init__(self, optimizer: Optimizer, **options: Any) -> None:
-        self._settings = optimizer
+    def __init__(self, optimizer: Optimizer, tokenizer: PreTrainedTokenizerBase, **options: Any) -> None:
+        self._settings, self._tokenizer = optimizer, tokenizer
+        self._losses, self._norms = SectionMeans(optimizer.diagnoses_weight), []
         super().__init__(**options)
+        self.loss_is_scaled_for_ga = True  # compute_loss divides by the weight of the whole batch
 
     def _get_train_sampler(self, train_dataset=None) -> LengthGroupedBatches:  # type: ignore[no-untyped-def]
         # Notes and targets together; the Trainer's own grouping sees notes only.
@@ -87,15 +93,40 @@ class StudentTrainer(Trainer):
         shuffled = self._settings.batch_order == "shuffled"
         return LengthGroupedBatches(lengths, self._settings.batch, self.args.data_seed, shuffled)
 
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        # The Trainer leaves out biases and layer norms only.
+        kept = ("batchnorm", "position", "identity")
+        return [n for n in super().get_decay_parameter_names(model) if not any(part in n.lower() for part in kept)]
+
+    def _weights(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return token_weights(batch["labels"], batch["sections"], self._settings.diagnoses_weight)
+
+    def _get_num_items_in_batch(self, batch_samples, device):  # type: ignore[no-untyped-def]
+        """Weight of all target tokens of a step, over its parts and processes."""
+        weight = sum(self._weights(batch).sum() for batch in batch_samples).to(device)
+        return self.accelerator.gather(weight).sum()
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # type: ignore[no-untyped-def]
+        """The part of a batch in the weighted mean over the target tokens of the step.
+
+        Processes average their gradients, so that their number is taken out again.
+        """
+        outputs = model(**{k: v for k, v in inputs.items() if k != "sections"})
+        losses = token_losses(outputs.logits, inputs["labels"])
+        self._losses.add(losses, inputs["labels"], inputs["sections"])
+        loss = (losses * self._weights(inputs)).sum() / num_items_in_batch * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
+
     def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
         loss = super().training_step(*args, **options)
         self._stop_unless_finite("loss", float(loss))
         return loss
 
-    def _clip_grad_norm(self, model):  # type: ignore[no-untyped-def]
-        norm = super()._clip_grad_norm(model)
+    def _get_grad_norm(self, model, grad_norm=None):  # type: ignore[no-untyped-def]
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if norm is not None:
             self._stop_unless_finite("norm of the gradient", float(norm))
+            self._norms.append(float(norm))
         return norm
 
     def _stop_unless_finite(self, name: str, value: float) -> None:
@@ -106,13 +137,58 @@ class StudentTrainer(Trainer):
                 f"rate of {self.lr_scheduler.get_last_lr()[0]:.3g}: lower the learning_rate of this phase{half}"
             )
 
+    def log(self, logs, start_time=None) -> None:  # type: ignore[no-untyped-def]
+        """Log means over the interval where the Trainer has those of its last step."""
+        if "loss" in logs:
+            logs = logs | self._losses.take()
+            if self._norms:
+                logs |= {"grad_norm": statistics.fmean(self._norms), "grad_norm_max": max(self._norms)}
+            self._norms.clear()
+        super().log(logs, start_time)
+
+    def evaluation_loop(self, dataloader, description, *_, metric_key_prefix="eval", **__) -> EvalLoopOutput:  # type: ignore[no-untyped-def]
+        """Loss per section, and micro F1 of the diagnoses that the student writes; each process takes its share."""
+        student, rows = self.accelerator.unwrap_model(self.model).eval(), self.eval_dataset
+        own = sorted(rows, key=lambda row: row["length"])[self.args.process_index :: self.args.world_size]
+        device = self.args.device
+        half = torch.autocast(device.type, torch.bfloat16, enabled=self._settings.precision == "bf16")
+        size, losses = self.args.per_device_eval_batch_size, SectionMeans(self._settings.diagnoses_weight)
+        with torch.inference_mode(), half:
+            for start in range(0, len(own), size):
+                batch = {k: v.to(device) for k, v in self.data_collator(own[start : start + size]).items()}
+                sections = batch.pop("sections")
+                losses.add(token_losses(student(**batch).logits, batch["labels"]), batch["labels"], sections)
+            options = {"max_new_tokens": longest_diagnoses(rows) + ROOM_FOR_MARKER, "num_beams": 1}
+            outputs = decode(student, own, self._tokenizer, size, **options)
+        names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
+        counts = torch.tensor(count_hits(own, outputs, names), device=device)
+        if distributed():
+            torch.distributed.all_reduce(counts)
+        hits, named = counts.tolist()
+        metrics = losses.take(f"{metric_key_prefix}_") | {f"{metric_key_prefix}_f1": 2 * hits / named if named else 0.0}
+        return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(rows))
+
     def _save_checkpoint(self, model, trial) -> None:  # type: ignore[no-untyped-def]
         _still_owner(Path(self.args.output_dir))
         super()._save_checkpoint(model, trial)
 
 
+def longest_diagnoses(rows: list[dict]) -> int:
+    """Most tokens that the diagnoses of a target take."""
+    return max(row["sections"].count(0) for row in rows)
+
+
+def count_hits(rows: list[dict], outputs: list[str], phenotypes: list[str]) -> tuple[int, int]:
+    """Phenotypes that are both written and true, and the number of both together."""
+    pairs = [
+        (set(parse_output(text, phenotypes).phenotypes), set(row["phenotypes"]))
+        for row, text in zip(rows, outputs, strict=True)
+    ]
+    return sum(len(p & t) for p, t in pairs), sum(len(p) + len(t) for p, t in pairs)
+
+
 class ResumableEarlyStopping(TrainerCallback):
-    """Stop when the validation loss has not fallen for long enough, decided from the history alone.
+    """Stop when the validation split has shown no progress for long enough, decided from the history alone.
 
     The counter of transformers' EarlyStoppingCallback starts at 0 again after a resume, so that a killed run
     would train longer than one that was left alone.
@@ -126,15 +202,19 @@ class ResumableEarlyStopping(TrainerCallback):
 
 
 def out_of_patience(history: list[dict], patience: int) -> bool:
-    """Whether the last `patience` validation losses are all no lower than one before them."""
-    losses = [row["eval_loss"] for row in history if "eval_loss" in row]
-    return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
+    """Whether the last `patience` validations have neither a lower loss nor a higher F1 than those before them."""
+    rows = [row for row in history if "eval_loss" in row]
+    if len(rows) <= patience:
+        return False
+    before, after = rows[:-patience], rows[-patience:]
+    lower = min(r["eval_loss"] for r in after) < min(r["eval_loss"] for r in before)
+    return not lower and max(r["eval_f1"] for r in after) <= max(r["eval_f1"] for r in before)
 
 
 def train_student(
     student: Student, training: list[dict], validation: list[dict], tokenizer: PreTrainedTokenizerBase, job: Job
 ) -> tuple[list[dict], Callable[[], None]]:
-    """Train in place, ending with the weights of the lowest validation loss.
+    """Train in place, ending with the weights of the best validation.
 
     Returns the log of losses, and what removes the checkpoints: to be called once the student is safe elsewhere.
 
@@ -166,7 +246,8 @@ def train_student(
         weight_decay=job.optimizer.weight_decay,
         warmup_steps=job.optimizer.warmup,
         lr_scheduler_type="linear",
-        per_device_train_batch_size=job.optimizer.batch // asked,
+        per_device_train_batch_size=job.optimizer.batch // (asked * job.launch.accumulation),
+        gradient_accumulation_steps=job.launch.accumulation,
         per_device_eval_batch_size=job.optimizer.batch,
         bf16=half and not job.launch.deepspeed,
         use_cpu=not on_gpu,
@@ -177,8 +258,8 @@ def train_student(
         save_total_limit=2,
         load_best_model_at_end=True,
         logging_nan_inf_filter=False,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model=f"eval_{job.optimizer.selection}",
+        greater_is_better=job.optimizer.selection == "f1",
         prediction_loss_only=True,
         remove_unused_columns=False,
         dataloader_pin_memory=on_gpu,
@@ -198,8 +279,8 @@ def train_student(
         if is_owner(own):
             if isinstance(error, torch.cuda.OutOfMemoryError):
                 raise UserError(
-                    "the memory of the GPU does not suffice: lower student.texts.max_note_tokens or "
-                    "train.optimizer.batch, or raise train.launch.processes, among which the batch is divided"
+                    "the memory of the GPU does not suffice: raise train.launch.accumulation, or train.launch."
+                    "processes, among which the batch is divided; neither changes the result"
                 ) from None
             raise
         if main_process():
@@ -231,12 +312,13 @@ def _train(
         arguments.max_steps = steps_done
     trainer = StudentTrainer(
         job.optimizer,
+        tokenizer,
         model=student,
         args=arguments,
         train_dataset=training,
         eval_dataset=validation,
         data_collator=Collator(tokenizer, student.shape.steps if student.shape else None),
-        callbacks=[ResumableEarlyStopping(job.phase.patience), LossLogger()],
+        callbacks=[ResumableEarlyStopping(job.phase.patience), ProgressLogger()],
     )
     # It prints the losses again, beside the log.
     trainer.remove_callback(PrinterCallback)

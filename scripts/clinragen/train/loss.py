@@ -1,0 +1,46 @@
+"""The loss of a batch, and its parts: diagnoses, rationale on the notes, rationale on the labs."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from clinragen.model.inputs import IGNORED
+from clinragen.model.target_codec import SECTIONS
+from clinragen.processes import distributed
+
+
+def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy [batch, length] of each target token; 0 where the label is padding."""
+    return functional.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
+
+
+def token_weights(labels: Tensor, sections: Tensor, diagnoses: float) -> Tensor:
+    """Weight [batch, length] of each target token: `diagnoses` in that section, 1 in the others, 0 for padding."""
+    return (labels != IGNORED) * torch.where(sections == 0, diagnoses, 1.0)
+
+
+class SectionMeans:
+    """Mean loss of a target token, over all with their weights and per section, over batches and processes."""
+
+    def __init__(self, diagnoses_weight: float) -> None:
+        self._weights = torch.ones(len(SECTIONS), dtype=torch.double)
+        self._weights[0] = diagnoses_weight
+        self._sums: Tensor | None = None
+
+    def add(self, losses: Tensor, labels: Tensor, sections: Tensor) -> None:
+        """Add a batch: losses, labels and sections [batch, length]."""
+        kinds = torch.stack([(labels != IGNORED) & (sections == i) for i in range(len(SECTIONS))])
+        sums = torch.stack([(losses.detach() * kinds).sum((1, 2)), kinds.sum((1, 2))])
+        self._sums = sums if self._sums is None else self._sums + sums
+
+    def take(self, prefix: str = "") -> dict[str, float]:
+        """Means since the last call: `<prefix>loss` over all tokens, `<prefix>loss_<section>` where it has any."""
+        if self._sums is None:
+            return {}
+        sums, self._sums = self._sums.double(), None
+        if distributed():
+            torch.distributed.all_reduce(sums)
+        total, count = (sums.cpu() * self._weights).sum(1).tolist()
+        named = zip(SECTIONS, sums.T.tolist(), strict=True)
+        parts = {f"{prefix}loss_{name.replace(' ', '_')}": loss / tokens for name, (loss, tokens) in named if tokens}
+        return {f"{prefix}loss": total / count} | parts

@@ -1,0 +1,148 @@
+"""The loss of a step is a weighted mean over its target tokens, however the step is divided."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import toy_student
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_student import OPTIMIZER, TEXTS, files, student, tokenizer, write_tables
+from transformers import TrainingArguments
+
+from clinragen.model.inputs import IGNORED, Collator, encode, read_samples
+from clinragen.model.target_codec import sections_of_tokens, write_target
+from clinragen.train.loss import SectionMeans, token_losses, token_weights
+from clinragen.train.trainer import StudentTrainer, count_hits, longest_diagnoses, out_of_patience
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    tables = write_tables(tmp_path_factory.mktemp("loss") / "tables", train=8)
+    notes_only = replace(files(tables), series=[])
+    return encode(read_samples(notes_only, "train"), tokenizer(), TEXTS)
+
+
+def trainer(rows, folder, parts: int, weight: float = 1.0) -> StudentTrainer:
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=8 // parts,
+        gradient_accumulation_steps=parts,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        max_grad_norm=1e9,
+        learning_rate=0.0,
+        max_steps=1,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        data_seed=1,
+    )
+    settings = OPTIMIZER.model_copy(update={"diagnoses_weight": weight})
+    options = {"model": student("notes"), "args": arguments, "train_dataset": rows, "eval_dataset": rows}
+    return StudentTrainer(settings, tokenizer(), data_collator=Collator(tokenizer(), None), **options)
+
+
+def gradient_of_a_step(rows, folder, parts: int, weight: float = 1.0) -> torch.Tensor:
+    """Gradient of the language model's output layer at the end of one step."""
+    made, kept = trainer(rows, folder, parts, weight), []
+    name = "backbone.lm_head.weight"
+    parameter = dict(made.model.named_parameters())[name]
+    parameter.register_post_accumulate_grad_hook(lambda p: kept.append(p.grad.clone()))
+    made.train()
+    return kept[-1]
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_step_in_parts_has_the_gradient_of_the_whole(rows, tmp_path, parts):
+    """The parts have targets of other lengths, so that a mean of their means would be another."""
+    assert len({len(row["labels"]) for row in rows}) > 1
+    whole, divided = (gradient_of_a_step(rows, tmp_path / str(n), n, 3.0) for n in (1, parts))
+    assert torch.allclose(whole, divided, atol=1e-6) and whole.abs().max() > 1e-3
+
+
+def test_the_gradient_is_that_of_the_weighted_mean_over_target_tokens(rows, tmp_path):
+    model = student("notes").train()
+    batch = Collator(tokenizer(), None)(rows)
+    sections = batch.pop("sections")
+    logits = model(**batch).logits
+    total = weight = 0.0
+    for i, target in enumerate(batch["labels"].tolist()):
+        for j, token in enumerate(target):
+            if token != IGNORED:
+                factor = 5.0 if sections[i, j] == 0 else 1.0
+                total = total - factor * torch.log_softmax(logits[i, j], 0)[token]
+                weight += factor
+    (total / weight).backward()
+    expected = dict(model.named_parameters())["backbone.lm_head.weight"].grad
+    found = gradient_of_a_step(rows, tmp_path, 1, 5.0)
+    assert torch.allclose(found, expected, atol=1e-6)
+
+
+def test_means_over_sections_add_up_to_the_mean_over_all():
+    labels = torch.tensor([[5, 6, 7, IGNORED], [8, 9, IGNORED, IGNORED]])
+    sections = torch.tensor([[0, 0, 2, 0], [0, 1, 0, 0]])
+    logits = torch.randn(2, 4, 20, generator=torch.Generator().manual_seed(0))
+    losses = token_losses(logits, labels)
+    means = SectionMeans(3.0)
+    for i in range(2):
+        means.add(losses[i : i + 1], labels[i : i + 1], sections[i : i + 1])
+    found = means.take("eval_")
+    weights = token_weights(labels, sections, 3.0)
+    assert found["eval_loss"] == pytest.approx(float((losses * weights).sum() / weights.sum()), rel=1e-6)
+    assert found["eval_loss_diagnoses"] == pytest.approx(float(losses[0, :2].sum() + losses[1, 0]) / 3, rel=1e-6)
+    assert found["eval_loss_lab_rationale"] == pytest.approx(float(losses[0, 2]), rel=1e-6)
+    assert means.take() == {}
+    means.add(losses[:1], labels[:1], sections[:1])
+    assert "loss_note_rationale" not in means.take()
+
+
+def test_no_weight_decay_on_norms_biases_positions_and_identities(rows, tmp_path):
+    made = trainer(rows, tmp_path, 1)
+    decayed = set(made.get_decay_parameter_names(made.model))
+    left = {name for name, _ in made.model.named_parameters()} - decayed
+    assert {n for n in decayed if "norm" in n or "bias" in n or "position" in n or "identity" in n} == set()
+    assert any("batchnorm" in n for n in left) and any("position_enc" in n for n in left) and "identity.weight" in left
+    assert {"backbone.lm_head.weight", "attention.query.weight"} <= decayed
+
+
+names = st.lists(st.sampled_from(toy_student.PHENOTYPES), unique=True, max_size=3)
+
+
+@given(names, st.text("abc .", max_size=20) | st.none(), st.text("abc .", max_size=20) | st.none())
+def test_every_token_of_a_target_is_in_the_section_it_was_written_in(phenotypes, note, lab):
+    target = write_target(phenotypes, note, lab)
+    encoded = tokenizer()([target], return_offsets_mapping=True)
+    sections = sections_of_tokens(target, encoded["offset_mapping"][0])
+    starts = {0: 0, 1: target.find(" Note rationale:"), 2: target.find(" Lab rationale:")}
+    assert (starts[1] >= 0, starts[2] >= 0) == (note is not None, lab is not None)
+    for (begin, end), section in zip(encoded["offset_mapping"][0], sections, strict=True):
+        last = max(start for start in starts.values() if 0 <= start < end or start == 0)
+        assert starts[section] == last or begin == end
+    assert sections == sorted(sections)
+
+
+def test_hits_are_counted_in_the_diagnoses_alone(rows):
+    written = ["Diagnoses: Shock, Pneumonia. Note rationale: Essential hypertension", "Diagnoses: no"]
+    true = [{"phenotypes": ["Shock"]}, {"phenotypes": ["Essential hypertension"]}]
+    assert count_hits(true, written, ["Shock", "Essential hypertension"]) == (1, 3)
+    longest = max(len(tokenizer()(write_target(r["phenotypes"]))["input_ids"]) - 1 for r in rows)
+    assert abs(longest_diagnoses(rows) - longest) <= 1
+
+
+def history(*rows: tuple[float, float]) -> list[dict]:
+    return [{"eval_loss": loss, "eval_f1": f1} for loss, f1 in rows] + [{"loss": 1.0}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "ends"),
+    [
+        ([(3, 0), (2, 0), (1, 0)], False),
+        ([(1, 0), (2, 0), (3, 0)], True),
+        ([(1, 0), (2, 0.1), (3, 0)], False),
+        ([(1, 0.2), (2, 0.2), (1, 0.1)], True),
+        ([(1, 0.2), (2, 0.2)], False),
+    ],
+)
+def test_patience_ends_where_neither_loss_nor_f1_gets_better(rows, ends):
+    assert out_of_patience(history(*rows), 2) == ends
