@@ -101,8 +101,9 @@ def models(table):
 
 
 def table_files():
-    """Input: the tables, in each of their forms."""
-    return expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
+    """Input: the tables, in each of their forms, and the course of the trainings behind them."""
+    tables = expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
+    return tables + ["<results>/tables/training.csv", "<results>/tables/training.html"]
 
 
 def synthetic_datasets():
@@ -124,6 +125,11 @@ def planted_of_runs(file):
         model=CONFIG.models,
         seed=CONFIG.seeds,
     )
+
+
+def beside(file):
+    """Input: a table of each tree whose models are shown beside this one's."""
+    return [ancient(f"{tree}/tables/{file}") for tree in CONFIG.evaluate.beside]
 
 
 def predictions_with_shuffled_series(wildcards):
@@ -159,6 +165,11 @@ def scores_of_table(wildcards):
         model=models(int(wildcards.number)),
         seed=CONFIG.seeds,
     )
+
+
+def checkpoints():
+    """Input: the checkpoints of every phase of every run."""
+    return inputs.checkpoints(CONFIG)
 
 
 def checkpoint_of(wildcards):

@@ -4,6 +4,7 @@
 # makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
 #        <results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv            precision, recall, F1
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
+#        <results>/tables/training.csv, .html                                  the course of every training
 
 # How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
 
@@ -11,6 +12,7 @@
 localrules:
     evaluate_scores,
     evaluate_table,
+    evaluate_training,
 
 
 rule evaluate_predict:
@@ -120,3 +122,39 @@ rule evaluate_table:
         "python scripts/evaluate_table.py --paper {input.paper:q} --scores {input.scores:q}"
         " --templates {input.templates:q} --number {wildcards.number:q}"
         " --table {output.table:q} --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"
+
+
+rule evaluate_training:
+    """The course of every training: losses, validation scores, what was cut."""
+    input:
+        checkpoints=checkpoints(),
+        templates=page_templates("training"),
+    output:
+        table=report(
+            "<results>/tables/training.csv",
+            caption="../docs/captions/training.rst",
+            category="Training",
+            labels={"file": "table"},
+        ),
+        page=report(
+            "<results>/tables/training.html",
+            caption="../docs/captions/training.rst",
+            category="Training",
+            labels={"file": "page"},
+        ),
+    log:
+        "<logs>/evaluate_training/all.log",
+    benchmark:
+        "<timings>/evaluate_training/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_training"),
+        sources=sources,
+    shell:
+        "python scripts/evaluate_training.py --checkpoints {input.checkpoints:q}"
+        " --templates {input.templates:q} --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"

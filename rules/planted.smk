@@ -6,12 +6,11 @@
 #        <results>/tables/planted.csv, planted_statements.csv, planted.html       all runs
 
 
-localrules:
-    planted_scores,
-    planted_page,
-
-
 if synthetic_datasets():
+
+    localrules:
+        planted_scores,
+        planted_page,
 
     rule planted_predict:
         """Outputs of a student on the test samples, each with the series or the note of another one."""
@@ -85,6 +84,8 @@ if synthetic_datasets():
         input:
             scores=planted_of_runs("scores"),
             statements=planted_of_runs("statements"),
+            beside=beside("planted.csv"),
+            stated_beside=beside("planted_statements.csv"),
             templates=page_templates("planted"),
         output:
             table=report(
@@ -120,5 +121,6 @@ if synthetic_datasets():
             sources=sources,
         shell:
             "python scripts/planted_page.py --scores {input.scores:q} --statements {input.statements:q}"
+            " --beside {input.beside:q} --stated-beside {input.stated_beside:q}"
             " --templates {input.templates:q} --table {output.table:q} --stated {output.statements:q}"
             " --page {output.page:q} > {log:q} 2>&1"

@@ -109,6 +109,7 @@ rule train_phase2:
     params:
         code=code_digest("train_phase2"),
         fusion=setting("student.fusion"),
+        instruction=setting("train.instruction_in_phase2"),
         steps=setting("benchmark.series.max_steps"),
         phase=setting("train.phase2"),
         optimizer=setting("train.optimizer"),
@@ -122,7 +123,7 @@ rule train_phase2:
         " --vocabulary {input.vocabulary:q}"
         " --samples {input.samples:q} --labels {input.labels:q}"
         " --series {input.series:q} --rationales {input.rationales:q}"
-        " --fusion {params.fusion:q} --steps {params.steps:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --fusion {params.fusion:q} --steps {params.steps:q} --instruction {params.instruction:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"
 

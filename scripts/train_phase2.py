@@ -17,6 +17,7 @@ def train_phase2(
     rationales: list[Path],
     fusion: Fusion,
     steps: int,
+    instruction: bool,
     phase: Phase,
     optimizer: Optimizer,
     launch: Launch,
@@ -31,7 +32,8 @@ def train_phase2(
 
     files = Files(samples, labels, None, series, rationales)
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    context.after_commit(phases.train_phase2(job, phase1, fusion, steps, vocabulary, model.path))
+    start = {"phase1": phase1, "fusion": fusion, "steps": steps, "vocabulary": vocabulary}
+    context.after_commit(phases.train_phase2(job, **start, instruction=instruction, folder=model.path))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ BEHIND = {
 # Keys that add jobs or change which files a job reads.
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
-    r"backbones\..*|models\..*|seeds"
+    r"backbones\..*|models\..*|seeds|evaluate\.beside"
 )
 
 
@@ -250,11 +250,18 @@ OTHER_FOLDER = {
 }
 
 
+OTHER_TREE = "trees/other"
+
+
 def checkout_with_tables(folder: Path) -> Path:
-    """A copy of the checkout, and in it the folders that OTHER_FOLDER names, of raw tables without rows."""
+    """A copy of the checkout, and in it the folders that OTHER_FOLDER and OTHER_TREE name, of tables without rows."""
     copy_of_checkout(folder)
     for dataset in OTHER_FOLDER:
         header_only(folder / "tables" / dataset, dataset)
+    for table in ("planted", "planted_statements"):
+        path = folder / OTHER_TREE / "tables" / f"{table}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     return folder
 
 
@@ -277,6 +284,12 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "student.fusion.series_encoder.heads": {"student.fusion.series_encoder.heads": 2},
     "student.fusion.lab_position": {"student.fusion.lab_position": "suffix"},
     "train.optimizer.precision": {"train.optimizer.precision": "bf16"},
+    "student.fusion.series_encoder.positions": {"student.fusion.series_encoder.positions": "sincos"},
+    "student.fusion.series_encoder.norm": {"student.fusion.series_encoder.norm": "layer"},
+    "student.fusion.series_encoder.token": {"student.fusion.series_encoder.token": "last"},
+    "train.optimizer.selection": {"train.optimizer.selection": "loss"},
+    "train.launch.accumulation": {"train.launch.accumulation": 2},
+    "evaluate.beside": {"evaluate.beside": [OTHER_TREE]},
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
     "train.launch.device": {"train.launch.device": "cuda"},
     "train.launch.processes": {"train.launch.processes": 2},

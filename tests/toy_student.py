@@ -28,7 +28,18 @@ PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")
 STEPS, CHANNELS = 16, 3
 TEXTS = Texts(max_note_tokens=48, max_target_tokens=48)
 FUSION = {
-    "series_encoder": {"patch": 8, "width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "dropout": 0.0},
+    "series_encoder": {
+        "patch": 8,
+        "width": 16,
+        "layers": 1,
+        "heads": 2,
+        "feed_forward": 32,
+        "dropout": 0.0,
+        "positions": "random",
+        "norm": "batch",
+        "mask_padding": False,
+        "token": "last",
+    },
     "attention": {"heads": 2, "head_width": 8, "prototypes": 4, "dropout": 0.0},
     "variable_identity": True,
     "lab_position": "prefix",
@@ -84,6 +95,7 @@ def batch(count: int = 2, length: int = 7, seed: int = 0) -> dict[str, torch.Ten
         "input_ids": ids,
         "attention_mask": torch.ones_like(ids),
         "series": torch.randn(count, STEPS, CHANNELS, generator=random),
+        "steps": torch.full((count,), STEPS),
         "labels": torch.randint(10, 60, (count, 5), generator=random),
     }
 
@@ -144,7 +156,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         section |= {k: v for k, v in changes.items() if k in section}
     own = {
         "train_phase1": ("--texts", TEXTS.model_dump_json()),
-        "train_phase2": ("--fusion", fusion().model_dump_json(), "--steps", STEPS),
+        "train_phase2": ("--fusion", fusion().model_dump_json(), "--steps", STEPS, "--instruction", "false"),
         "train_phase3": (),
     }[rule]
     names = [name for name in TABLES if (rule, name) != ("train_phase2", "courses")]
@@ -193,5 +205,5 @@ def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> 
 
 def losses(model: Path, key: str = "loss") -> list[float]:
     """The logged losses of a training."""
-    history = json.loads((model / "history.json").read_text(encoding="utf-8"))
+    history = json.loads((model / "history.json").read_text(encoding="utf-8"))["history"]
     return [row[key] for row in history if key in row]

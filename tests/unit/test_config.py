@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[2]
 # Overlays with a results tree of their own; those called local* are about the site, for the paper's tree.
 OVERLAYS = sorted(p for p in (ROOT / "config").glob("*.yaml") if not p.name.startswith("local"))
 # An overlay that says so lies over another one.
-BELOW = {"open-demo.yaml": ["demo.yaml"]}
+BELOW = {
+    "open-demo.yaml": ["demo.yaml"],
+    "planted.yaml": ["demo.yaml"],
+    "as-printed.yaml": ["demo.yaml"],
+    "planted-as-printed.yaml": ["demo.yaml", "planted.yaml", "as-printed.yaml"],
+}
 
 
 def read(name: str) -> dict:
@@ -155,7 +160,7 @@ CROSS_CHECKS = {
     ),
     "batch": (
         {"train__launch__nodes": 4, "train__launch__processes": 4},
-        r"train\.optimizer\.batch \(24\) .*nodes \(4\) .*processes \(4\), that is of 16",
+        r"train\.optimizer\.batch \(24\) .*nodes \(4\) .*processes \(4\) times accumulation \(1\), that is of 16",
     ),
     "vocabulary without attention": (
         {"models__without-lab-know__vocabulary": "knowledge"},

@@ -163,7 +163,7 @@ def test_a_torn_vocabulary_is_named(text, tmp_path):
 
 def test_what_is_not_read_is_in_no_batch(tables):
     notes, labs = replace(files(tables), series=[]), replace(files(tables), courses=None)
-    for used, steps, present in ((notes, None, {"input_ids", "attention_mask"}), (labs, STEPS, {"series"})):
+    for used, steps, present in ((notes, None, {"input_ids", "attention_mask"}), (labs, STEPS, {"series", "steps"})):
         rows = encode(read_samples(used, "test"), tokenizer(), TEXTS)
         assert set(Collator(tokenizer(), steps)(rows)) == present | {"labels", "sections"}
 

@@ -15,7 +15,7 @@ from clinragen.errors import UserError
 from clinragen.model.inputs import IGNORED
 from clinragen.model.student import Student
 
-INPUTS = ("input_ids", "attention_mask", "series")
+INPUTS = ("input_ids", "attention_mask", "series", "steps")
 
 
 def logits(model: Student, rows: dict[str, Tensor]) -> Tensor:
@@ -66,7 +66,7 @@ def test_only_an_identity_tells_which_variable_a_series_is_of(identity):
     model, rows = student("labs", variable_identity=identity), batch()
     swapped = rows | {"series": rows["series"].flip(2)}
     # T5 has no absolute positions, but relative ones; lab tokens are therefore compared as a set.
-    one, other = (model._embed(None, None, r["series"])["inputs_embeds"] for r in (rows, swapped))
+    one, other = (model._embed(None, None, r["series"], r["steps"])["inputs_embeds"] for r in (rows, swapped))
     assert torch.allclose(one, other.flip(1), atol=1e-6) is not identity
 
 
@@ -198,10 +198,6 @@ def test_its_weights_can_be_written_as_safetensors_and_read_back(tmp_path):
     save_file(model.state_dict(), tmp_path / "w.safetensors")
     other.load_state_dict(load_file(tmp_path / "w.safetensors"))
     assert torch.equal(logits(model, batch()), logits(other, batch()))
-
-
-def test_the_trainer_is_told_not_to_multiply_the_loss():
-    assert Student.accepts_loss_kwargs is False
 
 
 def paper_counts() -> dict[str, int]:

@@ -26,5 +26,7 @@ class Evaluate(Section):
     """Samples decoded at once; does not change any output."""
     decoding: Decoding
     """How the student generates text."""
+    beside: list[str]
+    """Other results trees whose models the page on planted evidence shows too."""
     request: Request
     """Cluster resources of a prediction job."""

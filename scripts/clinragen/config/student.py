@@ -36,6 +36,14 @@ class SeriesEncoder(Section):
     """Width of the feed-forward part."""
     dropout: float = Field(ge=0, lt=1)
     """Dropout."""
+    positions: Literal["zero", "random", "sincos"]
+    """Vector added for the position of a patch: learned from zero or from random values, or fixed (ambiguity 33)."""
+    norm: Literal["batch", "layer"]
+    """Normalisation; each process has batch statistics of its own share (ambiguity 34)."""
+    mask_padding: bool
+    """Hide patches without any step of the stay from the attention (ambiguity 35)."""
+    token: Literal["last", "last_measured", "mean_measured", "all"]
+    """What stands for a channel: its last patch, the last or the mean of those of the stay, or all (ambiguity 10)."""
 
 
 class Attention(Section):

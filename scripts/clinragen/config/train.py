@@ -62,6 +62,8 @@ class Train(Section):
     """Labs: encoder and attention learn D and R^t with a frozen language model (equation 7)."""
     phase3: Phase
     """Both: all parts learn D, R^m and R^t (equation 8)."""
+    instruction_in_phase2: bool
+    """Put the instruction that precedes a note after the lab tokens of phase 2, too (ambiguity 36)."""
     freeze_encoder_in_phase3: bool
     """Keep the series encoder as phase 2 left it (ambiguity 15)."""
     optimizer: Optimizer

@@ -137,7 +137,7 @@ class Collator:
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
         """labels and their sections [batch, length]; input_ids and attention_mask [batch, length] where notes are
-        read, and series [batch, steps, channels] where series are.
+        read, series [batch, steps, channels] and how many steps are the stay's own, steps [batch], where series are.
         """
         pad = torch.nn.utils.rnn.pad_sequence
         targets, sections = ([torch.tensor(r[name]) for r in rows] for name in ("labels", "sections"))
@@ -151,6 +151,7 @@ class Collator:
             batch["attention_mask"] = pad([torch.ones_like(n) for n in notes], batch_first=True)
         if "series" in rows[0]:
             batch["series"] = torch.from_numpy(np.stack([pad_series(r["series"], self.steps) for r in rows]))
+            batch["steps"] = torch.tensor([min(len(r["series"]), self.steps) for r in rows])
         return batch
 
 

@@ -1,4 +1,6 @@
-"""The time series encoder (TSE): PatchTST, one vector per channel."""
+"""The time series encoder (TSE): PatchTST over patches of a channel, and what stands for the channel."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,35 +10,70 @@ from clinragen.config.student import SeriesEncoder as Settings
 
 
 class SeriesEncoder(nn.Module):
-    """PatchTST over channels that do not see each other; the last patch represents the channel."""
+    """PatchTST over channels that do not see each other, which share all weights.
+
+    Series are padded to a common number of steps; `own_steps` is how many are a stay's own.
+    """
 
     def __init__(self, settings: Settings, channels: int, steps: int) -> None:
         super().__init__()
-        self.patchtst = PatchTSTModel(
-            PatchTSTConfig(
-                num_input_channels=channels,
-                context_length=steps,
-                patch_length=settings.patch,
-                patch_stride=settings.patch,
-                d_model=settings.width,
-                num_hidden_layers=settings.layers,
-                num_attention_heads=settings.heads,
-                ffn_dim=settings.feed_forward,
-                attention_dropout=settings.dropout,
-                ff_dropout=settings.dropout,
-                positional_dropout=settings.dropout,
-                positional_encoding_type="random",
-                # The series are scaled by the training part; scaling each one by itself would hide
-                # that all of its values are high.
-                scaling=None,
-                use_cls_token=False,
-                do_mask_input=False,
-            )
+        self.settings = settings
+        config = PatchTSTConfig(
+            num_input_channels=channels,
+            context_length=steps,
+            patch_length=settings.patch,
+            patch_stride=settings.patch,
+            d_model=settings.width,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            ffn_dim=settings.feed_forward,
+            attention_dropout=settings.dropout,
+            ff_dropout=settings.dropout,
+            positional_dropout=settings.dropout,
+            positional_encoding_type="sincos" if settings.positions == "sincos" else "random",
+            norm_type=f"{settings.norm}norm",
+            # The series are scaled by the training part; scaling each one by itself would hide
+            # that all of its values are high.
+            scaling=None,
+            use_cls_token=False,
+            do_mask_input=False,
         )
+        self.patchtst = PatchTSTModel(config)
+        self.patches = steps // settings.patch
+        self.tokens = self.patches if settings.token == "all" else 1
+        """Tokens per channel."""
+        if settings.positions == "zero":
+            nn.init.zeros_(self.patchtst.encoder.positional_encoder.position_enc)
+        self._mask: Tensor | None = None
+        for layer in self.patchtst.encoder.layers:
+            # transformers' PatchTST hides no patches, but its attention can.
+            layer.self_attn.register_forward_pre_hook(self._hide_padding, with_kwargs=True)
 
-    def forward(self, series: Tensor) -> Tensor:
-        """Series [batch, steps, channels] to vectors [batch, channels, width]."""
+    def forward(self, series: Tensor, own_steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Series [batch, steps, channels] and their own steps [batch] to vectors [batch, channels x tokens, width].
+
+        The tokens of a channel follow each other; the second result, their mask, is 0 for patches of padding.
+        """
+        batch, steps, channels = series.shape
+        # The last patch of a stay may be padded in part, but holds at least one step of its own.
+        last = (own_steps.clamp(1, steps) - 1) // self.settings.patch
+        own = torch.arange(self.patches, device=series.device) <= last[:, None]
+        if self.settings.mask_padding:
+            self._mask = own.repeat_interleave(channels, 0)[:, None, None].expand(-1, -1, self.patches, -1)
         # The encoder's batch norm is not stable in half precision.
         with torch.autocast(series.device.type, enabled=False):
             hidden = self.patchtst(past_values=series.float()).last_hidden_state
-        return hidden[:, :, -1]
+        self._mask = None
+        match self.settings.token:
+            case "all":
+                return hidden.flatten(1, 2), own.long().repeat(1, channels)
+            case "last":
+                chosen = hidden[:, :, -1]
+            case "last_measured":
+                chosen = hidden[torch.arange(batch, device=series.device), :, last]
+            case "mean_measured":
+                chosen = (hidden * own[:, None, :, None]).sum(2) / own.sum(1)[:, None, None]
+        return chosen, torch.ones(batch, channels, dtype=torch.long, device=series.device)
+
+    def _hide_padding(self, _attention: nn.Module, arguments: tuple, named: dict[str, Any]) -> tuple[tuple, dict]:
+        return arguments, named if self._mask is None else named | {"attention_mask": self._mask}

@@ -72,7 +72,7 @@ class Student(nn.Module):
         return self
 
     def _embed(
-        self, input_ids: Tensor | None, attention_mask: Tensor | None, series: Tensor | None
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, series: Tensor | None, steps: Tensor | None
     ) -> dict[str, Tensor]:
         """Backbone inputs [batch, lab tokens + note tokens, d] and their mask."""
         tokens, masks = [], []
@@ -80,12 +80,13 @@ class Student(nn.Module):
             tokens.append(self.backbone.get_input_embeddings()(input_ids))
             masks.append(attention_mask)
         if self.modality != "notes":
-            labs = self.attention(self.encoder(series))
+            vectors, mask = self.encoder(series, steps)
+            labs = self.attention(vectors)
             if self.identity is not None:
-                labs = labs + self.identity.weight
+                labs = labs + self.identity.weight.repeat_interleave(self.encoder.tokens, 0)
             first = 0 if self.fusion.lab_position == "prefix" else len(tokens)
             tokens.insert(first, labs.to(self.backbone.get_input_embeddings().weight.dtype))
-            masks.insert(first, torch.ones(labs.shape[:2], dtype=torch.long, device=labs.device))
+            masks.insert(first, mask)
         inputs, mask = torch.cat(tokens, 1), torch.cat(masks, 1)
         # Padding goes to the end, also past lab tokens that follow the note: distances count.
         order = mask.argsort(dim=1, descending=True, stable=True)
@@ -97,15 +98,19 @@ class Student(nn.Module):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         series: Tensor | None = None,
+        steps: Tensor | None = None,
         labels: Tensor | None = None,
     ) -> Any:
-        """Loss and logits: note tokens [batch, length], series [batch, steps, channels], labels [batch, length]."""
-        return self.backbone(**self._embed(input_ids, attention_mask, series), labels=labels)
+        """Loss and logits: note tokens [batch, length], series [batch, steps, channels], labels [batch, length].
+
+        `steps` [batch] is how many steps of a series are the stay's own; the rest is padding.
+        """
+        return self.backbone(**self._embed(input_ids, attention_mask, series, steps), labels=labels)
 
     @torch.inference_mode()
     def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:
         """Token ids [batch, length] that the student writes."""
-        inputs = {k: batch.get(k) for k in ("input_ids", "attention_mask", "series")}
+        inputs = {k: batch.get(k) for k in ("input_ids", "attention_mask", "series", "steps")}
         return self.backbone.generate(**self._embed(**inputs), **options)
 
     def parameter_counts(self) -> dict[str, int]:

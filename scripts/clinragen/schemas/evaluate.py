@@ -47,6 +47,22 @@ COMPARISON = Table(
     key=("dataset", "model", "metric"),
 )
 
+TRAINING = Table(
+    "training",
+    (
+        Column("dataset", pa.string(), "mimic3 or mimic4"),
+        Column("backbone", pa.string(), "small language model"),
+        Column("target", pa.string(), "what is written, and the vocabulary of the attention where there is one"),
+        Column("seed", pa.int64(), "seed of the training"),
+        Column("phase", pa.int64(), "phase of the training"),
+        Column("epoch", pa.float64(), "passes over the training split"),
+        Column("step", pa.int64(), "steps of the optimizer"),
+        Column("measure", pa.string(), "loss of a section, norm of the gradient, ...; eval_: on the validation split"),
+        Column("value", pa.float64(), "value"),
+    ),
+    key=("dataset", "backbone", "target", "seed", "phase", "step", "measure"),
+)
+
 PLANTED = Table(
     "planted",
     (

@@ -27,6 +27,8 @@ class Plan:
     modality: Modality
     note_rationale: bool
     frozen: tuple[Literal["backbone", "encoder"], ...] = ()
+    without_notes: bool = False
+    """Give it the instruction where a note would be."""
 
 
 PHASE1 = Plan("notes", note_rationale=True)
@@ -39,16 +41,19 @@ def train_phase1(job: Job, backbone: Path, texts: Texts, folder: Path) -> Releas
     return _train(job, PHASE1, Student.from_backbone(backbone, texts, PHASE1.modality), backbone, folder)
 
 
-def train_phase2(job: Job, phase1: Path, fusion: Fusion, steps: int, vocabulary: Path, folder: Path) -> Release:
+def train_phase2(
+    job: Job, phase1: Path, fusion: Fusion, steps: int, vocabulary: Path, instruction: bool, folder: Path
+) -> Release:
     """L_lab(phi), equation 7: new encoder and attention learn D and R^t before the frozen model of phase 1."""
-    student = Student.load(phase1, PHASE2.modality)
+    plan = replace(PHASE2, modality="both", without_notes=True) if instruction else PHASE2
+    student = Student.load(phase1, plan.modality)
     if student.encoder is not None:
         raise UserError(f"{phase1}: reads series already; phase 2 starts from a student of phase 1")
     token_ids = read_vocabulary(vocabulary, load_tokenizer(phase1 / BACKBONE))
     # The weights that are new here depend on the seed, not only the order of the samples.
     torch.manual_seed(job.seed)
     student.add_series_parts(fusion, channels_of(job.files.series), steps, token_ids)
-    return _train(job, PHASE2, student, phase1 / BACKBONE, folder)
+    return _train(job, plan, student, phase1 / BACKBONE, folder)
 
 
 def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> Release:
@@ -63,11 +68,20 @@ def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> Release:
     student.freeze(*plan.frozen)
     tokenizer = load_tokenizer(start)
-    training, validation = (
-        encode(read_samples(job.files, split, plan.note_rationale), tokenizer, student.texts)
-        for split in ("train", "validation")
-    )
+    encoded = {}
+    for split in ("train", "validation"):
+        samples = read_samples(job.files, split, plan.note_rationale)
+        if plan.without_notes:
+            samples = [replace(sample, note="") for sample in samples]
+        encoded[split] = encode(samples, tokenizer, student.texts)
+        log.info("%s split: %s", split, ", ".join(f"{n} {what}" for what, n in count_cuts(encoded[split]).items()))
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
-    history, release = train_student(student, training, validation, tokenizer, job)
-    finish(student, tokenizer, history, folder)
+    history, release = train_student(student, encoded["train"], encoded["validation"], tokenizer, job)
+    finish(student, tokenizer, {split: count_cuts(rows) for split, rows in encoded.items()}, history, folder)
     return release
+
+
+def count_cuts(rows: list[dict]) -> dict[str, int]:
+    """Encoded samples, and those whose note or target is longer than the texts may be."""
+    cut = {f"{part}s cut": sum(part in row["cut"] for row in rows) for part in ("note", "target")}
+    return {"samples": len(rows)} | cut

@@ -30,6 +30,7 @@ from clinragen.train.loss import SectionMeans, token_losses, token_weights
 
 log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
+HISTORY = "history.json"
 TIMES = ("_runtime", "_per_second")
 ROOM_FOR_MARKER = 12
 """Tokens decoded beyond the longest diagnoses, so that the next section's marker is whole and ends them."""
@@ -341,11 +342,17 @@ def _still_owner(own: Path) -> None:
         raise TakenOver(str(own))
 
 
-def finish(student: Student, tokenizer: PreTrainedTokenizerBase, history: list[dict], folder: Path) -> None:
-    """Write the trained student and its losses into a new folder."""
+def finish(
+    student: Student,
+    tokenizer: PreTrainedTokenizerBase,
+    samples: dict[str, dict[str, int]],
+    history: list[dict],
+    folder: Path,
+) -> None:
+    """Write the trained student into a new folder, with what it was trained on and the course of the training."""
     if main_process():
         folder.mkdir()
         student.save(folder, tokenizer)
         # Sorted, as are the rows that a resumed run read from its checkpoint.
-        text = json.dumps(history, indent=1, sort_keys=True) + "\n"
-        (folder / "history.json").write_text(text, encoding="utf-8")
+        text = json.dumps({"samples": samples, "history": history}, indent=1, sort_keys=True) + "\n"
+        (folder / HISTORY).write_text(text, encoding="utf-8")

@@ -1,8 +1,10 @@
 """Which files the rules read, as the configuration says; `<results>` is replaced by Snakemake."""
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
+from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
@@ -41,8 +43,19 @@ def source_digest(config: Config, paths: Iterable[str]) -> str:
 def checkpoint(config: Config, dataset: str, model: str, seed: str) -> str:
     """The last checkpoint of a model; models that agree in a phase share its checkpoint."""
     row = config.models[model]
-    vocabulary = f"-{row.vocabulary}" if row.vocabulary else ""
-    return f"<results>/{dataset}/train/{row.backbone}/{row.target}{vocabulary}/seed{seed}/phase{row.last_phase}"
+    return _checkpoint(row, dataset, seed, row.last_phase)
+
+
+def checkpoints(config: Config) -> list[str]:
+    """The checkpoints of every phase of every run, each once, in the order of datasets, models, seeds and phases."""
+    runs = itertools.product(config.dataset_names(), config.models.values(), config.seeds)
+    found = (_checkpoint(row, d, seed, phase) for d, row, seed in runs for phase in range(1, row.last_phase + 1))
+    return list(dict.fromkeys(found))
+
+
+def _checkpoint(row: Model, dataset: str, seed: object, phase: int) -> str:
+    vocabulary = f"-{row.vocabulary}" if phase > 1 else ""
+    return f"<results>/{dataset}/train/{row.backbone}/{row.target}{vocabulary}/seed{seed}/phase{phase}"
 
 
 def backbone_files(source: str) -> list[str]:

@@ -126,6 +126,9 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones and not _exists(config, f"backbones/{name}"):
             lines += backbone_problems(name, config.backbones[name])
+    for tree in config.evaluate.beside:
+        if not Path(tree, "tables", "planted.csv").is_file():
+            lines.append(f"evaluate.beside: {tree} has no tables/planted.csv; run `make planted`, or leave it out")
     nodes = config.train.launch.nodes
     if Need(GPU) in needs and nodes > 1 and executor != "slurm":
         lines.append(f"train.launch.nodes: {nodes} nodes need SLURM; use `--profile slurm`, or set it to 1")

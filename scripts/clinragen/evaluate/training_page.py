@@ -1,0 +1,101 @@
+"""The course of every training: losses, validation scores, learning rate and gradient, as a table and a page."""
+
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import matplotlib
+import pyarrow as pa
+
+from clinragen.errors import UserError
+from clinragen.pages.render import render
+from clinragen.schemas.evaluate import TRAINING
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+OTHER = ("epoch", "step")
+COLORS = {"": "#1b1f24", "_diagnoses": "#0b6e99", "_note_rationale": "#7a5ea8", "_lab_rationale": "#b4540a"}
+NAMES = {"": "all tokens", "_diagnoses": "diagnoses", "_note_rationale": "R^m", "_lab_rationale": "R^t"}
+
+
+def read_course(checkpoint: Path) -> tuple[pa.Table, dict[str, dict[str, int]]]:
+    """The course of the training behind a checkpoint (TRAINING), and per split its samples and what was cut."""
+    try:
+        facts = json.loads((checkpoint / "history.json").read_text(encoding="utf-8"))
+        samples, history = facts["samples"], facts["history"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{checkpoint}: no readable history: {error}; train it again") from None
+    dataset, _, backbone, target, seed, phase = checkpoint.parts[-6:]
+    run = {
+        "dataset": dataset,
+        "backbone": backbone,
+        "target": target,
+        "seed": int(seed.removeprefix("seed")),
+        "phase": int(phase.removeprefix("phase")),
+    }
+    rows = [
+        run | {"epoch": row["epoch"], "step": row["step"], "measure": measure, "value": value}
+        for row in history
+        for measure, value in row.items()
+        if measure not in OTHER
+    ]
+    return pa.Table.from_pylist(rows, schema=TRAINING.schema), samples
+
+
+def training_page(
+    courses: Iterable[tuple[pa.Table, dict[str, dict[str, int]]]], stand_ins: list[str], templates: list[Path]
+) -> str:
+    """Return the course of each training as HTML: a picture, the epoch that was kept, and what was cut."""
+    runs = []
+    for table, samples in courses:
+        rows = table.to_pylist()
+        first = rows[0]
+        series: dict[str, list[tuple[float, float]]] = {}
+        for row in rows:
+            series.setdefault(row["measure"], []).append((row["epoch"], row["value"]))
+        runs.append(
+            {
+                "title": f"Phase {first['phase']}, {first['target'].replace('-', ', ')}",
+                "about": f"{first['dataset']}, {first['backbone']}, seed {first['seed']}",
+                "epochs": round(max(row["epoch"] for row in rows)),
+                "best": max(series["eval_f1"], key=lambda point: point[1]),
+                "samples": samples,
+                "picture": _draw(series),
+            }
+        )
+    return render("training", templates, stand_ins=stand_ins, runs=runs)
+
+
+def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
+    """Losses by section (training solid, validation dashed), validation F1, gradient and learning rate by epoch."""
+    figure, (losses, scores, gradient) = pyplot.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
+    for section, color in COLORS.items():
+        for measure, style in (("loss", "-"), ("eval_loss", "--")):
+            if points := series.get(measure + section):
+                label = NAMES[section] if style == "-" else None
+                losses.plot(*zip(*points, strict=True), style, color=color, linewidth=1.4, label=label)
+    losses.set_title("loss per token (dashed: validation)", fontsize=9)
+    losses.set_yscale("log")
+    losses.legend(fontsize=7, frameon=False)
+    scores.plot(*zip(*series["eval_f1"], strict=True), "o-", color=COLORS["_diagnoses"], markersize=3)
+    scores.set_ylim(-0.02, 1.02)
+    scores.set_title("validation micro F1 of the diagnoses", fontsize=9)
+    gradient.set_title("norm of the gradient (left), learning rate (right)", fontsize=9)
+    if points := series.get("grad_norm"):
+        gradient.plot(*zip(*points, strict=True), color=COLORS[""], linewidth=1.4)
+    gradient.set_ylim(bottom=0)
+    if points := series.get("learning_rate"):
+        rate = gradient.twinx()
+        rate.plot(*zip(*points, strict=True), ":", color=COLORS["_lab_rationale"])
+        rate.set_ylim(bottom=0)
+        rate.tick_params(labelsize=8)
+    for axis in (losses, scores, gradient):
+        axis.set_xlabel("epoch", fontsize=8)
+        axis.tick_params(labelsize=8)
+        axis.grid(color="#d8dee4", linewidth=0.6)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=110, transparent=True, metadata={"Software": None})
+    pyplot.close(figure)
+    return drawn.getvalue()

@@ -1,0 +1,23 @@
+"""Command line of rule evaluate_training."""
+
+from pathlib import Path
+
+from clinragen.step import Context, SharedOut, run
+
+
+def evaluate_training(
+    context: Context, checkpoints: list[Path], templates: list[Path], table: SharedOut, page: SharedOut
+) -> None:
+    """The course of every training, as CSV and as a page."""
+    import pyarrow as pa
+
+    from clinragen.evaluate.training_page import read_course, training_page
+    from clinragen.schemas.evaluate import TRAINING
+
+    courses = [read_course(checkpoint) for checkpoint in checkpoints]
+    TRAINING.write(pa.concat_tables([rows for rows, _ in courses]), table.path)
+    page.path.write_text(training_page(courses, sorted(context.stand_ins), templates), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(evaluate_training)

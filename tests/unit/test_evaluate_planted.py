@@ -1,0 +1,155 @@
+"""Scores on planted evidence: who reads the labs, and is what is said of them true?"""
+
+import json
+from itertools import permutations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pages import templates
+
+from clinragen.errors import UserError
+from clinragen.evaluate.planted import CONDITIONS, GROUPS, group_scores, renamed, statement_scores, statements
+from clinragen.evaluate.planted_page import planted_page
+from clinragen.evaluate.shuffle import exchange
+from clinragen.evaluate.training_page import read_course, training_page
+from clinragen.model.inputs import Sample
+from clinragen.schemas.evaluate import PLANTED, PREDICTIONS, STATEMENTS
+
+CHANNELS = {"Shock": "labs", "Fever": "both", "Gout": "notes", "Rash": "neither"}
+ALL = list(CHANNELS)
+HIGH, LOW = ("Glucose", "higher"), ("Glucose", "lower")
+
+
+def predictions(*rows: tuple[list[str], list[str]], outputs: tuple[str, ...] = ()) -> pa.Table:
+    """Predicted and true names per stay."""
+    texts = outputs or ("",) * len(rows)
+    made = [
+        {"stay_id": i, "output": texts[i], "predicted": predicted, "unknown": [], "true": true}
+        for i, (predicted, true) in enumerate(rows)
+    ]
+    return pa.Table.from_pylist(made, PREDICTIONS.schema)
+
+
+def scored(as_is: pa.Table, series: pa.Table | None = None, notes: pa.Table | None = None) -> dict:
+    tables = {"as is": as_is, "series shuffled": series or as_is, "notes shuffled": notes or as_is}
+    table = PLANTED.check(group_scores(tables, CHANNELS, "MIMIC-III", "ClinRaGen", 1), "test")
+    return {(row["group"], row["condition"]): row["f1"] for row in table.to_pylist()}
+
+
+def test_a_group_counts_its_own_phenotypes_alone():
+    as_is = predictions((["Shock", "Gout"], ["Shock"]), ([], ["Gout", "Fever"]))
+    found = scored(as_is, series=predictions(([], ["Shock"]), (["Gout"], ["Gout", "Fever"])))
+    assert set(found) == {(group, condition) for group in GROUPS for condition in CONDITIONS}
+    assert found["labs", "as is"] == 1 and found["labs", "series shuffled"] == 0
+    assert found["notes", "as is"] == 0 and found["notes", "series shuffled"] == 1
+    assert found["both", "as is"] == 0 and found["neither", "as is"] == 0
+    assert found["all", "as is"] == pytest.approx(2 * 1 / (2 + 3))
+
+
+names = st.lists(st.sampled_from(ALL), unique=True, max_size=3)
+
+
+@given(st.lists(st.tuples(names, names), min_size=1, max_size=5))
+def test_chance_is_the_mean_over_all_orders_of_the_labels(rows):
+    found = scored(predictions(*rows))["all", "labels shuffled"]
+    given_, true = zip(*rows, strict=True)
+    hits = [sum(len({*p} & {*t}) for p, t in zip(given_, order, strict=True)) for order in permutations(true)]
+    named = sum(map(len, given_)) + sum(map(len, true))
+    assert found == pytest.approx(2 * np.mean(hits) / named if named else 0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Glucose is higher than normal 3 times", {HIGH}),
+        ("glucose  is Lower than normal", {LOW}),
+        ("Glucose is higher than normal 3 times and lower than normal 1 times", {HIGH, LOW}),
+        ("Glucose is higher than normal 3 times and pH is lower than normal 2 times", {HIGH, ("pH", "lower")}),
+        ("Glucose is normal all the time.", set()),
+        ("higher than normal Glucose", set()),
+        ("Alph is lower than normal", set()),
+    ],
+)
+def test_statements_are_a_variable_with_a_direction(text, expected):
+    assert statements(text, ["Glucose", "pH"]) == expected
+
+
+def test_a_statement_is_true_if_the_captions_of_the_stay_make_it():
+    output = "Diagnoses: Shock Lab rationale: pH is lower than normal 3 times and Glucose is higher than normal"
+    as_is = predictions(([], []), ([], []), outputs=(output, "Diagnoses: Gout"))
+    captions = {0: "pH is lower than normal 9 times. Glucose is lower than normal 1 times.", 1: ""}
+    table = statement_scores({"as is": as_is}, captions, ["Glucose", "pH"], "MIMIC-III", "ClinRaGen", 1)
+    row = STATEMENTS.check(table, "test").to_pylist()[0]
+    assert (row["statements"], row["true"]) == (2, 1)
+
+
+def samples(number: int) -> list[Sample]:
+    return [Sample(i, f"note {i}", f"target {i}", np.full((i + 1, 2), i), [ALL[i % 4]]) for i in range(number)]
+
+
+@given(st.integers(2, 20), st.integers(0, 5), st.sampled_from(["note", "series"]))
+def test_every_sample_gets_the_part_of_another_one_and_keeps_the_rest(number, seed, part):
+    before, after = samples(number), exchange(samples(number), part, seed)
+    same = exchange(samples(number), part, seed)
+    for old, new, again in zip(before, after, same, strict=True):
+        other = "series" if part == "note" else "note"
+        assert np.array_equal(getattr(old, other), getattr(new, other))
+        assert not np.array_equal(getattr(old, part), getattr(new, part))
+        assert np.array_equal(getattr(new, part), getattr(again, part))
+        assert (old.stay_id, old.target, old.phenotypes) == (new.stay_id, new.target, new.phenotypes)
+    assert sorted(str(getattr(s, part)) for s in before) == sorted(str(getattr(s, part)) for s in after)
+
+
+def table(model: str, labs: float, seeds: int = 2) -> pa.Table:
+    rows = [
+        {"dataset": "MIMIC-III", "model": model, "group": group, "condition": condition, "seed": seed, "samples": 9}
+        | {"f1": labs + seed / 100 if (group, condition) == ("labs", "as is") else 0.5}
+        for group in GROUPS
+        for condition in CONDITIONS
+        for seed in range(seeds)
+    ]
+    return pa.Table.from_pylist(rows, PLANTED.schema)
+
+
+def stated(model: str, made: int, true: int) -> pa.Table:
+    rows = [
+        {"dataset": "MIMIC-III", "model": model, "condition": c, "seed": s, "statements": made, "true": true}
+        for c in CONDITIONS[:3]
+        for s in range(2)
+    ]
+    return pa.Table.from_pylist(rows, STATEMENTS.schema)
+
+
+def test_the_page_answers_its_question_first_and_shows_every_model():
+    other = renamed(table("ClinRaGen", 0.2), "as-printed")
+    scores = pa.concat_tables([table("ClinRaGen", 0.904), table("a <b>", 0.5), other])
+    said = pa.concat_tables([stated("ClinRaGen", 10, 8), stated("a <b>", 0, 0)])
+    text = planted_page(scores, said, ["tiny language model"], templates("planted"))
+    assert "9 test stays; 2 seeds." in text and "<b>0.91</b>" in text
+    assert "ClinRaGen, as-printed" in text and "a &lt;b&gt;" in text and "<b>, which" not in text
+    assert "tiny language model" in text and 'src="data:image/png' in text
+    assert '<td data-label="as is">0.800 <small>0.800 to 0.800</small></td>' in text
+    assert text == planted_page(scores, said, ["tiny language model"], templates("planted"))
+
+
+def test_the_course_of_a_training_is_read_and_shown(tmp_path):
+    folder = tmp_path / "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
+    folder.mkdir(parents=True)
+    with pytest.raises(UserError, match=r"phase3: no readable history.*train it again"):
+        read_course(folder)
+    rows = [
+        {"epoch": e, "step": 2 * e, "loss": 1 / e, "loss_diagnoses": 2 / e, "grad_norm": 1.0, "learning_rate": 0.1}
+        for e in (1.0, 2.0)
+    ] + [{"epoch": e, "step": 2 * e, "eval_loss": 1.0, "eval_f1": 0.3 * e} for e in (1.0, 2.0)]
+    cut = {"samples": 8, "notes cut": 2, "targets cut": 0}
+    facts = {"samples": {"train": cut, "validation": cut}, "history": rows}
+    (folder / "history.json").write_text(json.dumps(facts), encoding="utf-8")
+    course = read_course(folder)
+    found = {(r["measure"], r["epoch"]): r["value"] for r in course[0].to_pylist()}
+    assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
+    text = training_page([course], [], templates("training"))
+    assert "Phase 3, rationales, knowledge" in text and "0.600 after epoch 2" in text
+    assert "25.0 % of the notes are cut" in text and "of the targets" not in text
