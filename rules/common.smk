@@ -106,22 +106,23 @@ def table_files():
     return tables + ["<results>/tables/training.csv", "<results>/tables/training.html"]
 
 
-def synthetic_datasets():
-    """Names of the datasets whose evidence is planted."""
-    return [n for n in CONFIG.dataset_names() if getattr(CONFIG.datasets, n).source == "synthetic"]
+def planted_datasets():
+    """Names of the datasets on which planted evidence is scored."""
+    used = CONFIG.dataset_names()
+    return [n for n in CONFIG.evaluate.planted if n in used and getattr(CONFIG.datasets, n).source == "synthetic"]
 
 
 def planted_files():
     """Input: the tables and the page of the planted evidence, where there is any."""
     files = ["planted.csv", "planted_statements.csv", "planted.html"]
-    return [f"<results>/tables/{file}" for file in files if synthetic_datasets()]
+    return [f"<results>/tables/{file}" for file in files if planted_datasets()]
 
 
 def planted_of_runs(file):
     """Input: one file of every run on planted evidence."""
     return expand(
         f"<results>/{{dataset}}/planted/{{model}}/seed{{seed}}/{file}.csv",
-        dataset=synthetic_datasets(),
+        dataset=planted_datasets(),
         model=CONFIG.models,
         seed=CONFIG.seeds,
     )

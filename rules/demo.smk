@@ -76,10 +76,11 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synt
         params:
             code=code_digest("demo_mimic3"),
             sources=sources,
-            cohort=setting("demo"),
+            number=setting("demo.patients.mimic3"),
+            seed=setting("demo.seed"),
         shell:
             "python scripts/demo_mimic3.py --evidence {input.evidence:q} --items {input.variable_items:q}"
-            " --raw-tables {input.raw_tables:q} --cohort {params.cohort:q}"
+            " --raw-tables {input.raw_tables:q} --number {params.number:q} --seed {params.seed:q}"
             " --patients {output.patients:q}"
             " --admissions {output.admissions:q}"
             " --icustays {output.icustays:q}"
@@ -120,10 +121,11 @@ if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synt
         params:
             code=code_digest("demo_mimic4"),
             sources=sources,
-            cohort=setting("demo"),
+            number=setting("demo.patients.mimic4"),
+            seed=setting("demo.seed"),
         shell:
             "python scripts/demo_mimic4.py --evidence {input.evidence:q} --items {input.variable_items:q}"
-            " --raw-tables {input.raw_tables:q} --cohort {params.cohort:q}"
+            " --raw-tables {input.raw_tables:q} --number {params.number:q} --seed {params.seed:q}"
             " --patients {output.patients:q}"
             " --admissions {output.admissions:q}"
             " --icustays {output.icustays:q}"

@@ -1,4 +1,4 @@
-# Stage planted: does a student read the notes and the labs? Defined where a dataset is synthetic.
+# Stage planted: does a student read the notes and the labs? Defined where evidence is planted.
 #
 # takes  checkpoints and predictions of every trained model, <results>/{dataset}/benchmark/*, resources/demo/evidence.yaml
 # makes  <results>/{dataset}/planted/{model}/seed{seed}/{part}-shuffled.parquet   outputs with the notes or series of others
@@ -6,7 +6,7 @@
 #        <results>/tables/planted.csv, planted_statements.csv, planted.html       all runs
 
 
-if synthetic_datasets():
+if planted_datasets():
 
     localrules:
         planted_scores,

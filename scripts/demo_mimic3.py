@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from clinragen.config.datasets import DemoCohort
 from clinragen.step import Context, Out, run
 
 
@@ -11,7 +10,8 @@ def demo_mimic3(
     evidence: Path,
     items: Path,
     raw_tables: Path,
-    cohort: DemoCohort,
+    number: int,
+    seed: int,
     patients: Out,
     admissions: Out,
     icustays: Out,
@@ -30,8 +30,8 @@ def demo_mimic3(
     outputs = (patients, admissions, icustays, diagnoses_icd, chartevents, labevents, noteevents)
     columns = columns_of_tables(raw_tables, "mimic3")
     write_mimic3(
-        cohort.patients,
-        cohort.seed,
+        number,
+        seed,
         read_evidence(evidence),
         read_items(items, "mimic3"),
         columns,

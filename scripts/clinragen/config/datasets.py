@@ -48,11 +48,20 @@ class Datasets(Section):
     """MIMIC-IV, with MIMIC-IV-Note."""
 
 
-class DemoCohort(Section):
-    """The synthetic cohort of `source: synthetic`, and the tiny language model of `source: tiny`."""
+class Patients(Section):
+    """Sizes of the synthetic cohorts."""
 
-    patients: int = Field(ge=20)
-    """Patients per dataset."""
+    mimic3: int = Field(ge=20)
+    """Patients of the synthetic MIMIC-III."""
+    mimic4: int = Field(ge=20)
+    """Patients of the synthetic MIMIC-IV."""
+
+
+class DemoCohort(Section):
+    """The synthetic cohorts of `source: synthetic`, and the tiny language model of `source: tiny`."""
+
+    patients: Patients
+    """Number of patients."""
     seed: int
     """Seed of the generator; the same seed produces the same bytes."""
     lessons: int = Field(ge=0)

@@ -26,6 +26,8 @@ class Evaluate(Section):
     """Samples decoded at once; does not change any output."""
     decoding: Decoding
     """How the student generates text."""
+    planted: list[Literal["mimic3", "mimic4"]]
+    """Datasets on which planted evidence is scored, where they are synthetic."""
     beside: list[str]
     """Other results trees whose models the page on planted evidence shows too."""
     request: Request

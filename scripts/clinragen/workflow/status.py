@@ -18,7 +18,6 @@ SETTINGS = "config.yaml"
 TESTED = (("config/demo.yaml",), ("config/demo.yaml", "config/open-demo.yaml"))
 INVENTORY = "resources/paper_inventory.yaml"
 BEGIN, END = "<!-- status: begin -->\n", "<!-- status: end -->\n"
-READS_LABS = " †"
 
 
 class Status(IntEnum):
@@ -39,7 +38,6 @@ class Row:
 
     system: str
     places: dict[str, Status]
-    reads_labs: bool
 
 
 def stand_ins(config: Config, model: Model) -> list[str]:
@@ -78,7 +76,6 @@ def rows(inventory: dict[str, Any], settings: Config, tested: list[Config]) -> l
             system,
             {f"Table {n}": status(system, n, settings, tested) for n in places.get("tables", [])}
             | {f"Figure {n}": Status.ABSENT for n in places.get("figures", [])},
-            any(m.row == system and m.last_phase == 3 for m in settings.models.values()),
         )
         for system, places in inventory["systems"].items()
     ]
@@ -94,7 +91,7 @@ def page(inventory: dict[str, Any], systems: list[Row]) -> str:
             said = "nothing to compute" if number in inventory["illustrations"][kind] else _counted(found)
             lines.append(f"| {place} | {content} | {said} |")
     lines += ["", "| system | status |", "|---|---|"]
-    lines += [f"| {row.system}{READS_LABS * row.reads_labs} | {_by_status(row.places)} |" for row in systems]
+    lines += [f"| {row.system} | {_by_status(row.places)} |" for row in systems]
     return "\n".join(lines) + "\n"
 
 
