@@ -109,7 +109,11 @@ def table_files():
 def planted_datasets():
     """Names of the datasets on which planted evidence is scored."""
     used = CONFIG.dataset_names()
-    return [n for n in CONFIG.evaluate.planted if n in used and getattr(CONFIG.datasets, n).source == "synthetic"]
+    return [
+        n
+        for n in CONFIG.evaluate.planted
+        if n in used and getattr(CONFIG.datasets, n).source == "synthetic"
+    ]
 
 
 def planted_files():

@@ -21,10 +21,13 @@ OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
 ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_download"), "extract") | {
     "demo_backbone": "train",
     "evaluate_predict": "train",
+    "planted_predict": "train",
+    "planted_scores": "evaluate",
+    "planted_page": "evaluate",
 }
 # The demo in miniature: what is tested is that everything fits together, not what is learned.
 SMALL = {
-    "demo": {"patients": 60},
+    "demo": {"patients": {"mimic3": 60, "mimic4": 60}, "lessons": 100},
     "student": {"texts": {"max_target_tokens": 48}},
     "train": {f"phase{n}": {"epochs": 1, "patience": 1} for n in (1, 2, 3)},
     "evaluate": {"decoding": {"max_new_tokens": 48}},

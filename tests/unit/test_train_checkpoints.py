@@ -14,7 +14,6 @@ from safetensors.torch import save_file
 from clinragen.provenance.digest import SCRIPTS
 from clinragen.train import checkpoints
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
-from clinragen.train.trainer import out_of_patience
 
 FILES = ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"]
 DEEPSPEED = ["global_step4/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt"]
@@ -171,24 +170,6 @@ def test_the_last_to_leave_removes_everything(tmp_path):
     leave(newer)
     assert list(tmp_path.iterdir()) == [] and not is_owner(older)
     leave(older)
-
-
-@pytest.mark.parametrize(
-    ("losses", "patience", "stops"),
-    [
-        ([], 1, False),
-        ([3.0], 1, False),
-        ([3.0, 2.0], 1, False),
-        ([3.0, 3.0], 1, True),
-        ([1.0, 2.0, 3.0], 2, True),
-        ([1.0, 2.0, 3.0], 3, False),
-        ([2.0, 3.0, 1.0, 4.0], 2, False),
-        ([2.0, 3.0, 1.0, 4.0, 1.0], 2, True),
-    ],
-)
-def test_patience_is_told_by_the_history(losses, patience, stops):
-    history = [row for loss in losses for row in ({"loss": 9.0}, {"eval_loss": loss})]
-    assert out_of_patience(history, patience) is stops
 
 
 @pytest.mark.parametrize("method", ["read_text", "open"])

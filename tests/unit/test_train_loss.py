@@ -137,6 +137,8 @@ def history(*rows: tuple[float, float]) -> list[dict]:
 @pytest.mark.parametrize(
     ("rows", "ends"),
     [
+        ([], False),
+        ([(3, 0)], False),
         ([(3, 0), (2, 0), (1, 0)], False),
         ([(1, 0), (2, 0), (3, 0)], True),
         ([(1, 0), (2, 0.1), (3, 0)], False),

@@ -21,7 +21,9 @@ def test_a_failed_job_shows_its_own_error_last_and_is_not_tried_again(tmp_path):
 
 
 def test_a_finished_job_is_one_line_and_touching_keeps_its_log(tmp_path):
-    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", demo={"patients": 20})
+    tree = overlay(
+        tmp_path / "tree.yaml", tmp_path / "results", demo={"patients": {"mimic3": 20, "mimic4": 20}, "lessons": 0}
+    )
     target, log = tmp_path / "results/mimic3/raw/PATIENTS.csv.gz", tmp_path / "results/logs/demo_mimic3/mimic3.log"
     arguments = ("--configfile", "config/demo.yaml", tree, "--cores", "1", "--quiet", "host")
     shown = succeeded(snakemake(*arguments, "--", target))

@@ -24,6 +24,8 @@ TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, GPU}
 TARGETS: dict[str, frozenset[str]] = {
     "all": TRAINING,
     "tables": TRAINING,
+    "planted": TRAINING,
+    "evaluate_training": TRAINING,
     "audit": TRAINING,
     "audit_lineage": TRAINING,
     "leakage": DATA,
@@ -48,13 +50,14 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales.+", TRAINING - {TERMS, PUBMED}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge/.+", TRAINING - {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
-    (rf"{DATASET}/evaluate/(?P<model>[^/]+)/.+", TRAINING),
+    (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/pubmed\..+", frozenset({PUBMED})),
     (r"knowledge/terms\..+", frozenset({PUBMED, TERMS})),
     (r"knowledge/vocabulary-(?P<backbone>.+)-knowledge\.json", frozenset({PUBMED, TERMS, BACKBONE})),
     (r"knowledge/vocabulary-(?P<backbone>.+)-standard\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING),
+    (r"tables/(training|planted.*)\..+", TRAINING),
     (r"audit/.+", TRAINING),
 ]
 
