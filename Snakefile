@@ -27,7 +27,6 @@ wildcard_constraints:
     model="[^/]+",
     seed=r"\d+",
     number=r"\d+",
-    part="notes|series",
 
 
 localrules:

@@ -137,13 +137,6 @@ def beside(file):
     return [ancient(f"{tree}/tables/{file}") for tree in CONFIG.evaluate.beside]
 
 
-def predictions_with_shuffled_series(wildcards):
-    """Input: outputs with the series of others; for a model that reads none, those as they are."""
-    if CONFIG.models[wildcards.model].last_phase == 1:
-        return "<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet"
-    return "<results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet"
-
-
 def page_templates(page):
     """Input: the templates of a page: those that all pages share, and its own."""
     names = ["base.html", "style.css", "macros.html", f"{page}.html"]

@@ -1,7 +1,8 @@
 # Stage planted: does a student read the notes and the labs? Defined where evidence is planted.
 #
 # takes  checkpoints and predictions of every trained model, <results>/{dataset}/benchmark/*, resources/demo/evidence.yaml
-# makes  <results>/{dataset}/planted/{model}/seed{seed}/{part}-shuffled.parquet   outputs with the notes or series of others
+# makes  <results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet   outputs with the series of others
+#        <results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet    outputs with the notes of others
 #        <results>/{dataset}/planted/{model}/seed{seed}/scores.csv, statements.csv   F1 by group; truth of lab rationales
 #        <results>/tables/planted.csv, planted_statements.csv, planted.html       all runs
 
@@ -13,7 +14,7 @@ if planted_datasets():
         planted_page,
 
     rule planted_predict:
-        """Outputs of a student on the test samples, each with the series or the note of another one."""
+        """Outputs of a student on the test samples with the series, and with the notes, of others."""
         input:
             checkpoint=checkpoint_of,
             samples="<results>/{dataset}/benchmark/samples.parquet",
@@ -22,11 +23,12 @@ if planted_datasets():
             series=series_of_model,
             phenotypes="resources/phenotypes.csv",
         output:
-            predictions="<results>/{dataset}/planted/{model}/seed{seed}/{part}-shuffled.parquet",
+            series="<results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet",
+            notes="<results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet",
         log:
-            "<logs>/planted_predict/{dataset}-{model}-seed{seed}-{part}.log",
+            "<logs>/planted_predict/{dataset}-{model}-seed{seed}.log",
         benchmark:
-            "<timings>/planted_predict/{dataset}-{model}-seed{seed}-{part}.jsonl"
+            "<timings>/planted_predict/{dataset}-{model}-seed{seed}.jsonl"
         retries: 2
         conda:
             "../envs/train.yaml"
@@ -43,16 +45,16 @@ if planted_datasets():
         shell:
             "python scripts/planted_predict.py --checkpoint {input.checkpoint:q}"
             " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
-            " --series {input.series:q} --phenotypes {input.phenotypes:q} --shuffled {wildcards.part:q}"
+            " --series {input.series:q} --phenotypes {input.phenotypes:q}"
             " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
-            " --predictions {output.predictions:q} > {log:q} 2>&1"
+            " --series-shuffled {output.series:q} --notes-shuffled {output.notes:q} > {log:q} 2>&1"
 
     rule planted_scores:
         """F1 of one run by where the evidence is, as is and shuffled, and the truth of its lab rationales."""
         input:
             as_is="<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet",
             notes="<results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet",
-            series=predictions_with_shuffled_series,
+            series="<results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet",
             captions="<results>/{dataset}/benchmark/captions.parquet",
             evidence="resources/demo/evidence.yaml",
         output:

@@ -13,13 +13,13 @@ def planted_predict(
     courses: Path,
     series: list[Path],
     phenotypes: Path,
-    shuffled: str,
     decoding: Decoding,
     batch: int,
     seed: int,
-    predictions: Out,
+    series_shuffled: Out,
+    notes_shuffled: Out,
 ) -> None:
-    """Outputs of a trained student on the test samples, each with the series or the note of another one."""
+    """Outputs of a trained student on the test samples, each with the series, or with the note, of another one."""
     from clinragen.evaluate.predict import predict
     from clinragen.evaluate.shuffle import exchange
     from clinragen.model.inputs import Files, read_samples
@@ -27,8 +27,10 @@ def planted_predict(
     from clinragen.schemas.evaluate import PREDICTIONS
 
     tested = read_samples(Files(samples, labels, courses, series, rationales=[]), "test")
-    exchanged = exchange(tested, "note" if shuffled == "notes" else "series", seed)
-    PREDICTIONS.write(predict(checkpoint, exchanged, read_phenotypes(phenotypes), decoding, batch), predictions.path)
+    names = read_phenotypes(phenotypes)
+    for part, out in (("series", series_shuffled), ("note", notes_shuffled)):
+        exchanged = exchange(tested, part, seed)
+        PREDICTIONS.write(predict(checkpoint, exchanged, names, decoding, batch), out.path)
 
 
 if __name__ == "__main__":
