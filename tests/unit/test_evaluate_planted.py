@@ -151,5 +151,5 @@ def test_the_course_of_a_training_is_read_and_shown(tmp_path):
     found = {(r["measure"], r["epoch"]): r["value"] for r in course[0].to_pylist()}
     assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
     text = training_page([course], [], templates("training"))
-    assert "Phase 3, rationales, knowledge" in text and "0.600 after epoch 2" in text
+    assert "flan-t5-small/rationales-knowledge, phase 3" in text and "0.600 after epoch 2" in text
     assert "25.0 % of the notes are cut" in text and "of the targets" not in text

@@ -30,8 +30,7 @@ def read_course(checkpoint: Path) -> tuple[pa.Table, dict[str, dict[str, int]]]:
     dataset, _, backbone, target, seed, phase = checkpoint.parts[-6:]
     run = {
         "dataset": dataset,
-        "backbone": backbone,
-        "target": target,
+        "student": f"{backbone}/{target}",
         "seed": int(seed.removeprefix("seed")),
         "phase": int(phase.removeprefix("phase")),
     }
@@ -57,8 +56,8 @@ def training_page(
             series.setdefault(row["measure"], []).append((row["epoch"], row["value"]))
         runs.append(
             {
-                "title": f"Phase {first['phase']}, {first['target'].replace('-', ', ')}",
-                "about": f"{first['dataset']}, {first['backbone']}, seed {first['seed']}",
+                "title": f"{first['student']}, phase {first['phase']}",
+                "about": f"{first['dataset']}, seed {first['seed']}",
                 "epochs": round(max(row["epoch"] for row in rows)),
                 "best": max(series["eval_f1"], key=lambda point: point[1]),
                 "samples": samples,

@@ -51,8 +51,7 @@ TRAINING = Table(
     "training",
     (
         Column("dataset", pa.string(), "mimic3 or mimic4"),
-        Column("backbone", pa.string(), "small language model"),
-        Column("target", pa.string(), "what is written, and the vocabulary of the attention where there is one"),
+        Column("student", pa.string(), "language model, what it writes, and the vocabulary of its attention"),
         Column("seed", pa.int64(), "seed of the training"),
         Column("phase", pa.int64(), "phase of the training"),
         Column("epoch", pa.float64(), "passes over the training split"),
@@ -60,7 +59,7 @@ TRAINING = Table(
         Column("measure", pa.string(), "loss of a section, norm of the gradient, ...; eval_: on the validation split"),
         Column("value", pa.float64(), "value"),
     ),
-    key=("dataset", "backbone", "target", "seed", "phase", "step", "measure"),
+    key=("dataset", "student", "seed", "phase", "step", "measure"),
 )
 
 PLANTED = Table(
