@@ -17,7 +17,12 @@ from matplotlib import pyplot
 
 OTHER = ("epoch", "step")
 COLORS = {"": "#1b1f24", "_diagnoses": "#0b6e99", "_note_rationale": "#7a5ea8", "_lab_rationale": "#b4540a"}
-NAMES = {"": "all tokens", "_diagnoses": "diagnoses", "_note_rationale": "R^m", "_lab_rationale": "R^t"}
+NAMES = {
+    "": "all tokens",
+    "_diagnoses": "diagnoses",
+    "_note_rationale": "note rationale",
+    "_lab_rationale": "lab rationale",
+}
 
 
 def read_course(checkpoint: Path) -> tuple[pa.Table, dict[str, dict[str, int]]]:
@@ -77,6 +82,8 @@ def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
                 losses.plot(*zip(*points, strict=True), style, color=color, linewidth=1.4, label=label)
     losses.set_title("loss per token (dashed: validation)", fontsize=9)
     losses.set_yscale("log")
+    losses.yaxis.set_major_formatter("{x:g}")
+    losses.yaxis.set_minor_formatter("{x:g}")
     losses.legend(fontsize=7, frameon=False)
     scores.plot(*zip(*series["eval_f1"], strict=True), "o-", color=COLORS["_diagnoses"], markersize=3)
     scores.set_ylim(-0.02, 1.02)
@@ -92,7 +99,7 @@ def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
         rate.tick_params(labelsize=8)
     for axis in (losses, scores, gradient):
         axis.set_xlabel("epoch", fontsize=8)
-        axis.tick_params(labelsize=8)
+        axis.tick_params(which="both", labelsize=8)
         axis.grid(color="#d8dee4", linewidth=0.6)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=110, transparent=True, metadata={"Software": None})
