@@ -147,8 +147,8 @@ def files(tables: Path, with_rationales: bool = True) -> Files:
 def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, **changes: object) -> list[str]:
     """Command line of a training script without the interpreter.
 
-    `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate,
-    and every key of OPTIMIZER and LAUNCH.
+    `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, every key of OPTIMIZER
+    and LAUNCH, and for phase 2 `instruction`.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
     optimizer, launch = OPTIMIZER.model_dump(), LAUNCH.model_dump()
@@ -156,7 +156,14 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         section |= {k: v for k, v in changes.items() if k in section}
     own = {
         "train_phase1": ("--texts", TEXTS.model_dump_json()),
-        "train_phase2": ("--fusion", fusion().model_dump_json(), "--steps", STEPS, "--instruction", "false"),
+        "train_phase2": (
+            "--fusion",
+            fusion().model_dump_json(),
+            "--steps",
+            STEPS,
+            "--instruction",
+            changes.get("instruction", False),
+        ),
         "train_phase3": (),
     }[rule]
     names = [name for name in TABLES if (rule, name) != ("train_phase2", "courses")]

@@ -120,6 +120,24 @@ def test_the_loss_falls_in_training_and_validation(chain, phase):
         assert len(found) == 3 and found[-1] < found[0]
 
 
+def test_with_an_instruction_phase_2_reads_other_tokens_and_phase_3_goes_on_from_it(train, chain, fork_python):
+    train(2, "framed", instruction=True)
+    assert changed(weights(chain / "phase1"), weights(chain / "framed")) == set()
+    assert changed(weights(chain / "phase2"), weights(chain / "framed"))
+    start = ["--phase2", chain / "framed", "--freeze-encoder", False]
+    run(command("train_phase3", chain / "tables", chain / "framed3", *start, epochs=1), (str(fork_python),))
+    assert Student.load(chain / "framed3").modality == "both"
+
+
+def test_samples_and_what_is_cut_of_them_are_told(train, chain):
+    found = json.loads((chain / "phase1/history.json").read_text())["samples"]
+    assert found == {
+        "train": {"samples": 16, "notes cut": 0, "targets cut": 0},
+        "validation": {"samples": 4, "notes cut": 0, "targets cut": 0},
+    }
+    assert "train split: 16 samples, 0 notes cut, 0 targets cut" in (chain / "phase1.log").read_text()
+
+
 def test_equal_runs_leave_equal_bits(train, chain):
     train(2, "again")
     assert record(chain / "again")["output"]["files"] == record(chain / "phase2")["output"]["files"]

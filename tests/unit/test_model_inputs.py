@@ -173,3 +173,13 @@ def test_a_stay_without_rationale_is_an_error_not_a_shorter_target(tables, tmp_p
     used = replace(files(tables), rationales=[tmp_path / "notes.parquet", tables / "labs.parquet"])
     with pytest.raises(KeyError):
         read_samples(used, "train")
+
+
+def test_what_is_longer_than_the_texts_may_be_is_told(tables):
+    samples = read_samples(files(tables), "test")
+    assert all(row["cut"] == set() for row in encode(samples, tokenizer(), TEXTS))
+    lengths = [len(row["input_ids"]) for row in encode(samples, tokenizer(), TEXTS)]
+    most = sorted(lengths)[len(lengths) // 2]
+    rows = encode(samples, tokenizer(), Texts(max_note_tokens=most, max_target_tokens=8))
+    assert [row["cut"] for row in rows] == [{"target", "note"} if n > most else {"target"} for n in lengths]
+    assert {len(row["labels"]) for row in rows} == {8} and max(len(row["input_ids"]) for row in rows) == most

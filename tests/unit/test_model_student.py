@@ -7,7 +7,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from toy_student import CHANNELS, ROOT, TEXTS, VOCABULARY, batch, student, tokenizer
+from toy_student import CHANNELS, ROOT, STEPS, TEXTS, VOCABULARY, batch, student, tokenizer
 from transformers import T5Config, T5ForConditionalGeneration
 
 from clinragen.config.student import Fusion
@@ -59,6 +59,20 @@ def test_what_a_modality_does_not_read_changes_nothing(modality, unread):
 def test_both_modalities_are_read(change):
     model, rows = student("both"), batch()
     assert not torch.allclose(logits(model, rows), logits(model, rows | {change: batch(seed=1)[change]}))
+
+
+@pytest.mark.parametrize("identity", [True, False])
+def test_all_patches_of_a_stay_become_tokens_and_padding_is_hidden(identity):
+    model = student("both", series_encoder__token="all", variable_identity=identity)
+    patches = model.encoder.patches
+    rows = {k: batch()[k] for k in INPUTS} | {"steps": torch.tensor([STEPS, 1])}
+    found = model._embed(**rows)
+    assert found["inputs_embeds"].shape[1] == 7 + CHANNELS * patches
+    assert found["attention_mask"].sum(1).tolist() == [7 + CHANNELS * patches, 7 + CHANNELS]
+    if identity:  # those of a channel follow each other and share its vector
+        other = student("both", series_encoder__token="all", variable_identity=False)._embed(**rows)["inputs_embeds"]
+        added = (found["inputs_embeds"] - other)[0, : CHANNELS * patches].unflatten(0, (CHANNELS, patches))
+        assert torch.allclose(added, model.identity.weight[:, None].expand_as(added), atol=1e-5)
 
 
 @pytest.mark.parametrize("identity", [True, False])
