@@ -48,7 +48,7 @@ class Launch(Section):
     processes: int = Field(ge=1)
     """Processes per node; with device `cuda`, one GPU each."""
     accumulation: int = Field(ge=1)
-    """Parts in which each process takes its share of a batch, one after the other: less memory, the same result."""
+    """Parts in which each process takes its share of a batch; only batch norm, if used, sees a part at a time."""
     deepspeed: bool
     """Train through DeepSpeed (ZeRO stage 2)."""
 

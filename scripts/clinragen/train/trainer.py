@@ -281,7 +281,7 @@ def train_student(
             if isinstance(error, torch.cuda.OutOfMemoryError):
                 raise UserError(
                     "the memory of the GPU does not suffice: raise train.launch.accumulation, or train.launch."
-                    "processes, among which the batch is divided; neither changes the result"
+                    "processes; both divide the batch into smaller parts"
                 ) from None
             raise
         if main_process():
