@@ -71,7 +71,7 @@ def test_what_only_the_notes_show_does_not_depend_on_the_labs(tree, f1, model):
 @pytest.mark.parametrize("model", READS_LABS + BLIND)
 def test_nobody_finds_what_nothing_shows(tree, f1, model):
     for score, chance in zip(f1(model, "neither"), f1(model, "neither", "labels shuffled"), strict=True):
-        assert score <= chance + TREES[tree].near
+        assert score <= chance + 0.1  # three phenotypes only
 
 
 def test_what_clinragen_says_of_the_labs_is_true_of_them():
