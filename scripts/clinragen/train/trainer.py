@@ -32,6 +32,7 @@ log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
 HISTORY = "history.json"
 TIMES = ("_runtime", "_per_second")
+DECODED_TOGETHER = 32
 ROOM_FOR_MARKER = 12
 """Tokens decoded beyond the longest diagnoses, so that the next section's marker is whole and ends them."""
 DEEPSPEED = {
@@ -160,7 +161,7 @@ class StudentTrainer(Trainer):
                 sections = batch.pop("sections")
                 losses.add(token_losses(student(**batch).logits, batch["labels"]), batch["labels"], sections)
             options = {"max_new_tokens": longest_diagnoses(rows) + ROOM_FOR_MARKER, "num_beams": 1}
-            outputs = decode(student, own, self._tokenizer, size, **options)
+            outputs = decode(student, own, self._tokenizer, max(size, DECODED_TOGETHER), **options)
         names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
         counts = torch.tensor(count_hits(own, outputs, names), device=device)
         if distributed():
