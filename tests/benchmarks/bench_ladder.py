@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from runs import ROOT
 from torch import Tensor, nn
 from torch.nn import functional
@@ -133,6 +134,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     data, trained = args.tree / "mimic3/benchmark", args.tree / "mimic3/train/flan-t5-small"
     phase1, phase2, phase3 = (
         trained / run / f"seed{args.seed}" / f"phase{phase}"
