@@ -38,7 +38,7 @@ BEHIND = {
 # Keys that add jobs or change which files a job reads.
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
-    r"backbones\..*|models\..*|seeds|evaluate\.beside"
+    r"backbones\..*|models\..*|seeds|evaluate\.(beside|planted)"
 )
 
 
@@ -289,6 +289,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "student.fusion.series_encoder.token": {"student.fusion.series_encoder.token": "last"},
     "train.optimizer.selection": {"train.optimizer.selection": "loss"},
     "train.launch.accumulation": {"train.launch.accumulation": 2},
+    "evaluate.planted": {"evaluate.planted": ["mimic3", "mimic4"]},
     "evaluate.beside": {"evaluate.beside": [OTHER_TREE]},
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
     "train.launch.device": {"train.launch.device": "cuda"},

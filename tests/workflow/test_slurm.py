@@ -10,7 +10,7 @@ from slurm_cluster import PROFILE, cluster, unavailable
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
 EXTRACT = {"extract_stays", "extract_diagnoses", "extract_events", "extract_notes"}
-GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict"}
+GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict", "planted_predict"}
 
 
 def test_from_raw_files_to_tables_each_job_where_it_belongs(tmp_path):

@@ -193,5 +193,6 @@ def _sentence(own: Sequence[str], through: Mapping[str, Sequence[str]]) -> str:
     lines = list(own)
     for reason in sorted(through.keys() - set(own)):
         first, *others = dict.fromkeys(through[reason])
-        lines.append(f"{reason} (through {first}{f' and {len(others)} more rules' if others else ''})")
+        more = f" and {len(others)} more rule{'s' * (len(others) > 1)}" if others else ""
+        lines.append(f"{reason} (through {first}{more})")
     return "; ".join(lines) or "no reason is known"
