@@ -123,7 +123,8 @@ rule train_phase2:
         " --vocabulary {input.vocabulary:q}"
         " --samples {input.samples:q} --labels {input.labels:q}"
         " --series {input.series:q} --rationales {input.rationales:q}"
-        " --fusion {params.fusion:q} --steps {params.steps:q} --instruction {params.instruction:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --fusion {params.fusion:q} --steps {params.steps:q} --instruction {params.instruction:q}"
+        " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"
 

@@ -22,8 +22,9 @@ from toy_student import (
     write_tables,
 )
 
-from clinragen.model.inputs import Collator, encode, read_samples
+from clinragen.model.inputs import IGNORED, Collator, encode, read_samples
 from clinragen.model.student import Student
+from clinragen.train.loss import token_losses
 
 SERIES_PARTS = {"encoder", "attention", "identity"}
 
@@ -167,7 +168,8 @@ def validation_loss(model: Path, tables: Path) -> float:
     batch = Collator(tokenizer(), STEPS)(rows)
     del batch["sections"]
     with torch.no_grad():
-        return float(Student.load(model).eval()(**batch).loss)
+        losses = token_losses(Student.load(model).eval()(**batch), batch["labels"])
+    return float(losses.sum() / (batch["labels"] != IGNORED).sum())
 
 
 def test_half_precision_keeps_whole_weights(train, chain):

@@ -592,7 +592,9 @@ def test_a_second_snakemake_says_that_the_folder_is_locked(tmp_path):
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGSTOP)
     try:
-        second = subprocess.run(command, text=True, timeout=60, check=False, **start)
+        # The first one's job may have begun: without this, its outputs are refused before the lock is.
+        again = [*command, "--rerun-incomplete"]
+        second = subprocess.run(again, text=True, timeout=60, check=False, **start)
     finally:
         os.kill(first.pid, signal.SIGCONT)
     text, _ = first.communicate(timeout=120)

@@ -218,9 +218,7 @@ def test_numbers_that_are_not_finite_end_the_training_with_step_and_remedy(sign,
     forward = Student.forward
 
     def lost(*args, **options):
-        outputs = forward(*args, **options)
-        outputs.logits = outputs.logits * float("nan")
-        return outputs
+        return forward(*args, **options) * float("nan")
 
     if sign == "loss":
         monkeypatch.setattr(Student, "forward", lost)

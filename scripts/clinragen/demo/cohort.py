@@ -101,7 +101,7 @@ def _age(kinds: frozenset[str], rng: np.random.Generator) -> int:
 
 
 def draw_phenotypes(first: str, candidates: list[str], evidence: Evidence, rng: np.random.Generator) -> tuple[str, ...]:
-    """Up to three phenotypes that can be told apart in one stay, `first` among them if there is any."""
+    """Up to three phenotypes that can be distinguished in one stay, `first` among them if there is any."""
     number = int(rng.choice(len(NUMBER_OF_PHENOTYPES), p=NUMBER_OF_PHENOTYPES))
     chosen = [first][:number]
     for candidate in rng.permutation(candidates):

@@ -57,7 +57,7 @@ class Evidence:
         return (self.phenotypes[phenotype].shifts.get(variable, base.mean) - base.mean) / base.sd
 
     def together(self, one: str, other: str) -> bool:
-        """Whether two phenotypes can be told apart in one stay.
+        """Whether two phenotypes can be distinguished in one stay.
 
         No variable is pulled both ways, and each keeps one of its own.
         """

@@ -1,4 +1,4 @@
-"""What the tiny language model is taught before it stands in for Flan-T5: which findings go with which disease.
+"""What the tiny language model is taught before it replaces Flan-T5: which findings go with which disease.
 
 A pretrained language model has read that a low blood pressure goes with shock; a random one has not, and frozen, as in
 phase 2, it never can. The lessons are composed from resources/demo/evidence.yaml alone: no lesson is a patient of the

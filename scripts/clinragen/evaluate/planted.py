@@ -83,7 +83,7 @@ def statement_scores(
 
 
 def renamed(table: pa.Table, suffix: str) -> pa.Table:
-    """The table (PLANTED, STATEMENTS) of another tree of results, its models told apart by a suffix."""
+    """The table (PLANTED, STATEMENTS) of another tree of results, with a suffix to the names of its models."""
     names = [f"{name}, {suffix}" for name in table["model"].to_pylist()]
     return table.set_column(table.column_names.index("model"), table.schema.field("model"), [names])
 

@@ -19,7 +19,7 @@ def decode(
 ) -> list[str]:
     """The student's output for each encoded sample, `size` at a time, which changes no output; never sampled.
 
-    `advance` is told how many are done; `options` are those of `generate`.
+    `advance` is called with the number done; `options` are those of `generate`.
     """
     # Like lengths together: less padding.
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].get("input_ids", ())))

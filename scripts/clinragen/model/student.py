@@ -99,13 +99,17 @@ class Student(nn.Module):
         attention_mask: Tensor | None = None,
         series: Tensor | None = None,
         steps: Tensor | None = None,
-        labels: Tensor | None = None,
-    ) -> Any:
-        """Loss and logits: note tokens [batch, length], series [batch, steps, channels], labels [batch, length].
+        *,
+        labels: Tensor,
+    ) -> Tensor:
+        """Logits [batch, length, vocabulary] of each token of the target, given those before it.
 
-        `steps` [batch] is how many steps of a series are the stay's own; the rest is padding.
+        Note tokens are [batch, note tokens], series [batch, steps, channels], labels [batch, length]. `steps` [batch] is
+        how many steps of a series are the stay's own; the rest is padding.
         """
-        return self.backbone(**self._embed(input_ids, attention_mask, series, steps), labels=labels)
+        # Given labels, the backbone would compute a loss that is not ours.
+        before = self.backbone.prepare_decoder_input_ids_from_labels(labels)
+        return self.backbone(**self._embed(input_ids, attention_mask, series, steps), decoder_input_ids=before).logits
 
     @torch.inference_mode()
     def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def identity_of(tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
-    """What tells a tokenizer from others: class, number of tokens, SHA-256 over its tokens and their ids."""
+    """What identifies a tokenizer: class, number of tokens, SHA-256 over its tokens and their ids."""
     pairs = json.dumps(sorted(tokenizer.get_vocab().items()))
     return {
         "class": type(tokenizer).__name__,

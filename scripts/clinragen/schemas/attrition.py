@@ -19,8 +19,8 @@ class Attrition:
     def add(self, step: str, **counts: int) -> None:
         """Note a step with any of stays, admissions, subjects, rows."""
         self.steps.append({"table": self.table, "order": len(self.steps) + 1, "step": step, **counts})
-        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count is not None)
-        log.info("%s, %s: %s", self.table, step, told)
+        shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count is not None)
+        log.info("%s, %s: %s", self.table, step, shown)
 
     def to_table(self) -> pa.Table:
         """The steps as an ATTRITION table."""

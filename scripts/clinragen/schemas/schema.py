@@ -1,6 +1,6 @@
 """A table's schema, checked when it is written and when it is read.
 
-The suffix of a file tells its format: .parquet (compressed), .csv (for people) or .arrow: an uncompressed Arrow IPC
+The suffix of a file gives its format: .parquet (compressed), .csv (for people) or .arrow: an uncompressed Arrow IPC
 file, whose columns are read as views into the mapped file.
 """
 
@@ -80,7 +80,7 @@ class Table:
                 raise UserError(f"{place}: table {self.name}: {twice} values of {'+'.join(self.key)} occur twice")
 
     def write(self, table: pa.Table, path: Path) -> None:
-        """Check and write; the suffix tells the format."""
+        """Check and write; the suffix gives the format."""
         table = self.check(table, "writing")
         if path.suffix == ".csv":
             pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))

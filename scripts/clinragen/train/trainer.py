@@ -113,11 +113,11 @@ class StudentTrainer(Trainer):
 
         Processes average their gradients, so that their number is taken out again.
         """
-        outputs = model(**{k: v for k, v in inputs.items() if k != "sections"})
-        losses = token_losses(outputs.logits, inputs["labels"])
+        logits = model(**{k: v for k, v in inputs.items() if k != "sections"})
+        losses = token_losses(logits, inputs["labels"])
         self._losses.add(losses, inputs["labels"], inputs["sections"])
         loss = (losses * self._weights(inputs)).sum() / num_items_in_batch * self.accelerator.num_processes
-        return (loss, outputs) if return_outputs else loss
+        return (loss, {"logits": logits}) if return_outputs else loss
 
     def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
         loss = super().training_step(*args, **options)
@@ -159,7 +159,7 @@ class StudentTrainer(Trainer):
             for start in range(0, len(own), size):
                 batch = {k: v.to(device) for k, v in self.data_collator(own[start : start + size]).items()}
                 sections = batch.pop("sections")
-                losses.add(token_losses(student(**batch).logits, batch["labels"]), batch["labels"], sections)
+                losses.add(token_losses(student(**batch), batch["labels"]), batch["labels"], sections)
             options = {"max_new_tokens": longest_diagnoses(rows) + ROOM_FOR_MARKER, "num_beams": 1}
             outputs = decode(student, own, self._tokenizer, max(size, DECODED_TOGETHER), **options)
         names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
