@@ -104,8 +104,8 @@ class Student(nn.Module):
     ) -> Tensor:
         """Logits [batch, length, vocabulary] of each token of the target, given those before it.
 
-        Note tokens are [batch, note tokens], series [batch, steps, channels], labels [batch, length]. `steps` [batch] is
-        how many steps of a series are the stay's own; the rest is padding.
+        Note tokens are [batch, note tokens], series [batch, steps, channels], labels [batch, length]. `steps` [batch]
+        is how many steps of a series are the stay's own; the rest is padding.
         """
         # Given labels, the backbone would compute a loss that is not ours.
         before = self.backbone.prepare_decoder_input_ids_from_labels(labels)
