@@ -22,7 +22,8 @@ report: "docs/captions/workflow.rst"
 wildcard_constraints:
     dataset="mimic3|mimic4",
     backbone="[^/]+",
-    target="rationales|diagnoses",
+    target="rationales-[^/]+|diagnoses",
+    teacher="[^/]+",
     vocabulary="knowledge|standard",
     model="[^/]+",
     seed=r"\d+",

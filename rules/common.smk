@@ -52,6 +52,30 @@ def sources(wildcards, **job):
     return inputs.source_digest(CONFIG, job["input"])
 
 
+def transport(place):
+    """Resources: how a language model is reached, which Snakemake does not compare; null for the template.
+
+    `place` is where the configuration names the model, or `{wildcard}`.
+    """
+
+    def value(wildcards):
+        name = wildcards[place[1:-1]] if place.startswith("{") else setting(place)(wildcards)
+        found = CONFIG.llm_transport.get(name)
+        return found.model_dump_json() if found else "null"
+
+    return value
+
+
+def llm(place):
+    """Params: what decides the answers of the language model that the configuration names at this place."""
+
+    def value(wildcards):
+        return CONFIG.llms[setting(place)(wildcards)].model_dump_json()
+
+    value.place = place  # for scripts/why.py
+    return value
+
+
 def raw_release(wildcards):
     """Params: the expected release of the raw tables; empty if it is not checked."""
     return getattr(CONFIG.datasets, wildcards.dataset).release or ""
@@ -189,8 +213,7 @@ def local_files_of_backbone(wildcards):
 
 def rationales_of(wildcards):
     """Input: the teacher's rationales on notes and on labs, if the target has them."""
-    files = [] if wildcards.target == "diagnoses" else ["notes", "labs"]
-    return [f"<results>/{wildcards.dataset}/rationale/{file}.parquet" for file in files]
+    return inputs.rationales(wildcards.dataset, wildcards.target)
 
 
 def title(wildcards):

@@ -1,7 +1,7 @@
 # Stage knowledge: from the names of the phenotypes to the vocabulary V^k.
 #
 # takes resources/knowledge (queries; offline also the authored texts), resources/prompts/terms.txt,
-#       <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and the teacher LLM
+#       <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and a language model
 # makes <results>/knowledge/pubmed.parquet, wikipedia.parquet             documents
 #       <results>/knowledge/terms.parquet, terms.csv                      key terms and where each was found
 #       <results>/knowledge/vocabulary-{backbone}-{vocabulary}.json       token ids
@@ -95,17 +95,17 @@ rule knowledge_terms:
     resources:
         mem_mb=1000,
         runtime=240,
-        transport=setting("teacher_transport"),
+        transport=transport("knowledge.terms.llm"),
+        answers=setting("answers"),
     params:
         code=code_digest("knowledge_terms"),
         sources=sources,
         terms=setting("knowledge.terms"),
-        teacher=setting("teacher"),
-        journal=scratch("knowledge/journal/knowledge_terms.jsonl"),
+        llm=llm("knowledge.terms.llm"),
     shell:
         "python scripts/knowledge_terms.py --pubmed {input.pubmed:q} --wikipedia {input.wikipedia:q}"
-        " --prompt {input.prompt:q} --terms {params.terms:q} --teacher {params.teacher:q}"
-        " --transport {resources.transport:q} --journal {params.journal:q}"
+        " --prompt {input.prompt:q} --terms {params.terms:q} --llm {params.llm:q}"
+        " --transport {resources.transport:q} --answers {resources.answers:q}"
         " --out {output.terms:q} --readable {output.readable:q} > {log:q} 2>&1"
 
 

@@ -1,11 +1,11 @@
-# Stage rationale: what the teacher LLM writes about each sample.
+# Stage rationale: what a teacher LLM writes about each sample.
 #
 # takes <results>/{dataset}/benchmark/samples, courses, labels, captions.parquet, resources/prompts
-# makes <results>/{dataset}/rationale/notes.parquet      note rationales R^m (equation 2)
-#       <results>/{dataset}/rationale/labs.parquet       lab rationales R^t (equation 3)
-# keeps  <results>/{dataset}/rationale/journal/*.jsonl    every answer of the teacher; no output, it outlives reruns
+# makes <results>/{dataset}/rationale/{teacher}/notes.parquet      note rationales R^m (equation 2)
+#       <results>/{dataset}/rationale/{teacher}/labs.parquet       lab rationales R^t (equation 3)
+# keeps <answers>/answers.sqlite                            every answer of a language model; outside the results
 #
-# Both need the teacher's server, so they run where Snakemake runs. How it is reached goes as a
+# {teacher} is a row of `llms`. Both rules need its server, so they run where Snakemake runs. How it is reached goes as a
 # resource, which Snakemake does not compare: it changes no output.
 
 
@@ -23,29 +23,30 @@ rule rationale_notes:
         prompt="resources/prompts/note_rationale.txt",
         examples="resources/prompts/examples.yaml",
     output:
-        "<results>/{dataset}/rationale/notes.parquet",
+        "<results>/{dataset}/rationale/{teacher}/notes.parquet",
     log:
-        "<logs>/rationale_notes/{dataset}.log",
+        "<logs>/rationale_notes/{dataset}-{teacher}.log",
     benchmark:
-        "<timings>/rationale_notes/{dataset}.jsonl"
+        "<timings>/rationale_notes/{dataset}-{teacher}.jsonl"
     conda:
         "../envs/rationale.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=10080,
-        transport=setting("teacher_transport"),
+        transport=transport("{teacher}"),
+        answers=setting("answers"),
     params:
         code=code_digest("rationale_notes"),
         sources=sources,
         source=setting("datasets.{dataset}.text_source"),
-        teacher=setting("teacher"),
-        journal=scratch("{dataset}/rationale/journal/rationale_notes.jsonl"),
+        llm=setting("llms.{teacher}"),
     shell:
         "python scripts/rationale_notes.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --prompt {input.prompt:q} --examples {input.examples:q}"
-        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {params.teacher:q}"
-        " --transport {resources.transport:q} --journal {params.journal:q} --out {output:q} > {log:q} 2>&1"
+        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {wildcards.teacher:q}"
+        " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 rule rationale_labs:
@@ -55,31 +56,32 @@ rule rationale_labs:
         courses="<results>/{dataset}/benchmark/courses.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         captions="<results>/{dataset}/benchmark/captions.parquet",
-        notes="<results>/{dataset}/rationale/notes.parquet",
+        notes="<results>/{dataset}/rationale/{teacher}/notes.parquet",
         prompt="resources/prompts/lab_rationale.txt",
         examples="resources/prompts/examples.yaml",
     output:
-        "<results>/{dataset}/rationale/labs.parquet",
+        "<results>/{dataset}/rationale/{teacher}/labs.parquet",
     log:
-        "<logs>/rationale_labs/{dataset}.log",
+        "<logs>/rationale_labs/{dataset}-{teacher}.log",
     benchmark:
-        "<timings>/rationale_labs/{dataset}.jsonl"
+        "<timings>/rationale_labs/{dataset}-{teacher}.jsonl"
     conda:
         "../envs/rationale.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=10080,
-        transport=setting("teacher_transport"),
+        transport=transport("{teacher}"),
+        answers=setting("answers"),
     params:
         code=code_digest("rationale_labs"),
         sources=sources,
         source=setting("datasets.{dataset}.text_source"),
-        teacher=setting("teacher"),
-        journal=scratch("{dataset}/rationale/journal/rationale_labs.jsonl"),
+        llm=setting("llms.{teacher}"),
     shell:
         "python scripts/rationale_labs.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --captions {input.captions:q} --notes {input.notes:q}"
         " --prompt {input.prompt:q} --examples {input.examples:q}"
-        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {params.teacher:q}"
-        " --transport {resources.transport:q} --journal {params.journal:q} --out {output:q} > {log:q} 2>&1"
+        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {wildcards.teacher:q}"
+        " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
+        " --out {output:q} > {log:q} 2>&1"

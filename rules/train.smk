@@ -6,6 +6,7 @@
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2   labs
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3   both
 #
+# {target} is `diagnoses`, or `rationales-` and the name of the teacher.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.knowledge import Terms
-from clinragen.config.teacher import Teacher, Transport
+from clinragen.config.llms import Llm, Transport
 from clinragen.step import Context, SharedOut, run
 
 
@@ -13,9 +13,9 @@ def knowledge_terms(
     wikipedia: Path,
     prompt: Path,
     terms: Terms,
-    teacher: Teacher,
-    transport: Transport,
-    journal: str,
+    llm: Llm,
+    transport: Transport | None,
+    answers: str,
     out: SharedOut,
     readable: SharedOut,
 ) -> None:
@@ -25,22 +25,24 @@ def knowledge_terms(
     from clinragen.knowledge.documents import documents_of
     from clinragen.knowledge.terms import PROMPT_SLOTS, check, extract, table_of
     from clinragen.knowledge.terms import readable as by_phenotype
+    from clinragen.llm.ask import LanguageModel
     from clinragen.llm.prompt import read_prompt
     from clinragen.llm.request import Answer, Request
-    from clinragen.llm.teacher import ask
     from clinragen.schemas.knowledge import DOCUMENTS, TERMS
 
-    def ask_teacher(requests: list[Request]) -> list[Answer]:
-        answers, facts = ask(requests, teacher, transport, Path(journal), "the knowledge documents", "public", check)
+    model = LanguageModel(terms.llm, llm, transport, Path(answers))
+
+    def ask_model(requests: list[Request]) -> list[Answer]:
+        found, facts = model.ask(requests, "the knowledge documents", "public", check)
         context.note(facts)
-        return answers
+        return found
 
     documents = [d for path in (pubmed, wikipedia) for d in documents_of(DOCUMENTS.read(path))]
     found = extract(
         documents,
         terms,
         read_prompt(prompt, PROMPT_SLOTS),
-        ask_teacher,
+        ask_model,
     )
     TERMS.write(table_of(found), out.path)
     pyarrow.csv.write_csv(by_phenotype(found), readable.path)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.teacher import Teacher, Transport
+from clinragen.config.llms import Llm, Transport
 from clinragen.step import Context, Out, run
 
 
@@ -15,24 +15,27 @@ def rationale_notes(
     examples: Path,
     dataset: str,
     source: str,
-    teacher: Teacher,
-    transport: Transport,
-    journal: str,
+    teacher: str,
+    llm: Llm,
+    transport: Transport | None,
+    answers: str,
     out: Out,
 ) -> None:
     """Note rationale R^m of every sample (equation 2)."""
+    from clinragen.llm.ask import LanguageModel
     from clinragen.llm.request import Answer, Request
-    from clinragen.llm.teacher import ask
     from clinragen.rationale.checks import check_note
     from clinragen.rationale.generate import gather, note_rationales
     from clinragen.rationale.prompts import read_examples, read_note_prompt
     from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
+    model = LanguageModel(teacher, llm, transport, Path(answers))
+
     def ask_teacher(requests: list[Request]) -> list[Answer]:
-        answers, facts = ask(requests, teacher, transport, Path(journal), dataset, source, check_note)
+        found, facts = model.ask(requests, dataset, source, check_note)
         context.note(facts)
-        return answers
+        return found
 
     table = note_rationales(
         gather(SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)),

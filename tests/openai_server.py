@@ -9,21 +9,23 @@ from typing import Any
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-PATH = "/v1/chat/completions"
+CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 
 
 class OpenAIServer:
-    """Answers each prompt by `reply`, after the responses that were put in `script`, one per request."""
+    """Answers each prompt by `reply`, but those of `poison`, after the responses in `script`, one per request."""
 
     def __init__(self, http: HTTPServer) -> None:
         self.url = http.url_for("/v1")
         self.script: list[Callable[[Request], Response]] = []
+        self.poison: dict[str, Callable[[Request], Response]] = {}
         self.reply: Callable[[str], str] = lambda prompt: f"answer to {prompt}"
         self.finish_reason = "stop"
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self._lock = threading.Lock()
-        http.expect_request(PATH, method="POST").respond_with_handler(self._answer)
+        for path in (CHAT, COMPLETIONS):
+            http.expect_request(path, method="POST").respond_with_handler(self._answer)
 
     @property
     def count(self) -> int:
@@ -34,13 +36,14 @@ class OpenAIServer:
         with self._lock:
             self.bodies.append(request.get_json())
             self.keys.append(request.headers.get("Authorization", ""))
-            step = self.script.pop(0) if self.script else None
+            step = self.script.pop(0) if self.script else self.poison.get(prompt_of(request))
         return step(request) if step else completion(self.reply(prompt_of(request)), self.finish_reason)
 
 
 def prompt_of(request: Request) -> str:
-    """Text of the last message."""
-    return request.get_json()["messages"][-1]["content"]
+    """Text of the last message, or of the prompt."""
+    body = request.get_json()
+    return body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
 
 
 def completion(text: str | None, finish_reason: str = "stop") -> Response:
@@ -52,7 +55,12 @@ def completion(text: str | None, finish_reason: str = "stop") -> Response:
             "created": 1,
             "model": "scripted-1",
             "choices": [
-                {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text}}
+                {
+                    "index": 0,
+                    "finish_reason": finish_reason,
+                    "text": text,
+                    "message": {"role": "assistant", "content": text},
+                }
             ],
             "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
         }

@@ -131,7 +131,10 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
     for split in SPLITS:
         SERIES.write(pa.Table.from_pylist(rows[split], SERIES.schema), folder / f"series_{split}.arrow")
     for name in ("notes", "labs"):
-        RATIONALES.write(pa.Table.from_pylist(rows[name], RATIONALES.schema), folder / f"{name}.parquet")
+        RATIONALES.write(
+            pa.Table.from_pylist([{"status": "good"} | row for row in rows[name]], RATIONALES.schema),
+            folder / f"{name}.parquet",
+        )
     facts = {"ids": VOCABULARY, "tokenizer": identity_of(tokenizer())}
     (folder / "vocabulary.json").write_text(json.dumps(facts), encoding="utf-8")
     return folder

@@ -1,9 +1,9 @@
 """A step: a function whose signature is its command line.
 
-An argument annotated `Path` is an input file, `list[Path]` any number of them, `Out` or `SharedOut` an output,
-a settings class a JSON object checked by that class, `int`, `float`, `str`, `bool` plain values, and `Private`
-a string omitted from logs and records. `Context` is not an argument of the command line: through it the step states
-facts for its record.
+An argument annotated `Path` is an input file, `list[Path]` any number of them, `Out` or `SharedOut` an output, a
+settings class a JSON object checked by that class (with `| None`, or null), `int`, `float`, `str`, `bool` plain
+values, and `Private` a string omitted from logs and records. `Context` is not an argument of the command line:
+through it the step states facts for its record.
 
 This module is part of the code of every rule, because it sets what values depend on: how arguments are read, seeds
 and the number of threads. `clinragen.runtime`, which does the rest, is content-neutral.
@@ -16,9 +16,9 @@ import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from clinragen.processes import main_process
 from clinragen.runtime.context import Context
@@ -65,17 +65,19 @@ def _parse(function: Callable[..., None], argv: list[str]) -> dict[str, Any]:
             parser.add_argument(flag, dest=name, nargs="*", type=Path, required=True)
         elif kind is bool:
             parser.add_argument(flag, dest=name, type=_boolean, required=True)
-        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        elif any(isinstance(part, type) and issubclass(part, BaseModel) for part in (kind, *get_args(kind))):
             parser.add_argument(flag, dest=name, type=_settings(kind), required=True, metavar="JSON")
         else:
             parser.add_argument(flag, dest=name, type=kind, required=True)
     return vars(parser.parse_args(argv))
 
 
-def _settings(kind: type[BaseModel]) -> Callable[[str], BaseModel]:
-    def read(text: str) -> BaseModel:
+def _settings(kind: Any) -> Callable[[str], BaseModel | None]:
+    adapter = TypeAdapter(kind)
+
+    def read(text: str) -> BaseModel | None:
         try:
-            return kind.model_validate_json(text)
+            return adapter.validate_json(text)
         except ValidationError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -7,7 +7,7 @@ import pytest
 
 from clinragen.errors import UserError
 from clinragen.llm.request import Answer
-from clinragen.llm.template_teacher import compose
+from clinragen.llm.template import compose
 from clinragen.rationale.checks import check_lab, check_note
 from clinragen.rationale.generate import gather, lab_rationales, note_rationales
 from clinragen.rationale.prompts import (

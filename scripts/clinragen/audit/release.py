@@ -27,7 +27,7 @@ LEFT_OUT = "left_out.csv"
 # Directories of the modules of MIMIC-IV: where a file belongs below the raw directory.
 MODULES = ("hosp", "icu", "note")
 # The project itself wrote or generated the texts of these.
-SYNTHETIC_SOURCES = {"synthetic cohort", "synthetic notes", "template teacher"}
+SYNTHETIC_SOURCES = {"synthetic cohort", "synthetic notes", "template LLM"}
 NAME_OF_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.I)
 SHORTEST_SECRET = 8
 EARLIEST = (1980, 1, 1, 0, 0, 0)

@@ -28,8 +28,10 @@ class Wikipedia(Section):
 
 
 class Terms(Section):
-    """Extraction of key terms by the language model."""
+    """Extraction of key terms by a language model."""
 
+    llm: str
+    """A key of `llms`."""
     batch: int = Field(ge=1)
     """Documents added in each round."""
     stable_rounds: int = Field(ge=1)

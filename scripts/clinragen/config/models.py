@@ -18,5 +18,7 @@ class Model(Section):
     """1: notes only; 3: all phases."""
     target: Literal["rationales", "diagnoses"]
     """What the model learns to write: diagnoses with rationales, or diagnoses alone."""
+    teacher: str | None
+    """A key of `llms`, which writes the rationales; null if and only if `target` is `diagnoses`."""
     vocabulary: Literal["knowledge", "standard", None]
     """Vocabulary of the attention: V^k or the complete one; null if and only if `last_phase` is 1."""

@@ -15,9 +15,9 @@ from clinragen.config.datasets import Datasets, DemoCohort
 from clinragen.config.evaluate import Evaluate
 from clinragen.config.extract import Extract
 from clinragen.config.knowledge import Knowledge
+from clinragen.config.llms import Llm, Transport
 from clinragen.config.models import Model
 from clinragen.config.student import Backbone, Student
-from clinragen.config.teacher import Teacher, Transport
 from clinragen.config.train import Train
 from clinragen.errors import UserError
 
@@ -55,10 +55,12 @@ class Config(Section):
     """Stage benchmark."""
     knowledge: Knowledge
     """Stage knowledge."""
-    teacher: Teacher
-    """Teacher LLM."""
-    teacher_transport: Transport
-    """Connection to the teacher LLM."""
+    llms: dict[str, Llm]
+    """Language models that are asked, by name."""
+    llm_transport: dict[str, Transport]
+    """How each of them is reached; those with provider `template` need no row."""
+    answers: str
+    """Directory outside the results in which every answer of a language model is kept."""
     backbones: dict[str, Backbone]
     """Small language models by name."""
     student: Student
@@ -72,13 +74,18 @@ class Config(Section):
     evaluate: Evaluate
     """Stage evaluate."""
 
-    @field_validator("models", "backbones", mode="before")
+    @field_validator("answers")
+    @classmethod
+    def _usable_directory(cls, text: str) -> str:
+        return usable_path(text)
+
+    @field_validator("models", "backbones", "llms", "llm_transport", mode="before")
     @classmethod
     def _without_nulls(cls, rows: Any) -> Any:
         """An overlay leaves a row out by setting it to null."""
         return {k: v for k, v in rows.items() if v is not None} if isinstance(rows, dict) else rows
 
-    @field_validator("models", "backbones")
+    @field_validator("models", "backbones", "llms")
     @classmethod
     def _with_usable_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
         for name in rows:
@@ -112,6 +119,12 @@ class Config(Section):
                     f"models.{name}.vocabulary: last_phase {model.last_phase} requires {demand}, "
                     f"not {model.vocabulary or 'null'}"
                 )
+            if (model.target == "diagnoses") != (model.teacher is None):
+                demand = "null (diagnoses have no teacher)" if model.target == "diagnoses" else "one of llms"
+                problems.append(
+                    f"models.{name}.teacher: target {model.target} requires {demand}, not {model.teacher or 'null'}"
+                )
+        problems += self._llm_references()
         problems += self._dataset_combinations() + self._rows_twice()
         batch, launch = self.train.optimizer.batch, self.train.launch
         parts = launch.nodes * launch.processes * launch.accumulation
@@ -157,6 +170,24 @@ class Config(Section):
                 "MIMIC-IV-Note, or null if the notes are in raw"
             )
         return problems
+
+    def _llm_references(self) -> list[str]:
+        """Names of language models that have no row, and rows of a server that say nothing of how it is reached."""
+        used = {f"models.{name}.teacher": model.teacher for name, model in self.models.items() if model.teacher}
+        used["knowledge.terms.llm"] = self.knowledge.terms.llm
+        listed = ", ".join(self.llms)
+        problems = [f"{place}: {n!r} is not one of llms ({listed})" for place, n in used.items() if n not in self.llms]
+        problems += [
+            f"llm_transport.{name} is missing: llms.{name} is on a server; copy the section of another model"
+            for name, llm in self.llms.items()
+            if llm.provider == "openai" and name not in self.llm_transport
+        ]
+        unknown = [name for name in self.llm_transport if name not in self.llms]
+        return problems + [f"llm_transport.{name}: {name!r} is not one of llms ({listed})" for name in unknown]
+
+    def teachers(self) -> list[str]:
+        """Names of the language models whose rationales are learned from."""
+        return sorted({model.teacher for model in self.models.values() if model.teacher})
 
     def _rows_twice(self) -> list[str]:
         """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""

@@ -34,6 +34,8 @@ class Optimizer(Section):
     """Weight of a token of the diagnoses in the loss; tokens of the rationales have weight 1 (ambiguity 31)."""
     selection: Literal["f1", "loss"]
     """Keep the weights of the epoch with the best validation F1 of the diagnoses, or loss (ambiguity 32)."""
+    marked_samples: Literal["keep", "leave_out"]
+    """Training samples with a rationale that failed a check or has no text: keep them, the latter without it."""
     precision: Literal["fp32", "bf16"]
     """Number format of the forward pass."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from clinragen.benchmark.captions import caption
 from clinragen.demo.cohort import draw_phenotypes
 from clinragen.demo.evidence import Evidence
-from clinragen.llm.template_teacher import lab_rationale
+from clinragen.llm.template import lab_rationale
 from clinragen.model.target_codec import write_target
 
 MOST_TIMES = 40

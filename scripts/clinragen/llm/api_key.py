@@ -1,8 +1,8 @@
-"""The API key of the teacher's server; it is never written to a file."""
+"""The API key of a language model's server; it is never written to a file."""
 
 import os
 
-from clinragen.config.teacher import Transport
+from clinragen.config.llms import Transport
 from clinragen.errors import UserError
 from clinragen.llm.guard import host_of, is_local
 
@@ -13,7 +13,7 @@ def api_key(transport: Transport) -> str:
     key = os.environ.get(transport.api_key_variable, "").strip()
     if not key and not is_local(host):
         raise UserError(
-            f"the environment variable {transport.api_key_variable} (teacher_transport.api_key_variable) is empty; "
+            f"the environment variable {transport.api_key_variable} (api_key_variable in llm_transport) is empty; "
             f"export it with the API key for {host}"
         )
     return key

@@ -1,216 +1,364 @@
-"""Asynchronous client for OpenAI-compatible servers: concurrency, retries, no duplicate requests."""
+"""Asynchronous client of a server with the OpenAI protocol: concurrent, patient, and it asks nothing twice."""
 
 import asyncio
-import itertools
+import contextlib
+import fcntl
+import json
 import logging
+import os
 import random
-import re
+import signal
+import sqlite3
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import openai
 
-from clinragen.config.teacher import Teacher, Transport
+from clinragen.config.llms import Llm, Transport
 from clinragen.errors import UserError
-from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import host_of, is_local
-from clinragen.llm.journal import Entry, Journal
-from clinragen.llm.request import Check, Request, parameters, request_hash
+from clinragen.llm.connection import connect
+from clinragen.llm.journal import Entry, Journal, accepted_chain
+from clinragen.llm.pace import LONGEST_PAUSE, Pace, sleep
+from clinragen.llm.reply import AskAgain, NothingCanBeAnswered, Said, read_error, read_reply
+from clinragen.llm.request import WITHOUT_TEXT, Answer, Check, Request, Status, identity_hash
 from clinragen.runtime.progress import Progress
 
 log = logging.getLogger("llm")
-FIRST_WAIT = 1.0  # seconds; doubled after every failure
-LONGEST_WAIT = 60.0  # seconds, also for what a server asks for
-# Abort after this many consecutive failed requests.
-FAILURES_IN_A_ROW = 3
-STOPPING = {401: "API key rejected", 403: "access denied", 404: "unknown model or URL"}
+FIRST_WAIT = 1.0  # seconds before a failed request is sent again; doubled after every failure
+LONGEST_WITHOUT_ANSWER = 1800.0  # seconds during which a server may ask for pauses and answer nothing
+FAILURES_IN_A_ROW = 3  # requests that failed for good, after which the server counts as gone
+CHARACTERS_PER_TOKEN = 4  # a rule of thumb, for the rate of tokens only
+PART = 16  # requests that are looked up together before they are asked
+FINAL = ("refused", "filtered")  # asking again gives the same
+REFUSED_IN_A_ROW = 20  # refused requests without any answer, after which nothing will be answered
 
 
 class RequestFailed(Exception):
     """One request has no answer; the others may still get theirs."""
 
 
-class FatalError(Exception):
-    """No request can succeed."""
+@dataclass
+class Client:
+    """A language model on a server, with what is checked in its answers and where they are written down."""
+
+    name: str
+    """Of the row in `llms`."""
+    llm: Llm
+    transport: Transport
+    journal: Journal
+    check: Check
+
+    def __post_init__(self) -> None:
+        self.model = identity_hash(self.llm)
+        self.parameters = self.llm.parameters
+        self.sent = json.dumps(self.parameters, sort_keys=True)
+
+    def key(self, request: Request) -> str:
+        """Identity of a request: whatever can change its answer, and nothing about the connection."""
+        return f"{self.model}-{request.text_hash}"
+
+    def ask(self, requests: list[Request]) -> list[Answer]:
+        """An answer to every request, from the journal or else from the server.
+
+        UserError says how many are answered when some could not be; a rerun continues there.
+        """
+        unique = {self.key(request): request for request in requests}
+        found = {key: self.settled(request, self.chain(request)) for key, request in unique.items()}
+        missing = [unique[key] for key, answer in found.items() if answer is None]
+        log.info("%s: %d requests, %d already answered", self.llm.model, len(unique), len(unique) - len(missing))
+        if missing:
+            with self._first_to_ask() as first:
+                if not first:
+                    # Another process may be asking the same now: each goes its own way, and looks before it asks.
+                    random.shuffle(missing)
+                run = _Run(self, missing, len(unique) - len(missing))
+                asyncio.run(run.ask_all())
+            self.journal.flush()
+            run.report(len(unique))
+            found |= {self.key(request): self.settled(request, self.chain(request)) for request in missing}
+        return [found[self.key(request)] for request in requests]
+
+    def chain(self, request: Request) -> list[Entry]:
+        """The answers to a request that count, by attempt."""
+        entries = self.journal.answers(self.key(request))
+        return accepted_chain(entries, self.parameters, self.llm.limit) if entries else entries
+
+    def settled(self, request: Request, chain: list[Entry]) -> Answer | None:
+        """The answer that counts, or None while the question or a repair of its answer is still to be asked.
+
+        It is the first good one; after the last repair, or where the server will give none, the last with a text, and
+        where there is none, the last.
+        """
+        flaws: list[list[str]] = []
+        for entry in chain:
+            flaws.append(self.problems(request, entry))
+            if not flaws[-1]:
+                return answer_of(entry, "good", [], chain)
+        if not chain or (chain[-1].status not in FINAL and len(chain) <= self.llm.repairs):
+            return None
+        written = [i for i, entry in enumerate(chain) if entry.status not in WITHOUT_TEXT]
+        best = written[-1] if written else -1
+        return answer_of(chain[best], "flawed" if written else chain[best].status, flaws[best], chain)
+
+    def problems(self, request: Request, entry: Entry) -> list[str]:
+        """What is wrong with an answer; nothing when it is good."""
+        if entry.status in WITHOUT_TEXT:
+            return [f"the answer is {entry.status} ({entry.finish_reason})"]
+        cut = ["it was cut off at the longest answer allowed"] if entry.finish_reason == "length" else []
+        return cut + self.check(request, entry.text)
+
+    @contextlib.contextmanager
+    def _first_to_ask(self) -> Iterator[bool]:
+        """Whether no other process on this file system is asking this model for anything."""
+        path = Path(self.journal.path).with_name(f".asking-{self.model}")
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield True
+                return
+            yield False
+        finally:
+            os.close(file)  # which unlocks
 
 
-def fetch(requests: list[Request], settings: Teacher, transport: Transport, journal: Journal, check: Check) -> None:
-    """Add an answer to every request to the journal, requesting only missing ones.
+class _Run:
+    """One round of asking: what waits, what came of it, and why it ends early."""
 
-    UserError says how many are answered when some could not be; a rerun continues there.
-    """
-    missing = [r for r in requests if not accepted_answer(r, settings, journal, check)]
-    log.info("%s: %d requests, %d already answered", settings.model, len(requests), len(requests) - len(missing))
-    if missing:
-        asyncio.run(_fetch(missing, len(requests), settings, transport, journal, check))
+    def __init__(self, client: Client, missing: list[Request], done: int) -> None:
+        self.client, self.total = client, len(missing)
+        self.missing = missing
+        self.workers = min(client.transport.concurrency, self.total)
+        self.waiting: asyncio.Queue[tuple[Request, list[Entry]] | None] = asyncio.Queue(self.workers)
+        self.pace = Pace(client.transport)
+        self.stopped = asyncio.Event()
+        self.reason = ""
+        self.failures: list[str] = []
+        self.in_a_row = 0
+        self.finished = 0
+        # Refusals are believed once the model is known to answer: else its settings are wrong, not a request.
+        self.answers = done
+        self.refusals: list[Entry] = []
+        self.last_answer = time.monotonic()
 
+    async def ask_all(self) -> None:
+        """Ask until nothing waits, or there is a reason to stop; what is under way then is awaited."""
+        loop = asyncio.get_running_loop()
+        with _stop_on_signals(loop, self.stop), Progress("answers", self.total) as bar:
+            feeding = asyncio.create_task(self._feed())
+            async with connect(self.client.transport) as server, asyncio.TaskGroup() as group:
+                for _ in range(self.workers):
+                    group.create_task(self._work(server, bar))
+            feeding.cancel()
+        self._settle_refusals()
 
-def accepted_answer(request: Request, settings: Teacher, journal: Journal, check: Check) -> Entry | None:
-    """The answer that counts: the first good one, or the last when the repairs are used up, or none yet."""
-    answers = journal.answers(request_hash(request, settings))
-    for answer in answers:
-        if not problems_with(request, answer, check):
-            return answer
-    return answers[-1] if len(answers) > settings.repairs else None
+    async def _feed(self) -> None:
+        """Hand out what waits; another process may have asked for some of it since, so look again, a part at a time.
 
+        The lookup has a thread of its own: it waits while answers are being written.
+        """
+        try:
+            for start in range(0, self.total, PART):
+                part = self.missing[start : start + PART]
+                chains = await asyncio.to_thread(lambda part=part: [self.client.chain(request) for request in part])
+                for item in zip(part, chains, strict=True):
+                    await self.waiting.put(item)
+        except sqlite3.Error as error:
+            self.stop(f"{self.client.journal.path}: {error}")
+        for _ in range(self.workers):
+            await self.waiting.put(None)
 
-def problems_with(request: Request, answer: Entry, check: Check) -> list[str]:
-    """What is wrong with an answer; nothing when it is good."""
-    cut = ["it was cut off at teacher.max_tokens"] if answer.finish_reason == "length" else []
-    return cut + check(request, answer.text)
+    def stop(self, reason: str) -> None:
+        """Begin nothing new."""
+        self.reason = self.reason or reason
+        self.stopped.set()
 
+    def report(self, total: int) -> None:
+        """UserError if something is left to be asked."""
+        left = self.total - self.finished
+        if left:
+            reason = self.reason or self.failures[-1]
+            raise UserError(
+                f"llm_transport.{self.client.name}: {total - left} of {total} requests are answered and saved in "
+                f"{self.client.journal.path}; then: {reason}. Running it again asks for the remaining {left} only"
+            )
 
-async def _fetch(
-    missing: list[Request], total: int, settings: Teacher, transport: Transport, journal: Journal, check: Check
-) -> None:
-    failures: list[str] = []
-    in_a_row = 0
-    hopeless = ""
-    waiting = iter(missing)
-
-    async def work(client: openai.AsyncOpenAI, bar: Progress) -> None:
-        nonlocal in_a_row, hopeless
-        for request in waiting:
+    async def _work(self, server: openai.AsyncOpenAI, bar: Progress) -> None:
+        while item := await self.waiting.get():
             try:
-                await _ask_until_accepted(client, request, settings, transport, journal, check)
-                in_a_row = 0
+                if not await self._ask_until_done(server, *item):
+                    return
+                self.finished += 1
                 bar.advance()
             except RequestFailed as error:
-                failures.append(str(error))
-                in_a_row += 1
-                if in_a_row >= FAILURES_IN_A_ROW:
-                    hopeless = hopeless or str(error)
-            except (FatalError, UserError) as error:
-                hopeless = hopeless or str(error)
-            # Requests in progress are paid for, so they are awaited; no new ones are sent.
-            if hopeless:
+                self.failures.append(str(error))
+                self.in_a_row += 1
+                if self.in_a_row >= FAILURES_IN_A_ROW:
+                    self.stop(str(error))
+            except (NothingCanBeAnswered, UserError) as error:
+                self.stop(str(error))
+            if self.stopped.is_set():
                 return
 
-    with Progress("answers", len(missing)) as bar:
-        async with _client(transport) as client, asyncio.TaskGroup() as group:
-            for _ in range(min(transport.concurrency, len(missing))):
-                group.create_task(work(client, bar))
-    unanswered = sum(accepted_answer(r, settings, journal, check) is None for r in missing)
-    if unanswered:
-        raise UserError(
-            f"{host_of(transport.base_url)}: {total - unanswered} of {total} requests are answered and saved in "
-            f"{journal.path}; then: {hopeless or failures[-1]}. Re-running requests only the remaining {unanswered}"
+    async def _ask_until_done(self, server: openai.AsyncOpenAI, request: Request, chain: list[Entry]) -> bool:
+        """Ask, and ask for repairs while the checks object; False if everything stops before that."""
+        client = self.client
+        while client.settled(request, chain) is None:
+            if self.stopped.is_set():
+                return False
+            entry = await self._ask(server, request, messages(client, request, chain), len(chain))
+            if entry is None:
+                return False
+            self._keep(entry)
+            chain.append(entry)
+        return True
+
+    def _keep(self, entry: Entry) -> None:
+        if entry.status == "refused" and not self.answers:
+            self.refusals.append(entry)
+            if len(self.refusals) >= REFUSED_IN_A_ROW:
+                self.stop(f"the server refuses every request ({entry.finish_reason}); correct llms.{self.client.name}")
+            return
+        self.answers += entry.status != "refused"
+        self.client.journal.add(entry)
+        self._settle_refusals()
+
+    def _settle_refusals(self) -> None:
+        """Write down refusals once the model has answered something; else they are asked again another time."""
+        if self.answers:
+            for entry in self.refusals:
+                self.client.journal.add(entry)
+        else:
+            self.finished -= len(self.refusals)
+            self.failures += [f"the server refuses it ({entry.finish_reason})" for entry in self.refusals]
+        self.refusals = []
+
+    async def _ask(
+        self, server: openai.AsyncOpenAI, request: Request, asked: list[dict[str, str]], attempt: int
+    ) -> Entry | None:
+        """One answer, through whatever passes with waiting; None if everything stops before."""
+        tokens = sum(len(message["content"]) for message in asked) // CHARACTERS_PER_TOKEN + (
+            self.client.llm.limit or 0
+        )
+        failed = 0
+        while True:
+            await self.pace.turn(tokens, self.stopped)
+            if self.stopped.is_set():
+                return None
+            started = time.monotonic()
+            try:
+                said = await self._send(server, asked)
+            except AskAgain as error:
+                if error.busy:
+                    self._pause(error)
+                elif failed >= self.client.transport.retries:
+                    raise RequestFailed(f"{error} ({failed + 1} attempts)") from None
+                else:
+                    wait = error.seconds or FIRST_WAIT * 2**failed * random.uniform(0.75, 1.25)
+                    log.info("%s: %s; asking again in %.1f s", request.task, error, min(wait, LONGEST_PAUSE))
+                    await sleep(min(wait, LONGEST_PAUSE), self.stopped)
+                    failed += 1
+                continue
+            self.pace.answered()
+            self.last_answer, self.in_a_row = time.monotonic(), 0
+            return self._entry(request, attempt, said, self.last_answer - started)
+
+    def _pause(self, error: AskAgain) -> None:
+        """Let all requests wait, as the server asks; NothingCanBeAnswered if it has answered nothing for too long."""
+        if time.monotonic() - self.last_answer > LONGEST_WITHOUT_ANSWER:
+            raise NothingCanBeAnswered(f"{error}, for {LONGEST_WITHOUT_ANSWER / 60:.0f} minutes; ask less often")
+        seconds = self.pace.pause(error.seconds)
+        log.debug("%s: all requests wait %.1f s", error, seconds)
+
+    async def _send(self, server: openai.AsyncOpenAI, asked: list[dict[str, str]]) -> Said:
+        """Send a request once; AskAgain or NothingCanBeAnswered if it is not answered."""
+        llm, seconds = self.client.llm, self.client.transport.timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                if llm.endpoint == "chat":
+                    reply = await server.chat.completions.create(
+                        model=llm.model, messages=asked, extra_body=self.client.parameters
+                    )
+                else:
+                    text = "\n\n".join(message["content"] for message in asked)
+                    reply = await server.completions.create(
+                        model=llm.model, prompt=text, extra_body=self.client.parameters
+                    )
+            return read_reply(reply, llm.endpoint)
+        except openai.APIStatusError as error:
+            return read_error(error)
+        except TimeoutError:
+            raise AskAgain(f"no complete answer within timeout_seconds ({seconds:g} s)") from None
+        except openai.APIConnectionError as error:
+            raise AskAgain(f"the connection failed ({type(root_cause(error)).__name__})") from None
+        except (openai.APIResponseValidationError, ValueError, RecursionError, AttributeError, TypeError):
+            raise AskAgain("the server returned an invalid response") from None
+
+    def _entry(self, request: Request, attempt: int, said: Said, seconds: float) -> Entry:
+        client = self.client
+        return Entry(
+            request=client.key(request),
+            attempt=attempt,
+            task=request.task,
+            model=client.llm.model,
+            served_model=said.served_model,
+            prompt_version=request.prompt_version,
+            parameters=client.sent,
+            status=said.status,
+            text=said.text,
+            finish_reason=said.finish_reason,
+            prompt_tokens=said.prompt_tokens,
+            completion_tokens=said.completion_tokens,
+            seconds=round(seconds, 3),
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
 
-async def _ask_until_accepted(
-    client: openai.AsyncOpenAI,
-    request: Request,
-    settings: Teacher,
-    transport: Transport,
-    journal: Journal,
-    check: Check,
-) -> None:
-    """Ask, and ask for repairs while the checks object, until the request is accepted_answer."""
-    name = request_hash(request, settings)
-    while accepted_answer(request, settings, journal, check) is None:
-        earlier = journal.answers(name)
-        messages = [{"role": "user", "content": request.prompt}]
-        if earlier:
-            wrong = problems_with(request, earlier[-1], check)
-            log.info("%s %s: requesting a correction: %s", request.task, name[:12], "; ".join(wrong))
-            messages += [
-                {"role": "assistant", "content": earlier[-1].text},
-                {"role": "user", "content": f"This does not fit: {'; '.join(wrong)}. Write the complete answer again."},
-            ]
-        journal.append(await _ask(client, request, messages, len(earlier), settings, transport))
+def answer_of(entry: Entry, status: Status, problems: list[str], chain: list[Entry]) -> Answer:
+    """An answer, with the tokens of all attempts at it."""
+    tokens = (sum(e.prompt_tokens for e in chain), sum(e.completion_tokens for e in chain))
+    return Answer(entry.request, entry.text, status, tuple(problems), entry.served_model, *tokens)
 
 
-async def _ask(
-    client: openai.AsyncOpenAI,
-    request: Request,
-    messages: list[dict[str, str]],
-    attempt: int,
-    settings: Teacher,
-    transport: Transport,
-) -> Entry:
-    """One answer, through whatever passes with waiting."""
-    name = request_hash(request, settings)
-    reason = ""
-    for failed in itertools.count():
-        started = time.monotonic()
-        asked_wait = None
-        try:
-            reply = await client.chat.completions.create(
-                model=settings.model, messages=messages, **parameters(settings)
-            )
-            choice = _choice(reply)
-        except openai.APIStatusError as error:
-            reason = _describe(error)
-            if error.status_code in STOPPING:
-                raise FatalError(reason) from None
-            if error.status_code < 500 and error.status_code not in (408, 409, 429):
-                raise RequestFailed(reason) from None
-            asked_wait = _retry_after(error.response.headers.get("retry-after"))
-        except openai.APITimeoutError:
-            reason = f"no response within teacher_transport.timeout_seconds ({transport.timeout_seconds:g} s)"
-        except openai.APIConnectionError as error:
-            reason = f"the connection failed ({type(error.__cause__ or error).__name__})"
-        except (openai.APIResponseValidationError, ValueError, AttributeError, TypeError, IndexError):
-            reason = "the server returned an invalid response"
-        else:
-            usage = getattr(reply, "usage", None)
-            return Entry(
-                request=name,
-                attempt=attempt,
-                task=request.task,
-                model=settings.model,
-                served_model=str(reply.model),
-                prompt_version=request.prompt_version,
-                parameters=parameters(settings),
-                text=choice.message.content,
-                finish_reason=str(choice.finish_reason),
-                prompt_tokens=getattr(usage, "prompt_tokens", None) or 0,
-                completion_tokens=getattr(usage, "completion_tokens", None) or 0,
-                seconds=round(time.monotonic() - started, 3),
-                time=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-        if failed >= transport.retries:
-            raise RequestFailed(f"{reason} ({failed + 1} attempts)")
-        wait = asked_wait or FIRST_WAIT * 2**failed * random.uniform(0.75, 1.25)
-        wait = min(wait, LONGEST_WAIT)
-        log.info("%s %s: %s; retrying in %.1f s", request.task, name[:12], reason, wait)
-        await asyncio.sleep(wait)
-    raise AssertionError("unreachable")
+def messages(client: Client, request: Request, chain: list[Entry]) -> list[dict[str, str]]:
+    """The question, and after an answer that the checks object to, that answer and the objections."""
+    asked = [{"role": "user", "content": request.prompt}]
+    if not chain or chain[-1].status != "answered":
+        return asked
+    wrong = "; ".join(client.problems(request, chain[-1]))
+    return [
+        *asked,
+        {"role": "assistant", "content": chain[-1].text},
+        {"role": "user", "content": f"This does not fit: {wrong}. Write the complete answer again."},
+    ]
 
 
-def _choice(reply: object) -> object:
-    """The first choice of a reply; ValueError when it says nothing."""
-    choice = reply.choices[0]
-    if not isinstance(choice.message.content, str) or not choice.message.content.strip():
-        raise ValueError("empty")
-    return choice
+def root_cause(error: BaseException) -> BaseException:
+    """The error at the beginning of a chain: what the transports on top make of it is less exact."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
-def _describe(error: openai.APIStatusError) -> str:
-    """Status and error code. The server's own message may quote the prompt or the key: it is left out."""
-    code = error.code if isinstance(error.code, str) and re.fullmatch(r"[a-z_]{1,60}", error.code) else ""
-    meaning = STOPPING.get(error.status_code, "")
-    return ", ".join(part for part in (f"HTTP status {error.status_code}", meaning, code) if part)
+@contextlib.contextmanager
+def _stop_on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[str], None]) -> Iterator[None]:
+    """On the first SIGINT or SIGTERM stop in good order; a second one ends the process."""
 
+    def first(number: signal.Signals) -> None:
+        loop.remove_signal_handler(number)
+        log.warning("%s: waiting for the answers that are under way", number.name)
+        stop(f"interrupted by {number.name}")
 
-def _retry_after(value: str | None) -> float | None:
-    """Seconds that a server asks to wait, where it gives a positive number of them."""
+    caught = (signal.SIGINT, signal.SIGTERM)
+    # Signals can be handled in the main thread only.
+    with contextlib.suppress(ValueError, RuntimeError):
+        for number in caught:
+            loop.add_signal_handler(number, first, number)
     try:
-        seconds = float(value or "")
-    except ValueError:
-        return None
-    return seconds if seconds > 0 else None
-
-
-def _client(transport: Transport) -> openai.AsyncOpenAI:
-    local = is_local(host_of(transport.base_url))
-    # A redirect or a proxy could carry what was meant for a local server to another one.
-    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not local)
-    return openai.AsyncOpenAI(
-        base_url=transport.base_url,
-        api_key=api_key(transport) or "none-needed",
-        timeout=transport.timeout_seconds,
-        max_retries=0,
-        http_client=http,
-    )
+        yield
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)

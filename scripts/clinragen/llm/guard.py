@@ -35,7 +35,7 @@ def permit(base_url: str, data_use: str, data: str, source: str) -> None:
     else:
         reason = "no data-use basis is configured"
     raise UserError(
-        f"teacher_transport.data_use: {data_use} does not permit sending {data} text (source: {source}) to {host}: "
+        f"llm_transport data_use: {data_use} does not permit sending {data} text (source: {source}) to {host}: "
         f"{reason}. Nothing was sent. docs/data-access.md lists which setting fits which server; set it in "
         "config/local.yaml"
     )

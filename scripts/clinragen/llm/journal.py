@@ -1,29 +1,34 @@
-"""The journal of paid answers: one JSON line each, on the disk before the next step is taken.
+"""The journal: every answer that was given, outside the results tree, so that none is paid for twice."""
 
-It is not an output of a rule: it outlives failures and reruns, so that nothing is requested twice.
-"""
-
-import contextlib
-import fcntl
 import json
-import logging
-import os
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+import queue
+import sqlite3
+import threading
+from contextlib import ExitStack
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from clinragen.database import database, insert
 from clinragen.errors import UserError
 
-log = logging.getLogger("journal")
-SECONDS_BETWEEN_TRIES = 1.0
-TRIES_BETWEEN_LINES = 30
+FILE = "answers.sqlite"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    request TEXT NOT NULL, attempt INTEGER NOT NULL, task TEXT NOT NULL, model TEXT NOT NULL,
+    served_model TEXT NOT NULL, prompt_version TEXT NOT NULL, parameters TEXT NOT NULL, status TEXT NOT NULL,
+    text TEXT NOT NULL, finish_reason TEXT NOT NULL, prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL, seconds REAL NOT NULL, time TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS answers_by_request ON answers (request, attempt);
+"""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One answer as the server gave it; `attempt` 0 is the question, later ones its repairs."""
+    """One answer as the server gave it; `attempt` 0 is the question, later ones its repairs.
+
+    `status` is `answered`, or why there is no text: `refused`, `filtered`, `empty`.
+    """
 
     request: str
     attempt: int
@@ -31,7 +36,9 @@ class Entry:
     model: str
     served_model: str
     prompt_version: str
-    parameters: dict[str, Any]
+    parameters: str
+    """What was sent besides model and text, as JSON."""
+    status: str
     text: str
     finish_reason: str
     prompt_tokens: int
@@ -40,76 +47,98 @@ class Entry:
     time: str
 
 
+COLUMNS = ", ".join(field.name for field in fields(Entry))
+INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' for _ in fields(Entry))})"
+SELECT = f"SELECT {COLUMNS} FROM answers WHERE request = ? ORDER BY rowid"
+
+
 class Journal:
-    """Open for one process at a time; knows all answers so far and takes new ones."""
+    """Answers by request; several processes may have the same file open. Use it with `with`.
+
+    Answers are written by a thread of its own, all that wait in one transaction: the time that a disk takes holds up
+    nobody who asks.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._found: dict[str, list[Entry]] = {}
-        self._file = -1
+        self._open = ExitStack()
+        self._queue: queue.Queue[Entry | None] = queue.Queue()
+        self._error: UserError | None = None
 
-    def __enter__(self) -> "Journal":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            self._lock()
-            self._load()
-        except BaseException:
-            os.close(self._file)
-            raise
+    def __enter__(self) -> Self:
+        self._reading = self._open.enter_context(database(self.path, SCHEMA))
+        self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._writer.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)  # which unlocks
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._queue.put(None)
+        self._writer.join()
+        self._open.close()
+        if kind is None:
+            self.check()
 
     def answers(self, request: str) -> list[Entry]:
-        """Answers to a request so far, by attempt."""
-        return list(self._found.get(request, ()))
+        """Answers to a request that are on the disk, in the order in which they were given."""
+        return [Entry(*row) for row in self._reading.execute(SELECT, (request,))]
 
-    def append(self, entry: Entry) -> None:
-        """Write an answer down; on return it is on the disk."""
-        line = json.dumps(asdict(entry), ensure_ascii=True).encode() + b"\n"
+    def add(self, entry: Entry) -> None:
+        """Hand an answer to the writer; UserError if an earlier one could not be written."""
+        self.check()
+        self._queue.put(entry)
+
+    def flush(self) -> None:
+        """Return when everything that was added is on the disk; UserError if it could not be written."""
+        self._queue.join()
+        self.check()
+
+    def check(self) -> None:
+        """Raise the UserError of a write that failed."""
+        if self._error:
+            raise self._error
+
+    def _write(self) -> None:
         try:
-            written = os.write(self._file, line)
-            if written < len(line):
-                written += os.write(self._file, line[written:])
-            os.fsync(self._file)
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot save an answer: {error.strerror}") from None
-        self._found.setdefault(entry.request, []).append(entry)
+            with database(self.path, SCHEMA) as connection:
+                while self._write_waiting(connection):
+                    pass
+        except UserError as error:
+            self._error = error
+            while self._queue.get() is not None:  # nobody waits for what can no longer be written
+                self._queue.task_done()
 
-    def _lock(self) -> None:
-        """Wait for another process: what it asks for, this one then finds here."""
-        for tries in range(10**9):
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            if tries % TRIES_BETWEEN_LINES == 0:
-                log.info("%s: in use by another process; waiting for it to finish", self.path)
-            time.sleep(SECONDS_BETWEEN_TRIES)
-
-    def _load(self) -> None:
-        data = self.path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            log.warning("%s: dropped a truncated last line (%d bytes)", self.path, len(data) - whole)
-            os.ftruncate(self._file, whole)
-        unreadable = 0
-        for entry in _entries(data[:whole]):
-            if entry is None:
-                unreadable += 1
-            else:
-                self._found.setdefault(entry.request, []).append(entry)
-        if unreadable:
-            log.warning("%s: skipped %d malformed lines", self.path, unreadable)
-
-
-def _entries(data: bytes) -> Iterator[Entry | None]:
-    names = {f.name for f in fields(Entry)}
-    for line in data.splitlines():
+    def _write_waiting(self, connection: sqlite3.Connection) -> bool:
+        """Write all answers that wait, at least one; False at the end."""
+        waiting = [self._queue.get()]
+        while not self._queue.empty():
+            waiting.append(self._queue.get_nowait())
         try:
-            values = json.loads(line)
-        except ValueError:
-            yield None
-            continue
-        yield Entry(**values) if isinstance(values, dict) and set(values) == names else None
+            if rows := [astuple(entry) for entry in waiting if entry]:
+                insert(connection, INSERT, rows)
+        except sqlite3.Error:
+            if waiting[-1] is None:
+                self._queue.put(None)
+            raise
+        finally:
+            for _ in waiting:
+                self._queue.task_done()
+        return waiting[-1] is not None
+
+
+def accepted_chain(entries: list[Entry], parameters: dict[str, Any], limit: int | None) -> list[Entry]:
+    """The answers that count, by attempt: a later one replaces an earlier one of the same attempt and what followed it.
+
+    Two kinds count only under the parameters that they were asked with: an answer that was cut where the limit is
+    higher now, and one that the server refused.
+    """
+    chain: list[Entry] = []
+    for entry in entries:
+        if entry.finish_reason == "length" or entry.status == "refused":
+            asked = json.loads(entry.parameters)
+            then = asked.get("max_completion_tokens") or asked.get("max_tokens")
+            raised = then is not None and (limit is None or limit > then)
+            if asked != parameters if entry.status == "refused" else raised:
+                continue
+        if entry.attempt <= len(chain):
+            chain = [*chain[: entry.attempt], entry]
+    return chain

@@ -1,52 +1,56 @@
-"""What is asked of the language model and what comes back."""
+"""What a language model is asked, and what comes back."""
 
 import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
-from clinragen.config.teacher import Teacher
+from clinragen.config.llms import Llm
 
 Task = Literal["terms", "note_rationale", "lab_rationale"]
+Status = Literal["good", "flawed", "refused", "filtered", "empty"]
+WITHOUT_TEXT: frozenset[Status] = frozenset({"refused", "filtered", "empty"})
 
 
 @dataclass(frozen=True)
 class Request:
-    """One question: the rendered prompt for a model, the filled slots for the template stand-in."""
+    """One question: the rendered prompt for a model, the filled slots for the template stand-in and the checks."""
 
     task: Task
     prompt: str
     prompt_version: str
     slots: dict[str, Any] = field(default_factory=dict)
 
+    @cached_property
+    def text_hash(self) -> str:
+        """Hash of what is asked."""
+        return hashlib.sha256(self.prompt.encode("utf-8", "replace")).hexdigest()[:32]
+
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer, with what its checks still object to after the last repair."""
+    """One answer.
+
+    `good` passes the checks, `flawed` still fails those in `problems` after the last repair; the other statuses come
+    without a text: the server refused the request, filtered the answer, or answered nothing.
+    """
 
     request: str
     text: str
+    status: Status = "good"
     problems: tuple[str, ...] = ()
+    served_model: str = ""
+    """What the server calls the model; empty for the template."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 # Objections to an answer; none when it is good.
 Check = Callable[[Request, str], list[str]]
 
 
-def parameters(settings: Teacher) -> dict[str, Any]:
-    """The sampling parameters that are sent with a request."""
-    return {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
-
-
-def request_hash(request: Request, settings: Teacher) -> str:
-    """Identity of a request: whatever can change its answer, and nothing about the connection."""
-    model = settings.model if settings.provider == "openai" else settings.provider
-    identity = {
-        "task": request.task,
-        "prompt": request.prompt,
-        "prompt_version": request.prompt_version,
-        "model": model,
-        "parameters": parameters(settings),
-    }
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+def identity_hash(llm: Llm) -> str:
+    """Hash of what decides an answer besides the question; nothing about the connection is in it."""
+    return hashlib.sha256(json.dumps(llm.identity, sort_keys=True).encode()).hexdigest()[:16]

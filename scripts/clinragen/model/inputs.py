@@ -46,6 +46,8 @@ class Sample:
     target: str
     series: np.ndarray | None
     phenotypes: list[str]
+    marked: bool = False
+    """Whether one of its rationales failed a check, or has no text and therefore is no part of the target."""
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -62,15 +64,16 @@ def read_samples(files: Files, split: str, with_note_rationale: bool = True) -> 
     labels = _column(LABELS.read(files.labels), "phenotypes")
     notes = _column(COURSES.read(files.courses), "text") if files.courses else {}
     grids = _grids(files.series, set(stays))
-    on_notes, on_labs = [_column(RATIONALES.read(path), "text") for path in files.rationales] or [None, None]
+    on_notes, on_labs = [_rationales(path) for path in files.rationales] or [None, None]
     if not with_note_rationale:
         on_notes = None
     samples = []
     for stay in stays:
-        note_rationale = None if on_notes is None else on_notes[stay]
-        target = write_target(labels[stay], note_rationale, None if on_labs is None else on_labs[stay])
+        rows = [None if table is None else table[stay] for table in (on_notes, on_labs)]
+        target = write_target(labels[stay], *((row["text"] or None) if row else None for row in rows))
+        marked = any(row is not None and row["status"] != "good" for row in rows)
         note, series = notes[stay] if files.courses else None, grids[stay] if files.series else None
-        samples.append(Sample(stay, note, target, series, labels[stay]))
+        samples.append(Sample(stay, note, target, series, labels[stay], marked))
     return samples
 
 
@@ -114,6 +117,7 @@ def encode(samples: list[Sample], tokenizer: PreTrainedTokenizerBase, texts: Tex
             "phenotypes": sample.phenotypes,
             "length": len(targets["input_ids"][i]),
             "cut": {"target"} if targets.encodings[i].overflowing else set(),
+            "marked": sample.marked,
         }
         for i, sample in enumerate(samples)
     ]
@@ -153,6 +157,11 @@ class Collator:
             batch["series"] = torch.from_numpy(np.stack([pad_series(r["series"], self.steps) for r in rows]))
             batch["steps"] = torch.tensor([min(len(r["series"]), self.steps) for r in rows])
         return batch
+
+
+def _rationales(path: Path) -> dict[int, dict[str, Any]]:
+    rows = RATIONALES.read(path).select(["stay_id", "text", "status"]).to_pylist()
+    return {row["stay_id"]: row for row in rows}
 
 
 def _column(table: pa.Table, name: str) -> dict[int, Any]:

@@ -61,10 +61,15 @@ def lab_rationales(samples: list[Sample], prompt: Prompt, examples: list[Example
 
 def _answered(samples: list[Sample], requests: list[Request], ask: Ask) -> pa.Table:
     rows = [
-        {"stay_id": sample.stay_id, "request": answer.request, "text": answer.text}
-        for sample, answer in zip(samples, ask(requests), strict=True)
+        {"stay_id": sample.stay_id, **facts_of(answer)} for sample, answer in zip(samples, ask(requests), strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=RATIONALES.schema)
+
+
+def facts_of(answer: Answer) -> dict[str, str | None]:
+    """The columns of an answer in a table."""
+    problems = "; ".join(answer.problems) or None
+    return {"request": answer.request, "text": answer.text.strip(), "status": answer.status, "problems": problems}
 
 
 def _by_stay(table: pa.Table, column: str) -> dict[int, object]:

@@ -9,7 +9,9 @@ RATIONALES = Table(
     (
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("request", pa.string(), "hash of the request in the journal"),
-        Column("text", pa.string(), "rationale as the teacher wrote it"),
+        Column("text", pa.string(), "rationale as the teacher wrote it; empty without one"),
+        Column("status", pa.string(), "good, flawed (fails a check), refused, filtered or empty"),
+        Column("problems", pa.string(), "what the checks object to", nullable=True),
     ),
     key=("stay_id",),
 )

@@ -10,7 +10,7 @@ import torch
 
 from clinragen.config.student import Fusion, Texts
 from clinragen.errors import UserError
-from clinragen.model.inputs import channels_of, encode, load_tokenizer, read_samples
+from clinragen.model.inputs import Sample, channels_of, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Modality, Student
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.train.trainer import Job, finish, train_student
@@ -71,6 +71,8 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
     encoded = {}
     for split in ("train", "validation"):
         samples = read_samples(job.files, split, plan.note_rationale)
+        if split == "train" and job.optimizer.marked_samples == "leave_out":
+            samples = _without_marked(samples)
         if plan.without_notes:
             samples = [replace(sample, note="") for sample in samples]
         encoded[split] = encode(samples, tokenizer, student.texts)
@@ -81,7 +83,13 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
     return release
 
 
+def _without_marked(samples: list[Sample]) -> list[Sample]:
+    good = [sample for sample in samples if not sample.marked]
+    log.info("left out %d of %d training samples, whose rationales are marked", len(samples) - len(good), len(samples))
+    return good
+
+
 def count_cuts(rows: list[dict]) -> dict[str, int]:
-    """Encoded samples, and those whose note or target is longer than the texts may be."""
+    """Encoded samples, those whose note or target is longer than the texts may be, and those that are marked."""
     cut = {f"{part}s cut": sum(part in row["cut"] for row in rows) for part in ("note", "target")}
-    return {"samples": len(rows)} | cut
+    return {"samples": len(rows), "marked": sum(row["marked"] for row in rows)} | cut

@@ -23,7 +23,7 @@ def check(config: Config, requests: list[Request], root: Path) -> Iterator[Line]
     results = Path(config.pathvars.results)
     for name in config.dataset_names():
         yield from raw_files(config, name, Need(NOTES, name) in needs)
-    yield from services.teacher(config, needs)
+    yield from services.language_models(config, needs)
     yield from services.knowledge(config, needs)
     lines, sizes = services.backbones(config, needs)
     yield from lines

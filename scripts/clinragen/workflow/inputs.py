@@ -55,7 +55,19 @@ def checkpoints(config: Config) -> list[str]:
 
 def _checkpoint(row: Model, dataset: str, seed: object, phase: int) -> str:
     vocabulary = f"-{row.vocabulary}" if phase > 1 else ""
-    return f"<results>/{dataset}/train/{row.backbone}/{row.target}{vocabulary}/seed{seed}/phase{phase}"
+    return f"<results>/{dataset}/train/{row.backbone}/{target(row)}{vocabulary}/seed{seed}/phase{phase}"
+
+
+def target(row: Model) -> str:
+    """What a model learns to write, and from whom, as paths name it."""
+    return f"rationales-{row.teacher}" if row.teacher else "diagnoses"
+
+
+def rationales(dataset: str, target: str) -> list[str]:
+    """The rationales on notes and on labs that a target has."""
+    teacher = target.removeprefix("rationales-")
+    parts = [] if target == "diagnoses" else ["notes", "labs"]
+    return [f"<results>/{dataset}/rationale/{teacher}/{part}.parquet" for part in parts]
 
 
 def backbone_files(source: str) -> list[str]:

@@ -10,8 +10,8 @@ from clinragen.config.root import Config
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
-RATIONALES = "rationales"  # the teacher LLM, for texts of a dataset
-TERMS = "terms"  # the teacher LLM, for public documents
+RATIONALES = "rationales"  # the teachers, for texts of a dataset
+TERMS = "terms"  # a language model, for public documents
 PUBMED = "pubmed"  # an e-mail address for NCBI
 BACKBONE = "backbone"  # a language model, from the hub or a directory
 GPU = "gpu"  # GPUs for training and prediction
@@ -46,7 +46,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/benchmark/({WITHOUT_NOTES})\..+", frozenset({RAW})),
     (rf"{DATASET}/benchmark/.+", DATA),
     (rf"{DATASET}/rationale/.+", DATA | {RATIONALES}),
-    (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales-knowledge/.+", TRAINING),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales-[^/]+-knowledge/.+", TRAINING),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales.+", TRAINING - {TERMS, PUBMED}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge/.+", TRAINING - {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),

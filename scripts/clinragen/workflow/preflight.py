@@ -1,6 +1,7 @@
 """What would stop a run, reported before its first job: all problems together, each with its place and remedy."""
 
 import csv
+import itertools
 import json
 import os
 import sys
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from clinragen.config.datasets import Dataset
+from clinragen.config.llms import Transport
 from clinragen.config.root import Config, invalid, load_config
 from clinragen.config.student import Backbone
-from clinragen.config.teacher import Transport
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
@@ -121,7 +122,8 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
     for name in raw.TITLES:
         if Need(RAW, name) in needs:
             lines += raw_problems(config, name, Need(NOTES, name) in needs)
-    lines += teacher_problems(config, texts_to_send(config, needs))
+    for name, texts in texts_to_send(config, needs).items():
+        lines += llm_problems(config, name, texts)
     lines += email_problems(config, needs)
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones and not _exists(config, f"backbones/{name}"):
@@ -151,23 +153,23 @@ def to_download(dataset: Dataset | None) -> bool:
     return not any(raw.raw_path("mimic3", dataset.raw, table).is_file() for table in ("icustays", "chartevents"))
 
 
-def texts_to_send(config: Config, needs: set[Need]) -> dict[str, str]:
-    """Whose texts the teacher will be sent, by name, with their source for the guard."""
-    texts = {}
-    for name, title in raw.TITLES.items():
-        files = [f"{name}/rationale/{part}.parquet" for part in ("notes", "labs")]
+def texts_to_send(config: Config, needs: set[Need]) -> dict[str, dict[str, str]]:
+    """Which language models will be sent whose texts, by name, with their source for the guard."""
+    texts: dict[str, dict[str, str]] = {}
+    for teacher, (name, title) in itertools.product(config.teachers(), raw.TITLES.items()):
+        files = [f"{name}/rationale/{teacher}/{part}.parquet" for part in ("notes", "labs")]
         if Need(RATIONALES, name) in needs and not all(_exists(config, file) for file in files):
-            texts[title] = getattr(config.datasets, name).text_source
+            texts.setdefault(teacher, {})[title] = getattr(config.datasets, name).text_source
     if Need(TERMS) in needs and not _exists(config, "knowledge/terms.parquet"):
-        texts["public documents"] = "public"
+        texts.setdefault(config.knowledge.terms.llm, {})["public documents"] = "public"
     return texts
 
 
-def teacher_problems(config: Config, texts: dict[str, str]) -> list[str]:
-    """Everything that would stop requests to the teacher on these texts: permission (`guard.permit`) and key."""
-    transport: Transport = config.teacher_transport
-    if config.teacher.provider == "template" or not texts:
+def llm_problems(config: Config, name: str, texts: dict[str, str]) -> list[str]:
+    """Everything that would stop requests to a language model on these texts: permission (`guard.permit`) and key."""
+    if config.llms[name].provider == "template" or not texts:
         return []
+    transport: Transport = config.llm_transport[name]
     checks: list[Callable[[], object]] = [
         partial(permit, transport.base_url, transport.data_use, data, source) for data, source in texts.items()
     ]

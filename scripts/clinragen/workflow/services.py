@@ -1,4 +1,4 @@
-"""Checks of what a run reaches over the network: the teacher LLM, NCBI, Wikipedia, the model hub."""
+"""Checks of what a run reaches over the network: language models, NCBI, Wikipedia, the model hub."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from clinragen.workflow.preflight import (
     SUPPORTED_KINDS,
     backbone_problems,
     email_problems,
-    teacher_problems,
+    llm_problems,
     texts_to_send,
 )
 from clinragen.workflow.verdict import Line, judged, ok, problem
@@ -23,47 +23,47 @@ from clinragen.workflow.web import Unreachable, get
 HUB = "https://huggingface.co"
 
 
-def teacher(config: Config, needs: set[Need]) -> list[Line]:
-    """Permission and key of the teacher LLM, and whether its server responds and lists the model."""
-    if not {RATIONALES, TERMS} & {need.kind for need in needs}:
-        return []
-    if config.teacher.provider == "template":
-        return [
-            Line("warning", "teacher.provider", "template is a stand-in; values are not comparable with the paper's")
-        ]
+def language_models(config: Config, needs: set[Need]) -> list[Line]:
+    """Permission and key of the language models that are asked, and whether their servers respond and list them."""
+    kinds, lines = {need.kind for need in needs}, []
+    names = config.teachers() if RATIONALES in kinds else []
+    names += [config.knowledge.terms.llm] if TERMS in kinds else []
     texts = texts_to_send(config, needs)
-    return [
-        *judged(
-            "teacher permission", teacher_problems(config, texts), f"{config.teacher_transport.data_use}, key is set"
-        ),
-        ping(config),
-    ]
+    for name in dict.fromkeys(names):
+        if config.llms[name].provider == "template":
+            words = "template is a stand-in; values are not comparable with the paper's"
+            lines.append(Line("warning", f"llms.{name}.provider", words))
+            continue
+        said = f"{config.llm_transport[name].data_use}, key is set"
+        lines += judged(f"{name}: permission", llm_problems(config, name, texts.get(name, {})), said)
+        lines.append(ping(name, config))
+    return lines
 
 
-def ping(config: Config) -> Line:
-    """Ask the server for its models; the request holds the key and nothing else."""
-    transport, model = config.teacher_transport, config.teacher.model
+def ping(name: str, config: Config) -> Line:
+    """Ask a server for its models; the request holds the key and nothing else."""
+    transport, model, place = config.llm_transport[name], config.llms[name].model, f"{name}: server"
     try:
         host, key = host_of(transport.base_url), api_key(transport)
     except UserError:
-        return Line("skipped", "teacher server", "not contacted before the problem above is fixed")
+        return Line("skipped", place, "not contacted before the problem above is fixed")
     if key and not is_local(host) and not transport.base_url.startswith("https://"):
-        return problem("teacher server", f"the key would reach {host} without encryption; use https in base_url")
+        return problem(place, f"the key would reach {host} without encryption; use https in base_url")
     try:
         status, content = get(f"{transport.base_url.rstrip('/')}/models", key)
     except Unreachable as error:
-        return problem("teacher server", f"{host} does not respond ({error}); correct teacher_transport.base_url")
+        return problem(place, f"{host} does not respond ({error}); correct llm_transport.{name}.base_url")
     if status in (401, 403):
-        return problem("teacher server", f"{host} refuses the key (HTTP {status}); renew {transport.api_key_variable}")
+        return problem(place, f"{host} refuses the key (HTTP {status}); renew {transport.api_key_variable}")
     try:
         names = [str(entry["id"]) for entry in content["data"]]
     except (TypeError, KeyError):
         words = f"{host} responds, but does not list its models (HTTP {status}); make sure that it serves {model}"
-        return Line("warning", "teacher server", words)
+        return Line("warning", place, words)
     if model not in names:
         listed = ", ".join(sorted(names)[:5]) or "none"
-        return problem("teacher server", f"{host} does not list {model} (teacher.model); it lists {listed}")
-    return ok("teacher server", f"{host} lists {model}")
+        return problem(place, f"{host} does not list {model} (llms.{name}.model); it lists {listed}")
+    return ok(place, f"{host} lists {model}")
 
 
 def knowledge(config: Config, needs: set[Need]) -> list[Line]:

@@ -43,12 +43,12 @@ class Row:
 def stand_ins(config: Config, model: Model) -> list[str]:
     """What a run of this model under this configuration has in place of the paper's parts."""
     datasets = [getattr(config.datasets, name) for name in config.dataset_names()]
-    asks_teacher = model.target == "rationales" or model.vocabulary == "knowledge"
+    asked = {model.teacher} | ({config.knowledge.terms.llm} if model.vocabulary == "knowledge" else set())
     parts = {
         "synthetic data": any(d.source == "synthetic" for d in datasets),
         "100 patients": any(d.source == "open-demo" for d in datasets),
         "synthetic notes": any(d.notes == "synthetic" for d in datasets),
-        "template teacher": asks_teacher and config.teacher.provider == "template",
+        "template LLM": any(config.llms[name].provider == "template" for name in asked if name),
         "offline knowledge": model.vocabulary == "knowledge" and config.knowledge.source == "offline",
         "tiny language model": config.backbones[model.backbone].source == "tiny",
     }

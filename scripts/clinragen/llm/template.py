@@ -1,7 +1,7 @@
-"""A stand-in for the teacher: answers composed by rule, so that the workflow runs without any model.
+"""A stand-in for a language model: answers composed by rules, so that the workflow runs without any model.
 
 What it writes has the form of a rationale and none of its judgement: it names the diagnoses and quotes
-words of the note. Every output made with it carries the label "template teacher".
+words of the note. Every output made with it carries the label "template LLM".
 """
 
 import json

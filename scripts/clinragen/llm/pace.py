@@ -1,0 +1,70 @@
+"""How fast a server is asked: its rates, and the pauses it asks for, shared by all requests."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from aiolimiter import AsyncLimiter
+
+from clinragen.config.llms import Transport
+
+FIRST_PAUSE = 0.5  # seconds; doubled while nothing is answered
+LONGEST_PAUSE = 60.0  # seconds, also for what a server asks for
+JITTER = 0.1  # share of a pause by which it is prolonged, so that not all come back at once
+
+
+class Pace:
+    """Rates and pauses of one server."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._requests = AsyncLimiter(transport.requests_per_minute, 60) if transport.requests_per_minute else None
+        self._tokens = AsyncLimiter(transport.tokens_per_minute, 60) if transport.tokens_per_minute else None
+        self._until = 0.0
+        self._next = FIRST_PAUSE
+
+    async def turn(self, tokens: int, stopped: asyncio.Event) -> None:
+        """Return when a request of so many tokens may be sent, or everything is to stop."""
+        if self._requests:
+            await self._requests.acquire()
+        if self._tokens:
+            await self._tokens.acquire(min(tokens, self._tokens.max_rate))
+        while (left := self._until - time.monotonic()) > 0 and not stopped.is_set():
+            await sleep(left * random.uniform(1, 1 + JITTER), stopped)
+
+    def answered(self) -> None:
+        """Note that the server answered."""
+        self._next = FIRST_PAUSE
+
+    def pause(self, asked: float | None) -> float:
+        """Note that the server wants fewer requests, for so many seconds if it says so; the seconds that all wait."""
+        now = time.monotonic()
+        if self._until > now and asked is None:
+            return self._until - now  # sent before the pause began
+        seconds = self._next if asked is None else asked
+        if asked is None:
+            self._next = min(2 * self._next, LONGEST_PAUSE)
+        self._until = max(self._until, now + min(seconds, LONGEST_PAUSE))
+        return self._until - now
+
+
+async def sleep(seconds: float, stopped: asyncio.Event) -> None:
+    """Wait, but not longer than until everything is to stop."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopped.wait()
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a server asks to wait (`retry-after-ms`, `Retry-After` as a number or a date); None without."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with contextlib.suppress(ValueError):
+            seconds = float(headers.get(name, "")) * unit
+            if 0 < seconds < float("inf"):
+                return seconds
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+        return max(date.timestamp() - time.time(), 0.0) or None
+    return None

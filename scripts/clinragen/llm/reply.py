@@ -1,0 +1,108 @@
+"""What a server's reply means: an answer, no answer for this request, a reason to wait, or the end."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+
+from clinragen.llm.pace import asked_pause
+
+# Errors that no other request of this run would be spared.
+FATAL = {401: "API key rejected", 403: "access denied", 404: "unknown model or URL"}
+FATAL_CODES = {
+    "insufficient_quota": "the account has no credit left",
+    "unsupported_parameter": "a parameter that the model does not know",
+    "unsupported_value": "a value that the model does not accept",
+}
+PASSING = (408, 409, 429)
+LARGEST = 4_000_000
+"""Characters of an answer; more is no answer."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the model said: `answered` with a text, or `refused`, `filtered`, `empty` without one."""
+
+    status: str
+    text: str
+    finish_reason: str
+    served_model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class NothingCanBeAnswered(Exception):
+    """The server would answer no request."""
+
+
+class AskAgain(Exception):
+    """The request may be answered when it is sent again.
+
+    `busy` says that the server asks for fewer requests, `seconds` for how long, where it does.
+    """
+
+    def __init__(self, reason: str, *, busy: bool = False, seconds: float | None = None) -> None:
+        super().__init__(reason)
+        self.busy, self.seconds = busy, seconds
+
+
+def read_reply(reply: Any, endpoint: str) -> Said:
+    """What a reply of the endpoint (`chat`, `completions`) says; AskAgain if it is none."""
+    try:
+        choice = reply.choices[0]
+        message = choice.message if endpoint == "chat" else None
+        text = choice.text if message is None else message.content
+        reason = str(choice.finish_reason)
+        refusal = getattr(message, "refusal", None)
+        if text is not None and not isinstance(text, str):
+            raise TypeError
+    except (AttributeError, TypeError, IndexError):
+        raise AskAgain("the server returned an invalid response") from None
+    # A lone surrogate can be sent as JSON, but neither stored nor shown.
+    text = (text or "").encode("utf-8", "replace").decode("utf-8")[:LARGEST]
+    usage = getattr(reply, "usage", None)
+    counts = [_count(getattr(usage, name, None)) for name in ("prompt_tokens", "completion_tokens")]
+    if reason == "content_filter":
+        status, text = "filtered", ""
+    elif text.strip():
+        status = "answered"
+    else:
+        status, text = ("refused", "") if refusal else ("empty", "")
+    return Said(status, text, "refusal" if refusal else reason, str(getattr(reply, "model", "")), *counts)
+
+
+def read_error(error: openai.APIStatusError) -> Said:
+    """What an error status says of this request; AskAgain if it may pass, NothingCanBeAnswered if it will not.
+
+    The server's own message may quote the prompt or the key: only status and code are kept.
+    """
+    status, code = error.status_code, _code(error)
+    fact = ", ".join(
+        part for part in (f"HTTP status {status}", FATAL.get(status) or FATAL_CODES.get(code), code) if part
+    )
+    if status in FATAL or code in FATAL_CODES:
+        raise NothingCanBeAnswered(fact)
+    if status < 400:
+        raise NothingCanBeAnswered(f"{fact}: the server redirects, which is not followed; correct base_url")
+    if status >= 500 or status in PASSING:
+        raise AskAgain(fact, busy=status == 429, seconds=asked_pause(error.response.headers))
+    return Said("filtered" if code == "content_filter" else "refused", "", fact)
+
+
+def _code(error: openai.APIStatusError) -> str:
+    """The error's code, or its type where it has none; servers differ in where they put it."""
+    body = error.body if isinstance(error.body, dict) else {}
+    inner = body.get("innererror") if isinstance(body.get("innererror"), dict) else {}
+    for value in (error.code, body.get("code"), inner.get("code"), error.type, body.get("type")):
+        if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,60}", value):
+            return value
+    return ""
+
+
+def _count(value: Any) -> int:
+    """A number of tokens, 0 where the server sends something else."""
+    try:
+        return min(max(int(value), 0), 2**31)
+    except (TypeError, ValueError, OverflowError):
+        return 0

@@ -1,0 +1,223 @@
+"""Asking: identity of a request, repairs, order, and what is sent."""
+
+import json
+import logging
+import sqlite3
+from pathlib import Path
+
+import pytest
+from openai_server import completion
+
+from clinragen.config.llms import Llm, Transport
+from clinragen.errors import UserError
+from clinragen.llm import template
+from clinragen.llm.ask import LanguageModel
+from clinragen.llm.client import Client
+from clinragen.llm.journal import COLUMNS, FILE, Entry, accepted_chain
+from clinragen.llm.request import Answer, Request
+
+SETTINGS = {
+    "provider": "openai",
+    "model": "m",
+    "revision": None,
+    "endpoint": "chat",
+    "temperature": 0.0,
+    "top_p": None,
+    "seed": None,
+    "max_tokens": 50,
+    "max_completion_tokens": None,
+    "extra": {},
+    "repairs": 1,
+}
+KEY = "sk-very-secret-1234567890"
+
+
+def transport(url: str, **changes) -> Transport:
+    values = {
+        "base_url": url,
+        "api_key_variable": "TEST_KEY",
+        "concurrency": 4,
+        "requests_per_minute": None,
+        "tokens_per_minute": None,
+        "retries": 2,
+        "timeout_seconds": 5,
+        "max_failed": 0.5,
+        "data_use": "none",
+    }
+    return Transport(**(values | changes))
+
+
+def model(url: str, answers: Path, llm: dict | None = None, **changes) -> LanguageModel:
+    return LanguageModel("teacher", Llm(**(SETTINGS | (llm or {}))), transport(url, **changes), answers)
+
+
+def requests(number: int) -> list[Request]:
+    return [Request("note_rationale", f"prompt {i}", "v1") for i in range(number)]
+
+
+def good(request: Request, text: str) -> list[str]:
+    return []
+
+
+def asked(server, answers, wanted, llm=None, check=good, **changes) -> list[Answer]:
+    return model(server.url, answers, llm, **changes).ask(wanted, "mimic3", "synthetic", check)[0]
+
+
+def entries(answers: Path) -> list[Entry]:
+    with sqlite3.connect(answers / FILE) as connection:
+        return [Entry(*row) for row in connection.execute(f"SELECT {COLUMNS} FROM answers ORDER BY rowid")]
+
+
+def test_answers_come_in_order_and_once(openai_server, tmp_path):
+    wanted = requests(9)
+    answers = asked(openai_server, tmp_path, [*wanted, wanted[0]])
+    assert [a.text for a in answers] == [f"answer to prompt {i}" for i in [*range(9), 0]]
+    assert openai_server.count == 9 and {a.status for a in answers} == {"good"}
+    assert asked(openai_server, tmp_path, wanted) == answers[:9]
+    assert openai_server.count == 9
+
+
+def test_what_is_sent_and_written_down(openai_server, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("TEST_KEY", KEY)
+    with caplog.at_level(logging.DEBUG):
+        (answer,) = asked(openai_server, tmp_path, requests(1))
+    assert openai_server.keys == [f"Bearer {KEY}"]
+    body = openai_server.bodies[0]
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0.0, 50)
+    (entry,) = entries(tmp_path)
+    assert entry.request == answer.request and entry.served_model == "scripted-1" and entry.status == "answered"
+    assert (entry.prompt_tokens, entry.completion_tokens, entry.finish_reason) == (7, 5, "stop")
+    assert KEY.encode() not in (tmp_path / FILE).read_bytes()
+    ours = "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(("openai", "http")))
+    assert KEY not in caplog.text and "prompt 0" not in ours
+
+
+def test_null_parameters_are_not_sent_and_extra_ones_are(openai_server, tmp_path):
+    llm = {"temperature": None, "max_tokens": None, "max_completion_tokens": 9, "extra": {"reasoning_effort": "low"}}
+    asked(openai_server, tmp_path, requests(1), llm | {"seed": 7})
+    sent = {name: value for name, value in openai_server.bodies[0].items() if name != "messages"}
+    assert sent == {"model": "m", "seed": 7, "max_completion_tokens": 9, "reasoning_effort": "low"}
+
+
+def test_a_model_without_chat_template_gets_the_bare_prompt(openai_server, tmp_path):
+    (answer,) = asked(openai_server, tmp_path, requests(1), {"endpoint": "completions"})
+    assert openai_server.bodies[0]["prompt"] == "prompt 0" and answer.text == "answer to prompt 0"
+
+
+def key(request: Request, **changes) -> str:
+    journal = None
+    return Client("teacher", Llm(**(SETTINGS | changes)), transport("http://127.0.0.1/v1"), journal, good).key(request)
+
+
+def test_identity_of_a_request():
+    request = requests(1)[0]
+    changed = [{"model": "n"}, {"temperature": 0.5}, {"temperature": None}, {"provider": "template"}, {"seed": 1}]
+    changed += [{"revision": "a"}, {"endpoint": "completions"}, {"extra": {"reasoning_effort": "low"}}]
+    assert len({key(request), *(key(request, **c) for c in changed)}) == len(changed) + 1
+    # How long an answer may be, and how many repairs are allowed, is no part of it: complete answers stay good.
+    assert key(request, repairs=3) == key(request, max_tokens=51) == key(request)
+    assert key(Request("note_rationale", "prompt 0", "v2", {"a": 1})) == key(request)
+    assert key(requests(2)[1]) != key(request)
+
+
+def test_raising_the_limit_repeats_only_answers_that_were_cut(openai_server, tmp_path):
+    openai_server.script = [lambda request: completion("half an ans", "length")] * 2
+    first = asked(openai_server, tmp_path, requests(5), concurrency=1)
+    assert [a.status for a in first] == ["flawed", *["good"] * 4] and openai_server.count == 6
+    assert "cut off" in first[0].problems[0]
+    assert asked(openai_server, tmp_path, requests(5), {"max_tokens": 20}) == first and openai_server.count == 6
+    again = asked(openai_server, tmp_path, requests(5), {"max_tokens": 100})
+    assert [a.status for a in again] == ["good"] * 5 and openai_server.count == 7
+
+
+def entry(attempt: int, status="answered", finish="stop", limit=50, text="t") -> Entry:
+    sent = json.dumps({"max_tokens": limit})
+    return Entry("r", attempt, "terms", "m", "m", "v", sent, status, text, finish, 1, 1, 0.1, "2026-01-01")
+
+
+def test_which_answers_count():
+    def texts(*found, limit=50):
+        return [e.text for e in accepted_chain(list(found), {"max_tokens": limit}, limit)]
+
+    assert texts(entry(0, text="a"), entry(1, text="b")) == ["a", "b"]
+    assert texts(entry(0, text="a"), entry(1, text="b"), entry(0, text="c")) == ["c"]
+    cut = entry(0, finish="length", text="a")
+    assert texts(cut, entry(1, text="b")) == ["a", "b"]
+    assert texts(cut, entry(1, text="b"), limit=60) == []
+    refused = entry(0, status="refused", text="")
+    assert texts(refused) == [""] and texts(refused, limit=60) == []
+
+
+def test_a_bad_answer_is_asked_for_again_with_the_reason(openai_server, tmp_path):
+    openai_server.reply = lambda prompt: "good" if "too short" in prompt else "bad"
+    check = lambda request, text: [] if text == "good" else ["too short"]  # noqa: E731
+    (answer,) = asked(openai_server, tmp_path, requests(1), check=check)
+    assert (answer.text, answer.problems) == ("good", ())
+    assert [m["role"] for m in openai_server.bodies[1]["messages"]] == ["user", "assistant", "user"]
+
+
+def test_after_the_repairs_the_answer_is_kept_and_counted(openai_server, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING):
+        answers = asked(openai_server, tmp_path, requests(3), check=lambda r, t: ["too short"])
+    assert openai_server.count == 6 and {a.problems for a in answers} == {("too short",)}
+    assert {a.status for a in answers} == {"flawed"} and "3 of 3 answers are marked: too short" in caplog.text
+    asked(openai_server, tmp_path, requests(3), check=lambda r, t: ["too short"])
+    assert openai_server.count == 6
+
+
+def test_an_answer_that_was_cut_off_is_a_bad_one(openai_server, tmp_path):
+    openai_server.finish_reason = "length"
+    (answer,) = asked(openai_server, tmp_path, requests(1))
+    assert "cut off" in answer.problems[0] and answer.status == "flawed" and openai_server.count == 2
+
+
+def test_a_foreign_server_needs_a_key(monkeypatch, tmp_path):
+    monkeypatch.delenv("TEST_KEY", raising=False)
+    with pytest.raises(UserError, match="TEST_KEY"):
+        model("https://llm.example.org/v1", tmp_path).ask(requests(1), "mimic3", "synthetic", good)
+
+
+def test_restricted_text_is_refused_before_anything_is_sent(openai_server, tmp_path):
+    with pytest.raises(UserError, match="data_use"):
+        model(openai_server.url, tmp_path).ask(requests(1), "mimic3", "folder", good)
+    assert openai_server.count == 0 and not (tmp_path / FILE).exists()
+
+
+def test_the_template_stand_in_sends_nothing_and_says_so(openai_server, tmp_path):
+    stand_in = LanguageModel("template", Llm(**(SETTINGS | {"provider": "template"})), None, tmp_path)
+    slots = {"note": "fever cough infiltrate", "diagnoses": ["Shock"]}
+    wanted = [Request("note_rationale", "p", "v", slots)]
+    (answer,), facts = stand_in.ask(wanted, "mimic3", "folder", good)
+    assert answer.text.startswith("Based on the medical notes, the patient was diagnosed with Shock.")
+    assert "fever, cough and infiltrate" in answer.text
+    assert openai_server.count == 0 and facts.stand_ins == {"template LLM"}
+
+
+def test_template_note_rationales_depend_on_all_notes():
+    notes = ["common words fever lobar", "common words fever melena", "common words melena lobar"]
+    wanted = [Request("note_rationale", n, "v", {"note": n, "diagnoses": []}) for n in notes]
+    texts = template.compose(wanted)
+    assert texts == template.compose(wanted)
+    assert all("no disease was diagnosed" in t for t in texts)
+
+
+def test_template_quotes_the_words_that_fewest_notes_share():
+    from collections import Counter
+
+    frequency = Counter({"common": 9, "fever": 2, "melena": 3, "unheard": 1})
+    assert template.salient("unheard common fever melena", frequency, 2) == ["fever", "melena"]
+
+
+def test_template_lab_rationale_is_one_short_sentence():
+    captions = " ".join(f"variable number {i} is higher than normal twenty two times." for i in range(11))
+    text = template.lab_rationale(captions + " ph is normal all the time.", ["Shock", "Pneumonia"] * 5)
+    assert text.startswith("Lab test shows") and len(text.split()) <= 50
+    assert text.count(".") == 1 and "ph is normal" not in text
+    assert "ph is lower" in template.lab_rationale("ph is lower than normal one times.", ["Shock"])
+    assert "no disease" in template.lab_rationale("ph is normal all the time.", [])
+
+
+def test_template_terms_stand_in_the_document():
+    document = "Fever and cough. Fever with productive cough and fever."
+    found = template.terms(document, 4)
+    assert found[0] == "fever" and "productive cough" in found and len(found) == 4
