@@ -100,7 +100,7 @@ def test_an_answer_that_was_cut_off_is_a_bad_one(openai_server, tmp_path):
 
 def test_a_foreign_server_needs_a_key(monkeypatch, tmp_path):
     monkeypatch.delenv("TEST_KEY", raising=False)
-    far = transport("https://llm.example.org/v1")
+    far = transport("https://192.0.2.1/v1")
     with pytest.raises(UserError, match="TEST_KEY"):
         ask(requests(1), TEACHER, far, tmp_path / "j", "mimic3", "synthetic", good)
 

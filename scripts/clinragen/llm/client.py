@@ -13,7 +13,7 @@ import openai
 from clinragen.config.teacher import Teacher, Transport
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import host_of, is_local
+from clinragen.llm.guard import host_of, locate
 from clinragen.llm.journal import Entry, Journal
 from clinragen.llm.request import Check, Request, parameters, request_hash
 from clinragen.runtime.progress import Progress
@@ -204,12 +204,12 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _client(transport: Transport) -> openai.AsyncOpenAI:
-    local = is_local(host_of(transport.base_url))
+    destination = locate(transport.base_url, section="teacher_transport")
     # A redirect or a proxy could carry what was meant for a local server to another one.
-    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not local)
+    http = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not destination.local)
     return openai.AsyncOpenAI(
         base_url=transport.base_url,
-        api_key=api_key(transport) or "none-needed",
+        api_key=api_key(destination, transport.api_key_variable, "teacher_transport") or "none-needed",
         timeout=transport.timeout_seconds,
         max_retries=0,
         http_client=http,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clinragen.config.teacher import Teacher, Transport
 from clinragen.llm import template_teacher
-from clinragen.llm.guard import permit
+from clinragen.llm.guard import locate, open_by_config, permit
 from clinragen.llm.journal import Journal
 from clinragen.llm.request import Answer, Check, Request, request_hash
 from clinragen.runtime.context import Facts
@@ -44,7 +44,16 @@ def ask(
             for request, text in zip(requests, texts, strict=True)
         ]
     else:
-        permit(transport.base_url, transport.data_use, data, source)
+        destination = locate(transport.base_url, section="teacher_transport")
+        permit(
+            destination,
+            section="teacher_transport",
+            data_use=transport.data_use,
+            # The section has no `allowed_hosts` and no records at hand yet: as before, any https host is taken.
+            allowed_hosts=[destination.host],
+            data=data,
+            restricted=[] if open_by_config(source) else [f"its source is {source}"],
+        )
         answers, facts.values["models"] = _ask_server(requests, settings, transport, journal, check)
     flagged = Counter(problem for answer in answers for problem in answer.problems)
     for problem, count in flagged.most_common(10):

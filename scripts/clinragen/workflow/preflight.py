@@ -18,7 +18,7 @@ from clinragen.config.teacher import Transport
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import permit
+from clinragen.llm.guard import locate, open_by_config, permit
 from clinragen.registry import raw
 from clinragen.workflow.needs import BACKBONE, GPU, NOTES, PUBMED, RATIONALES, RAW, TERMS, Need, needs_of
 
@@ -168,11 +168,24 @@ def teacher_problems(config: Config, texts: dict[str, str]) -> list[str]:
     transport: Transport = config.teacher_transport
     if config.teacher.provider == "template" or not texts:
         return []
+    try:
+        destination = locate(transport.base_url, section="teacher_transport")
+    except UserError as error:
+        return [str(error)]
     checks: list[Callable[[], object]] = [
-        partial(permit, transport.base_url, transport.data_use, data, source) for data, source in texts.items()
+        partial(
+            permit,
+            destination,
+            section="teacher_transport",
+            data_use=transport.data_use,
+            allowed_hosts=[destination.host],
+            data=data,
+            restricted=[] if open_by_config(source) else [f"its source is {source}"],
+        )
+        for data, source in texts.items()
     ]
-    # A dict, because an invalid address is the same problem for every text.
-    return list(dict.fromkeys(line for check in [*checks, partial(api_key, transport)] for line in _message_of(check)))
+    checks.append(partial(api_key, destination, transport.api_key_variable, "teacher_transport"))
+    return [line for check in checks for line in _message_of(check)]
 
 
 def email_problems(config: Config, needs: set[Need]) -> list[str]:
