@@ -39,12 +39,11 @@ rule rationale_notes:
     params:
         code=code_digest("rationale_notes"),
         sources=sources,
-        source=setting("datasets.{dataset}.text_source"),
         llm=setting("llms.{teacher}"),
     shell:
         "python scripts/rationale_notes.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --prompt {input.prompt:q} --examples {input.examples:q}"
-        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {wildcards.teacher:q}"
+        " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
         " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
         " --out {output:q} > {log:q} 2>&1"
 
@@ -76,12 +75,11 @@ rule rationale_labs:
     params:
         code=code_digest("rationale_labs"),
         sources=sources,
-        source=setting("datasets.{dataset}.text_source"),
         llm=setting("llms.{teacher}"),
     shell:
         "python scripts/rationale_labs.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --captions {input.captions:q} --notes {input.notes:q}"
         " --prompt {input.prompt:q} --examples {input.examples:q}"
-        " --dataset {wildcards.dataset:q} --source {params.source:q} --teacher {wildcards.teacher:q}"
+        " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
         " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
         " --out {output:q} > {log:q} 2>&1"

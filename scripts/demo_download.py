@@ -20,7 +20,8 @@ def demo_download(
     d_labitems: Out,
 ) -> None:
     """The tables of the open MIMIC-III demo from PhysioNet, checked and packed."""
-    from clinragen.demo.download import download_tables, read_checksums
+    from clinragen.demo.download import download_tables
+    from clinragen.registry.checksums import read_checksums
 
     context.stand_in("open demo cohort (100 patients)")
     outputs = (

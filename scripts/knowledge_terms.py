@@ -33,7 +33,7 @@ def knowledge_terms(
     model = LanguageModel(terms.llm, llm, transport, Path(answers))
 
     def ask_model(requests: list[Request]) -> list[Answer]:
-        found, facts = model.ask(requests, "the knowledge documents", "public", check)
+        found, facts = model.ask(requests, "the knowledge documents", [pubmed, wikipedia], check)
         context.note(facts)
         return found
 

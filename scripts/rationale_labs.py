@@ -16,7 +16,6 @@ def rationale_labs(
     prompt: Path,
     examples: Path,
     dataset: str,
-    source: str,
     teacher: str,
     llm: Llm,
     transport: Transport | None,
@@ -32,10 +31,11 @@ def rationale_labs(
     from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
+    texts = [samples, courses, labels, captions, notes]
     model = LanguageModel(teacher, llm, transport, Path(answers))
 
     def ask_teacher(requests: list[Request]) -> list[Answer]:
-        found, facts = model.ask(requests, dataset, source, check_lab)
+        found, facts = model.ask(requests, dataset, texts, check_lab)
         context.note(facts)
         return found
 

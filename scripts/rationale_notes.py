@@ -14,7 +14,6 @@ def rationale_notes(
     prompt: Path,
     examples: Path,
     dataset: str,
-    source: str,
     teacher: str,
     llm: Llm,
     transport: Transport | None,
@@ -30,10 +29,11 @@ def rationale_notes(
     from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
+    texts = [samples, courses, labels]
     model = LanguageModel(teacher, llm, transport, Path(answers))
 
     def ask_teacher(requests: list[Request]) -> list[Answer]:
-        found, facts = model.ask(requests, dataset, source, check_note)
+        found, facts = model.ask(requests, dataset, texts, check_note)
         context.note(facts)
         return found
 

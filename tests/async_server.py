@@ -52,7 +52,7 @@ class AsyncServer:
                 body = json.loads(await reader.readexactly(length))
                 self.bodies.append(body)
                 await self.handler(body, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()

@@ -11,6 +11,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -74,7 +75,7 @@ def ours(url: str, number: int, concurrency: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         language_model = model(url, Path(folder), concurrency=concurrency)
         started = time.monotonic()
-        language_model.ask(requests(number), "mimic3", "synthetic", good)
+        language_model.ask(requests(number), "mimic3", [], good)
         return number / (time.monotonic() - started)
 
 
@@ -85,7 +86,7 @@ def hits(number: int, characters: int) -> float:
         wanted = [Request("note_rationale", f"{i} ".ljust(characters, "x"), "v") for i in range(number)]
         fill(Path(folder), [language_model.key(request) for request in wanted])
         started = time.monotonic()
-        answers, _ = language_model.ask(wanted, "mimic3", "synthetic", good)
+        answers, _ = language_model.ask(wanted, "mimic3", [], good)
         assert len(answers) == number
         return number / (time.monotonic() - started)
 
@@ -125,14 +126,15 @@ def main() -> None:
         served(0.0, lambda url, measure=measure: measure(url, 200, 16))
     print("| what | ours | bare openai client | ratio |\n|---|---:|---:|---:|")
     for latency, concurrency, number in LOADS:
-        pairs = []
-        for _ in range(repeats):  # in turn, so that a busy moment hits both
-            pairs.append([served(latency, lambda url, f=f: f(url, number, concurrency)) for f in (ours, bare)])
+        # In turn, so that a busy moment hits both.
+        pairs = [
+            [served(latency, partial(f, number=number, concurrency=concurrency)) for f in (ours, bare)]
+            for _ in range(repeats)
+        ]
         mine, other = (sorted(column)[repeats // 2] for column in zip(*pairs, strict=True))
         ideal = concurrency / latency
-        print(
-            f"| {latency * 1000:.0f} ms, {concurrency} at once (ideal {ideal:.0f}/s) | {mine:.0f}/s | {other:.0f}/s | {mine / other:.2f} |"
-        )
+        what = f"{latency * 1000:.0f} ms, {concurrency} at once (ideal {ideal:.0f}/s)"
+        print(f"| {what} | {mine:.0f}/s | {other:.0f}/s | {mine / other:.2f} |")
     print(f"| {HITS} answers from the journal, prompts of 8,000 characters | {hits(HITS, 8000):.0f}/s | – | – |")
     seconds, memory = opened(STORED)
     print(f"| open a journal of {STORED} answers and read one | {seconds * 1000:.0f} ms, {memory:.0f} MB | – | – |")

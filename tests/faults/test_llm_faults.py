@@ -244,7 +244,7 @@ def test_a_dead_server_is_not_asked_for_every_sample(openai_server, tmp_path):
 
 def test_no_server_at_all(tmp_path):
     with pytest.raises(UserError, match="connection failed"):
-        model("http://127.0.0.1:9/v1", tmp_path).ask(requests(2), "mimic3", "synthetic", good)
+        model("http://127.0.0.1:9/v1", tmp_path).ask(requests(2), "mimic3", [], good)
 
 
 def test_a_redirect_is_not_followed(openai_server, httpserver, tmp_path):
@@ -271,7 +271,7 @@ first, last, url, answers, size = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3
 if size:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-found, _ = model(url, answers, concurrency=8).ask(requests(last)[first:], "mimic3", "synthetic", good)
+found, _ = model(url, answers, concurrency=8).ask(requests(last)[first:], "mimic3", [], good)
 print(len(found))
 """
 
@@ -328,7 +328,8 @@ def test_stages_and_overlays_at_once_pay_nearly_once(tmp_path):
         outputs = [process.communicate(timeout=120) for process in processes]
         prompts = server.prompts
     assert [out.strip() for out, _ in outputs] == ["300", "300", "150", "100"], outputs
-    assert len(set(prompts)) == 400 and len(prompts) <= 400 * 1.15
+    # Two that are not the first have each at most in hand: 8 asked, 8 handed out, 16 looked up, 8 not yet written.
+    assert len(set(prompts)) == 400 and len(prompts) <= 400 + 3 * 40
 
 
 def test_a_full_disk_ends_in_a_message(tmp_path):

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from clinragen.demo import download
-from clinragen.demo.download import download_tables, read_checksums
+from clinragen.demo.download import download_tables
 from clinragen.errors import UserError
+from clinragen.registry.checksums import read_checksums
 
 PINNED = Path(__file__).parents[2] / "resources" / "demo" / "open_demo_sha256.txt"
 TABLE = b"row_id,subject_id\n1,10006\n" * 1000

@@ -12,7 +12,6 @@ from clinragen.config.llms import Llm, Transport
 from clinragen.errors import UserError
 from clinragen.llm import template
 from clinragen.llm.ask import LanguageModel
-from clinragen.llm.client import Client
 from clinragen.llm.journal import COLUMNS, FILE, Entry, accepted_chain
 from clinragen.llm.request import Answer, Request
 
@@ -43,6 +42,8 @@ def transport(url: str, **changes) -> Transport:
         "timeout_seconds": 5,
         "max_failed": 0.5,
         "data_use": "none",
+        "allowed_hosts": [],
+        "local_hosts": [],
     }
     return Transport(**(values | changes))
 
@@ -60,7 +61,7 @@ def good(request: Request, text: str) -> list[str]:
 
 
 def asked(server, answers, wanted, llm=None, check=good, **changes) -> list[Answer]:
-    return model(server.url, answers, llm, **changes).ask(wanted, "mimic3", "synthetic", check)[0]
+    return model(server.url, answers, llm, **changes).ask(wanted, "mimic3", [], check)[0]
 
 
 def entries(answers: Path) -> list[Entry]:
@@ -105,8 +106,7 @@ def test_a_model_without_chat_template_gets_the_bare_prompt(openai_server, tmp_p
 
 
 def key(request: Request, **changes) -> str:
-    journal = None
-    return Client("teacher", Llm(**(SETTINGS | changes)), transport("http://127.0.0.1/v1"), journal, good).key(request)
+    return model("http://127.0.0.1/v1", Path(), changes).key(request)
 
 
 def test_identity_of_a_request():
@@ -174,12 +174,13 @@ def test_an_answer_that_was_cut_off_is_a_bad_one(openai_server, tmp_path):
 def test_a_foreign_server_needs_a_key(monkeypatch, tmp_path):
     monkeypatch.delenv("TEST_KEY", raising=False)
     with pytest.raises(UserError, match="TEST_KEY"):
-        model("https://llm.example.org/v1", tmp_path).ask(requests(1), "mimic3", "synthetic", good)
+        model("https://192.0.2.1/v1", tmp_path).ask(requests(1), "mimic3", [], good)
 
 
 def test_restricted_text_is_refused_before_anything_is_sent(openai_server, tmp_path):
-    with pytest.raises(UserError, match="data_use"):
-        model(openai_server.url, tmp_path).ask(requests(1), "mimic3", "folder", good)
+    (tmp_path / "courses.parquet").touch()
+    with pytest.raises(UserError, match=r"data_use: none does not permit .*restricted: .*courses.parquet: no record"):
+        model(openai_server.url, tmp_path).ask(requests(1), "mimic3", [tmp_path / "courses.parquet"], good)
     assert openai_server.count == 0 and not (tmp_path / FILE).exists()
 
 
@@ -187,7 +188,7 @@ def test_the_template_stand_in_sends_nothing_and_says_so(openai_server, tmp_path
     stand_in = LanguageModel("template", Llm(**(SETTINGS | {"provider": "template"})), None, tmp_path)
     slots = {"note": "fever cough infiltrate", "diagnoses": ["Shock"]}
     wanted = [Request("note_rationale", "p", "v", slots)]
-    (answer,), facts = stand_in.ask(wanted, "mimic3", "folder", good)
+    (answer,), facts = stand_in.ask(wanted, "mimic3", [], good)
     assert answer.text.startswith("Based on the medical notes, the patient was diagnosed with Shock.")
     assert "fever, cough and infiltrate" in answer.text
     assert openai_server.count == 0 and facts.stand_ins == {"template LLM"}

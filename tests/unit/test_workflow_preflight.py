@@ -1,6 +1,7 @@
 """What would stop a run is reported before its first job: all of it, and nothing that the targets do not need."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,12 @@ def config_of(**overlay: object) -> Config:
 def bare_environment(monkeypatch):
     monkeypatch.delenv("TEST_KEY", raising=False)
     monkeypatch.delenv("ENTREZ_EMAIL", raising=False)
+    # No name server is asked: every name is a public host, and an address is itself.
+    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *args, **named: real(host, *args, **named) if host[0] in "1[" else answer
+    )
 
 
 @pytest.fixture

@@ -84,6 +84,10 @@ class Transport(Section):
     """Largest share of requests that may end without a text (refused, filtered, empty)."""
     data_use: Literal["none", "local-server", "no-retention-cloud"]
     """Basis on which MIMIC text may be sent to `base_url`; `none` refuses (docs/data-access.md)."""
+    allowed_hosts: list[str]
+    """Hosts that your agreement without data retention covers; `no-retention-cloud` permits no others."""
+    local_hosts: list[str]
+    """Hosts on your institution's network whose addresses do not show it, such as a node of the cluster."""
 
     @property
     def private(self) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clinragen.errors import UserError
+from clinragen.registry.checksums import read_checksums
 
 T = TypeVar("T")
 log = logging.getLogger("demo.download")
@@ -25,12 +26,6 @@ REMEDY = "download the files manually into datasets.mimic3.raw, or run `make dem
 
 class _Transient(Exception):
     """A failure that the next attempt may not have."""
-
-
-def read_checksums(text: str) -> dict[str, str]:
-    """SHA-256 per file name, from lines of `digest name`."""
-    lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
-    return {parts[1].lstrip("*").strip(): parts[0].lower() for parts in lines if len(parts) == 2}
 
 
 def download_tables(

@@ -1,19 +1,22 @@
-"""The API key of a language model's server; it is never written to a file."""
+"""The API key of a server; it is never written to a file."""
 
 import os
 
-from clinragen.config.llms import Transport
 from clinragen.errors import UserError
-from clinragen.llm.guard import host_of, is_local
+from clinragen.llm.guard import Destination, permit_key
 
 
-def api_key(transport: Transport) -> str:
-    """The key from its environment variable; a local server may go without, for others UserError if it is empty."""
-    host = host_of(transport.base_url)
-    key = os.environ.get(transport.api_key_variable, "").strip()
-    if not key and not is_local(host):
+def api_key(destination: Destination, variable: str, section: str = "llm_transport") -> str:
+    """The key from its environment variable; a local server may go without.
+
+    UserError if a server that is not local has no key, or would receive it without encryption.
+    """
+    key = os.environ.get(variable, "").strip()
+    if not key and not destination.local:
         raise UserError(
-            f"the environment variable {transport.api_key_variable} (api_key_variable in llm_transport) is empty; "
-            f"export it with the API key for {host}"
+            f"the environment variable {variable} ({section}.api_key_variable) is empty; export it with the API key "
+            f"for {destination.host}"
         )
+    if key:
+        permit_key(destination, section)
     return key

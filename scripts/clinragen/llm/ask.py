@@ -8,8 +8,9 @@ from pathlib import Path
 from clinragen.config.llms import Llm, Transport
 from clinragen.errors import UserError
 from clinragen.llm import template
-from clinragen.llm.guard import permit
+from clinragen.llm.guard import locate, permit
 from clinragen.llm.journal import FILE, Journal
+from clinragen.llm.origin import restricted_origin
 from clinragen.llm.request import WITHOUT_TEXT, Answer, Check, Request, identity_hash
 from clinragen.runtime.context import Facts
 
@@ -30,10 +31,11 @@ class LanguageModel:
         """Identity of a request: whatever can change its answer, and nothing about the connection."""
         return f"{identity_hash(self.llm)}-{request.text_hash}"
 
-    def ask(self, requests: list[Request], data: str, source: str, check: Check) -> tuple[list[Answer], Facts]:
+    def ask(self, requests: list[Request], data: str, inputs: list[Path], check: Check) -> tuple[list[Answer], Facts]:
         """Answers in the order of the requests, and which requests, prompts and models they came from.
 
-        `data` and `source` say whose text the prompts hold (see `guard.permit`); `check` names what is wrong with an
+        `data` names the text of the prompts, `inputs` are the files from which it comes: their records decide whether
+        it may be sent (see `guard.permit`). `check` names what is wrong with an
         answer, which is then asked for again, up to `repairs` times, and kept and marked after that.
 
         UserError when the text may not go to the server, when requests stay without an answer, or when more of them
@@ -44,8 +46,7 @@ class LanguageModel:
             facts.values["models"], facts.stand_ins = {"template"}, {TEMPLATE}
             answers = self._compose(requests, check)
         else:
-            permit(self.transport.base_url, self.transport.data_use, data, source)
-            answers, facts.values["models"] = self._ask_server(requests, check)
+            answers, facts.values["models"] = self._ask_server(requests, data, inputs, check)
         facts.values["requests"] = {answer.request for answer in answers}
         facts.values["statuses"] = {f"{status}: {n}" for status, n in Counter(a.status for a in answers).items()}
         for problem, count in Counter(p for answer in answers for p in answer.problems).most_common(10):
@@ -59,12 +60,24 @@ class LanguageModel:
             answers.append(Answer(f"{model}-{request.text_hash}", text, "flawed" if problems else "good", problems))
         return answers
 
-    def _ask_server(self, requests: list[Request], check: Check) -> tuple[list[Answer], set[str]]:
+    def _ask_server(
+        self, requests: list[Request], data: str, inputs: list[Path], check: Check
+    ) -> tuple[list[Answer], set[str]]:
         # The client library is needed here only; the stand-in works without it.
         from clinragen.llm.client import Client
 
+        section, transport = f"llm_transport.{self.name}", self.transport
+        destination = locate(transport.base_url, transport.local_hosts, section)
+        permit(
+            destination,
+            section=section,
+            data_use=transport.data_use,
+            allowed_hosts=transport.allowed_hosts,
+            data=data,
+            restricted=restricted_origin(inputs),
+        )
         with Journal(self.answers / FILE) as journal:
-            answers = Client(self.name, self.llm, self.transport, journal, check).ask(requests)
+            answers = Client(self.name, self.llm, transport, destination, journal, check).ask(requests)
         paid = {answer.request: answer for answer in answers}.values()
         tokens = (sum(a.prompt_tokens for a in paid), sum(a.completion_tokens for a in paid))
         log.info("%s: %d requests answered; %d input tokens, %d output tokens", self.llm.model, len(paid), *tokens)

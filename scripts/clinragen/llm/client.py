@@ -20,6 +20,7 @@ import openai
 from clinragen.config.llms import Llm, Transport
 from clinragen.errors import UserError
 from clinragen.llm.connection import connect
+from clinragen.llm.guard import Destination
 from clinragen.llm.journal import Entry, Journal, accepted_chain
 from clinragen.llm.pace import LONGEST_PAUSE, Pace, sleep
 from clinragen.llm.reply import AskAgain, NothingCanBeAnswered, Said, read_error, read_reply
@@ -48,6 +49,8 @@ class Client:
     """Of the row in `llms`."""
     llm: Llm
     transport: Transport
+    destination: Destination
+    """Where the server is."""
     journal: Journal
     check: Check
 
@@ -55,6 +58,10 @@ class Client:
         self.model = identity_hash(self.llm)
         self.parameters = self.llm.parameters
         self.sent = json.dumps(self.parameters, sort_keys=True)
+
+    def connect(self) -> openai.AsyncOpenAI:
+        """A connection to the server."""
+        return connect(self.transport, self.destination, f"llm_transport.{self.name}")
 
     def key(self, request: Request) -> str:
         """Identity of a request: whatever can change its answer, and nothing about the connection."""
@@ -149,7 +156,7 @@ class _Run:
         loop = asyncio.get_running_loop()
         with _stop_on_signals(loop, self.stop), Progress("answers", self.total) as bar:
             feeding = asyncio.create_task(self._feed())
-            async with connect(self.client.transport) as server, asyncio.TaskGroup() as group:
+            async with self.client.connect() as server, asyncio.TaskGroup() as group:
                 for _ in range(self.workers):
                     group.create_task(self._work(server, bar))
             feeding.cancel()
@@ -254,13 +261,14 @@ class _Run:
             except AskAgain as error:
                 if error.busy:
                     self._pause(error)
-                elif failed >= self.client.transport.retries:
+                    continue
+                self.pace.failed()
+                if failed >= self.client.transport.retries:
                     raise RequestFailed(f"{error} ({failed + 1} attempts)") from None
-                else:
-                    wait = error.seconds or FIRST_WAIT * 2**failed * random.uniform(0.75, 1.25)
-                    log.info("%s: %s; asking again in %.1f s", request.task, error, min(wait, LONGEST_PAUSE))
-                    await sleep(min(wait, LONGEST_PAUSE), self.stopped)
-                    failed += 1
+                wait = min(error.seconds or FIRST_WAIT * 2**failed * random.uniform(0.75, 1.25), LONGEST_PAUSE)
+                log.info("%s: %s; asking again in %.1f s", request.task, error, wait)
+                await sleep(wait, self.stopped)
+                failed += 1
                 continue
             self.pace.answered()
             self.last_answer, self.in_a_row = time.monotonic(), 0

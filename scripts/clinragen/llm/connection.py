@@ -1,20 +1,109 @@
-"""The connection to a server: no redirect, no proxy for a local one, no answer without end."""
+"""Connections to one server and no other: to the addresses that the guard has judged."""
 
-from collections.abc import AsyncIterator
+import ipaddress
+import socket
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
+import aiohttp
 import httpx2
 import openai
-from openai import DefaultAioHttpClient
-from openai._vendor.httpx_aiohttp import AiohttpTransport
+from aiohttp.abc import AbstractResolver, ResolveResult
+from openai._vendor.httpx_aiohttp.transport import AiohttpTransport
 
 from clinragen.config.llms import Transport
+from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import host_of, is_local
+from clinragen.llm.guard import Destination
 
 LARGEST_RESPONSE = 16_000_000  # bytes
+AddressInfo = tuple[Any, Any, Any, Any, Any]
+"""What `aiohttp` gives a maker of sockets: family, type, protocol, canonical name, address and port."""
 
 
-class BoundedTransport(httpx2.AsyncBaseTransport):
+class Elsewhere(OSError):
+    """A connection to another server than the one that the guard has judged; nothing was sent."""
+
+
+class PinnedResolver(AbstractResolver):
+    """Answers with the addresses of a destination, without asking a name server again.
+
+    A second answer may differ from the first, by which the guard has decided ("DNS rebinding").
+    """
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Addresses of the destination; `Elsewhere` for any other host."""
+        if host.lower().rstrip(".") != self._destination.host:
+            raise Elsewhere(f"{host} is not {self._destination.host}")
+        found = [(_family(address), address) for address in self._destination.addresses]
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
+            for kind, address in found
+            if family in (socket.AF_UNSPEC, kind)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+class ExactTransport(AiohttpTransport):
+    """The transport of the openai package, which calls a refused connection a timeout."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request; ConnectError where the server cannot be reached or has another certificate."""
+        try:
+            return await super().handle_async_request(request)
+        except httpx2.ConnectTimeout as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise
+            raise httpx2.ConnectError(str(error)) from error.__cause__
+
+
+def connect(transport: Transport, destination: Destination, section: str) -> openai.AsyncOpenAI:
+    """A client of the server, which retries nothing by itself; UserError without a key where one is needed."""
+    return openai.AsyncOpenAI(
+        base_url=transport.base_url,
+        api_key=api_key(destination, transport.api_key_variable, section) or "none-needed",
+        timeout=transport.timeout_seconds,
+        max_retries=0,
+        http_client=http_client(destination, transport.concurrency),
+    )
+
+
+def http_client(
+    destination: Destination, max_connections: int | None = None, keepalive_seconds: float = 60.0
+) -> httpx2.AsyncClient:
+    """The client for `openai.AsyncOpenAI(http_client=...)`: requests reach the destination or fail.
+
+    Redirects are not followed, since they could carry a text elsewhere. A proxy named in the environment is used
+    for servers that are not local. Certificates are checked against the host name; SSL_CERT_FILE may name those of a
+    private authority. UserError for a proxy that is not reached over http(s).
+    """
+    verify = httpx2.create_ssl_context(trust_env=True)
+    limits = httpx2.Limits(
+        max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=keepalive_seconds
+    )
+    if proxy := proxy_of(destination):
+        transport = ExactTransport(verify=verify, limits=limits, proxy=httpx2.Proxy(proxy))
+    else:
+        transport = ExactTransport(client=lambda: _session(destination, verify, max_connections, keepalive_seconds))
+
+    async def stay(request: httpx2.Request) -> None:
+        if request.url.host.lower().rstrip(".") != destination.host:
+            raise Elsewhere(f"{request.url.host} is not {destination.host}")
+
+    return openai.DefaultAioHttpClient(
+        transport=Bounded(transport), trust_env=False, follow_redirects=False, event_hooks={"request": [stay]}
+    )
+
+
+class Bounded(httpx2.AsyncBaseTransport):
     """Another transport, whose responses are uncompressed and of a bounded size."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
@@ -27,14 +116,14 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
             raise httpx2.ReadError("the server compresses its responses although it was asked not to", request=request)
-        response.stream = _Bounded(response.stream, request)
+        response.stream = _BoundedStream(response.stream, request)
         return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
-class _Bounded(httpx2.AsyncByteStream):
+class _BoundedStream(httpx2.AsyncByteStream):
     def __init__(self, inner: httpx2.AsyncByteStream, request: httpx2.Request) -> None:
         self._inner, self._request = inner, request
 
@@ -50,17 +139,53 @@ class _Bounded(httpx2.AsyncByteStream):
         await self._inner.aclose()
 
 
-def connect(transport: Transport) -> openai.AsyncOpenAI:
-    """A client of the server, which retries nothing by itself."""
-    local = is_local(host_of(transport.base_url))
-    limits = httpx2.Limits(max_connections=transport.concurrency, max_keepalive_connections=transport.concurrency)
-    # A redirect or a proxy could carry what was meant for a local server to another one.
-    inner = AiohttpTransport(limits=limits, trust_env=not local)
-    http = DefaultAioHttpClient(transport=BoundedTransport(inner), follow_redirects=False, trust_env=not local)
-    return openai.AsyncOpenAI(
-        base_url=transport.base_url,
-        api_key=api_key(transport) or "none-needed",
-        timeout=transport.timeout_seconds,
-        max_retries=0,
-        http_client=http,
+def proxy_of(destination: Destination) -> str | None:
+    """The proxy that the environment names for a server; none for a local one, whose text must not pass through it.
+
+    UserError for a proxy that is not reached over http(s).
+    """
+    if destination.local or urllib.request.proxy_bypass(destination.host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get("https" if destination.https else "http") or proxies.get("all")
+    if proxy and "://" not in proxy:
+        return f"http://{proxy}"
+    if proxy and not proxy.startswith(("http://", "https://")):
+        raise UserError(
+            f"the proxy that the environment names for {destination.host} is not an http(s) proxy; set HTTPS_PROXY to "
+            f"one that is, or add {destination.host} to NO_PROXY"
+        )
+    return proxy or None
+
+
+def _session(
+    destination: Destination, verify: Any, max_connections: int | None, keepalive_seconds: float
+) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        resolver=PinnedResolver(destination),
+        # An address in place of a name is connected to without a resolver.
+        socket_factory=_only(destination),
+        use_dns_cache=False,
+        ssl=verify,
+        limit=max_connections or 0,
+        keepalive_timeout=keepalive_seconds,
     )
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
+def _only(destination: Destination) -> Callable[[AddressInfo], socket.socket]:
+    """A maker of sockets for the addresses of a destination; `Elsewhere` for any other."""
+
+    allowed = {ipaddress.ip_address(address) for address in destination.addresses}
+
+    def make(info: AddressInfo) -> socket.socket:
+        family, kind, protocol, _, place = info
+        if ipaddress.ip_address(place[0]) not in allowed:
+            raise Elsewhere(f"{place[0]} is not an address of {destination.host}")
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+    return make
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET

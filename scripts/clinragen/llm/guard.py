@@ -2,78 +2,196 @@
 
 import ipaddress
 import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from clinragen.errors import UserError
 
-# Data that anyone may see; every other source, known or not, counts as restricted.
+# Sources whose text anyone may see; every other, known or not, counts as restricted.
 OPEN_SOURCES = frozenset({"synthetic", "open-demo", "public"})
-# Listed by hand: ipaddress.is_private also includes ranges that are not private networks.
-PRIVATE_NETWORKS = [ipaddress.ip_network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
-# The first letter keeps out numbers: http://134744072 is 8.8.8.8.
-PLAIN_NAME = re.compile(r"[a-z][a-z0-9-]*")
-HOST = re.compile(r"[a-z0-9.:-]+")
+# Listed by hand: ipaddress.is_private also includes ranges that are not private networks, such as 169.254.0.0/16,
+# where clouds answer with the metadata of a machine, and 0.0.0.0/8.
+LOCAL_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+)
+HOST = re.compile(r"[a-z0-9.:-]*[a-z0-9:]")
+# Readers of addresses disagree on hosts that end in a number: 134744072 is 8.8.8.8 to one and a name to another.
+ENDS_IN_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+
+_CHAT = "it is a chat service for people, which keeps conversations"
+_RELAY = "it passes text on to other companies, so that zero retention cannot be verified"
+# Public services for which no agreement makes restricted text permissible; their subdomains count as well.
+# Services that offer zero retention on request or by a setting (OpenAI, Azure, Together, ...) are not listed: the
+# user vouches for those in `allowed_hosts`.
+WITHOUT_AGREEMENT = {
+    "deepseek.com": "its terms offer no zero retention and allow training on what is sent",
+    "openrouter.ai": _RELAY,
+    "router.huggingface.co": _RELAY,
+    "api-inference.huggingface.co": _RELAY,
+    "poe.com": _RELAY,
+    "chatgpt.com": _CHAT,
+    "chat.openai.com": _CHAT,
+    "claude.ai": _CHAT,
+    "gemini.google.com": _CHAT,
+    "chat.mistral.ai": _CHAT,
+}
 
 
-def permit(base_url: str, data_use: str, data: str, source: str) -> None:
+@dataclass(frozen=True)
+class Destination:
+    """A server: what its host name stands for, looked up once."""
+
+    host: str
+    """Host name or address, in lower case, without a final dot."""
+    addresses: tuple[str, ...]
+    """What the host name resolved to; connections are made to these and no others."""
+    local: bool
+    """Whether it is this machine, on a private network, or named by the user as such."""
+    https: bool
+    """Whether the connection is encrypted."""
+
+
+def locate(base_url: str, local_hosts: Sequence[str] = (), section: str = "llm_transport") -> Destination:
+    """Resolve the host of a server's address, whatever its name looks like.
+
+    `local_hosts` are hosts that the user vouches for, such as a node of the institution's cluster with a public
+    address. `section` is the section of the settings that messages name. UserError for anything but a plain http(s)
+    address and for a host that cannot be resolved.
+    """
+    host = host_of(base_url, section)
+    addresses = _resolve(host, section)
+    local = _listed(host, local_hosts) or all(_is_local(address) for address in addresses)
+    return Destination(host, addresses, local, urlsplit(base_url).scheme == "https")
+
+
+def expect(base_url: str, local_hosts: Sequence[str], section: str, data_use: str) -> Destination:
+    """What a server's address says without any name server, for a warning before a run.
+
+    Under `local-server` a name is believed to be local; `locate` finds out when text is to be sent.
+    """
+    host = host_of(base_url, section)
+    believed = host == "localhost" or (data_use == "local-server" and _address(host) is None)
+    local = _listed(host, local_hosts) or _is_local(host) or believed
+    return Destination(host, (host,), local, urlsplit(base_url).scheme == "https")
+
+
+def permit(
+    destination: Destination,
+    *,
+    section: str,
+    data_use: str,
+    allowed_hosts: Sequence[str],
+    data: str,
+    restricted: Sequence[str],
+) -> None:
     """Raise UserError unless text of these data may be sent to the server.
 
-    `data` names the data in the message, `source` is where they come from (`text_source` of the dataset, or
-    `public` for documents that anyone can read).
+    `data` names the data in the message. `restricted` says why their text is restricted (`restricted_origin`); open
+    text has no such reason and may go anywhere.
     """
-    host = host_of(base_url)
-    if source in OPEN_SOURCES:
+    if not restricted:
         return
-    if data_use == "local-server":
-        if is_local(host):
-            return
-        reason = "`local-server` covers only this machine and private networks"
-    elif data_use == "no-retention-cloud":
-        if is_local(host) or urlsplit(base_url).scheme == "https":
-            return
-        reason = f"{host} would be reached without encryption; use https"
-    else:
-        reason = "no data-use basis is configured"
-    raise UserError(
-        f"llm_transport data_use: {data_use} does not permit sending {data} text (source: {source}) to {host}: "
-        f"{reason}. Nothing was sent. docs/data-access.md lists which setting fits which server; set it in "
-        "config/local.yaml"
-    )
+    if reason := _objection(destination, section, data_use, allowed_hosts):
+        more = f", and {len(restricted) - 1} more" if len(restricted) > 1 else ""
+        raise UserError(
+            f"{section}.data_use: {data_use} does not permit sending {data} text to {destination.host}: {reason}. "
+            f"The text is restricted: {restricted[0]}{more}. Nothing was sent. docs/data-access.md lists which "
+            "setting fits which server; set it in config/local.yaml"
+        )
 
 
-def host_of(base_url: str) -> str:
-    """Host name of a server's address, in lower case; UserError for anything but a plain http(s) address."""
+def permit_key(destination: Destination, section: str) -> None:
+    """Raise UserError unless an API key may be sent to the server: others could read it on the way."""
+    if not (destination.https or destination.local):
+        raise UserError(
+            f"{section}.base_url: the API key would reach {destination.host} without encryption; use https, or name "
+            f"the host in {section}.local_hosts if it is on your institution's network"
+        )
+
+
+def open_by_config(source: str) -> bool:
+    """Whether the configuration says that a dataset's text is open.
+
+    For early warnings only: before text is sent, the records of the inputs decide (`restricted_origin`).
+    """
+    return source in OPEN_SOURCES
+
+
+def host_of(base_url: str, section: str = "llm_transport") -> str:
+    """Host of a server's address, in lower case; UserError for anything but a plain http(s) address."""
     try:
         parts = urlsplit(base_url)
-        host, _ = (parts.hostname or "").rstrip("."), parts.port
+        host, _ = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         parts, host = None, ""
-    strange = re.search(r"[\s\\@]", base_url)
-    if parts is None or parts.scheme not in ("http", "https") or strange or not HOST.fullmatch(host):
+    # Lower case turns some letters beyond ASCII, such as the Kelvin sign, into others.
+    plain = base_url.isascii() and not re.search(r"[\s\\@?#]", base_url) and ("[" in base_url) == (":" in host)
+    if parts is None or parts.scheme not in ("http", "https") or not plain or not HOST.fullmatch(host):
         raise UserError(
-            "teacher_transport.base_url is not a valid http(s) URL without credentials or spaces, e.g. "
+            f"{section}.base_url is not a valid http(s) URL without credentials, query or spaces, e.g. "
             "http://localhost:8000/v1; correct it in config/local.yaml"
+        )
+    if ENDS_IN_NUMBER.fullmatch(host) and _address(host) is None:
+        raise UserError(
+            f"{section}.base_url: {host} is neither a host name nor an address of four decimal numbers, such as "
+            "127.0.0.1; correct it in config/local.yaml"
         )
     return host
 
 
-def is_local(host: str) -> bool:
-    """Whether a host is this machine or on a private network (RFC 1918, RFC 4193, .local, a name without dots)."""
-    if is_loopback(host) or PLAIN_NAME.fullmatch(host) or host.endswith(".local"):
-        return True
-    address = _address(host)
-    return address is not None and any(address in network for network in PRIVATE_NETWORKS)
+def _objection(destination: Destination, section: str, data_use: str, allowed_hosts: Sequence[str]) -> str:
+    """What is against sending restricted text; empty if nothing is."""
+    host = destination.host
+    for domain, reason in WITHOUT_AGREEMENT.items():
+        if host == domain or host.endswith(f".{domain}"):
+            return f"{reason}; use a local server, or a service with a zero-retention agreement"
+    if data_use == "local-server":
+        return (
+            ""
+            if destination.local
+            else f"`local-server` covers only this machine and private networks, and {host} is at "
+            f"{', '.join(destination.addresses)}; if it is on your institution's network, name it in "
+            f"{section}.local_hosts"
+        )
+    if data_use != "no-retention-cloud":
+        return "no data-use basis is configured"
+    if destination.local:
+        return ""
+    if not destination.https:
+        return f"{host} would be reached without encryption; use https"
+    if not _listed(host, allowed_hosts):
+        return f"{host} is not in {section}.allowed_hosts; name it there if your agreement covers it"
+    return ""
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    address = _address(host)
-    return host == "localhost" or (address is not None and address.is_loopback)
+def _listed(host: str, hosts: Sequence[str]) -> bool:
+    return host in {name.strip().lower().removesuffix(".") for name in hosts}
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _resolve(host: str, section: str) -> tuple[str, ...]:
     try:
-        address = ipaddress.ip_address(host)
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):  # UnicodeError: an empty or too long part of the name
+        found = []
+    if not found:
+        raise UserError(
+            f"{section}.base_url: the host name {host} cannot be resolved on this machine, so nothing says where text "
+            "would go; correct it in config/local.yaml, or run on a machine that can reach the server"
+        )
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _is_local(text: str) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in LOCAL_NETWORKS)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -13,36 +14,60 @@ from clinragen.config.llms import Transport
 
 FIRST_PAUSE = 0.5  # seconds; doubled while nothing is answered
 LONGEST_PAUSE = 60.0  # seconds, also for what a server asks for
-JITTER = 0.1  # share of a pause by which it is prolonged, so that not all come back at once
+WITHOUT_CREDIT = 0.02  # seconds until a request that has to wait for an answer to another looks again
+JITTER = 0.05  # share of a pause by which it is prolonged, so that not all come back at once
 
 
 class Pace:
-    """Rates and pauses of one server."""
+    """Rates and pauses of one server.
+
+    After a pause as many requests are sent as were answered since the pause before, and two more with each answer: a
+    server that answers ten a second is not asked by 64 at once each time.
+    """
 
     def __init__(self, transport: Transport) -> None:
         self._requests = AsyncLimiter(transport.requests_per_minute, 60) if transport.requests_per_minute else None
         self._tokens = AsyncLimiter(transport.tokens_per_minute, 60) if transport.tokens_per_minute else None
         self._until = 0.0
         self._next = FIRST_PAUSE
+        self._answered = 0
+        self._credit = math.inf
 
     async def turn(self, tokens: int, stopped: asyncio.Event) -> None:
-        """Return when a request of so many tokens may be sent, or everything is to stop."""
+        """Return when a request of so many tokens may be sent, or everything is to stop.
+
+        Every turn is followed by `answered`, `failed` or `pause`.
+        """
         if self._requests:
             await self._requests.acquire()
         if self._tokens:
             await self._tokens.acquire(min(tokens, self._tokens.max_rate))
-        while (left := self._until - time.monotonic()) > 0 and not stopped.is_set():
-            await sleep(left * random.uniform(1, 1 + JITTER), stopped)
+        while not stopped.is_set():
+            if (left := self._until - time.monotonic()) > 0:
+                await sleep(left * random.uniform(1, 1 + JITTER), stopped)
+            elif self._credit < 1:
+                await sleep(WITHOUT_CREDIT, stopped)
+            else:
+                break
+        self._credit -= 1
 
     def answered(self) -> None:
         """Note that the server answered."""
         self._next = FIRST_PAUSE
+        self._answered += 1
+        self._credit += 2
+
+    def failed(self) -> None:
+        """Note that a request came to nothing."""
+        self._credit += 1
 
     def pause(self, asked: float | None) -> float:
         """Note that the server wants fewer requests, for so many seconds if it says so; the seconds that all wait."""
         now = time.monotonic()
         if self._until > now and asked is None:
             return self._until - now  # sent before the pause began
+        if self._until <= now:
+            self._credit, self._answered = max(self._answered, 1), 0
         seconds = self._next if asked is None else asked
         if asked is None:
             self._next = min(2 * self._next, LONGEST_PAUSE)

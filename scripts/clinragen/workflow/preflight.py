@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from clinragen.config.datasets import Dataset
-from clinragen.config.llms import Transport
 from clinragen.config.root import Config, invalid, load_config
 from clinragen.config.student import Backbone
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import permit
+from clinragen.llm.guard import expect, open_by_config, permit
 from clinragen.registry import raw
 from clinragen.workflow.needs import BACKBONE, GPU, NOTES, PUBMED, RATIONALES, RAW, TERMS, Need, needs_of
 
@@ -169,12 +168,25 @@ def llm_problems(config: Config, name: str, texts: dict[str, str]) -> list[str]:
     """Everything that would stop requests to a language model on these texts: permission (`guard.permit`) and key."""
     if config.llms[name].provider == "template" or not texts:
         return []
-    transport: Transport = config.llm_transport[name]
+    transport, section = config.llm_transport[name], f"llm_transport.{name}"
+    try:
+        destination = expect(transport.base_url, transport.local_hosts, section, transport.data_use)
+    except UserError as error:
+        return [str(error)]
     checks: list[Callable[[], object]] = [
-        partial(permit, transport.base_url, transport.data_use, data, source) for data, source in texts.items()
+        partial(
+            permit,
+            destination,
+            section=section,
+            data_use=transport.data_use,
+            allowed_hosts=transport.allowed_hosts,
+            data=data,
+            restricted=[] if open_by_config(source) else [f"its source is {source}"],
+        )
+        for data, source in texts.items()
     ]
-    # A dict, because an invalid address is the same problem for every text.
-    return list(dict.fromkeys(line for check in [*checks, partial(api_key, transport)] for line in _message_of(check)))
+    checks.append(partial(api_key, destination, transport.api_key_variable, section))
+    return [line for check in checks for line in _message_of(check)]
 
 
 def email_problems(config: Config, needs: set[Need]) -> list[str]:

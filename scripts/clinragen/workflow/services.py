@@ -8,7 +8,7 @@ from clinragen.config.root import Config
 from clinragen.config.student import Backbone
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import host_of, is_local
+from clinragen.llm.guard import locate
 from clinragen.workflow.needs import BACKBONE, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
     SUPPORTED_KINDS,
@@ -44,11 +44,10 @@ def ping(name: str, config: Config) -> Line:
     """Ask a server for its models; the request holds the key and nothing else."""
     transport, model, place = config.llm_transport[name], config.llms[name].model, f"{name}: server"
     try:
-        host, key = host_of(transport.base_url), api_key(transport)
+        destination = locate(transport.base_url, transport.local_hosts, f"llm_transport.{name}")
+        host, key = destination.host, api_key(destination, transport.api_key_variable, f"llm_transport.{name}")
     except UserError:
         return Line("skipped", place, "not contacted before the problem above is fixed")
-    if key and not is_local(host) and not transport.base_url.startswith("https://"):
-        return problem(place, f"the key would reach {host} without encryption; use https in base_url")
     try:
         status, content = get(f"{transport.base_url.rstrip('/')}/models", key)
     except Unreachable as error:

@@ -1,0 +1,11 @@
+"""Lists of SHA-256 as `sha256sum` writes them, and the one of the open MIMIC-III demo."""
+
+from pathlib import Path
+
+OPEN_DEMO = Path(__file__).resolve().parents[3] / "resources" / "demo" / "open_demo_sha256.txt"
+
+
+def read_checksums(text: str) -> dict[str, str]:
+    """SHA-256 per file name, from lines of `digest name`."""
+    lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
+    return {parts[1].lstrip("*").strip(): parts[0].lower() for parts in lines if len(parts) == 2}
