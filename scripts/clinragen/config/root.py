@@ -45,6 +45,8 @@ class Config(Section):
 
     pathvars: Pathvars
     """Directories of results, logs and timings (Snakemake's own key): one tree per overlay."""
+    answers: str
+    """Directory of what services have answered, shared by all overlays; a copy of it makes a run repeatable."""
     datasets: Datasets
     """Raw data."""
     demo: DemoCohort
@@ -71,6 +73,11 @@ class Config(Section):
     """Seeds of the training runs; tables give mean and standard deviation over them."""
     evaluate: Evaluate
     """Stage evaluate."""
+
+    @field_validator("answers")
+    @classmethod
+    def _usable_directory(cls, text: str) -> str:
+        return usable_path(text)
 
     @field_validator("models", "backbones", mode="before")
     @classmethod

@@ -1,18 +1,21 @@
-"""What both sources share: the query of each phenotype and the form of a document."""
+"""What both sources share: the query of each phenotype, the form of a document, and the count of what is left out."""
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 
 from clinragen.errors import UserError
+from clinragen.schemas.attrition import Attrition
 from clinragen.schemas.knowledge import DOCUMENTS
 
 
 @dataclass(frozen=True)
 class Document:
-    """One retrieved text; `rank` counts from 1 in the order of relevance."""
+    """One retrieved text; `rank` counts from 1 in the order of relevance. The other fields are those of DOCUMENTS."""
 
     phenotype: str
     source: str
@@ -20,6 +23,30 @@ class Document:
     rank: int
     title: str
     text: str
+    revision: str | None = None
+    published: str | None = None
+    taken: datetime | None = None
+    query: str | None = None
+    url: str | None = None
+    licence: str | None = None
+
+
+class Steps:
+    """How many documents each step of a retrieval leaves, over all phenotypes."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, step: str, number: int) -> None:
+        """Count the documents of one phenotype that a step leaves."""
+        self._counts[step] += number
+
+    def table_of(self, source: str) -> pa.Table:
+        """The steps in the order in which they were first added, as an ATTRITION table, and in the log."""
+        attrition = Attrition(source)
+        for step, number in self._counts.items():
+            attrition.add(step, rows=number)
+        return attrition.to_table()
 
 
 def read_queries(path: Path, source: str) -> dict[str, str]:

@@ -178,7 +178,7 @@ def teacher_problems(config: Config, texts: dict[str, str]) -> list[str]:
 def email_problems(config: Config, needs: set[Need]) -> list[str]:
     if config.knowledge.source == "offline" or Need(PUBMED) not in needs:
         return []
-    if _exists(config, "knowledge/pubmed.parquet"):
+    if all(_exists(config, f"knowledge/{source}.parquet") for source in ("pubmed", "wikipedia")):
         return []
     return _message_of(partial(address_of_user, config.knowledge.pubmed.email))
 
