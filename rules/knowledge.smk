@@ -49,7 +49,7 @@ rule knowledge_pubmed:
     shell:
         "python scripts/knowledge_pubmed.py --queries {input.queries:q} --texts {input.texts:q}"
         " --source {params.source:q} --documents {params.documents:q}"
-        " --answers {params.answers:q} --refresh {params.refresh:q}"
+        " --answers {params.answers:q} --refresh={params.refresh:q}"
         " --endpoint {resources.endpoint:q} --email={resources.email:q}"
         " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
@@ -84,7 +84,7 @@ rule knowledge_wikipedia:
     shell:
         "python scripts/knowledge_wikipedia.py --queries {input.queries:q} --texts {input.texts:q}"
         " --source {params.source:q} --documents {params.documents:q}"
-        " --answers {params.answers:q} --refresh {params.refresh:q}"
+        " --answers {params.answers:q} --refresh={params.refresh:q}"
         " --endpoint {resources.endpoint:q} --email={resources.email:q}"
         " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 

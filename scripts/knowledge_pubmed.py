@@ -19,7 +19,8 @@ def knowledge_pubmed(
     attrition: SharedOut,
 ) -> None:
     """Abstracts on each phenotype, from PubMed or from the authored texts."""
-    from clinragen.knowledge.documents import Steps, read_queries, table_of
+    from clinragen.knowledge.documents import read_queries, table_of
+    from clinragen.knowledge.steps import Steps
     from clinragen.runtime.context import Facts
     from clinragen.runtime.progress import Progress
     from clinragen.schemas.extract import ATTRITION

@@ -19,7 +19,8 @@ def knowledge_wikipedia(
     attrition: SharedOut,
 ) -> None:
     """Articles on each phenotype, from Wikipedia or from the authored texts."""
-    from clinragen.knowledge.documents import Steps, read_queries, table_of
+    from clinragen.knowledge.documents import read_queries, table_of
+    from clinragen.knowledge.steps import Steps
     from clinragen.runtime.context import Facts
     from clinragen.runtime.progress import Progress
     from clinragen.schemas.extract import ATTRITION

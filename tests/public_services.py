@@ -12,8 +12,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from clinragen.knowledge import pubmed
-from clinragen.knowledge.documents import Document, Steps
+from clinragen.knowledge.documents import Document
 from clinragen.knowledge.responses import stored_responses
+from clinragen.knowledge.steps import Steps
 from clinragen.knowledge.wikipedia import Wikipedia
 
 EMAIL = "me@example.org"

@@ -21,10 +21,11 @@ from public_services import (
 
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
-from clinragen.knowledge.documents import Steps, documents_of, read_queries, table_of
+from clinragen.knowledge.documents import documents_of, read_queries, table_of
 from clinragen.knowledge.offline import authored
 from clinragen.knowledge.plain_text import plain
 from clinragen.knowledge.pubmed_records import records
+from clinragen.knowledge.steps import Steps
 from clinragen.knowledge.wikipedia import plain_paragraphs
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.schemas.extract import ATTRITION

@@ -1,7 +1,6 @@
-"""What both sources share: the query of each phenotype, the form of a document, and the count of what is left out."""
+"""What both sources share: the query of each phenotype and the form of a document."""
 
 import csv
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.errors import UserError
-from clinragen.schemas.attrition import Attrition
 from clinragen.schemas.knowledge import DOCUMENTS
 
 
@@ -29,24 +27,6 @@ class Document:
     query: str | None = None
     url: str | None = None
     licence: str | None = None
-
-
-class Steps:
-    """How many documents each step of a retrieval leaves, over all phenotypes."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def add(self, step: str, number: int) -> None:
-        """Count the documents of one phenotype that a step leaves."""
-        self._counts[step] += number
-
-    def table_of(self, source: str) -> pa.Table:
-        """The steps in the order in which they were first added, as an ATTRITION table, and in the log."""
-        attrition = Attrition(source)
-        for step, number in self._counts.items():
-            attrition.add(step, rows=number)
-        return attrition.to_table()
 
 
 def read_queries(path: Path, source: str) -> dict[str, str]:

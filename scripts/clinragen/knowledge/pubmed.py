@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from Bio import Entrez
 
 from clinragen.errors import UserError
-from clinragen.knowledge.documents import Document, Steps
+from clinragen.knowledge.documents import Document
 from clinragen.knowledge.pubmed_records import Record, records, search_result
 from clinragen.knowledge.responses import Request, Response, Responses
 from clinragen.knowledge.service import TIMEOUT, Failure, Service, ask, collect, refused
+from clinragen.knowledge.steps import Steps
 
 log = logging.getLogger("pubmed")
 # Where Biopython sends everything; it has no setting for it.

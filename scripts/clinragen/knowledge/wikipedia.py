@@ -8,10 +8,11 @@ import httpx
 import wikipediaapi
 
 from clinragen.errors import UserError
-from clinragen.knowledge.documents import Document, Steps
+from clinragen.knowledge.documents import Document
 from clinragen.knowledge.plain_text import SUBSCRIPTS
 from clinragen.knowledge.responses import Request, Response, Responses
 from clinragen.knowledge.service import TIMEOUT, Failure, Service, ask, collect, refused
+from clinragen.knowledge.steps import Steps
 
 log = logging.getLogger("wikipedia")
 PROJECT = "clinragen-reproduction/1.0"
