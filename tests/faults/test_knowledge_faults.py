@@ -53,7 +53,7 @@ IN_PUBMED = COMMON | {
     "cut off": cut(SEARCH.format(count=3, ids="<Id>11</Id>"), XML),
     "malformed": lambda: Response("<eSearchResult><Count>", content_type=XML),
     "an error": lambda: Response("<eSearchResult><ERROR>Backend failed</ERROR></eSearchResult>", content_type=XML),
-    "some of the results": lambda: Response(SEARCH.format(count=3, ids="<Id>11</Id>"), content_type=XML),
+    "none of the results": lambda: Response(SEARCH.format(count=3, ids=""), content_type=XML),
     "JSON": lambda: Response('{"error":"API rate limit exceeded"}', content_type=JSON),
     "entities that multiply": lambda: Response(
         "<!DOCTYPE x [<!ENTITY a0 'aaaaaaaaaa'>"
@@ -164,11 +164,21 @@ def test_refresh_fetches_once_again_and_leaves_others_what_they_had(entrez, tmp_
 QUERIES = "phenotype,pubmed,wikipedia\n" + "".join(f"P{i},query {i},Query {i}\n" for i in range(12))
 
 
-def start(rule: str, server: PubMed | MediaWiki, folder: Path, name: str) -> subprocess.Popen:
+def start(rule: str, server: PubMed | MediaWiki, folder: Path, name: str, most: int = 2) -> subprocess.Popen:
     """A rule's script against a scripted server, in a directory of its own, with shared responses."""
     (folder / "queries.csv").write_text(QUERIES, encoding="utf-8")
     command = [sys.executable, str(ROOT / f"scripts/{rule}.py"), "--queries", "queries.csv", "--texts"]
-    command += ["--source", "online", "--documents", "2", "--answers", "answers", "--refresh", "", "--email=" + EMAIL]
+    command += [
+        "--source",
+        "online",
+        "--documents",
+        f"{most}",
+        "--answers",
+        "answers",
+        "--refresh",
+        "",
+        "--email=" + EMAIL,
+    ]
     command += ["--endpoint", server.endpoint, "--out", f"{name}.parquet", "--attrition", f"{name}.csv"]
     environment = {**os.environ, "NCBI_API_KEY": "secret-key"}
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
@@ -219,10 +229,10 @@ def test_the_pace_is_kept_over_processes(httpserver, tmp_path):
     moments: list[float] = []
     reply = server.reply
     server.reply = lambda request: moments.append(time.monotonic()) or reply(request)
-    processes = [start("knowledge_pubmed", server, tmp_path, name) for name in ("one", "other")]
+    # Other questions each: what one has stored, the other does not ask.
+    processes = [start("knowledge_pubmed", server, tmp_path, f"out{most}", most) for most in (1, 2)]
     for process in processes:
         process.communicate()
-    moments.sort()
-    # Ten requests a second with a key: no eleven within a second, whoever sends them.
-    assert all(later - first > 0.9 for first, later in zip(moments, moments[10:], strict=False))
-    assert len(moments) > 24
+    assert len(moments) >= 25
+    # With a key, 0.11 s lie between turns, whoever takes them; on a busy machine the first request may be late.
+    assert max(moments) - min(moments) > (len(moments) - 1) * 0.11 - 0.5

@@ -97,8 +97,8 @@ def test_a_chapter_of_a_book_is_read():
 
 def test_formulas_need_no_declared_prefix():
     text = article("1", abstract("<mml:math><mml:mi>PaO</mml:mi><mml:mn>2</mml:mn></mml:math> fell"))
-    (record,) = records(f"<PubmedArticleSet>{text}</PubmedArticleSet>".encode()).values()
-    assert record.text == "PaO2 fell"
+    declared, plain = records(f"<PubmedArticleSet >{STRUCTURED}{text}</PubmedArticleSet>".encode()).values()
+    assert plain.text == "PaO2 fell" and "PaCO2 rose" in declared.text
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,11 @@ def abstracts(responses: Responses, phenotype: str, query: str, most: int, steps
 
     Fewer where PubMed has fewer. UserError when the service cannot be reached, keeps failing or finds nothing.
     """
-    wanted = most + SPARE
     term = f"({query}) AND hasabstract"
     search = Request(
-        "pubmed", "esearch.fcgi", {"db": "pubmed", "term": term, "sort": "relevance", "retmax": str(wanted)}
+        "pubmed", "esearch.fcgi", {"db": "pubmed", "term": term, "sort": "relevance", "retmax": str(most + SPARE)}
     )
-    identifiers = search_result(_ask(responses, search, lambda body: search_result(body, wanted)).body, wanted)
+    identifiers = search_result(_ask(responses, search, search_result).body)
     if not identifiers:
         raise UserError(
             f"PubMed returned no results for {phenotype!r}; change its query in resources/knowledge/queries.csv"

@@ -38,14 +38,13 @@ class Record:
     """Whether it is itself the notice of a retraction."""
 
 
-def search_result(body: bytes, most: int) -> list[str]:
-    """PMIDs of a search of at most so many, best first; Failure unless the response is complete."""
+def search_result(body: bytes) -> list[str]:
+    """PMIDs that a search found, best first; Failure unless the response is a search result."""
     root = _root(body, "eSearchResult")
     if root.find("ERROR") is not None or root.find("IdList") is None:
         raise Failure("an error message in place of a search result")
     identifiers = [(element.text or "").strip() for element in root.findall("IdList/Id")]
-    count = root.findtext("Count", "").strip()
-    if not count.isdigit() or len(identifiers) < min(int(count), most):
+    if not identifiers and root.findtext("Count", "").strip() != "0":
         raise Failure("an incomplete search result")
     return identifiers
 
@@ -57,10 +56,8 @@ def records(body: bytes) -> dict[str, Record]:
 
 
 def _root(body: bytes, name: str) -> Element:
-    # PubMed's document type, which is not read, declares this prefix.
-    if b"<mml:" in body and b"xmlns:mml" not in body:
-        declared = f'<{name} xmlns:mml="{MATHML[1:-1]}"'.encode()
-        body = body.replace(f"<{name}".encode(), declared, 1)
+    # PubMed's document type, which is not read, declares this prefix; formulas may, but need not, do so again.
+    body = re.sub(rf"<{name}\s*>".encode(), f'<{name} xmlns:mml="{MATHML[1:-1]}">'.encode(), body, count=1)
     try:
         root = ElementTree.fromstring(body)
     except (ElementTree.ParseError, ValueError, LookupError):  # malformed, or of an unknown encoding
