@@ -168,17 +168,8 @@ def start(rule: str, server: PubMed | MediaWiki, folder: Path, name: str, most: 
     """A rule's script against a scripted server, in a directory of its own, with shared responses."""
     (folder / "queries.csv").write_text(QUERIES, encoding="utf-8")
     command = [sys.executable, str(ROOT / f"scripts/{rule}.py"), "--queries", "queries.csv", "--texts"]
-    command += [
-        "--source",
-        "online",
-        "--documents",
-        f"{most}",
-        "--answers",
-        "answers",
-        "--refresh",
-        "",
-        "--email=" + EMAIL,
-    ]
+    command += ["--source", "online", "--documents", f"{most}", "--answers", "answers", "--refresh", ""]
+    command += [f"--email={EMAIL}"]
     command += ["--endpoint", server.endpoint, "--out", f"{name}.parquet", "--attrition", f"{name}.csv"]
     environment = {**os.environ, "NCBI_API_KEY": "secret-key"}
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
