@@ -81,6 +81,11 @@ def raw_release(wildcards):
     return getattr(CONFIG.datasets, wildcards.dataset).release or ""
 
 
+def refresh_date(wildcards):
+    """Params: the date before which stored responses of services do not count; empty if all do."""
+    return CONFIG.knowledge.refresh or ""
+
+
 def raw_tables(*tables):
     """Input: raw tables of the job's dataset; `sources` compares those of your own copy."""
 

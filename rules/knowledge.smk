@@ -3,11 +3,13 @@
 # takes resources/knowledge (queries; offline also the authored texts), resources/prompts/terms.txt,
 #       <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and a language model
 # makes <results>/knowledge/pubmed.parquet, wikipedia.parquet             documents
+#       <results>/knowledge/attrition_pubmed.csv, attrition_wikipedia.csv  what each step of the retrieval left over
 #       <results>/knowledge/terms.parquet, terms.csv                      key terms and where each was found
 #       <results>/knowledge/vocabulary-{backbone}-{vocabulary}.json       token ids
 #
 # What needs a network runs where Snakemake runs: compute nodes often have none. Addresses, keys and
-# retries go as resources, which Snakemake does not compare: they change no output.
+# retries go as resources, which Snakemake does not compare: they change no output. Responses of PubMed and Wikipedia
+# are kept in <answers>/responses.sqlite, from which every later run takes them.
 
 
 localrules:
@@ -23,7 +25,8 @@ rule knowledge_pubmed:
         queries="resources/knowledge/queries.csv",
         texts=offline(authored_texts("pubmed")),
     output:
-        "<results>/knowledge/pubmed.parquet",
+        documents="<results>/knowledge/pubmed.parquet",
+        attrition="<results>/knowledge/attrition_pubmed.csv",
     log:
         "<logs>/knowledge_pubmed/all.log",
     benchmark:
@@ -41,10 +44,14 @@ rule knowledge_pubmed:
         sources=sources,
         source=setting("knowledge.source"),
         documents=setting("knowledge.pubmed.documents"),
+        answers=setting("answers"),
+        refresh=refresh_date,
     shell:
         "python scripts/knowledge_pubmed.py --queries {input.queries:q} --texts {input.texts:q}"
         " --source {params.source:q} --documents {params.documents:q}"
-        " --endpoint {resources.endpoint:q} --email={resources.email:q} --out {output:q} > {log:q} 2>&1"
+        " --answers {params.answers:q} --refresh={params.refresh:q}"
+        " --endpoint {resources.endpoint:q} --email={resources.email:q}"
+        " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
 
 rule knowledge_wikipedia:
@@ -53,7 +60,8 @@ rule knowledge_wikipedia:
         queries="resources/knowledge/queries.csv",
         texts=offline(authored_texts("wikipedia")),
     output:
-        "<results>/knowledge/wikipedia.parquet",
+        documents="<results>/knowledge/wikipedia.parquet",
+        attrition="<results>/knowledge/attrition_wikipedia.csv",
     log:
         "<logs>/knowledge_wikipedia/all.log",
     benchmark:
@@ -65,15 +73,20 @@ rule knowledge_wikipedia:
         mem_mb=1000,
         runtime=60,
         endpoint=setting("knowledge.wikipedia.endpoint"),
+        email=setting("knowledge.pubmed.email"),
     params:
         code=code_digest("knowledge_wikipedia"),
         sources=sources,
         source=setting("knowledge.source"),
         documents=setting("knowledge.wikipedia.documents"),
+        answers=setting("answers"),
+        refresh=refresh_date,
     shell:
         "python scripts/knowledge_wikipedia.py --queries {input.queries:q} --texts {input.texts:q}"
         " --source {params.source:q} --documents {params.documents:q}"
-        " --endpoint {resources.endpoint:q} --out {output:q} > {log:q} 2>&1"
+        " --answers {params.answers:q} --refresh={params.refresh:q}"
+        " --endpoint {resources.endpoint:q} --email={resources.email:q}"
+        " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
 
 rule knowledge_terms:

@@ -2,33 +2,54 @@
 
 from pathlib import Path
 
-from clinragen.step import Context, SharedOut, run
+from clinragen.step import Context, Private, SharedOut, run
 
 
 def knowledge_wikipedia(
-    context: Context, queries: Path, texts: list[Path], source: str, documents: int, endpoint: str, out: SharedOut
+    context: Context,
+    queries: Path,
+    texts: list[Path],
+    source: str,
+    documents: int,
+    answers: str,
+    refresh: str,
+    endpoint: str,
+    email: Private,
+    out: SharedOut,
+    attrition: SharedOut,
 ) -> None:
     """Articles on each phenotype, from Wikipedia or from the authored texts."""
     from clinragen.knowledge.documents import read_queries, table_of
+    from clinragen.knowledge.steps import Steps
+    from clinragen.runtime.context import Facts
     from clinragen.runtime.progress import Progress
+    from clinragen.schemas.extract import ATTRITION
     from clinragen.schemas.knowledge import DOCUMENTS
 
-    wanted = read_queries(queries, "wikipedia")
+    wanted, steps = read_queries(queries, "wikipedia"), Steps()
     if source == "offline":
         from clinragen.knowledge.offline import authored
 
         context.stand_in("offline knowledge")
         found = authored(list(wanted), "wikipedia", texts)
+        steps.add("authored texts", len(found))
     else:
-        from clinragen.knowledge.wikipedia import articles, client
+        from clinragen.knowledge.address import address_of_user
+        from clinragen.knowledge.responses import stored_responses
+        from clinragen.knowledge.wikipedia import Wikipedia
 
-        wiki = client(endpoint)
-        found = []
-        with Progress("searches in Wikipedia", len(wanted)) as bar:
+        found, address = [], address_of_user(email)
+        with (
+            stored_responses(Path(answers), refresh) as responses,
+            Progress("searches in Wikipedia", len(wanted)) as bar,
+        ):
+            wikipedia = Wikipedia(endpoint, address, responses)
             for phenotype, query in wanted.items():
-                found += articles(wiki, phenotype, query, documents)
+                found += wikipedia.articles(phenotype, query, documents, steps)
                 bar.advance()
+        context.note(Facts({"responses": responses.used}))
     DOCUMENTS.write(table_of(found), out.path)
+    ATTRITION.write(steps.table_of("wikipedia"), attrition.path)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """Fixtures that several tests share."""
 
+import importlib
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import pytest
@@ -87,6 +91,19 @@ def openai_server(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Op
     """A scripted server of the OpenAI protocol; waits between attempts are cut short."""
     monkeypatch.setattr("clinragen.llm.client.FIRST_WAIT", 0.01)
     return OpenAIServer(httpserver)
+
+
+@pytest.fixture
+def public_services_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions to PubMed and Wikipedia without pauses, and without the key of whoever runs the tests."""
+    monkeypatch.delenv("NCBI_API_KEY", raising=False)
+    monkeypatch.setattr("clinragen.knowledge.service.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("clinragen.knowledge.pubmed.INTERVAL", 0.0)
+    monkeypatch.setattr("clinragen.knowledge.pubmed.INTERVAL_WITH_KEY", 0.0)
+    wikipedia = importlib.import_module("clinragen.knowledge.wikipedia")
+    monkeypatch.setattr(wikipedia, "SERVICE", replace(wikipedia.SERVICE, interval=0.0))
+    # Biopython's own pause.
+    monkeypatch.setattr("Bio.Entrez.time", SimpleNamespace(time=time.time, sleep=lambda seconds: None))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

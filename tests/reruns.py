@@ -23,6 +23,7 @@ TARGETS = ("all", "export_benchmark")
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
+    "refresh_date": ["knowledge.refresh"],
     "sources": [],
     "launcher": ["train.launch"],
     "title": [],
@@ -276,6 +277,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "benchmark.series.fill": {"benchmark.series.fill": "previous"},
     "extract.memory_limit_mb": {"extract.memory_limit_mb": 900},
     "knowledge.source": {"knowledge.source": "online"},
+    "knowledge.refresh": {"knowledge.refresh": "2026-01-01"},
     "teacher.provider": {"teacher.provider": "openai"},
     "teacher_transport.data_use": {"teacher_transport.data_use": "local-server"},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},

@@ -107,6 +107,21 @@ def test_a_model_may_be_called_like_a_setting(raw):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "date"), [("2026-01-05", "2026-01-05"), ("'2026-01-05'", "2026-01-05"), ("null", None)]
+)
+def test_a_date_is_a_text_however_yaml_reads_it(text, date, raw):
+    assert load_config(changed(raw, knowledge__refresh=yaml.safe_load(text))).knowledge.refresh == date
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("tomorrow", "is not a date"), (True, "is not a date"), ("2026-13-01", "is not a date"), ("9999-01-01", "future")],
+)
+def test_a_date_that_is_none_or_lies_ahead_is_refused(value, words, raw):
+    assert re.search(rf"knowledge\.refresh: .*{words}", message_of(changed(raw, knowledge__refresh=value)))
+
+
 def test_a_missing_key_is_named(raw):
     del raw["benchmark"]["series"]["fill"], raw["seeds"]
     message = message_of(raw)

@@ -1,125 +1,156 @@
-"""PubMed and Wikipedia through the real client libraries, against a scripted server; the authored texts."""
+"""PubMed and Wikipedia through the real client libraries, against scripted servers; the authored texts."""
 
-import json
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from werkzeug import Request, Response
+from public_services import (
+    EMAIL,
+    NOTICE,
+    RETRACTED,
+    STATPEARLS,
+    STRUCTURED,
+    MediaWiki,
+    PubMed,
+    abstract,
+    article,
+    link,
+    page,
+)
 
 from clinragen.errors import UserError
-from clinragen.knowledge import pubmed, wikipedia
 from clinragen.knowledge.address import address_of_user
-from clinragen.knowledge.documents import read_queries, table_of
+from clinragen.knowledge.documents import documents_of, read_queries, table_of
 from clinragen.knowledge.offline import authored
+from clinragen.knowledge.plain_text import plain
+from clinragen.knowledge.pubmed_records import records
+from clinragen.knowledge.steps import Steps
+from clinragen.knowledge.wikipedia import plain_paragraphs
 from clinragen.registry.phenotypes import read_phenotypes, slug
+from clinragen.schemas.extract import ATTRITION
 from clinragen.schemas.knowledge import DOCUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
-SEARCH = """<?xml version="1.0" encoding="UTF-8" ?>
-<!DOCTYPE eSearchResult PUBLIC "-//NLM//DTD esearch 20060628//EN"
- "https://eutils.ncbi.nlm.nih.gov/eutils/dtd/20060628/esearch.dtd">
-<eSearchResult><Count>{count}</Count><RetMax>{count}</RetMax><RetStart>0</RetStart><IdList>
-{ids}</IdList><TranslationSet/><QueryTranslation>shock</QueryTranslation></eSearchResult>
-"""
-ARTICLES = """<?xml version="1.0" ?>
-<!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle, 1st January 2025//EN"
- "https://dtd.nlm.nih.gov/ncbi/pubmed/out/pubmed_250101.dtd">
-<PubmedArticleSet>{articles}</PubmedArticleSet>
-"""
-ARTICLE = """<PubmedArticle><MedlineCitation Status="MEDLINE" Owner="NLM"><PMID Version="1">{pmid}</PMID>
-<Article PubModel="Print"><Journal><JournalIssue CitedMedium="Print"><PubDate><Year>2020</Year></PubDate>
-</JournalIssue></Journal><ArticleTitle>Title {pmid}</ArticleTitle>{abstract}
-<PublicationTypeList><PublicationType UI="D016428">Journal Article</PublicationType></PublicationTypeList></Article>
-<MedlineJournalInfo><MedlineTA>J</MedlineTA></MedlineJournalInfo></MedlineCitation></PubmedArticle>"""
-ABSTRACT = "<Abstract>{parts}</Abstract>"
-PLAIN = ABSTRACT.format(parts="<AbstractText>Lactate is raised.</AbstractText>")
-LABELLED = ABSTRACT.format(
-    parts='<AbstractText Label="METHODS">Cohort.</AbstractText><AbstractText Label="RESULTS">Shock.</AbstractText>'
-)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    for module in (pubmed, wikipedia):
-        monkeypatch.setattr(module, "FIRST_WAIT", 0.01)
-    # With a key Biopython leaves shorter pauses between requests.
-    monkeypatch.setattr(pubmed.Entrez, "api_key", "test")
 
 
 @pytest.fixture
 def entrez(httpserver):
-    """Scripted E-utilities: `answers` come first, then the search and the articles."""
-    answers: list[Response] = []
-    articles = {"11": PLAIN, "22": "", "33": LABELLED}
-
-    def handle(request: Request) -> Response:
-        if answers:
-            return answers.pop(0)
-        values = request.values
-        if request.path.endswith("esearch.fcgi"):
-            ids = list(articles)[: int(values["retmax"])]
-            text = SEARCH.format(count=len(ids), ids="\n".join(f"<Id>{i}</Id>" for i in ids))
-        else:
-            # PubMed does not keep the order of the question.
-            wanted = reversed(values["id"].split(","))
-            text = ARTICLES.format(articles="".join(ARTICLE.format(pmid=i, abstract=articles[i]) for i in wanted))
-        return Response(text, content_type="text/xml; charset=UTF-8")
-
-    for name in ("esearch", "efetch"):
-        httpserver.expect_request(f"/eutils/{name}.fcgi").respond_with_handler(handle)
-    return httpserver, answers, articles
+    return PubMed(httpserver)
 
 
-def abstracts(server, most=3):
-    with pubmed.redirected(server.url_for("/eutils/")):
-        return pubmed.abstracts("Shock", "circulatory shock", "me@example.org", most)
+@pytest.fixture
+def mediawiki(httpserver):
+    return MediaWiki(httpserver)
 
 
-def test_abstracts_in_the_order_of_relevance(entrez):
-    server, _, _ = entrez
-    found = abstracts(server)
+def test_abstracts_in_the_order_of_relevance(entrez, tmp_path, public_services_at_once):
+    found = entrez.abstracts(tmp_path)
     assert [(d.identifier, d.rank, d.text) for d in found] == [
         ("11", 1, "Lactate is raised."),
-        ("33", 2, "METHODS: Cohort.\nRESULTS: Shock."),
+        ("33", 2, "Vasopressors help."),
     ]
-    asked = server.log[0][0].args
-    assert asked["term"] == "(circulatory shock) AND hasabstract" and asked["sort"] == "relevance"
-    assert (asked["email"], asked["tool"]) == ("me@example.org", "clinragen")
+    first = found[0]
+    assert first.query == "(circulatory shock) AND hasabstract" and first.published == "2020" and first.licence
+    assert first.url == "https://pubmed.ncbi.nlm.nih.gov/11/"
+    assert timedelta(0) <= datetime.now(UTC) - first.taken < timedelta(minutes=1)
+    asked = entrez.requests[0].args
+    assert asked["term"] == first.query and asked["sort"] == "relevance"
+    assert (asked["email"], asked["tool"]) == (EMAIL, "clinragen") and "api_key" not in asked
     DOCUMENTS.check(table_of(found), "here")
+    assert documents_of(table_of(found)) == found
     assert urllib.request._opener is None
 
 
+def test_the_key_is_that_of_the_environment(entrez, tmp_path, public_services_at_once, monkeypatch):
+    monkeypatch.setenv("NCBI_API_KEY", " secret-key ")
+    entrez.abstracts(tmp_path)
+    assert {r.args["api_key"] for r in entrez.requests} == {"secret-key"}
+    monkeypatch.delenv("NCBI_API_KEY")
+    entrez.abstracts(tmp_path)
+    assert entrez.count == 2, "whoever asks, it is the same question"
+    for secret in (b"secret-key", EMAIL.encode()):
+        assert secret not in (tmp_path / "responses.sqlite").read_bytes()
+
+
+def test_a_structured_abstract_is_plain_words():
+    (record,) = records(f"<PubmedArticleSet>{STRUCTURED}</PubmedArticleSet>".encode()).values()
+    assert record.identifier == "31000001"
+    assert record.title == "Glycated haemoglobin (HbA1c) in sepsis."
+    assert record.text.split("\n") == [
+        "BACKGROUND: HbA1c and SpO2 of E. coli sepsis; PaO2 too.",
+        "RESULTS: Platelets were 150 × 10^9/L, Ca2+ was low, BMI 30 kg/m2, and PaCO2 rose; FiO2 fell, p < 0.05.",
+        "No label.",
+    ]
+    assert (record.published, record.revised, record.licence) == ("2021-03-05", "2022-01-09", "© 2021 The Authors.")
+    assert not record.retracted and not record.notice
+
+
+def test_a_chapter_of_a_book_is_read():
+    (record,) = records(f"<PubmedArticleSet>{STATPEARLS}</PubmedArticleSet>".encode()).values()
+    assert (record.identifier, record.title) == ("28613494", "Septic Shock")
+    assert record.text == "Septic shock is a subset of sepsis with SvO2 below 70%."
+    assert record.published == "2025-07-02" and record.licence == "Copyright © 2026, StatPearls Publishing LLC."
+    without = STATPEARLS.replace('<PMID Version="1">28613494</PMID>', "")
+    assert list(records(f"<PubmedArticleSet>{without}</PubmedArticleSet>".encode())) == ["NBK430939"]
+
+
+def test_formulas_need_no_declared_prefix():
+    text = article("1", abstract("<mml:math><mml:mi>PaO</mml:mi><mml:mn>2</mml:mn></mml:math> fell"))
+    declared, plain = records(f"<PubmedArticleSet >{STRUCTURED}{text}</PubmedArticleSet>".encode()).values()
+    assert plain.text == "PaO2 fell" and "PaCO2 rose" in declared.text
+
+
 @pytest.mark.parametrize(
-    "fault",
+    ("date", "iso"),
     [
-        Response("busy", status=429),
-        Response("down", status=502),
-        Response("<html>sorry</html>", content_type="text/html"),
-        Response("<eSearchResult><Count>", content_type="text/xml"),
-        Response('{"error":"API rate limit exceeded"}', content_type="application/json"),
+        ("<Year>2020</Year><Month>12</Month>", "2020-12"),
+        ("<Year>2020</Year><Season>Spring</Season>", "2020"),
+        ("<MedlineDate>1998 Dec-1999 Jan</MedlineDate>", "1998"),
+        ("<MedlineDate>Winter</MedlineDate>", None),
     ],
-    ids=["429", "502", "html", "cut off", "json"],
 )
-def test_pubmed_faults_pass_or_end_in_a_message(entrez, fault):
-    server, answers, _ = entrez
-    answers.extend([fault] * 2)
-    assert len(abstracts(server)) == 2
-    answers.extend([fault] * pubmed.ATTEMPTS)
-    with pytest.raises(UserError, match="PubMed returned no valid response for 'Shock'"):
-        abstracts(server)
+def test_dates_are_as_precise_as_they_are_known(date, iso):
+    text = article("1", abstract("x"), date=date)
+    (record,) = records(f"<PubmedArticleSet>{text}</PubmedArticleSet>".encode()).values()
+    assert record.published == iso
 
 
-def test_pubmed_that_finds_nothing_is_named(entrez):
-    server, _, articles = entrez
-    articles.clear()
+def test_what_was_retracted_is_left_out_and_counted(entrez, tmp_path, public_services_at_once, caplog):
+    some = abstract("Wrong.")
+    entrez.articles = {
+        "1": article("1", some, types=RETRACTED),
+        "2": article("2", some, links=link("RetractionIn")),
+        "3": article("3", some, types=NOTICE),
+        "4": article("4", some, links=link("RetractionOf")),
+        "5": article("5", abstract("Corrected."), links=link("ErratumIn")),
+        "6": article("6", ""),
+        "28613494": STATPEARLS,
+        "8": article("8", abstract("Beyond.")),
+    }
+    steps = Steps()
+    with caplog.at_level("INFO"):
+        found = entrez.abstracts(tmp_path, most=2, steps=steps)
+    assert [(d.identifier, d.rank) for d in found] == [("5", 1), ("28613494", 2)]
+    assert "4 retracted papers or notices left out: 1, 2, 3, 4" in caplog.text
+    attrition = steps.table_of("pubmed")
+    ATTRITION.check(attrition, "here")
+    assert attrition["rows"].to_pylist() == [8, 8, 4, 3, 2]
+
+
+def test_records_come_in_batches(entrez, tmp_path, public_services_at_once):
+    entrez.articles = {str(i): article(str(i), abstract(f"Text {i}.")) for i in range(1, 260)}
+    assert [d.identifier for d in entrez.abstracts(tmp_path, most=240)] == [str(i) for i in range(1, 241)]
+    assert [len(r.values.get("id", "").split(",")) for r in entrez.requests] == [1, 100, 100, 50]
+
+
+def test_pubmed_that_finds_nothing_is_named(entrez, tmp_path, public_services_at_once):
+    entrez.articles = {"1": article("1", abstract("x"), types=RETRACTED)}
+    with pytest.raises(UserError, match=r"no usable abstract for 'Shock'.*queries.csv"):
+        entrez.abstracts(tmp_path)
+    entrez.articles = {}
     with pytest.raises(UserError, match=r"returned no results for 'Shock'.*queries.csv"):
-        abstracts(server)
-
-
-def test_no_network_is_named():
-    with pytest.raises(UserError, match="refused"), pubmed.redirected("http://127.0.0.1:9"):
-        pubmed.abstracts("Shock", "shock", "me@example.org", 1)
+        entrez.abstracts(tmp_path / "other")
 
 
 def test_address_of_the_user(monkeypatch):
@@ -131,65 +162,42 @@ def test_address_of_the_user(monkeypatch):
         address_of_user("")
 
 
-@pytest.fixture
-def mediawiki(httpserver):
-    """A scripted MediaWiki API with two articles on any question."""
-    answers: list[Response] = []
-    texts = {"Shock (circulatory)": "Shock is poor flow.", "Sepsis": "Sepsis is a reaction."}
-
-    def handle(request: Request) -> Response:
-        if answers:
-            return answers.pop(0)
-        values = request.args
-        if values.get("list") == "search":
-            hits = list(texts)[: int(values["srlimit"])]
-            found = [{"ns": 0, "title": t, "pageid": i, "size": 1, "wordcount": 1} for i, t in enumerate(hits, 1)]
-            body = {"batchcomplete": "", "query": {"searchinfo": {"totalhits": len(found)}, "search": found}}
-        else:
-            title = values["titles"]
-            page = {"pageid": 1, "ns": 0, "title": title, "extract": texts[title]}
-            body = {"batchcomplete": "", "query": {"pages": {"1": page}}}
-        return Response(json.dumps(body), content_type="application/json")
-
-    httpserver.expect_request("/w/api.php").respond_with_handler(handle)
-    return httpserver, answers, texts
-
-
-def articles(server, most=2):
-    return wikipedia.articles(wikipedia.client(server.url_for("/w/api.php")), "Shock", "Shock", most)
-
-
-def test_articles_in_the_order_of_the_search(mediawiki):
-    server, _, _ = mediawiki
-    found = articles(server)
-    assert [(d.identifier, d.rank, d.text) for d in found] == [
-        ("Shock (circulatory)", 1, "Shock is poor flow."),
-        ("Sepsis", 2, "Sepsis is a reaction."),
+def test_articles_in_the_order_of_the_search_without_disambiguation_pages(
+    mediawiki, tmp_path, public_services_at_once, caplog
+):
+    steps = Steps()
+    with caplog.at_level("INFO"):
+        found = mediawiki.articles(tmp_path, steps=steps)
+    assert [(d.identifier, d.rank, d.title, d.text) for d in found] == [
+        ("2", 1, "Shock (circulatory)", "Shock is poor flow.\nSigns\nSpO2 falls."),
+        ("3", 2, "Sepsis", "Sepsis is a reaction."),
     ]
-    assert articles(server, 1) == found[:1]
-    request = server.log[0][0]
-    assert request.args["srsearch"] == "Shock" and "clinragen" in request.headers["User-Agent"]
-    assert request.headers["Host"] == f"{server.host}:{server.port}"
+    assert "'Shock' is a disambiguation page" in caplog.text
+    assert steps.table_of("wikipedia")["rows"].to_pylist() == [4, 2]
+    first = found[0]
+    assert (first.revision, first.published) == ("1002", "2026-02-02")
+    assert first.url == "https://en.wikipedia.org/w/index.php?oldid=1002" and "CC BY-SA 4.0" in first.licence
+    assert mediawiki.articles(tmp_path, most=1) == found[:1]
+    request = mediawiki.requests[0]
+    assert request.args["srsearch"] == "Shock"
+    assert "clinragen-reproduction/" in request.headers["User-Agent"] and EMAIL in request.headers["User-Agent"]
+    assert request.headers["Host"] == f"{mediawiki.http.host}:{mediawiki.http.port}"
+    DOCUMENTS.check(table_of(found), "here")
 
 
-@pytest.mark.parametrize("fault", [Response("busy", status=429), Response("down", status=503)])
-def test_wikipedia_faults_pass_or_end_in_a_message(mediawiki, fault):
-    server, answers, _ = mediawiki
-    answers.extend([fault] * 2)
-    assert len(articles(server)) == 2
-    answers.extend([fault] * (wikipedia.RETRIES + 1))
-    with pytest.raises(UserError, match="Wikipedia returned no valid response for 'Shock'"):
-        articles(server)
-
-
-def test_wikipedia_garbage_and_absence_are_named(mediawiki):
-    server, answers, texts = mediawiki
-    answers.append(Response("<html>"))
-    with pytest.raises(UserError, match="no valid response"):
-        articles(server)
-    texts.clear()
+def test_a_page_without_text_is_passed_over(mediawiki, tmp_path, public_services_at_once):
+    mediawiki.pages = {"A": page(1, "A", " "), "B": page(2, "B", "Text."), "C": {"title": "C", "missing": ""}}
+    mediawiki.pages["C"]["pageid"] = -1
+    assert [d.title for d in mediawiki.articles(tmp_path)] == ["B"]
+    mediawiki.pages = {}
     with pytest.raises(UserError, match="returned no results"):
-        articles(server)
+        mediawiki.articles(tmp_path / "other")
+
+
+def test_latex_and_typeset_digits_are_plain():
+    assert plain_paragraphs("PaO₂ is {\\displaystyle {\\ce {O2}}} low.\n\n\n  x\n") == "PaO2 is low.\nx"
+    assert plain_paragraphs("open {\\displaystyle {x}") == "open"
+    assert plain("a  < b &\tHbA₁c") == "a < b & HbA1c"
 
 
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")

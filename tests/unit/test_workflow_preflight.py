@@ -64,6 +64,7 @@ DATA = EVERYTHING[:2]
         ("export_benchmark", DATA),
         ("knowledge", ["TEST_KEY", "pubmed.email"]),
         ("knowledge_pubmed", ["pubmed.email"]),
+        ("knowledge_wikipedia", ["pubmed.email"]),
         ("backbones", []),
         ("{}/mimic3/extract/stays.parquet", ["datasets.mimic3"]),
         ("{}/mimic4/rationale/notes.parquet", ["datasets.mimic4", "data_use", "TEST_KEY"]),
@@ -82,7 +83,7 @@ def test_each_target_is_asked_for_what_it_needs(target, missing, config):
 
 
 def test_outputs_that_exist_need_nothing_more(config, tmp_path):
-    for name in ("knowledge/terms.parquet", "knowledge/pubmed.parquet"):
+    for name in ("knowledge/terms.parquet", "knowledge/pubmed.parquet", "knowledge/wikipedia.parquet"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert problems(config, needs_of(["knowledge"], config), None) == []

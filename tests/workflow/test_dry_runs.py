@@ -174,7 +174,7 @@ TAKEN = {
     "rationale_notes": needs.RATIONALES,
     "rationale_labs": needs.RATIONALES,
     "knowledge_terms": needs.TERMS,
-    "knowledge_pubmed": needs.PUBMED,
+    **dict.fromkeys(("knowledge_pubmed", "knowledge_wikipedia"), needs.PUBMED),
     "train_backbone": needs.BACKBONE,
     **dict.fromkeys(("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"), needs.GPU),
 }

@@ -1,8 +1,9 @@
 """Settings of stage knowledge."""
 
-from typing import Literal
+from datetime import UTC, date, datetime
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from clinragen.config.base import Section
 
@@ -11,9 +12,9 @@ class PubMed(Section):
     """Retrieval through NCBI's E-utilities."""
 
     endpoint: str
-    """Base URL of the E-utilities. A change reruns nothing."""
+    """Base URL of the E-utilities, or of a mirror. A change reruns nothing."""
     email: str
-    """Your e-mail address, required by NCBI; never logged or recorded. Empty: the variable ENTREZ_EMAIL."""
+    """Your e-mail address, which NCBI and Wikimedia require; never logged or recorded. Empty: that of ENTREZ_EMAIL."""
     documents: int = Field(ge=1)
     """Abstracts retrieved per phenotype, by relevance."""
 
@@ -22,7 +23,7 @@ class Wikipedia(Section):
     """Retrieval through the MediaWiki API."""
 
     endpoint: str
-    """URL of the API. A change reruns nothing."""
+    """URL of the API of the English Wikipedia, or of a mirror. A change reruns nothing."""
     documents: int = Field(ge=1)
     """Articles retrieved per phenotype."""
 
@@ -47,9 +48,25 @@ class Knowledge(Section):
 
     source: Literal["online", "offline"]
     """online: PubMed and Wikipedia; offline: the authored texts in resources/knowledge, a stand-in."""
+    refresh: str | None
+    """A date (YYYY-MM-DD, UTC): responses taken before it are fetched again, once; null: stored responses stay."""
     pubmed: PubMed
     """PubMed."""
     wikipedia: Wikipedia
     """Wikipedia."""
     terms: Terms
     """Term extraction."""
+
+    @field_validator("refresh", mode="before")
+    @classmethod
+    def _date(cls, value: Any) -> Any:
+        """An ISO date, which YAML reads as a date unless it is quoted."""
+        if value is None:
+            return None
+        try:
+            day = date.fromisoformat(str(value))
+        except ValueError:
+            raise ValueError(f"{value!r} is not a date; write it like 2026-11-25") from None
+        if day > datetime.now(UTC).date():
+            raise ValueError(f"{day} is in the future (UTC); set it to today or an earlier date")
+        return day.isoformat()

@@ -45,6 +45,8 @@ class Config(Section):
 
     pathvars: Pathvars
     """Directories of results, logs and timings (Snakemake's own key): one tree per overlay."""
+    answers: str
+    """Directory of what services have answered, shared by all overlays; a copy of it makes a run repeatable."""
     datasets: Datasets
     """Raw data."""
     demo: DemoCohort
@@ -59,8 +61,6 @@ class Config(Section):
     """Language models that are asked, by name."""
     llm_transport: dict[str, Transport]
     """How each of them is reached; those with provider `template` need no row."""
-    answers: str
-    """Directory outside the results in which every answer of a language model is kept."""
     backbones: dict[str, Backbone]
     """Small language models by name."""
     student: Student

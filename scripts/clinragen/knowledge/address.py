@@ -1,4 +1,4 @@
-"""The e-mail address that NCBI requires."""
+"""The e-mail address that NCBI and Wikimedia ask for."""
 
 import os
 
@@ -6,11 +6,11 @@ from clinragen.errors import UserError
 
 
 def address_of_user(setting: str) -> str:
-    """E-mail address for NCBI: the setting, else the environment variable ENTREZ_EMAIL; UserError without."""
+    """The operator's e-mail address: the setting, else the environment variable ENTREZ_EMAIL; UserError without."""
     address = setting.strip() or os.environ.get("ENTREZ_EMAIL", "").strip()
     if "@" not in address:
         raise UserError(
-            "knowledge.pubmed.email is not an e-mail address, which NCBI requires; set it in config/local.yaml, or the "
-            "environment variable ENTREZ_EMAIL (knowledge.source: offline needs none)"
+            "knowledge.pubmed.email is not an e-mail address, which NCBI and Wikimedia require; set it in "
+            "config/local.yaml, or the environment variable ENTREZ_EMAIL (knowledge.source: offline needs none)"
         )
     return address

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from clinragen.schemas.knowledge import DOCUMENTS
 
 @dataclass(frozen=True)
 class Document:
-    """One retrieved text; `rank` counts from 1 in the order of relevance."""
+    """One retrieved text; `rank` counts from 1 in the order of relevance. The other fields are those of DOCUMENTS."""
 
     phenotype: str
     source: str
@@ -20,6 +21,12 @@ class Document:
     rank: int
     title: str
     text: str
+    revision: str | None = None
+    published: str | None = None
+    taken: datetime | None = None
+    query: str | None = None
+    url: str | None = None
+    licence: str | None = None
 
 
 def read_queries(path: Path, source: str) -> dict[str, str]:

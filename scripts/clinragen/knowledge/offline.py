@@ -6,6 +6,8 @@ from clinragen.errors import UserError
 from clinragen.knowledge.documents import Document
 from clinragen.registry.phenotypes import slug
 
+LICENCE = "MIT, written for this repository"
+
 
 def authored(phenotypes: list[str], source: str, texts: list[Path]) -> list[Document]:
     """One document per phenotype, from `<slug of the phenotype>.md` among the texts.
@@ -24,4 +26,5 @@ def _read(phenotype: str, source: str, path: Path) -> Document:
     text = " ".join(rest.split())
     if not first.startswith("# ") or not text:
         raise UserError(f"{path}: expected a first line `# Title` followed by text")
-    return Document(phenotype, source, f"authored:{path.stem}", 1, first.removeprefix("# ").strip(), text)
+    title = first.removeprefix("# ").strip()
+    return Document(phenotype, source, f"authored:{path.stem}", 1, title, text, licence=LICENCE)

@@ -3,40 +3,38 @@
 import contextlib
 import http.client
 import logging
-import time
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
 
 from Bio import Entrez
-from Bio.Entrez.Parser import CorruptedXMLError, NotXMLError, ValidationError
 
 from clinragen.errors import UserError
 from clinragen.knowledge.documents import Document
+from clinragen.knowledge.pubmed_records import Record, records, search_result
+from clinragen.knowledge.responses import Request, Response, Responses
+from clinragen.knowledge.service import TIMEOUT, Failure, Service, ask, collect, refused
+from clinragen.knowledge.steps import Steps
 
-T = TypeVar("T")
 log = logging.getLogger("pubmed")
 # Where Biopython sends everything; it has no setting for it.
 FIXED = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"
 TOOL = "clinragen"
-TIMEOUT = 60.0  # seconds
-ATTEMPTS = 5
-FIRST_WAIT = 2.0  # seconds; doubled after every failure
-PASSING = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    OSError,
-    CorruptedXMLError,
-    NotXMLError,
-    ValidationError,
-    RuntimeError,  # how Biopython hands on the server's own error messages
-)
+KEY_VARIABLE = "NCBI_API_KEY"
+# NCBI permits 3 requests a second, with a key 10.
+INTERVAL, INTERVAL_WITH_KEY = 0.37, 0.11  # seconds
+# Results of a search beyond those that are wanted: they replace what is retracted or has no text.
+SPARE = 10
+BATCH = 100  # records per request; NCBI asks for at most 200
+CHUNK = 65_536  # bytes
+UTILITIES = {"esearch.fcgi": Entrez.esearch, "efetch.fcgi": Entrez.efetch}
+PAGE = "https://pubmed.ncbi.nlm.nih.gov"
 
 
 @contextlib.contextmanager
-def redirected(endpoint: str) -> Iterator[None]:
-    """Send Biopython's requests to another server of the same protocol, and limit their time."""
+def entrez(endpoint: str, email: str) -> Iterator[None]:
+    """Let Biopython name the operator, use the key of the environment and send its requests to this endpoint."""
 
     class Redirect(urllib.request.BaseHandler):
         handler_order = 100  # before the handlers that derive headers from the address
@@ -47,64 +45,102 @@ def redirected(endpoint: str) -> Iterator[None]:
             request.timeout = TIMEOUT
             return request
 
+    Entrez.email, Entrez.tool, Entrez.max_tries = email, TOOL, 1
+    Entrez.api_key = os.environ.get(KEY_VARIABLE, "").strip() or None
     urllib.request.install_opener(urllib.request.build_opener(Redirect))
     try:
         yield
     finally:
         urllib.request.install_opener(None)
+        Entrez.api_key = None
 
 
-def abstracts(phenotype: str, query: str, email: str, most: int) -> list[Document]:
-    """The most relevant abstracts for a query, best first; fewer where PubMed has fewer with a text.
+def abstracts(responses: Responses, phenotype: str, query: str, most: int, steps: Steps) -> list[Document]:
+    """The most relevant abstracts for a query, best first, retracted papers left out; within `entrez`.
 
-    UserError when the service cannot be reached or keeps failing.
+    Fewer where PubMed has fewer. UserError when the service cannot be reached, keeps failing or finds nothing.
     """
-    Entrez.email, Entrez.tool, Entrez.max_tries = email, TOOL, 1
-    found = _patiently(
-        lambda: Entrez.read(
-            Entrez.esearch(db="pubmed", term=f"({query}) AND hasabstract", sort="relevance", retmax=most)
-        ),
-        phenotype,
+    term = f"({query}) AND hasabstract"
+    search = Request(
+        "pubmed", "esearch.fcgi", {"db": "pubmed", "term": term, "sort": "relevance", "retmax": str(most + SPARE)}
     )
-    identifiers = [str(i) for i in found["IdList"]]
+    identifiers = search_result(_ask(responses, search, search_result).body)
     if not identifiers:
         raise UserError(
             f"PubMed returned no results for {phenotype!r}; change its query in resources/knowledge/queries.csv"
         )
-    articles = _patiently(
-        lambda: Entrez.read(Entrez.efetch(db="pubmed", id=",".join(identifiers), retmode="xml")), phenotype
-    )["PubmedArticle"]
-    parsed = {identifier: (title, text) for identifier, title, text in map(_parse, articles) if text}
-    kept = [i for i in identifiers if i in parsed]
-    if len(kept) < len(identifiers):
-        log.info("%s: %d of %d articles have no abstract", phenotype, len(identifiers) - len(kept), len(identifiers))
-    return [Document(phenotype, "pubmed", i, rank, *parsed[i]) for rank, i in enumerate(kept, 1)]
+    fetched = [
+        (record, response)
+        for start in range(0, len(identifiers), BATCH)
+        for record, response in _records(responses, identifiers[start : start + BATCH])
+    ]
+    valid = [(r, response) for r, response in fetched if not (r.retracted or r.notice)]
+    readable = [(r, response) for r, response in valid if r.text]
+    kept = readable[:most]
+    steps.add("results of the searches", len(identifiers))
+    steps.add("records that PubMed has", len(fetched))
+    steps.add("neither retracted nor the notice of a retraction", len(valid))
+    steps.add("with an abstract", len(readable))
+    steps.add("most relevant ones of each phenotype", len(kept))
+    left_out = [r.identifier for r, _ in fetched if r.retracted or r.notice]
+    if left_out:
+        log.info("%s: %d retracted papers or notices left out: %s", phenotype, len(left_out), ", ".join(left_out))
+    if not kept:
+        raise UserError(
+            f"PubMed returned no usable abstract for {phenotype!r}; change its query in resources/knowledge/queries.csv"
+        )
+    return [_document(phenotype, term, rank, *found) for rank, found in enumerate(kept, 1)]
 
 
-def _parse(article: dict[str, Any]) -> tuple[str, str, str]:
-    """PMID, title and abstract; the parts of a structured abstract keep their labels."""
-    citation = article["MedlineCitation"]
-    inner = citation["Article"]
-    parts = inner.get("Abstract", {}).get("AbstractText", [])
-    labelled = [(getattr(part, "attributes", {}).get("Label"), str(part).strip()) for part in parts]
-    text = "\n".join(f"{label}: {part}" if label else part for label, part in labelled if part)
-    return str(citation["PMID"]), str(inner["ArticleTitle"]).strip(), text
+def _records(responses: Responses, identifiers: list[str]) -> list[tuple[Record, Response]]:
+    """The records that PubMed has, in the order of the identifiers."""
+
+    def complete(body: bytes) -> None:
+        if not records(body):
+            raise Failure("no records")
+
+    fetch = Request("pubmed", "efetch.fcgi", {"db": "pubmed", "id": ",".join(identifiers), "retmode": "xml"})
+    response = _ask(responses, fetch, complete)
+    by_pmid = records(response.body)
+    return [(by_pmid[i], response) for i in identifiers if i in by_pmid]
 
 
-def _patiently(call: Callable[[], T], phenotype: str) -> T:
-    """The call's result, through errors that pass; UserError after the last attempt."""
-    for attempt in range(ATTEMPTS):
-        try:
-            return call()
-        except PASSING as error:
-            reason = f"HTTP status {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
-            if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
-                reason = str(error.reason)
-            if attempt == ATTEMPTS - 1:
-                raise UserError(
-                    f"PubMed returned no valid response for {phenotype!r} ({reason}, {ATTEMPTS} attempts); check "
-                    "knowledge.pubmed.endpoint and the network, then re-run"
-                ) from None
-            log.info("%s: %s; retrying", phenotype, reason)
-            time.sleep(FIRST_WAIT * 2**attempt)
-    raise AssertionError("unreachable")
+def _document(phenotype: str, term: str, rank: int, record: Record, response: Response) -> Document:
+    return Document(
+        phenotype,
+        "pubmed",
+        record.identifier,
+        rank,
+        record.title,
+        record.text,
+        revision=record.revised,
+        published=record.published,
+        taken=response.taken,
+        query=term,
+        url=f"{PAGE}/{record.identifier}/",
+        licence=record.licence,
+    )
+
+
+def _ask(responses: Responses, request: Request, check: Callable[[bytes], object]) -> Response:
+    interval = INTERVAL_WITH_KEY if Entrez.api_key else INTERVAL
+    service = Service("pubmed", "PubMed", interval, "knowledge.pubmed.endpoint")
+    return ask(service, responses, request, _send, check)
+
+
+def _send(request: Request) -> bytes:
+    """The body of one response, through Biopython; Failure without a whole one."""
+    try:
+        with UTILITIES[request.path](**request.parameters) as handle:
+            raw = getattr(handle, "buffer", handle)  # Biopython wraps plain text
+            return collect(iter(lambda: raw.read(CHUNK), b""), raw.headers.get("Content-Length"))
+    except urllib.error.HTTPError as error:
+        with error:
+            failure = refused(error.code, error.headers.get("Retry-After"))
+        if failure.final and Entrez.api_key:
+            failure = Failure(f"{failure}; is the key in {KEY_VARIABLE} valid?", final=True)
+        raise failure from None
+    except urllib.error.URLError as error:
+        raise Failure(str(error.reason)) from None
+    except (http.client.HTTPException, OSError) as error:
+        raise Failure(type(error).__name__) from None

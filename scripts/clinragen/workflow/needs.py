@@ -12,7 +12,7 @@ RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
 RATIONALES = "rationales"  # the teachers, for texts of a dataset
 TERMS = "terms"  # a language model, for public documents
-PUBMED = "pubmed"  # an e-mail address for NCBI
+PUBMED = "pubmed"  # an e-mail address for NCBI and Wikimedia
 BACKBONE = "backbone"  # a language model, from the hub or a directory
 GPU = "gpu"  # GPUs for training and prediction
 
@@ -33,7 +33,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "knowledge": frozenset({PUBMED, TERMS}),
     "knowledge_terms": frozenset({PUBMED, TERMS}),
     "knowledge_pubmed": frozenset({PUBMED}),
-    "knowledge_wikipedia": frozenset(),
+    "knowledge_wikipedia": frozenset({PUBMED}),
     "backbones": frozenset({BACKBONE}),
 }
 
@@ -51,7 +51,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge/.+", TRAINING - {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
-    (r"knowledge/pubmed\..+", frozenset({PUBMED})),
+    (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
     (r"knowledge/terms\..+", frozenset({PUBMED, TERMS})),
     (r"knowledge/vocabulary-(?P<backbone>.+)-knowledge\.json", frozenset({PUBMED, TERMS, BACKBONE})),
     (r"knowledge/vocabulary-(?P<backbone>.+)-standard\.json", frozenset({BACKBONE})),

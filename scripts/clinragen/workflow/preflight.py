@@ -192,7 +192,7 @@ def llm_problems(config: Config, name: str, texts: dict[str, str]) -> list[str]:
 def email_problems(config: Config, needs: set[Need]) -> list[str]:
     if config.knowledge.source == "offline" or Need(PUBMED) not in needs:
         return []
-    if _exists(config, "knowledge/pubmed.parquet"):
+    if all(_exists(config, f"knowledge/{source}.parquet") for source in ("pubmed", "wikipedia")):
         return []
     return _message_of(partial(address_of_user, config.knowledge.pubmed.email))
 
