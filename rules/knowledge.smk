@@ -1,10 +1,14 @@
 # Stage knowledge: from the names of the phenotypes to the vocabulary V^k.
 #
-# takes resources/knowledge (queries; offline also the authored texts), resources/prompts/terms.txt,
-#       <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and the teacher LLM
-# makes <results>/knowledge/pubmed.parquet, wikipedia.parquet             documents
-#       <results>/knowledge/terms.parquet, terms.csv                      key terms and where each was found
-#       <results>/knowledge/vocabulary-{backbone}-{vocabulary}.json       token ids
+# takes resources/knowledge (queries, abbreviations; offline also the authored texts), resources/prompts/terms.txt,
+#       resources/stop_words.txt, <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and the teacher LLM
+# makes <results>/knowledge/pubmed.parquet, wikipedia.parquet   documents
+#       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents that carry them
+#       <results>/knowledge/mentions.parquet                    every document that carries a term, key term or not
+#       <results>/knowledge/convergence.csv, convergence.png    how the terms settle, round by round
+#       <results>/knowledge/vocab/{backbone}.json, .csv         V^k; coverage and overlap between phenotypes
+#       <results>/knowledge/standard/{backbone}.json            the whole vocabulary
+#       <results>/knowledge/sources.csv                         overlap of PubMed and Wikipedia
 #
 # What needs a network runs where Snakemake runs: compute nodes often have none. Addresses, keys and
 # retries go as resources, which Snakemake does not compare: they change no output.
@@ -14,7 +18,10 @@ localrules:
     knowledge_pubmed,
     knowledge_wikipedia,
     knowledge_terms,
+    knowledge_convergence,
     knowledge_vocabulary,
+    knowledge_standard,
+    knowledge_sources,
 
 
 rule knowledge_pubmed:
@@ -77,14 +84,21 @@ rule knowledge_wikipedia:
 
 
 rule knowledge_terms:
-    """Key terms of each phenotype (equation 1) with the document that each was found in."""
+    """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
     input:
-        pubmed="<results>/knowledge/pubmed.parquet",
-        wikipedia="<results>/knowledge/wikipedia.parquet",
+        documents=knowledge_documents(),
         prompt="resources/prompts/terms.txt",
+        abbreviations="resources/knowledge/abbreviations.csv",
     output:
         terms="<results>/knowledge/terms.parquet",
         readable="<results>/knowledge/terms.csv",
+        mentions="<results>/knowledge/mentions.parquet",
+        convergence=report(
+            "<results>/knowledge/convergence.csv",
+            caption="../docs/captions/convergence.rst",
+            category="Knowledge",
+            labels={"file": "convergence, table"},
+        ),
     log:
         "<logs>/knowledge_terms/all.log",
     benchmark:
@@ -102,28 +116,64 @@ rule knowledge_terms:
         terms=setting("knowledge.terms"),
         teacher=setting("teacher"),
         journal=scratch("knowledge/journal/knowledge_terms.jsonl"),
+        record=output_record("knowledge/convergence.csv"),
     shell:
-        "python scripts/knowledge_terms.py --pubmed {input.pubmed:q} --wikipedia {input.wikipedia:q}"
-        " --prompt {input.prompt:q} --terms {params.terms:q} --teacher {params.teacher:q}"
+        "python scripts/knowledge_terms.py --documents {input.documents:q}"
+        " --prompt {input.prompt:q} --abbreviations {input.abbreviations:q}"
+        " --terms {params.terms:q} --teacher {params.teacher:q}"
         " --transport {resources.transport:q} --journal {params.journal:q}"
-        " --out {output.terms:q} --readable {output.readable:q} > {log:q} 2>&1"
+        " --out {output.terms:q} --readable {output.readable:q} --mentions {output.mentions:q}"
+        " --convergence {output.convergence:q} > {log:q} 2>&1"
+
+
+rule knowledge_convergence:
+    """Convergence of the key terms of each phenotype, as a picture."""
+    input:
+        "<results>/knowledge/convergence.csv",
+    output:
+        report(
+            "<results>/knowledge/convergence.png",
+            caption="../docs/captions/convergence.rst",
+            category="Knowledge",
+            labels={"file": "convergence, picture"},
+        ),
+    log:
+        "<logs>/knowledge_convergence/all.log",
+    benchmark:
+        "<timings>/knowledge_convergence/all.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_convergence"),
+        bound=setting("knowledge.terms.jaccard"),
+        record=output_record("knowledge/convergence.png"),
+    shell:
+        "python scripts/knowledge_convergence.py --convergence {input:q} --bound {params.bound:q}"
+        " --picture {output:q} > {log:q} 2>&1"
 
 
 rule knowledge_vocabulary:
-    """Token ids of the knowledge vocabulary V^k (equation 5), or of the whole vocabulary."""
+    """The vocabulary V^k of a language model (equation 5), its coverage and its overlap between phenotypes."""
     input:
         tokenizer="<results>/backbones/{backbone}",
-        terms=lambda wildcards: (
-            ["<results>/knowledge/terms.parquet"] if wildcards.vocabulary == "knowledge" else []
-        ),
+        terms="<results>/knowledge/terms.parquet",
+        stop_words="resources/stop_words.txt",
     output:
-        "<results>/knowledge/vocabulary-{backbone}-{vocabulary}.json",
+        vocabulary="<results>/knowledge/vocab/{backbone}.json",
+        coverage=report(
+            "<results>/knowledge/vocab/{backbone}.csv",
+            caption="../docs/captions/vocabulary.rst",
+            category="Knowledge",
+            labels={"file": "vocabulary of {backbone}"},
+        ),
     log:
-        "<logs>/knowledge_vocabulary/{backbone}-{vocabulary}.log",
+        "<logs>/knowledge_vocabulary/{backbone}.log",
     benchmark:
-        "<timings>/knowledge_vocabulary/{backbone}-{vocabulary}.jsonl"
-    wildcard_constraints:
-        vocabulary="knowledge|standard",
+        "<timings>/knowledge_vocabulary/{backbone}.jsonl"
     conda:
         "../envs/knowledge.yaml"
     threads: 1
@@ -132,6 +182,64 @@ rule knowledge_vocabulary:
         runtime=30,
     params:
         code=code_digest("knowledge_vocabulary"),
+        sources=sources,
+        settings=setting("knowledge.vocabulary"),
+        record=output_record("knowledge/vocab/{backbone}.csv"),
     shell:
         "python scripts/knowledge_vocabulary.py --tokenizer {input.tokenizer:q} --terms {input.terms:q}"
-        " --backbone {wildcards.backbone:q} --vocabulary {wildcards.vocabulary:q} --out {output:q} > {log:q} 2>&1"
+        " --stop-words {input.stop_words:q} --backbone {wildcards.backbone:q} --settings {params.settings:q}"
+        " --out {output.vocabulary:q} --table {output.coverage:q} > {log:q} 2>&1"
+
+
+rule knowledge_standard:
+    """The whole vocabulary of a language model, in place of V^k (ablation w/o KNOW)."""
+    input:
+        "<results>/backbones/{backbone}",
+    output:
+        "<results>/knowledge/standard/{backbone}.json",
+    log:
+        "<logs>/knowledge_standard/{backbone}.log",
+    benchmark:
+        "<timings>/knowledge_standard/{backbone}.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_standard"),
+    shell:
+        "python scripts/knowledge_standard.py --tokenizer {input:q}"
+        " --backbone {wildcards.backbone:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule knowledge_sources:
+    """Overlap of PubMed and Wikipedia in the key terms and in the tokens of each language model."""
+    input:
+        terms="<results>/knowledge/terms.parquet",
+        mentions="<results>/knowledge/mentions.parquet",
+        tokenizers=expand("<results>/backbones/{backbone}", backbone=backbones_with_knowledge()),
+    output:
+        report(
+            "<results>/knowledge/sources.csv",
+            caption="../docs/captions/sources.rst",
+            category="Knowledge",
+            labels={"file": "sources"},
+        ),
+    log:
+        "<logs>/knowledge_sources/all.log",
+    benchmark:
+        "<timings>/knowledge_sources/all.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_sources"),
+        record=output_record("knowledge/sources.csv"),
+    shell:
+        "python scripts/knowledge_sources.py --terms {input.terms:q} --mentions {input.mentions:q}"
+        " --tokenizers {input.tokenizers:q} --out {output:q} > {log:q} 2>&1"

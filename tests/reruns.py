@@ -38,6 +38,7 @@ BEHIND = {
 # Keys that add jobs or change which files a job reads.
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
+    r"knowledge\.terms\.sources|"
     r"backbones\..*|models\..*|seeds|evaluate\.(beside|planted)"
 )
 
@@ -276,6 +277,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "benchmark.series.fill": {"benchmark.series.fill": "previous"},
     "extract.memory_limit_mb": {"extract.memory_limit_mb": 900},
     "knowledge.source": {"knowledge.source": "online"},
+    "knowledge.terms.sources": {"knowledge.terms.sources": ["wikipedia"]},
     "teacher.provider": {"teacher.provider": "openai"},
     "teacher_transport.data_use": {"teacher_transport.data_use": "local-server"},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},
