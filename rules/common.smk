@@ -103,7 +103,9 @@ def backbones_with_knowledge():
 def knowledge_files():
     """Input: the key terms, the vocabularies, and the tables and the picture about them."""
     files = ["terms.csv", "convergence.csv", "convergence.png", "sources.csv"]
-    files += [f"vocab/{backbone}.csv" for backbone in backbones_with_knowledge()]
+    files += [
+        f"vocab/{name}.{kind}" for name in backbones_with_knowledge() for kind in ("json", "csv")
+    ]
     return expand("<results>/knowledge/{file}", file=files)
 
 

@@ -6,7 +6,8 @@
 #       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents that carry them
 #       <results>/knowledge/mentions.parquet                    every document that carries a term, key term or not
 #       <results>/knowledge/convergence.csv, convergence.png    how the terms settle, round by round
-#       <results>/knowledge/vocab/{backbone}.json, .csv         V^k; coverage and overlap between phenotypes
+#       <results>/knowledge/vocab/{backbone}.json               V^k, with the terms and phenotypes of each token
+#       <results>/knowledge/vocab/{backbone}.csv                its coverage, and overlap between phenotypes
 #       <results>/knowledge/standard/{backbone}.json            the whole vocabulary
 #       <results>/knowledge/sources.csv                         overlap of PubMed and Wikipedia
 #
@@ -20,6 +21,7 @@ localrules:
     knowledge_terms,
     knowledge_convergence,
     knowledge_vocabulary,
+    knowledge_coverage,
     knowledge_standard,
     knowledge_sources,
 
@@ -157,19 +159,13 @@ rule knowledge_convergence:
 
 
 rule knowledge_vocabulary:
-    """The vocabulary V^k of a language model (equation 5), its coverage and its overlap between phenotypes."""
+    """The vocabulary V^k of a language model (equation 5): per token the key terms and phenotypes it comes from."""
     input:
         tokenizer="<results>/backbones/{backbone}",
         terms="<results>/knowledge/terms.parquet",
         stop_words="resources/stop_words.txt",
     output:
-        vocabulary="<results>/knowledge/vocab/{backbone}.json",
-        coverage=report(
-            "<results>/knowledge/vocab/{backbone}.csv",
-            caption="../docs/captions/vocabulary.rst",
-            category="Knowledge",
-            labels={"file": "vocabulary of {backbone}"},
-        ),
+        "<results>/knowledge/vocab/{backbone}.json",
     log:
         "<logs>/knowledge_vocabulary/{backbone}.log",
     benchmark:
@@ -184,11 +180,44 @@ rule knowledge_vocabulary:
         code=code_digest("knowledge_vocabulary"),
         sources=sources,
         settings=setting("knowledge.vocabulary"),
-        record=output_record("knowledge/vocab/{backbone}.csv"),
     shell:
         "python scripts/knowledge_vocabulary.py --tokenizer {input.tokenizer:q} --terms {input.terms:q}"
         " --stop-words {input.stop_words:q} --backbone {wildcards.backbone:q} --settings {params.settings:q}"
-        " --out {output.vocabulary:q} --table {output.coverage:q} > {log:q} 2>&1"
+        " --out {output:q} > {log:q} 2>&1"
+
+
+rule knowledge_coverage:
+    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and what the switches change."""
+    input:
+        tokenizer="<results>/backbones/{backbone}",
+        terms="<results>/knowledge/terms.parquet",
+        stop_words="resources/stop_words.txt",
+    output:
+        report(
+            "<results>/knowledge/vocab/{backbone}.csv",
+            caption="../docs/captions/vocabulary.rst",
+            category="Knowledge",
+            labels={"file": "vocabulary of {backbone}"},
+        ),
+    log:
+        "<logs>/knowledge_coverage/{backbone}.log",
+    benchmark:
+        "<timings>/knowledge_coverage/{backbone}.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_coverage"),
+        sources=sources,
+        settings=setting("knowledge.vocabulary"),
+        record=output_record("knowledge/vocab/{backbone}.csv"),
+    shell:
+        "python scripts/knowledge_coverage.py --tokenizer {input.tokenizer:q} --terms {input.terms:q}"
+        " --stop-words {input.stop_words:q} --settings {params.settings:q}"
+        " --table {output:q} > {log:q} 2>&1"
 
 
 rule knowledge_standard:

@@ -9,7 +9,7 @@ def knowledge_sources(terms: Path, mentions: Path, tokenizers: list[Path], out: 
     """Overlap of PubMed and Wikipedia in the key terms and in the tokens of each language model."""
     from transformers import AutoTokenizer
 
-    from clinragen.knowledge.coverage import source_overlap
+    from clinragen.knowledge.sources import source_overlap
     from clinragen.knowledge.vocabulary import token_ids
     from clinragen.schemas.knowledge import MENTIONS, SOURCES, TERMS
 

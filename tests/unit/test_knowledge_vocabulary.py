@@ -9,8 +9,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from clinragen.config.knowledge import Vocabulary
-from clinragen.knowledge.coverage import coverage, source_overlap
-from clinragen.knowledge.vocabulary import Pieces, described, left_out, origins, pieces, standard_ids, token_ids
+from clinragen.knowledge.coverage import coverage
+from clinragen.knowledge.pieces import Pieces, left_out, pieces
+from clinragen.knowledge.sources import source_overlap
+from clinragen.knowledge.vocabulary import described, origins, standard_ids, token_ids
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.schemas.knowledge import COVERAGE, SOURCES
 
