@@ -19,7 +19,7 @@ def draw_convergence(table: pa.Table, bound: float, stand_ins: list[str], path: 
     """Per phenotype, by documents seen: Jaccard index of successive rounds, its bound, and the share of new terms."""
     rows = table.to_pylist()
     phenotypes = list(dict.fromkeys(row["phenotype"] for row in rows))
-    lines = -(-len(phenotypes) // COLUMNS)
+    lines, most = -(-len(phenotypes) // COLUMNS), max(row["documents"] for row in rows)
     figure, axes = pyplot.subplots(
         lines,
         COLUMNS,
@@ -30,8 +30,7 @@ def draw_convergence(table: pa.Table, bound: float, stand_ins: list[str], path: 
         layout="constrained",
     )
     for axis, phenotype in zip(axes.flat, phenotypes, strict=False):
-        _draw(axis, [row for row in rows if row["phenotype"] == phenotype], bound)
-        axis.set_xlim(0, 1.04 * max(row["documents"] for row in rows))
+        _draw(axis, [row for row in rows if row["phenotype"] == phenotype], bound, most)
         axis.set_title(textwrap.fill(phenotype.split(" (")[0], 30), fontsize=7.5, color=TEXT)
     for axis in axes.flat[len(phenotypes) :]:
         axis.set_visible(False)
@@ -42,8 +41,9 @@ def draw_convergence(table: pa.Table, bound: float, stand_ins: list[str], path: 
             shown[-1].set_xlabel("documents", fontsize=8)
     stable = sum(row["stable"] for row in rows)
     warning = f" Made with stand-ins ({', '.join(stand_ins)}), not comparable." if stand_ins else ""
+    others = "; the others ran out of documents" if stable < len(phenotypes) else ""
     figure.suptitle(
-        f"Key terms: stable in {stable} of {len(phenotypes)} phenotypes; the others ran out of documents.{warning}",
+        f"Key terms: stable in {stable} of {len(phenotypes)} phenotypes{others}.{warning}",
         fontsize=9.5,
         x=0.01,
         ha="left",
@@ -54,12 +54,13 @@ def draw_convergence(table: pa.Table, bound: float, stand_ins: list[str], path: 
     pyplot.close(figure)
 
 
-def _draw(axis: Axes, rounds: list[dict], bound: float) -> None:
+def _draw(axis: Axes, rounds: list[dict], bound: float, most: int) -> None:
     documents = [row["documents"] for row in rounds]
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(color=GRID, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.set_ylim(-0.04, 1.06)
+    axis.set_xlim(0, 1.04 * most)
     axis.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axis.tick_params(labelsize=7, length=2)
     new = [row["new"] / row["terms"] if row["terms"] else 0 for row in rounds]
@@ -77,4 +78,6 @@ def _draw(axis: Axes, rounds: list[dict], bound: float) -> None:
     )
     if rounds[-1]["stable"]:
         axis.axvline(documents[-1], color=TEXT, linewidth=0.8)
-        axis.annotate("stable", (documents[-1], 0.5), (-3, 0), textcoords="offset points", fontsize=7, ha="right")
+        late = documents[-1] > most / 2
+        side = {"xytext": (-3 if late else 3, 0), "ha": "right" if late else "left"}
+        axis.annotate("stable", (documents[-1], 0.5), textcoords="offset points", fontsize=7, **side)
