@@ -53,6 +53,7 @@ rule all:
     input:
         table_files(),
         planted_files(),
+        knowledge_files_in_use(),
         "<results>/audit/lineage.csv",
 
 
@@ -75,9 +76,9 @@ rule leakage:
 
 
 rule knowledge:
-    """The terms of every phenotype: needs the network, and the teacher LLM."""
+    """The key terms of every phenotype and the vocabularies V^k: needs the network, and the teacher LLM."""
     input:
-        "<results>/knowledge/terms.parquet",
+        knowledge_files(),
 
 
 rule export_benchmark:

@@ -119,6 +119,36 @@ def offline(files):
     return files if CONFIG.knowledge.source == "offline" else []
 
 
+def knowledge_documents():
+    """Input: the documents of the sources that the key terms come from."""
+    return expand("<results>/knowledge/{source}.parquet", source=CONFIG.knowledge.terms.sources)
+
+
+def backbones_with_knowledge():
+    """Names of the language models whose vocabulary V^k some trained model attends to."""
+    return sorted({m.backbone for m in CONFIG.models.values() if m.vocabulary == "knowledge"})
+
+
+def knowledge_files():
+    """Input: the key terms, the vocabularies, and the tables and the picture about them."""
+    files = ["terms.csv", "convergence.csv", "convergence.png", "sources.csv"]
+    files += [
+        f"vocab/{name}.{kind}" for name in backbones_with_knowledge() for kind in ("json", "csv")
+    ]
+    return expand("<results>/knowledge/{file}", file=files)
+
+
+def knowledge_files_in_use():
+    """Input: the same, if some trained model attends to a vocabulary V^k."""
+    return knowledge_files() if backbones_with_knowledge() else []
+
+
+def vocabulary_of_student(wildcards):
+    """Input: the vocabulary of the attention, V^k or the whole one."""
+    folder = {"knowledge": "vocab", "standard": "standard"}[wildcards.vocabulary]
+    return f"<results>/knowledge/{folder}/{wildcards.backbone}.json"
+
+
 def open_demo_to_download():
     """Whether the open demo is configured and none of its files exists."""
     return preflight.to_download(CONFIG.datasets.mimic3)

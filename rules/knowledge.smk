@@ -1,11 +1,16 @@
 # Stage knowledge: from the names of the phenotypes to the vocabulary V^k.
 #
-# takes resources/knowledge (queries; offline also the authored texts), resources/prompts/terms.txt,
-#       <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and a language model
-# makes <results>/knowledge/pubmed.parquet, wikipedia.parquet             documents
+# takes resources/knowledge (queries, abbreviations; offline also the authored texts), resources/prompts/terms.txt,
+#       resources/stop_words.txt, <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and a language model
+# makes <results>/knowledge/pubmed.parquet, wikipedia.parquet   documents
 #       <results>/knowledge/attrition_pubmed.csv, attrition_wikipedia.csv  what each step of the retrieval left over
-#       <results>/knowledge/terms.parquet, terms.csv                      key terms and where each was found
-#       <results>/knowledge/vocabulary-{backbone}-{vocabulary}.json       token ids
+#       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents that carry them
+#       <results>/knowledge/mentions.parquet                    every document that carries a term, key term or not
+#       <results>/knowledge/convergence.csv, convergence.png    how the terms settle, round by round
+#       <results>/knowledge/vocab/{backbone}.json               V^k, with the terms and phenotypes of each token
+#       <results>/knowledge/vocab/{backbone}.csv                its coverage, and overlap between phenotypes
+#       <results>/knowledge/standard/{backbone}.json            the whole vocabulary
+#       <results>/knowledge/sources.csv                         overlap of PubMed and Wikipedia
 #
 # What needs a network runs where Snakemake runs: compute nodes often have none. Addresses, keys and
 # retries go as resources, which Snakemake does not compare: they change no output. Responses of PubMed and Wikipedia
@@ -16,7 +21,11 @@ localrules:
     knowledge_pubmed,
     knowledge_wikipedia,
     knowledge_terms,
+    knowledge_convergence,
     knowledge_vocabulary,
+    knowledge_coverage,
+    knowledge_standard,
+    knowledge_sources,
 
 
 rule knowledge_pubmed:
@@ -39,17 +48,17 @@ rule knowledge_pubmed:
         runtime=60,
         endpoint=setting("knowledge.pubmed.endpoint"),
         email=setting("knowledge.pubmed.email"),
+        answers=setting("answers"),
     params:
         code=code_digest("knowledge_pubmed"),
         sources=sources,
         source=setting("knowledge.source"),
         documents=setting("knowledge.pubmed.documents"),
-        answers=setting("answers"),
         refresh=refresh_date,
     shell:
         "python scripts/knowledge_pubmed.py --queries {input.queries:q} --texts {input.texts:q}"
         " --source {params.source:q} --documents {params.documents:q}"
-        " --answers {params.answers:q} --refresh={params.refresh:q}"
+        " --answers {resources.answers:q} --refresh={params.refresh:q}"
         " --endpoint {resources.endpoint:q} --email={resources.email:q}"
         " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
@@ -74,30 +83,37 @@ rule knowledge_wikipedia:
         runtime=60,
         endpoint=setting("knowledge.wikipedia.endpoint"),
         email=setting("knowledge.pubmed.email"),
+        answers=setting("answers"),
     params:
         code=code_digest("knowledge_wikipedia"),
         sources=sources,
         source=setting("knowledge.source"),
         documents=setting("knowledge.wikipedia.documents"),
-        answers=setting("answers"),
         refresh=refresh_date,
     shell:
         "python scripts/knowledge_wikipedia.py --queries {input.queries:q} --texts {input.texts:q}"
         " --source {params.source:q} --documents {params.documents:q}"
-        " --answers {params.answers:q} --refresh={params.refresh:q}"
+        " --answers {resources.answers:q} --refresh={params.refresh:q}"
         " --endpoint {resources.endpoint:q} --email={resources.email:q}"
         " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
 
 rule knowledge_terms:
-    """Key terms of each phenotype (equation 1) with the document that each was found in."""
+    """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
     input:
-        pubmed="<results>/knowledge/pubmed.parquet",
-        wikipedia="<results>/knowledge/wikipedia.parquet",
+        documents=knowledge_documents(),
         prompt="resources/prompts/terms.txt",
+        abbreviations="resources/knowledge/abbreviations.csv",
     output:
         terms="<results>/knowledge/terms.parquet",
         readable="<results>/knowledge/terms.csv",
+        mentions="<results>/knowledge/mentions.parquet",
+        convergence=report(
+            "<results>/knowledge/convergence.csv",
+            caption="../docs/captions/convergence.rst",
+            category="Knowledge",
+            labels={"file": "convergence, table"},
+        ),
     log:
         "<logs>/knowledge_terms/all.log",
     benchmark:
@@ -115,28 +131,58 @@ rule knowledge_terms:
         sources=sources,
         terms=setting("knowledge.terms"),
         llm=llm("knowledge.terms.llm"),
+        record=output_record("knowledge/convergence.csv"),
     shell:
-        "python scripts/knowledge_terms.py --pubmed {input.pubmed:q} --wikipedia {input.wikipedia:q}"
-        " --prompt {input.prompt:q} --terms {params.terms:q} --llm {params.llm:q}"
+        "python scripts/knowledge_terms.py --documents {input.documents:q}"
+        " --prompt {input.prompt:q} --abbreviations {input.abbreviations:q}"
+        " --terms {params.terms:q} --llm {params.llm:q}"
         " --transport {resources.transport:q} --answers {resources.answers:q}"
-        " --out {output.terms:q} --readable {output.readable:q} > {log:q} 2>&1"
+        " --out {output.terms:q} --readable {output.readable:q} --mentions {output.mentions:q}"
+        " --convergence {output.convergence:q} > {log:q} 2>&1"
+
+
+rule knowledge_convergence:
+    """Convergence of the key terms of each phenotype, as a picture."""
+    input:
+        "<results>/knowledge/convergence.csv",
+    output:
+        report(
+            "<results>/knowledge/convergence.png",
+            caption="../docs/captions/convergence.rst",
+            category="Knowledge",
+            labels={"file": "convergence, picture"},
+        ),
+    log:
+        "<logs>/knowledge_convergence/all.log",
+    benchmark:
+        "<timings>/knowledge_convergence/all.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_convergence"),
+        bound=setting("knowledge.terms.jaccard"),
+        record=output_record("knowledge/convergence.png"),
+    shell:
+        "python scripts/knowledge_convergence.py --convergence {input:q} --bound {params.bound:q}"
+        " --picture {output:q} > {log:q} 2>&1"
 
 
 rule knowledge_vocabulary:
-    """Token ids of the knowledge vocabulary V^k (equation 5), or of the whole vocabulary."""
+    """The vocabulary V^k of a language model (equation 5): per token the key terms and phenotypes it comes from."""
     input:
         tokenizer="<results>/backbones/{backbone}",
-        terms=lambda wildcards: (
-            ["<results>/knowledge/terms.parquet"] if wildcards.vocabulary == "knowledge" else []
-        ),
+        terms="<results>/knowledge/terms.parquet",
+        stop_words="resources/stop_words.txt",
     output:
-        "<results>/knowledge/vocabulary-{backbone}-{vocabulary}.json",
+        "<results>/knowledge/vocab/{backbone}.json",
     log:
-        "<logs>/knowledge_vocabulary/{backbone}-{vocabulary}.log",
+        "<logs>/knowledge_vocabulary/{backbone}.log",
     benchmark:
-        "<timings>/knowledge_vocabulary/{backbone}-{vocabulary}.jsonl"
-    wildcard_constraints:
-        vocabulary="knowledge|standard",
+        "<timings>/knowledge_vocabulary/{backbone}.jsonl"
     conda:
         "../envs/knowledge.yaml"
     threads: 1
@@ -145,6 +191,97 @@ rule knowledge_vocabulary:
         runtime=30,
     params:
         code=code_digest("knowledge_vocabulary"),
+        sources=sources,
+        settings=setting("knowledge.vocabulary"),
     shell:
         "python scripts/knowledge_vocabulary.py --tokenizer {input.tokenizer:q} --terms {input.terms:q}"
-        " --backbone {wildcards.backbone:q} --vocabulary {wildcards.vocabulary:q} --out {output:q} > {log:q} 2>&1"
+        " --stop-words {input.stop_words:q} --backbone {wildcards.backbone:q} --settings {params.settings:q}"
+        " --out {output:q} > {log:q} 2>&1"
+
+
+rule knowledge_coverage:
+    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and what the switches change."""
+    input:
+        tokenizer="<results>/backbones/{backbone}",
+        terms="<results>/knowledge/terms.parquet",
+        stop_words="resources/stop_words.txt",
+    output:
+        report(
+            "<results>/knowledge/vocab/{backbone}.csv",
+            caption="../docs/captions/vocabulary.rst",
+            category="Knowledge",
+            labels={"file": "vocabulary of {backbone}"},
+        ),
+    log:
+        "<logs>/knowledge_coverage/{backbone}.log",
+    benchmark:
+        "<timings>/knowledge_coverage/{backbone}.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_coverage"),
+        sources=sources,
+        settings=setting("knowledge.vocabulary"),
+        record=output_record("knowledge/vocab/{backbone}.csv"),
+    shell:
+        "python scripts/knowledge_coverage.py --tokenizer {input.tokenizer:q} --terms {input.terms:q}"
+        " --stop-words {input.stop_words:q} --settings {params.settings:q}"
+        " --table {output:q} > {log:q} 2>&1"
+
+
+rule knowledge_standard:
+    """The whole vocabulary of a language model, in place of V^k (ablation w/o KNOW)."""
+    input:
+        "<results>/backbones/{backbone}",
+    output:
+        "<results>/knowledge/standard/{backbone}.json",
+    log:
+        "<logs>/knowledge_standard/{backbone}.log",
+    benchmark:
+        "<timings>/knowledge_standard/{backbone}.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_standard"),
+    shell:
+        "python scripts/knowledge_standard.py --tokenizer {input:q}"
+        " --backbone {wildcards.backbone:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule knowledge_sources:
+    """Overlap of PubMed and Wikipedia in the key terms and in the tokens of each language model."""
+    input:
+        terms="<results>/knowledge/terms.parquet",
+        mentions="<results>/knowledge/mentions.parquet",
+        tokenizers=expand("<results>/backbones/{backbone}", backbone=backbones_with_knowledge()),
+    output:
+        report(
+            "<results>/knowledge/sources.csv",
+            caption="../docs/captions/sources.rst",
+            category="Knowledge",
+            labels={"file": "sources"},
+        ),
+    log:
+        "<logs>/knowledge_sources/all.log",
+    benchmark:
+        "<timings>/knowledge_sources/all.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_sources"),
+        record=output_record("knowledge/sources.csv"),
+    shell:
+        "python scripts/knowledge_sources.py --terms {input.terms:q} --mentions {input.mentions:q}"
+        " --tokenizers {input.tokenizers:q} --out {output:q} > {log:q} 2>&1"

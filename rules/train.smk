@@ -1,6 +1,6 @@
 # Stage train: the language models, and the three phases of distillation.
 #
-# takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, <results>/knowledge/vocabulary-*
+# takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, <results>/knowledge/{vocab,standard}/*
 # makes  <results>/backbones/{backbone}                                           fetched language model
 #        <results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1          notes
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2   labs
@@ -84,7 +84,7 @@ rule train_phase2:
     """Distil rationales from labs through the knowledge-augmented attention (equation 7)."""
     input:
         phase1="<results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1",
-        vocabulary="<results>/knowledge/vocabulary-{backbone}-{vocabulary}.json",
+        vocabulary=vocabulary_of_student,
         samples="<results>/{dataset}/benchmark/samples.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         series=expand(

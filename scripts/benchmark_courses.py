@@ -11,7 +11,8 @@ def benchmark_courses(
     notes: Path, stays: Path, stop_words: Path, settings: Course, courses: Out, headings: SharedOut
 ) -> None:
     """Cleaned hospital course of every stay that has one."""
-    from clinragen.benchmark.course import read_stop_words, select_courses
+    from clinragen.benchmark.course import select_courses
+    from clinragen.registry.stop_words import read_stop_words
     from clinragen.runtime.progress import Progress
     from clinragen.schemas.benchmark import COURSES, HEADINGS
     from clinragen.schemas.extract import NOTES, STAYS

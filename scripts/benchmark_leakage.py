@@ -16,9 +16,9 @@ def benchmark_leakage(
     leakage: SharedOut,
 ) -> None:
     """How far the names of the phenotypes in the courses already diagnose."""
-    from clinragen.benchmark.course import read_stop_words
     from clinragen.benchmark.leakage import probe_leakage
     from clinragen.registry.phenotypes import read_phenotypes
+    from clinragen.registry.stop_words import read_stop_words
     from clinragen.schemas.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
 
     texts, known, chosen = COURSES.read(courses), LABELS.read(labels), SAMPLES.read(samples)

@@ -9,43 +9,43 @@ from clinragen.step import Context, SharedOut, run
 
 def knowledge_terms(
     context: Context,
-    pubmed: Path,
-    wikipedia: Path,
+    documents: list[Path],
     prompt: Path,
+    abbreviations: Path,
     terms: Terms,
     llm: Llm,
     transport: Transport | None,
     answers: str,
     out: SharedOut,
     readable: SharedOut,
+    mentions: SharedOut,
+    convergence: SharedOut,
 ) -> None:
-    """Key terms of each phenotype (equation 1) with the document that each was found in."""
+    """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
     import pyarrow.csv
 
+    from clinragen.knowledge import ranking
+    from clinragen.knowledge.abbreviations import read_abbreviations
     from clinragen.knowledge.documents import documents_of
-    from clinragen.knowledge.terms import PROMPT_SLOTS, check, extract, table_of
-    from clinragen.knowledge.terms import readable as by_phenotype
+    from clinragen.knowledge.terms import PROMPT_SLOTS, check, extract
     from clinragen.llm.ask import LanguageModel
     from clinragen.llm.prompt import read_prompt
     from clinragen.llm.request import Answer, Request
-    from clinragen.schemas.knowledge import DOCUMENTS, TERMS
+    from clinragen.schemas.knowledge import CONVERGENCE, DOCUMENTS, MENTIONS, TERMS
 
     model = LanguageModel(terms.llm, llm, transport, Path(answers))
 
     def ask_model(requests: list[Request]) -> list[Answer]:
-        found, facts = model.ask(requests, "the knowledge documents", [pubmed, wikipedia], check)
+        found, facts = model.ask(requests, "the knowledge documents", documents, check)
         context.note(facts)
         return found
 
-    documents = [d for path in (pubmed, wikipedia) for d in documents_of(DOCUMENTS.read(path))]
-    found = extract(
-        documents,
-        terms,
-        read_prompt(prompt, PROMPT_SLOTS),
-        ask_model,
-    )
-    TERMS.write(table_of(found), out.path)
-    pyarrow.csv.write_csv(by_phenotype(found), readable.path)
+    texts = [d for path in documents for d in documents_of(DOCUMENTS.read(path))]
+    found = extract(texts, terms, read_prompt(prompt, PROMPT_SLOTS), ask_model, read_abbreviations(abbreviations))
+    TERMS.write(ranking.terms_table(found.terms), out.path)
+    pyarrow.csv.write_csv(ranking.readable(found.terms), readable.path)
+    MENTIONS.write(ranking.mentions_table(found.mentions), mentions.path)
+    CONVERGENCE.write(ranking.convergence_table(found.rounds), convergence.path)
 
 
 if __name__ == "__main__":

@@ -2,28 +2,32 @@
 
 from pathlib import Path
 
+from clinragen.config.knowledge import Vocabulary
 from clinragen.step import SharedOut, run
 
 
-def knowledge_vocabulary(tokenizer: Path, terms: list[Path], backbone: str, vocabulary: str, out: SharedOut) -> None:
-    """Token ids of the knowledge vocabulary V^k (equation 5), or of the whole vocabulary."""
-    import json
-
+def knowledge_vocabulary(
+    tokenizer: Path, terms: Path, stop_words: Path, backbone: str, settings: Vocabulary, out: SharedOut
+) -> None:
+    """The vocabulary V^k of a language model (equation 5): per token the key terms and phenotypes it comes from."""
     from transformers import AutoTokenizer
 
     from clinragen.errors import UserError
-    from clinragen.knowledge.vocabulary import described, knowledge_ids, standard_ids
+    from clinragen.knowledge.pieces import left_out, pieces
+    from clinragen.knowledge.vocabulary import described, origins
+    from clinragen.registry.stop_words import read_stop_words
     from clinragen.schemas.knowledge import TERMS
 
     loaded = AutoTokenizer.from_pretrained(str(tokenizer), local_files_only=True)
-    if vocabulary == "standard":
-        ids = standard_ids(loaded)
-    else:
-        ids = knowledge_ids(loaded, [t for path in terms for t in TERMS.read(path)["term"].to_pylist()])
+    found = origins(loaded, TERMS.read(terms).to_pylist())
+    without = left_out(pieces(loaded, found, read_stop_words(stop_words)), settings)
+    ids = [i for i in found if i not in without]
     if not ids:
-        raise UserError(f"no token of the vocabulary {vocabulary!r} occurs in {', '.join(map(str, terms))}")
-    facts = described(loaded, backbone, vocabulary, ids)
-    out.path.write_text(json.dumps(facts, ensure_ascii=False) + "\n", encoding="utf-8")
+        raise UserError(
+            f"V^k of {backbone} is empty: {len(found)} tokens occur in the key terms ({terms}), {len(without)} of them "
+            "left out; see terms.csv beside it and the switches knowledge.vocabulary"
+        )
+    out.path.write_text(described(loaded, backbone, "knowledge", ids, found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ BEHIND = {
 # Keys that add jobs or change which files a job reads.
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
+    r"knowledge\.terms\.sources|"
     r"backbones\..*|models\..*|seeds|evaluate\.(beside|planted)"
 )
 
@@ -278,6 +279,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "extract.memory_limit_mb": {"extract.memory_limit_mb": 900},
     "knowledge.source": {"knowledge.source": "online"},
     "knowledge.refresh": {"knowledge.refresh": "2026-01-01"},
+    "knowledge.terms.sources": {"knowledge.terms.sources": ["wikipedia"]},
     "teacher.provider": {"teacher.provider": "openai"},
     "teacher_transport.data_use": {"teacher_transport.data_use": "local-server"},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},

@@ -58,6 +58,24 @@ def test_both_tables_hold_ours_beside_the_papers(results):
                 assert row["stand_ins"] == STAND_INS
 
 
+def test_the_knowledge_comes_with_its_tables_and_is_in_the_lineage(results):
+    folder = results / "knowledge"
+    rounds = rows(folder / "convergence.csv")
+    # Two texts per phenotype, one in each round.
+    assert len({r["phenotype"] for r in rounds}) == 25 and {r["round"] for r in rounds} == {"1", "2"}
+    vocabulary = json.loads((folder / "vocab/flan-t5-small.json").read_text(encoding="utf-8"))
+    assert [token["id"] for token in vocabulary["tokens"]] == vocabulary["ids"]
+    assert all(token["terms"] and token["phenotypes"] for token in vocabulary["tokens"])
+    coverage = {row["phenotype"]: row for row in rows(folder / "vocab/flan-t5-small.csv")}
+    assert len(coverage) == 26 and coverage["all"]["tokens"] == str(len(vocabulary["ids"]))
+    overlap = {row["unit"]: row for row in rows(folder / "sources.csv") if row["phenotype"] == "all"}
+    brought = overlap["tokens of flan-t5-small"]
+    assert sum(int(brought[part]) for part in ("pubmed_only", "wikipedia_only", "both")) == len(vocabulary["ids"])
+    listed = {row["output"] for row in rows(results / "audit/lineage.csv")}
+    files = ("terms.csv", "convergence.png", "sources.csv", "vocab/flan-t5-small.csv", "standard/flan-t5-small.json")
+    assert {f"{folder}/{file}" for file in files} <= listed
+
+
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 def test_no_patient_no_admission_and_no_note_is_in_two_parts(results, dataset):
     benchmark, extract = (results / dataset / stage for stage in ("benchmark", "extract"))

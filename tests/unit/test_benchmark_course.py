@@ -4,10 +4,11 @@ import pyarrow as pa
 import pytest
 from raw_folders import RESOURCES, open_raw, write_raw
 
-from clinragen.benchmark.course import NEGATIONS, clean_course, find_course, read_stop_words, select_courses
+from clinragen.benchmark.course import NEGATIONS, clean_course, find_course, select_courses
 from clinragen.config.benchmark import Course
 from clinragen.config.extract import Notes
 from clinragen.extract.notes import select_notes
+from clinragen.registry.stop_words import read_stop_words
 from clinragen.schemas.benchmark import COURSES, HEADINGS
 from clinragen.schemas.extract import NOTES
 

@@ -4,10 +4,11 @@ import pyarrow as pa
 import pytest
 from raw_folders import RESOURCES
 
-from clinragen.benchmark.course import clean_course, read_stop_words
+from clinragen.benchmark.course import clean_course
 from clinragen.benchmark.leakage import MEASURES, phrases, probe_leakage
 from clinragen.config.benchmark import Course
 from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.registry.stop_words import read_stop_words
 from clinragen.schemas.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
 
 STOP_WORDS = read_stop_words(RESOURCES / "stop_words.txt")

@@ -11,7 +11,7 @@ from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config
 from clinragen.config.student import Backbone
-from clinragen.workflow.needs import BACKBONE, Need, needs_of
+from clinragen.workflow.needs import BACKBONE, PUBMED, TERMS, Need, needs_of
 from clinragen.workflow.preflight import backbone_problems, problems, row_problems, teacher_problems, valid_config
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,9 @@ DATA = EVERYTHING[:2]
         ("{}/mimic3/train/flan-t5-small/diagnoses-knowledge/seed1/phase3",
          ["datasets.mimic3", "TEST_KEY", "pubmed.email"]),
         ("{}/mimic3/evaluate/flan-t5/seed1/scores.csv", ["datasets.mimic3"]),
-        ("{}/knowledge/vocabulary-flan-t5-small-standard.json", []),
+        ("{}/knowledge/standard/flan-t5-small.json", []),
+        ("{}/knowledge/vocab/flan-t5-small.csv", ["TEST_KEY", "pubmed.email"]),
+        ("{}/knowledge/sources.csv", ["TEST_KEY", "pubmed.email"]),
         ("{}/tables/table2.csv", EVERYTHING),
         ("no_such_target", []),
     ],
@@ -87,6 +89,13 @@ def test_outputs_that_exist_need_nothing_more(config, tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert problems(config, needs_of(["knowledge"], config), None) == []
+
+
+def test_without_pubmed_no_address_is_needed(tmp_path):
+    config = config_of(pathvars={"results": str(tmp_path)}, knowledge={"terms": {"sources": ["wikipedia"]}})
+    kinds = {need.kind for need in needs_of(["knowledge"], config)}
+    assert kinds == {TERMS, BACKBONE}
+    assert PUBMED in {need.kind for need in needs_of(["knowledge_pubmed"], config)}
 
 
 def test_models_decide_what_all_needs(tmp_path):

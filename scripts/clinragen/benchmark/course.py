@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from itertools import groupby
-from pathlib import Path
 from string import punctuation
 
 import pyarrow as pa
@@ -84,12 +83,6 @@ def _longest(
         if len(body) >= min_characters:
             found.append((" ".join(match.group(1).lower().split()), body))
     return max(found, key=lambda f: len(f[1]), default=None)
-
-
-def read_stop_words(path: Path) -> frozenset[str]:
-    """Stop words, one a line; lines that begin with # are comments."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return frozenset(w.strip() for w in lines if w.strip() and not w.startswith("#"))
 
 
 def clean_course(text: str, settings: Course, stop_words: frozenset[str]) -> str:

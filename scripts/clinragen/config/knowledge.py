@@ -33,14 +33,36 @@ class Terms(Section):
 
     llm: str
     """A key of `llms`."""
+    sources: list[Literal["pubmed", "wikipedia"]] = Field(min_length=1)
+    """Sources whose documents the model reads."""
     batch: int = Field(ge=1)
     """Documents added in each round."""
+    top: int | None = Field(ge=1)
+    """Number of key terms per phenotype, those in most documents first; null: every term is a key term."""
+    jaccard: float = Field(gt=0, le=1)
+    """Lowest Jaccard index of the key terms of two successive rounds at which a round counts as stable."""
     stable_rounds: int = Field(ge=1)
-    """Stop after this many rounds without a new term."""
+    """Stop after this many stable rounds in a row."""
     max_terms: int = Field(ge=1)
     """Maximum number of terms requested per document."""
     max_characters: int = Field(ge=100)
     """Number of leading characters of a document that the model reads."""
+
+    @field_validator("sources")
+    @classmethod
+    def _each_once(cls, sources: list[str]) -> list[str]:
+        if len(set(sources)) < len(sources):
+            raise ValueError("names a source twice")
+        return sources
+
+
+class Vocabulary(Section):
+    """Which tokens of the key terms belong to V^k."""
+
+    stop_word_pieces: bool
+    """Keep tokens that spell a stop word of two or more letters, at the beginning of a word or within it."""
+    one_letter_pieces: bool
+    """Keep tokens of a single character or of none (the bare mark of a blank)."""
 
 
 class Knowledge(Section):
@@ -56,6 +78,8 @@ class Knowledge(Section):
     """Wikipedia."""
     terms: Terms
     """Term extraction."""
+    vocabulary: Vocabulary
+    """The vocabulary V^k."""
 
     @field_validator("refresh", mode="before")
     @classmethod

@@ -3,65 +3,128 @@
 import json
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import zip_longest
-
-import pyarrow as pa
 
 from clinragen.config.knowledge import Terms
 from clinragen.errors import UserError
+from clinragen.knowledge.abbreviations import long_forms
 from clinragen.knowledge.documents import Document
+from clinragen.knowledge.ranking import Mention, Round, Term, jaccard, ranked
+from clinragen.knowledge.wording import canonical, is_term, written_form
 from clinragen.llm.prompt import Prompt
 from clinragen.llm.request import Answer, Request
-from clinragen.schemas.knowledge import TERMS
 
 log = logging.getLogger("terms")
-LONGEST_TERM = 5  # words
 PROMPT_SLOTS = {"disease", "document", "most"}
+# The form of an answer, for servers that can be held to one.
+RESPONSE_SCHEMA = {
+    "type": "object",
+    "properties": {"terms": {"type": "array", "items": {"type": "string"}}},
+    "required": ["terms"],
+    "additionalProperties": False,
+}
+
+
+@dataclass
+class Search:
+    """The extraction for one phenotype: documents not yet shown, what was found, how far the set has settled."""
+
+    phenotype: str
+    waiting: list[Document]
+    long_forms: Mapping[str, str]
+    mentions: list[Mention] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
+    top: list[Term] = field(default_factory=list)
+    similar: int = 0
+
+    def goes_on(self) -> bool:
+        """Whether there are documents left and the terms still change."""
+        return bool(self.waiting) and not (self.rounds and self.rounds[-1].stable)
+
+    def add(self, document: Document, forms: list[str], number: int) -> None:
+        """Take up the terms of one document."""
+        for form in forms:
+            term = canonical(form, self.long_forms)
+            self.mentions.append(Mention(self.phenotype, term, form, document.source, document.identifier, number))
+
+    def close_round(self, settings: Terms) -> None:
+        """Compare the top terms with those of the round before."""
+        last = self.rounds[-1] if self.rounds else Round(self.phenotype, 0, 0, 0, 0, 0, None, False)
+        before, self.top = {t.term for t in self.top}, ranked(self.mentions, settings.top)
+        index = jaccard(before, {t.term for t in self.top}) if self.rounds else None
+        self.similar = self.similar + 1 if index is not None and index >= settings.jaccard else 0
+        shown = min(settings.batch, len(self.waiting))
+        terms = len({m.term for m in self.mentions})
+        self.waiting = self.waiting[settings.batch :]
+        self.rounds.append(
+            Round(
+                self.phenotype,
+                last.round + 1,
+                last.documents + shown,
+                terms,
+                terms - last.terms,
+                len(self.top),
+                index,
+                self.similar >= settings.stable_rounds,
+            )
+        )
 
 
 @dataclass(frozen=True)
-class Term:
-    """A key term with the document and the round that brought it first."""
+class Extraction:
+    """The key terms K, every mention that they were chosen from, and the course of the rounds."""
 
-    phenotype: str
-    term: str
-    source: str
-    identifier: str
-    round: int
+    terms: list[Term]
+    mentions: list[Mention]
+    rounds: list[Round]
 
 
 def extract(
-    documents: list[Document], settings: Terms, prompt: Prompt, ask: Callable[[list[Request]], list[Answer]]
-) -> list[Term]:
-    """Terms of every phenotype.
+    documents: list[Document],
+    settings: Terms,
+    prompt: Prompt,
+    ask: Callable[[list[Request]], list[Answer]],
+    abbreviations: Mapping[str, str],
+) -> Extraction:
+    """Key terms of every phenotype, from the documents of the configured sources.
 
-    A round shows the model the next `batch` documents of each phenotype; a phenotype is done after
-    `stable_rounds` rounds without a new term, or without documents. UserError for one without any term.
+    A round shows the model the next `batch` documents of each phenotype. A phenotype is done when its top terms are
+    stable, or without documents; its key terms are the last top terms. UserError for one without any term.
     """
-    waiting = {p: alternating([d for d in documents if d.phenotype == p]) for p in unique(documents)}
-    found: dict[str, dict[str, Term]] = {p: {} for p in waiting}
-    quiet = dict.fromkeys(waiting, 0)
+    searches = [_search(p, documents, settings, abbreviations) for p in unique(documents)]
     number = 0
-    while active := [p for p in waiting if waiting[p] and quiet[p] < settings.stable_rounds]:
+    while active := [s for s in searches if s.goes_on()]:
         number += 1
-        shown = [d for p in active for d in waiting[p][: settings.batch]]
-        answers = ask([request_for(d, settings, prompt) for d in shown])
-        before = {p: len(found[p]) for p in active}
-        for document, answer in zip(shown, answers, strict=True):
-            known = found[document.phenotype]
-            for term in accepted(answer.text, visible(document, settings))[: settings.max_terms]:
-                known.setdefault(term, Term(document.phenotype, term, document.source, document.identifier, number))
-        for p in active:
-            waiting[p] = waiting[p][settings.batch :]
-            quiet[p] = 0 if len(found[p]) > before[p] else quiet[p] + 1
-        new = sum(len(found[p]) - before[p] for p in active)
-        log.info("round %d: %d documents of %d phenotypes, %d new terms", number, len(shown), len(active), new)
-    barren = [p for p in found if not found[p]]
+        shown = [(s, d) for s in active for d in s.waiting[: settings.batch]]
+        answers = ask([request_for(d, settings, prompt) for _, d in shown])
+        for (search, document), answer in zip(shown, answers, strict=True):
+            forms = accepted(answer.text, visible(document, settings))[: settings.max_terms]
+            search.add(document, forms, number)
+        for search in active:
+            search.close_round(settings)
+        log.info(
+            "round %d: %d documents of %d phenotypes, %d new terms, %d phenotypes stable",
+            number,
+            len(shown),
+            len(active),
+            sum(s.rounds[-1].new for s in active),
+            sum(s.rounds[-1].stable for s in searches if s.rounds),
+        )
+    barren = [s.phenotype for s in searches if not s.top]
     if barren:
         raise UserError(f"no key terms found for {barren}; check their documents and the model's answers")
-    return [term for terms in found.values() for term in terms.values()]
+    return Extraction(
+        [t for s in searches for t in s.top],
+        [m for s in searches for m in s.mentions],
+        [r for s in searches for r in s.rounds],
+    )
+
+
+def _search(phenotype: str, documents: list[Document], settings: Terms, abbreviations: Mapping[str, str]) -> Search:
+    own = [d for d in documents if d.phenotype == phenotype and d.source in settings.sources]
+    return Search(phenotype, alternating(own), long_forms((f"{d.title}\n{d.text}" for d in own), abbreviations))
 
 
 def request_for(document: Document, settings: Terms, prompt: Prompt) -> Request:
@@ -72,7 +135,7 @@ def request_for(document: Document, settings: Terms, prompt: Prompt) -> Request:
 
 
 def check(request: Request, text: str) -> list[str]:
-    """What is wrong with an answer: not a list of terms, or none of them in the document."""
+    """What is wrong with an answer: no list of terms in it, or none of them in the document."""
     try:
         terms = parse(text)
     except ValueError as error:
@@ -83,39 +146,30 @@ def check(request: Request, text: str) -> list[str]:
 
 
 def parse(text: str) -> list[str]:
-    """The strings of the JSON list in an answer, ignoring text around it; ValueError without such a list."""
+    """The terms of an answer: the first object of RESPONSE_SCHEMA or list of strings in it; ValueError without one."""
     decoder = json.JSONDecoder()
-    for start in (m.start() for m in re.finditer(r"\[", text)):
+    for start in (m.start() for m in re.finditer(r"[\[{]", text)):
         try:
             value, _ = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
+        value = value.get("terms") if isinstance(value, dict) else value
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return value
-    raise ValueError("it is not a JSON list of strings")
+    raise ValueError('it is not a JSON object whose "terms" are a list of strings')
 
 
 def accepted(text: str, document: str) -> list[str]:
-    """The normalised terms of an answer that appear in the document as whole words, without repeats.
+    """The written forms of an answer's terms that appear in the document as whole words, without repeats.
 
     An answer that is not a list has none: by then it was requested again and counted.
     """
     try:
-        terms = [normalised(term) for term in parse(text)]
+        forms = [written_form(term) for term in parse(text)]
     except ValueError:
         return []
-    words = f" {normalised(document)} "
-    return list(dict.fromkeys(t for t in terms if is_term(t) and f" {t} " in words))
-
-
-def normalised(text: str) -> str:
-    """Lower-case words and numbers separated by single spaces; hyphens and apostrophes inside words stay."""
-    return " ".join(re.findall(r"[^\W_]+(?:[-'’][^\W_]+)*", text.lower()))
-
-
-def is_term(term: str) -> bool:
-    """Whether a normalised text can be a term: a few words, with at least one word of letters."""
-    return 1 <= len(term.split()) <= LONGEST_TERM and re.search(r"[^\W\d_]{2}", term) is not None
+    words = f" {written_form(document)} "
+    return list(dict.fromkeys(f for f in forms if is_term(f) and f" {f} " in words))
 
 
 def visible(document: Document, settings: Terms) -> str:
@@ -130,20 +184,6 @@ def unique(documents: list[Document]) -> list[str]:
 
 def alternating(documents: list[Document]) -> list[Document]:
     """Documents by rank, the sources in turn."""
-    ranked = sorted(documents, key=lambda d: d.rank)
-    sources = [[d for d in ranked if d.source == s] for s in dict.fromkeys(d.source for d in documents)]
+    ranked_documents = sorted(documents, key=lambda d: d.rank)
+    sources = [[d for d in ranked_documents if d.source == s] for s in dict.fromkeys(d.source for d in documents)]
     return [d for row in zip_longest(*sources) for d in row if d is not None]
-
-
-def table_of(terms: list[Term]) -> pa.Table:
-    """The terms as a table."""
-    return pa.Table.from_pylist([vars(t) for t in terms], schema=TERMS.schema)
-
-
-def readable(terms: list[Term]) -> pa.Table:
-    """One row per phenotype: the number of its terms and all of them, in alphabetical order."""
-    phenotypes = list(dict.fromkeys(t.phenotype for t in terms))
-    lists = [sorted(t.term for t in terms if t.phenotype == p) for p in phenotypes]
-    return pa.table(
-        {"phenotype": phenotypes, "number": [len(x) for x in lists], "terms": ["; ".join(x) for x in lists]}
-    )

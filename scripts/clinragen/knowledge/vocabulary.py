@@ -1,5 +1,8 @@
 """The vocabulary V^k that the knowledge-augmented attention sees: equation 5."""
 
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -7,14 +10,37 @@ from transformers import PreTrainedTokenizerBase
 from clinragen.registry.tokenizer import identity_of
 
 
-def knowledge_ids(tokenizer: PreTrainedTokenizerBase, terms: list[str]) -> list[int]:
-    """Ids of the tokens that occur in the terms, special tokens left out, ascending.
+@dataclass
+class Origin:
+    """What brought a token into the vocabulary."""
 
-    A term counts both at the beginning of a text and within it, which tokenizers of the GPT kind tell apart.
+    terms: set[str] = field(default_factory=set)
+    phenotypes: set[str] = field(default_factory=set)
+
+
+def token_ids(tokenizer: PreTrainedTokenizerBase, forms: Iterable[str]) -> dict[str, frozenset[int]]:
+    """Ids of the tokens that occur in each wording, special tokens left out.
+
+    A wording counts both at the beginning of a text and within it, which tokenizers of the GPT kind tell apart.
     """
-    texts = sorted({form for term in terms for form in (term, f" {term}")})
-    found = {i for ids in tokenizer(texts, add_special_tokens=False)["input_ids"] for i in ids}
-    return sorted(found - set(tokenizer.all_special_ids))
+    forms, special = sorted(set(forms)), set(tokenizer.all_special_ids)
+    if not forms:
+        return {}
+    first = tokenizer(forms, add_special_tokens=False)["input_ids"]
+    later = tokenizer([f" {form}" for form in forms], add_special_tokens=False)["input_ids"]
+    return {f: frozenset(a + b) - special for f, a, b in zip(forms, first, later, strict=True)}
+
+
+def origins(tokenizer: PreTrainedTokenizerBase, terms: list[dict[str, Any]]) -> dict[int, Origin]:
+    """The tokens that occur in the wordings of the key terms (rows of TERMS) and where each comes from, by id."""
+    ids = token_ids(tokenizer, (form for term in terms for form in term["forms"]))
+    found: dict[int, Origin] = {}
+    for term in terms:
+        for token in {i for form in term["forms"] for i in ids[form]}:
+            origin = found.setdefault(token, Origin())
+            origin.terms.add(term["term"])
+            origin.phenotypes.add(term["phenotype"])
+    return dict(sorted(found.items()))
 
 
 def standard_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -22,12 +48,15 @@ def standard_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
 
 
-def described(tokenizer: PreTrainedTokenizerBase, backbone: str, vocabulary: str, ids: list[int]) -> dict[str, Any]:
-    """The vocabulary with the identity of the tokenizer whose ids it holds."""
-    return {
-        "backbone": backbone,
-        "vocabulary": vocabulary,
-        "tokenizer": identity_of(tokenizer),
-        "ids": ids,
-        "tokens": tokenizer.convert_ids_to_tokens(ids),
-    }
+def described(
+    tokenizer: PreTrainedTokenizerBase, backbone: str, vocabulary: str, ids: list[int], found: dict[int, Origin]
+) -> str:
+    """The vocabulary as JSON, a line per token, with the identity of the tokenizer whose ids it holds."""
+    facts = {"backbone": backbone, "vocabulary": vocabulary, "tokenizer": identity_of(tokenizer), "ids": ids}
+    tokens = [
+        {"id": i, "token": token} | ({name: sorted(x) for name, x in vars(found[i]).items()} if i in found else {})
+        for i, token in zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)
+    ]
+    head = json.dumps(facts, ensure_ascii=False).removesuffix("}")
+    lines = ",\n".join(json.dumps(token, ensure_ascii=False) for token in tokens)
+    return f'{head}, "tokens": [\n{lines}\n]}}\n'

@@ -25,14 +25,79 @@ DOCUMENTS = Table(
     key=("phenotype", "source", "identifier"),
 )
 
+MENTIONS = Table(
+    "mentions",
+    (
+        Column("phenotype", pa.string(), "phenotype"),
+        Column("term", pa.string(), "term that all its wordings share: lower case, singular, abbreviations expanded"),
+        Column("form", pa.string(), "wording in the document, lower case"),
+        Column("source", pa.string(), "pubmed or wikipedia"),
+        Column("identifier", pa.string(), "document that carries it"),
+        Column("round", pa.int32(), "round of extraction that showed the document, from 1"),
+    ),
+    key=("phenotype", "form", "source", "identifier"),
+)
+
 TERMS = Table(
     "terms",
     (
         Column("phenotype", pa.string(), "phenotype"),
-        Column("term", pa.string(), "key term, lower case"),
-        Column("source", pa.string(), "pubmed or wikipedia"),
-        Column("identifier", pa.string(), "document in which the term was found first"),
+        Column("term", pa.string(), "key term that all its wordings share"),
+        Column("rank", pa.int32(), "rank among the terms of the phenotype, from 1: most documents first, then by name"),
+        Column("forms", pa.list_(pa.string()), "its wordings in the documents"),
+        Column("documents", pa.int32(), "documents of the phenotype that carry it"),
+        Column("pubmed", pa.int32(), "those from PubMed"),
+        Column("wikipedia", pa.int32(), "those from Wikipedia"),
         Column("round", pa.int32(), "round of extraction that brought it, from 1"),
     ),
     key=("phenotype", "term"),
+)
+
+CONVERGENCE = Table(
+    "convergence",
+    (
+        Column("phenotype", pa.string(), "phenotype"),
+        Column("round", pa.int32(), "round of extraction, from 1"),
+        Column("documents", pa.int32(), "documents seen so far"),
+        Column("terms", pa.int32(), "different terms so far"),
+        Column("new", pa.int32(), "terms that this round brought"),
+        Column("top", pa.int32(), "terms that are compared: the first in rank"),
+        Column("jaccard", pa.float64(), "Jaccard index of these and those of the round before", nullable=True),
+        Column("stable", pa.bool_(), "whether the extraction stopped here because the terms are stable"),
+    ),
+    key=("phenotype", "round"),
+)
+
+COVERAGE = Table(
+    "vocabulary_coverage",
+    (
+        Column("phenotype", pa.string(), "phenotype, or all"),
+        Column("terms", pa.int32(), "key terms"),
+        Column("tokens", pa.int32(), "tokens of V^k that occur in them"),
+        Column("only", pa.int32(), "tokens that occur in no other phenotype"),
+        Column("share", pa.float64(), "share of V^k"),
+        Column(
+            "jaccard_mean", pa.float64(), "mean Jaccard index with the tokens of each other phenotype", nullable=True
+        ),
+        Column("jaccard_max", pa.float64(), "highest Jaccard index with another phenotype", nullable=True),
+        Column("nearest", pa.string(), "phenotype with the highest index", nullable=True),
+        Column("as_printed", pa.int32(), "tokens with all pieces kept (equation 5)"),
+        Column("stop_word_pieces", pa.int32(), "those that spell a stop word of two or more letters"),
+        Column("one_letter_pieces", pa.int32(), "those of at most one character"),
+        Column("without_both", pa.int32(), "tokens with neither kind of piece"),
+    ),
+    key=("phenotype",),
+)
+
+SOURCES = Table(
+    "sources",
+    (
+        Column("unit", pa.string(), "terms, or tokens of a language model"),
+        Column("phenotype", pa.string(), "phenotype, or all: each term or token once"),
+        Column("pubmed_only", pa.int32(), "found in PubMed only"),
+        Column("wikipedia_only", pa.int32(), "found in Wikipedia only"),
+        Column("both", pa.int32(), "found in both"),
+        Column("jaccard", pa.float64(), "share of both among all"),
+    ),
+    key=("unit", "phenotype"),
 )

@@ -18,6 +18,7 @@ GPU = "gpu"  # GPUs for training and prediction
 
 DATA = frozenset({RAW, NOTES})
 TEACHER = frozenset({RATIONALES, TERMS})
+KNOWLEDGE = frozenset({PUBMED, TERMS})
 TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
@@ -30,8 +31,10 @@ TARGETS: dict[str, frozenset[str]] = {
     "audit_lineage": TRAINING,
     "leakage": DATA,
     "export_benchmark": frozenset({RAW}),
-    "knowledge": frozenset({PUBMED, TERMS}),
-    "knowledge_terms": frozenset({PUBMED, TERMS}),
+    "knowledge": KNOWLEDGE | {BACKBONE},
+    "knowledge_sources": KNOWLEDGE | {BACKBONE},
+    "knowledge_terms": KNOWLEDGE,
+    "knowledge_convergence": KNOWLEDGE,
     "knowledge_pubmed": frozenset({PUBMED}),
     "knowledge_wikipedia": frozenset({PUBMED}),
     "backbones": frozenset({BACKBONE}),
@@ -52,9 +55,10 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
-    (r"knowledge/terms\..+", frozenset({PUBMED, TERMS})),
-    (r"knowledge/vocabulary-(?P<backbone>.+)-knowledge\.json", frozenset({PUBMED, TERMS, BACKBONE})),
-    (r"knowledge/vocabulary-(?P<backbone>.+)-standard\.json", frozenset({BACKBONE})),
+    (r"knowledge/(terms|mentions|convergence)\..+", KNOWLEDGE),
+    (r"knowledge/sources\..+", KNOWLEDGE | {BACKBONE}),
+    (r"knowledge/vocab/(?P<backbone>[^/]+)\.(json|csv)", KNOWLEDGE | {BACKBONE}),
+    (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING),
     (r"tables/(training|planted.*)\..+", TRAINING),
@@ -86,11 +90,15 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         for name, model in config.models.items()
         if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
     ]
+    if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
+        models = [model for model in models if model.vocabulary == "knowledge"]
     backbones = {model.backbone for model in models}
     if "backbone" in parts:  # the path itself names what a checkpoint needs
         backbones = {parts["backbone"]}
     elif kinds == TRAINING:
         kinds -= _unused(models)
+    if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
+        kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
     names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones)}
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
@@ -100,7 +108,7 @@ def _unused(models: list[Model]) -> frozenset[str]:
     """Kinds that none of the models needs."""
     rationales = any(model.target == "rationales" for model in models)
     knowledge = any(model.vocabulary == "knowledge" for model in models)
-    return frozenset({RATIONALES} if not rationales else ()) | ({TERMS, PUBMED} if not knowledge else frozenset())
+    return frozenset({RATIONALES} if not rationales else ()) | (KNOWLEDGE if not knowledge else frozenset())
 
 
 def _below(target: str, results: str) -> str:

@@ -1,0 +1,99 @@
+"""Terms by the number of documents that carry them, and whether a set of terms still changes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from clinragen.schemas.knowledge import CONVERGENCE, MENTIONS, TERMS
+
+
+@dataclass(frozen=True)
+class Mention:
+    """One wording of a term that the model named in one document, and the round that showed the document."""
+
+    phenotype: str
+    term: str
+    form: str
+    source: str
+    identifier: str
+    round: int
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of one phenotype with all that speaks for it; `rank` counts from 1."""
+
+    phenotype: str
+    term: str
+    rank: int
+    forms: tuple[str, ...]
+    documents: int
+    pubmed: int
+    wikipedia: int
+    round: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """The state of one phenotype after one round of extraction."""
+
+    phenotype: str
+    round: int
+    documents: int
+    terms: int
+    new: int
+    top: int
+    jaccard: float | None
+    stable: bool
+
+
+def ranked(mentions: Iterable[Mention], top: int | None) -> list[Term]:
+    """The terms of one phenotype: those of most documents first, ties by name; at most `top` of them."""
+    by_term: dict[str, list[Mention]] = {}
+    for mention in mentions:
+        by_term.setdefault(mention.term, []).append(mention)
+    carried = {term: {(m.source, m.identifier) for m in by_term[term]} for term in by_term}
+    order = sorted(by_term, key=lambda term: (-len(carried[term]), term))[:top]
+    return [
+        Term(
+            by_term[term][0].phenotype,
+            term,
+            rank,
+            tuple(sorted({m.form for m in by_term[term]})),
+            len(carried[term]),
+            sum(source == "pubmed" for source, _ in carried[term]),
+            sum(source == "wikipedia" for source, _ in carried[term]),
+            min(m.round for m in by_term[term]),
+        )
+        for rank, term in enumerate(order, 1)
+    ]
+
+
+def jaccard(one: set, other: set) -> float:
+    """Size of the intersection by that of the union; 0 for two empty sets, which have nothing in common."""
+    return len(one & other) / len(one | other) if one or other else 0.0
+
+
+def terms_table(terms: Iterable[Term]) -> pa.Table:
+    """The key terms as a table (TERMS)."""
+    return pa.Table.from_pylist([vars(t) for t in terms], schema=TERMS.schema)
+
+
+def mentions_table(mentions: Iterable[Mention]) -> pa.Table:
+    """The mentions as a table (MENTIONS)."""
+    return pa.Table.from_pylist([vars(m) for m in mentions], schema=MENTIONS.schema)
+
+
+def convergence_table(rounds: Iterable[Round]) -> pa.Table:
+    """The rounds as a table (CONVERGENCE)."""
+    return pa.Table.from_pylist([vars(r) for r in rounds], schema=CONVERGENCE.schema)
+
+
+def readable(terms: list[Term]) -> pa.Table:
+    """One row per phenotype: the number of its key terms and all of them, by rank."""
+    phenotypes = list(dict.fromkeys(t.phenotype for t in terms))
+    lists = [[t.term for t in terms if t.phenotype == p] for p in phenotypes]
+    return pa.table(
+        {"phenotype": phenotypes, "number": [len(x) for x in lists], "terms": ["; ".join(x) for x in lists]}
+    )

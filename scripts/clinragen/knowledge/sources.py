@@ -1,0 +1,44 @@
+"""What PubMed and Wikipedia bring to the key terms and to V^k (the study of sources in the paper's limitations)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from clinragen.knowledge.ranking import jaccard
+from clinragen.schemas.knowledge import SOURCES
+
+ALL = "all"
+Row = dict[str, Any]
+
+
+def source_overlap(
+    terms: list[Row], mentions: list[Row], token_ids: Mapping[str, Mapping[str, frozenset[int]]]
+) -> pa.Table:
+    """What PubMed and Wikipedia bring, alone and together (SOURCES), in key terms and in tokens.
+
+    From the key terms (rows of TERMS) and the documents that carry them (rows of MENTIONS); `token_ids` are the
+    tokens of each wording by language model. A token counts for a source if a wording found there has it.
+    """
+    chosen = {(term["phenotype"], term["term"]) for term in terms}
+    carried = [m for m in mentions if (m["phenotype"], m["term"]) in chosen]
+    units = {"terms": lambda m: {m["term"]}}
+    units |= {f"tokens of {name}": lambda m, ids=ids: ids[m["form"]] for name, ids in token_ids.items()}
+    rows = []
+    for unit, of_mention in units.items():
+        for phenotype in [*dict.fromkeys(term["phenotype"] for term in terms), ALL]:
+            found: dict[str, set] = {"pubmed": set(), "wikipedia": set()}
+            for mention in carried:
+                if phenotype in (ALL, mention["phenotype"]):
+                    found[mention["source"]] |= of_mention(mention)
+            rows.append({"unit": unit, "phenotype": phenotype} | _overlap(found["pubmed"], found["wikipedia"]))
+    return pa.Table.from_pylist(rows, schema=SOURCES.schema)
+
+
+def _overlap(pubmed: set, wikipedia: set) -> Row:
+    return {
+        "pubmed_only": len(pubmed - wikipedia),
+        "wikipedia_only": len(wikipedia - pubmed),
+        "both": len(pubmed & wikipedia),
+        "jaccard": round(jaccard(pubmed, wikipedia), 4),
+    }

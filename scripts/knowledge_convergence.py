@@ -1,0 +1,17 @@
+"""Command line of rule knowledge_convergence."""
+
+from pathlib import Path
+
+from clinragen.step import Context, SharedOut, run
+
+
+def knowledge_convergence(context: Context, convergence: Path, bound: float, picture: SharedOut) -> None:
+    """Convergence of the key terms of each phenotype, as a picture."""
+    from clinragen.knowledge.pictures import draw_convergence
+    from clinragen.schemas.knowledge import CONVERGENCE
+
+    draw_convergence(CONVERGENCE.read(convergence), bound, sorted(context.stand_ins), picture.path)
+
+
+if __name__ == "__main__":
+    run(knowledge_convergence)

@@ -1,0 +1,27 @@
+"""Command line of rule knowledge_coverage."""
+
+from pathlib import Path
+
+from clinragen.config.knowledge import Vocabulary
+from clinragen.step import SharedOut, run
+
+
+def knowledge_coverage(tokenizer: Path, terms: Path, stop_words: Path, settings: Vocabulary, table: SharedOut) -> None:
+    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and what the switches change."""
+    from transformers import AutoTokenizer
+
+    from clinragen.knowledge.coverage import coverage
+    from clinragen.knowledge.pieces import left_out, pieces
+    from clinragen.knowledge.vocabulary import origins
+    from clinragen.registry.stop_words import read_stop_words
+    from clinragen.schemas.knowledge import COVERAGE, TERMS
+
+    loaded = AutoTokenizer.from_pretrained(str(tokenizer), local_files_only=True)
+    rows = TERMS.read(terms).to_pylist()
+    found = origins(loaded, rows)
+    kinds = pieces(loaded, found, read_stop_words(stop_words))
+    COVERAGE.write(coverage(rows, found, kinds, left_out(kinds, settings)), table.path)
+
+
+if __name__ == "__main__":
+    run(knowledge_coverage)
