@@ -280,8 +280,13 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "knowledge.source": {"knowledge.source": "online"},
     "knowledge.refresh": {"knowledge.refresh": "2026-01-01"},
     "knowledge.terms.sources": {"knowledge.terms.sources": ["wikipedia"]},
-    "teacher.provider": {"teacher.provider": "openai"},
-    "teacher_transport.data_use": {"teacher_transport.data_use": "local-server"},
+    "llms.template.provider": {"llms.template.provider": "openai", "llm_transport.template": TRANSPORT},
+    "llms.chatgpt.provider": {"llms.chatgpt.provider": "template"},
+    "llms.template.endpoint": {"llms.template.endpoint": "completions"},
+    "llms.chatgpt.endpoint": {"llms.chatgpt.endpoint": "completions"},
+    "llm_transport.chatgpt.data_use": {"llm_transport.chatgpt.data_use": "local-server"},
+    "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
+    "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},
     "student.fusion.series_encoder.patch": {"student.fusion.series_encoder.patch": 4},
     "student.fusion.series_encoder.width": {"student.fusion.series_encoder.width": 64},
@@ -335,4 +340,8 @@ def _changed_model(last: str, value: Any) -> dict[str, Any]:
     if last == "vocabulary" and value is None:
         return {"last_phase": 3, "vocabulary": "knowledge"}
     other = {"knowledge": "standard", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
+    if last == "teacher":
+        return {"teacher": "chatgpt"} if value else {"teacher": "template", "target": "rationales"}
+    if last == "target":
+        return {"target": other[value], "teacher": None if value == "rationales" else "template"}
     return {last: other[value] if last != "backbone" else "flan-t5-large"}

@@ -72,9 +72,10 @@ def test_the_example_of_local_settings_is_valid_and_names_all_that_a_site_must_s
     assert config.datasets.mimic3.raw and config.datasets.mimic4.raw and config.datasets.mimic4.notes
     for name, release in (("mimic3", config.datasets.mimic3.release), ("mimic4", config.datasets.mimic4.release)):
         assert release in declaration()[name]["releases"]
-    assert config.teacher_transport.data_use == "none", "nobody permits sending MIMIC text by copying a file"
-    assert {"base_url", "api_key_variable", "data_use"} <= set(example["teacher_transport"])
-    assert "email" in example["knowledge"]["pubmed"] and "model" in example["teacher"]
+    transport = config.llm_transport["chatgpt"]
+    assert transport.data_use == "none", "nobody permits sending MIMIC text by copying a file"
+    assert {"base_url", "api_key_variable", "data_use", "allowed_hosts"} <= set(example["llm_transport"]["chatgpt"])
+    assert "email" in example["knowledge"]["pubmed"] and "model" in example["llms"]["chatgpt"]
 
 
 @pytest.mark.parametrize(
@@ -87,17 +88,17 @@ def test_the_example_of_local_settings_is_valid_and_names_all_that_a_site_must_s
         ("datasets__mimic4__note", "datasets.mimic4.notes"),
         ("models__clinragen__back_bone", "models.clinragen.backbone"),
         ("backbones__flan-t5-small__reversion", "backbones.flan-t5-small.revision"),
-        ("teacher__api_key", "teacher.repairs"),
+        ("llms__chatgpt__api_key", "llms.chatgpt.repairs"),
     ],
 )
 def test_an_unknown_key_names_the_nearest_known_one(place, nearest, raw):
     message = message_of(changed(raw, **{place: 1}))
     found = re.search(rf"  - {re.escape(place.replace('__', '.'))}: unknown key; did you mean (\S+)\?", message)
     assert found, message
-    if place != "teacher__api_key":  # nothing is near, so any key of the section will do
+    if place != "llms__chatgpt__api_key":  # nothing is near, so any key of the section will do
         assert found[1] == nearest
     else:
-        assert found[1].startswith("teacher.")
+        assert found[1].startswith("llms.chatgpt.")
 
 
 def test_a_model_may_be_called_like_a_setting(raw):
@@ -154,7 +155,7 @@ def test_every_key_is_required(place, raw):
         ("seeds", [], "at least 1 item"),
         ("seeds", 1, "list"),
         ("models", [], "dictionary"),
-        ("teacher_transport__data_use", "yes", "'none'"),
+        ("llm_transport__chatgpt__data_use", "yes", "'none'"),
         ("models__clinragen__last_phase", 2, "1 or 3"),
     ],
 )

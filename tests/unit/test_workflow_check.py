@@ -14,7 +14,7 @@ from clinragen.config.root import Config, load_config
 from clinragen.config.student import Backbone
 from clinragen.workflow import machine, services
 from clinragen.workflow.check import summary
-from clinragen.workflow.preflight import teacher_problems
+from clinragen.workflow.preflight import llm_problems
 from clinragen.workflow.slurm import Request, Resources, kinds, partition_problem, partitions, sbatch_test
 from clinragen.workflow.verdict import Line, ok, problem
 from clinragen.workflow.web import Unreachable, get
@@ -39,7 +39,7 @@ def asked(httpserver: HTTPServer, response: Response, monkeypatch: pytest.Monkey
     monkeypatch.setenv("TEST_KEY", "sk-secret")
     httpserver.expect_request("/v1/models").respond_with_response(response)
     transport = {"base_url": httpserver.url_for("/v1"), "api_key_variable": "TEST_KEY"}
-    line = services.ping(config_of(teacher={"model": "m"}, teacher_transport=transport))
+    line = services.ping("chatgpt", config_of(llms={"chatgpt": {"model": "m"}}, llm_transport={"chatgpt": transport}))
     assert "sk-secret" not in str(line)
     return line
 
@@ -72,10 +72,10 @@ def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(httpserver, mo
 def test_a_key_is_not_sent_without_encryption_to_a_remote_host(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     monkeypatch.setattr(services, "get", lambda *_: pytest.fail("a request was sent"))
-    config = config_of(teacher_transport={"base_url": "http://192.0.2.1/v1"})
-    assert services.ping(config).status == "skipped"
-    (line,) = teacher_problems(config, {"public documents": "public"})
-    assert line.startswith("teacher_transport.base_url") and "without encryption" in line
+    config = config_of(llm_transport={"chatgpt": {"base_url": "http://192.0.2.1/v1"}})
+    assert services.ping("chatgpt", config).status == "skipped"
+    (line,) = llm_problems(config, "chatgpt", {"public documents": "public"})
+    assert line.startswith("llm_transport.chatgpt.base_url") and "without encryption" in line
 
 
 def test_no_request_is_sent_without_a_key_that_is_needed(monkeypatch):
