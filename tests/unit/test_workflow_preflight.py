@@ -30,12 +30,7 @@ def config_of(**overlay: object) -> Config:
 def bare_environment(monkeypatch):
     monkeypatch.delenv("TEST_KEY", raising=False)
     monkeypatch.delenv("ENTREZ_EMAIL", raising=False)
-    # No name server is asked: every name is a public host, and an address is itself.
-    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
-    real = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda host, *args, **named: real(host, *args, **named) if host[0] in "1[" else answer
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: pytest.fail(f"{host} was looked up"))
 
 
 @pytest.fixture
@@ -151,6 +146,16 @@ def test_open_texts_need_the_key_only():
 def test_a_local_server_needs_no_key():
     local = with_transport(base_url="http://127.0.0.1:8000/v1", data_use="local-server")
     assert teacher_problems(local, TEXTS) == []
+
+
+def test_only_a_check_looks_names_up(monkeypatch):
+    unresolved = with_transport(base_url="https://llm.example.edu/v1", data_use="local-server")
+    assert teacher_problems(unresolved, TEXTS) == []
+    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+    monkeypatch.setenv("TEST_KEY", "x")
+    assert all("llm.example.edu is at 192.0.2.1" in line for line in teacher_problems(unresolved, TEXTS, look_up=True))
+    assert len(teacher_problems(unresolved, TEXTS, look_up=True)) == 2
 
 
 def test_the_template_and_a_run_without_requests_need_nothing():

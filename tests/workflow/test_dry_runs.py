@@ -96,7 +96,7 @@ def test_raw_tables_teacher_and_address_are_reported_in_one_message(raw, tmp_pat
     ).split("\n\n")[0]
     for text in (
         "a/LABEVENTS.csv[.gz] is missing",
-        "teacher_transport.data_use: none does not permit sending MIMIC-III text (source: folder) to api.openai.com",
+        "teacher_transport.data_use: none does not permit sending MIMIC-III text to api.openai.com",
         "does not permit sending MIMIC-IV text",
         "docs/data-access.md",
         "the environment variable OPENAI_API_KEY (teacher_transport.api_key_variable) is empty",

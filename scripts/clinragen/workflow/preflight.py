@@ -18,7 +18,7 @@ from clinragen.config.teacher import Transport
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import locate, open_by_config, permit
+from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.registry import raw
 from clinragen.workflow.needs import BACKBONE, GPU, NOTES, PUBMED, RATIONALES, RAW, TERMS, Need, needs_of
 
@@ -163,13 +163,19 @@ def texts_to_send(config: Config, needs: set[Need]) -> dict[str, str]:
     return texts
 
 
-def teacher_problems(config: Config, texts: dict[str, str]) -> list[str]:
-    """Everything that would stop requests to the teacher on these texts: permission (`guard.permit`) and key."""
+def teacher_problems(config: Config, texts: dict[str, str], look_up: bool = False) -> list[str]:
+    """Everything that would stop requests to the teacher on these texts: permission (`guard.permit`) and key.
+
+    Without `look_up` no name server is asked, since a dry run must work without a network.
+    """
     transport: Transport = config.teacher_transport
     if config.teacher.provider == "template" or not texts:
         return []
     try:
-        destination = locate(transport.base_url, section="teacher_transport")
+        if look_up:
+            destination = locate(transport.base_url, section="teacher_transport")
+        else:
+            destination = foresee(transport.base_url, transport.data_use, section="teacher_transport")
     except UserError as error:
         return [str(error)]
     checks: list[Callable[[], object]] = [

@@ -32,10 +32,9 @@ def teacher(config: Config, needs: set[Need]) -> list[Line]:
             Line("warning", "teacher.provider", "template is a stand-in; values are not comparable with the paper's")
         ]
     texts = texts_to_send(config, needs)
+    lines = teacher_problems(config, texts, look_up=True)
     return [
-        *judged(
-            "teacher permission", teacher_problems(config, texts), f"{config.teacher_transport.data_use}, key is set"
-        ),
+        *judged("teacher permission", lines, f"{config.teacher_transport.data_use}, key is set"),
         ping(config),
     ]
 
