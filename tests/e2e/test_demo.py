@@ -21,8 +21,10 @@ from browser import CHROMIUM, Browser
 from demo import CONFIGURATION, RESULTS
 from runs import CONTEXTS, ROOT, VALIDATOR, records, snakemake, succeeded
 
+from clinragen.llm.origin import restricted_origin
+
 COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,paper_mean,paper_std,difference,stand_ins"
-STAND_INS = "offline knowledge; synthetic cohort; template teacher; tiny language model"
+STAND_INS = "offline knowledge; synthetic cohort; template LLM; tiny language model"
 
 
 @pytest.fixture
@@ -35,6 +37,14 @@ def results(demo, monkeypatch):
 def rows(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_the_guard_finds_by_the_records_that_all_text_is_open(dataset, results):
+    tables = [*(f"benchmark/{name}" for name in ("samples", "courses", "labels", "captions")), "rationale/notes"]
+    texts = [results / dataset / f"{table}.parquet" for table in tables]
+    knowledge = [results / "knowledge" / f"{name}.parquet" for name in ("pubmed", "wikipedia")]
+    assert restricted_origin([*texts, *knowledge, Path("resources/prompts/examples.yaml")]) == []
 
 
 def test_both_tables_hold_ours_beside_the_papers(results):
@@ -245,13 +255,14 @@ def test_a_missing_intermediate_is_named_though_nothing_is_to_be_done(demo_copy)
 
 
 def test_a_restricted_cohort_would_not_reach_a_remote_teacher(results, tmp_path):
-    log = results / "logs/rationale_notes/mimic3.log"
+    log = results / "logs/rationale_notes/mimic3-template.log"
     command = next(line for line in log.read_text(encoding="utf-8").splitlines() if "rationale_notes: python" in line)
     command = command.split("rationale_notes: ", 1)[1].replace("--source synthetic", "--source folder")
     command = command.replace('"provider":"template"', '"provider":"openai"').replace(
-        f"--out {results}/mimic3/rationale/notes.parquet", f"--out {tmp_path}/notes.parquet"
+        f"--out {results}/mimic3/rationale/template/notes.parquet", f"--out {tmp_path}/notes.parquet"
     )
-    words = [sys.executable, *shlex.split(command)[1:]]
+    assert "api.openai.com" in command
+    words = [sys.executable, *shlex.split(command.replace("api.openai.com", "192.0.2.1"))[1:]]  # needs no name server
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "docs/data-access.md" in run.stderr and "Traceback" not in run.stderr
@@ -262,7 +273,7 @@ def test_the_report_opens_offline_in_a_browser_with_its_captions(demo_copy, tmp_
     report = tmp_path / "report.html"
     succeeded(snakemake(*CONFIGURATION, "--cores", "2", "--report", report, cwd=demo_copy))
     text = report.read_text(encoding="utf-8")
-    for said in ("template teacher", "test samples", "Seeds: 1"):
+    for said in ("template LLM", "test samples", "Seeds: 1"):
         assert said in text
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")

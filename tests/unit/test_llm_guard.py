@@ -7,7 +7,7 @@ import pytest
 from clinragen.config.datasets import Dataset
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import WITHOUT_AGREEMENT, Destination, locate, open_by_config, permit, permit_key
+from clinragen.llm.guard import WITHOUT_AGREEMENT, Destination, foresee, locate, open_by_config, permit, permit_key
 
 CLOUD = "https://api.openai.com/v1"
 LOOPBACK = "http://127.0.0.1:8000/v1"
@@ -248,6 +248,24 @@ def test_only_a_local_server_may_go_without_a_key(monkeypatch):
 
 
 # --- What the configuration says, for early warnings ---
+
+
+@pytest.mark.parametrize(
+    ("host", "data_use", "local"),
+    [("api.openai.com", "none", False), ("api.openai.com", "no-retention-cloud", False),
+     ("8.8.8.8", "local-server", False),
+     ("127.0.0.1", "none", True), ("localhost", "none", True), ("gpu07", "none", True), ("box.local", "none", True),
+     ("llm.example.org", "local-server", True), ("gpu07.hpc.example.edu", "none", True)],
+)  # fmt: skip
+def test_early_warnings_need_no_name_server(host, data_use, local, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("a name was looked up"))
+    seen = foresee(f"https://{host}/v1", data_use, ["gpu07.hpc.example.edu"], SECTION)
+    assert (seen.host, seen.local, seen.https) == (host, local, True)
+
+
+def test_early_warnings_refuse_invalid_addresses():
+    with pytest.raises(UserError, match=f"{SECTION}.base_url"):
+        foresee("localhost:8000", "local-server", section=SECTION)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from snakemake.utils import update_config
 from clinragen.config.root import Config, load_config
 from clinragen.config.student import Backbone
 from clinragen.workflow.needs import BACKBONE, PUBMED, TERMS, Need, needs_of
-from clinragen.workflow.preflight import backbone_problems, problems, row_problems, teacher_problems, valid_config
+from clinragen.workflow.preflight import backbone_problems, problems, row_problems, llm_problems, valid_config
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {"MIMIC-III": "folder", "MIMIC-IV": "folder", "public documents": "public"}
@@ -21,7 +21,7 @@ TEXTS = {"MIMIC-III": "folder", "MIMIC-IV": "folder", "public documents": "publi
 def config_of(**overlay: object) -> Config:
     """The paper's configuration with a key variable of the tests."""
     merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    update_config(merged, {"teacher_transport": {"api_key_variable": "TEST_KEY"}})
+    update_config(merged, {"llm_transport": {"chatgpt": {"api_key_variable": "TEST_KEY"}}})
     update_config(merged, overlay)
     return load_config(merged)
 
@@ -30,12 +30,7 @@ def config_of(**overlay: object) -> Config:
 def bare_environment(monkeypatch):
     monkeypatch.delenv("TEST_KEY", raising=False)
     monkeypatch.delenv("ENTREZ_EMAIL", raising=False)
-    # No name server is asked: every name is a public host, and an address is itself.
-    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
-    real = socket.getaddrinfo
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda host, *args, **named: real(host, *args, **named) if host[0] in "1[" else answer
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: pytest.fail(f"{host} was looked up"))
 
 
 @pytest.fixture
@@ -111,7 +106,7 @@ def test_stand_ins_need_nothing(tmp_path):
     config = config_of(
         pathvars={"results": str(tmp_path)},
         datasets={"mimic3": synthetic, "mimic4": synthetic},
-        teacher={"provider": "template"},
+        llms={"chatgpt": {"provider": "template"}},
         knowledge={"source": "offline"},
     )
     assert problems(config, needs_of(["all"], config), None) == []
@@ -132,45 +127,55 @@ def test_training_on_several_nodes_needs_slurm(tmp_path):
     assert places(problems(config, needs, "slurm")) == EVERYTHING
 
 
-# --- The teacher ---
+# --- Language models ---
 
 
 def with_transport(**values: object) -> Config:
-    return config_of(teacher_transport=values)
+    return config_of(llm_transport={"chatgpt": values})
 
 
 def test_every_refused_text_and_the_key_are_reported():
-    lines = teacher_problems(with_transport(), TEXTS)
+    lines = llm_problems(with_transport(), "chatgpt", TEXTS)
     assert len(lines) == 3
     for line, name in zip(lines, ("MIMIC-III", "MIMIC-IV"), strict=False):
-        assert line.startswith(f"teacher_transport.data_use: none does not permit sending {name} text")
+        assert line.startswith(f"llm_transport.chatgpt.data_use: none does not permit sending {name} text")
         assert "docs/data-access.md" in line
     assert "TEST_KEY" in lines[2]
 
 
 def test_nothing_is_wrong_with_permission_and_key(monkeypatch):
     monkeypatch.setenv("TEST_KEY", "x")
-    assert teacher_problems(with_transport(data_use="no-retention-cloud"), TEXTS) == []
+    assert llm_problems(with_transport(data_use="no-retention-cloud", allowed_hosts=["api.openai.com"]), "chatgpt", TEXTS) == []
 
 
 def test_open_texts_need_the_key_only():
-    (line,) = teacher_problems(with_transport(), {"public documents": "public"})
+    (line,) = llm_problems(with_transport(), "chatgpt", {"public documents": "public"})
     assert "TEST_KEY" in line
 
 
 def test_a_local_server_needs_no_key():
     local = with_transport(base_url="http://127.0.0.1:8000/v1", data_use="local-server")
-    assert teacher_problems(local, TEXTS) == []
+    assert llm_problems(local, "chatgpt", TEXTS) == []
+
+
+def test_only_a_check_looks_names_up(monkeypatch):
+    unresolved = with_transport(base_url="https://llm.example.edu/v1", data_use="local-server")
+    assert llm_problems(unresolved, TEXTS) == []
+    answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
+    monkeypatch.setenv("TEST_KEY", "x")
+    assert all("llm.example.edu is at 192.0.2.1" in line for line in llm_problems(unresolved, TEXTS, look_up=True))
+    assert len(llm_problems(unresolved, TEXTS, look_up=True)) == 2
 
 
 def test_the_template_and_a_run_without_requests_need_nothing():
-    assert teacher_problems(config_of(teacher={"provider": "template"}), TEXTS) == []
-    assert teacher_problems(with_transport(), {}) == []
+    assert llm_problems(config_of(llms={"chatgpt": {"provider": "template"}}), "chatgpt", TEXTS) == []
+    assert llm_problems(with_transport(), "chatgpt", {}) == []
 
 
 def test_an_invalid_address_is_reported_once():
-    (line,) = teacher_problems(with_transport(base_url="api.openai.com"), TEXTS)
-    assert line.startswith("teacher_transport.base_url")
+    (line,) = llm_problems(with_transport(base_url="api.openai.com"), "chatgpt", TEXTS)
+    assert line.startswith("llm_transport.chatgpt.base_url")
 
 
 # --- Language models, rows ---

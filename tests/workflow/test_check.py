@@ -96,8 +96,8 @@ def complete(tmp_path, servers) -> dict:
             "pubmed": {"endpoint": servers.url_for("/entrez"), "email": "me@example.org"},
             "wikipedia": {"endpoint": servers.url_for("/wiki")},
         },
-        "teacher": {"model": "teacher-7b"},
-        "teacher_transport": {"base_url": servers.url_for("/v1"), "data_use": "local-server"},
+        "llms": {"chatgpt": {"model": "teacher-7b"}},
+        "llm_transport": {"chatgpt": {"base_url": servers.url_for("/v1"), "data_use": "local-server"}},
         "backbones": {name: {"source": str(model)} for name in ("flan-t5-small", "flan-t5-large")},
     }
 
@@ -110,7 +110,7 @@ def test_an_empty_site_is_told_everything_with_its_remedy(tmp_path):
     for text in (
         "datasets.mimic3.raw is not set",
         "datasets.mimic4.raw is not set",
-        "teacher_transport.data_use: none does not permit",
+        "llm_transport.chatgpt.data_use: none does not permit",
         "OPENAI_API_KEY",
         "knowledge.pubmed.email",
         "knowledge.wikipedia.endpoint: does not respond",
@@ -145,7 +145,7 @@ def test_a_half_configured_site_is_told_what_is_left(tmp_path, complete, program
     slurm(programs, limit="12:00:00", most_memory=4400)
     header_only(tmp_path / "mimic4", "mimic4", without="anchor_age")
     complete["datasets"]["mimic3"]["release"] = "1.4"
-    complete["teacher"]["model"] = "teacher-70b"
+    complete["llms"]["chatgpt"]["model"] = "teacher-70b"
     (tmp_path / "opt").mkdir()
     (tmp_path / "opt/config.json").write_text(json.dumps({"model_type": "opt"}), encoding="utf-8")
     (tmp_path / "opt/model.safetensors").touch()
@@ -156,7 +156,7 @@ def test_a_half_configured_site_is_told_what_is_left(tmp_path, complete, program
     for text in (
         "anchor_age",
         "not of 1.4",
-        "does not list teacher-70b (teacher.model); it lists other, teacher-7b",
+        "does not list teacher-70b (llms.chatgpt.model); it lists other, teacher-7b",
         "is of model_type opt",
         "1440 minutes exceed the limit of partition gpu (720 minutes)",
         "sbatch refuses 4500 MB",

@@ -60,7 +60,7 @@ def site(tmp_path_factory):
         header_only(folder.parent / dataset, dataset)
     local = {
         "datasets": {name: {"raw": f"{folder.parent}/{name}"} for name in ("mimic3", "mimic4")},
-        "teacher_transport": {"data_use": "no-retention-cloud"},
+        "llm_transport": {"chatgpt": {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}},
     }
     (folder / "config/local.yaml").write_text(yaml.safe_dump(local), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:

@@ -18,7 +18,7 @@ from clinragen.workflow import needs
 # What a run of the paper's settings needs in addition to the raw tables.
 SERVICES = {"OPENAI_API_KEY": "x", "ENTREZ_EMAIL": "me@example.org"}
 NO_SERVICES = dict.fromkeys(SERVICES, "")
-PERMITTED = {"data_use": "no-retention-cloud"}
+PERMITTED = {"chatgpt": {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}}
 DEMO = ("--configfile", "config/demo.yaml")
 
 
@@ -32,13 +32,13 @@ def raw(tmp_path):
 
 def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_seconds(raw):
     started = time.monotonic()
-    settings = ("--config", f"datasets={json.dumps(raw)}", f"teacher_transport={json.dumps(PERMITTED)}")
+    settings = ("--config", f"datasets={json.dumps(raw)}", f"llm_transport={json.dumps(PERMITTED)}")
     output = succeeded(snakemake("--dry-run", "all", "--cores", "2", *settings, **SERVICES))
     seconds = time.monotonic() - started
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     runs = 2 * len(config["seeds"])
     models = config["models"].values()
-    phase1 = {(m["backbone"], m["target"]) for m in models}
+    phase1 = {(m["backbone"], m["target"], m["teacher"]) for m in models}
     later = {(m["backbone"], m["target"], m["vocabulary"]) for m in models if m["last_phase"] == 3}
     found = jobs(output)
     assert found["train_phase1"] == len(phase1) * runs
@@ -96,10 +96,10 @@ def test_raw_tables_teacher_and_address_are_reported_in_one_message(raw, tmp_pat
     ).split("\n\n")[0]
     for text in (
         "a/LABEVENTS.csv[.gz] is missing",
-        "teacher_transport.data_use: none does not permit sending MIMIC-III text (source: folder) to api.openai.com",
+        "llm_transport.chatgpt.data_use: none does not permit sending MIMIC-III text to api.openai.com",
         "does not permit sending MIMIC-IV text",
         "docs/data-access.md",
-        "the environment variable OPENAI_API_KEY (teacher_transport.api_key_variable) is empty",
+        "the environment variable OPENAI_API_KEY (llm_transport.chatgpt.api_key_variable) is empty",
         "knowledge.pubmed.email",
     ):
         assert message.count(text) >= 1, text
@@ -112,7 +112,7 @@ def test_only_what_the_run_needs_is_asked_for(raw, tmp_path):
     succeeded(snakemake("--dry-run", "--configfile", tree, "--", stays, **NO_SERVICES))
     found = jobs(succeeded(snakemake("--dry-run", "--configfile", tree, "--", "leakage", **NO_SERVICES)))
     assert found["benchmark_leakage"] == 2 and not [rule for rule in found if rule.startswith(("train", "knowledge"))]
-    without = {"teacher": {"provider": "template"}, "knowledge": {"source": "offline"}}
+    without = {"llms": {"chatgpt": {"provider": "template"}}, "knowledge": {"source": "offline"}}
     tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, **without)
     succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
     names = ("clinragen", "clinragen-large", "without-lab-know", "without-know", "without-reasoning")
@@ -181,7 +181,7 @@ TAKEN = {
 
 
 def test_the_declared_needs_are_those_of_the_jobs(raw, tmp_path):
-    tree = overlay(tmp_path / "tree.yaml", "results/none", datasets=raw, seeds=[1], teacher_transport=PERMITTED)
+    tree = overlay(tmp_path / "tree.yaml", "results/none", datasets=raw, seeds=[1], llm_transport=PERMITTED)
     dry = ("--dry-run", "all", "export_benchmark", "--configfile", tree)
     jobs = planned_jobs(succeeded(snakemake(*dry, **SERVICES)))
     makers = {output: job for job in jobs for output in job.outputs}
@@ -235,6 +235,6 @@ def test_settings_that_change_no_output_change_no_job(tmp_path):
     assert "knowledge_terms" in jobs(plain)
     run = snakemake(*DEMO, tree, "--cores", "2", "--quiet", "all", "--", tmp_path / "results/knowledge/terms.parquet")
     succeeded(run)
-    other = overlay(tmp_path / "other.yaml", tmp_path / "results", teacher_transport={"retries": 1, "concurrency": 2})
+    other = overlay(tmp_path / "other.yaml", tmp_path / "results", llm_transport={"chatgpt": {"retries": 1, "concurrency": 2}})
     again = succeeded(snakemake("--dry-run", *DEMO, other, "--", tmp_path / "results/knowledge/terms.parquet"))
     assert "Nothing to be done" in again

@@ -39,7 +39,7 @@ def test_every_claim_has_its_jobs(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ENTREZ_EMAIL", "me@example.org")
     raw = {name: {"raw": str(header_only(tmp_path / name, name))} for name in ("mimic3", "mimic4")}
-    real = ("--config", f"datasets={json.dumps(raw)}", 'teacher_transport={"data_use": "no-retention-cloud"}')
+    real = ("--config", f"datasets={json.dumps(raw)}", f"llm_transport={json.dumps(PERMITTED)}")
     with Server(ROOT) as server:
         configured = planned(server, SETTINGS, *real)
         run = set().union(*(planned(server, c, "--configfile", *o) for c, o in zip(TESTED, status.TESTED, strict=True)))
@@ -66,13 +66,13 @@ def test_a_run_without_stand_ins_works_and_each_stand_in_takes_that_back():
     real = SETTINGS.model_copy(update={"backbones": sources})
     assert claims(tested=[real])["ClinRaGen", "Table 1"] is Status.WORKS
     demo = TESTED[0]
-    for part in ("datasets", "knowledge", "teacher", "backbones"):
+    for part in ("datasets", "knowledge", "models", "backbones"):
         mixed = real.model_copy(update={part: getattr(demo, part)})
         if part == "backbones":
             mixed = mixed.model_copy(update={"models": demo.models})
         assert claims(tested=[mixed])["ClinRaGen", "Table 1"] is Status.STAND_INS, part
     assert claims(tested=[real, demo])["ClinRaGen", "Table 1"] is Status.WORKS
-    offline = real.model_copy(update={"knowledge": demo.knowledge, "teacher": demo.teacher})
+    offline = real.model_copy(update={"knowledge": demo.knowledge})
     assert claims(tested=[offline])["Flan-T5", "Table 1"] is Status.WORKS
 
 

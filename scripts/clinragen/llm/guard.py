@@ -24,8 +24,7 @@ ENDS_IN_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 _CHAT = "it is a chat service for people, which keeps conversations"
 _RELAY = "it passes text on to other companies, so that zero retention cannot be verified"
 # Public services for which no agreement makes restricted text permissible; their subdomains count as well.
-# Services that offer zero retention on request or by a setting (OpenAI, Azure, Together, ...) are not listed: the
-# user vouches for those in `allowed_hosts`.
+# Services that offer zero retention (OpenAI, Azure, Together, ...) are for the user to name in `allowed_hosts`.
 WITHOUT_AGREEMENT = {
     "deepseek.com": "its terms offer no zero retention and allow training on what is sent",
     "openrouter.ai": _RELAY,
@@ -67,15 +66,20 @@ def locate(base_url: str, local_hosts: Sequence[str] = (), section: str = "llm_t
     return Destination(host, addresses, local, urlsplit(base_url).scheme == "https")
 
 
-def expect(base_url: str, local_hosts: Sequence[str], section: str, data_use: str) -> Destination:
-    """What a server's address says without any name server, for a warning before a run.
+def foresee(
+    base_url: str, data_use: str, local_hosts: Sequence[str] = (), section: str = "llm_transport"
+) -> Destination:
+    """What can be said of a server without a name server, in favour of the settings; UserError as `locate`.
 
-    Under `local-server` a name is believed to be local; `locate` finds out when text is to be sent.
+    For early warnings only, which must be quick and work without a network: it takes the basis `local-server` at its
+    word. `locate` decides before anything is sent.
     """
     host = host_of(base_url, section)
-    believed = host == "localhost" or (data_use == "local-server" and _address(host) is None)
-    local = _listed(host, local_hosts) or _is_local(host) or believed
-    return Destination(host, (host,), local, urlsplit(base_url).scheme == "https")
+    if _address(host) is not None:
+        addresses, local = (host,), _is_local(host)
+    else:
+        addresses, local = (), "." not in host or host.endswith(".local") or data_use == "local-server"
+    return Destination(host, addresses, local or _listed(host, local_hosts), urlsplit(base_url).scheme == "https")
 
 
 def permit(
@@ -148,18 +152,16 @@ def _objection(destination: Destination, section: str, data_use: str, allowed_ho
     for domain, reason in WITHOUT_AGREEMENT.items():
         if host == domain or host.endswith(f".{domain}"):
             return f"{reason}; use a local server, or a service with a zero-retention agreement"
-    if data_use == "local-server":
-        return (
-            ""
-            if destination.local
-            else f"`local-server` covers only this machine and private networks, and {host} is at "
-            f"{', '.join(destination.addresses)}; if it is on your institution's network, name it in "
-            f"{section}.local_hosts"
-        )
-    if data_use != "no-retention-cloud":
+    if data_use not in ("local-server", "no-retention-cloud"):
         return "no data-use basis is configured"
     if destination.local:
         return ""
+    if data_use == "local-server":
+        return (
+            f"`local-server` covers only this machine and private networks, and {host} is at "
+            f"{', '.join(destination.addresses)}; if it is on your institution's network, name it in "
+            f"{section}.local_hosts"
+        )
     if not destination.https:
         return f"{host} would be reached without encryption; use https"
     if not _listed(host, allowed_hosts):

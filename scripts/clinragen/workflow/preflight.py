@@ -18,7 +18,7 @@ from clinragen.config.student import Backbone
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
-from clinragen.llm.guard import expect, open_by_config, permit
+from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.registry import raw
 from clinragen.workflow.needs import BACKBONE, GPU, NOTES, PUBMED, RATIONALES, RAW, TERMS, Need, needs_of
 
@@ -164,13 +164,19 @@ def texts_to_send(config: Config, needs: set[Need]) -> dict[str, dict[str, str]]
     return texts
 
 
-def llm_problems(config: Config, name: str, texts: dict[str, str]) -> list[str]:
-    """Everything that would stop requests to a language model on these texts: permission (`guard.permit`) and key."""
+def llm_problems(config: Config, name: str, texts: dict[str, str], look_up: bool = False) -> list[str]:
+    """Everything that would stop requests to a language model on these texts: permission (`guard.permit`) and key.
+
+    Without `look_up` no name server is asked, since a dry run must work without a network.
+    """
     if config.llms[name].provider == "template" or not texts:
         return []
     transport, section = config.llm_transport[name], f"llm_transport.{name}"
     try:
-        destination = expect(transport.base_url, transport.local_hosts, section, transport.data_use)
+        if look_up:
+            destination = locate(transport.base_url, transport.local_hosts, section)
+        else:
+            destination = foresee(transport.base_url, transport.data_use, transport.local_hosts, section)
     except UserError as error:
         return [str(error)]
     checks: list[Callable[[], object]] = [

@@ -35,7 +35,7 @@ def language_models(config: Config, needs: set[Need]) -> list[Line]:
             lines.append(Line("warning", f"llms.{name}.provider", words))
             continue
         said = f"{config.llm_transport[name].data_use}, key is set"
-        lines += judged(f"{name}: permission", llm_problems(config, name, texts.get(name, {})), said)
+        lines += judged(f"{name}: permission", llm_problems(config, name, texts.get(name, {}), look_up=True), said)
         lines.append(ping(name, config))
     return lines
 
