@@ -23,6 +23,7 @@ TARGETS = ("all", "export_benchmark")
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
+    "llm": ["llms.template"],
     "refresh_date": ["knowledge.refresh"],
     "sources": [],
     "launcher": ["train.launch"],
@@ -253,6 +254,19 @@ OTHER_FOLDER = {
 
 
 OTHER_TREE = "trees/other"
+TRANSPORT = {
+    "base_url": "http://127.0.0.1:9/v1",
+    "api_key_variable": "NO_KEY",
+    "concurrency": 1,
+    "requests_per_minute": None,
+    "tokens_per_minute": None,
+    "retries": 0,
+    "timeout_seconds": 1,
+    "max_failed": 0,
+    "data_use": "none",
+    "allowed_hosts": [],
+    "local_hosts": [],
+}
 
 
 def checkout_with_tables(folder: Path) -> Path:

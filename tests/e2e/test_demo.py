@@ -11,12 +11,14 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from browser import CHROMIUM, Browser
 from demo import CONFIGURATION, RESULTS
 from runs import CONTEXTS, ROOT, VALIDATOR, records, snakemake, succeeded
@@ -257,16 +259,22 @@ def test_a_missing_intermediate_is_named_though_nothing_is_to_be_done(demo_copy)
 def test_a_restricted_cohort_would_not_reach_a_remote_teacher(results, tmp_path):
     log = results / "logs/rationale_notes/mimic3-template.log"
     command = next(line for line in log.read_text(encoding="utf-8").splitlines() if "rationale_notes: python" in line)
-    command = command.split("rationale_notes: ", 1)[1].replace("--source synthetic", "--source folder")
-    command = command.replace('"provider":"template"', '"provider":"openai"').replace(
-        f"--out {results}/mimic3/rationale/template/notes.parquet", f"--out {tmp_path}/notes.parquet"
-    )
-    assert "api.openai.com" in command
-    words = [sys.executable, *shlex.split(command.replace("api.openai.com", "192.0.2.1"))[1:]]  # needs no name server
+    words = shlex.split(command.split("rationale_notes: ", 1)[1])
+    given = dict(zip(words[2::2], words[3::2], strict=True))
+    shutil.copy(given["--courses"], tmp_path / "courses.parquet")  # of unknown origin: no record says what it is
+    far = config_transport() | {"base_url": "https://192.0.2.1/v1", "data_use": "none"}
+    given |= {"--courses": f"{tmp_path}/courses.parquet", "--out": f"{tmp_path}/notes.parquet"}
+    given |= {"--llm": given["--llm"].replace('"template"', '"openai"', 1), "--transport": json.dumps(far)}
+    words = [sys.executable, words[1], *(word for pair in given.items() for word in pair)]
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "docs/data-access.md" in run.stderr and "Traceback" not in run.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert "courses.parquet" in run.stderr.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["courses.parquet"]
+
+
+def config_transport() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["llm_transport"]["chatgpt"]
 
 
 def test_the_report_opens_offline_in_a_browser_with_its_captions(demo_copy, tmp_path):

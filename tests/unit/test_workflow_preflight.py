@@ -12,7 +12,7 @@ from snakemake.utils import update_config
 from clinragen.config.root import Config, load_config
 from clinragen.config.student import Backbone
 from clinragen.workflow.needs import BACKBONE, PUBMED, TERMS, Need, needs_of
-from clinragen.workflow.preflight import backbone_problems, problems, row_problems, llm_problems, valid_config
+from clinragen.workflow.preflight import backbone_problems, llm_problems, problems, row_problems, valid_config
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {"MIMIC-III": "folder", "MIMIC-IV": "folder", "public documents": "public"}
@@ -145,7 +145,10 @@ def test_every_refused_text_and_the_key_are_reported():
 
 def test_nothing_is_wrong_with_permission_and_key(monkeypatch):
     monkeypatch.setenv("TEST_KEY", "x")
-    assert llm_problems(with_transport(data_use="no-retention-cloud", allowed_hosts=["api.openai.com"]), "chatgpt", TEXTS) == []
+    assert (
+        llm_problems(with_transport(data_use="no-retention-cloud", allowed_hosts=["api.openai.com"]), "chatgpt", TEXTS)
+        == []
+    )
 
 
 def test_open_texts_need_the_key_only():

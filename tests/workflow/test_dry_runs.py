@@ -235,6 +235,8 @@ def test_settings_that_change_no_output_change_no_job(tmp_path):
     assert "knowledge_terms" in jobs(plain)
     run = snakemake(*DEMO, tree, "--cores", "2", "--quiet", "all", "--", tmp_path / "results/knowledge/terms.parquet")
     succeeded(run)
-    other = overlay(tmp_path / "other.yaml", tmp_path / "results", llm_transport={"chatgpt": {"retries": 1, "concurrency": 2}})
+    other = overlay(
+        tmp_path / "other.yaml", tmp_path / "results", llm_transport={"chatgpt": {"retries": 1, "concurrency": 2}}
+    )
     again = succeeded(snakemake("--dry-run", *DEMO, other, "--", tmp_path / "results/knowledge/terms.parquet"))
     assert "Nothing to be done" in again

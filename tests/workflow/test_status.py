@@ -16,6 +16,7 @@ from clinragen.workflow.status import Status
 INVENTORY = yaml.safe_load((ROOT / status.INVENTORY).read_text(encoding="utf-8"))
 SETTINGS = status.configuration(ROOT)
 TESTED = [status.configuration(ROOT, *overlays) for overlays in status.TESTED]
+PERMITTED = {"chatgpt": {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}}
 
 
 def claims(settings=SETTINGS, tested=TESTED):
