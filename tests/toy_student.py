@@ -52,6 +52,7 @@ OPTIMIZER = Optimizer(
     batch_order="shuffled",
     diagnoses_weight=1.0,
     selection="f1",
+    marked_samples="keep",
     precision="fp32",
 )
 LAUNCH = Launch(device="cpu", nodes=1, processes=1, accumulation=1, deepspeed=False)

@@ -144,7 +144,7 @@ def test_the_course_of_a_training_is_read_and_shown(tmp_path):
         {"epoch": e, "step": 2 * e, "loss": 1 / e, "loss_diagnoses": 2 / e, "grad_norm": 1.0, "learning_rate": 0.1}
         for e in (1.0, 2.0)
     ] + [{"epoch": e, "step": 2 * e, "eval_loss": 1.0, "eval_f1": 0.3 * e} for e in (1.0, 2.0)]
-    cut = {"samples": 8, "notes cut": 2, "targets cut": 0}
+    cut = {"samples": 8, "marked": 0, "notes cut": 2, "targets cut": 0}
     facts = {"samples": {"train": cut, "validation": cut}, "history": rows}
     (folder / "history.json").write_text(json.dumps(facts), encoding="utf-8")
     course = read_course(folder)

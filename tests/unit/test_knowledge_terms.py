@@ -25,6 +25,7 @@ from clinragen.llm.request import Answer
 from clinragen.schemas.knowledge import CONVERGENCE, MENTIONS, TERMS
 
 SETTINGS = Terms(
+    llm="template",
     sources=["pubmed", "wikipedia"],
     batch=1,
     top=None,

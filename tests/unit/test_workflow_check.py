@@ -81,7 +81,7 @@ def test_a_key_is_not_sent_without_encryption_to_a_remote_host(monkeypatch):
 def test_no_request_is_sent_without_a_key_that_is_needed(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setattr(services, "get", lambda *_: pytest.fail("a request was sent"))
-    assert services.ping(config_of()).status == "skipped"
+    assert services.ping("chatgpt", config_of()).status == "skipped"
 
 
 def test_a_server_that_is_not_there_is_unreachable():

@@ -163,12 +163,12 @@ def test_a_local_server_needs_no_key():
 
 def test_only_a_check_looks_names_up(monkeypatch):
     unresolved = with_transport(base_url="https://llm.example.edu/v1", data_use="local-server")
-    assert llm_problems(unresolved, TEXTS) == []
+    assert llm_problems(unresolved, "chatgpt", TEXTS) == []
     answer = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer)
     monkeypatch.setenv("TEST_KEY", "x")
-    assert all("llm.example.edu is at 192.0.2.1" in line for line in llm_problems(unresolved, TEXTS, look_up=True))
-    assert len(llm_problems(unresolved, TEXTS, look_up=True)) == 2
+    assert all("llm.example.edu is at 192.0.2.1" in line for line in llm_problems(unresolved, "chatgpt", TEXTS, look_up=True))
+    assert len(llm_problems(unresolved, "chatgpt", TEXTS, look_up=True)) == 2
 
 
 def test_the_template_and_a_run_without_requests_need_nothing():

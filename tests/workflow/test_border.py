@@ -45,7 +45,7 @@ TELLING = {
     "seed of numpy": ("step.py", "numpy.random.seed(seed)", "numpy.random.seed(seed + 1)"),
     "threads": ("step.py", '"OMP_NUM_THREADS", "1"', '"OMP_NUM_THREADS", "2"'),
     "booleans": ("step.py", 'text.lower() == "true"', 'text.lower() != "true"'),
-    "settings": ("step.py", "kind.model_validate_json(text)", "kind.model_construct(**kind.model_validate_json(text))"),
+    "settings": ("step.py", "adapter.validate_json(text)", "adapter.validate_json(text) or None"),
     "arguments": ("step.py", "vars(parser.parse_args(argv))", "vars(parser.parse_args(argv[::-1]))"),
     "the context": ("step.py", "if kind is Context}", "if kind is not Context}"),
     "number of processes": ("processes.py", '"0"', '"1"'),

@@ -172,11 +172,14 @@ def llm_problems(config: Config, name: str, texts: dict[str, str], look_up: bool
     if config.llms[name].provider == "template" or not texts:
         return []
     transport, section = config.llm_transport[name], f"llm_transport.{name}"
+    lines = []
     try:
+        destination = foresee(transport.base_url, transport.data_use, transport.local_hosts, section)
         if look_up:
-            destination = locate(transport.base_url, transport.local_hosts, section)
-        else:
-            destination = foresee(transport.base_url, transport.data_use, transport.local_hosts, section)
+            try:
+                destination = locate(transport.base_url, transport.local_hosts, section)
+            except UserError as error:
+                lines.append(str(error))
     except UserError as error:
         return [str(error)]
     checks: list[Callable[[], object]] = [
@@ -192,7 +195,7 @@ def llm_problems(config: Config, name: str, texts: dict[str, str], look_up: bool
         for data, source in texts.items()
     ]
     checks.append(partial(api_key, destination, transport.api_key_variable, section))
-    return [line for check in checks for line in _message_of(check)]
+    return lines + [line for check in checks for line in _message_of(check)]
 
 
 def email_problems(config: Config, needs: set[Need]) -> list[str]:
