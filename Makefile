@@ -35,7 +35,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo planted check why release usage bench ladder test test-all lint format docs lock clean
+.PHONY: help setup demo open-demo planted check why release usage bench bench-llm ladder test test-all lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,9 @@ release: $(READY)  ## pack code, shareable outputs and all records of a results 
 bench: $(READY)  ## measure the speed of the benchmark: RAW=<open MIMIC-III demo> [REFERENCE=<mimic3-benchmarks> REFERENCE_PYTHON=<its python>] [TIMES=20] [WRITE=1]
 	@PYTHONPATH=tests python tests/benchmarks/bench_benchmark.py $(if $(RAW),--raw "$(RAW)") $(if $(TIMES),--times $(TIMES)) --cores $(CORES) \
 	$(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(REFERENCE_PYTHON),--reference-python "$(REFERENCE_PYTHON)") $(if $(WRITE),--write)
+
+bench-llm: $(READY)  ## measure the client of language models beside a bare openai client, and its journal
+	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_llm.py 2> /dev/null
 
 ladder: $(READY)  ## follow planted evidence from the series to the diagnosis: TREE=planted [SEED=1]
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_ladder.py "results/$(or $(TREE),planted)" --seed $(or $(SEED),1)

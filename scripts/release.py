@@ -42,7 +42,7 @@ def summary(made: Released) -> list[str]:
     lines = [f"remark: {remark}" for remark in made.scanned.remarks]
     lines += [f"left out: {len(sizes)} ({why}), {sum(sizes)} bytes" for why, sizes in sorted(reasons.items())]
     number, size = made.not_audited
-    lines.append(f"left out: {number} (logs, timings, teacher's journal, checkpoints, report.html), {size} bytes")
+    lines.append(f"left out: {number} (logs, timings, checkpoints, report.html), {size} bytes")
     if made.of_other_states:
         lines.append(f"{made.of_other_states} outputs are of other commits or uncommitted states, of the same code")
     lines.append(

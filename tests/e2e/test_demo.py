@@ -43,7 +43,8 @@ def rows(path):
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 def test_the_guard_finds_by_the_records_that_all_text_is_open(dataset, results):
-    tables = [*(f"benchmark/{name}" for name in ("samples", "courses", "labels", "captions")), "rationale/notes"]
+    read = ("samples", "courses", "labels", "captions")
+    tables = [*(f"benchmark/{name}" for name in read), "rationale/template/notes"]
     texts = [results / dataset / f"{table}.parquet" for table in tables]
     knowledge = [results / "knowledge" / f"{name}.parquet" for name in ("pubmed", "wikipedia")]
     assert restricted_origin([*texts, *knowledge, Path("resources/prompts/examples.yaml")]) == []
@@ -171,7 +172,7 @@ def test_a_cell_of_a_table_is_traced_to_the_raw_files_of_its_dataset_alone(resul
     made = {path.removeprefix(f"{results}/") for path in found["records"]}
     assert status == 0 and "mimic3/raw/CHARTEVENTS.csv.gz" in made and "knowledge/terms.parquet" not in made
     assert not [path for path in made if path.startswith("mimic4") or "clinragen" in path]
-    rationales = next(r for p, r in found["records"].items() if p.endswith("mimic3/rationale/notes.parquet"))
+    rationales = next(r for p, r in found["records"].items() if p.endswith("mimic3/rationale/template/notes.parquet"))
     assert rationales["facts"]["models"] == ["template"] and rationales["facts"]["requests"]
     # The same way by links, without a program.
     page = (results / "tables/table2.html").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -24,6 +25,7 @@ from toy_student import (
 
 from clinragen.model.inputs import IGNORED, Collator, encode, read_samples
 from clinragen.model.student import Student
+from clinragen.schemas.rationale import RATIONALES
 from clinragen.train.loss import token_losses
 
 SERIES_PARTS = {"encoder", "attention", "identity"}
@@ -161,6 +163,22 @@ def test_the_weights_of_the_best_validation_are_kept(train, chain, selection, be
     assert len(found) < 8, log
     kept = losses(model, "eval_loss")[found.index(best(found))]
     assert validation_loss(model, chain / "tables") == pytest.approx(kept, rel=1e-4)
+
+
+def test_marked_samples_can_be_left_out(train, chain, tmp_path):
+    rows = RATIONALES.read(chain / "tables/notes.parquet").to_pylist()
+    log = train(1, "kept")
+    assert "left out" not in log
+    marked = [row | {"status": "flawed" if i % 2 else "good"} for i, row in enumerate(rows)]
+    path, original = chain / "tables/notes.parquet", (chain / "tables/notes.parquet").read_bytes()
+    RATIONALES.write(pa.Table.from_pylist(marked, RATIONALES.schema), path)
+    try:
+        log = train(1, "left", marked_samples="leave_out")
+    finally:
+        path.write_bytes(original)
+    left, samples = (int(n) for n in re.search(r"left out (\d+) of (\d+) training samples", log).groups())
+    counts = json.loads((chain / "left/history.json").read_text(encoding="utf-8"))["samples"]["train"]
+    assert 0 < left < samples and counts["samples"] == samples - left and counts["marked"] == 0
 
 
 def validation_loss(model: Path, tables: Path) -> float:

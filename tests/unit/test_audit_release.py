@@ -58,7 +58,6 @@ def template(tmp_path_factory) -> Path:
         make("results/x/tables/table1.csv", "evaluate_table", inputs, "metric,value\nf1,0.5\n", sharing="shareable",
              code_digest=digest, stand_ins=["synthetic cohort"], seed=1)  # fmt: skip
         write("results/x/logs/evaluate_table/all.log", NOTE)
-        write("results/x/journal/answers.jsonl", NOTE)
         write("results/x/report.html", NOTE)
     finally:
         os.chdir(before)

@@ -175,6 +175,22 @@ def test_a_stay_without_rationale_is_an_error_not_a_shorter_target(tables, tmp_p
         read_samples(used, "train")
 
 
+def test_a_marked_rationale_marks_its_sample_and_one_without_text_is_no_part_of_the_target(tables, tmp_path):
+    rows = RATIONALES.read(tables / "notes.parquet").to_pylist()
+    before = {s.stay_id: s for s in read_samples(files(tables), "train")}
+    flawed, refused = list(before)[:2]
+    marks = {flawed: {"status": "flawed"}, refused: {"status": "refused", "text": ""}}
+    changed = [row | marks.get(row["stay_id"], {}) for row in rows]
+    RATIONALES.write(pa.Table.from_pylist(changed, RATIONALES.schema), tmp_path / "notes.parquet")
+    used = replace(files(tables), rationales=[tmp_path / "notes.parquet", tables / "labs.parquet"])
+    after = {s.stay_id: s for s in read_samples(used, "train")}
+    assert {stay for stay, sample in after.items() if sample.marked} == {flawed, refused}
+    assert after[flawed].target == before[flawed].target
+    assert "Note rationale:" not in after[refused].target and "Lab rationale:" in after[refused].target
+    # Phase 2 has no R^m, and so nothing that could be marked.
+    assert not any(s.marked for s in read_samples(used, "train", with_note_rationale=False))
+
+
 def test_what_is_longer_than_the_texts_may_be_is_told(tables):
     samples = read_samples(files(tables), "test")
     assert all(row["cut"] == set() for row in encode(samples, tokenizer(), TEXTS))

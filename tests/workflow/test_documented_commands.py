@@ -76,7 +76,7 @@ def site(tmp_path_factory):
 def finished_results() -> None:
     """A results tree small enough to be written here, with the outputs that the pages name."""
     notes, terms = (
-        Path("results/demo", name) for name in ("mimic3/rationale/notes.parquet", "knowledge/terms.parquet")
+        Path("results/demo", name) for name in ("mimic3/rationale/template/notes.parquet", "knowledge/terms.parquet")
     )
     for path, table, rule, source in (
         (notes, {"stay_id": [100001], "request": ["abc"]}, "rationale_notes", "resources/prompts/note_rationale.txt"),

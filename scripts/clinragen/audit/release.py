@@ -278,7 +278,7 @@ class Release:
         return {name: folder for name, folder in (own | self.names.outside()).items() if folder != "/"}
 
     def not_audited(self) -> tuple[int, int]:
-        """Number and bytes of logs, timings, journals, checkpoints and the report."""
+        """Number and bytes of logs, timings, checkpoints and the report."""
         files = (p for p in files_below(self.tree) if p.parent.name != FOLDER and p.name != SNAKEMAKE_TIMESTAMP)
         sizes = [p.stat().st_size for p in files if is_no_output(p, self.tree)]
         return len(sizes), sum(sizes)
