@@ -322,6 +322,11 @@ CHOSEN: dict[str, dict[str, Any]] = {
 }
 
 
+# Numbers that may be null.
+LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens"}
+LIMITS |= {"requests_per_minute", "tokens_per_minute"}
+
+
 def changed(key: str, value: Any) -> dict[str, Any]:
     """Another valid value for a key of the demo, with the keys that must change with it."""
     if key in CHOSEN:
@@ -333,6 +338,10 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         return {f"{section}.test_list": "LICENSE", key: "LICENSE"}
     if key.startswith("pathvars."):
         return {key: f"{value}-other"}
+    if value is None and last in LIMITS:
+        return {key: 1}
+    if isinstance(value, list):
+        return {key: [*value, "host.example.org"]}
     if value is None:
         return {key: "1.4" if last == "release" else f"results/demo/{key}"}
     if isinstance(value, bool):
