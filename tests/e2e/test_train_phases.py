@@ -132,13 +132,13 @@ def test_with_an_instruction_phase_2_reads_other_tokens_and_phase_3_goes_on_from
     assert Student.load(chain / "framed3").modality == "both"
 
 
-def test_samples_and_what_is_cut_of_them_are_told(train, chain):
+def test_samples_and_what_is_cut_of_them_are_reported(train, chain):
     found = json.loads((chain / "phase1/history.json").read_text())["samples"]
     assert found == {
-        "train": {"samples": 16, "notes cut": 0, "targets cut": 0},
-        "validation": {"samples": 4, "notes cut": 0, "targets cut": 0},
+        "train": {"samples": 16, "marked": 0, "notes cut": 0, "targets cut": 0},
+        "validation": {"samples": 4, "marked": 0, "notes cut": 0, "targets cut": 0},
     }
-    assert "train split: 16 samples, 0 notes cut, 0 targets cut" in (chain / "phase1.log").read_text()
+    assert "train split: 16 samples, 0 marked, 0 notes cut, 0 targets cut" in (chain / "phase1.log").read_text()
 
 
 def test_equal_runs_leave_equal_bits(train, chain):

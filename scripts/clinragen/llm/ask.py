@@ -35,8 +35,8 @@ class LanguageModel:
         """Answers in the order of the requests, and which requests, prompts and models they came from.
 
         `data` names the text of the prompts, `inputs` are the files from which it comes: their records decide whether
-        it may be sent (see `guard.permit`). `check` names what is wrong with an
-        answer, which is then asked for again, up to `repairs` times, and kept and marked after that.
+        it may be sent (`guard.permit`). `check` names what is wrong with an answer, which is then asked for again, up
+        to `repairs` times, and kept and marked after that.
 
         UserError when the text may not go to the server, when requests stay without an answer, or when more of them
         than `max_failed` allows have an answer without a text.
@@ -54,10 +54,10 @@ class LanguageModel:
         return answers, facts
 
     def _compose(self, requests: list[Request], check: Check) -> list[Answer]:
-        model, answers = identity_hash(self.llm), []
+        answers = []
         for request, text in zip(requests, template.compose(requests), strict=True):
             problems = tuple(check(request, text))
-            answers.append(Answer(f"{model}-{request.text_hash}", text, "flawed" if problems else "good", problems))
+            answers.append(Answer(self.key(request), text, "flawed" if problems else "good", problems))
         return answers
 
     def _ask_server(
