@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import shutil
 import ssl
 import subprocess
 import threading
@@ -97,6 +98,8 @@ def no_proxy(monkeypatch):
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory) -> Callable[[str], str]:
     """PEM files with key and self-signed certificate of a host."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
     folder, made = tmp_path_factory.mktemp("tls"), {}
 
     def make(host: str) -> str:
