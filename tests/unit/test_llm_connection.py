@@ -1,8 +1,8 @@
 """Connections go to the addresses that the guard has judged, over real sockets and real TLS."""
 
 import asyncio
-import socket
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
