@@ -13,8 +13,8 @@ class LengthGroupedBatches(Sampler[int]):
 
     Groups of 50 batches, drawn at random, are sorted by length, as in transformers' LengthGroupedSampler. That class
     then visits each group from its longest batch to its shortest. Length goes with the number of phenotypes, so the
-    gradient drifts along with it; in trials on planted evidence the labs were then not learned. With `shuffled` the
-    batches are visited in random order instead; an incomplete one stays last.
+    gradient drifts along with it; in trials on planted evidence a language model that was random at first did then not
+    learn the labs. With `shuffled` the batches are visited in random order instead; an incomplete one stays last.
 
     The order is a function of lengths, seed and epoch alone: a resumed training and all its processes agree on it.
     """
