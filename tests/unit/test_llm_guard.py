@@ -118,13 +118,14 @@ def test_a_host_that_cannot_be_resolved_is_refused(host):
     ["http://localhost@evil.com/v1", "http://user:pw@localhost/v1", "http://localhost\\@evil.com", "ftp://localhost",
      "http://localhost%40evil.com/v1", "http://localhost?@evil.com", "http://localhost#@evil.com/v1", "file:///etc",
      "localhost:8000", "", "http://", "http://local host/v1", "http://localhost:99999/v1", "http://localhost:x/v1",
-     "http://[::1", "http://[localhost]/v1", "http://[fe80::1%25eth0]/v1", "http://local\nhost/v1", "//localhost/v1",
+     "http://[::1", "http://[localhost]/v1", "http://[v1.localhost]/v1",
+     "http://[fe80::1%25eth0]/v1", "http://local\nhost/v1", "//localhost/v1",
      "http://lOCAL\N{KELVIN SIGN}.local/v1", "http://münchen.de/v1",
      "http://localhost\N{FULLWIDTH FULL STOP}evil.com/v1",
      "http://ⓛocalhost/v1", "http://evil.com\x00.local/v1", "http://localhost../v1", "http://gpu_07/v1", "http://localhost;evil.com/v1"],
 )  # fmt: skip
 def test_addresses_that_are_refused_for_all_data(url):
-    with pytest.raises(UserError, match=f"{SECTION}.base_url"):
+    with pytest.raises(UserError, match=f"{SECTION}.base_url is not a valid"):
         send(url, "local-server", restricted=())
 
 

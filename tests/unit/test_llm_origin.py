@@ -279,6 +279,13 @@ def test_an_altered_record_is_restricted():
     ]
 
 
+def test_an_input_of_another_content_than_its_record_says_is_restricted():
+    courses = tree(synthetic_raw())
+    notes, stays = load(record_path(courses))["inputs"]
+    edit_record(courses, inputs=[notes | {"sha256": "0" * 64}, stays])
+    assert reason_of(courses).startswith(f"{NOTES}: its record is not the one")
+
+
 def test_an_altered_file_is_restricted():
     courses = tree(synthetic_raw())
     put(courses, "real text")
