@@ -77,7 +77,7 @@ class Transport(Section):
     tokens_per_minute: int | None = Field(ge=1)
     """Rate of tokens, of requests and of the longest answers together; null: what the server allows."""
     retries: int = Field(ge=0)
-    """Additional attempts after a request fails; being told to wait is no failure."""
+    """Additional attempts after a request fails. A request of the server to wait is not a failure."""
     timeout_seconds: float = Field(gt=0)
     """Time within which a request must be answered completely."""
     max_failed: float = Field(ge=0, le=1)

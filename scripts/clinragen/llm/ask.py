@@ -28,8 +28,8 @@ class LanguageModel:
     answers: Path
 
     def key(self, request: Request) -> str:
-        """Identity of a request: whatever can change its answer, and nothing about the connection."""
-        return f"{identity_hash(self.llm)}-{request.text_hash}"
+        """Identity of a request, as in the journal."""
+        return request.key(identity_hash(self.llm))
 
     def ask(self, requests: list[Request], data: str, inputs: list[Path], check: Check) -> tuple[list[Answer], Facts]:
         """Answers in the order of the requests, and which requests, prompts and models they came from.

@@ -64,8 +64,8 @@ class Client:
         return connect(self.transport, self.destination, f"llm_transport.{self.name}")
 
     def key(self, request: Request) -> str:
-        """Identity of a request: whatever can change its answer, and nothing about the connection."""
-        return f"{self.model}-{request.text_hash}"
+        """Identity of a request, as in the journal."""
+        return request.key(self.model)
 
     def ask(self, requests: list[Request]) -> list[Answer]:
         """An answer to every request, from the journal or else from the server.

@@ -28,6 +28,10 @@ class Request:
         """Hash of what is asked."""
         return hashlib.sha256(self.prompt.encode("utf-8", "replace")).hexdigest()[:32]
 
+    def key(self, model: str) -> str:
+        """Identity of the request to a model (`identity_hash`): whatever can change its answer, not the connection."""
+        return f"{model}-{self.text_hash}"
+
 
 @dataclass(frozen=True)
 class Answer:

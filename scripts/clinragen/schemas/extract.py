@@ -44,7 +44,10 @@ EVENTS = Table(
             "value", pa.float64(), "value in the variable's unit, of a categorical one its score; NaN for a mere text"
         ),
         Column(
-            "text", MANY_NAMES, "as it stands in the raw file, for variables that are levels or kept so", nullable=True
+            "text",
+            MANY_NAMES,
+            "as written in the raw file, for variables that are levels or keep their text",
+            nullable=True,
         ),
     ),
 )
@@ -55,7 +58,7 @@ NOTES = Table(
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("note_id", pa.string(), "row or note identifier in the raw file"),
         Column("rank", pa.int32(), "order of reading among the notes of the stay, from 1"),
-        Column("text", pa.string(), "discharge summary as it stands in the raw file"),
+        Column("text", pa.string(), "discharge summary as written in the raw file"),
     ),
     key=("stay_id", "note_id"),
 )
