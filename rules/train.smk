@@ -8,6 +8,7 @@
 #
 # {target} is `diagnoses`, or `rationales-` and the name of the teacher.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
+# Earlier phases go first, and training before evaluation: the longest chain of jobs decides how long a run takes.
 
 
 localrules:
@@ -55,6 +56,7 @@ rule train_phase1:
         "<logs>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.log",
     benchmark:
         "<timings>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.jsonl"
+    priority: 3
     retries: 2
     conda:
         "../envs/train.yaml"
@@ -99,6 +101,7 @@ rule train_phase2:
         "<logs>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.log",
     benchmark:
         "<timings>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
+    priority: 2
     retries: 2
     conda:
         "../envs/train.yaml"
@@ -149,6 +152,7 @@ rule train_phase3:
         "<logs>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.log",
     benchmark:
         "<timings>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
+    priority: 1
     retries: 2
     conda:
         "../envs/train.yaml"

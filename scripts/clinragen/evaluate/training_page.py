@@ -14,6 +14,7 @@ from clinragen.schemas.evaluate import TRAINING
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullLocator
 
 OTHER = ("epoch", "step")
 COLORS = {"": "#1b1f24", "_diagnoses": "#0b6e99", "_note_rationale": "#7a5ea8", "_lab_rationale": "#b4540a"}
@@ -74,7 +75,9 @@ def training_page(
 
 def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
     """Losses by section (training solid, validation dashed), validation F1, gradient and learning rate by epoch."""
-    figure, (losses, scores, gradient) = pyplot.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
+    # Fixed margins: a layout fitted to the labels would draw each of many figures three times.
+    margins = {"left": 0.05, "right": 0.94, "bottom": 0.18, "top": 0.88, "wspace": 0.22}
+    figure, (losses, scores, gradient) = pyplot.subplots(1, 3, figsize=(10, 2.6), gridspec_kw=margins)
     for section, color in COLORS.items():
         for measure, style in (("loss", "-"), ("eval_loss", "--")):
             if points := series.get(measure + section):
@@ -82,8 +85,9 @@ def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
                 losses.plot(*zip(*points, strict=True), style, color=color, linewidth=1.4, label=label)
     losses.set_title("loss per token (dashed: validation)", fontsize=9)
     losses.set_yscale("log")
+    losses.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     losses.yaxis.set_major_formatter("{x:g}")
-    losses.yaxis.set_minor_formatter("{x:g}")
+    losses.yaxis.set_minor_locator(NullLocator())
     losses.legend(fontsize=7, frameon=False)
     scores.plot(*zip(*series["eval_f1"], strict=True), "o-", color=COLORS["_diagnoses"], markersize=3)
     scores.set_ylim(-0.02, 1.02)
