@@ -15,36 +15,13 @@ from clinragen.llm.ask import LanguageModel
 from clinragen.llm.journal import COLUMNS, FILE, Entry, accepted_chain
 from clinragen.llm.request import Answer, Request
 
-SETTINGS = {
-    "provider": "openai",
-    "model": "m",
-    "revision": None,
-    "endpoint": "chat",
-    "temperature": 0.0,
-    "top_p": None,
-    "seed": None,
-    "max_tokens": 50,
-    "max_completion_tokens": None,
-    "extra": {},
-    "repairs": 1,
-}
+SETTINGS = {"provider": "openai", "model": "m", "temperature": 0.0, "max_tokens": 50}
 KEY = "sk-very-secret-1234567890"
 
 
 def transport(url: str, **changes) -> Transport:
-    values = {
-        "base_url": url,
-        "api_key_variable": "TEST_KEY",
-        "concurrency": 4,
-        "requests_per_minute": None,
-        "tokens_per_minute": None,
-        "retries": 2,
-        "timeout_seconds": 5,
-        "max_failed": 0.5,
-        "data_use": "none",
-        "allowed_hosts": [],
-        "local_hosts": [],
-    }
+    values = {"base_url": url, "api_key_variable": "TEST_KEY", "concurrency": 4, "retries": 2}
+    values |= {"timeout_seconds": 5, "max_failed": 0.5}
     return Transport(**(values | changes))
 
 

@@ -53,7 +53,8 @@ def ping(name: str, config: Config) -> Line:
     except Unreachable as error:
         return problem(place, f"{host} does not respond ({error}); correct llm_transport.{name}.base_url")
     if status in (401, 403):
-        return problem(place, f"{host} refuses the key (HTTP {status}); renew {transport.api_key_variable}")
+        remedy = f"renew {transport.api_key_variable}" if key else f"set llm_transport.{name}.api_key_variable"
+        return problem(place, f"{host} refuses the key (HTTP {status}); {remedy}")
     try:
         names = [str(entry["id"]) for entry in content["data"]]
     except (TypeError, KeyError):
