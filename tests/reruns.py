@@ -285,7 +285,10 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "knowledge.source": {"knowledge.source": "online"},
     "knowledge.refresh": {"knowledge.refresh": "2026-01-01"},
     "knowledge.terms.sources": {"knowledge.terms.sources": ["wikipedia"]},
-    "llms.template.provider": {"llms.template.provider": "openai", "llm_transport.template.base_url": "http://127.0.0.1:9/v1"},
+    "llms.template.provider": {
+        "llms.template.provider": "openai",
+        "llm_transport.template.base_url": "http://127.0.0.1:9/v1",
+    },
     "llms.chatgpt.provider": {"llms.chatgpt.provider": "template"},
     "llms.template.endpoint": {"llms.template.endpoint": "completions"},
     "llms.chatgpt.endpoint": {"llms.chatgpt.endpoint": "completions"},

@@ -98,6 +98,15 @@ def test_too_many_of_them_end_the_stage_and_the_bound_can_be_raised(openai_serve
     assert len(asked(openai_server, tmp_path, requests(20), max_failed=0.2)) == 20 == openai_server.count
 
 
+def test_the_share_of_failures_is_that_of_all_questions_of_a_step(openai_server, tmp_path):
+    """A step that asks in rounds does not end because a small round has one."""
+    openai_server.poison = {"prompt 20": failure(400)}
+    teacher = model(openai_server.url, tmp_path, max_failed=0.1)
+    teacher.ask(requests(20), "mimic3", [], good)
+    answers, _ = teacher.ask(requests(22)[20:], "mimic3", [], good)
+    assert [a.status for a in answers] == ["refused", "good"] and teacher.statuses == {"good": 21, "refused": 1}
+
+
 def test_a_server_that_refuses_everything_is_believed_nothing(openai_server, tmp_path):
     """Its settings are wrong, not the requests: once they are right, all are asked."""
     openai_server.script = [failure(400)] * 100
@@ -230,6 +239,7 @@ def test_odd_facts_of_an_answer_are_kept_harmless(openai_server, tmp_path):
     ("fault", "fact"),
     [
         ((401, ""), "API key rejected"),
+        ((402, ""), "no credit left"),
         ((404, ""), "unknown model"),
         ((429, "insufficient_quota"), "no credit left"),
         ((400, "unsupported_parameter"), "a parameter that the model does not know"),

@@ -31,7 +31,7 @@ class Llm(Section):
     """Longest answer in tokens. Raising it repeats only answers that were cut."""
     max_completion_tokens: int | None = Field(None, ge=1)
     """The same for models that refuse `max_tokens`, reasoning tokens included."""
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = Field({})
     """More parameters, sent as they are: `reasoning_effort`, `thinking`, ..."""
     json_schema: bool = False
     """Hold answers that are JSON (key terms) to their schema by `response_format`; for servers that can."""
@@ -92,9 +92,9 @@ class Transport(Section):
     """Largest share of requests that may end without a text (refused, filtered, empty)."""
     data_use: Literal["none", "local-server", "no-retention-cloud"] = "none"
     """Basis on which MIMIC text may be sent to `base_url`; `none` refuses (docs/data-access.md)."""
-    allowed_hosts: list[str] = []
+    allowed_hosts: list[str] = Field([])
     """Hosts that your agreement without data retention covers; `no-retention-cloud` permits no others."""
-    local_hosts: list[str] = []
+    local_hosts: list[str] = Field([])
     """Hosts on your institution's network whose addresses do not show it, such as a node of the cluster."""
 
     @property
