@@ -192,6 +192,14 @@ async def slow_loris(body, writer):
         await asyncio.sleep(0.05)
 
 
+async def slow_head(body, writer):
+    writer.write(b"HTTP/1.1 200 X\r\n")
+    while True:
+        writer.write(b"X-Still-Here: yes\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
 async def endless(body, writer):
     writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 50000000\r\n\r\n")
     for _ in range(50):
@@ -209,13 +217,23 @@ async def half(body, writer):
     writer.close()
 
 
+async def torn(body, writer):
+    part = body_of("whole")[:30]
+    head = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    writer.write(head + f"{len(part):x}\r\n".encode() + part + b"\r\n")
+    await writer.drain()
+    writer.close()
+
+
 @pytest.mark.parametrize(
     ("handler", "fact"),
     [
+        (slow_head, r"no complete answer within timeout_seconds \(1 s\)"),
         (slow_loris, r"no complete answer within timeout_seconds \(1 s\)"),
         (endless, "connection failed"),
         (bomb, "connection failed"),
         (half, "connection failed"),
+        (torn, "connection failed"),
     ],
 )
 def test_answers_without_end_without_bound_or_torn(handler, fact, tmp_path):
@@ -325,14 +343,15 @@ def test_kill_nine_at_twenty_moments_loses_no_answer(tmp_path):
     assert len(entries(tmp_path)) == number
 
 
-def test_sigterm_loses_nothing_and_repeats_nothing(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_loses_nothing_and_repeats_nothing(number, tmp_path):
     with AsyncServer(answering(0.1)) as server:
         process = start((0, 200), server.url, tmp_path)
         while len(server.bodies) < 60:
             time.sleep(0.005)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _, stderr = process.communicate(timeout=30)
-        assert process.returncode == 1 and "interrupted by SIGTERM" in stderr
+        assert process.returncode == 1 and f"interrupted by {number.name}" in stderr
         asked_before = len(server.bodies)
         assert len(entries(tmp_path)) == asked_before < 100
         asked(server, tmp_path, requests(200), concurrency=8)
