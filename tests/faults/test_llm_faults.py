@@ -358,6 +358,19 @@ def test_a_signal_loses_nothing_and_repeats_nothing(number, tmp_path):
         assert sorted(server.prompts) == sorted(f"prompt {i}" for i in range(200))
 
 
+def test_a_second_signal_ends_it_without_waiting(tmp_path):
+    with AsyncServer(answering(60)) as server:
+        process = start((0, 20), server.url, tmp_path)
+        while len(server.bodies) < 8:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert process.poll() is None, "the first one waits for what is under way"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=3) == -signal.SIGTERM
+        process.communicate()
+
+
 def test_stages_and_overlays_at_once_pay_nearly_once(tmp_path):
     """Two ask the same, one half of it, one something else."""
     with AsyncServer(answering(0.03)) as server:
