@@ -28,20 +28,24 @@ def knowledge_terms(
     from clinragen.knowledge.abbreviations import read_abbreviations
     from clinragen.knowledge.documents import documents_of
     from clinragen.knowledge.terms import PROMPT_SLOTS, check, extract
-    from clinragen.llm.ask import LanguageModel
+    from clinragen.llm.ask import LanguageModel, counted
     from clinragen.llm.prompt import read_prompt
     from clinragen.llm.request import Answer, Request
+    from clinragen.runtime.context import Facts
     from clinragen.schemas.knowledge import CONVERGENCE, DOCUMENTS, MENTIONS, TERMS
 
     model = LanguageModel(terms.llm, llm, transport, Path(answers))
 
     def ask_model(requests: list[Request]) -> list[Answer]:
         found, facts = model.ask(requests, "the knowledge documents", documents, check)
+        del facts.values["statuses"]  # of one round; those of all follow
         context.note(facts)
         return found
 
     texts = [d for path in documents for d in documents_of(DOCUMENTS.read(path))]
     found = extract(texts, terms, read_prompt(prompt, PROMPT_SLOTS), ask_model, read_abbreviations(abbreviations))
+    without = counted(found.without_terms)
+    context.note(Facts({"statuses": counted(model.statuses), "documents_without_terms": without}))
     TERMS.write(ranking.terms_table(found.terms), out.path)
     pyarrow.csv.write_csv(ranking.readable(found.terms), readable.path)
     MENTIONS.write(ranking.mentions_table(found.mentions), mentions.path)

@@ -16,6 +16,7 @@ class AsyncServer:
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
         self.bodies: list[dict[str, Any]] = []
+        self.heads: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -51,6 +52,7 @@ class AsyncServer:
                 length = next(int(x.partition(":")[2]) for x in lines if x.startswith("content-length:"))
                 body = json.loads(await reader.readexactly(length))
                 self.bodies.append(body)
+                self.heads.append(head.decode("latin-1"))
                 await self.handler(body, writer)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass

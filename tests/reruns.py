@@ -17,6 +17,8 @@ import yaml
 from runs import ROOT, copy_of_checkout, header_only, records
 from snakemake.utils import update_config
 
+from clinragen.config.llms import Llm, Transport
+
 RUNTIME = "scripts/clinragen/runtime/"
 TARGETS = ("all", "export_benchmark")
 
@@ -220,10 +222,12 @@ def resource_files() -> list[str]:
 
 
 def settings(*overlays: Path) -> dict[str, Any]:
-    """The configuration of the demo, flat: every leaf by its dotted key."""
+    """The configuration of the demo, flat: every leaf by its dotted key, also those that rows leave to the default."""
     merged: dict[str, Any] = {}
     for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", *overlays):
         update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
+    for section, kind in (("llms", Llm), ("llm_transport", Transport)):
+        merged[section] = {name: kind(**row).model_dump() for name, row in merged[section].items() if row}
     return dict(_leaves(merged, ""))
 
 
@@ -254,19 +258,6 @@ OTHER_FOLDER = {
 
 
 OTHER_TREE = "trees/other"
-TRANSPORT = {
-    "base_url": "http://127.0.0.1:9/v1",
-    "api_key_variable": "NO_KEY",
-    "concurrency": 1,
-    "requests_per_minute": None,
-    "tokens_per_minute": None,
-    "retries": 0,
-    "timeout_seconds": 1,
-    "max_failed": 0,
-    "data_use": "none",
-    "allowed_hosts": [],
-    "local_hosts": [],
-}
 
 
 def checkout_with_tables(folder: Path) -> Path:
@@ -294,7 +285,10 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "knowledge.source": {"knowledge.source": "online"},
     "knowledge.refresh": {"knowledge.refresh": "2026-01-01"},
     "knowledge.terms.sources": {"knowledge.terms.sources": ["wikipedia"]},
-    "llms.template.provider": {"llms.template.provider": "openai", "llm_transport.template": TRANSPORT},
+    "llms.template.provider": {
+        "llms.template.provider": "openai",
+        "llm_transport.template.base_url": "http://127.0.0.1:9/v1",
+    },
     "llms.chatgpt.provider": {"llms.chatgpt.provider": "template"},
     "llms.template.endpoint": {"llms.template.endpoint": "completions"},
     "llms.chatgpt.endpoint": {"llms.chatgpt.endpoint": "completions"},

@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import openai
-from async_server import AsyncServer, answering
+from async_server import AsyncServer, Handler, answering
+from llm_memory import answering_at_length, while_asking
 from unit.test_llm_ask import good, model, requests
 
 from clinragen.llm.journal import FILE, Entry, Journal
@@ -25,14 +27,15 @@ from clinragen.llm.request import Request
 LOADS = ((0.1, 64, 3000), (1.0, 256, 2048))  # latency in seconds, concurrency, requests
 HITS = 20_000
 STORED = 120_000
+ASKED, LENGTH = 100_000, 600  # answers, and characters of each
 
 
-def served(latency: float, measure: Callable[[str], float]) -> float:
+def served(handler: Handler, measure: Callable[[str], Any]) -> Any:
     """What a measurement gives against a server in another process."""
     here, there = multiprocessing.Pipe()
 
     def serve() -> None:
-        with AsyncServer(answering(latency)) as server:
+        with AsyncServer(handler) as server:
             there.send(server.url)
             there.recv()
 
@@ -117,18 +120,24 @@ def _open(folder: str, number: int) -> tuple[float, float]:
     return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
 
 
+def growth(url: str) -> tuple[list[float], float]:
+    """MB beyond the requests after each tenth of many answers, and with all of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        return while_asking(url, Path(folder), ASKED)
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--repeats", type=int, default=3)
     repeats = parser.parse_args().repeats
     for measure in (ours, bare):  # what both import and build at their first request
-        served(0.0, lambda url, measure=measure: measure(url, 200, 16))
+        served(answering(0.0), lambda url, measure=measure: measure(url, 200, 16))
     print("| what | ours | bare openai client | ratio |\n|---|---:|---:|---:|")
     for latency, concurrency, number in LOADS:
         # In turn, so that a busy moment hits both.
         pairs = [
-            [served(latency, partial(f, number=number, concurrency=concurrency)) for f in (ours, bare)]
+            [served(answering(latency), partial(f, number=number, concurrency=concurrency)) for f in (ours, bare)]
             for _ in range(repeats)
         ]
         mine, other = (sorted(column)[repeats // 2] for column in zip(*pairs, strict=True))
@@ -138,6 +147,10 @@ def main() -> None:
     print(f"| {HITS} answers from the journal, prompts of 8,000 characters | {hits(HITS, 8000):.0f}/s | – | – |")
     seconds, memory = opened(STORED)
     print(f"| open a journal of {STORED} answers and read one | {seconds * 1000:.0f} ms, {memory:.0f} MB | – | – |")
+    taken, held = served(answering_at_length(LENGTH), growth)
+    course = ", ".join(f"{megabytes:.0f}" for megabytes in taken)
+    print(f"| ask {ASKED} questions, answers of {LENGTH} characters: MB after each tenth | {course} | – | – |")
+    print(f"| the same: MB with all answers in hand | {held:.0f} | – | – |")
 
 
 if __name__ == "__main__":

@@ -98,6 +98,15 @@ def test_too_many_of_them_end_the_stage_and_the_bound_can_be_raised(openai_serve
     assert len(asked(openai_server, tmp_path, requests(20), max_failed=0.2)) == 20 == openai_server.count
 
 
+def test_the_share_of_failures_is_that_of_all_questions_of_a_step(openai_server, tmp_path):
+    """A step that asks in rounds does not end because a small round has one."""
+    openai_server.poison = {"prompt 20": failure(400)}
+    teacher = model(openai_server.url, tmp_path, max_failed=0.1)
+    teacher.ask(requests(20), "mimic3", [], good)
+    answers, _ = teacher.ask(requests(22)[20:], "mimic3", [], good)
+    assert [a.status for a in answers] == ["refused", "good"] and teacher.statuses == {"good": 21, "refused": 1}
+
+
 def test_a_server_that_refuses_everything_is_believed_nothing(openai_server, tmp_path):
     """Its settings are wrong, not the requests: once they are right, all are asked."""
     openai_server.script = [failure(400)] * 100
@@ -183,6 +192,14 @@ async def slow_loris(body, writer):
         await asyncio.sleep(0.05)
 
 
+async def slow_head(body, writer):
+    writer.write(b"HTTP/1.1 200 X\r\n")
+    while True:
+        writer.write(b"X-Still-Here: yes\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
 async def endless(body, writer):
     writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 50000000\r\n\r\n")
     for _ in range(50):
@@ -200,13 +217,23 @@ async def half(body, writer):
     writer.close()
 
 
+async def torn(body, writer):
+    part = body_of("whole")[:30]
+    head = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    writer.write(head + f"{len(part):x}\r\n".encode() + part + b"\r\n")
+    await writer.drain()
+    writer.close()
+
+
 @pytest.mark.parametrize(
     ("handler", "fact"),
     [
+        (slow_head, r"no complete answer within timeout_seconds \(1 s\)"),
         (slow_loris, r"no complete answer within timeout_seconds \(1 s\)"),
         (endless, "connection failed"),
         (bomb, "connection failed"),
         (half, "connection failed"),
+        (torn, "connection failed"),
     ],
 )
 def test_answers_without_end_without_bound_or_torn(handler, fact, tmp_path):
@@ -230,6 +257,7 @@ def test_odd_facts_of_an_answer_are_kept_harmless(openai_server, tmp_path):
     ("fault", "fact"),
     [
         ((401, ""), "API key rejected"),
+        ((402, ""), "no credit left"),
         ((404, ""), "unknown model"),
         ((429, "insufficient_quota"), "no credit left"),
         ((400, "unsupported_parameter"), "a parameter that the model does not know"),
@@ -315,18 +343,32 @@ def test_kill_nine_at_twenty_moments_loses_no_answer(tmp_path):
     assert len(entries(tmp_path)) == number
 
 
-def test_sigterm_loses_nothing_and_repeats_nothing(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_loses_nothing_and_repeats_nothing(number, tmp_path):
     with AsyncServer(answering(0.1)) as server:
         process = start((0, 200), server.url, tmp_path)
         while len(server.bodies) < 60:
             time.sleep(0.005)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _, stderr = process.communicate(timeout=30)
-        assert process.returncode == 1 and "interrupted by SIGTERM" in stderr
+        assert process.returncode == 1 and f"interrupted by {number.name}" in stderr
         asked_before = len(server.bodies)
         assert len(entries(tmp_path)) == asked_before < 100
         asked(server, tmp_path, requests(200), concurrency=8)
         assert sorted(server.prompts) == sorted(f"prompt {i}" for i in range(200))
+
+
+def test_a_second_signal_ends_it_without_waiting(tmp_path):
+    with AsyncServer(answering(60)) as server:
+        process = start((0, 20), server.url, tmp_path)
+        while len(server.bodies) < 8:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert process.poll() is None, "the first one waits for what is under way"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=3) == -signal.SIGTERM
+        process.communicate()
 
 
 def test_stages_and_overlays_at_once_pay_nearly_once(tmp_path):

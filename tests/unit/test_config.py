@@ -123,6 +123,28 @@ def test_a_date_that_is_none_or_lies_ahead_is_refused(value, words, raw):
     assert re.search(rf"knowledge\.refresh: .*{words}", message_of(changed(raw, knowledge__refresh=value)))
 
 
+def test_a_row_of_a_language_model_may_be_short_but_names_its_server(raw):
+    raw["llms"]["mine"] = {"provider": "openai", "model": "m"}
+    assert "  - llm_transport.mine is missing: llms.mine is on a server; add a row with its base_url" in message_of(raw)
+    raw["llm_transport"]["mine"] = {"data_use": "local-server"}
+    assert "  - llm_transport.mine.base_url: missing" in message_of(raw)
+    raw["llm_transport"]["mine"] = {"base_url": "http://localhost:8000/v1"}
+    config = load_config(raw)
+    assert config.llms["mine"].parameters == {} and config.llms["mine"].endpoint == "chat"
+    transport = config.llm_transport["mine"]
+    assert (transport.data_use, transport.allowed_hosts, transport.local_hosts) == ("none", [], [])
+    # A key is sent only to a server for which it is named.
+    assert transport.api_key_variable is None
+    del raw["llms"]["mine"]["model"]
+    assert "  - llms.mine.model: missing" in message_of(raw)
+
+
+def test_the_reference_lists_the_defaults_of_rows():
+    rows = [line for line in reference().splitlines() if "Default: " in line]
+    assert any(re.match(r"\| `llm_transport.<name>.data_use` .* Default: `\"none\"`\. \|", line) for line in rows)
+    assert all(re.match(r"\| `llms?(_transport)?\.<name>\.", line) for line in rows), "config.yaml sets all others"
+
+
 def test_a_missing_key_is_named(raw):
     del raw["benchmark"]["series"]["fill"], raw["seeds"]
     message = message_of(raw)
@@ -329,7 +351,7 @@ def test_the_reference_in_docs_is_the_generated_one():
     )
 
 
-def test_no_field_carries_a_default():
+def test_only_rows_that_users_add_carry_defaults():
     def fields(section):
         for name, field in section.model_fields.items():
             yield f"{section.__name__}.{name}", field
@@ -337,7 +359,8 @@ def test_no_field_carries_a_default():
                 if hasattr(part, "model_fields"):
                     yield from fields(part)
 
-    assert [name for name, field in fields(Config) if not field.is_required()] == []
+    defaults = [name for name, field in fields(Config) if not field.is_required()]
+    assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport"}
 
 
 @pytest.mark.parametrize(("key", "value"), [("benchmark__compat", True), ("extract__diagnoses__unlisted_codes", False)])

@@ -1,6 +1,7 @@
 """Key terms: lenient reading, strict acceptance, rounds that end."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,8 +23,10 @@ from clinragen.knowledge.terms import PROMPT_SLOTS, RESPONSE_SCHEMA, accepted, c
 from clinragen.knowledge.wording import written_form
 from clinragen.llm.prompt import Prompt, read_prompt
 from clinragen.llm.request import Answer
+from clinragen.rationale.prompts import note_request, read_note_prompt
 from clinragen.schemas.knowledge import CONVERGENCE, MENTIONS, TERMS
 
+NOTE_PROMPT = Path(__file__).parents[2] / "resources/prompts/note_rationale.txt"
 SETTINGS = Terms(
     llm="template",
     sources=["pubmed", "wikipedia"],
@@ -73,6 +76,8 @@ def test_a_list_is_found_whatever_stands_around_it(terms, before, after):
 @given(st.lists(st.text(), min_size=1), st.booleans())
 def test_an_object_of_the_schema_counts_like_the_bare_list(terms, spaced):
     assert list(RESPONSE_SCHEMA["properties"]) == RESPONSE_SCHEMA["required"] == ["terms"]
+    # What OpenAI demands of a schema that it is strict about.
+    assert RESPONSE_SCHEMA["additionalProperties"] is False
     assert parse(json.dumps({"terms": terms}, indent=2 if spaced else None)) == terms
     assert parse(json.dumps({"notes": ["other"], "terms": terms})) == terms
 
@@ -106,6 +111,11 @@ def test_garbage_is_named(prompt, answer):
     assert check(request, answer) == ['it is not a JSON object whose "terms" are a list of strings']
 
 
+def test_terms_are_asked_for_with_their_schema_and_rationales_without(prompt):
+    assert request_for(document(1, "fever"), SETTINGS, prompt).schema is RESPONSE_SCHEMA
+    assert note_request(read_note_prompt(NOTE_PROMPT), [], "n", []).schema is None
+
+
 def test_terms_from_elsewhere_are_named(prompt):
     request = request_for(document(1, "feverish"), SETTINGS, prompt)
     assert check(request, '["fever"]') == ["none of the terms appears in the document"]
@@ -127,6 +137,44 @@ def test_rounds_go_on_until_the_terms_are_stable(prompt):
         (3, 2, 0, 1.0, False),
         (4, 2, 0, 1.0, True),
     ]
+
+
+ANSWERS = {
+    "refused": Answer("h", "", "refused", ("the answer is refused (HTTP status 400)",)),
+    "filtered": Answer("h", "", "filtered", ("the answer is filtered (content_filter)",)),
+    "empty": Answer("h", "", "empty", ("the answer is empty (stop)",)),
+    "flawed": Answer("h", "I cannot say.", "flawed", ("it is not a JSON object",)),
+    "none": Answer("h", '{"terms": []}'),
+}
+
+
+def with_answers(texts: list[str], prompt, **changes):
+    """What is extracted where the texts that name a kind of answer get it, and others have their words as terms."""
+    documents = [document(i, text) for i, text in enumerate(texts, 1)]
+
+    def ask(requests):
+        shown = [r.slots["document"].split("\n")[1] for r in requests]
+        return [ANSWERS.get(text) or Answer("h", json.dumps(text.split())) for text in shown]
+
+    return extract(documents, SETTINGS.model_copy(update=changes), prompt, ask, {})
+
+
+def test_documents_without_terms_are_counted_by_reason(prompt, caplog):
+    found = with_answers(["aa bb", *ANSWERS, "refused", "aa cc"], prompt, batch=8)
+    (last,) = convergence_table(found.rounds).to_pylist()
+    reasons = "2 refused, 1 filtered, 1 empty, 1 flawed, 1 none named"
+    assert (last["documents"], last["without_terms"], last["reasons"]) == (8, 6, reasons)
+    assert found.without_terms.total() == 6
+    assert f"6 of 8 documents gave no terms: {reasons}" in caplog.text
+    complete = with_answers(["aa bb", "aa"], prompt)
+    assert [(r.without_terms, r.reasons) for r in complete.rounds] == [(0, None)] * 2
+
+
+def test_rounds_without_any_answer_are_no_sign_of_stability(prompt):
+    """Refusals bring no new term: were they counted, two of them would end the search."""
+    found = with_answers(["aa", "refused", "filtered", "empty", "aa bb", "aa bb", "aa bb"], prompt)
+    assert [r.jaccard for r in found.rounds] == [None, None, None, None, 0.5, 1.0, 1.0]
+    assert [t.term for t in found.terms] == ["aa", "bb"] and found.rounds[-1].stable
 
 
 def test_only_the_top_terms_are_compared_and_kept(prompt):

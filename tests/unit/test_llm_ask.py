@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from openai_server import completion
+from openai_server import completion, failure
 
 from clinragen.config.llms import Llm, Transport
 from clinragen.errors import UserError
@@ -15,36 +15,13 @@ from clinragen.llm.ask import LanguageModel
 from clinragen.llm.journal import COLUMNS, FILE, Entry, accepted_chain
 from clinragen.llm.request import Answer, Request
 
-SETTINGS = {
-    "provider": "openai",
-    "model": "m",
-    "revision": None,
-    "endpoint": "chat",
-    "temperature": 0.0,
-    "top_p": None,
-    "seed": None,
-    "max_tokens": 50,
-    "max_completion_tokens": None,
-    "extra": {},
-    "repairs": 1,
-}
+SETTINGS = {"provider": "openai", "model": "m", "temperature": 0.0, "max_tokens": 50}
 KEY = "sk-very-secret-1234567890"
 
 
 def transport(url: str, **changes) -> Transport:
-    values = {
-        "base_url": url,
-        "api_key_variable": "TEST_KEY",
-        "concurrency": 4,
-        "requests_per_minute": None,
-        "tokens_per_minute": None,
-        "retries": 2,
-        "timeout_seconds": 5,
-        "max_failed": 0.5,
-        "data_use": "none",
-        "allowed_hosts": [],
-        "local_hosts": [],
-    }
+    values = {"base_url": url, "api_key_variable": "TEST_KEY", "concurrency": 4, "retries": 2}
+    values |= {"timeout_seconds": 5, "max_failed": 0.5}
     return Transport(**(values | changes))
 
 
@@ -98,6 +75,53 @@ def test_null_parameters_are_not_sent_and_extra_ones_are(openai_server, tmp_path
     asked(openai_server, tmp_path, requests(1), llm | {"seed": 7})
     sent = {name: value for name, value in openai_server.bodies[0].items() if name != "messages"}
     assert sent == {"model": "m", "seed": 7, "max_completion_tokens": 9, "reasoning_effort": "low"}
+
+
+FORM = {"type": "object", "properties": {"terms": {"type": "array"}}, "required": ["terms"]}
+
+
+def test_an_answer_is_held_to_its_schema_where_the_server_can(openai_server, tmp_path):
+    wanted = [Request("terms", "prompt 0", "v1", schema=FORM), *requests(2)[1:]]
+    asked(openai_server, tmp_path, wanted, {"json_schema": True}, concurrency=1)
+    terms, rationale = openai_server.bodies
+    strict = {"name": "terms", "strict": True, "schema": FORM}
+    assert terms["response_format"] == {"type": "json_schema", "json_schema": strict}
+    assert "response_format" not in rationale
+    stored = [json.loads(entry.parameters) for entry in entries(tmp_path)]
+    assert ["response_format" in parameters for parameters in stored] == [True, False]
+    # A server that cannot gets the same question without it, which is another question.
+    asked(openai_server, tmp_path, wanted, concurrency=1)
+    assert openai_server.count == 3 and "response_format" not in openai_server.bodies[2]
+
+
+def test_the_schema_is_part_of_the_identity_only_where_it_is_sent():
+    bare, formed = requests(1)[0], Request("terms", "prompt 0", "v1", schema=FORM)
+    other = Request("terms", "prompt 0", "v1", schema=FORM | {"required": []})
+    assert key(bare) == key(bare, json_schema=True) == key(formed)
+    assert len({key(r, json_schema=True) for r in (bare, formed, other)}) == 3
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        failure(400, "invalid_request_error", "This response_format type is unavailable now"),
+        failure(422, message="response_format: unknown variant"),
+    ],
+)
+def test_a_server_that_knows_no_schema_is_named_with_the_setting(reply, openai_server, tmp_path):
+    openai_server.script = [reply] * 9
+    wanted = [Request("terms", f"prompt {i}", "v1", schema=FORM) for i in range(30)]
+    fact = r"llm_transport.teacher: 0 of 30 .*; then: the server refuses response_format; set llms.teacher.json_schema"
+    with pytest.raises(UserError, match=fact) as error:
+        asked(openai_server, tmp_path, wanted, {"json_schema": True}, concurrency=1)
+    assert openai_server.count == 1 and "\n" not in str(error.value) and not entries(tmp_path)
+
+
+def test_a_server_that_does_not_say_what_it_dislikes_is_named_with_what_it_may_be(openai_server, tmp_path):
+    openai_server.script = [failure(400)] * 30
+    wanted = [Request("terms", f"prompt {i}", "v1", schema=FORM) for i in range(30)]
+    with pytest.raises(UserError, match=r"refuses every request .*; correct llms.teacher, perhaps json_schema"):
+        asked(openai_server, tmp_path, wanted, {"json_schema": True}, concurrency=1)
 
 
 def test_a_model_without_chat_template_gets_the_bare_prompt(openai_server, tmp_path):

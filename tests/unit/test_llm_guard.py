@@ -246,6 +246,9 @@ def test_only_a_local_server_may_go_without_a_key(monkeypatch):
     assert api_key(locate(LOOPBACK), "TEST_KEY", SECTION) == ""
     with pytest.raises(UserError, match=rf"TEST_KEY \({SECTION}.api_key_variable\) is empty"):
         api_key(locate(CLOUD), "TEST_KEY", SECTION)
+    assert api_key(locate(LOOPBACK), None, SECTION) == ""
+    with pytest.raises(UserError, match=rf"{SECTION}.api_key_variable is not set; set it to the name of"):
+        api_key(locate(CLOUD), None, SECTION)
 
 
 # --- What the configuration says, for early warnings ---

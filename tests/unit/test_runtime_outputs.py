@@ -1,6 +1,7 @@
 """Outputs under temporary names: unique, cleaned up, renamed."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clinragen.runtime.outputs import Out, SharedOut
+from clinragen.runtime.outputs import Out, SharedOut, guarded
 
 HOST = socket.gethostname()
 
@@ -86,6 +87,68 @@ def test_discarding_a_link_spares_what_it_points_at(tmp_path):
     out.path.symlink_to(tmp_path / "kept")
     out.discard()
     assert [p.name for p in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.fixture
+def umask():
+    """Sets the umask of this process, until the test ends."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+def modes(path: Path) -> list[str]:
+    return [oct(p.stat().st_mode & 0o777) for p in (path, *sorted(path.rglob("*")))]
+
+
+@pytest.mark.parametrize(
+    ("mask", "file", "folder", "shared_file", "shared_folder"),
+    [
+        (0o000, "0o640", "0o770", "0o666", "0o777"),
+        (0o002, "0o640", "0o770", "0o664", "0o775"),
+        (0o022, "0o640", "0o750", "0o644", "0o755"),
+        (0o027, "0o640", "0o750", "0o640", "0o750"),
+        (0o077, "0o600", "0o700", "0o600", "0o700"),
+    ],
+)
+def test_restricted_outputs_are_for_owner_and_group_and_shared_ones_as_the_umask_says(
+    mask, file, folder, shared_file, shared_folder, tmp_path, umask
+):
+    """Also while they are written, and where a library copies a file with its mode."""
+    umask(mask)
+    (tmp_path / "open").write_text("x")
+    (tmp_path / "open").chmod(0o644)
+    for kind, one, several in ((Out, file, folder), (SharedOut, shared_file, shared_folder)):
+        single, tree = kind(tmp_path / f"{kind.__name__}.parquet"), kind(tmp_path / kind.__name__)
+        with guarded():
+            single.path.write_text("row")
+            (tree.path / "sub").mkdir(parents=True)
+            shutil.copy(tmp_path / "open", tree.path / "sub" / "copied")
+            (tree.path / "sub" / "link").symlink_to("copied")
+            assert int(modes(single.path)[0], 8) & 0o007 == 0 == int(modes(tree.path)[0], 8) & 0o007
+        for out in (single, tree):
+            out.commit()
+        assert modes(single.final) == [one]
+        assert modes(tree.final) == [several, several, one, one]
+    assert modes(tmp_path / "open") == ["0o644"], "only outputs are changed"
+
+
+def test_the_umask_is_as_before_also_after_a_failure(umask):
+    umask(0o002)
+    with pytest.raises(RuntimeError), guarded():
+        raise RuntimeError
+    assert umask(0o002) == 0o002
+
+
+def test_a_file_system_without_permissions_is_no_failure(tmp_path, monkeypatch):
+    def refused(self, mode):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    out = Out(tmp_path / "o")
+    out.path.write_text("x")
+    out.commit()
+    assert out.final.read_text() == "x"
 
 
 def test_outputs_are_restricted_unless_said_otherwise():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -45,6 +46,26 @@ PLAIN = {"made_by": None, "record": None}
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_step_writes_for_owner_and_group_what_is_not_shared(tmp_path):
+    seen = []
+
+    def toy(out: Out, table: SharedOut) -> None:
+        for path in (out.path, table.path, tmp_path / "scratch"):
+            path.write_text("x")
+            seen.append(path.stat().st_mode & 0o007)
+
+    before = os.umask(0o022)
+    try:
+        run(toy, arguments(out=tmp_path / "o.json", table=tmp_path / "t.csv"))
+    finally:
+        assert os.umask(before) == 0o022
+    assert seen == [0, 0, 0]
+    assert {n: oct((tmp_path / n).stat().st_mode & 0o777) for n in ("o.json", "t.csv")} == {
+        "o.json": "0o640",
+        "t.csv": "0o644",
+    }
 
 
 def test_every_kind_of_argument_arrives_as_annotated(tmp_path):

@@ -12,6 +12,7 @@ from werkzeug import Response
 
 from clinragen.config.root import Config, load_config
 from clinragen.config.student import Backbone
+from clinragen.llm.guard import Destination, host_of
 from clinragen.workflow import machine, services
 from clinragen.workflow.check import summary
 from clinragen.workflow.preflight import llm_problems
@@ -60,6 +61,29 @@ def asked(httpserver: HTTPServer, response: Response, monkeypatch: pytest.Monkey
 def test_what_a_server_says_of_its_models(status, body, expected, words, httpserver, monkeypatch):
     line = asked(httpserver, Response(body, status=status), monkeypatch)
     assert line.status == expected and words in line.words
+
+
+def listed(base_url: str, model: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> Line:
+    """What is said of a server anywhere that lists these models."""
+    monkeypatch.setenv("TEST_KEY", "sk-secret")
+    monkeypatch.setattr(services, "locate", lambda url, *_: Destination(host_of(url), ("192.0.2.1",), False, True))
+    monkeypatch.setattr(services, "get", lambda *_: (200, {"data": [{"id": name} for name in names]}))
+    transport = {"base_url": base_url, "api_key_variable": "TEST_KEY"}
+    return services.ping(
+        "m", config_of(llms={"m": {"provider": "openai", "model": model}}, llm_transport={"m": transport})
+    )
+
+
+def test_azure_lists_models_and_is_asked_for_deployments(monkeypatch):
+    place = "https://clinic.openai.azure.com/openai/v1/"
+    line = listed(place, "my-deployment", ["gpt-4.1"], monkeypatch)
+    assert line.status == "warning" and "lists models and not deployments" in line.words
+    assert listed(place, "gpt-4.1", ["gpt-4.1"], monkeypatch).status == "ok"
+
+
+def test_ollama_lists_a_model_with_its_tag(monkeypatch):
+    assert listed("https://ollama.example.org/v1", "llama3", ["llama3:latest"], monkeypatch).status == "ok"
+    assert listed("https://ollama.example.org/v1", "llama3", ["llama3:8b"], monkeypatch).status == "problem"
 
 
 def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(httpserver, monkeypatch):

@@ -20,7 +20,7 @@ from clinragen.audit.scan import Scan, Scanned, Shared, Source, Unreadable, plac
 from clinragen.audit.verify import Check, is_no_output
 from clinragen.errors import UserError
 from clinragen.provenance.record import FOLDER, SNAKEMAKE_TIMESTAMP, Record, dump, record_path, sha256
-from clinragen.runtime.outputs import Out
+from clinragen.runtime.outputs import SharedOut
 from clinragen.runtime.progress import Progress
 
 LEFT_OUT = "left_out.csv"
@@ -324,7 +324,7 @@ def release(tree: Path, root: Path, folder: Path, leave_out: Iterable[Path] = ()
         )
         lines = "\n".join(f"  - {line}" for line in problems)
         raise UserError(f"{tree} cannot be released; {remedy}:\n{lines}")
-    out = Out(folder / f"{made.name}-{made.checkout.commit[:12]}.zip")
+    out = SharedOut(folder / f"{made.name}-{made.checkout.commit[:12]}.zip")
     out.prepare()
     try:
         hashes = _write(out.path, made.code, outputs, written)

@@ -12,8 +12,9 @@ UNUSABLE = re.compile(r"[{}<>\x00-\x1f\x7f]")
 class Section(BaseModel):
     """A section of config.yaml: every key is required there, unknown keys are errors.
 
-    The string under a field is its documentation in docs/config.md. Fields have no defaults:
-    config.yaml is the only place that sets a value.
+    The string under a field is its documentation in docs/config.md. Fields have no defaults: config.yaml is the only
+    place that sets a value. The exception are rows that users add, `llms` and `llm_transport`: they would otherwise
+    have to copy a dozen keys.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

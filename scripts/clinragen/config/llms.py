@@ -8,29 +8,34 @@ from clinragen.config.base import Section
 
 
 class Llm(Section):
-    """A language model that is asked. Everything here can change an answer; null parameters are not sent."""
+    """A language model that is asked. Everything here can change an answer; null parameters are not sent.
+
+    A row of your own needs provider and model only: by default the server decides all other parameters.
+    """
 
     provider: Literal["openai", "template"]
     """openai: a server with the OpenAI protocol (`llm_transport.<name>`); template: answers composed by rules."""
     model: str
     """Name of the model on the server."""
-    revision: str | None
+    revision: str | None = None
     """Revision of the weights, where you know it; part of the identity of an answer, never sent."""
-    endpoint: Literal["chat", "completions"]
+    endpoint: Literal["chat", "completions"] = "chat"
     """chat: the server applies the model's chat template; completions: for models that have none."""
-    temperature: float | None = Field(ge=0)
+    temperature: float | None = Field(None, ge=0)
     """Sampling temperature."""
-    top_p: float | None = Field(gt=0, le=1)
+    top_p: float | None = Field(None, gt=0, le=1)
     """Nucleus sampling."""
-    seed: int | None
+    seed: int | None = None
     """Seed of the server's sampling."""
-    max_tokens: int | None = Field(ge=1)
+    max_tokens: int | None = Field(None, ge=1)
     """Longest answer in tokens. Raising it repeats only answers that were cut."""
-    max_completion_tokens: int | None = Field(ge=1)
+    max_completion_tokens: int | None = Field(None, ge=1)
     """The same for models that refuse `max_tokens`, reasoning tokens included."""
-    extra: dict[str, Any]
-    """More parameters, sent as they are: `response_format`, `reasoning_effort`, ..."""
-    repairs: int = Field(ge=0)
+    extra: dict[str, Any] = Field({})
+    """More parameters, sent as they are: `reasoning_effort`, `thinking`, ..."""
+    json_schema: bool = False
+    """Hold answers that are JSON (key terms) to their schema by `response_format`; for servers that can."""
+    repairs: int = Field(1, ge=0)
     """Additional attempts if an answer fails the checks; 0 takes the first answer, as the paper seems to do."""
 
     @property
@@ -64,29 +69,32 @@ class Price(Section):
 
 
 class Transport(Section):
-    """How a language model is reached. Nothing here changes an answer, so a change reruns nothing."""
+    """How a language model is reached. Nothing here changes an answer, so a change reruns nothing.
+
+    A row of your own needs the server's URL, a key where the server wants one, and the basis for sending MIMIC text.
+    """
 
     base_url: str
     """URL of the server, such as http://localhost:8000/v1."""
-    api_key_variable: str
-    """Environment variable with the API key; the key itself is never written to a file."""
-    concurrency: int = Field(ge=1)
+    api_key_variable: str | None = None
+    """Environment variable with the API key, which itself is never written to a file; null: the server wants none."""
+    concurrency: int = Field(8, ge=1)
     """Number of concurrent requests."""
-    requests_per_minute: int | None = Field(ge=1)
+    requests_per_minute: int | None = Field(None, ge=1)
     """Rate that is not exceeded; null: what the server allows."""
-    tokens_per_minute: int | None = Field(ge=1)
+    tokens_per_minute: int | None = Field(None, ge=1)
     """Rate of tokens, of requests and of the longest answers together; null: what the server allows."""
-    retries: int = Field(ge=0)
+    retries: int = Field(6, ge=0)
     """Additional attempts after a request fails. A request of the server to wait is not a failure."""
-    timeout_seconds: float = Field(gt=0)
+    timeout_seconds: float = Field(120, gt=0)
     """Time within which a request must be answered completely."""
-    max_failed: float = Field(ge=0, le=1)
+    max_failed: float = Field(0.01, ge=0, le=1)
     """Largest share of requests that may end without a text (refused, filtered, empty)."""
-    data_use: Literal["none", "local-server", "no-retention-cloud"]
+    data_use: Literal["none", "local-server", "no-retention-cloud"] = "none"
     """Basis on which MIMIC text may be sent to `base_url`; `none` refuses (docs/data-access.md)."""
-    allowed_hosts: list[str]
+    allowed_hosts: list[str] = Field([])
     """Hosts that your agreement without data retention covers; `no-retention-cloud` permits no others."""
-    local_hosts: list[str]
+    local_hosts: list[str] = Field([])
     """Hosts on your institution's network whose addresses do not show it, such as a node of the cluster."""
 
     @property

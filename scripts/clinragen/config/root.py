@@ -4,6 +4,7 @@ import ast
 import difflib
 import inspect
 import itertools
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -178,7 +179,7 @@ class Config(Section):
         listed = ", ".join(self.llms)
         problems = [f"{place}: {n!r} is not one of llms ({listed})" for place, n in used.items() if n not in self.llms]
         problems += [
-            f"llm_transport.{name} is missing: llms.{name} is on a server; copy the section of another model"
+            f"llm_transport.{name} is missing: llms.{name} is on a server; add a row with its base_url"
             for name, llm in self.llms.items()
             if llm.provider == "openai" and name not in self.llm_transport
         ]
@@ -291,7 +292,8 @@ def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
         inner = next(_sections(field.annotation), None)
         chosen = ".<name>" if inner and str(field.annotation).startswith("dict") else ""
         kind = "" if inner else _type_name(field.annotation)
-        yield f"| `{prefix}{name}` | {kind} | {meanings[name]} |"
+        default = "" if field.is_required() else f" Default: `{json.dumps(field.default)}`."
+        yield f"| `{prefix}{name}` | {kind} | {meanings[name]}{default} |"
         if inner:
             yield from _rows(inner, f"{prefix}{name}{chosen}.")
 

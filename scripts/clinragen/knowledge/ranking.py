@@ -46,6 +46,8 @@ class Round:
     top: int
     jaccard: float | None
     stable: bool
+    without_terms: int = 0
+    reasons: str | None = None
 
 
 def ranked(mentions: Iterable[Mention], top: int | None) -> list[Term]:

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -14,7 +15,7 @@ from clinragen.knowledge.documents import Document
 from clinragen.knowledge.ranking import Mention, Round, Term, jaccard, ranked
 from clinragen.knowledge.wording import canonical, is_term, written_form
 from clinragen.llm.prompt import Prompt
-from clinragen.llm.request import Answer, Request
+from clinragen.llm.request import WITHOUT_TEXT, Answer, Request
 
 log = logging.getLogger("terms")
 PROMPT_SLOTS = {"disease", "document", "most"}
@@ -38,23 +39,33 @@ class Search:
     rounds: list[Round] = field(default_factory=list)
     top: list[Term] = field(default_factory=list)
     similar: int = 0
+    read: int = 0
+    """Documents of this round to which the model answered with a text."""
+    without_terms: Counter[str] = field(default_factory=Counter)
+    """Documents that gave no terms, by reason."""
 
     def goes_on(self) -> bool:
         """Whether there are documents left and the terms still change."""
         return bool(self.waiting) and not (self.rounds and self.rounds[-1].stable)
 
-    def add(self, document: Document, forms: list[str], number: int) -> None:
-        """Take up the terms of one document."""
+    def add(self, document: Document, answer: Answer, settings: Terms, number: int) -> None:
+        """Take up the terms of the answer on one document."""
+        self.read += answer.status not in WITHOUT_TEXT
+        forms = accepted(answer.text, visible(document, settings))[: settings.max_terms]
+        if not forms:
+            self.without_terms["none named" if answer.status == "good" else answer.status] += 1
         for form in forms:
             term = canonical(form, self.long_forms)
             self.mentions.append(Mention(self.phenotype, term, form, document.source, document.identifier, number))
 
     def close_round(self, settings: Terms) -> None:
-        """Compare the top terms with those of the round before."""
+        """Compare the top terms with those of the round before; a round without any answer says nothing of them."""
         last = self.rounds[-1] if self.rounds else Round(self.phenotype, 0, 0, 0, 0, 0, None, False)
         before, self.top = {t.term for t in self.top}, ranked(self.mentions, settings.top)
-        index = jaccard(before, {t.term for t in self.top}) if self.rounds else None
-        self.similar = self.similar + 1 if index is not None and index >= settings.jaccard else 0
+        index = jaccard(before, {t.term for t in self.top}) if self.rounds and self.read else None
+        if self.read:
+            self.similar = self.similar + 1 if index is not None and index >= settings.jaccard else 0
+        self.read = 0
         shown = min(settings.batch, len(self.waiting))
         terms = len({m.term for m in self.mentions})
         self.waiting = self.waiting[settings.batch :]
@@ -68,17 +79,21 @@ class Search:
                 len(self.top),
                 index,
                 self.similar >= settings.stable_rounds,
+                self.without_terms.total(),
+                in_words(self.without_terms) or None,
             )
         )
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """The key terms K, every mention that they were chosen from, and the course of the rounds."""
+    """The key terms K, every mention that they were chosen from, the course of the rounds, and what went without."""
 
     terms: list[Term]
     mentions: list[Mention]
     rounds: list[Round]
+    without_terms: Counter[str]
+    """Documents that gave no terms, by reason."""
 
 
 def extract(
@@ -100,8 +115,7 @@ def extract(
         shown = [(s, d) for s in active for d in s.waiting[: settings.batch]]
         answers = ask([request_for(d, settings, prompt) for _, d in shown])
         for (search, document), answer in zip(shown, answers, strict=True):
-            forms = accepted(answer.text, visible(document, settings))[: settings.max_terms]
-            search.add(document, forms, number)
+            search.add(document, answer, settings, number)
         for search in active:
             search.close_round(settings)
         log.info(
@@ -115,11 +129,21 @@ def extract(
     barren = [s.phenotype for s in searches if not s.top]
     if barren:
         raise UserError(f"no key terms found for {barren}; check their documents and the model's answers")
+    without = sum((s.without_terms for s in searches), Counter())
+    if without:
+        total = sum(s.rounds[-1].documents for s in searches)
+        log.warning("%d of %d documents gave no terms: %s", without.total(), total, in_words(without))
     return Extraction(
         [t for s in searches for t in s.top],
         [m for s in searches for m in s.mentions],
         [r for s in searches for r in s.rounds],
+        without,
     )
+
+
+def in_words(counts: Counter[str]) -> str:
+    """Counts by reason, the most frequent first."""
+    return ", ".join(f"{number} {reason}" for reason, number in counts.most_common())
 
 
 def _search(phenotype: str, documents: list[Document], settings: Terms, abbreviations: Mapping[str, str]) -> Search:
@@ -131,7 +155,8 @@ def request_for(document: Document, settings: Terms, prompt: Prompt) -> Request:
     """The question for the key terms of one document."""
     text = visible(document, settings)
     rendered = prompt.render(disease=document.phenotype, document=text, most=str(settings.max_terms))
-    return Request("terms", rendered, prompt.version, {"document": text, "max_terms": settings.max_terms})
+    slots = {"document": text, "max_terms": settings.max_terms}
+    return Request("terms", rendered, prompt.version, slots, RESPONSE_SCHEMA)
 
 
 def check(request: Request, text: str) -> list[str]:

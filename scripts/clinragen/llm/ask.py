@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clinragen.config.llms import Llm, Transport
@@ -26,10 +26,12 @@ class LanguageModel:
     llm: Llm
     transport: Transport | None
     answers: Path
+    statuses: Counter[str] = field(default_factory=Counter, compare=False)
+    """Of all answers so far: a step may ask several times."""
 
     def key(self, request: Request) -> str:
         """Identity of a request, as in the journal."""
-        return request.key(identity_hash(self.llm))
+        return request.key(identity_hash(self.llm), self.llm.json_schema)
 
     def ask(self, requests: list[Request], data: str, inputs: list[Path], check: Check) -> tuple[list[Answer], Facts]:
         """Answers in the order of the requests, and which requests, prompts and models they came from.
@@ -47,8 +49,10 @@ class LanguageModel:
             answers = self._compose(requests, check)
         else:
             answers, facts.values["models"] = self._ask_server(requests, data, inputs, check)
+        self.statuses.update(answer.status for answer in answers)
+        self._refuse_too_many_failures()
         facts.values["requests"] = {answer.request for answer in answers}
-        facts.values["statuses"] = {f"{status}: {n}" for status, n in Counter(a.status for a in answers).items()}
+        facts.values["statuses"] = counted(Counter(answer.status for answer in answers))
         for problem, count in Counter(p for answer in answers for p in answer.problems).most_common(10):
             log.warning("%d of %d answers are marked: %s", count, len(answers), problem)
         return answers, facts
@@ -81,16 +85,20 @@ class LanguageModel:
         paid = {answer.request: answer for answer in answers}.values()
         tokens = (sum(a.prompt_tokens for a in paid), sum(a.completion_tokens for a in paid))
         log.info("%s: %d requests answered; %d input tokens, %d output tokens", self.llm.model, len(paid), *tokens)
-        self._refuse_too_many_failures(answers)
         return answers, {f"{self.llm.model}, served as {a.served_model}" for a in paid if a.served_model}
 
-    def _refuse_too_many_failures(self, answers: list[Answer]) -> None:
-        failed = Counter(answer.status for answer in answers if answer.status in WITHOUT_TEXT)
-        number = sum(failed.values())
-        if number > self.transport.max_failed * len(answers):
-            kinds = ", ".join(f"{count} {status}" for status, count in sorted(failed.items()))
+    def _refuse_too_many_failures(self) -> None:
+        failed = {status: n for status, n in sorted(self.statuses.items()) if status in WITHOUT_TEXT}
+        number, total = sum(failed.values()), self.statuses.total()
+        if failed and number > self.transport.max_failed * total:
+            kinds = ", ".join(f"{n} {status}" for status, n in failed.items())
             raise UserError(
-                f"{number} of {len(answers)} requests have no text ({kinds}), more than llm_transport.{self.name}."
+                f"{number} of {total} requests have no text ({kinds}), more than llm_transport.{self.name}."
                 f"max_failed ({self.transport.max_failed:g}) allows. Their answers are saved in {self.answers / FILE}; "
                 f"correct llms.{self.name}, or allow more"
             )
+
+
+def counted(numbers: Counter[str]) -> set[str]:
+    """Counts by name as the values of a fact."""
+    return {f"{name}: {number}" for name, number in numbers.items()}

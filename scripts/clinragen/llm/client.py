@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -23,7 +24,7 @@ from clinragen.llm.connection import connect
 from clinragen.llm.guard import Destination
 from clinragen.llm.journal import Entry, Journal, accepted_chain
 from clinragen.llm.pace import LONGEST_PAUSE, Pace, sleep
-from clinragen.llm.reply import AskAgain, NothingCanBeAnswered, Said, read_error, read_reply
+from clinragen.llm.reply import AskAgain, NothingCanBeAnswered, Said, about_response_format, read_error, read_reply
 from clinragen.llm.request import WITHOUT_TEXT, Answer, Check, Request, Status, identity_hash
 from clinragen.runtime.progress import Progress
 
@@ -56,8 +57,7 @@ class Client:
 
     def __post_init__(self) -> None:
         self.model = identity_hash(self.llm)
-        self.parameters = self.llm.parameters
-        self.sent = json.dumps(self.parameters, sort_keys=True)
+        self.common = self.llm.parameters
 
     def connect(self) -> openai.AsyncOpenAI:
         """A connection to the server."""
@@ -65,7 +65,21 @@ class Client:
 
     def key(self, request: Request) -> str:
         """Identity of a request, as in the journal."""
-        return request.key(self.model)
+        return request.key(self.model, self.llm.json_schema)
+
+    def parameters(self, request: Request) -> dict[str, Any]:
+        """What is sent besides model and text: the parameters of the row, and the schema of the answer if it has one.
+
+        The schema goes as OpenAI's `response_format`, which Azure, vLLM and Ollama read too.
+        """
+        if not self.by_schema(request):
+            return self.common
+        form = {"name": request.task, "strict": True, "schema": request.schema}
+        return self.common | {"response_format": {"type": "json_schema", "json_schema": form}}
+
+    def by_schema(self, request: Request) -> bool:
+        """Whether the model is held to the schema of the answer."""
+        return self.llm.json_schema and request.schema is not None
 
     def ask(self, requests: list[Request]) -> list[Answer]:
         """An answer to every request, from the journal or else from the server.
@@ -91,7 +105,7 @@ class Client:
     def chain(self, request: Request) -> list[Entry]:
         """The answers to a request that count, by attempt."""
         entries = self.journal.answers(self.key(request))
-        return accepted_chain(entries, self.parameters, self.llm.limit) if entries else entries
+        return accepted_chain(entries, self.parameters(request), self.llm.limit) if entries else entries
 
     def settled(self, request: Request, chain: list[Entry]) -> Answer | None:
         """The answer that counts, or None while the question or a repair of its answer is still to be asked.
@@ -227,7 +241,9 @@ class _Run:
         if entry.status == "refused" and not self.answers:
             self.refusals.append(entry)
             if len(self.refusals) >= REFUSED_IN_A_ROW:
-                self.stop(f"the server refuses every request ({entry.finish_reason}); correct llms.{self.client.name}")
+                doubt = ", perhaps json_schema" if self.client.llm.json_schema else ""
+                place = f"llms.{self.client.name}"
+                self.stop(f"the server refuses every request ({entry.finish_reason}); correct {place}{doubt}")
             return
         self.answers += entry.status != "refused"
         self.client.journal.add(entry)
@@ -257,7 +273,7 @@ class _Run:
                 return None
             started = time.monotonic()
             try:
-                said = await self._send(server, asked)
+                said = await self._send(server, request, asked)
             except AskAgain as error:
                 if error.busy:
                     self._pause(error)
@@ -281,22 +297,22 @@ class _Run:
         seconds = self.pace.pause(error.seconds)
         log.debug("%s: all requests wait %.1f s", error, seconds)
 
-    async def _send(self, server: openai.AsyncOpenAI, asked: list[dict[str, str]]) -> Said:
+    async def _send(self, server: openai.AsyncOpenAI, request: Request, asked: list[dict[str, str]]) -> Said:
         """Send a request once; AskAgain or NothingCanBeAnswered if it is not answered."""
         llm, seconds = self.client.llm, self.client.transport.timeout_seconds
+        parameters = self.client.parameters(request)
         try:
             async with asyncio.timeout(seconds):
                 if llm.endpoint == "chat":
-                    reply = await server.chat.completions.create(
-                        model=llm.model, messages=asked, extra_body=self.client.parameters
-                    )
+                    reply = await server.chat.completions.create(model=llm.model, messages=asked, extra_body=parameters)
                 else:
                     text = "\n\n".join(message["content"] for message in asked)
-                    reply = await server.completions.create(
-                        model=llm.model, prompt=text, extra_body=self.client.parameters
-                    )
+                    reply = await server.completions.create(model=llm.model, prompt=text, extra_body=parameters)
             return read_reply(reply, llm.endpoint)
         except openai.APIStatusError as error:
+            if self.client.by_schema(request) and about_response_format(error):
+                remedy = f"set llms.{self.client.name}.json_schema: false"
+                raise NothingCanBeAnswered(f"the server refuses response_format; {remedy}") from None
             return read_error(error)
         except TimeoutError:
             raise AskAgain(f"no complete answer within timeout_seconds ({seconds:g} s)") from None
@@ -314,7 +330,7 @@ class _Run:
             model=client.llm.model,
             served_model=said.served_model,
             prompt_version=request.prompt_version,
-            parameters=client.sent,
+            parameters=json.dumps(client.parameters(request), sort_keys=True),
             status=said.status,
             text=said.text,
             finish_reason=said.finish_reason,

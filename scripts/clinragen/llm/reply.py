@@ -9,13 +9,16 @@ import openai
 from clinragen.llm.pace import asked_pause
 
 # Errors that no other request of this run would be spared.
-FATAL = {401: "API key rejected", 403: "access denied", 404: "unknown model or URL"}
+NO_CREDIT = "the account has no credit left"
+FATAL = {401: "API key rejected", 402: NO_CREDIT, 403: "access denied", 404: "unknown model or URL"}
 FATAL_CODES = {
-    "insufficient_quota": "the account has no credit left",
+    "insufficient_quota": NO_CREDIT,
     "unsupported_parameter": "a parameter that the model does not know",
     "unsupported_value": "a value that the model does not accept",
 }
 PASSING = (408, 409, 429)
+INTERRUPTED = ("abort", "insufficient_system_resource")
+"""Reasons of vLLM and DeepSeek for an answer that they broke off."""
 LARGEST = 4_000_000
 """Characters of an answer; more is no answer."""
 
@@ -59,6 +62,8 @@ def read_reply(reply: Any, endpoint: str) -> Said:
             raise TypeError
     except (AttributeError, TypeError, IndexError):
         raise AskAgain("the server returned an invalid response") from None
+    if reason in INTERRUPTED:
+        raise AskAgain(f"the server broke the answer off ({reason})")
     # A lone surrogate can be sent as JSON, but neither stored nor shown.
     text = (text or "").encode("utf-8", "replace").decode("utf-8")[:LARGEST]
     usage = getattr(reply, "usage", None)
@@ -88,6 +93,11 @@ def read_error(error: openai.APIStatusError) -> Said:
     if status >= 500 or status in PASSING:
         raise AskAgain(fact, busy=status == 429, seconds=asked_pause(error.response.headers))
     return Said("filtered" if code == "content_filter" else "refused", "", fact)
+
+
+def about_response_format(error: openai.APIStatusError) -> bool:
+    """Whether the server complains of `response_format`, in whatever field."""
+    return error.status_code in (400, 422) and "response_format" in str(error.body)
 
 
 def _code(error: openai.APIStatusError) -> str:

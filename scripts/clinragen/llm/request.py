@@ -22,15 +22,25 @@ class Request:
     prompt: str
     prompt_version: str
     slots: dict[str, Any] = field(default_factory=dict)
+    schema: dict[str, Any] | None = None
+    """JSON schema of the answer, to which only models with `json_schema: true` are held."""
 
     @cached_property
     def text_hash(self) -> str:
         """Hash of what is asked."""
-        return hashlib.sha256(self.prompt.encode("utf-8", "replace")).hexdigest()[:32]
+        return _hash(self.prompt)
 
-    def key(self, model: str) -> str:
-        """Identity of the request to a model (`identity_hash`): whatever can change its answer, not the connection."""
-        return f"{model}-{self.text_hash}"
+    @cached_property
+    def form_hash(self) -> str:
+        """Hash of what is asked and of the schema of the answer."""
+        return _hash(self.text_hash + json.dumps(self.schema, sort_keys=True))
+
+    def key(self, model: str, by_schema: bool = False) -> str:
+        """Identity of the request to a model (`identity_hash`): whatever can change its answer, not the connection.
+
+        `by_schema` says that the model is held to the schema of the request, where it has one.
+        """
+        return f"{model}-{self.form_hash if by_schema and self.schema else self.text_hash}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,10 @@ class Answer:
 
 # Objections to an answer; none when it is good.
 Check = Callable[[Request, str], list[str]]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def identity_hash(llm: Llm) -> str:

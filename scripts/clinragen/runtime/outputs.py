@@ -1,4 +1,8 @@
-"""Outputs appear whole or not at all: written under a temporary name, then renamed."""
+"""Outputs appear whole or not at all: written under a temporary name, then renamed.
+
+What is derived per patient is accessible to owner and group only, whatever the umask: `guarded` sees to it while a
+step writes, `commit` to the finished files. The umask may forbid more.
+"""
 
 import ctypes
 import errno
@@ -6,11 +10,13 @@ import os
 import secrets
 import shutil
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # errno values of rename(2) when the target is occupied by a directory or by the other kind of file.
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+OTHERS, GROUP_WRITES = 0o007, 0o020  # permissions
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
@@ -37,8 +43,18 @@ class Out:
             if pid.isdigit() and not Path("/proc", pid).exists():
                 _remove(old)
 
+    def mode(self, path: Path) -> int:
+        """Permissions of a finished file (at most 0640) or directory (at most 0770): no more than the umask leaves."""
+        # Members of a group that share a tree must be able to replace directories, so to empty them.
+        return path.stat().st_mode & ~(_umask() | OTHERS | (GROUP_WRITES if path.is_file() else 0))
+
     def commit(self) -> None:
         """Move the finished file or folder to its final name, also where another copy of the job does so now."""
+        for path in (self.path, *self.path.rglob("*")):
+            # The owner is refused only where the file system has no permissions.
+            with suppress(PermissionError):
+                if not path.is_symlink():
+                    path.chmod(self.mode(path))
         old = [self.path]
         while True:
             try:
@@ -65,6 +81,28 @@ class SharedOut(Out):
     """An output of aggregates or authored content, free of patient-level data: it may be shared."""
 
     sharing = "shareable"
+
+    def mode(self, path: Path) -> int:
+        """Permissions of a finished file or directory: what the umask leaves."""
+        return (0o666 if path.is_file() else 0o777) & ~_umask()
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Whatever is written meanwhile is accessible to owner and group only."""
+    before = _umask()
+    os.umask(before | OTHERS)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _umask() -> int:
+    """The umask of this process, which can be read only by setting it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def _remove(path: Path) -> None:

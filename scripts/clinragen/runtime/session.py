@@ -29,7 +29,7 @@ from clinragen.provenance.record import (
 )
 from clinragen.runtime.context import Context, hash_of
 from clinragen.runtime.inputs import Inputs
-from clinragen.runtime.outputs import Out
+from clinragen.runtime.outputs import Out, guarded
 
 log = logging.getLogger("step")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -61,7 +61,8 @@ class Session:
             if main:
                 self._run(body)
             else:
-                body(Context(lambda: "", ()))
+                with guarded():
+                    body(Context(lambda: "", ()))
         except TakenOver as reason:
             # Snakemake removes the outputs of a job that fails, even where the other copy made them.
             if not all(out.final.exists() for out in self.outputs):
@@ -98,7 +99,8 @@ class Session:
         for out in self.outputs:
             out.prepare()
 
-        body(context)
+        with guarded():
+            body(context)
 
         described = inputs.described()
         self._refuse_other_code(code)

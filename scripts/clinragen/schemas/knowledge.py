@@ -64,6 +64,13 @@ CONVERGENCE = Table(
         Column("top", pa.int32(), "terms that are compared: the first in rank"),
         Column("jaccard", pa.float64(), "Jaccard index of these and those of the round before", nullable=True),
         Column("stable", pa.bool_(), "whether the extraction stopped here because the terms are stable"),
+        Column("without_terms", pa.int32(), "documents so far whose answer gave no term"),
+        Column(
+            "reasons",
+            pa.string(),
+            "their number by reason: refused, filtered, empty (no answer), flawed (unusable), none named",
+            nullable=True,
+        ),
     ),
     key=("phenotype", "round"),
 )

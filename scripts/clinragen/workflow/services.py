@@ -21,6 +21,8 @@ from clinragen.workflow.verdict import Line, judged, ok, problem
 from clinragen.workflow.web import Unreachable, get
 
 HUB = "https://huggingface.co"
+# Hosts of Azure, where a model is asked by the name of its deployment.
+DEPLOYMENTS = (".azure.com", ".azure.us")
 
 
 def language_models(config: Config, needs: set[Need]) -> list[Line]:
@@ -53,13 +55,17 @@ def ping(name: str, config: Config) -> Line:
     except Unreachable as error:
         return problem(place, f"{host} does not respond ({error}); correct llm_transport.{name}.base_url")
     if status in (401, 403):
-        return problem(place, f"{host} refuses the key (HTTP {status}); renew {transport.api_key_variable}")
+        remedy = f"renew {transport.api_key_variable}" if key else f"set llm_transport.{name}.api_key_variable"
+        return problem(place, f"{host} refuses the key (HTTP {status}); {remedy}")
     try:
         names = [str(entry["id"]) for entry in content["data"]]
     except (TypeError, KeyError):
         words = f"{host} responds, but does not list its models (HTTP {status}); make sure that it serves {model}"
         return Line("warning", place, words)
-    if model not in names:
+    if host.endswith(DEPLOYMENTS) and model not in names:
+        words = f"{host} responds, but lists models and not deployments; make sure that it has one named {model}"
+        return Line("warning", place, words)
+    if model not in names and f"{model}:latest" not in names:  # Ollama's name for it
         listed = ", ".join(sorted(names)[:5]) or "none"
         return problem(place, f"{host} does not list {model} (llms.{name}.model); it lists {listed}")
     return ok(place, f"{host} lists {model}")
