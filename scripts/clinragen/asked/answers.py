@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ _MARKUP = r"[ \t#>*_`]*"
 _RATIONALE = re.compile(rf"^{_MARKUP}(?:note |medical note-based )?rationale{_MARKUP}:", re.IGNORECASE | re.MULTILINE)
 _HEADING = re.compile(rf"^{_MARKUP}(?:diagnos[a-z]+(?: diseases)?|diseases){_MARKUP}:", re.IGNORECASE | re.MULTILINE)
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•–]|\(?\d{1,3}[.):])[ \t]+(.*)$", re.MULTILINE)
+_INLINE = re.compile(r"(?<![,;\s])[,;\s]+(?=\(?\d{1,2}[.)][ \t])")  # before a numbered item on the line of another
 _EXPLANATION = re.compile(r":(?:\s|$)|\s[-–—]\s|\.\s")  # ends the name at the beginning of an item
 _KEYS = re.compile(r"diagnos|disease|condition|name", re.IGNORECASE)
 # Words of a sentence and marks of a program, which no name of a disease has.
@@ -36,11 +38,12 @@ def parse_answer(text: str, phenotypes: Sequence[str]) -> Parsed:
     )
     if exact.readable and not exact.unknown:
         return Parsed(exact.phenotypes, [], rationale, None)
-    section = _after_heading(diagnoses)
+    section = _INLINE.sub("\n", _after_heading(diagnoses))
     for names in (_json_names(section), _listed_names(section), _plain_names(section, phenotypes)):
         found, unknown, says_none = _matched(names, phenotypes)
         if found or unknown or says_none:
-            return Parsed(found, unknown, rationale, None)
+            # "Based on the note, no disease was diagnosed" names none.
+            return Parsed(found, unknown if found or not says_none else [], rationale, None)
     # A sentence that says it in the words of the question.
     return Parsed([], [], rationale, None, readable=NO_DISEASE in normal_name(section))
 
@@ -87,8 +90,9 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _listed_names(text: str) -> list[str]:
-    """The beginnings of bulleted or numbered items, without what explains them."""
-    return [_EXPLANATION.split(_without_markup(item), maxsplit=1)[0] for item in _ITEM.findall(text)]
+    """The beginnings of bulleted or numbered items, without what explains them; sentences are left out."""
+    items = (_EXPLANATION.split(_without_markup(item), maxsplit=1)[0] for item in _ITEM.findall(text))
+    return [item for item in items if not _NO_NAME.search(item.lower())]
 
 
 def _plain_names(text: str, phenotypes: Sequence[str]) -> list[str]:
@@ -107,7 +111,7 @@ def _matched(names: Sequence[str], phenotypes: Sequence[str]) -> tuple[list[str]
     Names of phenotypes hold semicolons, for which prompts write commas; both also separate names. So pieces between
     them are joined again where together they are a phenotype.
     """
-    known = {tuple(_pieces(name)): name for name in phenotypes}
+    known = _by_pieces(tuple(phenotypes))
     longest = max(map(len, known), default=1)
     found: set[str] = set()
     unknown: dict[str, None] = {}
@@ -125,6 +129,11 @@ def _matched(names: Sequence[str], phenotypes: Sequence[str]) -> tuple[list[str]
                 unknown[pieces[start]] = None
             start += size or 1
     return [p for p in phenotypes if p in found], list(unknown), says_none
+
+
+@cache
+def _by_pieces(phenotypes: tuple[str, ...]) -> dict[tuple[str, ...], str]:
+    return {tuple(_pieces(name)): name for name in phenotypes}
 
 
 def _pieces(text: str) -> list[str]:

@@ -44,7 +44,7 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
         if (row["dataset"], row["model"]) not in known:
             raise UserError(
                 f"the paper's table has no row {row['model']!r} for {row['dataset']}; its rows are "
-                f"{', '.join(sorted({model for _, model in known}))} (row and table of models.<name> or asked.<name>)"
+                f"{', '.join(sorted({model for _, model in known}))} (models.<name> or asked.<name>: .row, .table)"
             )
         metric = f"{row['average']}_{row['metric']}"
         seeds = values.setdefault((row["dataset"], row["model"], metric), {})
