@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from step_script import SCRIPTS, run_step
 from toy_student import PHENOTYPES
 
 from clinragen.asked.predict import NO_RATIONALE, UNREADABLE, Files, predict, read_cases
@@ -12,6 +13,7 @@ from clinragen.asked.prompts import ANY
 from clinragen.config.asked import Question
 from clinragen.llm.request import Answer, Request
 from clinragen.llm.template import compose
+from clinragen.provenance.record import read_record
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.evaluate import CASES, PREDICTIONS
 
@@ -166,6 +168,43 @@ def test_no_cases_give_an_empty_table(files):
     empty = Files(files.samples, files.courses, files.captions, files.labels, [files.samples.parent / "none.parquet"])
     for question in OF:
         assert predicted(empty, question)[0] == []
+
+
+def test_the_step_asks_a_server_once_and_leaves_a_record(openai_server, files, tmp_path):
+    """The command of the rule, twice: an answer that cannot be read is asked for again, and all of them only once."""
+    llm = {
+        **dict.fromkeys(("revision", "temperature", "top_p", "seed", "max_tokens", "max_completion_tokens")),
+        **{"provider": "openai", "model": "m", "endpoint": "chat", "extra": {}, "repairs": 1},
+    }
+    transport = {
+        **dict.fromkeys(("requests_per_minute", "tokens_per_minute")),
+        **{"base_url": openai_server.url, "api_key_variable": "NO_KEY", "concurrency": 2, "retries": 0},
+        **{"timeout_seconds": 20, "max_failed": 0, "data_use": "local-server", "allowed_hosts": [], "local_hosts": []},
+    }
+    openai_server.reply = lambda prompt: (
+        "1. Shock" if "note3" in prompt or UNREADABLE in prompt else "Who knows? I do not."
+    )
+    out = tmp_path / "asked/predictions.parquet"
+    arguments = {
+        **{name: getattr(files, name) for name in ("samples", "courses", "captions", "labels")},
+        "phenotypes": PROMPTS.parent / "phenotypes.csv",
+        "prompts": PROMPTS / "diagnosis.txt",
+        **{"dataset": "mimic3", "name": "m", "answers": tmp_path, "predictions": out},
+        **{"question": DIAGNOSE.model_dump_json(), "llm": json.dumps(llm), "transport": json.dumps(transport)},
+    }
+    words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
+    for _ in range(2):
+        run = run_step(SCRIPTS / "asked_predict.py", *words, "--cases", "--examples", cwd=PROMPTS.parents[1])
+        assert run.returncode == 0, run.stderr
+        rows = PREDICTIONS.read(out).to_pylist()
+        assert [(row["stay_id"], row["predicted"], row["status"]) for row in rows] == [
+            *((2, ["Shock"], "good"), (3, ["Shock"], "good"))
+        ]
+    assert openai_server.count == 3
+    record = read_record(out)
+    assert record["stand_ins"] == [] and record["facts"]["models"] == ["m, served as scripted-1"]
+    assert set(record["facts"]["requests"]) == {request for row in rows for request in row["requests"]}
+    assert "pressors" not in run.stderr and "note3" not in run.stderr
 
 
 def test_instructions_in_a_note_change_nothing_but_their_own_row(files):
