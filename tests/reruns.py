@@ -362,7 +362,7 @@ def _changed_asked(key: str, value: Any) -> dict[str, Any]:
     """Another value of a key of a row that is asked, in no table if the table would refuse it."""
     diagnoses = {"question.task": "explain", "question.given_diagnoses": False}
     return {
-        "row": {"row": "PROMPTEHR", "table": [1], "cases": "all", "question.given_diagnoses": False},
+        "row": {"row": "PROMPTEHR" if value.startswith("LLM Zero-shot") else "ClinRaGen"},  # free in their tables
         "table": {"table": []},
         "llm": {"llm": "chatgpt"},
         "question.task": {
