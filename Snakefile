@@ -26,6 +26,8 @@ wildcard_constraints:
     teacher="[^/]+",
     vocabulary="knowledge|standard",
     model="[^/]+",
+    asked="[^/]+",
+    run=r"seed\d+|asked",
     seed=r"\d+",
     number=r"\d+",
 
@@ -33,6 +35,7 @@ wildcard_constraints:
 localrules:
     all,
     tables,
+    asked,
     planted,
     leakage,
     knowledge,
@@ -52,6 +55,7 @@ rule all:
     """Everything: the tables, the audit and all their inputs."""
     input:
         table_files(),
+        asked_files(),
         planted_files(),
         knowledge_files_in_use(),
         "<results>/audit/lineage.csv",
@@ -61,6 +65,12 @@ rule tables:
     """The paper's tables next to our values."""
     input:
         table_files(),
+
+
+rule asked:
+    """Predictions and scores of the models that are asked, not trained."""
+    input:
+        asked_files(),
 
 
 rule planted:
@@ -104,6 +114,7 @@ include: "rules/extract.smk"
 include: "rules/benchmark.smk"
 include: "rules/knowledge.smk"
 include: "rules/rationale.smk"
+include: "rules/asked.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/planted.smk"

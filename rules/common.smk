@@ -154,14 +154,11 @@ def open_demo_to_download():
     return preflight.to_download(CONFIG.datasets.mimic3)
 
 
-def models(table):
-    """Names of the trained models of one of the paper's tables."""
-    return [name for name, model in CONFIG.models.items() if table in model.table]
-
-
 def table_files():
     """Input: the tables, in each of their forms, and the course of the trainings behind them."""
-    tables = expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
+    tables = expand(
+        "<results>/tables/table{n}.{form}", n=inputs.TABLES, form=["csv", "html", "png"]
+    )
     return tables + ["<results>/tables/training.csv", "<results>/tables/training.html"]
 
 
@@ -216,12 +213,40 @@ def data_files():
 
 def scores_of_table(wildcards):
     """Input: the scores of every run of a table."""
-    return expand(
-        "<results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv",
-        dataset=CONFIG.dataset_names(),
-        model=models(int(wildcards.number)),
-        seed=CONFIG.seeds,
-    )
+    return inputs.scores(CONFIG, int(wildcards.number))
+
+
+def predictions_of_run(wildcards):
+    """Input: the predictions of a training, or of a model that is asked."""
+    return inputs.predictions(wildcards.dataset, wildcards.model, wildcards.run)
+
+
+def row_of_run(wildcards):
+    """Params: the row of the paper's tables that a model is."""
+    section = CONFIG.asked if wildcards.run == "asked" else CONFIG.models
+    return section[wildcards.model].row
+
+
+def asked_files():
+    """Input: predictions and scores of the models that are asked."""
+    return inputs.asked(CONFIG)
+
+
+def cases_of_asked(wildcards):
+    """Input: the selected cases, where a model is asked about those alone."""
+    sampled = CONFIG.asked[wildcards.asked].cases == "sampled"
+    return f"<results>/{wildcards.dataset}/evaluate/cases.parquet" if sampled else []
+
+
+def prompts_of_asked(wildcards):
+    """Input: the prompts of a model that is asked, in the order of its questions."""
+    return inputs.prompts_of_asked(CONFIG.asked[wildcards.asked])
+
+
+def examples_of_asked(wildcards):
+    """Input: the worked examples, for models that are shown any."""
+    explains = CONFIG.asked[wildcards.asked].question.task == "explain"
+    return "resources/prompts/examples.yaml" if explains else []
 
 
 def checkpoints():

@@ -1,8 +1,9 @@
 # Stage evaluate: predictions of every trained model, scores, and the paper's tables compared with ours.
 #
-# takes  checkpoints of stage train, <results>/{dataset}/benchmark/*
+# takes  checkpoints of stage train, predictions of stage asked, <results>/{dataset}/benchmark/*
 # makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
-#        <results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv            precision, recall, F1
+#        <results>/{dataset}/evaluate/{model}/{run}/scores.csv                 precision, recall, F1; run: seed or asked
+#        <results>/{dataset}/evaluate/cases.parquet                            samples on which rationales are compared
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 #        <results>/tables/training.csv, .html                                  the course of every training
 
@@ -10,6 +11,7 @@
 
 
 localrules:
+    evaluate_cases,
     evaluate_scores,
     evaluate_table,
     evaluate_training,
@@ -51,17 +53,41 @@ rule evaluate_predict:
         " --predictions {output.predictions:q} > {log:q} 2>&1"
 
 
+rule evaluate_cases:
+    """The samples of the test split on which rationales are compared, the same for all models."""
+    input:
+        "<results>/{dataset}/benchmark/samples.parquet",
+    output:
+        "<results>/{dataset}/evaluate/cases.parquet",
+    log:
+        "<logs>/evaluate_cases/{dataset}.log",
+    benchmark:
+        "<timings>/evaluate_cases/{dataset}.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_cases"),
+        settings=setting("evaluate.cases"),
+    shell:
+        "python scripts/evaluate_cases.py --samples {input:q} --settings {params.settings:q}"
+        " --out {output:q} > {log:q} 2>&1"
+
+
 rule evaluate_scores:
     """Micro and macro precision, recall and F1 of one run."""
     input:
-        predictions="<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet",
+        predictions=predictions_of_run,
         phenotypes="resources/phenotypes.csv",
     output:
-        scores="<results>/{dataset}/evaluate/{model}/seed{seed}/scores.csv",
+        scores="<results>/{dataset}/evaluate/{model}/{run}/scores.csv",
     log:
-        "<logs>/evaluate_scores/{dataset}-{model}-seed{seed}.log",
+        "<logs>/evaluate_scores/{dataset}-{model}-{run}.log",
     benchmark:
-        "<timings>/evaluate_scores/{dataset}-{model}-seed{seed}.jsonl"
+        "<timings>/evaluate_scores/{dataset}-{model}-{run}.jsonl"
     conda:
         "../envs/evaluate.yaml"
     threads: 1
@@ -72,11 +98,11 @@ rule evaluate_scores:
         code=code_digest("evaluate_scores"),
         sources=sources,
         dataset=title,
-        row=setting("models.{model}.row"),
+        row=row_of_run,
     shell:
         "python scripts/evaluate_scores.py --predictions {input.predictions:q}"
         " --phenotypes {input.phenotypes:q} --dataset {params.dataset:q} --model {params.row:q}"
-        " --seed {wildcards.seed:q} --scores {output.scores:q} > {log:q} 2>&1"
+        " --of-run {wildcards.run:q} --scores {output.scores:q} > {log:q} 2>&1"
 
 
 rule evaluate_table:

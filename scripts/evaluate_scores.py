@@ -6,14 +6,14 @@ from clinragen.step import SharedOut, run
 
 
 def evaluate_scores(
-    predictions: Path, phenotypes: Path, dataset: str, model: str, seed: int, scores: SharedOut
+    predictions: Path, phenotypes: Path, dataset: str, model: str, of_run: str, scores: SharedOut
 ) -> None:
-    """Micro and macro precision, recall and F1 of one run."""
+    """Micro and macro precision, recall and F1 of one run: `seed<n>` of a training, or `asked`."""
     from clinragen.evaluate.scores import score
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.evaluate import PREDICTIONS, SCORES
 
-    names = read_phenotypes(phenotypes)
+    names, seed = read_phenotypes(phenotypes), None if of_run == "asked" else int(of_run.removeprefix("seed"))
     SCORES.write(score(PREDICTIONS.read(predictions), names, dataset, model, seed), scores.path)
 
 

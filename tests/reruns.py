@@ -27,6 +27,7 @@ READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
     "llm": ["llms.template"],
     "refresh_date": ["knowledge.refresh"],
+    "row_of_run": ["models.{model}.row", "asked.{model}.row"],
     "sources": [],
     "launcher": ["train.launch"],
     "title": [],
@@ -43,7 +44,7 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|"
-    r"backbones\..*|models\..*|seeds|evaluate\.(beside|planted)"
+    r"backbones\..*|models\..*|asked\..*|seeds|evaluate\.(beside|planted)"
 )
 
 
@@ -147,7 +148,7 @@ def kind_of_resource(path: str) -> str:
 
 def kind_of_setting(key: str) -> tuple[str | None, frozenset[tuple[str, str]]]:
     """The rules whose params hold a key, and from which place; a key that moves jobs is of its own kind."""
-    general = re.sub(r"^(datasets|models|backbones)\.[^.]+\.", r"\1.{name}.", key)
+    general = re.sub(r"^(datasets|models|asked|backbones)\.[^.]+\.", r"\1.{name}.", key)
     places = {
         (rule, place)
         for rule, places in keys_of_rules().items()
@@ -291,8 +292,6 @@ CHOSEN: dict[str, dict[str, Any]] = {
     },
     "llms.chatgpt.provider": {"llms.chatgpt.provider": "template"},
     "llms.template.endpoint": {"llms.template.endpoint": "completions"},
-    "llms.chatgpt.endpoint": {"llms.chatgpt.endpoint": "completions"},
-    "llm_transport.chatgpt.data_use": {"llm_transport.chatgpt.data_use": "local-server"},
     "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},
@@ -316,6 +315,8 @@ CHOSEN: dict[str, dict[str, Any]] = {
 }
 
 
+# The same for every language model that is no stand-in.
+CHOSEN_OF_LLM = {"provider": "template", "endpoint": "completions", "data_use": "no-retention-cloud"}
 # Numbers that may be null.
 LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens"}
 LIMITS |= {"requests_per_minute", "tokens_per_minute"}
@@ -326,6 +327,11 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     if key in CHOSEN:
         return {key: not value if isinstance(value, bool) else value} | CHOSEN[key]
     section, _, last = key.rpartition(".")
+    if key.startswith(("llms.", "llm_transport.")) and last in CHOSEN_OF_LLM:
+        return {key: CHOSEN_OF_LLM[last]}
+    if key.startswith("asked."):
+        row = ".".join(key.split(".")[:2])
+        return {f"{row}.{name}": v for name, v in _changed_asked(key.removeprefix(f"{row}."), value).items()}
     if key.startswith("models."):
         return {f"{section}.{name}": v for name, v in _changed_model(last, value).items()}
     if last in ("test_list", "validation_list"):
@@ -345,6 +351,24 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     if isinstance(value, float):
         return {key: value / 2 if value else 0.25}
     return {key: f"{value}-other"}
+
+
+def _changed_asked(key: str, value: Any) -> dict[str, Any]:
+    """Another value of a key of a row that is asked, in no table if the table would refuse it."""
+    diagnoses = {"question.task": "explain", "question.given_diagnoses": False}
+    return {
+        "row": {"row": "PROMPTEHR" if value.startswith("LLM Zero-shot") else "ClinRaGen"},  # free in their tables
+        "table": {"table": []},
+        "llm": {"llm": "chatgpt"},
+        "question.task": {
+            "table": [],
+            "question.given_diagnoses": False,
+            "question.task": "explain" if value == "diagnose" else "diagnose",
+        },
+        "question.given_diagnoses": {"table": [], **diagnoses, "question.given_diagnoses": not value},
+        "question.label_list": {"question.label_list": not value, "question.given_diagnoses": False},
+        "cases": {"table": [], "cases": "sampled" if value == "all" else "all"},
+    }[key]
 
 
 def _changed_model(last: str, value: Any) -> dict[str, Any]:

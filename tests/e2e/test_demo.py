@@ -25,7 +25,8 @@ from runs import CONTEXTS, ROOT, VALIDATOR, records, snakemake, succeeded
 
 from clinragen.llm.origin import restricted_origin
 
-COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,paper_mean,paper_std,difference,stand_ins"
+COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,asked,paper_mean,paper_std,difference,stand_ins"
+ZERO_SHOT = {"LLM Zero-shot -ChatGPT", "LLM Zero-shot -LLaMA"}
 STAND_INS = "offline knowledge; synthetic cohort; template LLM; tiny language model"
 
 
@@ -52,7 +53,7 @@ def test_the_guard_finds_by_the_records_that_all_text_is_open(dataset, results):
 
 def test_both_tables_hold_ours_beside_the_papers(results):
     for number, trained in (
-        (1, {"ClinRaGen", "Flan-T5"}),
+        (1, {"ClinRaGen", "Flan-T5", *ZERO_SHOT}),
         (2, {"ClinRaGen", "w/o LAB&KNOW", "w/o KNOW", "w/o REASONING"}),
     ):
         path = results / f"tables/table{number}.csv"
@@ -60,6 +61,7 @@ def test_both_tables_hold_ours_beside_the_papers(results):
         found = rows(path)
         assert {r["dataset"] for r in found} == {"MIMIC-III", "MIMIC-IV"}
         assert {r["model"] for r in found if r["n_seeds"] != "0"} == trained
+        assert {r["model"] for r in found if r["asked"] == "true"} == trained & ZERO_SHOT
         for row in found:
             if row["n_seeds"] == "0":
                 assert row["ours_mean"] == row["stand_ins"] == ""
@@ -69,6 +71,26 @@ def test_both_tables_hold_ours_beside_the_papers(results):
                     float(row["ours_mean"]) - float(row["paper_mean"]), abs=2e-4
                 )
                 assert row["stand_ins"] == STAND_INS
+
+
+def test_models_that_are_asked_have_predictions_of_the_test_split_or_of_the_same_sampled_cases(results):
+    for dataset in ("mimic3", "mimic4"):
+        folder = results / dataset
+        samples = pq.read_table(folder / "benchmark/samples.parquet").to_pylist()
+        test = sorted(s["stay_id"] for s in samples if s["split"] == "test")
+        cases = pq.read_table(folder / "evaluate/cases.parquet")["stay_id"].to_pylist()
+        asked = {path.parent.name: path for path in folder.glob("asked/*/predictions.parquet")}
+        assert set(cases) <= set(test) and len(asked) == 5
+        for name, path in asked.items():
+            table = pq.read_table(path)
+            explains = name.endswith("five-shot")
+            assert table["stay_id"].to_pylist() == (cases if explains else test)
+            assert set(table["readable"].to_pylist()) == ({None} if explains else {True})
+            for column in ("note_rationale", "lab_rationale"):
+                assert table[column].null_count == (0 if explains else table.num_rows)
+            assert (folder / f"evaluate/{name}/asked/scores.csv").exists() != explains
+    students = pq.read_table(results / "mimic3/evaluate/clinragen/seed1/predictions.parquet")
+    assert set(students["status"].to_pylist()) == {"good"}
 
 
 def test_the_knowledge_comes_with_its_tables_and_is_in_the_lineage(results):

@@ -218,6 +218,38 @@ CROSS_CHECKS = {
         {"models__without-know__row": "ClinRaGen"},
         r"models: clinragen and without-know are assigned to the same row 'ClinRaGen' of table 2",
     ),
+    "row of a trained and an asked model": (
+        {"asked__chatgpt-zero-shot__row": "ClinRaGen*"},
+        r"models: clinragen-large and chatgpt-zero-shot are assigned to the same row 'ClinRaGen\*' of table 1",
+    ),
+    "llm of an asked row": (
+        {"asked__llama-zero-shot__llm": "llama"},
+        r"asked\.llama-zero-shot\.llm: 'llama' is not one of llms \(chatgpt, llama-7b",
+    ),
+    "diagnoses given and asked for": (
+        {"asked__mistral-five-shot__question": {"task": "diagnose", "given_diagnoses": True, "label_list": False}},
+        r"asked\.mistral-five-shot\.question\.given_diagnoses: task diagnose asks for the diagnoses; set it to false",
+    ),
+    "rationales without a task": (
+        {"asked__mistral-five-shot__question": {"task": "diagnose", "given_diagnoses": True, "label_list": False}},
+        r"asked\.mistral-five-shot\.table: table 4 compares rationales",
+    ),
+    "given diagnoses with a list": (
+        {"asked__llama2-five-shot__question": {"task": "explain", "given_diagnoses": True, "label_list": True}},
+        r"asked\.llama2-five-shot\.question\.label_list: with given_diagnoses there is nothing to choose",
+    ),
+    "given diagnoses scored": (
+        {"asked__llama3-five-shot__table": [1, 4]},
+        r"asked\.llama3-five-shot\.table: table 1 scores diagnoses, which given_diagnoses gives away",
+    ),
+    "table 1 on a sample": (
+        {"asked__llama3-five-shot__table": [1, 4]},
+        r"asked\.llama3-five-shot\.cases: the other models of table 1 are scored on the whole test split",
+    ),
+    "cases of table 4": (
+        {"asked__llama2-five-shot__cases": "all"},
+        r"asked: llama2-five-shot and \S+ are compared in table 4; set both to the same cases",
+    ),
     "seeds": ({"seeds": [1, 2, 1]}, r"seeds: \[1, 2, 1\] contains a seed twice"),
 }
 
@@ -248,6 +280,18 @@ def test_null_drops_a_model_and_a_backbone(raw):
     config = load_config(raw)
     assert "clinragen-large" not in config.models and "clinragen" in config.models
     assert list(config.backbones) == ["flan-t5-small"]
+
+
+def test_null_drops_a_row_that_is_asked(raw):
+    update_config(raw, {"asked": {"mistral-five-shot": None}})
+    assert list(load_config(raw).asked) == [
+        *("chatgpt-zero-shot", "llama-zero-shot", "llama2-five-shot", "llama3-five-shot")
+    ]
+
+
+def test_a_trained_and_an_asked_model_have_different_names(raw):
+    raw["asked"]["clinragen"] = raw["asked"].pop("chatgpt-zero-shot")
+    assert "asked.clinragen: models has a row of this name, too; rename one of them" in message_of(raw)
 
 
 def test_null_leaves_a_dataset_out(raw):
@@ -281,7 +325,7 @@ def test_a_path_that_snakemake_cannot_use_is_refused(place, bad, raw):
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a{b", "a\nb"])
-@pytest.mark.parametrize("section", ["models", "backbones"])
+@pytest.mark.parametrize("section", ["models", "asked", "backbones"])
 def test_a_name_that_cannot_be_part_of_a_path_is_refused(section, name, raw):
     rows = raw[section] | {name: next(iter(raw[section].values()))}
     assert f"  - {section}: " in message_of(changed(raw, **{section: rows}))

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_student import PHENOTYPES
 
+from clinragen.errors import UserError
 from clinragen.evaluate.scores import score
 from clinragen.schemas.evaluate import PREDICTIONS, SCORES
 
@@ -15,7 +16,7 @@ A, B, C = "a", "b", "c"
 def predictions(pairs: list[tuple[list[str], list[str]]]) -> pa.Table:
     """Pairs of true and predicted names."""
     rows = [
-        {"stay_id": i, "output": "", "predicted": found, "unknown": [], "true": true}
+        {"stay_id": i, "output": "", "predicted": found, "unknown": [], "readable": True, "true": true}
         for i, (true, found) in enumerate(pairs)
     ]
     return pa.Table.from_pylist(rows, PREDICTIONS.schema)
@@ -47,6 +48,17 @@ def test_values_by_hand():
 def test_a_phenotype_without_samples_counts_as_zero_in_the_macro_mean():
     found = scores([([A], [A])], [A, B])
     assert found["micro_f1"] == 1 and found["macro_f1"] == found["macro_recall"] == 0.5
+
+
+def test_outputs_that_cannot_be_read_are_counted_and_given_diagnoses_are_not_scored():
+    table = predictions([([A], [A]), ([A], [])])
+    place = table.column_names.index("readable")
+    unread = table.set_column(place, table.schema.field("readable"), [[True, False]])
+    found = SCORES.check(score(unread, [A], "MIMIC-III", "ChatGPT", None), "test").to_pylist()
+    assert {(r["seed"], r["samples"], r["unreadable"]) for r in found} == {(None, 2, 1)}
+    given = table.set_column(place, table.schema.field("readable"), [pa.array([None, None], pa.bool_())])
+    with pytest.raises(UserError, match=r"Mistral was given the diagnoses \(asked\.<name>\.question"):
+        score(given, [A], "MIMIC-III", "Mistral", None)
 
 
 def test_nothing_predicted_is_zero_and_not_an_error():

@@ -31,6 +31,7 @@ def test_the_page_shows_ours_and_the_papers():
     assert f'<td data-label="micro F1">{link}0.5500</a> <span>(0.0707)</span> <small>0.6400</small></td>' in text
     assert f'<td data-label="macro F1">{link}0.5000</a> <small>0.6100</small></td>' in text
     assert '<td data-label="seeds">0</td><td data-label="micro F1">– <small>0.6000</small></td>' in text
+    assert '<td data-label="seeds">asked once</td>' in text
     assert "#tables/table1.csv/MIMIC-IV/w/o%20LAB%26KNOW" in text
 
 

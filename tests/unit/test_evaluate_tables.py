@@ -17,9 +17,9 @@ PAPER = [
 ]
 
 
-def scores(seed: int, value: float, model: str = "ClinRaGen") -> pa.Table:
+def scores(seed: int | None, value: float, model: str = "ClinRaGen") -> pa.Table:
     row = {"dataset": "MIMIC-III", "model": model, "seed": seed, "average": "micro", "metric": "f1"}
-    return pa.Table.from_pylist([row | {"value": value, "samples": 9}], SCORES.schema)
+    return pa.Table.from_pylist([row | {"value": value, "samples": 9, "unreadable": 0}], SCORES.schema)
 
 
 def cells(tables: list[pa.Table], stand_ins: tuple[str, ...] = ()) -> list[dict]:
@@ -35,6 +35,7 @@ def test_mean_and_sample_deviation_over_the_seeds():
         "ours_mean": 0.6,
         "ours_std": 0.1,
         "n_seeds": 3,
+        "asked": False,
         "paper_mean": 0.64,
         "paper_std": 0.001,
         "difference": -0.04,
@@ -47,11 +48,18 @@ def test_one_seed_has_no_deviation():
     assert (ours["ours_mean"], ours["ours_std"], ours["n_seeds"]) == (0.5679, None, 1)
 
 
+def test_a_model_that_is_asked_has_one_run_without_seed():
+    ours = cells([scores(None, 0.5)])[0]
+    assert (ours["ours_mean"], ours["ours_std"], ours["n_seeds"], ours["asked"]) == (0.5, None, 1, True)
+    with pytest.raises(UserError, match="two scores"):
+        cells([scores(None, 0.5), scores(None, 0.6)])
+
+
 def test_rows_of_the_paper_without_our_model_remain():
     found = cells([scores(1, 0.5)], ("tiny model",))
     assert [(c["dataset"], c["model"], c["metric"]) for c in found] == [(c.dataset, c.model, c.metric) for c in PAPER]
     for cell in found[1:]:
-        assert cell["n_seeds"] == 0 and cell["paper_mean"] > 0
+        assert cell["n_seeds"] == 0 and not cell["asked"] and cell["paper_mean"] > 0
         assert [cell[k] for k in ("ours_mean", "ours_std", "difference", "stand_ins")] == [None] * 4
 
 

@@ -242,6 +242,20 @@ def test_template_lab_rationale_is_one_short_sentence():
     assert "no disease" in template.lab_rationale("ph is normal all the time.", [])
 
 
+def test_template_diagnoses_are_those_whose_own_words_stand_in_note_or_captions():
+    names = ["Shock", "Essential hypertension", "Hypertension with complications", "Septicemia (except in labor)"]
+    slots = {"note": "septic SHOCK with hypertension", "captions": "essential", "phenotypes": names}
+    alone, both = template.compose(
+        [Request("diagnosis", "p", "v", slots), Request("diagnosis_rationale", "p", "v", slots)]
+    )
+    assert alone == "Shock\nEssential hypertension"
+    first, second = both.splitlines()
+    assert first == "Diagnoses: Shock; Essential hypertension"
+    assert second.startswith("Note rationale: Based on the medical notes, the patient was diagnosed with Shock and")
+    nothing = slots | {"note": "fever", "captions": ""}
+    assert template.compose([Request("diagnosis", "p", "v", nothing)]) == ["no disease was diagnosed"]
+
+
 def test_template_terms_stand_in_the_document():
     document = "Fever and cough. Fever with productive cough and fever."
     found = template.terms(document, 4)

@@ -11,8 +11,15 @@ from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config
 from clinragen.config.student import Backbone
-from clinragen.workflow.needs import BACKBONE, PUBMED, TERMS, Need, needs_of
-from clinragen.workflow.preflight import backbone_problems, llm_problems, problems, row_problems, valid_config
+from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, TERMS, Need, needs_of
+from clinragen.workflow.preflight import (
+    backbone_problems,
+    llm_problems,
+    problems,
+    row_problems,
+    texts_to_send,
+    valid_config,
+)
 
 ROOT = Path(__file__).parents[2]
 TEXTS = {"MIMIC-III": "folder", "MIMIC-IV": "folder", "public documents": "public"}
@@ -67,6 +74,11 @@ DATA = EVERYTHING[:2]
         ("{}/mimic3/train/flan-t5-small/diagnoses-knowledge/seed1/phase3",
          ["datasets.mimic3", "TEST_KEY", "pubmed.email"]),
         ("{}/mimic3/evaluate/flan-t5/seed1/scores.csv", ["datasets.mimic3"]),
+        ("asked", ["datasets.mimic3", "datasets.mimic4", "data_use", "TEST_KEY"]),
+        ("{}/mimic3/asked/chatgpt-zero-shot/predictions.parquet", ["datasets.mimic3", "data_use", "TEST_KEY"]),
+        ("{}/mimic3/evaluate/chatgpt-zero-shot/asked/scores.csv", ["datasets.mimic3", "data_use", "TEST_KEY"]),
+        ("{}/mimic4/asked/mistral-five-shot/predictions.parquet", ["datasets.mimic4"]),
+        ("{}/mimic4/evaluate/cases.parquet", ["datasets.mimic4"]),
         ("{}/knowledge/standard/flan-t5-small.json", []),
         ("{}/knowledge/vocab/flan-t5-small.csv", ["TEST_KEY", "pubmed.email"]),
         ("{}/knowledge/sources.csv", ["TEST_KEY", "pubmed.email"]),
@@ -96,9 +108,37 @@ def test_without_pubmed_no_address_is_needed(tmp_path):
 def test_models_decide_what_all_needs(tmp_path):
     models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     del models["flan-t5"]  # notes only, diagnoses only
-    config = config_of(pathvars={"results": str(tmp_path)}, models=models)
+    asked = {"chatgpt-zero-shot": None}  # the others are asked on this machine
+    config = config_of(pathvars={"results": str(tmp_path)}, models=models, asked=asked)
     assert places(problems(config, needs_of(["all"], config), None)) == DATA
     assert {need.name for need in needs_of(["all"], config) if need.kind == BACKBONE} == {"flan-t5-small"}
+
+
+def test_a_table_needs_the_servers_of_its_own_rows_and_none_whose_predictions_exist(config, tmp_path):
+    asked = {target: {n.name for n in needs_of([target], config) if n.kind == ASKED} for target in ("tables", "all")}
+    zero_shot = {"chatgpt-zero-shot", "llama-zero-shot"}
+    assert asked["tables"] == {f"{dataset}/{row}" for dataset in ("mimic3", "mimic4") for row in zero_shot}
+    assert asked["all"] == {f"{dataset}/{row}" for dataset in ("mimic3", "mimic4") for row in config.asked}
+    assert not {n for n in needs_of([f"{tmp_path}/tables/table2.csv"], config) if n.kind == ASKED}
+    rows = {name: texts_to_send(config, needs_of(["asked"], config)).get(name, {}) for name in ("llama3", "mistral")}
+    assert rows == {name: {"MIMIC-III": "folder", "MIMIC-IV": "folder"} for name in rows}
+    path = tmp_path / "mimic3/asked/llama3-five-shot/predictions.parquet"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert texts_to_send(config, needs_of(["asked"], config))["llama3"] == {"MIMIC-IV": "folder"}
+
+
+def test_a_remote_server_of_a_row_that_is_asked_is_refused_by_name(tmp_path):
+    remote = {"mistral": {"base_url": "https://api.example.org/v1", "data_use": "none"}}
+    config = config_of(pathvars={"results": str(tmp_path)}, llm_transport=remote)
+    lines = problems(config, needs_of(["asked"], config), None)
+    assert any(line.startswith("llm_transport.mistral.data_use: none does not permit") for line in lines), lines
+
+
+def test_the_row_of_an_asked_model_must_be_in_the_papers_table():
+    config = config_of(asked={"mistral-five-shot": {"row": "Mistral-7B"}})
+    (line,) = row_problems(config, ROOT / "resources")
+    assert line.startswith("asked.mistral-five-shot.row: 'Mistral-7B' is not a row of paper_table4.csv; rows: Mistral,")
 
 
 def test_stand_ins_need_nothing(tmp_path):

@@ -43,7 +43,11 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     found = jobs(output)
     assert found["train_phase1"] == len(phase1) * runs
     assert found["train_phase2"] == found["train_phase3"] == len(later) * runs
-    assert found["evaluate_predict"] == found["evaluate_scores"] == len(models) * runs
+    assert found["evaluate_predict"] == len(models) * runs
+    scored = [row for row in config["asked"].values() if not row["question"]["given_diagnoses"]]
+    assert found["asked_predict"] == len(config["asked"]) * 2 == 10
+    assert found["evaluate_scores"] == len(models) * runs + len(scored) * 2
+    assert found["evaluate_cases"] == 2
     assert found["evaluate_table"] == 2
     assert found["extract_events"] == 2
     assert found["train_backbone"] == 2
@@ -117,7 +121,8 @@ def test_only_what_the_run_needs_is_asked_for(raw, tmp_path):
     succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
     names = ("clinragen", "clinragen-large", "without-lab-know", "without-know", "without-reasoning")
     notes_only = dict.fromkeys(names)
-    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, models=notes_only)
+    local = {"chatgpt-zero-shot": None}  # the others are asked on this machine
+    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, models=notes_only, asked=local)
     succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
 
 
@@ -173,6 +178,7 @@ TAKEN = {
     "extract_notes": needs.NOTES,
     "rationale_notes": needs.RATIONALES,
     "rationale_labs": needs.RATIONALES,
+    "asked_predict": needs.ASKED,
     "knowledge_terms": needs.TERMS,
     **dict.fromkeys(("knowledge_pubmed", "knowledge_wikipedia"), needs.PUBMED),
     "train_backbone": needs.BACKBONE,
@@ -193,7 +199,8 @@ def test_the_declared_needs_are_those_of_the_jobs(raw, tmp_path):
     def taken(output):
         job, below = makers[output], Path(output).relative_to("results/none").parts
         own = TAKEN.get(job.rule)
-        names = {needs.RAW: below[0], needs.NOTES: below[0], needs.RATIONALES: below[0], needs.BACKBONE: below[1]}
+        names = dict.fromkeys((needs.RAW, needs.NOTES, needs.RATIONALES), below[0]) | {needs.BACKBONE: below[1]}
+        names[needs.ASKED] = "/".join((below[0], below[-2]))
         inherited = frozenset().union(*(taken(path) for path in job.inputs if path in makers))
         return inherited | ({needs.Need(own, names.get(own, ""))} if own else frozenset())
 

@@ -9,7 +9,7 @@ from test_rules import rules_of
 
 NEED_A_SERVICE = {
     *("demo_download", "knowledge_pubmed", "knowledge_wikipedia", "knowledge_terms"),
-    *("rationale_notes", "rationale_labs", "train_backbone"),
+    *("rationale_notes", "rationale_labs", "asked_predict", "train_backbone"),
 }
 
 

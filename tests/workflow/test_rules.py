@@ -10,7 +10,7 @@ from runs import ROOT, environment
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
-STAGES = ("demo", "extract", "benchmark", "knowledge", "rationale", "train", "evaluate", "planted", "audit")
+STAGES = ("demo", "extract", "benchmark", "knowledge", "rationale", "asked", "train", "evaluate", "planted", "audit")
 # Programs for people, in addition to the rules.
 TOOLS = {"check", "trace", "why", "usage", "release"}
 OVERLAYS = {

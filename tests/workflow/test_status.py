@@ -54,11 +54,14 @@ def planned(server, config, *arguments):
     printed = server.snakemake("tables", "--dry-run", "--nolock", "--forceall", *arguments)
     jobs = reruns.planned_jobs(printed)
     tables = {Path(path).name: job for job in jobs if job.rule == "evaluate_table" for path in job.outputs}
+    rows = {f"{name}/seed": model for name, model in config.models.items()}
+    rows |= {f"{name}/asked/": row for name, row in config.asked.items()}
     return {
-        (model.row, f"Table {number}")
-        for name, model in config.models.items()
-        for number in model.table
-        if any(f"/evaluate/{name}/seed" in path for path in tables[f"table{number}.csv"].inputs)
+        (row.row, f"Table {number}")
+        for run, row in rows.items()
+        for number in row.table
+        if f"table{number}.csv" in tables
+        and any(f"/evaluate/{run}" in path for path in tables[f"table{number}.csv"].inputs)
     }
 
 
@@ -75,10 +78,13 @@ def test_a_run_without_stand_ins_works_and_each_stand_in_takes_that_back():
     assert claims(tested=[real, demo])["ClinRaGen", "Table 1"] is Status.WORKS
     offline = real.model_copy(update={"knowledge": demo.knowledge})
     assert claims(tested=[offline])["Flan-T5", "Table 1"] is Status.WORKS
+    asked = "LLM Zero-shot -ChatGPT", "Table 1"
+    assert claims(tested=[offline])[asked] is Status.WORKS
+    assert claims(tested=[real.model_copy(update={"asked": demo.asked})])[asked] is Status.STAND_INS
 
 
 def test_a_row_that_is_not_configured_is_absent_and_one_that_no_test_runs_is_said_to_be_so():
-    nothing = SETTINGS.model_copy(update={"models": {}})
+    nothing = SETTINGS.model_copy(update={"models": {}, "asked": {}})
     assert set(claims(settings=nothing).values()) == {Status.ABSENT}
     assert claims(tested=[])["ClinRaGen", "Table 1"] is Status.NEVER_RUN
     assert claims()["ClinRaGen*", "Table 1"] is Status.NEVER_RUN

@@ -9,7 +9,7 @@ from clinragen.audit.graph import Graph, Record, listed
 from clinragen.pages.render import render
 
 # From the tables back to the raw files.
-STAGES = ("evaluate", "train", "rationale", "knowledge", "benchmark", "extract", "demo")
+STAGES = ("evaluate", "asked", "train", "rationale", "knowledge", "benchmark", "extract", "demo")
 LONGEST_OPEN_LIST = 15
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from clinragen.config.asked import Cases
 from clinragen.config.base import Section
 from clinragen.config.request import Request
 
@@ -26,6 +27,8 @@ class Evaluate(Section):
     """Samples decoded at once; does not change any output."""
     decoding: Decoding
     """How the student generates text."""
+    cases: Cases
+    """The sample of the test split on which rationales are compared (table 4, figure 6)."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
     beside: list[str]

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from clinragen.config.asked import Asked, asked_problems
 from clinragen.config.base import Section, usable_path
 from clinragen.config.benchmark import Benchmark
 from clinragen.config.datasets import Datasets, DemoCohort
@@ -70,6 +71,8 @@ class Config(Section):
     """Stage train."""
     models: dict[str, Model]
     """Rows of the paper's tables that are trained."""
+    asked: dict[str, Asked]
+    """Rows of the paper's tables whose model is asked, not trained; null leaves one out."""
     seeds: list[int] = Field(min_length=1)
     """Seeds of the training runs; tables give mean and standard deviation over them."""
     evaluate: Evaluate
@@ -80,13 +83,13 @@ class Config(Section):
     def _usable_directory(cls, text: str) -> str:
         return usable_path(text)
 
-    @field_validator("models", "backbones", "llms", "llm_transport", mode="before")
+    @field_validator("models", "asked", "backbones", "llms", "llm_transport", mode="before")
     @classmethod
     def _without_nulls(cls, rows: Any) -> Any:
         """An overlay leaves a row out by setting it to null."""
         return {k: v for k, v in rows.items() if v is not None} if isinstance(rows, dict) else rows
 
-    @field_validator("models", "backbones", "llms")
+    @field_validator("models", "asked", "backbones", "llms")
     @classmethod
     def _with_usable_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
         for name in rows:
@@ -126,6 +129,7 @@ class Config(Section):
                     f"models.{name}.teacher: target {model.target} requires {demand}, not {model.teacher or 'null'}"
                 )
         problems += self._llm_references()
+        problems += asked_problems(self.asked)
         problems += self._dataset_combinations() + self._rows_twice()
         batch, launch = self.train.optimizer.batch, self.train.launch
         parts = launch.nodes * launch.processes * launch.accumulation
@@ -175,6 +179,7 @@ class Config(Section):
     def _llm_references(self) -> list[str]:
         """Names of language models that have no row, and rows of a server that say nothing of how it is reached."""
         used = {f"models.{name}.teacher": model.teacher for name, model in self.models.items() if model.teacher}
+        used |= {f"asked.{name}.llm": row.llm for name, row in self.asked.items()}
         used["knowledge.terms.llm"] = self.knowledge.terms.llm
         listed = ", ".join(self.llms)
         problems = [f"{place}: {n!r} is not one of llms ({listed})" for place, n in used.items() if n not in self.llms]
@@ -193,14 +198,17 @@ class Config(Section):
     def _rows_twice(self) -> list[str]:
         """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""
         owners: dict[tuple[int, str], list[str]] = {}
-        for name, model in self.models.items():
-            for table in sorted(set(model.table)):
-                owners.setdefault((table, model.row), []).append(name)
-        return [
+        for section in (self.models, self.asked):
+            for name, model in section.items():
+                for table in sorted(set(model.table)):
+                    owners.setdefault((table, model.row), []).append(name)
+        problems = [
             f"models: {' and '.join(names)} are assigned to the same row {row!r} of table {table}"
             for (table, row), names in owners.items()
             if len(names) > 1
         ]
+        both = sorted(self.models.keys() & self.asked.keys())
+        return problems + [f"asked.{name}: models has a row of this name, too; rename one of them" for name in both]
 
     def dataset_names(self) -> list[str]:
         """Names of the datasets that are in use."""

@@ -37,6 +37,12 @@ def predict(checkpoint: Path, samples: list[Sample], phenotypes: list[str], deco
                 "output": text,
                 "predicted": parsed.phenotypes,
                 "unknown": parsed.unknown,
+                "readable": parsed.readable,
+                "note_rationale": parsed.note_rationale,
+                "lab_rationale": parsed.lab_rationale,
+                "status": "good",
+                "problems": None,
+                "requests": [],
                 "true": sample.phenotypes,
             }
         )

@@ -14,7 +14,8 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
     for cell in cells:
         dataset, model = cell["dataset"], cell["model"]
         place = f"tables/table{number}.csv/{dataset}/{model}"
-        new = {"model": model, "seeds": cell["n_seeds"], "place": place, "cells": {}}
+        seeds = "asked once" if cell["asked"] else cell["n_seeds"]
+        new = {"model": model, "seeds": seeds, "place": place, "cells": {}}
         row = datasets.setdefault(dataset, {}).setdefault(model, new)
         row["cells"][cell["metric"]] = cell
     return render(

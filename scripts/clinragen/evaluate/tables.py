@@ -34,16 +34,17 @@ def read_paper(path: Path) -> list[PaperCell]:
 def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]) -> pa.Table:
     """Every cell of the paper's table, with mean and sample standard deviation over our seeds (COMPARISON).
 
-    Cells without a model of ours stay, with n_seeds 0; a standard deviation needs two seeds. UserError for
-    scores of a row that the paper's table does not have, and for two scores of one metric, row and seed.
+    Cells without a model of ours stay, with n_seeds 0; a standard deviation needs two seeds. A model that is asked has
+    one run, without a seed. UserError for scores of a row that the paper's table does not have, and for two scores of
+    one metric, row and seed.
     """
     known = {(cell.dataset, cell.model) for cell in paper}
-    values: dict[tuple[str, str, str], dict[int, float]] = {}
+    values: dict[tuple[str, str, str], dict[int | None, float]] = {}
     for row in (r for table in scores for r in table.to_pylist()):
         if (row["dataset"], row["model"]) not in known:
             raise UserError(
                 f"the paper's table has no row {row['model']!r} for {row['dataset']}; its rows are "
-                f"{', '.join(sorted({model for _, model in known}))} (models.<name>.row, models.<name>.table)"
+                f"{', '.join(sorted({model for _, model in known}))} (models.<name> or asked.<name>: .row, .table)"
             )
         metric = f"{row['average']}_{row['metric']}"
         seeds = values.setdefault((row["dataset"], row["model"], metric), {})
@@ -51,12 +52,13 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
         if row["seed"] in seeds:
             raise UserError(
                 f"there are two scores {metric} of row {row['model']!r} for {row['dataset']}, seed {row['seed']}; "
-                "each row of a table is one model (models.<name>.row)"
+                "each row of a table is one model (models.<name>.row, asked.<name>.row)"
             )
         seeds[row["seed"]] = row["value"]
     rows = []
     for cell in paper:
-        ours = list(values.get((cell.dataset, cell.model, cell.metric), {}).values())
+        runs = values.get((cell.dataset, cell.model, cell.metric), {})
+        ours = list(runs.values())
         mean = statistics.fmean(ours) if ours else None
         rows.append(
             {
@@ -66,6 +68,7 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
                 "ours_mean": _rounded(mean),
                 "ours_std": _rounded(statistics.stdev(ours)) if len(ours) > 1 else None,
                 "n_seeds": len(ours),
+                "asked": None in runs,
                 "paper_mean": cell.mean,
                 "paper_std": cell.std,
                 "difference": None if mean is None else _rounded(mean - cell.mean),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from clinragen.config.llms import Llm
 
-Task = Literal["terms", "note_rationale", "lab_rationale"]
+Task = Literal["terms", "note_rationale", "lab_rationale", "diagnosis", "diagnosis_rationale"]
 Status = Literal["good", "flawed", "refused", "filtered", "empty"]
 WITHOUT_TEXT: frozenset[Status] = frozenset({"refused", "filtered", "empty"})
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from itertools import accumulate, pairwise
 
 from clinragen.llm.request import Request
+from clinragen.registry.phenotypes import NO_DISEASE
 
 # Short, so that the demo's small student can learn to write it in seconds.
 MOST_QUOTED = 6
@@ -30,12 +31,14 @@ STOP_WORDS = frozenset(_COMMON.split())
 
 def compose(requests: list[Request]) -> list[str]:
     """One text per request. Which words of a note are quoted depends on all notes of the call."""
-    notes = [r.slots["note"] for r in requests if r.task == "note_rationale"]
+    notes = [r.slots["note"] for r in requests if r.task in ("note_rationale", "diagnosis_rationale")]
     frequency = Counter(word for note in notes for word in set(content_words(note)))
     answers = {
         "note_rationale": lambda slots: note_rationale(slots["note"], slots["diagnoses"], frequency),
         "lab_rationale": lambda slots: lab_rationale(slots["captions"], slots["diagnoses"]),
         "terms": lambda slots: json.dumps(terms(slots["document"], slots["max_terms"])),
+        "diagnosis": lambda slots: "\n".join(named(**slots)) or NO_DISEASE,
+        "diagnosis_rationale": lambda slots: diagnosis_rationale(slots["note"], named(**slots), frequency),
     }
     return [answers[r.task](r.slots) for r in requests]
 
@@ -50,6 +53,21 @@ def note_rationale(note: str, diagnoses: list[str], frequency: Counter[str]) -> 
         frame = "The notes mention {}, which points to none of the conditions considered."
     quoted = salient(note, frequency, MOST_QUOTED)
     return f"{opening} {frame.format(listed(quoted))}" if quoted else opening
+
+
+def diagnosis_rationale(note: str, diagnoses: list[str], frequency: Counter[str]) -> str:
+    """A line with the diagnoses, and one with a note rationale of them."""
+    # Some names hold semicolons of their own.
+    names = "; ".join(d.replace(";", ",") for d in diagnoses) or NO_DISEASE
+    return f"Diagnoses: {names}\nNote rationale: {note_rationale(note, diagnoses, frequency)}"
+
+
+def named(note: str, captions: str, phenotypes: list[str]) -> list[str]:
+    """The phenotypes of which the note or the captions have a word that is in the name of no other phenotype."""
+    words = {name: set(content_words(name)) for name in phenotypes}
+    shared = Counter(word for found in words.values() for word in found)
+    mentioned = set(content_words(f"{note} {captions}"))
+    return [name for name in phenotypes if any(shared[word] == 1 for word in words[name] & mentioned)]
 
 
 def lab_rationale(captions: str, diagnoses: list[str]) -> str:

@@ -16,12 +16,16 @@ SECTIONS = ("diagnoses", "note rationale", "lab rationale")
 
 @dataclass(frozen=True)
 class Parsed:
-    """The parts of an output; `unknown` are names that are no phenotype."""
+    """The parts of an output; `unknown` are names that are no phenotype.
+
+    It is `readable` if it names diseases, known or not, or says that there is none.
+    """
 
     phenotypes: list[str]
     unknown: list[str]
     note_rationale: str | None
     lab_rationale: str | None
+    readable: bool = True
 
 
 def write_target(phenotypes: list[str], note_rationale: str | None = None, lab_rationale: str | None = None) -> str:
@@ -54,8 +58,8 @@ def parse_output(text: str, phenotypes: list[str]) -> Parsed:
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=False):
         sections.setdefault(_marker_name(mark), text[mark.end() : end])
-    names = [_normal(n) for n in sections.get("diagnoses", "").split(",")]
-    known = {_normal(p): p for p in phenotypes}
+    names = [normal_name(n) for n in sections.get("diagnoses", "").split(",")]
+    known = {normal_name(p): p for p in phenotypes}
     found = {known[n] for n in names if n in known}
     note, lab = sections.get("note rationale"), sections.get("lab rationale")
     return Parsed(
@@ -63,6 +67,7 @@ def parse_output(text: str, phenotypes: list[str]) -> Parsed:
         [n for n in names if n and n not in known and n != NO_DISEASE],
         None if note is None else _clean(note),
         None if lab is None else _clean(lab),
+        readable=any(names),
     )
 
 
@@ -81,7 +86,8 @@ def _clean(text: str) -> str:
     return " ".join(text.split())
 
 
-def _normal(name: str) -> str:
+def normal_name(name: str) -> str:
+    """The name of a disease as it is compared: case, white space and punctuation at its ends do not matter."""
     # Sentence pieces may stand apart from punctuation: "( adult )", "failure ; insufficiency".
     name = re.sub(r"\s*([;()])\s*", r"\1", _clean(name).lower())
     return name.strip(" .:;")

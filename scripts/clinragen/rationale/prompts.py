@@ -51,7 +51,7 @@ def read_lab_prompt(path: Path) -> Prompt:
 
 def note_request(prompt: Prompt, examples: list[Example], note: str, diagnoses: list[str]) -> Request:
     """The question for R^m given M, D and O (equation 2)."""
-    shown = _numbered(
+    shown = numbered(
         [
             ("Medical note", e.note, "Diagnosed diseases", named(e.diagnoses), "Rationale", e.note_rationale)
             for e in examples
@@ -65,7 +65,7 @@ def lab_request(
     prompt: Prompt, examples: list[Example], note: str, captions: str, diagnoses: list[str], note_rationale: str
 ) -> Request:
     """The question for R^t given M, T*, D, O and R^m (equation 3)."""
-    shown = _numbered(
+    shown = numbered(
         [
             (
                 *("Medical note", e.note, "Lab test descriptions", e.captions),
@@ -87,7 +87,8 @@ def named(diagnoses: list[str]) -> str:
     return "; ".join(d.replace(";", ",") for d in diagnoses) or NO_DISEASE
 
 
-def _numbered(examples: list[tuple[str, ...]]) -> str:
+def numbered(examples: list[tuple[str, ...]]) -> str:
+    """The worked examples as a prompt shows them, each given as labels and texts in turn."""
     blocks = []
     for number, parts in enumerate(examples, 1):
         lines = [f"{label}: {text}" for label, text in zip(parts[::2], parts[1::2], strict=True)]

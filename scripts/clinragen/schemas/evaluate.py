@@ -8,11 +8,23 @@ PREDICTIONS = Table(
     "predictions",
     (
         Column("stay_id", pa.int64(), "ICU stay"),
-        Column("output", pa.string(), "text that the student wrote"),
-        Column("predicted", pa.list_(pa.string()), "phenotypes parsed from the output"),
+        Column("output", pa.string(), "text that the model wrote"),
+        Column("predicted", pa.list_(pa.string()), "phenotypes parsed from the output; none if they were given"),
         Column("unknown", pa.list_(pa.string()), "names in the disease section that are no phenotype"),
+        Column("readable", pa.bool_(), "diagnoses could be read; empty for a model that was given them", nullable=True),
+        Column("note_rationale", pa.string(), "R^m in the output", nullable=True),
+        Column("lab_rationale", pa.string(), "R^t in the output", nullable=True),
+        Column("status", pa.string(), "good, flawed (fails a check), refused, filtered or empty; good for a student"),
+        Column("problems", pa.string(), "what the checks object to", nullable=True),
+        Column("requests", pa.list_(pa.string()), "hashes of the requests in the journal; none for a student"),
         Column("true", pa.list_(pa.string()), "phenotypes of the admission"),
     ),
+    key=("stay_id",),
+)
+
+CASES = Table(
+    "cases",
+    (Column("stay_id", pa.int64(), "ICU stay of the test split on which rationales are compared"),),
     key=("stay_id",),
 )
 
@@ -21,11 +33,12 @@ SCORES = Table(
     (
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
         Column("model", pa.string(), "row of the paper's tables"),
-        Column("seed", pa.int64(), "seed of the training"),
+        Column("seed", pa.int64(), "seed of the training; empty for a model that is asked, once", nullable=True),
         Column("average", pa.string(), "micro or macro"),
         Column("metric", pa.string(), "precision, recall or f1"),
         Column("value", pa.float64(), "value"),
         Column("samples", pa.int64(), "test samples"),
+        Column("unreadable", pa.int64(), "those without readable diagnoses, which count as none"),
     ),
     key=("average", "metric"),
 )
@@ -38,7 +51,8 @@ COMPARISON = Table(
         Column("metric", pa.string(), "average and metric"),
         Column("ours_mean", pa.float64(), "mean over our seeds", nullable=True),
         Column("ours_std", pa.float64(), "sample standard deviation over our seeds", nullable=True),
-        Column("n_seeds", pa.int32(), "our seeds; 0 where we trained no such model"),
+        Column("n_seeds", pa.int32(), "our seeds; 1 for a model that is asked, 0 where we have no such model"),
+        Column("asked", pa.bool_(), "our model is asked once, not trained"),
         Column("paper_mean", pa.float64(), "value in the paper"),
         Column("paper_std", pa.float64(), "standard deviation in the paper, read as percentage points", nullable=True),
         Column("difference", pa.float64(), "ours minus paper's", nullable=True),

@@ -4,11 +4,15 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
+from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import raw_path
+
+# Numbers of the paper's tables that are made.
+TABLES = (1, 2)
 
 
 def raw_tables(config: Config, name: str, tables: Iterable[str]) -> list[str]:
@@ -68,6 +72,40 @@ def rationales(dataset: str, target: str) -> list[str]:
     teacher = target.removeprefix("rationales-")
     parts = [] if target == "diagnoses" else ["notes", "labs"]
     return [f"<results>/{dataset}/rationale/{teacher}/{part}.parquet" for part in parts]
+
+
+def scores(config: Config, table: int) -> list[str]:
+    """The scores of every run of a table: of each training, and of each model that is asked."""
+    models = [name for name, model in config.models.items() if table in model.table]
+    runs = [f"{name}/seed{seed}" for name in models for seed in config.seeds]
+    runs += [f"{name}/asked" for name, row in config.asked.items() if table in row.table]
+    return [f"<results>/{dataset}/evaluate/{run}/scores.csv" for dataset in config.dataset_names() for run in runs]
+
+
+def predictions(dataset: str, model: str, run: str) -> str:
+    """The predictions of a training, whose run is called `seed<n>`, or of a model that is `asked`."""
+    if run == "asked":
+        return f"<results>/{dataset}/asked/{model}/predictions.parquet"
+    return f"<results>/{dataset}/evaluate/{model}/{run}/predictions.parquet"
+
+
+def asked(config: Config) -> list[str]:
+    """The predictions of every model that is asked, and the scores of those that name the diagnoses themselves."""
+    files = []
+    for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
+        files.append(predictions(dataset, name, "asked"))
+        if row.is_scored:
+            files.append(f"<results>/{dataset}/evaluate/{name}/asked/scores.csv")
+    return files
+
+
+def prompts_of_asked(row: Asked) -> list[str]:
+    """The prompts of the questions of a model that is asked, in their order."""
+    if row.question.task == "diagnose":
+        names = ["diagnosis"]
+    else:
+        names = ["note_rationale" if row.question.given_diagnoses else "diagnosis_rationale", "lab_rationale"]
+    return [f"resources/prompts/{name}.txt" for name in names]
 
 
 def backbone_files(source: str) -> list[str]:

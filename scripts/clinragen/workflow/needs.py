@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from clinragen.config.models import Model
 from clinragen.config.root import Config
+from clinragen.workflow.inputs import TABLES
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
 RATIONALES = "rationales"  # the teachers, for texts of a dataset
+ASKED = "asked"  # the language model of a row of `asked`, for texts of a dataset: <dataset>/<row>
 TERMS = "terms"  # a language model, for public documents
 PUBMED = "pubmed"  # an e-mail address for NCBI and Wikimedia
 BACKBONE = "backbone"  # a language model, from the hub or a directory
@@ -23,12 +25,13 @@ TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
 TARGETS: dict[str, frozenset[str]] = {
-    "all": TRAINING,
-    "tables": TRAINING,
+    "all": TRAINING | {ASKED},
+    "tables": TRAINING | {ASKED},
+    "asked": DATA | {ASKED},
     "planted": TRAINING,
     "evaluate_training": TRAINING,
-    "audit": TRAINING,
-    "audit_lineage": TRAINING,
+    "audit": TRAINING | {ASKED},
+    "audit_lineage": TRAINING | {ASKED},
     "leakage": DATA,
     "export_benchmark": frozenset({RAW}),
     "knowledge": KNOWLEDGE | {BACKBONE},
@@ -53,6 +56,9 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales.+", TRAINING - {TERMS, PUBMED}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge/.+", TRAINING - {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
+    (rf"{DATASET}/asked/(?P<asked>[^/]+)/.+", DATA | {ASKED}),
+    (rf"{DATASET}/evaluate/(?P<asked>[^/]+)/asked/.+", DATA | {ASKED}),
+    (rf"{DATASET}/evaluate/cases\..+", DATA),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
     (r"knowledge/(terms|mentions|convergence)\..+", KNOWLEDGE),
@@ -60,14 +66,14 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"knowledge/vocab/(?P<backbone>[^/]+)\.(json|csv)", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
-    (r"tables/table(?P<table>\d+)\..+", TRAINING),
+    (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
     (r"tables/(training|planted.*)\..+", TRAINING),
-    (r"audit/.+", TRAINING),
+    (r"audit/.+", TRAINING | {ASKED}),
 ]
 
 
 class Need(NamedTuple):
-    """One thing that must be there: what kind, and of which dataset or backbone (empty where it has neither)."""
+    """One thing that must be there: what kind, and of which dataset, backbone or row (empty where it has none)."""
 
     kind: str
     name: str = ""
@@ -95,12 +101,19 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     backbones = {model.backbone for model in models}
     if "backbone" in parts:  # the path itself names what a checkpoint needs
         backbones = {parts["backbone"]}
-    elif kinds == TRAINING:
+    elif kinds >= TRAINING:
         kinds -= _unused(models)
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
+    tables = {int(parts["table"])} if "table" in parts else set(TABLES) if target == "tables" else None
+    rows = [
+        name
+        for name, row in config.asked.items()
+        if parts.get("asked", name) == name and (tables is None or tables & set(row.table))
+    ]
     names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones)}
+    names[ASKED] = [f"{dataset}/{row}" for dataset in datasets for row in rows]
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
 
 

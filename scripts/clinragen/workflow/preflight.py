@@ -20,7 +20,7 @@ from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.registry import raw
-from clinragen.workflow.needs import BACKBONE, GPU, NOTES, PUBMED, RATIONALES, RAW, TERMS, Need, needs_of
+from clinragen.workflow.needs import ASKED, BACKBONE, GPU, NOTES, PUBMED, RATIONALES, RAW, TERMS, Need, needs_of
 
 LOCAL = "config/local.yaml"
 # Encoder-decoder models with T5's interface (config.json: model_type).
@@ -159,6 +159,10 @@ def texts_to_send(config: Config, needs: set[Need]) -> dict[str, dict[str, str]]
         files = [f"{name}/rationale/{teacher}/{part}.parquet" for part in ("notes", "labs")]
         if Need(RATIONALES, name) in needs and not all(_exists(config, file) for file in files):
             texts.setdefault(teacher, {})[title] = getattr(config.datasets, name).text_source
+    for name, row in (need.name.split("/") for need in sorted(needs) if need.kind == ASKED):
+        if not _exists(config, f"{name}/asked/{row}/predictions.parquet"):
+            source = getattr(config.datasets, name).text_source
+            texts.setdefault(config.asked[row].llm, {})[raw.TITLES[name]] = source
     if Need(TERMS) in needs and not _exists(config, "knowledge/terms.parquet"):
         texts.setdefault(config.knowledge.terms.llm, {})["public documents"] = "public"
     return texts
@@ -225,16 +229,17 @@ def backbone_problems(name: str, backbone: Backbone) -> list[str]:
 
 
 def row_problems(config: Config, resources: Path) -> list[str]:
-    """Rows of `models` that the paper's tables (resources/paper_table<n>.csv) do not have."""
+    """Rows of `models` and `asked` that the paper's tables (resources/paper_table<n>.csv) do not have."""
+    places = {f"{s}.{name}": row for s in ("models", "asked") for name, row in getattr(config, s).items()}
     lines = []
-    for number in sorted({n for model in config.models.values() for n in model.table}):
+    for number in sorted({n for row in places.values() for n in row.table}):
         paper = resources / f"paper_table{number}.csv"
         with paper.open(encoding="utf-8", newline="") as file:
-            rows = list(dict.fromkeys(row["model"] for row in csv.DictReader(file)))
+            rows = list(dict.fromkeys(cell["model"] for cell in csv.DictReader(file)))
         lines += [
-            f"models.{name}.row: {model.row!r} is not a row of {paper.name}; rows: {', '.join(rows)}"
-            for name, model in config.models.items()
-            if number in model.table and model.row not in rows
+            f"{place}.row: {row.row!r} is not a row of {paper.name}; rows: {', '.join(rows)}"
+            for place, row in places.items()
+            if number in row.table and row.row not in rows
         ]
     return lines
 

@@ -9,7 +9,7 @@ from clinragen.config.student import Backbone
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import locate
-from clinragen.workflow.needs import BACKBONE, PUBMED, RATIONALES, TERMS, Need
+from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
     SUPPORTED_KINDS,
     backbone_problems,
@@ -29,6 +29,7 @@ def language_models(config: Config, needs: set[Need]) -> list[Line]:
     """Permission and key of the language models that are asked, and whether their servers respond and list them."""
     kinds, lines = {need.kind for need in needs}, []
     names = config.teachers() if RATIONALES in kinds else []
+    names += [config.asked[need.name.split("/")[1]].llm for need in sorted(needs) if need.kind == ASKED]
     names += [config.knowledge.terms.llm] if TERMS in kinds else []
     texts = texts_to_send(config, needs)
     for name in dict.fromkeys(names):

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from snakemake.utils import update_config
 
+from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config, load_config
 
@@ -40,17 +41,21 @@ class Row:
     places: dict[str, Status]
 
 
-def stand_ins(config: Config, model: Model) -> list[str]:
-    """What a run of this model under this configuration has in place of the paper's parts."""
+def stand_ins(config: Config, row: Model | Asked) -> list[str]:
+    """What a run of this row under this configuration has in place of the paper's parts."""
     datasets = [getattr(config.datasets, name) for name in config.dataset_names()]
-    asked = {model.teacher} | ({config.knowledge.terms.llm} if model.vocabulary == "knowledge" else set())
+    if isinstance(row, Asked):
+        asked, knowledge, backbone = {row.llm}, False, None
+    else:
+        knowledge, backbone = row.vocabulary == "knowledge", config.backbones[row.backbone]
+        asked = {row.teacher} | ({config.knowledge.terms.llm} if knowledge else set())
     parts = {
         "synthetic data": any(d.source == "synthetic" for d in datasets),
         "100 patients": any(d.source == "open-demo" for d in datasets),
         "synthetic notes": any(d.notes == "synthetic" for d in datasets),
         "template LLM": any(config.llms[name].provider == "template" for name in asked if name),
-        "offline knowledge": model.vocabulary == "knowledge" and config.knowledge.source == "offline",
-        "tiny language model": config.backbones[model.backbone].source == "tiny",
+        "offline knowledge": knowledge and config.knowledge.source == "offline",
+        "tiny language model": backbone is not None and backbone.source == "tiny",
     }
     return [name for name, used in parts.items() if used]
 
@@ -58,12 +63,13 @@ def stand_ins(config: Config, model: Model) -> list[str]:
 def status(system: str, table: int, settings: Config, tested: list[Config]) -> Status:
     """Status of a system in one of the paper's tables, under the paper's settings and those that tests run."""
 
-    def models(config: Config) -> list[Model]:
-        return [m for m in config.models.values() if m.row == system and table in m.table]
+    def rows(config: Config) -> list[Model | Asked]:
+        everything = [*config.models.values(), *config.asked.values()]
+        return [row for row in everything if row.row == system and table in row.table]
 
-    if not models(settings):
+    if not rows(settings):
         return Status.ABSENT
-    runs = [stand_ins(config, model) for config in tested for model in models(config)]
+    runs = [stand_ins(config, row) for config in tested for row in rows(config)]
     if not runs:
         return Status.NEVER_RUN
     return Status.STAND_INS if all(runs) else Status.WORKS

@@ -1,0 +1,48 @@
+"""Command line of rule asked_predict."""
+
+from pathlib import Path
+
+from clinragen.config.asked import Question
+from clinragen.config.llms import Llm, Transport
+from clinragen.step import Context, Out, run
+
+
+def asked_predict(
+    context: Context,
+    samples: Path,
+    courses: Path,
+    captions: Path,
+    labels: Path,
+    cases: list[Path],
+    phenotypes: Path,
+    prompts: list[Path],
+    examples: list[Path],
+    dataset: str,
+    question: Question,
+    name: str,
+    llm: Llm,
+    transport: Transport | None,
+    answers: str,
+    predictions: Out,
+) -> None:
+    """Answers of a language model that is asked about the test split."""
+    from clinragen.asked.predict import Files, predict, read_cases
+    from clinragen.llm.ask import LanguageModel
+    from clinragen.llm.request import Answer, Check, Request
+    from clinragen.registry.phenotypes import read_phenotypes
+    from clinragen.schemas.evaluate import PREDICTIONS
+
+    files = Files(samples, courses, captions, labels, cases)
+    model = LanguageModel(name, llm, transport, Path(answers))
+
+    def ask(requests: list[Request], check: Check) -> list[Answer]:
+        found, facts = model.ask(requests, dataset, files.texts, check)
+        context.note(facts)
+        return found
+
+    table = predict(read_cases(files), question, prompts, examples, read_phenotypes(phenotypes), ask)
+    PREDICTIONS.write(table, predictions.path)
+
+
+if __name__ == "__main__":
+    run(asked_predict)

@@ -1,0 +1,1 @@
+"""Stage asked: predictions of language models that are asked, not trained."""
