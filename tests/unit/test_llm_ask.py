@@ -19,6 +19,7 @@ SETTINGS = {
     "provider": "openai",
     "model": "m",
     "revision": None,
+    "server_arguments": [],
     "endpoint": "chat",
     "temperature": 0.0,
     "top_p": None,
@@ -34,6 +35,7 @@ KEY = "sk-very-secret-1234567890"
 def transport(url: str, **changes) -> Transport:
     values = {
         "base_url": url,
+        "server": None,
         "api_key_variable": "TEST_KEY",
         "concurrency": 4,
         "requests_per_minute": None,

@@ -180,14 +180,28 @@ class Config(Section):
         problems += [
             f"llm_transport.{name} is missing: llms.{name} is on a server; copy the section of another model"
             for name, llm in self.llms.items()
-            if llm.provider == "openai" and name not in self.llm_transport
+            if llm.provider != "template" and name not in self.llm_transport
         ]
+        for name, transport in self.llm_transport.items():
+            provider = self.llms[name].provider if name in self.llms else None
+            if provider == "openai" and (transport.base_url is None or transport.server):
+                problems.append(f"llm_transport.{name}: provider openai requires base_url, and server: null")
+            if provider == "served" and (transport.base_url is not None or transport.server is None):
+                problems.append(f"llm_transport.{name}: provider served requires server, and base_url: null")
         unknown = [name for name in self.llm_transport if name not in self.llms]
         return problems + [f"llm_transport.{name}: {name!r} is not one of llms ({listed})" for name in unknown]
 
     def teachers(self) -> list[str]:
         """Names of the language models whose rationales are learned from."""
         return sorted({model.teacher for model in self.models.values() if model.teacher})
+
+    def is_served(self, name: str) -> bool:
+        """Whether a language model is served by the job that asks it."""
+        return name in self.llms and self.llms[name].provider == "served"
+
+    def served_llms(self) -> list[str]:
+        """Names of the language models that are served by the jobs that ask them."""
+        return [name for name in self.llms if self.is_served(name)]
 
     def _rows_twice(self) -> list[str]:
         """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""

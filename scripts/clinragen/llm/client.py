@@ -53,6 +53,8 @@ class Client:
     """Where the server is."""
     journal: Journal
     check: Check
+    ended: Callable[[], str] = lambda: ""
+    """Why a server that this job has started is no longer there; empty while it runs."""
 
     def __post_init__(self) -> None:
         self.model = identity_hash(self.llm)
@@ -66,6 +68,10 @@ class Client:
     def key(self, request: Request) -> str:
         """Identity of a request, as in the journal."""
         return request.key(self.model)
+
+    def is_answered(self, requests: list[Request]) -> bool:
+        """Whether the journal holds an answer to every request, so that no server is needed."""
+        return all(self.settled(request, self.chain(request)) for request in requests)
 
     def ask(self, requests: list[Request]) -> list[Answer]:
         """An answer to every request, from the journal or else from the server.
@@ -259,6 +265,8 @@ class _Run:
             try:
                 said = await self._send(server, asked)
             except AskAgain as error:
+                if reason := self.client.ended():
+                    raise NothingCanBeAnswered(reason) from None
                 if error.busy:
                     self._pause(error)
                     continue
