@@ -39,7 +39,7 @@ if args.exits is not None:
     sys.exit(args.exits)
 if len(starts.read_text().splitlines()) <= args.taken:
     sys.exit("[Errno 98] error while attempting to bind: address already in use")
-if len(starts.read_text().splitlines()) <= args.deaf:
+if args.port == args.deaf:
     time.sleep(1000)
 served = 0
 

@@ -134,7 +134,7 @@ def test_another_server_on_the_port_is_asked_nothing(model, tmp_path, monkeypatc
         free, ports = serve.free_port(), iter([port])
         monkeypatch.setattr(serve, "free_port", lambda: next(ports, free))
         # Ours takes its time to load, and would notice when it begins to listen.
-        assert len(ask(model("--deaf", "1"), 3)) == 3
+        assert len(ask(model("--deaf", str(port)), 3)) == 3
         assert lines(other / "prompts") == [] and len(lines(tmp_path / "prompts")) == 3
     finally:
         stranger.kill()
