@@ -112,7 +112,8 @@ class LanguageModel:
             try:
                 return replace(client, transport=reached, ended=self.server.ended).ask(requests)
             except UserError as error:
-                if not self.server.ended() or restarts == RESTARTS:
+                # A connection breaks a moment before the process is gone.
+                if restarts == RESTARTS or not self.server.ended(seconds=1.0):
                     raise
                 restarts += 1
                 log.warning("%s. Starting the server again", error)

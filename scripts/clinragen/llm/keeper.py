@@ -26,25 +26,25 @@ def keep(seconds: float, command: list[str]) -> int:
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", flush=True)
         return NOT_STARTED
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_until_input_ends, args=(ended,), daemon=True).start()
-    while server.poll() is None and not ended.wait(0.1):
-        pass
-    if server.poll() is None:
+
+    def end() -> None:
         _signal(server.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(seconds)
-    # Its processes may be there although the first of them is gone.
+        _signal(server.pid, signal.SIGKILL)
+
+    def end_with_input() -> None:
+        while os.read(0, 1024):
+            pass
+        end()
+
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=end).start())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with_input, daemon=True).start()
+    status = server.wait()
+    # Its processes may still be there.
     _signal(server.pid, signal.SIGKILL)
-    return server.wait()
-
-
-def _until_input_ends(ended: threading.Event) -> None:
-    while os.read(0, 1024):
-        pass
-    ended.set()
+    return status
 
 
 def _signal(group: int, number: int) -> None:

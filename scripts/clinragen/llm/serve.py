@@ -88,9 +88,13 @@ class ServedModel:
                 raise
         raise UserError(f"{self.section}: {PORTS} free ports in a row were taken by others; run it again")
 
-    def ended(self) -> str:
-        """Why the server is no longer there; empty while it runs."""
-        if self._keeper is None or self._keeper.poll() is None:
+    def ended(self, seconds: float = 0.0) -> str:
+        """Why the server is no longer there; empty while it runs, and does not end within so many seconds."""
+        if self._keeper is None:
+            return ""
+        try:
+            self._keeper.wait(seconds)
+        except subprocess.TimeoutExpired:
             return ""
         return f"the server ended with exit status {self._keeper.returncode}; its output is in {self.output}"
 
