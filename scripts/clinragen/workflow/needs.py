@@ -14,6 +14,7 @@ RATIONALES = "rationales"  # the teachers, for texts of a dataset
 TERMS = "terms"  # a language model, for public documents
 PUBMED = "pubmed"  # an e-mail address for NCBI and Wikimedia
 BACKBONE = "backbone"  # a language model, from the hub or a directory
+WEIGHTS = "weights"  # a language model that jobs serve themselves
 GPU = "gpu"  # GPUs for training and prediction
 
 DATA = frozenset({RAW, NOTES})
@@ -38,6 +39,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "knowledge_pubmed": frozenset({PUBMED}),
     "knowledge_wikipedia": frozenset({PUBMED}),
     "backbones": frozenset({BACKBONE}),
+    "weights": frozenset({WEIGHTS}),
 }
 
 # Files below the results directory; the first pattern that matches counts.
@@ -60,6 +62,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"knowledge/vocab/(?P<backbone>[^/]+)\.(json|csv)", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
+    (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING),
     (r"tables/(training|planted.*)\..+", TRAINING),
     (r"audit/.+", TRAINING),
@@ -67,7 +70,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
 
 
 class Need(NamedTuple):
-    """One thing that must be there: what kind, and of which dataset or backbone (empty where it has neither)."""
+    """One thing that must be there: what kind, and of which dataset or model (empty where it has neither)."""
 
     kind: str
     name: str = ""
@@ -100,8 +103,18 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
-    names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones)}
+    served = _served(kinds, config, parts.get("llm"))
+    kinds |= {WEIGHTS} if served else frozenset()
+    names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones), WEIGHTS: served}
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
+
+
+def _served(kinds: frozenset[str], config: Config, fetched: str | None) -> list[str]:
+    """Language models that the jobs serve themselves: those that are asked, or whose weights are fetched."""
+    asked = [fetched] if fetched else config.served_llms() if WEIGHTS in kinds else []
+    asked += config.teachers() if RATIONALES in kinds else []
+    asked += [config.knowledge.terms.llm] if TERMS in kinds else []
+    return sorted({name for name in asked if config.is_served(name)})
 
 
 def _unused(models: list[Model]) -> frozenset[str]:
