@@ -256,6 +256,7 @@ OTHER_FOLDER = {
 OTHER_TREE = "trees/other"
 TRANSPORT = {
     "base_url": "http://127.0.0.1:9/v1",
+    "server": None,
     "api_key_variable": "NO_KEY",
     "concurrency": 1,
     "requests_per_minute": None,

@@ -21,6 +21,7 @@ OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
 ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_download"), "extract") | {
     "demo_backbone": "train",
     "evaluate_predict": "train",
+    "llm_weights": "train",
     "planted_predict": "train",
     "planted_scores": "evaluate",
     "planted_page": "evaluate",
@@ -34,8 +35,15 @@ SMALL = {
 }
 
 
+def script_of(rule: str) -> str:
+    """Name of the script of a rule, and of its logs; a rule for served models has those of the rule that it is like."""
+    return rule.removesuffix("_served")
+
+
 def environment(rule: str) -> str:
     """Name of the environment of a rule."""
+    if rule.endswith("_served"):
+        return "serve"
     return ENVIRONMENTS.get(rule, rule.split("_")[0])
 
 
