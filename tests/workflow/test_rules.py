@@ -158,17 +158,16 @@ def test_every_rule_that_asks_has_a_twin_for_models_that_are_served(rules):
     for name in asking:
         rule, twin = rules[name], rules[f"{name}_served"]
         assert "weights" in dict(twin.input.items()) and "gpu" not in rule.resources, name
-        assert (rule.shellcmd, rule.output, rule.log) == (twin.shellcmd, twin.output, twin.log), name
-        assert set(rule.params.keys()) == set(twin.params.keys()), name
+        for part in ("input", "output", "params"):
+            assert list(getattr(rule, part).keys()) == list(getattr(twin, part).keys()), name
+        assert rule.shellcmd == twin.shellcmd, name
         assert twin.workflow._ruleorder.compare(twin, rule) == 1 and twin.name not in twin.workflow._localrules, name
 
 
 def test_a_served_model_requests_what_its_server_needs(rules):
-    from snakemake.io import Wildcards
-
     server = yaml.safe_load((ROOT / "tests/served.yaml").read_text(encoding="utf-8"))["llm_transport"]["tiny"]["server"]
     for name in ("rationale_notes_served", "rationale_labs_served", "knowledge_terms_served"):
-        for job in (Wildcards(fromdict={"dataset": "mimic3", "teacher": "tiny"}), None):
+        for job in ({"dataset": "mimic3", "teacher": "tiny"}, None):
             found = {
                 resource: [rules[name].resources[resource].evaluate(job, attempt=n).value for n in (1, 2)]
                 for resource in ("gpu", "mem_mb", "runtime")
