@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -65,10 +67,14 @@ def test_answers_that_are_kept_need_no_server(site):
     """A rerun after a change of code, on a machine without a GPU, costs nothing."""
     other = yaml.safe_load((site / "site.yaml").read_text(encoding="utf-8"))
     other["llm_transport"] = {"tiny": {"server": {"command": ["no-such-program", "{port}"]}}}
+    configuration = ("config/demo.yaml", "tests/served.yaml", str(site / "site.yaml"))
+    why = [sys.executable, "scripts/why.py", "--configfile", *configuration, "--rule", "rationale_notes_served"]
+    path = str(site / "results/mimic3/rationale/tiny/notes.parquet")
+    told = subprocess.run([*why, "--", path], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told == "Nothing to be done for rationale_notes_served.\n"
     before = records(site / "results")
     (site / "site.yaml").write_text(json.dumps(other), encoding="utf-8")
     run(site, "--forcerun", "rationale_notes_served")
     after = records(site / "results")
-    path = str(site / "results/mimic3/rationale/tiny/notes.parquet")
     assert after[path]["started"] > before[path]["started"]
     assert after[path]["output"]["sha256"] == before[path]["output"]["sha256"]
