@@ -170,6 +170,11 @@ def test_arguments_are_no_shell_words(tmp_path):
     assert model.server.command(7) == expected
 
 
+def test_records_name_no_path_of_the_program(tmp_path):
+    model = served_model(tmp_path, ["/sw/vllm/bin/vllm", "serve", "{weights}", "--port", "{port}"])
+    assert model.transport.private == ["/sw/vllm/bin/vllm"]
+
+
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -130,5 +130,7 @@ class Transport(Section):
 
     @property
     def private(self) -> list[str]:
-        """Values omitted from logs and records: the URL of a server that is not a public service."""
-        return [] if self.base_url is None or self.base_url.startswith("https://api.") else [self.base_url]
+        """Values omitted from logs and records: a URL that is not of a public service, paths of programs."""
+        public = self.base_url is None or self.base_url.startswith("https://api.")
+        paths = [word for word in self.server.command if word.startswith(("/", "~"))] if self.server else []
+        return paths if public else [self.base_url, *paths]
