@@ -24,6 +24,7 @@ wildcard_constraints:
     backbone="[^/]+",
     target="rationales-[^/]+|diagnoses",
     teacher="[^/]+",
+    llm="[^/]+",
     vocabulary="knowledge|standard",
     model="[^/]+",
     asked="[^/]+",
@@ -41,6 +42,7 @@ localrules:
     knowledge,
     export_benchmark,
     backbones,
+    weights,
     audit,
 
 
@@ -103,6 +105,12 @@ rule backbones:
         expand("<results>/backbones/{backbone}", backbone=backbones_in_use()),
 
 
+rule weights:
+    """The language models that jobs serve themselves: needs the network."""
+    input:
+        expand("<results>/llms/{llm}", llm=CONFIG.served_llms()),
+
+
 rule audit:
     """Provenance of every output behind the tables."""
     input:
@@ -112,6 +120,7 @@ rule audit:
 include: "rules/demo.smk"
 include: "rules/extract.smk"
 include: "rules/benchmark.smk"
+include: "rules/llm.smk"
 include: "rules/knowledge.smk"
 include: "rules/rationale.smk"
 include: "rules/asked.smk"

@@ -2,14 +2,17 @@
 
 Run it (`make lock`) after changing requirements.yaml and installing the change. Versions are those that the running
 environment holds, so what is tested is what is shipped. What this environment cannot tell comes from the index and is
-kept in index.yaml: the hashes of the archives, and the CUDA packages of PyPI's torch. Only what index.yaml lacks is
-asked for. `--check` uses no network, writes nothing and fails where any file differs from what would be written.
+kept in index.yaml: the hashes of the archives, the CUDA packages of PyPI's torch, and what pip resolves for
+environments that conflict with this one. Only what index.yaml lacks is asked for. `--check` uses no network, writes
+nothing and fails where any file differs from what would be written.
 """
 
 import html
 import io
+import json
 import os
 import re
+import subprocess
 import sys
 import zipfile
 from importlib.metadata import distribution
@@ -36,6 +39,7 @@ ABOUT_INDEX = """\
 # Kept by envs/lock.py (`make lock`): what only the package index can tell.
 # hashes: SHA-256 of every archive of a pin that CPython 3.11 can install on Linux (glibc) or macOS.
 # cuda: what this torch from PyPI needs on Linux beside what its CPU build needs.
+# apart: what pip resolves for an environment of its own, on Linux (x86-64), from what is asked.
 """
 # The distribution that needs more on PyPI than in a CPU build.
 TORCH = "torch"
@@ -172,7 +176,43 @@ def cuda_of(torch: str, held: set[str]) -> dict[str, str]:
     return dict(sorted(chosen.items()))
 
 
-def index_for(union: dict[str, str], kept: dict, ask: bool) -> dict:
+def resolved(requirements: list[str]) -> dict[str, str]:
+    """Exact versions of distributions and all that they require, as pip would install them into an empty environment.
+
+    Nothing is installed, and of wheels only the metadata is read.
+    """
+    options = ["--dry-run", "--ignore-installed", "--only-binary", ":all:", "--quiet", "--report", "-"]
+    command = [sys.executable, "-m", "pip", "install", *options, *requirements]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if run.returncode:
+        sys.exit(f"pip finds no versions for {', '.join(requirements)}")
+    found = [item["metadata"] for item in json.loads(run.stdout)["install"]]
+    pins = {item["name"]: item["version"].split("+")[0] for item in found}
+    return dict(sorted(pins.items(), key=lambda item: item[0].lower()))
+
+
+def asked_apart(wanted: dict, name: str) -> list[str]:
+    """What is asked of pip for an environment with a resolution of its own."""
+    apart = wanted["apart"][name]
+    shared = sorted({*wanted["runtime"], *wanted["stages"][apart["stage"]]})
+    pinned = [n if n in apart["free"] else f"{n}=={wanted['versions'][n]}" for n in shared]
+    return [*apart["requirements"], *pinned]
+
+
+def apart_for(wanted: dict, kept: dict, ask: bool) -> dict:
+    """Environments with a resolution of their own: what is asked, and the pins that pip finds."""
+    found = {}
+    for name in wanted["apart"]:
+        asked, known = asked_apart(wanted, name), kept.get("apart", {}).get(name, {})
+        if known.get("asked") != asked:
+            if not ask:
+                sys.exit(f"envs: index.yaml has no resolution of {name} for requirements.yaml: run `make lock`")
+            known = {"asked": asked, "pins": resolved(asked)}
+        found[name] = known
+    return found
+
+
+def index_for(union: dict[str, str], apart: dict, kept: dict, ask: bool) -> dict:
     """What the index tells of these pins: from what is kept, the rest from the network if it may be asked."""
     torch = next(version for name, version in union.items() if canonicalize_name(name) == TORCH)
     cuda = kept.get("cuda", {})
@@ -181,17 +221,22 @@ def index_for(union: dict[str, str], kept: dict, ask: bool) -> dict:
             sys.exit(f"envs: index.yaml is not for torch {torch}: run `make lock`")
         cuda = {"torch": torch, "needs": cuda_of(torch, {canonicalize_name(name) for name in union})}
     hashes = {}
-    for name, version in sorted((union | cuda["needs"]).items(), key=lambda item: item[0].lower()):
+    pins = {
+        pin for pins in (union, cuda["needs"], *(known["pins"] for known in apart.values())) for pin in pins.items()
+    }
+    for name, version in sorted(pins, key=lambda pin: (pin[0].lower(), Version(pin[1]))):
         pin = f"{name}=={version}"
         if pin not in kept.get("hashes", {}) and not ask:
             sys.exit(f"envs: index.yaml has no hashes of {pin}: run `make lock`")
         hashes[pin] = kept.get("hashes", {}).get(pin) or hashes_of(name, version)
-    return {"cuda": cuda, "hashes": hashes}
+    return {"cuda": cuda, "apart": apart, "hashes": hashes}
 
 
-def conda_file(wanted: dict, pins: dict[str, str], index: dict) -> str:
-    """An environment of conda: Python and pip from conda-forge, the rest by pip with the hashes of its archives."""
-    cuda = index["cuda"]["needs"] if TORCH in pins else {}
+def conda_file(wanted: dict, pins: dict[str, str], cuda: dict[str, str], index: dict) -> str:
+    """An environment of conda: Python and pip from conda-forge, the rest by pip with the hashes of its archives.
+
+    `cuda` are pins for Linux only.
+    """
     lines = [
         *HEADER.splitlines(),
         "channels:",
@@ -219,12 +264,17 @@ def files(wanted: dict, kept: dict, ask: bool) -> dict[Path, str]:
         if held.get(canonicalize_name(name)) != version:
             found = held.get(canonicalize_name(name))
             sys.exit(f"requirements.yaml asks for {name} {version}, this environment holds {found}: install it first")
-    index = index_for(union, kept, ask)
-    made = {HERE / f"{stage}.yaml": conda_file(wanted, pins, index) for stage, pins in stages.items()}
+    index = index_for(union, apart_for(wanted, kept, ask), kept, ask)
+    cuda = index["cuda"]["needs"]
+    made = {
+        HERE / f"{stage}.yaml": conda_file(wanted, pins, cuda if TORCH in pins else {}, index)
+        for stage, pins in stages.items()
+    }
+    made |= {HERE / f"{n}.yaml": conda_file(wanted, known["pins"], {}, index) for n, known in index["apart"].items()}
     pins = "".join(f"{name}=={version}\n" for name, version in union.items())
     # A constraint installs nothing by itself, so the same file serves torch with and without CUDA.
     made[HERE / "all.txt"] = f"{HEADER}--constraint cuda.txt\n{pins}"
-    made[HERE / "cuda.txt"] = HEADER + "".join(f"{n}=={version}\n" for n, version in index["cuda"]["needs"].items())
+    made[HERE / "cuda.txt"] = HEADER + "".join(f"{n}=={version}\n" for n, version in cuda.items())
     made[HERE / "index.yaml"] = ABOUT_INDEX + yaml.safe_dump(index, sort_keys=False, width=120)
     return made
 

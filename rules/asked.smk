@@ -24,6 +24,7 @@ rule asked_predict:
         phenotypes="resources/phenotypes.csv",
         prompts=prompts_of_asked,
         examples=examples_of_asked,
+        weights=weights_of("asked.{asked}.llm"),
     output:
         predictions="<results>/{dataset}/asked/{asked}/predictions.parquet",
     log:
@@ -49,5 +50,21 @@ rule asked_predict:
         " --captions {input.captions:q} --labels {input.labels:q} --cases {input.cases:q}"
         " --phenotypes {input.phenotypes:q} --prompts {input.prompts:q} --examples {input.examples:q}"
         " --dataset {wildcards.dataset:q} --question {params.question:q} --name {params.name:q}"
-        " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
+        " --llm {params.llm:q} --transport {resources.transport:q}"
+        " --weights {input.weights:q} --answers {resources.answers:q}"
         " --predictions {output.predictions:q} > {log:q} 2>&1"
+
+
+if served_rows():
+
+    ruleorder: asked_predict_served > asked_predict
+
+    use rule asked_predict as asked_predict_served with:
+        wildcard_constraints:
+            asked=any_of(served_rows()),
+        retries: 2
+        conda:
+            "../envs/serve.yaml"
+        threads: 4
+        resources:
+            **serving("asked.{asked}.llm"),

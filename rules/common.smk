@@ -52,6 +52,11 @@ def sources(wildcards, **job):
     return inputs.source_digest(CONFIG, job["input"])
 
 
+def llm_name(place, wildcards):
+    """The language model that the configuration names at this place, or that is a `{wildcard}` of the job."""
+    return wildcards[place[1:-1]] if place.startswith("{") else setting(place)(wildcards or {})
+
+
 def transport(place):
     """Resources: how a language model is reached, which Snakemake does not compare; null for the template.
 
@@ -59,11 +64,43 @@ def transport(place):
     """
 
     def value(wildcards):
-        name = wildcards[place[1:-1]] if place.startswith("{") else setting(place)(wildcards)
-        found = CONFIG.llm_transport.get(name)
+        found = CONFIG.llm_transport.get(llm_name(place, wildcards))
         return found.model_dump_json() if found else "null"
 
     return value
+
+
+def weights_of(place):
+    """Input: the weights of the language model at this place, if the job serves it."""
+
+    def paths(wildcards):
+        name = llm_name(place, wildcards)
+        return [f"<results>/llms/{name}"] if CONFIG.is_served(name) else []
+
+    return paths
+
+
+def serving(place):
+    """Resources: all of a job that serves the language model at this place itself.
+
+    Without a job, as in `make check`, they are the most that any of these models requests.
+    """
+
+    def most(amount):
+        def value(wildcards, attempt):
+            every = wildcards is None and "{" in place
+            names = CONFIG.served_llms() if every else [llm_name(place, wildcards)]
+            return max(amount(CONFIG.llm_transport[name].server, attempt) for name in names)
+
+        return value
+
+    return {
+        "gpu": most(lambda server, attempt: server.gpus),
+        "mem_mb": most(lambda server, attempt: server.request.memory_mb * attempt),
+        "runtime": most(lambda server, attempt: server.request.minutes),
+        "transport": transport(place),
+        "answers": setting("answers"),
+    }
 
 
 def llm(place):
@@ -232,6 +269,11 @@ def asked_files():
     return inputs.asked(CONFIG)
 
 
+def served_rows():
+    """Names of the rows of `asked` whose model is served by the job that asks it."""
+    return [name for name, row in CONFIG.asked.items() if CONFIG.is_served(row.llm)]
+
+
 def cases_of_asked(wildcards):
     """Input: the selected cases, where a model is asked about those alone."""
     sampled = CONFIG.asked[wildcards.asked].cases == "sampled"
@@ -269,6 +311,11 @@ def series_of_model(wildcards):
 def local_files_of_backbone(wildcards):
     """Input: the files of a language model that is a directory; none if it comes from the hub."""
     return [ancient(p) for p in inputs.backbone_files(CONFIG.backbones[wildcards.backbone].source)]
+
+
+def local_files_of_llm(wildcards):
+    """Input: the files of a served language model that is a directory; none if it comes from the hub."""
+    return [ancient(p) for p in inputs.backbone_files(CONFIG.llms[wildcards.llm].model)]
 
 
 def rationales_of(wildcards):

@@ -104,6 +104,7 @@ rule knowledge_terms:
         documents=knowledge_documents(),
         prompt="resources/prompts/terms.txt",
         abbreviations="resources/knowledge/abbreviations.csv",
+        weights=weights_of("knowledge.terms.llm"),
     output:
         terms="<results>/knowledge/terms.parquet",
         readable="<results>/knowledge/terms.csv",
@@ -136,9 +137,22 @@ rule knowledge_terms:
         "python scripts/knowledge_terms.py --documents {input.documents:q}"
         " --prompt {input.prompt:q} --abbreviations {input.abbreviations:q}"
         " --terms {params.terms:q} --llm {params.llm:q}"
-        " --transport {resources.transport:q} --answers {resources.answers:q}"
+        " --transport {resources.transport:q} --weights {input.weights:q} --answers {resources.answers:q}"
         " --out {output.terms:q} --readable {output.readable:q} --mentions {output.mentions:q}"
         " --convergence {output.convergence:q} > {log:q} 2>&1"
+
+
+if CONFIG.is_served(CONFIG.knowledge.terms.llm):
+
+    ruleorder: knowledge_terms_served > knowledge_terms
+
+    use rule knowledge_terms as knowledge_terms_served with:
+        retries: 2
+        conda:
+            "../envs/serve.yaml"
+        threads: 4
+        resources:
+            **serving("knowledge.terms.llm"),
 
 
 rule knowledge_convergence:

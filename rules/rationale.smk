@@ -5,8 +5,9 @@
 #       <results>/{dataset}/rationale/{teacher}/labs.parquet       lab rationales R^t (equation 3)
 # keeps <answers>/answers.sqlite                            every answer of a language model; outside the results
 #
-# {teacher} is a row of `llms`. Both rules need its server, so they run where Snakemake runs. How it is reached goes as a
-# resource, which Snakemake does not compare: it changes no output.
+# {teacher} is a row of `llms`. Both rules need its server, so they run where Snakemake runs; a model that the job serves
+# itself goes to a node with a GPU (rules/llm.smk). How it is reached goes as a resource, which Snakemake does not
+# compare: it changes no output.
 
 
 localrules:
@@ -22,6 +23,7 @@ rule rationale_notes:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         prompt="resources/prompts/note_rationale.txt",
         examples="resources/prompts/examples.yaml",
+        weights=weights_of("{teacher}"),
     output:
         "<results>/{dataset}/rationale/{teacher}/notes.parquet",
     log:
@@ -44,7 +46,8 @@ rule rationale_notes:
         "python scripts/rationale_notes.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --prompt {input.prompt:q} --examples {input.examples:q}"
         " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
-        " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
+        " --llm {params.llm:q} --transport {resources.transport:q}"
+        " --weights {input.weights:q} --answers {resources.answers:q}"
         " --out {output:q} > {log:q} 2>&1"
 
 
@@ -58,6 +61,7 @@ rule rationale_labs:
         notes="<results>/{dataset}/rationale/{teacher}/notes.parquet",
         prompt="resources/prompts/lab_rationale.txt",
         examples="resources/prompts/examples.yaml",
+        weights=weights_of("{teacher}"),
     output:
         "<results>/{dataset}/rationale/{teacher}/labs.parquet",
     log:
@@ -81,5 +85,32 @@ rule rationale_labs:
         " --labels {input.labels:q} --captions {input.captions:q} --notes {input.notes:q}"
         " --prompt {input.prompt:q} --examples {input.examples:q}"
         " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
-        " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
+        " --llm {params.llm:q} --transport {resources.transport:q}"
+        " --weights {input.weights:q} --answers {resources.answers:q}"
         " --out {output:q} > {log:q} 2>&1"
+
+
+if CONFIG.served_llms():
+
+    ruleorder: rationale_notes_served > rationale_notes
+    ruleorder: rationale_labs_served > rationale_labs
+
+    use rule rationale_notes as rationale_notes_served with:
+        wildcard_constraints:
+            teacher=any_of(CONFIG.served_llms()),
+        retries: 2
+        conda:
+            "../envs/serve.yaml"
+        threads: 4
+        resources:
+            **serving("{teacher}"),
+
+    use rule rationale_labs as rationale_labs_served with:
+        wildcard_constraints:
+            teacher=any_of(CONFIG.served_llms()),
+        retries: 2
+        conda:
+            "../envs/serve.yaml"
+        threads: 4
+        resources:
+            **serving("{teacher}"),

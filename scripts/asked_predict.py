@@ -22,6 +22,7 @@ def asked_predict(
     name: str,
     llm: Llm,
     transport: Transport | None,
+    weights: list[Path],
     answers: str,
     predictions: Out,
 ) -> None:
@@ -33,7 +34,7 @@ def asked_predict(
     from clinragen.schemas.evaluate import PREDICTIONS
 
     files = Files(samples, courses, captions, labels, cases)
-    model = LanguageModel(name, llm, transport, Path(answers))
+    model = LanguageModel(name, llm, transport, Path(answers), weights)
 
     def ask(requests: list[Request], check: Check) -> list[Answer]:
         found, facts = model.ask(requests, dataset, files.texts, check)

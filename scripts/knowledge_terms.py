@@ -15,6 +15,7 @@ def knowledge_terms(
     terms: Terms,
     llm: Llm,
     transport: Transport | None,
+    weights: list[Path],
     answers: str,
     out: SharedOut,
     readable: SharedOut,
@@ -34,7 +35,7 @@ def knowledge_terms(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.knowledge import CONVERGENCE, DOCUMENTS, MENTIONS, TERMS
 
-    model = LanguageModel(terms.llm, llm, transport, Path(answers))
+    model = LanguageModel(terms.llm, llm, transport, Path(answers), weights)
 
     def ask_model(requests: list[Request]) -> list[Answer]:
         found, facts = model.ask(requests, "the knowledge documents", documents, check)

@@ -19,6 +19,7 @@ def rationale_labs(
     teacher: str,
     llm: Llm,
     transport: Transport | None,
+    weights: list[Path],
     answers: str,
     out: Out,
 ) -> None:
@@ -32,7 +33,7 @@ def rationale_labs(
     from clinragen.schemas.rationale import RATIONALES
 
     texts = [samples, courses, labels, captions, notes]
-    model = LanguageModel(teacher, llm, transport, Path(answers))
+    model = LanguageModel(teacher, llm, transport, Path(answers), weights)
 
     def ask_teacher(requests: list[Request]) -> list[Answer]:
         found, facts = model.ask(requests, dataset, texts, check_lab)

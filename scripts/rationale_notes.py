@@ -17,6 +17,7 @@ def rationale_notes(
     teacher: str,
     llm: Llm,
     transport: Transport | None,
+    weights: list[Path],
     answers: str,
     out: Out,
 ) -> None:
@@ -30,7 +31,7 @@ def rationale_notes(
     from clinragen.schemas.rationale import RATIONALES
 
     texts = [samples, courses, labels]
-    model = LanguageModel(teacher, llm, transport, Path(answers))
+    model = LanguageModel(teacher, llm, transport, Path(answers), weights)
 
     def ask_teacher(requests: list[Request]) -> list[Answer]:
         found, facts = model.ask(requests, dataset, texts, check_note)

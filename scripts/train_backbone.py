@@ -8,9 +8,9 @@ from clinragen.step import Context, SharedOut, run
 
 def train_backbone(context: Context, settings: Backbone, local: list[Path], backbone: SharedOut) -> None:
     """A language model and its tokenizer, from the model hub or from the files of a local folder."""
-    from clinragen.train.backbone import fetch_backbone
+    from clinragen.registry.hub import fetch_model
 
-    context.note(fetch_backbone(settings, local, backbone.path))
+    context.note(fetch_model(settings.source, settings.revision, local, backbone.path, "backbones", "backbones"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from runs import ROOT, copy_of_checkout, header_only, records
+from runs import ROOT, copy_of_checkout, header_only, records, script_of
 from snakemake.utils import update_config
 
 from clinragen.config.llms import Llm, Transport
@@ -43,7 +43,7 @@ BEHIND = {
 # Keys that add jobs or change which files a job reads.
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
-    r"knowledge\.terms\.sources|"
+    r"knowledge\.terms\.sources|llms\..*\.server_arguments|"
     r"backbones\..*|models\..*|asked\..*|seeds|evaluate\.(beside|planted)"
 )
 
@@ -176,7 +176,7 @@ def keys_of_rules() -> dict[str, list[str]]:
 
 def reads(job: Job, key: str) -> bool:
     """Whether the params of a job hold the value of a key."""
-    for place in keys_of_rules()[job.rule]:
+    for place in keys_of_rules()[script_of(job.rule)]:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^.]+)", re.escape(place))
         match = re.match(rf"{pattern}(\.|$)", key)
         if match and set(match.groupdict().values()) <= set(Path(job.outputs[0]).parts):
@@ -261,6 +261,14 @@ OTHER_FOLDER = {
 OTHER_TREE = "trees/other"
 
 
+def served(name: str) -> dict[str, Any]:
+    """Keys by which jobs serve a language model themselves."""
+    server = {"command": ["x", "{port}"], "start_seconds": 1, "gpus": 1, "request": {"memory_mb": 500, "minutes": 10}}
+    row = {"provider": "served", "revision": "main", "server_arguments": ["--seed", "1"]}
+    reached = {f"llm_transport.{name}": TRANSPORT | {"base_url": None, "server": server}}
+    return {f"llms.{name}.{key}": value for key, value in row.items()} | reached
+
+
 def checkout_with_tables(folder: Path) -> Path:
     """A copy of the checkout, and in it the folders that OTHER_FOLDER and OTHER_TREE name, of tables without rows."""
     copy_of_checkout(folder)
@@ -291,6 +299,9 @@ CHOSEN: dict[str, dict[str, Any]] = {
         "llm_transport.template.base_url": "http://127.0.0.1:9/v1",
     },
     "llms.chatgpt.provider": {"llms.chatgpt.provider": "template"},
+    "llms.template.server_arguments": served("template"),
+    "llms.chatgpt.server_arguments": served("chatgpt"),
+    "llm_transport.chatgpt.server": served("chatgpt"),
     "llms.template.endpoint": {"llms.template.endpoint": "completions"},
     "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},

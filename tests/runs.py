@@ -22,6 +22,7 @@ ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_
     "demo_backbone": "train",
     "asked_predict": "rationale",
     "evaluate_predict": "train",
+    "llm_weights": "train",
     "planted_predict": "train",
     "planted_scores": "evaluate",
     "planted_page": "evaluate",
@@ -35,8 +36,15 @@ SMALL = {
 }
 
 
+def script_of(rule: str) -> str:
+    """Name of the script of a rule, and of its logs; a rule for served models has those of the rule that it is like."""
+    return rule.removesuffix("_served")
+
+
 def environment(rule: str) -> str:
     """Name of the environment of a rule."""
+    if rule.endswith("_served"):
+        return "serve"
     return ENVIRONMENTS.get(rule, rule.split("_")[0])
 
 

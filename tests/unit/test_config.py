@@ -224,7 +224,7 @@ CROSS_CHECKS = {
     ),
     "llm of an asked row": (
         {"asked__llama-zero-shot__llm": "llama"},
-        r"asked\.llama-zero-shot\.llm: 'llama' is not one of llms \(chatgpt, llama-7b",
+        r"asked\.llama-zero-shot\.llm: 'llama' is not one of llms \(chatgpt, mistral",
     ),
     "diagnoses given and asked for": (
         {"asked__mistral-five-shot__question": {"task": "diagnose", "given_diagnoses": True, "label_list": False}},
@@ -354,6 +354,25 @@ def test_dropping_a_backbone_that_a_model_uses_is_told(raw):
     assert "models.clinragen-large.backbone: 'flan-t5-large' is not one of backbones" in message_of(raw)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"llm_transport": {"tiny": {"server": None}}}, "llm_transport.tiny: provider served requires server, and"),
+        ({"llm_transport": {"tiny": {"base_url": "http://x/v1"}}}, "llm_transport.tiny: provider served requires"),
+        ({"llm_transport": {"chatgpt": {"base_url": None}}}, "chatgpt: provider openai requires base_url"),
+        ({"llm_transport": {"tiny": {"server": {"command": ["vllm", "serve"]}}}}, 'no argument contains {port}'),
+        ({"llm_transport": {"tiny": None}}, "llm_transport.tiny is missing"),
+        ({"llms": {"tiny": {"revision": None}}}, "llms.tiny: revision: null"),
+        ({"llms": {"chatgpt": {"server_arguments": ["--seed"]}}}, "provider openai starts no server"),
+    ],
+)  # fmt: skip
+def test_a_served_model_has_a_server_and_no_other_model_has(change, told, raw):
+    update_config(raw, read("tests/served.yaml"))
+    assert load_config(raw).served_llms() == ["tiny"]
+    update_config(raw, change)
+    assert told in message_of(raw)
+
+
 def test_notes_of_ones_own_make_open_data_restricted(raw):
     places = {"datasets__mimic3__source": "open-demo", "datasets__mimic3__raw": "demo"}
     for notes, source in ((None, "folder"), ("/my/notes", "folder"), ("synthetic", "open-demo")):
@@ -382,6 +401,7 @@ def keys_of(section: object, place: str = "") -> list[str]:
 def test_the_reference_documents_every_key(raw):
     rows = re.findall(r"^\| `([^`]+)` \| (.*) \| (.*) \|$", reference(), re.MULTILINE)
     documented = {key: (kind, meaning) for key, kind, meaning in rows}
+    update_config(raw, read("tests/served.yaml"))  # config.yaml has no served model
     assert set(keys_of(load_config(raw))) == set(documented) and len(documented) == len(rows)
     assert all(len(meaning) > 3 and meaning != "None" for _, meaning in documented.values())
     sections = {key.rpartition(".")[0].removesuffix(".<name>") for key in documented} - {""}

@@ -15,7 +15,7 @@ from clinragen.config.student import Backbone
 from clinragen.llm.guard import Destination, host_of
 from clinragen.workflow import machine, services
 from clinragen.workflow.check import summary
-from clinragen.workflow.preflight import llm_problems
+from clinragen.workflow.preflight import SUPPORTED_KINDS, llm_problems
 from clinragen.workflow.slurm import Request, Resources, kinds, partition_problem, partitions, sbatch_test
 from clinragen.workflow.verdict import Line, ok, problem
 from clinragen.workflow.web import Unreachable, get
@@ -127,8 +127,44 @@ def test_a_language_model_on_the_hub(answer, status, words, httpserver, monkeypa
     monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
     expected = httpserver.expect_request("/api/models/google/flan-t5-small/revision/main")
     expected.respond_with_json(answer) if answer is not None else expected.respond_with_data("", status=404)
-    line, _ = services.on_the_hub("backbones.b", Backbone(source="google/flan-t5-small", revision="main"))
+    line, _ = services.on_the_hub("backbones.b", "google/flan-t5-small", "main", "backbones", SUPPORTED_KINDS)
     assert line.status == status and words in line.words
+
+
+# --- Models that jobs serve themselves ---
+
+
+def served(tmp_path: Path, model: str, **server: object) -> list[Line]:
+    overlay = yaml.safe_load((ROOT / "tests/served.yaml").read_text(encoding="utf-8"))
+    change = {"llms": {"tiny": {"model": model}}, "llm_transport": {"tiny": {"server": server}}}
+    update_config(overlay, change | {"pathvars": {"results": str(tmp_path)}})
+    return services.served_model("tiny", config_of(**overlay))
+
+
+def with_programs(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}" if name in programs else None)
+
+
+def test_weights_that_are_fetched_and_a_gpu_are_all_that_a_served_model_needs(tmp_path, monkeypatch):
+    folder = tmp_path / "llms/tiny"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    (folder / "model.safetensors").touch()
+    with_programs(monkeypatch, "transformers", "nvidia-smi")
+    assert served(tmp_path, "some/model") == [ok("llms.tiny.model", f"{folder} is readable")]
+    assert served(tmp_path / "none", str(folder)) == [ok("llms.tiny.model", f"{folder} is readable")]
+
+
+def test_what_a_served_model_lacks_is_told_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with_programs(monkeypatch)
+    weights, program, gpu = served(tmp_path, "some/model")
+    assert weights.status == "problem" and "run `snakemake weights` on a machine with network access" in weights.words
+    assert program.status == "warning" and "--sdm conda (envs/serve.yaml has vLLM)" in program.words
+    assert gpu.status == "problem" and "neither SLURM nor an NVIDIA GPU" in gpu.words
+    assert [line.place for line in served(tmp_path, "/no/where", gpus=0)] == ["llms.tiny.model", "tiny: program"]
+    with_programs(monkeypatch, "transformers", "sbatch")
+    assert len(served(tmp_path, "some/model")) == 1
 
 
 # --- SLURM ---

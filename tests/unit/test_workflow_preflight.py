@@ -11,7 +11,7 @@ from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config
 from clinragen.config.student import Backbone
-from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, TERMS, Need, needs_of
+from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, TERMS, WEIGHTS, Need, needs_of
 from clinragen.workflow.preflight import (
     backbone_problems,
     llm_problems,
@@ -219,6 +219,46 @@ def test_the_template_and_a_run_without_requests_need_nothing():
 def test_an_invalid_address_is_reported_once():
     (line,) = llm_problems(with_transport(base_url="api.openai.com"), "chatgpt", TEXTS)
     assert line.startswith("llm_transport.chatgpt.base_url")
+
+
+# --- Language models that jobs serve themselves ---
+
+
+def with_served(results: Path, **overlay: object) -> Config:
+    served = yaml.safe_load((ROOT / "tests/served.yaml").read_text(encoding="utf-8"))
+    update_config(served, overlay | {"pathvars": {"results": str(results)}})
+    return config_of(**served)
+
+
+@pytest.mark.parametrize(
+    ("target", "needed"),
+    [
+        ("weights", True),
+        ("{}/llms/tiny", True),
+        ("{}/mimic3/rationale/tiny/notes.parquet", True),
+        ("{}/knowledge/terms.parquet", True),
+        ("all", True),
+        ("leakage", False),
+        ("backbones", False),
+    ],
+)
+def test_weights_are_needed_where_the_model_is_asked(target, needed, tmp_path):
+    needs = needs_of([target.format(tmp_path)], with_served(tmp_path))
+    assert (Need(WEIGHTS, "tiny") in needs) is needed
+
+
+def test_a_directory_of_weights_is_checked_until_they_are_fetched(tmp_path):
+    config, needs = with_served(tmp_path, llms={"tiny": {"model": "/no/where"}}), {Need(WEIGHTS, "tiny")}
+    assert problems(config, needs, None) == ["llms.tiny.model: /no/where is not a directory"]
+    assert problems(with_served(tmp_path), needs, None) == []  # a name on the hub
+    (tmp_path / "llms/tiny").mkdir(parents=True)
+    assert problems(config, needs, None) == []
+
+
+def test_a_served_model_may_read_restricted_text_where_the_settings_say_so(tmp_path):
+    assert llm_problems(with_served(tmp_path), "tiny", TEXTS) == []
+    refused = with_served(tmp_path, llm_transport={"tiny": {"data_use": "none"}})
+    assert len(llm_problems(refused, "tiny", TEXTS)) == 2  # and no key is asked for
 
 
 # --- Language models, rows ---

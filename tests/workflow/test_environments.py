@@ -21,7 +21,11 @@ from werkzeug import Request, Response
 
 from clinragen.provenance.digest import SCRIPTS, closure
 
-STAGES = sorted(yaml.safe_load((ROOT / "envs/requirements.yaml").read_text(encoding="utf-8"))["stages"])
+WANTED = yaml.safe_load((ROOT / "envs/requirements.yaml").read_text(encoding="utf-8"))
+STAGES = sorted(WANTED["stages"])
+# Environments with a resolution of their own.
+APART = sorted(WANTED["apart"])
+TWIN = re.compile(r"^ *use rule (\w+) as \1_served with:", re.MULTILINE)
 
 
 def pip_section(stage: str) -> list[str]:
@@ -34,7 +38,7 @@ def names(stage: str) -> set[str]:
     return {canonicalize_name(line.split("==")[0]) for line in pip_section(stage)}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [*STAGES, *APART])
 def test_every_requirement_is_an_exact_pin_with_the_hashes_of_its_archives(stage):
     pin = re.compile(r'[A-Za-z][\w.-]*==[\w.]+( ; platform_system == "Linux")?( --hash=sha256:[0-9a-f]{64})+')
     for line in pip_section(stage):
@@ -52,10 +56,13 @@ def test_all_environments_are_of_one_resolution():
     assert len({pin.split("==")[0] for pin in pins}) == len(pins)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [*STAGES, *APART])
 def test_all_that_a_stage_imports_is_in_its_environment(stage):
     """The demo runs no client of a remote service, so that what it imports is not all that a rule may."""
     scripts = [script for script in SCRIPTS.glob("*_*.py") if environment(script.stem) == stage]
+    if stage == "serve":
+        twins = (name for path in (ROOT / "rules").glob("*.smk") for name in TWIN.findall(path.read_text("utf-8")))
+        scripts = [SCRIPTS / f"{name}.py" for name in twins]
     files = {f for script in scripts for f in closure(script)}
     files |= set((SCRIPTS / "clinragen/runtime").glob("*.py"))
     imported = set()
@@ -70,6 +77,13 @@ def test_all_that_a_stage_imports_is_in_its_environment(stage):
     assert outside and all(module in from_where for module in outside)
     for module in outside:
         assert {canonicalize_name(name) for name in from_where[module]} & names(stage), f"{stage} lacks {module}"
+
+
+def test_a_served_model_is_asked_in_the_versions_in_which_asking_is_tested():
+    shared = {line.split(" ")[0] for line in pip_section("serve")}
+    stage = {*WANTED["runtime"], *WANTED["stages"]["rationale"]} - set(WANTED["apart"]["serve"]["free"])
+    assert {f"{name}=={WANTED['versions'][name]}".lower() for name in stage} <= {pin.lower() for pin in shared}
+    assert set(WANTED["apart"]["serve"]["requirements"]) <= shared
 
 
 def test_only_the_stages_with_torch_have_cuda():
@@ -116,6 +130,8 @@ def test_the_files_are_as_the_lock_writes_them(envs):
         ("index.yaml", "duckdb==2.0.0", "duckdb==2.0.1", "no hashes of duckdb==2.0.0"),
         ("requirements.yaml", "  duckdb: 2.0.0", "  duckdb: 2.0.1", "asks for duckdb 2.0.1"),
         ("requirements.yaml", "extract: [duckdb]", "extract: [duckdb, pandas]", "extract.yaml differ"),
+        ("requirements.yaml", "vllm==0.33.0", "vllm==0.33.1", "no resolution of serve"),
+        ("serve.yaml", "vllm==0.33.0", "vllm==0.32.0", "serve.yaml differ"),
     ],
 )
 def test_a_file_that_was_edited_by_hand_fails_the_check(envs, file, old, new, told):
@@ -150,6 +166,7 @@ class Index:
             wheel.writestr(
                 f"{name}-{version}.dist-info/METADATA", "\n".join(lines + [f"Requires-Dist: {r}" for r in requires])
             )
+            wheel.writestr(f"{name}-{version}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
         self.files[file] = content.getvalue()
         return hashlib.sha256(content.getvalue()).hexdigest()
 
@@ -192,6 +209,19 @@ def test_the_hashes_are_those_of_the_archives_for_this_python(lock, index):
     assert lock.hashes_of("toy", "1.0") == sorted(fit)
     with pytest.raises(SystemExit, match=r"toy 1\.2"):
         lock.hashes_of("toy", "1.2")
+
+
+def test_what_conflicts_is_resolved_by_pip_on_its_own(lock, index, monkeypatch):
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    index.add("server-2.0-py3-none-any.whl", "shared<3", "inner>=1")
+    index.add("inner-1.5-py3-none-any.whl")
+    for version in ("2.0", "2.5", "3.0"):
+        index.add(f"shared-{version}-py3-none-any.whl")
+    assert lock.resolved(["server==2.0", "shared"]) == {"inner": "1.5", "server": "2.0", "shared": "2.5"}
+    with pytest.raises(SystemExit, match=r"pip finds no versions for server==2\.0, shared==3\.0"):
+        lock.resolved(["server==2.0", "shared==3.0"])
 
 
 def test_what_torch_needs_beside_its_cpu_build_is_resolved_as_pip_would(lock, index):

@@ -5,11 +5,11 @@ import re
 import pytest
 import yaml
 from runs import ROOT, copy_of_checkout, snakemake, succeeded
-from test_rules import rules_of
+from test_rules import OVERLAYS, rules_of
 
 NEED_A_SERVICE = {
     *("demo_download", "knowledge_pubmed", "knowledge_wikipedia", "knowledge_terms"),
-    *("rationale_notes", "rationale_labs", "asked_predict", "train_backbone"),
+    *("rationale_notes", "rationale_labs", "asked_predict", "train_backbone", "llm_weights"),
 }
 
 
@@ -20,7 +20,7 @@ def profile() -> dict:
 
 @pytest.fixture(scope="module")
 def rules() -> dict:
-    return {rule.name: rule for overlay in ("paper", "demo", "open-demo") for rule in rules_of(overlay)}
+    return {rule.name: rule for overlay in OVERLAYS for rule in rules_of(overlay)}
 
 
 @pytest.fixture(scope="module")

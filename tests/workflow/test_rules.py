@@ -6,17 +6,21 @@ from pathlib import Path
 
 import pytest
 import yaml
-from runs import ROOT, environment
+from runs import ROOT, environment, script_of
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
-STAGES = ("demo", "extract", "benchmark", "knowledge", "rationale", "asked", "train", "evaluate", "planted", "audit")
+STAGES = (
+    *("demo", "extract", "benchmark", "llm", "knowledge", "rationale", "asked"),
+    *("train", "evaluate", "planted", "audit"),
+)
 # Programs for people, in addition to the rules.
 TOOLS = {"check", "trace", "why", "usage", "release"}
 OVERLAYS = {
     "paper": [],
     "demo": ["config/demo.yaml"],
     "open-demo": ["config/demo.yaml", "config/open-demo.yaml"],
+    "served": ["config/demo.yaml", "tests/served.yaml"],
 }
 
 
@@ -72,10 +76,10 @@ def test_a_docstring_is_one_sentence(rules):
 
 def test_one_name_leads_to_script_log_benchmark_environment_and_file(rules):
     for name, rule in rules.items():
-        stage = name.split("_")[0]
-        assert f" scripts/{name}.py " in f" {rule.shellcmd} ", name
-        assert f"/{name}/" in str(rule.log[0]), name
-        assert f"/{name}/" in str(rule.benchmark), name
+        stage, script = name.split("_")[0], script_of(name)
+        assert f" scripts/{script}.py " in f" {rule.shellcmd} ", name
+        assert f"/{script}/" in str(rule.log[0]), name
+        assert f"/{script}/" in str(rule.benchmark), name
         assert str(rule.benchmark).endswith(".jsonl"), name
         assert str(rule.conda_env).endswith(f"envs/{environment(name)}.yaml"), name
         assert Path(str(rule.snakefile)).name == f"{stage}.smk", name
@@ -85,12 +89,12 @@ def test_each_rule_carries_the_digest_of_its_own_code(rules):
     from clinragen.provenance.digest import code_digest
 
     for name, rule in rules.items():
-        assert rule.params["code"] == code_digest(name), name
+        assert rule.params["code"] == code_digest(script_of(name)), name
 
 
 def test_rules_that_read_files_which_no_rule_makes_carry_their_content():
     readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "split_lists", "diagnosis_tables",
-               "local_files_of_backbone", "page_templates(")  # fmt: skip
+               "local_files_of_backbone", "local_files_of_llm", "page_templates(")  # fmt: skip
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
         for name, body in re.findall(r"^ *rule (\w+):\n((?:[ \t]+.*\n|\n)+)", text, re.MULTILINE):
@@ -100,7 +104,7 @@ def test_rules_that_read_files_which_no_rule_makes_carry_their_content():
 
 def test_every_script_belongs_to_a_rule_and_names_its_function_like_it(rules):
     scripts = {p.stem: p for p in (ROOT / "scripts").glob("*.py") if p.stem not in TOOLS}
-    assert set(scripts) == set(rules)
+    assert set(scripts) == {script_of(name) for name in rules}
     for name, path in scripts.items():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, name
@@ -109,8 +113,9 @@ def test_every_script_belongs_to_a_rule_and_names_its_function_like_it(rules):
 
 def test_every_argument_of_a_script_is_given_by_its_rule(rules):
     for name, rule in rules.items():
-        tree = ast.parse((ROOT / "scripts" / f"{name}.py").read_text(encoding="utf-8"))
-        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name)
+        script = script_of(name)
+        tree = ast.parse((ROOT / "scripts" / f"{script}.py").read_text(encoding="utf-8"))
+        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == script)
         wanted = {"--" + a.arg.replace("_", "-") for a in function.args.args if a.arg != "context"}
         given = set(re.findall(r"(?<= )--[a-z][a-z0-9-]*(?=[ =])", re.sub(r"^.*?\.py", "", rule.shellcmd)))
         assert wanted == given, name
@@ -149,6 +154,32 @@ def test_gpu_rules_request_a_gpu_and_more_memory_with_every_attempt_but_never_mo
         assert isinstance(resources["runtime"].value, int), name
 
 
+def test_every_rule_that_asks_has_a_twin_for_models_that_are_served(rules):
+    asking = {name for name, rule in rules.items() if "transport" in rule.resources and script_of(name) == name}
+    twins = {name for name in rules if name.endswith("_served")}
+    assert {f"{name}_served" for name in asking} == twins and len(twins) >= 3
+    for name in asking:
+        rule, twin = rules[name], rules[f"{name}_served"]
+        assert "weights" in dict(twin.input.items()) and "gpu" not in rule.resources, name
+        for part in ("input", "output", "params"):
+            assert list(getattr(rule, part).keys()) == list(getattr(twin, part).keys()), name
+        assert rule.shellcmd == twin.shellcmd, name
+        assert twin.workflow._ruleorder.compare(twin, rule) == 1 and twin.name not in twin.workflow._localrules, name
+
+
+def test_a_served_model_requests_what_its_server_needs(rules):
+    server = yaml.safe_load((ROOT / "tests/served.yaml").read_text(encoding="utf-8"))["llm_transport"]["tiny"]["server"]
+    asking = ("rationale_notes_served", "rationale_labs_served", "knowledge_terms_served", "asked_predict_served")
+    for name in asking:
+        for job in ({"dataset": "mimic3", "teacher": "tiny", "asked": "llama-zero-shot"}, None):
+            found = {
+                resource: [rules[name].resources[resource].evaluate(job, attempt=n).value for n in (1, 2)]
+                for resource in ("gpu", "mem_mb", "runtime")
+            }
+            memory, minutes = server["request"].values()
+            assert found == {"gpu": [1, 1], "mem_mb": [memory, 2 * memory], "runtime": [minutes, minutes]}, name
+
+
 def test_predictions_request_less_than_training():
     paper = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     assert paper["evaluate"]["request"]["minutes"] < paper["train"]["request"]["minutes"]
@@ -163,5 +194,5 @@ def test_rules_that_hold_all_events_ask_for_more_memory_with_the_second_attempt(
 
 def test_the_picture_of_the_rules_in_docs_is_of_today(rules):
     drawn = set(re.findall(r"\[(\w+)\]", (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")))
-    on_demand = {"train_backbone", "benchmark_export"}
+    on_demand = {"train_backbone", "benchmark_export", "llm_weights"}
     assert drawn - {"all"} == {rule.name for rule in rules_of("demo")} - on_demand

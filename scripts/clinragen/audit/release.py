@@ -182,7 +182,7 @@ class Release:
             return "restricted: derived from single patients"
         if path not in self.own:
             return "outside of the results tree"
-        if record["rule"] == "train_backbone":
+        if record["rule"] in ("train_backbone", "llm_weights"):
             return "a third-party language model, available where its record says"
         if path in self.with_places:
             return "contains paths of the machine where it was made"

@@ -71,7 +71,8 @@ def reasons(job: Job) -> list[str]:
         lines.append(f"the command of the rule changed (rules/{stage}.smk)")
     if job.environment_changed:
         lines.append("the environment changed (`--sdm conda` switched on or off, or the rule's file in envs/)")
-    lines += changed_code(record, job.rule)
+    # A rule for models that are served runs the script of the rule that it is like.
+    lines += changed_code(record, job.rule.removesuffix("_served"))
     lines += changed_settings(record["settings"], job.settings)
     lines += changed_files(record["inputs"], job)
     return lines or [job.words] * bool(job.words)

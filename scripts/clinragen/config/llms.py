@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from clinragen.config.base import Section
+from clinragen.config.base import Section, usable_path
+from clinragen.config.request import Request
 
 
 class Llm(Section):
@@ -13,12 +14,14 @@ class Llm(Section):
     A row of your own needs provider and model only: by default the server decides all other parameters.
     """
 
-    provider: Literal["openai", "template"]
-    """openai: a server with the OpenAI protocol (`llm_transport.<name>`); template: answers composed by rules."""
+    provider: Literal["openai", "served", "template"]
+    """openai: a server that exists; served: one that the job starts; template: answers composed by rules."""
     model: str
-    """Name of the model on the server."""
+    """Name of the model on the server; if served, a model hub name or a local directory with the weights."""
     revision: str | None = None
     """Revision of the weights, where you know it; part of the identity of an answer, never sent."""
+    server_arguments: list[str] = Field([])
+    """Further arguments of `llm_transport.<name>.server.command`, those that can change an answer."""
     endpoint: Literal["chat", "completions"] = "chat"
     """chat: the server applies the model's chat template; completions: for models that have none."""
     temperature: float | None = Field(None, ge=0)
@@ -38,6 +41,19 @@ class Llm(Section):
     repairs: int = Field(1, ge=0)
     """Additional attempts if an answer fails the checks; 0 takes the first answer, as the paper seems to do."""
 
+    @field_validator("model")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        return usable_path(text)
+
+    @model_validator(mode="after")
+    def _server_is_ours(self) -> "Llm":
+        if self.server_arguments and self.provider != "served":
+            raise ValueError(f"server_arguments: provider {self.provider} starts no server; set it to []")
+        if self.provider == "served" and self.revision is None:
+            raise ValueError("revision: null; weights are fetched at a revision, such as main or a commit")
+        return self
+
     @property
     def limit(self) -> int | None:
         """The longest answer in tokens; None without a limit."""
@@ -56,7 +72,8 @@ class Llm(Section):
             return {"provider": "template"}
         limits = ("max_tokens", "max_completion_tokens")
         sent = {name: value for name, value in self.parameters.items() if name not in limits}
-        return {"model": self.model, "revision": self.revision, "endpoint": self.endpoint, "parameters": sent}
+        ours = {"server_arguments": self.server_arguments} if self.provider == "served" else {}
+        return {"model": self.model, "revision": self.revision, "endpoint": self.endpoint, "parameters": sent} | ours
 
 
 class Price(Section):
@@ -68,14 +85,36 @@ class Price(Section):
     """Tokens of the answers."""
 
 
+class Server(Section):
+    """A server that the job starts on the loopback address of its node, and ends when it has all answers."""
+
+    command: list[str] = Field(min_length=1)
+    """Program and arguments, not read by a shell; `{weights}` (a directory), `{model}` and `{port}` are replaced."""
+    start_seconds: float = Field(gt=0)
+    """Time within which GET /health of the server must have status 200."""
+    gpus: int = Field(ge=0)
+    """GPUs of the job."""
+    request: Request
+    """Cluster resources of the job, which asks and serves."""
+
+    @field_validator("command")
+    @classmethod
+    def _names_the_port(cls, command: list[str]) -> list[str]:
+        if not any("{port}" in argument for argument in command):
+            raise ValueError('no argument contains {port}, which is chosen when the server starts; add --port "{port}"')
+        return command
+
+
 class Transport(Section):
     """How a language model is reached. Nothing here changes an answer, so a change reruns nothing.
 
     A row of your own needs the server's URL, a key where the server wants one, and the basis for sending MIMIC text.
     """
 
-    base_url: str
-    """URL of the server, such as http://localhost:8000/v1."""
+    base_url: str | None = None
+    """URL of the server, such as http://localhost:8000/v1; null if the job starts it."""
+    server: Server | None = None
+    """How a model with provider `served` is started; null for a server that exists."""
     api_key_variable: str | None = None
     """Environment variable with the API key, which itself is never written to a file; null: the server wants none."""
     concurrency: int = Field(8, ge=1)
@@ -99,5 +138,7 @@ class Transport(Section):
 
     @property
     def private(self) -> list[str]:
-        """Values omitted from logs and records: the URL of a server that is not a public service."""
-        return [] if self.base_url.startswith("https://api.") else [self.base_url]
+        """Values omitted from logs and records: a URL that is not of a public service, paths of programs."""
+        public = self.base_url is None or self.base_url.startswith("https://api.")
+        paths = [word for word in self.server.command if word.startswith(("/", "~"))] if self.server else []
+        return paths if public else [self.base_url, *paths]

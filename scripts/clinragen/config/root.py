@@ -178,22 +178,39 @@ class Config(Section):
 
     def _llm_references(self) -> list[str]:
         """Names of language models that have no row, and rows of a server that say nothing of how it is reached."""
-        used = {f"models.{name}.teacher": model.teacher for name, model in self.models.items() if model.teacher}
-        used |= {f"asked.{name}.llm": row.llm for name, row in self.asked.items()}
-        used["knowledge.terms.llm"] = self.knowledge.terms.llm
-        listed = ", ".join(self.llms)
+        used, listed = self.named_llms(), ", ".join(self.llms)
         problems = [f"{place}: {n!r} is not one of llms ({listed})" for place, n in used.items() if n not in self.llms]
         problems += [
             f"llm_transport.{name} is missing: llms.{name} is on a server; add a row with its base_url"
             for name, llm in self.llms.items()
-            if llm.provider == "openai" and name not in self.llm_transport
+            if llm.provider != "template" and name not in self.llm_transport
         ]
+        for name, transport in self.llm_transport.items():
+            provider = self.llms[name].provider if name in self.llms else None
+            if provider == "openai" and (transport.base_url is None or transport.server):
+                problems.append(f"llm_transport.{name}: provider openai requires base_url, and server: null")
+            if provider == "served" and (transport.base_url is not None or transport.server is None):
+                problems.append(f"llm_transport.{name}: provider served requires server, and base_url: null")
         unknown = [name for name in self.llm_transport if name not in self.llms]
         return problems + [f"llm_transport.{name}: {name!r} is not one of llms ({listed})" for name in unknown]
+
+    def named_llms(self) -> dict[str, str]:
+        """Names of the language models that are asked, by the key that names them."""
+        named = {f"models.{name}.teacher": model.teacher for name, model in self.models.items() if model.teacher}
+        named |= {f"asked.{name}.llm": row.llm for name, row in self.asked.items()}
+        return named | {"knowledge.terms.llm": self.knowledge.terms.llm}
 
     def teachers(self) -> list[str]:
         """Names of the language models whose rationales are learned from."""
         return sorted({model.teacher for model in self.models.values() if model.teacher})
+
+    def is_served(self, name: str) -> bool:
+        """Whether a language model is served by the job that asks it."""
+        return name in self.llms and self.llms[name].provider == "served"
+
+    def served_llms(self) -> list[str]:
+        """Names of the language models that are asked, and served by the jobs that ask them."""
+        return sorted({name for name in self.named_llms().values() if self.is_served(name)})
 
     def _rows_twice(self) -> list[str]:
         """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""

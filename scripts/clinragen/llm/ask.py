@@ -2,8 +2,11 @@
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clinragen.config.llms import Llm, Transport
 from clinragen.errors import UserError
@@ -12,22 +15,37 @@ from clinragen.llm.guard import locate, permit
 from clinragen.llm.journal import FILE, Journal
 from clinragen.llm.origin import restricted_origin
 from clinragen.llm.request import WITHOUT_TEXT, Answer, Check, Request, identity_hash
+from clinragen.llm.serve import LOOPBACK, ServedModel
 from clinragen.runtime.context import Facts
+
+if TYPE_CHECKING:
+    from clinragen.llm.client import Client
 
 log = logging.getLogger("llm")
 TEMPLATE = "template LLM"
+RESTARTS = 3  # of a served model's server that dies while it is asked
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A row of `llms`, how it is reached (None: by no server), and the directory in which its answers are kept."""
+    """A row of `llms`, how it is reached (None: by no server), and the directory in which its answers are kept.
+
+    `weights` holds the directory of a model that is served.
+    """
 
     name: str
     llm: Llm
     transport: Transport | None
     answers: Path
+    weights: Sequence[Path] = ()
     statuses: Counter[str] = field(default_factory=Counter, compare=False)
     """Of all answers so far: a step may ask several times."""
+
+    @cached_property
+    def server(self) -> ServedModel:
+        """The server of a served model: it is started when something is to be asked, and ends with this process."""
+        weights = next(iter(self.weights), None)
+        return ServedModel(self.name, self.llm, self.transport.server, weights, self.answers / "servers")
 
     def key(self, request: Request) -> str:
         """Identity of a request, as in the journal."""
@@ -71,7 +89,7 @@ class LanguageModel:
         from clinragen.llm.client import Client
 
         section, transport = f"llm_transport.{self.name}", self.transport
-        destination = locate(transport.base_url, transport.local_hosts, section)
+        destination = locate(transport.base_url or f"http://{LOOPBACK}", transport.local_hosts, section)
         permit(
             destination,
             section=section,
@@ -81,11 +99,28 @@ class LanguageModel:
             restricted=restricted_origin(inputs),
         )
         with Journal(self.answers / FILE) as journal:
-            answers = Client(self.name, self.llm, transport, destination, journal, check).ask(requests)
+            client = Client(self.name, self.llm, transport, destination, journal, check)
+            answers = self._ask_served(client, requests) if transport.server else client.ask(requests)
         paid = {answer.request: answer for answer in answers}.values()
         tokens = (sum(a.prompt_tokens for a in paid), sum(a.completion_tokens for a in paid))
         log.info("%s: %d requests answered; %d input tokens, %d output tokens", self.llm.model, len(paid), *tokens)
         return answers, {f"{self.llm.model}, served as {a.served_model}" for a in paid if a.served_model}
+
+    def _ask_served(self, client: "Client", requests: list[Request]) -> list[Answer]:
+        """Answers of a server that is started if one is missing, and again if it dies meanwhile."""
+        restarts = 0
+        while not client.is_answered(requests):
+            self.server.start()
+            reached = self.transport.model_copy(update={"base_url": self.server.base_url})
+            try:
+                return replace(client, transport=reached, ended=self.server.ended).ask(requests)
+            except UserError as error:
+                # A connection breaks a moment before the process is gone.
+                if restarts == RESTARTS or not self.server.ended(seconds=1.0):
+                    raise
+                restarts += 1
+                log.warning("%s. Starting the server again", error)
+        return client.ask(requests)
 
     def _refuse_too_many_failures(self) -> None:
         failed = {status: n for status, n in sorted(self.statuses.items()) if status in WITHOUT_TEXT}

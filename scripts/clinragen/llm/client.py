@@ -54,6 +54,8 @@ class Client:
     """Where the server is."""
     journal: Journal
     check: Check
+    ended: Callable[[], str] = lambda: ""
+    """Why a server that this job has started is no longer there; empty while it runs."""
 
     def __post_init__(self) -> None:
         self.model = identity_hash(self.llm)
@@ -80,6 +82,10 @@ class Client:
     def by_schema(self, request: Request) -> bool:
         """Whether the model is held to the schema of the answer."""
         return self.llm.json_schema and request.schema is not None
+
+    def is_answered(self, requests: list[Request]) -> bool:
+        """Whether the journal holds an answer to every request, so that no server is needed."""
+        return all(self.settled(request, self.chain(request)) for request in requests)
 
     def ask(self, requests: list[Request]) -> list[Answer]:
         """An answer to every request, from the journal or else from the server.
@@ -275,6 +281,8 @@ class _Run:
             try:
                 said = await self._send(server, request, asked)
             except AskAgain as error:
+                if reason := self.client.ended():
+                    raise NothingCanBeAnswered(reason) from None
                 if error.busy:
                     self._pause(error)
                     continue

@@ -10,7 +10,7 @@ from typing import Any
 from clinragen.config.root import Config
 from clinragen.registry import raw
 from clinragen.workflow import machine, services, slurm
-from clinragen.workflow.needs import GPU, NOTES, Need, needs_of
+from clinragen.workflow.needs import GPU, NOTES, WEIGHTS, Need, needs_of
 from clinragen.workflow.preflight import command_line, raw_problems, runs_jobs, to_download
 from clinragen.workflow.slurm import Request
 from clinragen.workflow.snakefile import requests_of
@@ -47,7 +47,9 @@ def stop_unless_machine_is_ready(config: Config, workflow: Any) -> None:
     lines = [machine.clock(results), machine.file_system(results), *machine.disks(config, {})]
     if args.executor == "slurm":
         needs = needs_of(args.targets or ["all"], config)
-        requests = [r for r in requests_of(workflow) if not r.local and (Need(GPU) in needs or not r.gpus)]
+        requests = [
+            r for r in requests_of(workflow) if not r.local and (not r.gpus or {GPU, WEIGHTS} & {n.kind for n in needs})
+        ]
         lines += partition_lines(requests)
     problems = [f"  - {line.place}: {line.words}" for line in lines if line.status == "problem"]
     if problems:

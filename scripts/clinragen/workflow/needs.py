@@ -16,6 +16,7 @@ ASKED = "asked"  # the language model of a row of `asked`, for texts of a datase
 TERMS = "terms"  # a language model, for public documents
 PUBMED = "pubmed"  # an e-mail address for NCBI and Wikimedia
 BACKBONE = "backbone"  # a language model, from the hub or a directory
+WEIGHTS = "weights"  # a language model that jobs serve themselves
 GPU = "gpu"  # GPUs for training and prediction
 
 DATA = frozenset({RAW, NOTES})
@@ -41,6 +42,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "knowledge_pubmed": frozenset({PUBMED}),
     "knowledge_wikipedia": frozenset({PUBMED}),
     "backbones": frozenset({BACKBONE}),
+    "weights": frozenset({WEIGHTS}),
 }
 
 # Files below the results directory; the first pattern that matches counts.
@@ -66,6 +68,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"knowledge/vocab/(?P<backbone>[^/]+)\.(json|csv)", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
+    (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
     (r"tables/(training|planted.*)\..+", TRAINING),
     (r"audit/.+", TRAINING | {ASKED}),
@@ -73,7 +76,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
 
 
 class Need(NamedTuple):
-    """One thing that must be there: what kind, and of which dataset, backbone or row (empty where it has none)."""
+    """One thing that must be there: what kind, and of which dataset, model or row (empty where it has none)."""
 
     kind: str
     name: str = ""
@@ -112,9 +115,20 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         for name, row in config.asked.items()
         if parts.get("asked", name) == name and (tables is None or tables & set(row.table))
     ]
-    names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones)}
+    served = _served(kinds, config, parts.get("llm"), rows)
+    kinds |= {WEIGHTS} if served else frozenset()
+    names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones), WEIGHTS: served}
     names[ASKED] = [f"{dataset}/{row}" for dataset in datasets for row in rows]
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
+
+
+def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: list[str]) -> list[str]:
+    """Language models that the jobs serve themselves: those that are asked, or whose weights are fetched."""
+    asked = [fetched] if fetched else config.served_llms() if WEIGHTS in kinds else []
+    asked += config.teachers() if RATIONALES in kinds else []
+    asked += [config.knowledge.terms.llm] if TERMS in kinds else []
+    asked += [config.asked[row].llm for row in rows] if ASKED in kinds else []
+    return sorted({name for name in asked if config.is_served(name)})
 
 
 def _unused(models: list[Model]) -> frozenset[str]:

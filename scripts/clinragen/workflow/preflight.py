@@ -19,8 +19,21 @@ from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import foresee, locate, open_by_config, permit
+from clinragen.llm.serve import LOOPBACK
 from clinragen.registry import raw
-from clinragen.workflow.needs import ASKED, BACKBONE, GPU, NOTES, PUBMED, RATIONALES, RAW, TERMS, Need, needs_of
+from clinragen.workflow.needs import (
+    ASKED,
+    BACKBONE,
+    GPU,
+    NOTES,
+    PUBMED,
+    RATIONALES,
+    RAW,
+    TERMS,
+    WEIGHTS,
+    Need,
+    needs_of,
+)
 
 LOCAL = "config/local.yaml"
 # Encoder-decoder models with T5's interface (config.json: model_type).
@@ -127,6 +140,8 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones and not _exists(config, f"backbones/{name}"):
             lines += backbone_problems(name, config.backbones[name])
+        if kind == WEIGHTS and not _exists(config, f"llms/{name}"):
+            lines += directory_problems(f"llms.{name}.model", config.llms[name].model)
     for tree in config.evaluate.beside:
         if not Path(tree, "tables", "planted.csv").is_file():
             lines.append(f"evaluate.beside: {tree} has no tables/planted.csv; run `make planted`, or leave it out")
@@ -177,11 +192,12 @@ def llm_problems(config: Config, name: str, texts: dict[str, str], look_up: bool
         return []
     transport, section = config.llm_transport[name], f"llm_transport.{name}"
     lines = []
+    base_url = transport.base_url or f"http://{LOOPBACK}"
     try:
-        destination = foresee(transport.base_url, transport.data_use, transport.local_hosts, section)
+        destination = foresee(base_url, transport.data_use, transport.local_hosts, section)
         if look_up:
             try:
-                destination = locate(transport.base_url, transport.local_hosts, section)
+                destination = locate(base_url, transport.local_hosts, section)
             except UserError as error:
                 lines.append(str(error))
     except UserError as error:
@@ -212,17 +228,22 @@ def email_problems(config: Config, needs: set[Need]) -> list[str]:
 
 def backbone_problems(name: str, backbone: Backbone) -> list[str]:
     """What is wrong with a language model that is a directory; a name on the hub is not checked."""
-    place, folder = f"backbones.{name}.source", Path(backbone.source)
+    return directory_problems(f"backbones.{name}.source", backbone.source, SUPPORTED_KINDS)
+
+
+def directory_problems(place: str, source: str, supported: tuple[str, ...] = ()) -> list[str]:
+    """What is wrong with a language model that is a directory, of one of the supported kinds where some are named."""
+    folder = Path(source)
     if not folder.is_dir():
-        is_path = backbone.source.startswith(("/", ".", "~"))
-        return [f"{place}: {backbone.source} is not a directory"] if is_path else []
+        is_path = source.startswith(("/", ".", "~"))
+        return [f"{place}: {source} is not a directory"] if is_path else []
     try:
         kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     except (OSError, ValueError, AttributeError) as error:
         return [f"{place}: cannot read {folder / 'config.json'} ({type(error).__name__}); copy the model again"]
     lines = []
-    if kind not in SUPPORTED_KINDS:
-        lines.append(f"{place}: {folder} is of model_type {kind}; supported: {', '.join(SUPPORTED_KINDS)}")
+    if supported and kind not in supported:
+        lines.append(f"{place}: {folder} is of model_type {kind}; supported: {', '.join(supported)}")
     if not any(folder.glob("*.safetensors")):
         lines.append(f"{place}: {folder} has no weights in safetensors format; save them with save_pretrained")
     return lines

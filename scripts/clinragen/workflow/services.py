@@ -1,11 +1,11 @@
 """Checks of what a run reaches over the network: language models, NCBI, Wikipedia, the model hub."""
 
 import os
+import shutil
 from pathlib import Path
 from urllib.parse import quote
 
 from clinragen.config.root import Config
-from clinragen.config.student import Backbone
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import locate
@@ -13,6 +13,7 @@ from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, RATIONALES, TERMS,
 from clinragen.workflow.preflight import (
     SUPPORTED_KINDS,
     backbone_problems,
+    directory_problems,
     email_problems,
     llm_problems,
     texts_to_send,
@@ -37,9 +38,29 @@ def language_models(config: Config, needs: set[Need]) -> list[Line]:
             words = "template is a stand-in; values are not comparable with the paper's"
             lines.append(Line("warning", f"llms.{name}.provider", words))
             continue
-        said = f"{config.llm_transport[name].data_use}, key is set"
+        served = config.is_served(name)
+        said = f"{config.llm_transport[name].data_use}, {'on its own machine' if served else 'key is set'}"
         lines += judged(f"{name}: permission", llm_problems(config, name, texts.get(name, {}), look_up=True), said)
-        lines.append(ping(name, config))
+        lines += served_model(name, config) if served else [ping(name, config)]
+    return lines
+
+
+def served_model(name: str, config: Config) -> list[Line]:
+    """Weights, program and GPU of a language model that jobs serve themselves."""
+    llm, server, place = config.llms[name], config.llm_transport[name].server, f"llms.{name}.model"
+    fetched, program = Path(config.pathvars.results, "llms", name), server.command[0]
+    if fetched.is_dir():
+        lines = judged(place, directory_problems(place, str(fetched)), f"{fetched} is readable")
+    elif Path(llm.model).is_dir() or llm.model.startswith(("/", ".", "~")):
+        lines = judged(place, directory_problems(place, llm.model), f"{llm.model} is readable")
+    else:
+        lines = [on_the_hub(place, llm.model, llm.revision, "weights")[0]]
+    if shutil.which(program) is None:
+        words = f"{program} is not found here; use --sdm conda (envs/serve.yaml has vLLM), or give its whole path"
+        lines.append(Line("warning", f"{name}: program", words))
+    if server.gpus and not (shutil.which("sbatch") or shutil.which("nvidia-smi")):
+        words = f"{server.gpus} GPU(s) are requested, and this machine has neither SLURM nor an NVIDIA GPU"
+        lines.append(problem(f"{name}: GPU", f"{words}; run on one that has, or set llm_transport.{name}.server.gpus"))
     return lines
 
 
@@ -104,25 +125,30 @@ def backbones(config: Config, needs: set[Need]) -> tuple[list[Line], dict[str, i
             lines += judged(f"{place}.source", found, f"{folder} is readable")
             sizes[name] = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
         else:
-            line, sizes[name] = on_the_hub(place, backbone)
+            line, sizes[name] = on_the_hub(place, backbone.source, backbone.revision, "backbones", SUPPORTED_KINDS)
             lines.append(line)
     return lines, sizes
 
 
-def on_the_hub(place: str, backbone: Backbone) -> tuple[Line, int]:
-    """Whether the hub has a language model of a supported kind, and the size of its weights in bytes (0: unknown)."""
+def on_the_hub(
+    place: str, source: str, revision: str, target: str, supported: tuple[str, ...] = ()
+) -> tuple[Line, int]:
+    """Whether the hub has a language model, of a supported kind, and the size of its weights in bytes (0: unknown).
+
+    `target` is the target of the workflow that fetches it.
+    """
     hub = os.environ.get("HF_ENDPOINT", HUB)
-    url = f"{hub}/api/models/{quote(backbone.source)}/revision/{quote(backbone.revision, safe='')}?blobs=true"
+    url = f"{hub}/api/models/{quote(source)}/revision/{quote(revision, safe='')}?blobs=true"
     try:
         status, content = get(url)
     except Unreachable as error:
-        words = f"{hub} does not respond ({error}); run `snakemake backbones` on a machine with network access, or set "
-        return problem(place, f"{words}{place}.source to a directory that contains the model"), 0
+        words = f"{hub} does not respond ({error}); run `snakemake {target}` on a machine with network access, or name"
+        return problem(place, f"{words} a directory that contains the model"), 0
     if status != 200 or not isinstance(content, dict):
-        return problem(place, f"{hub} has no {backbone.source} at {backbone.revision} (HTTP {status}); correct it"), 0
+        return problem(place, f"{hub} has no {source} at {revision} (HTTP {status}); correct it"), 0
     kind = (content.get("config") or {}).get("model_type")
-    if kind not in SUPPORTED_KINDS:
-        return problem(place, f"{backbone.source} is of model_type {kind}; supported: {', '.join(SUPPORTED_KINDS)}"), 0
+    if supported and kind not in supported:
+        return problem(place, f"{source} is of model_type {kind}; supported: {', '.join(supported)}"), 0
     files = content.get("siblings") or []
     size = sum(f.get("size") or 0 for f in files if str(f.get("rfilename")).endswith(".safetensors"))
-    return ok(place, f"{backbone.source} is on the hub, {size / 1e9:.1f} GB"), size
+    return ok(place, f"{source} is on the hub, {size / 1e9:.1f} GB"), size

@@ -1,0 +1,80 @@
+"""A model that jobs serve themselves: a real server, of transformers, through the rules that use vLLM elsewhere."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from runs import ROOT, overlay, records, snakemake, succeeded
+from tiny_chat import build_tiny_chat
+
+from clinragen.llm.journal import FILE
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A folder with a tiny model, and settings by which jobs serve it."""
+    folder = tmp_path_factory.mktemp("served")
+    texts = [
+        p.read_text(encoding="utf-8") for p in (ROOT / "resources").rglob("*") if p.suffix in (".txt", ".md", ".yaml")
+    ]
+    build_tiny_chat(texts, folder / "model")
+    settings = {
+        "answers": str(folder / "answers"),
+        "demo": {"patients": {"mimic3": 20}},
+        "llms": {"tiny": {"model": str(folder / "model")}},
+    }
+    overlay(folder / "site.yaml", folder / "results", **settings)
+    return folder
+
+
+def run(site: Path, *arguments: str) -> str:
+    configuration = ("config/demo.yaml", "tests/served.yaml", site / "site.yaml")
+    target = site / "results/mimic3/rationale/tiny/notes.parquet"
+    return succeeded(snakemake("--cores", "2", *arguments, "--configfile", *configuration, "--", target))
+
+
+def processes() -> list[str]:
+    return [" ".join(p.info["cmdline"] or ()) for p in psutil.process_iter(["cmdline"])]
+
+
+def test_a_real_server_is_started_by_the_job_asked_and_ended(site):
+    printed = run(site)
+    assert "rationale_notes_served" in printed and "llm_weights" in printed
+    table = pq.read_table(site / "results/mimic3/rationale/tiny/notes.parquet")
+    assert table.num_rows > 10 and all(text for text in table["text"].to_pylist())
+    record = records(site / "results")[str(site / "results/mimic3/rationale/tiny/notes.parquet")]
+    assert record["rule"] == "rationale_notes" and "template LLM" not in record["stand_ins"]
+    weights = {used["path"]: used for used in record["inputs"]}[str(site / "results/llms/tiny")]
+    assert weights["made_by"] == "llm_weights" and "model.safetensors" in weights["files"]
+    (model,) = record["facts"]["models"]
+    assert model.startswith(f"{site / 'model'}, served as {site / 'model'}")
+    log = next((site / "results/logs/rationale_notes").glob("*.log")).read_text(encoding="utf-8")
+    assert "tiny: the server is ready after" in log
+    with sqlite3.connect(site / "answers" / FILE) as journal:
+        (tokens,) = journal.execute("SELECT MIN(prompt_tokens) FROM answers").fetchone()
+    assert tokens > 100
+    assert not [line for line in processes() if str(site / "model") in line]
+    assert list((site / "answers/servers").iterdir()) == []
+
+
+def test_answers_that_are_kept_need_no_server(site):
+    """A rerun after a change of code, on a machine without a GPU, costs nothing."""
+    other = yaml.safe_load((site / "site.yaml").read_text(encoding="utf-8"))
+    other["llm_transport"] = {"tiny": {"server": {"command": ["no-such-program", "{port}"]}}}
+    configuration = ("config/demo.yaml", "tests/served.yaml", str(site / "site.yaml"))
+    why = [sys.executable, "scripts/why.py", "--configfile", *configuration, "--rule", "rationale_notes_served"]
+    path = str(site / "results/mimic3/rationale/tiny/notes.parquet")
+    told = subprocess.run([*why, "--", path], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told == "Nothing to be done for rationale_notes_served.\n"
+    before = records(site / "results")
+    (site / "site.yaml").write_text(json.dumps(other), encoding="utf-8")
+    run(site, "--forcerun", "rationale_notes_served")
+    after = records(site / "results")
+    assert after[path]["started"] > before[path]["started"]
+    assert after[path]["output"]["sha256"] == before[path]["output"]["sha256"]

@@ -1,0 +1,75 @@
+"""Bringing a language model from the hub or a directory to a directory of our own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from clinragen.errors import UserError
+from clinragen.registry import hub
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
+OTHERS = ("pytorch_model.bin", "README.md", "consolidated.safetensors")
+
+
+def model(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text(f"content of {name}", encoding="utf-8")
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_local_model_is_copied_without_pickles_and_second_copies(tmp_path):
+    local = model(tmp_path / "local", *FILES, *OTHERS)
+    facts = hub.fetch_model("local", "main", sorted(local.iterdir()), tmp_path / "new", "llms", "weights")
+    assert names(tmp_path / "new") == sorted([*FILES, "source.json"])
+    assert facts.values["models"] == {"local at main"}
+    (local / "model.safetensors").write_text("changed", encoding="utf-8")
+    assert (tmp_path / "new/model.safetensors").read_text() == "content of model.safetensors"
+
+
+@pytest.mark.parametrize("same_disk", [True, False])
+def test_a_snapshot_of_the_hub_lies_on_the_disk_once_where_it_can(same_disk, tmp_path, monkeypatch):
+    """The cache holds links to files that are named by their content."""
+    blobs = model(tmp_path / "blobs", *FILES)
+    snapshot = tmp_path / "snapshots/abc123"
+    snapshot.mkdir(parents=True)
+    for path in blobs.iterdir():
+        (snapshot / path.name).symlink_to(path)
+    asked = {}
+
+    def download(source, **options):
+        asked.update(options, source=source)
+        return str(snapshot)
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    if not same_disk:
+        monkeypatch.setattr(Path, "hardlink_to", lambda *_: (_ for _ in ()).throw(OSError("another disk")))
+    hub.fetch_model("a/b", "v1", [], tmp_path / "new", "llms", "weights")
+    fetched = tmp_path / "new/model.safetensors"
+    assert not fetched.is_symlink() and fetched.samefile(blobs / "model.safetensors") is same_disk
+    assert (asked["source"], asked["revision"]) == ("a/b", "v1") and "consolidated*" in asked["ignore_patterns"]
+    source = json.loads((tmp_path / "new/source.json").read_text())
+    assert source == {"source": "a/b", "revision": "v1", "commit": "abc123"}
+
+
+def test_without_a_network_the_message_names_the_target_that_fetches(tmp_path, monkeypatch):
+    def download(*_, **__):
+        raise LocalEntryNotFoundError("no connection")
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    with pytest.raises(UserError, match=r"llms: a/b at main cannot be fetched.*`snakemake weights .*network access"):
+        hub.fetch_model("a/b", "main", [], tmp_path / "new", "llms", "weights")
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_a_directory_without_weights_or_configuration_is_refused(missing, tmp_path):
+    local = model(tmp_path / "local", *(name for name in FILES if name != missing))
+    with pytest.raises(UserError, match=r"llms: local: config\.json or weights"):
+        hub.fetch_model("local", "main", sorted(local.iterdir()), tmp_path / "new", "llms", "weights")
+    assert not (tmp_path / "new").exists()
