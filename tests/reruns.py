@@ -265,7 +265,7 @@ def served(name: str) -> dict[str, Any]:
     """Keys by which jobs serve a language model themselves."""
     server = {"command": ["x", "{port}"], "start_seconds": 1, "gpus": 1, "request": {"memory_mb": 500, "minutes": 10}}
     row = {"provider": "served", "revision": "main", "server_arguments": ["--seed", "1"]}
-    reached = {f"llm_transport.{name}": TRANSPORT | {"base_url": None, "server": server}}
+    reached = {f"llm_transport.{name}": {"base_url": None, "server": server}}
     return {f"llms.{name}.{key}": value for key, value in row.items()} | reached
 
 

@@ -11,7 +11,6 @@ from snakemake.utils import update_config
 from werkzeug import Response
 
 from clinragen.config.root import Config, load_config
-from clinragen.config.student import Backbone
 from clinragen.llm.guard import Destination, host_of
 from clinragen.workflow import machine, services
 from clinragen.workflow.check import summary
