@@ -24,6 +24,7 @@ wildcard_constraints:
     backbone="[^/]+",
     target="rationales-[^/]+|diagnoses",
     teacher="[^/]+",
+    shard=r"\d+-of-\d+",
     vocabulary="knowledge|standard",
     model="[^/]+",
     seed=r"\d+",

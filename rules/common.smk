@@ -251,6 +251,24 @@ def rationales_of(wildcards):
     return inputs.rationales(wildcards.dataset, wildcards.target)
 
 
+def sharded(pattern):
+    """Output, input, log or benchmark of a shard: the pattern itself if there is only one."""
+    stem, _, suffix = pattern.rpartition(".")
+    return f"{stem}/{{shard}}.{suffix}" if CONFIG.rationale.shards > 1 else pattern
+
+
+def shards_of(wildcards):
+    """Input: the rationales of all shards."""
+    number = CONFIG.rationale.shards
+    folder = "<results>/{dataset}/rationale/{teacher}/{part}".format(**wildcards)
+    return [f"{folder}/{n}-of-{number}.parquet" for n in range(1, number + 1)]
+
+
+def shard(wildcards):
+    """Params: the name of the job's shard."""
+    return wildcards.get("shard", "1-of-1")
+
+
 def title(wildcards):
     """Params: the dataset's name in the paper."""
     return TITLES[wildcards.dataset]

@@ -3,15 +3,18 @@
 # takes <results>/{dataset}/benchmark/samples, courses, labels, captions.parquet, resources/prompts
 # makes <results>/{dataset}/rationale/{teacher}/notes.parquet      note rationales R^m (equation 2)
 #       <results>/{dataset}/rationale/{teacher}/labs.parquet       lab rationales R^t (equation 3)
+#       <results>/tables/rationales.{csv,html}                     data card of both: failed checks, cut notes
 # keeps <answers>/answers.sqlite                            every answer of a language model; outside the results
 #
-# {teacher} is a row of `llms`. Both rules need its server, so they run where Snakemake runs. How it is reached goes as a
+# {teacher} is a row of `llms`. The first two rules need its server, so they run where Snakemake runs; with several
+# `rationale.shards` each is a job per shard, `.../notes/{shard}.parquet`, and a third rule joins them. How it is reached goes as a
 # resource, which Snakemake does not compare: it changes no output.
 
 
 localrules:
     rationale_notes,
     rationale_labs,
+    rationale_join,
 
 
 rule rationale_notes:
@@ -21,13 +24,14 @@ rule rationale_notes:
         courses="<results>/{dataset}/benchmark/courses.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         prompt="resources/prompts/note_rationale.txt",
-        examples="resources/prompts/examples.yaml",
+        examples=CONFIG.rationale.examples,
+        wordings="resources/phenotype_wordings.csv",
     output:
-        "<results>/{dataset}/rationale/{teacher}/notes.parquet",
+        sharded("<results>/{dataset}/rationale/{teacher}/notes.parquet"),
     log:
-        "<logs>/rationale_notes/{dataset}-{teacher}.log",
+        sharded("<logs>/rationale_notes/{dataset}-{teacher}.log"),
     benchmark:
-        "<timings>/rationale_notes/{dataset}-{teacher}.jsonl"
+        sharded("<timings>/rationale_notes/{dataset}-{teacher}.jsonl")
     conda:
         "../envs/rationale.yaml"
     threads: 1
@@ -40,9 +44,11 @@ rule rationale_notes:
         code=code_digest("rationale_notes"),
         sources=sources,
         llm=setting("llms.{teacher}"),
+        shard=shard,
     shell:
         "python scripts/rationale_notes.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --prompt {input.prompt:q} --examples {input.examples:q}"
+        " --wordings {input.wordings:q} --shard {params.shard:q}"
         " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
         " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
         " --out {output:q} > {log:q} 2>&1"
@@ -55,15 +61,16 @@ rule rationale_labs:
         courses="<results>/{dataset}/benchmark/courses.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         captions="<results>/{dataset}/benchmark/captions.parquet",
-        notes="<results>/{dataset}/rationale/{teacher}/notes.parquet",
+        notes=sharded("<results>/{dataset}/rationale/{teacher}/notes.parquet"),
         prompt="resources/prompts/lab_rationale.txt",
-        examples="resources/prompts/examples.yaml",
+        examples=CONFIG.rationale.examples,
+        wordings="resources/phenotype_wordings.csv",
     output:
-        "<results>/{dataset}/rationale/{teacher}/labs.parquet",
+        sharded("<results>/{dataset}/rationale/{teacher}/labs.parquet"),
     log:
-        "<logs>/rationale_labs/{dataset}-{teacher}.log",
+        sharded("<logs>/rationale_labs/{dataset}-{teacher}.log"),
     benchmark:
-        "<timings>/rationale_labs/{dataset}-{teacher}.jsonl"
+        sharded("<timings>/rationale_labs/{dataset}-{teacher}.jsonl")
     conda:
         "../envs/rationale.yaml"
     threads: 1
@@ -76,10 +83,38 @@ rule rationale_labs:
         code=code_digest("rationale_labs"),
         sources=sources,
         llm=setting("llms.{teacher}"),
+        shard=shard,
     shell:
         "python scripts/rationale_labs.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --captions {input.captions:q} --notes {input.notes:q}"
         " --prompt {input.prompt:q} --examples {input.examples:q}"
+        " --wordings {input.wordings:q} --shard {params.shard:q}"
         " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
         " --llm {params.llm:q} --transport {resources.transport:q} --answers {resources.answers:q}"
         " --out {output:q} > {log:q} 2>&1"
+
+
+if CONFIG.rationale.shards > 1:
+
+    rule rationale_join:
+        """The rationales of all shards as one table."""
+        input:
+            shards_of,
+        output:
+            "<results>/{dataset}/rationale/{teacher}/{part}.parquet",
+        log:
+            "<logs>/rationale_join/{dataset}-{teacher}-{part}.log",
+        benchmark:
+            "<timings>/rationale_join/{dataset}-{teacher}-{part}.jsonl"
+        wildcard_constraints:
+            part="notes|labs",
+        conda:
+            "../envs/rationale.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("rationale_join"),
+        shell:
+            "python scripts/rationale_join.py --shards {input:q} --out {output:q} > {log:q} 2>&1"

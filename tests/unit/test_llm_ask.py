@@ -26,6 +26,7 @@ SETTINGS = {
     "max_tokens": 50,
     "max_completion_tokens": None,
     "extra": {},
+    "max_note_characters": None,
     "repairs": 1,
 }
 KEY = "sk-very-secret-1234567890"

@@ -30,6 +30,8 @@ class Llm(Section):
     """The same for models that refuse `max_tokens`, reasoning tokens included."""
     extra: dict[str, Any]
     """More parameters, sent as they are: `response_format`, `reasoning_effort`, ..."""
+    max_note_characters: int | None = Field(ge=1)
+    """Longest note in a prompt: longer ones lose their end. A token has 3 to 4 characters; null: never cut."""
     repairs: int = Field(ge=0)
     """Additional attempts if an answer fails the checks; 0 takes the first answer, as the paper seems to do."""
 

@@ -17,6 +17,7 @@ from clinragen.config.extract import Extract
 from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
 from clinragen.config.models import Model
+from clinragen.config.rationale import Rationale
 from clinragen.config.student import Backbone, Student
 from clinragen.config.train import Train
 from clinragen.errors import UserError
@@ -57,6 +58,8 @@ class Config(Section):
     """Stage benchmark."""
     knowledge: Knowledge
     """Stage knowledge."""
+    rationale: Rationale
+    """Stage rationale."""
     llms: dict[str, Llm]
     """Language models that are asked, by name."""
     llm_transport: dict[str, Transport]

@@ -23,6 +23,20 @@ class Prompt:
         return Template(self.text).substitute(values)
 
 
+def cut_note(note: str, most: int | None) -> tuple[str, int]:
+    """The note without its end where it has more than `most` characters, and how many were cut.
+
+    It is cut after a word, or within the first one if that alone is too long; None never cuts.
+    """
+    if most is None or len(note) <= most:
+        return note, 0
+    kept = note[:most]
+    if not note[most].isspace():
+        kept = kept.rstrip().rsplit(None, 1)[0] if len(kept.split()) > 1 else kept
+    kept = kept.rstrip()
+    return kept, len(note) - len(kept)
+
+
 def read_prompt(path: Path, slots: set[str]) -> Prompt:
     """Read a template that must have exactly these `$slots`."""
     data = path.read_bytes()

@@ -1,5 +1,6 @@
 """The two prompts of the teacher (appendix A.2) and the worked examples in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,16 +50,25 @@ def read_lab_prompt(path: Path) -> Prompt:
     return read_prompt(path, LAB_SLOTS)
 
 
-def note_request(prompt: Prompt, examples: list[Example], note: str, diagnoses: list[str]) -> Request:
-    """The question for R^m given M, D and O (equation 2)."""
+def note_request(
+    prompt: Prompt, examples: list[Example], note: str, diagnoses: list[str], corpus: Sequence[str] = ()
+) -> Request:
+    """The question for R^m given M, D and O (equation 2).
+
+    `corpus` are the notes of all samples, among which the template stand-in looks for rare words.
+    """
     shown = _numbered(
         [
-            ("Medical note", e.note, "Diagnosed diseases", named(e.diagnoses), "Rationale", e.note_rationale)
+            (
+                *("Medical note", e.note, "Diagnosed diseases", named(e.diagnoses)),
+                *("Medical note-based rationale", e.note_rationale),
+            )
             for e in examples
         ]
     )
     text = prompt.render(examples=shown, note=note, diagnoses=named(diagnoses))
-    return Request("note_rationale", text, prompt.version, {"note": note, "diagnoses": diagnoses})
+    slots = {"note": note, "diagnoses": diagnoses, "corpus": corpus}
+    return Request("note_rationale", text, prompt.version, slots)
 
 
 def lab_request(
@@ -68,9 +78,9 @@ def lab_request(
     shown = _numbered(
         [
             (
-                *("Medical note", e.note, "Lab test descriptions", e.captions),
-                *("Diagnosed diseases", named(e.diagnoses), "Rationale from the note", e.note_rationale),
-                *("Rationale", e.lab_rationale),
+                *("Medical note", e.note, "Descriptions of lab test abnormalities", e.captions),
+                *("Diagnosed diseases", named(e.diagnoses), "Medical note-based rationale", e.note_rationale),
+                *("Lab test-based rationale", e.lab_rationale),
             )
             for e in examples
         ]
