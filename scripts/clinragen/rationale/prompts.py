@@ -29,15 +29,27 @@ class Example:
 def read_examples(path: Path) -> list[Example]:
     """The worked examples; UserError names the one with a missing or unknown part."""
     wanted = set(Example.__dataclass_fields__)
-    rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{place}: not a YAML file in UTF-8; put texts after `>-` on indented lines") from None
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{path}: expected a list of examples")
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or set(row) != wanted or not isinstance(row["diagnoses"], list):
+        if not isinstance(row, dict) or set(row) != wanted or not _has_types(row):
             raise UserError(
-                f"{path}: example {number} must have exactly the keys {sorted(wanted)}, with diagnoses as a list"
+                f"{path}: example {number} must have exactly the keys {sorted(wanted)}, with diagnoses as a list of "
+                "names and the others as texts"
             )
     return [Example(**{k: v if k == "diagnoses" else " ".join(v.split()) for k, v in row.items()}) for row in rows]
+
+
+def _has_types(row: dict[str, object]) -> bool:
+    names = row["diagnoses"]
+    texts = [text for key, text in row.items() if key != "diagnoses"]
+    return isinstance(names, list) and all(isinstance(text, str) for text in [*names, *texts])
 
 
 def read_note_prompt(path: Path) -> Prompt:
