@@ -160,9 +160,15 @@ def models(table):
 
 
 def table_files():
-    """Input: the tables, in each of their forms, and the course of the trainings behind them."""
+    """Input: the tables, in each of their forms, and about the rationales and the trainings behind them."""
     tables = expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
-    return tables + ["<results>/tables/training.csv", "<results>/tables/training.html"]
+    about = ["training"] + ["rationales"] * bool(rationales_in_use())
+    return tables + expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
+
+
+def rationales_in_use():
+    """Input: the rationales of every dataset and teacher."""
+    return inputs.rationales_in_use(CONFIG)
 
 
 def planted_datasets():

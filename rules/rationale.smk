@@ -3,7 +3,6 @@
 # takes <results>/{dataset}/benchmark/samples, courses, labels, captions.parquet, resources/prompts
 # makes <results>/{dataset}/rationale/{teacher}/notes.parquet      note rationales R^m (equation 2)
 #       <results>/{dataset}/rationale/{teacher}/labs.parquet       lab rationales R^t (equation 3)
-#       <results>/tables/rationales.{csv,html}                     data card of both: failed checks, cut notes
 # keeps <answers>/answers.sqlite                            every answer of a language model; outside the results
 #
 # {teacher} is a row of `llms`. The first two rules need its server, so they run where Snakemake runs; with several

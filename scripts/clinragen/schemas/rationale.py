@@ -16,3 +16,18 @@ RATIONALES = Table(
     ),
     key=("stay_id",),
 )
+
+RATIONALE_COUNTS = Table(
+    "rationale_counts",
+    (
+        Column("dataset", pa.string(), "mimic3 or mimic4"),
+        Column("teacher", pa.string(), "row of llms"),
+        Column("rationale", pa.string(), "note (R^m) or lab (R^t)"),
+        Column("split", pa.string(), "train, validation or test"),
+        Column("kind", pa.string(), "what is counted: all, status, problem, or note (whole or cut in the prompt)"),
+        Column("value", pa.string(), "the status, the problem, ..."),
+        Column("stays", pa.int64(), "stays with it; empty if they are of 1 to 10 patients", nullable=True),
+        Column("characters", pa.int64(), "characters cut from the notes of these stays", nullable=True),
+    ),
+    key=("dataset", "teacher", "rationale", "split", "kind", "value"),
+)

@@ -27,6 +27,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "tables": TRAINING,
     "planted": TRAINING,
     "evaluate_training": TRAINING,
+    "evaluate_rationales": DATA | {RATIONALES},
     "audit": TRAINING,
     "audit_lineage": TRAINING,
     "leakage": DATA,
@@ -61,6 +62,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING),
+    (r"tables/rationales\..+", DATA | {RATIONALES}),
     (r"tables/(training|planted.*)\..+", TRAINING),
     (r"audit/.+", TRAINING),
 ]
