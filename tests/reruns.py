@@ -6,6 +6,7 @@ What a change adds to the DAG or moves in it (another seed, another backbone) is
 """
 
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ READ_BY_FUNCTION = {
     "llm": ["llms.template"],
     "refresh_date": ["knowledge.refresh"],
     "sources": [],
+    "shard": [],
     "launcher": ["train.launch"],
     "title": [],
     "output_record": [],
@@ -40,7 +42,7 @@ BEHIND = {
 # Keys that add jobs or change which files a job reads.
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
-    r"knowledge\.terms\.sources|"
+    r"knowledge\.terms\.sources|rationale\..*|"
     r"backbones\..*|models\..*|seeds|evaluate\.(beside|planted)"
 )
 
@@ -254,6 +256,7 @@ OTHER_FOLDER = {
 
 
 OTHER_TREE = "trees/other"
+OTHER_EXAMPLES = "examples-of-others.yaml"
 TRANSPORT = {
     "base_url": "http://127.0.0.1:9/v1",
     "api_key_variable": "NO_KEY",
@@ -270,7 +273,7 @@ TRANSPORT = {
 
 
 def checkout_with_tables(folder: Path) -> Path:
-    """A copy of the checkout, and in it the folders that OTHER_FOLDER and OTHER_TREE name, of tables without rows."""
+    """A copy of the checkout, and in it what OTHER_FOLDER, OTHER_TREE (tables without rows) and OTHER_EXAMPLES name."""
     copy_of_checkout(folder)
     for dataset in OTHER_FOLDER:
         header_only(folder / "tables" / dataset, dataset)
@@ -278,6 +281,7 @@ def checkout_with_tables(folder: Path) -> Path:
         path = folder / OTHER_TREE / "tables" / f"{table}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+    shutil.copy(folder / "resources/prompts/examples.yaml", folder / OTHER_EXAMPLES)
     return folder
 
 
@@ -294,6 +298,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "knowledge.source": {"knowledge.source": "online"},
     "knowledge.refresh": {"knowledge.refresh": "2026-01-01"},
     "knowledge.terms.sources": {"knowledge.terms.sources": ["wikipedia"]},
+    "rationale.examples": {"rationale.examples": OTHER_EXAMPLES},
     "llms.template.provider": {"llms.template.provider": "openai", "llm_transport.template": TRANSPORT},
     "llms.chatgpt.provider": {"llms.chatgpt.provider": "template"},
     "llms.template.endpoint": {"llms.template.endpoint": "completions"},
@@ -323,7 +328,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 
 
 # Numbers that may be null.
-LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens"}
+LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens", "max_note_characters"}
 LIMITS |= {"requests_per_minute", "tokens_per_minute"}
 
 

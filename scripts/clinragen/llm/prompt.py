@@ -1,6 +1,7 @@
 """A prompt: a text file with named slots, and the version that is recorded with each answer."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -31,8 +32,9 @@ def cut_note(note: str, most: int | None) -> tuple[str, int]:
     if most is None or len(note) <= most:
         return note, 0
     kept = note[:most]
-    if not note[most].isspace():
-        kept = kept.rstrip().rsplit(None, 1)[0] if len(kept.split()) > 1 else kept
+    within_word = re.search(r"(?<=\S)\s+\S+$", kept)
+    if within_word and not note[most].isspace():
+        kept = kept[: within_word.start()]
     kept = kept.rstrip()
     return kept, len(note) - len(kept)
 

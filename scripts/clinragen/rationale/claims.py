@@ -8,8 +8,12 @@ from functools import cached_property
 from pathlib import Path
 
 from clinragen.errors import UserError
+from clinragen.registry.phenotypes import NO_DISEASE
 
-_BREAKS = re.compile(r"[.;:!?](?:\s|$)|\b(?:but|however|although|though|yet|while|whereas|because)\b")
+LONGEST_CLAUSE = 400  # characters
+_BREAKS = re.compile(
+    rf"{NO_DISEASE}|[.;:!?](?:\s|$)|\b(?:but|however|although|though|yet|while|whereas|because|except)\b"
+)
 # Words before a diagnosis, in the same clause, that deny or doubt it; after others only until the next comma.
 _DENIAL = (
     r"no|not|nor|neither|never|without|den(?:y|ies|ied)|absen(?:ce|t)|negative for|free of|exclud\w+|"
@@ -67,8 +71,9 @@ def read_wordings(path: Path) -> Wordings:
 
 
 def _affirmed(text: str, start: int, end: int) -> bool:
-    clause = _BREAKS.split(text[:start])[-1]
-    return not _BEFORE.search(clause) and not _AFTER.search(_BREAKS.split(text[end:])[0])
+    before = _BREAKS.split(text[max(0, start - LONGEST_CLAUSE) : start])[-1]
+    after = _BREAKS.split(text[end : end + LONGEST_CLAUSE])[0]
+    return not _BEFORE.search(before) and not _AFTER.search(after)
 
 
 def _words(text: str) -> str:
