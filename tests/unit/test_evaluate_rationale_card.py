@@ -56,8 +56,7 @@ def test_statuses_problems_and_cuts_are_counted_by_split():
 
 @pytest.mark.parametrize("few", [1, 10])
 def test_what_tells_of_few_patients_is_hidden_and_cannot_be_computed(few):
-    changes = flawed(range(few), "it must be one sentence")
-    changes |= {f"s{stay}": {"note_cut": 7} for stay in range(few)}
+    changes = {stay: row | {"note_cut": 7} for stay, row in flawed(range(few), "it must be one sentence").items()}
     found = counted(NOTES, *tables(**changes))
     assert found["train", "all", "all"] == 200
     for kind, value in (
