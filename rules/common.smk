@@ -59,11 +59,32 @@ def transport(place):
     """
 
     def value(wildcards):
-        name = wildcards[place[1:-1]] if place.startswith("{") else setting(place)(wildcards)
-        found = CONFIG.llm_transport.get(name)
+        found = CONFIG.llm_transport.get(named_llm(place, wildcards))
         return found.model_dump_json() if found else "null"
 
     return value
+
+
+def one_job_per_server(place):
+    """Resources: one unit of each server that the job asks, of which there is one, so that limits hold for a run.
+
+    `place` is where the configuration names the model, or `{wildcard}`. Not for servers that a job starts itself.
+    """
+
+    def units(name):
+        return lambda wildcards: int(named_llm(place, wildcards) == name)
+
+    servers = {
+        n: f"server_{i}" for i, n in enumerate(CONFIG.llms) if CONFIG.llms[n].provider == "openai"
+    }
+    for resource in servers.values():
+        workflow.register_resource(resource, 1)
+    return {resource: units(name) for name, resource in servers.items()}
+
+
+def named_llm(place, wildcards):
+    """The model that the configuration names at a place, or that is `{wildcard}`."""
+    return wildcards[place[1:-1]] if place.startswith("{") else setting(place)(wildcards)
 
 
 def llm(place):

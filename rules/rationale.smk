@@ -13,7 +13,6 @@
 localrules:
     rationale_notes,
     rationale_labs,
-    rationale_join,
 
 
 rule rationale_notes:
@@ -35,6 +34,7 @@ rule rationale_notes:
         "../envs/rationale.yaml"
     threads: 1
     resources:
+        **one_job_per_server("{teacher}"),
         mem_mb=4000,
         runtime=10080,
         transport=transport("{teacher}"),
@@ -74,6 +74,7 @@ rule rationale_labs:
         "../envs/rationale.yaml"
     threads: 1
     resources:
+        **one_job_per_server("{teacher}"),
         mem_mb=4000,
         runtime=10080,
         transport=transport("{teacher}"),
@@ -107,6 +108,7 @@ if CONFIG.rationale.shards > 1:
             "<timings>/rationale_join/{dataset}-{teacher}-{part}.jsonl"
         wildcard_constraints:
             part="notes|labs",
+        localrule: True
         conda:
             "../envs/rationale.yaml"
         threads: 1
