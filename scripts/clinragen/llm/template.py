@@ -29,8 +29,11 @@ STOP_WORDS = frozenset(_COMMON.split())
 
 
 def compose(requests: list[Request]) -> list[str]:
-    """One text per request. Which words of a note are quoted depends on the notes in slot `corpus`."""
-    corpus = next((r.slots["corpus"] for r in requests if r.task == "note_rationale"), ())
+    """One text per request. Which words of a note are quoted depends on the notes in slot `corpus`, where there is one.
+
+    All requests of a call have the same.
+    """
+    corpus = next((r.slots.get("corpus", ()) for r in requests if r.task == "note_rationale"), ())
     frequency = Counter(word for note in corpus for word in set(content_words(note)))
     answers = {
         "note_rationale": lambda slots: note_rationale(slots["note"], slots["diagnoses"], frequency),
