@@ -25,6 +25,7 @@ wildcard_constraints:
     target="rationales-[^/]+|diagnoses",
     teacher="[^/]+",
     llm="[^/]+",
+    shard=r"\d+-of-\d+",
     vocabulary="knowledge|standard",
     model="[^/]+",
     asked="[^/]+",

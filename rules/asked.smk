@@ -22,6 +22,7 @@ rule asked_predict:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         cases=cases_of_asked,
         phenotypes="resources/phenotypes.csv",
+        wordings="resources/phenotype_wordings.csv",
         prompts=prompts_of_asked,
         examples=examples_of_asked,
         weights=weights_of("asked.{asked}.llm"),
@@ -35,6 +36,7 @@ rule asked_predict:
         "../envs/rationale.yaml"
     threads: 1
     resources:
+        **one_job_per_server("asked.{asked}.llm"),
         mem_mb=4000,
         runtime=10080,
         transport=transport("asked.{asked}.llm"),
@@ -48,7 +50,7 @@ rule asked_predict:
     shell:
         "python scripts/asked_predict.py --samples {input.samples:q} --courses {input.courses:q}"
         " --captions {input.captions:q} --labels {input.labels:q} --cases {input.cases:q}"
-        " --phenotypes {input.phenotypes:q} --prompts {input.prompts:q} --examples {input.examples:q}"
+        " --phenotypes {input.phenotypes:q} --wordings {input.wordings:q} --prompts {input.prompts:q} --examples {input.examples:q}"
         " --dataset {wildcards.dataset:q} --question {params.question:q} --name {params.name:q}"
         " --llm {params.llm:q} --transport {resources.transport:q}"
         " --weights {input.weights:q} --answers {resources.answers:q}"

@@ -103,6 +103,23 @@ def serving(place):
     }
 
 
+def one_job_per_server(place):
+    """Resources: one unit of each server that the job asks, of which there is one, so that limits hold for a run.
+
+    `place` is where the configuration names the model, or `{wildcard}`. Not for servers that a job starts itself.
+    """
+
+    def units(name):
+        return lambda wildcards: int(llm_name(place, wildcards) == name)
+
+    servers = {
+        n: f"server_{i}" for i, n in enumerate(CONFIG.llms) if CONFIG.llms[n].provider == "openai"
+    }
+    for resource in servers.values():
+        workflow.register_resource(resource, 1)
+    return {resource: units(name) for name, resource in servers.items()}
+
+
 def llm(place):
     """Params: what decides the answers of the language model that the configuration names at this place."""
 
@@ -192,11 +209,17 @@ def open_demo_to_download():
 
 
 def table_files():
-    """Input: the tables, in each of their forms, and the course of the trainings behind them."""
+    """Input: the tables, in each of their forms, and about the rationales and the trainings behind them."""
     tables = expand(
         "<results>/tables/table{n}.{form}", n=inputs.TABLES, form=["csv", "html", "png"]
     )
-    return tables + ["<results>/tables/training.csv", "<results>/tables/training.html"]
+    about = ["training"] + ["rationales"] * bool(rationales_in_use())
+    return tables + expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
+
+
+def rationales_in_use():
+    """Input: the rationales of every dataset and teacher."""
+    return inputs.rationales_in_use(CONFIG)
 
 
 def planted_datasets():
@@ -288,7 +311,7 @@ def prompts_of_asked(wildcards):
 def examples_of_asked(wildcards):
     """Input: the worked examples, for models that are shown any."""
     explains = CONFIG.asked[wildcards.asked].question.task == "explain"
-    return "resources/prompts/examples.yaml" if explains else []
+    return CONFIG.rationale.examples if explains else []
 
 
 def checkpoints():
@@ -321,6 +344,24 @@ def local_files_of_llm(wildcards):
 def rationales_of(wildcards):
     """Input: the teacher's rationales on notes and on labs, if the target has them."""
     return inputs.rationales(wildcards.dataset, wildcards.target)
+
+
+def sharded(pattern):
+    """Output, input, log or benchmark of a shard: the pattern itself if there is only one."""
+    stem, _, suffix = pattern.rpartition(".")
+    return f"{stem}/{{shard}}.{suffix}" if CONFIG.rationale.shards > 1 else pattern
+
+
+def shards_of(wildcards):
+    """Input: the rationales of all shards."""
+    number = CONFIG.rationale.shards
+    folder = "<results>/{dataset}/rationale/{teacher}/{part}".format(**wildcards)
+    return [f"{folder}/{n}-of-{number}.parquet" for n in range(1, number + 1)]
+
+
+def shard(wildcards):
+    """Params: the name of the job's shard."""
+    return wildcards.get("shard", "1-of-1")
 
 
 def title(wildcards):

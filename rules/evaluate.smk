@@ -1,10 +1,12 @@
 # Stage evaluate: predictions of every trained model, scores, and the paper's tables compared with ours.
 #
-# takes  checkpoints of stage train, predictions of stage asked, <results>/{dataset}/benchmark/*
+# takes  checkpoints of stage train, predictions of stage asked, <results>/{dataset}/benchmark/*,
+#        <results>/{dataset}/rationale/*
 # makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
 #        <results>/{dataset}/evaluate/{model}/{run}/scores.csv                 precision, recall, F1; run: seed or asked
 #        <results>/{dataset}/evaluate/cases.parquet                            samples on which rationales are compared
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
+#        <results>/tables/rationales.csv, .html                                data card of the teachers' rationales
 #        <results>/tables/training.csv, .html                                  the course of every training
 
 # How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
@@ -14,6 +16,7 @@ localrules:
     evaluate_cases,
     evaluate_scores,
     evaluate_table,
+    evaluate_rationales,
     evaluate_training,
 
 
@@ -148,6 +151,47 @@ rule evaluate_table:
         "python scripts/evaluate_table.py --paper {input.paper:q} --scores {input.scores:q}"
         " --templates {input.templates:q} --number {wildcards.number:q}"
         " --table {output.table:q} --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"
+
+
+rule evaluate_rationales:
+    """Data card of the rationales: which failed a check or have no text, and which notes were cut."""
+    input:
+        samples=expand(
+            "<results>/{dataset}/benchmark/samples.parquet", dataset=CONFIG.dataset_names()
+        ),
+        rationales=rationales_in_use(),
+        templates=page_templates("rationales"),
+    output:
+        table=report(
+            "<results>/tables/rationales.csv",
+            caption="../docs/captions/rationales.rst",
+            category="Data",
+            labels={"file": "rationales, table"},
+        ),
+        page=report(
+            "<results>/tables/rationales.html",
+            caption="../docs/captions/rationales.rst",
+            category="Data",
+            labels={"file": "rationales, card"},
+        ),
+    log:
+        "<logs>/evaluate_rationales/all.log",
+    benchmark:
+        "<timings>/evaluate_rationales/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_rationales"),
+        sources=sources,
+        marked=setting("train.optimizer.marked_samples"),
+    shell:
+        "python scripts/evaluate_rationales.py --samples {input.samples:q} --rationales {input.rationales:q}"
+        " --marked-samples {params.marked:q} --templates {input.templates:q}"
+        " --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
 
 
 rule evaluate_training:

@@ -123,6 +123,7 @@ rule knowledge_terms:
         "../envs/knowledge.yaml"
     threads: 1
     resources:
+        **one_job_per_server("knowledge.terms.llm"),
         mem_mb=1000,
         runtime=240,
         transport=transport("knowledge.terms.llm"),

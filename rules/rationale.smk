@@ -5,9 +5,10 @@
 #       <results>/{dataset}/rationale/{teacher}/labs.parquet       lab rationales R^t (equation 3)
 # keeps <answers>/answers.sqlite                            every answer of a language model; outside the results
 #
-# {teacher} is a row of `llms`. Both rules need its server, so they run where Snakemake runs; a model that the job serves
-# itself goes to a node with a GPU (rules/llm.smk). How it is reached goes as a resource, which Snakemake does not
-# compare: it changes no output.
+# {teacher} is a row of `llms`. The first two rules need its server, so they run where Snakemake runs; a model that the job
+# serves itself goes to a node with a GPU (rules/llm.smk). With several `rationale.shards` each is a job per shard,
+# `.../notes/{shard}.parquet`, and a third rule joins them. How the server is reached goes as a resource, which Snakemake
+# does not compare: it changes no output.
 
 
 localrules:
@@ -22,18 +23,20 @@ rule rationale_notes:
         courses="<results>/{dataset}/benchmark/courses.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         prompt="resources/prompts/note_rationale.txt",
-        examples="resources/prompts/examples.yaml",
+        examples=CONFIG.rationale.examples,
+        wordings="resources/phenotype_wordings.csv",
         weights=weights_of("{teacher}"),
     output:
-        "<results>/{dataset}/rationale/{teacher}/notes.parquet",
+        sharded("<results>/{dataset}/rationale/{teacher}/notes.parquet"),
     log:
-        "<logs>/rationale_notes/{dataset}-{teacher}.log",
+        sharded("<logs>/rationale_notes/{dataset}-{teacher}.log"),
     benchmark:
-        "<timings>/rationale_notes/{dataset}-{teacher}.jsonl"
+        sharded("<timings>/rationale_notes/{dataset}-{teacher}.jsonl")
     conda:
         "../envs/rationale.yaml"
     threads: 1
     resources:
+        **one_job_per_server("{teacher}"),
         mem_mb=4000,
         runtime=10080,
         transport=transport("{teacher}"),
@@ -42,9 +45,11 @@ rule rationale_notes:
         code=code_digest("rationale_notes"),
         sources=sources,
         llm=setting("llms.{teacher}"),
+        shard=shard,
     shell:
         "python scripts/rationale_notes.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --prompt {input.prompt:q} --examples {input.examples:q}"
+        " --wordings {input.wordings:q} --shard {params.shard:q}"
         " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
         " --llm {params.llm:q} --transport {resources.transport:q}"
         " --weights {input.weights:q} --answers {resources.answers:q}"
@@ -58,20 +63,22 @@ rule rationale_labs:
         courses="<results>/{dataset}/benchmark/courses.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
         captions="<results>/{dataset}/benchmark/captions.parquet",
-        notes="<results>/{dataset}/rationale/{teacher}/notes.parquet",
+        notes=sharded("<results>/{dataset}/rationale/{teacher}/notes.parquet"),
         prompt="resources/prompts/lab_rationale.txt",
-        examples="resources/prompts/examples.yaml",
+        examples=CONFIG.rationale.examples,
+        wordings="resources/phenotype_wordings.csv",
         weights=weights_of("{teacher}"),
     output:
-        "<results>/{dataset}/rationale/{teacher}/labs.parquet",
+        sharded("<results>/{dataset}/rationale/{teacher}/labs.parquet"),
     log:
-        "<logs>/rationale_labs/{dataset}-{teacher}.log",
+        sharded("<logs>/rationale_labs/{dataset}-{teacher}.log"),
     benchmark:
-        "<timings>/rationale_labs/{dataset}-{teacher}.jsonl"
+        sharded("<timings>/rationale_labs/{dataset}-{teacher}.jsonl")
     conda:
         "../envs/rationale.yaml"
     threads: 1
     resources:
+        **one_job_per_server("{teacher}"),
         mem_mb=4000,
         runtime=10080,
         transport=transport("{teacher}"),
@@ -80,10 +87,12 @@ rule rationale_labs:
         code=code_digest("rationale_labs"),
         sources=sources,
         llm=setting("llms.{teacher}"),
+        shard=shard,
     shell:
         "python scripts/rationale_labs.py --samples {input.samples:q} --courses {input.courses:q}"
         " --labels {input.labels:q} --captions {input.captions:q} --notes {input.notes:q}"
         " --prompt {input.prompt:q} --examples {input.examples:q}"
+        " --wordings {input.wordings:q} --shard {params.shard:q}"
         " --dataset {wildcards.dataset:q} --teacher {wildcards.teacher:q}"
         " --llm {params.llm:q} --transport {resources.transport:q}"
         " --weights {input.weights:q} --answers {resources.answers:q}"
@@ -114,3 +123,30 @@ if CONFIG.served_llms():
         threads: 4
         resources:
             **serving("{teacher}"),
+
+
+if CONFIG.rationale.shards > 1:
+
+    rule rationale_join:
+        """The rationales of all shards as one table."""
+        input:
+            shards_of,
+        output:
+            "<results>/{dataset}/rationale/{teacher}/{part}.parquet",
+        log:
+            "<logs>/rationale_join/{dataset}-{teacher}-{part}.log",
+        benchmark:
+            "<timings>/rationale_join/{dataset}-{teacher}-{part}.jsonl"
+        wildcard_constraints:
+            part="notes|labs",
+        localrule: True
+        conda:
+            "../envs/rationale.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("rationale_join"),
+        shell:
+            "python scripts/rationale_join.py --shards {input:q} --out {output:q} > {log:q} 2>&1"

@@ -15,6 +15,7 @@ def asked_predict(
     labels: Path,
     cases: list[Path],
     phenotypes: Path,
+    wordings: Path,
     prompts: list[Path],
     examples: list[Path],
     dataset: str,
@@ -30,10 +31,11 @@ def asked_predict(
     from clinragen.asked.predict import Files, predict, read_cases
     from clinragen.llm.ask import LanguageModel
     from clinragen.llm.request import Answer, Check, Request
+    from clinragen.rationale.claims import read_wordings
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    files = Files(samples, courses, captions, labels, cases)
+    files = Files(samples, courses, captions, labels, cases, examples)
     model = LanguageModel(name, llm, transport, Path(answers), weights)
 
     def ask(requests: list[Request], check: Check) -> list[Answer]:
@@ -41,7 +43,8 @@ def asked_predict(
         context.note(facts)
         return found
 
-    table = predict(read_cases(files), question, prompts, examples, read_phenotypes(phenotypes), ask)
+    names, worded = read_phenotypes(phenotypes), read_wordings(wordings)
+    table = predict(read_cases(files, llm.max_note_characters), question, prompts, examples, names, worded, ask)
     PREDICTIONS.write(table, predictions.path)
 
 

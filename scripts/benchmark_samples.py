@@ -13,8 +13,8 @@ def benchmark_samples(
     """Stays with measurements, a diagnosis and a hospital course, in their splits, and the whole attrition."""
     import pyarrow
 
-    from clinragen.benchmark.disclosure import hide_small_counts
     from clinragen.benchmark.samples import select_samples
+    from clinragen.disclosure import hide_small_counts
     from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SPLIT
     from clinragen.schemas.extract import ATTRITION, EVENTS
 

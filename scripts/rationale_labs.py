@@ -15,7 +15,9 @@ def rationale_labs(
     notes: Path,
     prompt: Path,
     examples: Path,
+    wordings: Path,
     dataset: str,
+    shard: str,
     teacher: str,
     llm: Llm,
     transport: Transport | None,
@@ -23,35 +25,28 @@ def rationale_labs(
     answers: str,
     out: Out,
 ) -> None:
-    """Lab rationale R^t of every sample (equation 3)."""
+    """Lab rationale R^t of every sample of a shard (equation 3)."""
+    from functools import partial
+
     from clinragen.llm.ask import LanguageModel
-    from clinragen.llm.request import Answer, Request
     from clinragen.rationale.checks import check_lab
-    from clinragen.rationale.generate import gather, lab_rationales
+    from clinragen.rationale.claims import read_wordings
+    from clinragen.rationale.generate import Shard, gather, lab_rationales
     from clinragen.rationale.prompts import read_examples, read_lab_prompt
     from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
-    texts = [samples, courses, labels, captions, notes]
-    model = LanguageModel(teacher, llm, transport, Path(answers), weights)
-
-    def ask_teacher(requests: list[Request]) -> list[Answer]:
-        found, facts = model.ask(requests, dataset, texts, check_lab)
-        context.note(facts)
-        return found
-
-    table = lab_rationales(
-        gather(
-            SAMPLES.read(samples),
-            COURSES.read(courses),
-            LABELS.read(labels),
-            CAPTIONS.read(captions),
-            RATIONALES.read(notes),
-        ),
-        read_lab_prompt(prompt),
-        read_examples(examples),
-        ask_teacher,
+    ask = partial(
+        LanguageModel(teacher, llm, transport, Path(answers), weights).ask,
+        data=dataset,
+        inputs=[samples, courses, labels, captions, notes, examples],
+        check=partial(check_lab, read_wordings(wordings)),
     )
+    tables = [SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)]
+    beside = {"captions": CAPTIONS.read(captions), "notes": RATIONALES.read(notes)}
+    chosen = gather(*tables, Shard.named(shard), llm.max_note_characters, **beside)
+    table, facts = lab_rationales(chosen, read_lab_prompt(prompt), read_examples(examples), ask)
+    context.note(facts)
     RATIONALES.write(table, out.path)
 
 

@@ -13,7 +13,9 @@ def rationale_notes(
     labels: Path,
     prompt: Path,
     examples: Path,
+    wordings: Path,
     dataset: str,
+    shard: str,
     teacher: str,
     llm: Llm,
     transport: Transport | None,
@@ -21,29 +23,27 @@ def rationale_notes(
     answers: str,
     out: Out,
 ) -> None:
-    """Note rationale R^m of every sample (equation 2)."""
+    """Note rationale R^m of every sample of a shard (equation 2)."""
+    from functools import partial
+
     from clinragen.llm.ask import LanguageModel
-    from clinragen.llm.request import Answer, Request
     from clinragen.rationale.checks import check_note
-    from clinragen.rationale.generate import gather, note_rationales
+    from clinragen.rationale.claims import read_wordings
+    from clinragen.rationale.generate import Shard, corpus, gather, note_rationales
     from clinragen.rationale.prompts import read_examples, read_note_prompt
     from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
-    texts = [samples, courses, labels]
-    model = LanguageModel(teacher, llm, transport, Path(answers), weights)
-
-    def ask_teacher(requests: list[Request]) -> list[Answer]:
-        found, facts = model.ask(requests, dataset, texts, check_note)
-        context.note(facts)
-        return found
-
-    table = note_rationales(
-        gather(SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)),
-        read_note_prompt(prompt),
-        read_examples(examples),
-        ask_teacher,
+    ask = partial(
+        LanguageModel(teacher, llm, transport, Path(answers), weights).ask,
+        data=dataset,
+        inputs=[samples, courses, labels, examples],
+        check=partial(check_note, read_wordings(wordings)),
     )
+    stays, notes = SAMPLES.read(samples), COURSES.read(courses)
+    chosen = gather(stays, notes, LABELS.read(labels), Shard.named(shard), llm.max_note_characters)
+    table, facts = note_rationales(chosen, read_note_prompt(prompt), read_examples(examples), ask, corpus(stays, notes))
+    context.note(facts)
     RATIONALES.write(table, out.path)
 
 

@@ -6,6 +6,7 @@ What a change adds to the DAG or moves in it (another seed, another backbone) is
 """
 
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +30,7 @@ READ_BY_FUNCTION = {
     "refresh_date": ["knowledge.refresh"],
     "row_of_run": ["models.{model}.row", "asked.{model}.row"],
     "sources": [],
+    "shard": [],
     "launcher": ["train.launch"],
     "title": [],
     "output_record": [],
@@ -43,7 +45,7 @@ BEHIND = {
 # Keys that add jobs or change which files a job reads.
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
-    r"knowledge\.terms\.sources|llms\..*\.server_arguments|"
+    r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
     r"backbones\..*|models\..*|asked\..*|seeds|evaluate\.(beside|planted)"
 )
 
@@ -259,6 +261,7 @@ OTHER_FOLDER = {
 
 
 OTHER_TREE = "trees/other"
+OTHER_EXAMPLES = "examples-of-others.yaml"
 
 
 def served(name: str) -> dict[str, Any]:
@@ -270,7 +273,7 @@ def served(name: str) -> dict[str, Any]:
 
 
 def checkout_with_tables(folder: Path) -> Path:
-    """A copy of the checkout, and in it the folders that OTHER_FOLDER and OTHER_TREE name, of tables without rows."""
+    """A copy of the checkout, and in it what OTHER_FOLDER, OTHER_TREE (tables without rows) and OTHER_EXAMPLES name."""
     copy_of_checkout(folder)
     for dataset in OTHER_FOLDER:
         header_only(folder / "tables" / dataset, dataset)
@@ -278,6 +281,7 @@ def checkout_with_tables(folder: Path) -> Path:
         path = folder / OTHER_TREE / "tables" / f"{table}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
+    shutil.copy(folder / "resources/prompts/examples.yaml", folder / OTHER_EXAMPLES)
     return folder
 
 
@@ -294,6 +298,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "knowledge.source": {"knowledge.source": "online"},
     "knowledge.refresh": {"knowledge.refresh": "2026-01-01"},
     "knowledge.terms.sources": {"knowledge.terms.sources": ["wikipedia"]},
+    "rationale.examples": {"rationale.examples": OTHER_EXAMPLES},
     "llms.template.provider": {
         "llms.template.provider": "openai",
         "llm_transport.template.base_url": "http://127.0.0.1:9/v1",
@@ -329,7 +334,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 # The same for every language model that is no stand-in.
 CHOSEN_OF_LLM = {"provider": "template", "endpoint": "completions", "data_use": "no-retention-cloud"}
 # Numbers that may be null.
-LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens"}
+LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens", "max_note_characters"}
 LIMITS |= {"requests_per_minute", "tokens_per_minute"}
 
 

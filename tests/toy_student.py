@@ -133,7 +133,7 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
         SERIES.write(pa.Table.from_pylist(rows[split], SERIES.schema), folder / f"series_{split}.arrow")
     for name in ("notes", "labs"):
         RATIONALES.write(
-            pa.Table.from_pylist([{"status": "good"} | row for row in rows[name]], RATIONALES.schema),
+            pa.Table.from_pylist([{"status": "good", "note_cut": 0} | row for row in rows[name]], RATIONALES.schema),
             folder / f"{name}.parquet",
         )
     facts = {"ids": VOCABULARY, "tokenizer": identity_of(tokenizer())}

@@ -1,6 +1,7 @@
 """What is asked of each case, and what becomes of the answers, with the shipped prompts and examples."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,10 +15,13 @@ from clinragen.config.asked import Question
 from clinragen.llm.request import Answer, Request
 from clinragen.llm.template import compose
 from clinragen.provenance.record import read_record
+from clinragen.rationale.claims import read_wordings
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.evaluate import CASES, PREDICTIONS
 
-PROMPTS = Path(__file__).resolve().parents[2] / "resources" / "prompts"
+RESOURCES = Path(__file__).resolve().parents[2] / "resources"
+PROMPTS = RESOURCES / "prompts"
+WORDINGS = read_wordings(RESOURCES / "phenotype_wordings.csv")
 EXAMPLES = PROMPTS / "examples.yaml"
 HEART = "Congestive heart failure; nonhypertensive"
 DIAGNOSE = Question(task="diagnose", given_diagnoses=False, label_list=False)
@@ -45,7 +49,9 @@ def files(tmp_path):
     }
     for table, values in columns.items():
         table.write(pa.table(values).cast(table.schema), tmp_path / f"{table.name}.parquet")
-    return Files(*(tmp_path / f"{name}.parquet" for name in ("samples", "courses", "captions", "labels")), cases=[])
+    return Files(
+        *(tmp_path / f"{name}.parquet" for name in ("samples", "courses", "captions", "labels")), cases=[], examples=[]
+    )
 
 
 class Asked:
@@ -69,14 +75,14 @@ def predicted(files: Files, question: Question, *texts: str) -> tuple[list[dict]
     asked = Asked(*texts)
     examples = [EXAMPLES] if question.task == "explain" else []
     prompts = [PROMPTS / f"{name}.txt" for name in OF[question.model_copy(update={"label_list": False})]]
-    table = predict(read_cases(files), question, prompts, examples, PHENOTYPES, asked)
+    table = predict(read_cases(files, None), question, prompts, examples, PHENOTYPES, WORDINGS, asked)
     return PREDICTIONS.check(table, "test").to_pylist(), asked
 
 
 def test_the_test_split_is_asked_about_or_the_selected_cases(files, tmp_path):
-    assert [case.stay_id for case in read_cases(files)] == [2, 3]
-    sampled = Files(files.samples, files.courses, files.captions, files.labels, [tmp_path / "cases.parquet"])
-    assert [case.stay_id for case in read_cases(sampled)] == [3]
+    assert [case.stay_id for case in read_cases(files, None)] == [2, 3]
+    sampled = replace(files, cases=[tmp_path / "cases.parquet"])
+    assert [case.stay_id for case in read_cases(sampled, None)] == [3]
 
 
 def test_a_question_for_diagnoses_shows_note_captions_and_no_label(files):
@@ -116,7 +122,7 @@ def test_given_diagnoses_are_explained_with_the_teachers_prompts(files):
     notes, labs = asked.requests
     assert [r.task for r in notes + labs] == ["note_rationale"] * 2 + ["lab_rationale"] * 2
     assert "Diagnosed diseases: Shock\n" in notes[1].prompt and notes[1].prompt.count("Example ") == 5
-    assert NOTE in labs[0].prompt and "Lab test descriptions: ph2" in labs[0].prompt
+    assert NOTE in labs[0].prompt and "Descriptions of lab test abnormalities: ph2" in labs[0].prompt
     assert rows[1] | {"true": 0} == {
         "stay_id": 3,
         "output": f"{NOTE}\n{LAB}",
@@ -135,22 +141,23 @@ def test_given_diagnoses_are_explained_with_the_teachers_prompts(files):
 
 
 def test_diagnoses_that_are_not_given_are_the_models_own_in_both_questions(files):
-    first = f"Diagnoses: {HEART.replace(';', ',')}; Gout\nNote rationale: {NOTE} Congestive heart failure and gout."
-    rows, asked = predicted(files, NAMED, first, "nothing", LAB, LAB)
+    note, lab = (text.replace("shock", "heart failure") for text in (NOTE, LAB))
+    first = f"Diagnoses: {HEART.replace(';', ',')}; Gout\nNote rationale: {note} Congestive heart failure and gout."
+    rows, asked = predicted(files, NAMED, first, "nothing", lab, lab)
     notes, labs = asked.requests
     assert notes[0].task == "diagnosis_rationale" and notes[0].prompt.count("Example ") == 5
     assert notes[0].prompt.count("\nDiagnoses: ") == notes[0].prompt.count("\nNote rationale: Based on") == 5
     assert "note2" in notes[0].prompt and "ph2 is lower" in notes[0].prompt
     assert "Diagnosed diseases: Congestive heart failure, nonhypertensive; gout\n" in labs[0].prompt
     assert (rows[0]["predicted"], rows[0]["unknown"], rows[0]["status"]) == ([HEART], ["gout"], "good")
-    assert rows[0]["note_rationale"].startswith(NOTE) and rows[0]["lab_rationale"] == LAB
+    assert rows[0]["note_rationale"].startswith(note) and rows[0]["lab_rationale"] == lab
     assert rows[1]["note_rationale"] is None and NO_RATIONALE in rows[1]["problems"]
 
 
 def test_a_refusal_is_kept_and_says_more_than_a_flaw(files):
     rows, asked = predicted(files, GIVEN, "", "short", LAB, LAB)
     assert rows[0]["status"] == "refused" and rows[0]["note_rationale"] is None and rows[0]["lab_rationale"] == LAB
-    assert "Rationale from the note: \n" in asked.requests[1][0].prompt
+    assert "Medical note-based rationale: \n" in asked.requests[1][0].prompt
     assert rows[1]["status"] == "flawed" and "it must start with" in rows[1]["problems"]
 
 
@@ -165,7 +172,9 @@ def test_the_template_stand_in_answers_every_question_readably(question, files):
 
 def test_no_cases_give_an_empty_table(files):
     CASES.write(pa.table({"stay_id": []}).cast(CASES.schema), files.samples.parent / "none.parquet")
-    empty = Files(files.samples, files.courses, files.captions, files.labels, [files.samples.parent / "none.parquet"])
+    empty = Files(
+        files.samples, files.courses, files.captions, files.labels, [files.samples.parent / "none.parquet"], []
+    )
     for question in OF:
         assert predicted(empty, question)[0] == []
 
@@ -187,14 +196,17 @@ def test_the_step_asks_a_server_once_and_leaves_a_record(openai_server, files, t
     out = tmp_path / "asked/predictions.parquet"
     arguments = {
         **{name: getattr(files, name) for name in ("samples", "courses", "captions", "labels")},
-        "phenotypes": PROMPTS.parent / "phenotypes.csv",
+        "phenotypes": RESOURCES / "phenotypes.csv",
+        "wordings": RESOURCES / "phenotype_wordings.csv",
         "prompts": PROMPTS / "diagnosis.txt",
         **{"dataset": "mimic3", "name": "m", "answers": tmp_path, "predictions": out},
         **{"question": DIAGNOSE.model_dump_json(), "llm": json.dumps(llm), "transport": json.dumps(transport)},
     }
     words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
     for _ in range(2):
-        run = run_step(SCRIPTS / "asked_predict.py", *words, "--cases", "--examples", cwd=PROMPTS.parents[1])
+        run = run_step(
+            SCRIPTS / "asked_predict.py", *words, "--cases", "--examples", "--weights", cwd=PROMPTS.parents[1]
+        )
         assert run.returncode == 0, run.stderr
         rows = PREDICTIONS.read(out).to_pylist()
         assert [(row["stay_id"], row["predicted"], row["status"]) for row in rows] == [

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pytest
 from raw_folders import RESOURCES
 
-from clinragen.benchmark.disclosure import shown
 from clinragen.benchmark.labels import (
     RARE,
     group_codes,
@@ -19,6 +18,7 @@ from clinragen.benchmark.labels import (
     read_icd10_groups,
 )
 from clinragen.benchmark.prevalence import compare_prevalence
+from clinragen.disclosure import shown
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.schemas.benchmark import LABELS, PREVALENCE, UNLABELLED_CODES
 

@@ -218,12 +218,15 @@ def test_the_template_stand_in_sends_nothing_and_says_so(openai_server, tmp_path
     assert openai_server.count == 0 and facts.stand_ins == {"template LLM"}
 
 
-def test_template_note_rationales_depend_on_all_notes():
-    notes = ["common words fever lobar", "common words fever melena", "common words melena lobar"]
-    wanted = [Request("note_rationale", n, "v", {"note": n, "diagnoses": []}) for n in notes]
+def test_template_note_rationales_depend_on_the_corpus_and_on_no_other_request():
+    notes = [f"common words {text} more text that every note has" for text in ("fever lobar", "fever melena", "melena")]
+    slots = [{"note": note, "diagnoses": [], "corpus": notes} for note in notes]
+    wanted = [Request("note_rationale", s["note"], "v", s) for s in slots]
     texts = template.compose(wanted)
-    assert texts == template.compose(wanted)
+    assert texts == [text for request in wanted for text in template.compose([request])]
     assert all("no disease was diagnosed" in t for t in texts)
+    other = Request("note_rationale", notes[0], "v", slots[0] | {"corpus": [*notes, "lobar"]})
+    assert template.compose([other]) != texts[:1]
 
 
 def test_template_quotes_the_words_that_fewest_notes_share():

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from clinragen.errors import UserError
-from clinragen.llm.prompt import read_prompt
+from clinragen.llm.prompt import cut_note, read_prompt
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,22 @@ def test_rendering_keeps_values_as_they_are(tmp_path):
     for wrong in ({}, {"note": "a", "more": "b"}):
         with pytest.raises(ValueError, match="slots"):
             prompt.render(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("note", "most", "kept"),
+    [
+        ("fever and cough", None, "fever and cough"),
+        ("fever and cough", 15, "fever and cough"),
+        ("fever and cough", 14, "fever and"),
+        ("fever and cough", 9, "fever and"),
+        ("fever and cough", 10, "fever and"),
+        ("fever and cough", 8, "fever"),
+        ("fever\n\nand cough", 8, "fever"),
+        ("unbroken" * 9, 20, ("unbroken" * 9)[:20]),
+        ("unbroken" * 9 + " end", 20, ("unbroken" * 9)[:20]),
+        ("", 1, ""),
+    ],
+)
+def test_a_note_is_cut_after_a_word_and_what_is_missing_is_counted(note, most, kept):
+    assert cut_note(note, most) == (kept, len(note) - len(kept))

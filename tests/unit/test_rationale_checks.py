@@ -1,19 +1,23 @@
 """What makes a rationale good or bad."""
 
+from pathlib import Path
+
 import pytest
 
 from clinragen.llm.request import Request
 from clinragen.rationale.checks import check_lab, check_note, coverage, sentences
+from clinragen.rationale.claims import read_wordings
 
+WORDINGS = read_wordings(Path(__file__).resolve().parents[2] / "resources/phenotype_wordings.csv")
 FILL = " with several findings that all speak for it during the whole of the stay in hospital."
 
 
 def note(text: str, *diagnoses: str) -> list[str]:
-    return check_note(Request("note_rationale", "", "", {"diagnoses": list(diagnoses)}), text)
+    return check_note(WORDINGS, Request("note_rationale", "", "", {"diagnoses": list(diagnoses)}), text)
 
 
-def lab(text: str) -> list[str]:
-    return check_lab(Request("lab_rationale", "", "", {"diagnoses": []}), text)
+def lab(text: str, *diagnoses: str) -> list[str]:
+    return check_lab(WORDINGS, Request("lab_rationale", "", "", {"diagnoses": list(diagnoses)}), text)
 
 
 def test_good_answers():
@@ -34,6 +38,12 @@ def test_good_answers():
         (lab("The lab test is fine and nothing else."), "start with"),
         (lab("Lab test shows fever now. It also shows fast breathing."), "one sentence"),
         (lab("Lab test shows " + "high " * 49), "5 to 50 words"),
+        (note(f"Based on the medical notes, shock and sepsis{FILL}", "Shock"), "not given: sepsis"),
+        (note(f"Based on the medical notes, no disease was diagnosed except a stroke{FILL}"), "not given: stroke"),
+        (
+            lab("Lab test shows fever and fast breathing in pneumonia and septic shock.", "Shock"),
+            "not given: pneumonia",
+        ),
     ],
 )
 def test_each_fault_is_named(problems, fact):
@@ -53,5 +63,24 @@ def test_coverage_needs_a_specific_word(text, diagnosis, expected):
     assert coverage(text, [diagnosis]) == expected
 
 
-def test_sentences():
-    assert [sentences(t) for t in ("A b.", "A b. C d!", "pH 7.2 and K 3.1", "", "A b?! ")] == [1, 2, 1, 0, 1]
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("A b.", 1),
+        ("A b. C d!", 2),
+        ("pH 7.2 and K 3.1", 1),
+        ("", 0),
+        ("A b?! ", 1),
+        ("A pH of 7.2 vs. 7.4, i.e. acidosis (e.g. lactate of approx. 4.5).", 1),
+        ("Seen by Dr. Smith and Mrs. Jones, cf. the note of St. Mary.", 1),
+        ("Sample no. 3 at 5 p.m. was high.", 1),
+        ("Aspirin was given p.o. b.i.d. for fever.", 1),
+        ("The heart rate, glucose, etc. were high.", 1),
+        ("It was 5 p.m. The glucose rose.", 2),
+        ("The K was 3.1. It rose.", 2),
+        ("The heart rate, glucose, etc. were high. They fell.", 2),
+        ("fever. chills.", 2),
+    ],
+)
+def test_a_number_or_an_abbreviation_ends_no_sentence(text, number):
+    assert sentences(text) == number

@@ -129,8 +129,9 @@ def test_a_table_needs_the_servers_of_its_own_rows_and_none_whose_predictions_ex
 
 
 def test_a_remote_server_of_a_row_that_is_asked_is_refused_by_name(tmp_path):
-    remote = {"mistral": {"base_url": "https://api.example.org/v1", "data_use": "none"}}
-    config = config_of(pathvars={"results": str(tmp_path)}, llm_transport=remote)
+    remote = {"mistral": {"base_url": "https://api.example.org/v1", "server": None, "data_use": "none"}}
+    there = {"mistral": {"provider": "openai", "server_arguments": []}}
+    config = config_of(pathvars={"results": str(tmp_path)}, llms=there, llm_transport=remote)
     lines = problems(config, needs_of(["asked"], config), None)
     assert any(line.startswith("llm_transport.mistral.data_use: none does not permit") for line in lines), lines
 

@@ -247,3 +247,16 @@ def test_settings_that_change_no_output_change_no_job(tmp_path):
     )
     again = succeeded(snakemake("--dry-run", *DEMO, other, "--", tmp_path / "results/knowledge/terms.parquet"))
     assert "Nothing to be done" in again
+
+
+def test_examples_of_others_are_checked_before_a_run_and_shown_to_the_teacher(tmp_path):
+    ours = (ROOT / "resources/prompts/examples.yaml").read_text(encoding="utf-8")
+    theirs = tmp_path / "theirs.yaml"
+    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", rationale={"examples": str(theirs)})
+    theirs.write_text(ours.replace("- Shock", "- Schock"), encoding="utf-8")
+    output = message_alone(snakemake("--dry-run", "all", *DEMO, tree))
+    assert f"{theirs}: example 5, diagnoses: 'Schock' is not one of the 25 names" in output
+    theirs.write_text(ours, encoding="utf-8")
+    jobs_of_demo = planned_jobs(succeeded(snakemake("--dry-run", "all", *DEMO, tree)))
+    shown = {job.rule for job in jobs_of_demo if str(theirs) in job.inputs}
+    assert shown == {"rationale_notes", "rationale_labs"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +19,8 @@ from clinragen.config.asked import Question
 from clinragen.llm.request import WITHOUT_TEXT, Answer, Check, Request
 from clinragen.model.target_codec import Parsed
 from clinragen.rationale.checks import check_lab, check_note
-from clinragen.rationale.generate import Sample, gather
+from clinragen.rationale.claims import Wordings
+from clinragen.rationale.generate import WHOLE, Sample, gather
 from clinragen.rationale.prompts import lab_request, note_request, read_examples, read_lab_prompt, read_note_prompt
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.evaluate import CASES, PREDICTIONS
@@ -30,18 +32,19 @@ NO_RATIONALE = "it has no rationale"
 
 @dataclass(frozen=True)
 class Files:
-    """Tables of the samples; `cases` is the table of the selected ones, or nothing: the whole test split."""
+    """What questions are made of; `cases` is the table of the selected samples, or nothing: the whole test split."""
 
     samples: Path
     courses: Path
     captions: Path
     labels: Path
     cases: list[Path]
+    examples: list[Path]
 
     @property
     def texts(self) -> list[Path]:
         """The files from which the text of questions comes."""
-        return [self.samples, self.courses, self.captions, self.labels]
+        return [self.samples, self.courses, self.captions, self.labels, *self.examples]
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,14 @@ class Written:
     lab_rationale: str | None = None
 
 
-def read_cases(files: Files) -> list[Sample]:
-    """The cases that are asked about, by stay. This is where the text of the notes enters the questions."""
+def read_cases(files: Files, max_note_characters: int | None) -> list[Sample]:
+    """The cases that are asked about, by stay, with notes of at most so many characters."""
     samples = SAMPLES.read(files.samples)
     samples = samples.filter(pc.equal(samples["split"], "test"))
     for path in files.cases:
         samples = samples.filter(pc.is_in(samples["stay_id"], CASES.read(path)["stay_id"].combine_chunks()))
-    return gather(samples, COURSES.read(files.courses), LABELS.read(files.labels), CAPTIONS.read(files.captions))
+    tables = (samples, COURSES.read(files.courses), LABELS.read(files.labels))
+    return gather(*tables, WHOLE, max_note_characters, captions=CAPTIONS.read(files.captions))
 
 
 def predict(
@@ -70,15 +74,16 @@ def predict(
     prompts: Sequence[Path],
     examples: Sequence[Path],
     phenotypes: Sequence[str],
+    wordings: Wordings,
     ask: Ask,
 ) -> pa.Table:
     """The answers about all cases (PREDICTIONS). `prompts` are those of the questions, in their order."""
     if question.task == "diagnose":
         written = _diagnosed(cases, question, prompts[0], phenotypes, ask)
     elif question.given_diagnoses:
-        written = _explained(cases, prompts, examples[0], ask)
+        written = _explained(cases, prompts, examples[0], wordings, ask)
     else:
-        written = _diagnosed_and_explained(cases, question, prompts, examples[0], phenotypes, ask)
+        written = _diagnosed_and_explained(cases, question, prompts, examples[0], phenotypes, wordings, ask)
     return pa.Table.from_pylist([_row(each) for each in written], schema=PREDICTIONS.schema)
 
 
@@ -92,12 +97,15 @@ def _diagnosed(
     return [Written(c, [a], parse_answer(a.text, phenotypes)) for c, a in zip(cases, answers, strict=True)]
 
 
-def _explained(cases: Sequence[Sample], prompts: Sequence[Path], examples: Path, ask: Ask) -> list[Written]:
+def _explained(
+    cases: Sequence[Sample], prompts: Sequence[Path], examples: Path, wordings: Wordings, ask: Ask
+) -> list[Written]:
     """R^m, then R^t, as the teacher is asked (equations 2 and 3)."""
     prompt, shown = read_note_prompt(prompts[0]), read_examples(examples)
-    notes = ask([note_request(prompt, shown, c.note, c.diagnoses) for c in cases], check_note)
+    requests = [note_request(prompt, shown, c.note, c.diagnoses) for c in cases]
+    notes = ask(requests, partial(check_note, wordings))
     rationales = [replace(c, note_rationale=a.text.strip()) for c, a in zip(cases, notes, strict=True)]
-    labs = _asked_on_labs(rationales, prompts[1], examples, ask)
+    labs = _asked_on_labs(rationales, prompts[1], examples, wordings, ask)
     return [
         Written(c, [note, lab], None, c.note_rationale, lab.text.strip())
         for c, note, lab in zip(rationales, notes, labs, strict=True)
@@ -110,28 +118,29 @@ def _diagnosed_and_explained(
     prompts: Sequence[Path],
     examples: Path,
     phenotypes: Sequence[str],
+    wordings: Wordings,
     ask: Ask,
 ) -> list[Written]:
     """D and R^m in one question, then R^t of the diagnoses that the model named."""
     prompt, shown = read_diagnosis_rationale_prompt(prompts[0]), read_examples(examples)
     requests = [diagnosis_rationale_request(prompt, shown, c, phenotypes, question.label_list) for c in cases]
-    notes = ask(requests, check_diagnosis_rationale)
+    notes = ask(requests, partial(check_diagnosis_rationale, wordings))
     parsed = [parse_answer(answer.text, phenotypes) for answer in notes]
     own = [
         replace(c, diagnoses=[*p.phenotypes, *p.unknown], note_rationale=p.note_rationale or "")
         for c, p in zip(cases, parsed, strict=True)
     ]
-    labs = _asked_on_labs(own, prompts[1], examples, ask)
+    labs = _asked_on_labs(own, prompts[1], examples, wordings, ask)
     return [
         Written(c, [note, lab], p, p.note_rationale, lab.text.strip())
         for c, p, note, lab in zip(cases, parsed, notes, labs, strict=True)
     ]
 
 
-def _asked_on_labs(cases: Sequence[Sample], prompt: Path, examples: Path, ask: Ask) -> list[Answer]:
+def _asked_on_labs(cases: Sequence[Sample], prompt: Path, examples: Path, wordings: Wordings, ask: Ask) -> list[Answer]:
     asked, shown = read_lab_prompt(prompt), read_examples(examples)
     requests = [lab_request(asked, shown, c.note, c.captions, c.diagnoses, c.note_rationale) for c in cases]
-    return ask(requests, check_lab)
+    return ask(requests, partial(check_lab, wordings))
 
 
 def check_diagnosis(request: Request, text: str) -> list[str]:
@@ -139,14 +148,14 @@ def check_diagnosis(request: Request, text: str) -> list[str]:
     return [] if parse_answer(text, request.slots["phenotypes"]).readable else [UNREADABLE]
 
 
-def check_diagnosis_rationale(request: Request, text: str) -> list[str]:
+def check_diagnosis_rationale(wordings: Wordings, request: Request, text: str) -> list[str]:
     """What is wrong with an answer that names diagnoses and explains them."""
     parsed = parse_answer(text, request.slots["phenotypes"])
     problems = [] if parsed.readable else [UNREADABLE]
     if parsed.note_rationale is None:
         return [*problems, NO_RATIONALE]
     named = {"diagnoses": [*parsed.phenotypes, *parsed.unknown]}
-    return problems + check_note(replace(request, slots=request.slots | named), parsed.note_rationale)
+    return problems + check_note(wordings, replace(request, slots=request.slots | named), parsed.note_rationale)
 
 
 def _row(written: Written) -> dict[str, object]:

@@ -7,8 +7,8 @@ from string import punctuation
 
 import pyarrow as pa
 
-from clinragen.benchmark.disclosure import shown_parts
 from clinragen.config.benchmark import Course
+from clinragen.disclosure import shown_parts
 from clinragen.schemas.benchmark import COURSES, HEADINGS
 
 # Heading variants that public extractors of MIMIC list, at the start of a line, in any case.

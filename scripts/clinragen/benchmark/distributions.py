@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from clinragen.benchmark.disclosure import all_shown, drawn_bins, shown_quantile
 from clinragen.benchmark.measured import codes_of
 from clinragen.benchmark.series import steps_of
 from clinragen.config.benchmark import Series
+from clinragen.disclosure import all_shown, drawn_bins, shown_quantile
 from clinragen.registry.variables import Variable
 
 # A continuous variable has no more bins than this over its plausible range; pictures join some of them.

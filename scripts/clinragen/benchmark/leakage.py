@@ -15,8 +15,8 @@ from itertools import product
 import pyarrow as pa
 
 from clinragen.benchmark.course import clean_course
-from clinragen.benchmark.disclosure import all_shown
 from clinragen.config.benchmark import Course
+from clinragen.disclosure import all_shown
 from clinragen.schemas.benchmark import LEAKAGE
 
 MEASURES = ("recall", "others_named", "precision", "f1")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from clinragen.benchmark.disclosure import all_shown
+from clinragen.disclosure import all_shown
 from clinragen.schemas.benchmark import PREVALENCE
 
 

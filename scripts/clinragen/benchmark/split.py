@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from clinragen.benchmark.disclosure import shown_parts
 from clinragen.config.benchmark import Split
+from clinragen.disclosure import shown_parts
 from clinragen.errors import UserError
 from clinragen.schemas.attrition import Attrition
 from clinragen.schemas.benchmark import SPLIT

@@ -38,6 +38,8 @@ class Llm(Section):
     """More parameters, sent as they are: `reasoning_effort`, `thinking`, ..."""
     json_schema: bool = False
     """Hold answers that are JSON (key terms) to their schema by `response_format`; for servers that can."""
+    max_note_characters: int | None = Field(None, ge=1)
+    """Longest note in a prompt: longer ones lose their end. A token has 3 to 4 characters; null: never cut."""
     repairs: int = Field(1, ge=0)
     """Additional attempts if an answer fails the checks; 0 takes the first answer, as the paper seems to do."""
 

@@ -19,6 +19,7 @@ from clinragen.config.extract import Extract
 from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
 from clinragen.config.models import Model
+from clinragen.config.rationale import Rationale
 from clinragen.config.student import Backbone, Student
 from clinragen.config.train import Train
 from clinragen.errors import UserError
@@ -59,6 +60,8 @@ class Config(Section):
     """Stage benchmark."""
     knowledge: Knowledge
     """Stage knowledge."""
+    rationale: Rationale
+    """Stage rationale."""
     llms: dict[str, Llm]
     """Language models that are asked, by name."""
     llm_transport: dict[str, Transport]
@@ -187,10 +190,16 @@ class Config(Section):
         ]
         for name, transport in self.llm_transport.items():
             provider = self.llms[name].provider if name in self.llms else None
-            if provider == "openai" and (transport.base_url is None or transport.server):
-                problems.append(f"llm_transport.{name}: provider openai requires base_url, and server: null")
-            if provider == "served" and (transport.base_url is not None or transport.server is None):
-                problems.append(f"llm_transport.{name}: provider served requires server, and base_url: null")
+            if provider == "openai" and transport.base_url is None:
+                problems.append(f"llm_transport.{name}.base_url: missing; provider openai needs the URL of its server")
+            if provider == "openai" and transport.server:
+                problems.append(
+                    f"llm_transport.{name}.server: provider openai asks a server that exists; set it to null"
+                )
+            if provider == "served" and transport.base_url is not None:
+                problems.append(f"llm_transport.{name}.base_url: provider served chooses it; set it to null")
+            if provider == "served" and transport.server is None:
+                problems.append(f"llm_transport.{name}.server: missing; provider served needs the server's command")
         unknown = [name for name in self.llm_transport if name not in self.llms]
         return problems + [f"llm_transport.{name}: {name!r} is not one of llms ({listed})" for name in unknown]
 

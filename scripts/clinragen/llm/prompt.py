@@ -1,6 +1,7 @@
 """A prompt: a text file with named slots, and the version that is recorded with each answer."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -21,6 +22,21 @@ class Prompt:
         if set(values) != self.slots:
             raise ValueError(f"the prompt has the slots {sorted(self.slots)}, values came for {sorted(values)}")
         return Template(self.text).substitute(values)
+
+
+def cut_note(note: str, most: int | None) -> tuple[str, int]:
+    """The note without its end where it has more than `most` characters, and how many were cut.
+
+    It is cut after a word, or within the first one if that alone is too long; None never cuts.
+    """
+    if most is None or len(note) <= most:
+        return note, 0
+    kept = note[:most]
+    within_word = re.search(r"(?<=\S)\s+\S+$", kept)
+    if within_word and not note[most].isspace():
+        kept = kept[: within_word.start()]
+    kept = kept.rstrip()
+    return kept, len(note) - len(kept)
 
 
 def read_prompt(path: Path, slots: set[str]) -> Prompt:

@@ -30,9 +30,12 @@ STOP_WORDS = frozenset(_COMMON.split())
 
 
 def compose(requests: list[Request]) -> list[str]:
-    """One text per request. Which words of a note are quoted depends on all notes of the call."""
-    notes = [r.slots["note"] for r in requests if r.task in ("note_rationale", "diagnosis_rationale")]
-    frequency = Counter(word for note in notes for word in set(content_words(note)))
+    """One text per request. Which words of a note are quoted depends on the notes in slot `corpus`, where there is one.
+
+    All requests of a call have the same.
+    """
+    corpus = next((r.slots.get("corpus", ()) for r in requests if r.task == "note_rationale"), ())
+    frequency = Counter(word for note in corpus for word in set(content_words(note)))
     answers = {
         "note_rationale": lambda slots: note_rationale(slots["note"], slots["diagnoses"], frequency),
         "lab_rationale": lambda slots: lab_rationale(slots["captions"], slots["diagnoses"]),

@@ -3,6 +3,7 @@
 import re
 
 from clinragen.llm.request import Request
+from clinragen.rationale.claims import Wordings
 from clinragen.registry.phenotypes import NO_DISEASE
 
 NOTE_OPENING = "Based on the medical notes"
@@ -17,9 +18,14 @@ _UNSPECIFIC = (
     "sexually than that transmitted tuberculosis unspecified upper with without"
 )
 UNSPECIFIC = frozenset(_UNSPECIFIC.split())
+# Abbreviations that end no sentence, and those that may do so before a capital letter.
+_NEVER_LAST = re.compile(
+    r"(?:^|[\s(])(?:vs|e\.g|i\.e|cf|dr|drs|mr|mrs|ms|prof|st|approx|ca|fig|incl|esp|resp)\.$", re.I
+)
+_SELDOM_LAST = re.compile(r"(?:^|[\s(])(?:etc|a\.m|p\.m|min|max|temp|pt|no|nos|al|[a-z](?:\.[a-z])*)\.$", re.I)
 
 
-def check_note(request: Request, text: str) -> list[str]:
+def check_note(wordings: Wordings, request: Request, text: str) -> list[str]:
     """What is wrong with a note rationale R^m."""
     diagnoses = request.slots["diagnoses"]
     problems = [*_opening(text, NOTE_OPENING), *_length(text, *NOTE_LENGTH)]
@@ -30,15 +36,15 @@ def check_note(request: Request, text: str) -> list[str]:
         problems.append(f'it says "{NO_DISEASE}" although there are diagnoses')
     elif diagnoses and coverage(text, diagnoses) < LEAST_COVERAGE:
         problems.append("it mentions fewer than half of the diagnosed diseases")
-    return problems
+    return problems + _claims(wordings, text, diagnoses)
 
 
-def check_lab(request: Request, text: str) -> list[str]:
+def check_lab(wordings: Wordings, request: Request, text: str) -> list[str]:
     """What is wrong with a lab rationale R^t."""
     problems = [*_opening(text, LAB_OPENING), *_length(text, *LAB_LENGTH)]
     if sentences(text) != 1:
         problems.append("it must be one sentence")
-    return problems
+    return problems + _claims(wordings, text, request.slots["diagnoses"])
 
 
 def coverage(text: str, diagnoses: list[str]) -> float:
@@ -54,8 +60,19 @@ def specific(diagnosis: str) -> set[str]:
 
 
 def sentences(text: str) -> int:
-    """Number of sentences; a full stop within a number or a name does not end one."""
-    return len([s for s in re.split(r"[.!?]+(?:\s+|$)", text.strip()) if s.strip()])
+    """Number of sentences; a full stop within a number or after an abbreviation does not end one."""
+    number, start = 0, 0
+    for end in re.finditer(r"[.!?]+(?=\s|$)", text):
+        before, after = text[start : end.end()], text[end.end() :].lstrip()
+        if not re.search(r"\w", before) or (after and _goes_on(before, after)):
+            continue
+        number, start = number + 1, end.end()
+    return number + bool(re.search(r"\w", text[start:]))
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """Whether the full stop at the end of `before` belongs to an abbreviation within a sentence."""
+    return bool(_NEVER_LAST.search(before) or (_SELDOM_LAST.search(before) and not after[0].isupper()))
 
 
 def _words(text: str) -> set[str]:
@@ -68,3 +85,8 @@ def _opening(text: str, opening: str) -> list[str]:
 
 def _length(text: str, least: int, most: int) -> list[str]:
     return [] if least <= len(text.split()) <= most else [f"it must have {least} to {most} words"]
+
+
+def _claims(wordings: Wordings, text: str, diagnoses: list[str]) -> list[str]:
+    claimed = wordings.claimed(text, diagnoses)
+    return [f"it claims a diagnosis that was not given: {', '.join(claimed)}"] if claimed else []

@@ -1,17 +1,22 @@
-"""Rationales for all samples of a dataset; those of the test part are the reference of the text metrics."""
+"""Rationales for all samples of a dataset; those of the test split are the reference of the text metrics."""
 
-from collections.abc import Callable
+import logging
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from clinragen.errors import UserError
-from clinragen.llm.prompt import Prompt
+from clinragen.llm.prompt import Prompt, cut_note
 from clinragen.llm.request import Answer, Request
 from clinragen.rationale.prompts import Example, lab_request, note_request
+from clinragen.runtime.context import Facts
 from clinragen.schemas.rationale import RATIONALES
 
-Ask = Callable[[list[Request]], list[Answer]]
+log = logging.getLogger("rationale")
+# Answers in the order of the requests, and what is known of how they came about.
+Ask = Callable[[list[Request]], tuple[list[Answer], Facts]]
 
 
 @dataclass(frozen=True)
@@ -23,17 +28,46 @@ class Sample:
     diagnoses: list[str]
     captions: str = ""
     note_rationale: str = ""
+    note_cut: int = 0
+    """Characters missing at the end of the note."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of the parts of a dataset that are asked apart: a stay's depends on its number alone."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def named(cls, text: str) -> "Shard":
+        """The shard that is called `2-of-4`; UserError for what is none."""
+        found = re.fullmatch(r"(\d+)-of-(\d+)", text)
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise UserError(f"--shard {text}: expected a shard such as 2-of-4")
+        return cls(int(found[1]), int(found[2]))
+
+    def __contains__(self, stay_id: int) -> bool:
+        return stay_id % self.of == self.number - 1
+
+
+WHOLE = Shard(1, 1)
 
 
 def gather(
     samples: pa.Table,
     courses: pa.Table,
     labels: pa.Table,
+    shard: Shard,
+    max_note_characters: int | None,
     captions: pa.Table | None = None,
     notes: pa.Table | None = None,
 ) -> list[Sample]:
-    """Samples by stay; UserError when one of them has no course, labels, captions or note rationale."""
-    stays = sorted(samples["stay_id"].to_pylist())
+    """Samples of a shard by stay, with notes of at most so many characters.
+
+    UserError when one of them has no course, labels, captions or note rationale.
+    """
+    stays = [stay for stay in sorted(samples["stay_id"].to_pylist()) if stay in shard]
     columns = {"note": _by_stay(courses, "text"), "diagnoses": _by_stay(labels, "phenotypes")}
     if captions is not None:
         columns["captions"] = _by_stay(captions, "text")
@@ -45,25 +79,46 @@ def gather(
             raise UserError(
                 f"{len(lacking)} of {len(stays)} samples have no {name}; the tables come from different runs"
             )
+    cuts = {stay: cut_note(columns["note"][stay], max_note_characters) for stay in stays}
+    columns |= {name: {s: cut[i] for s, cut in cuts.items()} for i, name in enumerate(("note", "note_cut"))}
+    removed = [cut for _, cut in cuts.values() if cut]
+    log.info("%d of %d notes are cut, by %d characters in total", len(removed), len(stays), sum(removed))
     return [Sample(s, **{name: column[s] for name, column in columns.items()}) for s in stays]
 
 
-def note_rationales(samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask) -> pa.Table:
-    """R^m of every sample (equation 2)."""
-    return _answered(samples, [note_request(prompt, examples, s.note, s.diagnoses) for s in samples], ask)
+def corpus(samples: pa.Table, courses: pa.Table) -> list[str]:
+    """The whole notes of all samples, by stay: what the template stand-in compares words with, whatever the shard."""
+    notes = _by_stay(courses, "text")
+    return [notes[stay] for stay in sorted(samples["stay_id"].to_pylist()) if stay in notes]
 
 
-def lab_rationales(samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask) -> pa.Table:
+def note_rationales(
+    samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask, notes: list[str]
+) -> tuple[pa.Table, Facts]:
+    """R^m of every sample (equation 2); `notes` are the corpus."""
+    return _answered(samples, [note_request(prompt, examples, s.note, s.diagnoses, notes) for s in samples], ask)
+
+
+def lab_rationales(samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask) -> tuple[pa.Table, Facts]:
     """R^t of every sample (equation 3)."""
     requests = [lab_request(prompt, examples, s.note, s.captions, s.diagnoses, s.note_rationale) for s in samples]
     return _answered(samples, requests, ask)
 
 
-def _answered(samples: list[Sample], requests: list[Request], ask: Ask) -> pa.Table:
+def join(shards: Iterable[pa.Table]) -> pa.Table:
+    """The rationales of all shards by stay: the table that one shard would have been."""
+    return pa.concat_tables(shards).sort_by("stay_id").combine_chunks()
+
+
+def _answered(samples: list[Sample], requests: list[Request], ask: Ask) -> tuple[pa.Table, Facts]:
+    answers, facts = ask(requests)
+    cut = sum(sample.note_cut > 0 for sample in samples)
+    facts.values["notes cut"] = {f"{cut} of {len(samples)}"}
     rows = [
-        {"stay_id": sample.stay_id, **facts_of(answer)} for sample, answer in zip(samples, ask(requests), strict=True)
+        {"stay_id": sample.stay_id, "note_cut": sample.note_cut, **facts_of(answer)}
+        for sample, answer in zip(samples, answers, strict=True)
     ]
-    return pa.Table.from_pylist(rows, schema=RATIONALES.schema)
+    return pa.Table.from_pylist(rows, schema=RATIONALES.schema), facts
 
 
 def facts_of(answer: Answer) -> dict[str, str | None]:

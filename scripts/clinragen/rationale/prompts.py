@@ -1,5 +1,6 @@
 """The two prompts of the teacher (appendix A.2) and the worked examples in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +29,27 @@ class Example:
 def read_examples(path: Path) -> list[Example]:
     """The worked examples; UserError names the one with a missing or unknown part."""
     wanted = set(Example.__dataclass_fields__)
-    rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{place}: not a YAML file in UTF-8; put texts after `>-` on indented lines") from None
     if not isinstance(rows, list) or not rows:
         raise UserError(f"{path}: expected a list of examples")
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or set(row) != wanted or not isinstance(row["diagnoses"], list):
+        if not isinstance(row, dict) or set(row) != wanted or not _has_types(row):
             raise UserError(
-                f"{path}: example {number} must have exactly the keys {sorted(wanted)}, with diagnoses as a list"
+                f"{path}: example {number} must have exactly the keys {sorted(wanted)}, with diagnoses as a list of "
+                "names and the others as texts"
             )
     return [Example(**{k: v if k == "diagnoses" else " ".join(v.split()) for k, v in row.items()}) for row in rows]
+
+
+def _has_types(row: dict[str, object]) -> bool:
+    names = row["diagnoses"]
+    texts = [text for key, text in row.items() if key != "diagnoses"]
+    return isinstance(names, list) and all(isinstance(text, str) for text in [*names, *texts])
 
 
 def read_note_prompt(path: Path) -> Prompt:
@@ -49,16 +62,25 @@ def read_lab_prompt(path: Path) -> Prompt:
     return read_prompt(path, LAB_SLOTS)
 
 
-def note_request(prompt: Prompt, examples: list[Example], note: str, diagnoses: list[str]) -> Request:
-    """The question for R^m given M, D and O (equation 2)."""
+def note_request(
+    prompt: Prompt, examples: list[Example], note: str, diagnoses: list[str], corpus: Sequence[str] = ()
+) -> Request:
+    """The question for R^m given M, D and O (equation 2).
+
+    `corpus` are the notes of all samples, among which the template stand-in looks for rare words.
+    """
     shown = numbered(
         [
-            ("Medical note", e.note, "Diagnosed diseases", named(e.diagnoses), "Rationale", e.note_rationale)
+            (
+                *("Medical note", e.note, "Diagnosed diseases", named(e.diagnoses)),
+                *("Medical note-based rationale", e.note_rationale),
+            )
             for e in examples
         ]
     )
     text = prompt.render(examples=shown, note=note, diagnoses=named(diagnoses))
-    return Request("note_rationale", text, prompt.version, {"note": note, "diagnoses": diagnoses})
+    slots = {"note": note, "diagnoses": diagnoses, "corpus": corpus}
+    return Request("note_rationale", text, prompt.version, slots)
 
 
 def lab_request(
@@ -68,9 +90,9 @@ def lab_request(
     shown = numbered(
         [
             (
-                *("Medical note", e.note, "Lab test descriptions", e.captions),
-                *("Diagnosed diseases", named(e.diagnoses), "Rationale from the note", e.note_rationale),
-                *("Rationale", e.lab_rationale),
+                *("Medical note", e.note, "Descriptions of lab test abnormalities", e.captions),
+                *("Diagnosed diseases", named(e.diagnoses), "Medical note-based rationale", e.note_rationale),
+                *("Lab test-based rationale", e.lab_rationale),
             )
             for e in examples
         ]

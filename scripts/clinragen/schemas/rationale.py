@@ -12,6 +12,22 @@ RATIONALES = Table(
         Column("text", pa.string(), "rationale as the teacher wrote it; empty without one"),
         Column("status", pa.string(), "good, flawed (fails a check), refused, filtered or empty"),
         Column("problems", pa.string(), "what the checks object to", nullable=True),
+        Column("note_cut", pa.int64(), "characters missing at the end of the note in the prompt"),
     ),
     key=("stay_id",),
+)
+
+RATIONALE_COUNTS = Table(
+    "rationale_counts",
+    (
+        Column("dataset", pa.string(), "mimic3 or mimic4"),
+        Column("teacher", pa.string(), "row of llms"),
+        Column("rationale", pa.string(), "note (R^m) or lab (R^t)"),
+        Column("split", pa.string(), "train, validation or test"),
+        Column("kind", pa.string(), "what is counted: all, status, problem, or note (whole or cut in the prompt)"),
+        Column("value", pa.string(), "the status, the problem, ..."),
+        Column("stays", pa.int64(), "stays with it; empty if they are of 1 to 10 patients", nullable=True),
+        Column("characters", pa.int64(), "characters cut from the notes of these stays", nullable=True),
+    ),
+    key=("dataset", "teacher", "rationale", "split", "kind", "value"),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinragen.config.root import Config
+from clinragen.rationale.examples import problems_of_examples
 from clinragen.registry import raw
 from clinragen.workflow import machine, services, slurm
 from clinragen.workflow.needs import GPU, NOTES, WEIGHTS, Need, needs_of
@@ -23,6 +24,7 @@ def check(config: Config, requests: list[Request], root: Path) -> Iterator[Line]
     results = Path(config.pathvars.results)
     for name in config.dataset_names():
         yield from raw_files(config, name, Need(NOTES, name) in needs)
+    yield from examples(config)
     yield from services.language_models(config, needs)
     yield from services.knowledge(config, needs)
     lines, sizes = services.backbones(config, needs)
@@ -73,6 +75,13 @@ def raw_files(config: Config, name: str, notes: bool) -> list[Line]:
     found = raw_problems(config, name, notes)
     lines = judged(place, [line.removeprefix(f"{raw.TITLES[name]}: ") for line in found], f"complete in {dataset.raw}")
     return lines if found else [*lines, release(config, name)]
+
+
+def examples(config: Config) -> list[Line]:
+    """The worked examples that the teachers are shown."""
+    path = Path(config.rationale.examples)
+    found = problems_of_examples(path, Path("resources"))
+    return judged("rationale.examples", found, f"{path} can be shown to a teacher")
 
 
 def release(config: Config, name: str) -> Line:

@@ -108,6 +108,12 @@ def prompts_of_asked(row: Asked) -> list[str]:
     return [f"resources/prompts/{name}.txt" for name in names]
 
 
+def rationales_in_use(config: Config) -> list[str]:
+    """The rationales of every dataset and teacher."""
+    pairs = itertools.product(config.dataset_names(), config.teachers())
+    return [path for dataset, teacher in pairs for path in rationales(dataset, f"rationales-{teacher}")]
+
+
 def backbone_files(source: str) -> list[str]:
     """The files of a language model that is a directory; none if it comes from the hub."""
     folder = Path(source)

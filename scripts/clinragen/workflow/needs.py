@@ -31,6 +31,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "asked": DATA | {ASKED},
     "planted": TRAINING,
     "evaluate_training": TRAINING,
+    "evaluate_rationales": DATA | {RATIONALES},
     "audit": TRAINING | {ASKED},
     "audit_lineage": TRAINING | {ASKED},
     "leakage": DATA,
@@ -70,6 +71,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
+    (r"tables/rationales\..+", DATA | {RATIONALES}),
     (r"tables/(training|planted.*)\..+", TRAINING),
     (r"audit/.+", TRAINING | {ASKED}),
 ]

@@ -20,6 +20,7 @@ from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.llm.serve import LOOPBACK
+from clinragen.rationale.examples import problems_of_examples
 from clinragen.registry import raw
 from clinragen.workflow.needs import (
     ASKED,
@@ -136,6 +137,8 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
             lines += raw_problems(config, name, Need(NOTES, name) in needs)
     for name, texts in texts_to_send(config, needs).items():
         lines += llm_problems(config, name, texts)
+    if any(need.kind == RATIONALES for need in needs):
+        lines += problems_of_examples(Path(config.rationale.examples), Path("resources"))
     lines += email_problems(config, needs)
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones and not _exists(config, f"backbones/{name}"):

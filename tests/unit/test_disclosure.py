@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinragen.benchmark.disclosure import (
+from clinragen.disclosure import (
     SMALLEST_SHOWN,
     all_shown,
     drawn_bins,

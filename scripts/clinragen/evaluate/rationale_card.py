@@ -1,0 +1,81 @@
+"""Data card of the rationales: how many failed a check or have no text, and how many notes were cut."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from clinragen.disclosure import shown_parts
+from clinragen.pages.render import render
+from clinragen.schemas.rationale import RATIONALE_COUNTS
+
+SPLITS = ("train", "validation", "test")
+NONE = "none"
+
+
+def count_rationales(path: Path, samples: pa.Table, rationales: pa.Table) -> pa.Table:
+    """Counts (RATIONALE_COUNTS) of one table of rationales, `.../{dataset}/rationale/{teacher}/{notes,labs}.parquet`.
+
+    What would tell of 1 to 10 patients is empty, and so is what would reveal it by subtraction.
+    """
+    place = {"dataset": path.parts[-4], "teacher": path.parts[-2], "rationale": path.stem.removesuffix("s")}
+    of_stay = {row["stay_id"]: row for row in samples.to_pylist()}
+    rows = [row | of_stay[row["stay_id"]] for row in rationales.to_pylist()]
+    splits = {split: [row for row in rows if row["split"] == split] for split in SPLITS}
+    found = []
+    # As on the card of the samples, whose total would reveal a split that alone is hidden.
+    for split, seen in zip(SPLITS, shown_parts(_patients(splits)), strict=True):
+        for part in _parts_of_split(splits[split], place["rationale"] == "note"):
+            found.append(place | {"split": split} | part | ({} if seen else {"stays": None, "characters": None}))
+    return pa.Table.from_pylist(found, schema=RATIONALE_COUNTS.schema)
+
+
+def _parts_of_split(rows: list[dict], with_cuts: bool) -> Iterator[dict[str, Any]]:
+    yield from _parts("all", {"all": rows})
+    yield from _parts("status", _grouped(rows, lambda row: [row["status"]]))
+    problems = _grouped(rows, lambda row: _problems(row["problems"]) or [NONE])
+    yield from (part for part in _parts("problem", problems) if part["value"] != NONE)
+    if with_cuts:
+        yield from _parts("note", _grouped(rows, lambda row: ["cut" if row["note_cut"] else "whole"]))
+
+
+def _grouped(rows: list[dict], values: Callable[[dict], Iterable[str]]) -> dict[str, list[dict]]:
+    groups: dict[str, list[dict]] = defaultdict(list)
+    for row in rows:
+        for value in values(row):
+            groups[value].append(row)
+    return dict(sorted(groups.items()))
+
+
+def _problems(text: str | None) -> list[str]:
+    """Kinds of problems: without what follows a colon, such as the names of the diagnoses."""
+    return list(dict.fromkeys(problem.partition(": ")[0] for problem in (text or "").split("; ") if problem))
+
+
+def _parts(kind: str, groups: dict[str, list[dict]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": kind,
+            "value": value,
+            "stays": len(rows) if seen else None,
+            "characters": sum(row["note_cut"] for row in rows) if seen and value == "cut" else None,
+        }
+        for (value, rows), seen in zip(groups.items(), shown_parts(_patients(groups)), strict=True)
+    ]
+
+
+def _patients(groups: dict[str, list[dict]]) -> list[set[int]]:
+    return [{row["subject_id"] for row in rows} for rows in groups.values()]
+
+
+def rationale_card(counts: pa.Table, marked_samples: str, stand_ins: list[str], templates: list[Path]) -> str:
+    """Return the counts as HTML; `marked_samples` is what training does with marked rationales."""
+    teachers: dict[tuple[str, str], dict[str, list[dict]]] = {}
+    for row in counts.to_pylist():
+        tables = teachers.setdefault((row["dataset"], row["teacher"]), {"statuses": [], "problems": [], "notes": []})
+        name = {"problem": "problems", "note": "notes"}.get(row["kind"], "statuses")
+        tables[name].append(row)
+    sections = [{"title": f"{dataset}, {teacher}"} | tables for (dataset, teacher), tables in teachers.items()]
+    return render("rationales", templates, stand_ins=stand_ins, marked_samples=marked_samples, sections=sections)

@@ -1,0 +1,80 @@
+"""Which diagnoses a text claims, by their wordings: cautious, so that what is found is nearly always a claim."""
+
+import csv
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from clinragen.errors import UserError
+from clinragen.registry.phenotypes import NO_DISEASE
+
+LONGEST_CLAUSE = 400  # characters
+_BREAKS = re.compile(
+    rf"{NO_DISEASE}|[.;:!?](?:\s|$)|\b(?:but|however|although|though|yet|while|whereas|because|except)\b"
+)
+# Words before a diagnosis, in the same clause, that deny or doubt it; after others only until the next comma.
+_DENIAL = (
+    r"no|not|nor|neither|never|without|den(?:y|ies|ied)|absen(?:ce|t)|negative for|free of|exclud\w+|"
+    r"rul(?:e|ed|ing) out|rather than|instead of|against|unlikely|less \w+ of|possibl[ey]|probabl[ey]|suspected|"
+    r"suspicion|concern|risk|prevent\w*|prophyla\w+|screen\w*|consider\w*|may|might|could"
+)
+_PAST = r"history|prior|previous(?:ly)?|past|family|father|mother|old|remote"
+_BEFORE = re.compile(rf"\b(?:{_DENIAL})\b|\b(?:{_PAST})\b[^,]*$")
+_AFTER = re.compile(
+    r"^[\s,]*(?:(?:was|were|is|are|has|have|had|been|be|could|seems?|remain\w*|\w+ly)\s+)*"
+    r"(?:not|never|ruled out|excluded|unlikely|absent|negative|considered|suspected|possible|prophylaxis|could|risk)\b"
+)
+
+
+@dataclass(frozen=True)
+class Wordings:
+    """The phenotypes that a wording may stand for, by wording; of none where it only looks like one."""
+
+    phenotypes: dict[str, frozenset[str]]
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        longest_first = sorted(self._by_words, key=len, reverse=True)
+        alternatives = (r"[^a-z0-9]+".join(words.split()) for words in longest_first)
+        return re.compile(rf"\b({'|'.join(alternatives)})(?:e?s)?(?![a-z0-9])")
+
+    @cached_property
+    def _by_words(self) -> dict[str, str]:
+        return {_words(wording): wording for wording in self.phenotypes}
+
+    def claimed(self, text: str, given: list[str]) -> list[str]:
+        """Wordings of phenotypes that the text says the patient has, each once, if no given phenotype has the wording.
+
+        What is denied, doubted or past is not a claim, and of overlapping wordings the longest counts.
+        """
+        text = text.lower()
+        claims = {}
+        for match in self._pattern.finditer(text):
+            wording = self._by_words[_words(match[1])]
+            meant = self.phenotypes[wording]
+            if meant and not meant & set(given) and _affirmed(text, *match.span()):
+                claims[wording] = None
+        return list(claims)
+
+
+def read_wordings(path: Path) -> Wordings:
+    """The wordings of resources/phenotype_wordings.csv; UserError for a file without them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if not row.get("wording") or row.get("phenotype") is None:
+                raise UserError(f"{path}: expected the columns wording and phenotype; restore it with git checkout")
+            found[row["wording"]] |= {row["phenotype"]} - {""}
+    return Wordings({wording: frozenset(names) for wording, names in found.items()})
+
+
+def _affirmed(text: str, start: int, end: int) -> bool:
+    before = _BREAKS.split(text[max(0, start - LONGEST_CLAUSE) : start])[-1]
+    after = _BREAKS.split(text[end : end + LONGEST_CLAUSE])[0]
+    return not _BEFORE.search(before) and not _AFTER.search(after)
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))

@@ -1,0 +1,33 @@
+"""Command line of rule evaluate_rationales."""
+
+from pathlib import Path
+
+from clinragen.step import Context, SharedOut, run
+
+
+def evaluate_rationales(
+    context: Context,
+    samples: list[Path],
+    rationales: list[Path],
+    marked_samples: str,
+    templates: list[Path],
+    table: SharedOut,
+    page: SharedOut,
+) -> None:
+    """Data card of the rationales: marked ones and cut notes, as CSV and as a page."""
+    import pyarrow as pa
+
+    from clinragen.evaluate.rationale_card import count_rationales, rationale_card
+    from clinragen.schemas.benchmark import SAMPLES
+    from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
+
+    of_dataset = {path.parts[-3]: SAMPLES.read(path) for path in samples}
+    counts = pa.concat_tables(
+        count_rationales(path, of_dataset[path.parts[-4]], RATIONALES.read(path)) for path in rationales
+    )
+    RATIONALE_COUNTS.write(counts, table.path)
+    page.path.write_text(rationale_card(counts, marked_samples, sorted(context.stand_ins), templates), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(evaluate_rationales)

@@ -1,0 +1,17 @@
+"""Command line of rule rationale_join."""
+
+from pathlib import Path
+
+from clinragen.step import Out, run
+
+
+def rationale_join(shards: list[Path], out: Out) -> None:
+    """The rationales of all shards as one table."""
+    from clinragen.rationale.generate import join
+    from clinragen.schemas.rationale import RATIONALES
+
+    RATIONALES.write(join(RATIONALES.read(path) for path in shards), out.path)
+
+
+if __name__ == "__main__":
+    run(rationale_join)
