@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from clinragen.config.base import Section
 
@@ -62,6 +62,10 @@ class Price(Section):
     output: float = Field(ge=0)
     """Tokens of the answers."""
 
+    def of(self, input_tokens: float, output_tokens: float) -> float:
+        """US dollars for so many tokens."""
+        return (self.input * input_tokens + self.output * output_tokens) / 1_000_000
+
 
 class Transport(Section):
     """How a language model is reached. Nothing here changes an answer, so a change reruns nothing."""
@@ -80,6 +84,12 @@ class Transport(Section):
     """Additional attempts after a request fails. A request of the server to wait is not a failure."""
     timeout_seconds: float = Field(gt=0)
     """Time within which a request must be answered completely."""
+    batch: bool
+    """Whether requests go as files to the server's batch API: answers within a day, with OpenAI at half the price."""
+    price: Price | None
+    """What you pay in the chosen mode (`batch`), in US dollars for a million tokens; null: unknown."""
+    budget: float | None = Field(gt=0)
+    """US dollars that all answers of this model in `answers` may cost together; then nothing more is asked."""
     max_failed: float = Field(ge=0, le=1)
     """Largest share of requests that may end without a text (refused, filtered, empty)."""
     data_use: Literal["none", "local-server", "no-retention-cloud"]
@@ -88,6 +98,13 @@ class Transport(Section):
     """Hosts that your agreement without data retention covers; `no-retention-cloud` permits no others."""
     local_hosts: list[str]
     """Hosts on your institution's network whose addresses do not show it, such as a node of the cluster."""
+
+    @field_validator("budget")
+    @classmethod
+    def _with_price(cls, budget: float | None, info: ValidationInfo) -> float | None:
+        if budget is not None and info.data.get("price", budget) is None:
+            raise ValueError("a budget needs the price of this model; set `price` beside it, or budget to null")
+        return budget
 
     @property
     def private(self) -> list[str]:

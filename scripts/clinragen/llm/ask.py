@@ -75,6 +75,7 @@ class LanguageModel:
             allowed_hosts=transport.allowed_hosts,
             data=data,
             restricted=restricted_origin(inputs),
+            stored=transport.batch,
         )
         with Journal(self.answers / FILE) as journal:
             answers = Client(self.name, self.llm, transport, destination, journal, check).ask(requests)

@@ -9,14 +9,17 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import openai
 
 from clinragen.config.llms import Llm, Transport
-from clinragen.llm.connection import connect
+from clinragen.llm.batch import BatchRun
+from clinragen.llm.connection import LARGEST_RESPONSE, connect
 from clinragen.llm.guard import Destination
-from clinragen.llm.journal import Entry, Journal, accepted_chain
+from clinragen.llm.journal import Asked, Entry, Journal, accepted_chain
+from clinragen.llm.reply import Said
 from clinragen.llm.request import WITHOUT_TEXT, Answer, Check, Request, Status, identity_hash
 from clinragen.llm.run import Run
 
@@ -42,9 +45,9 @@ class Client:
         self.parameters = self.llm.parameters
         self.sent = json.dumps(self.parameters, sort_keys=True)
 
-    def connect(self) -> openai.AsyncOpenAI:
-        """A connection to the server."""
-        return connect(self.transport, self.destination, f"llm_transport.{self.name}")
+    def connect(self, largest: int = LARGEST_RESPONSE) -> openai.AsyncOpenAI:
+        """A connection to the server, whose responses may have so many bytes."""
+        return connect(self.transport, self.destination, f"llm_transport.{self.name}", largest)
 
     def key(self, request: Request) -> str:
         """Identity of a request, as in the journal."""
@@ -64,7 +67,8 @@ class Client:
                 if not first:
                     # Another process may be asking the same now: each goes its own way, and looks before it asks.
                     random.shuffle(missing)
-                run = Run(self, missing, len(unique) - len(missing))
+                kind = BatchRun if self.transport.batch else Run
+                run = kind(self, missing, len(unique) - len(missing))
                 asyncio.run(run.ask_all())
             self.journal.flush()
             run.report(len(unique))
@@ -99,6 +103,37 @@ class Client:
             return [f"the answer is {entry.status} ({entry.finish_reason})"]
         cut = ["it was cut off at the longest answer allowed"] if entry.finish_reason == "length" else []
         return cut + self.check(request, entry.text)
+
+    def messages(self, request: Request, chain: list[Entry]) -> list[dict[str, str]]:
+        """The question, and after an answer that the checks object to, that answer and the objections."""
+        asked = [{"role": "user", "content": request.prompt}]
+        if not chain or chain[-1].status != "answered":
+            return asked
+        wrong = "; ".join(self.problems(request, chain[-1]))
+        return [
+            *asked,
+            {"role": "assistant", "content": chain[-1].text},
+            {"role": "user", "content": f"This does not fit: {wrong}. Write the complete answer again."},
+        ]
+
+    def entry(self, asked: Asked, said: Said, seconds: float) -> Entry:
+        """What the model said, as it is written down."""
+        return Entry(
+            **vars(asked),
+            model=self.llm.model,
+            served_model=said.served_model,
+            status=said.status,
+            text=said.text,
+            finish_reason=said.finish_reason,
+            prompt_tokens=said.prompt_tokens,
+            completion_tokens=said.completion_tokens,
+            seconds=round(seconds, 3),
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def asked(self, request: Request, attempt: int) -> Asked:
+        """What is sent, as it is written down."""
+        return Asked(self.key(request), attempt, request.task, request.prompt_version, self.sent)
 
     @contextlib.contextmanager
     def _first_to_ask(self) -> Iterator[bool]:

@@ -24,6 +24,17 @@ CREATE INDEX IF NOT EXISTS answers_by_request ON answers (request, attempt);
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What an entry says of the request that was sent."""
+
+    request: str
+    attempt: int
+    task: str
+    prompt_version: str
+    parameters: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """One answer as the server gave it; `attempt` 0 is the question, later ones its repairs.
 
@@ -49,6 +60,11 @@ class Entry:
 
 COLUMNS = ", ".join(field.name for field in fields(Entry))
 INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' for _ in fields(Entry))})"
+# Of one model: `-` ends its part of a request, and `.` follows it in the order of characters.
+SPENT = """
+SELECT coalesce(max(rowid), 0), total(prompt_tokens), total(completion_tokens) FROM answers
+WHERE rowid > ? AND +request BETWEEN ? || '-' AND ? || '.'
+"""
 SELECT = f"SELECT {COLUMNS} FROM answers WHERE request = ? ORDER BY rowid"
 
 
@@ -81,6 +97,11 @@ class Journal:
     def answers(self, request: str) -> list[Entry]:
         """Answers to a request that are on the disk, in the order in which they were given."""
         return [Entry(*row) for row in self._reading.execute(SELECT, (request,))]
+
+    def spent(self, model: str, after: int = 0) -> tuple[int, float, float]:
+        """The place of the last answer of a model (`identity_hash`), and the tokens in and out of all after a place."""
+        last, tokens_in, tokens_out = self._reading.execute(SPENT, (after, model, model)).fetchone()
+        return max(last, after), tokens_in, tokens_out
 
     def add(self, entry: Entry) -> None:
         """Hand an answer to the writer; UserError if an earlier one could not be written."""

@@ -7,13 +7,14 @@ import random
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import openai
 
+from clinragen.config.llms import Llm
 from clinragen.errors import UserError
+from clinragen.llm.budget import Budget
 from clinragen.llm.journal import Entry
 from clinragen.llm.pace import LONGEST_PAUSE, Pace, sleep
 from clinragen.llm.reply import AskAgain, NothingCanBeAnswered, Said, read_error, read_reply
@@ -45,6 +46,7 @@ class Run:
         self.workers = min(client.transport.concurrency, self.total)
         self.waiting: asyncio.Queue[tuple[Request, list[Entry]] | None] = asyncio.Queue(self.workers)
         self.pace = Pace(client.transport)
+        self.budget = Budget(client)
         self.stopped = asyncio.Event()
         self.reason = ""
         self.failures: list[str] = []
@@ -74,6 +76,10 @@ class Run:
         try:
             for start in range(0, self.total, PART):
                 part = self.missing[start : start + PART]
+                await asyncio.to_thread(self.budget.read)
+                if reason := self.budget.reached():
+                    self.stop(reason)
+                    break
                 chains = await asyncio.to_thread(lambda part=part: [self.client.chain(request) for request in part])
                 for item in zip(part, chains, strict=True):
                     await self.waiting.put(item)
@@ -89,13 +95,8 @@ class Run:
 
     def report(self, total: int) -> None:
         """UserError if something is left to be asked."""
-        left = self.total - self.finished
-        if left:
-            reason = self.reason or self.failures[-1]
-            raise UserError(
-                f"llm_transport.{self.client.name}: {total - left} of {total} requests are answered and saved in "
-                f"{self.client.journal.path}; then: {reason}. Running it again asks for the remaining {left} only"
-            )
+        if left := self.total - self.finished:
+            raise unanswered(self.client, total, left, self.reason or self.failures[-1])
 
     async def _work(self, server: openai.AsyncOpenAI, bar: Progress) -> None:
         while item := await self.waiting.get():
@@ -120,7 +121,7 @@ class Run:
         while client.settled(request, chain) is None:
             if self.stopped.is_set():
                 return False
-            entry = await self._ask(server, request, messages(client, request, chain), len(chain))
+            entry = await self._ask(server, request, client.messages(request, chain), len(chain))
             if entry is None:
                 return False
             self._keep(entry)
@@ -135,6 +136,9 @@ class Run:
             return
         self.answers += entry.status != "refused"
         self.client.journal.add(entry)
+        self.budget.add(entry)
+        if reason := self.budget.reached():
+            self.stop(reason)
         self._settle_refusals()
 
     def _settle_refusals(self) -> None:
@@ -176,7 +180,8 @@ class Run:
                 continue
             self.pace.answered()
             self.last_answer, self.in_a_row = time.monotonic(), 0
-            return self._entry(request, attempt, said, self.last_answer - started)
+            asked_for = self.client.asked(request, attempt)
+            return self.client.entry(asked_for, said, self.last_answer - started)
 
     def _pause(self, error: AskAgain) -> None:
         """Let all requests wait, as the server asks; NothingCanBeAnswered if it has answered nothing for too long."""
@@ -187,59 +192,45 @@ class Run:
 
     async def _send(self, server: openai.AsyncOpenAI, asked: list[dict[str, str]]) -> Said:
         """Send a request once; AskAgain or NothingCanBeAnswered if it is not answered."""
-        llm, seconds = self.client.llm, self.client.transport.timeout_seconds
+        llm = self.client.llm
         try:
-            async with asyncio.timeout(seconds):
-                if llm.endpoint == "chat":
-                    reply = await server.chat.completions.create(
-                        model=llm.model, messages=asked, extra_body=self.client.parameters
-                    )
-                else:
-                    text = "\n\n".join(message["content"] for message in asked)
-                    reply = await server.completions.create(
-                        model=llm.model, prompt=text, extra_body=self.client.parameters
-                    )
-            return read_reply(reply, llm.endpoint)
+            async with sending(self.client.transport.timeout_seconds):
+                create = server.chat.completions.create if llm.endpoint == "chat" else server.completions.create
+                reply = await create(model=llm.model, **question(llm, asked), extra_body=self.client.parameters)
+                return read_reply(reply, llm.endpoint)
         except openai.APIStatusError as error:
             return read_error(error)
-        except TimeoutError:
-            raise AskAgain(f"no complete answer within timeout_seconds ({seconds:g} s)") from None
-        except openai.APIConnectionError as error:
-            raise AskAgain(f"the connection failed ({type(root_cause(error)).__name__})") from None
-        except (openai.APIResponseValidationError, ValueError, RecursionError, AttributeError, TypeError):
-            raise AskAgain("the server returned an invalid response") from None
-
-    def _entry(self, request: Request, attempt: int, said: Said, seconds: float) -> Entry:
-        client = self.client
-        return Entry(
-            request=client.key(request),
-            attempt=attempt,
-            task=request.task,
-            model=client.llm.model,
-            served_model=said.served_model,
-            prompt_version=request.prompt_version,
-            parameters=client.sent,
-            status=said.status,
-            text=said.text,
-            finish_reason=said.finish_reason,
-            prompt_tokens=said.prompt_tokens,
-            completion_tokens=said.completion_tokens,
-            seconds=round(seconds, 3),
-            time=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
 
 
-def messages(client: "Client", request: Request, chain: list[Entry]) -> list[dict[str, str]]:
-    """The question, and after an answer that the checks object to, that answer and the objections."""
-    asked = [{"role": "user", "content": request.prompt}]
-    if not chain or chain[-1].status != "answered":
-        return asked
-    wrong = "; ".join(client.problems(request, chain[-1]))
-    return [
-        *asked,
-        {"role": "assistant", "content": chain[-1].text},
-        {"role": "user", "content": f"This does not fit: {wrong}. Write the complete answer again."},
-    ]
+def question(llm: Llm, asked: list[dict[str, str]]) -> dict[str, Any]:
+    """What is asked, as the model's endpoint takes it."""
+    if llm.endpoint == "chat":
+        return {"messages": asked}
+    return {"prompt": "\n\n".join(message["content"] for message in asked)}
+
+
+def unanswered(client: "Client", total: int, left: int, reason: str) -> UserError:
+    """The error of a stage that ends with requests left to be asked."""
+    return UserError(
+        f"llm_transport.{client.name}: {total - left} of {total} requests are answered and saved in "
+        f"{client.journal.path}; then: {reason}. Running it again asks for the remaining {left} only"
+    )
+
+
+@contextlib.asynccontextmanager
+async def sending(seconds: float) -> AsyncIterator[None]:
+    """Send something within so many seconds; AskAgain where no response comes, or none that can be read."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except openai.APIStatusError:
+        raise
+    except TimeoutError:
+        raise AskAgain(f"no complete answer within timeout_seconds ({seconds:g} s)") from None
+    except openai.APIConnectionError as error:
+        raise AskAgain(f"the connection failed ({type(root_cause(error)).__name__})") from None
+    except (openai.APIResponseValidationError, ValueError, RecursionError, AttributeError, TypeError):
+        raise AskAgain("the server returned an invalid response") from None
 
 
 def root_cause(error: BaseException) -> BaseException:
