@@ -35,7 +35,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo planted check why release usage bench bench-llm ladder test test-all lint format docs lock clean
+.PHONY: help setup demo open-demo planted check estimate why release usage bench bench-llm ladder test test-all lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ planted: $(READY)  ## show on planted evidence what each model reads, as printed
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]
 	@test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml || { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
 	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
+
+estimate: $(READY)  ## what the language models will still cost, in calls, tokens, dollars, hours: [OVERLAY=local|demo] [CONFIG="FILE ..."]
+	@python scripts/estimate.py $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
 
 why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|planted|local] [FROM_RECORDS=1]
 	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) $(call overlay,$(OVERLAY))

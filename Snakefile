@@ -36,6 +36,7 @@ localrules:
     planted,
     leakage,
     knowledge,
+    estimate,
     export_benchmark,
     backbones,
     audit,
@@ -85,6 +86,12 @@ rule export_benchmark:
     """The samples in the layout of mimic3-benchmarks, for tools that read it."""
     input:
         expand("<results>/{dataset}/export/phenotyping", dataset=CONFIG.dataset_names()),
+
+
+rule estimate:
+    """All that `make estimate` counts the requests to language models from; nothing is asked."""
+    input:
+        estimate_files(),
 
 
 rule backbones:

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
+from clinragen.config.llms import Stages
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
@@ -162,7 +163,31 @@ def models(table):
 def table_files():
     """Input: the tables, in each of their forms, and the course of the trainings behind them."""
     tables = expand("<results>/tables/table{n}.{form}", n=[1, 2], form=["csv", "html", "png"])
-    return tables + ["<results>/tables/training.csv", "<results>/tables/training.html"]
+    tables += ["<results>/tables/training.csv", "<results>/tables/training.html"]
+    return tables + ["<results>/tables/costs.csv"] * bool(asked_tables())
+
+
+def asked_tables():
+    """Input: the tables of answers of language models behind the results."""
+    return [path for path, _ in inputs.asked(CONFIG)]
+
+
+def estimate_files():
+    """Input: what the requests to language models are made of, so far as no model has to be asked for it."""
+    tables = ("samples", "courses", "labels", "captions")
+    texts = expand(
+        "<results>/{dataset}/benchmark/{table}.parquet",
+        dataset=CONFIG.dataset_names(),
+        table=tables,
+    )
+    return texts * bool(CONFIG.teachers()) + knowledge_documents() * bool(
+        backbones_with_knowledge()
+    )
+
+
+def asked_stages(wildcards):
+    """Params: whose answers these tables hold, and at what price: what `costs.csv` shows of `llm_transport`."""
+    return Stages(rows=[stage for _, stage in inputs.asked(CONFIG)]).model_dump_json()
 
 
 def planted_datasets():

@@ -26,6 +26,7 @@ READ_BY_FUNCTION = {
     "llm": ["llms.template"],
     "refresh_date": ["knowledge.refresh"],
     "sources": [],
+    "asked_stages": ["llms.template.provider", "llms.template.model"],
     "launcher": ["train.launch"],
     "title": [],
     "output_record": [],

@@ -12,7 +12,7 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, 
 
 STAGES = ("demo", "extract", "benchmark", "knowledge", "rationale", "train", "evaluate", "planted", "audit")
 # Programs for people, in addition to the rules.
-TOOLS = {"check", "trace", "why", "usage", "release"}
+TOOLS = {"check", "estimate", "trace", "why", "usage", "release"}
 OVERLAYS = {
     "paper": [],
     "demo": ["config/demo.yaml"],

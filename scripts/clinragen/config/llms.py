@@ -67,6 +67,30 @@ class Price(Section):
         return (self.input * input_tokens + self.output * output_tokens) / 1_000_000
 
 
+class Stage(Section):
+    """A table of answers, and who gave them at what price."""
+
+    stage: str
+    """What was asked for."""
+    dataset: str | None
+    """Whose text was sent; None for the knowledge documents."""
+    llm: str
+    """Row of `llms`."""
+    provider: str
+    """That of the row."""
+    model: str
+    """That of the row."""
+    price: Price | None
+    """In US dollars for a million tokens; None if unknown."""
+
+
+class Stages(Section):
+    """What is asked of language models, in the order of the tables that hold the answers."""
+
+    rows: list[Stage]
+    """A row per table."""
+
+
 class Transport(Section):
     """How a language model is reached. Nothing here changes an answer, so a change reruns nothing."""
 

@@ -11,7 +11,7 @@ from clinragen.config.knowledge import Terms
 from clinragen.errors import UserError
 from clinragen.knowledge.abbreviations import long_forms
 from clinragen.knowledge.documents import Document
-from clinragen.knowledge.ranking import Mention, Round, Term, jaccard, ranked
+from clinragen.knowledge.ranking import Mention, Round, Shown, Term, jaccard, ranked
 from clinragen.knowledge.wording import canonical, is_term, written_form
 from clinragen.llm.prompt import Prompt
 from clinragen.llm.request import Answer, Request
@@ -35,6 +35,7 @@ class Search:
     waiting: list[Document]
     long_forms: Mapping[str, str]
     mentions: list[Mention] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     top: list[Term] = field(default_factory=list)
     similar: int = 0
@@ -43,9 +44,12 @@ class Search:
         """Whether there are documents left and the terms still change."""
         return bool(self.waiting) and not (self.rounds and self.rounds[-1].stable)
 
-    def add(self, document: Document, forms: list[str], number: int) -> None:
+    def add(self, document: Document, answer: Answer, settings: Terms) -> None:
         """Take up the terms of one document."""
-        for form in forms:
+        number, problems = len(self.rounds) + 1, "; ".join(answer.problems) or None
+        place = (self.phenotype, document.source, document.identifier, number)
+        self.shown.append(Shown(*place, answer.request, answer.status, problems))
+        for form in accepted(answer.text, visible(document, settings))[: settings.max_terms]:
             term = canonical(form, self.long_forms)
             self.mentions.append(Mention(self.phenotype, term, form, document.source, document.identifier, number))
 
@@ -74,10 +78,11 @@ class Search:
 
 @dataclass(frozen=True)
 class Extraction:
-    """The key terms K, every mention that they were chosen from, and the course of the rounds."""
+    """The key terms K, every mention that they were chosen from, the documents shown, and the course of the rounds."""
 
     terms: list[Term]
     mentions: list[Mention]
+    shown: list[Shown]
     rounds: list[Round]
 
 
@@ -100,8 +105,7 @@ def extract(
         shown = [(s, d) for s in active for d in s.waiting[: settings.batch]]
         answers = ask([request_for(d, settings, prompt) for _, d in shown])
         for (search, document), answer in zip(shown, answers, strict=True):
-            forms = accepted(answer.text, visible(document, settings))[: settings.max_terms]
-            search.add(document, forms, number)
+            search.add(document, answer, settings)
         for search in active:
             search.close_round(settings)
         log.info(
@@ -118,8 +122,39 @@ def extract(
     return Extraction(
         [t for s in searches for t in s.top],
         [m for s in searches for m in s.mentions],
+        [d for s in searches for d in s.shown],
         [r for s in searches for r in s.rounds],
     )
+
+
+def still_to_ask(
+    documents: list[Document],
+    settings: Terms,
+    prompt: Prompt,
+    abbreviations: Mapping[str, str],
+    known: Callable[[Request], Answer | None],
+) -> tuple[list[Request], int]:
+    """The requests of `extract` without an answer if no term set becomes stable early, and how many are needed anyway.
+
+    `known` gives the answers that there are; with them each phenotype gets as far as `extract` would.
+    """
+    requests, least = [], 0
+    for search in (_search(p, documents, settings, abbreviations) for p in unique(documents)):
+        while search.goes_on():
+            shown = search.waiting[: settings.batch]
+            answers = [known(request_for(document, settings, prompt)) for document in shown]
+            if None in answers:
+                break
+            for document, answer in zip(shown, answers, strict=True):
+                search.add(document, answer, settings)
+            search.close_round(settings)
+        if search.goes_on():
+            waiting = [request_for(document, settings, prompt) for document in search.waiting]
+            # The first round has none before it to compare with.
+            soonest = (settings.stable_rounds - search.similar + (not search.rounds)) * settings.batch
+            requests += [request for request in waiting if known(request) is None]
+            least += sum(known(request) is None for request in waiting[:soonest])
+    return requests, least
 
 
 def _search(phenotype: str, documents: list[Document], settings: Terms, abbreviations: Mapping[str, str]) -> Search:

@@ -50,13 +50,22 @@ def gather(
 
 def note_rationales(samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask) -> pa.Table:
     """R^m of every sample (equation 2)."""
-    return _answered(samples, [note_request(prompt, examples, s.note, s.diagnoses) for s in samples], ask)
+    return _answered(samples, note_requests(samples, prompt, examples), ask)
 
 
 def lab_rationales(samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask) -> pa.Table:
     """R^t of every sample (equation 3)."""
-    requests = [lab_request(prompt, examples, s.note, s.captions, s.diagnoses, s.note_rationale) for s in samples]
-    return _answered(samples, requests, ask)
+    return _answered(samples, lab_requests(samples, prompt, examples), ask)
+
+
+def note_requests(samples: list[Sample], prompt: Prompt, examples: list[Example]) -> list[Request]:
+    """The question for R^m of each sample."""
+    return [note_request(prompt, examples, s.note, s.diagnoses) for s in samples]
+
+
+def lab_requests(samples: list[Sample], prompt: Prompt, examples: list[Example]) -> list[Request]:
+    """The question for R^t of each sample, whose note rationale it contains."""
+    return [lab_request(prompt, examples, s.note, s.captions, s.diagnoses, s.note_rationale) for s in samples]
 
 
 def _answered(samples: list[Sample], requests: list[Request], ask: Ask) -> pa.Table:

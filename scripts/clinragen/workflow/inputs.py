@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
+from clinragen.config.llms import Stage
 from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.provenance.content import content_digest
@@ -68,6 +69,24 @@ def rationales(dataset: str, target: str) -> list[str]:
     teacher = target.removeprefix("rationales-")
     parts = [] if target == "diagnoses" else ["notes", "labs"]
     return [f"<results>/{dataset}/rationale/{teacher}/{part}.parquet" for part in parts]
+
+
+def asked(config: Config) -> list[tuple[str, Stage]]:
+    """The tables of answers of language models behind the results, and what each of them holds."""
+    found = []
+    if any(model.vocabulary == "knowledge" for model in config.models.values()):
+        found.append(("<results>/knowledge/answers.parquet", _stage(config, "terms", None, config.knowledge.terms.llm)))
+    for dataset, teacher in itertools.product(config.dataset_names(), config.teachers()):
+        paths = rationales(dataset, f"rationales-{teacher}")
+        for path, stage in zip(paths, ("note_rationale", "lab_rationale"), strict=True):
+            found.append((path, _stage(config, stage, dataset, teacher)))
+    return found
+
+
+def _stage(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
+    llm, transport = config.llms[name], config.llm_transport.get(name)
+    price = transport.price if transport else None
+    return Stage(stage=stage, dataset=dataset, llm=name, provider=llm.provider, model=llm.model, price=price)
 
 
 def backbone_files(source: str) -> list[str]:

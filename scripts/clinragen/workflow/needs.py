@@ -19,6 +19,7 @@ GPU = "gpu"  # GPUs for training and prediction
 DATA = frozenset({RAW, NOTES})
 TEACHER = frozenset({RATIONALES, TERMS})
 KNOWLEDGE = frozenset({PUBMED, TERMS})
+ASKED = DATA | TEACHER | {PUBMED}
 TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
@@ -27,6 +28,8 @@ TARGETS: dict[str, frozenset[str]] = {
     "tables": TRAINING,
     "planted": TRAINING,
     "evaluate_training": TRAINING,
+    "evaluate_costs": ASKED,
+    "estimate": DATA | {PUBMED},
     "audit": TRAINING,
     "audit_lineage": TRAINING,
     "leakage": DATA,
@@ -55,12 +58,13 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
-    (r"knowledge/(terms|mentions|convergence)\..+", KNOWLEDGE),
+    (r"knowledge/(terms|mentions|answers|convergence)\..+", KNOWLEDGE),
     (r"knowledge/sources\..+", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/vocab/(?P<backbone>[^/]+)\.(json|csv)", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING),
+    (r"tables/costs\.csv", ASKED),
     (r"tables/(training|planted.*)\..+", TRAINING),
     (r"audit/.+", TRAINING),
 ]
@@ -95,7 +99,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     backbones = {model.backbone for model in models}
     if "backbone" in parts:  # the path itself names what a checkpoint needs
         backbones = {parts["backbone"]}
-    elif kinds == TRAINING:
+    elif kinds in (TRAINING, ASKED):
         kinds -= _unused(models)
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}

@@ -1,0 +1,23 @@
+"""Command line of rule evaluate_costs."""
+
+from pathlib import Path
+
+from clinragen.config.llms import Stages
+from clinragen.step import SharedOut, run
+
+
+def evaluate_costs(tables: list[Path], stages: Stages, answers: str, costs: SharedOut) -> None:
+    """Requests, tokens, money and time behind the results, by stage and model."""
+    from clinragen.evaluate.costs import costs as costs_of
+    from clinragen.schemas.costs import COSTS
+    from clinragen.schemas.knowledge import ANSWERS
+    from clinragen.schemas.rationale import RATIONALES
+
+    columns = ("request", "status")
+    kinds = [ANSWERS if row.stage == "terms" else RATIONALES for row in stages.rows]
+    asked = [kind.read(path, columns) for kind, path in zip(kinds, tables, strict=True)]
+    COSTS.write(costs_of(stages.rows, asked, Path(answers)), costs.path)
+
+
+if __name__ == "__main__":
+    run(evaluate_costs)
