@@ -20,7 +20,7 @@ from clinragen.knowledge.documents import documents_of
 from clinragen.llm.client import Client
 from clinragen.llm.journal import FILE, Entry, Experience, Journal
 from clinragen.llm.prompt import read_prompt
-from clinragen.llm.request import Check, Request
+from clinragen.llm.request import Answer, Check, Request
 from clinragen.llm.tokens import Tokenizer, tokenizer_of
 from clinragen.rationale.checks import check_lab, check_note
 from clinragen.rationale.generate import gather, lab_requests, note_requests
@@ -134,12 +134,15 @@ class Estimate:
         documents = [document for path in files for document in documents_of(DOCUMENTS.read(path))]
         prompt = read_prompt(PROMPTS / "terms.txt", terms.PROMPT_SLOTS)
         abbreviations = read_abbreviations(Path("resources/knowledge/abbreviations.csv"))
-        waiting, least = terms.still_to_ask(
-            documents, settings, prompt, abbreviations, lambda request: client.settled(request, client.chain(request))
-        )
-        asked_for = sum(document.source in settings.sources for document in documents)
-        remark = f"{least} to {len(waiting)} requests, by when the terms become stable" if waiting else None
-        return Questions(asked_for, [(r, client.chain(r)) for r in waiting], least, remark=remark)
+
+        def known(request: Request) -> Answer | None:
+            return client.settled(request, client.chain(request))
+
+        waiting, least = terms.still_to_ask(documents, settings, prompt, abbreviations, known)
+        answered = sum(known(terms.request_for(document, settings, prompt)) is not None for document in documents)
+        sooner = least < len(waiting)
+        remark = f"{least} to {len(waiting)} requests, by when the terms become stable" if sooner else None
+        return Questions(answered + len(waiting), [(r, client.chain(r)) for r in waiting], least, remark=remark)
 
     def notes(self, stage: Stage, client: Client) -> Questions:
         """Note rationales."""
