@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # DeepSpeed builds its operator once.
 export TORCH_EXTENSIONS_DIR ?= $(CURDIR)/$(VENV)/torch-extensions
 
-# `make check` is about the real run unless an overlay is named.
+# `make check` and `make estimate` are about the real run unless an overlay is named.
 CHECKED := $(if $(filter file default,$(origin OVERLAY)),local,$(OVERLAY))
 DEMO := --configfile config/demo.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
@@ -28,6 +28,9 @@ OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
 endif
 # The configuration that an overlay's name stands for.
 overlay = $(if $(filter open-demo,$(1)),$(OPEN_DEMO),$(if $(filter planted,$(1)),$(PLANTED),--configfile config/$(1).yaml))
+# Stop where the overlay is missing.
+overlay_exists = test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml \
+	|| { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
 # Run everything that is out of date, then the report if anything is newer than it.
 run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
@@ -61,10 +64,11 @@ planted: $(READY)  ## show on planted evidence what each model reads, as printed
 	@$(call run,planted,$(PLANTED))
 
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]
-	@test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml || { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
+	@$(overlay_exists)
 	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
 
 estimate: $(READY)  ## what the language models will still cost, in calls, tokens, dollars, hours: [OVERLAY=local|demo] [CONFIG="FILE ..."]
+	@$(overlay_exists)
 	@python scripts/estimate.py $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
 
 why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|planted|local] [FROM_RECORDS=1]
