@@ -76,17 +76,20 @@ class Run:
         try:
             for start in range(0, self.total, PART):
                 part = self.missing[start : start + PART]
-                await asyncio.to_thread(self.budget.read)
+                chains = await asyncio.to_thread(self._look_up, part)
                 if reason := self.budget.reached():
                     self.stop(reason)
                     break
-                chains = await asyncio.to_thread(lambda part=part: [self.client.chain(request) for request in part])
                 for item in zip(part, chains, strict=True):
                     await self.waiting.put(item)
         except sqlite3.Error as error:
             self.stop(f"{self.client.journal.path}: {error}")
         for _ in range(self.workers):
             await self.waiting.put(None)
+
+    def _look_up(self, part: list[Request]) -> list[list[Entry]]:
+        self.budget.read()
+        return [self.client.chain(request) for request in part]
 
     def stop(self, reason: str) -> None:
         """Begin nothing new."""
