@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # DeepSpeed builds its operator once.
 export TORCH_EXTENSIONS_DIR ?= $(CURDIR)/$(VENV)/torch-extensions
 
-# `make check` is about the real run unless an overlay is named.
+# `make check` and `make estimate` are about the real run unless an overlay is named.
 CHECKED := $(if $(filter file default,$(origin OVERLAY)),local,$(OVERLAY))
 DEMO := --configfile config/demo.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
@@ -28,6 +28,9 @@ OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
 endif
 # The configuration that an overlay's name stands for.
 overlay = $(if $(filter open-demo,$(1)),$(OPEN_DEMO),$(if $(filter planted,$(1)),$(PLANTED),--configfile config/$(1).yaml))
+# Stop where the overlay is missing.
+overlay_exists = test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml \
+	|| { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
 # Run everything that is out of date, then the report if anything is newer than it.
 run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
@@ -35,7 +38,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo planted check examples why release usage bench bench-llm ladder test test-all lint format docs lock clean
+.PHONY: help setup demo open-demo planted check estimate examples why release usage bench bench-llm ladder test test-all lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,8 +64,12 @@ planted: $(READY)  ## show on planted evidence what each model reads, as printed
 	@$(call run,planted,$(PLANTED))
 
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]
-	@test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml || { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
+	@$(overlay_exists)
 	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
+
+estimate: $(READY)  ## what the language models will still cost, in calls, tokens, dollars, hours: [OVERLAY=local|demo] [CONFIG="FILE ..."]
+	@$(overlay_exists)
+	@python scripts/estimate.py $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
 
 examples: $(READY)  ## check a file of worked examples for the teacher: [FILE=resources/prompts/examples.yaml]
 	@python scripts/examples.py "$(or $(FILE),resources/prompts/examples.yaml)"

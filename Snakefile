@@ -41,6 +41,7 @@ localrules:
     planted,
     leakage,
     knowledge,
+    estimate,
     export_benchmark,
     backbones,
     weights,
@@ -98,6 +99,12 @@ rule export_benchmark:
     """The samples in the layout of mimic3-benchmarks, for tools that read it."""
     input:
         expand("<results>/{dataset}/export/phenotyping", dataset=CONFIG.dataset_names()),
+
+
+rule estimate:
+    """All that `make estimate` counts the requests to language models from; nothing is asked."""
+    input:
+        estimate_files(),
 
 
 rule backbones:

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
+from clinragen.config.llms import Stages
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
@@ -209,17 +210,45 @@ def open_demo_to_download():
 
 
 def table_files():
-    """Input: the tables, in each of their forms, and about the rationales and the trainings behind them."""
+    """Input: the tables, in each of their forms, and about rationales, trainings and costs behind them."""
     tables = expand(
         "<results>/tables/table{n}.{form}", n=inputs.TABLES, form=["csv", "html", "png"]
     )
     about = ["training"] + ["rationales"] * bool(rationales_in_use())
-    return tables + expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
+    tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
+    return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
 
 def rationales_in_use():
     """Input: the rationales of every dataset and teacher."""
     return inputs.rationales_in_use(CONFIG)
+
+
+def answer_tables():
+    """Input: the tables of answers of language models behind the results."""
+    return [path for path, _ in inputs.answers(CONFIG)]
+
+
+def estimate_files():
+    """Input: what the requests to language models are made of, so far as no model has to be asked for it."""
+    tables = ("samples", "courses", "labels", "captions")
+    texts = expand(
+        "<results>/{dataset}/benchmark/{table}.parquet",
+        dataset=CONFIG.dataset_names(),
+        table=tables,
+    )
+    cases = expand("<results>/{dataset}/evaluate/cases.parquet", dataset=CONFIG.dataset_names())
+    sampled = any(row.cases == "sampled" for row in CONFIG.asked.values())
+    return (
+        texts * bool(CONFIG.teachers() or CONFIG.asked)
+        + cases * sampled
+        + knowledge_documents() * bool(backbones_with_knowledge())
+    )
+
+
+def asked_stages(wildcards):
+    """Params: whose answers these tables hold, and at what price: what `costs.csv` shows of `llm_transport`."""
+    return Stages(rows=[stage for _, stage in inputs.answers(CONFIG)]).model_dump_json()
 
 
 def planted_datasets():

@@ -8,6 +8,7 @@
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 #        <results>/tables/rationales.csv, .html                                data card of the teachers' rationales
 #        <results>/tables/training.csv, .html                                  the course of every training
+#        <results>/tables/costs.csv                                            what the language models have cost
 
 # How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
 
@@ -18,6 +19,7 @@ localrules:
     evaluate_table,
     evaluate_rationales,
     evaluate_training,
+    evaluate_costs,
 
 
 rule evaluate_predict:
@@ -228,3 +230,34 @@ rule evaluate_training:
     shell:
         "python scripts/evaluate_training.py --checkpoints {input.checkpoints:q}"
         " --templates {input.templates:q} --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
+
+
+rule evaluate_costs:
+    """Requests, tokens, money and time that the answers of language models have taken, by stage and model."""
+    input:
+        tables=answer_tables(),
+    output:
+        costs=report(
+            "<results>/tables/costs.csv",
+            caption="../docs/captions/costs.rst",
+            category="Costs",
+            labels={"file": "table"},
+        ),
+    log:
+        "<logs>/evaluate_costs/all.log",
+    benchmark:
+        "<timings>/evaluate_costs/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        answers=setting("answers"),
+    params:
+        code=code_digest("evaluate_costs"),
+        stages=asked_stages,
+        record=output_record("tables/costs.csv"),
+    shell:
+        "python scripts/evaluate_costs.py --tables {input.tables:q} --stages {params.stages:q}"
+        " --answers {resources.answers:q} --costs {output.costs:q} > {log:q} 2>&1"

@@ -6,6 +6,7 @@
 #       <results>/knowledge/attrition_pubmed.csv, attrition_wikipedia.csv  what each step of the retrieval left over
 #       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents that carry them
 #       <results>/knowledge/mentions.parquet                    every document that carries a term, key term or not
+#       <results>/knowledge/answers.parquet                     every document that the model was shown, and its request
 #       <results>/knowledge/convergence.csv, convergence.png    how the terms settle, round by round
 #       <results>/knowledge/vocab/{backbone}.json               V^k, with the terms and phenotypes of each token
 #       <results>/knowledge/vocab/{backbone}.csv                its coverage, and overlap between phenotypes
@@ -109,6 +110,7 @@ rule knowledge_terms:
         terms="<results>/knowledge/terms.parquet",
         readable="<results>/knowledge/terms.csv",
         mentions="<results>/knowledge/mentions.parquet",
+        shown="<results>/knowledge/answers.parquet",
         convergence=report(
             "<results>/knowledge/convergence.csv",
             caption="../docs/captions/convergence.rst",
@@ -140,6 +142,7 @@ rule knowledge_terms:
         " --terms {params.terms:q} --llm {params.llm:q}"
         " --transport {resources.transport:q} --weights {input.weights:q} --answers {resources.answers:q}"
         " --out {output.terms:q} --readable {output.readable:q} --mentions {output.mentions:q}"
+        " --shown {output.shown:q}"
         " --convergence {output.convergence:q} > {log:q} 2>&1"
 
 

@@ -20,6 +20,7 @@ def knowledge_terms(
     out: SharedOut,
     readable: SharedOut,
     mentions: SharedOut,
+    shown: SharedOut,
     convergence: SharedOut,
 ) -> None:
     """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
@@ -33,7 +34,7 @@ def knowledge_terms(
     from clinragen.llm.prompt import read_prompt
     from clinragen.llm.request import Answer, Request
     from clinragen.runtime.context import Facts
-    from clinragen.schemas.knowledge import CONVERGENCE, DOCUMENTS, MENTIONS, TERMS
+    from clinragen.schemas.knowledge import ANSWERS, CONVERGENCE, DOCUMENTS, MENTIONS, TERMS
 
     model = LanguageModel(terms.llm, llm, transport, Path(answers), weights)
 
@@ -50,6 +51,7 @@ def knowledge_terms(
     TERMS.write(ranking.terms_table(found.terms), out.path)
     pyarrow.csv.write_csv(ranking.readable(found.terms), readable.path)
     MENTIONS.write(ranking.mentions_table(found.mentions), mentions.path)
+    ANSWERS.write(ranking.answers_table(found.shown), shown.path)
     CONVERGENCE.write(ranking.convergence_table(found.rounds), convergence.path)
 
 

@@ -89,7 +89,7 @@ def make_httpserver() -> Iterator[HTTPServer]:
 @pytest.fixture
 def openai_server(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> OpenAIServer:
     """A scripted server of the OpenAI protocol; waits between attempts are cut short."""
-    monkeypatch.setattr("clinragen.llm.client.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("clinragen.llm.run.FIRST_WAIT", 0.01)
     return OpenAIServer(httpserver)
 
 

@@ -45,7 +45,7 @@ OUTLASTING = {name: fault for name, fault in PASSING.items() if not name.startsw
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr("clinragen.llm.client.FIRST_WAIT", 0.02)
+    monkeypatch.setattr("clinragen.llm.run.FIRST_WAIT", 0.02)
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING.keys())

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr("clinragen.llm.client.FIRST_WAIT", 0.2)
+    monkeypatch.setattr("clinragen.llm.run.FIRST_WAIT", 0.2)
     monkeypatch.setattr(serve, "SECONDS_TO_END", 1.0)
 
 

@@ -19,7 +19,16 @@ from clinragen.knowledge.ranking import (
     readable,
     terms_table,
 )
-from clinragen.knowledge.terms import PROMPT_SLOTS, RESPONSE_SCHEMA, accepted, check, extract, parse, request_for
+from clinragen.knowledge.terms import (
+    PROMPT_SLOTS,
+    RESPONSE_SCHEMA,
+    accepted,
+    check,
+    extract,
+    parse,
+    request_for,
+    still_to_ask,
+)
 from clinragen.knowledge.wording import written_form
 from clinragen.llm.prompt import Prompt, read_prompt
 from clinragen.llm.request import Answer
@@ -175,6 +184,31 @@ def test_rounds_without_any_answer_are_no_sign_of_stability(prompt):
     found = with_answers(["aa", "refused", "filtered", "empty", "aa bb", "aa bb", "aa bb"], prompt)
     assert [r.jaccard for r in found.rounds] == [None, None, None, None, 0.5, 1.0, 1.0]
     assert [t.term for t in found.terms] == ["aa", "bb"] and found.rounds[-1].stable
+
+
+def test_what_is_still_to_be_asked_is_what_the_extraction_asks(prompt):
+    """After any number of answers, and for phenotypes that settle at different times."""
+    texts = ["lactate", "pressures lactate", "lactate", "pressure", "norepinephrine", "fever"]
+    documents = [document(i, f"{text} {i}") for i, text in enumerate(texts, 1)]
+    documents += [document(i, f"fever {i}", phenotype="Sepsis") for i in range(7, 13)]
+    known: dict[str, Answer] = {}
+
+    def ask(requests):
+        # The bounds hold at every round, and agree about what was answered.
+        waiting, least = still_to_ask(documents, SETTINGS, prompt, {}, lambda r: known.get(r.text_hash))
+        bounds.append((len(known) + least, len(known) + len(waiting)))
+        assert {r.text_hash for r in requests} <= {r.text_hash for r in waiting}
+        for request in requests:
+            words = [word for word in request.slots["document"].split()[1:] if word.isalpha()]
+            known[request.text_hash] = Answer("h", json.dumps(words))
+        return [known[request.text_hash] for request in requests]
+
+    bounds = []
+    found = extract(documents, SETTINGS, prompt, ask, {})
+    assert bounds[0] == (2 * 3, 12) and len(known) == 4 + 3  # three rounds at least
+    assert all(least <= len(found.shown) <= most for least, most in bounds)
+    assert still_to_ask(documents, SETTINGS, prompt, {}, lambda r: known.get(r.text_hash)) == ([], 0)
+    assert [(d.phenotype, d.round) for d in found.shown][:2] == [("Shock", 1), ("Shock", 2)]
 
 
 def test_only_the_top_terms_are_compared_and_kept(prompt):

@@ -57,9 +57,9 @@ def is_local(host: str, *local_hosts: str) -> bool:
     return locate(f"http://[{host}]/v1" if ":" in host else f"http://{host}/v1", local_hosts).local
 
 
-def send(url: str, data_use: str, allowed_hosts=(), local_hosts=(), restricted=RESTRICTED) -> None:
+def send(url: str, data_use: str, allowed_hosts=(), local_hosts=(), restricted=RESTRICTED, stored=False) -> None:
     destination = locate(url, local_hosts, SECTION)
-    settings = {"section": SECTION, "data_use": data_use, "allowed_hosts": allowed_hosts}
+    settings = {"section": SECTION, "data_use": data_use, "allowed_hosts": allowed_hosts, "stored": stored}
     permit(destination, data="mimic3", restricted=restricted, **settings)
 
 
@@ -215,6 +215,18 @@ def test_the_message_counts_further_reasons():
 
 
 # --- Keys ---
+
+
+def test_restricted_text_goes_into_no_file_of_a_cloud():
+    """A batch is stored there until it is deleted, so no agreement on zero retention covers it."""
+    allowed = {"allowed_hosts": ["8.8.8.8"], "data_use": "no-retention-cloud"}
+    send("https://8.8.8.8/v1", **allowed)
+    with pytest.raises(UserError, match=rf"a batch is stored there as a file.*set {SECTION}.batch to false.*Nothing"):
+        send("https://8.8.8.8/v1", **allowed, stored=True)
+    send("https://8.8.8.8/v1", "none", restricted=[], stored=True)
+    send("http://10.0.0.1/v1", "local-server", stored=True)
+    with pytest.raises(UserError, match="no data-use basis"):
+        send("http://10.0.0.1/v1", "none", stored=True)
 
 
 @pytest.mark.parametrize(

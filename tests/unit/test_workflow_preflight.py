@@ -184,6 +184,15 @@ def test_every_refused_text_and_the_key_are_reported():
     assert "TEST_KEY" in lines[2]
 
 
+def test_batches_of_restricted_text_are_refused_before_the_first_job(monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "x")
+    allowed = {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"], "batch": True}
+    lines = llm_problems(with_transport(**allowed), "chatgpt", TEXTS)
+    assert len(lines) == 2  # of MIMIC-III and MIMIC-IV, not of the public documents
+    assert all("a batch is stored there as a file" in x and "chatgpt.batch to false" in x for x in lines)
+    assert llm_problems(with_transport(**allowed), "chatgpt", {"public documents": "public"}) == []
+
+
 def test_nothing_is_wrong_with_permission_and_key(monkeypatch):
     monkeypatch.setenv("TEST_KEY", "x")
     assert (

@@ -15,7 +15,7 @@ STAGES = (
     *("train", "evaluate", "planted", "audit"),
 )
 # Programs for people, in addition to the rules.
-TOOLS = {"check", "examples", "trace", "why", "usage", "release"}
+TOOLS = {"check", "estimate", "examples", "trace", "why", "usage", "release"}
 OVERLAYS = {
     "paper": [],
     "demo": ["config/demo.yaml"],

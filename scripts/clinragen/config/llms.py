@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from clinragen.config.base import Section, usable_path
 from clinragen.config.request import Request
@@ -86,6 +86,34 @@ class Price(Section):
     output: float = Field(ge=0)
     """Tokens of the answers."""
 
+    def of(self, input_tokens: float, output_tokens: float) -> float:
+        """US dollars for so many tokens."""
+        return (self.input * input_tokens + self.output * output_tokens) / 1_000_000
+
+
+class Stage(Section):
+    """A table of answers, and who gave them at what price."""
+
+    stage: str
+    """What was asked for."""
+    dataset: str | None
+    """Whose text was sent; None for the knowledge documents."""
+    llm: str
+    """Row of `llms`."""
+    provider: str
+    """That of the row."""
+    model: str
+    """That of the row."""
+    price: Price | None
+    """In US dollars for a million tokens; None if unknown."""
+
+
+class Stages(Section):
+    """What is asked of language models, in the order of the tables that hold the answers."""
+
+    rows: list[Stage]
+    """A row per table."""
+
 
 class Server(Section):
     """A server that the job starts on the loopback address of its node, and ends when it has all answers."""
@@ -129,6 +157,12 @@ class Transport(Section):
     """Additional attempts after a request fails. A request of the server to wait is not a failure."""
     timeout_seconds: float = Field(120, gt=0)
     """Time within which a request must be answered completely."""
+    batch: bool = False
+    """Whether requests go as files to the server's batch API: answers within a day, with OpenAI at half the price."""
+    price: Price | None = None
+    """What you pay in the chosen mode (`batch`), in US dollars for a million tokens; null: unknown."""
+    budget: float | None = Field(None, gt=0)
+    """US dollars that all answers of this model in `answers` may cost together; then nothing more is asked."""
     max_failed: float = Field(0.01, ge=0, le=1)
     """Largest share of requests that may end without a text (refused, filtered, empty)."""
     data_use: Literal["none", "local-server", "no-retention-cloud"] = "none"
@@ -137,6 +171,13 @@ class Transport(Section):
     """Hosts that your agreement without data retention covers; `no-retention-cloud` permits no others."""
     local_hosts: list[str] = Field([])
     """Hosts on your institution's network whose addresses do not show it, such as a node of the cluster."""
+
+    @field_validator("budget")
+    @classmethod
+    def _with_price(cls, budget: float | None, info: ValidationInfo) -> float | None:
+        if budget is not None and info.data.get("price", budget) is None:
+            raise ValueError("a budget needs the price of this model; set `price` beside it, or budget to null")
+        return budget
 
     @property
     def private(self) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from clinragen.schemas.knowledge import CONVERGENCE, MENTIONS, TERMS
+from clinragen.schemas.knowledge import ANSWERS, CONVERGENCE, MENTIONS, TERMS
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,19 @@ class Term:
     pubmed: int
     wikipedia: int
     round: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A document that the model was shown, and what came of it."""
+
+    phenotype: str
+    source: str
+    identifier: str
+    round: int
+    request: str
+    status: str
+    problems: str | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,11 @@ def terms_table(terms: Iterable[Term]) -> pa.Table:
 def mentions_table(mentions: Iterable[Mention]) -> pa.Table:
     """The mentions as a table (MENTIONS)."""
     return pa.Table.from_pylist([vars(m) for m in mentions], schema=MENTIONS.schema)
+
+
+def answers_table(shown: Iterable[Shown]) -> pa.Table:
+    """The documents that were shown as a table (ANSWERS)."""
+    return pa.Table.from_pylist([vars(s) for s in shown], schema=ANSWERS.schema)
 
 
 def convergence_table(rounds: Iterable[Round]) -> pa.Table:

@@ -12,7 +12,7 @@ from clinragen.config.knowledge import Terms
 from clinragen.errors import UserError
 from clinragen.knowledge.abbreviations import long_forms
 from clinragen.knowledge.documents import Document
-from clinragen.knowledge.ranking import Mention, Round, Term, jaccard, ranked
+from clinragen.knowledge.ranking import Mention, Round, Shown, Term, jaccard, ranked
 from clinragen.knowledge.wording import canonical, is_term, written_form
 from clinragen.llm.prompt import Prompt
 from clinragen.llm.request import WITHOUT_TEXT, Answer, Request
@@ -36,6 +36,7 @@ class Search:
     waiting: list[Document]
     long_forms: Mapping[str, str]
     mentions: list[Mention] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
     rounds: list[Round] = field(default_factory=list)
     top: list[Term] = field(default_factory=list)
     similar: int = 0
@@ -48,8 +49,11 @@ class Search:
         """Whether there are documents left and the terms still change."""
         return bool(self.waiting) and not (self.rounds and self.rounds[-1].stable)
 
-    def add(self, document: Document, answer: Answer, settings: Terms, number: int) -> None:
+    def add(self, document: Document, answer: Answer, settings: Terms) -> None:
         """Take up the terms of the answer on one document."""
+        number, problems = len(self.rounds) + 1, "; ".join(answer.problems) or None
+        place = (self.phenotype, document.source, document.identifier, number)
+        self.shown.append(Shown(*place, answer.request, answer.status, problems))
         self.read += answer.status not in WITHOUT_TEXT
         forms = accepted(answer.text, visible(document, settings))[: settings.max_terms]
         if not forms:
@@ -87,10 +91,11 @@ class Search:
 
 @dataclass(frozen=True)
 class Extraction:
-    """The key terms K, every mention that they were chosen from, the course of the rounds, and what went without."""
+    """The key terms K, the mentions they were chosen from, the documents shown, the rounds, and what went without."""
 
     terms: list[Term]
     mentions: list[Mention]
+    shown: list[Shown]
     rounds: list[Round]
     without_terms: Counter[str]
     """Documents that gave no terms, by reason."""
@@ -115,7 +120,7 @@ def extract(
         shown = [(s, d) for s in active for d in s.waiting[: settings.batch]]
         answers = ask([request_for(d, settings, prompt) for _, d in shown])
         for (search, document), answer in zip(shown, answers, strict=True):
-            search.add(document, answer, settings, number)
+            search.add(document, answer, settings)
         for search in active:
             search.close_round(settings)
         log.info(
@@ -136,9 +141,40 @@ def extract(
     return Extraction(
         [t for s in searches for t in s.top],
         [m for s in searches for m in s.mentions],
+        [d for s in searches for d in s.shown],
         [r for s in searches for r in s.rounds],
         without,
     )
+
+
+def still_to_ask(
+    documents: list[Document],
+    settings: Terms,
+    prompt: Prompt,
+    abbreviations: Mapping[str, str],
+    known: Callable[[Request], Answer | None],
+) -> tuple[list[Request], int]:
+    """The requests of `extract` without an answer if no term set becomes stable early, and how many are needed anyway.
+
+    `known` gives the answers that there are; with them each phenotype gets as far as `extract` would.
+    """
+    requests, least = [], 0
+    for search in (_search(p, documents, settings, abbreviations) for p in unique(documents)):
+        while search.goes_on():
+            shown = search.waiting[: settings.batch]
+            answers = [known(request_for(document, settings, prompt)) for document in shown]
+            if None in answers:
+                break
+            for document, answer in zip(shown, answers, strict=True):
+                search.add(document, answer, settings)
+            search.close_round(settings)
+        if search.goes_on():
+            waiting = [request_for(document, settings, prompt) for document in search.waiting]
+            # The first round has none before it to compare with.
+            soonest = (settings.stable_rounds - search.similar + (not search.rounds)) * settings.batch
+            requests += [request for request in waiting if known(request) is None]
+            least += sum(known(request) is None for request in waiting[:soonest])
+    return requests, least
 
 
 def in_words(counts: Counter[str]) -> str:

@@ -97,6 +97,7 @@ class LanguageModel:
             allowed_hosts=transport.allowed_hosts,
             data=data,
             restricted=restricted_origin(inputs),
+            stored=transport.batch,
         )
         with Journal(self.answers / FILE) as journal:
             client = Client(self.name, self.llm, transport, destination, journal, check)

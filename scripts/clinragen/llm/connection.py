@@ -65,19 +65,27 @@ class ExactTransport(AiohttpTransport):
             raise httpx2.ConnectError(str(error)) from error.__cause__
 
 
-def connect(transport: Transport, destination: Destination, section: str) -> openai.AsyncOpenAI:
-    """A client of the server, which retries nothing by itself; UserError without a key where one is needed."""
+def connect(
+    transport: Transport, destination: Destination, section: str, largest: int = LARGEST_RESPONSE
+) -> openai.AsyncOpenAI:
+    """A client of the server, which retries nothing by itself; UserError without a key where one is needed.
+
+    `largest` is the number of bytes of a response at which reading it ends.
+    """
     return openai.AsyncOpenAI(
         base_url=transport.base_url,
         api_key=api_key(destination, transport.api_key_variable, section) or "none-needed",
         timeout=transport.timeout_seconds,
         max_retries=0,
-        http_client=http_client(destination, transport.concurrency),
+        http_client=http_client(destination, transport.concurrency, largest=largest),
     )
 
 
 def http_client(
-    destination: Destination, max_connections: int | None = None, keepalive_seconds: float = 60.0
+    destination: Destination,
+    max_connections: int | None = None,
+    keepalive_seconds: float = 60.0,
+    largest: int = LARGEST_RESPONSE,
 ) -> httpx2.AsyncClient:
     """The client for `openai.AsyncOpenAI(http_client=...)`: requests reach the destination or fail.
 
@@ -99,15 +107,15 @@ def http_client(
             raise Elsewhere(f"{request.url.host} is not {destination.host}")
 
     return openai.DefaultAioHttpClient(
-        transport=Bounded(transport), trust_env=False, follow_redirects=False, event_hooks={"request": [stay]}
+        transport=Bounded(transport, largest), trust_env=False, follow_redirects=False, event_hooks={"request": [stay]}
     )
 
 
 class Bounded(httpx2.AsyncBaseTransport):
     """Another transport, whose responses are uncompressed and of a bounded size."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self._inner = inner
+    def __init__(self, inner: httpx2.AsyncBaseTransport, largest: int = LARGEST_RESPONSE) -> None:
+        self._inner, self._largest = inner, largest
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         # What is small when compressed may be of any size afterwards.
@@ -116,7 +124,7 @@ class Bounded(httpx2.AsyncBaseTransport):
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
             raise httpx2.ReadError("the server compresses its responses although it was asked not to", request=request)
-        response.stream = _BoundedStream(response.stream, request)
+        response.stream = _BoundedStream(response.stream, request, self._largest)
         return response
 
     async def aclose(self) -> None:
@@ -124,15 +132,15 @@ class Bounded(httpx2.AsyncBaseTransport):
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: httpx2.AsyncByteStream, request: httpx2.Request) -> None:
-        self._inner, self._request = inner, request
+    def __init__(self, inner: httpx2.AsyncByteStream, request: httpx2.Request, largest: int) -> None:
+        self._inner, self._request, self._largest = inner, request, largest
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         received = 0
         async for chunk in self._inner:
             received += len(chunk)
-            if received > LARGEST_RESPONSE:
-                raise httpx2.ReadError(f"the response is larger than {LARGEST_RESPONSE} bytes", request=self._request)
+            if received > self._largest:
+                raise httpx2.ReadError(f"the response is larger than {self._largest} bytes", request=self._request)
             yield chunk
 
     async def aclose(self) -> None:

@@ -90,15 +90,17 @@ def permit(
     allowed_hosts: Sequence[str],
     data: str,
     restricted: Sequence[str],
+    stored: bool = False,
 ) -> None:
     """Raise UserError unless text of these data may be sent to the server.
 
-    `data` names the data in the message. `restricted` says why their text is restricted (`restricted_origin`); open
-    text has no such reason and may go anywhere.
+    `data` names the data in the message, `stored` says that the server would keep it in files for a while (`batch`).
+    `restricted` says why their text is restricted (`restricted_origin`); open text has no such reason and may go
+    anywhere.
     """
     if not restricted:
         return
-    if reason := _objection(destination, section, data_use, allowed_hosts):
+    if reason := _objection(destination, section, data_use, allowed_hosts, stored):
         more = f", and {len(restricted) - 1} more" if len(restricted) > 1 else ""
         raise UserError(
             f"{section}.data_use: {data_use} does not permit sending {data} text to {destination.host}: {reason}. "
@@ -146,7 +148,9 @@ def host_of(base_url: str, section: str = "llm_transport") -> str:
     return host
 
 
-def _objection(destination: Destination, section: str, data_use: str, allowed_hosts: Sequence[str]) -> str:
+def _objection(
+    destination: Destination, section: str, data_use: str, allowed_hosts: Sequence[str], stored: bool
+) -> str:
     """What is against sending restricted text; empty if nothing is."""
     host = destination.host
     for domain, reason in WITHOUT_AGREEMENT.items():
@@ -162,6 +166,8 @@ def _objection(destination: Destination, section: str, data_use: str, allowed_ho
             f"{', '.join(destination.addresses)}; if it is on your institution's network, name it in "
             f"{section}.local_hosts"
         )
+    if stored:
+        return f"a batch is stored there as a file, which zero retention rules out; set {section}.batch to false"
     if not destination.https:
         return f"{host} would be reached without encryption; use https"
     if not _listed(host, allowed_hosts):

@@ -24,6 +24,17 @@ CREATE INDEX IF NOT EXISTS answers_by_request ON answers (request, attempt);
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What an entry says of the request that was sent."""
+
+    request: str
+    attempt: int
+    task: str
+    prompt_version: str
+    parameters: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """One answer as the server gave it; `attempt` 0 is the question, later ones its repairs.
 
@@ -47,8 +58,30 @@ class Entry:
     time: str
 
 
+@dataclass(frozen=True)
+class Experience:
+    """Sums over the answers of one model to one task."""
+
+    answers: int
+    requests: int
+    """Different ones; the other answers are repairs, or replace answers that were cut."""
+    output_tokens: int
+    seconds: float
+    timed: int
+    """Answers with a time; those of batches have none."""
+
+
 COLUMNS = ", ".join(field.name for field in fields(Entry))
 INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' for _ in fields(Entry))})"
+# Of one model: `-` ends its part of a request, and `.` follows it in the order of characters.
+SPENT = """
+SELECT coalesce(max(rowid), 0), total(prompt_tokens), total(completion_tokens) FROM answers
+WHERE rowid > ? AND +request BETWEEN ? || '-' AND ? || '.'
+"""
+EXPERIENCE = """
+SELECT task, count(*), count(DISTINCT request), sum(completion_tokens), total(seconds), sum(seconds > 0) FROM answers
+WHERE request BETWEEN ? || '-' AND ? || '.' AND status = 'answered' GROUP BY task
+"""
 SELECT = f"SELECT {COLUMNS} FROM answers WHERE request = ? ORDER BY rowid"
 
 
@@ -81,6 +114,15 @@ class Journal:
     def answers(self, request: str) -> list[Entry]:
         """Answers to a request that are on the disk, in the order in which they were given."""
         return [Entry(*row) for row in self._reading.execute(SELECT, (request,))]
+
+    def spent(self, model: str, after: int = 0) -> tuple[int, float, float]:
+        """The place of the last answer of a model (`identity_hash`), and the tokens in and out of all after a place."""
+        last, tokens_in, tokens_out = self._reading.execute(SPENT, (after, model, model)).fetchone()
+        return max(last, after), tokens_in, tokens_out
+
+    def experience(self, model: str) -> dict[str, Experience]:
+        """What the answers of a model (`identity_hash`) were like, by task."""
+        return {task: Experience(*row) for task, *row in self._reading.execute(EXPERIENCE, (model, model))}
 
     def add(self, entry: Entry) -> None:
         """Hand an answer to the writer; UserError if an earlier one could not be written."""

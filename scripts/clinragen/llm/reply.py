@@ -104,10 +104,13 @@ def _code(error: openai.APIStatusError) -> str:
     """The error's code, or its type where it has none; servers differ in where they put it."""
     body = error.body if isinstance(error.body, dict) else {}
     inner = body.get("innererror") if isinstance(body.get("innererror"), dict) else {}
-    for value in (error.code, body.get("code"), inner.get("code"), error.type, body.get("type")):
-        if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,60}", value):
-            return value
-    return ""
+    values = (error.code, body.get("code"), inner.get("code"), error.type, body.get("type"))
+    return next(filter(None, map(plain_code, values)), "")
+
+
+def plain_code(value: Any) -> str:
+    """A code of an error; empty where a server sends anything else in its place, such as a sentence with the prompt."""
+    return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,60}", value) else ""
 
 
 def _count(value: Any) -> int:

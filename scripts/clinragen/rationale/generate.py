@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -96,13 +96,24 @@ def note_rationales(
     samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask, notes: list[str]
 ) -> tuple[pa.Table, Facts]:
     """R^m of every sample (equation 2); `notes` are the corpus."""
-    return _answered(samples, [note_request(prompt, examples, s.note, s.diagnoses, notes) for s in samples], ask)
+    return _answered(samples, note_requests(samples, prompt, examples, notes), ask)
 
 
 def lab_rationales(samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask) -> tuple[pa.Table, Facts]:
     """R^t of every sample (equation 3)."""
-    requests = [lab_request(prompt, examples, s.note, s.captions, s.diagnoses, s.note_rationale) for s in samples]
-    return _answered(samples, requests, ask)
+    return _answered(samples, lab_requests(samples, prompt, examples), ask)
+
+
+def note_requests(
+    samples: list[Sample], prompt: Prompt, examples: list[Example], notes: Sequence[str] = ()
+) -> list[Request]:
+    """The question for R^m of each sample; `notes` are the corpus, which only the template stand-in reads."""
+    return [note_request(prompt, examples, s.note, s.diagnoses, notes) for s in samples]
+
+
+def lab_requests(samples: list[Sample], prompt: Prompt, examples: list[Example]) -> list[Request]:
+    """The question for R^t of each sample, whose note rationale it contains."""
+    return [lab_request(prompt, examples, s.note, s.captions, s.diagnoses, s.note_rationale) for s in samples]
 
 
 def join(shards: Iterable[pa.Table]) -> pa.Table:

@@ -53,6 +53,20 @@ TERMS = Table(
     key=("phenotype", "term"),
 )
 
+ANSWERS = Table(
+    "answers",
+    (
+        Column("phenotype", pa.string(), "phenotype"),
+        Column("source", pa.string(), "pubmed or wikipedia"),
+        Column("identifier", pa.string(), "document that the model was shown"),
+        Column("round", pa.int32(), "round of extraction, from 1"),
+        Column("request", pa.string(), "hash of the request in the journal"),
+        Column("status", pa.string(), "good, flawed (fails a check), refused, filtered or empty"),
+        Column("problems", pa.string(), "what the checks object to", nullable=True),
+    ),
+    key=("phenotype", "source", "identifier"),
+)
+
 CONVERGENCE = Table(
     "convergence",
     (

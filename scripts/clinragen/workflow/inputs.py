@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clinragen.config.asked import Asked
+from clinragen.config.llms import Stage
 from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.provenance.content import content_digest
@@ -112,6 +113,26 @@ def rationales_in_use(config: Config) -> list[str]:
     """The rationales of every dataset and teacher."""
     pairs = itertools.product(config.dataset_names(), config.teachers())
     return [path for dataset, teacher in pairs for path in rationales(dataset, f"rationales-{teacher}")]
+
+
+def answers(config: Config) -> list[tuple[str, Stage]]:
+    """The tables of answers of language models behind the results, and what each of them holds."""
+    found = []
+    if any(model.vocabulary == "knowledge" for model in config.models.values()):
+        found.append(("<results>/knowledge/answers.parquet", _stage(config, "terms", None, config.knowledge.terms.llm)))
+    for dataset, teacher in itertools.product(config.dataset_names(), config.teachers()):
+        paths = rationales(dataset, f"rationales-{teacher}")
+        for path, stage in zip(paths, ("note_rationale", "lab_rationale"), strict=True):
+            found.append((path, _stage(config, stage, dataset, teacher)))
+    for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
+        found.append((predictions(dataset, name, "asked"), _stage(config, f"asked/{name}", dataset, row.llm)))
+    return found
+
+
+def _stage(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
+    llm, transport = config.llms[name], config.llm_transport.get(name)
+    price = transport.price if transport else None
+    return Stage(stage=stage, dataset=dataset, llm=name, provider=llm.provider, model=llm.model, price=price)
 
 
 def backbone_files(source: str) -> list[str]:

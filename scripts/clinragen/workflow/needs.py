@@ -22,6 +22,7 @@ GPU = "gpu"  # GPUs for training and prediction
 DATA = frozenset({RAW, NOTES})
 TEACHER = frozenset({RATIONALES, TERMS})
 KNOWLEDGE = frozenset({PUBMED, TERMS})
+ANSWERS = DATA | TEACHER | {PUBMED}
 TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
@@ -31,6 +32,8 @@ TARGETS: dict[str, frozenset[str]] = {
     "asked": DATA | {ASKED},
     "planted": TRAINING,
     "evaluate_training": TRAINING,
+    "evaluate_costs": ANSWERS | {ASKED},
+    "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES},
     "audit": TRAINING | {ASKED},
     "audit_lineage": TRAINING | {ASKED},
@@ -64,7 +67,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/evaluate/cases\..+", DATA),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
-    (r"knowledge/(terms|mentions|convergence)\..+", KNOWLEDGE),
+    (r"knowledge/(terms|mentions|answers|convergence)\..+", KNOWLEDGE),
     (r"knowledge/sources\..+", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/vocab/(?P<backbone>[^/]+)\.(json|csv)", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
@@ -72,6 +75,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
     (r"tables/rationales\..+", DATA | {RATIONALES}),
+    (r"tables/costs\.csv", ANSWERS | {ASKED}),
     (r"tables/(training|planted.*)\..+", TRAINING),
     (r"audit/.+", TRAINING | {ASKED}),
 ]
@@ -106,7 +110,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     backbones = {model.backbone for model in models}
     if "backbone" in parts:  # the path itself names what a checkpoint needs
         backbones = {parts["backbone"]}
-    elif kinds >= TRAINING:
+    elif kinds >= ANSWERS:
         kinds -= _unused(models)
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}

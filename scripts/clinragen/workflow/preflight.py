@@ -213,6 +213,7 @@ def llm_problems(config: Config, name: str, texts: dict[str, str], look_up: bool
             data_use=transport.data_use,
             allowed_hosts=transport.allowed_hosts,
             data=data,
+            stored=transport.batch,
             restricted=[] if open_by_config(source) else [f"its source is {source}"],
         )
         for data, source in texts.items()

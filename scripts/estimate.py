@@ -1,0 +1,41 @@
+"""What the language models will still cost: `python scripts/estimate.py --configfile config/local.yaml`.
+
+Takes Snakemake's own arguments (configuration files). It is not a step of the workflow: it asks no model, reads what is
+in the results tree and in the journal of answers, prints a line per stage and writes <results>/audit/estimate.csv.
+"""
+
+import shlex
+import sys
+from pathlib import Path
+
+from clinragen.errors import UserError
+from clinragen.runtime.outputs import SharedOut
+from clinragen.schemas.costs import ESTIMATE
+from clinragen.workflow.estimate import Estimate
+from clinragen.workflow.estimate_text import lines
+from clinragen.workflow.snakefile import read_snakefile
+
+
+def main() -> None:
+    """Estimate, print, write."""
+    arguments = sys.argv[1:]
+    config, _ = read_snakefile(arguments)
+    profile = [] if {"--cores", "-c", "--profile"} & set(arguments) else ["--profile", "slurm"]
+    try:
+        with Estimate(config) as estimate:
+            table = estimate.table(shlex.join(["snakemake", "estimate", *profile, *arguments]))
+            print(*lines(table, list(estimate.budgets())), sep="\n")
+    except UserError as error:
+        raise SystemExit(str(error)) from None
+    out = SharedOut(Path(config.pathvars.results, "audit", "estimate.csv"))
+    out.prepare()
+    try:
+        ESTIMATE.write(table, out.path)
+        out.commit()
+    finally:
+        out.discard()
+    print(f"Table: {out.final}")
+
+
+if __name__ == "__main__":
+    main()

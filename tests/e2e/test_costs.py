@@ -1,0 +1,146 @@
+"""The estimate against what a run really costs, by the bill of the server that it asks."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from async_server import AsyncServer, response
+from runs import copy_of_checkout, overlay, snakemake, succeeded
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+RESULTS = Path("results/costs")
+PRICE = {"input": 0.5, "output": 1.5}
+ASKED = ("terms", "note_rationale", "lab_rationale")
+COSTS = f"{RESULTS}/tables/costs.csv"
+
+
+class Server:
+    """Answers as a good teacher would, and keeps a bill of its own: tokens in and out by stage."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self.bill = {stage: Counter() for stage in ASKED}
+
+    def tokens(self, text: str) -> int:
+        return len(self._tokenizer.encode(text).ids)
+
+    async def __call__(self, body, writer) -> None:
+        prompt = body["messages"][-1]["content"]
+        stage, text = answer(prompt)
+        usage = {"prompt_tokens": self.tokens(prompt), "completion_tokens": self.tokens(text)}
+        self.bill[stage].update(calls=1, input=usage["prompt_tokens"], output=usage["completion_tokens"])
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        facts = {"id": "c", "object": "chat.completion", "created": 1, "model": "teacher-2026", "usage": usage}
+        writer.write(response(200, json.dumps(facts | {"choices": [choice]}).encode()))
+
+
+def answer(prompt: str) -> tuple[str, str]:
+    """The stage that asks, and an answer that passes its checks."""
+    if "Document:" in prompt:
+        document = prompt.partition("Document:\n")[2].partition("\n\nCopy each")[0]
+        return "terms", json.dumps({"terms": re.findall(r"[a-z]{6,}", document)[:20]})
+    diagnoses = re.findall(r"^Diagnosed diseases: (.*)$", prompt, re.MULTILINE)[-1]
+    if prompt.rstrip().endswith("Lab test-based rationale:"):
+        return "lab_rationale", "Lab test shows values that agree with the condition that was diagnosed in this stay"
+    frame = "Based on the medical notes, the clinicians of this stay wrote down findings and treatments that support"
+    return "note_rationale", f"{frame} the following statement about this patient: {diagnoses}."
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A checkout with synthetic data, a tokenizer of a local model, and the model's server."""
+    folder = copy_of_checkout(tmp_path_factory.mktemp("costs") / "checkout")
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    (folder / "local-llm").mkdir()
+    tokenizer.save(str(folder / "local-llm/tokenizer.json"))
+    server = Server(tokenizer)
+    with AsyncServer(server) as listening:
+        configured(folder, listening.url)
+        yield folder, server, listening.url
+
+
+def configured(folder: Path, url: str, **changes) -> None:
+    """Write the overlay: one dataset, a teacher on a server of this machine."""
+    transport = {"base_url": url, "price": PRICE, "requests_per_minute": 60_000} | changes
+    overlay(
+        folder / "small.yaml",
+        RESULTS,
+        answers="answers",
+        datasets={"mimic4": None},
+        demo={"patients": {"mimic3": 60, "mimic4": 60}},
+        llms={"chatgpt": {"model": "local-llm"}},
+        llm_transport={"chatgpt": transport},
+        knowledge={"terms": {"llm": "chatgpt"}},
+        models={name: {"teacher": "chatgpt"} for name in ("clinragen", "without-lab-know", "without-know")},
+    )
+
+
+def run(folder: Path, *arguments: str) -> str:
+    configuration = ("--configfile", "config/demo.yaml", "small.yaml", "--cores", "2", "--quiet", "rules")
+    return succeeded(snakemake(*arguments, *configuration, cwd=folder))
+
+
+def estimate(folder: Path) -> tuple[str, dict[str, dict[str, str]]]:
+    """What scripts/estimate.py prints, and its table by stage."""
+    command = [sys.executable, "scripts/estimate.py", "--configfile", "config/demo.yaml", "small.yaml", "--cores", "2"]
+    printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert printed.returncode == 0, printed.stderr
+    return printed.stdout, rows(folder / RESULTS / "audit/estimate.csv")
+
+
+def rows(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["stage"]: row for row in csv.DictReader(file)}
+
+
+def test_the_estimate_meets_the_bill(site):
+    folder, server, url = site
+    # Nothing is there yet: it says what to run, and nothing is asked.
+    shown, before = estimate(folder)
+    assert "run `snakemake estimate --configfile config/demo.yaml small.yaml --cores 2` first" in shown
+    assert before["note_rationale"]["calls"] == ""
+    run(folder, "estimate")
+    shown, before = estimate(folder)
+    assert not any(server.bill.values())
+    assert "local-llm/tokenizer.json" in shown and "an upper bound" in shown
+    # Terms and notes first, then labs, whose requests hold the note rationales.
+    run(folder, str(RESULTS / "knowledge/terms.parquet"), str(RESULTS / "mimic3/rationale/chatgpt/notes.parquet"))
+    _, between = estimate(folder)
+    run(folder, COSTS)
+    _, after = estimate(folder)
+    bill, costs = server.bill, rows(folder / COSTS)
+    print(shown, (folder / COSTS).read_text(encoding="utf-8"), bill, sep="\n")  # for docs/costs.md: pytest -s
+
+    # Tokens of requests are exact where their text is known.
+    assert int(before["note_rationale"]["input_tokens"]) == bill["note_rationale"]["input"]
+    assert int(between["lab_rationale"]["input_tokens"]) == bill["lab_rationale"]["input"]
+    assert int(before["note_rationale"]["calls"]) == bill["note_rationale"]["calls"] > 30
+    # Key terms: between the fewest and the most rounds.
+    assert int(before["terms"]["calls_least"]) <= bill["terms"]["calls"] <= int(before["terms"]["calls"])
+    # Before the note rationales there is an upper bound for the labs.
+    assert int(before["lab_rationale"]["input_tokens"]) > bill["lab_rationale"]["input"]
+    for stage in ASKED:
+        assert int(before[stage]["output_tokens"]) > bill[stage]["output"]
+        assert float(before[stage]["dollars"]) > float(costs[stage]["dollars"])
+        # Afterwards nothing is left, and the costs are the bill.
+        assert after[stage]["calls"] == "0"
+        assert int(after[stage]["requests"]) == int(after[stage]["answered"]) == bill[stage]["calls"]
+        for column, name in (("answers", "calls"), ("input_tokens", "input"), ("output_tokens", "output")):
+            assert int(costs[stage][column]) == bill[stage][name]
+        dollars = (bill[stage]["input"] * PRICE["input"] + bill[stage]["output"] * PRICE["output"]) / 1e6
+        assert float(costs[stage]["dollars"]) == pytest.approx(dollars)
+        assert costs[stage]["served_models"] == "teacher-2026"
+    assert {after[stage]["dollars"] for stage in ASKED} == {"0"}
+
+    # A price is shown by costs.csv and by nothing else; how a model is reached changes no output at all.
+    configured(folder, url, price={"input": 5.0, "output": 5.0})
+    planned = run(folder, COSTS, "--dry-run")
+    assert set(re.findall(r"^(\w+) +\d+$", planned, re.MULTILINE)) == {"evaluate_costs", "total"}
+    configured(folder, url, batch=True, budget=1e-6, requests_per_minute=7)
+    assert "Nothing to be done" in run(folder, COSTS, "--dry-run")
