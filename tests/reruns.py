@@ -225,13 +225,25 @@ def resource_files() -> list[str]:
     return sorted(p.relative_to(ROOT).as_posix() for folder in folders for p in folder.rglob("*") if p.is_file())
 
 
+# Rows with the same keys, and values of the same kind, as another row: changing them would show the same.
+ALIKE = (
+    *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama3")),
+    *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
+)
+
+
 def settings(*overlays: Path) -> dict[str, Any]:
-    """The configuration of the demo, flat: every leaf by its dotted key, also those that rows leave to the default."""
+    """The configuration of the demo, flat: every leaf by its dotted key, also those that rows leave to the default.
+
+    Of rows that are ALIKE only one is there.
+    """
     merged: dict[str, Any] = {}
     for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", *overlays):
         update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
     for section, kind in (("llms", Llm), ("llm_transport", Transport)):
         merged[section] = {name: kind(**row).model_dump() for name, row in merged[section].items() if row}
+    for section, name in ALIKE:
+        del merged[section][name]
     return dict(_leaves(merged, ""))
 
 
@@ -273,6 +285,12 @@ def served(name: str) -> dict[str, Any]:
     return {f"llms.{name}.{key}": value for key, value in row.items()} | reached
 
 
+SERVER_THAT_EXISTS = {
+    **{"llms.mistral.provider": "openai", "llms.mistral.server_arguments": []},
+    **{"llm_transport.mistral.server": None, "llm_transport.mistral.base_url": "http://127.0.0.1:9/v1"},
+}
+
+
 def checkout_with_tables(folder: Path) -> Path:
     """A copy of the checkout, and in it what OTHER_FOLDER, OTHER_TREE (tables without rows) and OTHER_EXAMPLES name."""
     copy_of_checkout(folder)
@@ -305,6 +323,13 @@ CHOSEN: dict[str, dict[str, Any]] = {
         "llm_transport.template.base_url": "http://127.0.0.1:9/v1",
     },
     "llms.chatgpt.provider": {"llms.chatgpt.provider": "template"},
+    "llms.mistral.provider": SERVER_THAT_EXISTS,
+    "llm_transport.mistral.base_url": SERVER_THAT_EXISTS,
+    "llm_transport.mistral.price": {"llm_transport.mistral.price": {"input": 1.0, "output": 2.0}},
+    "llm_transport.mistral.budget": {
+        "llm_transport.mistral.budget": 5.0,
+        "llm_transport.mistral.price": {"input": 1.0, "output": 2.0},
+    },
     "llms.template.server_arguments": served("template"),
     "llms.chatgpt.server_arguments": served("chatgpt"),
     "llm_transport.chatgpt.server": served("chatgpt"),
@@ -379,7 +404,7 @@ def _changed_asked(key: str, value: Any) -> dict[str, Any]:
     """Another value of a key of a row that is asked, in no table if the table would refuse it."""
     diagnoses = {"question.task": "explain", "question.given_diagnoses": False}
     return {
-        "row": {"row": "PROMPTEHR" if value.startswith("LLM Zero-shot") else "ClinRaGen"},  # free in their tables
+        "row": {"row": "PROMPTEHR" if str(value).startswith("LLM Zero-shot") else "ClinRaGen"},  # free in their tables
         "table": {"table": []},
         "llm": {"llm": "chatgpt"},
         "question.task": {
