@@ -283,12 +283,13 @@ def test_a_restricted_cohort_would_not_reach_a_remote_teacher(results, tmp_path)
     log = results / "logs/rationale_notes/mimic3-template.log"
     command = next(line for line in log.read_text(encoding="utf-8").splitlines() if "rationale_notes: python" in line)
     words = shlex.split(command.split("rationale_notes: ", 1)[1])
+    words.remove("--weights")  # without a value: the model is not served
     given = dict(zip(words[2::2], words[3::2], strict=True))
     shutil.copy(given["--courses"], tmp_path / "courses.parquet")  # of unknown origin: no record says what it is
     far = config_transport() | {"base_url": "https://192.0.2.1/v1", "data_use": "none"}
     given |= {"--courses": f"{tmp_path}/courses.parquet", "--out": f"{tmp_path}/notes.parquet"}
     given |= {"--llm": given["--llm"].replace('"template"', '"openai"', 1), "--transport": json.dumps(far)}
-    words = [sys.executable, words[1], *(word for pair in given.items() for word in pair)]
+    words = [sys.executable, words[1], *(word for pair in given.items() for word in pair), "--weights"]
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert "docs/data-access.md" in run.stderr and "Traceback" not in run.stderr

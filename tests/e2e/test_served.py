@@ -14,6 +14,7 @@ from runs import ROOT, overlay, records, snakemake, succeeded
 from tiny_chat import build_tiny_chat
 
 from clinragen.llm.journal import FILE
+from clinragen.schemas.evaluate import PREDICTIONS
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +34,14 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
-def run(site: Path, *arguments: str) -> str:
+NOTES = "mimic3/rationale/tiny/notes.parquet"
+ASKED = "mimic3/asked/llama-zero-shot/predictions.parquet"
+
+
+def run(site: Path, *arguments: str, targets: tuple[str, ...] = (NOTES,)) -> str:
     configuration = ("config/demo.yaml", "tests/served.yaml", site / "site.yaml")
-    target = site / "results/mimic3/rationale/tiny/notes.parquet"
-    return succeeded(snakemake("--cores", "2", *arguments, "--configfile", *configuration, "--", target))
+    paths = [site / "results" / target for target in targets]
+    return succeeded(snakemake("--cores", "2", *arguments, "--configfile", *configuration, "--", *paths))
 
 
 def processes() -> list[str]:
@@ -44,8 +49,8 @@ def processes() -> list[str]:
 
 
 def test_a_real_server_is_started_by_the_job_asked_and_ended(site):
-    printed = run(site)
-    assert "rationale_notes_served" in printed and "llm_weights" in printed
+    printed = run(site, targets=(NOTES, ASKED))
+    assert "rationale_notes_served" in printed and "llm_weights" in printed and "asked_predict_served" in printed
     table = pq.read_table(site / "results/mimic3/rationale/tiny/notes.parquet")
     assert table.num_rows > 10 and all(text for text in table["text"].to_pylist())
     record = records(site / "results")[str(site / "results/mimic3/rationale/tiny/notes.parquet")]
@@ -59,6 +64,10 @@ def test_a_real_server_is_started_by_the_job_asked_and_ended(site):
     with sqlite3.connect(site / "answers" / FILE) as journal:
         (tokens,) = journal.execute("SELECT MIN(prompt_tokens) FROM answers").fetchone()
     assert tokens > 100
+    # A random model names no disease; each of its answers is kept and marked.
+    answers = PREDICTIONS.read(site / "results" / ASKED).to_pylist()
+    assert answers and {row["status"] for row in answers} <= {"good", "flawed"}
+    assert all(row["output"] and row["readable"] is not None and len(row["requests"]) == 1 for row in answers)
     assert not [line for line in processes() if str(site / "model") in line]
     assert list((site / "answers/servers").iterdir()) == []
 

@@ -107,7 +107,7 @@ def step(rule: str, folder: Path, server: OpenAIServer, **more: Path) -> str:
     }
     words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
     run = subprocess.run(
-        [sys.executable, ROOT / f"scripts/{rule}.py", *words],
+        [sys.executable, ROOT / f"scripts/{rule}.py", *words, "--weights"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT / "scripts"), "TEST_KEY": "x"},
         stdout=subprocess.PIPE,

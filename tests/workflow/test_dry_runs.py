@@ -45,7 +45,7 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     assert found["train_phase2"] == found["train_phase3"] == len(later) * runs
     assert found["evaluate_predict"] == len(models) * runs
     scored = [row for row in config["asked"].values() if not row["question"]["given_diagnoses"]]
-    assert found["asked_predict"] == len(config["asked"]) * 2 == 10
+    assert found["asked_predict"] + found["asked_predict_served"] == len(config["asked"]) * 2 == 10
     assert found["evaluate_scores"] == len(models) * runs + len(scored) * 2
     assert found["evaluate_cases"] == 2
     assert found["evaluate_table"] == 2
@@ -179,6 +179,7 @@ TAKEN = {
     "rationale_notes": needs.RATIONALES,
     "rationale_labs": needs.RATIONALES,
     "asked_predict": needs.ASKED,
+    "llm_weights": needs.WEIGHTS,
     "knowledge_terms": needs.TERMS,
     **dict.fromkeys(("knowledge_pubmed", "knowledge_wikipedia"), needs.PUBMED),
     "train_backbone": needs.BACKBONE,
@@ -198,8 +199,9 @@ def test_the_declared_needs_are_those_of_the_jobs(raw, tmp_path):
     @cache
     def taken(output):
         job, below = makers[output], Path(output).relative_to("results/none").parts
-        own = TAKEN.get(job.rule)
+        own = TAKEN.get(job.rule.removesuffix("_served"))
         names = dict.fromkeys((needs.RAW, needs.NOTES, needs.RATIONALES), below[0]) | {needs.BACKBONE: below[1]}
+        names[needs.WEIGHTS] = below[1]
         names[needs.ASKED] = "/".join((below[0], below[-2]))
         inherited = frozenset().union(*(taken(path) for path in job.inputs if path in makers))
         return inherited | ({needs.Need(own, names.get(own, ""))} if own else frozenset())
@@ -259,4 +261,4 @@ def test_examples_of_others_are_checked_before_a_run_and_shown_to_the_teacher(tm
     theirs.write_text(ours, encoding="utf-8")
     jobs_of_demo = planned_jobs(succeeded(snakemake("--dry-run", "all", *DEMO, tree)))
     shown = {job.rule for job in jobs_of_demo if str(theirs) in job.inputs}
-    assert shown == {"rationale_notes", "rationale_labs"}
+    assert shown == {"rationale_notes", "rationale_labs", "asked_predict"}
