@@ -1,8 +1,10 @@
 """Precision, recall and F1 over the 25 phenotypes."""
 
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
 import pyarrow as pa
-from sklearn.metrics import precision_recall_fscore_support
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from clinragen.errors import UserError
 from clinragen.schemas.evaluate import SCORES
@@ -16,13 +18,25 @@ def score(predictions: pa.Table, phenotypes: list[str], dataset: str, model: str
     readable = predictions["readable"].to_pylist()
     if None in readable:
         raise UserError(f"{model} was given the diagnoses (asked.<name>.question.given_diagnoses): no scores")
-    binarizer = MultiLabelBinarizer(classes=phenotypes)
-    true = binarizer.fit_transform(predictions["true"].to_pylist())
-    predicted = binarizer.transform(predictions["predicted"].to_pylist())
+    true, predicted = (list(map(set, predictions[column].to_pylist())) for column in ("true", "predicted"))
+    hits = _counts((t & p for t, p in zip(true, predicted, strict=True)), phenotypes)
+    parts = {"precision": (hits, _counts(predicted, phenotypes)), "recall": (hits, _counts(true, phenotypes))}
+    parts["f1"] = (2 * hits, parts["precision"][1] + parts["recall"][1])
     rows = []
     for average in ("micro", "macro"):
-        values = precision_recall_fscore_support(true, predicted, average=average, zero_division=0)
-        for metric, value in zip(("precision", "recall", "f1"), values, strict=False):
+        for metric, (of, all_of) in parts.items():
+            value = _ratio(of.sum(), all_of.sum()) if average == "micro" else _ratio(of, all_of).mean()
             row = {"dataset": dataset, "model": model, "seed": seed, "average": average, "metric": metric}
             rows.append(row | {"value": float(value), "samples": len(readable), "unreadable": readable.count(False)})
     return pa.Table.from_pylist(rows, schema=SCORES.schema)
+
+
+def _counts(names: Iterable[set[str]], phenotypes: list[str]) -> np.ndarray:
+    """How many of the sets hold each phenotype."""
+    found = Counter(name for each in names for name in each)
+    return np.array([found[phenotype] for phenotype in phenotypes])
+
+
+def _ratio(of: np.ndarray, all_of: np.ndarray) -> np.ndarray:
+    """Quotient, 0 where there is nothing to divide by."""
+    return np.where(all_of > 0, of / np.maximum(all_of, 1), 0.0)
