@@ -53,7 +53,7 @@ $(READY): envs/all.txt envs/cuda.txt
 	@$(BIN)/pip install --quiet --requirement envs/all.txt
 	@touch $@
 
-demo: $(READY)  ## run the whole workflow on synthetic data (six minutes)
+demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
 	@$(call run,demo,$(DEMO))
 
 open-demo: $(READY)  ## run it on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]
