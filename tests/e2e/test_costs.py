@@ -15,7 +15,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 RESULTS = Path("results/costs")
 PRICE = {"input": 0.5, "output": 1.5}
-ASKED = ("terms", "note_rationale", "lab_rationale")
+ZERO_SHOT = "asked/chatgpt-zero-shot"
+ASKED = ("terms", "note_rationale", "lab_rationale", ZERO_SHOT)
 COSTS = f"{RESULTS}/tables/costs.csv"
 
 
@@ -44,6 +45,8 @@ def answer(prompt: str) -> tuple[str, str]:
     if "Document:" in prompt:
         document = prompt.partition("Document:\n")[2].partition("\n\nCopy each")[0]
         return "terms", json.dumps({"terms": re.findall(r"[a-z]{6,}", document)[:20]})
+    if prompt.rstrip().endswith("\nDiagnoses:"):
+        return ZERO_SHOT, "no disease was diagnosed"
     diagnoses = re.findall(r"^Diagnosed diseases: (.*)$", prompt, re.MULTILINE)[-1]
     if prompt.rstrip().endswith("Lab test-based rationale:"):
         return "lab_rationale", "Lab test shows values that agree with the condition that was diagnosed in this stay"
@@ -78,6 +81,7 @@ def configured(folder: Path, url: str, **changes) -> None:
         llm_transport={"chatgpt": transport},
         knowledge={"terms": {"llm": "chatgpt"}},
         models={name: {"teacher": "chatgpt"} for name in ("clinragen", "without-lab-know", "without-know")},
+        asked={"chatgpt-zero-shot": {"llm": "chatgpt"}},
     )
 
 
