@@ -24,7 +24,7 @@ from unit.test_llm_ask import good, model, requests
 from clinragen.llm.journal import FILE, Entry, Journal
 from clinragen.llm.request import Request
 
-LOADS = ((0.1, 64, 3000), (1.0, 256, 2048))  # latency in seconds, concurrency, requests
+LOADS = ((0.1, 64, 3000), (1.0, 256, 5120))  # latency in seconds, concurrency, requests
 HITS = 20_000
 STORED = 120_000
 ASKED, LENGTH = 100_000, 600  # answers, and characters of each

@@ -13,7 +13,6 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
@@ -284,8 +283,7 @@ class BatchRun:
             response = result["response"]
             status, body = int(response["status_code"]), response["body"]
             if status == 200:
-                reply = json.loads(json.dumps(body), object_hook=lambda fields: SimpleNamespace(**fields))
-                return name, read_reply(reply, self.client.llm.endpoint)
+                return name, read_reply(body, self.client.llm.endpoint)
             inner = body.get("error", body) if isinstance(body, dict) else body
             faked = httpx2.Response(status, request=httpx2.Request("POST", "http://batch.invalid"))
             return name, read_error(openai.APIStatusError("", response=faked, body=inner))

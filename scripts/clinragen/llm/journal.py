@@ -5,7 +5,8 @@ import queue
 import sqlite3
 import threading
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -71,8 +72,10 @@ class Experience:
     """Answers with a time; those of batches have none."""
 
 
-COLUMNS = ", ".join(field.name for field in fields(Entry))
-INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' for _ in fields(Entry))})"
+NAMES = tuple(field.name for field in fields(Entry))
+COLUMNS = ", ".join(NAMES)
+INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' for _ in NAMES)})"
+values = attrgetter(*NAMES)
 # Of one model: `-` ends its part of a request, and `.` follows it in the order of characters.
 SPENT = """
 SELECT coalesce(max(rowid), 0), total(prompt_tokens), total(completion_tokens) FROM answers
@@ -155,7 +158,7 @@ class Journal:
         while not self._queue.empty():
             waiting.append(self._queue.get_nowait())
         try:
-            if rows := [astuple(entry) for entry in waiting if entry]:
+            if rows := [values(entry) for entry in waiting if entry]:
                 insert(connection, INSERT, rows)
         except sqlite3.Error:
             if waiting[-1] is None:

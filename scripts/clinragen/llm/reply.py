@@ -51,30 +51,30 @@ class AskAgain(Exception):
 
 
 def read_reply(reply: Any, endpoint: str) -> Said:
-    """What a reply of the endpoint (`chat`, `completions`) says; AskAgain if it is none."""
+    """What a reply (JSON) of the endpoint (`chat`, `completions`) says; AskAgain if it is none."""
     try:
-        choice = reply.choices[0]
-        message = choice.message if endpoint == "chat" else None
-        text = choice.text if message is None else message.content
-        reason = str(choice.finish_reason)
-        refusal = getattr(message, "refusal", None)
+        choice = reply["choices"][0]
+        message = choice["message"] if endpoint == "chat" else {}
+        text = message.get("content") if endpoint == "chat" else choice["text"]
+        reason = _storable(str(choice.get("finish_reason")))
+        refusal = message.get("refusal")
         if text is not None and not isinstance(text, str):
             raise TypeError
-    except (AttributeError, TypeError, IndexError):
+    except (AttributeError, TypeError, KeyError, IndexError):
         raise AskAgain("the server returned an invalid response") from None
     if reason in INTERRUPTED:
         raise AskAgain(f"the server broke the answer off ({reason})")
-    # A lone surrogate can be sent as JSON, but neither stored nor shown.
-    text = (text or "").encode("utf-8", "replace").decode("utf-8")[:LARGEST]
-    usage = getattr(reply, "usage", None)
-    counts = [_count(getattr(usage, name, None)) for name in ("prompt_tokens", "completion_tokens")]
+    text = _storable(text or "")[:LARGEST]
+    usage = reply.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
     if reason == "content_filter":
         status, text = "filtered", ""
     elif text.strip():
         status = "answered"
     else:
         status, text = ("refused", "") if refusal else ("empty", "")
-    return Said(status, text, "refusal" if refusal else reason, str(getattr(reply, "model", "")), *counts)
+    return Said(status, text, "refusal" if refusal else reason, _storable(str(reply.get("model") or "")), *counts)
 
 
 def read_error(error: openai.APIStatusError) -> Said:
@@ -111,6 +111,11 @@ def _code(error: openai.APIStatusError) -> str:
 def plain_code(value: Any) -> str:
     """A code of an error; empty where a server sends anything else in its place, such as a sentence with the prompt."""
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,60}", value) else ""
+
+
+def _storable(text: str) -> str:
+    """A text without lone surrogates, which can be sent as JSON, but neither stored nor shown."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _count(value: Any) -> int:

@@ -10,7 +10,7 @@ EXPECTED = {
     "transformers.modeling_utils": "The tied weights mapping and config",
     "transformers.trainer_utils": "mtime may not be reliable",
 }
-CHATTY = ("httpx", "httpcore", "urllib3", "filelock", "matplotlib")
+CHATTY = ("httpx", "httpx2", "httpcore", "urllib3", "filelock", "matplotlib")
 
 
 def set_up_logging(main: bool) -> None:
