@@ -22,8 +22,9 @@ report: "docs/captions/workflow.rst"
 wildcard_constraints:
     dataset="mimic3|mimic4",
     backbone="[^/]+",
-    target="rationales-[^/]+|diagnoses",
-    teacher="[^/]+",
+    target="rationales-[^/+]+|diagnoses",
+    teacher="[^/+]+",
+    variant=r"(\+[^/]+)?",
     llm="[^/]+",
     shard=r"\d+-of-\d+",
     vocabulary="knowledge|standard",

@@ -16,6 +16,9 @@
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training split
 #        <results>/{dataset}/benchmark/card.html            data card: summary statistics on one page
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
+#
+# What a variant (config.yaml, `variants`) changes of split, courses, samples, series and captions is in
+# <results>/{dataset}/benchmark+<variant>/.
 
 
 rule benchmark_split:
@@ -24,12 +27,12 @@ rule benchmark_split:
         stays="<results>/{dataset}/extract/stays.parquet",
         lists=split_lists,
     output:
-        split="<results>/{dataset}/benchmark/split.parquet",
-        attrition="<results>/{dataset}/benchmark/attrition_split.csv",
+        split="<results>/{dataset}/benchmark{variant}/split.parquet",
+        attrition="<results>/{dataset}/benchmark{variant}/attrition_split.csv",
     log:
-        "<logs>/benchmark_split/{dataset}.log",
+        "<logs>/benchmark_split/{dataset}{variant}.log",
     benchmark:
-        "<timings>/benchmark_split/{dataset}.jsonl"
+        "<timings>/benchmark_split/{dataset}{variant}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -90,12 +93,12 @@ rule benchmark_courses:
         stays="<results>/{dataset}/extract/stays.parquet",
         stop_words="resources/stop_words.txt",
     output:
-        courses="<results>/{dataset}/benchmark/courses.parquet",
-        headings="<results>/{dataset}/benchmark/headings.csv",
+        courses="<results>/{dataset}/benchmark{variant}/courses.parquet",
+        headings="<results>/{dataset}/benchmark{variant}/headings.csv",
     log:
-        "<logs>/benchmark_courses/{dataset}.log",
+        "<logs>/benchmark_courses/{dataset}{variant}.log",
     benchmark:
-        "<timings>/benchmark_courses/{dataset}.jsonl"
+        "<timings>/benchmark_courses/{dataset}{variant}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -115,32 +118,29 @@ rule benchmark_courses:
 rule benchmark_samples:
     """Stays with measurements, a diagnosis and a hospital course, in their splits, and the whole attrition."""
     input:
-        split="<results>/{dataset}/benchmark/split.parquet",
+        split=of_variant("<results>/{dataset}/benchmark{variant}/split.parquet"),
         events="<results>/{dataset}/extract/events.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        courses="<results>/{dataset}/benchmark/courses.parquet",
-        attrition=expand(
-            "<results>/{{dataset}}/{table}.csv",
-            table=[
-                "extract/attrition_stays",
-                "extract/attrition_diagnoses",
-                "extract/attrition_events",
-                "extract/attrition_notes",
-                "benchmark/attrition_split",
-            ],
+        courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
+        attrition=of_variant(
+            "<results>/{dataset}/extract/attrition_stays.csv",
+            "<results>/{dataset}/extract/attrition_diagnoses.csv",
+            "<results>/{dataset}/extract/attrition_events.csv",
+            "<results>/{dataset}/extract/attrition_notes.csv",
+            "<results>/{dataset}/benchmark{variant}/attrition_split.csv",
         ),
     output:
-        samples="<results>/{dataset}/benchmark/samples.parquet",
+        samples="<results>/{dataset}/benchmark{variant}/samples.parquet",
         attrition=report(
-            "<results>/{dataset}/benchmark/attrition.csv",
+            "<results>/{dataset}/benchmark{variant}/attrition.csv",
             caption="../docs/captions/attrition.rst",
             category="Data",
-            labels={"dataset": "{dataset}", "file": "attrition"},
+            labels={"dataset": "{dataset}{variant}", "file": "attrition"},
         ),
     log:
-        "<logs>/benchmark_samples/{dataset}.log",
+        "<logs>/benchmark_samples/{dataset}{variant}.log",
     benchmark:
-        "<timings>/benchmark_samples/{dataset}.jsonl"
+        "<timings>/benchmark_samples/{dataset}{variant}.jsonl"
     retries: 1
     conda:
         "../envs/benchmark.yaml"
@@ -151,7 +151,7 @@ rule benchmark_samples:
         runtime=30,
     params:
         code=code_digest("benchmark_samples"),
-        record=output_record("{dataset}/benchmark/attrition.csv"),
+        record=output_record("{dataset}/benchmark{variant}/attrition.csv"),
     shell:
         "python scripts/benchmark_samples.py --split {input.split:q} --events {input.events:q}"
         " --labels {input.labels:q} --courses {input.courses:q} --attrition {input.attrition:q}"
@@ -161,19 +161,19 @@ rule benchmark_samples:
 rule benchmark_series:
     """Regular, gapless, scaled series of every stay, a file per split."""
     input:
-        split="<results>/{dataset}/benchmark/split.parquet",
+        split=of_variant("<results>/{dataset}/benchmark{variant}/split.parquet"),
         stays="<results>/{dataset}/extract/stays.parquet",
         events="<results>/{dataset}/extract/events.parquet",
         variables="resources/variables.csv",
     output:
-        train="<results>/{dataset}/benchmark/series_train.arrow",
-        validation="<results>/{dataset}/benchmark/series_validation.arrow",
-        test="<results>/{dataset}/benchmark/series_test.arrow",
-        scales="<results>/{dataset}/benchmark/scales.csv",
+        train="<results>/{dataset}/benchmark{variant}/series_train.arrow",
+        validation="<results>/{dataset}/benchmark{variant}/series_validation.arrow",
+        test="<results>/{dataset}/benchmark{variant}/series_test.arrow",
+        scales="<results>/{dataset}/benchmark{variant}/scales.csv",
     log:
-        "<logs>/benchmark_series/{dataset}.log",
+        "<logs>/benchmark_series/{dataset}{variant}.log",
     benchmark:
-        "<timings>/benchmark_series/{dataset}.jsonl"
+        "<timings>/benchmark_series/{dataset}{variant}.jsonl"
     conda:
         "../envs/benchmark.yaml"
     threads: 1
@@ -195,16 +195,16 @@ rule benchmark_series:
 rule benchmark_captions:
     """Anomalies of every stay in words, by fences of the training split."""
     input:
-        split="<results>/{dataset}/benchmark/split.parquet",
+        split=of_variant("<results>/{dataset}/benchmark{variant}/split.parquet"),
         events="<results>/{dataset}/extract/events.parquet",
         variables="resources/variables.csv",
     output:
-        captions="<results>/{dataset}/benchmark/captions.parquet",
-        fences="<results>/{dataset}/benchmark/fences.csv",
+        captions="<results>/{dataset}/benchmark{variant}/captions.parquet",
+        fences="<results>/{dataset}/benchmark{variant}/fences.csv",
     log:
-        "<logs>/benchmark_captions/{dataset}.log",
+        "<logs>/benchmark_captions/{dataset}{variant}.log",
     benchmark:
-        "<timings>/benchmark_captions/{dataset}.jsonl"
+        "<timings>/benchmark_captions/{dataset}{variant}.jsonl"
     retries: 1
     conda:
         "../envs/benchmark.yaml"

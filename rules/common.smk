@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
 from clinragen.config.llms import Stages
+from clinragen.config.rows import RowNames
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
@@ -32,17 +33,39 @@ def start_of_run():
 def setting(place):
     """Params: one value or one section of the configuration, a section as JSON.
 
-    `{wildcard}` in the place is replaced by the job's wildcard, as in `datasets.{dataset}.source`.
+    `{wildcard}` in the place is replaced by the job's wildcard, as in `datasets.{dataset}.source`. Jobs of a variant
+    have its values.
     """
 
     def value(wildcards):
-        node = CONFIG
-        for key in place.format(**wildcards).split("."):
-            node = node[key] if isinstance(node, dict) else getattr(node, key)
+        # A name in place of a wildcard may contain dots.
+        keys = [key.format(**wildcards) for key in place.split(".")]
+        node = CONFIG.of_variant(variant_of(wildcards)).at(keys)
         return node.model_dump_json() if hasattr(node, "model_dump_json") else node
 
     value.place = place  # for scripts/why.py
     return value
+
+
+def variant_of(wildcards):
+    """Name of the job's variant, which its paths have as `+<name>`; empty for none."""
+    return wildcards.get("variant", "").removeprefix("+")
+
+
+def of_variant(*patterns):
+    """Input: files as the job's variant has them, its own where it changes them, else those that all share."""
+
+    def paths(wildcards):
+        others = {name: value for name, value in wildcards.items() if name != "variant"}
+        variant = variant_of(wildcards)
+        return [inputs.of_variant(CONFIG, pattern, variant, **others) for pattern in patterns]
+
+    return paths
+
+
+def of_model(pattern):
+    """Input: a file as the variant of the job's model has it."""
+    return lambda wildcards: inputs.model_files(CONFIG, pattern, **wildcards)
 
 
 def sources(wildcards, **job):
@@ -212,9 +235,10 @@ def open_demo_to_download():
 def table_files():
     """Input: the tables, in each of their forms, and about rationales, trainings and costs behind them."""
     tables = expand(
-        "<results>/tables/table{n}.{form}", n=inputs.TABLES, form=["csv", "html", "png"]
+        "<results>/tables/table{n}.{form}", n=inputs.tables(CONFIG), form=["csv", "html", "png"]
     )
     about = ["training"] + ["rationales"] * bool(rationales_in_use())
+    about += ["sensitivity"] * bool(CONFIG.variant_rows())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
@@ -231,12 +255,7 @@ def answer_tables():
 
 def estimate_files():
     """Input: what the requests to language models are made of, so far as no model has to be asked for it."""
-    tables = ("samples", "courses", "labels", "captions")
-    texts = expand(
-        "<results>/{dataset}/benchmark/{table}.parquet",
-        dataset=CONFIG.dataset_names(),
-        table=tables,
-    )
+    texts = inputs.texts_of_teachers(CONFIG)
     cases = expand("<results>/{dataset}/evaluate/cases.parquet", dataset=CONFIG.dataset_names())
     sampled = any(row.cases == "sampled" for row in CONFIG.asked.values())
     return (
@@ -251,27 +270,17 @@ def asked_stages(wildcards):
     return Stages(rows=[stage for _, stage in inputs.answers(CONFIG)]).model_dump_json()
 
 
-def planted_datasets():
-    """Names of the datasets on which planted evidence is scored."""
-    used = CONFIG.dataset_names()
-    return [
-        n
-        for n in CONFIG.evaluate.planted
-        if n in used and getattr(CONFIG.datasets, n).source == "synthetic"
-    ]
-
-
 def planted_files():
     """Input: the tables and the page of the planted evidence, where there is any."""
     files = ["planted.csv", "planted_statements.csv", "planted.html"]
-    return [f"<results>/tables/{file}" for file in files if planted_datasets()]
+    return [f"<results>/tables/{file}" for file in files if CONFIG.planted_datasets()]
 
 
 def planted_of_runs(file):
     """Input: one file of every run on planted evidence."""
     return expand(
         f"<results>/{{dataset}}/planted/{{model}}/seed{{seed}}/{file}.csv",
-        dataset=planted_datasets(),
+        dataset=CONFIG.planted_datasets(),
         model=CONFIG.models,
         seed=CONFIG.seeds,
     )
@@ -302,7 +311,24 @@ def data_files():
 
 def scores_of_table(wildcards):
     """Input: the scores of every run of a table."""
-    return inputs.scores(CONFIG, int(wildcards.number))
+    return list(inputs.scores(CONFIG, int(wildcards.number)))
+
+
+def rows_of_table(wildcards):
+    """Params: the rows of the paper's table that these scores are of."""
+    rows = list(inputs.scores(CONFIG, int(wildcards.number)).values())
+    return RowNames(names=rows).model_dump_json()
+
+
+def compared_scores(place):
+    """Input: the scores of every run of a model with a variant (place 0), and of the same run without it (1)."""
+    return [run[place] for run in inputs.compared_scores(CONFIG)]
+
+
+def compared_rows(wildcards):
+    """Params: the rows of the models with a variant, run by run."""
+    names = [CONFIG.models[name].row for _, _, name in inputs.compared_scores(CONFIG)]
+    return RowNames(names=names).model_dump_json()
 
 
 def predictions_of_run(wildcards):
@@ -357,7 +383,7 @@ def series_of_model(wildcards):
     """Input: the series of the test split, for models that read them."""
     if CONFIG.models[wildcards.model].last_phase == 1:
         return []
-    return f"<results>/{wildcards.dataset}/benchmark/series_test.arrow"
+    return of_model("<results>/{dataset}/benchmark{variant}/series_test.arrow")(wildcards)
 
 
 def local_files_of_backbone(wildcards):
@@ -372,7 +398,7 @@ def local_files_of_llm(wildcards):
 
 def rationales_of(wildcards):
     """Input: the teacher's rationales on notes and on labs, if the target has them."""
-    return inputs.rationales(wildcards.dataset, wildcards.target)
+    return inputs.rationales(CONFIG, wildcards.dataset, wildcards.target, variant_of(wildcards))
 
 
 def sharded(pattern):
@@ -384,7 +410,7 @@ def sharded(pattern):
 def shards_of(wildcards):
     """Input: the rationales of all shards."""
     number = CONFIG.rationale.shards
-    folder = "<results>/{dataset}/rationale/{teacher}/{part}".format(**wildcards)
+    folder = "<results>/{dataset}/rationale/{teacher}{variant}/{part}".format(**wildcards)
     return [f"{folder}/{n}-of-{number}.parquet" for n in range(1, number + 1)]
 
 

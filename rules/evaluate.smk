@@ -6,6 +6,7 @@
 #        <results>/{dataset}/evaluate/{model}/{run}/scores.csv                 precision, recall, F1; run: seed or asked
 #        <results>/{dataset}/evaluate/cases.parquet                            samples on which rationales are compared
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
+#        <results>/tables/sensitivity.csv, .html                               variants beside the same models without
 #        <results>/tables/rationales.csv, .html                                data card of the teachers' rationales
 #        <results>/tables/training.csv, .html                                  the course of every training
 #        <results>/tables/costs.csv                                            what the language models have cost
@@ -26,9 +27,9 @@ rule evaluate_predict:
     """Outputs of a trained student on all test samples."""
     input:
         checkpoint=checkpoint_of,
-        samples="<results>/{dataset}/benchmark/samples.parquet",
+        samples=of_model("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        courses="<results>/{dataset}/benchmark/courses.parquet",
+        courses=of_model("<results>/{dataset}/benchmark{variant}/courses.parquet"),
         series=series_of_model,
         phenotypes="resources/phenotypes.csv",
     output:
@@ -149,18 +150,62 @@ rule evaluate_table:
         code=code_digest("evaluate_table"),
         sources=sources,
         record=output_record("tables/table{number}.csv"),
+        rows=rows_of_table,
     shell:
         "python scripts/evaluate_table.py --paper {input.paper:q} --scores {input.scores:q}"
-        " --templates {input.templates:q} --number {wildcards.number:q}"
+        " --rows {params.rows:q} --templates {input.templates:q} --number {wildcards.number:q}"
         " --table {output.table:q} --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"
+
+
+if CONFIG.variant_rows():
+
+    localrules:
+        evaluate_sensitivity,
+
+    rule evaluate_sensitivity:
+        """F1 of every variant beside that of the same model without it."""
+        input:
+            scores=compared_scores(0),
+            without=compared_scores(1),
+            templates=page_templates("sensitivity"),
+        output:
+            table=report(
+                "<results>/tables/sensitivity.csv",
+                caption="../docs/captions/sensitivity.rst",
+                category="Tables",
+                labels={"table": "sensitivity", "form": "CSV"},
+            ),
+            page=report(
+                "<results>/tables/sensitivity.html",
+                caption="../docs/captions/sensitivity.rst",
+                category="Tables",
+                labels={"table": "sensitivity", "form": "page"},
+            ),
+        log:
+            "<logs>/evaluate_sensitivity/all.log",
+        benchmark:
+            "<timings>/evaluate_sensitivity/all.jsonl"
+        conda:
+            "../envs/evaluate.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("evaluate_sensitivity"),
+            sources=sources,
+            record=output_record("tables/sensitivity.csv"),
+            rows=compared_rows,
+        shell:
+            "python scripts/evaluate_sensitivity.py --scores {input.scores:q} --without {input.without:q}"
+            " --rows {params.rows:q} --templates {input.templates:q}"
+            " --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
 
 
 rule evaluate_rationales:
     """Data card of the rationales: which failed a check or have no text, and which notes were cut."""
     input:
-        samples=expand(
-            "<results>/{dataset}/benchmark/samples.parquet", dataset=CONFIG.dataset_names()
-        ),
+        samples=inputs.samples_in_use(CONFIG),
         rationales=rationales_in_use(),
         templates=page_templates("rationales"),
     output:

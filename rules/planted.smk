@@ -7,7 +7,7 @@
 #        <results>/tables/planted.csv, planted_statements.csv, planted.html       all runs
 
 
-if planted_datasets():
+if CONFIG.planted_datasets():
 
     localrules:
         planted_scores,
@@ -17,9 +17,9 @@ if planted_datasets():
         """Outputs of a student on the test samples with the series, and with the notes, of others."""
         input:
             checkpoint=checkpoint_of,
-            samples="<results>/{dataset}/benchmark/samples.parquet",
+            samples=of_model("<results>/{dataset}/benchmark{variant}/samples.parquet"),
             labels="<results>/{dataset}/benchmark/labels.parquet",
-            courses="<results>/{dataset}/benchmark/courses.parquet",
+            courses=of_model("<results>/{dataset}/benchmark{variant}/courses.parquet"),
             series=series_of_model,
             phenotypes="resources/phenotypes.csv",
         output:
@@ -55,7 +55,7 @@ if planted_datasets():
             as_is="<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet",
             notes="<results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet",
             series="<results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet",
-            captions="<results>/{dataset}/benchmark/captions.parquet",
+            captions=of_model("<results>/{dataset}/benchmark{variant}/captions.parquet"),
             evidence="resources/demo/evidence.yaml",
         output:
             scores="<results>/{dataset}/planted/{model}/seed{seed}/scores.csv",

@@ -5,10 +5,10 @@
 #       <results>/{dataset}/rationale/{teacher}/labs.parquet       lab rationales R^t (equation 3)
 # keeps <answers>/answers.sqlite                            every answer of a language model; outside the results
 #
-# {teacher} is a row of `llms`. The first two rules need its server, so they run where Snakemake runs; a model that the job
-# serves itself goes to a node with a GPU (rules/llm.smk). With several `rationale.shards` each is a job per shard,
-# `.../notes/{shard}.parquet`, and a third rule joins them. How the server is reached goes as a resource, which Snakemake
-# does not compare: it changes no output.
+# {teacher} is a row of `llms`; what a variant changes is in rationale/{teacher}+<variant>/. The first two rules need the
+# teacher's server, so they run where Snakemake runs; a model that the job serves itself goes to a node with a GPU
+# (rules/llm.smk). With several `rationale.shards` each is a job per shard, `.../notes/{shard}.parquet`, and a third rule
+# joins them. How the server is reached goes as a resource, which Snakemake does not compare: it changes no output.
 
 
 localrules:
@@ -19,19 +19,19 @@ localrules:
 rule rationale_notes:
     """Note rationale R^m of every sample, test split included (the reference of the text metrics)."""
     input:
-        samples="<results>/{dataset}/benchmark/samples.parquet",
-        courses="<results>/{dataset}/benchmark/courses.parquet",
+        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
+        courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
         prompt="resources/prompts/note_rationale.txt",
         examples=CONFIG.rationale.examples,
         wordings="resources/phenotype_wordings.csv",
         weights=weights_of("{teacher}"),
     output:
-        sharded("<results>/{dataset}/rationale/{teacher}/notes.parquet"),
+        sharded("<results>/{dataset}/rationale/{teacher}{variant}/notes.parquet"),
     log:
-        sharded("<logs>/rationale_notes/{dataset}-{teacher}.log"),
+        sharded("<logs>/rationale_notes/{dataset}-{teacher}{variant}.log"),
     benchmark:
-        sharded("<timings>/rationale_notes/{dataset}-{teacher}.jsonl")
+        sharded("<timings>/rationale_notes/{dataset}-{teacher}{variant}.jsonl")
     conda:
         "../envs/rationale.yaml"
     threads: 1
@@ -59,21 +59,21 @@ rule rationale_notes:
 rule rationale_labs:
     """Lab rationale R^t of every sample, test split included (the reference of the text metrics)."""
     input:
-        samples="<results>/{dataset}/benchmark/samples.parquet",
-        courses="<results>/{dataset}/benchmark/courses.parquet",
+        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
+        courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        captions="<results>/{dataset}/benchmark/captions.parquet",
-        notes=sharded("<results>/{dataset}/rationale/{teacher}/notes.parquet"),
+        captions=of_variant("<results>/{dataset}/benchmark{variant}/captions.parquet"),
+        notes=of_variant(sharded("<results>/{dataset}/rationale/{teacher}{variant}/notes.parquet")),
         prompt="resources/prompts/lab_rationale.txt",
         examples=CONFIG.rationale.examples,
         wordings="resources/phenotype_wordings.csv",
         weights=weights_of("{teacher}"),
     output:
-        sharded("<results>/{dataset}/rationale/{teacher}/labs.parquet"),
+        sharded("<results>/{dataset}/rationale/{teacher}{variant}/labs.parquet"),
     log:
-        sharded("<logs>/rationale_labs/{dataset}-{teacher}.log"),
+        sharded("<logs>/rationale_labs/{dataset}-{teacher}{variant}.log"),
     benchmark:
-        sharded("<timings>/rationale_labs/{dataset}-{teacher}.jsonl")
+        sharded("<timings>/rationale_labs/{dataset}-{teacher}{variant}.jsonl")
     conda:
         "../envs/rationale.yaml"
     threads: 1
@@ -132,11 +132,11 @@ if CONFIG.rationale.shards > 1:
         input:
             shards_of,
         output:
-            "<results>/{dataset}/rationale/{teacher}/{part}.parquet",
+            "<results>/{dataset}/rationale/{teacher}{variant}/{part}.parquet",
         log:
-            "<logs>/rationale_join/{dataset}-{teacher}-{part}.log",
+            "<logs>/rationale_join/{dataset}-{teacher}{variant}-{part}.log",
         benchmark:
-            "<timings>/rationale_join/{dataset}-{teacher}-{part}.jsonl"
+            "<timings>/rationale_join/{dataset}-{teacher}{variant}-{part}.jsonl"
         wildcard_constraints:
             part="notes|labs",
         localrule: True

@@ -7,6 +7,7 @@
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3   both
 #
 # {target} is `diagnoses`, or `rationales-` and the name of the teacher.
+# A phase that a variant changes has `+<variant>` after the vocabulary, or after the target of phase 1.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
 # Earlier phases go first, and training before evaluation: the longest chain of jobs decides how long a run takes.
 
@@ -46,16 +47,16 @@ rule train_phase1:
     """Distil rationales from notes into the language model (equation 4)."""
     input:
         backbone="<results>/backbones/{backbone}",
-        samples="<results>/{dataset}/benchmark/samples.parquet",
+        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        courses="<results>/{dataset}/benchmark/courses.parquet",
+        courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
         rationales=rationales_of,
     output:
-        model=directory("<results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1"),
+        model=directory("<results>/{dataset}/train/{backbone}/{target}{variant}/seed{seed}/phase1"),
     log:
-        "<logs>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.log",
+        "<logs>/train_phase1/{dataset}-{backbone}-{target}{variant}-seed{seed}.log",
     benchmark:
-        "<timings>/train_phase1/{dataset}-{backbone}-{target}-seed{seed}.jsonl"
+        "<timings>/train_phase1/{dataset}-{backbone}-{target}{variant}-seed{seed}.jsonl"
     priority: 3
     retries: 2
     conda:
@@ -72,7 +73,9 @@ rule train_phase1:
         optimizer=setting("train.optimizer"),
         launch=setting("train.launch"),
         launcher=launcher(),
-        checkpoints=scratch("{dataset}/train/{backbone}/{target}/seed{seed}/checkpoints-phase1"),
+        checkpoints=scratch(
+            "{dataset}/train/{backbone}/{target}{variant}/seed{seed}/checkpoints-phase1"
+        ),
     shell:
         "{params.launcher} scripts/train_phase1.py --backbone {input.backbone:q}"
         " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
@@ -85,22 +88,25 @@ rule train_phase1:
 rule train_phase2:
     """Distil rationales from labs through the knowledge-augmented attention (equation 7)."""
     input:
-        phase1="<results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1",
+        phase1=of_variant(
+            "<results>/{dataset}/train/{backbone}/{target}{variant}/seed{seed}/phase1"
+        ),
         vocabulary=vocabulary_of_student,
-        samples="<results>/{dataset}/benchmark/samples.parquet",
+        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        series=expand(
-            "<results>/{{dataset}}/benchmark/series_{split}.arrow", split=["train", "validation"]
+        series=of_variant(
+            "<results>/{dataset}/benchmark{variant}/series_train.arrow",
+            "<results>/{dataset}/benchmark{variant}/series_validation.arrow",
         ),
         rationales=rationales_of,
     output:
         model=directory(
-            "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2"
+            "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/phase2"
         ),
     log:
-        "<logs>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.log",
+        "<logs>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}.log",
     benchmark:
-        "<timings>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
+        "<timings>/train_phase2/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}.jsonl"
     priority: 2
     retries: 2
     conda:
@@ -120,7 +126,7 @@ rule train_phase2:
         launch=setting("train.launch"),
         launcher=launcher(),
         checkpoints=scratch(
-            "{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/checkpoints-phase2"
+            "{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/checkpoints-phase2"
         ),
     shell:
         "{params.launcher} scripts/train_phase2.py --phase1 {input.phase1:q}"
@@ -136,22 +142,25 @@ rule train_phase2:
 rule train_phase3:
     """Distil rationales from notes and labs together (equation 8)."""
     input:
-        phase2="<results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2",
-        samples="<results>/{dataset}/benchmark/samples.parquet",
+        phase2=of_variant(
+            "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/phase2"
+        ),
+        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        courses="<results>/{dataset}/benchmark/courses.parquet",
-        series=expand(
-            "<results>/{{dataset}}/benchmark/series_{split}.arrow", split=["train", "validation"]
+        courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
+        series=of_variant(
+            "<results>/{dataset}/benchmark{variant}/series_train.arrow",
+            "<results>/{dataset}/benchmark{variant}/series_validation.arrow",
         ),
         rationales=rationales_of,
     output:
         model=directory(
-            "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3"
+            "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/phase3"
         ),
     log:
-        "<logs>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.log",
+        "<logs>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}.log",
     benchmark:
-        "<timings>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}-seed{seed}.jsonl"
+        "<timings>/train_phase3/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}.jsonl"
     priority: 1
     retries: 2
     conda:
@@ -169,7 +178,7 @@ rule train_phase3:
         launcher=launcher(),
         freeze=setting("train.freeze_encoder_in_phase3"),
         checkpoints=scratch(
-            "{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/checkpoints-phase3"
+            "{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/checkpoints-phase3"
         ),
     shell:
         "{params.launcher} scripts/train_phase3.py --phase2 {input.phase2:q}"

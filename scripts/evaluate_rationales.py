@@ -21,10 +21,14 @@ def evaluate_rationales(
     from clinragen.schemas.benchmark import SAMPLES
     from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
 
-    of_dataset = {path.parts[-3]: SAMPLES.read(path) for path in samples}
-    counts = pa.concat_tables(
-        count_rationales(path, of_dataset[path.parts[-4]], RATIONALES.read(path)) for path in rationales
-    )
+    # By dataset and variant: .../mimic3/benchmark+<variant>/samples.parquet
+    tables = {(path.parts[-3], path.parts[-2].partition("+")[2]): SAMPLES.read(path) for path in samples}
+    counted = []
+    for path in rationales:
+        dataset, variant = path.parts[-4], path.parts[-2].partition("+")[2]
+        own = tables.get((dataset, variant)) or tables[dataset, ""]
+        counted.append(count_rationales(path, own, RATIONALES.read(path)))
+    counts = pa.concat_tables(counted)
     RATIONALE_COUNTS.write(counts, table.path)
     page.path.write_text(rationale_card(counts, marked_samples, sorted(context.stand_ins), templates), encoding="utf-8")
 

@@ -403,6 +403,7 @@ def test_the_reference_documents_every_key(raw):
     documented = {key: (kind, meaning) for key, kind, meaning in rows}
     update_config(raw, read("tests/served.yaml"))  # config.yaml has no served model
     raw["llm_transport"]["chatgpt"]["price"] = {"input": 1, "output": 1}  # a section that may be null
+    raw["variants"]["suffix"] = {"student": {"fusion": {"lab_position": "suffix"}}}  # config.yaml has no variant
     assert set(keys_of(load_config(raw))) == set(documented) and len(documented) == len(rows)
     assert all(len(meaning) > 3 and meaning != "None" for _, meaning in documented.values())
     sections = {key.rpartition(".")[0].removesuffix(".<name>") for key in documented} - {""}
@@ -425,7 +426,8 @@ def test_only_rows_that_users_add_carry_defaults():
                     yield from fields(part)
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
-    assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport"}
+    assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Variant", "Model"}
+    assert {name for name in defaults if name.startswith("Model.")} == {"Model.variant"}
 
 
 @pytest.mark.parametrize(("key", "value"), [("benchmark__compat", True), ("extract__diagnoses__unlisted_codes", False)])

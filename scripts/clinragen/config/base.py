@@ -13,8 +13,8 @@ class Section(BaseModel):
     """A section of config.yaml: every key is required there, unknown keys are errors.
 
     The string under a field is its documentation in docs/config.md. Fields have no defaults: config.yaml is the only
-    place that sets a value. The exception are rows that users add, `llms` and `llm_transport`: they would otherwise
-    have to copy a dozen keys.
+    place that sets a value. The exception are rows that users add, `llms` and `llm_transport`, which would otherwise
+    have to copy a dozen keys, and `variants`, which hold differences.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,6 +1,6 @@
 """Trained models: each is a row of the paper's tables."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from clinragen.config.base import Section
 
@@ -10,8 +10,8 @@ class Model(Section):
 
     row: str
     """Name of the row in the paper's tables."""
-    table: list[Literal[1, 2]]
-    """Tables that contain the row."""
+    table: list[Literal[1, 2, 6]]
+    """Tables that contain the row; table 6 names it by backbone, method and teacher, whatever `row` says."""
     backbone: str
     """A key of `backbones`."""
     last_phase: Literal[1, 3]
@@ -22,3 +22,24 @@ class Model(Section):
     """A key of `llms`, which writes the rationales; null if and only if `target` is `diagnoses`."""
     vocabulary: Literal["knowledge", "standard", None]
     """Vocabulary of the attention: V^k or the complete one; null if and only if `last_phase` is 1."""
+    variant: str | None = None
+    """A key of `variants`, whose settings the model has; it is compared with the same model without it."""
+    like: str | None = None
+    """Another row, without this key, whose values the row has where it names none; its `table` is empty, then."""
+
+    @property
+    def recipe(self) -> tuple[object, ...]:
+        """All that decides the model but for its variant."""
+        return self.backbone, self.last_phase, self.target, self.teacher, self.vocabulary
+
+
+def with_values_of_others(rows: dict[str, Any]) -> dict[str, Any]:
+    """Rows of which those with the key `like` are complete; ValueError where it names no complete row."""
+    complete = dict(rows)
+    for name, row in rows.items():
+        if isinstance(row, dict) and row.get("like") is not None:
+            other = rows.get(row["like"])
+            if not isinstance(other, dict) or other.get("like") is not None:
+                raise ValueError(f"{name}.like: {row['like']!r} is not another row, without `like`")
+            complete[name] = {**other, "table": [], **row}
+    return complete

@@ -1,27 +1,29 @@
 """The whole of config.yaml, validated when the workflow starts."""
 
 import ast
-import difflib
 import inspect
 import itertools
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from clinragen.config.asked import Asked, asked_problems
 from clinragen.config.base import Section, usable_path
 from clinragen.config.benchmark import Benchmark
 from clinragen.config.datasets import Datasets, DemoCohort
 from clinragen.config.evaluate import Evaluate
+from clinragen.config.explain import explain, sections
 from clinragen.config.extract import Extract
 from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
-from clinragen.config.models import Model
+from clinragen.config.models import Model, with_values_of_others
 from clinragen.config.rationale import Rationale
+from clinragen.config.rows import recipe_problems, row_in
 from clinragen.config.student import Backbone, Student
 from clinragen.config.train import Train
+from clinragen.config.variants import Settings, Variant, setting_problems, variant_problems
 from clinragen.errors import UserError
 
 
@@ -72,6 +74,8 @@ class Config(Section):
     """Student model."""
     train: Train
     """Stage train."""
+    variants: dict[str, Variant]
+    """Named overrides of settings, which rows of `models` may have; what a variant does not change it shares."""
     models: dict[str, Model]
     """Rows of the paper's tables that are trained."""
     asked: dict[str, Asked]
@@ -80,42 +84,43 @@ class Config(Section):
     """Seeds of the training runs; tables give mean and standard deviation over them."""
     evaluate: Evaluate
     """Stage evaluate."""
+    _of_variant: dict[str, "Config"] = PrivateAttr(default_factory=dict)
+    _changed: dict[tuple[str, str], bool] = PrivateAttr(default_factory=dict)
 
     @field_validator("answers")
     @classmethod
     def _usable_directory(cls, text: str) -> str:
         return usable_path(text)
 
-    @field_validator("models", "asked", "backbones", "llms", "llm_transport", mode="before")
+    @field_validator("variants", "models", "asked", "backbones", "llms", "llm_transport", mode="before")
     @classmethod
     def _without_nulls(cls, rows: Any) -> Any:
         """An overlay leaves a row out by setting it to null."""
         return {k: v for k, v in rows.items() if v is not None} if isinstance(rows, dict) else rows
 
-    @field_validator("models", "asked", "backbones", "llms")
+    @field_validator("models", mode="before")
+    @classmethod
+    def _complete(cls, rows: Any) -> Any:
+        return with_values_of_others(rows) if isinstance(rows, dict) else rows
+
+    @field_validator("variants", "models", "asked", "backbones", "llms")
     @classmethod
     def _with_usable_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
         for name in rows:
             if "/" in name or name in ("", ".", ".."):
                 raise ValueError(f"the name {name!r} cannot be part of a path")
+            if "+" in name:
+                raise ValueError(f"the name {name!r} contains '+', which precedes a variant in paths; rename it")
             usable_path(name)
         return rows
 
     @model_validator(mode="after")
     def _agrees(self) -> "Config":
-        problems = []
-        patch, steps = self.student.fusion.series_encoder.patch, self.benchmark.series.max_steps
-        if steps % patch:
-            problems.append(
-                f"benchmark.series.max_steps ({steps}) must be a multiple of "
-                f"student.fusion.series_encoder.patch ({patch})"
-            )
-        encoder = self.student.fusion.series_encoder
-        if encoder.width % encoder.heads:
-            problems.append(
-                f"student.fusion.series_encoder.width ({encoder.width}) must be a multiple of heads ({encoder.heads})"
-            )
+        problems = [*setting_problems("", self._settings), *variant_problems(self.variants, self._settings)]
         for name, model in self.models.items():
+            if model.variant not in (None, *self.variants):
+                known = ", ".join(self.variants) or "none is configured"
+                problems.append(f"models.{name}.variant: {model.variant!r} is not one of variants ({known})")
             if model.backbone not in self.backbones:
                 problems.append(
                     f"models.{name}.backbone: {model.backbone!r} is not one of backbones ({', '.join(self.backbones)})"
@@ -131,21 +136,72 @@ class Config(Section):
                 problems.append(
                     f"models.{name}.teacher: target {model.target} requires {demand}, not {model.teacher or 'null'}"
                 )
+        problems += [*recipe_problems(self.models), *self._models_without_place()]
         problems += self._llm_references()
         problems += asked_problems(self.asked)
         problems += self._dataset_combinations() + self._rows_twice()
-        batch, launch = self.train.optimizer.batch, self.train.launch
-        parts = launch.nodes * launch.processes * launch.accumulation
-        if batch % parts:
-            problems.append(
-                f"train.optimizer.batch ({batch}) must be a multiple of train.launch.nodes ({launch.nodes}) times "
-                f"processes ({launch.processes}) times accumulation ({launch.accumulation}), that is of {parts}"
-            )
         if len(set(self.seeds)) < len(self.seeds):
             problems.append(f"seeds: {self.seeds} contains a seed twice")
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    def _models_without_place(self) -> list[str]:
+        """Models that would be trained although nothing shows how they do."""
+        problems = []
+        for name, model in self.models.items():
+            if model.variant is not None and self.without_variant(name) is None:
+                problems.append(
+                    f"models.{name}.variant: there is no row of models with the same backbone, last_phase, target, "
+                    "teacher and vocabulary but variant null, with which it would be compared; add one"
+                )
+            if not model.table and model.variant is None and not self.planted_datasets():
+                problems.append(
+                    f"models.{name}.table: empty, so that its scores would be in no table; name a table, or set "
+                    f"models.{name} to null"
+                )
+        return problems
+
+    def without_variant(self, name: str) -> str | None:
+        """Name of the first model with the same recipe and no variant."""
+        recipe = self.models[name].recipe
+        return next((n for n, m in self.models.items() if m.variant is None and m.recipe == recipe), None)
+
+    def variant_rows(self) -> list[str]:
+        """Names of the models with a variant."""
+        return [name for name, model in self.models.items() if model.variant is not None]
+
+    @property
+    def _settings(self) -> Settings:
+        """What variants override."""
+        return Settings.model_construct(student=self.student, train=self.train, benchmark=self.benchmark)
+
+    def of_variant(self, name: str | None) -> "Config":
+        """The configuration with the values of a variant; this one for none."""
+        if not name:
+            return self
+        if name not in self._of_variant:
+            self._of_variant[name] = self.model_copy(update=dict(self._settings.with_values_of(self.variants[name])))
+        return self._of_variant[name]
+
+    def at(self, keys: Iterable[str]) -> Any:
+        """The value or section below these keys, one in the other."""
+        node: Any = self
+        for key in keys:
+            node = node[key] if isinstance(node, dict) else getattr(node, key)
+        return node
+
+    def changes(self, variant: str, place: str) -> bool:
+        """Whether a variant has another value at a place (dotted keys) than models without one."""
+        if (variant, place) not in self._changed:
+            keys = place.split(".")
+            self._changed[variant, place] = self.of_variant(variant).at(keys) != self.at(keys)
+        return self._changed[variant, place]
+
+    def planted_datasets(self) -> list[str]:
+        """Names of the datasets on which planted evidence is scored."""
+        used = (n for n in self.evaluate.planted if n in self.dataset_names())
+        return [n for n in used if getattr(self.datasets, n).source == "synthetic"]
 
     def _dataset_combinations(self) -> list[str]:
         """Values of `datasets` that no rule could serve."""
@@ -227,7 +283,8 @@ class Config(Section):
         for section in (self.models, self.asked):
             for name, model in section.items():
                 for table in sorted(set(model.table)):
-                    owners.setdefault((table, model.row), []).append(name)
+                    row = row_in(model, table) if isinstance(model, Model) else model.row
+                    owners.setdefault((table, row), []).append(name)
         problems = [
             f"models: {' and '.join(names)} are assigned to the same row {row!r} of table {table}"
             for (table, row), names in owners.items()
@@ -246,7 +303,7 @@ def load_config(raw: dict[str, Any]) -> Config:
     try:
         return _without_repairs(Config.model_validate(raw))
     except ValidationError as error:
-        lines = [line for e in error.errors() for line in _explain(e).splitlines()]
+        lines = [line for e in error.errors() for line in explain(e, Config).splitlines()]
         raise UserError(invalid(lines)) from None
 
 
@@ -269,37 +326,6 @@ def _without_repairs(config: Config) -> Config:
     return config.model_copy(update={"extract": config.extract.model_copy(update=off)})
 
 
-def _explain(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = sorted(_keys_at(error["loc"][:-1]))
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0)
-        return f"{place}: unknown key; did you mean {'.'.join([*map(str, error['loc'][:-1]), near[0]])}?"
-    if error["type"] == "missing":
-        return f"{place}: missing; copy it from config.yaml, which has every key"
-    return f"{place + ': ' if place else ''}{error['msg'].removeprefix('Value error, ')}"
-
-
-def _keys_at(place: tuple[Any, ...]) -> list[str]:
-    section: type[BaseModel] = Config
-    named = False
-    for part in place:
-        if named:  # a key chosen by the user, such as the name of a model
-            named = False
-            continue
-        annotation = section.model_fields[part].annotation
-        named = str(annotation).startswith("dict")
-        section = next(_sections(annotation))
-    return list(section.model_fields)
-
-
-def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in getattr(annotation, "__args__", ()):
-        yield from _sections(part)
-
-
 def reference() -> str:
     """Every key of config.yaml with its type and meaning, as Markdown (docs/config.md)."""
     lines = [
@@ -316,14 +342,14 @@ def reference() -> str:
 def _meanings(section: type[BaseModel]) -> dict[str, str]:
     """The string under each field of a section. pydantic would collect them at every start of every job."""
     body = ast.parse(inspect.getsource(section)).body[0].body
-    found = itertools.pairwise(body)
-    return {field.target.id: ast.literal_eval(text.value) for field, text in found if isinstance(field, ast.AnnAssign)}
+    found = ((f, text.value) for f, text in itertools.pairwise(body) if isinstance(text, ast.Expr))
+    return {field.target.id: ast.literal_eval(text) for field, text in found if isinstance(field, ast.AnnAssign)}
 
 
 def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
     meanings = _meanings(section)
     for name, field in section.model_fields.items():
-        inner = next(_sections(field.annotation), None)
+        inner = next(sections(field.annotation), None)
         chosen = ".<name>" if inner and str(field.annotation).startswith("dict") else ""
         kind = "" if inner else _type_name(field.annotation)
         default = "" if field.is_required() else f" Default: `{json.dumps(field.default)}`."

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.errors import UserError
-from clinragen.schemas.evaluate import COMPARISON
+from clinragen.schemas.evaluate import COMPARISON, SCORES
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,12 @@ def read_paper(path: Path) -> list[PaperCell]:
             PaperCell(r["dataset"], r["model"], r["metric"], float(r["mean"]), float(r["std"]) if r["std"] else None)
             for r in csv.DictReader(file)
         ]
+
+
+def in_row(scores: pa.Table, row: str) -> pa.Table:
+    """Scores (SCORES) as those of a row: table 6 does not name its rows as the others do."""
+    place = SCORES.schema.get_field_index("model")
+    return scores.set_column(place, SCORES.schema.field(place), pa.array([row] * len(scores), pa.string()))
 
 
 def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]) -> pa.Table:

@@ -61,6 +61,22 @@ COMPARISON = Table(
     key=("dataset", "model", "metric"),
 )
 
+SENSITIVITY = Table(
+    "sensitivity",
+    (
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("model", pa.string(), "row of the model with a variant"),
+        Column("average", pa.string(), "micro or macro"),
+        Column("f1", pa.float64(), "F1 of the variant, mean over the seeds"),
+        Column("without", pa.string(), "row of the same model without the variant"),
+        Column("f1_without", pa.float64(), "its F1, mean over the seeds"),
+        Column("difference", pa.float64(), "mean difference of the runs of a seed, variant minus other"),
+        Column("difference_std", pa.float64(), "its sample standard deviation over the seeds", nullable=True),
+        Column("n_seeds", pa.int32(), "seeds"),
+    ),
+    key=("dataset", "model", "average"),
+)
+
 TRAINING = Table(
     "training",
     (

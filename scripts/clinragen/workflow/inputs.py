@@ -8,12 +8,35 @@ from clinragen.config.asked import Asked
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model
 from clinragen.config.root import Config
+from clinragen.config.rows import row_in
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import raw_path
+from clinragen.workflow.variants import kind_of, suffix
 
-# Numbers of the paper's tables that are made.
+# Numbers of the paper's tables that are made; table 6 where a model is in it (config/table6.yaml).
 TABLES = (1, 2)
+
+
+def tables(config: Config) -> list[int]:
+    """Numbers of the paper's tables that are made."""
+    return sorted({*TABLES, *(number for model in config.models.values() for number in model.table)})
+
+
+def of_variant(config: Config, pattern: str, variant: str | None, **wildcards: str) -> str:
+    """The path of a file for a variant: its own where the variant changes the file, else the one that all share.
+
+    `{variant}` stands at the end of a directory in the pattern; without it all share the file.
+    """
+    kind = kind_of(pattern) if "{variant}" in pattern else None
+    name = suffix(config, variant, kind, wildcards.get("target", "")) if kind else ""
+    return pattern.format(**wildcards, variant=name)
+
+
+def model_files(config: Config, pattern: str, model: str, **wildcards: str) -> str:
+    """The path of a file as a model reads it, by its variant."""
+    row = config.models[model]
+    return of_variant(config, pattern, row.variant, **wildcards, model=model, target=target(row))
 
 
 def raw_tables(config: Config, name: str, tables: Iterable[str]) -> list[str]:
@@ -48,19 +71,24 @@ def source_digest(config: Config, paths: Iterable[str]) -> str:
 def checkpoint(config: Config, dataset: str, model: str, seed: str) -> str:
     """The last checkpoint of a model; models that agree in a phase share its checkpoint."""
     row = config.models[model]
-    return _checkpoint(row, dataset, seed, row.last_phase)
+    return _checkpoint(config, row, dataset, seed, row.last_phase)
 
 
 def checkpoints(config: Config) -> list[str]:
     """The checkpoints of every phase of every run, each once, in the order of datasets, models, seeds and phases."""
     runs = itertools.product(config.dataset_names(), config.models.values(), config.seeds)
-    found = (_checkpoint(row, d, seed, phase) for d, row, seed in runs for phase in range(1, row.last_phase + 1))
+    found = (
+        _checkpoint(config, row, dataset, seed, phase)
+        for dataset, row, seed in runs
+        for phase in range(1, row.last_phase + 1)
+    )
     return list(dict.fromkeys(found))
 
 
-def _checkpoint(row: Model, dataset: str, seed: object, phase: int) -> str:
+def _checkpoint(config: Config, row: Model, dataset: str, seed: object, phase: int) -> str:
     vocabulary = f"-{row.vocabulary}" if phase > 1 else ""
-    return f"<results>/{dataset}/train/{row.backbone}/{target(row)}{vocabulary}/seed{seed}/phase{phase}"
+    variant = suffix(config, row.variant, f"phase{phase}", target(row))
+    return f"<results>/{dataset}/train/{row.backbone}/{target(row)}{vocabulary}{variant}/seed{seed}/phase{phase}"
 
 
 def target(row: Model) -> str:
@@ -68,19 +96,37 @@ def target(row: Model) -> str:
     return f"rationales-{row.teacher}" if row.teacher else "diagnoses"
 
 
-def rationales(dataset: str, target: str) -> list[str]:
+def rationales(config: Config, dataset: str, target: str, variant: str | None = None) -> list[str]:
     """The rationales on notes and on labs that a target has."""
     teacher = target.removeprefix("rationales-")
     parts = [] if target == "diagnoses" else ["notes", "labs"]
-    return [f"<results>/{dataset}/rationale/{teacher}/{part}.parquet" for part in parts]
+    names = [(part, suffix(config, variant, part, target)) for part in parts]
+    return [f"<results>/{dataset}/rationale/{teacher}{name}/{part}.parquet" for part, name in names]
 
 
-def scores(config: Config, table: int) -> list[str]:
-    """The scores of every run of a table: of each training, and of each model that is asked."""
-    models = [name for name, model in config.models.items() if table in model.table]
-    runs = [f"{name}/seed{seed}" for name in models for seed in config.seeds]
-    runs += [f"{name}/asked" for name, row in config.asked.items() if table in row.table]
-    return [f"<results>/{dataset}/evaluate/{run}/scores.csv" for dataset in config.dataset_names() for run in runs]
+def scores(config: Config, table: int) -> dict[str, str]:
+    """The scores of every run of a table, of each training and of each model that is asked, with their rows in it."""
+    runs = {
+        f"{name}/seed{seed}": row_in(model, table)
+        for name, model in config.models.items()
+        if table in model.table
+        for seed in config.seeds
+    }
+    runs |= {f"{name}/asked": row.row for name, row in config.asked.items() if table in row.table}
+    return {_scores(dataset, run): row for dataset in config.dataset_names() for run, row in runs.items()}
+
+
+def compared_scores(config: Config) -> list[tuple[str, str, str]]:
+    """The scores of every run of a model with a variant, those of the same run without it, and the model's name."""
+    runs = itertools.product(config.dataset_names(), config.variant_rows(), config.seeds)
+    return [
+        (_scores(d, f"{name}/seed{seed}"), _scores(d, f"{config.without_variant(name)}/seed{seed}"), name)
+        for d, name, seed in runs
+    ]
+
+
+def _scores(dataset: str, run: str) -> str:
+    return f"<results>/{dataset}/evaluate/{run}/scores.csv"
 
 
 def predictions(dataset: str, model: str, run: str) -> str:
@@ -96,7 +142,7 @@ def asked(config: Config) -> list[str]:
     for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
         files.append(predictions(dataset, name, "asked"))
         if row.is_scored:
-            files.append(f"<results>/{dataset}/evaluate/{name}/asked/scores.csv")
+            files.append(_scores(dataset, f"{name}/asked"))
     return files
 
 
@@ -109,21 +155,60 @@ def prompts_of_asked(row: Asked) -> list[str]:
     return [f"resources/prompts/{name}.txt" for name in names]
 
 
+def taught(config: Config) -> list[tuple[str, str | None]]:
+    """Every teacher with the variants for which its rationales are other ones, none first."""
+    pairs = {(m.teacher, m.variant if _asked_again(config, m) else None) for m in config.models.values() if m.teacher}
+    return sorted(pairs, key=lambda pair: (pair[0], pair[1] or ""))
+
+
+def _asked_again(config: Config, model: Model) -> bool:
+    return bool(suffix(config, model.variant, "labs", target(model)))
+
+
 def rationales_in_use(config: Config) -> list[str]:
-    """The rationales of every dataset and teacher."""
-    pairs = itertools.product(config.dataset_names(), config.teachers())
-    return [path for dataset, teacher in pairs for path in rationales(dataset, f"rationales-{teacher}")]
+    """The rationales of every dataset, teacher and variant, each file once."""
+    found = (
+        path
+        for dataset, (teacher, variant) in itertools.product(config.dataset_names(), taught(config))
+        for path in rationales(config, dataset, f"rationales-{teacher}", variant)
+    )
+    return list(dict.fromkeys(found))
+
+
+def samples_in_use(config: Config) -> list[str]:
+    """The samples of every dataset, and those of the variants that change them."""
+    pattern = "<results>/{dataset}/benchmark{variant}/samples.parquet"
+    variants = [None, *(model.variant for model in config.models.values() if model.variant)]
+    pairs = itertools.product(config.dataset_names(), variants)
+    return list(dict.fromkeys(of_variant(config, pattern, variant, dataset=dataset) for dataset, variant in pairs))
+
+
+def texts_of_teachers(config: Config) -> list[str]:
+    """What teachers are shown, of every dataset and variant, each file once."""
+    pairs = itertools.product(config.dataset_names(), [None, *(variant for _, variant in taught(config))])
+    patterns = [
+        f"<results>/{{dataset}}/benchmark{{variant}}/{table}.parquet" for table in ("samples", "courses", "captions")
+    ]
+    found = [of_variant(config, pattern, v, dataset=dataset) for dataset, v in pairs for pattern in patterns]
+    labels = [f"<results>/{dataset}/benchmark/labels.parquet" for dataset in config.dataset_names()]
+    return [*dict.fromkeys(found), *labels]
 
 
 def answers(config: Config) -> list[tuple[str, Stage]]:
-    """The tables of answers of language models behind the results, and what each of them holds."""
+    """The tables of answers of language models behind the results, and what each of them holds.
+
+    The stage of rationales that a variant changes is `note_rationale/<variant>` or `lab_rationale/<variant>`.
+    """
     found = []
     if any(model.vocabulary == "knowledge" for model in config.models.values()):
         found.append(("<results>/knowledge/answers.parquet", _stage(config, "terms", None, config.knowledge.terms.llm)))
-    for dataset, teacher in itertools.product(config.dataset_names(), config.teachers()):
-        paths = rationales(dataset, f"rationales-{teacher}")
+    rationale_stages: dict[str, Stage] = {}
+    for dataset, (teacher, variant) in itertools.product(config.dataset_names(), taught(config)):
+        paths = rationales(config, dataset, f"rationales-{teacher}", variant)
         for path, stage in zip(paths, ("note_rationale", "lab_rationale"), strict=True):
-            found.append((path, _stage(config, stage, dataset, teacher)))
+            name = f"{stage}/{variant}" if variant and f"+{variant}/" in path else stage
+            rationale_stages.setdefault(path, _stage(config, name, dataset, teacher))
+    found += rationale_stages.items()
     for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
         found.append((predictions(dataset, name, "asked"), _stage(config, f"asked/{name}", dataset, row.llm)))
     return found

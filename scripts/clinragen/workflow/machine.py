@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clinragen.config.root import Config
+from clinragen.workflow.inputs import checkpoints
 from clinragen.workflow.slurm import Request
 from clinragen.workflow.verdict import Line, ok, problem
 
@@ -38,14 +39,7 @@ def disks(config: Config, sizes: dict[str, int]) -> list[Line]:
 
 def checkpoint_bytes(config: Config, sizes: dict[str, int]) -> int:
     """Size of all checkpoints in bytes; models that agree in a phase share its checkpoint."""
-    checkpoints = {(m.backbone, m.target, None, 1) for m in config.models.values()} | {
-        (m.backbone, m.target, m.vocabulary, phase)
-        for m in config.models.values()
-        if m.last_phase == 3
-        for phase in (2, 3)
-    }
-    runs = len(config.seeds) * len(config.dataset_names())
-    return runs * sum(sizes.get(backbone, 0) for backbone, *_ in checkpoints)
+    return sum(sizes.get(Path(path).parts[3], 0) for path in checkpoints(config))
 
 
 def _space(place: str, folder: Path, needed: float, remedy: str, unknown: Sequence[str] = ()) -> Line:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from clinragen.config.models import Model
 from clinragen.config.root import Config
-from clinragen.workflow.inputs import TABLES
+from clinragen.workflow.inputs import tables
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
@@ -51,16 +51,17 @@ TARGETS: dict[str, frozenset[str]] = {
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
+VARIANT = r"(\+[^/]+)?"
 WITHOUT_NOTES = "split|attrition_split|labels|prevalence|unlabelled_codes|series_[a-z]+|scales|captions|fences"
 FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/extract/(attrition_)?(notes|inventory)\..+", DATA),
     (rf"{DATASET}/(extract|export|demo)/.+", frozenset({RAW})),
-    (rf"{DATASET}/benchmark/({WITHOUT_NOTES})\..+", frozenset({RAW})),
-    (rf"{DATASET}/benchmark/.+", DATA),
+    (rf"{DATASET}/benchmark{VARIANT}/({WITHOUT_NOTES})\..+", frozenset({RAW})),
+    (rf"{DATASET}/benchmark{VARIANT}/.+", DATA),
     (rf"{DATASET}/rationale/.+", DATA | {RATIONALES}),
-    (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales-[^/]+-knowledge/.+", TRAINING),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales-[^/+]+-knowledge{VARIANT}/.+", TRAINING),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales.+", TRAINING - {TERMS, PUBMED}),
-    (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge/.+", TRAINING - {RATIONALES}),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge{VARIANT}/.+", TRAINING - {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
     (rf"{DATASET}/asked/(?P<asked>[^/]+)/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/(?P<asked>[^/]+)/asked/.+", DATA | {ASKED}),
@@ -76,7 +77,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
     (r"tables/rationales\..+", DATA | {RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
-    (r"tables/(training|planted.*)\..+", TRAINING),
+    (r"tables/(training|planted.*|sensitivity)\..+", TRAINING),
     (r"audit/.+", TRAINING | {ASKED}),
 ]
 
@@ -115,11 +116,11 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
-    tables = {int(parts["table"])} if "table" in parts else set(TABLES) if target == "tables" else None
+    shown = {int(parts["table"])} if "table" in parts else set(tables(config)) if target == "tables" else None
     rows = [
         name
         for name, row in config.asked.items()
-        if parts.get("asked", name) == name and (tables is None or tables & set(row.table))
+        if parts.get("asked", name) == name and (shown is None or shown & set(row.table))
     ]
     served = _served(kinds, config, parts.get("llm"), rows)
     kinds |= {WEIGHTS} if served else frozenset()

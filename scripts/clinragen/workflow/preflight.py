@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from clinragen.config.datasets import Dataset
+from clinragen.config.models import Model
 from clinragen.config.root import Config, invalid, load_config
+from clinragen.config.rows import row_in
 from clinragen.config.student import Backbone
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
@@ -22,6 +24,7 @@ from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.llm.serve import LOOPBACK
 from clinragen.rationale.examples import problems_of_examples
 from clinragen.registry import raw
+from clinragen.workflow.inputs import rationales_in_use
 from clinragen.workflow.needs import (
     ASKED,
     BACKBONE,
@@ -174,7 +177,12 @@ def texts_to_send(config: Config, needs: set[Need]) -> dict[str, dict[str, str]]
     """Which language models will be sent whose texts, by name, with their source for the guard."""
     texts: dict[str, dict[str, str]] = {}
     for teacher, (name, title) in itertools.product(config.teachers(), raw.TITLES.items()):
-        files = [f"{name}/rationale/{teacher}/{part}.parquet" for part in ("notes", "labs")]
+        folder = f"<results>/{name}/rationale/"
+        files = [
+            path.removeprefix("<results>/")
+            for path in rationales_in_use(config)
+            if path.startswith((f"{folder}{teacher}/", f"{folder}{teacher}+"))
+        ]
         if Need(RATIONALES, name) in needs and not all(_exists(config, file) for file in files):
             texts.setdefault(teacher, {})[title] = getattr(config.datasets, name).text_source
     for name, row in (need.name.split("/") for need in sorted(needs) if need.kind == ASKED):
@@ -261,11 +269,10 @@ def row_problems(config: Config, resources: Path) -> list[str]:
         paper = resources / f"paper_table{number}.csv"
         with paper.open(encoding="utf-8", newline="") as file:
             rows = list(dict.fromkeys(cell["model"] for cell in csv.DictReader(file)))
-        lines += [
-            f"{place}.row: {row.row!r} is not a row of {paper.name}; rows: {', '.join(rows)}"
-            for place, row in places.items()
-            if number in row.table and row.row not in rows
-        ]
+        for place, row in places.items():
+            name = row_in(row, number) if isinstance(row, Model) else row.row
+            if number in row.table and name not in rows:
+                lines.append(f"{place}.row: {name!r} is not a row of {paper.name}; rows: {'; '.join(rows)}")
     return lines
 
 

@@ -1,0 +1,61 @@
+"""What the rows of the paper's tables are: the recipe that the name of a row promises."""
+
+from collections.abc import Iterator, Mapping
+
+from clinragen.config.base import Section
+from clinragen.config.models import Model
+
+WHOLE = {"last_phase": 3, "target": "rationales", "vocabulary": "knowledge"}
+NOTES_ONLY = {"last_phase": 1, "target": "rationales"}
+SMALL, LARGE = "flan-t5-small", "flan-t5-large"
+
+# Tables 1 and 2. Backbones are told by their names, so that a stand-in may have the name of what it stands for.
+RECIPES: dict[str, dict[str, object]] = {
+    "ClinRaGen": {"backbone": SMALL} | WHOLE,
+    "ClinRaGen*": {"backbone": LARGE} | WHOLE,
+    "w/o LAB&KNOW": {"backbone": SMALL} | NOTES_ONLY,
+    "w/o KNOW": {"backbone": SMALL} | WHOLE | {"vocabulary": "standard"},
+    "w/o REASONING": {"backbone": SMALL} | WHOLE | {"target": "diagnoses"},
+    "Flan-T5": {"backbone": SMALL, "last_phase": 1, "target": "diagnoses"},
+}
+# Rows whose recipe the workflow does not have yet.
+NOT_YET = ("PROMPTEHR", "LLaMA-ft", "FROZEN", "EHR-KnowGen", "Clinical CoT -w/o TSE", "Clinical CoT -w/ TSE")
+
+# Table 6 names a row by its parts; its Clinical-COT is phase 1 with rationales, the row w/o LAB&KNOW of table 2.
+TABLE_OF_PARTS = 6
+BACKBONES = {SMALL: "Flan-T5-0.1B", LARGE: "Flan-T5-0.7B", "opt-125m": "OPT-0.1B", "qwen2.5-0.5b": "QWEN-2.5-0.5B"}
+TEACHERS = {"chatgpt": "ChatGPT", "deepseek": "DeepSeek"}
+METHODS = {"ClinRaGen": WHOLE, "Clinical-COT": NOTES_ONLY}
+
+
+class RowNames(Section):
+    """Names of rows, one for each of a list of files."""
+
+    names: list[str]
+    """The names, in the order of the files."""
+
+
+def row_in(model: Model, table: int) -> str:
+    """Name of a model's row in one of the paper's tables: `row`, and in table 6 backbone, method and teacher."""
+    if table != TABLE_OF_PARTS:
+        return model.row
+    method = next((name for name, recipe in METHODS.items() if not _differences(model, recipe)), model.row)
+    return ", ".join((BACKBONES.get(model.backbone, model.backbone), method, TEACHERS.get(model.teacher, "no teacher")))
+
+
+def recipe_problems(models: Mapping[str, Model]) -> Iterator[str]:
+    """Rows of tables 1 and 2 whose name says one thing and whose recipe another."""
+    for name, model in models.items():
+        if not {1, 2} & set(model.table):
+            continue
+        if model.row in NOT_YET:
+            yield f"models.{name}.row: the workflow has no recipe for {model.row} yet; there are {', '.join(RECIPES)}"
+        for key, promised in _differences(model, RECIPES.get(model.row, {})).items():
+            yield (
+                f"models.{name}.{key}: row {model.row!r} promises {promised}, not {getattr(model, key)}; "
+                "correct one of the two, or leave it out of the paper's tables"
+            )
+
+
+def _differences(model: Model, recipe: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in recipe.items() if getattr(model, key) != value}

@@ -1,0 +1,56 @@
+"""Which files a variant changes: its name stands in their paths, and in those of no others."""
+
+import re
+
+from clinragen.config.root import Config
+
+PHASE2 = ("train.phase2", "train.optimizer", "train.instruction_in_phase2")
+# The files that a variant may change: the settings that the rule which makes them has as params, and the files of this
+# list that it reads. tests/workflow/test_variants.py compares it with the rules.
+MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "split": (("benchmark.split",), ()),
+    "courses": (("benchmark.course",), ()),
+    "samples": ((), ("split", "courses")),
+    "series": (("benchmark.series",), ("split",)),
+    "captions": (("benchmark.series.variables", "benchmark.captions"), ("split",)),
+    "notes": ((), ("samples", "courses")),
+    "labs": ((), ("notes", "samples", "courses", "captions")),
+    "phase1": (("student.texts", "train.phase1", "train.optimizer"), ("samples", "courses", "notes", "labs")),
+    "phase2": (
+        (
+            "student.fusion",
+            "train.instruction_in_phase2",
+            "benchmark.series.max_steps",
+            "train.phase2",
+            "train.optimizer",
+        ),
+        ("phase1", "samples", "series", "notes", "labs"),
+    ),
+    "phase3": (
+        ("train.phase3", "train.optimizer", "train.freeze_encoder_in_phase3"),
+        ("phase2", "samples", "courses", "series", "notes", "labs"),
+    ),
+}
+RATIONALES = {"notes", "labs"}
+KIND = re.compile(rf"[/_]({'|'.join(MADE_FROM)})(?=[/._]|$)")
+
+
+def suffix(config: Config, variant: str | None, kind: str, target: str) -> str:
+    """What a path has for the variant: `+<name>` if it changes this kind of file, else nothing.
+
+    With `target` diagnoses a training reads no rationales, so that what changes only those does not change it.
+    """
+    return f"+{variant}" if variant and _changes(config, variant, kind, target == "diagnoses") else ""
+
+
+def kind_of(pattern: str) -> str:
+    """The kind of file that a path names."""
+    return KIND.findall(pattern)[-1]
+
+
+def _changes(config: Config, variant: str, kind: str, diagnoses: bool) -> bool:
+    settings, files = MADE_FROM[kind]
+    read = (file for file in files if not (diagnoses and file in RATIONALES))
+    return any(config.changes(variant, place) for place in settings) or any(
+        _changes(config, variant, file, diagnoses) for file in read
+    )
