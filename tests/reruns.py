@@ -31,6 +31,8 @@ READ_BY_FUNCTION = {
     "row_of_run": ["models.{model}.row", "asked.{model}.row"],
     "sources": [],
     "shard": [],
+    "rows_of_table": [],  # other rows are other inputs
+    "compared_rows": [],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
     "launcher": ["train.launch"],
     "title": [],
@@ -47,7 +49,7 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|models\..*|asked\..*|seeds|evaluate\.(beside|planted)"
+    r"backbones\..*|variants\..*|models\..*|asked\..*|seeds|evaluate\.(beside|planted)"
 )
 
 
@@ -178,7 +180,12 @@ def keys_of_rules() -> dict[str, list[str]]:
 
 
 def reads(job: Job, key: str) -> bool:
-    """Whether the params of a job hold the value of a key."""
+    """Whether the params of a job hold the value of a key; of a key of a variant, where the job's paths name that."""
+    variant = re.match(r"variants\.([^.]+)\.", key)
+    if variant:
+        if f"+{variant[1]}/" not in job.outputs[0]:
+            return False
+        key = key.removeprefix(variant[0])
     for place in keys_of_rules()[script_of(job.rule)]:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^.]+)", re.escape(place))
         match = re.match(rf"{pattern}(\.|$)", key)
@@ -419,17 +426,20 @@ def _changed_asked(key: str, value: Any) -> dict[str, Any]:
 
 
 def _changed_model(last: str, value: Any) -> dict[str, Any]:
-    if last == "row":  # in a table in which the row is known and free
-        return {"row": "PROMPTEHR", "table": [1]}
+    """Another value of a key of a model, in no table where the paper's name of its row would contradict it."""
+    no_table = {"table": []}
+    if last == "row":
+        return {"row": "Another"} | no_table
     if last == "table":
         return {"table": value[:-1]}
     if last == "last_phase":
-        return {"last_phase": 1, "vocabulary": None} if value == 3 else {"last_phase": 3, "vocabulary": "knowledge"}
+        other = {"last_phase": 1, "vocabulary": None} if value == 3 else {"last_phase": 3, "vocabulary": "knowledge"}
+        return other | no_table
     if last == "vocabulary" and value is None:
-        return {"last_phase": 3, "vocabulary": "knowledge"}
+        return {"last_phase": 3, "vocabulary": "knowledge"} | no_table
     other = {"knowledge": "standard", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
     if last == "teacher":
-        return {"teacher": "chatgpt"} if value else {"teacher": "template", "target": "rationales"}
+        return {"teacher": "chatgpt"} if value else {"teacher": "template", "target": "rationales"} | no_table
     if last == "target":
-        return {"target": other[value], "teacher": None if value == "rationales" else "template"}
-    return {last: other[value] if last != "backbone" else "flan-t5-large"}
+        return {"target": other[value], "teacher": None if value == "rationales" else "template"} | no_table
+    return {last: other[value] if last != "backbone" else "flan-t5-large"} | no_table

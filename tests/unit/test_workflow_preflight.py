@@ -139,7 +139,7 @@ def test_a_remote_server_of_a_row_that_is_asked_is_refused_by_name(tmp_path):
 def test_the_row_of_an_asked_model_must_be_in_the_papers_table():
     config = config_of(asked={"mistral-five-shot": {"row": "Mistral-7B"}})
     (line,) = row_problems(config, ROOT / "resources")
-    assert line.startswith("asked.mistral-five-shot.row: 'Mistral-7B' is not a row of paper_table4.csv; rows: Mistral,")
+    assert line.startswith("asked.mistral-five-shot.row: 'Mistral-7B' is not a row of paper_table4.csv; rows: Mistral;")
 
 
 def test_stand_ins_need_nothing(tmp_path):

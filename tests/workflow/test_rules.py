@@ -20,6 +20,7 @@ OVERLAYS = {
     "paper": [],
     "demo": ["config/demo.yaml"],
     "open-demo": ["config/demo.yaml", "config/open-demo.yaml"],
+    "sensitivity": ["config/demo.yaml", "config/sensitivity.yaml"],
     "served": ["config/demo.yaml", "tests/served.yaml"],
 }
 

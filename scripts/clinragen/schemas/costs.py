@@ -7,7 +7,7 @@ from clinragen.schemas.schema import Column, Table
 COSTS = Table(
     "costs",
     (
-        Column("stage", pa.string(), "terms, note_rationale, lab_rationale, or asked/ and a row of asked"),
+        Column("stage", pa.string(), "terms, note_rationale or lab_rationale (/ and a variant), or asked/ and a row"),
         Column("dataset", pa.string(), "whose text was sent; empty for the knowledge documents", nullable=True),
         Column("llm", pa.string(), "row of llms"),
         Column("provider", pa.string(), "openai, or template: a stand-in, which costs nothing"),
@@ -28,7 +28,7 @@ COSTS = Table(
 ESTIMATE = Table(
     "estimate",
     (
-        Column("stage", pa.string(), "terms, note_rationale, lab_rationale, or asked/ and a row of asked"),
+        Column("stage", pa.string(), "terms, note_rationale or lab_rationale (/ and a variant), or asked/ and a row"),
         Column("dataset", pa.string(), "whose text is sent; empty for the knowledge documents", nullable=True),
         Column("llm", pa.string(), "row of llms"),
         Column("requests", pa.int64(), "different requests; empty before they are known", nullable=True),

@@ -33,7 +33,7 @@ from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.costs import ESTIMATE
 from clinragen.schemas.knowledge import DOCUMENTS
 from clinragen.schemas.rationale import RATIONALES
-from clinragen.workflow.inputs import answers, prompts_of_asked
+from clinragen.workflow.inputs import answers, of_variant, prompts_of_asked
 
 PROMPTS = Path("resources/prompts")
 PHENOTYPES, WORDINGS = Path("resources/phenotypes.csv"), Path("resources/phenotype_wordings.csv")
@@ -101,7 +101,7 @@ class Estimate:
 
     def _amounts(self, questions: Questions, stage: Stage, client: Client) -> dict[str, Any]:
         llm, transport = client.llm, client.transport
-        past = self._journal.experience(client.model).get(questions.task or stage.stage)
+        past = self._journal.experience(client.model).get(questions.task or stage.stage.partition("/")[0])
         per_request = past.answers / past.requests if past else 1.0
         texts = (
             "\n".join(message["content"] for message in client.messages(request, chain))
@@ -159,8 +159,8 @@ class Estimate:
 
     def labs(self, stage: Stage, client: Client) -> Questions:
         """Lab rationales; before there are note rationales, without them, and with their expected length."""
-        captions = CAPTIONS.read(self._made(f"{stage.dataset}/benchmark/captions.parquet"))
-        notes = self._results / str(stage.dataset) / "rationale" / stage.llm / "notes.parquet"
+        captions = CAPTIONS.read(self._of_stage(stage, "benchmark{variant}/captions.parquet"))
+        notes = self._results / self._path(stage, f"rationale/{stage.llm}{{variant}}/notes.parquet")
         written = RATIONALES.read(notes) if notes.is_file() else None
         samples = self._samples(stage, client, captions=captions, notes=written)
         prompt, examples = read_lab_prompt(PROMPTS / "lab_rationale.txt"), read_examples(self._examples)
@@ -216,8 +216,16 @@ class Estimate:
 
     def _samples(self, stage: Stage, client: Client, **more: pa.Table | None) -> list[Sample]:
         kinds = {"samples": SAMPLES, "courses": COURSES, "labels": LABELS}
-        tables = (kind.read(self._made(f"{stage.dataset}/benchmark/{n}.parquet")) for n, kind in kinds.items())
+        tables = (kind.read(self._of_stage(stage, f"benchmark{{variant}}/{n}.parquet")) for n, kind in kinds.items())
         return gather(*tables, WHOLE, client.llm.max_note_characters, **more)
+
+    def _of_stage(self, stage: Stage, pattern: str) -> Path:
+        return self._made(self._path(stage, pattern))
+
+    def _path(self, stage: Stage, pattern: str) -> str:
+        """A file of a dataset, as the variant that a stage of rationales may name has it."""
+        variant = stage.stage.partition("/")[2]
+        return of_variant(self._config, f"{{dataset}}/{pattern}", variant, dataset=str(stage.dataset))
 
     def _made(self, file: str) -> Path:
         path = self._results / file

@@ -26,9 +26,9 @@ def tables(config: Config) -> list[int]:
 def of_variant(config: Config, pattern: str, variant: str | None, **wildcards: str) -> str:
     """The path of a file for a variant: its own where the variant changes the file, else the one that all share.
 
-    `{variant}` stands at the end of a directory in the pattern; without it all share the file.
+    `{variant}` stands at the end of the directory in the pattern that names the variant.
     """
-    kind = kind_of(pattern) if "{variant}" in pattern else None
+    kind = kind_of(pattern)
     name = suffix(config, variant, kind, wildcards.get("target", "")) if kind else ""
     return pattern.format(**wildcards, variant=name)
 

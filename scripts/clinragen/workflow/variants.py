@@ -43,9 +43,9 @@ def suffix(config: Config, variant: str | None, kind: str, target: str) -> str:
     return f"+{variant}" if variant and _changes(config, variant, kind, target == "diagnoses") else ""
 
 
-def kind_of(pattern: str) -> str:
-    """The kind of file that a path names."""
-    return KIND.findall(pattern)[-1]
+def kind_of(pattern: str) -> str | None:
+    """The kind of file that a path names; None for one that no variant changes."""
+    return next(reversed(KIND.findall(pattern)), None)
 
 
 def _changes(config: Config, variant: str, kind: str, diagnoses: bool) -> bool:

@@ -1,0 +1,152 @@
+"""Variants and rows of the paper's tables in the configuration: what is accepted, what is refused and how."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from clinragen.config.root import Config, load_config
+from clinragen.config.rows import NOT_YET, RECIPES, row_in
+from clinragen.errors import UserError
+from clinragen.evaluate.tables import read_paper
+from clinragen.workflow import inputs
+from clinragen.workflow.machine import checkpoint_bytes
+from clinragen.workflow.preflight import row_problems
+
+ROOT = Path(__file__).parents[2]
+
+
+def read(*names: str, **overlay: object) -> Config:
+    merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    for name in names:
+        update_config(merged, yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")))
+    update_config(merged, overlay)
+    return load_config(merged)
+
+
+def refusal(*names: str, **overlay: object) -> str:
+    with pytest.raises(UserError) as error:
+        read(*names, **overlay)
+    return str(error.value)
+
+
+def with_variant(model: str = "clinragen", **sections: object) -> dict[str, object]:
+    """An overlay with a variant `v` and a row `v` that has it."""
+    return {"variants": {"v": sections}, "models": {"v": {"like": model, "row": "with v", "variant": "v"}}}
+
+
+def test_a_variant_has_its_values_and_all_others_of_the_configuration():
+    config = read(**with_variant(student={"fusion": {"attention": {"prototypes": 0}}}))
+    own = config.of_variant("v")
+    assert own.student.fusion.attention.prototypes == 0 and config.student.fusion.attention.prototypes == 24
+    assert own.student.fusion.attention.heads == config.student.fusion.attention.heads
+    assert own.train == config.train and config.of_variant("") is config.of_variant(None) is config
+    assert config.changes("v", "student.fusion") and not config.changes("v", "student.texts")
+
+
+def test_a_value_that_is_no_other_changes_nothing():
+    config = read(**with_variant(student={"fusion": {"attention": {"prototypes": 24}}}))
+    assert inputs.checkpoint(config, "mimic3", "v", "1") == inputs.checkpoint(config, "mimic3", "clinragen", "1")
+
+
+def test_a_row_like_another_has_its_values_and_is_in_no_table():
+    row = read(**with_variant()).models["v"]
+    assert row.recipe == read().models["clinragen"].recipe and row.table == [] and row.row == "with v"
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        (
+            {"student": {"fusion": {"lab_positon": "suffix"}}},
+            "variants.v.student.fusion.lab_positon: unknown key; did you mean variants.v.student.fusion.lab_position?",
+        ),
+        ({"studnt": {}}, "variants.v.studnt: unknown key; did you mean variants.v.student?"),
+        ({"train": {"phase1": {"epochs": 0}}}, "variants.v.train.phase1.epochs: "),
+        ({"student": {"fusion": 3}}, "variants.v.student.fusion: "),
+        ({"train": {"launch": {"nodes": 2}}}, "variants.v.train.launch: the same for all variants; set train.launch"),
+        ({"benchmark": {"compat": True}}, "variants.v.benchmark.compat: the same for all variants"),
+        ({"benchmark": {"series": {"max_steps": 1001}}}, "variants.v.benchmark.series.max_steps (1001) must be a mul"),
+    ],
+)
+def test_a_variant_is_validated_as_the_sections_are(sections, message):
+    assert f"  - {message}" in refusal(**with_variant(**sections))
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ({"clinragen": {"variant": "w"}}, "models.clinragen.variant: 'w' is not one of variants (none is configured)"),
+        ({"v": {"like": "clinragn"}}, "v.like: 'clinragn' is not another row, without `like`"),
+        ({"flan-t5": {"table": []}}, "models.flan-t5.table: empty, so that its scores would be in no table"),
+        ({"flan-t5": {"row": "FROZEN"}}, "models.flan-t5.row: the workflow has no recipe for FROZEN yet"),
+        ({"clinragen-large": {"backbone": "flan-t5-small"}}, "models.clinragen-large.backbone: row 'ClinRaGen*' promi"),
+        ({"without-know": {"vocabulary": "knowledge"}}, "models.without-know.vocabulary: row 'w/o KNOW' promises stan"),
+        (
+            {"without-lab-know": {"last_phase": 3, "vocabulary": "knowledge"}},
+            "models.without-lab-know.last_phase: row 'w/o LAB&KNOW' promises 1, not 3",
+        ),
+        (
+            {"without-reasoning": {"target": "rationales", "teacher": "chatgpt"}},
+            "models.without-reasoning.target: row 'w/o REASONING' promises diagnoses, not rationales",
+        ),
+        (
+            {"clinragen": {"last_phase": 1, "vocabulary": None}},
+            "models.clinragen.last_phase: row 'ClinRaGen' promises 3, not 1",
+        ),
+        (
+            {"flan-t5": {"target": "rationales", "teacher": "chatgpt"}},
+            "models.flan-t5.target: row 'Flan-T5' promises diagnoses, not rationales",
+        ),
+    ],
+)
+def test_a_row_that_is_not_what_it_says_is_refused(models, message):
+    assert message in refusal(models=models)
+
+
+def test_a_variant_needs_the_same_model_without_it():
+    overlay = with_variant()
+    overlay["models"]["v"] |= {"vocabulary": "standard", "backbone": "flan-t5-large"}
+    assert "models.v.variant: there is no row of models with the same backbone" in refusal(**overlay)
+
+
+def test_the_name_of_a_variant_fits_into_paths():
+    assert "contains '+'" in refusal(variants={"a+b": {}})
+    assert "cannot be part of a path" in refusal(variants={"a/b": {}})
+
+
+def test_stand_ins_may_have_the_name_of_what_they_stand_for():
+    assert read(backbones={"flan-t5-large": {"source": "tiny"}}).models["clinragen-large"].row == "ClinRaGen*"
+
+
+def test_every_row_of_tables_1_and_2_is_a_recipe_or_said_to_be_missing():
+    paper = {c.model for n in (1, 2) for c in read_paper(ROOT / f"resources/paper_table{n}.csv")}
+    asked = {row.row for row in read().asked.values()}
+    assert paper == set(RECIPES) | set(NOT_YET) | {name for name in paper if name in asked}
+    assert not set(RECIPES) & set(NOT_YET)
+
+
+def test_table_6_has_a_model_for_every_row_of_the_paper():
+    config = read("table6.yaml")
+    paper = read_paper(ROOT / "resources/paper_table6.csv")
+    rows = [row_in(model, 6) for model in config.models.values() if 6 in model.table]
+    assert len(paper) == 64 and sorted(rows) == sorted({cell.model for cell in paper})
+    assert row_problems(config, ROOT / "resources") == [] and inputs.tables(config) == [1, 2, 6]
+    assert sorted(set(inputs.scores(config, 6).values())) == sorted(rows)
+    # Every training is one of the paper's tables or of another backbone or teacher.
+    first = {path for path in inputs.checkpoints(config) if path.endswith("/seed1/phase1") and "/mimic3/" in path}
+    assert len(first) == 4 * 2 + 1
+
+
+def test_a_recipe_that_table_6_does_not_have_is_refused():
+    config = read("table6.yaml", models={"clinragen-opt-125m-chatgpt": {"vocabulary": "standard", "row": "w/o KNOW"}})
+    (line,) = row_problems(config, ROOT / "resources")
+    assert line.startswith("models.clinragen-opt-125m-chatgpt.row: 'OPT-0.1B, w/o KNOW, ChatGPT' is not a row")
+
+
+def test_checkpoints_of_variants_count_for_the_disk():
+    sizes = {"flan-t5-small": 1, "flan-t5-large": 0}
+    plain = checkpoint_bytes(read(), sizes)
+    varied = checkpoint_bytes(read(**with_variant(train={"freeze_encoder_in_phase3": True})), sizes)
+    assert varied - plain == 10  # one phase, two datasets, five seeds
