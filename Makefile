@@ -19,9 +19,7 @@ export TORCH_EXTENSIONS_DIR ?= $(CURDIR)/$(VENV)/torch-extensions
 CHECKED := $(if $(filter file default,$(origin OVERLAY)),local,$(OVERLAY))
 DEMO := --configfile config/demo.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
-PLANTED := --configfile config/demo.yaml config/planted.yaml --cores $(CORES)
-AS_PRINTED := --configfile config/demo.yaml config/planted.yaml config/as-printed.yaml config/planted-as-printed.yaml \
-	--cores $(CORES)
+PLANTED := --configfile config/demo.yaml config/planted.yaml config/as-printed.yaml --cores $(CORES)
 ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
 # From the environment, to which make exports it: the shell does not interpret its content.
 OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
@@ -60,7 +58,6 @@ open-demo: $(READY)  ## run it on the open MIMIC-III demo of 100 real patients: 
 	@$(call run,open-demo,$(OPEN_DEMO))
 
 planted: $(READY)  ## show on planted evidence what each model reads, as printed and by default: two seeds, one hour
-	@snakemake $(AS_PRINTED) --quiet host --benchmark-extended planted
 	@$(call run,planted,$(PLANTED))
 
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]

@@ -286,11 +286,6 @@ def planted_of_runs(file):
     )
 
 
-def beside(file):
-    """Input: a table of each tree whose models are shown beside this one's."""
-    return [ancient(f"{tree}/tables/{file}") for tree in CONFIG.evaluate.beside]
-
-
 def page_templates(page):
     """Input: the templates of a page: those that all pages share, and its own."""
     names = ["base.html", "style.css", "macros.html", f"{page}.html"]

@@ -86,8 +86,6 @@ if CONFIG.planted_datasets():
         input:
             scores=planted_of_runs("scores"),
             statements=planted_of_runs("statements"),
-            beside=beside("planted.csv"),
-            stated_beside=beside("planted_statements.csv"),
             templates=page_templates("planted"),
         output:
             table=report(
@@ -123,6 +121,5 @@ if CONFIG.planted_datasets():
             sources=sources,
         shell:
             "python scripts/planted_page.py --scores {input.scores:q} --statements {input.statements:q}"
-            " --beside {input.beside:q} --stated-beside {input.stated_beside:q}"
             " --templates {input.templates:q} --table {output.table:q} --stated {output.statements:q}"
             " --page {output.page:q} > {log:q} 2>&1"

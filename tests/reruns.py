@@ -49,7 +49,7 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|variants\..*|models\..*|asked\..*|seeds|evaluate\.(beside|planted)"
+    r"backbones\..*|variants\..*|models\..*|asked\..*|seeds|evaluate\.planted"
 )
 
 
@@ -280,7 +280,6 @@ OTHER_FOLDER = {
 }
 
 
-OTHER_TREE = "trees/other"
 OTHER_EXAMPLES = "examples-of-others.yaml"
 
 
@@ -299,14 +298,10 @@ SERVER_THAT_EXISTS = {
 
 
 def checkout_with_tables(folder: Path) -> Path:
-    """A copy of the checkout, and in it what OTHER_FOLDER, OTHER_TREE (tables without rows) and OTHER_EXAMPLES name."""
+    """A copy of the checkout, and in it what OTHER_FOLDER and OTHER_EXAMPLES name."""
     copy_of_checkout(folder)
     for dataset in OTHER_FOLDER:
         header_only(folder / "tables" / dataset, dataset)
-    for table in ("planted", "planted_statements"):
-        path = folder / OTHER_TREE / "tables" / f"{table}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
     shutil.copy(folder / "resources/prompts/examples.yaml", folder / OTHER_EXAMPLES)
     return folder
 
@@ -360,7 +355,6 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "train.optimizer.selection": {"train.optimizer.selection": "loss"},
     "train.launch.accumulation": {"train.launch.accumulation": 2},
     "evaluate.planted": {"evaluate.planted": ["mimic3", "mimic4"]},
-    "evaluate.beside": {"evaluate.beside": [OTHER_TREE]},
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
     "train.launch.device": {"train.launch.device": "cuda"},
     "train.launch.processes": {"train.launch.processes": 2},

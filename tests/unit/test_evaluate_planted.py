@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pages import templates
 
 from clinragen.errors import UserError
-from clinragen.evaluate.planted import CONDITIONS, GROUPS, group_scores, renamed, statement_scores, statements
+from clinragen.evaluate.planted import CONDITIONS, GROUPS, group_scores, statement_scores, statements
 from clinragen.evaluate.planted_page import planted_page
 from clinragen.evaluate.shuffle import exchange
 from clinragen.evaluate.training_page import read_course, training_page
@@ -124,12 +124,12 @@ def stated(model: str, made: int, true: int) -> pa.Table:
 
 
 def test_the_page_answers_its_question_first_and_shows_every_model():
-    other = renamed(table("ClinRaGen", 0.2), "as-printed")
+    other = table("ClinRaGen, as printed", 0.2)
     scores = pa.concat_tables([table("ClinRaGen", 0.904), table("a <b>", 0.5), other])
     said = pa.concat_tables([stated("ClinRaGen", 10, 8), stated("a <b>", 0, 0)])
     text = planted_page(scores, said, ["tiny language model"], templates("planted"))
     assert "9 test stays; 2 seeds." in text and "<b>0.91</b>" in text
-    assert "ClinRaGen, as-printed" in text and "a &lt;b&gt;" in text and "<b>, which" not in text
+    assert "ClinRaGen, as printed" in text and "a &lt;b&gt;" in text and "<b>, which" not in text
     assert "tiny language model" in text and 'src="data:image/png' in text
     assert '<td data-label="as is">0.800 <small>0.800 to 0.800</small></td>' in text
     assert text == planted_page(scores, said, ["tiny language model"], templates("planted"))

@@ -318,12 +318,3 @@ def test_an_invalid_configuration_ends_the_program_with_the_message_alone():
 def test_needs_name_datasets_in_use_only(tmp_path):
     config = config_of(datasets={"mimic4": None})
     assert Need("raw", "mimic3") in needs_of(["all"], config) and Need("raw", "mimic4") not in needs_of(["all"], config)
-
-
-def test_a_tree_to_be_shown_beside_must_exist(tmp_path):
-    config = config_of(pathvars={"results": str(tmp_path)}, evaluate={"beside": [f"{tmp_path}/other"]})
-    found = [line for line in problems(config, set(), None) if "beside" in line]
-    assert len(found) == 1 and f"{tmp_path}/other" in found[0] and "make planted" in found[0]
-    (tmp_path / "other/tables").mkdir(parents=True)
-    (tmp_path / "other/tables/planted.csv").touch()
-    assert not problems(config, set(), None)

@@ -31,7 +31,5 @@ class Evaluate(Section):
     """The sample of the test split on which rationales are compared (table 4, figure 6)."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
-    beside: list[str]
-    """Other results trees whose models the page on planted evidence shows too."""
     request: Request
     """Cluster resources of a prediction job."""

@@ -82,12 +82,6 @@ def statement_scores(
     return pa.Table.from_pylist(rows, schema=STATEMENTS.schema)
 
 
-def renamed(table: pa.Table, suffix: str) -> pa.Table:
-    """The table (PLANTED, STATEMENTS) of another tree of results, with a suffix to the names of its models."""
-    names = [f"{name}, {suffix}" for name in table["model"].to_pylist()]
-    return table.set_column(table.column_names.index("model"), table.schema.field("model"), [names])
-
-
 def statements(text: str, variables: list[str]) -> set[tuple[str, str]]:
     """Variables that a text calls higher or lower than normal, each with its direction.
 

@@ -148,9 +148,6 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
             lines += backbone_problems(name, config.backbones[name])
         if kind == WEIGHTS and not _exists(config, f"llms/{name}"):
             lines += directory_problems(f"llms.{name}.model", config.llms[name].model)
-    for tree in config.evaluate.beside:
-        if not Path(tree, "tables", "planted.csv").is_file():
-            lines.append(f"evaluate.beside: {tree} has no tables/planted.csv; run `make planted`, or leave it out")
     nodes = config.train.launch.nodes
     if Need(GPU) in needs and nodes > 1 and executor != "slurm":
         lines.append(f"train.launch.nodes: {nodes} nodes need SLURM; use `--profile slurm`, or set it to 1")
