@@ -37,7 +37,7 @@ def test_differences_are_those_of_runs_with_the_same_seed():
 
 def test_the_page_shows_names_as_text_and_every_difference_with_its_sign():
     text = sensitivity_page(compare_variants(VARIED, PLAIN), ["tiny model"], templates("sensitivity"))
-    assert "a &lt; b" in text and "a < b" not in text and "Made with stand-ins; says nothing about MIMIC" in text
+    assert "a &lt; b" in text and "a < b" not in text and "tiny model" in text and "say nothing about MIMIC" in text
     assert "+0.0500" in text and "-0.1500 (0.0707)" in text
     assert "audit/lineage.html#tables/sensitivity.csv/MIMIC-III/c" in text
 
