@@ -106,7 +106,8 @@ def described(job: Any, dag: Any, places: dict[Any, int], planned: bool, checksu
 def place(job: Any, name: str) -> str:
     """Where a parameter is set in the configuration; its own name if it has no single place."""
     found = getattr(job.rule.params[name], "place", None)
-    return found.format(**job.wildcards_dict) if found else name
+    variant = job.wildcards_dict.get("variant", "").removeprefix("+")
+    return (f"variant {variant}, " if variant else "") + found.format(**job.wildcards_dict) if found else name
 
 
 if __name__ == "__main__":
