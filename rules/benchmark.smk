@@ -193,11 +193,12 @@ rule benchmark_series:
 
 
 rule benchmark_captions:
-    """Anomalies of every stay in words, by fences of the training split."""
+    """Anomalies of every stay in words, by fences of the training split or fixed ones."""
     input:
         split=of_variant("<results>/{dataset}/benchmark{variant}/split.parquet"),
         events="<results>/{dataset}/extract/events.parquet",
         variables="resources/variables.csv",
+        fixed="resources/fences_of_released_code.csv",
     output:
         captions="<results>/{dataset}/benchmark{variant}/captions.parquet",
         fences="<results>/{dataset}/benchmark{variant}/fences.csv",
@@ -220,7 +221,7 @@ rule benchmark_captions:
         captions=setting("benchmark.captions"),
     shell:
         "python scripts/benchmark_captions.py --split {input.split:q} --events {input.events:q}"
-        " --variables {input.variables:q} --number {params.number:q} --settings {params.captions:q}"
+        " --variables {input.variables:q} --fixed {input.fixed:q} --number {params.number:q} --settings {params.captions:q}"
         " --captions {output.captions:q} --fences {output.fences:q} > {log:q} 2>&1"
 
 

@@ -10,13 +10,14 @@ def benchmark_captions(
     split: Path,
     events: Path,
     variables: Path,
+    fixed: Path,
     number: int,
     settings: Captions,
     captions: Out,
     fences: Out,
 ) -> None:
-    """Anomalies of every stay in words, by fences of the training split."""
-    from clinragen.benchmark.captions import make_captions, make_fences
+    """Anomalies of every stay in words, by fences of the training split or fixed ones."""
+    from clinragen.benchmark.captions import make_captions, make_fences, read_fences
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.benchmark import CAPTIONS, FENCES, SPLIT
     from clinragen.schemas.extract import EVENTS
@@ -25,7 +26,10 @@ def benchmark_captions(
     measured = EVENTS.read(events, columns=("stay_id", "variable", "value"))
     names = [v.name for v in read_variables(variables, number) if not v.categorical]
     training = {r["stay_id"] for r in rows if r["split"] == "train"}
-    found = make_fences(measured, training, names, settings.fence_multiplier)
+    if settings.fences == "training":
+        found = make_fences(measured, training, names, settings.fence_multiplier)
+    else:
+        found = read_fences(fixed, names)
     CAPTIONS.write(make_captions(measured, [r["stay_id"] for r in rows], found), captions.path)
     FENCES.write(found, fences.path)
 

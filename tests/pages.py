@@ -18,7 +18,7 @@ from clinragen.schemas.extract import ATTRITION, EVENTS
 TEMPLATES = Path(__file__).parents[1] / "scripts/clinragen/pages/templates"
 VARIABLES = read_variables(RESOURCES / "variables.csv")
 PHENOTYPES = read_phenotypes(RESOURCES / "phenotypes.csv")
-SETTINGS = Series(variables=11, step_hours=1.0, max_steps=48, fill="nearest")
+SETTINGS = Series(variables=11, step_hours=1.0, max_steps=48, fill="nearest", scaled=True)
 READ = {v.name for v in read_variables(RESOURCES / "variables.csv", 11)}
 STAYS = 400
 

@@ -314,6 +314,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "benchmark.compat": OTHER_FOLDER["mimic3"] | OTHER_FOLDER["mimic4"] | {"benchmark.compat": True},
     "benchmark.series.variables": {"benchmark.series.variables": 17},
     "benchmark.series.max_steps": {"benchmark.series.max_steps": 56},
+    "benchmark.captions.fences": {"benchmark.captions.fences": "released_code"},
     "benchmark.series.fill": {"benchmark.series.fill": "previous"},
     "extract.memory_limit_mb": {"extract.memory_limit_mb": 900},
     "knowledge.source": {"knowledge.source": "online"},

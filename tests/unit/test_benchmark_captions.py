@@ -4,8 +4,10 @@ import math
 
 import pyarrow as pa
 import pytest
+from raw_folders import RESOURCES
 
-from clinragen.benchmark.captions import caption, make_captions, make_fences
+from clinragen.benchmark.captions import caption, make_captions, make_fences, read_fences
+from clinragen.registry.variables import read_variables
 from clinragen.schemas.benchmark import CAPTIONS, FENCES
 from clinragen.schemas.extract import EVENTS
 
@@ -58,3 +60,14 @@ def test_a_caption_counts_raw_values_beyond_the_fences():
             "Heart Rate is higher than normal 1 times.",
         },
     ]
+
+
+def test_the_fences_of_the_released_code_are_those_of_its_11_variables():
+    path = RESOURCES / "fences_of_released_code.csv"
+    names = [v.name for v in read_variables(RESOURCES / "variables.csv", 17) if not v.categorical]
+    found = {r["variable"]: (r["low"], r["high"]) for r in FENCES.check(read_fences(path, names), "test").to_pylist()}
+    fixed = {v.name for v in read_variables(RESOURCES / "variables.csv", 11)}
+    assert {name for name, pair in found.items() if pair != (-math.inf, math.inf)} == fixed
+    assert found["Heart Rate"] == (40.0, 128.0) and found["pH"] == (7.145, 7.585)
+    table = make_captions(events((1, "pH", 7.145), (1, "pH", 7.6)), [1], read_fences(path, ["pH"]))
+    assert table["text"].to_pylist() == ["pH is higher than normal 1 times and lower than normal 1 times."]

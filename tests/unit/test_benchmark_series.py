@@ -18,7 +18,7 @@ from clinragen.registry.variables import read_variables
 from clinragen.schemas.benchmark import SAMPLES, SCALES, SERIES
 from clinragen.schemas.extract import EVENTS, STAYS
 
-USUAL = Series(variables=11, step_hours=1.0, max_steps=1000, fill="nearest")
+USUAL = Series(variables=11, step_hours=1.0, max_steps=1000, fill="nearest", scaled=True)
 VARIABLES = read_variables(RESOURCES / "variables.csv", 11)
 NAMES = [v.name for v in VARIABLES]
 NAN = float("nan")
@@ -191,6 +191,13 @@ def test_scales_come_from_the_training_part_only(make):
     assert channel(series[1], "Heart Rate") == pytest.approx([(v - mean) / deviation for v in (60, 60, 80)])
     assert channel(series[3], "Heart Rate") == pytest.approx([(300 - mean) / deviation] * 2)
     assert channel(series[1], "Heart Rate", "measured") == [True, False, True]
+
+
+def test_raw_units_are_left_as_they_are(make):
+    stays, events = {1: ("train", 2.0)}, [(1, 0.5, "Heart Rate", 60.0), (1, 1.5, "Heart Rate", 80.0)]
+    raw, scales = make(stays, events, USUAL.model_copy(update={"scaled": False}))
+    assert channel(raw[1], "Heart Rate") == [60.0, 80.0] and channel(raw[1], "Weight") == [81.0, 81.0]
+    assert scales == make(stays, events)[1]
 
 
 def test_what_was_never_measured_is_normal_and_told_as_unmeasured(make):

@@ -135,7 +135,12 @@ def test_a_teacher_is_asked_again_only_where_its_prompts_change():
     stages = {stage.stage for _, stage in inputs.answers(load_config(merged)) if "rationale" in stage.stage}
     both = {f"{part}_rationale/{name}" for part in ("note", "lab") for name in ("split-seed", "split-15")}
     both |= {"note_rationale/keep-negation", "lab_rationale/keep-negation"}
-    assert stages == both | {"note_rationale", "lab_rationale", "lab_rationale/variables-17", "lab_rationale/fences-3"}
+    assert stages == both | {
+        "note_rationale",
+        "lab_rationale",
+        "lab_rationale/variables-17",
+        "lab_rationale/fences-of-code",
+    }
 
 
 def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
@@ -152,7 +157,15 @@ def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
     assert shown["evaluate_predict"] == (6 + 13 + len(VARIANTS)) * 10
     assert shown["evaluate_table"] == 3 and shown["evaluate_sensitivity"] == 1
     # 4 backbones x 2 teachers and diagnoses alone, and the variants that change phase 1.
-    changing = {"variables-17", "split-seed", "split-15", "keep-negation", "fences-3", "rates-of-code", "batch-12"}
+    changing = {
+        "variables-17",
+        "split-seed",
+        "split-15",
+        "keep-negation",
+        "fences-of-code",
+        "rates-of-code",
+        "batch-12",
+    }
     assert shown["train_phase1"] == (4 * 2 + 1 + len(changing)) * 10
     assert shown["train_phase3"] == (4 * 2 + 2 + len(VARIANTS)) * 10
 

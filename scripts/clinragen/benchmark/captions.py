@@ -1,5 +1,8 @@
 """Anomalies of a series in words, for readers that take no numbers (the paper's Table 5)."""
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 
@@ -32,6 +35,14 @@ def make_fences(events: pa.Table, training: set[int], variables: list[str], mult
             low, high = first - multiplier * (third - first), third + multiplier * (third - first)
         rows.append({"variable": variable, "low": low, "high": high})
     return pa.Table.from_pylist(rows, schema=FENCES.schema)
+
+
+def read_fences(path: Path, variables: list[str]) -> pa.Table:
+    """Fixed fences of each variable (FENCES); infinite ones where the file has none, as for a height."""
+    with path.open(encoding="utf-8", newline="") as file:
+        fixed = {row["variable"]: (float(row["low"]), float(row["high"])) for row in csv.DictReader(file)}
+    pairs = [(variable, *fixed.get(variable, (-np.inf, np.inf))) for variable in variables]
+    return pa.Table.from_pylist([dict(zip(FENCES.schema.names, p, strict=True)) for p in pairs], schema=FENCES.schema)
 
 
 def caption(variable: str, high: int, low: int) -> str:

@@ -122,10 +122,11 @@ def find_scales(events: Path, blocks: list[Block], variables: list[Variable], se
 def make_series(
     events: Path, blocks: list[Block], scales: pa.Table, settings: Series
 ) -> Iterator[tuple[str, pa.Table]]:
-    """The scaled series of all stays: split and some of its rows (SERIES), stays ascending."""
+    """The series of all stays, scaled if the settings say so: split and some of its rows (SERIES), stays ascending."""
     mean, deviation, normal = (scales[name].to_numpy() for name in ("mean", "std", "normal"))
     for block, grid in _grids(events, blocks, scales["variable"].to_pylist(), settings, "stays"):
-        values = ((fill(grid, block, normal, settings.fill) - mean) / deviation).astype(np.float32)
+        values = fill(grid, block, normal, settings.fill)
+        values = ((values - mean) / deviation if settings.scaled else values).astype(np.float32)
         for split in np.unique(block.splits):
             chosen = block.splits == split
             rows, steps = np.repeat(chosen, block.steps), block.steps[chosen]

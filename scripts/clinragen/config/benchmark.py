@@ -18,6 +18,8 @@ class Series(Section):
     """Longest series in steps; later steps are cut."""
     fill: Literal["nearest", "previous"]
     """Which measured value replaces a missing one; ties of `nearest` go to the past (ambiguity 5)."""
+    scaled: bool
+    """Scale each variable by mean and deviation of the training split; false: raw units (ambiguity 9)."""
 
 
 class Split(Section):
@@ -47,8 +49,10 @@ class Course(Section):
 class Captions(Section):
     """How anomalies are described in words."""
 
+    fences: Literal["training", "released_code"]
+    """From the training split, or those of the released code, which are the same for both datasets (ambiguity 8)."""
     fence_multiplier: float = Field(gt=0)
-    """Distance of the fences from the quartiles, in interquartile ranges (ambiguity 8)."""
+    """Distance of the fences from the quartiles of the training split, in interquartile ranges (ambiguity 8)."""
 
 
 class Benchmark(Section):
