@@ -7,6 +7,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from clinragen.config.base import Section, usable_path
 from clinragen.config.request import Request
 
+FIXED = {"model", "messages", "prompt", "stream", "n", "temperature", "top_p", "seed"}
+FIXED |= {"max_tokens", "max_completion_tokens"}
+
 
 class Llm(Section):
     """A language model that is asked. Everything here can change an answer; null parameters are not sent.
@@ -47,6 +50,13 @@ class Llm(Section):
     @classmethod
     def _usable_path(cls, text: str) -> str:
         return usable_path(text)
+
+    @field_validator("extra")
+    @classmethod
+    def _sent_nowhere_else(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if names := sorted(extra.keys() & FIXED):
+            raise ValueError(f"{', '.join(names)} cannot be sent from here; use the keys of the row itself")
+        return extra
 
     @model_validator(mode="after")
     def _server_is_ours(self) -> "Llm":
@@ -164,7 +174,7 @@ class Transport(Section):
     budget: float | None = Field(None, gt=0)
     """US dollars that all answers of this model in `answers` may cost together; then nothing more is asked."""
     max_failed: float = Field(0.01, ge=0, le=1)
-    """Largest share of requests that may end without a text (refused, filtered, empty)."""
+    """Largest share of requests that may end without a text (refused, filtered, empty); beyond it nothing is asked."""
     data_use: Literal["none", "local-server", "no-retention-cloud"] = "none"
     """Basis on which MIMIC text may be sent to `base_url`; `none` refuses (docs/data-access.md)."""
     allowed_hosts: list[str] = Field([])

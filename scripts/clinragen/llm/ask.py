@@ -99,8 +99,9 @@ class LanguageModel:
             restricted=restricted_origin(inputs),
             stored=transport.batch,
         )
+        allowed = transport.max_failed * (self.statuses.total() + len(requests)) - sum(self._failed().values())
         with Journal(self.answers / FILE) as journal:
-            client = Client(self.name, self.llm, transport, destination, journal, check)
+            client = Client(self.name, self.llm, transport, destination, journal, check, failures=allowed)
             answers = self._ask_served(client, requests) if transport.server else client.ask(requests)
         paid = {answer.request: answer for answer in answers}.values()
         tokens = (sum(a.prompt_tokens for a in paid), sum(a.completion_tokens for a in paid))
@@ -123,8 +124,11 @@ class LanguageModel:
                 log.warning("%s. Starting the server again", error)
         return client.ask(requests)
 
+    def _failed(self) -> dict[str, int]:
+        return {status: n for status, n in sorted(self.statuses.items()) if status in WITHOUT_TEXT}
+
     def _refuse_too_many_failures(self) -> None:
-        failed = {status: n for status, n in sorted(self.statuses.items()) if status in WITHOUT_TEXT}
+        failed = self._failed()
         number, total = sum(failed.values()), self.statuses.total()
         if failed and number > self.transport.max_failed * total:
             kinds = ", ".join(f"{n} {status}" for status, n in failed.items())

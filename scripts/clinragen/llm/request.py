@@ -60,6 +60,11 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    @property
+    def without_text(self) -> bool:
+        """Whether the server gave no text."""
+        return self.status in WITHOUT_TEXT
+
 
 # Objections to an answer; none when it is good.
 Check = Callable[[Request, str], list[str]]
