@@ -26,7 +26,7 @@ wildcard_constraints:
     teacher="[^/]+",
     llm="[^/]+",
     shard=r"\d+-of-\d+",
-    vocabulary="knowledge|standard",
+    vocabulary="knowledge|pubmed|wikipedia|standard",
     model="[^/]+",
     asked="[^/]+",
     run=r"seed\d+|asked",

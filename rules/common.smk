@@ -179,9 +179,14 @@ def knowledge_documents():
     return expand("<results>/knowledge/{source}.parquet", source=CONFIG.knowledge.terms.sources)
 
 
+def mentions_of_source(wildcards):
+    """Input: which documents carry the key terms, where the vocabulary is the part that one source brings."""
+    return [] if wildcards.documents == "vocab" else "<results>/knowledge/mentions.parquet"
+
+
 def backbones_with_knowledge():
     """Names of the language models whose vocabulary V^k some trained model attends to."""
-    return sorted({m.backbone for m in CONFIG.models.values() if m.vocabulary == "knowledge"})
+    return sorted({m.backbone for m in CONFIG.models.values() if m.uses_knowledge})
 
 
 def knowledge_files():
@@ -199,8 +204,8 @@ def knowledge_files_in_use():
 
 
 def vocabulary_of_student(wildcards):
-    """Input: the vocabulary of the attention, V^k or the whole one."""
-    folder = {"knowledge": "vocab", "standard": "standard"}[wildcards.vocabulary]
+    """Input: the vocabulary of the attention: V^k, the part of one source, or all tokens."""
+    folder = {"knowledge": "vocab"}.get(wildcards.vocabulary, wildcards.vocabulary)
     return f"<results>/knowledge/{folder}/{wildcards.backbone}.json"
 
 

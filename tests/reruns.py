@@ -427,7 +427,7 @@ def _changed_model(last: str, value: Any) -> dict[str, Any]:
         return {"last_phase": 1, "vocabulary": None} if value == 3 else {"last_phase": 3, "vocabulary": "knowledge"}
     if last == "vocabulary" and value is None:
         return {"last_phase": 3, "vocabulary": "knowledge"}
-    other = {"knowledge": "standard", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
+    other = {"knowledge": "pubmed", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
     if last == "teacher":
         return {"teacher": "chatgpt"} if value else {"teacher": "template", "target": "rationales"}
     if last == "target":

@@ -118,7 +118,7 @@ def rationales_in_use(config: Config) -> list[str]:
 def answers(config: Config) -> list[tuple[str, Stage]]:
     """The tables of answers of language models behind the results, and what each of them holds."""
     found = []
-    if any(model.vocabulary == "knowledge" for model in config.models.values()):
+    if any(model.uses_knowledge for model in config.models.values()):
         found.append(("<results>/knowledge/answers.parquet", _stage(config, "terms", None, config.knowledge.terms.llm)))
     for dataset, teacher in itertools.product(config.dataset_names(), config.teachers()):
         paths = rationales(dataset, f"rationales-{teacher}")

@@ -106,7 +106,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
     ]
     if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
-        models = [model for model in models if model.vocabulary == "knowledge"]
+        models = [model for model in models if model.uses_knowledge]
     backbones = {model.backbone for model in models}
     if "backbone" in parts:  # the path itself names what a checkpoint needs
         backbones = {parts["backbone"]}
@@ -140,7 +140,7 @@ def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: li
 def _unused(models: list[Model]) -> frozenset[str]:
     """Kinds that none of the models needs."""
     rationales = any(model.target == "rationales" for model in models)
-    knowledge = any(model.vocabulary == "knowledge" for model in models)
+    knowledge = any(model.uses_knowledge for model in models)
     return frozenset({RATIONALES} if not rationales else ()) | (KNOWLEDGE if not knowledge else frozenset())
 
 
