@@ -8,6 +8,7 @@ from pages import templates
 
 from clinragen.evaluate.rationale_card import count_rationales, rationale_card
 from clinragen.schemas.benchmark import SAMPLES
+from clinragen.schemas.evaluate import PREDICTIONS
 from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
 
 NOTES, LABS = (Path(f"results/x/mimic3/rationale/chatgpt/{part}.parquet") for part in ("notes", "labs"))
@@ -52,6 +53,30 @@ def test_statuses_problems_and_cuts_are_counted_by_split():
     assert characters["cut"] == 1200 and characters["whole"] is None
     labs = counted(LABS, *made)
     assert labs["train", "status", "flawed"] == 35 and not [key for key in labs if key[1] == "note"]
+
+
+def test_answers_of_a_model_that_is_asked_are_counted_on_the_test_split_with_the_notes_that_were_cut():
+    samples, _ = tables()
+    rows = [
+        {"stay_id": stay, "status": "flawed" if stay < 255 else "good", "problems": "no" if stay < 255 else None}
+        | {"output": "x", "predicted": [], "unknown": [], "requests": [], "true": [], "note_cut": 5 * (stay < 260)}
+        for stay in range(240, 300)
+    ]
+    answers = pa.Table.from_pylist(rows, PREDICTIONS.schema)
+    path = Path("results/x/mimic3/asked/llama-zero-shot/predictions.parquet")
+    table = RATIONALE_COUNTS.check(count_rationales(path, samples, answers), "test").to_pylist()
+    assert {(r["teacher"], r["rationale"], r["split"]) for r in table} == {("llama-zero-shot", "answer", "test")}
+    found = {(r["kind"], r["value"]): (r["stays"], r["characters"]) for r in table}
+    assert found == {
+        ("all", "all"): (60, None),
+        ("status", "flawed"): (15, None),
+        ("status", "good"): (45, None),
+        ("problem", "no"): (15, None),
+        ("note", "cut"): (20, 100),
+        ("note", "whole"): (40, None),
+    }
+    page = rationale_card(pa.Table.from_pylist(table, RATIONALE_COUNTS.schema), "keep", [], templates("rationales"))
+    assert "mimic3, llama-zero-shot" in page and "all answers" in page
 
 
 @pytest.mark.parametrize("few", [1, 10])

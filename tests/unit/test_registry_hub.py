@@ -79,7 +79,9 @@ def test_the_content_of_weights_is_the_same_wherever_they_lie_and_another_if_a_f
 def test_a_directory_that_does_not_say_what_it_holds_is_named(text, tmp_path):
     if text is not None:
         (tmp_path / "source.json").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"source\.json does not say which weights these are; delete .*fetch them again"):
+    with pytest.raises(
+        UserError, match=r"source\.json does not say which weights these are; delete .*fetch them again"
+    ):
         read_source(tmp_path)
 
 

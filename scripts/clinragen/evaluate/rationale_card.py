@@ -1,4 +1,4 @@
-"""Data card of the rationales: how many failed a check or have no text, and how many notes were cut."""
+"""Data card of what language models wrote: how much failed a check or has no text, and how many notes were cut."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -13,21 +13,25 @@ from clinragen.schemas.rationale import RATIONALE_COUNTS
 
 SPLITS = ("train", "validation", "test")
 NONE = "none"
+KINDS = {"notes": "note", "labs": "lab", "predictions": "answer"}  # by the name of the table
 
 
 def count_rationales(path: Path, samples: pa.Table, rationales: pa.Table) -> pa.Table:
     """Counts (RATIONALE_COUNTS) of one table of rationales, `.../{dataset}/rationale/{teacher}/{notes,labs}.parquet`.
 
+    Or of the answers of a model that is asked, `.../{dataset}/asked/{asked}/predictions.parquet`.
     What would tell of 1 to 10 patients is empty, and so is what would reveal it by subtraction.
     """
-    place = {"dataset": path.parts[-4], "teacher": path.parts[-2], "rationale": path.stem.removesuffix("s")}
+    kind = KINDS[path.stem]
+    place = {"dataset": path.parts[-4], "teacher": path.parts[-2], "rationale": kind}
     of_stay = {row["stay_id"]: row for row in samples.to_pylist()}
     rows = [row | of_stay[row["stay_id"]] for row in rationales.to_pylist()]
-    splits = {split: [row for row in rows if row["split"] == split] for split in SPLITS}
+    names = SPLITS[-1:] if kind == "answer" else SPLITS
+    splits = {split: [row for row in rows if row["split"] == split] for split in names}
     found = []
     # As on the card of the samples, whose total would reveal a split that alone is hidden.
-    for split, seen in zip(SPLITS, shown_parts(_patients(splits)), strict=True):
-        for part in _parts_of_split(splits[split], place["rationale"] == "note"):
+    for split, seen in zip(names, shown_parts(_patients(splits)), strict=True):
+        for part in _parts_of_split(splits[split], with_cuts=kind != "lab"):
             found.append(place | {"split": split} | part | ({} if seen else {"stays": None, "characters": None}))
     return pa.Table.from_pylist(found, schema=RATIONALE_COUNTS.schema)
 

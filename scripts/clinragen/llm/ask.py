@@ -103,9 +103,7 @@ class LanguageModel:
             stored=transport.batch,
         )
         with Journal(self.answers / FILE) as journal:
-            client = Client(
-                self.name, self.llm, transport, destination, journal, check, weights=self._snapshot
-            )
+            client = Client(self.name, self.llm, transport, destination, journal, check, weights=self._snapshot)
             answers = self._ask_served(client, requests) if transport.server else client.ask(requests)
         paid = {answer.request: answer for answer in answers}.values()
         tokens = (sum(a.prompt_tokens for a in paid), sum(a.completion_tokens for a in paid))

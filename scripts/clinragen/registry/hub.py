@@ -24,8 +24,8 @@ def fetch_model(source: str, revision: str, local: Sequence[Path], folder: Path,
     """Fill a new directory with model and tokenizer.
 
     `local` are the files of a model on this machine; without any the model is fetched from the hub. `source.json` names
-    source, revision, commit and content. `place` is the key of the configuration that messages name, `target` the target of the
-    workflow that fetches. UserError names what is not available.
+    source, revision, commit and content (`snapshot`). `place` is the key of the configuration that messages name,
+    `target` the target of the workflow that fetches. UserError names what is not available.
     """
     facts = {"source": source, "revision": revision}
     files = list(local)
