@@ -113,13 +113,13 @@ def served_model(
     return LanguageModel("teacher", row, Transport(**(values | changes)), folder / "answers", [weights_in(folder)])
 
 
-def weights_in(folder: Path, content: str = "weights", name: str = "weights") -> Path:
+def weights_in(folder: Path, content: str = "weights", name: str = "weights", source: str = "m") -> Path:
     """A directory with weights, as a rule has fetched them; the scripted server does not read them."""
     weights = folder / name
     weights.mkdir(exist_ok=True)
     (weights / FILE).unlink(missing_ok=True)
     (weights / "model.safetensors").write_text(content, encoding="utf-8")
-    write_source(weights, {"source": name, "revision": "main"})
+    write_source(weights, {"source": source, "revision": "main"})
     return weights
 
 

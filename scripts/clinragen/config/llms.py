@@ -19,8 +19,7 @@ class Llm(Section):
     model: str
     """Name of the model on the server; if served, a model hub name or a local directory with the weights."""
     revision: str | None = None
-    """Revision of the weights. If served, a commit, tag or branch on the model hub; their content, not its name, is
-    part of the identity of an answer. Else the name is, where you know it; it is never sent."""
+    """Commit, tag or branch to fetch, if served; else that of the weights, if known, which identifies answers."""
     server_arguments: list[str] = Field([])
     """Further arguments of `llm_transport.<name>.server.command`, those that can change an answer."""
     endpoint: Literal["chat", "completions"] = "chat"

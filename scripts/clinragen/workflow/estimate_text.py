@@ -10,15 +10,15 @@ HEADER = ("stage", "dataset", "llm", "requests", "answered", "calls", "tokens in
 
 
 def lines(table: pa.Table, budgets: Iterable[tuple[str, float, float]]) -> list[str]:
-    """An aligned table of ESTIMATE with its sum, what its numbers rest on, and what is left of the budgets."""
+    """An aligned table of ESTIMATE with its sum, what its numbers rest on, and what is left of the budgets.
+
+    Stand-ins cost nothing, and are one line together.
+    """
     every = table.to_pylist()
     rows = [row for row in every if row["remark"] != STAND_IN]
-    cells = [HEADER, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    found = ["  ".join(_padded(i, c, widths[i]) for i, c in enumerate(row)).rstrip() for row in cells]
     unknown = sum(row["dollars"] is None for row in rows)
     more = f", and {unknown} of {len(rows)} stages whose price or size is unknown" if unknown else ""
-    found += ["", f"Total: {_dollars(rows)}{more}"]
+    found = [*_aligned(rows), f"Total: {_dollars(rows)}{more}"]
     if number := len(every) - len(rows):
         found.append(f"* answered by a stand-in, which costs nothing: {number} more of {len(every)} stages")
     said: dict[str, list[str]] = {}
@@ -32,6 +32,14 @@ def lines(table: pa.Table, budgets: Iterable[tuple[str, float, float]]) -> list[
         state = f"${spent:.2f} of ${budget:.2f} spent, {verdict} for {_dollars(still)} more"
         found.append(f"* llm_transport.{name}.budget: {state}")
     return found
+
+
+def _aligned(rows: list[dict]) -> list[str]:
+    """The table, and an empty line; nothing without rows."""
+    cells = [HEADER, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(_padded(i, c, widths[i]) for i, c in enumerate(row)).rstrip() for row in cells]
+    return [*lines, ""] if rows else []
 
 
 def _dollars(rows: list[dict]) -> str:
