@@ -105,7 +105,7 @@ def test_a_sum_is_an_upper_bound_where_nothing_in_it_is_a_guess(site):
 @pytest.mark.parametrize(
     ("llm", "why"),
     [
-        ({"repairs": 1}, "repairs not counted"),
+        ({"repairs": 1}, "repairs come on top"),
         ({"json_schema": True}, ""),
         ({"max_tokens": None}, "unknown: no answers, no limit"),
     ],

@@ -131,7 +131,7 @@ class Estimate:
             "dollars": stage.price.of(tokens_in, tokens_out) if known else 0.0 if not calls else None,
             "hours": None if transport.batch and calls else _hours(calls, tokens_in + (tokens_out or 0), past, client),
             "counted_with": tokenizer.name,
-            "output_from": output_from + (", repairs not counted" if repeated else ""),
+            "output_from": output_from + ("; repairs come on top" if repeated else ""),
             "bound": not calls or bound,
             "remark": "; ".join(self._remarks(questions, client)) or None,
         }
