@@ -55,16 +55,21 @@ def test_statuses_problems_and_cuts_are_counted_by_split():
     assert labs["train", "status", "flawed"] == 35 and not [key for key in labs if key[1] == "note"]
 
 
-def test_answers_of_a_model_that_is_asked_are_counted_on_the_test_split_with_the_notes_that_were_cut():
-    samples, _ = tables()
+def answered(samples: pa.Table) -> list[dict]:
+    """What is counted of a model that is asked about 60 test stays: 15 answers are flawed, 20 notes are cut."""
+    test = [row["stay_id"] for row in samples.to_pylist() if row["split"] == "test"]
     rows = [
-        {"stay_id": stay, "status": "flawed" if stay < 255 else "good", "problems": "no" if stay < 255 else None}
-        | {"output": "x", "predicted": [], "unknown": [], "requests": [], "true": [], "note_cut": 5 * (stay < 260)}
-        for stay in range(240, 300)
+        {"stay_id": stay, "status": "flawed" if n < 15 else "good", "problems": "no" if n < 15 else None}
+        | {"output": "x", "predicted": [], "unknown": [], "requests": [], "true": [], "note_cut": 5 * (n < 20)}
+        for n, stay in enumerate(test)
     ]
-    answers = pa.Table.from_pylist(rows, PREDICTIONS.schema)
     path = Path("results/x/mimic3/asked/llama-zero-shot/predictions.parquet")
-    table = RATIONALE_COUNTS.check(count_rationales(path, samples, answers), "test").to_pylist()
+    table = count_rationales(path, samples, pa.Table.from_pylist(rows, PREDICTIONS.schema))
+    return RATIONALE_COUNTS.check(table, "test").to_pylist()
+
+
+def test_answers_of_a_model_that_is_asked_are_counted_on_the_test_split_with_the_notes_that_were_cut():
+    table = answered(tables()[0])
     assert {(r["teacher"], r["rationale"], r["split"]) for r in table} == {("llama-zero-shot", "answer", "test")}
     found = {(r["kind"], r["value"]): (r["stays"], r["characters"]) for r in table}
     assert found == {
@@ -97,6 +102,8 @@ def test_a_small_split_hides_the_next_one_too():
     found = counted(NOTES, *tables(validation=9))
     assert {value for (split, *_), value in found.items() if split != "train"} == {None}
     assert found["train", "all", "all"] == 200
+    # Nor does a model that is asked about the test split alone.
+    assert {row["stays"] for row in answered(tables(validation=9)[0])} == {None}
 
 
 @pytest.mark.parametrize(

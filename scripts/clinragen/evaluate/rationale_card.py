@@ -26,13 +26,13 @@ def count_rationales(path: Path, samples: pa.Table, rationales: pa.Table) -> pa.
     place = {"dataset": path.parts[-4], "teacher": path.parts[-2], "rationale": kind}
     of_stay = {row["stay_id"]: row for row in samples.to_pylist()}
     rows = [row | of_stay[row["stay_id"]] for row in rationales.to_pylist()]
-    names = SPLITS[-1:] if kind == "answer" else SPLITS
-    splits = {split: [row for row in rows if row["split"] == split] for split in names}
-    found = []
+    splits = [[row for row in of_stay.values() if row["split"] == split] for split in SPLITS]
     # As on the card of the samples, whose total would reveal a split that alone is hidden.
-    for split, seen in zip(names, shown_parts(_patients(splits)), strict=True):
-        for part in _parts_of_split(splits[split], with_cuts=kind != "lab"):
-            found.append(place | {"split": split} | part | ({} if seen else {"stays": None, "characters": None}))
+    seen = dict(zip(SPLITS, shown_parts(_patients(splits)), strict=True))
+    found = []
+    for split in SPLITS[-1:] if kind == "answer" else SPLITS:
+        for part in _parts_of_split([row for row in rows if row["split"] == split], with_cuts=kind != "lab"):
+            found.append(place | {"split": split} | part | ({} if seen[split] else {"stays": None, "characters": None}))
     return pa.Table.from_pylist(found, schema=RATIONALE_COUNTS.schema)
 
 
@@ -66,12 +66,12 @@ def _parts(kind: str, groups: dict[str, list[dict]]) -> list[dict[str, Any]]:
             "stays": len(rows) if seen else None,
             "characters": sum(row["note_cut"] for row in rows) if seen and value == "cut" else None,
         }
-        for (value, rows), seen in zip(groups.items(), shown_parts(_patients(groups)), strict=True)
+        for (value, rows), seen in zip(groups.items(), shown_parts(_patients(groups.values())), strict=True)
     ]
 
 
-def _patients(groups: dict[str, list[dict]]) -> list[set[int]]:
-    return [{row["subject_id"] for row in rows} for rows in groups.values()]
+def _patients(groups: Iterable[list[dict]]) -> list[set[int]]:
+    return [{row["subject_id"] for row in rows} for rows in groups]
 
 
 def rationale_card(counts: pa.Table, marked_samples: str, stand_ins: list[str], templates: list[Path]) -> str:
