@@ -219,7 +219,7 @@ def table_files():
     tables = expand(
         "<results>/tables/table{n}.{form}", n=inputs.TABLES, form=["csv", "html", "png"]
     )
-    about = ["training"] + ["rationales"] * bool(rationales_in_use())
+    about = ["training"] + ["rationales"] * bool(rationales_in_use() or asked_predictions())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
@@ -227,6 +227,11 @@ def table_files():
 def rationales_in_use():
     """Input: the rationales of every dataset and teacher."""
     return inputs.rationales_in_use(CONFIG)
+
+
+def asked_predictions():
+    """Input: the predictions of the models that are asked."""
+    return inputs.asked_predictions(CONFIG)
 
 
 def answer_tables():

@@ -9,21 +9,24 @@ def evaluate_rationales(
     context: Context,
     samples: list[Path],
     rationales: list[Path],
+    predictions: list[Path],
     marked_samples: str,
     templates: list[Path],
     table: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Data card of the rationales: marked ones and cut notes, as CSV and as a page."""
+    """Data card of what language models wrote: marked answers and cut notes, as CSV and as a page."""
     import pyarrow as pa
 
     from clinragen.evaluate.rationale_card import count_rationales, rationale_card
     from clinragen.schemas.benchmark import SAMPLES
+    from clinragen.schemas.evaluate import PREDICTIONS
     from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
 
     of_dataset = {path.parts[-3]: SAMPLES.read(path) for path in samples}
+    tables = [(path, RATIONALES) for path in rationales] + [(path, PREDICTIONS) for path in predictions]
     counts = pa.concat_tables(
-        count_rationales(path, of_dataset[path.parts[-4]], RATIONALES.read(path)) for path in rationales
+        count_rationales(path, of_dataset[path.parts[-4]], kind.read(path)) for path, kind in tables
     )
     RATIONALE_COUNTS.write(counts, table.path)
     page.path.write_text(rationale_card(counts, marked_samples, sorted(context.stand_ins), templates), encoding="utf-8")

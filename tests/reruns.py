@@ -227,7 +227,7 @@ def resource_files() -> list[str]:
 
 # Rows with the same keys, and values of the same kind, as another row: changing them would show the same.
 ALIKE = (
-    *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama3")),
+    *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama2-five-shot", "llama3")),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
 )
 

@@ -22,7 +22,7 @@ class Llm(Section):
     model: str
     """Name of the model on the server; if served, a model hub name or a local directory with the weights."""
     revision: str | None = None
-    """Revision of the weights, where you know it; part of the identity of an answer, never sent."""
+    """Commit, tag or branch to fetch, if served; else that of the weights, if known, which identifies answers."""
     server_arguments: list[str] = Field([])
     """Further arguments of `llm_transport.<name>.server.command`, those that can change an answer."""
     endpoint: Literal["chat", "completions"] = "chat"
@@ -79,13 +79,15 @@ class Llm(Section):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides an answer that ended by itself."""
+        """What decides an answer that ended by itself, besides the weights of a model that is served."""
         if self.provider == "template":
             return {"provider": "template"}
         limits = ("max_tokens", "max_completion_tokens")
         sent = {name: value for name, value in self.parameters.items() if name not in limits}
-        ours = {"server_arguments": self.server_arguments} if self.provider == "served" else {}
-        return {"model": self.model, "revision": self.revision, "endpoint": self.endpoint, "parameters": sent} | ours
+        if self.provider == "served":
+            # In place of a name, their weights count (llm.request.identity_hash).
+            return {"server_arguments": self.server_arguments, "endpoint": self.endpoint, "parameters": sent}
+        return {"model": self.model, "revision": self.revision, "endpoint": self.endpoint, "parameters": sent}
 
 
 class Price(Section):

@@ -44,9 +44,11 @@ class Client:
     """Why a server that this job has started is no longer there; empty while it runs."""
     failures: float = float("inf")
     """Requests that may end without a text; once there are more, nothing new is asked."""
+    weights: Path | None = None
+    """The directory of a model that is served."""
 
     def __post_init__(self) -> None:
-        self.model = identity_hash(self.llm)
+        self.model = identity_hash(self.llm, self.weights)
         self.common = self.llm.parameters
 
     def connect(self, largest: int = LARGEST_RESPONSE) -> openai.AsyncOpenAI:

@@ -115,6 +115,12 @@ def rationales_in_use(config: Config) -> list[str]:
     return [path for dataset, teacher in pairs for path in rationales(dataset, f"rationales-{teacher}")]
 
 
+def asked_predictions(config: Config) -> list[str]:
+    """The predictions of every model that is asked."""
+    pairs = itertools.product(config.dataset_names(), config.asked)
+    return [predictions(dataset, name, "asked") for dataset, name in pairs]
+
+
 def answers(config: Config) -> list[tuple[str, Stage]]:
     """The tables of answers of language models behind the results, and what each of them holds."""
     found = []
