@@ -102,7 +102,7 @@ test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (ei
 	@$(pytest) -m "not slow"
 
 test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests: every change of the rerun tests, SLURM, DeepSpeed, clean runs
-	@$(pytest)
+	@$(pytest) --durations=25 --durations-min=5
 
 lint: $(READY)  ## check style, rules, imports and pinned environments
 	@ruff check --quiet

@@ -27,7 +27,7 @@ wildcard_constraints:
     variant=r"(\+[^/]+)?",
     llm="[^/]+",
     shard=r"\d+-of-\d+",
-    vocabulary="knowledge|standard",
+    vocabulary="knowledge|pubmed|wikipedia|standard",
     model="[^/]+",
     asked="[^/]+",
     run=r"seed\d+|asked",

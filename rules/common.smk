@@ -202,9 +202,14 @@ def knowledge_documents():
     return expand("<results>/knowledge/{source}.parquet", source=CONFIG.knowledge.terms.sources)
 
 
+def mentions_of_source(wildcards):
+    """Input: which documents carry the key terms, where the vocabulary is the part that one source brings."""
+    return [] if wildcards.documents == "vocab" else "<results>/knowledge/mentions.parquet"
+
+
 def backbones_with_knowledge():
     """Names of the language models whose vocabulary V^k some trained model attends to."""
-    return sorted({m.backbone for m in CONFIG.models.values() if m.vocabulary == "knowledge"})
+    return sorted({m.backbone for m in CONFIG.models.values() if m.uses_knowledge})
 
 
 def knowledge_files():
@@ -222,8 +227,8 @@ def knowledge_files_in_use():
 
 
 def vocabulary_of_student(wildcards):
-    """Input: the vocabulary of the attention, V^k or the whole one."""
-    folder = {"knowledge": "vocab", "standard": "standard"}[wildcards.vocabulary]
+    """Input: the vocabulary of the attention: V^k, the part of one source, or all tokens."""
+    folder = {"knowledge": "vocab"}.get(wildcards.vocabulary, wildcards.vocabulary)
     return f"<results>/knowledge/{folder}/{wildcards.backbone}.json"
 
 
@@ -237,7 +242,7 @@ def table_files():
     tables = expand(
         "<results>/tables/table{n}.{form}", n=inputs.tables(CONFIG), form=["csv", "html", "png"]
     )
-    about = ["training"] + ["rationales"] * bool(rationales_in_use())
+    about = ["training"] + ["rationales"] * bool(rationales_in_use() or asked_predictions())
     about += ["sensitivity"] * bool(CONFIG.variant_rows())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
@@ -246,6 +251,11 @@ def table_files():
 def rationales_in_use():
     """Input: the rationales of every dataset and teacher."""
     return inputs.rationales_in_use(CONFIG)
+
+
+def asked_predictions():
+    """Input: the predictions of the models that are asked."""
+    return inputs.asked_predictions(CONFIG)
 
 
 def answer_tables():

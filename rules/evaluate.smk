@@ -7,7 +7,7 @@
 #        <results>/{dataset}/evaluate/cases.parquet                            samples on which rationales are compared
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 #        <results>/tables/sensitivity.csv, .html                               variants beside the same models without
-#        <results>/tables/rationales.csv, .html                                data card of the teachers' rationales
+#        <results>/tables/rationales.csv, .html                                data card of what language models wrote
 #        <results>/tables/training.csv, .html                                  the course of every training
 #        <results>/tables/costs.csv                                            what the language models have cost
 
@@ -203,10 +203,11 @@ if CONFIG.variant_rows():
 
 
 rule evaluate_rationales:
-    """Data card of the rationales: which failed a check or have no text, and which notes were cut."""
+    """Data card of what language models wrote: what failed a check or has no text, and which notes were cut."""
     input:
         samples=inputs.samples_in_use(CONFIG),
         rationales=rationales_in_use(),
+        predictions=asked_predictions(),
         templates=page_templates("rationales"),
     output:
         table=report(
@@ -237,6 +238,7 @@ rule evaluate_rationales:
         marked=setting("train.optimizer.marked_samples"),
     shell:
         "python scripts/evaluate_rationales.py --samples {input.samples:q} --rationales {input.rationales:q}"
+        " --predictions {input.predictions:q}"
         " --marked-samples {params.marked:q} --templates {input.templates:q}"
         " --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
 

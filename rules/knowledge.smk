@@ -10,6 +10,7 @@
 #       <results>/knowledge/convergence.csv, convergence.png    how the terms settle, round by round
 #       <results>/knowledge/vocab/{backbone}.json               V^k, with the terms and phenotypes of each token
 #       <results>/knowledge/vocab/{backbone}.csv                its coverage, and overlap between phenotypes
+#       <results>/knowledge/pubmed, wikipedia/{backbone}.json   the part of V^k that one source brings
 #       <results>/knowledge/standard/{backbone}.json            the whole vocabulary
 #       <results>/knowledge/sources.csv                         overlap of PubMed and Wikipedia
 #
@@ -190,17 +191,20 @@ rule knowledge_convergence:
 
 
 rule knowledge_vocabulary:
-    """The vocabulary V^k of a language model (equation 5): per token the key terms and phenotypes it comes from."""
+    """The vocabulary V^k of a language model (equation 5), or the part of it that one source brings."""
     input:
         tokenizer="<results>/backbones/{backbone}",
         terms="<results>/knowledge/terms.parquet",
+        mentions=mentions_of_source,
         stop_words="resources/stop_words.txt",
     output:
-        "<results>/knowledge/vocab/{backbone}.json",
+        "<results>/knowledge/{documents}/{backbone}.json",
     log:
-        "<logs>/knowledge_vocabulary/{backbone}.log",
+        "<logs>/knowledge_vocabulary/{documents}-{backbone}.log",
     benchmark:
-        "<timings>/knowledge_vocabulary/{backbone}.jsonl"
+        "<timings>/knowledge_vocabulary/{documents}-{backbone}.jsonl"
+    wildcard_constraints:
+        documents="vocab|pubmed|wikipedia",
     conda:
         "../envs/knowledge.yaml"
     threads: 1
@@ -213,6 +217,7 @@ rule knowledge_vocabulary:
         settings=setting("knowledge.vocabulary"),
     shell:
         "python scripts/knowledge_vocabulary.py --tokenizer {input.tokenizer:q} --terms {input.terms:q}"
+        " --mentions {input.mentions:q} --source {wildcards.documents:q}"
         " --stop-words {input.stop_words:q} --backbone {wildcards.backbone:q} --settings {params.settings:q}"
         " --out {output:q} > {log:q} 2>&1"
 

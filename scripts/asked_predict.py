@@ -29,10 +29,12 @@ def asked_predict(
 ) -> None:
     """Answers of a language model that is asked about the test split."""
     from clinragen.asked.predict import Files, predict, read_cases
-    from clinragen.llm.ask import LanguageModel
+    from clinragen.llm.ask import LanguageModel, counted
     from clinragen.llm.request import Answer, Check, Request
     from clinragen.rationale.claims import read_wordings
+    from clinragen.rationale.generate import notes_cut
     from clinragen.registry.phenotypes import read_phenotypes
+    from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
     files = Files(samples, courses, captions, labels, cases, examples)
@@ -40,11 +42,13 @@ def asked_predict(
 
     def ask(requests: list[Request], check: Check) -> list[Answer]:
         found, facts = model.ask(requests, dataset, files.texts, check)
+        del facts.values["statuses"]  # of one question; those of all follow
         context.note(facts)
         return found
 
-    names, worded = read_phenotypes(phenotypes), read_wordings(wordings)
-    table = predict(read_cases(files, llm.max_note_characters), question, prompts, examples, names, worded, ask)
+    chosen = read_cases(files, llm.max_note_characters)
+    table = predict(chosen, question, prompts, examples, read_phenotypes(phenotypes), read_wordings(wordings), ask)
+    context.note(Facts({"statuses": counted(model.statuses)} | notes_cut(chosen)))
     PREDICTIONS.write(table, predictions.path)
 
 

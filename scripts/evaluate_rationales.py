@@ -9,25 +9,26 @@ def evaluate_rationales(
     context: Context,
     samples: list[Path],
     rationales: list[Path],
+    predictions: list[Path],
     marked_samples: str,
     templates: list[Path],
     table: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Data card of the rationales: marked ones and cut notes, as CSV and as a page."""
+    """Data card of what language models wrote: marked answers and cut notes, as CSV and as a page."""
     import pyarrow as pa
 
     from clinragen.evaluate.rationale_card import count_rationales, rationale_card
     from clinragen.schemas.benchmark import SAMPLES
+    from clinragen.schemas.evaluate import PREDICTIONS
     from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
 
     # By dataset and variant: .../mimic3/benchmark+<variant>/samples.parquet
-    tables = {(path.parts[-3], path.parts[-2].partition("+")[2]): SAMPLES.read(path) for path in samples}
+    of = {(path.parts[-3], path.parts[-2].partition("+")[2]): SAMPLES.read(path) for path in samples}
     counted = []
-    for path in rationales:
+    for path, kind in [*((p, RATIONALES) for p in rationales), *((p, PREDICTIONS) for p in predictions)]:
         dataset, variant = path.parts[-4], path.parts[-2].partition("+")[2]
-        own = tables.get((dataset, variant)) or tables[dataset, ""]
-        counted.append(count_rationales(path, own, RATIONALES.read(path)))
+        counted.append(count_rationales(path, of.get((dataset, variant), of[dataset, ""]), kind.read(path)))
     counts = pa.concat_tables(counted)
     RATIONALE_COUNTS.write(counts, table.path)
     page.path.write_text(rationale_card(counts, marked_samples, sorted(context.stand_ins), templates), encoding="utf-8")

@@ -7,19 +7,30 @@ from clinragen.step import SharedOut, run
 
 
 def knowledge_vocabulary(
-    tokenizer: Path, terms: Path, stop_words: Path, backbone: str, settings: Vocabulary, out: SharedOut
+    tokenizer: Path,
+    terms: Path,
+    mentions: list[Path],
+    source: str,
+    stop_words: Path,
+    backbone: str,
+    settings: Vocabulary,
+    out: SharedOut,
 ) -> None:
-    """The vocabulary V^k of a language model (equation 5): per token the key terms and phenotypes it comes from."""
+    """The vocabulary V^k of a language model (equation 5), or the part of it that one source brings."""
     from transformers import AutoTokenizer
 
     from clinragen.errors import UserError
     from clinragen.knowledge.pieces import left_out, pieces
+    from clinragen.knowledge.sources import terms_of_source
     from clinragen.knowledge.vocabulary import described, origins
     from clinragen.registry.stop_words import read_stop_words
-    from clinragen.schemas.knowledge import TERMS
+    from clinragen.schemas.knowledge import MENTIONS, TERMS
 
     loaded = AutoTokenizer.from_pretrained(str(tokenizer), local_files_only=True)
-    found = origins(loaded, TERMS.read(terms).to_pylist())
+    rows = TERMS.read(terms).to_pylist()
+    for path in mentions:
+        rows = terms_of_source(rows, MENTIONS.read(path).to_pylist(), source)
+    found = origins(loaded, rows)
     without = left_out(pieces(loaded, found, read_stop_words(stop_words)), settings)
     ids = [i for i in found if i not in without]
     if not ids:
@@ -27,7 +38,7 @@ def knowledge_vocabulary(
             f"V^k of {backbone} is empty: {len(found)} tokens occur in the key terms ({terms}), {len(without)} of them "
             "left out; see terms.csv beside it and the switches knowledge.vocabulary"
         )
-    out.path.write_text(described(loaded, backbone, "knowledge", ids, found), encoding="utf-8")
+    out.path.write_text(described(loaded, backbone, source if mentions else "knowledge", ids, found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from fork_python import ForkPython
 from openai_server import OpenAIServer
 from pytest_httpserver import HTTPServer
 
+# As in a job of one thread: the threads of several workers would wait for each other, at twice the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # How long an example takes says something about the machine, nothing about the code.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")

@@ -234,7 +234,7 @@ def resource_files() -> list[str]:
 
 # Rows with the same keys, and values of the same kind, as another row: changing them would show the same.
 ALIKE = (
-    *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama3")),
+    *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama2-five-shot", "llama3")),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
 )
 
@@ -432,7 +432,7 @@ def _changed_model(last: str, value: Any) -> dict[str, Any]:
         return other | no_table
     if last == "vocabulary" and value is None:
         return {"last_phase": 3, "vocabulary": "knowledge"} | no_table
-    other = {"knowledge": "standard", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
+    other = {"knowledge": "pubmed", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
     if last == "teacher":
         return {"teacher": "chatgpt"} if value else {"teacher": "template", "target": "rationales"} | no_table
     if last == "target":

@@ -7,6 +7,7 @@ from unit.test_llm_ask import SETTINGS
 
 from clinragen.config.llms import Llm, Transport
 from clinragen.llm.ask import LanguageModel
+from clinragen.registry.snapshot import FILE, write_source
 
 # Answers, and misbehaves as its arguments say. It counts its requests and starts in files, and names the process.
 SERVER = """
@@ -109,9 +110,17 @@ def served_model(
         "allowed_hosts": [],
         "local_hosts": [],
     }
-    weights = folder / "weights"
+    return LanguageModel("teacher", row, Transport(**(values | changes)), folder / "answers", [weights_in(folder)])
+
+
+def weights_in(folder: Path, content: str = "weights", name: str = "weights", source: str = "m") -> Path:
+    """A directory with weights, as a rule has fetched them; the scripted server does not read them."""
+    weights = folder / name
     weights.mkdir(exist_ok=True)
-    return LanguageModel("teacher", row, Transport(**(values | changes)), folder / "answers", [weights])
+    (weights / FILE).unlink(missing_ok=True)
+    (weights / "model.safetensors").write_text(content, encoding="utf-8")
+    write_source(weights, {"source": source, "revision": "main"})
+    return weights
 
 
 def lines(path: Path) -> list[str]:

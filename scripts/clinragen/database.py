@@ -23,7 +23,10 @@ def database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
     connection = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        with contextlib.suppress(PermissionError):
+            os.fchmod(file, 0o600)  # also a copy, which others may be able to read
+        os.close(file)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.executescript(f"PRAGMA synchronous = FULL; {schema}")

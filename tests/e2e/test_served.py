@@ -1,6 +1,7 @@
 """A model that jobs serve themselves: a real server, of transformers, through the rules that use vLLM elsewhere."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -87,3 +88,23 @@ def test_answers_that_are_kept_need_no_server(site):
     after = records(site / "results")
     assert after[path]["started"] > before[path]["started"]
     assert after[path]["output"]["sha256"] == before[path]["output"]["sha256"]
+
+
+def test_answers_belong_to_the_weights_wherever_they_lie(site):
+    """There is no server any more, so that nothing can be asked."""
+    path = str(site / "results/mimic3/rationale/tiny/notes.parquet")
+    before = records(site / "results")[path]
+    settings = json.loads((site / "site.yaml").read_text(encoding="utf-8"))
+    shutil.copytree(site / "model", site / "moved")
+    settings["llms"]["tiny"]["model"] = str(site / "moved")
+    (site / "site.yaml").write_text(json.dumps(settings), encoding="utf-8")
+    assert "llm_weights" in run(site)
+    moved = records(site / "results")[path]
+    assert moved["started"] > before["started"] and moved["output"]["sha256"] == before["output"]["sha256"]
+    # Other weights under the same name would be asked, about every stay.
+    config = site / "moved/generation_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text(encoding="utf-8")) | {"top_k": 7}), encoding="utf-8")
+    configuration = ("config/demo.yaml", "tests/served.yaml", site / "site.yaml")
+    failed = snakemake("--cores", "2", "--configfile", *configuration, "--", path)
+    log = next((site / "results/logs/rationale_notes").glob("*.log")).read_text(encoding="utf-8")
+    assert failed.returncode != 0 and "the program no-such-program is not found" in log

@@ -93,9 +93,33 @@ def test_a_request_without_text_is_an_answer_and_holds_up_no_other(reply, status
 
 def test_too_many_of_them_end_the_stage_and_the_bound_can_be_raised(openai_server, tmp_path):
     openai_server.poison = {f"prompt {i}": failure(400) for i in range(4)}
-    with pytest.raises(UserError, match=r"4 of 20 requests have no text \(4 refused\).*llm_transport.teacher.max_fai"):
+    with pytest.raises(UserError, match=r"[34] have no text, more than llm_transport.teacher.max_failed"):
         asked(openai_server, tmp_path, requests(20), max_failed=0.1)
     assert len(asked(openai_server, tmp_path, requests(20), max_failed=0.2)) == 20 == openai_server.count
+
+
+def test_too_many_of_them_are_not_all_paid_for(openai_server, tmp_path):
+    """Each empty answer is asked for twice: after three of 200 nothing new is, and a rerun asks for nothing at all."""
+    openai_server.reply = lambda prompt: ""
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"3 of 200 requests are answered.*3 have no text.*correct llms\.teacher"):
+            asked(openai_server, tmp_path, requests(200), concurrency=1, max_failed=0.01)
+        assert openai_server.count == 6
+
+
+def test_a_refused_request_alone_in_its_round_is_believed(openai_server, tmp_path):
+    openai_server.poison = {"prompt 20": failure(400)}
+    teacher = model(openai_server.url, tmp_path, max_failed=0.1)
+    teacher.ask(requests(20), "mimic3", [], good)
+    (answer,), _ = teacher.ask(requests(21)[20:], "mimic3", [], good)
+    assert answer.status == "refused" and openai_server.count == 21
+
+
+def test_requests_that_take_too_long_hold_up_no_others(openai_server, tmp_path):
+    """Only a server that does not answer at all counts as gone."""
+    openai_server.poison = {f"prompt {i}": lambda request: time.sleep(0.6) or completion("late") for i in range(4)}
+    with pytest.raises(UserError, match=r"6 of 10 requests are answered.*no complete answer within"):
+        asked(openai_server, tmp_path, requests(10), timeout_seconds=0.3, retries=0, concurrency=1)
 
 
 def test_the_share_of_failures_is_that_of_all_questions_of_a_step(openai_server, tmp_path):
@@ -172,10 +196,17 @@ def ten_a_second(wait: Callable[[], dict[str, str]]) -> Handler:
 
 
 def test_a_configured_rate_is_kept(openai_server, tmp_path):
-    """The limiter allows a minute's worth at once, and then no more than its rate."""
+    """The limiter allows a second's worth at once, and then no more than its rate."""
     started = time.monotonic()
-    asked(openai_server, tmp_path, requests(65), requests_per_minute=60, concurrency=65)
-    assert time.monotonic() - started >= 5 * 0.9
+    asked(openai_server, tmp_path, requests(30), requests_per_minute=600, concurrency=30)
+    assert time.monotonic() - started >= 2 * 0.9
+
+
+def test_a_configured_rate_of_tokens_is_kept(openai_server, tmp_path):
+    """A request of these has two tokens, and its answer at most 50: 20 of them are two seconds' worth."""
+    started = time.monotonic()
+    asked(openai_server, tmp_path, requests(20), tokens_per_minute=20 * 52 * 30, concurrency=20)
+    assert time.monotonic() - started >= 0.9
 
 
 def test_a_slow_server_is_given_up_and_asked_again(openai_server, tmp_path):
@@ -234,8 +265,8 @@ async def torn(body, writer):
     [
         (slow_head, r"no complete answer within timeout_seconds \(1 s\)"),
         (slow_loris, r"no complete answer within timeout_seconds \(1 s\)"),
-        (endless, "connection failed"),
-        (bomb, "connection failed"),
+        (endless, "larger than 16000000 bytes"),
+        (bomb, "compresses its responses"),
         (half, "connection failed"),
         (torn, "connection failed"),
     ],
@@ -249,12 +280,20 @@ def test_answers_without_end_without_bound_or_torn(handler, fact, tmp_path):
 
 def test_odd_facts_of_an_answer_are_kept_harmless(openai_server, tmp_path):
     odd = json.loads(completion("lone \ud800 surrogate").get_data())
-    odd |= {"usage": {"prompt_tokens": "many", "completion_tokens": -3}, "model": None}
+    odd |= {"usage": {"prompt_tokens": "many", "completion_tokens": -3}, "model": "m\ud800"}
+    odd["choices"][0]["finish_reason"] = "the note says \ud800"
     openai_server.script = [garbage(json.dumps(odd))]
     (answer,) = asked(openai_server, tmp_path, requests(1))
     assert answer.text == "lone ? surrogate" and answer.status == "good"
     (entry,) = entries(tmp_path)
     assert (entry.prompt_tokens, entry.completion_tokens) == (0, 0)
+    assert (entry.served_model, entry.finish_reason) == ("m?", "other")
+
+
+def test_an_answer_of_any_length_ends_somewhere(openai_server, tmp_path):
+    openai_server.script = [lambda request: completion("x" * 4_000_001)] * 2
+    (answer,) = asked(openai_server, tmp_path, requests(1), max_failed=1)
+    assert (answer.status, answer.text) == ("empty", "") and "too_long" in answer.problems[0]
 
 
 @pytest.mark.parametrize(

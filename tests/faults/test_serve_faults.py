@@ -8,10 +8,11 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from served import lines, running, scripted, served_model
+from served import lines, running, scripted, served_model, weights_in
 from unit.test_llm_ask import KEY, entries, good, requests
 
 from clinragen.errors import UserError
@@ -73,6 +74,23 @@ def test_nothing_is_started_when_the_journal_holds_every_answer(model, tmp_path)
     before = ask(model(), 3)
     again = model("--exits", "1")
     assert ask(again, 3) == before and len(pids(tmp_path)) == 1
+
+
+def test_other_weights_under_the_same_name_are_asked_again_and_the_same_elsewhere_are_not(model, tmp_path):
+    asked = model()
+    before = ask(asked, 3)
+    assert {answer.request for answer in before} == {asked.key(request) for request in requests(3)}
+    # The branch has moved, or the files of the local directory are others: the names are as before.
+    other = replace(model(), weights=[weights_in(tmp_path, "other weights")])
+    after = ask(other, 3)
+    assert len(lines(tmp_path / "prompts")) == 6 and len(pids(tmp_path)) == 2
+    assert not {answer.request for answer in before} & {answer.request for answer in after}
+    assert {answer.request for answer in after} == {other.key(request) for request in requests(3)}
+    # The first ones again, in another directory and under other names.
+    names = {"model": "/elsewhere/model", "revision": "a-commit"}
+    moved = replace(model("--exits", "1", llm=names), weights=[weights_in(tmp_path, name="elsewhere")])
+    assert ask(moved, 3) == before and len(pids(tmp_path)) == 2
+    other.server.close()
 
 
 def test_a_server_that_dies_at_the_50th_request_is_started_again(model, tmp_path):

@@ -104,6 +104,7 @@ def test_a_question_for_diagnoses_shows_note_captions_and_no_label(files):
         "status": "good",
         "problems": None,
         "requests": 0,
+        "note_cut": 0,
         "true": [],
     }
     assert rows[0]["requests"] == ["diagnosis-0"]
@@ -134,6 +135,7 @@ def test_given_diagnoses_are_explained_with_the_teachers_prompts(files):
         "status": "good",
         "problems": None,
         "requests": ["note_rationale-1", "lab_rationale-1"],
+        "note_cut": 0,
         "true": 0,
     }
     # The first stay has no disease, which its rationale does not say.
@@ -179,34 +181,52 @@ def test_no_cases_give_an_empty_table(files):
         assert predicted(empty, question)[0] == []
 
 
+def step(files: Files, question: Question, url: str, out: Path, **llm: object) -> list[object]:
+    """The command line of the rule, for a model on a server."""
+    llm = {"provider": "openai", "model": "m"} | llm
+    transport = {"base_url": url, "api_key_variable": "NO_KEY", "retries": 0, "max_failed": 0}
+    arguments = {
+        **{name: [getattr(files, name)] for name in ("samples", "courses", "captions", "labels")},
+        **{"cases": [], "examples": files.examples, "weights": [], "phenotypes": [RESOURCES / "phenotypes.csv"]},
+        "wordings": [RESOURCES / "phenotype_wordings.csv"],
+        "prompts": [PROMPTS / f"{name}.txt" for name in OF[question]],
+        **{"dataset": ["mimic3"], "name": ["m"], "answers": [files.samples.parent], "predictions": [out]},
+        "question": [question.model_dump_json()],
+        **{"llm": [json.dumps(llm)], "transport": [json.dumps(transport | {"data_use": "local-server"})]},
+    }
+    return [SCRIPTS / "asked_predict.py", *(w for name, values in arguments.items() for w in (f"--{name}", *values))]
+
+
+def test_the_record_counts_answers_and_cut_notes_of_both_questions_together(openai_server, files, tmp_path):
+    """Two stays: one of four answers is flawed, one of two notes is longer than 13 characters."""
+    table = COURSES.read(files.courses).to_pylist()
+    rows = [row | {"text": "short" if row["stay_id"] == 2 else row["text"]} for row in table]
+    COURSES.write(pa.Table.from_pylist(rows, COURSES.schema), files.courses)
+    lab = "Lab test shows a low pressure that agrees with the condition."
+    openai_server.reply = lambda prompt: lab if prompt.rstrip().endswith("Lab test-based rationale:") else NOTE
+    out = tmp_path / "asked/predictions.parquet"
+    shown = replace(files, examples=[EXAMPLES])
+    command = step(shown, GIVEN, openai_server.url, out, repairs=0, max_note_characters=13)
+    run = run_step(*command, cwd=PROMPTS.parents[1])
+    assert run.returncode == 0, run.stderr
+    by_stay = {row["stay_id"]: row for row in PREDICTIONS.read(out).to_pylist()}
+    assert {stay: row["note_cut"] for stay, row in by_stay.items()} == {
+        2: 0,
+        3: len("note3 pressors $5") - len("note3"),
+    }
+    facts = read_record(out)["facts"]
+    assert facts["notes cut"] == ["1 of 2"] and len(facts["requests"]) == 4
+    assert facts["statuses"] == ["flawed: 1", "good: 3"]
+
+
 def test_the_step_asks_a_server_once_and_leaves_a_record(openai_server, files, tmp_path):
     """The command of the rule, twice: an answer that cannot be read is asked for again, and all of them only once."""
-    llm = {
-        **dict.fromkeys(("revision", "temperature", "top_p", "seed", "max_tokens", "max_completion_tokens")),
-        **{"provider": "openai", "model": "m", "endpoint": "chat", "extra": {}, "repairs": 1},
-    }
-    transport = {
-        **dict.fromkeys(("requests_per_minute", "tokens_per_minute")),
-        **{"base_url": openai_server.url, "api_key_variable": "NO_KEY", "concurrency": 2, "retries": 0},
-        **{"timeout_seconds": 20, "max_failed": 0, "data_use": "local-server", "allowed_hosts": [], "local_hosts": []},
-    }
     openai_server.reply = lambda prompt: (
         "1. Shock" if "note3" in prompt or UNREADABLE in prompt else "Who knows? I do not."
     )
     out = tmp_path / "asked/predictions.parquet"
-    arguments = {
-        **{name: getattr(files, name) for name in ("samples", "courses", "captions", "labels")},
-        "phenotypes": RESOURCES / "phenotypes.csv",
-        "wordings": RESOURCES / "phenotype_wordings.csv",
-        "prompts": PROMPTS / "diagnosis.txt",
-        **{"dataset": "mimic3", "name": "m", "answers": tmp_path, "predictions": out},
-        **{"question": DIAGNOSE.model_dump_json(), "llm": json.dumps(llm), "transport": json.dumps(transport)},
-    }
-    words = [word for name, value in arguments.items() for word in (f"--{name}", value)]
     for _ in range(2):
-        run = run_step(
-            SCRIPTS / "asked_predict.py", *words, "--cases", "--examples", "--weights", cwd=PROMPTS.parents[1]
-        )
+        run = run_step(*step(files, DIAGNOSE, openai_server.url, out), cwd=PROMPTS.parents[1])
         assert run.returncode == 0, run.stderr
         rows = PREDICTIONS.read(out).to_pylist()
         assert [(row["stay_id"], row["predicted"], row["status"]) for row in rows] == [

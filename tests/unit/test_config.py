@@ -368,6 +368,7 @@ def test_dropping_a_backbone_that_a_model_uses_is_told(raw):
         ({"llm_transport": {"tiny": None}}, "llm_transport.tiny is missing"),
         ({"llms": {"tiny": {"revision": None}}}, "llms.tiny: revision: null"),
         ({"llms": {"chatgpt": {"server_arguments": ["--seed"]}}}, "provider openai starts no server"),
+        ({"llms": {"chatgpt": {"extra": {"n": 2, "seed": 9}}}}, "llms.chatgpt.extra: n, seed cannot be sent"),
     ],
 )  # fmt: skip
 def test_a_served_model_has_a_server_and_no_other_model_has(change, told, raw):

@@ -8,6 +8,7 @@ from pages import templates
 
 from clinragen.evaluate.rationale_card import count_rationales, rationale_card
 from clinragen.schemas.benchmark import SAMPLES
+from clinragen.schemas.evaluate import PREDICTIONS
 from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
 
 NOTES, LABS = (Path(f"results/x/mimic3/rationale/chatgpt/{part}.parquet") for part in ("notes", "labs"))
@@ -54,6 +55,35 @@ def test_statuses_problems_and_cuts_are_counted_by_split():
     assert labs["train", "status", "flawed"] == 35 and not [key for key in labs if key[1] == "note"]
 
 
+def answered(samples: pa.Table) -> list[dict]:
+    """What is counted of a model that is asked about 60 test stays: 15 answers are flawed, 20 notes are cut."""
+    test = [row["stay_id"] for row in samples.to_pylist() if row["split"] == "test"]
+    rows = [
+        {"stay_id": stay, "status": "flawed" if n < 15 else "good", "problems": "no" if n < 15 else None}
+        | {"output": "x", "predicted": [], "unknown": [], "requests": [], "true": [], "note_cut": 5 * (n < 20)}
+        for n, stay in enumerate(test)
+    ]
+    path = Path("results/x/mimic3/asked/llama-zero-shot/predictions.parquet")
+    table = count_rationales(path, samples, pa.Table.from_pylist(rows, PREDICTIONS.schema))
+    return RATIONALE_COUNTS.check(table, "test").to_pylist()
+
+
+def test_answers_of_a_model_that_is_asked_are_counted_on_the_test_split_with_the_notes_that_were_cut():
+    table = answered(tables()[0])
+    assert {(r["teacher"], r["rationale"], r["split"]) for r in table} == {("llama-zero-shot", "answer", "test")}
+    found = {(r["kind"], r["value"]): (r["stays"], r["characters"]) for r in table}
+    assert found == {
+        ("all", "all"): (60, None),
+        ("status", "flawed"): (15, None),
+        ("status", "good"): (45, None),
+        ("problem", "no"): (15, None),
+        ("note", "cut"): (20, 100),
+        ("note", "whole"): (40, None),
+    }
+    page = rationale_card(pa.Table.from_pylist(table, RATIONALE_COUNTS.schema), "keep", [], templates("rationales"))
+    assert "mimic3, llama-zero-shot" in page and "all answers" in page
+
+
 @pytest.mark.parametrize("few", [1, 10])
 def test_what_tells_of_few_patients_is_hidden_and_cannot_be_computed(few):
     changes = {stay: row | {"note_cut": 7} for stay, row in flawed(range(few), "it must be one sentence").items()}
@@ -72,6 +102,8 @@ def test_a_small_split_hides_the_next_one_too():
     found = counted(NOTES, *tables(validation=9))
     assert {value for (split, *_), value in found.items() if split != "train"} == {None}
     assert found["train", "all", "all"] == 200
+    # Nor does a model that is asked about the test split alone.
+    assert {row["stays"] for row in answered(tables(validation=9)[0])} == {None}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from clinragen.config.knowledge import Vocabulary
 from clinragen.knowledge.coverage import coverage
 from clinragen.knowledge.pieces import Pieces, left_out, pieces
-from clinragen.knowledge.sources import source_overlap
+from clinragen.knowledge.sources import source_overlap, terms_of_source
 from clinragen.knowledge.vocabulary import described, origins, standard_ids, token_ids
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.schemas.knowledge import COVERAGE, SOURCES
@@ -135,20 +135,23 @@ def test_the_parts_of_the_coverage_fit_together(terms, stop_words, one_letter):
         assert row["only"] <= row["tokens"]
 
 
+# Key terms and which documents carry them.
+KEY_TERMS = [term("fever", "fever", "fevers"), term("heart"), term("rate", phenotype="AF")]
+MENTIONS = [
+    {"phenotype": p, "term": t, "form": f, "source": s}
+    for p, t, f, s in (
+        ("Shock", "fever", "fever", "wikipedia"),
+        ("Shock", "fever", "fevers", "pubmed"),
+        ("Shock", "heart", "heart", "pubmed"),
+        ("AF", "rate", "rate", "wikipedia"),
+        ("AF", "other", "other", "pubmed"),  # no key term
+    )
+]
+
+
 def test_sources_are_compared_by_the_documents_that_carry_a_key_term():
-    terms = [term("fever", "fever", "fevers"), term("heart"), term("rate", phenotype="AF")]
-    mentions = [
-        {"phenotype": p, "term": t, "form": f, "source": s}
-        for p, t, f, s in (
-            ("Shock", "fever", "fever", "wikipedia"),
-            ("Shock", "fever", "fevers", "pubmed"),
-            ("Shock", "heart", "heart", "pubmed"),
-            ("AF", "rate", "rate", "wikipedia"),
-            ("AF", "other", "other", "pubmed"),  # no key term
-        )
-    ]
-    tokens = {"tiny": token_ids(unigram(), [m["form"] for m in mentions])}
-    rows = SOURCES.check(source_overlap(terms, mentions, tokens), "t").to_pylist()
+    tokens = {"tiny": token_ids(unigram(), [m["form"] for m in MENTIONS])}
+    rows = SOURCES.check(source_overlap(KEY_TERMS, MENTIONS, tokens), "t").to_pylist()
     assert [tuple(row.values()) for row in rows] == [
         ("terms", "Shock", 1, 0, 1, 0.5),
         ("terms", "AF", 0, 1, 0, 0.0),
@@ -157,3 +160,12 @@ def test_sources_are_compared_by_the_documents_that_carry_a_key_term():
         ("tokens of tiny", "AF", 0, 1, 0, 0.0),
         ("tokens of tiny", "all", 2, 1, 1, 0.25),
     ]
+
+
+def test_the_part_of_one_source_holds_what_its_documents_carry_as_they_word_it():
+    found = {
+        source: [(row["phenotype"], row["term"], row["forms"]) for row in terms_of_source(KEY_TERMS, MENTIONS, source)]
+        for source in ("pubmed", "wikipedia")
+    }
+    assert found["pubmed"] == [("Shock", "fever", ["fevers"]), ("Shock", "heart", ["heart"])]
+    assert found["wikipedia"] == [("Shock", "fever", ["fever"]), ("AF", "rate", ["rate"])]

@@ -12,7 +12,7 @@ from clinragen.config.llms import Llm, Transport
 from clinragen.errors import UserError
 from clinragen.llm import template
 from clinragen.llm.ask import LanguageModel
-from clinragen.llm.journal import COLUMNS, FILE, Entry, accepted_chain
+from clinragen.llm.journal import COLUMNS, FILE, Entry, Journal, accepted_chain
 from clinragen.llm.request import Answer, Request
 
 SETTINGS = {"provider": "openai", "model": "m", "temperature": 0.0, "max_tokens": 50}
@@ -164,9 +164,12 @@ def test_which_answers_count():
         return [e.text for e in accepted_chain(list(found), {"max_tokens": limit}, limit)]
 
     assert texts(entry(0, text="a"), entry(1, text="b")) == ["a", "b"]
-    assert texts(entry(0, text="a"), entry(1, text="b"), entry(0, text="c")) == ["c"]
+    # Of another process that asked at the same time: what was used stays, unless it was cut.
+    assert texts(entry(0, text="a"), entry(1, text="b"), entry(0, text="c"), entry(1, text="d")) == ["a", "b"]
     cut = entry(0, finish="length", text="a")
     assert texts(cut, entry(1, text="b")) == ["a", "b"]
+    assert texts(cut, entry(1, text="b"), entry(0, text="c", limit=60)) == ["c"]
+    assert texts(cut, entry(0, finish="length", text="c")) == ["a"]
     assert texts(cut, entry(1, text="b"), limit=60) == []
     refused = entry(0, status="refused", text="")
     assert texts(refused) == [""] and texts(refused, limit=60) == []
@@ -178,6 +181,25 @@ def test_a_bad_answer_is_asked_for_again_with_the_reason(openai_server, tmp_path
     (answer,) = asked(openai_server, tmp_path, requests(1), check=check)
     assert (answer.text, answer.problems) == ("good", ())
     assert [m["role"] for m in openai_server.bodies[1]["messages"]] == ["user", "assistant", "user"]
+
+
+def test_an_answer_of_another_process_that_still_needs_a_repair_gets_it(openai_server, tmp_path):
+    """It is written while this process asks the same, and comes first; the chain of both is judged at the end."""
+    wanted, name = requests(1), model(openai_server.url, tmp_path).key(requests(1)[0])
+
+    def other(request):
+        with Journal(tmp_path / FILE) as journal:
+            for attempt in (0, 1):
+                sent = '{"max_tokens": 50}'
+                facts = ("terms", "m", "m", "v", sent, "answered", "bad", "stop", 1, 1, 0.1, "2026-01-01")
+                journal.add(Entry(name, attempt, *facts))
+        return completion("bad")
+
+    openai_server.script = [other, lambda request: completion("good")]
+    openai_server.reply = lambda prompt: "best"
+    check = lambda request, text: ["too short"] if text == "bad" else []  # noqa: E731
+    (answer,) = asked(openai_server, tmp_path, wanted, {"repairs": 2}, check=check)
+    assert (answer.text, answer.status) == ("best", "good") and openai_server.count == 3
 
 
 def test_after_the_repairs_the_answer_is_kept_and_counted(openai_server, tmp_path, caplog):

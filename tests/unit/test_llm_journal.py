@@ -62,6 +62,21 @@ def test_only_the_owner_may_read_it(tmp_path):
     assert (tmp_path / "sub" / FILE).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_copy_that_others_may_read_is_closed_to_them(tmp_path):
+    with Journal(tmp_path / FILE):
+        (tmp_path / FILE).chmod(0o644)
+    with Journal(tmp_path / FILE):
+        assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_cannot_be_written_is_an_error_and_no_endless_wait(tmp_path):
+    with Journal(tmp_path / FILE) as journal:
+        journal.add(entry(text="lone \ud800 surrogate"))
+        with pytest.raises(UserError, match="surrogates not allowed"):
+            journal.flush()
+        journal._error = None  # the end of the `with` would report it again
+
+
 def test_a_file_that_is_no_journal_is_named(tmp_path):
     (tmp_path / FILE).write_bytes(b"no database at all, but long enough to be read as a header " * 9)
     with pytest.raises(UserError, match=rf"{FILE}: file is not a database; move it away"), Journal(tmp_path / FILE):

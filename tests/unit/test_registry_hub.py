@@ -8,6 +8,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from clinragen.errors import UserError
 from clinragen.registry import hub
+from clinragen.registry.snapshot import read_source
 
 FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
 OTHERS = ("pytorch_model.bin", "README.md", "consolidated.safetensors")
@@ -55,7 +56,33 @@ def test_a_snapshot_of_the_hub_lies_on_the_disk_once_where_it_can(same_disk, tmp
     assert not fetched.is_symlink() and fetched.samefile(blobs / "model.safetensors") is same_disk
     assert (asked["source"], asked["revision"]) == ("a/b", "v1") and "consolidated*" in asked["ignore_patterns"]
     source = json.loads((tmp_path / "new/source.json").read_text())
+    assert source.pop("content") == read_source(tmp_path / "new")["content"]
     assert source == {"source": "a/b", "revision": "v1", "commit": "abc123"}
+
+
+def content(local: Path, folder: Path, revision: str = "main") -> str:
+    hub.fetch_model(str(local), revision, sorted(local.iterdir()), folder, "llms", "weights")
+    return read_source(folder)["content"]
+
+
+def test_the_content_of_weights_is_the_same_wherever_they_lie_and_another_if_a_file_differs(tmp_path):
+    first = content(model(tmp_path / "one", *FILES), tmp_path / "fetched")
+    assert content(model(tmp_path / "other", *FILES, *OTHERS), tmp_path / "other-fetched", "v2") == first
+    # What was fetched may be moved, and named in the configuration as it is.
+    assert content(tmp_path / "fetched", tmp_path / "again") == first
+    for name in FILES:
+        (tmp_path / "one" / name).write_text(f"changed {name}", encoding="utf-8")
+    assert content(tmp_path / "one", tmp_path / "changed") != first
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"source": "a/b", "revision": "main"}'])
+def test_a_directory_that_does_not_say_what_it_holds_is_named(text, tmp_path):
+    if text is not None:
+        (tmp_path / "source.json").write_text(text, encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"source\.json does not say which weights these are; delete .*fetch them again"
+    ):
+        read_source(tmp_path)
 
 
 def test_without_a_network_the_message_names_the_target_that_fetches(tmp_path, monkeypatch):

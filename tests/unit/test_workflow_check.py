@@ -1,7 +1,9 @@
 """The single checks of `make check`: what each calls a problem."""
 
 import errno
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,29 @@ def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(httpserver, mo
     away = Response(status=302, headers={"Location": httpserver.url_for("/elsewhere")})
     assert asked(httpserver, away, monkeypatch).status == "warning"
     assert [r.path for r, _ in httpserver.log] == ["/v1/models"]
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
+    """A proxy that the environment names for everything, and that answers whatever it is asked."""
+    with HTTPServer(host="127.0.0.1") as server:
+        server.expect_request(re.compile(".*")).respond_with_json({"data": [{"id": "of the proxy"}]})
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, server.url_for("/"))
+            monkeypatch.setenv(name.upper(), server.url_for("/"))
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        yield server
+
+
+def test_the_key_of_a_local_server_passes_through_no_proxy(proxy, httpserver, monkeypatch):
+    line = asked(httpserver, Response('{"data": [{"id": "m"}]}'), monkeypatch)
+    assert line.status == "ok" and proxy.log == []
+    ((arrived, _),) = httpserver.log
+    assert arrived.headers["Authorization"] == "Bearer sk-secret"
+    # Others are reached through it, as the client reaches them.
+    assert get("http://models.example.org/v1/models") == (200, {"data": [{"id": "of the proxy"}]})
+    assert [r.headers["Host"] for r, _ in proxy.log] == ["models.example.org"]
 
 
 def test_a_key_is_not_sent_without_encryption_to_a_remote_host(monkeypatch):

@@ -173,5 +173,6 @@ def _row(written: Written) -> dict[str, object]:
         "status": worst[0] if worst else "good",
         "problems": "; ".join(problems) or None,
         "requests": [answer.request for answer in written.answers],
+        "note_cut": written.sample.note_cut,
         "true": written.sample.diagnoses,
     }

@@ -7,6 +7,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from clinragen.config.base import Section, usable_path
 from clinragen.config.request import Request
 
+FIXED = {"model", "messages", "prompt", "stream", "n", "temperature", "top_p", "seed"}
+FIXED |= {"max_tokens", "max_completion_tokens"}
+
 
 class Llm(Section):
     """A language model that is asked. Everything here can change an answer; null parameters are not sent.
@@ -19,7 +22,7 @@ class Llm(Section):
     model: str
     """Name of the model on the server; if served, a model hub name or a local directory with the weights."""
     revision: str | None = None
-    """Revision of the weights, where you know it; part of the identity of an answer, never sent."""
+    """Commit, tag or branch to fetch, if served; else that of the weights, if known, which identifies answers."""
     server_arguments: list[str] = Field([])
     """Further arguments of `llm_transport.<name>.server.command`, those that can change an answer."""
     endpoint: Literal["chat", "completions"] = "chat"
@@ -48,6 +51,13 @@ class Llm(Section):
     def _usable_path(cls, text: str) -> str:
         return usable_path(text)
 
+    @field_validator("extra")
+    @classmethod
+    def _sent_nowhere_else(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if names := sorted(extra.keys() & FIXED):
+            raise ValueError(f"{', '.join(names)} cannot be sent from here; use the keys of the row itself")
+        return extra
+
     @model_validator(mode="after")
     def _server_is_ours(self) -> "Llm":
         if self.server_arguments and self.provider != "served":
@@ -69,13 +79,15 @@ class Llm(Section):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides an answer that ended by itself."""
+        """What decides an answer that ended by itself, besides the weights of a model that is served."""
         if self.provider == "template":
             return {"provider": "template"}
         limits = ("max_tokens", "max_completion_tokens")
         sent = {name: value for name, value in self.parameters.items() if name not in limits}
-        ours = {"server_arguments": self.server_arguments} if self.provider == "served" else {}
-        return {"model": self.model, "revision": self.revision, "endpoint": self.endpoint, "parameters": sent} | ours
+        if self.provider == "served":
+            # In place of a name, their weights count (llm.request.identity_hash).
+            return {"server_arguments": self.server_arguments, "endpoint": self.endpoint, "parameters": sent}
+        return {"model": self.model, "revision": self.revision, "endpoint": self.endpoint, "parameters": sent}
 
 
 class Price(Section):
@@ -164,7 +176,7 @@ class Transport(Section):
     budget: float | None = Field(None, gt=0)
     """US dollars that all answers of this model in `answers` may cost together; then nothing more is asked."""
     max_failed: float = Field(0.01, ge=0, le=1)
-    """Largest share of requests that may end without a text (refused, filtered, empty)."""
+    """Largest share of requests that may end without a text (refused, filtered, empty); beyond it nothing is asked."""
     data_use: Literal["none", "local-server", "no-retention-cloud"] = "none"
     """Basis on which MIMIC text may be sent to `base_url`; `none` refuses (docs/data-access.md)."""
     allowed_hosts: list[str] = Field([])

@@ -20,12 +20,17 @@ class Model(Section):
     """What the model learns to write: diagnoses with rationales, or diagnoses alone."""
     teacher: str | None
     """A key of `llms`, which writes the rationales; null if and only if `target` is `diagnoses`."""
-    vocabulary: Literal["knowledge", "standard", None]
-    """Vocabulary of the attention: V^k or the complete one; null if and only if `last_phase` is 1."""
+    vocabulary: Literal["knowledge", "pubmed", "wikipedia", "standard", None]
+    """Vocabulary of the attention: V^k, the part that one source brings, or all tokens; null if `last_phase` is 1."""
     variant: str | None = None
     """A key of `variants`, whose settings the model has; it is compared with the same model without it."""
     like: str | None = None
     """Another row, without this key, whose values the row has where it names none; its `table` is empty, then."""
+
+    @property
+    def uses_knowledge(self) -> bool:
+        """Whether its attention sees a vocabulary that comes from documents."""
+        return self.vocabulary in ("knowledge", "pubmed", "wikipedia")
 
     @property
     def recipe(self) -> tuple[object, ...]:

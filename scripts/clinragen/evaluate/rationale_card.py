@@ -1,4 +1,4 @@
-"""Data card of the rationales: how many failed a check or have no text, and how many notes were cut."""
+"""Data card of what language models wrote: how much failed a check or has no text, and how many notes were cut."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -13,22 +13,26 @@ from clinragen.schemas.rationale import RATIONALE_COUNTS
 
 SPLITS = ("train", "validation", "test")
 NONE = "none"
+KINDS = {"notes": "note", "labs": "lab", "predictions": "answer"}  # by the name of the table
 
 
 def count_rationales(path: Path, samples: pa.Table, rationales: pa.Table) -> pa.Table:
     """Counts (RATIONALE_COUNTS) of one table of rationales, `.../{dataset}/rationale/{teacher}/{notes,labs}.parquet`.
 
+    Or of the answers of a model that is asked, `.../{dataset}/asked/{asked}/predictions.parquet`.
     What would tell of 1 to 10 patients is empty, and so is what would reveal it by subtraction.
     """
-    place = {"dataset": path.parts[-4], "teacher": path.parts[-2], "rationale": path.stem.removesuffix("s")}
+    kind = KINDS[path.stem]
+    place = {"dataset": path.parts[-4], "teacher": path.parts[-2], "rationale": kind}
     of_stay = {row["stay_id"]: row for row in samples.to_pylist()}
     rows = [row | of_stay[row["stay_id"]] for row in rationales.to_pylist()]
-    splits = {split: [row for row in rows if row["split"] == split] for split in SPLITS}
-    found = []
+    splits = [[row for row in of_stay.values() if row["split"] == split] for split in SPLITS]
     # As on the card of the samples, whose total would reveal a split that alone is hidden.
-    for split, seen in zip(SPLITS, shown_parts(_patients(splits)), strict=True):
-        for part in _parts_of_split(splits[split], place["rationale"] == "note"):
-            found.append(place | {"split": split} | part | ({} if seen else {"stays": None, "characters": None}))
+    seen = dict(zip(SPLITS, shown_parts(_patients(splits)), strict=True))
+    found = []
+    for split in SPLITS[-1:] if kind == "answer" else SPLITS:
+        for part in _parts_of_split([row for row in rows if row["split"] == split], with_cuts=kind != "lab"):
+            found.append(place | {"split": split} | part | ({} if seen[split] else {"stays": None, "characters": None}))
     return pa.Table.from_pylist(found, schema=RATIONALE_COUNTS.schema)
 
 
@@ -62,12 +66,12 @@ def _parts(kind: str, groups: dict[str, list[dict]]) -> list[dict[str, Any]]:
             "stays": len(rows) if seen else None,
             "characters": sum(row["note_cut"] for row in rows) if seen and value == "cut" else None,
         }
-        for (value, rows), seen in zip(groups.items(), shown_parts(_patients(groups)), strict=True)
+        for (value, rows), seen in zip(groups.items(), shown_parts(_patients(groups.values())), strict=True)
     ]
 
 
-def _patients(groups: dict[str, list[dict]]) -> list[set[int]]:
-    return [{row["subject_id"] for row in rows} for rows in groups.values()]
+def _patients(groups: Iterable[list[dict]]) -> list[set[int]]:
+    return [{row["subject_id"] for row in rows} for rows in groups]
 
 
 def rationale_card(counts: pa.Table, marked_samples: str, stand_ins: list[str], templates: list[Path]) -> str:

@@ -14,7 +14,7 @@ from clinragen.schemas.evaluate import TRAINING
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 OTHER = ("epoch", "step")
 COLORS = {"": "#1b1f24", "_diagnoses": "#0b6e99", "_note_rationale": "#7a5ea8", "_lab_rationale": "#b4540a"}
@@ -103,6 +103,7 @@ def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
         rate.tick_params(labelsize=8)
     for axis in (losses, scores, gradient):
         axis.set_xlabel("epoch", fontsize=8)
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         axis.tick_params(which="both", labelsize=8)
         axis.grid(color="#d8dee4", linewidth=0.6)
     drawn = io.BytesIO()

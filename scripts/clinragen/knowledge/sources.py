@@ -35,6 +35,19 @@ def source_overlap(
     return pa.Table.from_pylist(rows, schema=SOURCES.schema)
 
 
+def terms_of_source(terms: list[Row], mentions: list[Row], source: str) -> list[Row]:
+    """The key terms (rows of TERMS) that documents of a source carry, with the wordings found there.
+
+    Key terms are those of both sources together; `knowledge.terms.sources` chooses others, from one source alone.
+    """
+    forms: dict[tuple[str, str], set[str]] = {}
+    for mention in mentions:
+        if mention["source"] == source:
+            forms.setdefault((mention["phenotype"], mention["term"]), set()).add(mention["form"])
+    found = [(term, forms.get((term["phenotype"], term["term"]))) for term in terms]
+    return [term | {"forms": sorted(own)} for term, own in found if own]
+
+
 def _overlap(pubmed: set, wikipedia: set) -> Row:
     return {
         "pubmed_only": len(pubmed - wikipedia),

@@ -44,12 +44,15 @@ class LanguageModel:
     @cached_property
     def server(self) -> ServedModel:
         """The server of a served model: it is started when something is to be asked, and ends with this process."""
-        weights = next(iter(self.weights), None)
-        return ServedModel(self.name, self.llm, self.transport.server, weights, self.answers / "servers")
+        return ServedModel(self.name, self.llm, self.transport.server, self._snapshot, self.answers / "servers")
 
     def key(self, request: Request) -> str:
         """Identity of a request, as in the journal."""
-        return request.key(identity_hash(self.llm), self.llm.json_schema)
+        return request.key(identity_hash(self.llm, self._snapshot), self.llm.json_schema)
+
+    @property
+    def _snapshot(self) -> Path | None:
+        return next(iter(self.weights), None)
 
     def ask(self, requests: list[Request], data: str, inputs: list[Path], check: Check) -> tuple[list[Answer], Facts]:
         """Answers in the order of the requests, and which requests, prompts and models they came from.
@@ -99,8 +102,11 @@ class LanguageModel:
             restricted=restricted_origin(inputs),
             stored=transport.batch,
         )
+        allowed = transport.max_failed * (self.statuses.total() + len(requests)) - sum(self._failed().values())
         with Journal(self.answers / FILE) as journal:
-            client = Client(self.name, self.llm, transport, destination, journal, check)
+            client = Client(
+                self.name, self.llm, transport, destination, journal, check, failures=allowed, weights=self._snapshot
+            )
             answers = self._ask_served(client, requests) if transport.server else client.ask(requests)
         paid = {answer.request: answer for answer in answers}.values()
         tokens = (sum(a.prompt_tokens for a in paid), sum(a.completion_tokens for a in paid))
@@ -123,8 +129,11 @@ class LanguageModel:
                 log.warning("%s. Starting the server again", error)
         return client.ask(requests)
 
+    def _failed(self) -> dict[str, int]:
+        return {status: n for status, n in sorted(self.statuses.items()) if status in WITHOUT_TEXT}
+
     def _refuse_too_many_failures(self) -> None:
-        failed = {status: n for status, n in sorted(self.statuses.items()) if status in WITHOUT_TEXT}
+        failed = self._failed()
         number, total = sum(failed.values()), self.statuses.total()
         if failed and number > self.transport.max_failed * total:
             kinds = ", ".join(f"{n} {status}" for status, n in failed.items())

@@ -25,7 +25,7 @@ from clinragen.llm.journal import SCHEMA, Asked, Entry
 from clinragen.llm.pace import LONGEST_PAUSE, sleep
 from clinragen.llm.reply import AskAgain, NothingCanBeAnswered, Said, plain_code, read_error, read_reply
 from clinragen.llm.request import Request
-from clinragen.llm.run import CHARACTERS_PER_TOKEN, question, sending, stop_on_signals, unanswered
+from clinragen.llm.run import CHARACTERS_PER_TOKEN, ENDPOINTS, question, sending, stop_on_signals, unanswered
 from clinragen.runtime.progress import Progress
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ FIRST_WAIT = 1.0  # seconds; doubled with every failed attempt
 FIRST_POLL, LONGEST_POLL = 2.0, 60.0  # seconds between two looks at a batch
 ENDED = ("completed", "failed", "expired", "cancelled")
 QUEUE_IS_FULL = "token_limit_exceeded"
-ENDPOINTS = {"chat": "/v1/chat/completions", "completions": "/v1/completions"}
 
 
 class Waiting(NamedTuple):
@@ -57,8 +56,8 @@ class Waiting(NamedTuple):
 class BatchRun:
     """All requests that wait, in batches, until they are answered or there is a reason to stop."""
 
-    def __init__(self, client: "Client", missing: list[Request], done: int) -> None:
-        self.client, self.missing, self.total = client, missing, len(missing)
+    def __init__(self, client: "Client", missing: list[Request], failed: int) -> None:
+        self.client, self.missing, self.total, self.failed = client, missing, len(missing), failed
         self.budget = Budget(client)
         self.stopped = asyncio.Event()
         self.reason = ""
@@ -66,7 +65,7 @@ class BatchRun:
         self.most = MOST_REQUESTS
         self.tries: Counter[str] = Counter()
         # Refusals are believed once the model is known to answer: else its settings are wrong, not a request.
-        self.answers = done
+        self.answers = int(client.journal.has_answered(client.model))
 
     async def ask_all(self) -> None:
         """Submit and collect until nothing waits, repairs included."""
@@ -99,12 +98,16 @@ class BatchRun:
 
     def _waiting(self, bar: Progress) -> dict[str, Waiting]:
         """What is still to be asked, by its name in a batch: questions, and repairs of answers."""
-        waiting = {}
+        waiting, failed = {}, self.failed
         for request in self.missing:
             chain = self.client.chain(request)
-            if self.client.settled(request, chain) is None:
+            if answer := self.client.settled(request, chain):
+                failed += answer.without_text
+            else:
                 asked = self.client.asked(request, len(chain))
                 waiting[name_of(asked)] = Waiting(asked, request, chain)
+        if reason := self.client.too_many(failed):
+            self.stop(reason)
         bar.advance(self.total - len(waiting) - self.finished)
         self.finished = self.total - len(waiting)
         return waiting
@@ -148,7 +151,7 @@ class BatchRun:
                     return batch
                 if batch.created_at < made:
                     break
-            endpoint = ENDPOINTS[self.client.llm.endpoint]
+            endpoint = f"/v1{ENDPOINTS[self.client.llm.endpoint]}"
             return await server.batches.create(input_file_id=file, endpoint=endpoint, completion_window="24h")
 
         batch = await self._call(create)
@@ -174,7 +177,8 @@ class BatchRun:
         """A request as the file holds it."""
         llm, messages = self.client.llm, self.client.messages(waiting.request, waiting.chain)
         body = {"model": llm.model} | question(llm, messages) | self.client.parameters(waiting.request)
-        line = {"custom_id": name_of(waiting.asked), "method": "POST", "url": ENDPOINTS[llm.endpoint], "body": body}
+        url = f"/v1{ENDPOINTS[llm.endpoint]}"
+        line = {"custom_id": name_of(waiting.asked), "method": "POST", "url": url, "body": body}
         return json.dumps(line).encode() + b"\n"
 
     @contextlib.asynccontextmanager

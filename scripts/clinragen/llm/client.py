@@ -42,9 +42,13 @@ class Client:
     check: Check
     ended: Callable[[], str] = lambda: ""
     """Why a server that this job has started is no longer there; empty while it runs."""
+    failures: float = float("inf")
+    """Requests that may end without a text; once there are more, nothing new is asked."""
+    weights: Path | None = None
+    """The directory of a model that is served."""
 
     def __post_init__(self) -> None:
-        self.model = identity_hash(self.llm)
+        self.model = identity_hash(self.llm, self.weights)
         self.common = self.llm.parameters
 
     def connect(self, largest: int = LARGEST_RESPONSE) -> openai.AsyncOpenAI:
@@ -82,18 +86,25 @@ class Client:
         found = {key: self.settled(request, self.chain(request)) for key, request in unique.items()}
         missing = [unique[key] for key, answer in found.items() if answer is None]
         log.info("%s: %d requests, %d already answered", self.llm.model, len(unique), len(unique) - len(missing))
-        if missing:
-            with self._first_to_ask() as first:
-                if not first:
-                    # Another process may be asking the same now: each goes its own way, and looks before it asks.
-                    random.shuffle(missing)
-                kind = BatchRun if self.transport.batch else Run
-                run = kind(self, missing, len(unique) - len(missing))
-                asyncio.run(run.ask_all())
-            self.journal.flush()
-            run.report(len(unique))
+        while missing:
+            self._ask_for(missing, [answer for answer in found.values() if answer])
             found |= {self.key(request): self.settled(request, self.chain(request)) for request in missing}
+            # Another process may have answered at the same time, and its answer may still need a repair.
+            missing = [request for request in missing if found[self.key(request)] is None]
         return [found[self.key(request)] for request in requests]
+
+    def _ask_for(self, missing: list[Request], known: list[Answer]) -> None:
+        """Put answers to all requests into the journal; UserError if that cannot be."""
+        with self._first_to_ask() as first:
+            if not first:
+                # Another process may be asking the same now: each goes its own way, and looks before it asks.
+                random.shuffle(missing)
+            run = (BatchRun if self.transport.batch else Run)(
+                self, missing, sum(answer.without_text for answer in known)
+            )
+            asyncio.run(run.ask_all())
+        self.journal.flush()
+        run.report(len(missing) + len(known))
 
     def chain(self, request: Request) -> list[Entry]:
         """The answers to a request that count, by attempt."""
@@ -155,6 +166,13 @@ class Client:
         """What is sent, as it is written down."""
         sent = json.dumps(self.parameters(request), sort_keys=True)
         return Asked(self.key(request), attempt, request.task, request.prompt_version, sent)
+
+    def too_many(self, failed: int) -> str:
+        """Why nothing more is asked when so many requests have no text; empty while they may be."""
+        if failed <= self.failures:
+            return ""
+        place = f"llm_transport.{self.name}.max_failed ({self.transport.max_failed:g})"
+        return f"{failed} have no text, more than {place} allows; correct llms.{self.name}, or allow more"
 
     @contextlib.contextmanager
     def _first_to_ask(self) -> Iterator[bool]:

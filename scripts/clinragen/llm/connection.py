@@ -26,6 +26,10 @@ class Elsewhere(OSError):
     """A connection to another server than the one that the guard has judged; nothing was sent."""
 
 
+class Unacceptable(httpx2.ReadError):
+    """A response that is not read further: compressed, or too large."""
+
+
 class PinnedResolver(AbstractResolver):
     """Answers with the addresses of a destination, without asking a name server again.
 
@@ -123,7 +127,7 @@ class Bounded(httpx2.AsyncBaseTransport):
         response = await self._inner.handle_async_request(request)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
-            raise httpx2.ReadError("the server compresses its responses although it was asked not to", request=request)
+            raise Unacceptable("the server compresses its responses although it was asked not to", request=request)
         response.stream = _BoundedStream(response.stream, request, self._largest)
         return response
 
@@ -140,7 +144,7 @@ class _BoundedStream(httpx2.AsyncByteStream):
         async for chunk in self._inner:
             received += len(chunk)
             if received > self._largest:
-                raise httpx2.ReadError(f"the response is larger than {self._largest} bytes", request=self._request)
+                raise Unacceptable(f"the response is larger than {self._largest} bytes", request=self._request)
             yield chunk
 
     async def aclose(self) -> None:

@@ -81,6 +81,9 @@ SPENT = """
 SELECT coalesce(max(rowid), 0), total(prompt_tokens), total(completion_tokens) FROM answers
 WHERE rowid > ? AND +request BETWEEN ? || '-' AND ? || '.'
 """
+ANSWERED = """
+SELECT 1 FROM answers WHERE request BETWEEN ? || '-' AND ? || '.' AND status = 'answered' LIMIT 1
+"""
 EXPERIENCE = """
 SELECT task, count(*), count(DISTINCT request), sum(completion_tokens), total(seconds), sum(seconds > 0) FROM answers
 WHERE request BETWEEN ? || '-' AND ? || '.' AND status = 'answered' GROUP BY task
@@ -123,6 +126,10 @@ class Journal:
         last, tokens_in, tokens_out = self._reading.execute(SPENT, (after, model, model)).fetchone()
         return max(last, after), tokens_in, tokens_out
 
+    def has_answered(self, model: str) -> bool:
+        """Whether it holds any text of a model (`identity_hash`)."""
+        return self._reading.execute(ANSWERED, (model, model)).fetchone() is not None
+
     def experience(self, model: str) -> dict[str, Experience]:
         """What the answers of a model (`identity_hash`) were like, by task."""
         return {task: Experience(*row) for task, *row in self._reading.execute(EXPERIENCE, (model, model))}
@@ -147,8 +154,8 @@ class Journal:
             with database(self.path, SCHEMA) as connection:
                 while self._write_waiting(connection):
                     pass
-        except UserError as error:
-            self._error = error
+        except Exception as error:
+            self._error = error if isinstance(error, UserError) else UserError(f"{self.path}: {error!r}")
             while self._queue.get() is not None:  # nobody waits for what can no longer be written
                 self._queue.task_done()
 
@@ -160,9 +167,10 @@ class Journal:
         try:
             if rows := [values(entry) for entry in waiting if entry]:
                 insert(connection, INSERT, rows)
-        except sqlite3.Error:
-            if waiting[-1] is None:
-                self._queue.put(None)
+        except Exception:
+            # Who waits for them goes on once the error is known.
+            for entry in waiting:
+                self._queue.put(entry)
             raise
         finally:
             for _ in waiting:
@@ -171,10 +179,11 @@ class Journal:
 
 
 def accepted_chain(entries: list[Entry], parameters: dict[str, Any], limit: int | None) -> list[Entry]:
-    """The answers that count, by attempt: a later one replaces an earlier one of the same attempt and what followed it.
+    """The answers that count, by attempt: the first of each, but one that ended by itself before one that was cut.
 
-    Two kinds count only under the parameters that they were asked with: an answer that was cut where the limit is
-    higher now, and one that the server refused.
+    So an answer that was used stays the answer, also where another process has asked the same at the same time. Two
+    kinds count only under the parameters that they were asked with: an answer that was cut where the limit is higher
+    now, and one that the server refused.
     """
     chain: list[Entry] = []
     for entry in entries:
@@ -182,8 +191,12 @@ def accepted_chain(entries: list[Entry], parameters: dict[str, Any], limit: int 
             asked = json.loads(entry.parameters)
             then = asked.get("max_completion_tokens") or asked.get("max_tokens")
             raised = then is not None and (limit is None or limit > then)
-            if asked != parameters if entry.status == "refused" else raised:
+            if asked != parameters and (entry.status == "refused" or raised):
                 continue
-        if entry.attempt <= len(chain):
+        if entry.attempt == len(chain) or (entry.attempt < len(chain) and _is_cut(chain[entry.attempt], entry)):
             chain = [*chain[: entry.attempt], entry]
     return chain
+
+
+def _is_cut(first: Entry, other: Entry) -> bool:
+    return first.finish_reason == "length" and other.finish_reason != "length"

@@ -26,8 +26,7 @@ class Pace:
     """
 
     def __init__(self, transport: Transport) -> None:
-        self._requests = AsyncLimiter(transport.requests_per_minute, 60) if transport.requests_per_minute else None
-        self._tokens = AsyncLimiter(transport.tokens_per_minute, 60) if transport.tokens_per_minute else None
+        self._requests, self._tokens = map(limiter, (transport.requests_per_minute, transport.tokens_per_minute))
         self._until = 0.0
         self._next = FIRST_PAUSE
         self._answered = 0
@@ -40,8 +39,10 @@ class Pace:
         """
         if self._requests:
             await self._requests.acquire()
-        if self._tokens:
-            await self._tokens.acquire(min(tokens, self._tokens.max_rate))
+        while self._tokens and tokens > 0:
+            part = min(tokens, self._tokens.max_rate)
+            await self._tokens.acquire(part)
+            tokens -= part
         while not stopped.is_set():
             if (left := self._until - time.monotonic()) > 0:
                 await sleep(left * random.uniform(1, 1 + JITTER), stopped)
@@ -73,6 +74,11 @@ class Pace:
             self._next = min(2 * self._next, LONGEST_PAUSE)
         self._until = max(self._until, now + min(seconds, LONGEST_PAUSE))
         return self._until - now
+
+
+def limiter(a_minute: int | None) -> AsyncLimiter | None:
+    """A limiter that lets no more through than what a second allows, or one: a burst would exceed the rate."""
+    return AsyncLimiter(max(a_minute / 60, 1), max(60 / a_minute, 1)) if a_minute else None
 
 
 async def sleep(seconds: float, stopped: asyncio.Event) -> None:

@@ -42,12 +42,13 @@ class NothingCanBeAnswered(Exception):
 class AskAgain(Exception):
     """The request may be answered when it is sent again.
 
-    `busy` says that the server asks for fewer requests, `seconds` for how long, where it does.
+    `busy` says that the server asks for fewer requests, `seconds` for how long, where it does; `gone` that no request
+    is answered while this lasts.
     """
 
-    def __init__(self, reason: str, *, busy: bool = False, seconds: float | None = None) -> None:
+    def __init__(self, reason: str, *, busy: bool = False, seconds: float | None = None, gone: bool = False) -> None:
         super().__init__(reason)
-        self.busy, self.seconds = busy, seconds
+        self.busy, self.seconds, self.gone = busy, seconds, gone
 
 
 def read_reply(reply: Any, endpoint: str) -> Said:
@@ -56,7 +57,7 @@ def read_reply(reply: Any, endpoint: str) -> Said:
         choice = reply["choices"][0]
         message = choice["message"] if endpoint == "chat" else {}
         text = message.get("content") if endpoint == "chat" else choice["text"]
-        reason = _storable(str(choice.get("finish_reason")))
+        reason = plain_code(str(choice.get("finish_reason"))) or "other"
         refusal = message.get("refusal")
         if text is not None and not isinstance(text, str):
             raise TypeError
@@ -64,11 +65,13 @@ def read_reply(reply: Any, endpoint: str) -> Said:
         raise AskAgain("the server returned an invalid response") from None
     if reason in INTERRUPTED:
         raise AskAgain(f"the server broke the answer off ({reason})")
-    text = _storable(text or "")[:LARGEST]
+    text = _storable(text or "")
     usage = reply.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
-    if reason == "content_filter":
+    if len(text) > LARGEST:
+        status, text, reason = "empty", "", "too_long"
+    elif reason == "content_filter":
         status, text = "filtered", ""
     elif text.strip():
         status = "answered"
@@ -91,7 +94,8 @@ def read_error(error: openai.APIStatusError) -> Said:
     if status < 400:
         raise NothingCanBeAnswered(f"{fact}: the server redirects, which is not followed; correct base_url")
     if status >= 500 or status in PASSING:
-        raise AskAgain(fact, busy=status == 429, seconds=asked_pause(error.response.headers))
+        pause = asked_pause(error.response.headers)
+        raise AskAgain(fact, busy=status == 429, seconds=pause, gone=status >= 500)
     return Said("filtered" if code == "content_filter" else "refused", "", fact)
 
 

@@ -5,9 +5,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from clinragen.config.llms import Llm
+from clinragen.registry.snapshot import read_source
 
 Task = Literal["terms", "note_rationale", "lab_rationale", "diagnosis", "diagnosis_rationale"]
 Status = Literal["good", "flawed", "refused", "filtered", "empty"]
@@ -60,6 +62,11 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    @property
+    def without_text(self) -> bool:
+        """Whether the server gave no text."""
+        return self.status in WITHOUT_TEXT
+
 
 # Objections to an answer; none when it is good.
 Check = Callable[[Request, str], list[str]]
@@ -69,6 +76,13 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def identity_hash(llm: Llm) -> str:
-    """Hash of what decides an answer besides the question; nothing about the connection is in it."""
-    return hashlib.sha256(json.dumps(llm.identity, sort_keys=True).encode()).hexdigest()[:16]
+def identity_hash(llm: Llm, weights: Path | None = None) -> str:
+    """Hash of what decides an answer besides the question; nothing about the connection is in it.
+
+    A model that is served is what its weights are, not what they are called: `weights` is the directory that was
+    fetched. Without it no answer in a journal is this model's. UserError if the directory does not say what it holds.
+    """
+    identity = llm.identity
+    if llm.provider == "served":
+        identity["weights"] = read_source(weights)["content"] if weights else None
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]

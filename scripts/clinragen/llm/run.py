@@ -16,6 +16,7 @@ import openai
 from clinragen.config.llms import Llm
 from clinragen.errors import UserError
 from clinragen.llm.budget import Budget
+from clinragen.llm.connection import Unacceptable
 from clinragen.llm.journal import Entry
 from clinragen.llm.pace import LONGEST_PAUSE, Pace, sleep
 from clinragen.llm.reply import AskAgain, NothingCanBeAnswered, Said, about_response_format, read_error, read_reply
@@ -36,14 +37,18 @@ REFUSED_IN_A_ROW = 20  # refused requests without any answer, after which nothin
 
 
 class RequestFailed(Exception):
-    """One request has no answer; the others may still get theirs."""
+    """One request has no answer; the others may still get theirs, unless the server is `gone`."""
+
+    def __init__(self, reason: str, *, gone: bool) -> None:
+        super().__init__(reason)
+        self.gone = gone
 
 
 class Run:
     """One round of asking: what waits, what came of it, and why it ends early."""
 
-    def __init__(self, client: "Client", missing: list[Request], done: int) -> None:
-        self.client, self.total = client, len(missing)
+    def __init__(self, client: "Client", missing: list[Request], failed: int) -> None:
+        self.client, self.total, self.failed = client, len(missing), failed
         self.missing = missing
         self.workers = min(client.transport.concurrency, self.total)
         self.waiting: asyncio.Queue[tuple[Request, list[Entry]] | None] = asyncio.Queue(self.workers)
@@ -55,9 +60,10 @@ class Run:
         self.in_a_row = 0
         self.finished = 0
         # Refusals are believed once the model is known to answer: else its settings are wrong, not a request.
-        self.answers = done
+        self.answering = client.journal.has_answered(client.model)
         self.refusals: list[Entry] = []
         self.last_answer = time.monotonic()
+        self._count_failures(0)
 
     async def ask_all(self) -> None:
         """Ask until nothing waits, or there is a reason to stop; what is under way then is awaited."""
@@ -112,7 +118,7 @@ class Run:
                 bar.advance()
             except RequestFailed as error:
                 self.failures.append(str(error))
-                self.in_a_row += 1
+                self.in_a_row += error.gone
                 if self.in_a_row >= FAILURES_IN_A_ROW:
                     self.stop(str(error))
             except (NothingCanBeAnswered, UserError) as error:
@@ -123,7 +129,7 @@ class Run:
     async def _ask_until_done(self, server: openai.AsyncOpenAI, request: Request, chain: list[Entry]) -> bool:
         """Ask, and ask for repairs while the checks object; False if everything stops before that."""
         client = self.client
-        while client.settled(request, chain) is None:
+        while (answer := client.settled(request, chain)) is None:
             if self.stopped.is_set():
                 return False
             entry = await self._ask(server, request, client.messages(request, chain), len(chain))
@@ -131,17 +137,24 @@ class Run:
                 return False
             self._keep(entry)
             chain.append(entry)
+        if answer.without_text and self.answering:
+            self._count_failures(1)
         return True
 
+    def _count_failures(self, more: int) -> None:
+        self.failed += more
+        if reason := self.client.too_many(self.failed):
+            self.stop(reason)
+
     def _keep(self, entry: Entry) -> None:
-        if entry.status == "refused" and not self.answers:
+        if entry.status == "refused" and not self.answering:
             self.refusals.append(entry)
             if len(self.refusals) >= REFUSED_IN_A_ROW:
                 doubt = ", perhaps json_schema" if self.client.llm.json_schema else ""
                 place = f"llms.{self.client.name}"
                 self.stop(f"the server refuses every request ({entry.finish_reason}); correct {place}{doubt}")
             return
-        self.answers += entry.status != "refused"
+        self.answering |= entry.status != "refused"
         self.client.journal.add(entry)
         self.budget.add(entry)
         if reason := self.budget.reached():
@@ -150,7 +163,8 @@ class Run:
 
     def _settle_refusals(self) -> None:
         """Write down refusals once the model has answered something; else they are asked again another time."""
-        if self.answers:
+        if self.answering:
+            self._count_failures(len(self.refusals))
             for entry in self.refusals:
                 self.client.journal.add(entry)
         else:
@@ -181,7 +195,7 @@ class Run:
                     continue
                 self.pace.failed()
                 if failed >= self.client.transport.retries:
-                    raise RequestFailed(f"{error} ({failed + 1} attempts)") from None
+                    raise RequestFailed(f"{error} ({failed + 1} attempts)", gone=error.gone) from None
                 wait = min(error.seconds or FIRST_WAIT * 2**failed * random.uniform(0.75, 1.25), LONGEST_PAUSE)
                 log.info("%s: %s; asking again in %.1f s", request.task, error, wait)
                 await sleep(wait, self.stopped)
@@ -241,7 +255,10 @@ async def sending(seconds: float) -> AsyncIterator[None]:
     except TimeoutError:
         raise AskAgain(f"no complete answer within timeout_seconds ({seconds:g} s)") from None
     except openai.APIConnectionError as error:
-        raise AskAgain(f"the connection failed ({type(root_cause(error)).__name__})") from None
+        cause = root_cause(error)
+        if isinstance(cause, Unacceptable):
+            raise AskAgain(str(cause)) from None
+        raise AskAgain(f"the connection failed ({type(cause).__name__})", gone=True) from None
     except (openai.APIResponseValidationError, ValueError, RecursionError, AttributeError, TypeError):
         raise AskAgain("the server returned an invalid response") from None
 

@@ -20,7 +20,7 @@ class Tokenizer:
     count: Callable[[list[str]], int]
     """Tokens of all texts together."""
     exact: bool = True
-    """False for a rule of thumb."""
+    """False for a rule of thumb, and for a file, which does not count what the model's chat template adds."""
 
 
 def tokenizer_of(model: str, folders: Iterable[Path]) -> Tokenizer:
@@ -43,7 +43,7 @@ def _of_file(path: Path) -> Tokenizer:
     def count(texts: list[str]) -> int:
         return sum(len(encoded.ids) for encoded in tokenizer.encode_batch(texts, add_special_tokens=True))
 
-    return Tokenizer(f"{path.parent.name}/{path.name}", count)
+    return Tokenizer(f"{path.parent.name}/{path.name}", count, exact=False)
 
 
 def _of_openai(model: str) -> Tokenizer | None:

@@ -123,13 +123,17 @@ def join(shards: Iterable[pa.Table]) -> pa.Table:
 
 def _answered(samples: list[Sample], requests: list[Request], ask: Ask) -> tuple[pa.Table, Facts]:
     answers, facts = ask(requests)
-    cut = sum(sample.note_cut > 0 for sample in samples)
-    facts.values["notes cut"] = {f"{cut} of {len(samples)}"}
+    facts.values |= notes_cut(samples)
     rows = [
         {"stay_id": sample.stay_id, "note_cut": sample.note_cut, **facts_of(answer)}
         for sample, answer in zip(samples, answers, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=RATIONALES.schema), facts
+
+
+def notes_cut(samples: Sequence[Sample]) -> dict[str, set[str]]:
+    """The fact of how many notes have lost their end."""
+    return {"notes cut": {f"{sum(sample.note_cut > 0 for sample in samples)} of {len(samples)}"}}
 
 
 def facts_of(answer: Answer) -> dict[str, str | None]:

@@ -1,7 +1,6 @@
 """Language models, brought from the hub or a local directory to one of our own, so that jobs need no network."""
 
 import contextlib
-import json
 import logging
 import shutil
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from clinragen.errors import UserError
+from clinragen.registry.snapshot import FILE, write_source
 from clinragen.runtime.context import Facts
 
 log = logging.getLogger("hub")
@@ -24,8 +24,8 @@ def fetch_model(source: str, revision: str, local: Sequence[Path], folder: Path,
     """Fill a new directory with model and tokenizer.
 
     `local` are the files of a model on this machine; without any the model is fetched from the hub. `source.json` names
-    source, revision and commit. `place` is the key of the configuration that messages name, `target` the target of the
-    workflow that fetches. UserError names what is not available.
+    source, revision, commit and content (`snapshot`). `place` is the key of the configuration that messages name,
+    `target` the target of the workflow that fetches. UserError names what is not available.
     """
     facts = {"source": source, "revision": revision}
     files = list(local)
@@ -34,6 +34,7 @@ def fetch_model(source: str, revision: str, local: Sequence[Path], folder: Path,
         facts["commit"] = snapshot.name
         files = sorted(snapshot.iterdir())
     files = [p for p in files if any(fnmatch(p.name, w) for w in WANTED) and not fnmatch(p.name, NOT_WANTED[0])]
+    files = [p for p in files if p.name != FILE]  # of a directory that we have filled before
     if not any(p.suffix == ".safetensors" for p in files) or not any(p.name == "config.json" for p in files):
         raise UserError(f"{place}: {source}: config.json or weights in safetensors format are missing")
     folder.mkdir()
@@ -42,7 +43,7 @@ def fetch_model(source: str, revision: str, local: Sequence[Path], folder: Path,
             shutil.copyfile(path, folder / path.name)
         else:
             _link(path, folder / path.name)
-    (folder / "source.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    write_source(folder, facts)
     log.info("%s: %d files", source, len(files))
     return Facts({"models": {f"{source} at {facts.get('commit', revision)}"}})
 

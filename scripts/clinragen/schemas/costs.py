@@ -4,6 +4,8 @@ import pyarrow as pa
 
 from clinragen.schemas.schema import Column, Table
 
+STAND_IN = "a stand-in"  # remark of an estimate that is zero for that reason
+
 COSTS = Table(
     "costs",
     (
@@ -41,6 +43,7 @@ ESTIMATE = Table(
         Column("hours", pa.float64(), "hours at the configured rates; empty if unknown", nullable=True),
         Column("counted_with", pa.string(), "what the tokens of the calls are counted with", nullable=True),
         Column("output_from", pa.string(), "what the tokens of the answers are taken from", nullable=True),
+        Column("bound", pa.bool_(), "it will not be more: nothing in it is a mean, a rule of thumb or left out"),
         Column("remark", pa.string(), "what must run first, or what else to know", nullable=True),
     ),
     key=("stage", "dataset", "llm"),

@@ -17,6 +17,7 @@ PREDICTIONS = Table(
         Column("status", pa.string(), "good, flawed (fails a check), refused, filtered or empty; good for a student"),
         Column("problems", pa.string(), "what the checks object to", nullable=True),
         Column("requests", pa.list_(pa.string()), "hashes of the requests in the journal; none for a student"),
+        Column("note_cut", pa.int64(), "characters missing at the end of the note; empty for a student", nullable=True),
         Column("true", pa.list_(pa.string()), "phenotypes of the admission"),
     ),
     key=("stay_id",),

@@ -21,8 +21,8 @@ RATIONALE_COUNTS = Table(
     "rationale_counts",
     (
         Column("dataset", pa.string(), "mimic3 or mimic4"),
-        Column("teacher", pa.string(), "row of llms"),
-        Column("rationale", pa.string(), "note (R^m) or lab (R^t)"),
+        Column("teacher", pa.string(), "row of llms; or row of asked, which answers about the test split only"),
+        Column("rationale", pa.string(), "note (R^m), lab (R^t), or answer: all of a row of asked about a stay"),
         Column("split", pa.string(), "train, validation or test"),
         Column("kind", pa.string(), "what is counted: all, status, problem, or note (whole or cut in the prompt)"),
         Column("value", pa.string(), "the status, the problem, ..."),

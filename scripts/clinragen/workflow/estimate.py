@@ -29,8 +29,9 @@ from clinragen.rationale.claims import read_wordings
 from clinragen.rationale.generate import WHOLE, Sample, gather, lab_requests, note_requests
 from clinragen.rationale.prompts import read_examples, read_lab_prompt, read_note_prompt
 from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.registry.snapshot import read_source
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
-from clinragen.schemas.costs import ESTIMATE
+from clinragen.schemas.costs import ESTIMATE, STAND_IN
 from clinragen.schemas.knowledge import DOCUMENTS
 from clinragen.schemas.rationale import RATIONALES
 from clinragen.workflow.inputs import answers, of_variant, prompts_of_asked
@@ -38,6 +39,7 @@ from clinragen.workflow.inputs import answers, of_variant, prompts_of_asked
 PROMPTS = Path("resources/prompts")
 PHENOTYPES, WORDINGS = Path("resources/phenotypes.csv"), Path("resources/phenotype_wordings.csv")
 COUNTED_TOGETHER = 1000
+UNKNOWN_WEIGHTS = "its weights are not fetched (`snakemake weights`): as if none of its answers were in the journal"
 
 
 class NotYet(Exception):
@@ -54,6 +56,8 @@ class Questions:
     """Requests that will be asked in any case."""
     longer: float = 0.0
     """Tokens to be added to each request, for a part of it that is still to be written."""
+    whole: bool = True
+    """Whether no request can be longer than that."""
     remark: str | None = None
     task: str | None = None
     """Whose earlier answers tell how long one is, if not those of the stage's own name."""
@@ -88,9 +92,10 @@ class Estimate:
 
     def _row(self, stage: Stage, first: str) -> dict[str, Any]:
         place = {"stage": stage.stage, "dataset": stage.dataset, "llm": stage.llm}
-        empty = dict.fromkeys(ESTIMATE.schema.names) | place
+        empty = dict.fromkeys(ESTIMATE.schema.names) | place | {"bound": False}
         if stage.provider == "template":
-            return empty | {"calls": 0, "calls_least": 0, "dollars": 0.0, "hours": 0.0, "remark": "a stand-in"}
+            nothing = {"calls": 0, "calls_least": 0, "dollars": 0.0, "hours": 0.0, "bound": True}
+            return empty | nothing | {"remark": STAND_IN}
         try:
             build, check = self._builders()[stage.stage.partition("/")[0]]
             client = self._client(stage.llm, check)
@@ -110,6 +115,9 @@ class Estimate:
         tokenizer = tokenizer_of(llm.model, [Path(llm.model), self._results / "llms" / client.name])
         tokens_in = round(per_request * (_count(texts, tokenizer) + questions.longer * len(questions.waiting)))
         output, output_from = _output(past, llm.limit)
+        # Repairs have been counted where there are answers; the schema of an answer never is.
+        repeated = llm.repairs > 0 and not past
+        bound = questions.whole and not (past or repeated or llm.json_schema) and tokenizer.exact and bool(llm.limit)
         calls = round(per_request * len(questions.waiting))
         tokens_out = None if output is None and calls else round(calls * (output or 0))
         known = stage.price is not None and tokens_out is not None
@@ -123,14 +131,32 @@ class Estimate:
             "dollars": stage.price.of(tokens_in, tokens_out) if known else 0.0 if not calls else None,
             "hours": None if transport.batch and calls else _hours(calls, tokens_in + (tokens_out or 0), past, client),
             "counted_with": tokenizer.name,
-            "output_from": output_from,
-            "remark": questions.remark or ("in batches: within a day each" if transport.batch and calls else None),
+            "output_from": output_from + ("; repairs come on top" if repeated else ""),
+            "bound": not calls or bound,
+            "remark": "; ".join(self._remarks(questions, client)) or None,
         }
+
+    def _remarks(self, questions: Questions, client: Client) -> Iterator[str]:
+        if questions.remark:
+            yield questions.remark
+        if client.transport.batch and questions.waiting:
+            yield "in batches: within a day each"
+        if client.llm.provider == "served" and client.weights is None:
+            yield UNKNOWN_WEIGHTS
 
     def _client(self, name: str, check: Check) -> Client:
         """The judgement of answers only: it is never connected."""
-        config = self._config
-        return Client(name, config.llms[name], config.llm_transport[name], None, self._journal, check)
+        llm, transport = self._config.llms[name], self._config.llm_transport[name]
+        weights = self._weights(name) if llm.provider == "served" else None
+        return Client(name, llm, transport, None, self._journal, check, weights=weights)
+
+    def _weights(self, name: str) -> Path | None:
+        """The weights of a model that is served; None before those that the configuration names are fetched."""
+        folder, llm = self._results / "llms" / name, self._config.llms[name]
+        if not folder.is_dir():
+            return None
+        source = read_source(folder)
+        return folder if (source["source"], source["revision"]) == (llm.model, llm.revision) else None
 
     # --- The requests of each stage ---
 
@@ -167,9 +193,10 @@ class Estimate:
         questions = _waiting(lab_requests(samples, prompt, examples), client)
         if written is not None:
             return questions
-        length, source = _output(self._journal.experience(client.model).get("note_rationale"), client.llm.limit)
+        past = self._journal.experience(client.model).get("note_rationale")
+        length, source = _output(past, client.llm.limit)
         remark = f"before the note rationales are written; their length: {source}"
-        return Questions(questions.requests, questions.waiting, questions.least, length or 0.0, remark)
+        return replace(questions, longer=length or 0.0, whole=not past and bool(length), remark=remark)
 
     def asked(self, stage: Stage, client: Client) -> Questions:
         """The questions of a row of `asked`: as its step asks them, so far as the journal has the answers."""
@@ -198,7 +225,7 @@ class Estimate:
         early = len(parts) > 1 and parts[0].waiting
         remark = "the second question without the answer to the first" if early else None
         task = "diagnosis" if row.question.task == "diagnose" else "note_rationale"
-        return Questions(requests, waiting, least, remark=remark, task=task)
+        return Questions(requests, waiting, least, whole=not early, remark=remark, task=task)
 
     def _builders(self) -> dict[str, tuple[Callable[[Stage, Client], Questions], Check]]:
         """Of each stage that asks a language model: what builds its requests, and what checks the answers."""

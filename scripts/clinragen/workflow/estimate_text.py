@@ -4,29 +4,52 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from clinragen.schemas.costs import STAND_IN
+
 HEADER = ("stage", "dataset", "llm", "requests", "answered", "calls", "tokens in", "tokens out", "dollars", "hours")
 
 
 def lines(table: pa.Table, budgets: Iterable[tuple[str, float, float]]) -> list[str]:
-    """An aligned table of ESTIMATE with its sum, what its numbers rest on, and what is left of the budgets."""
-    rows = table.to_pylist()
-    cells = [HEADER, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    found = ["  ".join(_padded(i, c, widths[i]) for i, c in enumerate(row)).rstrip() for row in cells]
+    """An aligned table of ESTIMATE with its sum, what its numbers rest on, and what is left of the budgets.
+
+    Stand-ins cost nothing, and are one line together.
+    """
+    every = table.to_pylist()
+    rows = [row for row in every if row["remark"] != STAND_IN]
     unknown = sum(row["dollars"] is None for row in rows)
     more = f", and {unknown} of {len(rows)} stages whose price or size is unknown" if unknown else ""
-    found += ["", f"Total: at most ${sum(row['dollars'] or 0 for row in rows):.2f}{more}"]
+    found = [*_aligned(rows), f"Total: {_dollars(rows)}{more}"]
+    if number := len(every) - len(rows):
+        found.append(f"* answered by a stand-in, which costs nothing: {number} more of {len(every)} stages")
     said: dict[str, list[str]] = {}
     for row in rows:
         for text in _basis(row):
             said.setdefault(text, []).append(_place(row))
     found += [f"* {', '.join(places)}: {text}" for text, places in said.items()]
     for name, budget, spent in budgets:
-        need = sum(row["dollars"] or 0 for row in rows if row["llm"] == name)
-        verdict = "enough" if need <= budget - spent else "NOT enough"
-        state = f"${spent:.2f} of ${budget:.2f} spent, {verdict} for ${need:.2f} more"
+        still = [row for row in rows if row["llm"] == name]
+        verdict = "enough" if _sum(still) <= budget - spent else "NOT enough"
+        state = f"${spent:.2f} of ${budget:.2f} spent, {verdict} for {_dollars(still)} more"
         found.append(f"* llm_transport.{name}.budget: {state}")
     return found
+
+
+def _aligned(rows: list[dict]) -> list[str]:
+    """The table, and an empty line; nothing without rows."""
+    cells = [HEADER, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(_padded(i, c, widths[i]) for i, c in enumerate(row)).rstrip() for row in cells]
+    return [*lines, ""] if rows else []
+
+
+def _dollars(rows: list[dict]) -> str:
+    """The sum: an upper bound only where every row is one."""
+    bound = all(row["bound"] and row["dollars"] is not None for row in rows)
+    return f"{'at most' if bound else 'about'} ${_sum(rows):.2f}"
+
+
+def _sum(rows: list[dict]) -> float:
+    return sum(row["dollars"] or 0 for row in rows)
 
 
 def _padded(column: int, text: str, width: int) -> str:

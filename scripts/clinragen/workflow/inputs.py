@@ -194,13 +194,19 @@ def texts_of_teachers(config: Config) -> list[str]:
     return [*dict.fromkeys(found), *labels]
 
 
+def asked_predictions(config: Config) -> list[str]:
+    """The predictions of every model that is asked."""
+    pairs = itertools.product(config.dataset_names(), config.asked)
+    return [predictions(dataset, name, "asked") for dataset, name in pairs]
+
+
 def answers(config: Config) -> list[tuple[str, Stage]]:
     """The tables of answers of language models behind the results, and what each of them holds.
 
     The stage of rationales that a variant changes is `note_rationale/<variant>` or `lab_rationale/<variant>`.
     """
     found = []
-    if any(model.vocabulary == "knowledge" for model in config.models.values()):
+    if any(model.uses_knowledge for model in config.models.values()):
         found.append(("<results>/knowledge/answers.parquet", _stage(config, "terms", None, config.knowledge.terms.llm)))
     rationale_stages: dict[str, Stage] = {}
     for dataset, (teacher, variant) in itertools.product(config.dataset_names(), taught(config)):

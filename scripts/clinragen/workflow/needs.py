@@ -34,7 +34,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_training": TRAINING,
     "evaluate_costs": ANSWERS | {ASKED},
     "estimate": DATA | {PUBMED},
-    "evaluate_rationales": DATA | {RATIONALES},
+    "evaluate_rationales": DATA | {RATIONALES, ASKED},
     "audit": TRAINING | {ASKED},
     "audit_lineage": TRAINING | {ASKED},
     "leakage": DATA,
@@ -75,7 +75,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
-    (r"tables/rationales\..+", DATA | {RATIONALES}),
+    (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
     (r"tables/(training|planted.*|sensitivity)\..+", TRAINING),
     (r"audit/.+", TRAINING | {ASKED}),
@@ -107,7 +107,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
     ]
     if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
-        models = [model for model in models if model.vocabulary == "knowledge"]
+        models = [model for model in models if model.uses_knowledge]
     backbones = {model.backbone for model in models}
     if "backbone" in parts:  # the path itself names what a checkpoint needs
         backbones = {parts["backbone"]}
@@ -141,7 +141,7 @@ def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: li
 def _unused(models: list[Model]) -> frozenset[str]:
     """Kinds that none of the models needs."""
     rationales = any(model.target == "rationales" for model in models)
-    knowledge = any(model.vocabulary == "knowledge" for model in models)
+    knowledge = any(model.uses_knowledge for model in models)
     return frozenset({RATIONALES} if not rationales else ()) | (KNOWLEDGE if not knowledge else frozenset())
 
 

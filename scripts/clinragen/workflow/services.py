@@ -73,7 +73,7 @@ def ping(name: str, config: Config) -> Line:
     except UserError:
         return Line("skipped", place, "not contacted before the problem above is fixed")
     try:
-        status, content = get(f"{transport.base_url.rstrip('/')}/models", key)
+        status, content = get(f"{transport.base_url.rstrip('/')}/models", key, destination.local)
     except Unreachable as error:
         return problem(place, f"{host} does not respond ({error}); correct llm_transport.{name}.base_url")
     if status in (401, 403):

@@ -47,7 +47,7 @@ def stand_ins(config: Config, row: Model | Asked) -> list[str]:
     if isinstance(row, Asked):
         asked, knowledge, backbone = {row.llm}, False, None
     else:
-        knowledge, backbone = row.vocabulary == "knowledge", config.backbones[row.backbone]
+        knowledge, backbone = row.uses_knowledge, config.backbones[row.backbone]
         asked = {row.teacher} | ({config.knowledge.terms.llm} if knowledge else set())
     parts = {
         "synthetic data": any(d.source == "synthetic" for d in datasets),

@@ -4,7 +4,7 @@ import json
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 TIMEOUT = 5  # seconds
 LARGEST = 20_000_000  # bytes of a response
@@ -19,11 +19,15 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
-def get(url: str, key: str = "") -> tuple[int, Any]:
-    """Status and content of a GET request: decoded JSON, or None if it is something else."""
+def get(url: str, key: str = "", local: bool = False) -> tuple[int, Any]:
+    """Status and content of a GET request: decoded JSON, or None if it is something else.
+
+    A server that is `local` is reached directly; for all others a proxy that the environment names is used.
+    """
     headers = {"User-Agent": "clinragen-check"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    handlers = [_NoRedirects, ProxyHandler({})] if local else [_NoRedirects]
     try:
-        with build_opener(_NoRedirects).open(Request(url, headers=headers), timeout=TIMEOUT) as response:
+        with build_opener(*handlers).open(Request(url, headers=headers), timeout=TIMEOUT) as response:
             body = response.read(LARGEST)
             return response.status, _decoded(body)
     except HTTPError as error:
