@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
 from clinragen.config.llms import Stages
-from clinragen.config.rows import RowNames
+from clinragen.config.rows import RowNames, name_of
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
@@ -343,8 +343,9 @@ def predictions_of_run(wildcards):
 
 def row_of_run(wildcards):
     """Params: the row of the paper's tables that a model is."""
-    section = CONFIG.asked if wildcards.run == "asked" else CONFIG.models
-    return section[wildcards.model].row
+    if wildcards.get("run") == "asked":
+        return CONFIG.asked[wildcards.model].row
+    return name_of(CONFIG.models[wildcards.model])
 
 
 def asked_files():

@@ -74,7 +74,7 @@ if CONFIG.planted_datasets():
             code=code_digest("planted_scores"),
             sources=sources,
             dataset=title,
-            row=setting("models.{model}.row"),
+            row=row_of_run,
         shell:
             "python scripts/planted_scores.py --as-is {input.as_is:q} --notes-shuffled {input.notes:q}"
             " --series-shuffled {input.series:q} --captions {input.captions:q} --evidence {input.evidence:q}"

@@ -7,7 +7,7 @@ import yaml
 from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config
-from clinragen.config.rows import NOT_YET, RECIPES, row_in
+from clinragen.config.rows import NOT_YET, RECIPES, name_of, row_in
 from clinragen.errors import UserError
 from clinragen.evaluate.tables import read_paper
 from clinragen.workflow import inputs
@@ -109,6 +109,17 @@ def test_a_variant_needs_the_same_model_without_it():
     overlay = with_variant()
     overlay["models"]["v"] |= {"vocabulary": "standard", "backbone": "flan-t5-large"}
     assert "models.v.variant: there is no row of models with the same backbone" in refusal(**overlay)
+
+
+def test_two_variants_need_two_names():
+    overlay = with_variant()
+    overlay["models"]["w"] = overlay["models"]["v"]
+    assert "v and w are assigned to the same row 'with v' of table sensitivity" in refusal(**overlay)
+
+
+def test_models_that_share_a_row_have_names_of_their_own():
+    names = [name_of(model) for model in read("table6.yaml", "sensitivity.yaml").models.values()]
+    assert len(set(names)) == len(names) > 30 and {"ClinRaGen", "OPT-0.1B, ClinRaGen, DeepSeek"} < set(names)
 
 
 def test_the_name_of_a_variant_fits_into_paths():

@@ -279,12 +279,14 @@ class Config(Section):
 
     def _rows_twice(self) -> list[str]:
         """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""
-        owners: dict[tuple[int, str], list[str]] = {}
+        owners: dict[tuple[int | str, str], list[str]] = {}
         for section in (self.models, self.asked):
             for name, model in section.items():
                 for table in sorted(set(model.table)):
                     row = row_in(model, table) if isinstance(model, Model) else model.row
                     owners.setdefault((table, row), []).append(name)
+        for name in self.variant_rows():
+            owners.setdefault(("sensitivity", self.models[name].row), []).append(name)
         problems = [
             f"models: {' and '.join(names)} are assigned to the same row {row!r} of table {table}"
             for (table, row), names in owners.items()

@@ -43,6 +43,11 @@ def row_in(model: Model, table: int) -> str:
     return ", ".join((BACKBONES.get(model.backbone, model.backbone), method, TEACHERS.get(model.teacher, "no teacher")))
 
 
+def name_of(model: Model) -> str:
+    """Name of a model among all: its row, and that of table 6 for one that is only there, where many share a `row`."""
+    return row_in(model, TABLE_OF_PARTS) if set(model.table) == {TABLE_OF_PARTS} else model.row
+
+
 def recipe_problems(models: Mapping[str, Model]) -> Iterator[str]:
     """Rows of tables 1 and 2 whose name says one thing and whose recipe another."""
     for name, model in models.items():
