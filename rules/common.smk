@@ -370,6 +370,11 @@ def local_files_of_llm(wildcards):
     return [ancient(p) for p in inputs.backbone_files(CONFIG.llms[wildcards.llm].model)]
 
 
+def lengths_of_backbone(wildcards):
+    """Resources: the most tokens that a language model has before it, which only decide whether it is refused."""
+    return inputs.lengths(CONFIG, wildcards.backbone).model_dump_json()
+
+
 def rationales_of(wildcards):
     """Input: the teacher's rationales on notes and on labs, if the target has them."""
     return inputs.rationales(wildcards.dataset, wildcards.target)

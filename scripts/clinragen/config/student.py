@@ -6,7 +6,6 @@ from pydantic import Field, field_validator
 
 from clinragen.config.base import Section, usable_path
 
-
 # Models made on the spot, by their name as a source: in the shape of Flan-T5, OPT and Qwen2.5.
 STAND_INS = ("tiny", "tiny-opt", "tiny-qwen")
 

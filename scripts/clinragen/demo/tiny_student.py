@@ -1,4 +1,4 @@
-"""Tiny language models in the shapes of Flan-T5, OPT and Qwen2.5, with tokenizers and lessons made of authored texts."""
+"""Tiny language models shaped like Flan-T5, OPT and Qwen2.5, with tokenizers and lessons made of authored texts."""
 
 import json
 import logging

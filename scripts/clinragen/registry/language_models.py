@@ -14,6 +14,10 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("t5", "mt5", "umt5"), "seq2seq"),
     **dict.fromkeys(("opt", "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"), "causal"),
 }
+NO_SAFETENSORS = (
+    "has no weights in safetensors format: name a revision that has them (the hub converts many models in a pull "
+    "request, refs/pr/<number>), or load the model elsewhere, save it with save_pretrained and name that directory"
+)
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 # Tokenizer classes without an end mark of their own.
 PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
@@ -27,19 +31,22 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def kind_problem(model: str, model_type: object) -> str | None:
-    """Why a model of this type cannot be trained."""
-    if model_type in KINDS:
-        return None
-    return f"{model} is of model_type {model_type}; supported: {', '.join(KINDS)}"
+def config_problem(model: str, config: dict[str, Any]) -> str | None:
+    """Why a model with this config.json cannot be trained."""
+    model_type = config.get("model_type")
+    if model_type not in KINDS:
+        return f"{model} is of model_type {model_type}; supported: {', '.join(KINDS)}"
+    if KINDS[model_type] == "seq2seq" and config.get("decoder_start_token_id") is None:
+        return f"{model} does not say how its decoder begins; set decoder_start_token_id in its config.json"
+    return None
 
 
 def kind_of(folder: Path) -> Kind:
-    """Whether a model reads with an encoder or continues its prompt; UserError for any other."""
-    model_type = read_config(folder).get("model_type")
-    if problem := kind_problem(str(folder), model_type):
+    """Whether a model reads with an encoder or continues its prompt; UserError if it cannot be trained."""
+    config = read_config(folder)
+    if problem := config_problem(str(folder), config):
         raise UserError(problem)
-    return KINDS[model_type]
+    return KINDS[config["model_type"]]
 
 
 def end_mark_problem(folder: Path) -> str | None:
@@ -73,6 +80,34 @@ def positions_problem(model: str, config: dict[str, Any], lengths: Lengths) -> s
         f"and evaluate.decoding.max_new_tokens), {lengths.labs} lab tokens and {lengths.marks} marks; lower the first "
         f"two by {excess} together"
     )
+
+
+def problems_of(folder: Path, model: str, lengths: Lengths) -> list[str]:
+    """Why the model in a directory cannot be trained, as far as its small files show; empty if nothing speaks against.
+
+    UserError if config.json cannot be read. `model` is what messages call it.
+    """
+    config = read_config(folder)
+    problems = (config_problem(model, config), end_mark_problem(folder), positions_problem(model, config, lengths))
+    return [problem for problem in problems if problem]
+
+
+def require_trainable(folder: Path, model: str, lengths: Lengths) -> None:
+    """Raise UserError if the model in a directory cannot be trained: as `problems_of`, and its tokenizer is loaded."""
+    from transformers import AutoTokenizer
+
+    from clinragen.registry.tokenizer import marks_of
+
+    if problems := problems_of(folder, model, lengths):
+        raise UserError("; ".join(problems))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{model}: not a readable tokenizer: {error}") from None
+    tokenizer.name_or_path = model
+    marks_of(tokenizer)
+    if len(tokenizer) > (most := read_config(folder)["vocab_size"]):
+        raise UserError(f"{model}: the tokenizer has {len(tokenizer)} tokens and the model {most}: they differ in kind")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

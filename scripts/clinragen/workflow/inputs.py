@@ -8,6 +8,7 @@ from clinragen.config.asked import Asked
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model
 from clinragen.config.root import Config
+from clinragen.config.student import Lengths
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import raw_path
@@ -133,6 +134,18 @@ def _stage(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
     llm, transport = config.llms[name], config.llm_transport.get(name)
     price = transport.price if transport else None
     return Stage(stage=stage, dataset=dataset, llm=name, provider=llm.provider, model=llm.model, price=price)
+
+
+def lengths(config: Config, backbone: str) -> Lengths:
+    """Most tokens that a language model has before it in any of the models that are trained from it."""
+    texts, encoder = config.student.texts, config.student.fusion.series_encoder
+    reads_series = any(m.last_phase > 1 for m in config.models.values() if m.backbone == backbone)
+    per_channel = config.benchmark.series.max_steps // encoder.patch if encoder.token == "all" else 1
+    return Lengths(
+        labs=config.benchmark.series.variables * per_channel * reads_series,
+        note=texts.max_note_tokens,
+        target=max(texts.max_target_tokens, config.evaluate.decoding.max_new_tokens),
+    )
 
 
 def backbone_files(source: str) -> list[str]:
