@@ -1,0 +1,114 @@
+"""Language models that continue a prompt, through the three phases, their scripts and the prediction."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from toy_student import (
+    PHENOTYPES,
+    STEPS,
+    changed,
+    command,
+    files,
+    losses,
+    run,
+    tokenizer,
+    weights,
+    write_backbone,
+    write_tables,
+)
+
+from clinragen.config.evaluate import Decoding
+from clinragen.evaluate.predict import predict
+from clinragen.evaluate.scores import score
+from clinragen.evaluate.shuffle import exchange
+from clinragen.model.inputs import Collator, encode, read_samples
+from clinragen.model.student import Student
+from clinragen.train.loss import token_losses
+
+SHAPES = ["tiny-opt", "tiny-qwen"]
+EPOCHS = {1: 12, 2: 10, 3: 3}
+DECODING = Decoding(device="cpu", beams=1, max_new_tokens=48)
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def chain(request, tmp_path_factory, fork_python) -> Path:
+    """A directory named like the shape, with tables, language model and the models of the three phases."""
+    folder = tmp_path_factory.mktemp("chain") / request.param
+    tables = write_tables(folder / "tables", train=48, validation=8, test=8, shape=request.param)
+    write_backbone(folder / "given" / "backbone", shape=request.param)
+    starts = {
+        1: ["--backbone", folder / "given" / "backbone"],
+        2: ["--phase1", folder / "phase1", "--vocabulary", tables / "vocabulary.json"],
+        3: ["--phase2", folder / "phase2", "--freeze-encoder", False],
+    }
+    for phase, start in starts.items():
+        epochs = EPOCHS[phase]
+        line = command(f"train_phase{phase}", tables, folder / f"phase{phase}", *start, epochs=epochs, patience=epochs)
+        run(line, (str(fork_python),))
+    return folder
+
+
+@pytest.mark.parametrize("phase", [1, 2, 3])
+def test_the_loss_falls_in_training_and_validation(chain, phase):
+    for key in ("loss", "eval_loss"):
+        found = losses(chain / f"phase{phase}", key)
+        assert len(found) == EPOCHS[phase] and found[-1] < 0.9 * found[0]
+
+
+def test_each_phase_trains_its_own_parts(chain):
+    start = load_file(chain / "given/backbone/model.safetensors")
+    found = [weights(chain / f"phase{phase}") for phase in (1, 2, 3)]
+    assert changed({f"backbone.{name}": value for name, value in start.items()}, found[0])
+    assert changed(found[0], found[1]) == set()  # no bit of the language model, tied embeddings included
+    assert {name.split(".")[0] for name in changed(found[1], found[2])} >= {"backbone", "encoder", "attention"}
+
+
+def test_the_output_layer_stays_tied_through_training(chain):
+    assert not [name for name in weights(chain / "phase3") if "lm_head" in name]
+    model = Student.load(chain / "phase3").backbone
+    assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
+
+
+def test_the_vocabulary_holds_the_embeddings_of_phase_1(chain):
+    ids = json.loads((chain / "tables/vocabulary.json").read_text())["ids"]
+    embeddings = Student.load(chain / "phase1").backbone.get_input_embeddings().weight
+    assert torch.equal(weights(chain / "phase3")["attention.vocabulary"], embeddings[ids])
+
+
+def test_the_model_of_phase_2_reads_the_labs(chain):
+    """It explains the diagnoses of a stay better by its own series than by those of a patient of the other kind."""
+    student, words = Student.load(chain / "phase2").eval(), tokenizer(chain.name)
+    samples = read_samples(files(chain / "tables"), "test", with_note_rationale=False)
+    batch = Collator(words, STEPS)(encode(samples, words, student.texts))
+    sections = batch.pop("sections")
+    kinds = torch.tensor([sample.phenotypes == samples[0].phenotypes for sample in samples])
+    other = torch.where(kinds, kinds.logical_not().nonzero()[0], kinds.nonzero()[0])
+    assert student.modality == "labs"
+
+    def loss(order) -> float:
+        with torch.no_grad():
+            logits = student(series=batch["series"][order], steps=batch["steps"][order], labels=batch["labels"])
+        return float(token_losses(logits, batch["labels"])[sections == 0].mean())
+
+    assert loss(torch.arange(len(samples))) < 0.9 * loss(other)
+
+
+def test_predictions_are_right_and_follow_the_series_or_the_note_of_another_stay(chain):
+    tested = read_samples(files(chain / "tables", with_rationales=False), "test")
+
+    def f1(samples):
+        found = score(predict(chain / "phase3", samples, PHENOTYPES, DECODING, 3), PHENOTYPES, "d", "m", 1).to_pylist()
+        return next(r["value"] for r in found if (r["average"], r["metric"]) == ("micro", "f1"))
+
+    assert f1(tested) == 1.0
+    other = [exchange(tested, part, 1) for part in ("series", "note")]
+    assert min(map(f1, other)) < 1.0
+
+
+def test_a_batch_of_any_size_writes_the_same(chain):
+    tested = read_samples(files(chain / "tables", with_rationales=False), "test")
+    one, all_ = (predict(chain / "phase3", tested, PHENOTYPES, DECODING, size) for size in (1, 8))
+    assert one["output"].to_pylist() == all_["output"].to_pylist()
