@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
 from clinragen.config.llms import Stages
+from clinragen.config.models import TrainedModels
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
@@ -210,12 +211,13 @@ def open_demo_to_download():
 
 
 def table_files():
-    """Input: the tables, in each of their forms, and about rationales, trainings and costs behind them."""
+    """Input: the tables, in each of their forms, and about rationales, trainings, sizes and costs behind them."""
     tables = expand(
         "<results>/tables/table{n}.{form}", n=inputs.TABLES, form=["csv", "html", "png"]
     )
     about = ["training"] + ["rationales"] * bool(rationales_in_use())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
+    tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
 
@@ -346,6 +348,16 @@ def examples_of_asked(wildcards):
 def checkpoints():
     """Input: the checkpoints of every phase of every run."""
     return inputs.checkpoints(CONFIG)
+
+
+def last_checkpoints():
+    """Input: the last checkpoint of every model on every dataset."""
+    return [path for path, _ in inputs.trained(CONFIG)]
+
+
+def trained_models(wildcards):
+    """Params: which models these checkpoints are."""
+    return TrainedModels(rows=[model for _, model in inputs.trained(CONFIG)]).model_dump_json()
 
 
 def checkpoint_of(wildcards):

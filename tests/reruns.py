@@ -23,6 +23,8 @@ from clinragen.config.llms import Llm, Transport
 RUNTIME = "scripts/clinragen/runtime/"
 TARGETS = ("all", "export_benchmark")
 
+# Rows of `models` that the demo trains.
+MODELS = ("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5")
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
@@ -32,6 +34,8 @@ READ_BY_FUNCTION = {
     "sources": [],
     "shard": [],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
+    # Of every model of the demo.
+    "trained_models": [f"models.{name}.row" for name in MODELS],
     "launcher": ["train.launch"],
     "title": [],
     "output_record": [],

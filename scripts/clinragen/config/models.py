@@ -22,3 +22,23 @@ class Model(Section):
     """A key of `llms`, which writes the rationales; null if and only if `target` is `diagnoses`."""
     vocabulary: Literal["knowledge", "standard", None]
     """Vocabulary of the attention: V^k or the complete one; null if and only if `last_phase` is 1."""
+
+
+class Trained(Section):
+    """A model that is trained on a dataset; no section of the configuration."""
+
+    dataset: str
+    """MIMIC-III or MIMIC-IV."""
+    name: str
+    """Its key in `models`."""
+    row: str
+    """Name of the row in the paper's tables."""
+    backbone: str
+    """A key of `backbones`."""
+
+
+class TrainedModels(Section):
+    """Some of them, in the order of their files."""
+
+    rows: list[Trained]
+    """The models."""

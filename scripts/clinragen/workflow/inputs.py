@@ -6,12 +6,12 @@ from pathlib import Path
 
 from clinragen.config.asked import Asked
 from clinragen.config.llms import Stage
-from clinragen.config.models import Model
+from clinragen.config.models import Model, Trained
 from clinragen.config.root import Config
 from clinragen.config.student import Lengths
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.registry.raw import raw_path
+from clinragen.registry.raw import TITLES, raw_path
 
 # Numbers of the paper's tables that are made.
 TABLES = (1, 2)
@@ -57,6 +57,17 @@ def checkpoints(config: Config) -> list[str]:
     runs = itertools.product(config.dataset_names(), config.models.values(), config.seeds)
     found = (_checkpoint(row, d, seed, phase) for d, row, seed in runs for phase in range(1, row.last_phase + 1))
     return list(dict.fromkeys(found))
+
+
+def trained(config: Config) -> list[tuple[str, Trained]]:
+    """The last checkpoint of every model on every dataset, and what it is; of the first seed, since all are alike."""
+    return [
+        (
+            checkpoint(config, dataset, name, str(config.seeds[0])),
+            Trained(dataset=TITLES[dataset], name=name, row=row.row, backbone=row.backbone),
+        )
+        for dataset, (name, row) in itertools.product(config.dataset_names(), config.models.items())
+    ]
 
 
 def _checkpoint(row: Model, dataset: str, seed: object, phase: int) -> str:
