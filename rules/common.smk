@@ -38,7 +38,7 @@ def setting(place):
 
     def value(wildcards):
         node = CONFIG
-        for key in place.format(**wildcards).split("."):
+        for key in (part.format(**wildcards) for part in place.split(".")):  # names may have dots
             node = node[key] if isinstance(node, dict) else getattr(node, key)
         return node.model_dump_json() if hasattr(node, "model_dump_json") else node
 
