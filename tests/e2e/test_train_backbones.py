@@ -25,9 +25,10 @@ from clinragen.config.evaluate import Decoding
 from clinragen.evaluate.predict import predict
 from clinragen.evaluate.scores import score
 from clinragen.evaluate.shuffle import exchange
-from clinragen.model.inputs import Collator, encode, read_samples
+from clinragen.model.inputs import Collator, encode, load_tokenizer, read_samples
 from clinragen.model.student import Student
 from clinragen.schemas.evaluate import PARAMETERS, PREDICTIONS
+from clinragen.schemas.knowledge import TERMS
 from clinragen.train.loss import token_losses
 
 MODELS = {"tiny-opt": "clinragen-opt", "tiny-qwen": "clinragen-qwen"}
@@ -84,11 +85,16 @@ def test_the_sizes_of_both_are_an_output(tree):
 
 @pytest.mark.parametrize("backbone", ["opt-125m", "qwen2.5-0.5b"])
 def test_the_vocabulary_of_byte_level_tokens_holds_terms_as_inside_of_texts(tree, backbone):
-    """`Ġ` is a blank before a word; both forms of a word belong to V^k, special tokens do not."""
+    """A word after a blank has other tokens than one that begins a text; special tokens do not belong to V^k."""
     facts = json.loads((tree / f"knowledge/vocab/{backbone}.json").read_text(encoding="utf-8"))
-    tokens = {token["token"]: token for token in facts["tokens"]}
-    assert {"sepsis", "Ġsepsis"} & set(tokens) and any(t.startswith("Ġ") for t in tokens)
-    assert not {"</s>", "<pad>", "<s>", "<|endoftext|>"} & set(tokens)
+    words, ids = load_tokenizer(tree / "backbones" / backbone), set(facts["ids"])
+    forms = {form for term in TERMS.read(tree / "knowledge/terms.parquet").to_pylist() for form in term["forms"]}
+    assert len(forms) > 50 and not ids & set(words.all_special_ids)
+    for form in forms:
+        text = words(f"has {form} now", return_offsets_mapping=True, add_special_tokens=False)
+        inside = zip(text["input_ids"], text["offset_mapping"], strict=True)
+        assert {i for i, (begin, end) in inside if end > 4 and begin < 4 + len(form)} <= ids, form
+    assert any(token["token"].startswith("Ġ") for token in facts["tokens"])
 
 
 @pytest.mark.parametrize("phase", [1, 2, 3])
