@@ -233,6 +233,7 @@ def resource_files() -> list[str]:
 ALIKE = (
     *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama3")),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
+    *(("backbones", name) for name in ("opt-125m", "qwen2.5-0.5b")),
 )
 
 
