@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
 from clinragen.config.llms import Stages
+from clinragen.config.models import TrainedModels
 from clinragen.config.rows import RowNames, name_of
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
@@ -238,13 +239,14 @@ def open_demo_to_download():
 
 
 def table_files():
-    """Input: the tables, in each of their forms, and about rationales, trainings and costs behind them."""
+    """Input: the tables, in each of their forms, and about rationales, trainings, sizes and costs behind them."""
     tables = expand(
         "<results>/tables/table{n}.{form}", n=inputs.tables(CONFIG), form=["csv", "html", "png"]
     )
     about = ["training"] + ["rationales"] * bool(rationales_in_use() or asked_predictions())
     about += ["sensitivity"] * bool(CONFIG.variant_rows())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
+    tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
 
@@ -380,6 +382,16 @@ def checkpoints():
     return inputs.checkpoints(CONFIG)
 
 
+def last_checkpoints():
+    """Input: the last checkpoint of every model on every dataset."""
+    return [path for path, _ in inputs.trained(CONFIG)]
+
+
+def trained_models(wildcards):
+    """Params: which models these checkpoints are."""
+    return TrainedModels(rows=[model for _, model in inputs.trained(CONFIG)]).model_dump_json()
+
+
 def checkpoint_of(wildcards):
     """Input: the last checkpoint of a model."""
     return inputs.checkpoint(CONFIG, wildcards.dataset, wildcards.model, wildcards.seed)
@@ -400,6 +412,11 @@ def local_files_of_backbone(wildcards):
 def local_files_of_llm(wildcards):
     """Input: the files of a served language model that is a directory; none if it comes from the hub."""
     return [ancient(p) for p in inputs.backbone_files(CONFIG.llms[wildcards.llm].model)]
+
+
+def lengths_of_backbone(wildcards):
+    """Resources: the most tokens that a language model has before it, which only decide whether it is refused."""
+    return inputs.lengths(CONFIG, wildcards.backbone).model_dump_json()
 
 
 def rationales_of(wildcards):

@@ -4,14 +4,14 @@
 #        the folder datasets.mimic3.raw                                      for the notes of the open demo
 # makes  <results>/{dataset}/raw/*                    raw tables of a synthetic MIMIC-III or MIMIC-IV
 #        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
-#        <results>/backbones/{backbone}               tiny language model in place of Flan-T5
+#        <results>/backbones/{backbone}               tiny language model in place of Flan-T5, OPT or Qwen2.5
 #        the folder datasets.mimic3.raw               the open demo itself, where it is not there yet
 #
 # They take seconds, and one needs the network: all run where Snakemake runs.
 
 
 rule demo_backbone:
-    """A tiny language model in the shape of Flan-T5 that has been taught the language of lab findings."""
+    """A tiny language model in the shape of a real one that has been taught the language of lab findings."""
     input:
         evidence="resources/demo/evidence.yaml",
         texts=[
@@ -28,7 +28,7 @@ rule demo_backbone:
     benchmark:
         "<timings>/demo_backbone/{backbone}.jsonl"
     wildcard_constraints:
-        backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source == "tiny"),
+        backbone=any_of(name for name, b in CONFIG.backbones.items() if b.is_stand_in),
     localrule: True
     conda:
         "../envs/train.yaml"
@@ -36,14 +36,17 @@ rule demo_backbone:
     resources:
         mem_mb=2000,
         runtime=10,
+        lengths=lengths_of_backbone,
     params:
         code=code_digest("demo_backbone"),
         sources=sources,
+        shape=setting("backbones.{backbone}.source"),
         lessons=setting("demo.lessons"),
         seed=setting("demo.seed"),
     shell:
         "python scripts/demo_backbone.py --texts {input.texts:q} --evidence {input.evidence:q}"
-        " --lessons {params.lessons:q} --seed {params.seed:q} --backbone {output.backbone:q} > {log:q} 2>&1"
+        " --lessons {params.lessons:q} --seed {params.seed:q} --shape {params.shape:q}"
+        " --lengths {resources.lengths:q} --backbone {output.backbone:q} > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synthetic":

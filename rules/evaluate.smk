@@ -9,6 +9,7 @@
 #        <results>/tables/sensitivity.csv, .html                               variants beside the same models without
 #        <results>/tables/rationales.csv, .html                                data card of what language models wrote
 #        <results>/tables/training.csv, .html                                  the course of every training
+#        <results>/tables/parameters.csv                                       the size of every trained model
 #        <results>/tables/costs.csv                                            what the language models have cost
 
 # How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
@@ -20,6 +21,7 @@ localrules:
     evaluate_table,
     evaluate_rationales,
     evaluate_training,
+    evaluate_parameters,
     evaluate_costs,
 
 
@@ -277,6 +279,37 @@ rule evaluate_training:
     shell:
         "python scripts/evaluate_training.py --checkpoints {input.checkpoints:q}"
         " --templates {input.templates:q} --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
+
+
+rule evaluate_parameters:
+    """Parameters of every trained model, part by part, beside the sizes that the paper prints."""
+    input:
+        checkpoints=last_checkpoints(),
+        sizes="resources/paper_sizes.csv",
+    output:
+        table=report(
+            "<results>/tables/parameters.csv",
+            caption="../docs/captions/parameters.rst",
+            category="Training",
+            labels={"file": "parameters"},
+        ),
+    log:
+        "<logs>/evaluate_parameters/all.log",
+    benchmark:
+        "<timings>/evaluate_parameters/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_parameters"),
+        sources=sources,
+        trained=trained_models,
+    shell:
+        "python scripts/evaluate_parameters.py --checkpoints {input.checkpoints:q}"
+        " --trained {params.trained:q} --sizes {input.sizes:q} --table {output.table:q} > {log:q} 2>&1"
 
 
 rule evaluate_costs:

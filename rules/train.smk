@@ -27,20 +27,23 @@ rule train_backbone:
     benchmark:
         "<timings>/train_backbone/{backbone}.jsonl"
     wildcard_constraints:
-        backbone=any_of(name for name, b in CONFIG.backbones.items() if b.source != "tiny"),
+        backbone=any_of(name for name, b in CONFIG.backbones.items() if not b.is_stand_in),
+    # A model that cannot be trained is refused here, so this comes before a teacher is asked.
+    priority: 10
     conda:
         "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=8000,
         runtime=120,
+        lengths=lengths_of_backbone,
     params:
         code=code_digest("train_backbone"),
         sources=sources,
         settings=setting("backbones.{backbone}"),
     shell:
         "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local:q}"
-        " --backbone {output.backbone:q} > {log:q} 2>&1"
+        " --lengths {resources.lengths:q} --backbone {output.backbone:q} > {log:q} 2>&1"
 
 
 rule train_phase1:

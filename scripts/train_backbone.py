@@ -2,15 +2,23 @@
 
 from pathlib import Path
 
-from clinragen.config.student import Backbone
+from clinragen.config.student import Backbone, Lengths
 from clinragen.step import Context, SharedOut, run
 
 
-def train_backbone(context: Context, settings: Backbone, local: list[Path], backbone: SharedOut) -> None:
-    """A language model and its tokenizer, from the model hub or from the files of a local folder."""
-    from clinragen.registry.hub import fetch_model
+def train_backbone(
+    context: Context, settings: Backbone, local: list[Path], lengths: Lengths, backbone: SharedOut
+) -> None:
+    """A language model and its tokenizer, from the model hub or from the files of a local folder.
 
-    context.note(fetch_model(settings.source, settings.revision, local, backbone.path, "backbones", "backbones"))
+    One that cannot be trained, or has too few positions for the longest texts, is refused.
+    """
+    from clinragen.registry.hub import fetch_model
+    from clinragen.registry.language_models import require_trainable
+
+    facts = fetch_model(settings.source, settings.revision, local, backbone.path, "backbones", "backbones")
+    require_trainable(backbone.path, settings.source, lengths)
+    context.note(facts)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from clinragen.config.llms import Llm, Transport
 RUNTIME = "scripts/clinragen/runtime/"
 TARGETS = ("all", "export_benchmark")
 
+# Rows of `models` that the demo trains.
+MODELS = ("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5")
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
@@ -34,6 +36,8 @@ READ_BY_FUNCTION = {
     "rows_of_table": [],  # other rows are other inputs
     "compared_rows": [],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
+    # Of every model of the demo.
+    "trained_models": [f"models.{name}.row" for name in MODELS],
     "launcher": ["train.launch"],
     "title": [],
     "output_record": [],
@@ -236,6 +240,7 @@ def resource_files() -> list[str]:
 ALIKE = (
     *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama2-five-shot", "llama3")),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
+    *(("backbones", name) for name in ("opt-125m", "qwen2.5-0.5b")),
 )
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from clinragen.config.student import Fusion, Texts
 from clinragen.config.train import Launch, Optimizer
 from clinragen.demo.tiny_student import build_model, build_tokenizer
+from clinragen.model.backbone import adapter_of
 from clinragen.model.inputs import Files
 from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
@@ -75,15 +76,16 @@ def fusion(**changes: object) -> Fusion:
 
 
 @cache
-def tokenizer():
+def tokenizer(shape: str = "tiny"):
     """The tokenizer of the demo, over the names of the phenotypes and the words of the toy notes."""
     names = [write_target([p], f"Based on the medical notes, {p}", f"Lab test shows {p}") for p in PHENOTYPES]
-    return build_tokenizer([*names, *(note for _, note, _ in KINDS)] * 3)
+    return build_tokenizer([*names, *(note for _, note, _ in KINDS)] * 3, shape)
 
 
-def student(modality: str = "both", seed: int = 0, **changes: object) -> Student:
+def student(modality: str = "both", seed: int = 0, shape: str = "tiny", **changes: object) -> Student:
     """A random student in evaluation mode; all modalities have the series splits."""
-    made = Student(build_model(len(tokenizer()), seed), TEXTS, modality)
+    adapter = adapter_of(build_model(len(tokenizer(shape)), seed, shape), tokenizer(shape))
+    made = Student(adapter, TEXTS, modality)
     made.add_series_parts(fusion(**changes), CHANNELS, STEPS, VOCABULARY)
     return made.eval()
 
@@ -101,14 +103,14 @@ def batch(count: int = 2, length: int = 7, seed: int = 0) -> dict[str, torch.Ten
     }
 
 
-def write_backbone(folder: Path, seed: int = 0) -> Path:
+def write_backbone(folder: Path, seed: int = 0, shape: str = "tiny") -> Path:
     """Model and tokenizer as `from_pretrained` expects them."""
-    build_model(len(tokenizer()), seed).save_pretrained(folder)
-    tokenizer().save_pretrained(folder)
+    build_model(len(tokenizer(shape)), seed, shape).save_pretrained(folder)
+    tokenizer(shape).save_pretrained(folder)
     return folder
 
 
-def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int = 5) -> Path:
+def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int = 5, shape: str = "tiny") -> Path:
     """Tables of stages benchmark and rationale over stays of both kinds, and a vocabulary."""
     folder.mkdir(parents=True, exist_ok=True)
     splits = ["train"] * train + ["validation"] * validation + ["test"] * test
@@ -136,7 +138,7 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
             pa.Table.from_pylist([{"status": "good", "note_cut": 0} | row for row in rows[name]], RATIONALES.schema),
             folder / f"{name}.parquet",
         )
-    facts = {"ids": VOCABULARY, "tokenizer": identity_of(tokenizer())}
+    facts = {"ids": VOCABULARY, "tokenizer": identity_of(tokenizer(shape))}
     (folder / "vocabulary.json").write_text(json.dumps(facts), encoding="utf-8")
     return folder
 

@@ -67,7 +67,19 @@ def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture)
     return line.rpartition("-")[2]
 
 
-def test_killed_and_started_again_ends_in_the_same_bits(place, whole):
+@pytest.fixture(params=["tiny", "tiny-opt"])
+def undisturbed(request, place, whole, tmp_path, fork_python) -> Path:
+    """The model of a training that nothing happens to, of either kind, with its tables beside it."""
+    if request.param == "tiny":
+        return whole
+    write_tables(tmp_path / "tables", shape=request.param)
+    write_backbone(tmp_path / "given" / "backbone", shape=request.param)
+    run(training(tmp_path, "whole"), (str(fork_python),))
+    return tmp_path / "whole"
+
+
+def test_killed_and_started_again_ends_in_the_same_bits(undisturbed):
+    place, whole = undisturbed.parent, undisturbed
     words = training(place, "killed")
     process = subprocess.Popen([sys.executable, *words], env=toy_student.environment(), stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 60

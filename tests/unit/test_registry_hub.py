@@ -94,9 +94,12 @@ def test_without_a_network_the_message_names_the_target_that_fetches(tmp_path, m
         hub.fetch_model("a/b", "main", [], tmp_path / "new", "llms", "weights")
 
 
-@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
-def test_a_directory_without_weights_or_configuration_is_refused(missing, tmp_path):
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("config.json", "has no config.json"), ("model.safetensors", "has no weights in safetensors")],
+)
+def test_a_directory_without_weights_or_configuration_is_refused(missing, words, tmp_path):
     local = model(tmp_path / "local", *(name for name in FILES if name != missing))
-    with pytest.raises(UserError, match=r"llms: local: config\.json or weights"):
+    with pytest.raises(UserError, match=f"llms: local {words}"):
         hub.fetch_model("local", "main", sorted(local.iterdir()), tmp_path / "new", "llms", "weights")
     assert not (tmp_path / "new").exists()

@@ -16,7 +16,8 @@ from clinragen.config.root import Config, load_config
 from clinragen.llm.guard import Destination, host_of
 from clinragen.workflow import machine, services
 from clinragen.workflow.check import summary
-from clinragen.workflow.preflight import SUPPORTED_KINDS, llm_problems
+from clinragen.workflow.needs import BACKBONE, Need
+from clinragen.workflow.preflight import llm_problems
 from clinragen.workflow.slurm import Request, Resources, kinds, partition_problem, partitions, sbatch_test
 from clinragen.workflow.verdict import Line, ok, problem
 from clinragen.workflow.web import Unreachable, get
@@ -137,21 +138,33 @@ def test_a_server_that_is_not_there_is_unreachable():
         get("http://127.0.0.1:9/v1")
 
 
+WEIGHTS = {"siblings": [{"rfilename": "model.safetensors", "size": 3 * 10**8}]}
+
+
 @pytest.mark.parametrize(
-    ("answer", "status", "words"),
+    ("answer", "config", "status", "words"),
     [
-        ({"config": {"model_type": "t5"}, "siblings": [{"rfilename": "model.safetensors", "size": 3 * 10**8}]},
-         "ok", "0.3 GB"),
-        ({"config": {"model_type": "opt"}}, "problem", "model_type opt"),
-        ({}, "problem", "model_type None"),
-        (None, "problem", "HTTP 404"),
+        (WEIGHTS, {"model_type": "t5", "decoder_start_token_id": 0}, "ok", "0.3 GB"),
+        (WEIGHTS, {"model_type": "opt", "max_position_embeddings": 2200}, "ok", "0.3 GB"),
+        (WEIGHTS, {"model_type": "opt", "max_position_embeddings": 2048}, "problem", "has 2048 positions"),
+        (WEIGHTS, {"model_type": "bert"}, "problem", "model_type bert"),
+        (WEIGHTS, None, "problem", "a/b has no config.json at main (HTTP 404)"),
+        ({"siblings": [{"rfilename": "pytorch_model.bin"}]}, {}, "problem", "refs/pr/"),
+        ({}, {}, "problem", "no weights in safetensors"),
+        (None, {}, "problem", "HTTP 404"),
     ],
-)  # fmt: skip
-def test_a_language_model_on_the_hub(answer, status, words, httpserver, monkeypatch):
+)
+def test_a_language_model_on_the_hub(answer, config, status, words, httpserver, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
-    expected = httpserver.expect_request("/api/models/google/flan-t5-small/revision/main")
-    expected.respond_with_json(answer) if answer is not None else expected.respond_with_data("", status=404)
-    line, _ = services.on_the_hub("backbones.b", "google/flan-t5-small", "main", "backbones", SUPPORTED_KINDS)
+    for path, content in (("/api/models/a/b/revision/main", answer), ("/a/b/raw/main/config.json", config)):
+        expected = httpserver.expect_request(path)
+        expected.respond_with_json(content) if content is not None else expected.respond_with_data("", status=404)
+    configured = config_of(
+        pathvars={"results": str(tmp_path)},
+        backbones={"b": {"source": "a/b", "revision": "main"}},
+        models={"clinragen": {"backbone": "b"}},
+    )
+    (line,), _ = services.backbones(configured, {Need(BACKBONE, "b")})
     assert line.status == status and words in line.words
 
 

@@ -10,7 +10,6 @@ from runs import header_only
 from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config
-from clinragen.config.student import Backbone
 from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, TERMS, WEIGHTS, Need, needs_of
 from clinragen.workflow.preflight import (
     backbone_problems,
@@ -274,32 +273,85 @@ def test_a_served_model_may_read_restricted_text_where_the_settings_say_so(tmp_p
 # --- Language models, rows ---
 
 
-def backbone(source: Path | str) -> Backbone:
-    return Backbone(source=str(source), revision="main")
+T5 = {"model_type": "t5", "decoder_start_token_id": 0}
+OPT = {"model_type": "opt", "max_position_embeddings": 2200}
+TOKENIZER = {"eos_token": "</s>"}
+
+
+def model_folder(folder: Path, config: object, tokenizer: object = TOKENIZER, weights: str = "model.safetensors"):
+    """The small files of a language model, in a directory."""
+    folder.mkdir(exist_ok=True)
+    for name, content in {"config.json": config, "tokenizer_config.json": tokenizer, "tokenizer.json": {}}.items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    (folder / weights).touch()
+    return folder
+
+
+def backbone(source: Path | str, results: str = "results/none", **changes: object) -> list[str]:
+    """What is wrong with the language model of a row that reads series."""
+    own = {
+        "backbones": {"b": {"source": str(source), "revision": "main"}},
+        "models": {"clinragen": {"backbone": "b"}},
+        "pathvars": {"results": results},
+    }
+    return backbone_problems("b", config_of(**(own | changes)))
 
 
 def test_a_name_on_the_hub_is_not_checked_and_a_missing_directory_is():
-    assert backbone_problems("b", backbone("google/flan-t5-small")) == []
-    assert backbone_problems("b", backbone("/no/where")) == ["backbones.b.source: /no/where is not a directory"]
+    assert backbone("google/flan-t5-small") == backbone("tiny-opt") == []
+    assert backbone("/no/where") == ["backbones.b.source: /no/where is not a directory"]
 
 
 @pytest.mark.parametrize(
-    ("content", "weights", "words"),
+    ("files", "words"),
     [
-        (json.dumps({"model_type": "t5"}), "model.safetensors", []),
-        (json.dumps({"model_type": "opt"}), "model.safetensors", ["model_type opt"]),
-        (json.dumps({"model_type": "t5"}), "pytorch_model.bin", ["no weights in safetensors"]),
-        ("[]", "model.safetensors", ["cannot read"]),
-        ("{", "model.safetensors", ["cannot read"]),
-        (None, "model.safetensors", ["cannot read"]),
+        ({"config": T5}, []),
+        ({"config": OPT}, []),
+        ({"config": {"model_type": "bert"}}, ["model_type bert; supported: t5, mt5, umt5, opt"]),
+        ({"config": {"architectures": ["X"]}}, ["model_type None"]),
+        ({"config": {"model_type": "t5"}}, ["set decoder_start_token_id in its config.json"]),
+        ({"config": T5, "weights": "pytorch_model.bin"}, ["no weights in safetensors"]),
+        ({"config": []}, ["not a readable language model: config.json"]),
+        ({"config": OPT, "tokenizer": {"eos_token": None}}, ["no end mark; set eos_token in its tokenizer_config"]),
+        ({"config": OPT, "tokenizer": {"tokenizer_class": "PreTrainedTokenizerFast"}}, ["has no end mark"]),
+        ({"config": OPT, "tokenizer": {"tokenizer_class": "GPT2Tokenizer"}}, []),  # a class that has one by itself
+        (
+            {"config": OPT | {"max_position_embeddings": 2048}},
+            ["has 2048 positions, but 2113 are needed: 1600 of a note (student.texts.max_note_tokens), 500 of"],
+        ),
     ],
 )
-def test_a_directory_holds_a_model_of_a_supported_kind(content, weights, words, tmp_path):
-    if content is not None:
-        (tmp_path / "config.json").write_text(content, encoding="utf-8")
-    (tmp_path / weights).touch()
-    lines = backbone_problems("b", backbone(tmp_path))
-    assert len(lines) == len(words) and all(word in line for word, line in zip(words, lines, strict=True))
+def test_a_directory_holds_a_model_that_can_be_trained(files, words, tmp_path):
+    lines = backbone(model_folder(tmp_path, **files))
+    assert len(lines) == len(words) and all(word in line for word, line in zip(words, lines, strict=True)), lines
+
+
+def test_a_directory_without_tokenizer_is_refused(tmp_path):
+    (model_folder(tmp_path, OPT) / "tokenizer.json").unlink()
+    (line,) = backbone(tmp_path)
+    assert "has no tokenizer (tokenizer.json, " in line
+
+
+def test_positions_are_compared_with_what_the_settings_need(tmp_path):
+    def excess(**changes: object) -> list[str]:
+        return [line.rpartition(" lower the first two by ")[2] for line in backbone(tmp_path, **changes)]
+
+    model_folder(tmp_path, OPT | {"max_position_embeddings": 2048})
+    encoder = {"student": {"fusion": {"series_encoder": {"token": "all"}}}}
+    assert excess() == ["65 together"]
+    assert excess(**encoder) == ["1429 together"]  # 125 patches for each of 11 variables
+    assert excess(models={"clinragen": {"backbone": "b", "last_phase": 1, "vocabulary": None}}) == ["54 together"]
+    assert excess(student={"texts": {"max_note_tokens": 1535}}) == []
+    assert excess(student={"texts": {"max_target_tokens": 501}}) == ["66 together"]
+    assert excess(evaluate={"decoding": {"max_new_tokens": 435}}) == ["65 together"]
+    assert backbone(model_folder(tmp_path, T5 | {"n_positions": 512})) == []  # T5 knows distances only
+
+
+def test_a_model_that_is_fetched_already_is_checked_where_it_is(tmp_path):
+    (tmp_path / "backbones").mkdir()
+    model_folder(tmp_path / "backbones/b", OPT | {"max_position_embeddings": 2048})
+    (line,) = backbone("facebook/opt-125m", results=str(tmp_path))
+    assert line.startswith("backbones.b.source: facebook/opt-125m has 2048 positions")
 
 
 def test_a_row_that_the_papers_table_lacks_is_reported_with_those_that_it_has():

@@ -86,7 +86,9 @@ def complete(tmp_path, servers) -> dict:
     """Settings of a site that has everything."""
     model = tmp_path / "flan"
     model.mkdir()
-    (model / "config.json").write_text(json.dumps({"model_type": "t5"}), encoding="utf-8")
+    config = {"model_type": "t5", "decoder_start_token_id": 0}
+    (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (model / "tokenizer.json").write_text("{}", encoding="utf-8")
     (model / "model.safetensors").write_bytes(b"0" * 1000)
     for name in ("mimic3", "mimic4"):
         header_only(tmp_path / name, name)
@@ -148,10 +150,10 @@ def test_a_half_configured_site_is_told_what_is_left(tmp_path, complete, program
     header_only(tmp_path / "mimic4", "mimic4", without="anchor_age")
     complete["datasets"]["mimic3"]["release"] = "1.4"
     complete["llms"]["chatgpt"]["model"] = "teacher-70b"
-    (tmp_path / "opt").mkdir()
-    (tmp_path / "opt/config.json").write_text(json.dumps({"model_type": "opt"}), encoding="utf-8")
-    (tmp_path / "opt/model.safetensors").touch()
-    complete["backbones"]["flan-t5-large"]["source"] = str(tmp_path / "opt")
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert/config.json").write_text(json.dumps({"model_type": "bert"}), encoding="utf-8")
+    (tmp_path / "bert/model.safetensors").touch()
+    complete["backbones"]["flan-t5-large"]["source"] = str(tmp_path / "bert")
     status, lines, printed = check(complete, tmp_path, f"{programs}:{os.environ['PATH']}")
     assert status == 1, printed
     problems = having("problem", lines)
@@ -159,7 +161,7 @@ def test_a_half_configured_site_is_told_what_is_left(tmp_path, complete, program
         "anchor_age",
         "not of 1.4",
         "does not list teacher-70b (llms.chatgpt.model); it lists other, teacher-7b",
-        "is of model_type opt",
+        "is of model_type bert",
         "1440 minutes exceed the limit of partition gpu (720 minutes)",
         "sbatch refuses 4500 MB",
     ):

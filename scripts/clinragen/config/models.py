@@ -48,3 +48,23 @@ def with_values_of_others(rows: dict[str, Any]) -> dict[str, Any]:
                 raise ValueError(f"{name}.like: {row['like']!r} is not another row, without `like`")
             complete[name] = {**other, "table": [], **row}
     return complete
+
+
+class Trained(Section):
+    """A model that is trained on a dataset; no section of the configuration."""
+
+    dataset: str
+    """MIMIC-III or MIMIC-IV."""
+    name: str
+    """Its key in `models`."""
+    row: str
+    """Name of the row in the paper's tables."""
+    backbone: str
+    """A key of `backbones`."""
+
+
+class TrainedModels(Section):
+    """Some of them, in the order of their files."""
+
+    rows: list[Trained]
+    """The models."""

@@ -6,14 +6,22 @@ from pydantic import Field, field_validator
 
 from clinragen.config.base import Section, usable_path
 
+# Models made on the spot, by their name as a source: in the shape of Flan-T5, OPT and Qwen2.5.
+STAND_INS = ("tiny", "tiny-opt", "tiny-qwen")
+
 
 class Backbone(Section):
     """A small language model."""
 
     source: str
-    """A model hub name or local directory for `from_pretrained`; `tiny` builds a random stand-in."""
+    """A model hub name or local directory; `tiny`, `tiny-opt`, `tiny-qwen`: stand-ins for Flan-T5, OPT, Qwen2.5."""
     revision: str
     """Commit, tag or branch on the model hub; source.json records the fetched commit."""
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the model is made on the spot."""
+        return self.source in STAND_INS
 
     @field_validator("source")
     @classmethod
@@ -66,6 +74,24 @@ class Texts(Section):
     """Longest note in tokens; the end is cut."""
     max_target_tokens: int = Field(ge=8)
     """Longest target in tokens; the end is cut."""
+
+
+class Lengths(Section):
+    """Most tokens that a language model has before it at once; no section of the configuration."""
+
+    labs: int
+    """Lab tokens; 0 if no series are read."""
+    note: int
+    """Tokens of a note."""
+    target: int
+    """Tokens of a target, or of what is written."""
+    marks: int = 2
+    """The start mark and the line break between prompt and target."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.labs + self.note + self.target + self.marks
 
 
 class Fusion(Section):

@@ -1,14 +1,32 @@
-"""A tiny language model in the shape of Flan-T5, with a tokenizer and lessons made of authored texts."""
+"""Tiny language models shaped like Flan-T5, OPT and Qwen2.5, with tokenizers and lessons made of authored texts."""
 
+import json
 import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import T5Config, T5ForConditionalGeneration, T5TokenizerFast
+from torch.nn import functional
+from transformers import (
+    GPT2Tokenizer,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen2Tokenizer,
+    T5Config,
+    T5ForConditionalGeneration,
+    T5TokenizerFast,
+)
+
+from clinragen.model.backbone import IGNORED, Backbone, adapter_of
+from clinragen.registry.tokenizer import marks_of
 
 log = logging.getLogger("demo.backbone")
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
@@ -16,10 +34,34 @@ SENTINELS = 100
 MOST_PIECES = 1500
 # How the lessons are taught: passes over them, lessons per step, peak learning rate.
 PASSES, BATCH, LEARNING_RATE = 5, 32, 3e-3
-IGNORED = -100
 
 
-def build_tokenizer(texts: Iterable[str]) -> T5TokenizerFast:
+def build_tokenizer(texts: Iterable[str], shape: str = "tiny") -> PreTrainedTokenizerBase:
+    """A tokenizer in the form of Flan-T5's, OPT's (`tiny-opt`) or Qwen2.5's (`tiny-qwen`)."""
+    match shape:
+        case "tiny-opt":
+            # As of OPT: texts begin with the mark that ends them.
+            marks = {"bos_token": END, "eos_token": END, "unk_token": END, "pad_token": PAD}
+            return GPT2Tokenizer(**_byte_pairs(texts, ["<s>", PAD, END]), **marks, add_bos_token=True)
+        case "tiny-qwen":
+            return Qwen2Tokenizer(**_byte_pairs(texts, ["<|endoftext|>"]))
+    return _t5_tokenizer(texts)
+
+
+def _byte_pairs(texts: Iterable[str], special: list[str]) -> dict[str, object]:
+    """Vocabulary and merges of a byte-level byte pair encoding, the special tokens first."""
+    trained = Tokenizer(models.BPE())
+    trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=MOST_PIECES, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    trained.train_from_iterator(texts, trainer)
+    model = json.loads(trained.to_str())["model"]
+    return {"vocab": model["vocab"], "merges": [tuple(pair) for pair in model["merges"]]}
+
+
+def _t5_tokenizer(texts: Iterable[str]) -> T5TokenizerFast:
     """A Unigram tokenizer in the form of T5's, for text of any kind: all ASCII characters are pieces.
 
     The pieces are those of a byte pair encoding, since training a Unigram model gives other scores every time.
@@ -45,9 +87,21 @@ def build_tokenizer(texts: Iterable[str]) -> T5TokenizerFast:
     return T5TokenizerFast(vocab=vocabulary, extra_ids=SENTINELS)
 
 
-def build_model(vocabulary_size: int, seed: int) -> T5ForConditionalGeneration:
-    """A gated T5 of some 400,000 random parameters with its own output layer, as Flan-T5 has."""
+def build_model(vocabulary_size: int, seed: int, shape: str = "tiny") -> PreTrainedModel:
+    """Some 300,000 to 400,000 random parameters; Flan-T5 has an output layer of its own, OPT and Qwen2.5 tie it."""
     torch.manual_seed(seed)
+    size = {"vocab_size": vocabulary_size, "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 3}
+    match shape:
+        case "tiny-opt":
+            marks = {"pad_token_id": 1, "bos_token_id": 2, "eos_token_id": 2}
+            return OPTForCausalLM(OPTConfig(**size, **marks, word_embed_proj_dim=64, ffn_dim=128, dropout=0.0))
+        case "tiny-qwen":
+            more = {"num_key_value_heads": 2, "intermediate_size": 128, "tie_word_embeddings": True}
+            return Qwen2ForCausalLM(Qwen2Config(**size, **more, bos_token_id=0, eos_token_id=0))
+    return _t5(vocabulary_size)
+
+
+def _t5(vocabulary_size: int) -> T5ForConditionalGeneration:
     model = T5ForConditionalGeneration(
         T5Config(
             vocab_size=vocabulary_size,
@@ -70,10 +124,11 @@ def build_model(vocabulary_size: int, seed: int) -> T5ForConditionalGeneration:
 
 
 def teach(
-    model: T5ForConditionalGeneration, tokenizer: T5TokenizerFast, lessons: Sequence[tuple[str, str]], seed: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lessons: Sequence[tuple[str, str]], seed: int
 ) -> float:
     """Train the model in place to answer each lesson's first text by its second; the mean loss of the last pass."""
     random = torch.Generator().manual_seed(seed)
+    adapter = adapter_of(model, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
     steps = PASSES * math.ceil(len(lessons) / BATCH)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=steps)
@@ -82,11 +137,7 @@ def teach(
     for _ in range(PASSES):
         losses = []
         for chosen in torch.randperm(len(lessons), generator=random).split(BATCH):
-            questions, answers = zip(*(lessons[i] for i in chosen.tolist()), strict=True)
-            asked = tokenizer(list(questions), padding=True, return_tensors="pt")
-            answered = tokenizer(list(answers), padding=True, return_tensors="pt")
-            labels = answered.input_ids.masked_fill(answered.attention_mask == 0, IGNORED)
-            loss = model(**asked, labels=labels).loss
+            loss = lesson_loss(adapter, tokenizer, [lessons[i] for i in chosen.tolist()])
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -96,10 +147,27 @@ def teach(
     return sum(losses) / len(losses)
 
 
-def build_student(texts: Iterable[str], lessons: Sequence[tuple[str, str]], folder: Path, seed: int) -> None:
-    """Write model and tokenizer into a new folder, as `from_pretrained` expects them."""
-    tokenizer = build_tokenizer([*texts, *(text for lesson in lessons for text in lesson)])
-    model = build_model(len(tokenizer), seed)
+def lesson_loss(
+    adapter: Backbone, tokenizer: PreTrainedTokenizerBase, lessons: Sequence[tuple[str, str]]
+) -> torch.Tensor:
+    """Mean loss of a token of the lessons' answers."""
+    questions, answers = zip(*lessons, strict=True)
+    marks, pad = marks_of(tokenizer), partial(torch.nn.utils.rnn.pad_sequence, batch_first=True)
+    asked = [torch.tensor(ids[len(marks.start) :]) for ids in tokenizer(list(questions))["input_ids"]]
+    answered = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+    mask = pad([torch.ones_like(ids) for ids in asked])
+    labels = pad([torch.tensor([*ids, marks.end]) for ids in answered], padding_value=IGNORED)
+    vectors = adapter.model.get_input_embeddings()(pad(asked, padding_value=marks.padding))
+    logits = adapter.logits(*adapter.prompt(vectors, mask), labels)
+    return functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+
+
+def build_student(
+    texts: Iterable[str], lessons: Sequence[tuple[str, str]], folder: Path, seed: int, shape: str
+) -> None:
+    """Write model and tokenizer of a shape into a new folder, as `from_pretrained` expects them."""
+    tokenizer = build_tokenizer([*texts, *(text for lesson in lessons for text in lesson)], shape)
+    model = build_model(len(tokenizer), seed, shape)
     if lessons:
         log.info("%d lessons: loss %.3f", len(lessons), teach(model, tokenizer, lessons, seed))
     model.save_pretrained(folder)

@@ -14,12 +14,13 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from clinragen.config.student import Texts
+from clinragen.model.backbone import IGNORED
 from clinragen.model.target_codec import sections_of_tokens, write_target
+from clinragen.registry.tokenizer import marks_of
 from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
 from clinragen.schemas.rationale import RATIONALES
 
 INSTRUCTION = "Diagnose the patient from the medical notes: "
-IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,21 @@ def encode(samples: list[Sample], tokenizer: PreTrainedTokenizerBase, texts: Tex
     if not samples:
         # Tokenizers fail on nothing.
         return []
+    marks = marks_of(tokenizer)
+    # The end mark counts: a target that is cut ends with it, too.
     targets = tokenizer(
-        [s.target for s in samples], truncation=True, max_length=texts.max_target_tokens, return_offsets_mapping=True
+        [s.target for s in samples],
+        add_special_tokens=False,
+        truncation=True,
+        max_length=texts.max_target_tokens - 1,
+        return_offsets_mapping=True,
     )
     rows = [
         {
-            "labels": targets["input_ids"][i],
-            "sections": sections_of_tokens(sample.target, targets["offset_mapping"][i]),
+            "labels": [*targets["input_ids"][i], marks.end],
+            "sections": sections_of_tokens(sample.target, [*targets["offset_mapping"][i], (0, 0)]),
             "phenotypes": sample.phenotypes,
-            "length": len(targets["input_ids"][i]),
+            "length": len(targets["input_ids"][i]) + 1,
             "cut": {"target"} if targets.encodings[i].overflowing else set(),
             "marked": sample.marked,
         }
@@ -125,7 +132,9 @@ def encode(samples: list[Sample], tokenizer: PreTrainedTokenizerBase, texts: Tex
         lines = [INSTRUCTION + s.note for s in samples]
         notes = tokenizer(lines, truncation=True, max_length=texts.max_note_tokens)
         for i, row in enumerate(rows):
-            row |= {"input_ids": notes["input_ids"][i], "length": row["length"] + len(notes["input_ids"][i])}
+            # The language model sets its start mark itself, before lab tokens too.
+            note = notes["input_ids"][i][len(marks.start) :]
+            row |= {"input_ids": note, "length": row["length"] + len(note)}
             row["cut"] |= {"note"} if notes.encodings[i].overflowing else set()
     if samples[0].series is not None:
         for row, sample in zip(rows, samples, strict=True):
@@ -137,7 +146,7 @@ class Collator:
     """Batches padded to their longest sample, their series to `steps`, which is None where none are read."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, steps: int | None) -> None:
-        self.padding, self.steps = tokenizer.pad_token_id, steps
+        self.padding, self.steps = marks_of(tokenizer).padding, steps
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
         """labels and their sections [batch, length]; input_ids and attention_mask [batch, length] where notes are

@@ -9,10 +9,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModelForSeq2SeqLM
 
 from clinragen.config.student import Fusion, Texts
 from clinragen.errors import UserError
+from clinragen.model.backbone import Backbone, load_backbone
 from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
 from clinragen.model.series_encoder import SeriesEncoder
 
@@ -32,9 +32,10 @@ class Shape:
 class Student(nn.Module):
     """Backbone, series encoder and attention; `modality` says what it reads."""
 
-    def __init__(self, backbone: nn.Module, texts: Texts, modality: Modality) -> None:
+    def __init__(self, adapter: Backbone, texts: Texts, modality: Modality) -> None:
         super().__init__()
-        self.backbone, self.texts, self.modality = backbone, texts, modality
+        self.adapter, self.backbone = adapter, adapter.model
+        self.texts, self.modality = texts, modality
         self.fusion: Fusion | None = None
         self.encoder: SeriesEncoder | None = None
         self.attention: KnowledgeAttention | None = None
@@ -73,8 +74,8 @@ class Student(nn.Module):
 
     def _embed(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, series: Tensor | None, steps: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Backbone inputs [batch, lab tokens + note tokens, d] and their mask."""
+    ) -> tuple[Tensor, Tensor]:
+        """The prompt [batch, lab tokens + note tokens + marks, d] of the language model, and its mask."""
         tokens, masks = [], []
         if self.modality != "labs":
             tokens.append(self.backbone.get_input_embeddings()(input_ids))
@@ -87,11 +88,7 @@ class Student(nn.Module):
             first = 0 if self.fusion.lab_position == "prefix" else len(tokens)
             tokens.insert(first, labs.to(self.backbone.get_input_embeddings().weight.dtype))
             masks.insert(first, mask)
-        inputs, mask = torch.cat(tokens, 1), torch.cat(masks, 1)
-        # Padding goes to the end, also past lab tokens that follow the note: distances count.
-        order = mask.argsort(dim=1, descending=True, stable=True)
-        inputs = inputs.gather(1, order[:, :, None].expand_as(inputs))
-        return {"inputs_embeds": inputs, "attention_mask": mask.gather(1, order)}
+        return self.adapter.prompt(torch.cat(tokens, 1), torch.cat(masks, 1))
 
     def forward(
         self,
@@ -107,15 +104,13 @@ class Student(nn.Module):
         Note tokens are [batch, note tokens], series [batch, steps, channels], labels [batch, length]. `steps` [batch]
         is how many steps of a series are the stay's own; the rest is padding.
         """
-        # Given labels, the backbone would compute a loss that is not ours.
-        before = self.backbone.prepare_decoder_input_ids_from_labels(labels)
-        return self.backbone(**self._embed(input_ids, attention_mask, series, steps), decoder_input_ids=before).logits
+        return self.adapter.logits(*self._embed(input_ids, attention_mask, series, steps), labels)
 
     @torch.inference_mode()
     def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:
-        """Token ids [batch, length] that the student writes."""
+        """Ids [batch, length] of the tokens that the student writes, padding after its end mark."""
         inputs = {k: batch.get(k) for k in ("input_ids", "attention_mask", "series", "steps")}
-        return self.backbone.generate(**self._embed(**inputs), **options)
+        return self.adapter.generate(*self._embed(**inputs), **options)
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters of each part, buffers left out."""
@@ -164,15 +159,11 @@ class Student(nn.Module):
     @classmethod
     def from_backbone(cls, folder: Path, texts: Texts, modality: Modality) -> "Student":
         """A student around a language model in a local directory; uses no network. UserError if it is unreadable."""
-        try:
-            backbone = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise UserError(f"{folder}: not a readable language model: {error}") from None
-        return cls(backbone, texts, modality)
+        return cls(load_backbone(folder), texts, modality)
 
 
 def _separate_shared_tensors(_module: nn.Module, state: dict[str, Tensor], _prefix: str, _metadata: dict) -> None:
-    """Give every name its own tensor: T5 ties embeddings, and safetensors stores no shared memory."""
+    """Give every name its own tensor: embeddings may be tied, and safetensors stores no shared memory."""
     seen: set[int] = set()
     for name, tensor in state.items():
         if tensor.data_ptr() in seen:

@@ -11,6 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from clinragen.errors import UserError
+from clinragen.registry.language_models import NO_SAFETENSORS
 from clinragen.registry.snapshot import FILE, write_source
 from clinragen.runtime.context import Facts
 
@@ -35,8 +36,10 @@ def fetch_model(source: str, revision: str, local: Sequence[Path], folder: Path,
         files = sorted(snapshot.iterdir())
     files = [p for p in files if any(fnmatch(p.name, w) for w in WANTED) and not fnmatch(p.name, NOT_WANTED[0])]
     files = [p for p in files if p.name != FILE]  # of a directory that we have filled before
-    if not any(p.suffix == ".safetensors" for p in files) or not any(p.name == "config.json" for p in files):
-        raise UserError(f"{place}: {source}: config.json or weights in safetensors format are missing")
+    if not any(p.suffix == ".safetensors" for p in files):
+        raise UserError(f"{place}: {source} {NO_SAFETENSORS}")
+    if not any(p.name == "config.json" for p in files):
+        raise UserError(f"{place}: {source} has no config.json; name another revision or directory")
     folder.mkdir()
     for path in files:
         if local:

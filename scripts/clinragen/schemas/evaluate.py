@@ -93,6 +93,20 @@ TRAINING = Table(
     key=("dataset", "student", "seed", "phase", "step", "measure"),
 )
 
+PARAMETERS = Table(
+    "parameters",
+    (
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("name", pa.string(), "key of models"),
+        Column("model", pa.string(), "row of the paper's tables"),
+        Column("backbone", pa.string(), "key of backbones"),
+        Column("part", pa.string(), "backbone, series encoder, attention, identity, ...; or total"),
+        Column("parameters", pa.int64(), "parameters; tied ones count once, constants do not"),
+        Column("paper", pa.int64(), "size that the paper prints for the row, where it does", nullable=True),
+    ),
+    key=("dataset", "name", "part"),
+)
+
 PLANTED = Table(
     "planted",
     (

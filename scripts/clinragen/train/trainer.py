@@ -160,7 +160,9 @@ class StudentTrainer(Trainer):
                 batch = {k: v.to(device) for k, v in self.data_collator(own[start : start + size]).items()}
                 sections = batch.pop("sections")
                 losses.add(token_losses(student(**batch), batch["labels"]), batch["labels"], sections)
-            options = {"max_new_tokens": longest_diagnoses(rows) + ROOM_FOR_MARKER, "num_beams": 1}
+            # No more than a target: a language model may have no positions beyond.
+            most = min(longest_diagnoses(rows) + ROOM_FOR_MARKER, student.texts.max_target_tokens)
+            options = {"max_new_tokens": most, "num_beams": 1}
             outputs = decode(student, own, self._tokenizer, max(size, DECODED_TOGETHER), **options)
         names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
         counts = torch.tensor(count_hits(own, outputs, names), device=device)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from clinragen.config.asked import Asked
 from clinragen.config.llms import Stage
-from clinragen.config.models import Model
+from clinragen.config.models import Model, Trained
 from clinragen.config.root import Config
 from clinragen.config.rows import row_in
+from clinragen.config.student import Lengths
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
-from clinragen.registry.raw import raw_path
+from clinragen.registry.raw import TITLES, raw_path
 from clinragen.workflow.variants import kind_of, suffix
 
 # Numbers of the paper's tables that are made; table 6 where a model is in it (config/table6.yaml).
@@ -83,6 +84,17 @@ def checkpoints(config: Config) -> list[str]:
         for phase in range(1, row.last_phase + 1)
     )
     return list(dict.fromkeys(found))
+
+
+def trained(config: Config) -> list[tuple[str, Trained]]:
+    """The last checkpoint of every model on every dataset, and what it is; of the first seed, since all are alike."""
+    return [
+        (
+            checkpoint(config, dataset, name, str(config.seeds[0])),
+            Trained(dataset=TITLES[dataset], name=name, row=row.row, backbone=row.backbone),
+        )
+        for dataset, (name, row) in itertools.product(config.dataset_names(), config.models.items())
+    ]
 
 
 def _checkpoint(config: Config, row: Model, dataset: str, seed: object, phase: int) -> str:
@@ -224,6 +236,24 @@ def _stage(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
     llm, transport = config.llms[name], config.llm_transport.get(name)
     price = transport.price if transport else None
     return Stage(stage=stage, dataset=dataset, llm=name, provider=llm.provider, model=llm.model, price=price)
+
+
+def lengths(config: Config, backbone: str) -> Lengths:
+    """Most tokens that a language model has before it in any of the models that are trained from it."""
+    rows = [m for m in config.models.values() if m.backbone == backbone]
+    each = [_lengths(config.of_variant(row.variant), reads_series=row.last_phase > 1) for row in rows]
+    each = each or [_lengths(config, reads_series=False)]
+    return Lengths(**{name: max(getattr(found, name) for found in each) for name in Lengths.model_fields})
+
+
+def _lengths(config: Config, *, reads_series: bool) -> Lengths:
+    texts, encoder = config.student.texts, config.student.fusion.series_encoder
+    per_channel = config.benchmark.series.max_steps // encoder.patch if encoder.token == "all" else 1
+    return Lengths(
+        labs=config.benchmark.series.variables * per_channel * reads_series,
+        note=texts.max_note_tokens,
+        target=max(texts.max_target_tokens, config.evaluate.decoding.max_new_tokens),
+    )
 
 
 def backbone_files(source: str) -> list[str]:

@@ -32,6 +32,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "asked": DATA | {ASKED},
     "planted": TRAINING,
     "evaluate_training": TRAINING,
+    "evaluate_parameters": TRAINING,
     "evaluate_costs": ANSWERS | {ASKED},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
@@ -77,7 +78,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
-    (r"tables/(training|planted.*|sensitivity)\..+", TRAINING),
+    (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
     (r"audit/.+", TRAINING | {ASKED}),
 ]
 

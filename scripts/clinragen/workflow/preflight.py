@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import json
 import os
 import sys
 from argparse import Namespace
@@ -16,7 +15,6 @@ from clinragen.config.datasets import Dataset
 from clinragen.config.models import Model
 from clinragen.config.root import Config, invalid, load_config
 from clinragen.config.rows import row_in
-from clinragen.config.student import Backbone
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
@@ -24,7 +22,8 @@ from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.llm.serve import LOOPBACK
 from clinragen.rationale.examples import problems_of_examples
 from clinragen.registry import raw
-from clinragen.workflow.inputs import rationales_in_use
+from clinragen.registry.language_models import problems_of, read_config
+from clinragen.workflow.inputs import lengths, rationales_in_use
 from clinragen.workflow.needs import (
     ASKED,
     BACKBONE,
@@ -40,8 +39,6 @@ from clinragen.workflow.needs import (
 )
 
 LOCAL = "config/local.yaml"
-# Encoder-decoder models with T5's interface (config.json: model_type).
-SUPPORTED_KINDS = ("t5", "mt5", "umt5")
 # Commands of Snakemake that run no job and need nothing of what jobs need, as attributes of its parsed arguments.
 WITHOUT_JOBS = (
     *("lint", "list_rules", "list_target_rules", "print_compilation", "containerize", "reporter", "dag", "rulegraph"),
@@ -144,8 +141,8 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
         lines += problems_of_examples(Path(config.rationale.examples), Path("resources"))
     lines += email_problems(config, needs)
     for kind, name in sorted(needs):
-        if kind == BACKBONE and name in config.backbones and not _exists(config, f"backbones/{name}"):
-            lines += backbone_problems(name, config.backbones[name])
+        if kind == BACKBONE and name in config.backbones:
+            lines += backbone_problems(name, config)
         if kind == WEIGHTS and not _exists(config, f"llms/{name}"):
             lines += directory_problems(f"llms.{name}.model", config.llms[name].model)
     nodes = config.train.launch.nodes
@@ -235,27 +232,34 @@ def email_problems(config: Config, needs: set[Need]) -> list[str]:
     return _message_of(partial(address_of_user, config.knowledge.pubmed.email))
 
 
-def backbone_problems(name: str, backbone: Backbone) -> list[str]:
-    """What is wrong with a language model that is a directory; a name on the hub is not checked."""
-    return directory_problems(f"backbones.{name}.source", backbone.source, SUPPORTED_KINDS)
+def backbone_problems(name: str, config: Config) -> list[str]:
+    """What is wrong with a language model that is a directory, or is fetched already.
+
+    Of a name on the hub nothing is known before `make check` or rule train_backbone asks for it.
+    """
+    place, source = f"backbones.{name}.source", config.backbones[name].source
+    if config.backbones[name].is_stand_in:
+        return []
+    fetched = Path(config.pathvars.results, "backbones", name)
+    folder = fetched if fetched.is_dir() else Path(source)
+    if (lines := directory_problems(place, str(folder))) or not folder.is_dir():
+        return lines
+    return [f"{place}: {line}" for line in problems_of(folder, source, lengths(config, name))]
 
 
-def directory_problems(place: str, source: str, supported: tuple[str, ...] = ()) -> list[str]:
-    """What is wrong with a language model that is a directory, of one of the supported kinds where some are named."""
+def directory_problems(place: str, source: str) -> list[str]:
+    """What is wrong with a language model that is a directory."""
     folder = Path(source)
     if not folder.is_dir():
         is_path = source.startswith(("/", ".", "~"))
         return [f"{place}: {source} is not a directory"] if is_path else []
     try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError) as error:
-        return [f"{place}: cannot read {folder / 'config.json'} ({type(error).__name__}); copy the model again"]
-    lines = []
-    if supported and kind not in supported:
-        lines.append(f"{place}: {folder} is of model_type {kind}; supported: {', '.join(supported)}")
+        read_config(folder)
+    except UserError as error:
+        return [f"{place}: {error}"]
     if not any(folder.glob("*.safetensors")):
-        lines.append(f"{place}: {folder} has no weights in safetensors format; save them with save_pretrained")
-    return lines
+        return [f"{place}: {folder} has no weights in safetensors format; save them with save_pretrained"]
+    return []
 
 
 def row_problems(config: Config, resources: Path) -> list[str]:

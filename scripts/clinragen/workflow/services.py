@@ -6,12 +6,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from clinragen.config.root import Config
+from clinragen.config.student import Backbone, Lengths
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import locate
+from clinragen.registry.language_models import NO_SAFETENSORS, config_problem, positions_problem
+from clinragen.workflow.inputs import lengths
 from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
-    SUPPORTED_KINDS,
     backbone_problems,
     directory_problems,
     email_problems,
@@ -117,23 +119,36 @@ def backbones(config: Config, needs: set[Need]) -> tuple[list[Line], dict[str, i
         backbone, place = config.backbones[name], f"backbones.{name}"
         fetched = Path(config.pathvars.results, "backbones", name)
         folder = fetched if fetched.is_dir() else Path(backbone.source)
-        if backbone.source == "tiny":
-            lines.append(Line("warning", place, "tiny is a stand-in; values are not comparable with the paper's"))
+        if backbone.is_stand_in:
+            words = f"{backbone.source} is a stand-in; values are not comparable with the paper's"
+            lines.append(Line("warning", place, words))
         elif folder.is_dir() or backbone.source.startswith(("/", ".", "~")):
-            local = backbone.model_copy(update={"source": str(folder)})
-            found = [line.removeprefix(f"{place}.source: ") for line in backbone_problems(name, local)]
+            found = [line.removeprefix(f"{place}.source: ") for line in backbone_problems(name, config)]
             lines += judged(f"{place}.source", found, f"{folder} is readable")
             sizes[name] = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
         else:
-            line, sizes[name] = on_the_hub(place, backbone.source, backbone.revision, "backbones", SUPPORTED_KINDS)
-            lines.append(line)
+            line, sizes[name] = on_the_hub(place, backbone.source, backbone.revision, "backbones")
+            found = hub_problems(backbone, lengths(config, name)) if line.status == "ok" else []
+            lines += [problem(place, words) for words in found] or [line]
     return lines, sizes
 
 
-def on_the_hub(
-    place: str, source: str, revision: str, target: str, supported: tuple[str, ...] = ()
-) -> tuple[Line, int]:
-    """Whether the hub has a language model, of a supported kind, and the size of its weights in bytes (0: unknown).
+def hub_problems(backbone: Backbone, needed: Lengths) -> list[str]:
+    """Why a language model on the hub cannot be trained, as far as its config.json shows."""
+    hub = os.environ.get("HF_ENDPOINT", HUB)
+    url = f"{hub}/{quote(backbone.source)}/raw/{quote(backbone.revision, safe='')}/config.json"
+    try:
+        status, config = get(url)
+    except Unreachable as error:
+        return [f"{hub} does not respond ({error})"]
+    if status != 200 or not isinstance(config, dict):
+        return [f"{backbone.source} has no config.json at {backbone.revision} (HTTP {status}); name another revision"]
+    found = (config_problem(backbone.source, config), positions_problem(backbone.source, config, needed))
+    return [words for words in found if words]
+
+
+def on_the_hub(place: str, source: str, revision: str, target: str) -> tuple[Line, int]:
+    """Whether the hub has a language model with weights as we read them, and their size in bytes (0: unknown).
 
     `target` is the target of the workflow that fetches it.
     """
@@ -146,9 +161,8 @@ def on_the_hub(
         return problem(place, f"{words} a directory that contains the model"), 0
     if status != 200 or not isinstance(content, dict):
         return problem(place, f"{hub} has no {source} at {revision} (HTTP {status}); correct it"), 0
-    kind = (content.get("config") or {}).get("model_type")
-    if supported and kind not in supported:
-        return problem(place, f"{source} is of model_type {kind}; supported: {', '.join(supported)}"), 0
-    files = content.get("siblings") or []
-    size = sum(f.get("size") or 0 for f in files if str(f.get("rfilename")).endswith(".safetensors"))
+    files = [f for f in content.get("siblings") or [] if str(f.get("rfilename")).endswith(".safetensors")]
+    if not files:
+        return problem(place, f"{source} at {revision} {NO_SAFETENSORS}"), 0
+    size = sum(f.get("size") or 0 for f in files)
     return ok(place, f"{source} is on the hub, {size / 1e9:.1f} GB"), size

@@ -55,7 +55,7 @@ def stand_ins(config: Config, row: Model | Asked) -> list[str]:
         "synthetic notes": any(d.notes == "synthetic" for d in datasets),
         "template LLM": any(config.llms[name].provider == "template" for name in asked if name),
         "offline knowledge": knowledge and config.knowledge.source == "offline",
-        "tiny language model": backbone is not None and backbone.source == "tiny",
+        "tiny language model": backbone is not None and backbone.is_stand_in,
     }
     return [name for name, used in parts.items() if used]
 

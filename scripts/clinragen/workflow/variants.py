@@ -4,7 +4,6 @@ import re
 
 from clinragen.config.root import Config
 
-PHASE2 = ("train.phase2", "train.optimizer", "train.instruction_in_phase2")
 # The files that a variant may change: the settings that the rule which makes them has as params, and the files of this
 # list that it reads. tests/workflow/test_variants.py compares it with the rules.
 MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

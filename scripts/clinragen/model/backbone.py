@@ -1,0 +1,138 @@
+"""The language models behind a student, one adapter per kind: all that differs between encoder-decoder models and
+models that continue a prompt.
+
+An adapter lays out prompts and targets, pads them, and has the logits of target tokens and the tokens that a model
+writes. Student, loss and trainer know no kinds.
+"""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from clinragen.errors import UserError
+from clinragen.registry.language_models import KINDS, Kind, kind_of
+from clinragen.registry.tokenizer import Marks, marks_of
+
+IGNORED = -100
+"""Label of what is no target token, which only follows target tokens."""
+
+
+class Backbone(Protocol):
+    """A language model that answers prompts given as vectors."""
+
+    model: PreTrainedModel
+
+    def __init__(self, model: PreTrainedModel, marks: Marks) -> None: ...
+
+    def prompt(self, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors [batch, length, d] and their mask as the model reads them, wherever there was padding."""
+
+    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        """Logits [batch, length, vocabulary] of each label [batch, length], given the prompt and those before it."""
+
+    def generate(self, prompt: Tensor, mask: Tensor, **options: Any) -> Tensor:
+        """Ids [batch, length] of the tokens that the model writes; after an end mark there is padding."""
+
+
+class Seq2Seq:
+    """T5 and its relatives: the prompt is encoded, the decoder writes from its own start token on."""
+
+    def __init__(self, model: PreTrainedModel, marks: Marks) -> None:
+        self.model = model
+        _forget_decoding(model, marks, decoder_start_token_id=model.config.decoder_start_token_id)
+
+    def prompt(self, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        # Padding goes to the end, also past lab tokens that follow the note: distances count.
+        return _sorted(inputs, mask, padding_last=True)
+
+    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        # Given labels, the model would compute a loss that is not ours.
+        before = self.model.prepare_decoder_input_ids_from_labels(labels)
+        return self.model(inputs_embeds=prompt, attention_mask=mask, decoder_input_ids=before).logits
+
+    def generate(self, prompt: Tensor, mask: Tensor, **options: Any) -> Tensor:
+        return self.model.generate(inputs_embeds=prompt, attention_mask=mask, **options)[:, 1:]
+
+
+class Causal:
+    """OPT, Qwen2 and others that continue a prompt: [start mark] prompt, line break, target, end mark.
+
+    Positions are counted from the first token that is no padding. The prompt is padded on its left in training too, so
+    that targets begin at the same place. A chat template, where a tokenizer has one, is not used.
+    """
+
+    def __init__(self, model: PreTrainedModel, marks: Marks) -> None:
+        self.model, self.marks = model, marks
+        _forget_decoding(model, marks)
+
+    def prompt(self, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        start, line_break = (self._vectors(ids, inputs) for ids in (self.marks.start, self.marks.line_break))
+        ones = (mask.new_ones(len(mask), vectors.shape[1]) for vectors in (start, line_break))
+        inputs = torch.cat([start, inputs, line_break], 1)
+        return _sorted(inputs, torch.cat([next(ones), mask, next(ones)], 1), padding_last=False)
+
+    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+        # The last label is what the last position predicts; nothing follows it.
+        known = labels[:, :-1] != IGNORED
+        before = self.model.get_input_embeddings()(labels[:, :-1].where(known, self.marks.padding))
+        mask = torch.cat([mask, known.to(mask.dtype)], 1)
+        return self.model(
+            inputs_embeds=torch.cat([prompt, before], 1),
+            attention_mask=mask,
+            position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+            use_cache=False,
+            logits_to_keep=labels.shape[1],
+        ).logits
+
+    def generate(self, prompt: Tensor, mask: Tensor, **options: Any) -> Tensor:
+        return self.model.generate(inputs_embeds=prompt, attention_mask=mask, **options)
+
+    def _vectors(self, ids: tuple[int, ...], like: Tensor) -> Tensor:
+        """Vectors [batch, ids, d] of these tokens."""
+        vectors = self.model.get_input_embeddings()(torch.tensor(ids, dtype=torch.long, device=like.device))
+        return vectors.to(like.dtype).expand(len(like), -1, -1)
+
+
+ADAPTERS: dict[Kind, type[Backbone]] = {"seq2seq": Seq2Seq, "causal": Causal}
+LOADERS = {"seq2seq": AutoModelForSeq2SeqLM, "causal": AutoModelForCausalLM}
+
+
+def adapter_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Backbone:
+    """The adapter of a language model; UserError if its tokenizer lacks a mark."""
+    return ADAPTERS[KINDS[model.config.model_type]](model, marks_of(tokenizer))
+
+
+def load_backbone(folder: Path) -> Backbone:
+    """The adapter of a language model in a local directory, in full precision; uses no network.
+
+    UserError if the model is unreadable or of a kind that cannot be trained, or if its tokenizer lacks a mark.
+    """
+    loader = LOADERS[kind_of(folder)]
+    try:
+        model = loader.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder}: not a readable language model: {error}") from None
+    return adapter_of(model, tokenizer)
+
+
+def _forget_decoding(model: PreTrainedModel, marks: Marks, **more: int) -> None:
+    """Leave out sampling, penalties and limits that are stored with a model: only our options decide what it writes."""
+    model.generation_config = GenerationConfig(eos_token_id=marks.end, pad_token_id=marks.padding, **more)
+
+
+def _sorted(inputs: Tensor, mask: Tensor, padding_last: bool) -> tuple[Tensor, Tensor]:
+    """Vectors [batch, length, d] and mask with all padding on one side, the order of the others kept."""
+    order = mask.argsort(dim=1, descending=padding_last, stable=True)
+    return inputs.gather(1, order[:, :, None].expand_as(inputs)), mask.gather(1, order)

@@ -1,0 +1,96 @@
+"""Parameters of students on the published shapes of their language models; no weights are needed, nor memory."""
+
+import pytest
+import torch
+import yaml
+from toy_student import ROOT, TEXTS, tokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    OPTConfig,
+    PretrainedConfig,
+    Qwen2Config,
+    T5Config,
+)
+
+from clinragen.config.student import Fusion
+from clinragen.model.backbone import adapter_of
+from clinragen.model.student import Student
+
+FLAN = {"vocab_size": 32128, "d_kv": 64, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+FLAN["decoder_start_token_id"] = 0
+SHAPES = {
+    "flan-t5-small": T5Config(**FLAN, d_model=512, d_ff=1024, num_layers=8, num_heads=6),
+    "flan-t5-large": T5Config(**FLAN, d_model=1024, d_ff=2816, num_layers=24, num_heads=16),
+    "opt-125m": OPTConfig(
+        vocab_size=50272,
+        hidden_size=768,
+        word_embed_proj_dim=768,
+        ffn_dim=3072,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        max_position_embeddings=2048,
+    ),
+    "qwen2.5-0.5b": Qwen2Config(
+        vocab_size=151936,
+        hidden_size=896,
+        intermediate_size=4864,
+        num_hidden_layers=24,
+        num_attention_heads=14,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    ),
+}
+BACKBONES = {
+    "flan-t5-small": 76_961_152,
+    "flan-t5-large": 783_150_080,
+    "opt-125m": 125_239_296,
+    "qwen2.5-0.5b": 494_032_768,
+}
+ENCODER = 8_381_952
+
+
+def counts(shape: PretrainedConfig, vocabulary: int) -> dict[str, int]:
+    """Parameters by part, with the settings of config.yaml and this many tokens in the vocabulary of the attention."""
+    fusion = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]["fusion"]
+    with torch.device("meta"):
+        if isinstance(shape, T5Config):
+            model = AutoModelForSeq2SeqLM.from_config(shape)
+            # transformers ties the output layer of a T5 that is built from a configuration; Flan-T5 has its own.
+            model.lm_head.weight = torch.nn.Parameter(torch.empty_like(model.shared.weight))
+        else:
+            model = AutoModelForCausalLM.from_config(shape)
+        width = model.get_input_embeddings().weight.shape[1]
+        student = Student(adapter_of(model, tokenizer()), TEXTS, "both")
+        student._build_series_parts(Fusion.model_validate(fusion), 11, 1000, torch.empty(vocabulary, width))
+    return student.parameter_counts()
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_part_has_as_many_parameters_as_arithmetic_says(name):
+    """Tied embeddings count once; the vocabulary's vectors are constants and do not count."""
+    vocabulary, inner, heads = 2000, 8 * 32, 24
+    found = counts(SHAPES[name], vocabulary)
+    d = {"flan-t5-small": 512, "flan-t5-large": 1024, "opt-125m": 768, "qwen2.5-0.5b": 896}[name]
+    projection, mixture = 768 * d + d, vocabulary * heads
+    attention = 3 * (d * inner + inner) + inner * d + d
+    assert found == {
+        "backbone": BACKBONES[name],
+        "encoder": ENCODER,
+        "attention": projection + mixture + attention,
+        "identity": 11 * d,
+    }
+
+
+def test_the_sizes_are_those_of_the_papers_table_1():
+    """The paper prints 85M with the encoder, 87M for ClinRaGen and 793M for ClinRaGen*.
+
+    87M fits an attention over all tokens (w/o KNOW); V^k has fewer. The identity of the variables is ours.
+    """
+    whole, identity = counts(SHAPES["flan-t5-small"], 32128), 11 * 512
+    assert whole["backbone"] + whole["encoder"] == pytest.approx(85.3e6, abs=0.05e6)
+    assert sum(whole.values()) - identity == pytest.approx(87.0e6, abs=0.05e6)
+    knowledge = counts(SHAPES["flan-t5-small"], 2000)
+    assert sum(knowledge.values()) - identity == pytest.approx(86.3e6, abs=0.05e6)
+    large = counts(SHAPES["flan-t5-large"], 2000)
+    assert sum(large.values()) - 11 * 1024 == pytest.approx(793.4e6, abs=0.05e6)

@@ -1,0 +1,67 @@
+"""Language models that cannot be trained are refused by the workflow before its first job, or when they are fetched."""
+
+import json
+from pathlib import Path
+
+import pytest
+from runs import header_only, overlay, snakemake, succeeded
+from toy_student import write_backbone
+
+
+def changed(folder: Path, **changes: object) -> Path:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+    return folder
+
+
+def site(folder: Path, source: Path, **settings: object) -> Path:
+    """Settings under which one model is trained, from a language model in a directory."""
+    raw = header_only(folder / "raw", "mimic3")
+    models = dict.fromkeys(("clinragen-large", "without-lab-know", "without-know", "without-reasoning", "flan-t5"))
+    return overlay(
+        folder / "site.yaml",
+        folder / "results",
+        datasets={"mimic3": {"raw": str(raw)}, "mimic4": None},
+        models=models | {"clinragen": {"backbone": "mine", "teacher": "template"}},
+        asked=dict.fromkeys(("chatgpt-zero-shot", "llama-zero-shot", "mistral-five-shot", "llama2-five-shot"))
+        | {"llama3-five-shot": None},
+        knowledge={"source": "offline", "terms": {"llm": "template"}},
+        backbones={"mine": {"source": str(source), "revision": "main"}},
+        **settings,
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"model_type": "bert"}, "is of model_type bert; supported: t5,"),
+        ({}, "has 2048 positions, but 2113 are needed: 1600 of a note (student.texts.max_note_tokens)"),
+    ],
+)
+def test_a_dry_run_refuses_it_with_the_remedy(damage, words, tmp_path):
+    model = changed(write_backbone(tmp_path / "model", shape="tiny-opt"), **damage)
+    run = snakemake("--dry-run", "--quiet", "rules", "--configfile", site(tmp_path, model))
+    assert run.returncode == 1 and "cannot start; fix the following first:" in run.stdout
+    assert f"backbones.mine.source: {model} {words}" in run.stdout, run.stdout
+
+
+def test_one_that_fits_is_fetched_and_other_lengths_fetch_nothing_again(tmp_path):
+    model = write_backbone(tmp_path / "model", shape="tiny-opt")
+    settings = site(tmp_path, model, student={"texts": {"max_note_tokens": 1535}})
+    succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", settings))
+    target = tmp_path / "results/backbones/mine"
+    succeeded(snakemake("--cores", "1", "--quiet", "rules", "--nolock", "--configfile", settings, "--", target))
+    assert {"config.json", "model.safetensors", "tokenizer.json", "source.json"} <= {p.name for p in target.iterdir()}
+    shorter = site(tmp_path, model, student={"texts": {"max_note_tokens": 1000}})
+    again = succeeded(snakemake("--dry-run", "--configfile", shorter, "--", target))
+    assert "Nothing to be done" in again  # lengths decide about refusal alone
+
+
+def test_what_only_the_loaded_tokenizer_shows_is_refused_when_it_is_fetched(tmp_path):
+    model = changed(write_backbone(tmp_path / "model", shape="tiny-opt"), vocab_size=100)
+    settings = site(tmp_path, model, student={"texts": {"max_note_tokens": 1535}})
+    target = tmp_path / "results/backbones/mine"
+    run = snakemake("--cores", "1", "--show-failed-logs", "--nolock", "--configfile", settings, "--", target)
+    assert run.returncode == 1 and not target.exists()
+    log = (tmp_path / "results/logs/train_backbone/mine.log").read_text(encoding="utf-8")
+    assert f"{model}: the tokenizer has" in log and "Traceback" not in log
