@@ -113,9 +113,9 @@ class Student(nn.Module):
 
     @torch.inference_mode()
     def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:
-        """Token ids [batch, length] that the student writes."""
+        """Token ids [batch, length] that the student writes, without what its decoder starts from."""
         inputs = {k: batch.get(k) for k in ("input_ids", "attention_mask", "series", "steps")}
-        return self.backbone.generate(**self._embed(**inputs), **options)
+        return self.backbone.generate(**self._embed(**inputs), **options)[:, 1:]
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters of each part, buffers left out."""

@@ -161,7 +161,8 @@ class StudentTrainer(Trainer):
                 sections = batch.pop("sections")
                 losses.add(token_losses(student(**batch), batch["labels"]), batch["labels"], sections)
             options = {"max_new_tokens": longest_diagnoses(rows) + ROOM_FOR_MARKER, "num_beams": 1}
-            outputs = decode(student, own, self._tokenizer, max(size, DECODED_TOGETHER), **options)
+            together = max(size, DECODED_TOGETHER)
+            outputs = [o.text for o in decode(student, own, self._tokenizer, together, diagnoses_only=True, **options)]
         names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
         counts = torch.tensor(count_hits(own, outputs, names), device=device)
         if distributed():
