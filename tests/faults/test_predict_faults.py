@@ -135,4 +135,6 @@ def test_of_two_copies_at_once_both_end_well(place, whole):
 
 def test_the_record_counts_how_the_outputs_ended(place, whole):
     record = json.loads((place / "whole/.records/predictions.parquet.json").read_text(encoding="utf-8"))
-    assert f"outputs: {STAYS}" in record["facts"]["outputs"] and f"ended by limit: {STAYS}" in record["facts"]["outputs"]
+    assert (
+        f"outputs: {STAYS}" in record["facts"]["outputs"] and f"ended by limit: {STAYS}" in record["facts"]["outputs"]
+    )

@@ -19,7 +19,9 @@ PAPER = [
 
 def scores(seed: int | None, value: float, model: str = "ClinRaGen") -> pa.Table:
     row = {"dataset": "MIMIC-III", "model": model, "seed": seed, "average": "micro", "metric": "f1"}
-    return pa.Table.from_pylist([row | {"value": value, "samples": 9, "unreadable": 1, "cut": 2, "unknown": 3}], SCORES.schema)
+    return pa.Table.from_pylist(
+        [row | {"value": value, "samples": 9, "unreadable": 1, "cut": 2, "unknown": 3}], SCORES.schema
+    )
 
 
 def cells(tables: list[pa.Table], stand_ins: tuple[str, ...] = ()) -> list[dict]:

@@ -1,12 +1,13 @@
 """Where outputs end, and that ending them after the diagnoses changes no diagnosis."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from dictated import Dictated
 from toy_student import PHENOTYPES, TEXTS, files, student, tokenizer, write_tables
 
-from clinragen.model.decoding import decode
+from clinragen.model.decoding import Output, _output, decode
 from clinragen.model.inputs import encode, read_samples
 from clinragen.model.student import Student
 from clinragen.model.target_codec import parse_output, write_target
@@ -66,15 +67,33 @@ def test_a_batch_ends_with_the_longest_of_its_diagnoses(rows, monkeypatch):
     assert [ids.shape[1] for ids in made] == [max(output.tokens for output in outputs)]
 
 
-def test_the_padding_may_be_the_end_mark(rows, monkeypatch):
-    """As with Qwen: what is padded after a stop has no end mark of its own."""
-    monkeypatch.setattr(tokenizer(), "pad_token_id", tokenizer().eos_token_id, raising=False)
-    monkeypatch.setattr(Student, "generate", partial(_padded_with_ends, generate=Student.generate))
-    stopped = decoded(rows, diagnoses_only=True)
-    assert [output.end for output in stopped] == ["stopped", "stopped", "end_mark", "stopped", "stopped", "end_mark"]
-    assert [output.tokens for output in decoded(rows)] == [len(tokenizer()(text)["input_ids"]) for text in TEXT]
+def test_long_diagnoses_are_decoded_apart_and_whole(rows, monkeypatch):
+    many = "Diagnoses: " + ", ".join(PHENOTYPES * 2) + ". Note rationale: x"
+    endless = "Diagnoses:" + " Shock" * 300
+    texts = [TEXT[0], many, TEXT[1], endless]
+    # In the order in which they are decoded: all, those longer than 64 tokens, than 128.
+    asked = [*texts, many, endless, endless]
+    generate, made = Student.generate, []
+    monkeypatch.setattr(Student, "generate", lambda *a, **o: made.append(generate(*a, **o)) or made[-1])
+    outputs = decoded(rows[:4], asked, limit=200, diagnoses_only=True)
+    assert [tuple(ids.shape) for ids in made] == [(4, 64), (2, 128), (1, 200)]
+    assert [output.end for output in outputs] == ["stopped", "stopped", "stopped", "limit"]
+    assert outputs[1].text == many.removesuffix(" Note rationale: x") and outputs[3].tokens == 200
 
 
-def _padded_with_ends(self, batch, generate, **options):
-    ids = generate(self, batch, **options)
-    return ids.masked_fill(ids == 0, tokenizer().eos_token_id)
+@pytest.mark.parametrize(
+    ("ids", "output"),
+    [
+        (("Diagnoses: Shock. Note rationale:", 0, 3), ("Diagnoses: Shock.", "stopped")),
+        (("Diagnoses: Shock.", 1, 3), ("Diagnoses: Shock.", "end_mark")),
+        (("Diagnoses: Shock.", 0, 0), ("Diagnoses: Shock.", "limit")),
+    ],
+)
+def test_the_padding_may_be_the_end_mark(ids, output):
+    """As with Qwen: a text that was stopped has no end mark, although end marks follow it."""
+    text, ended, padded = ids
+    end = tokenizer().eos_token_id
+    written = tokenizer()(text)["input_ids"][:-1]
+    like_qwen = SimpleNamespace(decode=tokenizer().decode, eos_token_id=end, pad_token_id=end)
+    expected = Output(*output, len(written) + ended)
+    assert _output(written + [end] * (ended + padded), like_qwen, diagnoses_only=True) == expected

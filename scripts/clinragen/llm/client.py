@@ -175,5 +175,11 @@ def answer_of(entry: Entry, status: Status, problems: list[str], chain: list[Ent
     """An answer, with the tokens of all attempts at it."""
     tokens = (sum(e.prompt_tokens for e in chain), sum(e.completion_tokens for e in chain))
     return Answer(
-        entry.request, entry.text, status, tuple(problems), entry.served_model, *tokens, finish_reason=entry.finish_reason
+        entry.request,
+        entry.text,
+        status,
+        tuple(problems),
+        entry.served_model,
+        *tokens,
+        finish_reason=entry.finish_reason,
     )

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Any, Literal
 
 import torch
@@ -13,6 +15,8 @@ from clinragen.model.student import Student
 from clinragen.model.target_codec import diagnoses_end
 
 End = Literal["end_mark", "stopped", "limit"]
+FIRST_LIMIT = 64
+"""Tokens within which most diagnoses end: a stay has four, which T5 writes in eight tokens each."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ def decode(
     advance: Callable[[int], None] = lambda done: None,
     keep: Keep = lambda number, make: make(),
     *,
+    max_new_tokens: int,
+    num_beams: int = 1,
     diagnoses_only: bool = False,
     **options: Any,
 ) -> list[Output]:
@@ -65,27 +71,41 @@ def decode(
     With `diagnoses_only` a text ends before the marker that follows its disease section: greedy search finds the same
     diagnoses as in the whole text. `advance` is called with the number done; `options` are those of `generate`.
     """
+    limits = _limits(max_new_tokens, rising=diagnoses_only and num_beams == 1)
     # Like lengths together: less padding. The longest first: if memory does not suffice, it shows at once.
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].get("input_ids", ())), reverse=True)
     collate = Collator(tokenizer, student.shape.steps if student.shape else None)
     device = next(student.parameters()).device
     stop = DiagnosesWritten(tokenizer, device) if diagnoses_only else None
-    options |= {"eos_token_id": tokenizer.eos_token_id, "do_sample": False}
+    options |= {"num_beams": num_beams, "eos_token_id": tokenizer.eos_token_id, "do_sample": False}
     if stop:
         options["stopping_criteria"] = [stop]
 
-    def write(chosen: list[int]) -> list[Output]:
+    def write(chosen: list[int], limit: int) -> list[Output]:
         batch = {k: v.to(device) for k, v in collate([rows[i] for i in chosen]).items()}
-        written = student.generate(batch, **options).tolist()
+        written = student.generate(batch, max_new_tokens=limit, **options).tolist()
         return [_output(ids, tokenizer, diagnoses_only) for ids in written]
 
     outputs: dict[int, Output] = {}
-    for number, start in enumerate(range(0, len(order), size)):
-        chosen = order[start : start + size]
-        made = keep(number, lambda chosen=chosen: write(chosen))
-        outputs |= zip(chosen, made, strict=True)
-        advance(len(chosen))
+    numbers = count()
+    for limit in limits:
+        for chosen in (order[start : start + size] for start in range(0, len(order), size)):
+            made = keep(next(numbers), partial(write, chosen, limit))
+            ended = {i: o for i, o in zip(chosen, made, strict=True) if o.end != "limit" or limit == max_new_tokens}
+            outputs |= ended
+            advance(len(ended))
+        order = [i for i in order if i not in outputs]
     return [outputs[i] for i in range(len(rows))]
+
+
+def _limits(most: int, rising: bool) -> list[int]:
+    """Limits of tokens, one after the other, each for the texts that have not ended within the one before.
+
+    A batch takes as many steps as its longest text. Nearly all diagnoses are short; rising limits gather the few long
+    ones, and those of a student that repeats itself without end, into batches of their own, which start again.
+    """
+    limits = [FIRST_LIMIT << n for n in range(most.bit_length())] if rising else []
+    return [limit for limit in limits if limit < most] + [most]
 
 
 def _output(ids: list[int], tokenizer: PreTrainedTokenizerBase, diagnoses_only: bool) -> Output:
