@@ -1,7 +1,7 @@
 """Outputs of batches that are decoded already, kept until all are: a job that was killed continues after the last.
 
-`<place>/<fingerprint>/<number>.json` is one batch. It gets its name once it is whole, and every copy of a job writes the
-same one, so that two copies at a time do no harm.
+`<place>/<fingerprint>/<number>.json` is one batch. It gets its name once it is whole, and every copy of a job writes
+the same one, so that two copies at a time do no harm.
 """
 
 import json

@@ -12,7 +12,7 @@ PREDICTIONS = Table(
         Column(
             "end",
             pa.string(),
-            "why it ends: end_mark, stopped (after the diagnoses) or limit (of tokens); empty where a server does not say",
+            "why it ends: end_mark, stopped (after the diagnoses) or limit (of tokens); empty if a server does not say",
             nullable=True,
         ),
         Column("tokens", pa.int64(), "tokens of the output, end mark included; empty if asked", nullable=True),
