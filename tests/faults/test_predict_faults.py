@@ -61,7 +61,7 @@ def run(place: Path, name: str, python: Path | str = sys.executable, **changes: 
 
 def batches(place: Path, name: str) -> dict[str, int]:
     """Whole batches and when each was written."""
-    found = (place / name).glob("parts/*/[0-9]*.json")
+    found = (place / name).glob("parts/*/[0-9a-f]*.json")
     return {path.name: path.stat().st_mtime_ns for path in found}
 
 
@@ -96,7 +96,7 @@ def test_killed_at_random_moments_it_loses_at_most_the_batch_under_way(place, wh
 def test_a_torn_batch_is_decoded_again(place, whole, fork_python, length):
     name = f"torn{length}"
     kill_after(place, name, 3, 0)
-    torn = sorted((place / name).glob("parts/*/[0-9]*.json"))[1]
+    torn = sorted((place / name).glob("parts/*/[0-9a-f]*.json"))[1]
     torn.write_bytes(torn.read_bytes()[:length])
     log, table = run(place, name, fork_python)
     assert table == whole and f"incomplete batch decoded again: {torn}" in log

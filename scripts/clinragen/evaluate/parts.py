@@ -1,9 +1,10 @@
 """Outputs of batches that are decoded already, kept until all are: a job that was killed continues after the last.
 
-`<place>/<fingerprint>/<number>.json` is one batch. It gets its name once it is whole, and every copy of a job writes
-the same one, so that two copies at a time do no harm.
+`<place>/<fingerprint>/<hash of its samples>.json` is one batch. It gets its name once it is whole, and every copy of a
+job writes the same one, so that two copies at a time do no harm.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -27,9 +28,9 @@ class Parts:
         self.kept = 0
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def __call__(self, number: int, make: Callable[[], list[Output]]) -> list[Output]:
+    def __call__(self, batch: list[int], make: Callable[[], list[Output]]) -> list[Output]:
         """The outputs of a batch: kept ones, or those that `make` returns, which are kept from then on."""
-        path = self.folder / f"{number}.json"
+        path = self.folder / f"{hashlib.sha256(json.dumps(batch).encode()).hexdigest()[:16]}.json"
         outputs = _read(path)
         if outputs is None:
             outputs = make()

@@ -22,7 +22,7 @@ def predict(
     phenotypes: list[str],
     decoding: Decoding,
     size: int,
-    keep: Keep = lambda number, make: make(),
+    keep: Keep = lambda batch, make: make(),
 ) -> pa.Table:
     """Outputs and parsed phenotypes of all samples, none left out (PREDICTIONS), `size` at a time.
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import Any, Literal
 
 import torch
@@ -31,8 +30,9 @@ class Output:
     tokens: int
 
 
-# Takes the number of a batch and what decodes it; may answer from what an earlier run kept.
-Keep = Callable[[int, Callable[[], list[Output]]], list[Output]]
+# Takes what tells a batch from others, its limit and its samples, and what decodes it; may answer from what an earlier
+# run kept.
+Keep = Callable[[list[int], Callable[[], list[Output]]], list[Output]]
 
 
 class DiagnosesWritten(StoppingCriteria):
@@ -59,7 +59,7 @@ def decode(
     tokenizer: PreTrainedTokenizerBase,
     size: int,
     advance: Callable[[int], None] = lambda done: None,
-    keep: Keep = lambda number, make: make(),
+    keep: Keep = lambda batch, make: make(),
     *,
     max_new_tokens: int,
     num_beams: int = 1,
@@ -87,10 +87,9 @@ def decode(
         return [_output(ids, tokenizer, diagnoses_only) for ids in written]
 
     outputs: dict[int, Output] = {}
-    numbers = count()
     for limit in limits:
         for chosen in (order[start : start + size] for start in range(0, len(order), size)):
-            made = keep(next(numbers), partial(write, chosen, limit))
+            made = keep([limit, *chosen], partial(write, chosen, limit))
             ended = {i: o for i, o in zip(chosen, made, strict=True) if o.end != "limit" or limit == max_new_tokens}
             outputs |= ended
             advance(len(ended))
