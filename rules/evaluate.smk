@@ -53,11 +53,13 @@ rule evaluate_predict:
         code=code_digest("evaluate_predict"),
         sources=sources,
         decoding=setting("evaluate.decoding"),
+        parts=scratch("{dataset}/evaluate/{model}/seed{seed}/parts"),
     shell:
         "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q}"
         " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
         " --series {input.series:q} --phenotypes {input.phenotypes:q}"
         " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
+        " --parts {params.parts:q}"
         " --predictions {output.predictions:q} > {log:q} 2>&1"
 
 

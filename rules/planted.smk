@@ -42,11 +42,13 @@ if CONFIG.planted_datasets():
             code=code_digest("planted_predict"),
             sources=sources,
             decoding=setting("evaluate.decoding"),
+            parts=scratch("{dataset}/planted/{model}/seed{seed}/parts"),
         shell:
             "python scripts/planted_predict.py --checkpoint {input.checkpoint:q}"
             " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
             " --series {input.series:q} --phenotypes {input.phenotypes:q}"
             " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
+            " --parts {params.parts:q}"
             " --series-shuffled {output.series:q} --notes-shuffled {output.notes:q} > {log:q} 2>&1"
 
     rule planted_scores:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from clinragen.config.evaluate import Decoding
-from clinragen.step import Out, run
+from clinragen.step import Context, Out, run
 
 
 def evaluate_predict(
+    context: Context,
     checkpoint: Path,
     samples: Path,
     labels: Path,
@@ -16,17 +17,24 @@ def evaluate_predict(
     decoding: Decoding,
     batch: int,
     seed: int,
+    parts: str,
     predictions: Out,
 ) -> None:
     """Outputs of a trained student on all test samples; one that reads notes alone gets no series."""
+    from clinragen.evaluate.outcomes import report
+    from clinragen.evaluate.parts import Parts
     from clinragen.evaluate.predict import predict
     from clinragen.model.inputs import Files, read_samples
     from clinragen.registry.phenotypes import read_phenotypes
+    from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
     tested = read_samples(Files(samples, labels, courses, series, rationales=[]), "test")
-    table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch)
+    kept = Parts(Path(parts), context.fingerprint())
+    table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch, kept)
     PREDICTIONS.write(table, predictions.path)
+    context.note(Facts({"outputs": report(table)}))
+    context.after_commit(kept.remove)
 
 
 if __name__ == "__main__":

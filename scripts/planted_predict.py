@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from clinragen.config.evaluate import Decoding
-from clinragen.step import Out, run
+from clinragen.step import Context, Out, run
 
 
 def planted_predict(
+    context: Context,
     checkpoint: Path,
     samples: Path,
     labels: Path,
@@ -16,21 +17,28 @@ def planted_predict(
     decoding: Decoding,
     batch: int,
     seed: int,
+    parts: str,
     series_shuffled: Out,
     notes_shuffled: Out,
 ) -> None:
     """Outputs of a trained student on the test samples, each with the series, or with the note, of another one."""
+    from clinragen.evaluate.outcomes import report
+    from clinragen.evaluate.parts import Parts
     from clinragen.evaluate.predict import predict
     from clinragen.evaluate.shuffle import exchange
     from clinragen.model.inputs import Files, read_samples
     from clinragen.registry.phenotypes import read_phenotypes
+    from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
     tested = read_samples(Files(samples, labels, courses, series, rationales=[]), "test")
     names = read_phenotypes(phenotypes)
     for part, out in (("series", series_shuffled), ("note", notes_shuffled)):
-        exchanged = exchange(tested, part, seed)
-        PREDICTIONS.write(predict(checkpoint, exchanged, names, decoding, batch), out.path)
+        kept = Parts(Path(parts), f"{context.fingerprint()}-{part}")
+        table = predict(checkpoint, exchange(tested, part, seed), names, decoding, batch, kept)
+        PREDICTIONS.write(table, out.path)
+        context.note(Facts({f"outputs_{part}_shuffled": report(table)}))
+        context.after_commit(kept.remove)
 
 
 if __name__ == "__main__":

@@ -365,6 +365,8 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "train.launch.device": {"train.launch.device": "cuda"},
     "train.launch.processes": {"train.launch.processes": 2},
     "evaluate.decoding.device": {"evaluate.decoding.device": "cuda"},
+    "evaluate.decoding.write": {"evaluate.decoding.write": "diagnoses"},
+    "evaluate.decoding.precision": {"evaluate.decoding.precision": "bf16"},
     "seeds": {"seeds": [1, 2]},
 }
 

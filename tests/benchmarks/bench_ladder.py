@@ -33,7 +33,7 @@ NAMES = read_phenotypes(ROOT / "resources/phenotypes.csv")
 LABS = [name for name, planted in EVIDENCE.phenotypes.items() if planted.channel == "labs"]
 WORDS = {frozenset({"higher"}): "high", frozenset({"lower"}): "low", frozenset({"higher", "lower"}): "both"}
 BATCH = 64
-DECODING = Decoding(device="cpu", beams=1, max_new_tokens=100)
+DECODING = Decoding(device="cpu", beams=1, max_new_tokens=100, write="all", precision="fp32")
 
 
 def f1(found: list[set[str]], samples: list[Sample]) -> float:

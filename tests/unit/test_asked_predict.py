@@ -9,13 +9,14 @@ import pytest
 from step_script import SCRIPTS, run_step
 from toy_student import PHENOTYPES
 
-from clinragen.asked.predict import NO_RATIONALE, UNREADABLE, Files, predict, read_cases
+from clinragen.asked.predict import NO_RATIONALE, UNREADABLE, Files, Written, _row, predict, read_cases
 from clinragen.asked.prompts import ANY
 from clinragen.config.asked import Question
 from clinragen.llm.request import Answer, Request
 from clinragen.llm.template import compose
 from clinragen.provenance.record import read_record
 from clinragen.rationale.claims import read_wordings
+from clinragen.rationale.generate import Sample
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.evaluate import CASES, PREDICTIONS
 
@@ -96,6 +97,8 @@ def test_a_question_for_diagnoses_shows_note_captions_and_no_label(files):
     assert rows[0] | {"requests": 0} == {
         "stay_id": 2,
         "output": "Shock\nGout",
+        "end": None,
+        "tokens": None,
         "predicted": ["Shock"],
         "unknown": ["gout"],
         "readable": True,
@@ -127,6 +130,8 @@ def test_given_diagnoses_are_explained_with_the_teachers_prompts(files):
     assert rows[1] | {"true": 0} == {
         "stay_id": 3,
         "output": f"{NOTE}\n{LAB}",
+        "end": None,
+        "tokens": None,
         "predicted": [],
         "unknown": [],
         "readable": None,
@@ -252,3 +257,18 @@ def test_instructions_in_a_note_change_nothing_but_their_own_row(files):
     after = predicted(files, DIAGNOSE)
     assert before[0][0] == after[0][0]
     assert before[1].requests[0][0] == after[1].requests[0][0] and injected in after[1].requests[0][1].prompt
+
+
+@pytest.mark.parametrize(
+    ("reasons", "end"),
+    [
+        (["stop", "stop"], "end_mark"),
+        (["stop", "length"], "limit"),
+        (["stop", "content_filter"], None),
+        ([""], None),  # the template
+    ],
+)
+def test_an_output_tells_why_it_ends_where_every_server_says(reasons, end):
+    case = Sample(1, "note", [], captions="")
+    answers = [Answer("r", "Shock", finish_reason=reason) for reason in reasons]
+    assert _row(Written(case, answers, None))["end"] == end

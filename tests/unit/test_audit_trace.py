@@ -265,7 +265,8 @@ def test_forward_takes_a_file_by_any_path():
 
 def test_a_whole_tree_is_as_recorded():
     for path in ("logs/a/b.log", "timings/a/b.jsonl", "report.html", "audit/usage.csv",
-                 "y/train/z/seed1/checkpoints-phase1/checkpoint-3/model", "y/.tmp-host-12-x"):  # fmt: skip
+                 "y/train/z/seed1/checkpoints-phase1/checkpoint-3/model", "y/.tmp-host-12-x",
+                 "y/evaluate/z/seed1/parts/ab/0.json", "y/planted/z/seed1/parts/ab/0.json"):  # fmt: skip
         write(f"results/x/{path}")
     assert problems("results/x") == [] and problems("results") == [] and problems(TABLE) == []
     *_, runtime, said, root = trace("results/x", "--verify")[1].splitlines()

@@ -1,11 +1,13 @@
 """Every test sample gets its output, whatever the batches."""
 
+import pyarrow as pa
 import pytest
 import torch
 from toy_student import PHENOTYPES, STEPS, TEXTS, files, student, tokenizer, write_tables
 
 from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
+from clinragen.evaluate import outcomes
 from clinragen.evaluate.predict import predict
 from clinragen.model.inputs import Collator, encode, read_samples
 from clinragen.model.student import Student
@@ -26,8 +28,14 @@ def place(tmp_path_factory):
 
 def predicted(place, model: str, batch: int = 4, beams: int = 1, device: str = "cpu"):
     samples = read_samples(files(place / "tables", with_rationales=False), "test")
-    table = predict(place / model, samples, PHENOTYPES, Decoding(device=device, beams=beams, max_new_tokens=10), batch)
+    table = predict(place / model, samples, PHENOTYPES, decoding(device=device, beams=beams), batch)
     return PREDICTIONS.check(table, "test")
+
+
+def decoding(**changes) -> Decoding:
+    return Decoding(
+        **{"device": "cpu", "beams": 1, "max_new_tokens": 10, "write": "all", "precision": "fp32"} | changes
+    )
 
 
 def test_all_test_samples_in_the_order_of_stays(place):
@@ -49,8 +57,17 @@ def test_every_output_belongs_to_its_sample(place):
 @pytest.mark.parametrize("beams", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_batches_change_no_output(place, model, beams):
     alone = predicted(place, model, batch=1, beams=beams)
-    assert alone.equals(predicted(place, model, batch=64, beams=beams))
+    for batch in (3, 64):
+        assert alone.equals(predicted(place, model, batch=batch, beams=beams))
     assert len(set(alone["output"].to_pylist())) > 1 or model == "labs"
+
+
+@pytest.mark.parametrize("model", ["notes", "labs", "both"])
+def test_the_order_of_the_samples_changes_no_output(place, model):
+    samples = read_samples(files(place / "tables", with_rationales=False), "test")
+    first = predict(place / model, samples, PHENOTYPES, decoding(), 3)
+    other = [*samples[4:], *reversed(samples[:4])]
+    assert predict(place / model, other, PHENOTYPES, decoding(), 3).sort_by("stay_id").equals(first)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -68,13 +85,51 @@ def test_a_gpu_that_is_too_small_is_an_error_that_says_what_to_lower(place, monk
         predicted(place, "notes")
 
 
+def writes(monkeypatch, *texts: str, ended: bool = True) -> None:
+    """Let every student write these texts, one per sample of a batch, with an end mark or cut."""
+    ids = [tokenizer()(text)["input_ids"][: None if ended else -1] for text in texts]
+    longest = max(map(len, ids))
+    padded = torch.tensor([row + [tokenizer().pad_token_id] * (longest - len(row)) for row in ids])
+    monkeypatch.setattr(Student, "generate", lambda self, batch, **_: padded[: len(batch["input_ids"])])
+
+
 def test_the_parsed_names_are_those_of_the_output(place, monkeypatch):
     text = "Diagnoses: Shock, Gout. Lab rationale: x"
-    ids = [*tokenizer()(text)["input_ids"], tokenizer().pad_token_id]
-    monkeypatch.setattr(Student, "generate", lambda self, batch, **_: torch.tensor([ids] * len(batch["input_ids"])))
+    writes(monkeypatch, *[text] * 4)
     table = predicted(place, "notes", batch=4)
     assert set(table["output"].to_pylist()) == {text}
     assert table["predicted"].to_pylist() == [["Shock"]] * TESTS and table["unknown"].to_pylist() == [["gout"]] * TESTS
+
+
+def test_every_output_has_its_end_and_its_tokens(place, monkeypatch):
+    texts = ["Diagnoses: Shock.", "Diagnoses: Shock. Lab rationale: cold"]
+    lengths = [len(tokenizer()(text)["input_ids"]) for text in texts]
+    writes(monkeypatch, *texts)
+    table = predicted(place, "notes", batch=2)
+    assert set(table["end"].to_pylist()) == {"end_mark"} and set(table["tokens"].to_pylist()) == set(lengths)
+    writes(monkeypatch, "Diagnoses: Shock, Cardia", ended=False)
+    cut = predicted(place, "notes", batch=1)
+    assert set(cut["end"].to_pylist()) == {"limit"}
+    # The last name is cut with the output.
+    assert cut["predicted"].to_pylist() == [["Cardiac dysrhythmias", "Shock"]] * TESTS
+
+
+def test_a_random_student_writes_up_to_the_limit(place):
+    table = predicted(place, "both")
+    assert set(table["end"].to_pylist()) == {"limit"} and set(table["tokens"].to_pylist()) == {10}
+    report = outcomes.report(table)
+    assert {"outputs: 7", "ended by limit: 7", "without readable diagnoses: 7"} <= report
+
+
+def test_unknown_names_are_logged_only_where_many_outputs_have_them(caplog):
+    def table(number: int):
+        row = {"output": "", "predicted": [], "unknown": ["gout", "gout"], "readable": True, "end": "limit"}
+        return pa.Table.from_pylist([row | {"stay_id": i, "true": []} for i in range(number)], PREDICTIONS.schema)
+
+    caplog.set_level("INFO")
+    assert "names that are no phenotype: 20" in outcomes.report(table(10)) and "gout" not in caplog.text
+    outcomes.report(table(11))
+    assert "no phenotype, in 11 outputs: gout" in caplog.text
 
 
 def test_no_test_samples_give_an_empty_table(tmp_path):

@@ -19,7 +19,9 @@ PAPER = [
 
 def scores(seed: int | None, value: float, model: str = "ClinRaGen") -> pa.Table:
     row = {"dataset": "MIMIC-III", "model": model, "seed": seed, "average": "micro", "metric": "f1"}
-    return pa.Table.from_pylist([row | {"value": value, "samples": 9, "unreadable": 0}], SCORES.schema)
+    return pa.Table.from_pylist(
+        [row | {"value": value, "samples": 9, "unreadable": 1, "cut": 2, "unknown": 3}], SCORES.schema
+    )
 
 
 def cells(tables: list[pa.Table], stand_ins: tuple[str, ...] = ()) -> list[dict]:
@@ -40,6 +42,10 @@ def test_mean_and_sample_deviation_over_the_seeds():
         "paper_std": 0.001,
         "difference": -0.04,
         "stand_ins": "tiny model; template",
+        "outputs": 27,
+        "cut": 6,
+        "unreadable": 3,
+        "unknown": 9,
     }
 
 
@@ -60,7 +66,7 @@ def test_rows_of_the_paper_without_our_model_remain():
     assert [(c["dataset"], c["model"], c["metric"]) for c in found] == [(c.dataset, c.model, c.metric) for c in PAPER]
     for cell in found[1:]:
         assert cell["n_seeds"] == 0 and not cell["asked"] and cell["paper_mean"] > 0
-        assert [cell[k] for k in ("ours_mean", "ours_std", "difference", "stand_ins")] == [None] * 4
+        assert [cell[k] for k in ("ours_mean", "ours_std", "difference", "stand_ins", "outputs", "cut")] == [None] * 6
 
 
 def test_scores_that_no_row_of_the_paper_has_are_refused():

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from toy_student import PHENOTYPES, tokenizer
 
-from clinragen.model.target_codec import Parsed, parse_output, write_target
+from clinragen.model.target_codec import Parsed, diagnoses_end, parse_output, write_target
 from clinragen.registry.phenotypes import NO_DISEASE
 
 SUBSETS = st.lists(st.sampled_from(PHENOTYPES), unique=True)
@@ -86,3 +86,98 @@ def test_no_disease():
 @pytest.mark.parametrize("name", PHENOTYPES)
 def test_no_name_is_part_of_the_format(name):
     assert parse_output(write_target([name]), PHENOTYPES).phenotypes == [name]
+
+
+# What is written in the disease section, what is read, and what cannot be.
+KIDNEYS, STROKE, HEART = "Acute and unspecified renal failure", "Acute cerebrovascular disease", "Cardiac dysrhythmias"
+LUNG = "Chronic obstructive pulmonary disease and bronchiectasis"
+CORONARY, PRESSURE = "Coronary atherosclerosis and other heart disease", "Essential hypertension"
+PNEUMONIA = "Pneumonia (except that caused by tuberculosis or sexually transmitted disease)"
+FAILURE, SEPSIS = "Respiratory failure; insufficiency; arrest (adult)", "Septicemia (except in labor)"
+GOLDEN = {
+    f"Shock, {PRESSURE} and {SEPSIS}": ([PRESSURE, SEPSIS, "Shock"], []),
+    f"Shock, {PRESSURE}, and {SEPSIS}": ([PRESSURE, SEPSIS, "Shock"], []),
+    f"{CORONARY} and {KIDNEYS}": ([KIDNEYS, CORONARY], []),
+    f"{KIDNEYS} and {LUNG} and Shock": ([KIDNEYS, LUNG, "Shock"], []),
+    "Shock and gout": (["Shock"], ["gout"]),
+    "gout and rickets and Shock": (["Shock"], ["gout and rickets"]),
+    "Fluid and electrolyte disorders, and": (["Fluid and electrolyte disorders"], []),
+    # Shortened: whole words that only one phenotype begins with.
+    "Pneumonia, respiratory failure, Septicemia": ([PNEUMONIA, FAILURE, SEPSIS], []),
+    "Chronic obstructive pulmonary disease and Coronary atherosclerosis": ([LUNG, CORONARY], []),
+    "Acute cerebrovascular, Acute and unspecified": ([KIDNEYS, STROKE], []),
+    "Diabetes mellitus": ([], ["diabetes mellitus"]),  # two begin so
+    "Diabetes mellitus with": ([], ["diabetes mellitus with"]),
+    "Hypertension, Essential, Cardiac": ([], ["hypertension", "essential", "cardiac"]),  # one word of several
+    "Acute cerebrovasc, Septic": ([], ["acute cerebrovasc", "septic"]),  # no whole words
+    "Pneumonias, Shocked": ([], ["pneumonias", "shocked"]),
+}
+
+
+@pytest.mark.parametrize("section", GOLDEN)
+def test_what_is_read_from_a_disease_section(section):
+    for text in (f"Diagnoses: {section}.", f"Diagnoses: {section}. Note rationale: Gout"):
+        parsed = parse_output(text, PHENOTYPES)
+        assert (parsed.phenotypes, parsed.unknown) == GOLDEN[section]
+
+
+@pytest.mark.parametrize(
+    ("text", "phenotypes", "unknown"),
+    [
+        ("Diagnoses: Shock, Cardia", [HEART, "Shock"], []),
+        ("Diagnoses: Shock and Acute c", [STROKE, "Shock"], []),
+        ("Diagnoses: Shock, Diabetes mellitus with", ["Shock"], ["diabetes mellitus with"]),
+        ("Diagnoses: Shock, Cardi", ["Shock"], ["cardi"]),
+        ("Diagnoses: Cardia, Shock", ["Shock"], ["cardia"]),  # only the last name is cut
+        ("Diagnoses: Cardia Note rationale: Acute c", [], ["cardia"]),  # the section is whole
+    ],
+)
+def test_the_last_name_of_a_cut_output_may_end_anywhere(text, phenotypes, unknown):
+    parsed = parse_output(text, PHENOTYPES, cut=True)
+    assert (parsed.phenotypes, parsed.unknown) == (phenotypes, unknown)
+
+
+@given(st.lists(st.sampled_from(PHENOTYPES), unique=True, min_size=2))
+def test_any_order_is_read_also_with_and_before_the_last_name(names):
+    for joint in (", ", " and ", ", and "):
+        parsed = parse_output(f"Diagnoses: {', '.join(names[:-1])}{joint}{names[-1]}.", PHENOTYPES)
+        assert (parsed.phenotypes, parsed.unknown) == (in_order(names), [])
+
+
+@settings(max_examples=500)
+@given(SUBSETS, st.data())
+def test_one_wrong_character_makes_no_other_phenotype(names, data):
+    text = write_target(names, "cold")
+    place = data.draw(st.integers(0, len(text) - 1))
+    put = data.draw(st.sampled_from(["", "a", " ", ",", ";", ".", "(", ":", "\n", "é", text[place] * 2]))
+    wrong = text[:place] + put + text[place + data.draw(st.integers(0, 1)) :]
+    parsed = parse_output(wrong, PHENOTYPES)
+    assert set(parsed.phenotypes) <= set(names)
+
+
+@given(SUBSETS.filter(bool), st.data())
+def test_a_cut_output_names_no_other_phenotype(names, data):
+    text = write_target(names)
+    parsed = parse_output(text[: data.draw(st.integers(0, len(text)))], PHENOTYPES, cut=True)
+    assert set(parsed.phenotypes) <= set(names)
+
+
+@given(SUBSETS, PROSE, PROSE)
+def test_the_diagnoses_are_those_of_the_text_before_the_next_marker(names, note, lab):
+    text = write_target(names, note, lab)
+    end = diagnoses_end(text)
+    assert text[end:].startswith("Note rationale:")
+    assert parse_output(text[:end], PHENOTYPES) == Parsed(in_order(names), [], None, None)
+    # As long as the marker is not whole, the section may go on.
+    assert all(diagnoses_end(text[:n]) is None for n in range(end + len("Note rationale:")))
+
+
+def test_a_marker_before_the_diagnoses_does_not_end_them():
+    assert diagnoses_end("Note rationale: cold. Diagnoses: Shock.") is None
+    text = "Note rationale: cold. Diagnoses: Shock. Lab rationale: x"
+    assert text[diagnoses_end(text) :] == "Lab rationale: x"
+
+
+def test_a_model_that_repeats_itself_is_read():
+    text = "Diagnoses: " + "Shock and gout and " * 3000
+    assert parse_output(text, PHENOTYPES).phenotypes == ["Shock"]

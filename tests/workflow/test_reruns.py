@@ -235,7 +235,7 @@ def declared_file(of_job: list[dict], path: str) -> bool:
     folders = {Path(record["output"]["path"]).parent for record in of_job}
     return any(
         Path(path).is_relative_to(folder)
-        and Path(path).relative_to(folder).parts[0].startswith((".tmp-", "checkpoints-"))
+        and Path(path).relative_to(folder).parts[0].startswith((".tmp-", "checkpoints-", "parts"))
         for folder in folders
     )
 

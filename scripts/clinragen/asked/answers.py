@@ -7,7 +7,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from clinragen.model.target_codec import DIAGNOSES, Parsed, normal_name, parse_output
+from clinragen.model.target_codec import DIAGNOSES, Parsed, normal_name, parse_output, read_names
 from clinragen.registry.phenotypes import NO_DISEASE
 
 _MARKUP = r"[ \t#>*_`]*"
@@ -125,8 +125,10 @@ def _matched(names: Sequence[str], phenotypes: Sequence[str]) -> tuple[list[str]
                 found.add(known[tuple(pieces[start : start + size])])
             elif pieces[start] in _NONE:
                 says_none = True
-            elif re.search("[a-z]", pieces[start]):
-                unknown[pieces[start]] = None
+            else:
+                names_of_piece, others = read_names(pieces[start], phenotypes)
+                found |= set(names_of_piece)
+                unknown |= dict.fromkeys(other for other in others if re.search("[a-z]", other))
             start += size or 1
     return [p for p in phenotypes if p in found], list(unknown), says_none
 

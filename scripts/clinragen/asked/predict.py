@@ -158,6 +158,13 @@ def check_diagnosis_rationale(wordings: Wordings, request: Request, text: str) -
     return problems + check_note(wordings, replace(request, slots=request.slots | named), parsed.note_rationale)
 
 
+def _end(reasons: Sequence[str]) -> str | None:
+    """Why the texts of a case end; None where a server does not say that they ended by themselves."""
+    if "length" in reasons:
+        return "limit"
+    return "end_mark" if reasons and set(reasons) == {"stop"} else None
+
+
 def _row(written: Written) -> dict[str, object]:
     parsed, statuses = written.parsed, [answer.status for answer in written.answers]
     problems = dict.fromkeys(problem for answer in written.answers for problem in answer.problems)
@@ -165,6 +172,8 @@ def _row(written: Written) -> dict[str, object]:
     return {
         "stay_id": written.sample.stay_id,
         "output": "\n".join(answer.text.strip() for answer in written.answers),
+        "end": _end([answer.finish_reason for answer in written.answers]),
+        "tokens": None,
         "predicted": parsed.phenotypes if parsed else [],
         "unknown": parsed.unknown if parsed else [],
         "readable": parsed.readable if parsed else None,

@@ -18,6 +18,10 @@ class Decoding(Section):
     """Number of beams; 1 is greedy search."""
     max_new_tokens: int = Field(ge=1)
     """Longest output in tokens."""
+    write: Literal["all", "diagnoses"]
+    """Decode whole outputs, or stop after the diagnoses: rationales are then missing, scores cost a fraction."""
+    precision: Literal["fp32", "bf16"]
+    """Number format of the forward pass (ambiguity 39)."""
 
 
 class Evaluate(Section):

@@ -7,7 +7,7 @@ import torch
 
 from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
-from clinragen.model.decoding import decode
+from clinragen.model.decoding import Keep, decode
 from clinragen.model.device import require_device
 from clinragen.model.inputs import Sample, encode, load_tokenizer
 from clinragen.model.student import BACKBONE, Student
@@ -16,25 +16,39 @@ from clinragen.runtime.progress import Progress
 from clinragen.schemas.evaluate import PREDICTIONS
 
 
-def predict(checkpoint: Path, samples: list[Sample], phenotypes: list[str], decoding: Decoding, size: int) -> pa.Table:
-    """Outputs and parsed phenotypes of all samples, none left out (PREDICTIONS), `size` at a time."""
+def predict(
+    checkpoint: Path,
+    samples: list[Sample],
+    phenotypes: list[str],
+    decoding: Decoding,
+    size: int,
+    keep: Keep = lambda batch, make: make(),
+) -> pa.Table:
+    """Outputs and parsed phenotypes of all samples, none left out (PREDICTIONS), `size` at a time.
+
+    `keep` may answer for a batch that an earlier run decoded.
+    """
     require_device(decoding.device, "evaluate.decoding.device")
     student = Student.load(checkpoint).to(decoding.device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
     encoded = encode(samples, tokenizer, student.texts)
     options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
+    options["diagnoses_only"] = decoding.write == "diagnoses"
+    half = torch.autocast(decoding.device, torch.bfloat16, enabled=decoding.precision == "bf16")
     try:
-        with Progress("samples decoded", len(samples)) as bar:
-            texts = decode(student, encoded, tokenizer, size, bar.advance, **options)
+        with half, Progress("samples decoded", len(samples)) as bar:
+            outputs = decode(student, encoded, tokenizer, size, bar.advance, keep, **options)
     except torch.cuda.OutOfMemoryError:
         raise UserError("the memory of the GPU does not suffice: lower evaluate.batch") from None
     rows = []
-    for sample, text in zip(samples, texts, strict=True):
-        parsed = parse_output(text, phenotypes)
+    for sample, output in zip(samples, outputs, strict=True):
+        parsed = parse_output(output.text, phenotypes, cut=output.end == "limit")
         rows.append(
             {
                 "stay_id": sample.stay_id,
-                "output": text,
+                "output": output.text,
+                "end": output.end,
+                "tokens": output.tokens,
                 "predicted": parsed.phenotypes,
                 "unknown": parsed.unknown,
                 "readable": parsed.readable,

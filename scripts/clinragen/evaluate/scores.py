@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from clinragen.errors import UserError
+from clinragen.evaluate.outcomes import count_outcomes
 from clinragen.schemas.evaluate import SCORES
 
 
@@ -15,19 +16,20 @@ def score(predictions: pa.Table, phenotypes: list[str], dataset: str, model: str
 
     `seed` is None for a model that is asked. UserError if the model was given the diagnoses.
     """
-    readable = predictions["readable"].to_pylist()
-    if None in readable:
+    if predictions["readable"].null_count:
         raise UserError(f"{model} was given the diagnoses (asked.<name>.question.given_diagnoses): no scores")
     true, predicted = (list(map(set, predictions[column].to_pylist())) for column in ("true", "predicted"))
     hits = _counts((t & p for t, p in zip(true, predicted, strict=True)), phenotypes)
     parts = {"precision": (hits, _counts(predicted, phenotypes)), "recall": (hits, _counts(true, phenotypes))}
+    counts = count_outcomes(predictions)
+    samples = counts.pop("outputs")
     parts["f1"] = (2 * hits, parts["precision"][1] + parts["recall"][1])
     rows = []
     for average in ("micro", "macro"):
         for metric, (of, all_of) in parts.items():
             value = _ratio(of.sum(), all_of.sum()) if average == "micro" else _ratio(of, all_of).mean()
             row = {"dataset": dataset, "model": model, "seed": seed, "average": average, "metric": metric}
-            rows.append(row | {"value": float(value), "samples": len(readable), "unreadable": readable.count(False)})
+            rows.append(row | {"value": float(value), "samples": samples} | counts)
     return pa.Table.from_pylist(rows, schema=SCORES.schema)
 
 

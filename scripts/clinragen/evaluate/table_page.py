@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from clinragen.evaluate.tables import COUNTS
 from clinragen.pages.render import render
 
 
@@ -18,6 +19,7 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
         new = {"model": model, "seeds": seeds, "place": place, "cells": {}}
         row = datasets.setdefault(dataset, {}).setdefault(model, new)
         row["cells"][cell["metric"]] = cell
+        row |= {count: cell[count] for count in COUNTS}
     return render(
         "table",
         templates,

@@ -10,6 +10,9 @@ import pyarrow as pa
 from clinragen.errors import UserError
 from clinragen.schemas.evaluate import COMPARISON, SCORES
 
+COUNTS = {"outputs": "samples", "cut": "cut", "unreadable": "unreadable", "unknown": "unknown"}
+"""Columns of COMPARISON that add up a column of SCORES over our runs."""
+
 
 @dataclass(frozen=True)
 class PaperCell:
@@ -45,7 +48,7 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
     one metric, row and seed.
     """
     known = {(cell.dataset, cell.model) for cell in paper}
-    values: dict[tuple[str, str, str], dict[int | None, float]] = {}
+    values: dict[tuple[str, str, str], dict[int | None, dict]] = {}
     for row in (r for table in scores for r in table.to_pylist()):
         if (row["dataset"], row["model"]) not in known:
             raise UserError(
@@ -60,11 +63,11 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
                 f"there are two scores {metric} of row {row['model']!r} for {row['dataset']}, seed {row['seed']}; "
                 "each row of a table is one model (models.<name>.row, asked.<name>.row)"
             )
-        seeds[row["seed"]] = row["value"]
+        seeds[row["seed"]] = row
     rows = []
     for cell in paper:
         runs = values.get((cell.dataset, cell.model, cell.metric), {})
-        ours = list(runs.values())
+        ours = [row["value"] for row in runs.values()]
         mean = statistics.fmean(ours) if ours else None
         rows.append(
             {
@@ -79,6 +82,7 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
                 "paper_std": cell.std,
                 "difference": None if mean is None else _rounded(mean - cell.mean),
                 "stand_ins": "; ".join(stand_ins) if ours else None,
+                **{count: sum(r[column] for r in runs.values()) if ours else None for count, column in COUNTS.items()},
             }
         )
     return pa.Table.from_pylist(rows, schema=COMPARISON.schema)

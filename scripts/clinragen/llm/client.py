@@ -192,4 +192,12 @@ class Client:
 def answer_of(entry: Entry, status: Status, problems: list[str], chain: list[Entry]) -> Answer:
     """An answer, with the tokens of all attempts at it."""
     tokens = (sum(e.prompt_tokens for e in chain), sum(e.completion_tokens for e in chain))
-    return Answer(entry.request, entry.text, status, tuple(problems), entry.served_model, *tokens)
+    return Answer(
+        entry.request,
+        entry.text,
+        status,
+        tuple(problems),
+        entry.served_model,
+        *tokens,
+        finish_reason=entry.finish_reason,
+    )

@@ -61,6 +61,8 @@ class Answer:
     """What the server calls the model; empty for the template."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    finish_reason: str = ""
+    """Why the server says that the text ends; empty for the template."""
 
     @property
     def without_text(self) -> bool:

@@ -1,7 +1,10 @@
 """What the student writes: diagnoses first, then the rationales. Written and parsed here only."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 from clinragen.registry.phenotypes import NO_DISEASE
 
@@ -10,6 +13,7 @@ NOTE_RATIONALE = "Note rationale:"
 LAB_RATIONALE = "Lab rationale:"
 # Tokenizers may move white space around words and punctuation.
 _MARKERS = re.compile(r"\b(?:diagnoses|note\s+rationale|lab\s+rationale)\s*:", re.IGNORECASE)
+_AND = re.compile(r"(?:^|\s|(?<=\)))and(?:\s|$)")
 SECTIONS = ("diagnoses", "note rationale", "lab rationale")
 """The parts of a target, D, R^m and R^t, in their order."""
 
@@ -48,27 +52,91 @@ def sections_of_tokens(target: str, spans: list[tuple[int, int]]) -> list[int]:
     return found
 
 
-def parse_output(text: str, phenotypes: list[str]) -> Parsed:
-    """Parts of an output. A phenotype counts if the disease section contains its complete name.
+def parse_output(text: str, phenotypes: Sequence[str], cut: bool = False) -> Parsed:
+    """Parts of an output. A phenotype counts if the disease section names it, as `read_names` reads names.
 
-    Case, white space and punctuation at the ends do not matter; order is the benchmark's (ambiguity 20).
+    `cut` says that the text ends at a limit, so that the last of its names may be the beginning of one. The phenotypes
+    have the benchmark's order (ambiguity 20).
     """
     marks = list(_MARKERS.finditer(text))
     sections: dict[str, str] = {}
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=False):
         sections.setdefault(_marker_name(mark), text[mark.end() : end])
+    titles = [_marker_name(mark) for mark in marks]
+    cut = cut and titles[-1:] == ["diagnoses"] and titles.count("diagnoses") == 1
     names = [normal_name(n) for n in sections.get("diagnoses", "").split(",")]
-    known = {normal_name(p): p for p in phenotypes}
-    found = {known[n] for n in names if n in known}
+    found: set[str] = set()
+    unknown: list[str] = []
+    for i, name in enumerate(names):
+        known, others = read_names(name, phenotypes, cut and i == len(names) - 1)
+        found |= set(known)
+        unknown += [other for other in others if other != NO_DISEASE]
     note, lab = sections.get("note rationale"), sections.get("lab rationale")
     return Parsed(
         [p for p in phenotypes if p in found],
-        [n for n in names if n and n not in known and n != NO_DISEASE],
+        unknown,
         None if note is None else _clean(note),
         None if lab is None else _clean(lab),
         readable=any(names),
     )
+
+
+def diagnoses_end(text: str) -> int | None:
+    """Where the marker begins that ends the disease section; None as long as there is none."""
+    pairs = pairwise(_MARKERS.finditer(text))
+    return next((after.start() for mark, after in pairs if _marker_name(mark) == "diagnoses"), None)
+
+
+def read_names(text: str, phenotypes: Sequence[str], cut: bool = False) -> tuple[list[str], list[str]]:
+    """Phenotypes, and other names, in what stands between two commas, as `normal_name` leaves it.
+
+    It is a complete name, a shortened one (`_phenotype`), or several of them joined by "and"; complete names, some of
+    which contain that word, come first.
+    """
+    known = _by_name(tuple(phenotypes))
+    parts = [part for part in _AND.split(text) if part]
+    most = max(name.count(" and ") for name in known) + 1 if known else 1
+    found: list[str] = []
+    others: list[list[str]] = [[]]
+    start = 0
+    while start < len(parts):
+        for size in range(min(most, len(parts) - start), 0, -1):
+            end = start + size
+            name = _phenotype(" and ".join(parts[start:end]), known, cut and end == len(parts))
+            if name:
+                found.append(name)
+                others.append([])
+                break
+        else:
+            others[-1].append(parts[start])
+        start += size
+    return found, [" and ".join(other) for other in others if other]
+
+
+SHORTEST_CUT = 6
+"""Letters of a name that the limit of an output has cut, so that it still counts."""
+
+
+def _phenotype(text: str, known: dict[str, str], cut: bool) -> str | None:
+    """The phenotype that a text names: completely, or by a beginning that no other phenotype shares.
+
+    A shortened name has whole words, and more than one ("hypertension" alone is rather the essential one) unless
+    punctuation follows in the complete name: "pneumonia". A name that is `cut` may end anywhere.
+    """
+    if text in known:
+        return known[text]
+    names = [name for name in known if text and name.startswith(text)]
+    if len(names) != 1:
+        return None
+    following = names[0][len(text)]
+    whole = following in ";(" or (following == " " and " " in text)
+    return known[names[0]] if whole or (cut and len(text) >= SHORTEST_CUT) else None
+
+
+@cache
+def _by_name(phenotypes: tuple[str, ...]) -> dict[str, str]:
+    return {normal_name(phenotype): phenotype for phenotype in phenotypes}
 
 
 def _marker_name(mark: re.Match[str]) -> str:

@@ -9,8 +9,15 @@ PREDICTIONS = Table(
     (
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("output", pa.string(), "text that the model wrote"),
+        Column(
+            "end",
+            pa.string(),
+            "why it ends: end_mark, stopped (after the diagnoses) or limit (of tokens); empty if a server does not say",
+            nullable=True,
+        ),
+        Column("tokens", pa.int64(), "tokens of the output, end mark included; empty if asked", nullable=True),
         Column("predicted", pa.list_(pa.string()), "phenotypes parsed from the output; none if they were given"),
-        Column("unknown", pa.list_(pa.string()), "names in the disease section that are no phenotype"),
+        Column("unknown", pa.list_(pa.string()), "names in the disease section that no phenotype could be read from"),
         Column("readable", pa.bool_(), "diagnoses could be read; empty for a model that was given them", nullable=True),
         Column("note_rationale", pa.string(), "R^m in the output", nullable=True),
         Column("lab_rationale", pa.string(), "R^t in the output", nullable=True),
@@ -40,6 +47,8 @@ SCORES = Table(
         Column("value", pa.float64(), "value"),
         Column("samples", pa.int64(), "test samples"),
         Column("unreadable", pa.int64(), "those without readable diagnoses, which count as none"),
+        Column("cut", pa.int64(), "outputs that end at the limit of tokens"),
+        Column("unknown", pa.int64(), "names in the outputs that are no phenotype"),
     ),
     key=("average", "metric"),
 )
@@ -58,6 +67,10 @@ COMPARISON = Table(
         Column("paper_std", pa.float64(), "standard deviation in the paper, read as percentage points", nullable=True),
         Column("difference", pa.float64(), "ours minus paper's", nullable=True),
         Column("stand_ins", pa.string(), "stand-ins behind our value, which make it not comparable", nullable=True),
+        Column("outputs", pa.int64(), "outputs of all our runs", nullable=True),
+        Column("cut", pa.int64(), "those that end at the limit of tokens", nullable=True),
+        Column("unreadable", pa.int64(), "those without readable diagnoses, which count as none", nullable=True),
+        Column("unknown", pa.int64(), "names in them that are no phenotype", nullable=True),
     ),
     key=("dataset", "model", "metric"),
 )

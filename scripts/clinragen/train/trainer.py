@@ -162,8 +162,9 @@ class StudentTrainer(Trainer):
                 losses.add(token_losses(student(**batch), batch["labels"]), batch["labels"], sections)
             # No more than a target: a language model may have no positions beyond.
             most = min(longest_diagnoses(rows) + ROOM_FOR_MARKER, student.texts.max_target_tokens)
-            options = {"max_new_tokens": most, "num_beams": 1}
-            outputs = decode(student, own, self._tokenizer, max(size, DECODED_TOGETHER), **options)
+            together = max(size, DECODED_TOGETHER)
+            written = decode(student, own, self._tokenizer, together, max_new_tokens=most, diagnoses_only=True)
+            outputs = [output.text for output in written]
         names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
         counts = torch.tensor(count_hits(own, outputs, names), device=device)
         if distributed():
