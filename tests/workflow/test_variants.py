@@ -28,7 +28,9 @@ VARIANTS = yaml.safe_load((ROOT / SENSITIVITY).read_text(encoding="utf-8"))["var
 # A row that learns diagnoses alone reads no rationales: what changes captions does not change its phase 1.
 DIAGNOSES = {
     "variants": {"diagnoses-17": {"benchmark": {"series": {"variables": 17}}}},
-    "models": {"diagnoses-17": {"like": "without-reasoning", "row": "17 variables", "variant": "diagnoses-17"}},
+    "models": {
+        "diagnoses-17": {"like": "without-reasoning", "row": "17 variables, w/o REASONING", "variant": "diagnoses-17"}
+    },
 }
 ROWS = [*((name, "clinragen") for name in VARIANTS), ("diagnoses-17", "without-reasoning")]
 
