@@ -19,6 +19,7 @@ OVERLAYS = sorted(p for p in (ROOT / "config").glob("*.yaml") if not p.name.star
 BELOW = {
     "open-demo.yaml": ["demo.yaml"],
     "planted.yaml": ["demo.yaml"],
+    "planted-backbones.yaml": ["demo.yaml", "planted.yaml"],
 }
 
 # Overlays that add rows to the tree of others, with which they share what they can.

@@ -162,7 +162,7 @@ def test_a_language_model_on_the_hub(answer, config, status, words, httpserver, 
     configured = config_of(
         pathvars={"results": str(tmp_path)},
         backbones={"b": {"source": "a/b", "revision": "main"}},
-        models={"clinragen": {"backbone": "b"}},
+        models={"clinragen": {"backbone": "b", "table": [6]}},
     )
     (line,), _ = services.backbones(configured, {Need(BACKBONE, "b")})
     assert line.status == status and words in line.words

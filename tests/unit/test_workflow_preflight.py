@@ -291,7 +291,7 @@ def backbone(source: Path | str, results: str = "results/none", **changes: objec
     """What is wrong with the language model of a row that reads series."""
     own = {
         "backbones": {"b": {"source": str(source), "revision": "main"}},
-        "models": {"clinragen": {"backbone": "b"}},
+        "models": {"clinragen": {"backbone": "b", "table": [6]}},
         "pathvars": {"results": results},
     }
     return backbone_problems("b", config_of(**(own | changes)))
@@ -340,7 +340,9 @@ def test_positions_are_compared_with_what_the_settings_need(tmp_path):
     encoder = {"student": {"fusion": {"series_encoder": {"token": "all"}}}}
     assert excess() == ["65 together"]
     assert excess(**encoder) == ["1429 together"]  # 125 patches for each of 11 variables
-    assert excess(models={"clinragen": {"backbone": "b", "last_phase": 1, "vocabulary": None}}) == ["54 together"]
+    assert excess(models={"clinragen": {"backbone": "b", "table": [6], "last_phase": 1, "vocabulary": None}}) == [
+        "54 together"
+    ]
     assert excess(student={"texts": {"max_note_tokens": 1535}}) == []
     assert excess(student={"texts": {"max_target_tokens": 501}}) == ["66 together"]
     assert excess(evaluate={"decoding": {"max_new_tokens": 435}}) == ["65 together"]
