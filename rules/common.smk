@@ -419,6 +419,23 @@ def lengths_of_backbone(wildcards):
     return inputs.lengths(CONFIG, wildcards.backbone).model_dump_json()
 
 
+def fetched_backbone(wildcards):
+    """Params: what decides the files of a language model."""
+    return CONFIG.backbones[wildcards.backbone].model_dump_json(include={"source", "revision"})
+
+
+fetched_backbone.place = "backbones.{backbone}"
+
+
+def texts_of_student(wildcards):
+    """Params: the longest texts of a student, its note no longer than its language model takes."""
+    config = CONFIG.of_variant(variant_of(wildcards))
+    return inputs.texts(config, wildcards.backbone).model_dump_json()
+
+
+texts_of_student.place = "student.texts"
+
+
 def rationales_of(wildcards):
     """Input: the teacher's rationales on notes and on labs, if the target has them."""
     return inputs.rationales(CONFIG, wildcards.dataset, wildcards.target, variant_of(wildcards))

@@ -40,7 +40,7 @@ rule train_backbone:
     params:
         code=code_digest("train_backbone"),
         sources=sources,
-        settings=setting("backbones.{backbone}"),
+        settings=fetched_backbone,
     shell:
         "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local:q}"
         " --lengths {resources.lengths:q} --backbone {output.backbone:q} > {log:q} 2>&1"
@@ -71,7 +71,7 @@ rule train_phase1:
         runtime=CONFIG.train.request.minutes,
     params:
         code=code_digest("train_phase1"),
-        texts=setting("student.texts"),
+        texts=texts_of_student,
         phase=setting("train.phase1"),
         optimizer=setting("train.optimizer"),
         launch=setting("train.launch"),

@@ -1,6 +1,7 @@
 """What would stop a run is reported before its first job: all of it, and nothing that the targets do not need."""
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from runs import header_only
 from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config
+from clinragen.workflow import inputs
 from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, TERMS, WEIGHTS, Need, needs_of
 from clinragen.workflow.preflight import (
     backbone_problems,
@@ -333,19 +335,33 @@ def test_a_directory_without_tokenizer_is_refused(tmp_path):
 
 
 def test_positions_are_compared_with_what_the_settings_need(tmp_path):
-    def excess(**changes: object) -> list[str]:
-        return [line.rpartition(" lower the first two by ")[2] for line in backbone(tmp_path, **changes)]
+    def longest(**changes: object) -> list[str]:
+        """The longest note that the message names."""
+        lines = backbone(tmp_path, **changes)
+        return [re.search(r"max_note_tokens of its row in backbones to (-?\d+) at most", line)[1] for line in lines]
 
     model_folder(tmp_path, OPT | {"max_position_embeddings": 2048})
     encoder = {"student": {"fusion": {"series_encoder": {"token": "all"}}}}
-    assert excess() == ["65 together"]
-    assert excess(**encoder) == ["1429 together"]  # 125 patches for each of 11 variables
-    assert excess(models={"clinragen": {"backbone": "b", "table": [6], "last_phase": 1, "vocabulary": None}}) == [
-        "54 together"
-    ]
-    assert excess(student={"texts": {"max_note_tokens": 1535}}) == []
-    assert excess(student={"texts": {"max_target_tokens": 501}}) == ["66 together"]
-    assert excess(evaluate={"decoding": {"max_new_tokens": 435}}) == ["65 together"]
+    assert longest() == ["1535"]
+    assert longest(**encoder) == ["171"]  # 125 patches for each of 11 variables
+    notes_only = {"backbone": "b", "table": [6], "last_phase": 1, "vocabulary": None}
+    assert longest(models={"clinragen": notes_only}) == ["1546"]
+    assert longest(student={"texts": {"max_note_tokens": 1535}}) == []
+    own = {"source": str(tmp_path), "revision": "main", "max_note_tokens": 1535}
+    assert longest(backbones={"b": own}) == []
+    assert longest(student={"texts": {"max_target_tokens": 501}}) == ["1534"]
+    assert longest(evaluate={"decoding": {"max_new_tokens": 435}}) == ["1535"]
+
+
+def test_a_note_is_as_long_as_both_student_and_language_model_take():
+    config = config_of(
+        backbones={"flan-t5-small": {"max_note_tokens": 900}, "flan-t5-large": {"max_note_tokens": 9000}}
+    )
+    found = [inputs.texts(config, name).max_note_tokens for name in ("flan-t5-small", "flan-t5-large", "opt-125m")]
+    assert found == [900, 1600, 1500]
+
+
+def test_t5_knows_distances_only(tmp_path):
     assert backbone(model_folder(tmp_path, T5 | {"n_positions": 512})) == []  # T5 knows distances only
 
 

@@ -17,6 +17,8 @@ class Backbone(Section):
     """A model hub name or local directory; `tiny`, `tiny-opt`, `tiny-qwen`: stand-ins for Flan-T5, OPT, Qwen2.5."""
     revision: str
     """Commit, tag or branch on the model hub; source.json records the fetched commit."""
+    max_note_tokens: int | None = Field(None, ge=8)
+    """Longest note in tokens where the model has no positions for `student.texts.max_note_tokens`; null: as there."""
 
     @property
     def is_stand_in(self) -> bool:

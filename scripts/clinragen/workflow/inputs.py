@@ -9,7 +9,7 @@ from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
 from clinragen.config.root import Config
 from clinragen.config.rows import row_in
-from clinragen.config.student import Lengths
+from clinragen.config.student import Lengths, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, raw_path
@@ -241,18 +241,24 @@ def _stage(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
 def lengths(config: Config, backbone: str) -> Lengths:
     """Most tokens that a language model has before it in any of the models that are trained from it."""
     rows = [m for m in config.models.values() if m.backbone == backbone]
-    each = [_lengths(config.of_variant(row.variant), reads_series=row.last_phase > 1) for row in rows]
-    each = each or [_lengths(config, reads_series=False)]
+    each = [_lengths(config.of_variant(row.variant), backbone, reads_series=row.last_phase > 1) for row in rows]
+    each = each or [_lengths(config, backbone, reads_series=False)]
     return Lengths(**{name: max(getattr(found, name) for found in each) for name in Lengths.model_fields})
 
 
-def _lengths(config: Config, *, reads_series: bool) -> Lengths:
-    texts, encoder = config.student.texts, config.student.fusion.series_encoder
+def texts(config: Config, backbone: str) -> Texts:
+    """The longest texts of a student, its note no longer than its language model takes."""
+    own, general = config.backbones[backbone].max_note_tokens, config.student.texts
+    return general.model_copy(update={"max_note_tokens": min(own or general.max_note_tokens, general.max_note_tokens)})
+
+
+def _lengths(config: Config, backbone: str, *, reads_series: bool) -> Lengths:
+    longest, encoder = texts(config, backbone), config.student.fusion.series_encoder
     per_channel = config.benchmark.series.max_steps // encoder.patch if encoder.token == "all" else 1
     return Lengths(
         labs=config.benchmark.series.variables * per_channel * reads_series,
-        note=texts.max_note_tokens,
-        target=max(texts.max_target_tokens, config.evaluate.decoding.max_new_tokens),
+        note=longest.max_note_tokens,
+        target=max(longest.max_target_tokens, config.evaluate.decoding.max_new_tokens),
     )
 
 
