@@ -146,7 +146,7 @@ def test_a_row_of_a_language_model_may_be_short_but_names_its_server(raw):
 def test_the_reference_lists_the_defaults_of_rows():
     rows = [line for line in reference().splitlines() if "Default: " in line]
     assert any(re.match(r"\| `llm_transport.<name>.data_use` .* Default: `\"none\"`\. \|", line) for line in rows)
-    added = r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|models\.<name>\.(variant|like)`)"
+    added = r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|backbones\.<name>\.max_note_tokens`|models\.<name>\.(variant|like)`)"
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
 
@@ -432,7 +432,7 @@ def test_only_rows_that_users_add_carry_defaults():
                     yield from fields(part)
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
-    assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Variant", "Model"}
+    assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Backbone", "Variant", "Model"}
     assert {name for name in defaults if name.startswith("Model.")} == {"Model.variant", "Model.like"}
 
 
