@@ -87,13 +87,16 @@ def checkpoints(config: Config) -> list[str]:
 
 
 def trained(config: Config) -> list[tuple[str, Trained]]:
-    """The last checkpoint of every model on every dataset, and what it is; of the first seed, since all are alike."""
+    """The last checkpoint of every model on every dataset, and what it is; of the first seed, since all are alike.
+
+    By name, because overlays may change the order of the models.
+    """
     return [
         (
             checkpoint(config, dataset, name, str(config.seeds[0])),
             Trained(dataset=TITLES[dataset], name=name, row=row.row, backbone=row.backbone),
         )
-        for dataset, (name, row) in itertools.product(config.dataset_names(), config.models.items())
+        for dataset, (name, row) in itertools.product(config.dataset_names(), sorted(config.models.items()))
     ]
 
 
