@@ -19,6 +19,7 @@ from runs import ROOT, copy_of_checkout, header_only, records, script_of
 from snakemake.utils import update_config
 
 from clinragen.config.llms import Llm, Transport
+from clinragen.config.student import Backbone
 
 RUNTIME = "scripts/clinragen/runtime/"
 TARGETS = ("all", "export_benchmark")
@@ -252,7 +253,7 @@ def settings(*overlays: Path) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", *overlays):
         update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
-    for section, kind in (("llms", Llm), ("llm_transport", Transport)):
+    for section, kind in (("llms", Llm), ("llm_transport", Transport), ("backbones", Backbone)):
         merged[section] = {name: kind(**row).model_dump() for name, row in merged[section].items() if row}
     for section, name in ALIKE:
         del merged[section][name]
@@ -349,6 +350,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     },
     "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
+    "backbones.flan-t5-small.max_note_tokens": {"backbones.flan-t5-small.max_note_tokens": 40},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},
     "student.fusion.series_encoder.patch": {"student.fusion.series_encoder.patch": 4},
     "student.fusion.series_encoder.width": {"student.fusion.series_encoder.width": 64},

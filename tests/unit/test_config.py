@@ -146,7 +146,10 @@ def test_a_row_of_a_language_model_may_be_short_but_names_its_server(raw):
 def test_the_reference_lists_the_defaults_of_rows():
     rows = [line for line in reference().splitlines() if "Default: " in line]
     assert any(re.match(r"\| `llm_transport.<name>.data_use` .* Default: `\"none\"`\. \|", line) for line in rows)
-    added = r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|backbones\.<name>\.max_note_tokens`|models\.<name>\.(variant|like)`)"
+    added = (
+        r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|backbones\.<name>\.max_note_tokens`"
+        r"|models\.<name>\.(variant|like)`)"
+    )
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
 
