@@ -40,6 +40,8 @@ READ_BY_FUNCTION = {
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
     "launcher": ["train.launch"],
+    "texts_of_student": ["student.texts", "backbones.{backbone}.max_note_tokens"],
+    "fetched_backbone": ["backbones.{backbone}.source", "backbones.{backbone}.revision"],
     "title": [],
     "output_record": [],
     "scratch": [],
@@ -351,6 +353,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.flan-t5-small.max_note_tokens": {"backbones.flan-t5-small.max_note_tokens": 40},
+    "backbones.flan-t5-large.max_note_tokens": {"backbones.flan-t5-large.max_note_tokens": 40},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},
     "student.fusion.series_encoder.patch": {"student.fusion.series_encoder.patch": 4},
     "student.fusion.series_encoder.width": {"student.fusion.series_encoder.width": 64},

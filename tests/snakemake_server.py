@@ -57,7 +57,8 @@ def serve() -> None:
             try:
                 snakemake.cli.main(json.loads(line))
             except SystemExit as end:
-                status = end.code
+                # A text is a message, as for the interpreter.
+                status = end.code if isinstance(end.code, int) else print(end.code) or 1
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()
