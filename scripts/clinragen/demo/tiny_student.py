@@ -88,7 +88,7 @@ def _t5_tokenizer(texts: Iterable[str]) -> T5TokenizerFast:
 
 
 def build_model(vocabulary_size: int, seed: int, shape: str = "tiny") -> PreTrainedModel:
-    """Some 300,000 to 400,000 random parameters; Flan-T5 has an output layer of its own, OPT and Qwen2.5 tie it."""
+    """Some 200,000 to 400,000 random parameters; Flan-T5 has an output layer of its own, OPT and Qwen2.5 tie it."""
     torch.manual_seed(seed)
     size = {"vocab_size": vocabulary_size, "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 3}
     match shape:
