@@ -25,7 +25,10 @@ from runs import CONTEXTS, ROOT, VALIDATOR, records, snakemake, succeeded
 
 from clinragen.llm.origin import restricted_origin
 
-COLUMNS = "dataset,model,metric,ours_mean,ours_std,n_seeds,asked,paper_mean,paper_std,difference,stand_ins"
+COLUMNS = (
+    "dataset,model,metric,ours_mean,ours_std,n_seeds,asked,paper_mean,paper_std,difference,stand_ins,"
+    "outputs,cut,unreadable,unknown"
+)
 ZERO_SHOT = {"LLM Zero-shot -ChatGPT", "LLM Zero-shot -LLaMA"}
 STAND_INS = "offline knowledge; synthetic cohort; template LLM; tiny language model"
 

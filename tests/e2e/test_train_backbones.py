@@ -34,7 +34,7 @@ from clinragen.train.loss import token_losses
 MODELS = {"tiny-opt": "clinragen-opt", "tiny-qwen": "clinragen-qwen"}
 SHAPES = list(MODELS)
 EPOCHS = {1: 6, 2: 20, 3: 2}
-DECODING = Decoding(device="cpu", beams=1, max_new_tokens=48)
+DECODING = Decoding(device="cpu", beams=1, max_new_tokens=48, write="all", precision="fp32")
 
 
 @pytest.fixture(scope="module", params=SHAPES)

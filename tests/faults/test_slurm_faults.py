@@ -69,9 +69,9 @@ def running(checkout: Path, seed: int) -> str:
 
 
 def jobs_of(seed: int) -> list[str]:
-    """Numbers of the running SLURM jobs of one training; their comments name the rule."""
+    """Numbers of the running SLURM jobs of one training; their comments name the rule, here of no variant."""
     lines = slurm("squeue", "-h", "-t", "RUNNING", "-o", "%i %k").splitlines()
-    name = f"rule_train_phase1_wildcards_mimic3_flan-t5-small_diagnoses_{seed}"
+    name = f"rule_train_phase1_wildcards_mimic3_flan-t5-small_diagnoses__{seed}"
     return [line.split()[0] for line in lines if line.endswith(f" {name}")]
 
 

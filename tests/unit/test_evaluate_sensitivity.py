@@ -10,7 +10,7 @@ from clinragen.schemas.evaluate import SCORES, SENSITIVITY
 
 
 def scores(seed: int, micro: float, macro: float, model: str = "ClinRaGen") -> pa.Table:
-    same = {"dataset": "MIMIC-III", "model": model, "seed": seed, "samples": 9, "unreadable": 0}
+    same = {"dataset": "MIMIC-III", "model": model, "seed": seed, "samples": 9, "unreadable": 0, "cut": 0, "unknown": 0}
     rows = [
         same | {"average": average, "metric": metric, "value": value}
         for average, value in (("micro", micro), ("macro", macro))

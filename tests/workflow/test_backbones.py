@@ -7,6 +7,9 @@ import pytest
 from runs import header_only, overlay, snakemake, succeeded
 from toy_student import write_backbone
 
+# A stand-in has the name of what it stands for.
+NAME = "flan-t5-small"
+
 
 def changed(folder: Path, **changes: object) -> Path:
     path = folder / "config.json"
@@ -22,11 +25,11 @@ def site(folder: Path, source: Path, **settings: object) -> Path:
         folder / "site.yaml",
         folder / "results",
         datasets={"mimic3": {"raw": str(raw)}, "mimic4": None},
-        models=models | {"clinragen": {"backbone": "mine", "teacher": "template"}},
+        models=models | {"clinragen": {"teacher": "template"}},
         asked=dict.fromkeys(("chatgpt-zero-shot", "llama-zero-shot", "mistral-five-shot", "llama2-five-shot"))
         | {"llama3-five-shot": None},
         knowledge={"source": "offline", "terms": {"llm": "template"}},
-        backbones={"mine": {"source": str(source), "revision": "main"}},
+        backbones={NAME: {"source": str(source), "revision": "main"}},
         **settings,
     )
 
@@ -42,14 +45,14 @@ def test_a_dry_run_refuses_it_with_the_remedy(damage, words, tmp_path):
     model = changed(write_backbone(tmp_path / "model", shape="tiny-opt"), **damage)
     run = snakemake("--dry-run", "--quiet", "rules", "--configfile", site(tmp_path, model))
     assert run.returncode == 1 and "cannot start; fix the following first:" in run.stdout
-    assert f"backbones.mine.source: {model} {words}" in run.stdout, run.stdout
+    assert f"backbones.{NAME}.source: {model} {words}" in run.stdout, run.stdout
 
 
 def test_one_that_fits_is_fetched_and_other_lengths_fetch_nothing_again(tmp_path):
     model = write_backbone(tmp_path / "model", shape="tiny-opt")
     settings = site(tmp_path, model, student={"texts": {"max_note_tokens": 1535}})
     succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", settings))
-    target = tmp_path / "results/backbones/mine"
+    target = tmp_path / f"results/backbones/{NAME}"
     succeeded(snakemake("--cores", "1", "--quiet", "rules", "--nolock", "--configfile", settings, "--", target))
     assert {"config.json", "model.safetensors", "tokenizer.json", "source.json"} <= {p.name for p in target.iterdir()}
     shorter = site(tmp_path, model, student={"texts": {"max_note_tokens": 1000}})
@@ -60,8 +63,8 @@ def test_one_that_fits_is_fetched_and_other_lengths_fetch_nothing_again(tmp_path
 def test_what_only_the_loaded_tokenizer_shows_is_refused_when_it_is_fetched(tmp_path):
     model = changed(write_backbone(tmp_path / "model", shape="tiny-opt"), vocab_size=100)
     settings = site(tmp_path, model, student={"texts": {"max_note_tokens": 1535}})
-    target = tmp_path / "results/backbones/mine"
+    target = tmp_path / f"results/backbones/{NAME}"
     run = snakemake("--cores", "1", "--show-failed-logs", "--nolock", "--configfile", settings, "--", target)
     assert run.returncode == 1 and not target.exists()
-    log = (tmp_path / "results/logs/train_backbone/mine.log").read_text(encoding="utf-8")
+    log = (tmp_path / f"results/logs/train_backbone/{NAME}.log").read_text(encoding="utf-8")
     assert f"{model}: the tokenizer has" in log and "Traceback" not in log
