@@ -24,7 +24,7 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
-# Modules whose fixtures take a minute or more: one worker runs each of them whole.
+# Modules whose fixtures take a minute or more.
 HEAVY = ("test_reproducible.py", "test_train_deepspeed.py")
 
 

@@ -4,6 +4,7 @@ The second run has, as with conda, several environments, each of which holds wha
 else. So it also shows that each of them is enough.
 """
 
+import fcntl
 import os
 import re
 import subprocess
@@ -15,7 +16,18 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.utils import canonicalize_name
-from runs import ENVIRONMENTS, ROOT, SMALL, copy_of_checkout, environment, overlay, records, snakemake, succeeded
+from runs import (
+    ENVIRONMENTS,
+    ROOT,
+    SMALL,
+    copy_of_checkout,
+    environment,
+    overlay,
+    path_with,
+    records,
+    snakemake,
+    succeeded,
+)
 
 from clinragen.provenance.record import describe
 
@@ -64,8 +76,8 @@ def environments(folder: Path) -> Path:
     return folder / "bin"
 
 
-def clean_run(checkout: Path, cores: int, mask: int, **environment: str) -> dict[str, dict]:
-    """Records of a run in a checkout of its own, where nothing had been made before."""
+def clean_run(checkout: Path, cores: int, mask: int, **environment: str) -> None:
+    """A run in a checkout of its own, where nothing had been made before."""
     checkout.mkdir(parents=True)
     tree = overlay(copy_of_checkout(checkout) / "small.yaml", "results/small", **SMALL | LESS)
     arguments = ("--configfile", "config/demo.yaml", tree.name, "--cores", cores, "--quiet", "rules", "all")
@@ -74,24 +86,27 @@ def clean_run(checkout: Path, cores: int, mask: int, **environment: str) -> dict
         succeeded(snakemake(*map(str, arguments), "--show-failed-logs", cwd=checkout, **environment))
     finally:
         os.umask(before)
-    return records(checkout / "results/small")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Where everything of this module is made."""
-    return tmp_path_factory.mktemp("reproducible")
+def folder(shared) -> Path:
+    """Where everything of this module is made, once for all workers of pytest."""
+    return shared / "reproducible"
 
 
 @pytest.fixture(scope="module")
 def runs(folder) -> tuple[dict[str, dict], dict[str, dict]]:
     """Records of both runs, by the path of the output."""
-    first = clean_run(folder / "one", 2, 0o022, PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
-    path = os.pathsep.join([str(environments(folder / "envs")), str(Path(sys.executable).parent), os.environ["PATH"]])
-    second = clean_run(
-        folder / "another/place", 1, 0o077, PATH=path, PYTHONHASHSEED="2", TZ="Asia/Kathmandu", LC_ALL="C.UTF-8"
-    )
-    return first, second
+    one, another = folder / "one", folder / "another/place"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            clean_run(one, 2, 0o022, PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
+            path = path_with(environments(folder / "envs"))
+            clean_run(another, 1, 0o077, PATH=path, PYTHONHASHSEED="2", TZ="Asia/Kathmandu", LC_ALL="C.UTF-8")
+            (folder / "done").touch()
+    return records(one / "results/small"), records(another / "results/small")
 
 
 @pytest.mark.slow
