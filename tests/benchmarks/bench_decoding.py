@@ -13,10 +13,12 @@ import torch
 from dictated import Dictated
 from runs import ROOT
 from torch import nn
-from transformers import PreTrainedTokenizerBase, T5Config, T5ForConditionalGeneration
+from transformers import PreTrainedTokenizerBase, T5ForConditionalGeneration
+from unit.test_model_sizes import SHAPES
 
 from clinragen.config.student import Texts
 from clinragen.demo.tiny_student import build_tokenizer
+from clinragen.model.backbone import adapter_of
 from clinragen.model.decoding import FIRST_LIMIT, Output, decode
 from clinragen.model.inputs import Files, Sample, encode, load_tokenizer, read_samples
 from clinragen.model.student import BACKBONE, Student
@@ -25,19 +27,6 @@ from clinragen.registry.phenotypes import read_phenotypes
 
 NAMES = read_phenotypes(ROOT / "resources/phenotypes.csv")
 STUDENT = "train/flan-t5-small/rationales-template-knowledge/seed1/phase3"
-# Published: 8 layers, width 512, 6 heads of 64, 1,024 in the gated layer, 32,128 pieces.
-FLAN_T5_SMALL = T5Config(
-    vocab_size=32128,
-    d_model=512,
-    d_kv=64,
-    d_ff=1024,
-    num_layers=8,
-    num_decoder_layers=8,
-    num_heads=6,
-    feed_forward_proj="gated-gelu",
-    decoder_start_token_id=0,
-    tie_word_embeddings=False,
-)
 # Tokens of a note, of R^m and of R^t (100 and 35 words), and of the name of a phenotype, as T5's tokenizer makes them.
 NOTE_TOKENS, NOTE_RATIONALE, LAB_RATIONALE, NAME, NAMES_OF_A_STAY = 400, 150, 60, 8, 4
 # Samples at once, beams, bf16, diagnoses only.
@@ -104,9 +93,11 @@ def of_flan_size(number: int, size: int) -> None:
     words = [" ".join(["pressure"] * n) for n in (NAME, NOTE_RATIONALE, LAB_RATIONALE)]
     text = write_target([words[0]] * NAMES_OF_A_STAY, *words[1:])
     tokenizer = build_tokenizer([text] * 3)
-    model = T5ForConditionalGeneration(FLAN_T5_SMALL)
+    model = T5ForConditionalGeneration(SHAPES["flan-t5-small"])
     model.lm_head = nn.Linear(512, 32128, bias=False)
-    student = Student(model, Texts(max_note_tokens=NOTE_TOKENS, max_target_tokens=500), "notes").eval()
+    student = Student(
+        adapter_of(model, tokenizer), Texts(max_note_tokens=NOTE_TOKENS, max_target_tokens=500), "notes"
+    ).eval()
     samples = [Sample(i, "pressure " * NOTE_TOKENS, text, None, []) for i in range(number)]
     rows = encode(samples, tokenizer, student.texts)
     ids = [tokenizer(text)["input_ids"]] * number

@@ -86,7 +86,7 @@ def lab_tokens(student: Student, samples: list[Sample]) -> Tensor:
     series, own, _ = tensors(samples, student.shape.steps)
     with torch.no_grad():
         parts = [
-            student._embed(None, None, s, n)["inputs_embeds"].flatten(1)
+            student._embed(None, None, s, n)[0].flatten(1)
             for s, n in zip(series.split(BATCH), own.split(BATCH), strict=True)
         ]
     return torch.cat(parts)
@@ -139,7 +139,11 @@ def main() -> None:
     data, trained = args.tree / "mimic3/benchmark", args.tree / "mimic3/train/flan-t5-small"
     phase1, phase2, phase3 = (
         trained / run / f"seed{args.seed}" / f"phase{phase}"
-        for run, phase in (("rationales", 1), ("rationales-knowledge", 2), ("rationales-knowledge", 3))
+        for run, phase in (
+            ("rationales-template", 1),
+            ("rationales-template-knowledge", 2),
+            ("rationales-template-knowledge", 3),
+        )
     )
     series = [data / f"series_{split}.arrow" for split in ("train", "test")]
     tables = [data / f"{name}.parquet" for name in ("samples", "labels", "courses")]

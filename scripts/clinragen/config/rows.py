@@ -9,7 +9,7 @@ WHOLE = {"last_phase": 3, "target": "rationales", "vocabulary": "knowledge"}
 NOTES_ONLY = {"last_phase": 1, "target": "rationales"}
 SMALL, LARGE = "flan-t5-small", "flan-t5-large"
 
-# Tables 1 and 2. Backbones are told by their names, so that a stand-in may have the name of what it stands for.
+# Tables 1 and 2. Backbones are recognised by name, so that a stand-in may have that of the model it replaces.
 RECIPES: dict[str, dict[str, object]] = {
     "ClinRaGen": {"backbone": SMALL} | WHOLE,
     "ClinRaGen*": {"backbone": LARGE} | WHOLE,

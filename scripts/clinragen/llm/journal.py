@@ -75,7 +75,7 @@ class Experience:
 NAMES = tuple(field.name for field in fields(Entry))
 COLUMNS = ", ".join(NAMES)
 INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' for _ in NAMES)})"
-values = attrgetter(*NAMES)
+columns_of = attrgetter(*NAMES)
 # Of one model: `-` ends its part of a request, and `.` follows it in the order of characters.
 SPENT = """
 SELECT coalesce(max(rowid), 0), total(prompt_tokens), total(completion_tokens) FROM answers
@@ -155,7 +155,9 @@ class Journal:
                 while self._write_waiting(connection):
                     pass
         except Exception as error:
-            self._error = error if isinstance(error, UserError) else UserError(f"{self.path}: {error!r}")
+            # Whatever it is, nobody may wait for this thread. Some errors hold the text, which no message may show.
+            unknown = UserError(f"{self.path}: an answer cannot be written ({type(error).__name__}); run again")
+            self._error = error if isinstance(error, UserError) else unknown
             while self._queue.get() is not None:  # nobody waits for what can no longer be written
                 self._queue.task_done()
 
@@ -165,10 +167,10 @@ class Journal:
         while not self._queue.empty():
             waiting.append(self._queue.get_nowait())
         try:
-            if rows := [values(entry) for entry in waiting if entry]:
+            if rows := [columns_of(entry) for entry in waiting if entry]:
                 insert(connection, INSERT, rows)
         except Exception:
-            # Who waits for them goes on once the error is known.
+            # Put back, so that who waits for them goes on only once `_write` has noted the error.
             for entry in waiting:
                 self._queue.put(entry)
             raise

@@ -30,8 +30,8 @@ class Output:
     tokens: int
 
 
-# Takes what tells a batch from others, its limit and its samples, and what decodes it; may answer from what an earlier
-# run kept.
+# Takes what identifies a batch (its limit and its samples) and a function that decodes it; may return outputs that an
+# earlier run kept.
 Keep = Callable[[list[int], Callable[[], list[Output]]], list[Output]]
 
 

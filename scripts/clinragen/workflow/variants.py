@@ -1,4 +1,4 @@
-"""Which files a variant changes: its name stands in their paths, and in those of no others."""
+"""Which files a variant changes: its name is part of their paths, and of no others."""
 
 import re
 
