@@ -9,6 +9,7 @@
 # {target} is `diagnoses`, or `rationales-` and the name of the teacher.
 # A phase that a variant changes has `+<variant>` after the vocabulary, or after the target of phase 1.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
+# Where TensorBoard events are written is a resource, which Snakemake does not compare: they are no output.
 # Earlier phases go first, and training before evaluation: the longest chain of jobs decides how long a run takes.
 
 
@@ -69,6 +70,9 @@ rule train_phase1:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder(
+            "train_phase1/{dataset}-{backbone}-{target}{variant}-seed{seed}"
+        ),
     params:
         code=code_digest("train_phase1"),
         texts=texts_of_student,
@@ -80,7 +84,8 @@ rule train_phase1:
             "{dataset}/train/{backbone}/{target}{variant}/seed{seed}/checkpoints-phase1"
         ),
     shell:
-        "{params.launcher} scripts/train_phase1.py --backbone {input.backbone:q}"
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_phase1.py --backbone {input.backbone:q}"
         " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
         " --rationales {input.rationales:q}"
         " --texts {params.texts:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
@@ -119,6 +124,9 @@ rule train_phase2:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder(
+            "train_phase2/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}"
+        ),
     params:
         code=code_digest("train_phase2"),
         fusion=setting("student.fusion"),
@@ -132,7 +140,8 @@ rule train_phase2:
             "{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/checkpoints-phase2"
         ),
     shell:
-        "{params.launcher} scripts/train_phase2.py --phase1 {input.phase1:q}"
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_phase2.py --phase1 {input.phase1:q}"
         " --vocabulary {input.vocabulary:q}"
         " --samples {input.samples:q} --labels {input.labels:q}"
         " --series {input.series:q} --rationales {input.rationales:q}"
@@ -173,6 +182,9 @@ rule train_phase3:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder(
+            "train_phase3/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}"
+        ),
     params:
         code=code_digest("train_phase3"),
         phase=setting("train.phase3"),
@@ -184,7 +196,8 @@ rule train_phase3:
             "{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/checkpoints-phase3"
         ),
     shell:
-        "{params.launcher} scripts/train_phase3.py --phase2 {input.phase2:q}"
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_phase3.py --phase2 {input.phase2:q}"
         " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
         " --series {input.series:q} --rationales {input.rationales:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"

@@ -364,6 +364,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "student.fusion.series_encoder.norm": {"student.fusion.series_encoder.norm": "layer"},
     "student.fusion.series_encoder.token": {"student.fusion.series_encoder.token": "last"},
     "train.optimizer.selection": {"train.optimizer.selection": "loss"},
+    "train.report_to": {"train.report_to": "tensorboard"},
     "train.launch.accumulation": {"train.launch.accumulation": 2},
     "evaluate.planted": {"evaluate.planted": ["mimic3", "mimic4"]},
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
