@@ -38,6 +38,7 @@ def test_the_page_shows_ours_and_the_papers():
 def test_only_the_page_of_table_6_explains_its_names():
     assert "Clinical-COT is phase 1 alone" in table_page(comparison(), 6, templates("table"))
     assert "Clinical-COT" not in page()
+    assert "A stand-in has the name" in table_page(comparison("tiny"), 6, templates("table"))
 
 
 def test_every_dataset_has_a_table_of_its_models():
