@@ -496,6 +496,15 @@ def output_record(pattern):
     )
 
 
+def tensorboard_folder(pattern):
+    """Resources: the directory of a training's TensorBoard events, named like its log; empty for none."""
+
+    def folder(wildcards):
+        return str(Path(CONFIG.pathvars.logs, pattern.format(**wildcards)))
+
+    return folder if CONFIG.train.report_to == "tensorboard" else ""
+
+
 def launcher():
     """Params: the command that starts a training script."""
     return launch.launcher(CONFIG.train.launch)

@@ -12,6 +12,7 @@
 # {target} is `diagnoses`, or `rationales-` and the name of the teacher.
 # What a variant changes has `+<variant>` after the directory that names its last part: vocabulary, target or backbone.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
+# Where TensorBoard events are written is a resource, which Snakemake does not compare: they are no output.
 # Earlier phases go first, and training before evaluation: the longest chain of jobs decides how long a run takes.
 
 
@@ -130,6 +131,9 @@ rule train_phase1:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder(
+            "train_phase1/{dataset}-{backbone}-{target}{variant}-seed{seed}"
+        ),
     params:
         code=code_digest("train_phase1"),
         texts=texts_of_student,
@@ -141,7 +145,8 @@ rule train_phase1:
             "{dataset}/train/{backbone}/{target}{variant}/seed{seed}/checkpoints-phase1"
         ),
     shell:
-        "{params.launcher} scripts/train_phase1.py --backbone {input.backbone:q}"
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_phase1.py --backbone {input.backbone:q}"
         " --labels {input.labels:q} --notes {input.notes:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
@@ -180,6 +185,9 @@ rule train_phase2:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder(
+            "train_phase2/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}"
+        ),
     params:
         code=code_digest("train_phase2"),
         fusion=setting("student.fusion"),
@@ -193,7 +201,8 @@ rule train_phase2:
             "{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/checkpoints-phase2"
         ),
     shell:
-        "{params.launcher} scripts/train_phase2.py --phase1 {input.phase1:q}"
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_phase2.py --phase1 {input.phase1:q}"
         " --vocabulary {input.vocabulary:q}"
         " --labels {input.labels:q} --targets {input.targets:q} --series {input.series:q}"
         " --fusion {params.fusion:q} --steps {params.steps:q} --instruction {params.instruction:q}"
@@ -234,6 +243,9 @@ rule train_phase3:
         **gpus(),
         mem_mb=scaled(CONFIG.train.request.memory_mb),
         runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder(
+            "train_phase3/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}"
+        ),
     params:
         code=code_digest("train_phase3"),
         phase=setting("train.phase3"),
@@ -245,7 +257,8 @@ rule train_phase3:
             "{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/checkpoints-phase3"
         ),
     shell:
-        "{params.launcher} scripts/train_phase3.py --phase2 {input.phase2:q}"
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_phase3.py --phase2 {input.phase2:q}"
         " --labels {input.labels:q} --notes {input.notes:q} --targets {input.targets:q}"
         " --series {input.series:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"

@@ -366,6 +366,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "student.fusion.series_encoder.token": {"student.fusion.series_encoder.token": "last"},
     "train.optimizer.selection": {"train.optimizer.selection": "loss"},
     "train.launch.micro_batch_tokens": {"train.launch.micro_batch_tokens": 1024},
+    "train.report_to": {"train.report_to": "tensorboard"},
     "evaluate.planted": {"evaluate.planted": ["mimic3", "mimic4"]},
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
     "train.launch.device": {"train.launch.device": "cuda"},

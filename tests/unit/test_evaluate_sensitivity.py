@@ -1,5 +1,7 @@
 """Variants beside the same models without them."""
 
+import re
+
 import pyarrow as pa
 import pytest
 from pages import templates
@@ -39,6 +41,7 @@ def test_the_page_shows_names_as_text_and_every_difference_with_its_sign():
     text = sensitivity_page(compare_variants(VARIED, PLAIN), ["tiny model"], templates("sensitivity"))
     assert "a &lt; b" in text and "a < b" not in text and "tiny model" in text and "say nothing about MIMIC" in text
     assert "+0.0500" in text and "-0.1500 (0.0707)" in text
+    assert re.search(r"-0\.1500 \(0\.0707\)\s<span>from 0\.6000</span>", text)
     assert "audit/lineage.html#tables/sensitivity.csv/MIMIC-III/c" in text
 
 

@@ -35,6 +35,12 @@ def test_the_page_shows_ours_and_the_papers():
     assert "#tables/table1.csv/MIMIC-IV/w/o%20LAB%26KNOW" in text
 
 
+def test_only_the_page_of_table_6_explains_its_names():
+    assert "Clinical-COT is phase 1 alone" in table_page(comparison(), 6, templates("table"))
+    assert "Clinical-COT" not in page()
+    assert "A stand-in has the name" in table_page(comparison("tiny"), 6, templates("table"))
+
+
 def test_every_dataset_has_a_table_of_its_models():
     first, second = re.findall(r"<h2>(.*?)</h2>.*?<tbody>(.*?)</tbody>", page(), re.DOTALL)
     assert first[0] == "MIMIC-III" and first[1].count("<tr>") == 2

@@ -6,19 +6,29 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import tiny_tree
+import yaml
 from browser import CHROMIUM, Browser
 from pages import card, templates
 from raw_folders import RESOURCES
 
 from clinragen.audit.lineage_page import lineage_page
+from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.evaluate.table_page import table_page
 from clinragen.evaluate.tables import compare, read_paper
 from clinragen.schemas.evaluate import SCORES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-PAGES = {"card": "mimic3/benchmark/card.html", "table": "tables/table1.html", "lineage": "audit/lineage.html"}
+PAGES = {
+    "card": "mimic3/benchmark/card.html",
+    "table": "tables/table1.html",
+    "sensitivity": "tables/sensitivity.html",
+    "lineage": "audit/lineage.html",
+}
 PHASE3 = "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
 ROW = "tables/table1.csv/MIMIC-III/ClinRaGen"
+
+
+COUNTS = {"samples": 5691, "unreadable": 12, "cut": 34, "unknown": 567}
 
 
 def table1() -> str:
@@ -26,13 +36,27 @@ def table1() -> str:
     paper = read_paper(RESOURCES / "paper_table1.csv")
     scores = [
         {"dataset": cell.dataset, "model": cell.model, "seed": seed, "value": cell.mean + seed / 100}
-        | {"samples": 5691, "unreadable": 12, "cut": 34, "unknown": 567}
+        | COUNTS
         | dict(zip(("average", "metric"), cell.metric.split("_"), strict=True))
         for cell in paper
         for seed in (1, 2)
     ]
     compared = compare(paper, [pa.Table.from_pylist(scores, SCORES.schema)], ["tiny model"])
     return table_page(compared, 1, templates("table"))
+
+
+def sensitivity() -> str:
+    """The page of the rows of config/sensitivity.yaml, each with two seeds."""
+    overlay = yaml.safe_load((RESOURCES.parent / "config/sensitivity.yaml").read_text(encoding="utf-8"))
+    rows = [model["row"] for model in overlay["models"].values()]
+
+    def scores(model: str, seed: int) -> pa.Table:
+        same = {"dataset": "MIMIC-III", "model": model, "seed": seed, "metric": "f1", "value": seed / 10} | COUNTS
+        return pa.Table.from_pylist([same | {"average": average} for average in ("micro", "macro")], SCORES.schema)
+
+    runs = [(row, seed) for row in rows for seed in (1, 2)]
+    table = compare_variants([scores(*run) for run in runs], [scores("ClinRaGen", seed) for _, seed in runs])
+    return sensitivity_page(table, ["tiny model"], templates("sensitivity"))
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +75,7 @@ def results(tmp_path_factory) -> Path:
         texts = {
             "card": card(),
             "table": table1(),
+            "sensitivity": sensitivity(),
             "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
     for name, path in PAGES.items():
@@ -123,7 +148,7 @@ def embedded(results: Path, page: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("page", "link"), [("table", "td a"), ("lineage", "h3 a")])
+@pytest.mark.parametrize(("page", "link"), [("table", "td a"), ("sensitivity", "td a"), ("lineage", "h3 a")])
 def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
     browser.open(embedded(results, page))
     frame = browser.frame()
@@ -143,7 +168,7 @@ def test_links_inside_the_lineage_work_inside_a_report(browser, results):
 
 
 def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
-    for page in ("table", "lineage"):
+    for page in ("table", "sensitivity", "lineage"):
         browser.open(results / PAGES[page])
         assert browser.run("document.getElementById('embedded').checkVisibility()") is False
         assert browser.run("document.querySelectorAll('a.file:not([href])').length") == 0

@@ -37,6 +37,7 @@ SYNTAX_ONLY = {
     "git": "needs the network, or changes the checkout",
     "tail": "needs a run in progress",
     "tmux": "needs a terminal",
+    "tensorboard": "serves until it is ended; tests/e2e/test_train_tensorboard.py reads what it shows",
 }
 # Options that a dry run cannot take, with the number of their values.
 NOT_IN_DRY_RUNS = {

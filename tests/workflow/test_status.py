@@ -2,6 +2,7 @@
 
 import csv
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from clinragen.workflow import status
 from clinragen.workflow.status import Status
 
 INVENTORY = yaml.safe_load((ROOT / status.INVENTORY).read_text(encoding="utf-8"))
-SETTINGS = status.configuration(ROOT)
+SETTINGS = status.configuration(ROOT, *status.PAPER)
 TESTED = [status.configuration(ROOT, *overlays) for overlays in status.TESTED]
 PERMITTED = {"chatgpt": {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}}
 
@@ -36,13 +37,23 @@ def test_the_inventory_has_the_rows_of_the_papers_tables(number):
     assert printed == {name for name, places in INVENTORY["systems"].items() if number in places["tables"]}
 
 
+def test_each_row_of_table_6_belongs_to_a_system_and_each_system_has_one():
+    with (ROOT / "resources/paper_table6.csv").open(encoding="utf-8", newline="") as file:
+        printed = {row["model"] for row in csv.DictReader(file)}
+    systems = INVENTORY["rows_of_table6"]
+    assert systems.keys() == {name for name, places in INVENTORY["systems"].items() if 6 in places.get("tables", [])}
+    patterns = [pattern for names in systems.values() for pattern in names]
+    assert all(any(fnmatchcase(row, pattern) for pattern in patterns) for row in printed)
+    assert all(any(fnmatchcase(row, pattern) for row in printed) for pattern in patterns)
+
+
 def test_every_claim_has_its_jobs(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ENTREZ_EMAIL", "me@example.org")
     raw = {name: {"raw": str(header_only(tmp_path / name, name))} for name in ("mimic3", "mimic4")}
     real = ("--config", f"datasets={json.dumps(raw)}", f"llm_transport={json.dumps(PERMITTED)}")
     with Server(ROOT) as server:
-        configured = planned(server, SETTINGS, *real)
+        configured = planned(server, SETTINGS, *real, "--configfile", *status.PAPER)
         run = set().union(*(planned(server, c, "--configfile", *o) for c, o in zip(TESTED, status.TESTED, strict=True)))
     for (system, place), claim in claims().items():
         assert ((system, place) in configured) == (claim >= Status.NEVER_RUN), (system, place)
@@ -57,12 +68,23 @@ def planned(server, config, *arguments):
     rows = {f"{name}/seed": model for name, model in config.models.items()}
     rows |= {f"{name}/asked/": row for name, row in config.asked.items()}
     return {
-        (row.row, f"Table {number}")
+        (system, f"Table {number}")
         for run, row in rows.items()
         for number in row.table
         if f"table{number}.csv" in tables
         and any(f"/evaluate/{run}" in path for path in tables[f"table{number}.csv"].inputs)
+        for system in (in_table6(row) if number == 6 else {row.row})
     }
+
+
+def in_table6(model):
+    """Systems that a model is in table 6, by its recipe."""
+    own = {"flan-t5-small": "ClinRaGen", "flan-t5-large": "ClinRaGen*"}
+    name = own.get(model.backbone, "ClinRaGen on OPT-0.1B and Qwen-2.5-0.5B")
+    found = {"DeepSeek as teacher"} if model.teacher == "deepseek" else set()
+    if model.last_phase == 1:
+        return found | {"Clinical CoT -w/o TSE"}
+    return found if found and model.backbone in own else found | {name}
 
 
 def test_a_run_without_stand_ins_works_and_each_stand_in_takes_that_back():
@@ -89,3 +111,5 @@ def test_a_row_that_is_not_configured_is_absent_and_one_that_no_test_runs_is_sai
     assert claims(tested=[])["ClinRaGen", "Table 1"] is Status.NEVER_RUN
     assert claims()["ClinRaGen*", "Table 1"] is Status.NEVER_RUN
     assert claims()["FROZEN", "Table 1"] is Status.ABSENT
+    assert claims()["DeepSeek as teacher", "Table 6"] is Status.NEVER_RUN
+    assert claims(settings=status.configuration(ROOT))["DeepSeek as teacher", "Table 6"] is Status.ABSENT

@@ -74,5 +74,7 @@ class Train(Section):
     """Settings common to all phases."""
     launch: Launch
     """How training jobs are started."""
+    report_to: Literal["none", "tensorboard"]
+    """Write TensorBoard events of each training beside its log, which changes no output (docs/cluster.md)."""
     request: Request
     """Cluster resources of a training job."""

@@ -12,7 +12,7 @@ from clinragen.config.student import Student
 from clinragen.config.train import Train
 
 # Keys of the overridden sections that are the same for all.
-FIXED = {"train": ("launch", "request"), "benchmark": ("compat",)}
+FIXED = {"train": ("launch", "report_to", "request"), "benchmark": ("compat",)}
 
 
 class Variant(Section):
@@ -21,7 +21,7 @@ class Variant(Section):
     student: dict[str, Any] = Field(default={})
     """Keys of `student`, nested as there."""
     train: dict[str, Any] = Field(default={})
-    """Keys of `train` except `launch` and `request`, nested as there."""
+    """Keys of `train` except `launch`, `report_to` and `request`, nested as there."""
     benchmark: dict[str, Any] = Field(default={})
     """Keys of `benchmark` except `compat`, nested as there; teachers are asked again where their prompts change."""
 

@@ -29,6 +29,7 @@ from clinragen.train.batches import Sizes, StepLoader, Steps
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 from clinragen.train.loss import SectionMeans, token_losses, token_weights
 from clinragen.train.memory import fit
+from clinragen.train.tensorboard import event_writers, require_tensorboard
 
 log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
@@ -254,6 +255,7 @@ def train_student(
             f"but {started} were started; check the launcher"
         )
     require_device(job.launch.device, "train.launch.device")
+    require_tensorboard()
     on_gpu = job.launch.device == "cuda"
     half = job.optimizer.precision == "bf16"
     # DeepSpeed's own bf16 would turn the weights themselves into half precision, the series encoder's too,
@@ -358,7 +360,7 @@ def _train(
         train_dataset=training,
         eval_dataset=validation,
         data_collator=steps.collate,
-        callbacks=[ResumableEarlyStopping(job.phase.patience), ProgressLogger()],
+        callbacks=[ResumableEarlyStopping(job.phase.patience), ProgressLogger(), *event_writers(steps_done)],
     )
     # It prints the losses again, beside the log.
     trainer.remove_callback(PrinterCallback)

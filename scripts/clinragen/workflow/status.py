@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from snakemake.utils import update_config
 from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config, load_config
+from clinragen.config.rows import TABLE_OF_PARTS, row_in
 
 SETTINGS = "config.yaml"
+# The overlays with which all of the paper's rows that there are stand in the configuration.
+PAPER = ("config/table6.yaml",)
 # Overlays that tests/e2e runs from raw files to tables, each with those that it is laid over.
 TESTED = (("config/demo.yaml",), ("config/demo.yaml", "config/open-demo.yaml"))
 INVENTORY = "resources/paper_inventory.yaml"
@@ -60,12 +64,19 @@ def stand_ins(config: Config, row: Model | Asked) -> list[str]:
     return [name for name, used in parts.items() if used]
 
 
-def status(system: str, table: int, settings: Config, tested: list[Config]) -> Status:
-    """Status of a system in one of the paper's tables, under the paper's settings and those that tests run."""
+def is_of(row: Model | Asked, names: list[str], table: int) -> bool:
+    """Whether a row stands in one of the paper's tables under one of these names, in which `*` is any text."""
+    if table not in row.table:
+        return False
+    # Only table 6 has patterns: the * in a name of another table is part of it.
+    return any(fnmatchcase(row_in(row, table), n) for n in names) if table == TABLE_OF_PARTS else row.row in names
+
+
+def status(names: list[str], table: int, settings: Config, tested: list[Config]) -> Status:
+    """Status of a system's rows in one of the paper's tables, under the paper's settings and those that tests run."""
 
     def rows(config: Config) -> list[Model | Asked]:
-        everything = [*config.models.values(), *config.asked.values()]
-        return [row for row in everything if row.row == system and table in row.table]
+        return [row for row in (*config.models.values(), *config.asked.values()) if is_of(row, names, table)]
 
     if not rows(settings):
         return Status.ABSENT
@@ -77,10 +88,15 @@ def status(system: str, table: int, settings: Config, tested: list[Config]) -> S
 
 def rows(inventory: dict[str, Any], settings: Config, tested: list[Config]) -> list[Row]:
     """Every system of the paper. No figure is made yet, so that all figures are absent."""
+    parts = inventory["rows_of_table6"]
+
+    def names(system: str, table: int) -> list[str]:
+        return parts[system] if table == TABLE_OF_PARTS else [system]
+
     return [
         Row(
             system,
-            {f"Table {n}": status(system, n, settings, tested) for n in places.get("tables", [])}
+            {f"Table {n}": status(names(system, n), n, settings, tested) for n in places.get("tables", [])}
             | {f"Figure {n}": Status.ABSENT for n in places.get("figures", [])},
         )
         for system, places in inventory["systems"].items()
@@ -119,7 +135,7 @@ def _by_status(places: dict[str, Status]) -> str:
 def read(root: Path) -> str:
     """The status tables of a checkout."""
     inventory = yaml.safe_load((root / INVENTORY).read_text(encoding="utf-8"))
-    settings = configuration(root)
+    settings = configuration(root, *PAPER)
     return page(inventory, rows(inventory, settings, [configuration(root, *overlays) for overlays in TESTED]))
 
 
