@@ -71,6 +71,11 @@ def setting_problems(place: str, settings: Settings) -> Iterator[str]:
     if encoder.width % encoder.heads:
         yield f"{at}.width ({encoder.width}) must be a multiple of heads ({encoder.heads})"
     batch, launch = settings.train.optimizer.batch, settings.train.launch
+    if settings.train.optimizer.precision == "tf32" and launch.device != "cuda":
+        yield (
+            f"{place}train.optimizer.precision: tf32, which only GPUs have, but train.launch.device is "
+            f"{launch.device}; set it to fp32 or bf16"
+        )
     parts = launch.nodes * launch.processes * launch.accumulation
     if batch % parts:
         yield (

@@ -19,7 +19,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.errors import TakenOver, UserError
 from clinragen.model.decoding import decode
-from clinragen.model.device import require_device
+from clinragen.model.device import prepare_device
 from clinragen.model.inputs import Collator, Files
 from clinragen.model.student import Student
 from clinragen.model.target_codec import parse_output
@@ -235,7 +235,7 @@ def train_student(
             f"train.launch asks for {job.launch.nodes} nodes with {job.launch.processes} processes each, "
             f"but {started} were started; check the launcher"
         )
-    require_device(job.launch.device, "train.launch.device")
+    prepare_device(job.launch.device, job.optimizer.precision, "train.launch.device")
     on_gpu = job.launch.device == "cuda"
     half = job.optimizer.precision == "bf16"
     # DeepSpeed's own bf16 would turn the weights themselves into half precision, the series encoder's too,
