@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from clinragen.config.asked import Cases
 from clinragen.config.base import Section
@@ -22,14 +22,6 @@ class Decoding(Section):
     """Decode whole outputs, or stop after the diagnoses: rationales are then missing, scores cost a fraction."""
     precision: Literal["fp32", "tf32", "bf16"]
     """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
-
-    @model_validator(mode="after")
-    def _tf32_is_of_gpus(self) -> "Decoding":
-        if self.precision == "tf32" and self.device != "cuda":
-            raise ValueError(
-                f"precision: tf32, which only GPUs have, but device is {self.device}; set it to fp32 or bf16"
-            )
-        return self
 
 
 class Evaluate(Section):

@@ -71,14 +71,18 @@ def setting_problems(place: str, settings: Settings) -> Iterator[str]:
     if encoder.width % encoder.heads:
         yield f"{at}.width ({encoder.width}) must be a multiple of heads ({encoder.heads})"
     batch, launch = settings.train.optimizer.batch, settings.train.launch
-    if settings.train.optimizer.precision == "tf32" and launch.device != "cuda":
-        yield (
-            f"{place}train.optimizer.precision: tf32, which only GPUs have, but train.launch.device is "
-            f"{launch.device}; set it to fp32 or bf16"
-        )
+    yield from tf32_problems(
+        f"{place}train.optimizer", settings.train.optimizer.precision, "train.launch", launch.device
+    )
     parts = launch.nodes * launch.processes * launch.accumulation
     if batch % parts:
         yield (
             f"{place}train.optimizer.batch ({batch}) must be a multiple of train.launch.nodes ({launch.nodes}) times "
             f"processes ({launch.processes}) times accumulation ({launch.accumulation}), that is of {parts}"
         )
+
+
+def tf32_problems(place: str, precision: str, device_place: str, device: str) -> Iterator[str]:
+    """TF32 on a processor, which would compute in fp32 without saying so; places are sections."""
+    if precision == "tf32" and device != "cuda":
+        yield f"{place}.precision: tf32, which only GPUs have, but {device_place}.device is {device}; set fp32 or bf16"
