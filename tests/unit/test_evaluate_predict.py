@@ -70,6 +70,27 @@ def test_the_order_of_the_samples_changes_no_output(place, model):
     assert predict(place / model, other, PHENOTYPES, decoding(), 3).sort_by("stay_id").equals(first)
 
 
+@pytest.mark.parametrize("model", ["labs", "both"])
+def test_half_precision_of_the_whole_student_predicts_from_the_same_checkpoint(place, model, monkeypatch):
+    found = set()
+
+    def watched(encoder, _mask, embedded):
+        found.add((torch.is_autocast_enabled("cpu"), embedded[0].dtype))
+
+    load = Student.load
+
+    def loaded(checkpoint):
+        made = load(checkpoint)
+        made.encoder.register_forward_hook(watched)
+        return made
+
+    monkeypatch.setattr(Student, "load", loaded)
+    samples = read_samples(files(place / "tables", with_rationales=False), "test")
+    table = predict(place / model, samples, PHENOTYPES, decoding(precision="bf16"), 4)
+    assert PREDICTIONS.check(table, "test").num_rows == TESTS
+    assert found == {(True, torch.float32)}
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_asked_for_and_is_not_there_is_an_error(place):
     with pytest.raises(UserError, match=r"evaluate\.decoding\.device is cuda, but PyTorch sees no GPU here"):
