@@ -23,6 +23,9 @@ def place(tmp_path_factory):
     for modality in ("notes", "labs", "both"):
         student(modality).save(folder / modality, tokenizer())
     student("both", lab_position="suffix").save(folder / "suffix", tokenizer())
+    # Encodes as many patches as the longest stay of a batch has.
+    own = {"series_encoder__mask_padding": True, "series_encoder__token": "last_measured"}
+    student("both", **own).save(folder / "own patches", tokenizer())
     return folder
 
 
@@ -53,7 +56,7 @@ def test_every_output_belongs_to_its_sample(place):
         assert tokenizer().batch_decode(ids, skip_special_tokens=True) == [output]
 
 
-@pytest.mark.parametrize("model", ["notes", "labs", "both", "suffix"])
+@pytest.mark.parametrize("model", ["notes", "labs", "both", "suffix", "own patches"])
 @pytest.mark.parametrize("beams", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_batches_change_no_output(place, model, beams):
     alone = predicted(place, model, batch=1, beams=beams)

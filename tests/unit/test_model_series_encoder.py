@@ -91,6 +91,27 @@ def test_padding_is_hidden_where_asked(series, mask_padding):
     assert torch.equal(one[1], two[1])
 
 
+@pytest.mark.parametrize("token", ["last", "last_measured", "mean_measured", "all"])
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+@pytest.mark.parametrize("training", [True, False])
+def test_patches_behind_the_longest_stay_are_computed_only_where_they_count(series, token, norm, training):
+    """What is left out changes neither vectors nor gradients; a batch norm that learns sees all patches, as before."""
+    steps, seen = torch.tensor([PATCH, 3]), []
+    encoder = make(token=token, norm=norm, mask_padding=True, layers=2).train(training)
+    encoder.patchtst.encoder.layers[0].register_forward_hook(lambda _, __, made: seen.append(made[0].shape[2]))
+    whole = make(token=token, norm=norm, mask_padding=True, layers=2).train(training)
+    whole._only_own_patches_count = lambda: False
+    results = []
+    for made in (encoder, whole):
+        vectors, mask = made(series, steps)
+        (vectors * mask[..., None]).square().sum().backward()
+        results.append([vectors, *(p.grad for p in made.parameters())])
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other, atol=1e-5, rtol=1e-4)
+    left_out = token.endswith("measured") and not (training and norm == "batch")
+    assert seen == [1 if left_out else STEPS // PATCH]
+
+
 @pytest.mark.parametrize(("positions", "learned"), [("zero", True), ("random", True), ("sincos", False)])
 def test_positions_start_as_asked(positions, learned):
     found = make(positions=positions).patchtst.encoder.positional_encoder.position_enc
