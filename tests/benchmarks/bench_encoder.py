@@ -1,7 +1,7 @@
-"""What the series encoder costs: FLOP of a sample by phase, and CPU time of a step in each number format.
+"""What the series encoder costs: FLOP of a sample by phase, and the time of a step in each number format.
 
 `make bench-encoder` runs it. No weights are needed: models have the published shapes, and FLOP are counted on tensors
-without values.
+without values. Times are of the GPU where there is one, otherwise CPU seconds of one thread.
 """
 
 import argparse
@@ -23,11 +23,13 @@ from unit.test_model_sizes import SHAPES
 
 from clinragen.config.student import Fusion
 from clinragen.model.backbone import adapter_of
+from clinragen.model.device import prepare_device
 from clinragen.model.series_encoder import SeriesEncoder
 from clinragen.model.student import Student
 
 FUSION = Fusion.model_validate(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]["fusion"])
 STEPS, VOCABULARY = 1000, 2000
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 MODALITIES = {1: "notes", 2: "labs", 3: "both"}
 
 
@@ -47,9 +49,10 @@ def batch(size: int, channels: int, note: int, target: int) -> dict[str, torch.T
     return {"input_ids": ids, "attention_mask": ids, **series, "labels": torch.ones(size, target, dtype=torch.long)}
 
 
-def step(forward: Callable[[], torch.Tensor], half: bool = False) -> None:
+def step(forward: Callable[[], torch.Tensor], precision: str = "fp32") -> None:
     """Forward and backward pass; gradients add up."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+    prepare_device(DEVICE, precision, "device")
+    with torch.autocast(DEVICE, torch.bfloat16, enabled=precision == "bf16"):
         out = forward()
     out.float().mean().backward()
 
@@ -78,34 +81,47 @@ def print_flop(backbone: str, channels: int, note: int, target: int) -> None:
         print(f"| {backbone} | {note} + {target} | {channels} | {phase} | {shares} |", flush=True)
 
 
+def seconds_of(work: Callable[[], None]) -> float:
+    """Seconds of the GPU, or of the CPU in this process."""
+    clock = time.perf_counter if DEVICE == "cuda" else time.process_time
+    started = clock()
+    work()
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return clock() - started
+
+
 def print_times(size: int, channels: int, repeats: int) -> None:
-    """CPU seconds of a step by setting, taken in turns, as other work may run."""
+    """Time of a step by setting, taken in turns, as other work may run."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model, before = (student("flan-t5-small", channels, 2) for _ in range(2))
-    samples = batch(size, channels, 8, 250)
-    eager = SeriesEncoder(FUSION.series_encoder, channels, STEPS)
+    model, before = (student("flan-t5-small", channels, 2).to(DEVICE) for _ in range(2))
+    samples = {name: values.to(DEVICE) for name, values in batch(size, channels, 8, 250).items()}
+    eager = SeriesEncoder(FUSION.series_encoder, channels, STEPS).to(DEVICE)
     eager.patchtst.set_attn_implementation("eager")
     for layer in eager.patchtst.encoder.layers:
         layer.self_attn.register_forward_pre_hook(added, with_kwargs=True)
-    before.encoder.forward = torch.autocast("cpu", enabled=False)(before.encoder.forward)
+    before.encoder.forward = torch.autocast(DEVICE, enabled=False)(before.encoder.forward)
+    fused = partial(vectors, model.encoder, samples)
     settings = {
-        "encoder: fp32, eager attention": (partial(vectors, eager, samples), False),
-        "encoder: fp32, fused attention": (partial(vectors, model.encoder, samples), False),
-        "encoder: bf16, fused attention": (partial(vectors, model.encoder, samples), True),
-        "phase 2: bf16, the encoder in fp32": (partial(before, **samples), True),
-        "phase 2: bf16": (partial(model, **samples), True),
+        "encoder: fp32, eager attention": (partial(vectors, eager, samples), "fp32"),
+        "encoder: fp32": (fused, "fp32"),
+        "encoder: tf32": (fused, "tf32"),
+        "encoder: bf16": (fused, "bf16"),
+        "phase 2: bf16, the encoder in fp32": (partial(before, **samples), "bf16"),
+        "phase 2: bf16": (partial(model, **samples), "bf16"),
     }
+    if DEVICE == "cpu":
+        del settings["encoder: tf32"]
     seconds: dict[str, list[float]] = {name: [] for name in settings}
     for turn in range(repeats + 1):
-        for name, (forward, half) in settings.items():
-            started = time.process_time()
-            step(forward, half)
-            if turn:  # the first turn builds kernels
-                seconds[name].append(time.process_time() - started)
-    print(f"\n| {size} samples, {channels} channels, one thread | median s of CPU | least |\n|---|---:|---:|")
+        for name, (forward, precision) in settings.items():
+            took = seconds_of(partial(step, forward, precision))
+            seconds[name] += [took] if turn else []  # the first turn builds kernels
+    unit = torch.cuda.get_device_name() if DEVICE == "cuda" else "one thread, CPU time"
+    print(f"\n| {size} samples, {channels} channels; {unit} | median ms | least ms |\n|---|---:|---:|")
     for name, found in seconds.items():
-        print(f"| {name} | {statistics.median(found):.2f} | {min(found):.2f} |")
+        print(f"| {name} | {statistics.median(found) * 1e3:.1f} | {min(found) * 1e3:.1f} |")
 
 
 def main() -> None:
