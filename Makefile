@@ -36,7 +36,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-tokens ladder test test-all lint format docs lock clean
+.PHONY: help setup demo open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-tokens ladder test test-all lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -89,6 +89,9 @@ bench-llm: $(READY)  ## measure the client of language models beside a bare open
 
 bench-decoding: $(READY)  ## measure how fast students write, and what number format and beams change: on the tree of `make demo`
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_decoding.py "results/$(or $(TREE),demo)" 2> /dev/null
+
+bench-encoder: $(READY)  ## count what the series encoder costs in each phase, and measure its number formats
+	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_encoder.py 2> /dev/null
 
 bench-tokens: $(READY)  ## measure the files of tokens at the paper's number of samples: time, memory, start of a training
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_tokens.py 2> /dev/null

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from runs import checkpoints
 from toy_student import changed, command, environment, losses, run, weights, write_backbone, write_tables
 
@@ -60,10 +61,11 @@ def test_deepspeed_learns_what_plain_torch_learns(place, extensions):
 
 
 def test_the_papers_setting_half_precision_through_deepspeed(place, extensions):
-    """Phase 2: the series encoder stays in whole precision, and no bit of the language model changes."""
+    """Phase 2: the encoder learns in half precision, too, and no bit of the language model changes."""
     run(words(place, 2, "half", deepspeed=True, precision="bf16"), launcher(1), **extensions)
     assert losses(place / "half") == pytest.approx(losses(place / "plain2"), rel=0.02)
     assert losses(place / "half") != losses(place / "plain2")
+    assert {w.dtype for w in weights(place / "half").values() if w.is_floating_point()} == {torch.float32}
     assert changed(weights(place / "plain1"), weights(place / "half")) == set()
 
 

@@ -46,11 +46,11 @@ def place(tmp_path_factory) -> Path:
 def train(place, fork_python) -> Callable[..., str]:
     """A function that trains one phase there and returns the log."""
 
-    def trained(phase: int, name: str, freeze_encoder: bool = False, **changes: object) -> str:
+    def trained(phase: int, name: str, freeze_encoder: bool = False, phase2: str = "phase2", **changes: object) -> str:
         start = {
             1: ["--backbone", place / "given" / "backbone"],
             2: ["--phase1", place / "phase1", "--vocabulary", place / "tables" / "vocabulary.json"],
-            3: ["--phase2", place / "phase2", "--freeze-encoder", freeze_encoder],
+            3: ["--phase2", place / phase2, "--freeze-encoder", freeze_encoder],
         }[phase]
         line = command(f"train_phase{phase}", place / "tables", place / name, *start, **changes)
         return run(line, (str(fork_python),))
@@ -228,6 +228,8 @@ def test_half_precision_keeps_whole_weights(train, chain):
     train(2, "bf16", precision="bf16")
     assert {w.dtype for w in weights(chain / "bf16").values() if w.is_floating_point()} == {torch.float32}
     assert losses(chain / "bf16") == pytest.approx(losses(chain / "phase2"), rel=0.02)
+    train(3, "after-bf16", phase2="bf16")  # which goes on in fp32
+    assert losses(chain / "after-bf16") == pytest.approx(losses(chain / "phase3"), rel=0.02)
 
 
 def test_checkpoints_are_removed_when_the_model_stands(chain):

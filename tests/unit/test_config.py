@@ -258,6 +258,14 @@ CROSS_CHECKS = {
         {"asked__llama2-five-shot__cases": "all"},
         r"asked: llama2-five-shot and \S+ are compared in table 4; set both to the same cases",
     ),
+    "tf32 in training": (
+        {"train__optimizer__precision": "tf32", "train__launch__device": "cpu"},
+        r"train\.optimizer\.precision: tf32, which only GPUs have, but train\.launch\.device is cpu; set fp32 or bf16",
+    ),
+    "tf32 in predictions": (
+        {"evaluate__decoding__precision": "tf32", "evaluate__decoding__device": "cpu"},
+        r"evaluate\.decoding\.precision: tf32, .* evaluate\.decoding\.device is cpu; set fp32 or bf16",
+    ),
     "seeds": ({"seeds": [1, 2, 1]}, r"seeds: \[1, 2, 1\] contains a seed twice"),
 }
 

@@ -23,6 +23,9 @@ def place(tmp_path_factory):
     for modality in ("notes", "labs", "both"):
         student(modality).save(folder / modality, tokenizer())
     student("both", lab_position="suffix").save(folder / "suffix", tokenizer())
+    # Encodes as many patches as the longest stay of a batch has.
+    own = {"series_encoder__mask_padding": True, "series_encoder__token": "last_measured"}
+    student("both", **own).save(folder / "own patches", tokenizer())
     return folder
 
 
@@ -53,7 +56,7 @@ def test_every_output_belongs_to_its_sample(place):
         assert tokenizer().batch_decode(ids, skip_special_tokens=True) == [output]
 
 
-@pytest.mark.parametrize("model", ["notes", "labs", "both", "suffix"])
+@pytest.mark.parametrize("model", ["notes", "labs", "both", "suffix", "own patches"])
 @pytest.mark.parametrize("beams", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_batches_change_no_output(place, model, beams):
     alone = predicted(place, model, batch=1, beams=beams)
@@ -68,6 +71,27 @@ def test_the_order_of_the_samples_changes_no_output(place, model):
     first = predict(place / model, samples, PHENOTYPES, decoding(), 3)
     other = [*samples[4:], *reversed(samples[:4])]
     assert predict(place / model, other, PHENOTYPES, decoding(), 3).sort_by("stay_id").equals(first)
+
+
+@pytest.mark.parametrize("model", ["labs", "both"])
+def test_half_precision_of_the_whole_student_predicts_from_the_same_checkpoint(place, model, monkeypatch):
+    found = set()
+
+    def watched(encoder, _mask, embedded):
+        found.add((torch.is_autocast_enabled("cpu"), embedded[0].dtype))
+
+    load = Student.load
+
+    def loaded(checkpoint):
+        made = load(checkpoint)
+        made.encoder.register_forward_hook(watched)
+        return made
+
+    monkeypatch.setattr(Student, "load", loaded)
+    samples = read_samples(files(place / "tables", with_rationales=False), "test")
+    table = predict(place / model, samples, PHENOTYPES, decoding(precision="bf16"), 4)
+    assert PREDICTIONS.check(table, "test").num_rows == TESTS
+    assert found == {(True, torch.float32)}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -83,6 +83,26 @@ def test_padding_of_any_place_changes_neither_logits_nor_what_is_written(model_t
     assert len({tuple(row) for row in written.tolist()}) > 1
 
 
+@pytest.mark.parametrize("shape", ["tiny", *GPT])
+@torch.no_grad()
+def test_attention_is_fused_and_computes_what_eager_attention_does(shape, tmp_path):
+    """With padding, and with the position bias of T5, which fused attention gets as a mask."""
+    made = load_backbone(write_backbone(tmp_path, shape=shape))
+    made.model.eval()
+    assert made.model.config._attn_implementation == "sdpa"
+    vectors, mask = padded(made, prompts(3, 7, 5), 2)
+    labels = torch.full((3, 4), 9)
+    fused = made.logits(*made.prompt(vectors, mask), labels)
+    made.model.set_attn_implementation("eager")
+    assert torch.allclose(made.logits(*made.prompt(vectors, mask), labels), fused, atol=1e-5)
+    if shape == "tiny":
+        made.model.set_attn_implementation("sdpa")
+        for stack in (made.model.encoder, made.model.decoder):
+            bias = stack.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+            bias.copy_(bias.flip(0))
+        assert (made.logits(*made.prompt(vectors, mask), labels) - fused).abs().max() > 1e-4
+
+
 @pytest.mark.parametrize("model_type", [name for name, kind in KINDS.items() if kind == "causal"])
 @torch.no_grad()
 def test_the_loss_is_that_of_transformers_over_start_prompt_break_and_target(model_type):

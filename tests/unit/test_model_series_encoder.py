@@ -91,6 +91,27 @@ def test_padding_is_hidden_where_asked(series, mask_padding):
     assert torch.equal(one[1], two[1])
 
 
+@pytest.mark.parametrize("token", ["last", "last_measured", "mean_measured", "all"])
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+@pytest.mark.parametrize("training", [True, False])
+def test_patches_behind_the_longest_stay_are_computed_only_where_they_count(series, token, norm, training):
+    """What is left out changes neither vectors nor gradients; a batch norm that learns sees all patches, as before."""
+    steps, seen = torch.tensor([PATCH, 3]), []
+    encoder = make(token=token, norm=norm, mask_padding=True, layers=2).train(training)
+    encoder.patchtst.encoder.layers[0].register_forward_hook(lambda _, __, made: seen.append(made[0].shape[2]))
+    whole = make(token=token, norm=norm, mask_padding=True, layers=2).train(training)
+    whole._only_own_patches_count = lambda: False
+    results = []
+    for made in (encoder, whole):
+        vectors, mask = made(series, steps)
+        (vectors * mask[..., None]).square().sum().backward()
+        results.append([vectors, *(p.grad for p in made.parameters())])
+    for one, other in zip(*results, strict=True):
+        assert torch.allclose(one, other, atol=1e-5, rtol=1e-4)
+    left_out = token.endswith("measured") and not (training and norm == "batch")
+    assert seen == [1 if left_out else STEPS // PATCH]
+
+
 @pytest.mark.parametrize(("positions", "learned"), [("zero", True), ("random", True), ("sincos", False)])
 def test_positions_start_as_asked(positions, learned):
     found = make(positions=positions).patchtst.encoder.positional_encoder.position_enc
@@ -110,10 +131,97 @@ def test_the_level_of_a_series_matters(encoder):
     assert (vectors(encoder, shape) - vectors(encoder, shape * 3)).abs().max() > 1e-3
 
 
-def test_half_precision_around_it_changes_nothing(encoder, series):
-    whole = encoder.patchtst(past_values=series).last_hidden_state[:, :, -1]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(vectors(encoder, series), whole)
+def half():
+    return torch.autocast("cpu", dtype=torch.bfloat16)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_under_bf16_norms_and_sums_are_whole_and_products_are_not(series, norm):
+    encoder, kinds = make(norm=norm, layers=2).train(), {"norm": [], "sum": [], "product": []}
+
+    def watch(kind: str, module: torch.nn.Module) -> None:
+        module.register_forward_hook(lambda _, given, made: kinds[kind].extend(t.dtype for t in (*given, made)))
+
+    for layer in encoder.patchtst.encoder.layers:
+        watch("norm", layer.norm_sublayer1)
+        watch("norm", layer.norm_sublayer3)
+        layer.register_forward_hook(lambda _, __, named, made: kinds["sum"].append(made[0].dtype), with_kwargs=True)
+        for module in (layer.ff, layer.self_attn.out_proj):
+            module.register_forward_hook(lambda _, __, made: kinds["product"].append(made.dtype))
+    with half():
+        found = vectors(encoder, series)
+    found.sum().backward()
+    assert {kind: set(dtypes) for kind, dtypes in kinds.items()} == {
+        "norm": {torch.float32},
+        "sum": {torch.float32},
+        "product": {torch.bfloat16},
+    }
+    assert found.dtype == torch.float32
+    floats = [t for t in encoder.state_dict().values() if t.is_floating_point()]
+    assert {t.dtype for t in floats} == {torch.float32} and all(t.isfinite().all() for t in floats)
+    assert all(p.grad.dtype == torch.float32 and p.grad.isfinite().all() for p in encoder.parameters())
+
+
+def test_under_bf16_its_vectors_and_statistics_are_nearly_those_of_fp32(series):
+    whole, halved = make(layers=3).train(), make(layers=3).train()
+    expected = vectors(whole, series)
+    with half():
+        found = vectors(halved, series)
+    assert 0 < (found - expected).abs().max() < 0.01 * expected.std()
+    for name, statistic in whole.state_dict().items():
+        if "running" in name:
+            assert torch.allclose(halved.state_dict()[name], statistic, atol=1e-3, rtol=1e-3), name
+
+
+@pytest.mark.parametrize("one, other", [(7.36, 7.38), (38.2, 38.3)], ids=["pH", "temperature"])
+def test_bf16_keeps_values_apart_that_are_one_number_in_it(one, other):
+    assert torch.tensor(one).bfloat16() == torch.tensor(other).bfloat16()
+    encoder = make(layers=1)
+    found = []
+    encoder.patchtst.encoder.embedder.register_forward_hook(lambda _, __, made: found.append(made))
+    with half():
+        for value in (one, other):
+            vectors(encoder, torch.full((1, STEPS, CHANNELS), value))
+    whole = [encoder.patchtst.encoder.embedder(torch.full((1, CHANNELS, 2, PATCH), value)) for value in (one, other)]
+    assert torch.equal(found[0], whole[0]) and torch.equal(found[1], whole[1]) and not torch.equal(*whole)
+
+
+@pytest.mark.parametrize("mask_padding", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+def test_fused_attention_computes_what_eager_attention_does(series, mask_padding, training):
+    """Forward to 1e-5 and backward to 1e-4, at every patch; the mask of eager attention is added to its scores."""
+    steps = torch.tensor([PATCH, STEPS])
+    found = []
+    for attention in ("sdpa", "eager"):
+        encoder = make(token="all", mask_padding=mask_padding, layers=3).train(training)
+        assert encoder.patchtst.config._attn_implementation == "sdpa"
+        if attention == "eager":
+            encoder.patchtst.set_attn_implementation("eager")
+            for layer in encoder.patchtst.encoder.layers:
+                layer.self_attn.register_forward_pre_hook(added, with_kwargs=True)
+        out = encoder(series, steps)[0]
+        out.square().sum().backward()
+        found.append([out, *(p.grad for p in encoder.parameters())])
+    for one, other, limit in zip(*found, [1e-5] + [1e-4] * len(found[0]), strict=False):
+        assert torch.allclose(one, other, atol=limit, rtol=limit)
+    masked = make(token="all", mask_padding=True, layers=3).train(training)(series, steps)[0]
+    assert torch.allclose(found[0][0], masked, atol=1e-5) is mask_padding
+
+
+def added(_attention: torch.nn.Module, arguments: tuple, named: dict) -> tuple[tuple, dict]:
+    """The mask of truth values as numbers that leave scores alone or end them."""
+    mask = named.get("attention_mask")
+    return arguments, named if mask is None else named | {"attention_mask": torch.where(mask, 0.0, -torch.inf)}
+
+
+@pytest.mark.parametrize("mask_padding", [True, False])
+def test_its_attention_is_one_fused_operation(series, mask_padding):
+    encoder = make(mask_padding=mask_padding, layers=2)
+    with torch.profiler.profile() as profile, half():
+        vectors(encoder, series)
+    calls = {row.key: row.count for row in profile.key_averages() if "attention" in row.key or "softmax" in row.key}
+    assert calls.pop("aten::_scaled_dot_product_flash_attention_for_cpu") == 2
+    assert set(calls) == {"aten::scaled_dot_product_attention"}
 
 
 def test_its_size_is_the_papers():

@@ -20,8 +20,8 @@ class Decoding(Section):
     """Longest output in tokens."""
     write: Literal["all", "diagnoses"]
     """Decode whole outputs, or stop after the diagnoses: rationales are then missing, scores cost a fraction."""
-    precision: Literal["fp32", "bf16"]
-    """Number format of the forward pass (ambiguity 39)."""
+    precision: Literal["fp32", "tf32", "bf16"]
+    """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
 
 
 class Evaluate(Section):

@@ -23,7 +23,7 @@ from clinragen.config.rationale import Rationale
 from clinragen.config.rows import recipe_problems, row_in
 from clinragen.config.student import Backbone, Student
 from clinragen.config.train import Train
-from clinragen.config.variants import Settings, Variant, setting_problems, variant_problems
+from clinragen.config.variants import Settings, Variant, setting_problems, tf32_problems, variant_problems
 from clinragen.errors import UserError
 
 
@@ -140,6 +140,8 @@ class Config(Section):
         problems += self._llm_references()
         problems += asked_problems(self.asked)
         problems += self._dataset_combinations() + self._rows_twice()
+        decoding = self.evaluate.decoding
+        problems += tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
         if len(set(self.seeds)) < len(self.seeds):
             problems.append(f"seeds: {self.seeds} contains a seed twice")
         if problems:

@@ -36,8 +36,8 @@ class Optimizer(Section):
     """Keep the weights of the epoch with the best validation F1 of the diagnoses, or loss (ambiguity 32)."""
     marked_samples: Literal["keep", "leave_out"]
     """Training samples with a rationale that failed a check or has no text: keep them, the latter without it."""
-    precision: Literal["fp32", "bf16"]
-    """Number format of the forward pass."""
+    precision: Literal["fp32", "tf32", "bf16"]
+    """Numbers of the forward pass: fp32, tf32 (fp32, multiplied in TF32; GPU only), or bf16 where it is safe."""
 
 
 class Launch(Section):

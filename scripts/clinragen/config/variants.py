@@ -71,8 +71,17 @@ def setting_problems(place: str, settings: Settings) -> Iterator[str]:
     if encoder.width % encoder.heads:
         yield f"{at}.width ({encoder.width}) must be a multiple of heads ({encoder.heads})"
     batch, launch = settings.train.optimizer.batch, settings.train.launch
+    yield from tf32_problems(
+        f"{place}train.optimizer", settings.train.optimizer.precision, "train.launch", launch.device
+    )
     if batch < launch.nodes * launch.processes:
         yield (
             f"{place}train.optimizer.batch ({batch}) must be at least train.launch.nodes ({launch.nodes}) times "
             f"processes ({launch.processes}): each process takes a part of a batch"
         )
+
+
+def tf32_problems(place: str, precision: str, device_place: str, device: str) -> Iterator[str]:
+    """TF32 on a processor, which would compute in fp32 without saying so; places are sections."""
+    if precision == "tf32" and device != "cuda":
+        yield f"{place}.precision: tf32, which only GPUs have, but {device_place}.device is {device}; set fp32 or bf16"

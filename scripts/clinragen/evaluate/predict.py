@@ -8,7 +8,7 @@ import torch
 from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
 from clinragen.model.decoding import Keep, decode
-from clinragen.model.device import require_device
+from clinragen.model.device import prepare_device
 from clinragen.model.inputs import Row
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
@@ -29,7 +29,7 @@ def predict(
 
     `keep` may answer for a batch that an earlier run decoded.
     """
-    require_device(decoding.device, "evaluate.decoding.device")
+    prepare_device(decoding.device, decoding.precision, "evaluate.decoding.device")
     student = Student.load(checkpoint).to(decoding.device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
     options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}

@@ -37,6 +37,8 @@ class SeriesEncoder(nn.Module):
             scaling=None,
             use_cls_token=False,
             do_mask_input=False,
+            # Eager attention would add our mask of truth values to the scores, and hide nothing.
+            attn_implementation="sdpa",
         )
         self.patchtst = PatchTSTModel(config)
         self.patches = steps // settings.patch
@@ -58,11 +60,11 @@ class SeriesEncoder(nn.Module):
         # The last patch of a stay may be padded in part, but holds at least one step of its own.
         last = (own_steps.clamp(1, steps) - 1) // self.settings.patch
         own = torch.arange(self.patches, device=series.device) <= last[:, None]
+        if self._only_own_patches_count():
+            own = own[:, : int(last.max()) + 1]
         if self.settings.mask_padding:
-            self._mask = own.repeat_interleave(channels, 0)[:, None, None].expand(-1, -1, self.patches, -1)
-        # The encoder's batch norm is not stable in half precision.
-        with torch.autocast(series.device.type, enabled=False):
-            hidden = self.patchtst(past_values=series.float()).last_hidden_state
+            self._mask = own.repeat_interleave(channels, 0)[:, None, None]
+        hidden = self._encode(series.float(), own.shape[1])
         self._mask = None
         match self.settings.token:
             case "all":
@@ -74,6 +76,29 @@ class SeriesEncoder(nn.Module):
             case "mean_measured":
                 chosen = (hidden * own[:, None, :, None]).sum(2) / own.sum(1)[:, None, None]
         return chosen, torch.ones(batch, channels, dtype=torch.long, device=series.device)
+
+    def _only_own_patches_count(self) -> bool:
+        """Whether patches of padding change no result, so that those behind the longest stay can be left out.
+
+        A batch norm that learns counts them in its statistics.
+        """
+        unread = self.settings.mask_padding and self.settings.token in ("last_measured", "mean_measured")
+        return unread and not (self.training and self.settings.norm == "batch")
+
+    def _encode(self, series: Tensor, patches: int) -> Tensor:
+        """Hidden vectors [batch, channels, patches, width] of the first patches, in fp32 under autocast, too.
+
+        What PatchTSTModel computes. Under autocast its linear layers and its attention are in half precision, but the
+        sums of its layers and their norms are whole, because they start whole.
+        """
+        encoder = self.patchtst.encoder
+        # bf16 has one number for a pH of 7.36 and of 7.38, so values are embedded as they are.
+        with torch.autocast(series.device.type, enabled=False):
+            hidden = encoder.positional_encoder(encoder.embedder(self.patchtst.patchifier(series)))
+        hidden = hidden[:, :, :patches].contiguous()
+        for layer in encoder.layers:
+            (hidden,) = layer(hidden_state=hidden)
+        return hidden
 
     def _hide_padding(self, _attention: nn.Module, arguments: tuple, named: dict[str, Any]) -> tuple[tuple, dict]:
         return arguments, named if self._mask is None else named | {"attention_mask": self._mask}

@@ -11,6 +11,7 @@ import torch
 
 from clinragen.config.student import Fusion, Texts
 from clinragen.errors import UserError
+from clinragen.model.device import own_device, prepare_device
 from clinragen.model.inputs import Collator, Row, channels_of, read_samples
 from clinragen.model.student import BACKBONE, Modality, Student
 from clinragen.model.tokens import encode_notes, load_tokenizer
@@ -81,7 +82,8 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
     counts = {split: count_cuts(found) for split, found in rows.items()}
     if "encoder" in plan.frozen and student.encoder.tokens == 1:
-        collate, device = Collator(tokenizer, student.shape.steps), torch.device(job.launch.device)
+        prepare_device(job.launch.device, job.optimizer.precision, "train.launch.device")
+        collate, device = Collator(tokenizer, student.shape.steps), own_device(job.launch.device)
         rows = {split: encode_series(student.to(device), found, collate, device) for split, found in rows.items()}
     training = train_student(student, rows["train"], rows["validation"], tokenizer, job)
     finish(student, tokenizer, counts, training, folder)

@@ -20,7 +20,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.errors import TakenOver, UserError
 from clinragen.model.decoding import decode
-from clinragen.model.device import require_device
+from clinragen.model.device import prepare_device
 from clinragen.model.inputs import Collator, Files, Row
 from clinragen.model.student import Student
 from clinragen.model.target_codec import parse_output
@@ -254,7 +254,7 @@ def train_student(
             f"train.launch asks for {job.launch.nodes} nodes with {job.launch.processes} processes each, "
             f"but {started} were started; check the launcher"
         )
-    require_device(job.launch.device, "train.launch.device")
+    prepare_device(job.launch.device, job.optimizer.precision, "train.launch.device")
     require_tensorboard()
     on_gpu = job.launch.device == "cuda"
     half = job.optimizer.precision == "bf16"
@@ -350,7 +350,7 @@ def _train(
         processes=arguments.world_size,
     )
     if job.launch.fit_memory and job.launch.device == "cuda":
-        _fit_memory(steps, student, arguments)
+        _fit_memory(steps, student, arguments, half=job.optimizer.precision == "bf16")
     trainer = StudentTrainer(
         job.optimizer,
         tokenizer,
@@ -370,16 +370,15 @@ def _train(
     return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows], steps.most_tokens
 
 
-def _fit_memory(steps: Steps, student: Student, arguments: TrainingArguments) -> None:
+def _fit_memory(steps: Steps, student: Student, arguments: TrainingArguments, *, half: bool) -> None:
     """Find the micro-batches that fit into the memory of all GPUs; a resumed training starts from those it had."""
     device, kept = arguments.device, Path(arguments.output_dir, MOST_TOKENS)
     steps.most_tokens = _of_main_process(lambda: int(kept.read_text()) if kept.is_file() else steps.most_tokens)
-    half = torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16 or bool(arguments.deepspeed))
     student.to(device).train()
 
     def run(part: list[int]) -> None:
         batch = {name: value.to(device) for name, value in steps.collated(part).items() if name != "sections"}
-        with half:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             loss = token_losses(student(**batch), batch["labels"]).sum()
         loss.backward()
         student.zero_grad(set_to_none=True)
