@@ -1,0 +1,273 @@
+"""Speed of training, phase by phase: a re-enactment of the released loop, each change alone, and our trainer.
+
+`make bench-training [DEVICE=cuda] [WRITE=1]` runs it; WRITE puts the tables into docs/performance.md. Memory and GPU
+hours of the paper's matrix are computed from shapes, and from the MFU measured here where there is a GPU.
+"""
+
+import argparse
+import math
+import platform
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import torch
+import yaml
+from benchmarks.curves import largest_difference, our_steps, released_losses
+from benchmarks.released import RELEASED, Recipe, Recorder, Tokens, samples_per_second
+from benchmarks.shapes import CHANNELS, FUSION, SETTINGS, SHAPES, STEPS, TEXTS, flops, memory, student_of
+from runs import ROOT
+
+from clinragen.config.models import Model
+from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.demo.tiny_student import build_tokenizer
+from clinragen.model.inputs import INSTRUCTION, Sample, encode, pad_series
+from clinragen.model.target_codec import write_target
+from clinragen.registry.tokenizer import marks_of
+from clinragen.train.trainer import Job, train_student
+
+PAGE = ROOT / "docs" / "performance.md"
+# The mean of a brief hospital course of MIMIC-III in tokens (Searle et al., 2022); the spread is assumed. We leave out
+# half of the words, stop words and numbers, and take two of T5's tokens for each of the others.
+NOTE_MEAN, NOTE_SPREAD = 731, 0.65
+# Tokens of R^m and R^t (100 and 35 words) and of a name, as T5's tokenizer makes them; names of a stay.
+NOTE_RATIONALE, LAB_RATIONALE, NAME, NAMES, TARGET_SPREAD = 150, 60, 8, 4, 0.2
+PHASES = (1, 2, 3)
+# Largest numbers of dense products in bf16, by part of the card's name (NVIDIA's data sheets).
+PEAKS = {"H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12, "A100": 312e12}
+# For the GPU hours where nothing was measured.
+ASSUMED_MFU, ASSUMED_EPOCHS, CARD = 0.2, 15, "H100"
+STAYS = {"MIMIC-III": 28_456, "MIMIC-IV": 28_900}
+WORD = "pressure"
+CHANGES = {
+    "released loop": RELEASED,
+    "+ notes padded to the longest of the batch, padding left out of the loss": Recipe(None, padding_counts=False),
+    "+ samples of like length in a batch": Recipe(None, True, padding_counts=False),
+    "+ fused attention": Recipe(None, True, "sdpa", padding_counts=False),
+    "+ bf16": Recipe(None, True, "sdpa", True, padding_counts=False),
+}
+OURS = "our trainer"
+# Phase 2 reads none.
+OF_NOTES = list(CHANGES.values())[1:3]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is measured: a backbone's shape on a device, with these many samples."""
+
+    backbone: str
+    device: torch.device
+    samples: int
+    micro_batch: int
+    precision: str
+
+    @property
+    def peak(self) -> float | None:
+        """Largest FLOP/s of the card in bf16; None on a CPU or an unknown card."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
+        return next((peak for part, peak in PEAKS.items() if part in name), None)
+
+
+def lengths(number: int, phase: int, rationales: bool = True, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens of notes and targets of a phase, both cut as in config.yaml.
+
+    Notes are quantiles of a lognormal distribution in random order, so that few represent it too.
+    """
+    random = np.random.default_rng(seed)
+    normal = NormalDist(np.log(NOTE_MEAN) - NOTE_SPREAD**2 / 2, NOTE_SPREAD)
+    notes = random.permutation([math.exp(normal.inv_cdf((i + 0.5) / number)) for i in range(number)])
+    texts = rationales * ((NOTE_RATIONALE if phase != 2 else 0) + LAB_RATIONALE)
+    targets = NAME * random.poisson(NAMES, number) + texts * random.lognormal(0, TARGET_SPREAD, number)
+    return notes.round().clip(16, TEXTS.max_note_tokens), targets.round().clip(NAME, TEXTS.max_target_tokens)
+
+
+def samples_of_length(run: Run, phase: int) -> tuple[list[dict], object]:
+    """Samples as our trainer takes them, all of one word, and their tokenizer."""
+    random = np.random.default_rng(1)
+    rows = []
+    for i, (notes, targets) in enumerate(zip(*lengths(run.samples, phase), strict=True)):
+        series = random.standard_normal((int(random.integers(24, STEPS)), CHANNELS)).astype(np.float32)
+        text = write_target([WORD], " ".join([WORD] * int(targets)))
+        rows.append(
+            Sample(i, None if phase == 2 else f"{WORD} " * int(notes), text, series if phase > 1 else None, [WORD])
+        )
+    tokenizer = build_tokenizer([INSTRUCTION, *{WORD}, write_target([WORD], WORD)] * 3)
+    return encode(rows, tokenizer, TEXTS), tokenizer
+
+
+def pace_of_loop(run: Run, phase: int, recipe: Recipe, rows: list[dict], padding: int) -> float:
+    """Samples a second of the re-enactment. Where all are equally long, two batches say it."""
+    samples = [Tokens(r.get("input_ids"), r["labels"], *_series(r)) for r in rows]
+    fusion = FUSION.model_copy(update={"variable_identity": False})
+    student = student_of(run.backbone, phase, recipe.attention, fusion).to(run.device)
+    most = 2 if recipe.note_tokens and phase != 2 else None
+    return samples_per_second(student, samples, run.micro_batch, recipe, padding, most)
+
+
+def _series(row: dict) -> tuple[np.ndarray, int] | tuple[()]:
+    return (pad_series(row["series"], STEPS), min(len(row["series"]), STEPS)) if "series" in row else ()
+
+
+def pace_of_ours(run: Run, phase: int, rows: list[dict], tokenizer: object) -> float:
+    """Samples a second of our trainer in its last epoch; on a GPU that is the second."""
+    epochs = 2 if run.device.type == "cuda" else 1
+    optimizer = Optimizer.model_validate(SETTINGS["train"]["optimizer"] | {"precision": run.precision})
+    parts = max(1, optimizer.batch // run.micro_batch)
+    launch = Launch(device=run.device.type, nodes=1, processes=1, accumulation=parts, deepspeed=False)
+    student = student_of(run.backbone, phase, "sdpa", marks=tokenizer)
+    with tempfile.TemporaryDirectory() as folder, Recorder(student) as recorder:
+        schedule = Phase(learning_rate=1e-5, epochs=epochs, patience=epochs)
+        job = Job(None, schedule, optimizer, launch, 1, Path(folder) / "checkpoints", "bench")
+        train_student(student, rows, rows[:1], tokenizer, job)
+    return recorder.samples_per_second(epochs)
+
+
+def speed(run: Run) -> tuple[str, dict[tuple[str, int], float]]:
+    """Samples a second of every loop in every phase, in Markdown; and the MFU of ours, if the card is known."""
+    paces: dict[str, list[float]] = {name: [] for name in (*CHANGES, OURS)}
+    for phase in PHASES:
+        rows, tokenizer = samples_of_length(run, phase)
+        padding = marks_of(tokenizer).padding
+        for name, recipe in CHANGES.items():
+            if phase == 2 and recipe in OF_NOTES:
+                paces[name].append(math.nan)
+                continue
+            paces[name].append(pace_of_loop(run, phase, recipe, rows, padding))
+            print(f"phase {phase}, {name}: {paces[name][-1]:.3f}/s", flush=True)
+        paces[OURS].append(pace_of_ours(run, phase, rows, tokenizer))
+        print(f"phase {phase}, {OURS}: {paces[OURS][-1]:.3f}/s", flush=True)
+    lines = ["| samples a second | phase 1 | phase 2 | phase 3 |", "|---|---:|---:|---:|"]
+    for name, found in paces.items():
+        lines.append(_line(name, (_pace(x, x / first) for x, first in zip(found, paces["released loop"], strict=True))))
+    needed = [float(flops(run.backbone, p)(*lengths(20_000, p)).mean()) for p in PHASES]
+    padded = [float(flops(run.backbone, p)(TEXTS.max_note_tokens, lengths(20_000, p)[1].mean())) for p in PHASES]
+    reached = [pace * flop for pace, flop in zip(paces[OURS], needed, strict=True)]
+    lines.append(_line("GFLOP of a sample without padding", (f"{x / 1e9:.0f}" for x in needed)))
+    lines.append(_line("GFLOP of a sample, note padded to 1,600", (f"{x / 1e9:.0f}" for x in padded)))
+    lines.append(_line("GFLOP/s of our trainer", (f"{x / 1e9:.0f}" for x in reached)))
+    mfu = {(run.backbone, p): x / run.peak for p, x in zip(PHASES, reached, strict=True)} if run.peak else {}
+    if mfu:
+        lines.append(_line("MFU of our trainer", (f"{x:.1%}" for x in mfu.values())))
+    return "\n".join(lines) + "\n", mfu
+
+
+def _pace(pace: float, ratio: float) -> str:
+    return "–" if math.isnan(pace) else f"{pace:.3g} (×{ratio:.2f})"
+
+
+def _line(name: str, cells: Iterator[str]) -> str:
+    return f"| {' | '.join([name, *cells])} |"
+
+
+def equivalence() -> str:
+    """Losses of 200 steps, ours and the released loop's, in Markdown."""
+    lines = ["| phase, ours | step | ours | released, padding masked | released | largest difference |"]
+    lines.append("|---|---:|---:|---:|---:|---:|")
+    for phase, precision, parts in ((1, "fp32", 2), (3, "fp32", 1), (3, "bf16", 1)):
+        with tempfile.TemporaryDirectory() as folder:
+            steps = our_steps(Path(folder), phase, precision, parts)
+        ours, masked, counted = [s.loss for s in steps], *(released_losses(steps, phase, c) for c in (False, True))
+        largest = f"{largest_difference(ours, masked):.1e}"
+        for i in (0, 49, 99, 199):
+            cells = [f"{i + 1}", *(f"{found[i]:.4f}" for found in (ours, masked, counted)), largest if i == 199 else ""]
+            lines.append(_line(f"{phase}, {precision}" if i == 0 else "", iter(cells)))
+    return "\n".join(lines) + "\n"
+
+
+def matrix(mfu: dict[tuple[str, int], float]) -> str:
+    """GPU hours of every row of tables 1, 2 and 6, in Markdown; what an earlier row has trained costs nothing."""
+    settings = yaml.safe_load((ROOT / "config" / "table6.yaml").read_text(encoding="utf-8"))
+    models = {k: Model.model_validate(row) for k, row in (SETTINGS["models"] | settings["models"]).items()}
+    split, seeds = SETTINGS["benchmark"]["split"], len(SETTINGS["seeds"])
+    training = sum(STAYS.values()) * (1 - split["test"]) * (1 - split["validation"])
+    lines = ["| row of `models` | backbone | phases | PFLOP an epoch | hours an epoch | hours, all seeds | MFU |"]
+    lines.append("|---|---|---|---:|---:|---:|---|")
+    trained, total = set(), 0.0
+    for name, model in models.items():
+        flop, hours, phases = 0.0, 0.0, []
+        for phase in range(1, model.last_phase + 1):
+            key = (phase, model.backbone, model.target, model.teacher, model.vocabulary if phase > 1 else None)
+            if key not in trained:
+                trained.add(key)
+                work = training * flops(model.backbone, phase)(*lengths(20_000, phase, model.target == "rationales"))
+                flop += work.mean()
+                hours += work.mean() / (PEAKS[CARD] * mfu.get((model.backbone, phase), ASSUMED_MFU)) / 3600
+                phases.append(str(phase))
+        total += hours
+        kind = "measured" if any((model.backbone, p) in mfu for p in PHASES) else f"{ASSUMED_MFU:.0%} assumed"
+        cells = [model.backbone, ", ".join(phases) or "–", f"{flop / 1e15:,.0f}", f"{hours:.2f}"]
+        lines.append(_line(f"`{name}`", iter([*cells, f"{hours * seeds * ASSUMED_EPOCHS:,.0f}", kind])))
+    cells = ["", "", "", f"{total:.1f}", f"{total * seeds * ASSUMED_EPOCHS:,.0f}", ""]
+    return "\n".join([*lines, _line("all", iter(cells))]) + "\n"
+
+
+def memory_table() -> str:
+    """What a micro-batch of the longest texts takes, in Markdown."""
+    lines = ["| backbone, phase | fixed, GB | a sample, eager | fused | fit into 80 GB, eager | fused |"]
+    lines.append("|---|---:|---:|---:|---:|---:|")
+    for name in SHAPES:
+        for phase in (1, 3):
+            m = memory(name, phase, TEXTS.max_note_tokens, TEXTS.max_target_tokens)
+            cells = [f"{m.fixed:.1f}", f"{m.eager:.2f}", f"{m.fused:.2f}"]
+            lines.append(_line(f"{name}, {phase}", iter([*cells, *(str(m.most_samples(80, f)) for f in (0, 1))])))
+    return "\n".join(lines) + "\n"
+
+
+def conditions(run: Run) -> str:
+    """When and on what it was measured."""
+    facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    name = next((line.split(":")[1].strip() for line in facts if line.startswith("model name")), platform.machine())
+    where = f"{name}, one thread, seconds of CPU"
+    if run.device.type == "cuda":
+        where = torch.cuda.get_device_name(run.device)
+    return (
+        f"{date.today()}, {where}, PyTorch {torch.__version__}; the shape of {run.backbone}, {run.samples} samples, "
+        f"{run.micro_batch} at once, our trainer in {run.precision}. `make bench-training DEVICE={run.device.type}`.\n"
+    )
+
+
+def write(name: str, text: str) -> None:
+    """Put results between the markers of this name in docs/performance.md."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+    before, found, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    if not found:
+        raise SystemExit(f"{PAGE} has no line {begin.strip()}")
+    PAGE.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure and print the tables."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--backbone", choices=list(SHAPES), default="flan-t5-small")
+    parser.add_argument("--samples", type=int, help="default: 12, on a GPU 1,200")
+    parser.add_argument("--micro-batch", type=int, help="samples at once; default: 4, on a GPU 12 as released")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="bf16", help="of our trainer")
+    parser.add_argument("--only", choices=["speed", "curves", "matrix"], help="one of the tables")
+    parser.add_argument("--write", action="store_true", help="put the results into docs/performance.md")
+    given = parser.parse_args()
+    small = given.device == "cpu"
+    if small:
+        # Other work on the machine then changes a ratio of two times of CPU least.
+        torch.set_num_threads(1)
+    samples, size = given.samples or (12 if small else 1200), given.micro_batch or (4 if small else 12)
+    run = Run(given.backbone, torch.device(given.device), samples, size, given.precision)
+    mfu: dict[tuple[str, int], float] = {}
+    tables = {"curves": equivalence, "matrix": lambda: f"{matrix(mfu)}\n{memory_table()}"}
+    if given.only in (None, "speed"):
+        table, mfu = speed(run)
+        tables = {"speed": lambda: f"{conditions(run)}\n{table}"} | tables
+    for name, make in tables.items():
+        if given.only in (None, name):
+            text = make()
+            print(f"\n{text}", flush=True)
+            if given.write:
+                write(name, text)
+
+
+if __name__ == "__main__":
+    main()
