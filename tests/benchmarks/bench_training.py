@@ -245,7 +245,7 @@ def main() -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--backbone", choices=list(SHAPES), default="flan-t5-small")
     parser.add_argument("--samples", type=int, help="default: 12, on a GPU 1,200")
-    parser.add_argument("--micro-batch", type=int, help="samples at once; default: 4, on a GPU 12 as released")
+    parser.add_argument("--micro-batch", type=int, help="samples at once; default: 2, on a GPU 12 as released")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="bf16", help="of our trainer")
     parser.add_argument("--only", choices=["speed", "curves", "matrix"], help="one of the tables")
     parser.add_argument("--write", action="store_true", help="put the results into docs/performance.md")
@@ -254,7 +254,7 @@ def main() -> None:
     if small:
         # Other work on the machine then changes a ratio of two times of CPU least.
         torch.set_num_threads(1)
-    samples, size = given.samples or (12 if small else 1200), given.micro_batch or (4 if small else 12)
+    samples, size = given.samples or (12 if small else 1200), given.micro_batch or (2 if small else 12)
     run = Run(given.backbone, torch.device(given.device), samples, size, given.precision)
     mfu: dict[tuple[str, int], float] = {}
     tables = {"curves": equivalence, "matrix": lambda: f"{matrix(mfu)}\n{memory_table()}"}

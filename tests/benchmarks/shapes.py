@@ -3,10 +3,10 @@
 Shapes decide both, so they are counted on fake tensors: no weights, no memory, no GPU.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +15,13 @@ from runs import ROOT
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 from toy_student import tokenizer
-from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, T5Config
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    PretrainedConfig,
+    PreTrainedTokenizerBase,
+    T5Config,
+)
 from unit.test_model_sizes import SHAPES
 
 from clinragen.config.student import Fusion, Texts
@@ -29,11 +35,20 @@ CHANNELS, STEPS, VOCABULARY = 11, SETTINGS["benchmark"]["series"]["max_steps"], 
 MODALITIES = {1: "notes", 2: "labs", 3: "both"}
 
 
-def student_of(name: str, phase: int, attention: str = "eager", fusion: Fusion = FUSION, marks: Any = None) -> Student:
-    """A random student in the shape of a language model, with what the phase reads and freezes."""
-    shape, loader = SHAPES[name], AutoModelForCausalLM
-    if isinstance(shape, T5Config):
-        loader = AutoModelForSeq2SeqLM
+def student_of(
+    name: str,
+    phase: int,
+    attention: str = "eager",
+    fusion: Fusion = FUSION,
+    marks: PreTrainedTokenizerBase | None = None,
+    layers: int | None = None,
+) -> Student:
+    """A random student in the shape of a language model, or of its first layers, as a phase trains it.
+
+    `marks` is its tokenizer, of which only the special tokens are used.
+    """
+    shape = SHAPES[name] if layers is None else with_layers(SHAPES[name], layers)
+    loader = AutoModelForSeq2SeqLM if isinstance(shape, T5Config) else AutoModelForCausalLM
     model = loader.from_config(shape, attn_implementation=attention)
     if isinstance(shape, T5Config):
         # transformers ties the output layer of a T5 that is built from a configuration; Flan-T5 has its own.
@@ -46,6 +61,15 @@ def student_of(name: str, phase: int, attention: str = "eager", fusion: Fusion =
     if phase == 2:
         student.freeze("backbone")
     return student.train()
+
+
+def with_layers(shape: PretrainedConfig, layers: int) -> PretrainedConfig:
+    """A copy of a shape with this many layers, of encoder and decoder each."""
+    changed = copy.deepcopy(shape)
+    changed.num_hidden_layers = layers
+    if isinstance(shape, T5Config):
+        changed.num_decoder_layers = layers
+    return changed
 
 
 def batch_of(phase: int, notes: int, targets: int, size: int = 1) -> dict[str, torch.Tensor]:
@@ -63,22 +87,29 @@ def batch_of(phase: int, notes: int, targets: int, size: int = 1) -> dict[str, t
 def flops(name: str, phase: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """A function from the tokens of notes and targets to the FLOP of forward and backward, by torch's FlopCounterMode.
 
-    Matrix products alone are counted, as in any MFU: one with [a, b] x [b, c] is 2abc. They are a polynomial of second
-    degree in both lengths, which six counts determine; a seventh checks it.
+    Matrix products alone are counted, as in any MFU: one of [a, b] and [b, c] is 2abc. They are a polynomial of second
+    degree in both lengths, which six counts determine, and linear in the number of layers, so that these are counted
+    with one layer and two; a count of the whole model checks the result.
     """
-    points = [(64, 32), (128, 32), (256, 32), (64, 64), (64, 128), (128, 64), (1600, 500)]
-    counts = []
+    points, depth = [(64, 32), (128, 32), (256, 32), (64, 64), (64, 128), (128, 64)], SHAPES[name].num_hidden_layers
+    one, two = (np.array([_count(name, phase, *point, layers) for point in points], float) for layers in (1, 2))
+    weights = np.linalg.solve(_terms(*np.array(points, float).T), one + (depth - 1) * (two - one))
+
+    def total(notes: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return _terms(np.asarray(notes, float), np.asarray(targets, float)) @ weights
+
+    longest, counted = total(1600, 500), _count(name, phase, 1600, 500)
+    if not np.isclose(longest, counted, rtol=1e-6):
+        raise AssertionError(f"{name}, phase {phase}: {longest:.6g} FLOP expected, {counted:.6g} counted")
+    return total
+
+
+def _count(name: str, phase: int, notes: int, targets: int, layers: int | None = None) -> int:
     with FakeTensorMode():
-        student = student_of(name, phase)
-        for notes, targets in points:
-            with FlopCounterMode(display=False) as counter:
-                student(**batch_of(phase, notes, targets)).float().sum().backward()
-            counts.append(counter.get_total_flops())
-    terms = _terms(*np.array(points, dtype=float).T)
-    weights = np.linalg.lstsq(terms[:6], np.array(counts[:6], dtype=float), rcond=None)[0]
-    if not np.isclose(terms[6] @ weights, counts[6], rtol=1e-3):
-        raise AssertionError(f"{name}, phase {phase}: {terms[6] @ weights:.4g} FLOP expected, {counts[6]:.4g} counted")
-    return lambda notes, targets: _terms(np.asarray(notes, float), np.asarray(targets, float)) @ weights
+        student, batch = student_of(name, phase, layers=layers), batch_of(phase, notes, targets)
+        with FlopCounterMode(display=False) as counter:
+            student(**batch).float().sum().backward()
+    return counter.get_total_flops()
 
 
 def _terms(n: np.ndarray, m: np.ndarray) -> np.ndarray:
