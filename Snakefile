@@ -21,7 +21,7 @@ report: "docs/captions/workflow.rst"
 
 wildcard_constraints:
     dataset="mimic3|mimic4",
-    backbone="[^/]+",
+    backbone="[^/+]+",
     target="rationales-[^/+]+|diagnoses",
     teacher="[^/+]+",
     variant=r"(\+[^/]+)?",

@@ -243,7 +243,11 @@ def table_files():
     tables = expand(
         "<results>/tables/table{n}.{form}", n=inputs.tables(CONFIG), form=["csv", "html", "png"]
     )
-    about = ["training"] + ["rationales"] * bool(rationales_in_use() or asked_predictions())
+    about = (
+        ["training"]
+        + ["tokens"] * bool(CONFIG.models)
+        + ["rationales"] * bool(rationales_in_use() or asked_predictions())
+    )
     about += ["sensitivity"] * bool(CONFIG.variant_rows())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
@@ -397,6 +401,13 @@ def checkpoint_of(wildcards):
     return inputs.checkpoint(CONFIG, wildcards.dataset, wildcards.model, wildcards.seed)
 
 
+def note_tokens_of_model(wildcards):
+    """Input: the notes as tokens of a model's backbone."""
+    backbone = CONFIG.models[wildcards.model].backbone
+    pattern = "<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"
+    return inputs.model_files(CONFIG, pattern, **wildcards, backbone=backbone)
+
+
 def series_of_model(wildcards):
     """Input: the series of the test split, for models that read them."""
     if CONFIG.models[wildcards.model].last_phase == 1:
@@ -434,6 +445,15 @@ def texts_of_student(wildcards):
 
 
 texts_of_student.place = "student.texts"
+
+
+def longest_note(wildcards):
+    """Params: most tokens of a note."""
+    config = CONFIG.of_variant(variant_of(wildcards))
+    return inputs.texts(config, wildcards.backbone).max_note_tokens
+
+
+longest_note.place = "student.texts.max_note_tokens"
 
 
 def rationales_of(wildcards):

@@ -8,6 +8,7 @@
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 #        <results>/tables/sensitivity.csv, .html                               variants beside the same models without
 #        <results>/tables/rationales.csv, .html                                data card of what language models wrote
+#        <results>/tables/tokens.csv, .html                                    data card of what students read and learn
 #        <results>/tables/training.csv, .html                                  the course of every training
 #        <results>/tables/parameters.csv                                       the size of every trained model
 #        <results>/tables/costs.csv                                            what the language models have cost
@@ -20,6 +21,7 @@ localrules:
     evaluate_scores,
     evaluate_table,
     evaluate_rationales,
+    evaluate_tokens,
     evaluate_training,
     evaluate_parameters,
     evaluate_costs,
@@ -29,9 +31,8 @@ rule evaluate_predict:
     """Outputs of a trained student on all test samples."""
     input:
         checkpoint=checkpoint_of,
-        samples=of_model("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        courses=of_model("<results>/{dataset}/benchmark{variant}/courses.parquet"),
+        notes=note_tokens_of_model,
         series=series_of_model,
         phenotypes="resources/phenotypes.csv",
     output:
@@ -56,7 +57,7 @@ rule evaluate_predict:
         parts=scratch("{dataset}/evaluate/{model}/seed{seed}/parts"),
     shell:
         "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q}"
-        " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
+        " --labels {input.labels:q} --notes {input.notes:q}"
         " --series {input.series:q} --phenotypes {input.phenotypes:q}"
         " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
         " --parts {params.parts:q}"
@@ -245,6 +246,43 @@ rule evaluate_rationales:
         " --predictions {input.predictions:q}"
         " --marked-samples {params.marked:q} --templates {input.templates:q}"
         " --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
+
+
+rule evaluate_tokens:
+    """Data card of tokens: how long notes and targets are for each language model, and how many are cut."""
+    input:
+        samples=inputs.samples_in_use(CONFIG),
+        tokens=inputs.tokens_in_use(CONFIG),
+        templates=page_templates("tokens"),
+    output:
+        table=report(
+            "<results>/tables/tokens.csv",
+            caption="../docs/captions/tokens.rst",
+            category="Data",
+            labels={"file": "tokens, table"},
+        ),
+        page=report(
+            "<results>/tables/tokens.html",
+            caption="../docs/captions/tokens.rst",
+            category="Data",
+            labels={"file": "tokens, card"},
+        ),
+    log:
+        "<logs>/evaluate_tokens/all.log",
+    benchmark:
+        "<timings>/evaluate_tokens/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_tokens"),
+        sources=sources,
+    shell:
+        "python scripts/evaluate_tokens.py --samples {input.samples:q} --tokens {input.tokens:q}"
+        " --templates {input.templates:q} --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
 
 
 rule evaluate_training:

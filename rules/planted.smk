@@ -17,9 +17,8 @@ if CONFIG.planted_datasets():
         """Outputs of a student on the test samples with the series, and with the notes, of others."""
         input:
             checkpoint=checkpoint_of,
-            samples=of_model("<results>/{dataset}/benchmark{variant}/samples.parquet"),
             labels="<results>/{dataset}/benchmark/labels.parquet",
-            courses=of_model("<results>/{dataset}/benchmark{variant}/courses.parquet"),
+            notes=note_tokens_of_model,
             series=series_of_model,
             phenotypes="resources/phenotypes.csv",
         output:
@@ -45,7 +44,7 @@ if CONFIG.planted_datasets():
             parts=scratch("{dataset}/planted/{model}/seed{seed}/parts"),
         shell:
             "python scripts/planted_predict.py --checkpoint {input.checkpoint:q}"
-            " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
+            " --labels {input.labels:q} --notes {input.notes:q}"
             " --series {input.series:q} --phenotypes {input.phenotypes:q}"
             " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
             " --parts {params.parts:q}"

@@ -2,12 +2,15 @@
 #
 # takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, <results>/knowledge/{vocab,standard}/*
 # makes  <results>/backbones/{backbone}                                           fetched language model
+#        <results>/{dataset}/train/{backbone}/note_tokens.arrow                   notes as its tokens
+#        <results>/{dataset}/train/{backbone}/{target}/target_tokens.arrow        what it learns to write, as its tokens;
+#                                                     lab_target_tokens.arrow     without R^m: what phase 2 learns
 #        <results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1          notes
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2   labs
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3   both
 #
 # {target} is `diagnoses`, or `rationales-` and the name of the teacher.
-# A phase that a variant changes has `+<variant>` after the vocabulary, or after the target of phase 1.
+# What a variant changes has `+<variant>` after the directory that names its last part: vocabulary, target or backbone.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
 # Earlier phases go first, and training before evaluation: the longest chain of jobs decides how long a run takes.
 
@@ -46,14 +49,72 @@ rule train_backbone:
         " --lengths {resources.lengths:q} --backbone {output.backbone:q} > {log:q} 2>&1"
 
 
-rule train_phase1:
-    """Distil rationales from notes into the language model (equation 4)."""
+rule train_note_tokens:
+    """Notes as tokens of a language model, in a file that trainings and predictions map into memory."""
+    input:
+        backbone="<results>/backbones/{backbone}",
+        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
+        courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
+    output:
+        tokens="<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow",
+    log:
+        "<logs>/train_note_tokens/{dataset}-{backbone}{variant}.log",
+    benchmark:
+        "<timings>/train_note_tokens/{dataset}-{backbone}{variant}.jsonl"
+    priority: 4
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_digest("train_note_tokens"),
+        longest=longest_note,
+    shell:
+        "python scripts/train_note_tokens.py --backbone {input.backbone:q} --samples {input.samples:q}"
+        " --courses {input.courses:q} --longest {params.longest:q} --tokens {output.tokens:q} > {log:q} 2>&1"
+
+
+rule train_target_tokens:
+    """Diagnoses and rationales that a language model learns to write, as its tokens."""
     input:
         backbone="<results>/backbones/{backbone}",
         samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
         rationales=rationales_of,
+    output:
+        targets="<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow",
+        lab_targets="<results>/{dataset}/train/{backbone}/{target}{variant}/lab_target_tokens.arrow",
+    log:
+        "<logs>/train_target_tokens/{dataset}-{backbone}-{target}{variant}.log",
+    benchmark:
+        "<timings>/train_target_tokens/{dataset}-{backbone}-{target}{variant}.jsonl"
+    priority: 4
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_digest("train_target_tokens"),
+        longest=setting("student.texts.max_target_tokens"),
+    shell:
+        "python scripts/train_target_tokens.py --backbone {input.backbone:q} --samples {input.samples:q}"
+        " --labels {input.labels:q} --rationales {input.rationales:q} --longest {params.longest:q}"
+        " --targets {output.targets:q} --lab-targets {output.lab_targets:q} > {log:q} 2>&1"
+
+
+rule train_phase1:
+    """Distil rationales from notes into the language model (equation 4)."""
+    input:
+        backbone="<results>/backbones/{backbone}",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
+        targets=of_variant(
+            "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
+        ),
     output:
         model=directory("<results>/{dataset}/train/{backbone}/{target}{variant}/seed{seed}/phase1"),
     log:
@@ -81,8 +142,7 @@ rule train_phase1:
         ),
     shell:
         "{params.launcher} scripts/train_phase1.py --backbone {input.backbone:q}"
-        " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
-        " --rationales {input.rationales:q}"
+        " --labels {input.labels:q} --notes {input.notes:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"
@@ -95,13 +155,14 @@ rule train_phase2:
             "<results>/{dataset}/train/{backbone}/{target}{variant}/seed{seed}/phase1"
         ),
         vocabulary=vocabulary_of_student,
-        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
+        targets=of_variant(
+            "<results>/{dataset}/train/{backbone}/{target}{variant}/lab_target_tokens.arrow"
+        ),
         series=of_variant(
             "<results>/{dataset}/benchmark{variant}/series_train.arrow",
             "<results>/{dataset}/benchmark{variant}/series_validation.arrow",
         ),
-        rationales=rationales_of,
     output:
         model=directory(
             "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/phase2"
@@ -134,8 +195,7 @@ rule train_phase2:
     shell:
         "{params.launcher} scripts/train_phase2.py --phase1 {input.phase1:q}"
         " --vocabulary {input.vocabulary:q}"
-        " --samples {input.samples:q} --labels {input.labels:q}"
-        " --series {input.series:q} --rationales {input.rationales:q}"
+        " --labels {input.labels:q} --targets {input.targets:q} --series {input.series:q}"
         " --fusion {params.fusion:q} --steps {params.steps:q} --instruction {params.instruction:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
@@ -148,14 +208,15 @@ rule train_phase3:
         phase2=of_variant(
             "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/phase2"
         ),
-        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         labels="<results>/{dataset}/benchmark/labels.parquet",
-        courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
+        notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
+        targets=of_variant(
+            "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
+        ),
         series=of_variant(
             "<results>/{dataset}/benchmark{variant}/series_train.arrow",
             "<results>/{dataset}/benchmark{variant}/series_validation.arrow",
         ),
-        rationales=rationales_of,
     output:
         model=directory(
             "<results>/{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/phase3"
@@ -185,8 +246,8 @@ rule train_phase3:
         ),
     shell:
         "{params.launcher} scripts/train_phase3.py --phase2 {input.phase2:q}"
-        " --samples {input.samples:q} --labels {input.labels:q} --courses {input.courses:q}"
-        " --series {input.series:q} --rationales {input.rationales:q}"
+        " --labels {input.labels:q} --notes {input.notes:q} --targets {input.targets:q}"
+        " --series {input.series:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --freeze-encoder {params.freeze:q} --seed {wildcards.seed:q}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} > {log:q} 2>&1"

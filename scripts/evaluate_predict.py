@@ -9,9 +9,8 @@ from clinragen.step import Context, Out, run
 def evaluate_predict(
     context: Context,
     checkpoint: Path,
-    samples: Path,
     labels: Path,
-    courses: Path,
+    notes: Path,
     series: list[Path],
     phenotypes: Path,
     decoding: Decoding,
@@ -29,7 +28,7 @@ def evaluate_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(samples, labels, courses, series, rationales=[]), "test")
+    tested = read_samples(Files(labels, notes, None, series), "test")
     kept = Parts(Path(parts), context.fingerprint())
     table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch, kept)
     PREDICTIONS.write(table, predictions.path)

@@ -9,9 +9,8 @@ from clinragen.step import Context, Out, run
 def planted_predict(
     context: Context,
     checkpoint: Path,
-    samples: Path,
     labels: Path,
-    courses: Path,
+    notes: Path,
     series: list[Path],
     phenotypes: Path,
     decoding: Decoding,
@@ -31,13 +30,13 @@ def planted_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(samples, labels, courses, series, rationales=[]), "test")
-    names = read_phenotypes(phenotypes)
-    for part, out in (("series", series_shuffled), ("note", notes_shuffled)):
-        kept = Parts(Path(parts), f"{context.fingerprint()}-{part}")
-        table = predict(checkpoint, exchange(tested, part, seed), names, decoding, batch, kept)
+    tested = read_samples(Files(labels, notes, None, series), "test")
+    known = read_phenotypes(phenotypes)
+    for name, part, out in (("series", "series", series_shuffled), ("notes", "input_ids", notes_shuffled)):
+        kept = Parts(Path(parts), f"{context.fingerprint()}-{name}")
+        table = predict(checkpoint, exchange(tested, part, seed), known, decoding, batch, kept)
         PREDICTIONS.write(table, out.path)
-        context.note(Facts({f"outputs_{part}_shuffled": report(table)}))
+        context.note(Facts({f"outputs_{name}_shuffled": report(table)}))
         context.after_commit(kept.remove)
 
 

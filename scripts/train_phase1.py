@@ -10,10 +10,9 @@ from clinragen.step import Context, Out, run
 def train_phase1(
     context: Context,
     backbone: Path,
-    samples: Path,
     labels: Path,
-    courses: Path,
-    rationales: list[Path],
+    notes: Path,
+    targets: Path,
     texts: Texts,
     phase: Phase,
     optimizer: Optimizer,
@@ -27,7 +26,7 @@ def train_phase1(
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
-    files = Files(samples, labels, courses, [], rationales)
+    files = Files(labels, notes, targets, [])
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
     context.after_commit(phases.train_phase1(job, backbone, texts, model.path))
 

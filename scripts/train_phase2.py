@@ -11,10 +11,9 @@ def train_phase2(
     context: Context,
     phase1: Path,
     vocabulary: Path,
-    samples: Path,
     labels: Path,
+    targets: Path,
     series: list[Path],
-    rationales: list[Path],
     fusion: Fusion,
     steps: int,
     instruction: bool,
@@ -30,7 +29,7 @@ def train_phase2(
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
-    files = Files(samples, labels, None, series, rationales)
+    files = Files(labels, None, targets, series)
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
     start = {"phase1": phase1, "fusion": fusion, "steps": steps, "vocabulary": vocabulary}
     context.after_commit(phases.train_phase2(job, **start, instruction=instruction, folder=model.path))

@@ -9,11 +9,10 @@ from clinragen.step import Context, Out, run
 def train_phase3(
     context: Context,
     phase2: Path,
-    samples: Path,
     labels: Path,
-    courses: Path,
+    notes: Path,
+    targets: Path,
     series: list[Path],
-    rationales: list[Path],
     freeze_encoder: bool,
     phase: Phase,
     optimizer: Optimizer,
@@ -27,7 +26,7 @@ def train_phase3(
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
-    files = Files(samples, labels, courses, series, rationales)
+    files = Files(labels, notes, targets, series)
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
     context.after_commit(phases.train_phase3(job, phase2, freeze_encoder, model.path))
 

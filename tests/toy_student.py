@@ -19,10 +19,12 @@ from clinragen.model.backbone import adapter_of
 from clinragen.model.inputs import Files
 from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
+from clinragen.model.tokens import note_tokens, target_tokens
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.tokenizer import identity_of
 from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
 from clinragen.schemas.rationale import RATIONALES
+from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS
 
 ROOT = Path(__file__).resolve().parents[1]
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")
@@ -56,7 +58,7 @@ OPTIMIZER = Optimizer(
     marked_samples="keep",
     precision="fp32",
 )
-LAUNCH = Launch(device="cpu", nodes=1, processes=1, accumulation=1, deepspeed=False)
+LAUNCH = Launch(device="cpu", nodes=1, processes=1, micro_batch_tokens=100_000, fit_memory=False, deepspeed=False)
 # Two kinds of patients, told apart by the note and by the level of the series.
 KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "tablet clinic calm", -2.0)]
 TABLES = ("samples", "labels", "courses")
@@ -140,14 +142,27 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
         )
     facts = {"ids": VOCABULARY, "tokenizer": identity_of(tokenizer(shape))}
     (folder / "vocabulary.json").write_text(json.dumps(facts), encoding="utf-8")
+    write_tokens(folder, shape=shape)
     return folder
 
 
-def files(tables: Path, with_rationales: bool = True) -> Files:
-    """The tables as the library takes them."""
-    rationales = [tables / "notes.parquet", tables / "labs.parquet"] if with_rationales else []
+def write_tokens(folder: Path, texts: Texts = TEXTS, shape: str = "tiny") -> None:
+    """The tokens of the tables in a folder: of notes, of targets, without R^m, and of diagnoses alone."""
+    samples, labels, courses = (table.read(folder / f"{table.name}.parquet") for table in (SAMPLES, LABELS, COURSES))
+    on_notes, on_labs = (RATIONALES.read(folder / f"{name}.parquet") for name in ("notes", "labs"))
+    notes = note_tokens(samples, courses, tokenizer(shape), texts.max_note_tokens)
+    NOTE_TOKENS.write(pa.concat_tables(notes), folder / "note_tokens.arrow")
+    parts = {"target": (on_notes, on_labs), "lab_target": (None, on_labs), "diagnoses": (None, None)}
+    for name, rationales in parts.items():
+        targets = target_tokens(samples, labels, rationales, tokenizer(shape), texts.max_target_tokens)
+        TARGET_TOKENS.write(pa.concat_tables(targets), folder / f"{name}_tokens.arrow")
+
+
+def files(tables: Path, targets: str | None = "target") -> Files:
+    """The tables as the library takes them; `targets` may also be `lab_target`, `diagnoses` or None."""
     series = [tables / f"series_{split}.arrow" for split in SPLITS]
-    return Files(*(tables / f"{name}.parquet" for name in TABLES), series, rationales)
+    learned = tables / f"{targets}_tokens.arrow" if targets else None
+    return Files(tables / "labels.parquet", tables / "note_tokens.arrow", learned, series)
 
 
 def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, **changes: object) -> list[str]:
@@ -172,13 +187,15 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         ),
         "train_phase3": (),
     }[rule]
-    names = [name for name in TABLES if (rule, name) != ("train_phase2", "courses")]
-    inputs = [word for name in names for word in (f"--{name}", tables / f"{name}.parquet")]
+    inputs = ["--labels", tables / "labels.parquet"]
+    if rule != "train_phase2":
+        inputs += ["--notes", tables / "note_tokens.arrow"]
+    inputs += ["--targets", tables / f"{'lab_' * (rule == 'train_phase2')}target_tokens.arrow"]
     if rule != "train_phase1":
         inputs += ["--series", tables / "series_train.arrow", tables / "series_validation.arrow"]
     words = [
         *(ROOT / "scripts" / f"{rule}.py", *start, *inputs),
-        *("--rationales", tables / "notes.parquet", tables / "labs.parquet", *own, "--phase", json.dumps(phase)),
+        *(*own, "--phase", json.dumps(phase)),
         *("--optimizer", json.dumps(optimizer), "--launch", json.dumps(launch), "--seed", seed),
         *("--checkpoints", out.with_name(f"checkpoints-{out.name}"), "--model", out),
     ]

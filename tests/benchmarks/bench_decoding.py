@@ -9,6 +9,7 @@ import time
 from itertools import cycle, islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from dictated import Dictated
 from runs import ROOT
@@ -20,9 +21,10 @@ from clinragen.config.student import Texts
 from clinragen.demo.tiny_student import build_tokenizer
 from clinragen.model.backbone import adapter_of
 from clinragen.model.decoding import FIRST_LIMIT, Output, decode
-from clinragen.model.inputs import Files, Sample, encode, load_tokenizer, read_samples
+from clinragen.model.inputs import Files, Row, read_samples
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output, write_target
+from clinragen.model.tokens import encode_notes, load_tokenizer
 from clinragen.registry.phenotypes import read_phenotypes
 
 NAMES = read_phenotypes(ROOT / "resources/phenotypes.csv")
@@ -36,11 +38,10 @@ SETTINGS = (
 )
 
 
-def read_test_split(dataset: Path) -> list[Sample]:
+def read_test_split(dataset: Path) -> list[Row]:
     """The test samples of a dataset in a tree of results."""
-    tables = dataset / "benchmark"
-    paths = (tables / f"{name}.parquet" for name in ("samples", "labels", "courses"))
-    return read_samples(Files(*paths, [tables / "series_test.arrow"], []), "test")
+    tables, notes = dataset / "benchmark", dataset / "train/flan-t5-small/note_tokens.arrow"
+    return read_samples(Files(tables / "labels.parquet", notes, None, [tables / "series_test.arrow"]), "test")
 
 
 def measured(
@@ -64,7 +65,7 @@ def of_the_demo(dataset: Path, number: int, limit: int) -> None:
     """The trained stand-in on the test split, repeated up to a number of samples."""
     checkpoint = dataset / STUDENT
     student, tokenizer = Student.load(checkpoint).eval(), load_tokenizer(checkpoint / BACKBONE)
-    rows = encode(list(islice(cycle(read_test_split(dataset)), number)), tokenizer, student.texts)
+    rows = list(islice(cycle(read_test_split(dataset)), number))
     found = {}
     for size, beams, half, only in SETTINGS:
         text = f"{'diagnoses' if only else 'whole'}, beams {beams}, {'bf16' if half else 'fp32'}, {size} at once"
@@ -98,8 +99,8 @@ def of_flan_size(number: int, size: int) -> None:
     student = Student(
         adapter_of(model, tokenizer), Texts(max_note_tokens=NOTE_TOKENS, max_target_tokens=500), "notes"
     ).eval()
-    samples = [Sample(i, "pressure " * NOTE_TOKENS, text, None, []) for i in range(number)]
-    rows = encode(samples, tokenizer, student.texts)
+    (note,) = encode_notes(["pressure " * NOTE_TOKENS], tokenizer, NOTE_TOKENS)
+    rows = [{"stay_id": i, "input_ids": np.array(note["tokens"])} for i in range(number)]
     ids = [tokenizer(text)["input_ids"]] * number
     for beams, only in ((1, False), (1, True), (2, False), (2, True)):
         name = f"Flan-T5-small's shape, {'diagnoses' if only else 'whole'}, beams {beams}, fp32, {size} at once"

@@ -21,10 +21,11 @@ from clinragen.demo.evidence import read_evidence
 from clinragen.evaluate.planted import statements
 from clinragen.evaluate.predict import predict
 from clinragen.evaluate.shuffle import exchange
-from clinragen.model.inputs import Files, Sample, load_tokenizer, pad_series, read_samples
+from clinragen.model.inputs import Files, Row, pad_series, read_samples
 from clinragen.model.series_encoder import SeriesEncoder
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
+from clinragen.model.tokens import load_tokenizer
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.schemas.benchmark import CAPTIONS
 
@@ -36,17 +37,17 @@ BATCH = 64
 DECODING = Decoding(device="cpu", beams=1, max_new_tokens=100, write="all", precision="fp32")
 
 
-def f1(found: list[set[str]], samples: list[Sample]) -> float:
+def f1(found: list[set[str]], samples: list[Row]) -> float:
     """Micro F1 over the phenotypes that show in the labs only."""
-    pairs = [(names & {*LABS}, {*sample.phenotypes} & {*LABS}) for names, sample in zip(found, samples, strict=True)]
+    pairs = [(names & {*LABS}, {*sample["phenotypes"]} & {*LABS}) for names, sample in zip(found, samples, strict=True)]
     return 2 * sum(len(p & t) for p, t in pairs) / max(1, sum(len(p) + len(t) for p, t in pairs))
 
 
-def tensors(samples: list[Sample], steps: int) -> tuple[Tensor, Tensor, Tensor]:
+def tensors(samples: list[Row], steps: int) -> tuple[Tensor, Tensor, Tensor]:
     """Series [n, steps, channels], their own steps [n], and which of LABS each sample has [n, len(LABS)]."""
-    series = torch.from_numpy(np.stack([pad_series(s.series, steps) for s in samples])).float()
-    own = torch.tensor([min(len(s.series), steps) for s in samples])
-    return series, own, torch.tensor([[float(name in s.phenotypes) for name in LABS] for s in samples])
+    series = torch.from_numpy(np.stack([pad_series(s["series"], steps) for s in samples])).float()
+    own = torch.tensor([min(len(s["series"]), steps) for s in samples])
+    return series, own, torch.tensor([[float(name in s["phenotypes"]) for name in LABS] for s in samples])
 
 
 def fit(features: Callable[[Tensor], Tensor], parts: list[nn.Module], truth: Tensor, epochs: int, rate: float) -> None:
@@ -65,7 +66,7 @@ def named(logits: Tensor) -> list[set[str]]:
     return [{LABS[i] for i in row.nonzero().flatten().tolist()} for row in logits > 0]
 
 
-def head_on_series(settings: Settings, steps: int, train: list[Sample], tests: list[list[Sample]]) -> list[float]:
+def head_on_series(settings: Settings, steps: int, train: list[Row], tests: list[list[Row]]) -> list[float]:
     """A new encoder with a linear head: is the planted signal in the series?"""
     series, own, truth = tensors(train, steps)
     encoder = SeriesEncoder(settings, series.shape[2], steps)
@@ -80,19 +81,19 @@ def head_on_series(settings: Settings, steps: int, train: list[Sample], tests: l
     return scores
 
 
-def lab_tokens(student: Student, samples: list[Sample]) -> Tensor:
+def lab_tokens(student: Student, samples: list[Row]) -> Tensor:
     """What the language model gets for the labs [n, tokens x d]."""
     student.modality = "labs"
     series, own, _ = tensors(samples, student.shape.steps)
     with torch.no_grad():
         parts = [
-            student._embed(None, None, s, n)[0].flatten(1)
+            student._embed(series=s, steps=n)[0].flatten(1)
             for s, n in zip(series.split(BATCH), own.split(BATCH), strict=True)
         ]
     return torch.cat(parts)
 
 
-def probe_on_tokens(checkpoint: Path, train: list[Sample], tests: list[list[Sample]]) -> list[float]:
+def probe_on_tokens(checkpoint: Path, train: list[Row], tests: list[list[Row]]) -> list[float]:
     """A linear probe on the lab tokens: do they hold what the series say?"""
     student = Student.load(checkpoint).eval()
     tokens = lab_tokens(student, train)
@@ -103,13 +104,13 @@ def probe_on_tokens(checkpoint: Path, train: list[Sample], tests: list[list[Samp
         return [f1(named(head((lab_tokens(student, samples) - mean) / scale)), samples) for samples in tests]
 
 
-def reading_of_words(checkpoint: Path, captions: dict[int, str], samples: list[Sample], own: list[Sample]) -> float:
+def reading_of_words(checkpoint: Path, captions: dict[int, str], samples: list[Row], own: list[Row]) -> float:
     """The language model alone, given the captions' findings in words: does it know what they mean?"""
     student, tokenizer = Student.load(checkpoint, "notes").eval(), load_tokenizer(checkpoint / BACKBONE)
     texts = []
     for sample in own:
         found: dict[str, set[str]] = {}
-        for variable, direction in sorted(statements(captions[sample.stay_id], list(EVIDENCE.variables))):
+        for variable, direction in sorted(statements(captions[sample["stay_id"]], list(EVIDENCE.variables))):
             found.setdefault(variable, set()).add(direction)
         words = [f"{v} {WORDS[frozenset(found[v])]}" for v in EVIDENCE.variables if v in found]
         texts.append(", ".join(words) or "all normal")
@@ -121,7 +122,7 @@ def reading_of_words(checkpoint: Path, captions: dict[int, str], samples: list[S
     return f1([set(parse_output(text, NAMES).phenotypes) for text in outputs], samples)
 
 
-def written(checkpoint: Path, samples: list[Sample]) -> float:
+def written(checkpoint: Path, samples: list[Row]) -> float:
     """What the student itself writes."""
     found = predict(checkpoint, samples, NAMES, DECODING, BATCH)["predicted"].to_pylist()
     return f1([set(names) for names in found], samples)
@@ -146,8 +147,7 @@ def main() -> None:
         )
     )
     series = [data / f"series_{split}.arrow" for split in ("train", "test")]
-    tables = [data / f"{name}.parquet" for name in ("samples", "labels", "courses")]
-    files = Files(*tables, series, rationales=[])
+    files = Files(data / "labels.parquet", trained / "note_tokens.arrow", None, series)
     train, test = read_samples(files, "train"), read_samples(files, "test")
     tests = [test, exchange(test, "series", args.seed)]
     read = CAPTIONS.read(data / "captions.parquet")

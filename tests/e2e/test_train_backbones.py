@@ -25,8 +25,9 @@ from clinragen.config.evaluate import Decoding
 from clinragen.evaluate.predict import predict
 from clinragen.evaluate.scores import score
 from clinragen.evaluate.shuffle import exchange
-from clinragen.model.inputs import Collator, encode, load_tokenizer, read_samples
+from clinragen.model.inputs import Collator, read_samples
 from clinragen.model.student import Student
+from clinragen.model.tokens import load_tokenizer
 from clinragen.schemas.evaluate import PARAMETERS, PREDICTIONS
 from clinragen.schemas.knowledge import TERMS
 from clinragen.train.loss import token_losses
@@ -127,10 +128,10 @@ def test_the_vocabulary_holds_the_embeddings_of_phase_1(chain):
 def test_the_model_of_phase_2_reads_the_labs(chain):
     """It explains the diagnoses of a stay better by its own series than by those of a patient of the other kind."""
     student, words = Student.load(chain / "phase2").eval(), tokenizer(chain.name)
-    samples = read_samples(files(chain / "tables"), "test", with_note_rationale=False)
-    batch = Collator(words, STEPS)(encode(samples, words, student.texts))
+    samples = read_samples(files(chain / "tables", "lab_target"), "validation")
+    batch = Collator(words, STEPS)(samples)
     sections = batch.pop("sections")
-    kinds = torch.tensor([sample.phenotypes == samples[0].phenotypes for sample in samples])
+    kinds = torch.tensor([sample["phenotypes"] == samples[0]["phenotypes"] for sample in samples])
     other = torch.where(kinds, kinds.logical_not().nonzero()[0], kinds.nonzero()[0])
     assert student.modality == "labs"
 
@@ -143,18 +144,18 @@ def test_the_model_of_phase_2_reads_the_labs(chain):
 
 
 def test_predictions_are_right_and_follow_the_series_or_the_note_of_another_stay(chain):
-    tested = read_samples(files(chain / "tables", with_rationales=False), "test")
+    tested = read_samples(files(chain / "tables", None), "test")
 
     def f1(samples):
         found = score(predict(chain / "phase3", samples, PHENOTYPES, DECODING, 3), PHENOTYPES, "d", "m", 1).to_pylist()
         return next(r["value"] for r in found if (r["average"], r["metric"]) == ("micro", "f1"))
 
     assert f1(tested) == 1.0
-    other = [exchange(tested, part, 1) for part in ("series", "note")]
+    other = [exchange(tested, part, 1) for part in ("series", "input_ids")]
     assert min(map(f1, other)) < 1.0
 
 
 def test_a_batch_of_any_size_writes_the_same(chain):
-    tested = read_samples(files(chain / "tables", with_rationales=False), "test")
+    tested = read_samples(files(chain / "tables", None), "test")
     one, all_ = (predict(chain / "phase3", tested, PHENOTYPES, DECODING, size) for size in (1, 8))
     assert one["output"].to_pylist() == all_["output"].to_pylist()

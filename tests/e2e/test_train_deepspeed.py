@@ -68,6 +68,19 @@ def test_the_papers_setting_half_precision_through_deepspeed(place, extensions):
 
 
 @pytest.mark.parametrize("deepspeed", [False, True])
+@pytest.mark.parametrize("processes", [1, 3])
+def test_neither_processes_nor_micro_batches_change_what_is_learned(place, extensions, deepspeed, processes):
+    """Three processes share a batch of eight and one of a single sample unevenly; each takes two at a time."""
+    name = f"shared-{deepspeed}-{processes}"
+    changes = {"deepspeed": deepspeed, "processes": processes, "micro_batch_tokens": 150, "batch": 15}
+    if not (place / "whole-batch").exists():
+        run(words(place, 1, "whole-batch", batch=15))
+    log = run(words(place, 1, name, **changes), launcher(processes), **extensions)
+    for key in ("loss", "loss_diagnoses", "eval_loss"):
+        assert losses(place / name, key) == pytest.approx(losses(place / "whole-batch", key), rel=2e-3), log
+
+
+@pytest.mark.parametrize("deepspeed", [False, True])
 def test_two_processes_with_the_same_batch_commit_once(place, extensions, deepspeed):
     name = f"two-{deepspeed}"
     log = run(words(place, 1, name, deepspeed=deepspeed, processes=2), launcher(2), **extensions)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from toy_student import (
+    CHANNELS,
     STEPS,
-    TEXTS,
     changed,
     command,
     files,
@@ -21,12 +21,14 @@ from toy_student import (
     weights,
     write_backbone,
     write_tables,
+    write_tokens,
 )
 
-from clinragen.model.inputs import IGNORED, Collator, encode, read_samples
+from clinragen.model.inputs import IGNORED, Collator, read_samples
 from clinragen.model.student import Student
 from clinragen.schemas.rationale import RATIONALES
 from clinragen.train.loss import token_losses
+from clinragen.train.phases import encode_series
 
 SERIES_PARTS = {"encoder", "attention", "identity"}
 
@@ -116,6 +118,36 @@ def test_phase_3_keeps_the_encoder_where_it_is_told_to(train, chain):
     assert parts(changed(weights(chain / "phase2"), weights(chain / "frozen"))) == {"attention", "backbone", "identity"}
 
 
+def test_a_frozen_encoder_reads_each_series_once_and_the_losses_are_the_same(place, chain, monkeypatch):
+    """In the same order and to the last digits, whether the encoder is asked in every step or before the first."""
+    tables = chain / "tables"
+    samples = read_samples(files(tables), "train")
+    student = Student.load(chain / "phase2", "both").eval()
+    student.freeze("encoder")
+    collate = Collator(tokenizer(), STEPS)
+    encoded = encode_series(student, samples, collate, torch.device("cpu"))
+    before, after = collate(samples), collate(encoded)
+    assert set(before) - set(after) == {"series", "steps"} and after["vectors"].shape == (16, CHANNELS, 16)
+    monkeypatch.setattr(student.encoder, "forward", lambda *_: pytest.fail("the encoder was asked again"))
+    with pytest.raises(pytest.fail.Exception):
+        student(**{k: v for k, v in before.items() if k != "sections"})
+    found = student(**{k: v for k, v in after.items() if k != "sections"})
+    monkeypatch.undo()
+    expected = student(**{k: v for k, v in before.items() if k != "sections"})
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"micro_batch_tokens": 300}, {"micro_batch_tokens": 1}])
+def test_the_size_of_micro_batches_changes_no_loss(train, chain, changes):
+    """The language model alone: batch norm would see other samples together."""
+    name = f"parts{changes['micro_batch_tokens']}"
+    train(1, name, **changes)
+    for key in ("loss", "eval_loss"):
+        assert losses(chain / name, key) == pytest.approx(losses(chain / "phase1", key), rel=2e-3)
+    kept = json.loads((chain / name / "history.json").read_text(encoding="utf-8"))
+    assert kept["micro_batch_tokens"] == changes["micro_batch_tokens"]
+
+
 @pytest.mark.parametrize("phase", [1, 2, 3])
 def test_the_loss_falls_in_training_and_validation(chain, phase):
     for key in ("loss", "eval_loss"):
@@ -172,17 +204,19 @@ def test_marked_samples_can_be_left_out(train, chain, tmp_path):
     marked = [row | {"status": "flawed" if i % 2 else "good"} for i, row in enumerate(rows)]
     path, original = chain / "tables/notes.parquet", (chain / "tables/notes.parquet").read_bytes()
     RATIONALES.write(pa.Table.from_pylist(marked, RATIONALES.schema), path)
+    write_tokens(chain / "tables")
     try:
         log = train(1, "left", marked_samples="leave_out")
     finally:
         path.write_bytes(original)
+        write_tokens(chain / "tables")
     left, samples = (int(n) for n in re.search(r"left out (\d+) of (\d+) training samples", log).groups())
     counts = json.loads((chain / "left/history.json").read_text(encoding="utf-8"))["samples"]["train"]
     assert 0 < left < samples and counts["samples"] == samples - left and counts["marked"] == 0
 
 
 def validation_loss(model: Path, tables: Path) -> float:
-    rows = encode(read_samples(files(tables), "validation"), tokenizer(), TEXTS)
+    rows = read_samples(files(tables), "validation")
     batch = Collator(tokenizer(), STEPS)(rows)
     del batch["sections"]
     with torch.no_grad():

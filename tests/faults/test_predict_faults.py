@@ -34,11 +34,11 @@ def whole(place, fork_python) -> bytes:
 
 
 def command(place: Path, name: str, checkpoint: str = "checkpoint", tokens: int = 60) -> list[str]:
-    made = files(place / "tables", with_rationales=False)
+    made = files(place / "tables", None)
     decoding = {"device": "cpu", "beams": 2, "max_new_tokens": tokens, "write": "all", "precision": "fp32"}
     words = [
-        *(ROOT / "scripts/evaluate_predict.py", "--checkpoint", place / checkpoint, "--samples", made.samples),
-        *("--labels", made.labels, "--courses", made.courses, "--series", *made.series),
+        *(ROOT / "scripts/evaluate_predict.py", "--checkpoint", place / checkpoint, "--labels", made.labels),
+        *("--notes", made.notes, "--series", *made.series),
         *("--phenotypes", ROOT / "resources/phenotypes.csv", "--decoding", json.dumps(decoding), "--batch", BATCH),
         *("--seed", 1, "--parts", place / name / "parts", "--predictions", place / name / "predictions.parquet"),
     ]

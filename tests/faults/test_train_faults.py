@@ -263,7 +263,7 @@ def test_a_gpu_that_is_too_small_is_an_error_that_says_what_to_lower(place, tmp_
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Student, "forward", full)
-    with pytest.raises(UserError, match=r"memory of the GPU .* raise train\.launch\.accumulation"):
+    with pytest.raises(UserError, match=r"memory of the GPU .* lower train\.launch\.micro_batch_tokens"):
         train_phase1(job(place, tmp_path / "checkpoints"), place / "given" / "backbone", TEXTS, tmp_path / "model")
 
 

@@ -205,8 +205,8 @@ CROSS_CHECKS = {
         r"models\.flan-t5\.backbone: 't6' .*flan-t5-small, flan-t5-large",
     ),
     "batch": (
-        {"train__launch__nodes": 4, "train__launch__processes": 4},
-        r"train\.optimizer\.batch \(24\) .*nodes \(4\) .*processes \(4\) times accumulation \(1\), that is of 16",
+        {"train__launch__nodes": 4, "train__launch__processes": 8},
+        r"train\.optimizer\.batch \(24\) must be at least train\.launch\.nodes \(4\) times processes \(8\)",
     ),
     "vocabulary without attention": (
         {"models__without-lab-know__vocabulary": "knowledge"},

@@ -15,7 +15,7 @@ from clinragen.evaluate.planted import CONDITIONS, GROUPS, group_scores, stateme
 from clinragen.evaluate.planted_page import planted_page
 from clinragen.evaluate.shuffle import exchange
 from clinragen.evaluate.training_page import read_course, training_page
-from clinragen.model.inputs import Sample
+from clinragen.model.inputs import Row
 from clinragen.schemas.evaluate import PLANTED, PREDICTIONS, STATEMENTS
 
 CHANNELS = {"Shock": "labs", "Fever": "both", "Gout": "notes", "Rash": "neither"}
@@ -86,21 +86,29 @@ def test_a_statement_is_true_if_the_captions_of_the_stay_make_it():
     assert (row["statements"], row["true"]) == (2, 1)
 
 
-def samples(number: int) -> list[Sample]:
-    return [Sample(i, f"note {i}", f"target {i}", np.full((i + 1, 2), i), [ALL[i % 4]]) for i in range(number)]
+def samples(number: int) -> list[Row]:
+    return [
+        {"stay_id": i, "input_ids": np.full(i + 2, i), "series": np.full((i + 1, 2), i), "phenotypes": [ALL[i % 4]]}
+        for i in range(number)
+    ]
 
 
-@given(st.integers(2, 20), st.integers(0, 5), st.sampled_from(["note", "series"]))
+@given(st.integers(2, 20), st.integers(0, 5), st.sampled_from(["input_ids", "series"]))
 def test_every_sample_gets_the_part_of_another_one_and_keeps_the_rest(number, seed, part):
     before, after = samples(number), exchange(samples(number), part, seed)
     same = exchange(samples(number), part, seed)
     for old, new, again in zip(before, after, same, strict=True):
-        other = "series" if part == "note" else "note"
-        assert np.array_equal(getattr(old, other), getattr(new, other))
-        assert not np.array_equal(getattr(old, part), getattr(new, part))
-        assert np.array_equal(getattr(new, part), getattr(again, part))
-        assert (old.stay_id, old.target, old.phenotypes) == (new.stay_id, new.target, new.phenotypes)
-    assert sorted(str(getattr(s, part)) for s in before) == sorted(str(getattr(s, part)) for s in after)
+        other = "series" if part == "input_ids" else "input_ids"
+        assert np.array_equal(old[other], new[other])
+        assert not np.array_equal(old[part], new[part])
+        assert np.array_equal(new[part], again[part])
+        assert (old["stay_id"], old["phenotypes"]) == (new["stay_id"], new["phenotypes"])
+    assert sorted(str(s[part]) for s in before) == sorted(str(s[part]) for s in after)
+
+
+def test_a_part_that_is_not_read_is_not_exchanged():
+    notes = [{"stay_id": i, "input_ids": np.full(2, i)} for i in range(3)]
+    assert exchange(notes, "series", 1) == notes
 
 
 def table(model: str, labs: float, seeds: int = 2) -> pa.Table:

@@ -3,13 +3,13 @@
 import pyarrow as pa
 import pytest
 import torch
-from toy_student import PHENOTYPES, STEPS, TEXTS, files, student, tokenizer, write_tables
+from toy_student import PHENOTYPES, STEPS, files, student, tokenizer, write_tables
 
 from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
 from clinragen.evaluate import outcomes
 from clinragen.evaluate.predict import predict
-from clinragen.model.inputs import Collator, encode, read_samples
+from clinragen.model.inputs import Collator, read_samples
 from clinragen.model.student import Student
 from clinragen.schemas.evaluate import PREDICTIONS
 
@@ -27,7 +27,7 @@ def place(tmp_path_factory):
 
 
 def predicted(place, model: str, batch: int = 4, beams: int = 1, device: str = "cpu"):
-    samples = read_samples(files(place / "tables", with_rationales=False), "test")
+    samples = read_samples(files(place / "tables", None), "test")
     table = predict(place / model, samples, PHENOTYPES, decoding(device=device, beams=beams), batch)
     return PREDICTIONS.check(table, "test")
 
@@ -46,9 +46,9 @@ def test_all_test_samples_in_the_order_of_stays(place):
 
 def test_every_output_belongs_to_its_sample(place):
     model, table = student("both"), predicted(place, "both", batch=3)
-    samples = read_samples(files(place / "tables"), "test")
+    samples = read_samples(files(place / "tables", None), "test")
     for sample, output in zip(samples, table["output"].to_pylist(), strict=True):
-        row = Collator(tokenizer(), STEPS)(encode([sample], tokenizer(), TEXTS))
+        row = Collator(tokenizer(), STEPS)([sample])
         ids = model.generate(row, max_new_tokens=10, do_sample=False)
         assert tokenizer().batch_decode(ids, skip_special_tokens=True) == [output]
 
@@ -64,7 +64,7 @@ def test_batches_change_no_output(place, model, beams):
 
 @pytest.mark.parametrize("model", ["notes", "labs", "both"])
 def test_the_order_of_the_samples_changes_no_output(place, model):
-    samples = read_samples(files(place / "tables", with_rationales=False), "test")
+    samples = read_samples(files(place / "tables", None), "test")
     first = predict(place / model, samples, PHENOTYPES, decoding(), 3)
     other = [*samples[4:], *reversed(samples[:4])]
     assert predict(place / model, other, PHENOTYPES, decoding(), 3).sort_by("stay_id").equals(first)

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 from dictated import Dictated
-from toy_student import PHENOTYPES, TEXTS, files, student, tokenizer, write_tables
+from toy_student import PHENOTYPES, files, student, tokenizer, write_tables
 
 from clinragen.model.decoding import Output, _output, decode
-from clinragen.model.inputs import encode, read_samples
+from clinragen.model.inputs import read_samples
 from clinragen.model.student import Student
 from clinragen.model.target_codec import parse_output, write_target
 
@@ -24,9 +24,9 @@ TEXT = [
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """Encoded samples with notes of one length, so that they are decoded in their order."""
+    """Samples with notes of one length, so that they are decoded in their order."""
     folder = write_tables(tmp_path_factory.mktemp("decoding"), test=len(TEXT))
-    samples = encode(read_samples(files(folder, with_rationales=False), "test"), tokenizer(), TEXTS)
+    samples = read_samples(files(folder, None), "test")
     return [row | {"input_ids": samples[0]["input_ids"]} for row in samples]
 
 

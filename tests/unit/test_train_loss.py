@@ -7,11 +7,12 @@ import torch
 import toy_student
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_student import OPTIMIZER, TEXTS, files, student, tokenizer, write_tables
+from toy_student import OPTIMIZER, files, student, tokenizer, write_tables
 from transformers import TrainingArguments
 
-from clinragen.model.inputs import IGNORED, Collator, encode, read_samples
+from clinragen.model.inputs import IGNORED, Collator, read_samples
 from clinragen.model.target_codec import sections_of_tokens, write_target
+from clinragen.train.batches import Sizes, Steps
 from clinragen.train.loss import SectionMeans, token_losses, token_weights
 from clinragen.train.trainer import StudentTrainer, count_hits, longest_diagnoses, out_of_patience
 
@@ -20,14 +21,13 @@ from clinragen.train.trainer import StudentTrainer, count_hits, longest_diagnose
 def rows(tmp_path_factory):
     tables = write_tables(tmp_path_factory.mktemp("loss") / "tables", train=8)
     notes_only = replace(files(tables), series=[])
-    return encode(read_samples(notes_only, "train"), tokenizer(), TEXTS)
+    return read_samples(notes_only, "train")
 
 
-def trainer(rows, folder, parts: int, weight: float = 1.0) -> StudentTrainer:
+def trainer(rows, folder, parts: int = 1, weight: float = 1.0) -> StudentTrainer:
+    """A trainer of one step over all rows, in at least so many micro-batches."""
     arguments = TrainingArguments(
         output_dir=str(folder),
-        per_device_train_batch_size=8 // parts,
-        gradient_accumulation_steps=parts,
         use_cpu=True,
         report_to="none",
         save_strategy="no",
@@ -36,11 +36,14 @@ def trainer(rows, folder, parts: int, weight: float = 1.0) -> StudentTrainer:
         max_steps=1,
         remove_unused_columns=False,
         disable_tqdm=True,
-        data_seed=1,
     )
     settings = OPTIMIZER.model_copy(update={"diagnoses_weight": weight})
+    sizes, collate = Sizes(rows, 0), Collator(tokenizer(), None)
+    most = sizes.padded(range(len(rows))) // parts
+    steps = Steps(rows, sizes, collate, batch=8, seed=1, shuffled=True, most_tokens=most, process=0, processes=1)
+    assert len(steps) == 1 and len(steps[0]) >= parts
     options = {"model": student("notes"), "args": arguments, "train_dataset": rows, "eval_dataset": rows}
-    return StudentTrainer(settings, tokenizer(), data_collator=Collator(tokenizer(), None), **options)
+    return StudentTrainer(settings, tokenizer(), steps, data_collator=collate, **options)
 
 
 def gradient_of_a_step(rows, folder, parts: int, weight: float = 1.0) -> torch.Tensor:

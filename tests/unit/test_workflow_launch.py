@@ -17,13 +17,15 @@ from clinragen.workflow.launch import gpu_request, launcher
     ],
 )
 def test_on_one_node(processes, deepspeed, expected):
-    launch = Launch(device="cpu", nodes=1, processes=processes, accumulation=1, deepspeed=deepspeed)
+    launch = Launch(
+        device="cpu", nodes=1, processes=processes, micro_batch_tokens=1, fit_memory=False, deepspeed=deepspeed
+    )
     assert launcher(launch) == expected
     assert gpu_request(launch) == {"gpu": processes}
 
 
 def test_on_several_nodes_slurm_starts_a_torchrun_on_each_of_them():
-    launch = Launch(device="cpu", nodes=2, processes=4, accumulation=1, deepspeed=True)
+    launch = Launch(device="cpu", nodes=2, processes=4, micro_batch_tokens=1, fit_memory=False, deepspeed=True)
     command = launcher(launch)
     assert command.startswith("srun --nodes 2 --ntasks-per-node 1 ") and " --nproc-per-node 4 " in command
     request = gpu_request(launch)
@@ -32,6 +34,8 @@ def test_on_several_nodes_slurm_starts_a_torchrun_on_each_of_them():
 
 
 def test_several_nodes_without_slurm_say_what_is_needed():
-    command = launcher(Launch(device="cpu", nodes=2, processes=1, accumulation=1, deepspeed=False))
+    command = launcher(
+        Launch(device="cpu", nodes=2, processes=1, micro_batch_tokens=1, fit_memory=False, deepspeed=False)
+    )
     run = subprocess.run(["bash", "-c", f"unset SLURM_JOB_ID; echo {command}"], capture_output=True, text=True)
     assert run.returncode != 0 and "train.launch.nodes needs --profile slurm" in run.stderr

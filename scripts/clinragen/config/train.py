@@ -49,8 +49,10 @@ class Launch(Section):
     """Nodes per job; more than one requires SLURM, which starts `torchrun` on each."""
     processes: int = Field(ge=1)
     """Processes per node; with device `cuda`, one GPU each."""
-    accumulation: int = Field(ge=1)
-    """Parts in which each process takes its share of a batch; only batch norm, if used, sees a part at a time."""
+    micro_batch_tokens: int = Field(ge=1)
+    """Most tokens that a process takes at once, padding included; the batch stays, batch norm sees a part of it."""
+    fit_memory: bool
+    """Where the largest samples do not fit into the memory of the GPU, halve `micro_batch_tokens` until they do."""
     deepspeed: bool
     """Train through DeepSpeed (ZeRO stage 2)."""
 

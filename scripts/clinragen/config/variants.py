@@ -71,9 +71,8 @@ def setting_problems(place: str, settings: Settings) -> Iterator[str]:
     if encoder.width % encoder.heads:
         yield f"{at}.width ({encoder.width}) must be a multiple of heads ({encoder.heads})"
     batch, launch = settings.train.optimizer.batch, settings.train.launch
-    parts = launch.nodes * launch.processes * launch.accumulation
-    if batch % parts:
+    if batch < launch.nodes * launch.processes:
         yield (
-            f"{place}train.optimizer.batch ({batch}) must be a multiple of train.launch.nodes ({launch.nodes}) times "
-            f"processes ({launch.processes}) times accumulation ({launch.accumulation}), that is of {parts}"
+            f"{place}train.optimizer.batch ({batch}) must be at least train.launch.nodes ({launch.nodes}) times "
+            f"processes ({launch.processes}): each process takes a part of a batch"
         )

@@ -9,16 +9,17 @@ from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
 from clinragen.model.decoding import Keep, decode
 from clinragen.model.device import require_device
-from clinragen.model.inputs import Sample, encode, load_tokenizer
+from clinragen.model.inputs import Row
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
+from clinragen.model.tokens import load_tokenizer
 from clinragen.runtime.progress import Progress
 from clinragen.schemas.evaluate import PREDICTIONS
 
 
 def predict(
     checkpoint: Path,
-    samples: list[Sample],
+    samples: list[Row],
     phenotypes: list[str],
     decoding: Decoding,
     size: int,
@@ -31,13 +32,12 @@ def predict(
     require_device(decoding.device, "evaluate.decoding.device")
     student = Student.load(checkpoint).to(decoding.device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
-    encoded = encode(samples, tokenizer, student.texts)
     options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
     options["diagnoses_only"] = decoding.write == "diagnoses"
     half = torch.autocast(decoding.device, torch.bfloat16, enabled=decoding.precision == "bf16")
     try:
         with half, Progress("samples decoded", len(samples)) as bar:
-            outputs = decode(student, encoded, tokenizer, size, bar.advance, keep, **options)
+            outputs = decode(student, samples, tokenizer, size, bar.advance, keep, **options)
     except torch.cuda.OutOfMemoryError:
         raise UserError("the memory of the GPU does not suffice: lower evaluate.batch") from None
     rows = []
@@ -45,7 +45,7 @@ def predict(
         parsed = parse_output(output.text, phenotypes, cut=output.end == "limit")
         rows.append(
             {
-                "stay_id": sample.stay_id,
+                "stay_id": sample["stay_id"],
                 "output": output.text,
                 "end": output.end,
                 "tokens": output.tokens,
@@ -57,7 +57,7 @@ def predict(
                 "status": "good",
                 "problems": None,
                 "requests": [],
-                "true": sample.phenotypes,
+                "true": sample["phenotypes"],
             }
         )
     return pa.Table.from_pylist(rows, schema=PREDICTIONS.schema)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
 
-from clinragen.model.inputs import Collator
+from clinragen.model.inputs import Collator, Row
 from clinragen.model.student import Student
 from clinragen.model.target_codec import diagnoses_end
 
@@ -55,7 +55,7 @@ class DiagnosesWritten(StoppingCriteria):
 
 def decode(
     student: Student,
-    rows: list[dict[str, Any]],
+    rows: list[Row],
     tokenizer: PreTrainedTokenizerBase,
     size: int,
     advance: Callable[[int], None] = lambda done: None,

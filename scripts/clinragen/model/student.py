@@ -17,6 +17,7 @@ from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_v
 from clinragen.model.series_encoder import SeriesEncoder
 
 Modality = Literal["notes", "labs", "both"]
+INPUTS = ("input_ids", "attention_mask", "series", "steps", "vectors")
 FACTS, SERIES_PARTS, BACKBONE = "student.json", "series.safetensors", "backbone"
 
 
@@ -72,8 +73,18 @@ class Student(nn.Module):
             getattr(self, name).eval()
         return self
 
+    @property
+    def lab_tokens(self) -> int:
+        """Number of tokens that stand for the series of a sample; 0 if it reads none."""
+        return self.shape.channels * self.encoder.tokens if self.modality != "notes" else 0
+
     def _embed(
-        self, input_ids: Tensor | None, attention_mask: Tensor | None, series: Tensor | None, steps: Tensor | None
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        series: Tensor | None = None,
+        steps: Tensor | None = None,
+        vectors: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """The prompt [batch, lab tokens + note tokens + marks, d] of the language model, and its mask."""
         tokens, masks = [], []
@@ -81,7 +92,10 @@ class Student(nn.Module):
             tokens.append(self.backbone.get_input_embeddings()(input_ids))
             masks.append(attention_mask)
         if self.modality != "notes":
-            vectors, mask = self.encoder(series, steps)
+            if vectors is None:
+                vectors, mask = self.encoder(series, steps)
+            else:
+                mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
             labs = self.attention(vectors)
             if self.identity is not None:
                 labs = labs + self.identity.weight.repeat_interleave(self.encoder.tokens, 0)
@@ -90,26 +104,19 @@ class Student(nn.Module):
             masks.insert(first, mask)
         return self.adapter.prompt(torch.cat(tokens, 1), torch.cat(masks, 1))
 
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        series: Tensor | None = None,
-        steps: Tensor | None = None,
-        *,
-        labels: Tensor,
-    ) -> Tensor:
+    def forward(self, *, labels: Tensor, **inputs: Tensor) -> Tensor:
         """Logits [batch, length, vocabulary] of each token of the target, given those before it.
 
-        Note tokens are [batch, note tokens], series [batch, steps, channels], labels [batch, length]. `steps` [batch]
-        is how many steps of a series are the stay's own; the rest is padding.
+        `labels` are [batch, length]. Inputs are those of INPUTS that the student reads: input_ids and attention_mask
+        [batch, note tokens]; series [batch, steps, channels] and steps [batch], how many are the stay's own, the rest
+        being padding; or vectors [batch, channels, width], which a frozen encoder made of the series before.
         """
-        return self.adapter.logits(*self._embed(input_ids, attention_mask, series, steps), labels)
+        return self.adapter.logits(*self._embed(**inputs), labels)
 
     @torch.inference_mode()
     def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:
         """Ids [batch, length] of the tokens that the student writes, padding after its end mark."""
-        inputs = {k: batch.get(k) for k in ("input_ids", "attention_mask", "series", "steps")}
+        inputs = {name: batch[name] for name in INPUTS if name in batch}
         return self.adapter.generate(*self._embed(**inputs), **options)
 
     def parameter_counts(self) -> dict[str, int]:

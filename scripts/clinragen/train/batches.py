@@ -1,47 +1,129 @@
-"""The order in which a training visits its samples: batches of like length, in random order."""
+"""The order in which a training visits its samples, and the micro-batches in which processes take each batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import torch
-from torch.utils.data import Sampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from clinragen.model.backbone import IGNORED
+from clinragen.model.inputs import Collator, Row
 
 BATCHES_SORTED_TOGETHER = 50
+MicroBatches = list[list[int]]
 
 
-class LengthGroupedBatches(Sampler[int]):
-    """Order of samples such that each batch holds samples of like length, which saves padding.
+def batches_of_epoch(lengths: Sequence[int], size: int, seed: int, epoch: int, shuffled: bool) -> list[list[int]]:
+    """Batches of samples of like length, which saves padding; each sample is in one of them, an incomplete one is last.
 
     Groups of 50 batches, drawn at random, are sorted by length, as in transformers' LengthGroupedSampler. That class
     then visits each group from its longest batch to its shortest. Length goes with the number of phenotypes, so the
     gradient drifts along with it; in trials on planted evidence a language model that was random at first did then not
-    learn the labs. With `shuffled` the batches are visited in random order instead; an incomplete one stays last.
+    learn the labs. With `shuffled` the batches are visited in random order instead.
 
-    The order is a function of lengths, seed and epoch alone: a resumed training and all its processes agree on it.
+    The batches are a function of the arguments alone: a resumed training and all its processes agree on them.
     """
+    random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    drawn = torch.randperm(len(lengths), generator=random).tolist()
+    batches: list[list[int]] = []
+    for start in range(0, len(drawn), BATCHES_SORTED_TOGETHER * size):
+        group = drawn[start : start + BATCHES_SORTED_TOGETHER * size]
+        group.sort(key=lambda sample: lengths[sample], reverse=True)
+        batches += [group[i : i + size] for i in range(0, len(group), size)]
+    if shuffled:
+        whole = len(lengths) // size
+        order = torch.randperm(whole, generator=random).tolist()
+        batches = [batches[i] for i in order] + batches[whole:]
+    return batches
 
-    def __init__(self, lengths: Sequence[int], size: int, seed: int, shuffled: bool) -> None:
-        """Take lengths in tokens, and the samples of one optimizer step over all processes."""
-        self.lengths, self.size, self.seed, self.shuffled = lengths, size, seed, shuffled
-        self.epoch = 0
 
-    def __len__(self) -> int:
-        return len(self.lengths)
+class Sizes:
+    """Tokens of each sample, from which the padded size of a micro-batch follows."""
+
+    def __init__(self, rows: list[Row], lab_tokens: int) -> None:
+        """Take the samples, and the lab tokens that each of them has before or after its note."""
+        self.prompts = np.array([len(row.get("input_ids", ())) for row in rows]) + lab_tokens
+        self.targets = np.array([len(row["labels"]) for row in rows])
+
+    def padded(self, samples: Sequence[int]) -> int:
+        """Tokens of a micro-batch, all of it padded to its longest prompt and its longest target."""
+        chosen = np.asarray(samples, dtype=int)
+        return len(chosen) * int(self.prompts[chosen].max() + self.targets[chosen].max()) if len(chosen) else 0
+
+
+def divide(batch: list[int], sizes: Sizes, processes: int, most_tokens: int) -> list[MicroBatches]:
+    """The micro-batches of each process: as few as hold at most that many tokens each, and equally many for all.
+
+    A process takes every `processes`-th sample of the batch, which is sorted by length, in that order. A sample that is
+    larger by itself is a micro-batch; where there are fewer samples than micro-batches, some are empty.
+    """
+    shares = [batch[rank::processes] for rank in range(processes)]
+    for count in range(1, len(shares[0]) + 1):
+        divided = [[part.tolist() for part in np.array_split(np.array(share, dtype=int), count)] for share in shares]
+        if all(sizes.padded(part) <= most_tokens for parts in divided for part in parts):
+            break
+    return divided
+
+
+class Steps(Dataset):
+    """The optimizer steps of an epoch, each as the collated micro-batches of one process."""
+
+    def __init__(
+        self,
+        rows: list[Row],
+        sizes: Sizes,
+        collate: Collator,
+        *,
+        batch: int,
+        seed: int,
+        shuffled: bool,
+        most_tokens: int,
+        process: int,
+        processes: int,
+    ) -> None:
+        self.rows, self.sizes, self.collate = rows, sizes, collate
+        self.batch, self.seed, self.shuffled = batch, seed, shuffled
+        self.most_tokens, self.process, self.processes = most_tokens, process, processes
+        self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Select the order of an epoch, counted from 0; the Trainer calls this."""
-        self.epoch = epoch
+        """Select the steps of an epoch, counted from 0."""
+        lengths = [row["length"] for row in self.rows]
+        self.batches = batches_of_epoch(lengths, self.batch, self.seed, epoch, self.shuffled)
 
-    def __iter__(self) -> Iterator[int]:
-        random = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        drawn = torch.randperm(len(self.lengths), generator=random).tolist()
-        batches: list[list[int]] = []
-        for start in range(0, len(drawn), BATCHES_SORTED_TOGETHER * self.size):
-            group = drawn[start : start + BATCHES_SORTED_TOGETHER * self.size]
-            group.sort(key=lambda sample: self.lengths[sample], reverse=True)
-            batches += [group[i : i + self.size] for i in range(0, len(group), self.size)]
-        if self.shuffled:
-            whole = len(self.lengths) // self.size
-            order = torch.randperm(whole, generator=random).tolist()
-            batches = [batches[i] for i in order] + batches[whole:]
-        for batch in batches:
-            yield from batch
+    def largest(self) -> list[list[int]]:
+        """The micro-batches that need the most memory: of the longest samples, and of the longest targets."""
+        found = []
+        for size in (self.sizes.prompts + self.sizes.targets, self.sizes.targets):
+            batch = np.argsort(-size, kind="stable")[: self.batch].tolist()
+            found.append(divide(batch, self.sizes, self.processes, self.most_tokens)[0][0])
+        return found
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, step: int) -> list[dict[str, Tensor]]:
+        batch = self.batches[step]
+        parts = divide(batch, self.sizes, self.processes, self.most_tokens)[self.process]
+        return [self.collated(part) if part else self._nothing(batch[-1]) for part in parts]
+
+    def collated(self, samples: list[int]) -> dict[str, Tensor]:
+        """A micro-batch of these samples."""
+        return self.collate([self.rows[i] for i in samples])
+
+    def _nothing(self, sample: int) -> dict[str, Tensor]:
+        """A micro-batch without target tokens: all processes must take part in each, but this one has nothing to do."""
+        found = self.collated([sample])
+        return found | {"labels": torch.full_like(found["labels"], IGNORED)}
+
+
+class StepLoader(DataLoader):
+    """Loads steps one by one, as the Trainer expects batches."""
+
+    def __init__(self, steps: Steps, pin_memory: bool) -> None:
+        super().__init__(steps, batch_size=None, pin_memory=pin_memory)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Select the steps of an epoch; the Trainer calls this."""
+        self.dataset.set_epoch(epoch)

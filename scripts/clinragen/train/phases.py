@@ -6,34 +6,36 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from clinragen.config.student import Fusion, Texts
 from clinragen.errors import UserError
-from clinragen.model.inputs import Sample, channels_of, encode, load_tokenizer, read_samples
+from clinragen.model.inputs import Collator, Row, channels_of, read_samples
 from clinragen.model.student import BACKBONE, Modality, Student
+from clinragen.model.tokens import encode_notes, load_tokenizer
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.train.trainer import Job, finish, train_student
 
 log = logging.getLogger("train")
+ENCODED_TOGETHER = 64
 # Removes the checkpoints of a training; every phase returns it, to be called once its student is committed.
 Release = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One phase: its modality, whether R^m belongs to its target, and the parts that it keeps as they are."""
+    """One phase: its modality and the parts that it keeps as they are; its files say what its targets are."""
 
     modality: Modality
-    note_rationale: bool
     frozen: tuple[Literal["backbone", "encoder"], ...] = ()
     without_notes: bool = False
     """Give it the instruction where a note would be."""
 
 
-PHASE1 = Plan("notes", note_rationale=True)
-PHASE2 = Plan("labs", note_rationale=False, frozen=("backbone",))
-PHASE3 = Plan("both", note_rationale=True)
+PHASE1 = Plan("notes")
+PHASE2 = Plan("labs", frozen=("backbone",))
+PHASE3 = Plan("both")
 
 
 def train_phase1(job: Job, backbone: Path, texts: Texts, folder: Path) -> Release:
@@ -68,28 +70,53 @@ def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> Release:
     student.freeze(*plan.frozen)
     tokenizer = load_tokenizer(start)
-    encoded = {}
-    for split in ("train", "validation"):
-        samples = read_samples(job.files, split, plan.note_rationale)
-        if split == "train" and job.optimizer.marked_samples == "leave_out":
-            samples = _without_marked(samples)
-        if plan.without_notes:
-            samples = [replace(sample, note="") for sample in samples]
-        encoded[split] = encode(samples, tokenizer, student.texts)
-        log.info("%s split: %s", split, ", ".join(f"{n} {what}" for what, n in count_cuts(encoded[split]).items()))
+    rows = {split: read_samples(job.files, split) for split in ("train", "validation")}
+    if job.optimizer.marked_samples == "leave_out":
+        rows["train"] = _without_marked(rows["train"])
+    if plan.without_notes:
+        (empty,) = encode_notes([""], tokenizer, student.texts.max_note_tokens)
+        rows = {split: [with_note(row, empty["tokens"]) for row in found] for split, found in rows.items()}
+    for split, found in rows.items():
+        log.info("%s split: %s", split, ", ".join(f"{n} {what}" for what, n in count_cuts(found).items()))
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
-    history, release = train_student(student, encoded["train"], encoded["validation"], tokenizer, job)
-    finish(student, tokenizer, {split: count_cuts(rows) for split, rows in encoded.items()}, history, folder)
-    return release
+    counts = {split: count_cuts(found) for split, found in rows.items()}
+    if "encoder" in plan.frozen and student.encoder.tokens == 1:
+        collate, device = Collator(tokenizer, student.shape.steps), torch.device(job.launch.device)
+        rows = {split: encode_series(student.to(device), found, collate, device) for split, found in rows.items()}
+    training = train_student(student, rows["train"], rows["validation"], tokenizer, job)
+    finish(student, tokenizer, counts, training, folder)
+    return training.release
 
 
-def _without_marked(samples: list[Sample]) -> list[Sample]:
-    good = [sample for sample in samples if not sample.marked]
-    log.info("left out %d of %d training samples, whose rationales are marked", len(samples) - len(good), len(samples))
+def _without_marked(rows: list[Row]) -> list[Row]:
+    good = [row for row in rows if not row["marked"]]
+    log.info("left out %d of %d training samples, whose rationales are marked", len(rows) - len(good), len(rows))
     return good
 
 
-def count_cuts(rows: list[dict]) -> dict[str, int]:
-    """Encoded samples, those whose note or target is longer than the texts may be, and those that are marked."""
-    cut = {f"{part}s cut": sum(part in row["cut"] for row in rows) for part in ("note", "target")}
+def with_note(row: Row, note: list[int]) -> Row:
+    """The sample with these tokens in place of its note."""
+    return row | {
+        "input_ids": np.array(note, dtype=np.int32),
+        "note_cut": False,
+        "length": len(row["labels"]) + len(note),
+    }
+
+
+@torch.inference_mode()
+def encode_series(student: Student, rows: list[Row], collate: Collator, device: torch.device) -> list[Row]:
+    """The samples with the vectors [channels, width] of a frozen encoder in place of their series."""
+    found: list[Row] = []
+    for start in range(0, len(rows), ENCODED_TOGETHER):
+        chosen = rows[start : start + ENCODED_TOGETHER]
+        batch = collate([{"series": row["series"]} for row in chosen])
+        vectors, _ = student.encoder.eval()(batch["series"].to(device), batch["steps"].to(device))
+        pairs = zip(chosen, vectors.cpu().numpy(), strict=True)
+        found += [{k: v for k, v in row.items() if k != "series"} | {"vectors": vector} for row, vector in pairs]
+    return found
+
+
+def count_cuts(rows: list[Row]) -> dict[str, int]:
+    """Samples, those whose note or target is longer than the texts may be, and those that are marked."""
+    cut = {f"{part}s cut": sum(row.get(f"{part}_cut", False) for row in rows) for part in ("note", "target")}
     return {"samples": len(rows), "marked": sum(row["marked"] for row in rows)} | cut

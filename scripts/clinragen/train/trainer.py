@@ -7,6 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,19 @@ from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.errors import TakenOver, UserError
 from clinragen.model.decoding import decode
 from clinragen.model.device import require_device
-from clinragen.model.inputs import Collator, Files
+from clinragen.model.inputs import Collator, Files, Row
 from clinragen.model.student import Student
 from clinragen.model.target_codec import parse_output
 from clinragen.processes import distributed, main_process
-from clinragen.train.batches import LengthGroupedBatches
+from clinragen.train.batches import Sizes, StepLoader, Steps
 from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
 from clinragen.train.loss import SectionMeans, token_losses, token_weights
+from clinragen.train.memory import fit
 
 log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
 HISTORY = "history.json"
+MOST_TOKENS = "micro_batch_tokens"
 TIMES = ("_runtime", "_per_second")
 DECODED_TOGETHER = 32
 ROOM_FOR_MARKER = 12
@@ -80,20 +83,19 @@ class ProgressLogger(TrainerCallback):
 class StudentTrainer(Trainer):
     """transformers' Trainer with our order of samples, loss and validation; it ends where numbers are not finite.
 
-    Before it saves it looks whether a newer copy of the job has taken over.
+    What the Trainer takes for a batch is all that a process does in an optimizer step, in micro-batches. Before it
+    saves it looks whether a newer copy of the job has taken over.
     """
 
-    def __init__(self, optimizer: Optimizer, tokenizer: PreTrainedTokenizerBase, **options: Any) -> None:
-        self._settings, self._tokenizer = optimizer, tokenizer
+    def __init__(self, optimizer: Optimizer, tokenizer: PreTrainedTokenizerBase, steps: Steps, **options: Any) -> None:
+        self._settings, self._tokenizer, self._steps = optimizer, tokenizer, steps
         self._losses, self._norms = SectionMeans(optimizer.diagnoses_weight), []
         super().__init__(**options)
         self.loss_is_scaled_for_ga = True  # compute_loss divides by the weight of the whole batch
 
-    def _get_train_sampler(self, train_dataset=None) -> LengthGroupedBatches:  # type: ignore[no-untyped-def]
-        # Notes and targets together; the Trainer's own grouping sees notes only.
-        lengths = [row["length"] for row in self.train_dataset]
-        shuffled = self._settings.batch_order == "shuffled"
-        return LengthGroupedBatches(lengths, self._settings.batch, self.args.data_seed, shuffled)
+    def get_train_dataloader(self) -> StepLoader:
+        # Each process knows all batches and takes its own share, so that accelerate has nothing to divide.
+        return StepLoader(self._steps, self.args.dataloader_pin_memory)
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         # The Trainer leaves out biases and layer norms only.
@@ -104,12 +106,12 @@ class StudentTrainer(Trainer):
         return token_weights(batch["labels"], batch["sections"], self._settings.diagnoses_weight)
 
     def _get_num_items_in_batch(self, batch_samples, device):  # type: ignore[no-untyped-def]
-        """Weight of all target tokens of a step, over its parts and processes."""
-        weight = sum(self._weights(batch).sum() for batch in batch_samples).to(device)
+        """Weight of all target tokens of a step, over its micro-batches and processes."""
+        weight = sum(self._weights(part).sum() for parts in batch_samples for part in parts).to(device)
         return self.accelerator.gather(weight).sum()
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # type: ignore[no-untyped-def]
-        """The part of a batch in the weighted mean over the target tokens of the step.
+        """The share of a micro-batch in the weighted mean over the target tokens of the step.
 
         Processes average their gradients, so that their number is taken out again.
         """
@@ -119,8 +121,14 @@ class StudentTrainer(Trainer):
         loss = (losses * self._weights(inputs)).sum() / num_items_in_batch * self.accelerator.num_processes
         return (loss, {"logits": logits}) if return_outputs else loss
 
-    def training_step(self, *args: Any, **options: Any) -> torch.Tensor:
-        loss = super().training_step(*args, **options)
+    def training_step(self, model, inputs, num_items_in_batch=None):  # type: ignore[no-untyped-def]
+        """Take all micro-batches of a step forward and backward; processes exchange gradients with the last one."""
+        last, losses = len(inputs) - 1, []
+        for i, part in enumerate(inputs):
+            self.accelerator.gradient_state._set_sync_gradients(i == last)
+            with nullcontext() if i == last else self.accelerator.no_sync(model):
+                losses.append(super().training_step(model, part, num_items_in_batch))
+        loss = torch.stack(losses).sum()
         self._stop_unless_finite("loss", float(loss))
         return loss
 
@@ -178,12 +186,12 @@ class StudentTrainer(Trainer):
         super()._save_checkpoint(model, trial)
 
 
-def longest_diagnoses(rows: list[dict]) -> int:
+def longest_diagnoses(rows: list[Row]) -> int:
     """Most tokens that the diagnoses of a target take."""
-    return max(row["sections"].count(0) for row in rows)
+    return max(int((row["sections"] == 0).sum()) for row in rows)
 
 
-def count_hits(rows: list[dict], outputs: list[str], phenotypes: list[str]) -> tuple[int, int]:
+def count_hits(rows: list[Row], outputs: list[str], phenotypes: list[str]) -> tuple[int, int]:
     """Phenotypes that are both written and true, and the number of both together."""
     pairs = [
         (set(parse_output(text, phenotypes).phenotypes), set(row["phenotypes"]))
@@ -216,12 +224,22 @@ def out_of_patience(history: list[dict], patience: int) -> bool:
     return not lower and max(r["eval_f1"] for r in after) <= max(r["eval_f1"] for r in before)
 
 
-def train_student(
-    student: Student, training: list[dict], validation: list[dict], tokenizer: PreTrainedTokenizerBase, job: Job
-) -> tuple[list[dict], Callable[[], None]]:
-    """Train in place, ending with the weights of the best validation.
+@dataclass(frozen=True)
+class Training:
+    """How a training went."""
 
-    Returns the log of losses, and what removes the checkpoints: to be called once the student is safe elsewhere.
+    history: list[dict]
+    """The log of losses."""
+    most_tokens: int
+    """Tokens of a micro-batch, at most."""
+    release: Callable[[], None]
+    """Removes the checkpoints: to be called once the student is safe elsewhere."""
+
+
+def train_student(
+    student: Student, training: list[Row], validation: list[Row], tokenizer: PreTrainedTokenizerBase, job: Job
+) -> Training:
+    """Train in place, ending with the weights of the best validation.
 
     Killed at any point, the next call with the same fingerprint continues from the last checkpoint. It does so even if
     this call is still running, which then ends with TakenOver.
@@ -251,8 +269,8 @@ def train_student(
         weight_decay=job.optimizer.weight_decay,
         warmup_steps=job.optimizer.warmup,
         lr_scheduler_type="linear",
-        per_device_train_batch_size=job.optimizer.batch // (asked * job.launch.accumulation),
-        gradient_accumulation_steps=job.launch.accumulation,
+        # For what the Trainer logs: our loader has a step's share of a process as one batch.
+        per_device_train_batch_size=math.ceil(job.optimizer.batch / asked),
         per_device_eval_batch_size=job.optimizer.batch,
         bf16=half and not job.launch.deepspeed,
         use_cpu=not on_gpu,
@@ -277,15 +295,15 @@ def train_student(
     own = _of_main_process(lambda: take_over(job.checkpoints, job.fingerprint))
     arguments.output_dir = str(own)
     try:
-        history = _train(student, training, validation, tokenizer, job, arguments)
+        history, most_tokens = _train(student, training, validation, tokenizer, job, arguments)
         # The best weights were read from this folder only if it had not been taken over before.
         _still_owner(own)
     except Exception as error:
         if is_owner(own):
             if isinstance(error, torch.cuda.OutOfMemoryError):
                 raise UserError(
-                    "the memory of the GPU does not suffice: raise train.launch.accumulation, or train.launch."
-                    "processes; both divide the batch into smaller parts"
+                    "the memory of the GPU does not suffice: lower train.launch.micro_batch_tokens, or set "
+                    "train.launch.fit_memory to true"
                 ) from None
             raise
         if main_process():
@@ -297,32 +315,49 @@ def train_student(
         # Without it processes that are still working are torn down with the first that ends.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-    return history, lambda: leave(own)
+    return Training(history, most_tokens, lambda: leave(own))
 
 
 def _train(
     student: Student,
-    training: list[dict],
-    validation: list[dict],
+    training: list[Row],
+    validation: list[Row],
     tokenizer: PreTrainedTokenizerBase,
     job: Job,
     arguments: TrainingArguments,
-) -> list[dict]:
-    """Train from the last checkpoint in the arguments' folder to the end; returns the log of losses."""
+) -> tuple[list[dict], int]:
+    """Train from the last checkpoint in the arguments' folder to the end.
+
+    Returns the log of losses, and how many tokens a micro-batch had at most.
+    """
     resumed, steps_done, history = _of_main_process(
         lambda: resume_point(Path(arguments.output_dir), job.launch.nodes * job.launch.processes)
     )
     if out_of_patience(history, job.phase.patience):
         # Killed after its last epoch: nothing is left but to take the best weights.
         arguments.max_steps = steps_done
+    steps = Steps(
+        training,
+        Sizes(training, student.lab_tokens),
+        Collator(tokenizer, student.shape.steps if student.shape else None),
+        batch=job.optimizer.batch,
+        seed=job.seed,
+        shuffled=job.optimizer.batch_order == "shuffled",
+        most_tokens=job.launch.micro_batch_tokens,
+        process=arguments.process_index,
+        processes=arguments.world_size,
+    )
+    if job.launch.fit_memory and job.launch.device == "cuda":
+        _fit_memory(steps, student, arguments)
     trainer = StudentTrainer(
         job.optimizer,
         tokenizer,
+        steps,
         model=student,
         args=arguments,
         train_dataset=training,
         eval_dataset=validation,
-        data_collator=Collator(tokenizer, student.shape.steps if student.shape else None),
+        data_collator=steps.collate,
         callbacks=[ResumableEarlyStopping(job.phase.patience), ProgressLogger()],
     )
     # It prints the losses again, beside the log.
@@ -330,7 +365,30 @@ def _train(
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     # Without the clock, and without the closing row, a mean since the last start: equal runs leave equal files.
     rows = [row for row in trainer.state.log_history if "train_loss" not in row]
-    return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows]
+    return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows], steps.most_tokens
+
+
+def _fit_memory(steps: Steps, student: Student, arguments: TrainingArguments) -> None:
+    """Find the micro-batches that fit into the memory of all GPUs; a resumed training starts from those it had."""
+    device, kept = arguments.device, Path(arguments.output_dir, MOST_TOKENS)
+    steps.most_tokens = _of_main_process(lambda: int(kept.read_text()) if kept.is_file() else steps.most_tokens)
+    half = torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16 or bool(arguments.deepspeed))
+    student.to(device).train()
+
+    def run(part: list[int]) -> None:
+        batch = {name: value.to(device) for name, value in steps.collated(part).items() if name != "sections"}
+        with half:
+            loss = token_losses(student(**batch), batch["labels"]).sum()
+        loss.backward()
+        student.zero_grad(set_to_none=True)
+
+    fit(steps, student, device, run)
+    if distributed():
+        smallest = torch.tensor(steps.most_tokens, device=device)
+        torch.distributed.all_reduce(smallest, torch.distributed.ReduceOp.MIN)
+        steps.most_tokens = int(smallest)
+    if main_process():
+        kept.write_text(str(steps.most_tokens), encoding="utf-8")
 
 
 def _of_main_process(make: Callable[[], Any]) -> Any:
@@ -350,7 +408,7 @@ def finish(
     student: Student,
     tokenizer: PreTrainedTokenizerBase,
     samples: dict[str, dict[str, int]],
-    history: list[dict],
+    training: Training,
     folder: Path,
 ) -> None:
     """Write the trained student into a new folder, with what it was trained on and the course of the training."""
@@ -358,5 +416,6 @@ def finish(
         folder.mkdir()
         student.save(folder, tokenizer)
         # Sorted, as are the rows that a resumed run read from its checkpoint.
-        text = json.dumps({"samples": samples, "history": history}, indent=1, sort_keys=True) + "\n"
+        facts = {"samples": samples, "micro_batch_tokens": training.most_tokens, "history": training.history}
+        text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
         (folder / HISTORY).write_text(text, encoding="utf-8")

@@ -86,6 +86,19 @@ def checkpoints(config: Config) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def tokens_in_use(config: Config) -> list[str]:
+    """The tokens of notes and targets that any model reads or learns to write, each file once."""
+    folder = "<results>/{dataset}/train/{backbone}"
+    found = []
+    for dataset, row in itertools.product(config.dataset_names(), config.models.values()):
+        own = {"dataset": dataset, "backbone": row.backbone, "target": target(row)}
+        names = ["target_tokens"] + ["lab_target_tokens"] * (row.last_phase > 1)
+        patterns = [f"{folder}{{variant}}/note_tokens.arrow"]
+        patterns += [f"{folder}/{{target}}{{variant}}/{name}.arrow" for name in names]
+        found += [of_variant(config, pattern, row.variant, **own) for pattern in patterns]
+    return list(dict.fromkeys(found))
+
+
 def trained(config: Config) -> list[tuple[str, Trained]]:
     """The last checkpoint of every model on every dataset, and what it is; of the first seed, since all are alike.
 

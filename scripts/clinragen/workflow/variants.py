@@ -14,7 +14,9 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "captions": (("benchmark.series.variables", "benchmark.captions"), ("split",)),
     "notes": ((), ("samples", "courses")),
     "labs": ((), ("notes", "samples", "courses", "captions")),
-    "phase1": (("student.texts", "train.phase1", "train.optimizer"), ("samples", "courses", "notes", "labs")),
+    "note_tokens": (("student.texts.max_note_tokens",), ("samples", "courses")),
+    "target_tokens": (("student.texts.max_target_tokens",), ("samples", "notes", "labs")),
+    "phase1": (("student.texts", "train.phase1", "train.optimizer"), ("note_tokens", "target_tokens")),
     "phase2": (
         (
             "student.fusion",
@@ -23,11 +25,11 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "train.phase2",
             "train.optimizer",
         ),
-        ("phase1", "samples", "series", "notes", "labs"),
+        ("phase1", "target_tokens", "series"),
     ),
     "phase3": (
         ("train.phase3", "train.optimizer", "train.freeze_encoder_in_phase3"),
-        ("phase2", "samples", "courses", "series", "notes", "labs"),
+        ("phase2", "note_tokens", "target_tokens", "series"),
     ),
 }
 RATIONALES = {"notes", "labs"}

@@ -1,0 +1,108 @@
+"""Notes and targets as tokens, which students are trained on and asked with (NOTE_TOKENS, TARGET_TOKENS)."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from clinragen.model.target_codec import sections_of_tokens, write_target
+from clinragen.registry.tokenizer import marks_of
+from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS
+
+INSTRUCTION = "Diagnose the patient from the medical notes: "
+LEARNED = ("train", "validation")
+TOGETHER = 1000
+"""Texts that are in memory at a time."""
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer stored with a language model; uses no network."""
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def note_tokens(
+    samples: pa.Table, courses: pa.Table, tokenizer: PreTrainedTokenizerBase, longest: int
+) -> Iterator[pa.Table]:
+    """The notes of all samples by stay, in pieces (NOTE_TOKENS); what is beyond `longest` tokens is cut."""
+    notes = _by_stay(courses, "text")
+    for stays in _pieces(samples, ("train", "validation", "test")):
+        encoded = encode_notes([notes[stay] for stay, _ in stays], tokenizer, longest)
+        rows = [{"stay_id": stay, "split": split} | row for (stay, split), row in zip(stays, encoded, strict=True)]
+        yield pa.Table.from_pylist(rows, NOTE_TOKENS.schema)
+
+
+def target_tokens(
+    samples: pa.Table,
+    labels: pa.Table,
+    rationales: tuple[pa.Table | None, pa.Table | None],
+    tokenizer: PreTrainedTokenizerBase,
+    longest: int,
+) -> Iterator[pa.Table]:
+    """The targets of the samples that are learned from, by stay, in pieces (TARGET_TOKENS).
+
+    `rationales` are R^m and R^t, None for one that is no part of the targets, as R^m in phase 2. What is beyond
+    `longest` tokens is cut; the end mark counts, and follows a cut target too.
+    """
+    phenotypes = _by_stay(labels, "phenotypes")
+    texts, statuses = ([None if t is None else _by_stay(t, name) for t in rationales] for name in ("text", "status"))
+    for stays in _pieces(samples, LEARNED):
+        parts = [[None if table is None else table[stay] or None for table in texts] for stay, _ in stays]
+        written = [write_target(phenotypes[s], *part) for (s, _), part in zip(stays, parts, strict=True)]
+        encoded = encode_targets(written, tokenizer, longest)
+        rows = [
+            {"stay_id": s, "split": split, "marked": any(t is not None and t[s] != "good" for t in statuses)} | row
+            for (s, split), row in zip(stays, encoded, strict=True)
+        ]
+        yield pa.Table.from_pylist(rows, TARGET_TOKENS.schema)
+
+
+def encode_notes(notes: list[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[dict[str, Any]]:
+    """`tokens` of each note after the instruction, at most `longest`, and how many the `whole` note has."""
+    start = len(marks_of(tokenizer).start)
+    encoded = tokenizer([INSTRUCTION + note for note in notes], truncation=True, max_length=longest)
+    # The language model sets its start mark itself, before lab tokens too.
+    rows = [{"tokens": ids[start:]} for ids in encoded["input_ids"]]
+    return [row | {"whole": len(row["tokens"]) + _cut(e)} for row, e in zip(rows, encoded.encodings, strict=True)]
+
+
+def encode_targets(targets: list[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[dict[str, Any]]:
+    """`tokens` of each target with its end mark, their `sections`, and how many the `whole` target has."""
+    encoded = tokenizer(
+        targets, add_special_tokens=False, truncation=True, max_length=longest - 1, return_offsets_mapping=True
+    )
+    spans = [[*found, (0, 0)] for found in encoded["offset_mapping"]]
+    return [
+        {
+            "tokens": [*encoded["input_ids"][i], marks_of(tokenizer).end],
+            "sections": sections_of_tokens(target, spans[i]),
+            "whole": len(spans[i]) + _cut(encoded.encodings[i]),
+        }
+        for i, target in enumerate(targets)
+    ]
+
+
+def count_cut(tokens: pa.Table) -> Counter[str]:
+    """Texts of each split, and how many of them are cut."""
+    found: Counter[str] = Counter()
+    for split, whole, kept in zip(*(tokens[n].to_pylist() for n in ("split", "whole", "tokens")), strict=True):
+        found.update({f"{split} texts": 1, f"{split} cut": int(whole > len(kept))})
+    return found
+
+
+def _cut(encoding: Any) -> int:
+    """Tokens of a text beyond the longest allowed."""
+    return sum(len(rest.ids) - sum(rest.special_tokens_mask) for rest in encoding.overflowing)
+
+
+def _pieces(samples: pa.Table, splits: tuple[str, ...]) -> Iterator[list[tuple[int, str]]]:
+    pairs = zip(samples["stay_id"].to_pylist(), samples["split"].to_pylist(), strict=True)
+    stays = sorted((stay, split) for stay, split in pairs if split in splits)
+    for start in range(0, len(stays), TOGETHER):
+        yield stays[start : start + TOGETHER]
+
+
+def _by_stay(table: pa.Table, name: str) -> dict[int, Any]:
+    return dict(zip(table["stay_id"].to_pylist(), table[name].to_pylist(), strict=True))

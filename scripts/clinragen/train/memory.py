@@ -1,0 +1,55 @@
+"""How many tokens fit into the memory of a GPU at once."""
+
+import logging
+from collections.abc import Callable
+
+import torch
+
+from clinragen.errors import UserError
+from clinragen.model.student import Student
+from clinragen.train.batches import Steps
+
+log = logging.getLogger("train")
+BYTES_OF_OPTIMIZER = 12
+"""Per trained parameter: both moments of AdamW, and its gradient once more where processes exchange gradients."""
+
+
+def fit(steps: Steps, student: Student, device: torch.device, run: Callable[[list[int]], None]) -> None:
+    """Halve the most tokens of a micro-batch until the largest samples fit into the memory of the device.
+
+    `run` takes a micro-batch forward and backward. It leaves the student and all random numbers as they were. What the
+    optimizer will need is kept free. UserError if a single sample does not fit.
+    """
+    buffers = {name: buffer.clone() for name, buffer in student.named_buffers()}
+    trained = sum(p.numel() for p in student.parameters() if p.requires_grad)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        while not _fits(steps.largest(), run, torch.Size([BYTES_OF_OPTIMIZER * trained]), device):
+            parts = steps.largest()
+            if max(map(len, parts)) == 1:
+                raise UserError(
+                    f"the memory of the GPU does not suffice for one sample of {steps.sizes.padded(parts[0])} tokens: "
+                    "shorten student.texts, choose a smaller language model, or let DeepSpeed (train.launch.deepspeed) "
+                    "divide the state of the optimizer among more train.launch.processes"
+                )
+            steps.most_tokens = max(map(steps.sizes.padded, parts)) // 2
+            log.warning("a micro-batch has at most %d tokens: more do not fit into memory", steps.most_tokens)
+    student.zero_grad(set_to_none=True)
+    for name, buffer in student.named_buffers():
+        buffer.copy_(buffers[name])
+
+
+def _fits(
+    parts: list[list[int]], run: Callable[[list[int]], None], kept_free: torch.Size, device: torch.device
+) -> bool:
+    try:
+        optimizer = torch.empty(kept_free, dtype=torch.uint8, device=device)
+        for part in parts:
+            run(part)
+        del optimizer
+    except torch.cuda.OutOfMemoryError:
+        fits = False
+    else:
+        fits = True
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return fits
