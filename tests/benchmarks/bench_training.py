@@ -21,12 +21,11 @@ from benchmarks.curves import largest_difference, our_steps, released_losses
 from benchmarks.released import RELEASED, Recipe, Recorder, Tokens, samples_per_second
 from benchmarks.shapes import CHANNELS, FUSION, SETTINGS, SHAPES, STEPS, TEXTS, flops, memory, student_of
 from runs import ROOT
+from toy_student import tokenizer
 
 from clinragen.config.models import Model
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.demo.tiny_student import build_tokenizer
-from clinragen.model.inputs import INSTRUCTION, Sample, encode, pad_series
-from clinragen.model.target_codec import write_target
+from clinragen.model.inputs import Row, pad_series
 from clinragen.registry.tokenizer import marks_of
 from clinragen.train.trainer import Job, train_student
 
@@ -42,7 +41,7 @@ PEAKS = {"H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12
 # For the GPU hours where nothing was measured.
 ASSUMED_MFU, ASSUMED_EPOCHS, CARD = 0.2, 15, "H100"
 STAYS = {"MIMIC-III": 28_456, "MIMIC-IV": 28_900}
-WORD = "pressure"
+LONGEST = TEXTS.max_note_tokens + TEXTS.max_target_tokens
 CHANGES = {
     "released loop": RELEASED,
     "+ notes padded to the longest of the batch, padding left out of the loss": Recipe(None, padding_counts=False),
@@ -85,44 +84,47 @@ def lengths(number: int, phase: int, rationales: bool = True, seed: int = 0) -> 
     return notes.round().clip(16, TEXTS.max_note_tokens), targets.round().clip(NAME, TEXTS.max_target_tokens)
 
 
-def samples_of_length(run: Run, phase: int) -> tuple[list[dict], object]:
-    """Samples as our trainer takes them, all of one word, and their tokenizer."""
-    random = np.random.default_rng(1)
-    rows = []
-    for i, (notes, targets) in enumerate(zip(*lengths(run.samples, phase), strict=True)):
-        series = random.standard_normal((int(random.integers(24, STEPS)), CHANNELS)).astype(np.float32)
-        text = write_target([WORD], " ".join([WORD] * int(targets)))
-        rows.append(
-            Sample(i, None if phase == 2 else f"{WORD} " * int(notes), text, series if phase > 1 else None, [WORD])
-        )
-    tokenizer = build_tokenizer([INSTRUCTION, *{WORD}, write_target([WORD], WORD)] * 3)
-    return encode(rows, tokenizer, TEXTS), tokenizer
+def rows_of(run: Run, phase: int) -> list[Row]:
+    """Samples of a phase as our trainer takes them, of random tokens and values."""
+    random, rows = np.random.default_rng(1), []
+    for stay, (notes, targets) in enumerate(zip(*lengths(run.samples, phase), strict=True)):
+        row: Row = {"stay_id": stay, "phenotypes": ["Shock"], "length": int((phase != 2) * notes + targets)}
+        row["labels"] = random.integers(10, 200, int(targets))
+        row["sections"] = (np.arange(int(targets)) >= NAME * NAMES).astype(int)
+        if phase != 2:
+            row["input_ids"] = random.integers(10, 200, int(notes))
+        if phase != 1:
+            row["series"] = random.standard_normal((int(random.integers(24, STEPS)), CHANNELS)).astype(np.float32)
+        rows.append(row)
+    return rows
 
 
-def pace_of_loop(run: Run, phase: int, recipe: Recipe, rows: list[dict], padding: int) -> float:
+def pace_of_loop(run: Run, phase: int, recipe: Recipe, rows: list[Row]) -> float:
     """Samples a second of the re-enactment. Where all are equally long, two batches say it."""
-    samples = [Tokens(r.get("input_ids"), r["labels"], *_series(r)) for r in rows]
+    samples = []
+    for row in rows:
+        series = row.get("series")
+        own = {} if series is None else {"series": pad_series(series, STEPS), "steps": len(series)}
+        samples.append(Tokens(row.get("input_ids"), row["labels"], **own))
     fusion = FUSION.model_copy(update={"variable_identity": False})
     student = student_of(run.backbone, phase, recipe.attention, fusion).to(run.device)
     most = 2 if recipe.note_tokens and phase != 2 else None
-    return samples_per_second(student, samples, run.micro_batch, recipe, padding, most)
+    return samples_per_second(student, samples, run.micro_batch, recipe, marks_of(tokenizer()).padding, most)
 
 
-def _series(row: dict) -> tuple[np.ndarray, int] | tuple[()]:
-    return (pad_series(row["series"], STEPS), min(len(row["series"]), STEPS)) if "series" in row else ()
-
-
-def pace_of_ours(run: Run, phase: int, rows: list[dict], tokenizer: object) -> float:
+def pace_of_ours(run: Run, phase: int, rows: list[Row]) -> float:
     """Samples a second of our trainer in its last epoch; on a GPU that is the second."""
-    epochs = 2 if run.device.type == "cuda" else 1
+    on_gpu = run.device.type == "cuda"
+    epochs = 2 if on_gpu else 1
     optimizer = Optimizer.model_validate(SETTINGS["train"]["optimizer"] | {"precision": run.precision})
-    parts = max(1, optimizer.batch // run.micro_batch)
-    launch = Launch(device=run.device.type, nodes=1, processes=1, accumulation=parts, deepspeed=False)
-    student = student_of(run.backbone, phase, "sdpa", marks=tokenizer)
+    small = {} if on_gpu else {"micro_batch_tokens": run.micro_batch * LONGEST, "fit_memory": False}
+    here = {"device": run.device.type, "nodes": 1, "processes": 1, "deepspeed": False}
+    launch = Launch.model_validate(SETTINGS["train"]["launch"] | here | small)
+    student = student_of(run.backbone, phase, "sdpa")
     with tempfile.TemporaryDirectory() as folder, Recorder(student) as recorder:
         schedule = Phase(learning_rate=1e-5, epochs=epochs, patience=epochs)
         job = Job(None, schedule, optimizer, launch, 1, Path(folder) / "checkpoints", "bench")
-        train_student(student, rows, rows[:1], tokenizer, job)
+        train_student(student, rows, rows[:1], tokenizer(), job)
     return recorder.samples_per_second(epochs)
 
 
@@ -130,15 +132,14 @@ def speed(run: Run) -> tuple[str, dict[tuple[str, int], float]]:
     """Samples a second of every loop in every phase, in Markdown; and the MFU of ours, if the card is known."""
     paces: dict[str, list[float]] = {name: [] for name in (*CHANGES, OURS)}
     for phase in PHASES:
-        rows, tokenizer = samples_of_length(run, phase)
-        padding = marks_of(tokenizer).padding
+        rows = rows_of(run, phase)
         for name, recipe in CHANGES.items():
             if phase == 2 and recipe in OF_NOTES:
                 paces[name].append(math.nan)
                 continue
-            paces[name].append(pace_of_loop(run, phase, recipe, rows, padding))
+            paces[name].append(pace_of_loop(run, phase, recipe, rows))
             print(f"phase {phase}, {name}: {paces[name][-1]:.3f}/s", flush=True)
-        paces[OURS].append(pace_of_ours(run, phase, rows, tokenizer))
+        paces[OURS].append(pace_of_ours(run, phase, rows))
         print(f"phase {phase}, {OURS}: {paces[OURS][-1]:.3f}/s", flush=True)
     lines = ["| samples a second | phase 1 | phase 2 | phase 3 |", "|---|---:|---:|---:|"]
     for name, found in paces.items():
@@ -167,9 +168,9 @@ def equivalence() -> str:
     """Losses of 200 steps, ours and the released loop's, in Markdown."""
     lines = ["| phase, ours | step | ours | released, padding masked | released | largest difference |"]
     lines.append("|---|---:|---:|---:|---:|---:|")
-    for phase, precision, parts in ((1, "fp32", 2), (3, "fp32", 1), (3, "bf16", 1)):
+    for phase, precision, most in ((1, "fp32", 300), (3, "fp32", 100_000), (3, "bf16", 100_000)):
         with tempfile.TemporaryDirectory() as folder:
-            steps = our_steps(Path(folder), phase, precision, parts)
+            steps = our_steps(Path(folder), phase, precision, most)
         ours, masked, counted = [s.loss for s in steps], *(released_losses(steps, phase, c) for c in (False, True))
         largest = f"{largest_difference(ours, masked):.1e}"
         for i in (0, 49, 99, 199):

@@ -4,6 +4,7 @@ The student is a stand-in of toy size without dropout. Our trainer is watched fr
 from the same weights and visits the samples of each recorded step with the recorded learning rate.
 """
 
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from benchmarks.released import Recipe, Recorder, Step, Tokens, collate, optimiz
 from toy_student import FUSION, LAUNCH, OPTIMIZER, TEXTS, files, student, tokenizer, write_tables
 
 from clinragen.config.train import Phase
-from clinragen.model.inputs import encode, read_samples
+from clinragen.model.inputs import read_samples
 from clinragen.model.student import Student
 from clinragen.registry.tokenizer import marks_of
 from clinragen.train.trainer import Job, train_student
@@ -29,29 +30,25 @@ def toy(phase: int) -> Student:
     return made.train()
 
 
-def our_steps(folder: Path, phase: int, precision: str = "fp32", accumulation: int = 1) -> list[Step]:
+def our_steps(folder: Path, phase: int, precision: str = "fp32", micro_batch_tokens: int = 100_000) -> list[Step]:
     """200 steps of our trainer, with the batches that it made and their losses."""
-    tables = write_tables(folder / "tables", train=TRAINING)
-    sources = files(tables)
-    splits = {split: read_samples(sources, split) for split in ("train", "validation")}
-    model = toy(phase)
-    rows = {split: encode(samples, tokenizer(), TEXTS) for split, samples in splits.items()}
+    sources = files(write_tables(folder / "tables", train=TRAINING))
     if phase == 1:
-        rows = {
-            split: [{k: v for k, v in row.items() if k != "series"} for row in part] for split, part in rows.items()
-        }
+        sources = replace(sources, series=[])
+    rows = {split: read_samples(sources, split) for split in ("train", "validation")}
     epochs = STEPS * BATCH // TRAINING
     job = Job(
         sources,
         Phase(learning_rate=LEARNING_RATE, epochs=epochs, patience=epochs),
         OPTIMIZER.model_copy(update={"batch": BATCH, "weight_decay": 0.0, "precision": precision}),
-        LAUNCH.model_copy(update={"accumulation": accumulation}),
+        LAUNCH.model_copy(update={"micro_batch_tokens": micro_batch_tokens}),
         seed=1,
         checkpoints=folder / "checkpoints",
         fingerprint="curves",
     )
+    model = toy(phase)
     with Recorder(model, keep=True) as recorder:
-        train_student(model, rows["train"], rows["validation"], tokenizer(), job)[1]()
+        train_student(model, rows["train"], rows["validation"], tokenizer(), job).release()
     return recorder.steps
 
 

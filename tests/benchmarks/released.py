@@ -50,7 +50,7 @@ class Tokens:
     steps: int = 0
 
     def __len__(self) -> int:
-        return len(self.note or ()) + len(self.target)
+        return (0 if self.note is None else len(self.note)) + len(self.target)
 
 
 def batches(samples: list[Tokens], size: int, grouped: bool, seed: int) -> list[list[Tokens]]:
@@ -64,11 +64,11 @@ def batches(samples: list[Tokens], size: int, grouped: bool, seed: int) -> list[
 
 def collate(samples: Sequence[Tokens], recipe: Recipe, padding: int, device: torch.device) -> dict[str, Tensor]:
     """The batch of a student; labels are padded with the padding token, as if it were a part of the targets."""
-    targets = [torch.tensor(s.target) for s in samples]
+    targets = [torch.as_tensor(s.target) for s in samples]
     batch = {"labels": pad_sequence(targets, batch_first=True, padding_value=padding)}
     batch["counts"] = pad_sequence([torch.ones_like(t) for t in targets], batch_first=True)
     if samples[0].note is not None:
-        notes = [torch.tensor(s.note) for s in samples]
+        notes = [torch.as_tensor(s.note) for s in samples]
         ids = pad_sequence(notes, batch_first=True, padding_value=padding)
         mask = pad_sequence([torch.ones_like(n) for n in notes], batch_first=True)
         missing = max(0, (recipe.note_tokens or 0) - ids.shape[1])
