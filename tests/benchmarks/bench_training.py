@@ -185,7 +185,7 @@ def matrix(mfu: dict[tuple[str, int], float]) -> str:
     models = {k: Model.model_validate(row) for k, row in (SETTINGS["models"] | settings["models"]).items()}
     split, seeds = SETTINGS["benchmark"]["split"], len(SETTINGS["seeds"])
     training = sum(STAYS.values()) * (1 - split["test"]) * (1 - split["validation"])
-    lines = ["| row of `models` | backbone | phases | PFLOP an epoch | hours an epoch | hours, all seeds | MFU |"]
+    lines = ["| row of `models` | backbone | phases | PFLOP an epoch | hours an epoch | hours in all | MFU |"]
     lines.append("|---|---|---|---:|---:|---:|---|")
     trained, total = set(), 0.0
     for name, model in models.items():
@@ -248,7 +248,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="default: 12, on a GPU 1,200")
     parser.add_argument("--micro-batch", type=int, help="samples at once; default: 2, on a GPU 12 as released")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="bf16", help="of our trainer")
-    parser.add_argument("--only", choices=["speed", "curves", "matrix"], help="one of the tables")
+    parser.add_argument("--only", choices=["speed", "curves", "matrix", "memory"], help="one of the tables")
     parser.add_argument("--write", action="store_true", help="put the results into docs/performance.md")
     given = parser.parse_args()
     small = given.device == "cpu"
@@ -258,7 +258,7 @@ def main() -> None:
     samples, size = given.samples or (12 if small else 1200), given.micro_batch or (2 if small else 12)
     run = Run(given.backbone, torch.device(given.device), samples, size, given.precision)
     mfu: dict[tuple[str, int], float] = {}
-    tables = {"curves": equivalence, "matrix": lambda: f"{matrix(mfu)}\n{memory_table()}"}
+    tables = {"curves": equivalence, "matrix": lambda: matrix(mfu), "memory": memory_table}
     if given.only in (None, "speed"):
         table, mfu = speed(run)
         tables = {"speed": lambda: f"{conditions(run)}\n{table}"} | tables

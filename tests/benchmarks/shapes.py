@@ -19,7 +19,6 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     PretrainedConfig,
-    PreTrainedTokenizerBase,
     T5Config,
 )
 from unit.test_model_sizes import SHAPES
@@ -27,6 +26,7 @@ from unit.test_model_sizes import SHAPES
 from clinragen.config.student import Fusion, Texts
 from clinragen.model.backbone import adapter_of
 from clinragen.model.student import Student
+from clinragen.registry.tokenizer import marks_of
 
 SETTINGS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 TEXTS = Texts.model_validate(SETTINGS["student"]["texts"])
@@ -40,20 +40,16 @@ def student_of(
     phase: int,
     attention: str = "eager",
     fusion: Fusion = FUSION,
-    marks: PreTrainedTokenizerBase | None = None,
     layers: int | None = None,
 ) -> Student:
-    """A random student in the shape of a language model, or of its first layers, as a phase trains it.
-
-    `marks` is its tokenizer, of which only the special tokens are used.
-    """
+    """A random student in the shape of a language model, or of its first layers, as a phase trains it."""
     shape = SHAPES[name] if layers is None else with_layers(SHAPES[name], layers)
     loader = AutoModelForSeq2SeqLM if isinstance(shape, T5Config) else AutoModelForCausalLM
     model = loader.from_config(shape, attn_implementation=attention)
     if isinstance(shape, T5Config):
         # transformers ties the output layer of a T5 that is built from a configuration; Flan-T5 has its own.
         model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
-    student = Student(adapter_of(model, marks or tokenizer()), TEXTS, MODALITIES[phase])
+    student = Student(adapter_of(model, tokenizer()), TEXTS, MODALITIES[phase])
     if phase > 1:
         vocabulary = model.get_input_embeddings().weight.detach()[:VOCABULARY]
         student._build_series_parts(fusion, CHANNELS, STEPS, vocabulary)
@@ -156,8 +152,10 @@ def memory(name: str, phase: int, notes: int, targets: int) -> Memory:
         student = student_of(name, phase)
         weights = {p.untyped_storage()._cdata for p in student.parameters()}
         read = (notes if phase != 2 else 0) + (CHANNELS if phase > 1 else 0)
-        # A causal model has both in one: start mark, prompt, line break, and the target but for its end.
-        lengths = {read, targets, read + 2 + targets - 1, STEPS // FUSION.series_encoder.patch}
+        # A causal model has both in one, with its marks; nothing follows the last token of a target.
+        marks = marks_of(tokenizer())
+        whole = len(marks.start) + read + len(marks.line_break) + targets - 1
+        lengths = {read, targets, whole, STEPS // FUSION.series_encoder.patch}
 
         def keep(tensor: torch.Tensor) -> torch.Tensor:
             storage = tensor.untyped_storage()
