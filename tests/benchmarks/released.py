@@ -111,12 +111,13 @@ def train_on(
 def samples_per_second(
     student: Student, samples: list[Tokens], size: int, recipe: Recipe, padding: int, most: int | None = None
 ) -> float:
-    """Pace of one pass over the samples, or over `most` batches of it; on a GPU after a step that does not count."""
+    """Pace of one pass over the samples, or over `most` batches of it; on a GPU after three steps that do not count."""
     device = next(student.parameters()).device
     optimizer = optimizer_of(student)
     chosen = batches(samples, size, recipe.grouped, 0)[:most]
     if device.type == "cuda":
-        train_on(student, optimizer, collate(chosen[0], recipe, padding, device), recipe)
+        for batch in chosen[:3]:
+            train_on(student, optimizer, collate(batch, recipe, padding, device), recipe)
     started = now(device)
     for batch in chosen:
         train_on(student, optimizer, collate(batch, recipe, padding, device), recipe)
