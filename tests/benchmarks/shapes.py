@@ -144,38 +144,49 @@ class Memory:
 def memory(name: str, phase: int, notes: int, targets: int) -> Memory:
     """Estimate with autocast to bf16: weights and their optimizer's state, and the activations of one sample.
 
-    Activations are the tensors that autograd keeps. Eager attention keeps several matrices of queries x
-    keys; fused attention keeps none, except one bias in bf16 for each attention of a T5, as transformers calls it.
+    Activations are the tensors that autograd keeps for two samples beyond those for one. Eager attention keeps several
+    matrices of queries x keys; fused attention keeps none, except one bias in bf16 for each attention of a T5, as
+    transformers calls it.
     """
+    one, two = (_kept(name, phase, notes, targets, size) for size in (1, 2))
+    everything, scores = two - one
+    with FakeTensorMode():
+        sizes = [(p.numel(), p.requires_grad) for p in student_of(name, phase).parameters()]
+    # Weights in fp32; gradients and two moments of those that are trained; copies of weights in bf16.
+    fixed = sum((16 if trained else 4) * n for n, trained in sizes) + 2 * one.sum() - two.sum()
+    shape, biases = SHAPES[name], 0
+    if isinstance(shape, T5Config):
+        read = prompt_tokens(phase, notes)
+        biases = 2 * shape.num_layers * shape.num_heads * (read**2 + targets**2 + read * targets)
+    return Memory(*(float(size) / 1e9 for size in (fixed, everything + scores, everything + biases)))
+
+
+def prompt_tokens(phase: int, notes: int) -> int:
+    """Tokens of a note and of the labs, as far as the phase reads them."""
+    return (notes if phase != 2 else 0) + (CHANNELS if phase > 1 else 0)
+
+
+def _kept(name: str, phase: int, notes: int, targets: int, size: int) -> np.ndarray:
+    """Bytes that autograd keeps for a batch: of matrices of queries x keys [1], and of all else but the weights [0]."""
+    read, marks = prompt_tokens(phase, notes), marks_of(tokenizer())
+    # A causal model has both in one, with its marks; nothing follows the last token of a target.
+    whole = len(marks.start) + read + len(marks.line_break) + targets - 1
+    lengths = {read, targets, whole, STEPS // FUSION.series_encoder.patch}
     kept: dict[int, tuple[int, bool]] = {}
+    held: list[torch.Tensor] = []  # so that no storage gets the number of another
     with FakeTensorMode():
         student = student_of(name, phase)
         weights = {p.untyped_storage()._cdata for p in student.parameters()}
-        read = (notes if phase != 2 else 0) + (CHANNELS if phase > 1 else 0)
-        # A causal model has both in one, with its marks; nothing follows the last token of a target.
-        marks = marks_of(tokenizer())
-        whole = len(marks.start) + read + len(marks.line_break) + targets - 1
-        lengths = {read, targets, whole, STEPS // FUSION.series_encoder.patch}
 
         def keep(tensor: torch.Tensor) -> torch.Tensor:
             storage = tensor.untyped_storage()
             if storage._cdata not in weights:
-                scores = tensor.dim() >= 3 and lengths.issuperset(tensor.shape[-2:])
-                kept[storage._cdata] = storage.nbytes(), scores
+                kept[storage._cdata] = storage.nbytes(), tensor.dim() >= 3 and lengths.issuperset(tensor.shape[-2:])
             held.append(tensor)
             return tensor
 
-        held: list[torch.Tensor] = []  # so that no storage gets the number of another
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t), torch.autocast("cpu", torch.bfloat16):
-            logits = student(**batch_of(phase, notes, targets))
-        # The loss keeps its logits in fp32, and their gradient comes in fp32 and bf16.
-        head = logits.numel() * (4 + 4 + 2)
-        trained, total = (sum(p.numel() for p in student.parameters() if p.requires_grad >= t) for t in (True, False))
-    everything = sum(size for size, _ in kept.values()) + head
-    scores = sum(size for size, is_score in kept.values() if is_score)
-    shape, biases = SHAPES[name], 0
-    if isinstance(shape, T5Config):
-        biases = 2 * shape.num_layers * shape.num_heads * (read**2 + targets**2 + read * targets)
-    # Weights, gradients and two moments in fp32, and a copy of all weights in bf16.
-    fixed = 16 * trained + 4 * (total - trained) + 2 * total
-    return Memory(*(size / 1e9 for size in (fixed, everything, everything - scores + biases)))
+            logits = student(**batch_of(phase, notes, targets, size))
+    sums = [sum(n for n, is_score in kept.values() if is_score == wanted) for wanted in (False, True)]
+    # The loss keeps its logits in fp32, and their gradient comes in fp32 and bf16.
+    return np.array(sums) + np.array([logits.numel() * (4 + 4 + 2), 0])
