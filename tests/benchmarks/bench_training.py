@@ -44,14 +44,14 @@ PEAKS = {"H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12
 ASSUMED_MFU, ASSUMED_EPOCHS, CARD = 0.2, 15, "H100"
 STAYS = {"MIMIC-III": 28_456, "MIMIC-IV": 28_900}
 LONGEST = TEXTS.max_note_tokens + TEXTS.max_target_tokens
+THEIRS, OURS = "released loop", "our trainer"
 CHANGES = {
-    "released loop": RELEASED,
+    THEIRS: RELEASED,
     "+ notes padded to the longest of the batch, padding left out of the loss": Recipe(None, padding_counts=False),
     "+ samples of like length in a batch": Recipe(None, True, padding_counts=False),
     "+ fused attention": Recipe(None, True, "sdpa", padding_counts=False),
     "+ bf16": Recipe(None, True, "sdpa", True, padding_counts=False),
 }
-OURS = "our trainer"
 # Phase 2 reads none.
 OF_NOTES = list(CHANGES.values())[1:3]
 
@@ -147,22 +147,25 @@ def pace_of_ours(run: Run, phase: int, rows: list[Row]) -> float:
     return recorder.samples_per_second(epochs)
 
 
-def speed(run: Run) -> tuple[str, dict[tuple[str, int], float]]:
-    """Samples a second of every loop in every phase, in Markdown; and the MFU of ours, if the card is known."""
+def measured(run: Run) -> dict[str, list[float]]:
+    """Samples a second of every loop, phase by phase."""
     paces: dict[str, list[float]] = {name: [] for name in (*CHANGES, OURS)}
     for phase in PHASES:
         rows = rows_of(run, phase)
         for name, recipe in CHANGES.items():
-            if phase == 2 and recipe in OF_NOTES:
-                paces[name].append(math.nan)
-                continue
-            paces[name].append(pace_of_loop(run, phase, recipe, rows))
+            skipped = phase == 2 and recipe in OF_NOTES
+            paces[name].append(math.nan if skipped else pace_of_loop(run, phase, recipe, rows))
             print(f"phase {phase}, {name}: {paces[name][-1]:.3f}/s", flush=True)
         paces[OURS].append(pace_of_ours(run, phase, rows))
         print(f"phase {phase}, {OURS}: {paces[OURS][-1]:.3f}/s", flush=True)
+    return paces
+
+
+def speed(run: Run, paces: dict[str, list[float]]) -> tuple[str, dict[tuple[str, int], float]]:
+    """The paces and their ratios to the released loop, in Markdown; and the MFU of ours, if the card is known."""
     lines = ["| samples a second | phase 1 | phase 2 | phase 3 |", "|---|---:|---:|---:|"]
     for name, found in paces.items():
-        lines.append(_line(name, (_pace(x, x / first) for x, first in zip(found, paces["released loop"], strict=True))))
+        lines.append(_line(name, (_pace(x, x / first) for x, first in zip(found, paces[THEIRS], strict=True))))
     needed = [float(flops(run.backbone, p)(*lengths(run.samples, p)).mean()) for p in PHASES]
     padded = [float(flops(run.backbone, p)(TEXTS.max_note_tokens, lengths(run.samples, p)[1].mean())) for p in PHASES]
     reached = [pace * flop for pace, flop in zip(paces[OURS], needed, strict=True)]
@@ -279,7 +282,7 @@ def main() -> None:
     mfu: dict[tuple[str, int], float] = {}
     tables = {"curves": equivalence, "matrix": lambda: matrix(mfu), "memory": memory_table}
     if given.only in (None, "speed"):
-        table, mfu = speed(run)
+        table, mfu = speed(run, measured(run))
         tables = {"speed": lambda: f"{conditions(run)}\n{table}"} | tables
     for name, make in tables.items():
         if given.only in (None, name):

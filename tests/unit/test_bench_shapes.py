@@ -32,7 +32,7 @@ def test_a_frozen_language_model_saves_the_gradients_of_its_weights(toy):
 
 def test_activations_grow_with_the_texts_and_eager_attention_keeps_more(toy):
     short, long = (memory(toy, 1, notes, 250) for notes in (400, 1600))
-    assert short.fixed == long.fixed and short.fused < long.fused < long.eager
+    assert 0 < short.fixed <= long.fixed and short.fused < long.fused < long.eager
     assert long.most_samples(80, fused=True) > long.most_samples(80, fused=False)
 
 
