@@ -90,9 +90,9 @@ bench-llm: $(READY)  ## measure the client of language models beside a bare open
 bench-decoding: $(READY)  ## measure how fast students write, and what number format and beams change: on the tree of `make demo`
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_decoding.py "results/$(or $(TREE),demo)" 2> /dev/null
 
-bench-training: $(READY)  ## measure training beside a re-enactment of the released loop: [DEVICE=cuda] [BACKBONE=flan-t5-large] [WRITE=1]
+bench-training: $(READY)  ## measure training beside a re-enactment of the released loop: [DEVICE=cuda] [BACKBONE=flan-t5-large] [SAMPLES=12] [WRITE=1]
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_training.py --device $(or $(DEVICE),cpu) \
-	$(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(WRITE),--write)
+	$(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(WRITE),--write)
 
 ladder: $(READY)  ## follow planted evidence from the series to the diagnosis: TREE=planted [SEED=1]
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_ladder.py "results/$(or $(TREE),planted)" --seed $(or $(SEED),1)

@@ -249,7 +249,9 @@ def conditions(run: Run) -> str:
         where = torch.cuda.get_device_name(run.device)
     return (
         f"{date.today()}, {where}, PyTorch {torch.__version__}; the shape of {run.backbone}, {run.samples} samples, "
-        f"{run.micro_batch} at once, our trainer in {run.precision}. `make bench-training DEVICE={run.device.type}`.\n"
+        f"{run.micro_batch} at once, our trainer in {run.precision}. "
+        f"`make bench-training DEVICE={run.device.type} "
+        f"BACKBONE={run.backbone} SAMPLES={run.samples}`.\n"
     )
 
 
