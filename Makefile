@@ -36,7 +36,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-tokens ladder test test-all lint format docs lock clean
+.PHONY: help setup demo open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-tokens bench-training ladder test test-all lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -95,6 +95,10 @@ bench-encoder: $(READY)  ## count what the series encoder costs in each phase, a
 
 bench-tokens: $(READY)  ## measure the files of tokens at the paper's number of samples: time, memory, start of a training
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_tokens.py 2> /dev/null
+
+bench-training: $(READY)  ## measure training beside a re-enactment of the released loop: [DEVICE=cuda] [BACKBONE=flan-t5-large] [SAMPLES=12] [WRITE=1]
+	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_training.py --device $(or $(DEVICE),cpu) \
+	$(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(WRITE),--write)
 
 ladder: $(READY)  ## follow planted evidence from the series to the diagnosis: TREE=planted [SEED=1]
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_ladder.py "results/$(or $(TREE),planted)" --seed $(or $(SEED),1)

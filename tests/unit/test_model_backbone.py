@@ -5,14 +5,21 @@ import json
 import pytest
 import torch
 from toy_student import TEXTS, batch, student, tokenizer, write_backbone
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
 
-from clinragen.config.student import Lengths, Texts
+from clinragen.config.student import Lengths
 from clinragen.errors import UserError
 from clinragen.model.backbone import IGNORED, Backbone, adapter_of, load_backbone
-from clinragen.model.inputs import INSTRUCTION, Collator, Sample, encode
+from clinragen.model.inputs import Collator, Row
 from clinragen.model.student import Student
 from clinragen.model.target_codec import SECTIONS
+from clinragen.model.tokens import INSTRUCTION, encode_notes, encode_targets
 from clinragen.registry.language_models import KINDS, kind_of, require_trainable
 from clinragen.registry.tokenizer import marks_of
 
@@ -144,8 +151,10 @@ def test_every_prompt_begins_with_the_start_mark_and_ends_with_a_line_break(shap
     assert mask.tolist() == [[1] * length] * 2
 
 
-def sample(note: str, target: str) -> Sample:
-    return Sample(1, note, target, None, [])
+def row(words: PreTrainedTokenizerBase, note: str, text: str, longest: int = 200) -> Row:
+    """A sample of this note and this target."""
+    (encoded,), (learned,) = encode_notes([note], words, 48), encode_targets([text], words, longest)
+    return {"input_ids": encoded["tokens"], "labels": learned["tokens"], "sections": learned["sections"]}
 
 
 TARGET = "Diagnoses: Shock. Note rationale: on café notes, cold. Lab rationale: Lab test shows pH."
@@ -159,33 +168,33 @@ def target(shape: str) -> str:
 @pytest.mark.parametrize("shape", ["tiny", *GPT])
 def test_targets_end_with_the_end_mark_and_hold_no_start_mark(shape):
     words = tokenizer(shape)
-    (row,) = encode([sample("cold", target(shape))], words, Texts(max_note_tokens=48, max_target_tokens=200))
-    assert row["labels"][-1] == words.eos_token_id and words.eos_token_id not in row["labels"][:-1]
-    assert words.decode(row["labels"], skip_special_tokens=True) == target(shape)
-    assert row["input_ids"][0] != words.bos_token_id
-    assert words.decode(row["input_ids"], skip_special_tokens=True) == INSTRUCTION + "cold"
+    found = row(words, "cold", target(shape))
+    assert found["labels"][-1] == words.eos_token_id and words.eos_token_id not in found["labels"][:-1]
+    assert words.decode(found["labels"], skip_special_tokens=True) == target(shape)
+    assert found["input_ids"][0] != words.bos_token_id
+    assert words.decode(found["input_ids"], skip_special_tokens=True) == INSTRUCTION + "cold"
 
 
 @pytest.mark.parametrize("shape", ["tiny", *GPT])
 def test_a_target_that_is_cut_has_its_end_mark_within_the_limit(shape):
     """As T5's own tokenizer cuts."""
     words = tokenizer(shape)
-    (row,) = encode([sample("cold", TARGET)], words, Texts(max_note_tokens=48, max_target_tokens=9))
-    assert len(row["labels"]) == 9 and row["labels"][-1] == words.eos_token_id and row["cut"] == {"target"}
+    (found,) = encode_targets([TARGET], words, 9)
+    assert len(found["tokens"]) == 9 and found["tokens"][-1] == words.eos_token_id and found["whole"] > 9
     if shape == "tiny":
-        assert row["labels"] == words(TARGET, truncation=True, max_length=9)["input_ids"]
+        assert found["tokens"] == words(TARGET, truncation=True, max_length=9)["input_ids"]
 
 
 @pytest.mark.parametrize("shape", ["tiny", *GPT])
 def test_sections_begin_with_the_token_of_their_marker(shape):
     words, whole = tokenizer(shape), target(shape)
-    (row,) = encode([sample("cold", whole)], words, Texts(max_note_tokens=48, max_target_tokens=200))
+    found = row(words, "cold", whole)
     starts = [whole.index(marker) for marker in ("Note rationale:", "Lab rationale:")]
     parts = [whole[: starts[0]], whole[starts[0] : starts[1]], whole[starts[1] :]]
     for section, text in enumerate(parts):
-        ids = [i for i, s in zip(row["labels"], row["sections"], strict=True) if s == section]
+        ids = [i for i, s in zip(found["labels"], found["sections"], strict=True) if s == section]
         assert words.decode(ids, skip_special_tokens=True).strip() == text.strip(), SECTIONS[section]
-    assert row["sections"] == sorted(row["sections"])
+    assert found["sections"] == sorted(found["sections"])
 
 
 @pytest.mark.parametrize("padding", ["the end mark", "none"])
@@ -194,10 +203,10 @@ def test_a_padding_mark_that_is_the_end_mark_or_missing_hides_no_label(padding):
         tokenizer_object=tokenizer("tiny-qwen").backend_tokenizer, eos_token="<|endoftext|>"
     )  # fmt: skip
     assert words.pad_token_id == (words.eos_token_id if padding == "the end mark" else None)
-    rows = encode([sample("cold", "Diagnoses: Shock."), sample("cold fluids", TARGET)], words, TEXTS)
+    rows = [row(words, "cold", "Diagnoses: Shock."), row(words, "cold fluids", TARGET)]
     found = Collator(words, None)(rows)
-    assert [row[row != IGNORED].tolist() for row in found["labels"]] == [row["labels"] for row in rows]
-    assert found["attention_mask"].sum(1).tolist() == [len(row["input_ids"]) for row in rows]
+    assert [labels[labels != IGNORED].tolist() for labels in found["labels"]] == [r["labels"] for r in rows]
+    assert found["attention_mask"].sum(1).tolist() == [len(r["input_ids"]) for r in rows]
 
 
 @pytest.mark.parametrize("shape", ["tiny", *GPT])
@@ -232,10 +241,10 @@ def test_sampling_penalties_and_limits_that_come_with_a_model_are_not_used(shape
 @pytest.mark.parametrize("shape", GPT)
 def test_a_chat_template_is_not_used(shape):
     words = tokenizer(shape)
-    rows = encode([sample("cold", TARGET)], words, TEXTS)
+    found = row(words, "cold", TARGET)
     words.chat_template = "{% for message in messages %}CHAT{% endfor %}"
     try:
-        assert encode([sample("cold", TARGET)], words, TEXTS) == rows
+        assert row(words, "cold", TARGET) == found
     finally:
         words.chat_template = None
 
