@@ -9,7 +9,7 @@
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2   labs
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3   both
 #
-# {target} is `diagnoses`, or `rationales-` and the name of the teacher.
+# {target} is `diagnoses`, or `rationales-` and the name of the teacher, or `note-rationales-` for R^m alone.
 # What a variant changes has `+<variant>` after the directory that names its last part: vocabulary, target or backbone.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
 # Where TensorBoard events are written is a resource, which Snakemake does not compare: they are no output.

@@ -25,7 +25,7 @@ def train_target_tokens(
     from clinragen.schemas.train import TARGET_TOKENS
 
     tables = SAMPLES.read(samples), LABELS.read(labels)
-    on_notes, on_labs = [RATIONALES.read(path) for path in rationales] or [None, None]
+    on_notes, on_labs, *_ = [*(RATIONALES.read(path) for path in rationales), None, None]
     for name, pair, place in (("targets", (on_notes, on_labs), targets), ("lab_targets", (None, on_labs), lab_targets)):
         counts: Counter[str] = Counter()
         with TARGET_TOKENS.writer(place.path) as out:

@@ -16,8 +16,8 @@ class Model(Section):
     """A key of `backbones`."""
     last_phase: Literal[1, 3]
     """1: notes only; 3: all phases."""
-    target: Literal["rationales", "diagnoses"]
-    """What the model learns to write: diagnoses with rationales, or diagnoses alone."""
+    target: Literal["rationales", "note_rationale", "diagnoses"]
+    """What the model learns to write: diagnoses with both rationales, with that on the note (R^m), or alone."""
     teacher: str | None
     """A key of `llms`, which writes the rationales; null if and only if `target` is `diagnoses`."""
     vocabulary: Literal["knowledge", "pubmed", "wikipedia", "standard", None]

@@ -17,9 +17,10 @@ RECIPES: dict[str, dict[str, object]] = {
     "w/o KNOW": {"backbone": SMALL} | WHOLE | {"vocabulary": "standard"},
     "w/o REASONING": {"backbone": SMALL} | WHOLE | {"target": "diagnoses"},
     "Flan-T5": {"backbone": SMALL, "last_phase": 1, "target": "diagnoses"},
+    "Clinical CoT -w/o TSE": {"backbone": SMALL, "last_phase": 1, "target": "note_rationale"},
 }
 # Rows whose recipe the workflow does not have yet.
-NOT_YET = ("PROMPTEHR", "LLaMA-ft", "FROZEN", "EHR-KnowGen", "Clinical CoT -w/o TSE", "Clinical CoT -w/ TSE")
+NOT_YET = ("PROMPTEHR", "LLaMA-ft", "FROZEN", "EHR-KnowGen", "Clinical CoT -w/ TSE")
 
 # Table 6 names a row by its parts; its Clinical-COT is phase 1 with rationales, the row w/o LAB&KNOW of table 2.
 TABLE_OF_PARTS = 6

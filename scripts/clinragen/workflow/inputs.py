@@ -13,7 +13,7 @@ from clinragen.config.student import Lengths, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, raw_path
-from clinragen.workflow.variants import kind_of, suffix
+from clinragen.workflow.variants import NOTE_ONLY, kind_of, suffix
 
 # Numbers of the paper's tables that are made; table 6 where a model is in it (config/table6.yaml).
 TABLES = (1, 2)
@@ -121,13 +121,13 @@ def _checkpoint(config: Config, row: Model, dataset: str, seed: object, phase: i
 
 def target(row: Model) -> str:
     """What a model learns to write, and from whom, as paths name it."""
-    return f"rationales-{row.teacher}" if row.teacher else "diagnoses"
+    return f"{'note-' * (row.target == 'note_rationale')}rationales-{row.teacher}" if row.teacher else "diagnoses"
 
 
 def rationales(config: Config, dataset: str, target: str, variant: str | None = None) -> list[str]:
-    """The rationales on notes and on labs that a target has."""
-    teacher = target.removeprefix("rationales-")
-    parts = [] if target == "diagnoses" else ["notes", "labs"]
+    """The rationales on notes, and on labs, that a target has."""
+    teacher = target.removeprefix(NOTE_ONLY).removeprefix("rationales-")
+    parts = ["notes"] if target.startswith(NOTE_ONLY) else ["notes", "labs"] if target != "diagnoses" else []
     names = [(part, suffix(config, variant, part, target)) for part in parts]
     return [f"<results>/{dataset}/rationale/{teacher}{name}/{part}.parquet" for part, name in names]
 

@@ -63,12 +63,12 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/rationale/.+", DATA | {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/+]+){VARIANT}/note_tokens\.arrow", DATA | {BACKBONE}),
     (
-        rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales[^/]+/(lab_)?target_tokens\.arrow",
+        rf"{DATASET}/train/(?P<backbone>[^/]+)/(note-)?rationales[^/]+/(lab_)?target_tokens\.arrow",
         DATA | {BACKBONE, RATIONALES},
     ),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses[^/]*/(lab_)?target_tokens\.arrow", DATA | {BACKBONE}),
-    (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales-[^/+]+-knowledge{VARIANT}/.+", TRAINING),
-    (rf"{DATASET}/train/(?P<backbone>[^/]+)/rationales.+", TRAINING - {TERMS, PUBMED}),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/(note-)?rationales-[^/+]+-knowledge{VARIANT}/.+", TRAINING),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/(note-)?rationales.+", TRAINING - {TERMS, PUBMED}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge{VARIANT}/.+", TRAINING - {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
     (rf"{DATASET}/asked/(?P<asked>[^/]+)/.+", DATA | {ASKED}),
@@ -149,7 +149,7 @@ def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: li
 
 def _unused(models: list[Model]) -> frozenset[str]:
     """Kinds that none of the models needs."""
-    rationales = any(model.target == "rationales" for model in models)
+    rationales = any(model.teacher for model in models)
     knowledge = any(model.uses_knowledge for model in models)
     return frozenset({RATIONALES} if not rationales else ()) | (KNOWLEDGE if not knowledge else frozenset())
 

@@ -32,16 +32,18 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("phase2", "note_tokens", "target_tokens", "series"),
     ),
 }
-RATIONALES = {"notes", "labs"}
+NOTE_ONLY = "note-"
+"""Before the target of students that learn no R^t, in paths."""
 KIND = re.compile(rf"[/_]({'|'.join(MADE_FROM)})(?=[/._]|$)")
 
 
 def suffix(config: Config, variant: str | None, kind: str, target: str) -> str:
     """What a path has for the variant: `+<name>` if it changes this kind of file, else nothing.
 
-    With `target` diagnoses a training reads no rationales, so that what changes only those does not change it.
+    A training reads the rationales that its target has, so that what changes only others does not change it.
     """
-    return f"+{variant}" if variant and _changes(config, variant, kind, target == "diagnoses") else ""
+    unread = {"notes", "labs"} if target == "diagnoses" else {"labs"} if target.startswith(NOTE_ONLY) else set()
+    return f"+{variant}" if variant and _changes(config, variant, kind, unread) else ""
 
 
 def kind_of(pattern: str) -> str | None:
@@ -49,9 +51,9 @@ def kind_of(pattern: str) -> str | None:
     return next(reversed(KIND.findall(pattern)), None)
 
 
-def _changes(config: Config, variant: str, kind: str, diagnoses: bool) -> bool:
+def _changes(config: Config, variant: str, kind: str, unread: set[str]) -> bool:
     settings, files = MADE_FROM[kind]
-    read = (file for file in files if not (diagnoses and file in RATIONALES))
+    read = (file for file in files if file not in unread)
     return any(config.changes(variant, place) for place in settings) or any(
-        _changes(config, variant, file, diagnoses) for file in read
+        _changes(config, variant, file, unread) for file in read
     )
