@@ -28,6 +28,7 @@ wildcard_constraints:
     llm="[^/]+",
     shard=r"\d+-of-\d+",
     vocabulary="knowledge|pubmed|wikipedia|standard",
+    parts=any_of(inputs.parts_names(CONFIG)),
     model="[^/]+",
     asked="[^/]+",
     run=r"seed\d+|asked",

@@ -229,8 +229,7 @@ def knowledge_files_in_use():
 
 def vocabulary_of_student(wildcards):
     """Input: the vocabulary of the attention: V^k, the part of one source, or all tokens."""
-    folder = {"knowledge": "vocab"}.get(wildcards.vocabulary, wildcards.vocabulary)
-    return f"<results>/knowledge/{folder}/{wildcards.backbone}.json"
+    return inputs.vocabulary(wildcards.vocabulary, wildcards.backbone)
 
 
 def open_demo_to_download():
@@ -408,9 +407,17 @@ def note_tokens_of_model(wildcards):
     return inputs.model_files(CONFIG, pattern, **wildcards, backbone=backbone)
 
 
+def captions_of_model(wildcards):
+    """Input: the captions as tokens of a model's backbone, for models that read them."""
+    row = CONFIG.models[wildcards.model]
+    pattern = "<results>/{dataset}/train/{backbone}{variant}/caption_tokens.arrow"
+    paths = [inputs.model_files(CONFIG, pattern, **wildcards, backbone=row.backbone)]
+    return paths * ("captions" in row.reads)
+
+
 def series_of_model(wildcards):
     """Input: the series of the test split, for models that read them."""
-    if CONFIG.models[wildcards.model].last_phase == 1:
+    if "series" not in CONFIG.models[wildcards.model].reads:
         return []
     return of_model("<results>/{dataset}/benchmark{variant}/series_test.arrow")(wildcards)
 
@@ -454,6 +461,45 @@ def longest_note(wildcards):
 
 
 longest_note.place = "student.texts.max_note_tokens"
+
+
+def parts_of_model(wildcards):
+    """Params: what a model with a stage of its own reads, and what stands before its language model."""
+    return inputs.parts(CONFIG, wildcards.parts).model_dump_json()
+
+
+def vocabulary_of_parts(wildcards):
+    """Input: the vocabulary of the attention of a model with a stage of its own, if it has any."""
+    names = [row.vocabulary for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
+    return [inputs.vocabulary(name, wildcards.backbone) for name in names[:1] if name]
+
+
+def captions_of_parts(wildcards):
+    """Input: the captions as tokens, if a model with a stage of its own reads them."""
+    reads = inputs.parts(CONFIG, wildcards.parts).reads
+    pattern = "<results>/{dataset}/train/{backbone}{variant}/caption_tokens.arrow"
+    return of_variant(*[pattern] * ("captions" in reads))(wildcards)
+
+
+def series_of_parts(wildcards):
+    """Input: the series of the splits that are learned from, if a model with a stage of its own reads them."""
+    pattern = "<results>/{{dataset}}/benchmark{{variant}}/series_{split}.arrow"
+    reads = inputs.parts(CONFIG, wildcards.parts).reads
+    splits = ["train", "validation"] * ("series" in reads)
+    return of_variant(*(pattern.format(split=split) for split in splits))(wildcards)
+
+
+def start_of_frozen(wildcards):
+    """Input: what a frozen language model is: that of phase 1 with the same target, or as it was fetched."""
+    if not starts_from_phase1(wildcards):
+        return "<results>/backbones/{backbone}"
+    pattern = "<results>/{dataset}/train/{backbone}/{target}{variant}/seed{seed}/phase1"
+    return of_variant(pattern)(wildcards)
+
+
+def starts_from_phase1(wildcards):
+    """Params: whether a frozen language model is that of phase 1."""
+    return not wildcards.parts.endswith("untuned")
 
 
 def rationales_of(wildcards):

@@ -19,6 +19,7 @@ if CONFIG.planted_datasets():
             checkpoint=checkpoint_of,
             labels="<results>/{dataset}/benchmark/labels.parquet",
             notes=note_tokens_of_model,
+            captions=captions_of_model,
             series=series_of_model,
             phenotypes="resources/phenotypes.csv",
         output:
@@ -45,6 +46,7 @@ if CONFIG.planted_datasets():
         shell:
             "python scripts/planted_predict.py --checkpoint {input.checkpoint:q}"
             " --labels {input.labels:q} --notes {input.notes:q}"
+            " --captions {input.captions:q}"
             " --series {input.series:q} --phenotypes {input.phenotypes:q}"
             " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
             " --parts {params.parts:q}"

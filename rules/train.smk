@@ -3,13 +3,17 @@
 # takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, <results>/knowledge/{vocab,standard}/*
 # makes  <results>/backbones/{backbone}                                           fetched language model
 #        <results>/{dataset}/train/{backbone}/note_tokens.arrow                   notes as its tokens
+#        <results>/{dataset}/train/{backbone}/caption_tokens.arrow                captions as its tokens
 #        <results>/{dataset}/train/{backbone}/{target}/target_tokens.arrow        what it learns to write, as its tokens;
 #                                                     lab_target_tokens.arrow     without R^m: what phase 2 learns
 #        <results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1          notes
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2   labs
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3   both
+#        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/joint         all parts at once
+#        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/frozen        those before the language model
 #
 # {target} is `diagnoses`, or `rationales-` and the name of the teacher, or `note-rationales-` for R^m alone.
+# {parts} is what a model with a stage of its own reads, and how: `note-linear`, `note-captions-soft`.
 # What a variant changes has `+<variant>` after the directory that names its last part: vocabulary, target or backbone.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
 # Where TensorBoard events are written is a resource, which Snakemake does not compare: they are no output.
@@ -75,6 +79,32 @@ rule train_note_tokens:
     shell:
         "python scripts/train_note_tokens.py --backbone {input.backbone:q} --samples {input.samples:q}"
         " --courses {input.courses:q} --longest {params.longest:q} --tokens {output.tokens:q} > {log:q} 2>&1"
+
+
+rule train_caption_tokens:
+    """Captions as tokens of a language model, for models that read the series as sentences."""
+    input:
+        backbone="<results>/backbones/{backbone}",
+        samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
+        captions=of_variant("<results>/{dataset}/benchmark{variant}/captions.parquet"),
+    output:
+        tokens="<results>/{dataset}/train/{backbone}{variant}/caption_tokens.arrow",
+    log:
+        "<logs>/train_caption_tokens/{dataset}-{backbone}{variant}.log",
+    benchmark:
+        "<timings>/train_caption_tokens/{dataset}-{backbone}{variant}.jsonl"
+    priority: 4
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_digest("train_caption_tokens"),
+    shell:
+        "python scripts/train_caption_tokens.py --backbone {input.backbone:q} --samples {input.samples:q}"
+        " --captions {input.captions:q} --tokens {output.tokens:q} > {log:q} 2>&1"
 
 
 rule train_target_tokens:
@@ -264,3 +294,117 @@ rule train_phase3:
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --freeze-encoder {params.freeze:q} --seed {wildcards.seed:q}"
         " --checkpoints {params.checkpoints:q} --model {output.model:q} > {log:q} 2>&1"
+
+
+rule train_joint:
+    """Distil rationales, or diagnoses alone, into all parts of a model at once."""
+    input:
+        backbone="<results>/backbones/{backbone}",
+        vocabulary=vocabulary_of_parts,
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
+        captions=captions_of_parts,
+        series=series_of_parts,
+        targets=of_variant(
+            "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
+        ),
+    output:
+        model=directory(
+            "<results>/{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/joint"
+        ),
+    log:
+        "<logs>/train_joint/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.log",
+    benchmark:
+        "<timings>/train_joint/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.jsonl"
+    priority: 2
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: CONFIG.train.launch.processes
+    resources:
+        **gpus(),
+        mem_mb=scaled(CONFIG.train.request.memory_mb),
+        runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder(
+            "train_joint/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"
+        ),
+    params:
+        code=code_digest("train_joint"),
+        texts=texts_of_student,
+        parts=parts_of_model,
+        fusion=setting("student.fusion"),
+        steps=setting("benchmark.series.max_steps"),
+        soft_prompt=setting("student.soft_prompt"),
+        phase=setting("train.joint"),
+        optimizer=setting("train.optimizer"),
+        launch=setting("train.launch"),
+        launcher=launcher(),
+        checkpoints=scratch(
+            "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-joint"
+        ),
+    shell:
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_joint.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
+        " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
+        " --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
+        " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
+        " --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q} > {log:q} 2>&1"
+
+
+rule train_frozen:
+    """Let the parts before a frozen language model learn."""
+    input:
+        start=start_of_frozen,
+        vocabulary=vocabulary_of_parts,
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
+        captions=captions_of_parts,
+        series=series_of_parts,
+        targets=of_variant(
+            "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
+        ),
+    output:
+        model=directory(
+            "<results>/{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/frozen"
+        ),
+    log:
+        "<logs>/train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.log",
+    benchmark:
+        "<timings>/train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.jsonl"
+    priority: 2
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: CONFIG.train.launch.processes
+    resources:
+        **gpus(),
+        mem_mb=scaled(CONFIG.train.request.memory_mb),
+        runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder(
+            "train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"
+        ),
+    params:
+        code=code_digest("train_frozen"),
+        texts=texts_of_student,
+        parts=parts_of_model,
+        fusion=setting("student.fusion"),
+        steps=setting("benchmark.series.max_steps"),
+        tuned=starts_from_phase1,
+        phase=setting("train.frozen"),
+        optimizer=setting("train.optimizer"),
+        launch=setting("train.launch"),
+        launcher=launcher(),
+        checkpoints=scratch(
+            "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-frozen"
+        ),
+    shell:
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_frozen.py --start {input.start:q} --tuned {params.tuned:q}"
+        " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
+        " --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
+        " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
+        " --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q} > {log:q} 2>&1"

@@ -11,6 +11,7 @@ def evaluate_predict(
     checkpoint: Path,
     labels: Path,
     notes: Path,
+    captions: list[Path],
     series: list[Path],
     phenotypes: Path,
     decoding: Decoding,
@@ -28,7 +29,7 @@ def evaluate_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(labels, notes, None, series), "test")
+    tested = read_samples(Files(labels, notes, None, series, *captions), "test")
     kept = Parts(Path(parts), context.fingerprint())
     table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch, kept)
     PREDICTIONS.write(table, predictions.path)

@@ -11,6 +11,7 @@ def planted_predict(
     checkpoint: Path,
     labels: Path,
     notes: Path,
+    captions: list[Path],
     series: list[Path],
     phenotypes: Path,
     decoding: Decoding,
@@ -30,9 +31,9 @@ def planted_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(labels, notes, None, series), "test")
+    tested = read_samples(Files(labels, notes, None, series, *captions), "test")
     known = read_phenotypes(phenotypes)
-    for name, part, out in (("series", "series", series_shuffled), ("notes", "input_ids", notes_shuffled)):
+    for name, part, out in (("series", "labs", series_shuffled), ("notes", "note", notes_shuffled)):
         kept = Parts(Path(parts), f"{context.fingerprint()}-{name}")
         table = predict(checkpoint, exchange(tested, part, seed), known, decoding, batch, kept)
         PREDICTIONS.write(table, out.path)

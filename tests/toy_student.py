@@ -12,19 +12,19 @@ import pyarrow as pa
 import torch
 from safetensors.torch import load_file
 
-from clinragen.config.student import Fusion, Texts
+from clinragen.config.student import Fusion, Parts, Texts
 from clinragen.config.train import Launch, Optimizer
 from clinragen.demo.tiny_student import build_model, build_tokenizer
 from clinragen.model.backbone import adapter_of
 from clinragen.model.inputs import Files
 from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
-from clinragen.model.tokens import note_tokens, target_tokens
+from clinragen.model.tokens import caption_tokens, note_tokens, target_tokens
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.tokenizer import identity_of
-from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
+from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES, SERIES
 from clinragen.schemas.rationale import RATIONALES
-from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS
+from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
 
 ROOT = Path(__file__).resolve().parents[1]
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")
@@ -84,10 +84,13 @@ def tokenizer(shape: str = "tiny"):
     return build_tokenizer([*names, *(note for _, note, _ in KINDS)] * 3, shape)
 
 
-def student(modality: str = "both", seed: int = 0, shape: str = "tiny", **changes: object) -> Student:
-    """A random student in evaluation mode; all modalities have the series splits."""
+READS = {"notes": ("note",), "labs": ("series",), "both": ("note", "series")}
+
+
+def student(reads: str = "both", seed: int = 0, shape: str = "tiny", **changes: object) -> Student:
+    """A random student in evaluation mode that reads notes, labs or both; all have the parts for series."""
     adapter = adapter_of(build_model(len(tokenizer(shape)), seed, shape), tokenizer(shape))
-    made = Student(adapter, TEXTS, modality)
+    made = Student(adapter, TEXTS, READS[reads])
     made.add_series_parts(fusion(**changes), CHANNELS, STEPS, VOCABULARY)
     return made.eval()
 
@@ -117,7 +120,7 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
     folder.mkdir(parents=True, exist_ok=True)
     splits = ["train"] * train + ["validation"] * validation + ["test"] * test
     random = np.random.default_rng(0)
-    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, *SPLITS, "notes", "labs")}
+    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, *SPLITS, "captions", "notes", "labs")}
     for i, split in enumerate(splits):
         # Not in the order of the stays, to see that outputs are.
         stay = 1000 - i
@@ -128,10 +131,11 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
         rows["samples"].append({"stay_id": stay, "subject_id": stay, "hadm_id": stay, "split": split})
         rows["labels"].append({"stay_id": stay, "phenotypes": names})
         rows["courses"].append({"stay_id": stay, "heading": "course", "text": text})
+        rows["captions"].append({"stay_id": stay, "text": f"Lab test shows level {level}."})
         rows[split].append({"stay_id": stay, "steps": steps, "values": values, "measured": [True] * len(values)})
         rows["notes"].append({"stay_id": stay, "request": "r", "text": f"Based on the medical notes, {note}."})
         rows["labs"].append({"stay_id": stay, "request": "r", "text": f"Lab test shows level {level}."})
-    for table in (SAMPLES, LABELS, COURSES):
+    for table in (SAMPLES, LABELS, COURSES, CAPTIONS):
         table.write(pa.Table.from_pylist(rows[table.name], table.schema), folder / f"{table.name}.parquet")
     for split in SPLITS:
         SERIES.write(pa.Table.from_pylist(rows[split], SERIES.schema), folder / f"series_{split}.arrow")
@@ -152,6 +156,8 @@ def write_tokens(folder: Path, texts: Texts = TEXTS, shape: str = "tiny") -> Non
     on_notes, on_labs = (RATIONALES.read(folder / f"{name}.parquet") for name in ("notes", "labs"))
     notes = note_tokens(samples, courses, tokenizer(shape), texts.max_note_tokens)
     NOTE_TOKENS.write(pa.concat_tables(notes), folder / "note_tokens.arrow")
+    captions = caption_tokens(samples, CAPTIONS.read(folder / "captions.parquet"), tokenizer(shape))
+    CAPTION_TOKENS.write(pa.concat_tables(captions), folder / "caption_tokens.arrow")
     parts = {"target": (on_notes, on_labs), "lab_target": (None, on_labs), "diagnoses": (None, None)}
     for name, rationales in parts.items():
         targets = target_tokens(samples, labels, rationales, tokenizer(shape), texts.max_target_tokens)
@@ -169,30 +175,32 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     """Command line of a training script without the interpreter.
 
     `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, every key of OPTIMIZER
-    and LAUNCH, and for phase 2 `instruction`.
+    and LAUNCH, `targets`, for phase 2 `instruction`, and for a stage of its own `parts`.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
     optimizer, launch = OPTIMIZER.model_dump(), LAUNCH.model_dump()
     for section in (phase, optimizer, launch):
         section |= {k: v for k, v in changes.items() if k in section}
+    new = ("--fusion", fusion().model_dump_json(), "--steps", STEPS)
+    parts = Parts(**{"reads": ["note"], "series": None, "soft_prompts": False} | changes.get("parts", {}))
+    composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json(), *new)
     own = {
         "train_phase1": ("--texts", TEXTS.model_dump_json()),
-        "train_phase2": (
-            "--fusion",
-            fusion().model_dump_json(),
-            "--steps",
-            STEPS,
-            "--instruction",
-            changes.get("instruction", False),
-        ),
+        "train_phase2": (*new, "--instruction", changes.get("instruction", False)),
         "train_phase3": (),
+        "train_joint": (*composed, "--soft-prompt", 4, "--vocabulary"),
+        "train_frozen": (*composed, "--vocabulary"),
     }[rule]
     inputs = ["--labels", tables / "labels.parquet"]
     if rule != "train_phase2":
         inputs += ["--notes", tables / "note_tokens.arrow"]
-    inputs += ["--targets", tables / f"{'lab_' * (rule == 'train_phase2')}target_tokens.arrow"]
-    if rule != "train_phase1":
-        inputs += ["--series", tables / "series_train.arrow", tables / "series_validation.arrow"]
+    targets = changes.get("targets", "lab_target" if rule == "train_phase2" else "target")
+    inputs += ["--targets", tables / f"{targets}_tokens.arrow"]
+    if rule in ("train_joint", "train_frozen"):
+        inputs += ["--captions", *[tables / "caption_tokens.arrow"] * ("captions" in parts.reads), "--series"]
+    if rule in ("train_phase2", "train_phase3") or "series" in parts.reads:
+        inputs += ["--series"] * rule.startswith("train_phase")
+        inputs += [tables / "series_train.arrow", tables / "series_validation.arrow"]
     words = [
         *(ROOT / "scripts" / f"{rule}.py", *start, *inputs),
         *(*own, "--phase", json.dumps(phase)),
@@ -224,7 +232,7 @@ def run(words: list[str], launcher: tuple[str, ...] = (), **variables: str) -> s
 def weights(model: Path) -> dict[str, torch.Tensor]:
     """All weights of a saved student by name; `backbone.` stands before those of the language model."""
     found = {f"backbone.{k}": v for k, v in load_file(model / "backbone" / "model.safetensors").items()}
-    own = model / "series.safetensors"
+    own = model / "parts.safetensors"
     return found | (load_file(own) if own.is_file() else {})
 
 

@@ -97,7 +97,7 @@ def of_flan_size(number: int, size: int) -> None:
     model = T5ForConditionalGeneration(SHAPES["flan-t5-small"])
     model.lm_head = nn.Linear(512, 32128, bias=False)
     student = Student(
-        adapter_of(model, tokenizer), Texts(max_note_tokens=NOTE_TOKENS, max_target_tokens=500), "notes"
+        adapter_of(model, tokenizer), Texts(max_note_tokens=NOTE_TOKENS, max_target_tokens=500), ("note",)
     ).eval()
     (note,) = encode_notes(["pressure " * NOTE_TOKENS], tokenizer, NOTE_TOKENS)
     rows = [{"stay_id": i, "input_ids": np.array(note["tokens"])} for i in range(number)]

@@ -30,13 +30,13 @@ from clinragen.model.student import Student
 FUSION = Fusion.model_validate(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]["fusion"])
 STEPS, VOCABULARY = 1000, 2000
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-MODALITIES = {1: "notes", 2: "labs", 3: "both"}
+READS = {1: ("note",), 2: ("series",), 3: ("note", "series")}
 
 
 def student(backbone: str, channels: int, phase: int) -> Student:
     """A random student as this phase trains it."""
     model = AutoModelForSeq2SeqLM.from_config(SHAPES[backbone])
-    made = Student(adapter_of(model, tokenizer()), TEXTS, MODALITIES[phase])
+    made = Student(adapter_of(model, tokenizer()), TEXTS, READS[phase])
     made._build_series_parts(FUSION, channels, STEPS, torch.zeros(VOCABULARY, SHAPES[backbone].d_model))
     made.freeze(*(["backbone"] if phase == 2 else []))
     return made.train()
@@ -72,7 +72,7 @@ def gflop(forward: Callable[[], torch.Tensor]) -> tuple[float, float]:
 
 def print_flop(backbone: str, channels: int, note: int, target: int) -> None:
     """A row of the table per phase."""
-    for phase in MODALITIES:
+    for phase in READS:
         with FakeTensorMode():
             model, samples = student(backbone, channels, phase), batch(1, channels, note, target)
             whole, scores = gflop(partial(model, **samples))

@@ -83,7 +83,7 @@ def head_on_series(settings: Settings, steps: int, train: list[Row], tests: list
 
 def lab_tokens(student: Student, samples: list[Row]) -> Tensor:
     """What the language model gets for the labs [n, tokens x d]."""
-    student.modality = "labs"
+    student.reads = ("series",)
     series, own, _ = tensors(samples, student.shape.steps)
     with torch.no_grad():
         parts = [
@@ -106,7 +106,7 @@ def probe_on_tokens(checkpoint: Path, train: list[Row], tests: list[list[Row]]) 
 
 def reading_of_words(checkpoint: Path, captions: dict[int, str], samples: list[Row], own: list[Row]) -> float:
     """The language model alone, given the captions' findings in words: does it know what they mean?"""
-    student, tokenizer = Student.load(checkpoint, "notes").eval(), load_tokenizer(checkpoint / BACKBONE)
+    student, tokenizer = Student.load(checkpoint, ("note",)).eval(), load_tokenizer(checkpoint / BACKBONE)
     texts = []
     for sample in own:
         found: dict[str, set[str]] = {}

@@ -32,7 +32,7 @@ SETTINGS = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 TEXTS = Texts.model_validate(SETTINGS["student"]["texts"])
 FUSION = Fusion.model_validate(SETTINGS["student"]["fusion"])
 CHANNELS, STEPS, VOCABULARY = 11, SETTINGS["benchmark"]["series"]["max_steps"], 2000
-MODALITIES = {1: "notes", 2: "labs", 3: "both"}
+READS = {1: ("note",), 2: ("series",), 3: ("note", "series")}
 
 
 def student_of(
@@ -49,7 +49,7 @@ def student_of(
     if isinstance(shape, T5Config):
         # transformers ties the output layer of a T5 that is built from a configuration; Flan-T5 has its own.
         model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach().clone())
-    student = Student(adapter_of(model, tokenizer()), TEXTS, MODALITIES[phase])
+    student = Student(adapter_of(model, tokenizer()), TEXTS, READS[phase])
     if phase > 1:
         vocabulary = model.get_input_embeddings().weight.detach()[:VOCABULARY]
         student._build_series_parts(fusion, CHANNELS, STEPS, vocabulary)

@@ -122,7 +122,7 @@ def test_a_frozen_encoder_reads_each_series_once_and_the_losses_are_the_same(pla
     """In the same order and to the last digits, whether the encoder is asked in every step or before the first."""
     tables = chain / "tables"
     samples = read_samples(files(tables), "train")
-    student = Student.load(chain / "phase2", "both").eval()
+    student = Student.load(chain / "phase2", ("note", "series")).eval()
     student.freeze("encoder")
     collate = Collator(tokenizer(), STEPS)
     encoded = encode_series(student, samples, collate, torch.device("cpu"))
@@ -161,7 +161,7 @@ def test_with_an_instruction_phase_2_reads_other_tokens_and_phase_3_goes_on_from
     assert changed(weights(chain / "phase2"), weights(chain / "framed"))
     start = ["--phase2", chain / "framed", "--freeze-encoder", False]
     run(command("train_phase3", chain / "tables", chain / "framed3", *start, epochs=1), (str(fork_python),))
-    assert Student.load(chain / "framed3").modality == "both"
+    assert Student.load(chain / "framed3").reads == ("note", "series")
 
 
 def test_samples_and_what_is_cut_of_them_are_reported(train, chain):

@@ -134,10 +134,10 @@ def test_nothing_behind_a_target_token_changes_its_logits(shape):
     assert torch.equal(before[:, :4], after[:, :4]) and not torch.equal(before[:, 4], after[:, 4])
 
 
-@pytest.mark.parametrize("modality", ["notes", "labs", "both"])
+@pytest.mark.parametrize("reads", ["notes", "labs", "both"])
 @pytest.mark.parametrize("shape", GPT)
-def test_every_prompt_begins_with_the_start_mark_and_ends_with_a_line_break(shape, modality):
-    model, rows = student(modality, shape=shape), batch()
+def test_every_prompt_begins_with_the_start_mark_and_ends_with_a_line_break(shape, reads):
+    model, rows = student(reads, shape=shape), batch()
     (embedded, mask), marks = (
         model._embed(**{k: v for k, v in rows.items() if k != "labels"}),
         marks_of(tokenizer(shape)),
@@ -147,7 +147,7 @@ def test_every_prompt_begins_with_the_start_mark_and_ends_with_a_line_break(shap
     for position, ids in ((0, marks.start), (-1, marks.line_break)):
         assert all(torch.equal(embedded[:, position], table[i].expand(2, -1)) for i in ids)
     assert tokenizer(shape).convert_ids_to_tokens(list(marks.line_break)) == ["Ċ"]
-    length = {"notes": 7, "labs": 3, "both": 10}[modality] + len(marks.start) + 1
+    length = {"notes": 7, "labs": 3, "both": 10}[reads] + len(marks.start) + 1
     assert mask.tolist() == [[1] * length] * 2
 
 
@@ -217,7 +217,7 @@ def test_an_output_layer_stays_tied_or_its_own(shape, tied, tmp_path):
         model.backbone.config.tie_word_embeddings = tied
         own = torch.nn.Parameter(model.backbone.lm_head.weight.detach().clone() + 0.1)
         model.backbone.lm_head.weight = model.backbone.get_input_embeddings().weight if tied else own
-        model = Student(adapter_of(model.backbone, tokenizer(shape)), TEXTS, "notes")
+        model = Student(adapter_of(model.backbone, tokenizer(shape)), TEXTS, ("note",))
     model.save(tmp_path, tokenizer(shape))
     loaded = Student.load(tmp_path).eval()
     layers = loaded.backbone.get_input_embeddings().weight, loaded.backbone.get_output_embeddings().weight
@@ -230,10 +230,10 @@ def test_an_output_layer_stays_tied_or_its_own(shape, tied, tmp_path):
 @pytest.mark.parametrize("shape", ["tiny", *GPT])
 def test_sampling_penalties_and_limits_that_come_with_a_model_are_not_used(shape, tmp_path):
     folder, rows = write_backbone(tmp_path, shape=shape), batch()
-    plain = Student(load_backbone(folder), TEXTS, "notes").eval()
+    plain = Student(load_backbone(folder), TEXTS, ("note",)).eval()
     settings = {"do_sample": True, "temperature": 0.1, "repetition_penalty": 5.0, "num_beams": 4, "min_new_tokens": 6}
     (folder / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    other = Student(load_backbone(folder), TEXTS, "notes").eval()
+    other = Student(load_backbone(folder), TEXTS, ("note",)).eval()
     options = {"max_new_tokens": 8, "do_sample": False, "num_beams": 1}
     assert torch.equal(plain.generate(rows, **options), other.generate(rows, **options))
 

@@ -50,9 +50,12 @@ BACKBONES = {
 ENCODER = 8_381_952
 
 
-def counts(shape: PretrainedConfig, vocabulary: int) -> dict[str, int]:
-    """Parameters by part, with the settings of config.yaml and this many tokens in the vocabulary of the attention."""
-    fusion = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]["fusion"]
+def counts(shape: PretrainedConfig, vocabulary: int | None, reads=("note", "series"), soft=False) -> dict[str, int]:
+    """Parameters by part, with the settings of config.yaml and this many tokens in the vocabulary of the attention.
+
+    Without vocabulary a linear projection takes the place of the attention.
+    """
+    settings = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]
     with torch.device("meta"):
         if isinstance(shape, T5Config):
             model = AutoModelForSeq2SeqLM.from_config(shape)
@@ -61,8 +64,12 @@ def counts(shape: PretrainedConfig, vocabulary: int) -> dict[str, int]:
         else:
             model = AutoModelForCausalLM.from_config(shape)
         width = model.get_input_embeddings().weight.shape[1]
-        student = Student(adapter_of(model, tokenizer()), TEXTS, "both")
-        student._build_series_parts(Fusion.model_validate(fusion), 11, 1000, torch.empty(vocabulary, width))
+        student = Student(adapter_of(model, tokenizer()), TEXTS, reads)
+        if "series" in reads:
+            words = None if vocabulary is None else torch.empty(vocabulary, width)
+            student._build_series_parts(Fusion.model_validate(settings["fusion"]), 11, 1000, words)
+        if soft:
+            student.add_soft_prompts(settings["soft_prompt"])
     return student.parameter_counts()
 
 
@@ -94,3 +101,17 @@ def test_the_sizes_are_those_of_the_papers_table_1():
     assert sum(knowledge.values()) - identity == pytest.approx(86.3e6, abs=0.05e6)
     large = counts(SHAPES["flan-t5-large"], 2000)
     assert sum(large.values()) - 11 * 1024 == pytest.approx(793.4e6, abs=0.05e6)
+
+
+def test_the_sizes_of_the_other_rows_are_those_of_the_arithmetic():
+    """Clinical CoT with TSE and FROZEN (printed 85M; 265M with a Q-Former), EHR-KnowGen (printed 77M)."""
+    shape, small = SHAPES["flan-t5-small"], BACKBONES["flan-t5-small"]
+    assert counts(shape, None) == {
+        "backbone": small,
+        "encoder": ENCODER,
+        "projection": 768 * 512 + 512,
+        "identity": 11 * 512,
+    }
+    assert 85.3e6 < sum(counts(shape, None).values()) < 85.8e6
+    found = counts(shape, None, ("note", "captions"), soft=True)
+    assert found == {"backbone": small, "soft_prompts": 2 * 12 * 512} and sum(found.values()) == 76_973_440

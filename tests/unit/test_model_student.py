@@ -6,9 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from toy_student import CHANNELS, STEPS, VOCABULARY, batch, student, tokenizer
+from toy_student import CHANNELS, READS, STEPS, TEXTS, VOCABULARY, batch, fusion, student, tokenizer
 
+from clinragen.demo.tiny_student import build_model
 from clinragen.errors import UserError
+from clinragen.model.backbone import adapter_of
 from clinragen.model.inputs import IGNORED
 from clinragen.model.student import Student
 from clinragen.train.loss import token_losses
@@ -52,9 +54,9 @@ def test_padding_is_at_the_end_and_hidden(position):
 
 
 @SHAPES
-@pytest.mark.parametrize(("modality", "unread"), [("notes", "series"), ("labs", "input_ids")])
-def test_what_a_modality_does_not_read_changes_nothing(modality, unread, shape):
-    model, rows, other = student(modality, shape=shape), batch(seed=0), batch(seed=1)
+@pytest.mark.parametrize(("reads", "unread"), [("notes", "series"), ("labs", "input_ids")])
+def test_what_a_student_does_not_read_changes_nothing(reads, unread, shape):
+    model, rows, other = student(reads, shape=shape), batch(seed=0), batch(seed=1)
     assert torch.equal(logits(model, rows), logits(model, rows | {unread: other[unread]}))
     needed = {k: v for k, v in rows.items() if k != unread}
     assert torch.equal(logits(model, rows), logits(model, needed))
@@ -86,30 +88,30 @@ def test_only_an_identity_tells_which_variable_a_series_is_of(identity):
     model, rows = student("labs", variable_identity=identity), batch()
     swapped = rows | {"series": rows["series"].flip(2)}
     # T5 has no absolute positions, but relative ones; lab tokens are therefore compared as a set.
-    one, other = (model._embed(None, None, r["series"], r["steps"])[0] for r in (rows, swapped))
+    one, other = (model._embed(series=r["series"], steps=r["steps"])[0] for r in (rows, swapped))
     assert torch.allclose(one, other.flip(1), atol=1e-6) is not identity
 
 
 @SHAPES
-@pytest.mark.parametrize("modality", ["notes", "labs", "both"])
-def test_a_saved_student_is_the_same_student(modality, shape, tmp_path):
-    model, rows = student(modality, shape=shape), batch()
+@pytest.mark.parametrize("reads", ["notes", "labs", "both"])
+def test_a_saved_student_is_the_same_student(reads, shape, tmp_path):
+    model, rows = student(reads, shape=shape), batch()
     model.save(tmp_path, tokenizer(shape))
     loaded = Student.load(tmp_path).eval()
     assert torch.equal(logits(model, rows), logits(loaded, rows))
     options = {"max_new_tokens": 8, "do_sample": False}
     assert torch.equal(model.generate(rows, **options), loaded.generate(rows, **options))
-    assert (loaded.texts, loaded.fusion) == (model.texts, model.fusion) and loaded.modality == modality
+    assert (loaded.texts, loaded.fusion) == (model.texts, model.fusion) and loaded.reads == READS[reads]
     assert loaded.parameter_counts() == model.parameter_counts()
 
 
 def test_a_student_of_notes_alone_needs_no_series_parts(tmp_path):
     model = student("notes")
-    model.encoder = model.attention = model.shape = None
+    model.encoder = model.attention = model.identity = model.shape = None
     model.save(tmp_path, tokenizer())
-    assert not (tmp_path / "series.safetensors").exists()
-    loaded = Student.load(tmp_path, "labs")
-    assert loaded.encoder is None and loaded.modality == "labs"
+    assert not (tmp_path / "parts.safetensors").exists()
+    loaded = Student.load(tmp_path, ("series",))
+    assert loaded.encoder is None and loaded.reads == ("series",)
     assert torch.equal(logits(model, batch()), logits(Student.load(tmp_path).eval(), batch()))
 
 
@@ -134,7 +136,7 @@ def test_a_folder_without_student_is_named(damage, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "file", ["backbone/model.safetensors", "series.safetensors", "student.json", "backbone/config.json"]
+    "file", ["backbone/model.safetensors", "parts.safetensors", "student.json", "backbone/config.json"]
 )
 def test_a_torn_file_of_a_checkpoint_is_an_error_that_names_it(file, tmp_path):
     student().save(tmp_path, tokenizer())
@@ -147,7 +149,7 @@ def test_a_torn_file_of_a_checkpoint_is_an_error_that_names_it(file, tmp_path):
 def test_series_parts_of_another_student_are_refused(tmp_path):
     student().save(tmp_path / "1", tokenizer())
     student(series_encoder__width=32).save(tmp_path / "2", tokenizer())
-    (tmp_path / "2/series.safetensors").replace(tmp_path / "1/series.safetensors")
+    (tmp_path / "2/parts.safetensors").replace(tmp_path / "1/parts.safetensors")
     with pytest.raises(UserError, match="not a readable student checkpoint"):
         Student.load(tmp_path / "1")
 
@@ -158,7 +160,7 @@ def test_the_vocabulary_stays_as_it_was_when_the_embeddings_learn_on(tmp_path):
     with torch.no_grad():
         model.backbone.shared.weight.add_(1)
     model.save(tmp_path, tokenizer())
-    kept = load_file(tmp_path / "series.safetensors")["attention.vocabulary"]
+    kept = load_file(tmp_path / "parts.safetensors")["attention.vocabulary"]
     assert torch.equal(kept, student().backbone.shared.weight[VOCABULARY])
 
 
@@ -188,11 +190,11 @@ def test_gradients_reach_the_encoder_through_the_frozen_language_model(shape):
 
 
 @SHAPES
-@pytest.mark.parametrize("modality", ["notes", "both"])
+@pytest.mark.parametrize("reads", ["notes", "both"])
 @pytest.mark.parametrize("position", ["prefix", "suffix"])
-def test_padding_changes_no_output(modality, position, shape):
+def test_padding_changes_no_output(reads, position, shape):
     """T5 counts distances between positions, the others positions: padding must not stand between tokens."""
-    model, rows = student(modality, shape=shape, lab_position=position), batch(count=1)
+    model, rows = student(reads, shape=shape, lab_position=position), batch(count=1)
     wide = padded(rows, 5)
     target = rows["labels"].shape[1]
     torch.testing.assert_close(logits(model, wide)[:, :target], logits(model, rows), atol=1e-5, rtol=1e-4)
@@ -202,9 +204,9 @@ def test_padding_changes_no_output(modality, position, shape):
 
 
 @SHAPES
-@pytest.mark.parametrize("modality", ["notes", "labs", "both"])
-def test_greedy_writing_is_the_best_next_token_each_time(modality, shape):
-    model, rows = student(modality, shape=shape), batch(count=1)
+@pytest.mark.parametrize("reads", ["notes", "labs", "both"])
+def test_greedy_writing_is_the_best_next_token_each_time(reads, shape):
+    model, rows = student(reads, shape=shape), batch(count=1)
     written = model.generate(rows, max_new_tokens=6, do_sample=False)
     assert logits(model, rows | {"labels": written}).argmax(-1).tolist() == written.tolist()
 
@@ -227,5 +229,68 @@ def test_its_weights_can_be_written_as_safetensors_and_read_back(shape, tmp_path
 def test_the_saved_facts_are_plain_json(tmp_path):
     student().save(tmp_path, tokenizer())
     facts = json.loads((tmp_path / "student.json").read_text(encoding="utf-8"))
-    assert facts["shape"] == {"channels": 3, "steps": 16, "vocabulary": len(VOCABULARY)}
+    assert facts["shape"] == {"channels": 3, "steps": 16}
     assert str(tmp_path) not in "".join(p.read_text() for p in tmp_path.rglob("*.json"))
+
+
+# --- Parts of the other rows of Table 1 ---
+
+
+def composed(reads: tuple[str, ...], linear: bool = False, soft: int = 0) -> Student:
+    made = Student(adapter_of(build_model(len(tokenizer()), 0, "tiny"), tokenizer()), TEXTS, reads)
+    if "series" in reads:
+        made.add_series_parts(fusion(), CHANNELS, STEPS, None if linear else VOCABULARY)
+    if soft:
+        made.add_soft_prompts(soft)
+    return made.eval()
+
+
+def with_captions(rows: dict[str, Tensor], length: int = 5) -> dict[str, Tensor]:
+    ids = torch.randint(10, 60, (len(rows["labels"]), length), generator=torch.Generator().manual_seed(3))
+    return rows | {"caption_ids": ids, "caption_mask": torch.ones_like(ids)}
+
+
+def test_a_linear_projection_takes_the_place_of_the_attention(tmp_path):
+    model, rows = composed(("note", "series"), linear=True), batch()
+    assert model.attention is None and "projection" in model.parameter_counts()
+    labs, _ = model._labs(rows)
+    vectors, _ = model.encoder(rows["series"], rows["steps"])
+    assert torch.allclose(labs, model.projection(vectors) + model.identity.weight, atol=1e-6)
+    model.save(tmp_path, tokenizer())
+    loaded = Student.load(tmp_path).eval()
+    assert loaded.attention is None and torch.equal(logits(model, rows), logits(loaded, rows))
+
+
+def test_the_prompt_is_soft_prompt_note_soft_prompt_captions_in_this_order():
+    model, rows = composed(("note", "captions"), soft=4), with_captions(batch(length=7))
+    prompt, mask = model._embed(**rows)
+    words = model.backbone.shared.weight
+    assert prompt.shape[1] == 4 + 7 + 4 + 5 and mask.all()
+    assert torch.equal(prompt[0, :4], words[:4]) and torch.equal(prompt[0, 11:15], words[:4])
+    assert torch.equal(prompt[0, 4:11], words[rows["input_ids"][0]])
+    assert torch.equal(prompt[0, 15:], words[rows["caption_ids"][0]])
+
+
+def test_soft_prompts_learn_each_for_itself_and_are_saved(tmp_path):
+    model, rows = composed(("note", "captions"), soft=4), with_captions(batch())
+    loss(model, rows).backward()
+    grads = [model.soft_prompts.vectors[name].grad for name in ("note", "captions")]
+    assert all(grad.abs().max() > 0 for grad in grads) and not torch.equal(*grads)
+    with torch.no_grad():
+        model.soft_prompts.vectors["captions"].add_(1.0)
+    model.save(tmp_path, tokenizer())
+    loaded = Student.load(tmp_path).eval()
+    assert loaded.parameter_counts() == model.parameter_counts()
+    assert torch.equal(logits(model, rows), logits(loaded, rows))
+    options = {"max_new_tokens": 8, "do_sample": False}
+    assert torch.equal(model.generate(rows, **options), loaded.generate(rows, **options))
+
+
+def test_padding_of_notes_and_captions_changes_no_output():
+    model = composed(("note", "captions"), soft=3)
+    rows = with_captions(batch(count=1))
+    padded = dict(rows)
+    for ids, mask in (("input_ids", "attention_mask"), ("caption_ids", "caption_mask")):
+        padded[ids] = torch.nn.functional.pad(rows[ids], (0, 6))
+        padded[mask] = torch.nn.functional.pad(rows[mask], (0, 6))
+    assert torch.allclose(logits(model, rows), logits(model, padded), atol=1e-4)

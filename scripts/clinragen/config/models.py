@@ -1,8 +1,12 @@
 """Trained models: each is a row of the paper's tables."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
+from pydantic import Field
+
 from clinragen.config.base import Section
+from clinragen.config.student import Parts, Read
 
 
 class Model(Section):
@@ -14,14 +18,21 @@ class Model(Section):
     """Tables that contain the row; table 6 names it by backbone, method and teacher, whatever `row` says."""
     backbone: str
     """A key of `backbones`."""
-    last_phase: Literal[1, 3]
-    """1: notes only; 3: all phases."""
+    reads: list[Read] = Field(min_length=1)
+    """What the model reads, texts in their order: note, captions (the series as sentences), series."""
+    series: Literal["attention", "linear", None] = None
+    """How series enter: by the attention to a vocabulary, or by a linear projection; null if none are read."""
+    soft_prompts: bool = False
+    """Learn vectors before each text (`student.soft_prompt`)."""
+    training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]
+    """`phase1` or all three `phases` of the paper; `joint`: all parts at once; `frozen`: the language model as phase 1
+    left it, or as it was fetched (`frozen-untuned`), while the parts before it learn."""
     target: Literal["rationales", "note_rationale", "diagnoses"]
     """What the model learns to write: diagnoses with both rationales, with that on the note (R^m), or alone."""
     teacher: str | None
     """A key of `llms`, which writes the rationales; null if and only if `target` is `diagnoses`."""
     vocabulary: Literal["knowledge", "pubmed", "wikipedia", "standard", None]
-    """Vocabulary of the attention: V^k, the part that one source brings, or all tokens; null if `last_phase` is 1."""
+    """Vocabulary of the attention: V^k, the part that one source brings, or all tokens; null without attention."""
     variant: str | None = None
     """A key of `variants`, whose settings the model has; it is compared with the same model without it."""
     like: str | None = None
@@ -33,9 +44,56 @@ class Model(Section):
         return self.vocabulary in ("knowledge", "pubmed", "wikipedia")
 
     @property
+    def stages(self) -> tuple[str, ...]:
+        """The trainings that lead to the model, one after the other, by the last part of their paths."""
+        return {
+            "phase1": ("phase1",),
+            "phases": ("phase1", "phase2", "phase3"),
+            "joint": ("joint",),
+            "frozen": ("phase1", "frozen"),
+            "frozen-untuned": ("frozen",),
+        }[self.training]
+
+    @property
+    def parts_name(self) -> str:
+        """What a stage of its own reads, how, and where it starts, as paths name it."""
+        names = [name for name in self.reads if name != "series"]
+        names += [self.vocabulary or "linear"] * ("series" in self.reads)
+        return "-".join(names + ["soft"] * self.soft_prompts + ["untuned"] * (self.training == "frozen-untuned"))
+
+    @property
+    def parts(self) -> Parts:
+        """What it reads, and what stands before its language model."""
+        return Parts(reads=self.reads, series=self.series, soft_prompts=self.soft_prompts)
+
+    @property
     def recipe(self) -> tuple[object, ...]:
         """All that decides the model but for its variant."""
-        return self.backbone, self.last_phase, self.target, self.teacher, self.vocabulary
+        return self.backbone, self.parts_name, self.training, self.target, self.teacher, self.vocabulary
+
+
+def part_problems(place: str, model: Model) -> Iterator[str]:
+    """Parts of a model that do not go together."""
+    reads, expected = sorted(model.reads), {"phase1": ["note"], "phases": ["note", "series"]}.get(model.training)
+    if len(set(reads)) < len(reads):
+        yield f"{place}.reads: {model.reads} contains a part twice"
+    if expected and (reads != expected or model.soft_prompts):
+        yield (
+            f"{place}.training: {model.training} reads {' and '.join(expected)} without soft prompts, not "
+            f"{' and '.join(model.reads)}{' with them' * model.soft_prompts}; use joint"
+        )
+    if model.training == "phases" and model.series == "linear":
+        yield f"{place}.series: linear, but the three phases have the attention; use training joint or frozen"
+    if ("series" in reads) != (model.series is not None):
+        demand = "attention or linear" if "series" in reads else "null (no series are read)"
+        yield f"{place}.series: must be {demand}, not {model.series or 'null'}"
+    if (model.series == "attention") != (model.vocabulary is not None):
+        demand = "a vocabulary" if model.series == "attention" else "null (there is no attention)"
+        yield f"{place}.vocabulary: series {model.series or 'null'} requires {demand}, not {model.vocabulary or 'null'}"
+    if model.training.startswith("frozen") and model.series is None:
+        yield f"{place}.training: {model.training} leaves nothing to learn without series; read them, or use joint"
+    if model.soft_prompts and not {"note", "captions"} & set(reads):
+        yield f"{place}.soft_prompts: stand before texts, of which the model reads none; set it to false"
 
 
 def with_values_of_others(rows: dict[str, Any]) -> dict[str, Any]:

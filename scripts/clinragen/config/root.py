@@ -18,7 +18,7 @@ from clinragen.config.explain import explain, sections
 from clinragen.config.extract import Extract
 from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
-from clinragen.config.models import Model, with_values_of_others
+from clinragen.config.models import Model, part_problems, with_values_of_others
 from clinragen.config.rationale import Rationale
 from clinragen.config.rows import recipe_problems, row_in
 from clinragen.config.student import Backbone, Student
@@ -125,12 +125,7 @@ class Config(Section):
                 problems.append(
                     f"models.{name}.backbone: {model.backbone!r} is not one of backbones ({', '.join(self.backbones)})"
                 )
-            if (model.last_phase == 1) != (model.vocabulary is None):
-                demand = "null (phase 1 has no attention)" if model.last_phase == 1 else "knowledge or standard"
-                problems.append(
-                    f"models.{name}.vocabulary: last_phase {model.last_phase} requires {demand}, "
-                    f"not {model.vocabulary or 'null'}"
-                )
+            problems += part_problems(f"models.{name}", model)
             if (model.target == "diagnoses") != (model.teacher is None):
                 demand = "null (diagnoses have no teacher)" if model.target == "diagnoses" else "one of llms"
                 problems.append(
@@ -154,8 +149,8 @@ class Config(Section):
         for name, model in self.models.items():
             if model.variant is not None and self.without_variant(name) is None:
                 problems.append(
-                    f"models.{name}.variant: there is no row of models with the same backbone, last_phase, target, "
-                    "teacher and vocabulary but variant null, with which it would be compared; add one"
+                    f"models.{name}.variant: there is no row of models with the same backbone, parts, training, "
+                    "target, teacher and vocabulary but variant null, with which it would be compared; add one"
                 )
             if not model.table and model.variant is None and not self.planted_datasets():
                 problems.append(

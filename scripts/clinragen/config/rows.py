@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping
 from clinragen.config.base import Section
 from clinragen.config.models import Model
 
-WHOLE = {"last_phase": 3, "target": "rationales", "vocabulary": "knowledge"}
-NOTES_ONLY = {"last_phase": 1, "target": "rationales"}
+WHOLE = {"training": "phases", "target": "rationales", "vocabulary": "knowledge"}
+NOTES_ONLY = {"training": "phase1", "target": "rationales"}
+LINEAR = {"reads": ["note", "series"], "series": "linear"}
+CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": True}
 SMALL, LARGE = "flan-t5-small", "flan-t5-large"
 
 # Tables 1 and 2. Backbones are recognised by name, so that a stand-in may have that of the model it replaces.
@@ -16,11 +18,14 @@ RECIPES: dict[str, dict[str, object]] = {
     "w/o LAB&KNOW": {"backbone": SMALL} | NOTES_ONLY,
     "w/o KNOW": {"backbone": SMALL} | WHOLE | {"vocabulary": "standard"},
     "w/o REASONING": {"backbone": SMALL} | WHOLE | {"target": "diagnoses"},
-    "Flan-T5": {"backbone": SMALL, "last_phase": 1, "target": "diagnoses"},
-    "Clinical CoT -w/o TSE": {"backbone": SMALL, "last_phase": 1, "target": "note_rationale"},
+    "Flan-T5": {"backbone": SMALL, "training": "phase1", "target": "diagnoses"},
+    "Clinical CoT -w/o TSE": {"backbone": SMALL, "training": "phase1", "target": "note_rationale"},
+    "Clinical CoT -w/ TSE": {"backbone": SMALL, "training": "joint", "target": "note_rationale"} | LINEAR,
+    "FROZEN": {"backbone": SMALL, "training": "frozen", "target": "diagnoses"} | LINEAR,
+    "EHR-KnowGen": {"backbone": SMALL, "training": "joint", "target": "diagnoses"} | CAPTIONED,
 }
 # Rows whose recipe the workflow does not have yet.
-NOT_YET = ("PROMPTEHR", "LLaMA-ft", "FROZEN", "EHR-KnowGen", "Clinical CoT -w/ TSE")
+NOT_YET = ("PROMPTEHR", "LLaMA-ft")
 
 # Table 6 names a row by its parts; its Clinical-COT is phase 1 with rationales, the row w/o LAB&KNOW of table 2.
 TABLE_OF_PARTS = 6

@@ -6,6 +6,9 @@ from pydantic import Field, field_validator
 
 from clinragen.config.base import Section, usable_path
 
+Read = Literal["note", "captions", "series"]
+"""What a student reads of a sample: texts in their order, and where its lab tokens stand `lab_position` says."""
+
 # Models made on the spot, by their name as a source: in the shape of Flan-T5, OPT and Qwen2.5.
 STAND_INS = ("tiny", "tiny-opt", "tiny-qwen")
 
@@ -84,7 +87,9 @@ class Lengths(Section):
     labs: int
     """Lab tokens; 0 if no series are read."""
     note: int
-    """Tokens of a note."""
+    """Tokens of a note, captions included."""
+    prompts: int = 0
+    """Vectors of soft prompts."""
     target: int
     """Tokens of a target, or of what is written."""
     marks: int = 2
@@ -93,7 +98,18 @@ class Lengths(Section):
     @property
     def total(self) -> int:
         """All of them."""
-        return self.labs + self.note + self.target + self.marks
+        return self.labs + self.note + self.prompts + self.target + self.marks
+
+
+class Parts(Section):
+    """What a student reads and what stands before its language model; no section of the configuration."""
+
+    reads: list[Read]
+    """What it reads, in this order."""
+    series: Literal["attention", "linear", None]
+    """How series enter: by the attention to a vocabulary or a linear projection; null if none are read."""
+    soft_prompts: bool
+    """Whether vectors are learned before each text."""
 
 
 class Fusion(Section):
@@ -116,3 +132,5 @@ class Student(Section):
     """Lengths of notes and targets."""
     fusion: Fusion
     """Series encoder and attention."""
+    soft_prompt: int = Field(ge=1)
+    """Vectors of a soft prompt, for models that have them."""

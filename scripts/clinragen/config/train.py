@@ -66,6 +66,10 @@ class Train(Section):
     """Labs: encoder and attention learn D and R^t with a frozen language model (equation 7)."""
     phase3: Phase
     """Both: all parts learn D, R^m and R^t (equation 8)."""
+    joint: Phase
+    """One stage in which all parts of a model learn at once (`training: joint`)."""
+    frozen: Phase
+    """One stage in which the parts before a frozen language model learn (`training: frozen`)."""
     instruction_in_phase2: bool
     """Put the instruction that precedes a note after the lab tokens of phase 2, too (ambiguity 36)."""
     freeze_encoder_in_phase3: bool

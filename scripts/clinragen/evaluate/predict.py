@@ -9,7 +9,7 @@ from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
 from clinragen.model.decoding import Keep, decode
 from clinragen.model.device import prepare_device
-from clinragen.model.inputs import Row
+from clinragen.model.inputs import Row, with_room_for_captions
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
 from clinragen.model.tokens import load_tokenizer
@@ -32,6 +32,7 @@ def predict(
     prepare_device(decoding.device, decoding.precision, "evaluate.decoding.device")
     student = Student.load(checkpoint).to(decoding.device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
+    samples = with_room_for_captions(samples, student.texts.max_note_tokens)
     options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
     options["diagnoses_only"] = decoding.write == "diagnoses"
     half = torch.autocast(decoding.device, torch.bfloat16, enabled=decoding.precision == "bf16")

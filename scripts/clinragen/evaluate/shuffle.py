@@ -6,11 +6,12 @@ import numpy as np
 
 from clinragen.model.inputs import Row
 
+PARTS = {"note": ("input_ids",), "labs": ("series", "caption_ids")}
 
-def exchange(samples: list[Row], part: Literal["series", "input_ids"], seed: int) -> list[Row]:
-    """The samples, each with the series or the note of another one, where they have any; all else stays."""
-    if not samples or part not in samples[0]:
-        return samples
+
+def exchange(samples: list[Row], part: Literal["note", "labs"], seed: int) -> list[Row]:
+    """The samples, each with the note or the labs of another one, as far as they are read; all else stays."""
+    names = [name for name in PARTS[part] if samples and name in samples[0]]
     order = np.random.default_rng(seed).permutation(len(samples))
     other = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
-    return [sample | {part: samples[other[i]][part]} for i, sample in enumerate(samples)]
+    return [sample | {name: samples[other[i]][name] for name in names} for i, sample in enumerate(samples)]

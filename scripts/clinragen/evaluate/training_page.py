@@ -33,12 +33,12 @@ def read_course(checkpoint: Path) -> tuple[pa.Table, dict[str, dict[str, int]]]:
         samples, history = facts["samples"], facts["history"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{checkpoint}: no readable history: {error}; train it again") from None
-    dataset, _, backbone, target, seed, phase = checkpoint.parts[-6:]
+    dataset, _, backbone, target, seed, stage = checkpoint.parts[-6:]
     run = {
         "dataset": dataset,
         "student": f"{backbone}/{target}",
         "seed": int(seed.removeprefix("seed")),
-        "phase": int(phase.removeprefix("phase")),
+        "stage": stage,
     }
     rows = [
         run | {"epoch": row["epoch"], "step": row["step"], "measure": measure, "value": value}
@@ -62,7 +62,7 @@ def training_page(
             series.setdefault(row["measure"], []).append((row["epoch"], row["value"]))
         runs.append(
             {
-                "title": f"{first['student']}, phase {first['phase']}",
+                "title": f"{first['student']}, {first['stage']}",
                 "about": f"{first['dataset']}, seed {first['seed']}",
                 "epochs": round(max(row["epoch"] for row in rows)),
                 "best": max(series["eval_f1"], key=lambda point: point[1]),

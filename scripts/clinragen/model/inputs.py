@@ -19,14 +19,14 @@ from clinragen.errors import UserError
 from clinragen.model.backbone import IGNORED
 from clinragen.registry.tokenizer import marks_of
 from clinragen.schemas.benchmark import LABELS, SERIES
-from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS
+from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Files:
-    """Tables that make up the samples: `notes` are None where none is read, `targets` where nothing is learned.
+    """Tables that make up the samples: None for notes or captions that are not read, and where nothing is learned.
 
     `series` are those of all splits that are read, no files where no series are read.
     """
@@ -35,18 +35,22 @@ class Files:
     notes: Path | None
     targets: Path | None
     series: list[Path]
+    captions: Path | None = None
 
 
 def read_samples(files: Files, split: str) -> list[Row]:
     """Samples of a split, by stay; their arrays are views into the mapped files.
 
     A sample has `stay_id`, `phenotypes` and `length`, its number of tokens; where notes are read `input_ids` [tokens]
-    and `note_cut`; where there are targets `labels` and their `sections` [tokens], `target_cut` and `marked`; where
-    series are read `series` [its steps, channels]. UserError if a file lacks a stay that another one has.
+    and `note_cut`; where captions are `caption_ids` [tokens]; where there are targets `labels` and their `sections`
+    [tokens], `target_cut` and `marked`; where series are read `series` [its steps, channels]. UserError if a file lacks
+    a stay that another one has.
     """
     parts: dict[Path, dict[int, Row]] = {}
     if files.notes:
         parts[files.notes] = _notes(files.notes, split)
+    if files.captions:
+        parts[files.captions] = _captions(files.captions, split)
     if files.targets:
         parts[files.targets] = _targets(files.targets, split)
     stays = {stay for rows in parts.values() for stay in rows}
@@ -61,8 +65,25 @@ def read_samples(files: Files, split: str) -> list[Row]:
         row: Row = {"stay_id": stay}
         for rows in parts.values():
             row |= rows[stay]
-        samples.append(row | {"length": sum(len(row.get(name, ())) for name in ("input_ids", "labels"))})
+        samples.append(row | {"length": length_of(row)})
     return samples
+
+
+def length_of(row: Row) -> int:
+    """Number of tokens of a sample."""
+    return sum(len(row.get(name, ())) for name in ("input_ids", "caption_ids", "labels"))
+
+
+def with_room_for_captions(samples: list[Row], longest: int) -> list[Row]:
+    """The samples, notes cut at the end where they and the captions have more than `longest` tokens together."""
+    if not samples or not {"input_ids", "caption_ids"} <= samples[0].keys():
+        return samples
+    found = []
+    for row in samples:
+        room = max(0, longest - len(row["caption_ids"]))
+        cut = {"input_ids": row["input_ids"][:room], "note_cut": row["note_cut"] or len(row["input_ids"]) > room}
+        found.append(row | cut | {"length": length_of(row | cut)})
+    return found
 
 
 def _notes(path: Path, split: str) -> dict[int, Row]:
@@ -73,6 +94,12 @@ def _notes(path: Path, split: str) -> dict[int, Row]:
     return {
         stay: {"input_ids": tokens, "note_cut": whole > len(tokens)} for stay, of, whole, tokens in rows if of == split
     }
+
+
+def _captions(path: Path, split: str) -> dict[int, Row]:
+    table = CAPTION_TOKENS.read(path)
+    rows = zip(*(table[name].to_pylist() for name in ("stay_id", "split")), _views(table["tokens"]), strict=True)
+    return {stay: {"caption_ids": tokens} for stay, of, tokens in rows if of == split}
 
 
 def _targets(path: Path, split: str) -> dict[int, Row]:
@@ -126,16 +153,17 @@ class Collator:
 
     def __call__(self, rows: list[Row]) -> dict[str, Tensor]:
         """What the samples have of: labels and their sections [batch, length]; input_ids and attention_mask [batch,
-        length]; series [batch, steps, channels] and how many steps are the stay's own, steps [batch]; vectors of
-        series [batch, channels, width].
+        length], caption_ids and caption_mask likewise; series [batch, steps, channels] and how many steps are the
+        stay's own, steps [batch]; vectors of series [batch, channels, width].
         """
         batch = {}
         if "labels" in rows[0]:
             batch |= {"labels": _padded(rows, "labels", IGNORED), "sections": _padded(rows, "sections", 0)}
-        if "input_ids" in rows[0]:
-            batch["input_ids"] = _padded(rows, "input_ids", self.padding)
-            lengths = torch.tensor([len(row["input_ids"]) for row in rows])
-            batch["attention_mask"] = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
+        for ids, mask in (("input_ids", "attention_mask"), ("caption_ids", "caption_mask")):
+            if ids in rows[0]:
+                batch[ids] = _padded(rows, ids, self.padding)
+                lengths = torch.tensor([len(row[ids]) for row in rows])
+                batch[mask] = (torch.arange(batch[ids].shape[1]) < lengths[:, None]).long()
         if "vectors" in rows[0]:
             batch["vectors"] = torch.from_numpy(np.stack([row["vectors"] for row in rows]))
         elif "series" in rows[0]:

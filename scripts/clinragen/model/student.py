@@ -1,4 +1,4 @@
-"""The student: a small language model that reads notes and, through the KA attention, lab series."""
+"""The student: a small language model that reads notes, captions, and lab series through an encoder."""
 
 import json
 from dataclasses import dataclass
@@ -10,55 +10,75 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from clinragen.config.student import Fusion, Texts
+from clinragen.config.student import Fusion, Read, Texts
 from clinragen.errors import UserError
 from clinragen.model.backbone import Backbone, load_backbone
 from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
 from clinragen.model.series_encoder import SeriesEncoder
+from clinragen.model.soft_prompts import SoftPrompts
 
-Modality = Literal["notes", "labs", "both"]
-INPUTS = ("input_ids", "attention_mask", "series", "steps", "vectors")
-FACTS, SERIES_PARTS, BACKBONE = "student.json", "series.safetensors", "backbone"
+INPUTS = ("input_ids", "attention_mask", "caption_ids", "caption_mask", "series", "steps", "vectors")
+TEXTS = {"note": ("input_ids", "attention_mask"), "captions": ("caption_ids", "caption_mask")}
+PARTS = ("backbone", "encoder", "attention", "projection", "identity", "soft_prompts")
+FACTS, OWN_PARTS, BACKBONE = "student.json", "parts.safetensors", "backbone"
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Shape parameters needed to rebuild a student: channels and steps of the series, size of the vocabulary."""
+    """Shape parameters needed to rebuild a student: channels and steps of the series."""
 
     channels: int
     steps: int
-    vocabulary: int
 
 
 class Student(nn.Module):
-    """Backbone, series encoder and attention; `modality` says what it reads."""
+    """Backbone, and where it has them: series encoder, attention or projection of its vectors, and soft prompts.
 
-    def __init__(self, adapter: Backbone, texts: Texts, modality: Modality) -> None:
+    `reads` says what of a sample it reads, texts in their order.
+    """
+
+    def __init__(self, adapter: Backbone, texts: Texts, reads: tuple[Read, ...]) -> None:
         super().__init__()
         self.adapter, self.backbone = adapter, adapter.model
-        self.texts, self.modality = texts, modality
+        self.texts, self.reads = texts, tuple(reads)
         self.fusion: Fusion | None = None
         self.encoder: SeriesEncoder | None = None
         self.attention: KnowledgeAttention | None = None
+        self.projection: nn.Linear | None = None
         self.identity: nn.Embedding | None = None
+        self.soft_prompts: SoftPrompts | None = None
         self.shape: Shape | None = None
         self.frozen: set[str] = set()
         self.register_state_dict_post_hook(_separate_shared_tensors)
 
-    def add_series_parts(self, fusion: Fusion, channels: int, steps: int, token_ids: list[int]) -> None:
-        """Attach a new series encoder, and an attention over the backbone's embeddings of these tokens."""
-        vocabulary = vocabulary_vectors(self.backbone.get_input_embeddings(), token_ids)
+    def add_series_parts(self, fusion: Fusion, channels: int, steps: int, token_ids: list[int] | None) -> None:
+        """Attach a new series encoder, and an attention over the backbone's embeddings of these tokens.
+
+        Without tokens a linear projection takes the place of the attention.
+        """
+        embeddings = self.backbone.get_input_embeddings()
+        vocabulary = None if token_ids is None else vocabulary_vectors(embeddings, token_ids)
         self._build_series_parts(fusion, channels, steps, vocabulary)
         if self.identity is not None:
             # As large as the words among which the lab tokens stand.
-            nn.init.normal_(self.identity.weight, std=float(vocabulary.std()))
+            words = embeddings.weight if vocabulary is None else vocabulary
+            nn.init.normal_(self.identity.weight, std=float(words.std()))
 
-    def _build_series_parts(self, fusion: Fusion, channels: int, steps: int, vocabulary: Tensor) -> None:
-        self.fusion, self.shape = fusion, Shape(channels, steps, len(vocabulary))
+    def _build_series_parts(self, fusion: Fusion, channels: int, steps: int, vocabulary: Tensor | None) -> None:
+        self.fusion, self.shape = fusion, Shape(channels, steps)
         self.encoder = SeriesEncoder(fusion.series_encoder, channels, steps)
-        self.attention = KnowledgeAttention(fusion.attention, fusion.series_encoder.width, vocabulary)
+        width = self.backbone.get_input_embeddings().weight.shape[1]
+        if vocabulary is None:
+            self.projection = nn.Linear(fusion.series_encoder.width, width)
+        else:
+            self.attention = KnowledgeAttention(fusion.attention, fusion.series_encoder.width, vocabulary)
         if fusion.variable_identity:
-            self.identity = nn.Embedding(channels, vocabulary.shape[1])
+            self.identity = nn.Embedding(channels, width)
+
+    def add_soft_prompts(self, length: int) -> None:
+        """Attach a new soft prompt to each text that it reads."""
+        texts = tuple(name for name in self.reads if name in TEXTS)
+        self.soft_prompts = SoftPrompts(texts, length, self.backbone.get_input_embeddings().weight)
 
     def freeze(self, *parts: Literal["backbone", "encoder"]) -> None:
         """Keep parts as they are: no gradient, and in evaluation mode."""
@@ -76,40 +96,40 @@ class Student(nn.Module):
     @property
     def lab_tokens(self) -> int:
         """Number of tokens that stand for the series of a sample; 0 if it reads none."""
-        return self.shape.channels * self.encoder.tokens if self.modality != "notes" else 0
+        return self.shape.channels * self.encoder.tokens if "series" in self.reads else 0
 
-    def _embed(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        series: Tensor | None = None,
-        steps: Tensor | None = None,
-        vectors: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """The prompt [batch, lab tokens + note tokens + marks, d] of the language model, and its mask."""
-        tokens, masks = [], []
-        if self.modality != "labs":
-            tokens.append(self.backbone.get_input_embeddings()(input_ids))
-            masks.append(attention_mask)
-        if self.modality != "notes":
-            if vectors is None:
-                vectors, mask = self.encoder(series, steps)
-            else:
-                mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
-            labs = self.attention(vectors)
-            if self.identity is not None:
-                labs = labs + self.identity.weight.repeat_interleave(self.encoder.tokens, 0)
-            first = 0 if self.fusion.lab_position == "prefix" else len(tokens)
-            tokens.insert(first, labs.to(self.backbone.get_input_embeddings().weight.dtype))
-            masks.insert(first, mask)
+    def _embed(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """The prompt [batch, lab tokens + tokens of texts + marks, d] of the language model, and its mask."""
+        parts = [self._text(name, inputs) for name in self.reads if name in TEXTS]
+        if "series" in self.reads:
+            first = 0 if self.fusion.lab_position == "prefix" else len(parts)
+            parts.insert(first, self._labs(inputs))
+        tokens, masks = zip(*parts, strict=True)
         return self.adapter.prompt(torch.cat(tokens, 1), torch.cat(masks, 1))
+
+    def _text(self, name: str, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        ids, mask = (inputs[part] for part in TEXTS[name])
+        vectors = self.backbone.get_input_embeddings()(ids)
+        return self.soft_prompts.before(name, vectors, mask) if self.soft_prompts else (vectors, mask)
+
+    def _labs(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        vectors = inputs.get("vectors")
+        if vectors is None:
+            vectors, mask = self.encoder(inputs["series"], inputs["steps"])
+        else:
+            mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
+        labs = self.attention(vectors) if self.attention else self.projection(vectors)
+        if self.identity is not None:
+            labs = labs + self.identity.weight.repeat_interleave(self.encoder.tokens, 0)
+        return labs.to(self.backbone.get_input_embeddings().weight.dtype), mask
 
     def forward(self, *, labels: Tensor, **inputs: Tensor) -> Tensor:
         """Logits [batch, length, vocabulary] of each token of the target, given those before it.
 
         `labels` are [batch, length]. Inputs are those of INPUTS that the student reads: input_ids and attention_mask
-        [batch, note tokens]; series [batch, steps, channels] and steps [batch], how many are the stay's own, the rest
-        being padding; or vectors [batch, channels, width], which a frozen encoder made of the series before.
+        [batch, note tokens]; caption_ids and caption_mask [batch, caption tokens]; series [batch, steps, channels] and
+        steps [batch], how many are the stay's own, the rest being padding; or vectors [batch, channels, width], which
+        a frozen encoder made of the series before.
         """
         return self.adapter.logits(*self._embed(**inputs), labels)
 
@@ -121,18 +141,19 @@ class Student(nn.Module):
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters of each part, buffers left out."""
-        parts = {name: getattr(self, name) for name in ("backbone", "encoder", "attention", "identity")}
+        parts = {name: getattr(self, name) for name in PARTS}
         return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items() if part}
 
     def save(self, folder: Path, tokenizer: Any) -> None:
         """Write the student: `backbone/` is an ordinary transformers checkpoint with its tokenizer."""
         self.backbone.save_pretrained(folder / BACKBONE)
         tokenizer.save_pretrained(folder / BACKBONE)
-        if self.shape:
-            own = {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("backbone.")}
-            save_file(own, folder / SERIES_PARTS)
+        own = {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("backbone.")}
+        if own:
+            save_file(own, folder / OWN_PARTS)
         facts = {
-            "modality": self.modality,
+            "reads": self.reads,
+            "soft_prompts": self.soft_prompts.length if self.soft_prompts else 0,
             "shape": vars(self.shape) if self.shape else None,
             "texts": self.texts.model_dump(mode="json"),
             "fusion": self.fusion.model_dump(mode="json") if self.fusion else None,
@@ -141,32 +162,33 @@ class Student(nn.Module):
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, modality: Modality | None = None) -> "Student":
-        """Read a student; another modality than it was saved with may be asked for.
+    def load(cls, folder: Path, reads: tuple[Read, ...] | None = None) -> "Student":
+        """Read a student; that it reads other parts than it was saved with may be asked for.
 
         UserError for a checkpoint that cannot be read or does not fit its own description.
         """
         try:
-            return cls._load(folder, modality)
+            return cls._load(folder, reads)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise UserError(f"{folder}: not a readable student checkpoint: {error}; train it again") from None
 
     @classmethod
-    def _load(cls, folder: Path, modality: Modality | None) -> "Student":
+    def _load(cls, folder: Path, reads: tuple[Read, ...] | None) -> "Student":
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        student = cls.from_backbone(folder / BACKBONE, Texts(**facts["texts"]), modality or facts["modality"])
+        student = cls.from_backbone(folder / BACKBONE, Texts(**facts["texts"]), reads or facts["reads"])
+        own = load_file(folder / OWN_PARTS) if facts["shape"] or facts["soft_prompts"] else {}
         if facts["shape"]:
-            shape = Shape(**facts["shape"])
-            own = load_file(folder / SERIES_PARTS)
-            fusion = Fusion(**facts["fusion"])
-            student._build_series_parts(fusion, shape.channels, shape.steps, own["attention.vocabulary"])
-            student.load_state_dict({**student.state_dict(), **own})
+            shape, fusion = Shape(**facts["shape"]), Fusion(**facts["fusion"])
+            student._build_series_parts(fusion, shape.channels, shape.steps, own.get("attention.vocabulary"))
+        if facts["soft_prompts"]:
+            student.add_soft_prompts(facts["soft_prompts"])
+        student.load_state_dict({**student.state_dict(), **own})
         return student
 
     @classmethod
-    def from_backbone(cls, folder: Path, texts: Texts, modality: Modality) -> "Student":
+    def from_backbone(cls, folder: Path, texts: Texts, reads: tuple[Read, ...]) -> "Student":
         """A student around a language model in a local directory; uses no network. UserError if it is unreadable."""
-        return cls(load_backbone(folder), texts, modality)
+        return cls(load_backbone(folder), texts, reads)
 
 
 def _separate_shared_tensors(_module: nn.Module, state: dict[str, Tensor], _prefix: str, _metadata: dict) -> None:

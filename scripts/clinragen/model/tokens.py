@@ -10,8 +10,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.registry.tokenizer import marks_of
-from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS
+from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
 
+SPLITS = ("train", "validation", "test")
 INSTRUCTION = "Diagnose the patient from the medical notes: "
 LEARNED = ("train", "validation")
 TOGETHER = 1000
@@ -28,10 +29,22 @@ def note_tokens(
 ) -> Iterator[pa.Table]:
     """The notes of all samples by stay, in pieces (NOTE_TOKENS); what is beyond `longest` tokens is cut."""
     notes = _by_stay(courses, "text")
-    for stays in _pieces(samples, ("train", "validation", "test")):
+    for stays in _pieces(samples, SPLITS):
         encoded = encode_notes([notes[stay] for stay, _ in stays], tokenizer, longest)
         rows = [{"stay_id": stay, "split": split} | row for (stay, split), row in zip(stays, encoded, strict=True)]
         yield pa.Table.from_pylist(rows, NOTE_TOKENS.schema)
+
+
+def caption_tokens(samples: pa.Table, captions: pa.Table, tokenizer: PreTrainedTokenizerBase) -> Iterator[pa.Table]:
+    """The captions of all samples by stay, in pieces (CAPTION_TOKENS)."""
+    texts, start = _by_stay(captions, "text"), len(marks_of(tokenizer).start)
+    for stays in _pieces(samples, SPLITS):
+        encoded = tokenizer([texts[stay] for stay, _ in stays])["input_ids"]
+        rows = [
+            {"stay_id": stay, "split": split, "tokens": ids[start:]}
+            for (stay, split), ids in zip(stays, encoded, strict=True)
+        ]
+        yield pa.Table.from_pylist(rows, CAPTION_TOKENS.schema)
 
 
 def target_tokens(

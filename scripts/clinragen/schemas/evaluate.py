@@ -95,15 +95,19 @@ TRAINING = Table(
     "training",
     (
         Column("dataset", pa.string(), "mimic3 or mimic4"),
-        Column("student", pa.string(), "language model, what it writes, and the vocabulary of its attention"),
+        Column(
+            "student",
+            pa.string(),
+            "language model, what it writes; vocabulary of its attention, or what it reads and how",
+        ),
         Column("seed", pa.int64(), "seed of the training"),
-        Column("phase", pa.int64(), "phase of the training"),
+        Column("stage", pa.string(), "phase1, phase2, phase3; or joint, frozen: a stage of its own"),
         Column("epoch", pa.float64(), "passes over the training split"),
         Column("step", pa.int64(), "steps of the optimizer"),
         Column("measure", pa.string(), "loss of a section, norm of the gradient, ...; eval_: on the validation split"),
         Column("value", pa.float64(), "value"),
     ),
-    key=("dataset", "student", "seed", "phase", "step", "measure"),
+    key=("dataset", "student", "seed", "stage", "step", "measure"),
 )
 
 PARAMETERS = Table(

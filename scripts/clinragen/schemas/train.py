@@ -15,6 +15,16 @@ NOTE_TOKENS = Table(
     key=("stay_id",),
 )
 
+CAPTION_TOKENS = Table(
+    "caption_tokens",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("split", pa.string(), "train, validation or test"),
+        Column("tokens", pa.list_(pa.int32()), "ids of the captions, without start mark; never cut"),
+    ),
+    key=("stay_id",),
+)
+
 TARGET_TOKENS = Table(
     "target_tokens",
     (

@@ -43,7 +43,8 @@ class Sizes:
 
     def __init__(self, rows: list[Row], lab_tokens: int) -> None:
         """Take the samples, and the lab tokens that each of them has before or after its note."""
-        self.prompts = np.array([len(row.get("input_ids", ())) for row in rows]) + lab_tokens
+        texts = [len(row.get("input_ids", ())) + len(row.get("caption_ids", ())) for row in rows]
+        self.prompts = np.array(texts) + lab_tokens
         self.targets = np.array([len(row["labels"]) for row in rows])
 
     def padded(self, samples: Sequence[int]) -> int:

@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 import torch
 
-from clinragen.config.student import Fusion, Texts
+from clinragen.config.student import Fusion, Parts, Read, Texts
 from clinragen.errors import UserError
 from clinragen.model.device import own_device, prepare_device
-from clinragen.model.inputs import Collator, Row, channels_of, read_samples
-from clinragen.model.student import BACKBONE, Modality, Student
+from clinragen.model.inputs import Collator, Row, channels_of, length_of, read_samples, with_room_for_captions
+from clinragen.model.student import BACKBONE, Student
 from clinragen.model.tokens import encode_notes, load_tokenizer
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.train.trainer import Job, finish, train_student
@@ -26,30 +26,44 @@ Release = Callable[[], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """One phase: its modality and the parts that it keeps as they are; its files say what its targets are."""
+    """One phase: what it reads and the parts that it keeps as they are; its files say what its targets are."""
 
-    modality: Modality
+    reads: tuple[Read, ...]
     frozen: tuple[Literal["backbone", "encoder"], ...] = ()
     without_notes: bool = False
     """Give it the instruction where a note would be."""
 
 
-PHASE1 = Plan("notes")
-PHASE2 = Plan("labs", frozen=("backbone",))
-PHASE3 = Plan("both")
+@dataclass(frozen=True)
+class New:
+    """What a stage of its own puts before a language model."""
+
+    parts: Parts
+    fusion: Fusion
+    steps: int
+    """Steps of a padded series."""
+    vocabulary: Path | None
+    """Of the attention; None where there is none."""
+    soft_prompt: int = 0
+    """Vectors of a soft prompt."""
+
+
+PHASE1 = Plan(("note",))
+PHASE2 = Plan(("series",), frozen=("backbone",))
+PHASE3 = Plan(("note", "series"))
 
 
 def train_phase1(job: Job, backbone: Path, texts: Texts, folder: Path) -> Release:
     """L_note(theta), equation 4: the language model alone learns D, R^m and R^t from M."""
-    return _train(job, PHASE1, Student.from_backbone(backbone, texts, PHASE1.modality), backbone, folder)
+    return _train(job, PHASE1, Student.from_backbone(backbone, texts, PHASE1.reads), backbone, folder)
 
 
 def train_phase2(
     job: Job, phase1: Path, fusion: Fusion, steps: int, vocabulary: Path, instruction: bool, folder: Path
 ) -> Release:
     """L_lab(phi), equation 7: new encoder and attention learn D and R^t before the frozen model of phase 1."""
-    plan = replace(PHASE2, modality="both", without_notes=True) if instruction else PHASE2
-    student = Student.load(phase1, plan.modality)
+    plan = replace(PHASE2, reads=PHASE3.reads, without_notes=True) if instruction else PHASE2
+    student = Student.load(phase1, plan.reads)
     if student.encoder is not None:
         raise UserError(f"{phase1}: reads series already; phase 2 starts from a student of phase 1")
     token_ids = read_vocabulary(vocabulary, load_tokenizer(phase1 / BACKBONE))
@@ -62,10 +76,39 @@ def train_phase2(
 def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> Release:
     """L_mm(theta, phi), equation 8: everything learns on, starting from the phase 1 and 2 weights."""
     plan = replace(PHASE3, frozen=("encoder",)) if freeze_encoder else PHASE3
-    student = Student.load(phase2, plan.modality)
+    student = Student.load(phase2, plan.reads)
     if student.encoder is None:
         raise UserError(f"{phase2}: reads no series; phase 3 starts from a student of phase 2")
     return _train(job, plan, student, phase2 / BACKBONE, folder)
+
+
+def train_joint(job: Job, backbone: Path, texts: Texts, new: New, folder: Path) -> Release:
+    """One stage: the language model and all that stands before it learn at once."""
+    plan = Plan(tuple(new.parts.reads))
+    student = Student.from_backbone(backbone, texts, plan.reads)
+    _add(new, student, backbone, job)
+    return _train(job, plan, student, backbone, folder)
+
+
+def train_frozen(job: Job, start: Path, tuned: bool, texts: Texts, new: New, folder: Path) -> Release:
+    """One stage before a frozen language model, that of phase 1 (`tuned`) or as it was fetched (FROZEN)."""
+    plan = Plan(tuple(new.parts.reads), frozen=("backbone",))
+    if tuned:
+        student, start = Student.load(start, plan.reads), start / BACKBONE
+    else:
+        student = Student.from_backbone(start, texts, plan.reads)
+    _add(new, student, start, job)
+    return _train(job, plan, student, start, folder)
+
+
+def _add(new: New, student: Student, start: Path, job: Job) -> None:
+    # The weights that are new here depend on the seed, not only the order of the samples.
+    torch.manual_seed(job.seed)
+    if new.parts.series:
+        token_ids = read_vocabulary(new.vocabulary, load_tokenizer(start)) if new.vocabulary else None
+        student.add_series_parts(new.fusion, channels_of(job.files.series), new.steps, token_ids)
+    if new.parts.soft_prompts:
+        student.add_soft_prompts(new.soft_prompt)
 
 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> Release:
@@ -77,6 +120,7 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
     if plan.without_notes:
         (empty,) = encode_notes([""], tokenizer, student.texts.max_note_tokens)
         rows = {split: [with_note(row, empty["tokens"]) for row in found] for split, found in rows.items()}
+    rows = {split: with_room_for_captions(found, student.texts.max_note_tokens) for split, found in rows.items()}
     for split, found in rows.items():
         log.info("%s split: %s", split, ", ".join(f"{n} {what}" for what, n in count_cuts(found).items()))
     log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
@@ -98,11 +142,8 @@ def _without_marked(rows: list[Row]) -> list[Row]:
 
 def with_note(row: Row, note: list[int]) -> Row:
     """The sample with these tokens in place of its note."""
-    return row | {
-        "input_ids": np.array(note, dtype=np.int32),
-        "note_cut": False,
-        "length": len(row["labels"]) + len(note),
-    }
+    row = row | {"input_ids": np.array(note, dtype=np.int32), "note_cut": False}
+    return row | {"length": length_of(row)}
 
 
 @torch.inference_mode()

@@ -9,7 +9,7 @@ from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
 from clinragen.config.root import Config
 from clinragen.config.rows import row_in
-from clinragen.config.student import Lengths, Texts
+from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, raw_path
@@ -72,17 +72,13 @@ def source_digest(config: Config, paths: Iterable[str]) -> str:
 def checkpoint(config: Config, dataset: str, model: str, seed: str) -> str:
     """The last checkpoint of a model; models that agree in a phase share its checkpoint."""
     row = config.models[model]
-    return _checkpoint(config, row, dataset, seed, row.last_phase)
+    return _checkpoint(config, row, dataset, seed, row.stages[-1])
 
 
 def checkpoints(config: Config) -> list[str]:
     """The checkpoints of every phase of every run, each once, in the order of datasets, models, seeds and phases."""
     runs = itertools.product(config.dataset_names(), config.models.values(), config.seeds)
-    found = (
-        _checkpoint(config, row, dataset, seed, phase)
-        for dataset, row, seed in runs
-        for phase in range(1, row.last_phase + 1)
-    )
+    found = (_checkpoint(config, row, dataset, seed, stage) for dataset, row, seed in runs for stage in row.stages)
     return list(dict.fromkeys(found))
 
 
@@ -92,7 +88,7 @@ def tokens_in_use(config: Config) -> list[str]:
     found = []
     for dataset, row in itertools.product(config.dataset_names(), config.models.values()):
         own = {"dataset": dataset, "backbone": row.backbone, "target": target(row)}
-        names = ["target_tokens"] + ["lab_target_tokens"] * (row.last_phase > 1)
+        names = ["target_tokens"] + ["lab_target_tokens"] * (row.training == "phases")
         patterns = [f"{folder}{{variant}}/note_tokens.arrow"]
         patterns += [f"{folder}/{{target}}{{variant}}/{name}.arrow" for name in names]
         found += [of_variant(config, pattern, row.variant, **own) for pattern in patterns]
@@ -113,10 +109,27 @@ def trained(config: Config) -> list[tuple[str, Trained]]:
     ]
 
 
-def _checkpoint(config: Config, row: Model, dataset: str, seed: object, phase: int) -> str:
-    vocabulary = f"-{row.vocabulary}" if phase > 1 else ""
-    variant = suffix(config, row.variant, f"phase{phase}", target(row))
-    return f"<results>/{dataset}/train/{row.backbone}/{target(row)}{vocabulary}{variant}/seed{seed}/phase{phase}"
+def _checkpoint(config: Config, row: Model, dataset: str, seed: object, stage: str) -> str:
+    own = {"phase1": "", "phase2": f"-{row.vocabulary}", "phase3": f"-{row.vocabulary}"}.get(
+        stage, f"-{row.parts_name}"
+    )
+    variant = suffix(config, row.variant, stage, target(row))
+    return f"<results>/{dataset}/train/{row.backbone}/{target(row)}{own}{variant}/seed{seed}/{stage}"
+
+
+def vocabulary(name: str, backbone: str) -> str:
+    """The file of a vocabulary: V^k, the part of one source, or all tokens."""
+    return f"<results>/knowledge/{'vocab' if name == 'knowledge' else name}/{backbone}.json"
+
+
+def parts_names(config: Config) -> list[str]:
+    """What the models with a stage of their own read, as paths name it."""
+    return sorted({row.parts_name for row in config.models.values() if row.stages[-1] in ("joint", "frozen")})
+
+
+def parts(config: Config, name: str) -> Parts:
+    """What a model of this name of its parts reads, and what stands before its language model."""
+    return next(row.parts for row in config.models.values() if row.parts_name == name)
 
 
 def target(row: Model) -> str:
@@ -257,8 +270,8 @@ def _stage(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
 def lengths(config: Config, backbone: str) -> Lengths:
     """Most tokens that a language model has before it in any of the models that are trained from it."""
     rows = [m for m in config.models.values() if m.backbone == backbone]
-    each = [_lengths(config.of_variant(row.variant), backbone, reads_series=row.last_phase > 1) for row in rows]
-    each = each or [_lengths(config, backbone, reads_series=False)]
+    each = [_lengths(config.of_variant(row.variant), backbone, row) for row in rows]
+    each = each or [_lengths(config, backbone)]
     return Lengths(**{name: max(getattr(found, name) for found in each) for name in Lengths.model_fields})
 
 
@@ -268,11 +281,12 @@ def texts(config: Config, backbone: str) -> Texts:
     return general.model_copy(update={"max_note_tokens": min(own or general.max_note_tokens, general.max_note_tokens)})
 
 
-def _lengths(config: Config, backbone: str, *, reads_series: bool) -> Lengths:
+def _lengths(config: Config, backbone: str, row: Model | None = None) -> Lengths:
     longest, encoder = texts(config, backbone), config.student.fusion.series_encoder
     per_channel = config.benchmark.series.max_steps // encoder.patch if encoder.token == "all" else 1
     return Lengths(
-        labs=config.benchmark.series.variables * per_channel * reads_series,
+        labs=config.benchmark.series.variables * per_channel * (row is not None and "series" in row.reads),
+        prompts=config.student.soft_prompt * len(row.reads) if row is not None and row.soft_prompts else 0,
         note=longest.max_note_tokens,
         target=max(longest.max_target_tokens, config.evaluate.decoding.max_new_tokens),
     )

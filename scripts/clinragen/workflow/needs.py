@@ -61,7 +61,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/benchmark{VARIANT}/({WITHOUT_NOTES})\..+", frozenset({RAW})),
     (rf"{DATASET}/benchmark{VARIANT}/.+", DATA),
     (rf"{DATASET}/rationale/.+", DATA | {RATIONALES}),
-    (rf"{DATASET}/train/(?P<backbone>[^/+]+){VARIANT}/note_tokens\.arrow", DATA | {BACKBONE}),
+    (rf"{DATASET}/train/(?P<backbone>[^/+]+){VARIANT}/(note|caption)_tokens\.arrow", DATA | {BACKBONE}),
     (
         rf"{DATASET}/train/(?P<backbone>[^/]+)/(note-)?rationales[^/]+/(lab_)?target_tokens\.arrow",
         DATA | {BACKBONE, RATIONALES},

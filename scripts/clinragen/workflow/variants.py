@@ -27,6 +27,22 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("phase1", "target_tokens", "series"),
     ),
+    "caption_tokens": ((), ("samples", "captions")),
+    "joint": (
+        (
+            "student.texts",
+            "student.fusion",
+            "student.soft_prompt",
+            "benchmark.series.max_steps",
+            "train.joint",
+            "train.optimizer",
+        ),
+        ("note_tokens", "caption_tokens", "target_tokens", "series"),
+    ),
+    "frozen": (
+        ("student.texts", "student.fusion", "benchmark.series.max_steps", "train.frozen", "train.optimizer"),
+        ("phase1", "note_tokens", "caption_tokens", "target_tokens", "series"),
+    ),
     "phase3": (
         ("train.phase3", "train.optimizer", "train.freeze_encoder_in_phase3"),
         ("phase2", "note_tokens", "target_tokens", "series"),

@@ -1,0 +1,123 @@
+"""The stages of their own behind the other rows of Table 1, through their scripts: what each reads and trains."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from toy_student import (
+    PHENOTYPES,
+    changed,
+    command,
+    files,
+    losses,
+    run,
+    weights,
+    write_backbone,
+    write_tables,
+)
+
+from clinragen.config.evaluate import Decoding
+from clinragen.evaluate.predict import predict
+from clinragen.evaluate.shuffle import exchange
+from clinragen.model.inputs import read_samples
+from clinragen.model.student import Student
+
+LINEAR = {"reads": ["note", "series"], "series": "linear"}
+CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": True}
+DECODING = Decoding(device="cpu", beams=1, max_new_tokens=48, write="all", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("rows")
+    write_tables(folder / "tables")
+    write_backbone(folder / "given" / "backbone")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def train(place, fork_python) -> Callable[..., Path]:
+    def trained(rule: str, name: str, *start: object, **changes: object) -> Path:
+        if not (place / name).exists():
+            run(command(rule, place / "tables", place / name, *start, **changes), (str(fork_python),))
+        return place / name
+
+    return trained
+
+
+@pytest.fixture(scope="module")
+def fetched(place) -> Path:
+    return place / "given" / "backbone"
+
+
+@pytest.fixture(scope="module")
+def joint(train, fetched) -> Path:
+    return train("train_joint", "joint", "--backbone", fetched, parts=LINEAR)
+
+
+@pytest.fixture(scope="module")
+def captioned(train, fetched) -> Path:
+    return train("train_joint", "captioned", "--backbone", fetched, parts=CAPTIONED, targets="diagnoses")
+
+
+@pytest.fixture(scope="module")
+def tuned(train, fetched) -> Path:
+    return train("train_phase1", "phase1", "--backbone", fetched, targets="diagnoses")
+
+
+@pytest.fixture(scope="module")
+def frozen(train, tuned) -> Path:
+    return train("train_frozen", "frozen", "--start", tuned, "--tuned", True, parts=LINEAR, targets="diagnoses")
+
+
+def given(folder: Path) -> dict[str, torch.Tensor]:
+    return {f"backbone.{k}": v for k, v in load_file(folder / "model.safetensors").items()}
+
+
+def parts(model: Path) -> set[str]:
+    return {name.split(".")[0] for name in weights(model)}
+
+
+def test_a_joint_stage_trains_language_model_encoder_and_projection(joint, fetched):
+    assert parts(joint) == {"backbone", "encoder", "projection", "identity"}
+    assert len(changed(given(fetched), weights(joint))) > 0.9 * len(given(fetched))
+    found = losses(joint)
+    assert len(found) == 3 and found[-1] < found[0]
+    assert Student.load(joint).reads == ("note", "series")
+
+
+def test_soft_prompts_are_trained_with_the_language_model_on_note_and_captions(captioned, fetched):
+    found = weights(captioned)
+    first = given(fetched)["backbone.shared.weight"][:4]
+    assert parts(captioned) == {"backbone", "soft_prompts"}
+    assert all(not torch.equal(found[f"soft_prompts.vectors.{name}"], first) for name in ("note", "captions"))
+    assert changed(given(fetched), found)
+
+
+def test_before_a_frozen_language_model_only_the_new_parts_learn(frozen, tuned):
+    assert parts(frozen) == {"backbone", "encoder", "projection", "identity"}
+    assert changed(weights(tuned), weights(frozen)) == set()
+    found = losses(frozen)
+    assert found[-1] < found[0]
+
+
+def test_an_untuned_language_model_stays_as_it_was_fetched(train, fetched):
+    start = ("--start", fetched, "--tuned", False)
+    model = train("train_frozen", "untuned", *start, parts=LINEAR, targets="diagnoses", epochs=1)
+    assert changed(given(fetched), weights(model)) == set()
+
+
+@pytest.mark.parametrize("name", ["joint", "captioned", "frozen"])
+def test_outputs_follow_the_labs_of_another_stay_where_they_are_read(name, place, request):
+    model = request.getfixturevalue(name)
+    read = files(place / "tables", None)
+    captions = place / "tables/caption_tokens.arrow" if name == "captioned" else None
+    series = read.series if name != "captioned" else []
+    tested = read_samples(type(read)(read.labels, read.notes, None, series, captions), "test")
+    other = exchange(tested, "labs", 1)
+    assert ("caption_ids" in other[0]) == (name == "captioned")
+    assert [row["phenotypes"] for row in other] == [row["phenotypes"] for row in tested]
+    for rows in (tested, other):
+        assert predict(model, rows, PHENOTYPES, DECODING, 3).num_rows == len(tested)
