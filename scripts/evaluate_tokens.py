@@ -20,15 +20,13 @@ def evaluate_tokens(
     from clinragen.schemas.benchmark import SAMPLES
     from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS, TEXT_LENGTHS
 
-    # By dataset: .../mimic3/benchmark/samples.parquet. Those of a variant may hold other stays of the same patients.
-    of: dict[str, list[pa.Table]] = {}
-    for path in samples:
-        of.setdefault(path.parts[-3], []).append(SAMPLES.read(path))
+    # By dataset and variant: .../mimic3/benchmark+<variant>/samples.parquet
+    of = {(path.parts[-3], path.parts[-2].partition("+")[2]): SAMPLES.read(path) for path in samples}
     found = []
     for path in tokens:
-        kind = NOTE_TOKENS if path.stem == "note_tokens" else TARGET_TOKENS
-        dataset = path.parts[path.parts.index("train") - 1]
-        found.append(text_lengths(path, pa.concat_tables(of[dataset]), kind.read(path)))
+        kind, levels = (NOTE_TOKENS, 4) if path.stem == "note_tokens" else (TARGET_TOKENS, 5)
+        dataset, variant = path.parts[-levels], path.parts[-2].partition("+")[2]
+        found.append(text_lengths(path, of.get((dataset, variant), of[dataset, ""]), kind.read(path)))
     lengths = pa.concat_tables(found)
     TEXT_LENGTHS.write(lengths, table.path)
     page.path.write_text(token_card(lengths, sorted(context.stand_ins), templates), encoding="utf-8")

@@ -1,18 +1,18 @@
 """Command line of rule train_note_tokens."""
 
+import logging
 from pathlib import Path
 
-from clinragen.step import Context, Out, run
+from clinragen.step import Out, run
+
+log = logging.getLogger("train")
 
 
-def train_note_tokens(
-    context: Context, backbone: Path, samples: Path, courses: Path, longest: int, tokens: Out
-) -> None:
+def train_note_tokens(backbone: Path, samples: Path, courses: Path, longest: int, tokens: Out) -> None:
     """The notes of all samples as the tokens of a language model."""
     from collections import Counter
 
-    from clinragen.model.tokens import count_cut, load_tokenizer, note_tokens
-    from clinragen.runtime.context import Facts
+    from clinragen.model.tokens import count_cut, cut_text, load_tokenizer, note_tokens
     from clinragen.runtime.progress import Progress
     from clinragen.schemas.benchmark import COURSES, SAMPLES
     from clinragen.schemas.train import NOTE_TOKENS
@@ -24,7 +24,7 @@ def train_note_tokens(
             out.write(piece)
             counts += count_cut(piece)
             bar.advance(piece.num_rows)
-    context.note(Facts({"texts": counts}))
+    log.info("notes cut at %d tokens: %s", longest, cut_text(counts))
 
 
 if __name__ == "__main__":

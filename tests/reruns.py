@@ -25,7 +25,10 @@ RUNTIME = "scripts/clinragen/runtime/"
 TARGETS = ("all", "export_benchmark")
 
 # Rows of `models` that the demo trains.
-MODELS = ("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5")
+MODELS = (
+    *("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5"),
+    *("clinical-cot", "clinical-cot-tse", "frozen", "ehr-knowgen"),
+)
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
@@ -441,14 +444,31 @@ def _changed_model(last: str, value: Any) -> dict[str, Any]:
         return {"row": "Another"} | no_table
     if last == "table":
         return {"table": value[:-1]}
-    if last == "last_phase":
-        other = {"last_phase": 1, "vocabulary": None} if value == 3 else {"last_phase": 3, "vocabulary": "knowledge"}
+    note = {"reads": ["note"], "series": None, "vocabulary": None, "soft_prompts": False, "training": "phase1"}
+    phases = note | {
+        "reads": ["note", "series"],
+        "series": "attention",
+        "vocabulary": "knowledge",
+        "training": "phases",
+    }
+    joint = {"training": "joint"}
+    if last in ("reads", "series", "training", "soft_prompts") or (last == "vocabulary" and value is None):
+        other = (
+            {
+                "reads": note if "series" in value or "captions" in value else joint | {"reads": ["note", "captions"]},
+                "series": phases if value != "attention" else joint | {"series": "linear", "vocabulary": None},
+                "training": phases if value != "phases" else note,
+                "soft_prompts": joint | {"soft_prompts": not value},
+                "vocabulary": phases,
+            }[last]
+            if last != "reads"
+            else (note if set(value) - {"note"} else joint | {"reads": ["note", "captions"]})
+        )
         return other | no_table
-    if last == "vocabulary" and value is None:
-        return {"last_phase": 3, "vocabulary": "knowledge"} | no_table
     other = {"knowledge": "pubmed", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
+    other |= {"note_rationale": "diagnoses"}
     if last == "teacher":
         return {"teacher": "chatgpt"} if value else {"teacher": "template", "target": "rationales"} | no_table
     if last == "target":
-        return {"target": other[value], "teacher": None if value == "rationales" else "template"} | no_table
+        return {"target": other[value], "teacher": None if value != "diagnoses" else "template"} | no_table
     return {last: other[value] if last != "backbone" else "flan-t5-large"} | no_table

@@ -212,7 +212,7 @@ def matrix(mfu: dict[tuple[str, int], float]) -> str:
     trained, total = set(), 0.0
     for name, model in models.items():
         flop, hours, phases = 0.0, 0.0, []
-        for phase in range(1, model.last_phase + 1):
+        for phase in (int(stage[-1]) for stage in model.stages if stage.startswith("phase")):
             key = (phase, model.backbone, model.target, model.teacher, model.vocabulary if phase > 1 else None)
             if key not in trained:
                 trained.add(key)

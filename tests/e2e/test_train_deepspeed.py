@@ -13,7 +13,23 @@ from pathlib import Path
 import pytest
 import torch
 from runs import checkpoints
-from toy_student import changed, command, environment, losses, run, weights, write_backbone, write_tables
+from toy_student import (
+    STEPS,
+    changed,
+    command,
+    environment,
+    files,
+    losses,
+    run,
+    tokenizer,
+    weights,
+    write_backbone,
+    write_tables,
+)
+
+from clinragen.model.inputs import Collator, read_samples
+from clinragen.model.student import Student
+from clinragen.train.loss import token_losses
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")]
 TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
@@ -80,6 +96,20 @@ def test_neither_processes_nor_micro_batches_change_what_is_learned(place, exten
     log = run(words(place, 1, name, **changes), launcher(processes), **extensions)
     for key in ("loss", "loss_diagnoses", "eval_loss"):
         assert losses(place / name, key) == pytest.approx(losses(place / "whole-batch", key), rel=2e-3), log
+
+
+def test_a_process_without_validation_samples_keeps_nobody_waiting(place, tmp_path):
+    """In phase 2, whose batch norm has statistics of its own in each process: those that are saved validate."""
+    tables, model = write_tables(tmp_path / "tables", validation=1), tmp_path / "model"
+    start = ["--phase1", place / "plain1", "--vocabulary", tables / "vocabulary.json"]
+    log = run(command("train_phase2", tables, model, *start, processes=2, epochs=2), launcher(2))
+    f1, loss = (losses(model, key) for key in ("eval_f1", "eval_loss"))
+    assert len(f1) == 2, log
+    batch = Collator(tokenizer(), STEPS)(read_samples(files(tables, "lab_target"), "validation"))
+    inputs = {name: batch[name] for name in ("series", "steps", "labels")}
+    with torch.no_grad():
+        again = token_losses(Student.load(model).eval()(**inputs), batch["labels"])
+    assert float(again.mean()) == pytest.approx(loss[f1.index(max(f1))], rel=1e-4)
 
 
 @pytest.mark.parametrize("deepspeed", [False, True])

@@ -186,7 +186,7 @@ def test_every_key_is_required(place, raw):
         ("seeds", 1, "list"),
         ("models", [], "dictionary"),
         ("llm_transport__chatgpt__data_use", "yes", "'none'"),
-        ("models__clinragen__last_phase", 2, "1 or 3"),
+        ("models__clinragen__training", "phase2", "phase1"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(place, value, words, raw):
@@ -210,11 +210,11 @@ CROSS_CHECKS = {
     ),
     "vocabulary without attention": (
         {"models__without-lab-know__vocabulary": "knowledge"},
-        r"models\.without-lab-know\.vocabulary: last_phase 1 requires null .*, not knowledge",
+        r"models\.without-lab-know\.vocabulary: series null requires null .*, not knowledge",
     ),
     "attention without vocabulary": (
         {"models__clinragen__vocabulary": None},
-        r"models\.clinragen\.vocabulary: last_phase 3 requires knowledge or standard, not null",
+        r"models\.clinragen\.vocabulary: series attention requires a vocabulary, not null",
     ),
     "open demo without folder": (
         {"datasets__mimic3__source": "open-demo"},

@@ -84,16 +84,23 @@ def test_a_variant_is_validated_as_the_sections_are(sections, message):
         ({"clinragen-large": {"backbone": "flan-t5-small"}}, "models.clinragen-large.backbone: row 'ClinRaGen*' promi"),
         ({"without-know": {"vocabulary": "knowledge"}}, "models.without-know.vocabulary: row 'w/o KNOW' promises stan"),
         (
-            {"without-lab-know": {"last_phase": 3, "vocabulary": "knowledge"}},
-            "models.without-lab-know.last_phase: row 'w/o LAB&KNOW' promises 1, not 3",
+            {
+                "without-lab-know": {
+                    "reads": ["note", "series"],
+                    "series": "attention",
+                    "training": "phases",
+                    "vocabulary": "knowledge",
+                }
+            },
+            "models.without-lab-know.training: row 'w/o LAB&KNOW' promises phase1, not phases",
         ),
         (
             {"without-reasoning": {"target": "rationales", "teacher": "chatgpt"}},
             "models.without-reasoning.target: row 'w/o REASONING' promises diagnoses, not rationales",
         ),
         (
-            {"clinragen": {"last_phase": 1, "vocabulary": None}},
-            "models.clinragen.last_phase: row 'ClinRaGen' promises 3, not 1",
+            {"clinragen": {"reads": ["note"], "series": None, "training": "phase1", "vocabulary": None}},
+            "models.clinragen.training: row 'ClinRaGen' promises phases, not phase1",
         ),
         (
             {"flan-t5": {"target": "rationales", "teacher": "chatgpt"}},

@@ -1,6 +1,7 @@
 """Scores on planted evidence: who reads the labs, and is what is said of them true?"""
 
 import json
+import re
 from itertools import permutations
 
 import numpy as np
@@ -152,12 +153,13 @@ def test_the_course_of_a_training_is_read_and_shown(tmp_path):
         {"epoch": e, "step": 2 * e, "loss": 1 / e, "loss_diagnoses": 2 / e, "grad_norm": 1.0, "learning_rate": 0.1}
         for e in (1.0, 2.0)
     ] + [{"epoch": e, "step": 2 * e, "eval_loss": 1.0, "eval_f1": 0.3 * e} for e in (1.0, 2.0)]
-    cut = {"samples": 8, "marked": 0, "notes cut": 2, "targets cut": 0}
+    cut = {"samples": 8777, "marked": 3333, "notes cut": 2222, "targets cut": 1111}
     facts = {"samples": {"train": cut, "validation": cut}, "history": rows}
     (folder / "history.json").write_text(json.dumps(facts), encoding="utf-8")
     course = read_course(folder)
-    found = {(r["measure"], r["epoch"]): r["value"] for r in course[0].to_pylist()}
+    found = {(r["measure"], r["epoch"]): r["value"] for r in course.to_pylist()}
     assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
     text = training_page([course], [], templates("training"))
     assert "flan-t5-small/rationales-knowledge, phase 3" in text and "0.600 after epoch 2" in text
-    assert "25.0 % of the notes are cut" in text and "of the targets" not in text
+    # The cards have these counts, without those of few patients.
+    assert not re.search(r"8,?777|3,?333|2,?222|1,?111", text)

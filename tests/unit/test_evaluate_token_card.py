@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from pages import templates
 
@@ -11,7 +12,7 @@ from clinragen.schemas.benchmark import SAMPLES
 from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS, TEXT_LENGTHS
 
 NOTES = Path("results/mimic3/train/flan-t5-small/note_tokens.arrow")
-TARGETS = Path("results/mimic3/train/flan-t5-small/rationales-chatgpt+short/lab_target_tokens.arrow")
+TARGETS = Path("/train/results/mimic3/train/flan-t5-small/rationales-chatgpt+short/target_tokens.arrow")
 LIMIT = 100
 
 
@@ -44,7 +45,8 @@ def test_texts_cut_share_and_quantiles_of_the_whole_texts_by_split():
 
 def test_targets_are_named_by_language_model_target_and_variant():
     (row,) = found({"train": (20, 20)}, TARGETS, kind=TARGET_TOKENS)
-    assert (row["tokens"], row["text"]) == ("flan-t5-small/rationales-chatgpt+short", "target of phase 2")
+    assert (row["dataset"], row["text"]) == ("mimic3", "target")
+    assert row["tokens"] == "flan-t5-small/rationales-chatgpt+short"
 
 
 @pytest.mark.parametrize("splits", [{"train": (5, 100)}, {"train": (100, 5)}])
@@ -62,6 +64,14 @@ def test_a_split_of_few_patients_is_hidden_with_one_that_would_reveal_it():
     rows = found({"train": (0, 100), "validation": (0, 5), "test": (0, 40)})
     assert [row["texts"] for row in rows] == [100, None, None]
     assert all(row["median"] is row["p95"] is row["share_cut"] is None for row in rows[1:])
+
+
+def test_a_hidden_split_cannot_be_computed_from_files_without_it():
+    """Targets have no test split; what is hidden beside the notes of its few patients is hidden there, too."""
+    samples, tokens = tables({"train": (0, 100), "validation": (0, 40), "test": (0, 5)}, TARGET_TOKENS)
+    learned = tokens.filter(pa.compute.not_equal(tokens["split"], "test"))
+    rows = text_lengths(TARGETS, samples, learned).to_pylist()
+    assert [(row["split"], row["texts"]) for row in rows] == [("train", 100), ("validation", None)]
 
 
 def test_many_stays_of_few_patients_are_hidden():

@@ -6,7 +6,7 @@ from toy_student import TEXTS, files, tokenizer, write_tables, write_tokens
 
 from clinragen.config.student import Texts
 from clinragen.model.inputs import read_samples
-from clinragen.model.tokens import INSTRUCTION, count_cut, encode_notes, encode_targets, target_tokens
+from clinragen.model.tokens import INSTRUCTION, count_cut, cut_text, encode_notes, encode_targets, target_tokens
 from clinragen.schemas.benchmark import LABELS, SAMPLES
 from clinragen.schemas.rationale import RATIONALES
 from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS
@@ -86,6 +86,7 @@ def test_what_is_cut_is_counted_by_split(tables, tmp_path):
     assert all(s["target_cut"] and len(s["labels"]) == 8 for rows in found.values() for s in rows)
     counts = count_cut(NOTE_TOKENS.read(tmp_path / "note_tokens.arrow"))
     assert counts["train texts"] == 16
+    assert f"{counts['train cut']} of 16 in the train split" in cut_text(counts)
     assert counts["train cut"] == sum(s["note_cut"] for s in found["train"]) > 0
 
 

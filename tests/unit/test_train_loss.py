@@ -13,8 +13,9 @@ from transformers import TrainingArguments
 from clinragen.model.inputs import IGNORED, Collator, read_samples
 from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.train.batches import Sizes, Steps
+from clinragen.train.callbacks import out_of_patience
 from clinragen.train.loss import SectionMeans, token_losses, token_weights
-from clinragen.train.trainer import StudentTrainer, count_hits, longest_diagnoses, out_of_patience
+from clinragen.train.student_trainer import StudentTrainer, count_hits, longest_diagnoses
 
 
 @pytest.fixture(scope="module")

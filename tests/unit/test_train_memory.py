@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from toy_student import CHANNELS, STEPS, files, student, tokenizer, write_tables
+from toy_student import CHANNELS, LAUNCH, STEPS, files, student, tokenizer, write_tables
 
 from clinragen.errors import UserError
 from clinragen.model.inputs import Collator, read_samples
-from clinragen.train.batches import Sizes, Steps
+from clinragen.train.batches import Sizes, Steps, divide
 from clinragen.train.loss import token_losses
 from clinragen.train.memory import fit
+from clinragen.train.trainer import MOST_TOKENS, _keep, _kept, _out_of_memory
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +78,31 @@ def test_one_sample_that_does_not_fit_is_an_error_with_the_remedies(tables):
         gpu_of(10, steps_over(tables), student().train())
 
 
-def test_the_largest_are_the_longest_samples_and_the_longest_targets(tables):
-    rows = read_samples(replace(files(tables), series=[]), "train")
-    order = sorted(range(len(rows)), key=lambda i: rows[i]["length"])
-    targets = [dict(row) for row in rows]
-    targets[order[0]]["labels"] = torch.zeros(47, dtype=torch.int32).numpy()
-    collate, options = Collator(tokenizer(), None), {"batch": 1, "seed": 1, "shuffled": True}
-    steps = Steps(targets, Sizes(targets, 0), collate, **options, most_tokens=10**6, process=0, processes=1)
-    longest = max(range(len(rows)), key=lambda i: len(targets[i]["input_ids"]) + len(targets[i]["labels"]))
-    assert steps.largest() == [[longest], [order[0]]]
+def test_the_largest_have_most_tokens_most_samples_or_most_positions_of_targets(tables):
+    rows = [dict(row) for row in read_samples(replace(files(tables), series=[]), "train")]
+    for i, row in enumerate(rows):
+        note, target = (40, 4) if i < 8 else (4, 30) if i < 16 else (2, 2)
+        row |= {"input_ids": np.zeros(note, np.int32), "labels": np.zeros(target, np.int32), "length": note + target}
+    collate, options = Collator(tokenizer(), None), {"batch": 8, "seed": 1, "shuffled": True}
+    steps = Steps(rows, Sizes(rows, 0), collate, **options, most_tokens=150, process=0, processes=1)
+    tokens, samples, targets = steps.largest()
+    parts = [part for batch in steps.batches for part in divide(batch, steps.sizes, 1, 150)[0]]
+    assert steps.sizes.padded(tokens) == max(map(steps.sizes.padded, parts)) <= 150
+    assert len(samples) == max(map(len, parts)) == 8 and set(samples) <= set(range(16, 24))
+    assert set(targets) <= set(range(8, 16)) and len(targets) * 30 > max(len(tokens) * 4, len(samples) * 2)
+
+
+def test_a_lack_of_memory_later_on_is_mended_by_the_next_attempt(tmp_path):
+    launch = LAUNCH.model_copy(update={"fit_memory": True})
+    _keep(tmp_path / MOST_TOKENS, 4000)
+    error = _out_of_memory(tmp_path, launch)
+    # No error of a setting, after which the job would not be submitted again.
+    assert not isinstance(error, UserError)
+    assert "micro-batches of 4000 tokens; the next attempt" in str(error) and "at most 2000" in str(error)
+    assert _kept(tmp_path / MOST_TOKENS) == 2000
+    assert isinstance(_out_of_memory(tmp_path, LAUNCH), UserError)
+
+
+def test_a_torn_number_is_none(tmp_path):
+    (tmp_path / MOST_TOKENS).write_text("")
+    assert _kept(tmp_path / MOST_TOKENS) is None

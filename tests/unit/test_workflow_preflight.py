@@ -344,7 +344,14 @@ def test_positions_are_compared_with_what_the_settings_need(tmp_path):
     encoder = {"student": {"fusion": {"series_encoder": {"token": "all"}}}}
     assert longest() == ["1535"]
     assert longest(**encoder) == ["171"]  # 125 patches for each of 11 variables
-    notes_only = {"backbone": "b", "table": [6], "last_phase": 1, "vocabulary": None}
+    notes_only = {
+        "backbone": "b",
+        "table": [6],
+        "reads": ["note"],
+        "series": None,
+        "training": "phase1",
+        "vocabulary": None,
+    }
     assert longest(models={"clinragen": notes_only}) == ["1546"]
     assert longest(student={"texts": {"max_note_tokens": 1535}}) == []
     own = {"source": str(tmp_path), "revision": "main", "max_note_tokens": 1535}

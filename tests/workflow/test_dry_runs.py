@@ -39,7 +39,7 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     runs = 2 * len(config["seeds"])
     models = config["models"].values()
     phase1 = {(m["backbone"], m["target"], m["teacher"]) for m in models}
-    later = {(m["backbone"], m["target"], m["vocabulary"]) for m in models if m["last_phase"] == 3}
+    later = {(m["backbone"], m["target"], m["vocabulary"]) for m in models if m["training"] == "phases"}
     found = jobs(output)
     assert found["train_phase1"] == len(phase1) * runs
     assert found["train_phase2"] == found["train_phase3"] == len(later) * runs

@@ -82,7 +82,7 @@ def in_table6(model):
     own = {"flan-t5-small": "ClinRaGen", "flan-t5-large": "ClinRaGen*"}
     name = own.get(model.backbone, "ClinRaGen on OPT-0.1B and Qwen-2.5-0.5B")
     found = {"DeepSeek as teacher"} if model.teacher == "deepseek" else set()
-    if model.last_phase == 1:
+    if model.training == "phase1":
         return found | {"Clinical CoT -w/o TSE"}
     return found if found and model.backbone in own else found | {name}
 

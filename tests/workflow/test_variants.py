@@ -1,6 +1,7 @@
 """Variants: rows of `models` with other settings share with the others all that these settings do not change."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,11 @@ def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
         knowledge={"source": "offline"},
         evaluate={"planted": []},
     )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     shown = jobs(succeeded(snakemake("--dry-run", "--configfile", TABLE6, SENSITIVITY, stand_ins, "--cores", "1")))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Of the processor, since other tests run at the same time.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
     # Table 6 adds 13 rows to the paper's six, the sensitivity matrix 13; two datasets, five seeds.
     assert shown["evaluate_predict"] == (6 + 13 + len(VARIANTS)) * 10
     assert shown["evaluate_table"] == 3 and shown["evaluate_sensitivity"] == 1

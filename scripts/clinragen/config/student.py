@@ -52,7 +52,7 @@ class SeriesEncoder(Section):
     positions: Literal["zero", "random", "sincos"]
     """Vector added for the position of a patch: learned from zero or from random values, or fixed (ambiguity 33)."""
     norm: Literal["batch", "layer"]
-    """Normalisation; each process has batch statistics of its own share (ambiguity 34)."""
+    """Normalisation; batch statistics are those of what a process takes at once (ambiguity 34)."""
     mask_padding: bool
     """Hide patches without any step of the stay from the attention (ambiguity 35)."""
     token: Literal["last", "last_measured", "mean_measured", "all"]

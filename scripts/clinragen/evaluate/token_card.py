@@ -9,53 +9,50 @@ import pyarrow as pa
 
 from clinragen.disclosure import shown_parts, shown_quantile
 from clinragen.pages.render import render
-from clinragen.schemas.train import TEXT_LENGTHS
+from clinragen.schemas.train import TEXT_LENGTHS, is_cut
 
 SPLITS = ("train", "validation", "test")
-TEXTS = {"note_tokens": "note", "target_tokens": "target", "lab_target_tokens": "target of phase 2"}
+TEXTS = {"note_tokens": "note", "target_tokens": "target"}
 QUANTILES = {"median": 0.5, "p95": 0.95}
 
 
 def text_lengths(path: Path, samples: pa.Table, tokens: pa.Table) -> pa.Table:
     """Lengths and cuts (TEXT_LENGTHS) of one file of tokens, `.../{dataset}/train/{backbone}[/{target}]/<text>.arrow`.
 
-    What would tell of 1 to 10 patients is empty, and so is what would reveal it by subtraction.
+    What would tell of 1 to 10 patients is empty, and so is what would reveal it by subtraction: a split is shown for
+    all texts or for none, by the patients of the samples.
     """
-    place = path.parts[path.parts.index("train") :]
-    patients = dict(zip(*(samples[name].to_pylist() for name in ("stay_id", "subject_id")), strict=True))
-    rows = [
-        (split, patients[stay], whole, whole > len(kept))
-        for stay, split, whole, kept in zip(
-            *(tokens[name].to_pylist() for name in ("stay_id", "split", "whole", "tokens")), strict=True
-        )
-    ]
+    place = path.parts[-3:-1] if path.stem == "note_tokens" else path.parts[-4:-1]
     about = {
-        "dataset": path.parts[-len(place) - 1],
-        "tokens": "/".join(place[1:-1]),
+        "dataset": path.parts[-len(place) - 2],
+        "tokens": "/".join(place[1:]),
         "text": TEXTS[path.stem],
     }
-    return pa.Table.from_pylist([about | row for row in _by_split(rows)], schema=TEXT_LENGTHS.schema)
+    found = [about | row for row in _by_split(samples, tokens)]
+    return pa.Table.from_pylist(found, schema=TEXT_LENGTHS.schema)
 
 
-def _by_split(rows: list[tuple[str, int, int, bool]]) -> Iterator[dict[str, Any]]:
-    splits = {split: [row for row in rows if row[0] == split] for split in SPLITS}
-    seen = shown_parts([{patient for _, patient, _, _ in found} for found in splits.values()])
-    for (split, found), whole_split_seen in zip(splits.items(), seen, strict=True):
-        if not found:
-            continue
-        cut, whole = ([row for row in found if row[3] == is_cut] for is_cut in (True, False))
-        cut_seen = whole_split_seen and all(shown_parts([{row[1] for row in part} for part in (cut, whole)]))
-        lengths, patients = (np.array([row[i] for row in found]) for i in (2, 1))
+def _by_split(samples: pa.Table, tokens: pa.Table) -> Iterator[dict[str, Any]]:
+    stays, subjects, splits = (samples[name].to_pylist() for name in ("stay_id", "subject_id", "split"))
+    of_split = {split: {p for p, s in zip(subjects, splits, strict=True) if s == split} for split in SPLITS}
+    seen = dict(zip(SPLITS, shown_parts(list(of_split.values())), strict=True))
+    of_stay = dict(zip(stays, subjects, strict=True))
+    patients = np.array([of_stay[stay] for stay in tokens["stay_id"].to_pylist()])
+    of_text, cut, lengths = np.array(tokens["split"].to_pylist()), is_cut(tokens).to_numpy(), tokens["whole"].to_numpy()
+    for split in dict.fromkeys(of_text.tolist()):
+        own = of_text == split
+        groups = [set(patients[own & part].tolist()) for part in (cut, ~cut)]
+        cut_seen = seen[split] and all(shown_parts(groups))
+        quantiles = {
+            name: shown_quantile(lengths[own], patients[own], share) if seen[split] else None
+            for name, share in QUANTILES.items()
+        }
         yield {
             "split": split,
-            "texts": len(found) if whole_split_seen else None,
-            "cut": len(cut) if cut_seen else None,
-            "share_cut": round(len(cut) / len(found), 4) if cut_seen else None,
-            **{
-                name: shown_quantile(lengths, patients, share) if whole_split_seen else None
-                for name, share in QUANTILES.items()
-            },
-        }
+            "texts": int(own.sum()) if seen[split] else None,
+            "cut": int((own & cut).sum()) if cut_seen else None,
+            "share_cut": round(float(cut[own].mean()), 4) if cut_seen else None,
+        } | quantiles
 
 
 def token_card(lengths: pa.Table, stand_ins: list[str], templates: list[Path]) -> str:

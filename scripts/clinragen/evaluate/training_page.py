@@ -26,11 +26,10 @@ NAMES = {
 }
 
 
-def read_course(checkpoint: Path) -> tuple[pa.Table, dict[str, dict[str, int]]]:
-    """The course of the training behind a checkpoint (TRAINING), and per split its samples and what was cut."""
+def read_course(checkpoint: Path) -> pa.Table:
+    """The course of the training behind a checkpoint (TRAINING)."""
     try:
-        facts = json.loads((checkpoint / "history.json").read_text(encoding="utf-8"))
-        samples, history = facts["samples"], facts["history"]
+        history = json.loads((checkpoint / "history.json").read_text(encoding="utf-8"))["history"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{checkpoint}: no readable history: {error}; train it again") from None
     dataset, _, backbone, target, seed, stage = checkpoint.parts[-6:]
@@ -46,15 +45,13 @@ def read_course(checkpoint: Path) -> tuple[pa.Table, dict[str, dict[str, int]]]:
         for measure, value in row.items()
         if measure not in OTHER
     ]
-    return pa.Table.from_pylist(rows, schema=TRAINING.schema), samples
+    return pa.Table.from_pylist(rows, schema=TRAINING.schema)
 
 
-def training_page(
-    courses: Iterable[tuple[pa.Table, dict[str, dict[str, int]]]], stand_ins: list[str], templates: list[Path]
-) -> str:
-    """Return the course of each training as HTML: a picture, the epoch that was kept, and what was cut."""
+def training_page(courses: Iterable[pa.Table], stand_ins: list[str], templates: list[Path]) -> str:
+    """Return the course of each training as HTML: a picture and the epoch that was kept."""
     runs = []
-    for table, samples in courses:
+    for table in courses:
         rows = table.to_pylist()
         first = rows[0]
         series: dict[str, list[tuple[float, float]]] = {}
@@ -66,7 +63,6 @@ def training_page(
                 "about": f"{first['dataset']}, seed {first['seed']}",
                 "epochs": round(max(row["epoch"] for row in rows)),
                 "best": max(series["eval_f1"], key=lambda point: point[1]),
-                "samples": samples,
                 "picture": _draw(series),
             }
         )

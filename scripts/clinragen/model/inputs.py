@@ -135,8 +135,10 @@ def _views(lists: pa.ChunkedArray) -> Iterator[np.ndarray]:
 
 def channels_of(series: list[Path]) -> int:
     """Number of channels, read from the first series of the first file."""
-    first = SERIES.read(series[0]).slice(0, 1).to_pylist()[0]
-    return len(first["values"]) // first["steps"]
+    first = SERIES.read(series[0]).slice(0, 1).to_pylist()
+    if not first:
+        raise UserError(f"{series[0]}: holds no series; the tables benchmark/attrition*.csv say where samples are lost")
+    return len(first[0]["values"]) // first[0]["steps"]
 
 
 def pad_series(grid: np.ndarray, steps: int) -> np.ndarray:
@@ -152,9 +154,9 @@ class Collator:
         self.padding, self.steps = marks_of(tokenizer).padding, steps
 
     def __call__(self, rows: list[Row]) -> dict[str, Tensor]:
-        """What the samples have of: labels and their sections [batch, length]; input_ids and attention_mask [batch,
-        length], caption_ids and caption_mask likewise; series [batch, steps, channels] and how many steps are the
-        stay's own, steps [batch]; vectors of series [batch, channels, width].
+        """Those of these that the samples have: labels and their sections [batch, length]; input_ids and
+        attention_mask [batch, length], caption_ids and caption_mask likewise; series [batch, steps, channels] and how
+        many steps are the stay's own, steps [batch]; vectors of series [batch, channels, width].
         """
         batch = {}
         if "labels" in rows[0]:

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.registry.tokenizer import marks_of
-from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
+from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS, is_cut
 
 SPLITS = ("train", "validation", "test")
 INSTRUCTION = "Diagnose the patient from the medical notes: "
@@ -100,9 +100,15 @@ def encode_targets(targets: list[str], tokenizer: PreTrainedTokenizerBase, longe
 def count_cut(tokens: pa.Table) -> Counter[str]:
     """Texts of each split, and how many of them are cut."""
     found: Counter[str] = Counter()
-    for split, whole, kept in zip(*(tokens[n].to_pylist() for n in ("split", "whole", "tokens")), strict=True):
-        found.update({f"{split} texts": 1, f"{split} cut": int(whole > len(kept))})
+    for split, cut in zip(tokens["split"].to_pylist(), is_cut(tokens).to_pylist(), strict=True):
+        found.update({f"{split} texts": 1, f"{split} cut": int(cut)})
     return found
+
+
+def cut_text(counts: Counter[str]) -> str:
+    """The counts of `count_cut` as a line of a log."""
+    splits = [name.removesuffix(" texts") for name in counts if name.endswith(" texts")]
+    return ", ".join(f"{counts[f'{s} cut']} of {counts[f'{s} texts']} in the {s} split" for s in splits)
 
 
 def _cut(encoding: Any) -> int:

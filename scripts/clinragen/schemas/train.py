@@ -1,6 +1,7 @@
 """Tables of stage train."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clinragen.schemas.schema import Column, Table
 
@@ -43,7 +44,7 @@ TEXT_LENGTHS = Table(
     (
         Column("dataset", pa.string(), "mimic3 or mimic4"),
         Column("tokens", pa.string(), "file of tokens, by language model, target and variant"),
-        Column("text", pa.string(), "note; target (D, R^m, R^t); or target of phase 2 (D, R^t)"),
+        Column("text", pa.string(), "note, or target"),
         Column("split", pa.string(), "train, validation or test"),
         Column("texts", pa.int64(), "texts; empty if they are of 1 to 10 patients", nullable=True),
         Column("cut", pa.int64(), "of these longer than the longest allowed; empty likewise", nullable=True),
@@ -53,3 +54,8 @@ TEXT_LENGTHS = Table(
     ),
     key=("dataset", "tokens", "text", "split"),
 )
+
+
+def is_cut(tokens: pa.Table) -> pa.ChunkedArray:
+    """Which texts of NOTE_TOKENS or TARGET_TOKENS are cut."""
+    return pc.greater(tokens["whole"], pc.list_value_length(tokens["tokens"]))

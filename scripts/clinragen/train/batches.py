@@ -94,12 +94,18 @@ class Steps(Dataset):
         self.batches = batches_of_epoch(lengths, self.batch, self.seed, epoch, self.shuffled)
 
     def largest(self) -> list[list[int]]:
-        """The micro-batches that need the most memory: of the longest samples, and of the longest targets."""
-        found = []
-        for size in (self.sizes.prompts + self.sizes.targets, self.sizes.targets):
-            batch = np.argsort(-size, kind="stable")[: self.batch].tolist()
-            found.append(divide(batch, self.sizes, self.processes, self.most_tokens)[0][0])
-        return found
+        """The micro-batches that may need the most memory.
+
+        Of all in an epoch, and in the batches of the longest samples and of the longest targets, these are that with
+        most tokens, with most samples (each has the same series) and with most positions of targets (each has a logit
+        for every token of the vocabulary).
+        """
+        orders = (self.sizes.prompts + self.sizes.targets, self.sizes.targets)
+        longest = [np.argsort(-size, kind="stable")[: self.batch].tolist() for size in orders]
+        divided = (divide(b, self.sizes, self.processes, self.most_tokens) for b in [*self.batches, *longest])
+        parts = [part for of_processes in divided for own in of_processes for part in own if part]
+        measures = (self.sizes.padded, len, lambda part: len(part) * int(self.sizes.targets[part].max()))
+        return [max(parts, key=measure) for measure in measures]
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from clinragen.errors import UserError
+from clinragen.errors import TakenOver, UserError
+from clinragen.processes import of_main_process
 
 log = logging.getLogger("checkpoints")
 FINGERPRINT = "fingerprint"
@@ -60,6 +61,12 @@ def is_owner(own: Path) -> bool:
         probe.mkdir()
         probe.rmdir()
     return (own / FINGERPRINT).is_file()
+
+
+def still_owner(own: Path) -> None:
+    """Raise TakenOver, in all processes, if a newer copy has taken over the folder."""
+    if not of_main_process(lambda: is_owner(own)):
+        raise TakenOver(str(own))
 
 
 def leave(own: Path) -> None:

@@ -22,25 +22,26 @@ def token_weights(labels: Tensor, sections: Tensor, diagnoses: float) -> Tensor:
 class SectionMeans:
     """Mean loss of a target token, over all with their weights and per section, over batches and processes."""
 
-    def __init__(self, diagnoses_weight: float) -> None:
+    def __init__(self, diagnoses_weight: float, device: torch.device | str = "cpu") -> None:
         self._weights = torch.ones(len(SECTIONS), dtype=torch.double)
         self._weights[0] = diagnoses_weight
-        self._sums: Tensor | None = None
+        self._nothing = torch.zeros(2, len(SECTIONS), device=device)
+        self._sums = self._nothing
 
     def add(self, losses: Tensor, labels: Tensor, sections: Tensor) -> None:
         """Add a batch: losses, labels and sections [batch, length]."""
         kinds = torch.stack([(labels != IGNORED) & (sections == i) for i in range(len(SECTIONS))])
-        sums = torch.stack([(losses.detach() * kinds).sum((1, 2)), kinds.sum((1, 2))])
-        self._sums = sums if self._sums is None else self._sums + sums
+        self._sums = self._sums + torch.stack([(losses.detach() * kinds).sum((1, 2)), kinds.sum((1, 2))])
 
     def take(self, prefix: str = "") -> dict[str, float]:
         """Means since the last call: `<prefix>loss` over all tokens, `<prefix>loss_<section>` where it has any."""
-        if self._sums is None:
-            return {}
-        sums, self._sums = self._sums.double(), None
+        sums, self._sums = self._sums.double(), self._nothing
+        # Also of a process without samples: the others wait for it.
         if distributed():
             torch.distributed.all_reduce(sums)
         total, count = (sums.cpu() * self._weights).sum(1).tolist()
+        if not count:
+            return {}
         named = zip(SECTIONS, sums.T.tolist(), strict=True)
         parts = {f"{prefix}loss_{name.replace(' ', '_')}": loss / tokens for name, (loss, tokens) in named if tokens}
         return {f"{prefix}loss": total / count} | parts

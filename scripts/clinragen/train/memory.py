@@ -10,8 +10,9 @@ from clinragen.model.student import Student
 from clinragen.train.batches import Steps
 
 log = logging.getLogger("train")
-BYTES_OF_OPTIMIZER = 12
-"""Per trained parameter: both moments of AdamW, and its gradient once more where processes exchange gradients."""
+BYTES_OF_OPTIMIZER = 16
+"""Per trained parameter: both moments of AdamW, the gradient once more where processes exchange gradients, and the copy
+of the weight that DeepSpeed keeps."""
 
 
 def fit(steps: Steps, student: Student, device: torch.device, run: Callable[[list[int]], None]) -> None:
@@ -28,8 +29,7 @@ def fit(steps: Steps, student: Student, device: torch.device, run: Callable[[lis
             if max(map(len, parts)) == 1:
                 raise UserError(
                     f"the memory of the GPU does not suffice for one sample of {steps.sizes.padded(parts[0])} tokens: "
-                    "shorten student.texts, choose a smaller language model, or let DeepSpeed (train.launch.deepspeed) "
-                    "divide the state of the optimizer among more train.launch.processes"
+                    "shorten student.texts, or choose a smaller language model or a GPU with more memory"
                 )
             steps.most_tokens = max(map(steps.sizes.padded, parts)) // 2
             log.warning("a micro-batch has at most %d tokens: more do not fit into memory", steps.most_tokens)

@@ -121,10 +121,10 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
         (empty,) = encode_notes([""], tokenizer, student.texts.max_note_tokens)
         rows = {split: [with_note(row, empty["tokens"]) for row in found] for split, found in rows.items()}
     rows = {split: with_room_for_captions(found, student.texts.max_note_tokens) for split, found in rows.items()}
-    for split, found in rows.items():
-        log.info("%s split: %s", split, ", ".join(f"{n} {what}" for what, n in count_cuts(found).items()))
-    log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
     counts = {split: count_cuts(found) for split, found in rows.items()}
+    for split, found in counts.items():
+        log.info("%s split: %s", split, ", ".join(f"{n} {what}" for what, n in found.items()))
+    log.info("parameters: %s, frozen: %s", student.parameter_counts(), plan.frozen or "none")
     if "encoder" in plan.frozen and student.encoder.tokens == 1:
         prepare_device(job.launch.device, job.optimizer.precision, "train.launch.device")
         collate, device = Collator(tokenizer, student.shape.steps), own_device(job.launch.device)

@@ -88,9 +88,7 @@ def tokens_in_use(config: Config) -> list[str]:
     found = []
     for dataset, row in itertools.product(config.dataset_names(), config.models.values()):
         own = {"dataset": dataset, "backbone": row.backbone, "target": target(row)}
-        names = ["target_tokens"] + ["lab_target_tokens"] * (row.training == "phases")
-        patterns = [f"{folder}{{variant}}/note_tokens.arrow"]
-        patterns += [f"{folder}/{{target}}{{variant}}/{name}.arrow" for name in names]
+        patterns = [f"{folder}{{variant}}/note_tokens.arrow", f"{folder}/{{target}}{{variant}}/target_tokens.arrow"]
         found += [of_variant(config, pattern, row.variant, **own) for pattern in patterns]
     return list(dict.fromkeys(found))
 

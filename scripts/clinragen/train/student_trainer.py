@@ -1,0 +1,158 @@
+"""transformers' Trainer for students: steps in micro-batches, a loss over target tokens, validation by loss and F1."""
+
+import math
+import statistics
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerBase, Trainer
+from transformers.trainer_utils import EvalLoopOutput
+
+from clinragen.config.train import Optimizer
+from clinragen.errors import UserError
+from clinragen.model.decoding import decode
+from clinragen.model.inputs import Row
+from clinragen.model.student import Student
+from clinragen.model.target_codec import parse_output
+from clinragen.processes import distributed
+from clinragen.train.batches import Sizes, StepLoader, Steps, divide
+from clinragen.train.checkpoints import still_owner
+from clinragen.train.loss import SectionMeans, token_losses, token_weights
+
+DECODED_TOGETHER = 32
+ROOM_FOR_MARKER = 12
+"""Tokens decoded beyond the longest diagnoses, so that the next section's marker is whole and ends them."""
+
+
+class StudentTrainer(Trainer):
+    """transformers' Trainer with our order of samples, loss and validation; it ends where numbers are not finite.
+
+    What the Trainer takes for a batch is all that a process does in an optimizer step, in micro-batches. Before it
+    saves it looks whether a newer copy of the job has taken over.
+    """
+
+    def __init__(self, optimizer: Optimizer, tokenizer: PreTrainedTokenizerBase, steps: Steps, **options: Any) -> None:
+        self._settings, self._tokenizer, self._steps = optimizer, tokenizer, steps
+        self._losses, self._norms = SectionMeans(optimizer.diagnoses_weight, options["args"].device), []
+        super().__init__(**options)
+        self.loss_is_scaled_for_ga = True  # compute_loss divides by the weight of the whole batch
+
+    def get_train_dataloader(self) -> StepLoader:
+        # Each process knows all batches and takes its own share, so that accelerate has nothing to divide.
+        return StepLoader(self._steps, self.args.dataloader_pin_memory)
+
+    def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
+        # The Trainer leaves out biases and layer norms only.
+        kept = ("batchnorm", "position", "identity")
+        return [n for n in super().get_decay_parameter_names(model) if not any(part in n.lower() for part in kept)]
+
+    def _weights(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return token_weights(batch["labels"], batch["sections"], self._settings.diagnoses_weight)
+
+    def _get_num_items_in_batch(self, batch_samples, device):  # type: ignore[no-untyped-def]
+        """Weight of all target tokens of a step, over its micro-batches and processes."""
+        weight = sum(self._weights(part).sum() for parts in batch_samples for part in parts).to(device)
+        return self.accelerator.gather(weight).sum()
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # type: ignore[no-untyped-def]
+        """The share of a micro-batch in the weighted mean over the target tokens of the step.
+
+        Processes average their gradients, so that their number is taken out again.
+        """
+        logits = model(**{k: v for k, v in inputs.items() if k != "sections"})
+        losses = token_losses(logits, inputs["labels"])
+        self._losses.add(losses, inputs["labels"], inputs["sections"])
+        loss = (losses * self._weights(inputs)).sum() / num_items_in_batch * self.accelerator.num_processes
+        return (loss, {"logits": logits}) if return_outputs else loss
+
+    def training_step(self, model, inputs, num_items_in_batch=None):  # type: ignore[no-untyped-def]
+        """Take all micro-batches of a step forward and backward; processes exchange gradients with the last one."""
+        last, losses = len(inputs) - 1, []
+        for i, part in enumerate(inputs):
+            self.accelerator.gradient_state._set_sync_gradients(i == last)
+            with nullcontext() if i == last else self.accelerator.no_sync(model):
+                losses.append(super().training_step(model, part, num_items_in_batch))
+        loss = torch.stack(losses).sum()
+        self._stop_unless_finite("loss", float(loss))
+        return loss
+
+    def _get_grad_norm(self, model, grad_norm=None):  # type: ignore[no-untyped-def]
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if norm is not None:
+            self._stop_unless_finite("norm of the gradient", float(norm))
+            self._norms.append(float(norm))
+        return norm
+
+    def _stop_unless_finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            half = " or set train.optimizer.precision to fp32" if self._settings.precision == "bf16" else ""
+            raise UserError(
+                f"the {name} is {value} at step {self.state.global_step + 1} of {self.state.max_steps}, at a learning "
+                f"rate of {self.lr_scheduler.get_last_lr()[0]:.3g}: lower the learning_rate of this phase{half}"
+            )
+
+    def log(self, logs, start_time=None) -> None:  # type: ignore[no-untyped-def]
+        """Log means over the interval where the Trainer has those of its last step."""
+        if "loss" in logs:
+            logs = logs | self._losses.take()
+            if self._norms:
+                logs |= {"grad_norm": statistics.fmean(self._norms), "grad_norm_max": max(self._norms)}
+            self._norms.clear()
+        super().log(logs, start_time)
+
+    def evaluation_loop(self, dataloader, description, *_, metric_key_prefix="eval", **__) -> EvalLoopOutput:  # type: ignore[no-untyped-def]
+        """Loss per section, and micro F1 of the diagnoses that the student writes; each process takes its share."""
+        student, rows = self.accelerator.unwrap_model(self.model).eval(), self.eval_dataset
+        self._share_buffers(student)
+        own = sorted(rows, key=lambda row: row["length"])[self.args.process_index :: self.args.world_size]
+        device, most_tokens = self.args.device, self._steps.most_tokens
+        half = torch.autocast(device.type, torch.bfloat16, enabled=self._settings.precision == "bf16")
+        size, losses = self._settings.batch, SectionMeans(self._settings.diagnoses_weight, device)
+        sizes = Sizes(own, student.lab_tokens)
+        with torch.inference_mode(), half:
+            for start in range(0, len(own), size):
+                batch = list(range(start, min(start + size, len(own))))
+                for part in divide(batch, sizes, 1, most_tokens)[0]:
+                    inputs = {k: v.to(device) for k, v in self.data_collator([own[i] for i in part]).items()}
+                    sections = inputs.pop("sections")
+                    losses.add(token_losses(student(**inputs), inputs["labels"]), inputs["labels"], sections)
+            # No more than a target: a language model may have no positions beyond.
+            most = min(longest_diagnoses(rows) + ROOM_FOR_MARKER, student.texts.max_target_tokens)
+            # A text that is written needs far less memory than one that is learned.
+            together = min(max(size, DECODED_TOGETHER), max(1, most_tokens // max(sizes.prompts, default=1)))
+            written = decode(student, own, self._tokenizer, together, max_new_tokens=most, diagnoses_only=True)
+            outputs = [output.text for output in written]
+        names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
+        counts = torch.tensor(count_hits(own, outputs, names), device=device)
+        if distributed():
+            torch.distributed.all_reduce(counts)
+        hits, named = counts.tolist()
+        metrics = losses.take(f"{metric_key_prefix}_") | {f"{metric_key_prefix}_f1": 2 * hits / named if named else 0.0}
+        return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(rows))
+
+    def _share_buffers(self, student: Student) -> None:
+        """Give all processes the running statistics of the first, which are those that are saved."""
+        if distributed():
+            for buffer in student.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
+    def _save_checkpoint(self, model, trial) -> None:  # type: ignore[no-untyped-def]
+        still_owner(Path(self.args.output_dir))
+        super()._save_checkpoint(model, trial)
+
+
+def longest_diagnoses(rows: list[Row]) -> int:
+    """Most tokens that the diagnoses of a target take."""
+    return max(int((row["sections"] == 0).sum()) for row in rows)
+
+
+def count_hits(rows: list[Row], outputs: list[str], phenotypes: list[str]) -> tuple[int, int]:
+    """Phenotypes that are both written and true, and the number of both together."""
+    pairs = [
+        (set(parse_output(text, phenotypes).phenotypes), set(row["phenotypes"]))
+        for row, text in zip(rows, outputs, strict=True)
+    ]
+    return sum(len(p & t) for p, t in pairs), sum(len(p) + len(t) for p, t in pairs)
