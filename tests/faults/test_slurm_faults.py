@@ -56,7 +56,8 @@ def undisturbed(fork_python, tmp_path_factory) -> Path:
 def checkout(undisturbed, tmp_path) -> Path:
     """The same checkout before the trainings."""
     shutil.copytree(undisturbed, tmp_path / "checkout")
-    shutil.rmtree(tmp_path / "checkout" / TRAIN)
+    for model in PHASE1.values():
+        shutil.rmtree(tmp_path / "checkout" / Path(model).parent)
     return tmp_path / "checkout"
 
 

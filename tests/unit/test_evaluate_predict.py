@@ -88,7 +88,7 @@ def test_half_precision_of_the_whole_student_predicts_from_the_same_checkpoint(p
         return made
 
     monkeypatch.setattr(Student, "load", loaded)
-    samples = read_samples(files(place / "tables", with_rationales=False), "test")
+    samples = read_samples(files(place / "tables", None), "test")
     table = predict(place / model, samples, PHENOTYPES, decoding(precision="bf16"), 4)
     assert PREDICTIONS.check(table, "test").num_rows == TESTS
     assert found == {(True, torch.float32)}

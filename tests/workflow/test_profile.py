@@ -53,7 +53,8 @@ def test_the_light_rules_of_a_dataset_are_one_job(profile, rules):
 def test_a_rule_on_the_cluster_is_heavy_or_in_the_group(profile, rules, local):
     single = set(rules) - local - set(profile["groups"])
     extract = {"extract_stays", "extract_diagnoses", "extract_events", "extract_notes"}
-    assert single == extract | {"benchmark_export"} | set(profile["set-resources"])
+    others = {"benchmark_export", "train_note_tokens", "train_target_tokens"}
+    assert single == extract | others | set(profile["set-resources"])
 
 
 def test_every_key_of_the_profile_is_explained(profile):
