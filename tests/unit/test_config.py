@@ -208,6 +208,22 @@ CROSS_CHECKS = {
         {"train__launch__nodes": 4, "train__launch__processes": 8},
         r"train\.optimizer\.batch \(24\) must be at least train\.launch\.nodes \(4\) times processes \(8\)",
     ),
+    "captions in the three phases": (
+        {"models__clinragen__reads": ["note", "series", "captions"]},
+        r"models\.clinragen\.training: phases reads note and series without soft prompts, not note and series and",
+    ),
+    "nothing to learn": (
+        {"models__ehr-knowgen__training": "frozen"},
+        r"models\.ehr-knowgen\.training: frozen leaves nothing to learn without series",
+    ),
+    "series without a way in": (
+        {"models__frozen__series": None},
+        r"models\.frozen\.series: must be attention or linear, not null",
+    ),
+    "a way in without series": (
+        {"models__flan-t5__series": "linear"},
+        r"models\.flan-t5\.series: must be null \(no series are read\), not linear",
+    ),
     "vocabulary without attention": (
         {"models__without-lab-know__vocabulary": "knowledge"},
         r"models\.without-lab-know\.vocabulary: series null requires null .*, not knowledge",

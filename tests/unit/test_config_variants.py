@@ -94,6 +94,7 @@ def test_a_variant_is_validated_as_the_sections_are(sections, message):
             },
             "models.without-lab-know.training: row 'w/o LAB&KNOW' promises phase1, not phases",
         ),
+        ({"frozen": {"training": "joint"}}, "models.frozen.training: row 'FROZEN' promises frozen, not joint"),
         (
             {"without-reasoning": {"target": "rationales", "teacher": "chatgpt"}},
             "models.without-reasoning.target: row 'w/o REASONING' promises diagnoses, not rationales",
