@@ -39,8 +39,10 @@ def _by_split(samples: pa.Table, tokens: pa.Table) -> Iterator[dict[str, Any]]:
     of_stay = dict(zip(stays, subjects, strict=True))
     patients = np.array([of_stay[stay] for stay in tokens["stay_id"].to_pylist()])
     of_text, cut, lengths = np.array(tokens["split"].to_pylist()), is_cut(tokens).to_numpy(), tokens["whole"].to_numpy()
-    for split in dict.fromkeys(of_text.tolist()):
+    for split in SPLITS:
         own = of_text == split
+        if not own.any():
+            continue
         groups = [set(patients[own & part].tolist()) for part in (cut, ~cut)]
         cut_seen = seen[split] and all(shown_parts(groups))
         quantiles = {

@@ -12,13 +12,16 @@ import secrets
 import shutil
 import socket
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 
 from clinragen.errors import TakenOver, UserError
-from clinragen.processes import of_main_process
+from clinragen.processes import distributed, main_process
 
 log = logging.getLogger("checkpoints")
 FINGERPRINT = "fingerprint"
@@ -61,6 +64,14 @@ def is_owner(own: Path) -> bool:
         probe.mkdir()
         probe.rmdir()
     return (own / FINGERPRINT).is_file()
+
+
+def of_main_process(make: Callable[[], Any]) -> Any:
+    """What the main process makes, in every process: they may see a network file system at different times."""
+    made = [make() if main_process() else None]
+    if distributed():
+        torch.distributed.broadcast_object_list(made)
+    return made[0]
 
 
 def still_owner(own: Path) -> None:

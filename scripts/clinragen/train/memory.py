@@ -16,16 +16,15 @@ of the weight that DeepSpeed keeps."""
 
 
 def fit(steps: Steps, student: Student, device: torch.device, run: Callable[[list[int]], None]) -> None:
-    """Halve the most tokens of a micro-batch until the largest samples fit into the memory of the device.
+    """Halve the most tokens of a micro-batch until the largest micro-batches fit into the memory of the device.
 
-    `run` takes a micro-batch forward and backward. It leaves the student and all random numbers as they were. What the
-    optimizer will need is kept free. UserError if a single sample does not fit.
+    `run` takes a micro-batch forward and backward; what the optimizer will need is kept free. The student and all
+    random numbers are left as they were. UserError if a single sample does not fit.
     """
     buffers = {name: buffer.clone() for name, buffer in student.named_buffers()}
-    trained = sum(p.numel() for p in student.parameters() if p.requires_grad)
+    kept_free = BYTES_OF_OPTIMIZER * sum(p.numel() for p in student.parameters() if p.requires_grad)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        while not _fits(steps.largest(), run, torch.Size([BYTES_OF_OPTIMIZER * trained]), device):
-            parts = steps.largest()
+        while not _fits(parts := steps.largest(), run, kept_free, device):
             if max(map(len, parts)) == 1:
                 raise UserError(
                     f"the memory of the GPU does not suffice for one sample of {steps.sizes.padded(parts[0])} tokens: "
@@ -38,9 +37,7 @@ def fit(steps: Steps, student: Student, device: torch.device, run: Callable[[lis
         buffer.copy_(buffers[name])
 
 
-def _fits(
-    parts: list[list[int]], run: Callable[[list[int]], None], kept_free: torch.Size, device: torch.device
-) -> bool:
+def _fits(parts: list[list[int]], run: Callable[[list[int]], None], kept_free: int, device: torch.device) -> bool:
     try:
         optimizer = torch.empty(kept_free, dtype=torch.uint8, device=device)
         for part in parts:

@@ -17,10 +17,10 @@ from clinragen.errors import TakenOver, UserError
 from clinragen.model.device import prepare_device
 from clinragen.model.inputs import Collator, Files, Row
 from clinragen.model.student import Student
-from clinragen.processes import distributed, main_process, of_main_process
+from clinragen.processes import distributed, main_process
 from clinragen.train.batches import Sizes, Steps
 from clinragen.train.callbacks import ProgressLogger, ResumableEarlyStopping, out_of_patience
-from clinragen.train.checkpoints import is_owner, leave, resume_point, still_owner, take_over
+from clinragen.train.checkpoints import is_owner, leave, of_main_process, resume_point, still_owner, take_over
 from clinragen.train.loss import token_losses
 from clinragen.train.memory import fit
 from clinragen.train.student_trainer import StudentTrainer

@@ -65,7 +65,7 @@ def stand_ins(config: Config, row: Model | Asked) -> list[str]:
 
 
 def is_of(row: Model | Asked, names: list[str], table: int) -> bool:
-    """Whether a row stands in one of the paper's tables under one of these names, in which `*` is any text."""
+    """Whether a row is in one of the paper's tables under one of these names, in which `*` is any text."""
     if table not in row.table:
         return False
     # Only table 6 has patterns: the * in a name of another table is part of it.
