@@ -2,6 +2,7 @@
 #
 # takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, <results>/knowledge/{vocab,standard}/*
 # makes  <results>/backbones/{backbone}                                           fetched language model
+#        <results>/encoders/{encoder}                                             fetched text encoder
 #        <results>/{dataset}/train/{backbone}/note_tokens.arrow                   notes as its tokens
 #        <results>/{dataset}/train/{backbone}/caption_tokens.arrow                captions as its tokens
 #        <results>/{dataset}/train/{backbone}/{target}/target_tokens.arrow        what it learns to write, as its tokens;
@@ -22,6 +23,7 @@
 
 localrules:
     train_backbone,
+    train_text_encoder,
 
 
 rule train_backbone:
@@ -52,6 +54,35 @@ rule train_backbone:
     shell:
         "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local:q}"
         " --lengths {resources.lengths:q} --backbone {output.backbone:q} > {log:q} 2>&1"
+
+
+rule train_text_encoder:
+    """A text encoder and its tokenizer, copied to where every job finds them without a network."""
+    input:
+        local=local_files_of_encoder,
+    output:
+        encoder=directory("<results>/encoders/{encoder}"),
+    log:
+        "<logs>/train_text_encoder/{encoder}.log",
+    benchmark:
+        "<timings>/train_text_encoder/{encoder}.jsonl"
+    wildcard_constraints:
+        encoder=any_of(name for name, e in CONFIG.encoders.items() if not e.is_stand_in),
+    # A model that cannot serve is refused here, so this comes before a teacher is asked.
+    priority: 10
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code_digest("train_text_encoder"),
+        sources=sources,
+        settings=fetched_encoder,
+    shell:
+        "python scripts/train_text_encoder.py --settings {params.settings:q} --local {input.local:q}"
+        " --encoder {output.encoder:q} > {log:q} 2>&1"
 
 
 rule train_note_tokens:

@@ -22,6 +22,8 @@ class Model(Section):
     """What the model reads, texts in their order: note, captions (the series as sentences), series."""
     series: Literal["attention", "linear", None] = None
     """How series enter: by the attention to a vocabulary, or by a linear projection; null if none are read."""
+    encoder: str | None = None
+    """A key of `encoders`, of which a part of the model is built; null for models without such a part."""
     soft_prompts: bool = False
     """Learn vectors before each text (`student.soft_prompt`)."""
     training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]

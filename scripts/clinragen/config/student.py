@@ -11,6 +11,8 @@ Read = Literal["note", "captions", "series"]
 
 # Models made on the spot, by their name as a source: in the shape of Flan-T5, OPT and Qwen2.5.
 STAND_INS = ("tiny", "tiny-opt", "tiny-qwen")
+# The same for text encoders, in the shape of BERT.
+ENCODER_STAND_INS = ("tiny-bert",)
 
 
 class Backbone(Section):
@@ -27,6 +29,25 @@ class Backbone(Section):
     def is_stand_in(self) -> bool:
         """Whether the model is made on the spot."""
         return self.source in STAND_INS
+
+    @field_validator("source")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        return usable_path(text)
+
+
+class TextEncoder(Section):
+    """A text encoder of the BERT kind, of which other models are built."""
+
+    source: str
+    """A model hub name or local directory; `tiny-bert`: a stand-in for a BERT."""
+    revision: str
+    """Commit, tag or branch on the model hub; source.json records the fetched commit."""
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the model is made on the spot."""
+        return self.source in ENCODER_STAND_INS
 
     @field_validator("source")
     @classmethod

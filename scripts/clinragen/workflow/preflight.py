@@ -23,10 +23,12 @@ from clinragen.llm.serve import LOOPBACK
 from clinragen.rationale.examples import problems_of_examples
 from clinragen.registry import raw
 from clinragen.registry.language_models import problems_of, read_config
+from clinragen.registry.text_encoders import problems_of_encoder
 from clinragen.workflow.inputs import lengths, rationales_in_use
 from clinragen.workflow.needs import (
     ASKED,
     BACKBONE,
+    ENCODER,
     GPU,
     NOTES,
     PUBMED,
@@ -143,6 +145,8 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones:
             lines += backbone_problems(name, config)
+        if kind == ENCODER and name in config.encoders:
+            lines += encoder_problems(name, config)
         if kind == WEIGHTS and not _exists(config, f"llms/{name}"):
             lines += directory_problems(f"llms.{name}.model", config.llms[name].model)
     nodes = config.train.launch.nodes
@@ -237,14 +241,24 @@ def backbone_problems(name: str, config: Config) -> list[str]:
 
     Of a name on the hub nothing is known before `make check` or rule train_backbone asks for it.
     """
-    place, source = f"backbones.{name}.source", config.backbones[name].source
     if config.backbones[name].is_stand_in:
         return []
-    fetched = Path(config.pathvars.results, "backbones", name)
+    return _fetchable(config, "backbones", name, partial(problems_of, lengths=lengths(config, name)))
+
+
+def encoder_problems(name: str, config: Config) -> list[str]:
+    """What is wrong with a text encoder that is a directory, or is fetched already."""
+    return [] if config.encoders[name].is_stand_in else _fetchable(config, "encoders", name, problems_of_encoder)
+
+
+def _fetchable(config: Config, section: str, name: str, problems: Callable[[Path, str], list[str]]) -> list[str]:
+    """What is wrong with a model of a section that is a directory, or is fetched already."""
+    place, source = f"{section}.{name}.source", getattr(config, section)[name].source
+    fetched = Path(config.pathvars.results, section, name)
     folder = fetched if fetched.is_dir() else Path(source)
     if (lines := directory_problems(place, str(folder))) or not folder.is_dir():
         return lines
-    return [f"{place}: {line}" for line in problems_of(folder, source, lengths(config, name))]
+    return [f"{place}: {line}" for line in problems(folder, source)]
 
 
 def directory_problems(place: str, source: str) -> list[str]:
