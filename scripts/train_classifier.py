@@ -16,7 +16,6 @@ def train_classifier(
     notes: list[Path],
     series: list[Path],
     phenotypes: Path,
-    steps: int,
     phase: Phase,
     optimizer: Optimizer,
     launch: Launch,
@@ -33,7 +32,7 @@ def train_classifier(
     files = Files(labels, next(iter(notes), None), None, series, samples=samples)
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
     known = read_phenotypes(phenotypes)
-    context.after_commit(train_classifier(job, reader, steps, next(iter(encoder), None), known, model.path))
+    context.after_commit(train_classifier(job, reader, next(iter(encoder), None), known, model.path))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ class Reader(Section):
     """As in Classifier."""
     series_encoder: SeriesEncoder | None = None
     """Of method patchtst."""
+    steps: int | None = None
+    """Of a padded series; null where none is read."""
     lstm: Lstm | None = None
     """Of method lstm."""
     pooling: Literal["first", "mean", None] = None

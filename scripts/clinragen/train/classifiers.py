@@ -51,16 +51,14 @@ class Classifying:
         return count_hits(probabilities(model, rows, collate, size), rows)
 
 
-def train_classifier(
-    job: Job, reader: Reader, steps: int, encoder: Path | None, phenotypes: list[str], folder: Path
-) -> Release:
-    """Train a classifier on series padded to `steps`, or on the tokens of an `encoder`, in whose place it is then.
+def train_classifier(job: Job, reader: Reader, encoder: Path | None, phenotypes: list[str], folder: Path) -> Release:
+    """Train a classifier of the series, or of the tokens of a text encoder, which learns with it.
 
     The threshold is chosen for the highest micro F1 of the validation split, one for all phenotypes.
     """
     # The weights that are new here depend on the seed, not only the order of the samples.
     torch.manual_seed(job.seed)
-    shape = Shape(channels_of(job.files.series), steps) if job.files.series else None
+    shape = Shape(channels_of(job.files.series), reader.steps) if reader.steps else None
     classifier = build_classifier(reader, shape, encoder, phenotypes)
     tokenizer = load_tokenizer(encoder) if encoder else None
     task = Classifying(tokenizer.pad_token_id if tokenizer else 0)
