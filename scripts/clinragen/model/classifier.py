@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 
 from clinragen.config.classifiers import Lstm, Reader
 from clinragen.config.student import SeriesEncoder as SeriesSettings
@@ -17,6 +17,7 @@ from clinragen.errors import UserError
 from clinragen.model.inputs import Row
 from clinragen.model.series_encoder import SeriesEncoder
 from clinragen.model.student import Shape
+from clinragen.model.text_encoder import load_text_encoder
 
 FACTS, WEIGHTS, ENCODER = "classifier.json", "classifier.safetensors", "encoder"
 Collate = Callable[[list[Row]], dict[str, Tensor]]
@@ -143,11 +144,7 @@ def build_classifier(settings: Reader, shape: Shape | None, encoder: Path | None
         case "lstm":
             reader = LstmReader(settings.lstm, shape)
         case "encoder":
-            # Without the layer over the first token that BERT brings: it would have no gradient with `mean`.
-            model = AutoModel.from_pretrained(
-                encoder, local_files_only=True, dtype=torch.float32, add_pooling_layer=False
-            )
-            reader = NoteReader(model, settings.pooling)
+            reader = NoteReader(load_text_encoder(encoder), settings.pooling)
     return Classifier(settings, reader, phenotypes)
 
 
