@@ -86,15 +86,17 @@ def with_answers(row: Row, phenotypes: list[str]) -> Row:
 
 
 def best_threshold(classifier: nn.Module, rows: list[Row], task: Classifying, device: torch.device) -> float:
-    """The lowest of THRESHOLDS with the highest micro F1."""
+    """Of THRESHOLDS with the highest micro F1, the one in the middle."""
     pairs = task.counts(classifier.to(device).eval(), rows, [], 0, READ_TOGETHER)
     scores = [2 * hits / named if named else 0.0 for hits, named in pairs]
-    return THRESHOLDS[scores.index(max(scores))]
+    best = [threshold for threshold, score in zip(THRESHOLDS, scores, strict=True) if score == max(scores)]
+    return best[len(best) // 2]
 
 
 def count_hits(chances: Tensor, rows: list[Row]) -> list[tuple[int, int]]:
     """Of probabilities [samples, phenotypes], for each threshold: named and true, and named and true together."""
-    true = torch.tensor(np.array([row["labels"] for row in rows]), dtype=torch.bool).reshape(len(rows), -1)
+    # Of two processes, one may have no samples.
+    true = torch.tensor(np.array([row["labels"] for row in rows]), dtype=torch.bool).reshape(chances.shape)
     named = [chances > threshold for threshold in THRESHOLDS]
     return [(int((found & true).sum()), int(found.sum() + true.sum())) for found in named]
 
