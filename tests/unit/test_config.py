@@ -148,7 +148,7 @@ def test_the_reference_lists_the_defaults_of_rows():
     assert any(re.match(r"\| `llm_transport.<name>.data_use` .* Default: `\"none\"`\. \|", line) for line in rows)
     added = (
         r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|backbones\.<name>\.max_note_tokens`"
-        r"|models\.<name>\.(variant|like)`)"
+        r"|models\.<name>\.(series|soft_prompts|variant|like)`)"
     )
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
