@@ -460,7 +460,8 @@ def test_only_rows_that_users_add_carry_defaults():
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
     assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Backbone", "Variant", "Model"}
-    assert {name for name in defaults if name.startswith("Model.")} == {"Model.variant", "Model.like"}
+    of_models = {"Model.series", "Model.soft_prompts", "Model.variant", "Model.like"}
+    assert {name for name in defaults if name.startswith("Model.")} == of_models
 
 
 @pytest.mark.parametrize(("key", "value"), [("benchmark__compat", True), ("extract__diagnoses__unlisted_codes", False)])
