@@ -537,6 +537,12 @@ def vocabulary_of_parts(wildcards):
     return [inputs.vocabulary(name, wildcards.backbone) for name in names[:1] if name]
 
 
+def text_encoder_of_parts(wildcards):
+    """Input: the text encoder of which a model with a stage of its own has a Q-Former, if it has any."""
+    names = [row.encoder for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
+    return [f"<results>/encoders/{name}" for name in names[:1] if name]
+
+
 def captions_of_parts(wildcards):
     """Input: the captions as tokens, if a model with a stage of its own reads them."""
     reads = inputs.parts(CONFIG, wildcards.parts).reads

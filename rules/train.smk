@@ -334,6 +334,7 @@ rule train_joint:
     input:
         backbone="<results>/backbones/{backbone}",
         vocabulary=vocabulary_of_parts,
+        text_encoder=text_encoder_of_parts,
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
         captions=captions_of_parts,
@@ -378,8 +379,8 @@ rule train_joint:
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
         " {params.launcher} scripts/train_joint.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
-        " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
+        " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
+        " --notes {input.notes:q} --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
@@ -391,6 +392,7 @@ rule train_frozen:
     input:
         start=start_of_frozen,
         vocabulary=vocabulary_of_parts,
+        text_encoder=text_encoder_of_parts,
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
         captions=captions_of_parts,
@@ -435,8 +437,8 @@ rule train_frozen:
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
         " {params.launcher} scripts/train_frozen.py --start {input.start:q} --tuned {params.tuned:q}"
-        " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
+        " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
+        " --notes {input.notes:q} --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"

@@ -20,6 +20,7 @@ OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
 # Rules that use another environment than that of their stage (envs/requirements.yaml says why).
 ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_download"), "extract") | {
     "demo_backbone": "train",
+    "demo_text_encoder": "train",
     "asked_predict": "rationale",
     "evaluate_predict": "train",
     "llm_weights": "train",
@@ -31,7 +32,7 @@ ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_
 SMALL = {
     "demo": {"patients": {"mimic3": 60, "mimic4": 60}, "lessons": 100},
     "student": {"texts": {"max_target_tokens": 48}},
-    "train": {f"phase{n}": {"epochs": 1, "patience": 1} for n in (1, 2, 3)},
+    "train": {stage: {"epochs": 1, "patience": 1} for stage in ("phase1", "phase2", "phase3", "joint", "frozen")},
     "evaluate": {"decoding": {"max_new_tokens": 48}},
 }
 

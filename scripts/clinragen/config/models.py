@@ -20,15 +20,14 @@ class Model(Section):
     """A key of `backbones`."""
     reads: list[Read] = Field(min_length=1)
     """What the model reads, texts in their order: note, captions (the series as sentences), series."""
-    series: Literal["attention", "linear", None] = None
-    """How series enter: by the attention to a vocabulary, or by a linear projection; null if none are read."""
+    series: Literal["attention", "linear", "qformer", None] = None
+    """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
     encoder: str | None = None
-    """A key of `encoders`, of which a part of the model is built; null for models without such a part."""
+    """A key of `encoders`, of whose layers a Q-Former is built; null for models without one."""
     soft_prompts: bool = False
     """Learn vectors before each text (`student.soft_prompt`)."""
     training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]
-    """`phase1` or all three `phases` of the paper; `joint`: all parts at once; `frozen`: the language model as phase 1
-    left it, or as it was fetched (`frozen-untuned`), while the parts before it learn."""
+    """Stages: `phase1`, all three `phases`, `joint` (all parts at once), `frozen` after phase 1, `frozen-untuned`."""
     target: Literal["rationales", "note_rationale", "diagnoses"]
     """What the model learns to write: diagnoses with both rationales, with that on the note (R^m), or alone."""
     teacher: str | None
@@ -60,7 +59,8 @@ class Model(Section):
     def parts_name(self) -> str:
         """What a stage of its own reads, how, and where it starts, as paths name it."""
         names = [name for name in self.reads if name != "series"]
-        names += [self.vocabulary or "linear"] * ("series" in self.reads)
+        entry = self.vocabulary or (f"qformer-{self.encoder}" if self.series == "qformer" else "linear")
+        names += [entry] * ("series" in self.reads)
         return "-".join(names + ["soft"] * self.soft_prompts + ["untuned"] * (self.training == "frozen-untuned"))
 
     @property
@@ -84,14 +84,17 @@ def part_problems(place: str, model: Model) -> Iterator[str]:
             f"{place}.training: {model.training} reads {' and '.join(expected)} without soft prompts, not "
             f"{' and '.join(model.reads)}{' with them' * model.soft_prompts}; use joint"
         )
-    if model.training == "phases" and model.series == "linear":
-        yield f"{place}.series: linear, but the three phases have the attention; use training joint or frozen"
+    if model.training == "phases" and model.series in ("linear", "qformer"):
+        yield f"{place}.series: {model.series}, but the three phases have the attention; use training joint or frozen"
     if ("series" in reads) != (model.series is not None):
-        demand = "attention or linear" if "series" in reads else "null (no series are read)"
+        demand = "attention, linear or qformer" if "series" in reads else "null (no series are read)"
         yield f"{place}.series: must be {demand}, not {model.series or 'null'}"
     if (model.series == "attention") != (model.vocabulary is not None):
         demand = "a vocabulary" if model.series == "attention" else "null (there is no attention)"
         yield f"{place}.vocabulary: series {model.series or 'null'} requires {demand}, not {model.vocabulary or 'null'}"
+    if (model.series == "qformer") != (model.encoder is not None):
+        demand = "one of encoders (a BERT)" if model.series == "qformer" else "null (there is no Q-Former)"
+        yield f"{place}.encoder: series {model.series or 'null'} requires {demand}, not {model.encoder or 'null'}"
     if model.training.startswith("frozen") and model.series is None:
         yield f"{place}.training: {model.training} leaves nothing to learn without series; read them, or use joint"
     if model.soft_prompts and not {"note", "captions"} & set(reads):

@@ -8,6 +8,7 @@ from clinragen.config.models import Model
 WHOLE = {"training": "phases", "target": "rationales", "vocabulary": "knowledge"}
 NOTES_ONLY = {"training": "phase1", "target": "rationales"}
 LINEAR = {"reads": ["note", "series"], "series": "linear"}
+QFORMER = {"series": "qformer"}
 CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": True}
 SMALL, LARGE = "flan-t5-small", "flan-t5-large"
 
@@ -22,8 +23,12 @@ RECIPES: dict[str, dict[str, object]] = {
     "Clinical CoT -w/o TSE": {"backbone": SMALL, "training": "phase1", "target": "note_rationale"},
     "Clinical CoT -w/ TSE": {"backbone": SMALL, "training": "joint", "target": "note_rationale"} | LINEAR,
     "FROZEN": {"backbone": SMALL, "training": "frozen", "target": "diagnoses"} | LINEAR,
+    "FROZEN, Q-Former": {"backbone": SMALL, "training": "frozen", "target": "diagnoses"} | LINEAR | QFORMER,
+    "FROZEN, never tuned": {"backbone": SMALL, "training": "frozen-untuned", "target": "diagnoses"} | LINEAR,
     "EHR-KnowGen": {"backbone": SMALL, "training": "joint", "target": "diagnoses"} | CAPTIONED,
 }
+# Rows that stand below those of the paper's table 1, which has no values for them.
+BEYOND = ("FROZEN, Q-Former", "FROZEN, never tuned")
 # Rows whose recipe the workflow does not have yet.
 NOT_YET = ("PROMPTEHR", "LLaMA-ft")
 

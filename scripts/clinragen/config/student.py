@@ -93,6 +93,15 @@ class Attention(Section):
     """Dropout on the attention weights."""
 
 
+class QFormer(Section):
+    """The Q-Former (BLIP-2): its layers are those of a text encoder, whose width it has."""
+
+    queries: int = Field(ge=1)
+    """Learned queries; each becomes a lab token."""
+    cross_attention_every: int = Field(ge=1)
+    """The first of so many layers attends to the vectors of the series encoder."""
+
+
 class Texts(Section):
     """Maximum lengths of what the language model reads and writes; all phases depend on them."""
 
@@ -127,8 +136,8 @@ class Parts(Section):
 
     reads: list[Read]
     """What it reads, in this order."""
-    series: Literal["attention", "linear", None]
-    """How series enter: by the attention to a vocabulary or a linear projection; null if none are read."""
+    series: Literal["attention", "linear", "qformer", None]
+    """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
     soft_prompts: bool
     """Whether vectors are learned before each text."""
 
@@ -140,6 +149,8 @@ class Fusion(Section):
     """Time series encoder."""
     attention: Attention
     """Knowledge-augmented attention."""
+    qformer: QFormer
+    """Q-Former."""
     variable_identity: bool
     """Add a learned vector per variable to its lab token, which says nothing of it by itself (ambiguity 29)."""
     lab_position: Literal["prefix", "suffix"]

@@ -14,7 +14,7 @@ from typing import Any
 from clinragen.config.datasets import Dataset
 from clinragen.config.models import Model
 from clinragen.config.root import Config, invalid, load_config
-from clinragen.config.rows import row_in
+from clinragen.config.rows import BEYOND, row_in
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
@@ -286,7 +286,7 @@ def row_problems(config: Config, resources: Path) -> list[str]:
             rows = list(dict.fromkeys(cell["model"] for cell in csv.DictReader(file)))
         for place, row in places.items():
             name = row_in(row, number) if isinstance(row, Model) else row.row
-            if number in row.table and name not in rows:
+            if number in row.table and name not in (*rows, *(BEYOND if number == 1 else ())):
                 lines.append(f"{place}.row: {name!r} is not a row of {paper.name}; rows: {'; '.join(rows)}")
     return lines
 
