@@ -422,6 +422,12 @@ def series_of_model(wildcards):
     return of_model("<results>/{dataset}/benchmark{variant}/series_test.arrow")(wildcards)
 
 
+def features_of_model(wildcards):
+    """Input: age, sex and type of admission, for models that read them."""
+    reads = CONFIG.models[wildcards.model].reads
+    return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
+
+
 def local_files_of_backbone(wildcards):
     """Input: the files of a language model that is a directory; none if it comes from the hub."""
     return [ancient(p) for p in inputs.backbone_files(CONFIG.backbones[wildcards.backbone].source)]
@@ -489,6 +495,12 @@ def series_of_parts(wildcards):
     return of_variant(*(pattern.format(split=split) for split in splits))(wildcards)
 
 
+def features_of_parts(wildcards):
+    """Input: age, sex and type of admission, if a model with a stage of its own reads them."""
+    reads = inputs.parts(CONFIG, wildcards.parts).reads
+    return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
+
+
 def start_of_frozen(wildcards):
     """Input: what a frozen language model is: that of phase 1 with the same target, or as it was fetched."""
     if not starts_from_phase1(wildcards):
@@ -505,6 +517,11 @@ def starts_from_phase1(wildcards):
 def rationales_of(wildcards):
     """Input: the teacher's rationales on notes and on labs, if the target has them."""
     return inputs.rationales(CONFIG, wildcards.dataset, wildcards.target, variant_of(wildcards))
+
+
+def rationale_first(wildcards):
+    """Params: whether the rationales of a target precede its diagnoses."""
+    return inputs.rationale_first(wildcards.target)
 
 
 def sharded(pattern):

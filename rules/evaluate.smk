@@ -34,6 +34,7 @@ rule evaluate_predict:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=note_tokens_of_model,
         captions=captions_of_model,
+        features=features_of_model,
         series=series_of_model,
         phenotypes="resources/phenotypes.csv",
     output:
@@ -59,7 +60,7 @@ rule evaluate_predict:
     shell:
         "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q}"
         " --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q}"
+        " --captions {input.captions:q} --features {input.features:q}"
         " --series {input.series:q} --phenotypes {input.phenotypes:q}"
         " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
         " --parts {params.parts:q}"

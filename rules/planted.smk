@@ -20,6 +20,7 @@ if CONFIG.planted_datasets():
             labels="<results>/{dataset}/benchmark/labels.parquet",
             notes=note_tokens_of_model,
             captions=captions_of_model,
+            features=features_of_model,
             series=series_of_model,
             phenotypes="resources/phenotypes.csv",
         output:
@@ -46,7 +47,7 @@ if CONFIG.planted_datasets():
         shell:
             "python scripts/planted_predict.py --checkpoint {input.checkpoint:q}"
             " --labels {input.labels:q} --notes {input.notes:q}"
-            " --captions {input.captions:q}"
+            " --captions {input.captions:q} --features {input.features:q}"
             " --series {input.series:q} --phenotypes {input.phenotypes:q}"
             " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
             " --parts {params.parts:q}"

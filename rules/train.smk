@@ -12,7 +12,8 @@
 #        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/joint         all parts at once
 #        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/frozen        those before the language model
 #
-# {target} is `diagnoses`, or `rationales-` and the name of the teacher, or `note-rationales-` for R^m alone.
+# {target} is `diagnoses`, or `rationales-` and the name of the teacher, or `note-rationales-` for R^m alone; `first-`
+# precedes the latter two where the rationale comes before the diagnoses.
 # {parts} is what a model with a stage of its own reads, and how: `note-linear`, `note-captions-soft`.
 # What a variant changes has `+<variant>` after the directory that names its last part: vocabulary, target or backbone.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
@@ -131,10 +132,11 @@ rule train_target_tokens:
     params:
         code=code_digest("train_target_tokens"),
         longest=setting("student.texts.max_target_tokens"),
+        rationale_first=rationale_first,
     shell:
         "python scripts/train_target_tokens.py --backbone {input.backbone:q} --samples {input.samples:q}"
         " --labels {input.labels:q} --rationales {input.rationales:q} --longest {params.longest:q}"
-        " --targets {output.targets:q} --lab-targets {output.lab_targets:q} > {log:q} 2>&1"
+        " --rationale-first {params.rationale_first:q} --targets {output.targets:q} --lab-targets {output.lab_targets:q} > {log:q} 2>&1"
 
 
 rule train_phase1:
@@ -304,6 +306,7 @@ rule train_joint:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
         captions=captions_of_parts,
+        features=features_of_parts,
         series=series_of_parts,
         targets=of_variant(
             "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
@@ -346,7 +349,7 @@ rule train_joint:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
         " {params.launcher} scripts/train_joint.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
         " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
+        " --captions {input.captions:q} --features {input.features:q} --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"

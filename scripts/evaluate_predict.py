@@ -12,6 +12,7 @@ def evaluate_predict(
     labels: Path,
     notes: Path,
     captions: list[Path],
+    features: list[Path],
     series: list[Path],
     phenotypes: Path,
     decoding: Decoding,
@@ -29,7 +30,8 @@ def evaluate_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(labels, notes, None, series, *captions), "test")
+    texts, others = next(iter(captions), None), next(iter(features), None)
+    tested = read_samples(Files(labels, notes, None, series, texts, others), "test")
     kept = Parts(Path(parts), context.fingerprint())
     table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch, kept)
     PREDICTIONS.write(table, predictions.path)

@@ -12,6 +12,7 @@ def planted_predict(
     labels: Path,
     notes: Path,
     captions: list[Path],
+    features: list[Path],
     series: list[Path],
     phenotypes: Path,
     decoding: Decoding,
@@ -31,7 +32,8 @@ def planted_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(labels, notes, None, series, *captions), "test")
+    texts, others = next(iter(captions), None), next(iter(features), None)
+    tested = read_samples(Files(labels, notes, None, series, texts, others), "test")
     known = read_phenotypes(phenotypes)
     for name, part, out in (("series", "labs", series_shuffled), ("notes", "note", notes_shuffled)):
         kept = Parts(Path(parts), f"{context.fingerprint()}-{name}")

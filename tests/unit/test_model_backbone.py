@@ -249,6 +249,46 @@ def test_a_chat_template_is_not_used(shape):
         words.chat_template = None
 
 
+# --- Vectors before the target ---
+
+
+@pytest.mark.parametrize("model_type", KINDS)
+@pytest.mark.parametrize("beams", [1, 2])
+@pytest.mark.parametrize("cached", [True, False])
+@torch.no_grad()
+def test_in_every_step_of_writing_the_logits_are_those_of_training(model_type, beams, cached):
+    """Each sample of a batch of unequal lengths has vectors of its own before its target, and so have its beams."""
+    made, count = adapter(model_type), 3
+    before = torch.randn(count, 4, made.model.get_input_embeddings().weight.shape[1])
+    vectors, mask = padded(made, prompts(3, 7, 5))
+    steps: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def record(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        steps.append((ids.clone(), scores.log_softmax(-1)))
+        return scores
+
+    options = {"num_beams": beams, "max_new_tokens": 6, "do_sample": False, "use_cache": cached}
+    written = made.generate(*made.prompt(vectors, mask), before, logits_processor=[record], **options)
+    held = len(before[0]) + 1 if KINDS[model_type] == "seq2seq" else 0
+    assert len(steps) >= 4 and steps[0][0].shape == (count * beams, held) and written.shape[1] <= 6
+    whole = [part.repeat_interleave(beams, 0) for part in (*made.prompt(vectors, mask), before)]
+    for ids, scores in steps:
+        labels = torch.cat([ids[:, held:], ids.new_full((len(ids), 1), 9)], 1)  # of the last, only its place matters
+        expected = made.logits(*whole[:2], labels, whole[2])[:, -1].log_softmax(-1)
+        torch.testing.assert_close(scores, expected, atol=2e-4, rtol=1e-3)
+    without = made.logits(*whole[:2], labels)[:, -1].log_softmax(-1)
+    exchanged = made.logits(*whole[:2], labels, whole[2].roll(beams, 0))[:, -1].log_softmax(-1)
+    assert all((other - expected).abs().max() > 1e-2 for other in (without, exchanged))
+
+
+def test_a_decoder_is_left_as_it_was_also_after_an_error():
+    made = adapter("t5")
+    vectors, mask = padded(made, prompts(3))
+    with pytest.raises(TypeError):
+        made.generate(*made.prompt(vectors, mask), torch.zeros(1, 2, 32), max_new_tokens="many")
+    assert not made.model.get_decoder().get_input_embeddings()._forward_hooks
+
+
 # --- What is refused ---
 
 

@@ -50,7 +50,7 @@ BACKBONES = {
 ENCODER = 8_381_952
 
 
-def counts(shape: PretrainedConfig, vocabulary: int | None, reads=("note", "series"), soft=False) -> dict[str, int]:
+def counts(shape: PretrainedConfig, vocabulary: int | None, reads=("note", "series"), soft=None) -> dict[str, int]:
     """Parameters by part, with the settings of config.yaml and this many tokens in the vocabulary of the attention.
 
     Without vocabulary a linear projection takes the place of the attention.
@@ -69,7 +69,7 @@ def counts(shape: PretrainedConfig, vocabulary: int | None, reads=("note", "seri
             words = None if vocabulary is None else torch.empty(vocabulary, width)
             student._build_series_parts(Fusion.model_validate(settings["fusion"]), 11, 1000, words)
         if soft:
-            student.add_soft_prompts(settings["soft_prompt"])
+            student.add_soft_prompts(soft, settings["soft_prompt"])
     return student.parameter_counts()
 
 
@@ -104,7 +104,10 @@ def test_the_sizes_are_those_of_the_papers_table_1():
 
 
 def test_the_sizes_of_the_other_rows_are_those_of_the_arithmetic():
-    """Clinical CoT with TSE and FROZEN (printed 85M; 265M with a Q-Former), EHR-KnowGen (printed 77M)."""
+    """Clinical CoT with TSE and FROZEN (printed 85M; 265M with a Q-Former), EHR-KnowGen (printed 77M), PROMPTEHR.
+
+    The 75.2M that the paper prints for PROMPTEHR are fewer than Flan-T5-small has.
+    """
     shape, small = SHAPES["flan-t5-small"], BACKBONES["flan-t5-small"]
     assert counts(shape, None) == {
         "backbone": small,
@@ -113,5 +116,12 @@ def test_the_sizes_of_the_other_rows_are_those_of_the_arithmetic():
         "identity": 11 * 512,
     }
     assert 85.3e6 < sum(counts(shape, None).values()) < 85.8e6
-    found = counts(shape, None, ("note", "captions"), soft=True)
+    found = counts(shape, None, ("note", "captions"), soft="texts")
     assert found == {"backbone": small, "soft_prompts": 2 * 12 * 512} and sum(found.values()) == 76_973_440
+    found = counts(shape, None, ("note",), soft="reparametrised")
+    assert found == {"backbone": small, "prompt_pair": 2 * (12 * 2 * 128 + 128 * 512)}
+    assert found["prompt_pair"] == 137_216 and sum(found.values()) == 77_098_368
+    found = counts(shape, None, ("note", "features"), soft="conditional")
+    numeric, categorical = 2 * 128 + 128 * 512, (3 + 12 + 2) * 128 + 128 * 512
+    assert found == {"backbone": small, "prompt_pair": 2 * (numeric + categorical)}
+    assert sum(found.values()) == 77_228_160

@@ -6,8 +6,12 @@ from pydantic import Field, field_validator
 
 from clinragen.config.base import Section, usable_path
 
-Read = Literal["note", "captions", "series"]
+Read = Literal["note", "captions", "series", "features"]
 """What a student reads of a sample: texts in their order, and where its lab tokens stand `lab_position` says."""
+SoftPromptKind = Literal["texts", "reparametrised", "conditional"]
+"""Learned vectors before each text, or before encoder and decoder: free ones, or those of the features."""
+TargetOrder = Literal["diagnoses_first", "rationale_first"]
+"""Order of the sections of a target."""
 
 # Models made on the spot, by their name as a source: in the shape of Flan-T5, OPT and Qwen2.5.
 STAND_INS = ("tiny", "tiny-opt", "tiny-qwen")
@@ -108,8 +112,8 @@ class Parts(Section):
     """What it reads, in this order."""
     series: Literal["attention", "linear", None]
     """How series enter: by the attention to a vocabulary or a linear projection; null if none are read."""
-    soft_prompts: bool
-    """Whether vectors are learned before each text."""
+    soft_prompts: SoftPromptKind | None
+    """What vectors are learned, and where they stand; null for none."""
 
 
 class Fusion(Section):
@@ -133,4 +137,4 @@ class Student(Section):
     fusion: Fusion
     """Series encoder and attention."""
     soft_prompt: int = Field(ge=1)
-    """Vectors of a soft prompt, for models that have them."""
+    """Vectors of a soft prompt, for models that have them; those that are `conditional` have one a feature."""

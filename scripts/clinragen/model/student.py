@@ -10,16 +10,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from clinragen.config.student import Fusion, Read, Texts
+from clinragen.config.student import Fusion, Read, SoftPromptKind, Texts
 from clinragen.errors import UserError
 from clinragen.model.backbone import Backbone, load_backbone
 from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
 from clinragen.model.series_encoder import SeriesEncoder
-from clinragen.model.soft_prompts import SoftPrompts
+from clinragen.model.soft_prompts import PromptPair, SoftPrompts
 
 INPUTS = ("input_ids", "attention_mask", "caption_ids", "caption_mask", "series", "steps", "vectors")
+INPUTS += ("numbers", "categories")
 TEXTS = {"note": ("input_ids", "attention_mask"), "captions": ("caption_ids", "caption_mask")}
-PARTS = ("backbone", "encoder", "attention", "projection", "identity", "soft_prompts")
+PARTS = ("backbone", "encoder", "attention", "projection", "identity", "soft_prompts", "prompt_pair")
 FACTS, OWN_PARTS, BACKBONE = "student.json", "parts.safetensors", "backbone"
 
 
@@ -32,7 +33,8 @@ class Shape:
 
 
 class Student(nn.Module):
-    """Backbone, and where it has them: series encoder, attention or projection of its vectors, and soft prompts.
+    """Backbone, and where it has them: series encoder, attention or projection of its vectors, and soft prompts
+    (before each text, or a pair of them before encoder and decoder).
 
     `reads` says what of a sample it reads, texts in their order.
     """
@@ -47,6 +49,8 @@ class Student(nn.Module):
         self.projection: nn.Linear | None = None
         self.identity: nn.Embedding | None = None
         self.soft_prompts: SoftPrompts | None = None
+        self.prompt_pair: PromptPair | None = None
+        self.prompt_kind: SoftPromptKind | None = None
         self.shape: Shape | None = None
         self.frozen: set[str] = set()
         self.register_state_dict_post_hook(_separate_shared_tensors)
@@ -75,10 +79,14 @@ class Student(nn.Module):
         if fusion.variable_identity:
             self.identity = nn.Embedding(channels, width)
 
-    def add_soft_prompts(self, length: int) -> None:
-        """Attach a new soft prompt to each text that it reads."""
-        texts = tuple(name for name in self.reads if name in TEXTS)
-        self.soft_prompts = SoftPrompts(texts, length, self.backbone.get_input_embeddings().weight)
+    def add_soft_prompts(self, kind: SoftPromptKind, length: int) -> None:
+        """Attach a new soft prompt to each text that it reads, or a pair of them to encoder and decoder."""
+        texts, words = tuple(name for name in self.reads if name in TEXTS), self.backbone.get_input_embeddings().weight
+        self.prompt_kind = kind
+        if kind == "texts":
+            self.soft_prompts = SoftPrompts(texts, length, words)
+        else:
+            self.prompt_pair = PromptPair(kind, length, words.shape[1])
 
     def freeze(self, *parts: Literal["backbone", "encoder"]) -> None:
         """Keep parts as they are: no gradient, and in evaluation mode."""
@@ -99,11 +107,13 @@ class Student(nn.Module):
         return self.shape.channels * self.encoder.tokens if "series" in self.reads else 0
 
     def _embed(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The prompt [batch, lab tokens + tokens of texts + marks, d] of the language model, and its mask."""
+        """The prompt [batch, prompts + lab tokens + tokens of texts + marks, d] of the language model, and its mask."""
         parts = [self._text(name, inputs) for name in self.reads if name in TEXTS]
         if "series" in self.reads:
             first = 0 if self.fusion.lab_position == "prefix" else len(parts)
             parts.insert(first, self._labs(inputs))
+        if self.prompt_pair:
+            parts.insert(0, self._prompt(self.prompt_pair.encoder, inputs))
         tokens, masks = zip(*parts, strict=True)
         return self.adapter.prompt(torch.cat(tokens, 1), torch.cat(masks, 1))
 
@@ -111,6 +121,15 @@ class Student(nn.Module):
         ids, mask = (inputs[part] for part in TEXTS[name])
         vectors = self.backbone.get_input_embeddings()(ids)
         return self.soft_prompts.before(name, vectors, mask) if self.soft_prompts else (vectors, mask)
+
+    def _prompt(self, prompt: nn.Module, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        count = len(next(iter(inputs.values())))
+        vectors = prompt(inputs, count).to(self.backbone.get_input_embeddings().weight.dtype)
+        return vectors, torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
+
+    def _before_target(self, inputs: dict[str, Tensor]) -> Tensor | None:
+        """Vectors [batch, n, d] that the language model reads before the target, if it has any."""
+        return self._prompt(self.prompt_pair.decoder, inputs)[0] if self.prompt_pair else None
 
     def _labs(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         vectors = inputs.get("vectors")
@@ -129,15 +148,15 @@ class Student(nn.Module):
         `labels` are [batch, length]. Inputs are those of INPUTS that the student reads: input_ids and attention_mask
         [batch, note tokens]; caption_ids and caption_mask [batch, caption tokens]; series [batch, steps, channels] and
         steps [batch], how many are the stay's own, the rest being padding; or vectors [batch, channels, width], which
-        a frozen encoder made of the series before.
+        a frozen encoder made of the series before; numbers and categories [batch, features].
         """
-        return self.adapter.logits(*self._embed(**inputs), labels)
+        return self.adapter.logits(*self._embed(**inputs), labels, self._before_target(inputs))
 
     @torch.inference_mode()
     def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:
         """Ids [batch, length] of the tokens that the student writes, padding after its end mark."""
         inputs = {name: batch[name] for name in INPUTS if name in batch}
-        return self.adapter.generate(*self._embed(**inputs), **options)
+        return self.adapter.generate(*self._embed(**inputs), self._before_target(inputs), **options)
 
     def parameter_counts(self) -> dict[str, int]:
         """Parameters of each part, buffers left out."""
@@ -153,13 +172,17 @@ class Student(nn.Module):
             save_file(own, folder / OWN_PARTS)
         facts = {
             "reads": self.reads,
-            "soft_prompts": self.soft_prompts.length if self.soft_prompts else 0,
+            "soft_prompts": self._prompt_facts(),
             "shape": vars(self.shape) if self.shape else None,
             "texts": self.texts.model_dump(mode="json"),
             "fusion": self.fusion.model_dump(mode="json") if self.fusion else None,
             "parameters": self.parameter_counts(),
         }
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+    def _prompt_facts(self) -> dict[str, Any] | None:
+        prompts = self.soft_prompts or self.prompt_pair
+        return {"kind": self.prompt_kind, "length": prompts.length} if prompts else None
 
     @classmethod
     def load(cls, folder: Path, reads: tuple[Read, ...] | None = None) -> "Student":
@@ -181,7 +204,7 @@ class Student(nn.Module):
             shape, fusion = Shape(**facts["shape"]), Fusion(**facts["fusion"])
             student._build_series_parts(fusion, shape.channels, shape.steps, own.get("attention.vocabulary"))
         if facts["soft_prompts"]:
-            student.add_soft_prompts(facts["soft_prompts"])
+            student.add_soft_prompts(**facts["soft_prompts"])
         student.load_state_dict({**student.state_dict(), **own})
         return student
 

@@ -77,7 +77,8 @@ def positions_problem(model: str, config: dict[str, Any], lengths: Lengths) -> s
     return (
         f"{model} has {most} positions, but {lengths.total} are needed: {lengths.note} of a note "
         f"(student.texts.max_note_tokens), {lengths.target} of a target (the larger of student.texts.max_target_tokens "
-        f"and evaluate.decoding.max_new_tokens), {lengths.labs} lab tokens and {lengths.marks} marks; set "
+        f"and evaluate.decoding.max_new_tokens), {lengths.labs} lab tokens, {lengths.prompts} vectors of soft prompts "
+        f"and {lengths.marks} marks; set "
         f"max_note_tokens of its row in backbones to {lengths.note - excess} at most, or lower the others"
     )
 

@@ -108,7 +108,7 @@ def _add(new: New, student: Student, start: Path, job: Job) -> None:
         token_ids = read_vocabulary(new.vocabulary, load_tokenizer(start)) if new.vocabulary else None
         student.add_series_parts(new.fusion, channels_of(job.files.series), new.steps, token_ids)
     if new.parts.soft_prompts:
-        student.add_soft_prompts(new.soft_prompt)
+        student.add_soft_prompts(new.parts.soft_prompts, new.soft_prompt)
 
 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> Release:

@@ -145,8 +145,8 @@ class StudentTrainer(Trainer):
 
 
 def longest_diagnoses(rows: list[Row]) -> int:
-    """Most tokens that the diagnoses of a target take."""
-    return max(int((row["sections"] == 0).sum()) for row in rows)
+    """Most tokens of a target up to the end of its diagnoses, which are all of it where the rationale comes first."""
+    return max(int((row["sections"] == 0).nonzero()[0][-1]) + 1 for row in rows)
 
 
 def count_hits(rows: list[Row], outputs: list[str], phenotypes: list[str]) -> tuple[int, int]:
