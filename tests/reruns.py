@@ -27,7 +27,7 @@ TARGETS = ("all", "export_benchmark")
 # Rows of `models` that the demo trains.
 MODELS = (
     *("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5"),
-    *("clinical-cot", "clinical-cot-tse", "frozen", "ehr-knowgen"),
+    *("clinical-cot", "clinical-cot-tse", "frozen", "ehr-knowgen", "promptehr"),
 )
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
@@ -444,7 +444,7 @@ def _changed_model(last: str, value: Any) -> dict[str, Any]:
         return {"row": "Another"} | no_table
     if last == "table":
         return {"table": value[:-1]}
-    note = {"reads": ["note"], "series": None, "vocabulary": None, "soft_prompts": False, "training": "phase1"}
+    note = {"reads": ["note"], "series": None, "vocabulary": None, "soft_prompts": None, "training": "phase1"}
     phases = note | {
         "reads": ["note", "series"],
         "series": "attention",
@@ -453,20 +453,16 @@ def _changed_model(last: str, value: Any) -> dict[str, Any]:
     }
     joint = {"training": "joint"}
     if last in ("reads", "series", "training", "soft_prompts") or (last == "vocabulary" and value is None):
-        other = (
-            {
-                "reads": note if "series" in value or "captions" in value else joint | {"reads": ["note", "captions"]},
-                "series": phases if value != "attention" else joint | {"series": "linear", "vocabulary": None},
-                "training": phases if value != "phases" else note,
-                "soft_prompts": joint | {"soft_prompts": not value},
-                "vocabulary": phases,
-            }[last]
-            if last != "reads"
-            else (note if set(value) - {"note"} else joint | {"reads": ["note", "captions"]})
-        )
+        other = {
+            "reads": note if value != ["note"] else joint | {"reads": ["note", "captions"]},
+            "series": phases if value != "attention" else joint | {"series": "linear", "vocabulary": None},
+            "training": phases if value != "phases" else note,
+            "soft_prompts": {"soft_prompts": "texts" if value == "reparametrised" else "reparametrised"},
+            "vocabulary": phases,
+        }[last]
         return other | no_table
     other = {"knowledge": "pubmed", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
-    other |= {"note_rationale": "diagnoses"}
+    other |= {"note_rationale": "diagnoses", "diagnoses_first": "rationale_first"}
     if last == "teacher":
         return {"teacher": "chatgpt"} if value else {"teacher": "template", "target": "rationales"} | no_table
     if last == "target":

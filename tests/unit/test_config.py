@@ -23,7 +23,7 @@ BELOW = {
 }
 
 # Overlays that add rows to the tree of others, with which they share what they can.
-MORE_ROWS = ("table6.yaml", "sensitivity.yaml", "as-printed.yaml")
+MORE_ROWS = ("table6.yaml", "sensitivity.yaml", "as-printed.yaml", "promptehr-features.yaml")
 
 
 def read(name: str) -> dict:
@@ -210,11 +210,39 @@ CROSS_CHECKS = {
     ),
     "captions in the three phases": (
         {"models__clinragen__reads": ["note", "series", "captions"]},
-        r"models\.clinragen\.training: phases reads note and series without soft prompts, not note and series and",
+        r"models\.clinragen\.training: phases reads note and series, not note and series and captions; use joint",
     ),
     "nothing to learn": (
         {"models__ehr-knowgen__training": "frozen"},
         r"models\.ehr-knowgen\.training: frozen leaves nothing to learn without series",
+    ),
+    "soft prompts in a phase": (
+        {"models__flan-t5__soft_prompts": "reparametrised"},
+        r"models\.flan-t5\.soft_prompts: reparametrised are learned by training joint, not phase1",
+    ),
+    "soft prompts before a frozen model": (
+        {"models__frozen__soft_prompts": "texts"},
+        r"models\.frozen\.soft_prompts: texts are learned by training joint, not frozen",
+    ),
+    "soft prompts before no text": (
+        {"models__clinical-cot-tse__reads": ["series"], "models__clinical-cot-tse__soft_prompts": "texts"},
+        r"models\.clinical-cot-tse\.soft_prompts: texts, of which the model reads none",
+    ),
+    "features without prompts": (
+        {"models__promptehr__reads": ["note", "features"]},
+        r"models\.promptehr\.soft_prompts: must be conditional \(features are read in no other way\)",
+    ),
+    "prompts without features": (
+        {"models__promptehr__soft_prompts": "conditional"},
+        r"models\.promptehr\.soft_prompts: conditional requires features in models\.promptehr\.reads",
+    ),
+    "features in a phase": (
+        {"models__flan-t5__reads": ["note", "features"]},
+        r"models\.flan-t5\.training: phase1 reads note, not note and features; use joint",
+    ),
+    "a rationale first where there is none": (
+        {"models__flan-t5__target_order": "rationale_first"},
+        r"models\.flan-t5\.target_order: rationale_first, but target diagnoses has no rationale",
     ),
     "series without a way in": (
         {"models__frozen__series": None},

@@ -94,6 +94,26 @@ def test_a_variant_is_validated_as_the_sections_are(sections, message):
             },
             "models.without-lab-know.training: row 'w/o LAB&KNOW' promises phase1, not phases",
         ),
+        (
+            {"clinragen": {"target_order": "rationale_first"}},
+            "models.clinragen.target_order: row 'ClinRaGen' promises diagnoses_first, not rationale_first",
+        ),
+        (
+            {"promptehr": {"soft_prompts": None}},
+            "models.promptehr.soft_prompts: row 'PROMPTEHR' promises reparametrised or conditional, not None",
+        ),
+        (
+            {"promptehr": {"reads": ["note", "captions"]}},
+            "models.promptehr.reads: row 'PROMPTEHR' promises ['note'] or ['note', 'features'], not ['note', 'capt",
+        ),
+        (
+            {"clinical-cot": {"target": "rationales"}},
+            "models.clinical-cot.target: row 'Clinical CoT -w/o TSE' promises note_rationale, not rationales",
+        ),
+        (
+            {"clinical-cot-tse": {"target": "diagnoses", "teacher": None}},
+            "models.clinical-cot-tse.target: row 'Clinical CoT -w/ TSE' promises note_rationale or rationales, not",
+        ),
         ({"frozen": {"training": "joint"}}, "models.frozen.training: row 'FROZEN' promises frozen, not joint"),
         (
             {"without-reasoning": {"target": "rationales", "teacher": "chatgpt"}},

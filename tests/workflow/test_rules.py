@@ -195,5 +195,5 @@ def test_rules_that_hold_all_events_ask_for_more_memory_with_the_second_attempt(
 
 def test_the_picture_of_the_rules_in_docs_is_of_today(rules):
     drawn = set(re.findall(r"\[(\w+)\]", (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")))
-    on_demand = {"train_backbone", "benchmark_export", "llm_weights"}
+    on_demand = {"train_backbone", "benchmark_export", "llm_weights", "extract_features"}
     assert drawn - {"all"} == {rule.name for rule in rules_of("demo")} - on_demand
