@@ -31,7 +31,7 @@ ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_
 SMALL = {
     "demo": {"patients": {"mimic3": 60, "mimic4": 60}, "lessons": 100},
     "student": {"texts": {"max_target_tokens": 48}},
-    "train": {f"phase{n}": {"epochs": 1, "patience": 1} for n in (1, 2, 3)},
+    "train": {stage: {"epochs": 1, "patience": 1} for stage in ("phase1", "phase2", "phase3", "joint", "frozen")},
     "evaluate": {"decoding": {"max_new_tokens": 48}},
 }
 

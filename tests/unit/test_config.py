@@ -148,7 +148,7 @@ def test_the_reference_lists_the_defaults_of_rows():
     assert any(re.match(r"\| `llm_transport.<name>.data_use` .* Default: `\"none\"`\. \|", line) for line in rows)
     added = (
         r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|backbones\.<name>\.max_note_tokens`"
-        r"|models\.<name>\.(variant|like)`)"
+        r"|models\.<name>\.(series|soft_prompts|variant|like)`)"
     )
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
@@ -488,7 +488,8 @@ def test_only_rows_that_users_add_carry_defaults():
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
     assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Backbone", "Variant", "Model"}
-    assert {name for name in defaults if name.startswith("Model.")} == {"Model.variant", "Model.like"}
+    of_models = {"Model.series", "Model.soft_prompts", "Model.variant", "Model.like"}
+    assert {name for name in defaults if name.startswith("Model.")} == of_models
 
 
 @pytest.mark.parametrize(("key", "value"), [("benchmark__compat", True), ("extract__diagnoses__unlisted_codes", False)])

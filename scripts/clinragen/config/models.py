@@ -27,8 +27,7 @@ class Model(Section):
     """Vectors that are learned: before each of the `texts`; or before encoder and decoder, `reparametrised` (free) or
     `conditional` (made of the features)."""
     training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]
-    """`phase1` or all three `phases` of the paper; `joint`: all parts at once; `frozen`: the language model as phase 1
-    left it, or as it was fetched (`frozen-untuned`), while the parts before it learn."""
+    """Stages: `phase1`, all three `phases`, `joint` (all parts at once), `frozen` after phase 1, `frozen-untuned`."""
     target: Literal["rationales", "note_rationale", "diagnoses"]
     """What the model learns to write: diagnoses with both rationales, with that on the note (R^m), or alone."""
     target_order: TargetOrder = "diagnoses_first"
