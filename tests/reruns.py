@@ -34,6 +34,10 @@ READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
     "llm": ["llms.template"],
     "refresh_date": ["knowledge.refresh"],
+    # Paths name what they say.
+    "rationale_first": [],
+    "parts_of_model": [],
+    "starts_from_phase1": [],
     "row_of_run": ["models.{model}.row", "asked.{model}.row"],
     "sources": [],
     "shard": [],

@@ -148,7 +148,7 @@ def test_the_reference_lists_the_defaults_of_rows():
     assert any(re.match(r"\| `llm_transport.<name>.data_use` .* Default: `\"none\"`\. \|", line) for line in rows)
     added = (
         r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|backbones\.<name>\.max_note_tokens`"
-        r"|models\.<name>\.(series|soft_prompts|variant|like)`)"
+        r"|models\.<name>\.(series|soft_prompts|target_order|variant|like)`)"
     )
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
@@ -233,8 +233,8 @@ CROSS_CHECKS = {
         r"models\.promptehr\.soft_prompts: must be conditional \(features are read in no other way\)",
     ),
     "prompts without features": (
-        {"models__promptehr__soft_prompts": "conditional"},
-        r"models\.promptehr\.soft_prompts: conditional requires features in models\.promptehr\.reads",
+        {"models__clinical-cot__soft_prompts": "conditional"},
+        r"models\.clinical-cot\.soft_prompts: conditional requires features in models\.clinical-cot\.reads",
     ),
     "features in a phase": (
         {"models__flan-t5__reads": ["note", "features"]},
@@ -488,7 +488,7 @@ def test_only_rows_that_users_add_carry_defaults():
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
     assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Backbone", "Variant", "Model"}
-    of_models = {"Model.series", "Model.soft_prompts", "Model.variant", "Model.like"}
+    of_models = {"Model.series", "Model.soft_prompts", "Model.target_order", "Model.variant", "Model.like"}
     assert {name for name in defaults if name.startswith("Model.")} == of_models
 
 

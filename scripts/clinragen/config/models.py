@@ -19,13 +19,11 @@ class Model(Section):
     backbone: str
     """A key of `backbones`."""
     reads: list[Read] = Field(min_length=1)
-    """What the model reads, texts in their order: note, captions (the series as sentences), series, and features (age,
-    sex, type of admission)."""
+    """What it reads: note, captions (series as sentences), in their order; series; features (age, sex, admission)."""
     series: Literal["attention", "linear", None] = None
     """How series enter: by the attention to a vocabulary, or by a linear projection; null if none are read."""
-    soft_prompts: SoftPromptKind | None = None
-    """Vectors that are learned: before each of the `texts`; or before encoder and decoder, `reparametrised` (free) or
-    `conditional` (made of the features)."""
+    soft_prompts: SoftPromptKind = None
+    """Learned vectors: before `texts`; or before encoder and decoder, `reparametrised` or `conditional` on features."""
     training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]
     """Stages: `phase1`, all three `phases`, `joint` (all parts at once), `frozen` after phase 1, `frozen-untuned`."""
     target: Literal["rationales", "note_rationale", "diagnoses"]

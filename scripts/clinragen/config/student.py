@@ -8,7 +8,7 @@ from clinragen.config.base import Section, usable_path
 
 Read = Literal["note", "captions", "series", "features"]
 """What a student reads of a sample: texts in their order, and where its lab tokens stand `lab_position` says."""
-SoftPromptKind = Literal["texts", "reparametrised", "conditional"]
+SoftPromptKind = Literal["texts", "reparametrised", "conditional", None]
 """Learned vectors before each text, or before encoder and decoder: free ones, or those of the features."""
 TargetOrder = Literal["diagnoses_first", "rationale_first"]
 """Order of the sections of a target."""
@@ -112,7 +112,7 @@ class Parts(Section):
     """What it reads, in this order."""
     series: Literal["attention", "linear", None]
     """How series enter: by the attention to a vocabulary or a linear projection; null if none are read."""
-    soft_prompts: SoftPromptKind | None
+    soft_prompts: SoftPromptKind
     """What vectors are learned, and where they stand; null for none."""
 
 

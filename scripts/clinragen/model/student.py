@@ -50,7 +50,7 @@ class Student(nn.Module):
         self.identity: nn.Embedding | None = None
         self.soft_prompts: SoftPrompts | None = None
         self.prompt_pair: PromptPair | None = None
-        self.prompt_kind: SoftPromptKind | None = None
+        self.prompt_kind: SoftPromptKind = None
         self.shape: Shape | None = None
         self.frozen: set[str] = set()
         self.register_state_dict_post_hook(_separate_shared_tensors)
