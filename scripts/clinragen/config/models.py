@@ -24,9 +24,10 @@ class Model(Section):
     """How series enter: by the attention to a vocabulary, or by a linear projection; null if none are read."""
     soft_prompts: bool = False
     """Learn vectors before each text (`student.soft_prompt`)."""
-    training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]
-    """`phase1` or all three `phases` of the paper; `joint`: all parts at once; `frozen`: the language model as phase 1
-    left it, or as it was fetched (`frozen-untuned`), while the parts before it learn."""
+    training: Literal["phase1", "phases", "joint", "lora", "frozen", "frozen-untuned"]
+    """`phase1` or all three `phases` of the paper; `joint`: all parts at once; `lora`: likewise, but of the language
+    model only adapters (`train.lora`); `frozen`: the language model as phase 1 left it, or as it was fetched
+    (`frozen-untuned`), while the parts before it learn."""
     target: Literal["rationales", "note_rationale", "diagnoses"]
     """What the model learns to write: diagnoses with both rationales, with that on the note (R^m), or alone."""
     teacher: str | None
@@ -50,6 +51,7 @@ class Model(Section):
             "phase1": ("phase1",),
             "phases": ("phase1", "phase2", "phase3"),
             "joint": ("joint",),
+            "lora": ("lora",),
             "frozen": ("phase1", "frozen"),
             "frozen-untuned": ("frozen",),
         }[self.training]
@@ -80,7 +82,7 @@ def part_problems(place: str, model: Model) -> Iterator[str]:
     if expected and (reads != expected or model.soft_prompts):
         yield (
             f"{place}.training: {model.training} reads {' and '.join(expected)} without soft prompts, not "
-            f"{' and '.join(model.reads)}{' with them' * model.soft_prompts}; use joint"
+            f"{' and '.join(model.reads)}{' with them' * model.soft_prompts}; use joint or lora"
         )
     if model.training == "phases" and model.series == "linear":
         yield f"{place}.series: linear, but the three phases have the attention; use training joint or frozen"

@@ -9,7 +9,8 @@ WHOLE = {"training": "phases", "target": "rationales", "vocabulary": "knowledge"
 NOTES_ONLY = {"training": "phase1", "target": "rationales"}
 LINEAR = {"reads": ["note", "series"], "series": "linear"}
 CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": True}
-SMALL, LARGE = "flan-t5-small", "flan-t5-large"
+SMALL, LARGE, LLAMA = "flan-t5-small", "flan-t5-large", "llama2-7b"
+AS_TEXT = {"reads": ["note", "captions"], "soft_prompts": False}
 
 # Tables 1 and 2. Backbones are recognised by name, so that a stand-in may have that of the model it replaces.
 RECIPES: dict[str, dict[str, object]] = {
@@ -23,9 +24,11 @@ RECIPES: dict[str, dict[str, object]] = {
     "Clinical CoT -w/ TSE": {"backbone": SMALL, "training": "joint", "target": "note_rationale"} | LINEAR,
     "FROZEN": {"backbone": SMALL, "training": "frozen", "target": "diagnoses"} | LINEAR,
     "EHR-KnowGen": {"backbone": SMALL, "training": "joint", "target": "diagnoses"} | CAPTIONED,
+    # Fine-tuned through adapters or as a whole (joint): the paper does not say which.
+    "LLaMA-ft": {"backbone": LLAMA, "target": "diagnoses"} | AS_TEXT,
 }
 # Rows whose recipe the workflow does not have yet.
-NOT_YET = ("PROMPTEHR", "LLaMA-ft")
+NOT_YET = ("PROMPTEHR",)
 
 # Table 6 names a row by its parts; its Clinical-COT is phase 1 with rationales, the row w/o LAB&KNOW of table 2.
 TABLE_OF_PARTS = 6
