@@ -34,8 +34,14 @@ BUCKET = 50_000_000
 # By stage. DeepSpeed would keep two buffers of ten times the size, 2 GB each.
 ZERO = {
     2: {"stage": 2, "reduce_bucket_size": BUCKET, "allgather_bucket_size": BUCKET},
-    # Checkpoints have whole weights, as without DeepSpeed.
-    3: {"stage": 3, "reduce_bucket_size": BUCKET, "stage3_gather_16bit_weights_on_model_save": True},
+    # Every weight is divided, however small; checkpoints have whole ones, as without DeepSpeed.
+    3: {
+        "stage": 3,
+        "reduce_bucket_size": BUCKET,
+        "stage3_prefetch_bucket_size": BUCKET,
+        "stage3_param_persistence_threshold": 0,
+        "stage3_gather_16bit_weights_on_model_save": True,
+    },
 }
 DEEPSPEED = {
     "gradient_clipping": "auto",
