@@ -365,10 +365,19 @@ def reference() -> str:
 
 
 def _meanings(section: type[BaseModel]) -> dict[str, str]:
-    """The string under each field of a section. pydantic would collect them at every start of every job."""
-    body = ast.parse(inspect.getsource(section)).body[0].body
-    found = ((f, text.value) for f, text in itertools.pairwise(body) if isinstance(text, ast.Expr))
-    return {field.target.id: ast.literal_eval(text) for field, text in found if isinstance(field, ast.AnnAssign)}
+    """The string under each field of a section, inherited ones too, in one line.
+
+    pydantic would collect them at every start of every job.
+    """
+    sources = [kind for kind in reversed(section.__mro__) if issubclass(kind, Section)]
+    bodies = (ast.parse(inspect.getsource(kind)).body[0].body for kind in sources)
+    pairs = itertools.chain.from_iterable(map(itertools.pairwise, bodies))
+    found = ((f, text.value) for f, text in pairs if isinstance(text, ast.Expr))
+    return {
+        field.target.id: " ".join(ast.literal_eval(text).split())
+        for field, text in found
+        if isinstance(field, ast.AnnAssign)
+    }
 
 
 def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:

@@ -92,7 +92,7 @@ def launch_problems(place: str, launch: Launch, changes: dict[str, Any], batch: 
     except ValidationError as error:
         yield from (explain(e, Launch, f"{place}.") for e in error.errors())
         return
-    if changes and batch < found.nodes * found.processes:
+    if "processes" in changes and batch < found.nodes * found.processes:
         yield (
             f"{place}.processes: {found.processes}, times {found.nodes} nodes, is more than train.optimizer.batch "
             f"({batch}), of which each process takes a part; lower it"

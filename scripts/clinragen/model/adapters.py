@@ -52,4 +52,4 @@ def save_adapters(model: PreTrainedModel, folder: Path, source: str, commit: str
 
 def load_adapters(model: PreTrainedModel, folder: Path) -> None:
     """Put the adapters that `save_adapters` wrote into a folder beside the layers of their model."""
-    model.load_adapter(str(folder), local_files_only=True)
+    model.load_adapter(str(folder))
