@@ -400,6 +400,11 @@ def checkpoint_of(wildcards):
     return inputs.checkpoint(CONFIG, wildcards.dataset, wildcards.model, wildcards.seed)
 
 
+def base_of_model(wildcards):
+    """Input: the language model behind a checkpoint that holds only adapters."""
+    return inputs.base(CONFIG, wildcards.model)
+
+
 def note_tokens_of_model(wildcards):
     """Input: the notes as tokens of a model's backbone."""
     backbone = CONFIG.models[wildcards.model].backbone
@@ -568,14 +573,61 @@ def tensorboard_folder(pattern):
     return folder if CONFIG.train.report_to == "tensorboard" else ""
 
 
-def launcher():
+def launch_of_backbone(wildcards):
+    """Params: how trainings of a language model are started."""
+    return CONFIG.launch_of(wildcards.backbone).model_dump_json()
+
+
+launch_of_backbone.place = "train.launch"
+
+
+def launcher(wildcards):
     """Params: the command that starts a training script."""
-    return launch.launcher(CONFIG.train.launch)
+    return launch.launcher(CONFIG.launch_of(wildcards.backbone))
+
+
+def backbones_of_job(wildcards):
+    """Names of the language model that a job needs; without a job, as in `make check`, of all that are in use."""
+    if wildcards is None:
+        return backbones_in_use()
+    return [wildcards.get("backbone") or CONFIG.models[wildcards.model].backbone]
+
+
+def processes(wildcards):
+    """Threads, and part of resources: processes of a training job on a node."""
+    found = (CONFIG.launch_of(name).processes for name in backbones_of_job(wildcards))
+    return max(found, default=CONFIG.train.launch.processes)
 
 
 def gpus():
     """Resources: nodes and GPUs of a training job."""
-    return launch.gpu_request(CONFIG.train.launch)
+    return launch.gpu_request(CONFIG.train.launch, processes)
+
+
+def memory(stage):
+    """Resources: the memory of a job of a stage that needs a language model; it grows with each attempt (`scaled`)."""
+
+    def value(wildcards, attempt):
+        found = (CONFIG.request_of(stage, name).memory_mb for name in backbones_of_job(wildcards))
+        return attempt * max(found, default=getattr(CONFIG, stage).request.memory_mb)
+
+    return value
+
+
+def minutes(stage):
+    """Resources: the time of a job of a stage that needs a language model."""
+
+    def value(wildcards):
+        found = (CONFIG.request_of(stage, name).minutes for name in backbones_of_job(wildcards))
+        return max(found, default=getattr(CONFIG, stage).request.minutes)
+
+    return value
+
+
+def decoded_together(wildcards):
+    """Resources: how many samples are decoded at once."""
+    found = (CONFIG.backbones[name].batch for name in backbones_of_job(wildcards))
+    return min((n for n in found if n), default=CONFIG.evaluate.batch)
 
 
 def scaled(amount):

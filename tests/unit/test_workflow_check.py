@@ -261,6 +261,12 @@ def test_checkpoints_that_models_share_count_once():
     assert machine.checkpoint_bytes(config_of(), sizes) == 10 * (2 + 3 * 2 + 3 * 1000)
 
 
+def test_adapters_take_next_to_nothing():
+    assert machine.checkpoint_bytes(config_of(), {"llama2-7b": 13_500_000_000}) == 0
+    whole = config_of(models={"llama-ft": {"training": "joint"}})
+    assert machine.checkpoint_bytes(whole, {"llama2-7b": 1}) == 10  # five seeds, two datasets
+
+
 def test_space_that_is_missing_is_a_problem_until_the_run_has_begun(tmp_path):
     config = config_of(pathvars={"results": str(tmp_path / "results")})
     sizes = {"flan-t5-large": 1 << 60}

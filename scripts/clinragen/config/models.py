@@ -24,8 +24,8 @@ class Model(Section):
     """How series enter: by the attention to a vocabulary, or by a linear projection; null if none are read."""
     soft_prompts: SoftPromptKind = None
     """Learned vectors: before `texts`; or before encoder and decoder, `reparametrised` or `conditional` on features."""
-    training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]
-    """Stages: `phase1`, all three `phases`, `joint` (all parts at once), `frozen` after phase 1, `frozen-untuned`."""
+    training: Literal["phase1", "phases", "joint", "lora", "frozen", "frozen-untuned"]
+    """`phase1`, three `phases`, `joint` (all at once), `lora` (adapters), `frozen` after phase 1, `frozen-untuned`."""
     target: Literal["rationales", "note_rationale", "diagnoses"]
     """What the model learns to write: diagnoses with both rationales, with that on the note (R^m), or alone."""
     target_order: TargetOrder = "diagnoses_first"
@@ -51,6 +51,7 @@ class Model(Section):
             "phase1": ("phase1",),
             "phases": ("phase1", "phase2", "phase3"),
             "joint": ("joint",),
+            "lora": ("lora",),
             "frozen": ("phase1", "frozen"),
             "frozen-untuned": ("frozen",),
         }[self.training]
@@ -83,7 +84,7 @@ def part_problems(place: str, model: Model) -> Iterator[str]:
     if expected and reads != expected:
         yield (
             f"{place}.training: {model.training} reads {' and '.join(expected)}, not {' and '.join(model.reads)}; "
-            "use joint"
+            "use joint or lora"
         )
     if model.training == "phases" and model.series == "linear":
         yield f"{place}.series: linear, but the three phases have the attention; use training joint or frozen"

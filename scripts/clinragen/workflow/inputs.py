@@ -121,9 +121,15 @@ def vocabulary(name: str, backbone: str) -> str:
     return f"<results>/knowledge/{'vocab' if name == 'knowledge' else name}/{backbone}.json"
 
 
+def base(config: Config, model: str) -> list[str]:
+    """The language model without which a checkpoint that holds only adapters cannot be read; none for others."""
+    row = config.models[model]
+    return [f"<results>/backbones/{row.backbone}"] * (row.training == "lora")
+
+
 def parts_names(config: Config) -> list[str]:
     """What the models with a stage of their own read, as paths name it."""
-    return sorted({row.parts_name for row in config.models.values() if row.stages[-1] in ("joint", "frozen")})
+    return sorted({row.parts_name for row in config.models.values() if row.stages[-1] in ("joint", "lora", "frozen")})
 
 
 def parts(config: Config, name: str) -> Parts:
@@ -281,6 +287,13 @@ def lengths(config: Config, backbone: str) -> Lengths:
     each = [_lengths(config.of_variant(row.variant), backbone, row) for row in rows]
     each = each or [_lengths(config, backbone)]
     return Lengths(**{name: max(getattr(found, name) for found in each) for name in Lengths.model_fields})
+
+
+def adapted_layers(config: Config, backbone: str) -> list[str]:
+    """Layers of a language model at which some row gets adapters, so far as they are named; none for `all`."""
+    rows = [m for m in config.models.values() if m.backbone == backbone and m.training == "lora"]
+    chosen = [config.of_variant(row.variant).train.lora.modules for row in rows]
+    return list(dict.fromkeys(name for modules in chosen if modules != "all" for name in modules))
 
 
 def texts(config: Config, backbone: str) -> Texts:

@@ -15,6 +15,7 @@ from clinragen.config.datasets import Dataset
 from clinragen.config.models import Model
 from clinragen.config.root import Config, invalid, load_config
 from clinragen.config.rows import row_in
+from clinragen.config.student import STAND_INS
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
@@ -22,8 +23,8 @@ from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.llm.serve import LOOPBACK
 from clinragen.rationale.examples import problems_of_examples
 from clinragen.registry import raw
-from clinragen.registry.language_models import problems_of, read_config
-from clinragen.workflow.inputs import lengths, rationales_in_use
+from clinragen.registry.language_models import adapters_problem, problems_of, read_config
+from clinragen.workflow.inputs import adapted_layers, lengths, rationales_in_use
 from clinragen.workflow.needs import (
     ASKED,
     BACKBONE,
@@ -237,14 +238,15 @@ def backbone_problems(name: str, config: Config) -> list[str]:
 
     Of a name on the hub nothing is known before `make check` or rule train_backbone asks for it.
     """
-    place, source = f"backbones.{name}.source", config.backbones[name].source
+    place, source, modules = f"backbones.{name}.source", config.backbones[name].source, adapted_layers(config, name)
     if config.backbones[name].is_stand_in:
-        return []
+        words = adapters_problem(source, STAND_INS[source], modules)
+        return [f"{place}: {words}"] if words else []
     fetched = Path(config.pathvars.results, "backbones", name)
     folder = fetched if fetched.is_dir() else Path(source)
     if (lines := directory_problems(place, str(folder))) or not folder.is_dir():
         return lines
-    return [f"{place}: {line}" for line in problems_of(folder, source, lengths(config, name))]
+    return [f"{place}: {line}" for line in problems_of(folder, source, lengths(config, name), modules)]
 
 
 def directory_problems(place: str, source: str) -> list[str]:

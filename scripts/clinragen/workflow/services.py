@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,8 +11,8 @@ from clinragen.config.student import Backbone, Lengths
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import locate
-from clinragen.registry.language_models import NO_SAFETENSORS, config_problem, positions_problem
-from clinragen.workflow.inputs import lengths
+from clinragen.registry.language_models import NO_SAFETENSORS, adapters_problem, config_problem, positions_problem
+from clinragen.workflow.inputs import adapted_layers, lengths
 from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
     backbone_problems,
@@ -128,12 +129,16 @@ def backbones(config: Config, needs: set[Need]) -> tuple[list[Line], dict[str, i
             sizes[name] = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
         else:
             line, sizes[name] = on_the_hub(place, backbone.source, backbone.revision, "backbones")
-            found = hub_problems(backbone, lengths(config, name)) if line.status == "ok" else []
+            found = (
+                hub_problems(backbone, lengths(config, name), adapted_layers(config, name))
+                if line.status == "ok"
+                else []
+            )
             lines += [problem(place, words) for words in found] or [line]
     return lines, sizes
 
 
-def hub_problems(backbone: Backbone, needed: Lengths) -> list[str]:
+def hub_problems(backbone: Backbone, needed: Lengths, modules: Sequence[str]) -> list[str]:
     """Why a language model on the hub cannot be trained, as far as its config.json shows."""
     hub = os.environ.get("HF_ENDPOINT", HUB)
     url = f"{hub}/{quote(backbone.source)}/raw/{quote(backbone.revision, safe='')}/config.json"
@@ -143,7 +148,11 @@ def hub_problems(backbone: Backbone, needed: Lengths) -> list[str]:
         return [f"{hub} does not respond ({error})"]
     if status != 200 or not isinstance(config, dict):
         return [f"{backbone.source} has no config.json at {backbone.revision} (HTTP {status}); name another revision"]
-    found = (config_problem(backbone.source, config), positions_problem(backbone.source, config, needed))
+    found = (
+        config_problem(backbone.source, config),
+        positions_problem(backbone.source, config, needed),
+        adapters_problem(backbone.source, config.get("model_type"), modules),
+    )
     return [words for words in found if words]
 
 
