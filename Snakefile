@@ -110,9 +110,10 @@ rule estimate:
 
 
 rule backbones:
-    """The language models: needs the network."""
+    """The language models that are trained, and the text encoders: needs the network."""
     input:
         expand("<results>/backbones/{backbone}", backbone=backbones_in_use()),
+        expand("<results>/encoders/{encoder}", encoder=encoders_in_use()),
 
 
 rule weights:

@@ -312,6 +312,11 @@ def backbones_in_use():
     return sorted({model.backbone for model in CONFIG.models.values()})
 
 
+def encoders_in_use():
+    """Names of the text encoders of which some trained model is built."""
+    return CONFIG.used_encoders()
+
+
 def data_files():
     """Input: data summaries of every dataset."""
     return expand(
@@ -438,6 +443,11 @@ def local_files_of_backbone(wildcards):
     return [ancient(p) for p in inputs.backbone_files(CONFIG.backbones[wildcards.backbone].source)]
 
 
+def local_files_of_encoder(wildcards):
+    """Input: the files of a text encoder that is a directory; none if it comes from the hub."""
+    return [ancient(p) for p in inputs.backbone_files(CONFIG.encoders[wildcards.encoder].source)]
+
+
 def local_files_of_llm(wildcards):
     """Input: the files of a served language model that is a directory; none if it comes from the hub."""
     return [ancient(p) for p in inputs.backbone_files(CONFIG.llms[wildcards.llm].model)]
@@ -454,6 +464,14 @@ def fetched_backbone(wildcards):
 
 
 fetched_backbone.place = "backbones.{backbone}"
+
+
+def fetched_encoder(wildcards):
+    """Params: what decides the files of a text encoder."""
+    return CONFIG.encoders[wildcards.encoder].model_dump_json(include={"source", "revision"})
+
+
+fetched_encoder.place = "encoders.{encoder}"
 
 
 def texts_of_student(wildcards):
@@ -483,6 +501,12 @@ def vocabulary_of_parts(wildcards):
     """Input: the vocabulary of the attention of a model with a stage of its own, if it has any."""
     names = [row.vocabulary for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
     return [inputs.vocabulary(name, wildcards.backbone) for name in names[:1] if name]
+
+
+def text_encoder_of_parts(wildcards):
+    """Input: the text encoder of which a model with a stage of its own has a Q-Former, if it has any."""
+    names = [row.encoder for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
+    return [f"<results>/encoders/{name}" for name in names[:1] if name]
 
 
 def captions_of_parts(wildcards):

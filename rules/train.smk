@@ -2,6 +2,7 @@
 #
 # takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, <results>/knowledge/{vocab,standard}/*
 # makes  <results>/backbones/{backbone}                                           fetched language model
+#        <results>/encoders/{encoder}                                             fetched text encoder
 #        <results>/{dataset}/train/{backbone}/note_tokens.arrow                   notes as its tokens
 #        <results>/{dataset}/train/{backbone}/caption_tokens.arrow                captions as its tokens
 #        <results>/{dataset}/train/{backbone}/{target}/target_tokens.arrow        what it learns to write, as its tokens;
@@ -25,6 +26,7 @@
 
 localrules:
     train_backbone,
+    train_text_encoder,
 
 
 rule train_backbone:
@@ -55,6 +57,35 @@ rule train_backbone:
     shell:
         "python scripts/train_backbone.py --settings {params.settings:q} --local {input.local:q}"
         " --lengths {resources.lengths:q} --backbone {output.backbone:q} > {log:q} 2>&1"
+
+
+rule train_text_encoder:
+    """A text encoder and its tokenizer, copied to where every job finds them without a network."""
+    input:
+        local=local_files_of_encoder,
+    output:
+        encoder=directory("<results>/encoders/{encoder}"),
+    log:
+        "<logs>/train_text_encoder/{encoder}.log",
+    benchmark:
+        "<timings>/train_text_encoder/{encoder}.jsonl"
+    wildcard_constraints:
+        encoder=any_of(name for name, e in CONFIG.encoders.items() if not e.is_stand_in),
+    # A model that cannot serve is refused here, so this comes before a teacher is asked.
+    priority: 10
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code_digest("train_text_encoder"),
+        sources=sources,
+        settings=fetched_encoder,
+    shell:
+        "python scripts/train_text_encoder.py --settings {params.settings:q} --local {input.local:q}"
+        " --encoder {output.encoder:q} > {log:q} 2>&1"
 
 
 rule train_note_tokens:
@@ -305,6 +336,7 @@ rule train_joint:
     input:
         backbone="<results>/backbones/{backbone}",
         vocabulary=vocabulary_of_parts,
+        text_encoder=text_encoder_of_parts,
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
         captions=captions_of_parts,
@@ -350,8 +382,9 @@ rule train_joint:
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
         " {params.launcher} scripts/train_joint.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
-        " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q} --features {input.features:q} --series {input.series:q} --targets {input.targets:q}"
+        " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
+        " --notes {input.notes:q} --captions {input.captions:q} --features {input.features:q}"
+        " --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
@@ -420,6 +453,7 @@ rule train_frozen:
     input:
         start=start_of_frozen,
         vocabulary=vocabulary_of_parts,
+        text_encoder=text_encoder_of_parts,
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
         captions=captions_of_parts,
@@ -464,8 +498,8 @@ rule train_frozen:
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
         " {params.launcher} scripts/train_frozen.py --start {input.start:q} --tuned {params.tuned:q}"
-        " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
+        " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
+        " --notes {input.notes:q} --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from clinragen.config.student import Fusion, Parts, Texts
 from clinragen.config.train import Launch, Optimizer
+from clinragen.demo import tiny_encoder
 from clinragen.demo.tiny_student import build_model, build_tokenizer
 from clinragen.model.backbone import adapter_of
 from clinragen.model.inputs import Files
@@ -46,6 +47,7 @@ FUSION = {
         "token": "last",
     },
     "attention": {"heads": 2, "head_width": 8, "prototypes": 4, "dropout": 0.0},
+    "qformer": {"queries": 4, "cross_attention_every": 2},
     "variable_identity": True,
     "lab_position": "prefix",
 }
@@ -129,6 +131,12 @@ def write_backbone(folder: Path, seed: int = 0, shape: str = "tiny") -> Path:
     return folder
 
 
+def write_text_encoder(folder: Path, seed: int = 0) -> Path:
+    """A tiny BERT as `from_pretrained` expects it."""
+    tiny_encoder.build_encoder(PHENOTYPES, folder, seed)
+    return folder
+
+
 def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int = 5, shape: str = "tiny") -> Path:
     """Tables of stages benchmark and rationale over stays of both kinds, and a vocabulary."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -192,7 +200,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     """Command line of a training script without the interpreter.
 
     `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, every key of OPTIMIZER
-    and LAUNCH, `targets`, for phase 2 `instruction`, and for a stage of its own `parts`.
+    and LAUNCH, `targets`, for phase 2 `instruction`, and for a stage of its own `parts` and `text_encoder`.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
     optimizer, launch = OPTIMIZER.model_dump(), LAUNCH.model_dump()
@@ -200,7 +208,8 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         section |= {k: v for k, v in changes.items() if k in section}
     new = ("--fusion", fusion().model_dump_json(), "--steps", STEPS)
     parts = Parts(**{"reads": ["note"], "series": None, "soft_prompts": None} | changes.get("parts", {}))
-    composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json(), *new)
+    composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json(), *new, "--text-encoder")
+    composed += tuple([changes["text_encoder"]] if "text_encoder" in changes else [])
     own = {
         "train_phase1": ("--texts", TEXTS.model_dump_json()),
         "train_phase2": (*new, "--instruction", changes.get("instruction", False)),

@@ -20,10 +20,11 @@ BELOW = {
     "open-demo.yaml": ["demo.yaml"],
     "planted.yaml": ["demo.yaml"],
     "planted-backbones.yaml": ["demo.yaml", "planted.yaml"],
+    "planted-baselines.yaml": ["demo.yaml", "planted.yaml"],
 }
 
 # Overlays that add rows to the tree of others, with which they share what they can.
-MORE_ROWS = ("table6.yaml", "sensitivity.yaml", "as-printed.yaml", "promptehr-features.yaml")
+MORE_ROWS = ("table6.yaml", "sensitivity.yaml", "as-printed.yaml", "promptehr-features.yaml", "beyond.yaml")
 
 
 def read(name: str) -> dict:
@@ -149,7 +150,7 @@ def test_the_reference_lists_the_defaults_of_rows():
     added = (
         r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\."
         r"|backbones\.<name>\.(max_note_tokens|launch|batch|request)"
-        r"|models\.<name>\.(series|soft_prompts|target_order|variant|like)`)"
+        r"|models\.<name>\.(series|encoder|soft_prompts|target_order|variant|like)`)"
     )
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
@@ -259,11 +260,31 @@ CROSS_CHECKS = {
     ),
     "series without a way in": (
         {"models__frozen__series": None},
-        r"models\.frozen\.series: must be attention or linear, not null",
+        r"models\.frozen\.series: must be attention, linear or qformer, not null",
     ),
     "a way in without series": (
         {"models__flan-t5__series": "linear"},
         r"models\.flan-t5\.series: must be null \(no series are read\), not linear",
+    ),
+    "a Q-Former without its BERT": (
+        {"models__clinical-cot-tse__series": "qformer"},
+        r"models\.clinical-cot-tse\.encoder: series qformer requires one of encoders \(a BERT\), not null",
+    ),
+    "a BERT without a Q-Former": (
+        {"models__clinical-cot__encoder": "clinical-bert"},
+        r"models\.clinical-cot\.encoder: series null requires null \(there is no Q-Former\), not clinical-bert",
+    ),
+    "a Q-Former in the three phases": (
+        {"models__without-reasoning__series": "qformer"},
+        r"models\.without-reasoning\.series: qformer, but the three phases have the attention; use training joint",
+    ),
+    "text encoder": (
+        {"models__ehr-knowgen__encoder": "bert"},
+        r"models\.ehr-knowgen\.encoder: 'bert' is not one of encoders \(clinical-bert\)",
+    ),
+    "a row and its way in": (
+        {"models__clinical-cot-tse__series": "qformer"},
+        r"models\.clinical-cot-tse\.series: row 'Clinical CoT -w/ TSE' promises linear, not qformer",
     ),
     "vocabulary without attention": (
         {"models__without-lab-know__vocabulary": "knowledge"},
@@ -428,6 +449,7 @@ PATHS = [
     "pathvars__logs",
     "pathvars__timings",
     "backbones__flan-t5-small__source",
+    "encoders__clinical-bert__source",
 ]
 
 
@@ -440,7 +462,7 @@ def test_a_path_that_snakemake_cannot_use_is_refused(place, bad, raw):
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a{b", "a\nb"])
-@pytest.mark.parametrize("section", ["models", "asked", "backbones"])
+@pytest.mark.parametrize("section", ["models", "asked", "backbones", "encoders"])
 def test_a_name_that_cannot_be_part_of_a_path_is_refused(section, name, raw):
     rows = raw[section] | {name: next(iter(raw[section].values()))}
     assert f"  - {section}: " in message_of(changed(raw, **{section: rows}))
@@ -543,7 +565,7 @@ def test_only_rows_that_users_add_carry_defaults():
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
     assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Backbone", "Variant", "Model"}
-    of_models = {"Model.series", "Model.soft_prompts", "Model.target_order", "Model.variant", "Model.like"}
+    of_models = {*(f"Model.{key}" for key in ("series", "encoder", "soft_prompts", "target_order", "variant", "like"))}
     assert {name for name in defaults if name.startswith("Model.")} == of_models
 
 

@@ -16,7 +16,7 @@ from clinragen.config.root import Config, load_config
 from clinragen.llm.guard import Destination, host_of
 from clinragen.workflow import machine, services
 from clinragen.workflow.check import summary
-from clinragen.workflow.needs import BACKBONE, Need
+from clinragen.workflow.needs import BACKBONE, ENCODER, Need
 from clinragen.workflow.preflight import llm_problems
 from clinragen.workflow.slurm import Request, Resources, kinds, partition_problem, partitions, sbatch_test
 from clinragen.workflow.verdict import Line, ok, problem
@@ -166,6 +166,26 @@ def test_a_language_model_on_the_hub(answer, config, status, words, httpserver, 
     )
     (line,), _ = services.backbones(configured, {Need(BACKBONE, "b")})
     assert line.status == status and words in line.words
+
+
+@pytest.mark.parametrize(
+    ("answer", "config", "status", "words"),
+    [
+        (WEIGHTS, {"model_type": "bert", "max_position_embeddings": 512}, "ok", "0.3 GB"),
+        (WEIGHTS, {"model_type": "t5"}, "problem", "is of model_type t5; supported text encoders: bert"),
+        ({"siblings": [{"rfilename": "pytorch_model.bin"}]}, {}, "problem", "refs/pr/"),
+        (None, {}, "problem", "HTTP 404"),
+    ],
+)
+def test_a_text_encoder_on_the_hub(answer, config, status, words, httpserver, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
+    for path, content in (("/api/models/a/b/revision/main", answer), ("/a/b/raw/main/config.json", config)):
+        expected = httpserver.expect_request(path)
+        expected.respond_with_json(content) if content is not None else expected.respond_with_data("", status=404)
+    encoders = {"clinical-bert": {"source": "a/b"}}
+    configured = config_of(pathvars={"results": str(tmp_path)}, encoders=encoders)
+    (line,) = services.encoders(configured, {Need(ENCODER, "clinical-bert")})
+    assert line.place == "encoders.clinical-bert" and line.status == status and words in line.words
 
 
 # --- Models that jobs serve themselves ---

@@ -22,7 +22,7 @@ from clinragen.config.models import Model, part_problems, with_values_of_others
 from clinragen.config.rationale import Rationale
 from clinragen.config.request import Request
 from clinragen.config.rows import recipe_problems, row_in
-from clinragen.config.student import Backbone, Student
+from clinragen.config.student import Backbone, Student, TextEncoder
 from clinragen.config.train import Launch, Train, launch_problems
 from clinragen.config.variants import Settings, Variant, setting_problems, tf32_problems, variant_problems
 from clinragen.errors import UserError
@@ -71,6 +71,8 @@ class Config(Section):
     """How each of them is reached; those with provider `template` need no row."""
     backbones: dict[str, Backbone]
     """Small language models by name."""
+    encoders: dict[str, TextEncoder]
+    """Text encoders by name; one is fetched where a row of `models` names it."""
     student: Student
     """Student model."""
     train: Train
@@ -93,7 +95,7 @@ class Config(Section):
     def _usable_directory(cls, text: str) -> str:
         return usable_path(text)
 
-    @field_validator("variants", "models", "asked", "backbones", "llms", "llm_transport", mode="before")
+    @field_validator("variants", "models", "asked", "backbones", "encoders", "llms", "llm_transport", mode="before")
     @classmethod
     def _without_nulls(cls, rows: Any) -> Any:
         """An overlay leaves a row out by setting it to null."""
@@ -104,7 +106,7 @@ class Config(Section):
     def _complete(cls, rows: Any) -> Any:
         return with_values_of_others(rows) if isinstance(rows, dict) else rows
 
-    @field_validator("variants", "models", "asked", "backbones", "llms")
+    @field_validator("variants", "models", "asked", "backbones", "encoders", "llms")
     @classmethod
     def _with_usable_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
         for name in rows:
@@ -125,6 +127,10 @@ class Config(Section):
             if model.backbone not in self.backbones:
                 problems.append(
                     f"models.{name}.backbone: {model.backbone!r} is not one of backbones ({', '.join(self.backbones)})"
+                )
+            if model.encoder not in (None, *self.encoders):
+                problems.append(
+                    f"models.{name}.encoder: {model.encoder!r} is not one of encoders ({', '.join(self.encoders)})"
                 )
             problems += part_problems(f"models.{name}", model)
             if (model.target == "diagnoses") != (model.teacher is None):
@@ -291,6 +297,10 @@ class Config(Section):
     def teachers(self) -> list[str]:
         """Names of the language models whose rationales are learned from."""
         return sorted({model.teacher for model in self.models.values() if model.teacher})
+
+    def used_encoders(self) -> list[str]:
+        """Names of the text encoders of which trained models are built."""
+        return sorted({model.encoder for model in self.models.values() if model.encoder})
 
     def is_served(self, name: str) -> bool:
         """Whether a language model is served by the job that asks it."""

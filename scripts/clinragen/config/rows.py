@@ -9,6 +9,7 @@ ORDER = {"target_order": "diagnoses_first"}
 WHOLE = {"training": "phases", "target": "rationales", "vocabulary": "knowledge"} | ORDER
 NOTES_ONLY = {"training": "phase1", "target": "rationales"} | ORDER
 LINEAR = {"reads": ["note", "series"], "series": "linear"}
+QFORMER = {"series": "qformer"}
 CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": "texts"}
 AS_TEXT = {"reads": ["note", "captions"], "soft_prompts": None}
 # A tuple lists what the paper leaves open: R^t in the target; prompts without features, or of features.
@@ -27,11 +28,15 @@ RECIPES: dict[str, dict[str, object]] = {
     "Clinical CoT -w/o TSE": {"backbone": SMALL, "training": "phase1", "target": "note_rationale"},
     "Clinical CoT -w/ TSE": {"backbone": SMALL, "training": "joint", "target": RATIONALES} | LINEAR,
     "FROZEN": {"backbone": SMALL, "training": "frozen", "target": "diagnoses"} | LINEAR,
+    "FROZEN, Q-Former": {"backbone": SMALL, "training": "frozen", "target": "diagnoses"} | LINEAR | QFORMER,
+    "FROZEN, never tuned": {"backbone": SMALL, "training": "frozen-untuned", "target": "diagnoses"} | LINEAR,
     "EHR-KnowGen": {"backbone": SMALL, "training": "joint", "target": "diagnoses"} | CAPTIONED,
     "PROMPTEHR": {"backbone": SMALL, "training": "joint", "target": "diagnoses"} | PROMPTED,
     # Fine-tuned through adapters or as a whole (joint): the paper does not say which.
     "LLaMA-ft": {"backbone": LLAMA, "training": ("lora", "joint"), "target": "diagnoses"} | AS_TEXT,
 }
+# Rows that stand below those of the paper's table 1, which has no values for them.
+BEYOND = ("FROZEN, Q-Former", "FROZEN, never tuned")
 
 # Table 6 names a row by its parts; its Clinical-COT is phase 1 with rationales, the row w/o LAB&KNOW of table 2.
 TABLE_OF_PARTS = 6

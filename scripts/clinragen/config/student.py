@@ -16,6 +16,8 @@ TargetOrder = Literal["diagnoses_first", "rationale_first"]
 
 # Models made on the spot, by their name as a source: their `model_type`, in the shape of Flan-T5, OPT, Qwen2.5, LLaMA.
 STAND_INS = {"tiny": "t5", "tiny-opt": "opt", "tiny-qwen": "qwen2", "tiny-llama": "llama"}
+# The same for text encoders, in the shape of BERT.
+ENCODER_STAND_INS = ("tiny-bert",)
 
 
 class Backbone(Section):
@@ -39,6 +41,25 @@ class Backbone(Section):
     def is_stand_in(self) -> bool:
         """Whether the model is made on the spot."""
         return self.source in STAND_INS
+
+    @field_validator("source")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        return usable_path(text)
+
+
+class TextEncoder(Section):
+    """A text encoder of the BERT kind, of which other models are built."""
+
+    source: str
+    """A model hub name or local directory; `tiny-bert`: a stand-in for a BERT."""
+    revision: str
+    """Commit, tag or branch on the model hub; source.json records the fetched commit."""
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the model is made on the spot."""
+        return self.source in ENCODER_STAND_INS
 
     @field_validator("source")
     @classmethod
@@ -84,6 +105,15 @@ class Attention(Section):
     """Dropout on the attention weights."""
 
 
+class QFormer(Section):
+    """The Q-Former (BLIP-2): its layers are those of a text encoder, whose width it has."""
+
+    queries: int = Field(ge=1)
+    """Learned queries; each becomes a lab token."""
+    cross_attention_every: int = Field(ge=1)
+    """The first of so many layers attends to the vectors of the series encoder."""
+
+
 class Texts(Section):
     """Maximum lengths of what the language model reads and writes; all phases depend on them."""
 
@@ -118,8 +148,8 @@ class Parts(Section):
 
     reads: list[Read]
     """What it reads, in this order."""
-    series: Literal["attention", "linear", None]
-    """How series enter: by the attention to a vocabulary or a linear projection; null if none are read."""
+    series: Literal["attention", "linear", "qformer", None]
+    """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
     soft_prompts: SoftPromptKind
     """What vectors are learned, and where they stand; null for none."""
 
@@ -131,6 +161,8 @@ class Fusion(Section):
     """Time series encoder."""
     attention: Attention
     """Knowledge-augmented attention."""
+    qformer: QFormer
+    """Q-Former."""
     variable_identity: bool
     """Add a learned vector per variable to its lab token, which says nothing of it by itself (ambiguity 29)."""
     lab_position: Literal["prefix", "suffix"]

@@ -17,6 +17,7 @@ from clinragen.errors import UserError
 from clinragen.model.adapters import MARK, add_adapters, load_adapters, save_adapters
 from clinragen.model.backbone import Backbone, load_backbone
 from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
+from clinragen.model.qformer import QFormer
 from clinragen.model.series_encoder import SeriesEncoder
 from clinragen.model.soft_prompts import PromptPair, SoftPrompts
 from clinragen.registry.snapshot import read_source
@@ -24,7 +25,8 @@ from clinragen.registry.snapshot import read_source
 INPUTS = ("input_ids", "attention_mask", "caption_ids", "caption_mask", "series", "steps", "vectors")
 INPUTS += ("numbers", "categories")
 TEXTS = {"note": ("input_ids", "attention_mask"), "captions": ("caption_ids", "caption_mask")}
-PARTS = ("backbone", "adapters", "encoder", "attention", "projection", "identity", "soft_prompts", "prompt_pair")
+PARTS = ("backbone", "adapters", "encoder", "attention", "qformer", "projection", "identity")
+PARTS += ("soft_prompts", "prompt_pair")
 FACTS, OWN_PARTS, BACKBONE = "student.json", "parts.safetensors", "backbone"
 
 
@@ -55,7 +57,7 @@ class Base:
 
 
 class Student(nn.Module):
-    """Backbone, and where it has them: series encoder, attention or projection of its vectors, and soft prompts
+    """Backbone, and where it has them: series encoder, attention, Q-Former or projection of its vectors, soft prompts
     (before each text, or a pair of them before encoder and decoder).
 
     `reads` says what of a sample it reads, texts in their order.
@@ -68,6 +70,7 @@ class Student(nn.Module):
         self.fusion: Fusion | None = None
         self.encoder: SeriesEncoder | None = None
         self.attention: KnowledgeAttention | None = None
+        self.qformer: QFormer | None = None
         self.projection: nn.Linear | None = None
         self.identity: nn.Embedding | None = None
         self.soft_prompts: SoftPrompts | None = None
@@ -80,29 +83,38 @@ class Student(nn.Module):
         self.register_state_dict_post_hook(_separate_shared_tensors)
         self.register_load_state_dict_post_hook(_need_no_base)
 
-    def add_series_parts(self, fusion: Fusion, channels: int, steps: int, token_ids: list[int] | None) -> None:
+    def add_series_parts(
+        self, fusion: Fusion, channels: int, steps: int, token_ids: list[int] | None, text_encoder: Path | None = None
+    ) -> None:
         """Attach a new series encoder, and an attention over the backbone's embeddings of these tokens.
 
-        Without tokens a linear projection takes the place of the attention.
+        Without tokens a linear projection takes the place of the attention; it follows a Q-Former that is built of a
+        text encoder, where there is one.
         """
         embeddings = self.backbone.get_input_embeddings()
         vocabulary = None if token_ids is None else vocabulary_vectors(embeddings, token_ids)
-        self._build_series_parts(fusion, channels, steps, vocabulary)
-        if self.identity is not None:
+        width = fusion.series_encoder.width
+        qformer = QFormer.from_encoder(fusion.qformer, text_encoder, width) if text_encoder else None
+        self._build_series_parts(fusion, channels, steps, vocabulary, qformer)
+        if self.identity is not None and qformer is None:
             # As large as the words among which the lab tokens stand.
             words = embeddings.weight if vocabulary is None else vocabulary
             nn.init.normal_(self.identity.weight, std=float(words.std()))
 
-    def _build_series_parts(self, fusion: Fusion, channels: int, steps: int, vocabulary: Tensor | None) -> None:
+    def _build_series_parts(
+        self, fusion: Fusion, channels: int, steps: int, vocabulary: Tensor | None, qformer: QFormer | None = None
+    ) -> None:
         self.fusion, self.shape = fusion, Shape(channels, steps)
         self.encoder = SeriesEncoder(fusion.series_encoder, channels, steps)
+        self.qformer, own = qformer, fusion.series_encoder.width
         width = self.backbone.get_input_embeddings().weight.shape[1]
         if vocabulary is None:
-            self.projection = nn.Linear(fusion.series_encoder.width, width)
+            self.projection = nn.Linear(qformer.width if qformer else own, width)
         else:
-            self.attention = KnowledgeAttention(fusion.attention, fusion.series_encoder.width, vocabulary)
+            self.attention = KnowledgeAttention(fusion.attention, own, vocabulary)
         if fusion.variable_identity:
-            self.identity = nn.Embedding(channels, width)
+            # A lab token of a Q-Former stands for no single variable, so that what it reads must say which is which.
+            self.identity = nn.Embedding(channels, own if qformer else width)
 
     def add_soft_prompts(self, kind: SoftPromptKind, length: int) -> None:
         """Attach a new soft prompt to each text that it reads, or a pair of them to encoder and decoder."""
@@ -134,7 +146,9 @@ class Student(nn.Module):
     @property
     def lab_tokens(self) -> int:
         """Number of tokens that stand for the series of a sample; 0 if it reads none."""
-        return self.shape.channels * self.encoder.tokens if "series" in self.reads else 0
+        if "series" not in self.reads:
+            return 0
+        return len(self.qformer.queries) if self.qformer else self.shape.channels * self.encoder.tokens
 
     def _embed(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
         """The prompt [batch, prompts + lab tokens + tokens of texts + marks, d] of the language model, and its mask."""
@@ -167,10 +181,18 @@ class Student(nn.Module):
             vectors, mask = self.encoder(inputs["series"], inputs["steps"])
         else:
             mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
-        labs = self.attention(vectors) if self.attention else self.projection(vectors)
-        if self.identity is not None:
-            labs = labs + self.identity.weight.repeat_interleave(self.encoder.tokens, 0)
+        if self.qformer is not None:
+            labs = self.projection(self.qformer(self._identified(vectors), mask))
+            mask = mask.new_ones(labs.shape[:2])
+        else:
+            labs = self._identified(self.attention(vectors) if self.attention else self.projection(vectors))
         return labs.to(self.backbone.get_input_embeddings().weight.dtype), mask
+
+    def _identified(self, vectors: Tensor) -> Tensor:
+        """Vectors [batch, channels x tokens, d] of the channels, with what says which channel each is of."""
+        if self.identity is None:
+            return vectors
+        return vectors + self.identity.weight.repeat_interleave(self.encoder.tokens, 0)
 
     def forward(self, *, labels: Tensor, **inputs: Tensor) -> Tensor:
         """Logits [batch, length, vocabulary] of each token of the target, given those before it.
@@ -212,6 +234,7 @@ class Student(nn.Module):
             "shape": vars(self.shape) if self.shape else None,
             "texts": self.texts.model_dump(mode="json"),
             "fusion": self.fusion.model_dump(mode="json") if self.fusion else None,
+            "qformer": self.qformer.shape if self.qformer else None,
             "parameters": self.parameter_counts(),
             "trained": self.parameter_counts(trained=True),
             "base": asdict(self.base) if self.base else None,
@@ -245,7 +268,9 @@ class Student(nn.Module):
         own = load_file(folder / OWN_PARTS) if facts["shape"] or facts["soft_prompts"] else {}
         if facts["shape"]:
             shape, fusion = Shape(**facts["shape"]), Fusion(**facts["fusion"])
-            student._build_series_parts(fusion, shape.channels, shape.steps, own.get("attention.vocabulary"))
+            layers, width = facts["qformer"], fusion.series_encoder.width
+            qformer = QFormer(fusion.qformer, layers, width) if layers else None
+            student._build_series_parts(fusion, shape.channels, shape.steps, own.get("attention.vocabulary"), qformer)
         if facts["soft_prompts"]:
             student.add_soft_prompts(**facts["soft_prompts"])
         student.load_state_dict({**student.state_dict(), **own})

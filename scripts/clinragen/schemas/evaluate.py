@@ -63,7 +63,7 @@ COMPARISON = Table(
         Column("ours_std", pa.float64(), "sample standard deviation over our seeds", nullable=True),
         Column("n_seeds", pa.int32(), "our seeds; 1 for a model that is asked, 0 where we have no such model"),
         Column("asked", pa.bool_(), "our model is asked once, not trained"),
-        Column("paper_mean", pa.float64(), "value in the paper"),
+        Column("paper_mean", pa.float64(), "value in the paper; empty for rows that it does not have", nullable=True),
         Column("paper_std", pa.float64(), "standard deviation in the paper, read as percentage points", nullable=True),
         Column("difference", pa.float64(), "ours minus paper's", nullable=True),
         Column("stand_ins", pa.string(), "stand-ins behind our value, which make it not comparable", nullable=True),

@@ -47,6 +47,8 @@ class New:
     """Of the attention; None where there is none."""
     soft_prompt: int = 0
     """Vectors of a soft prompt."""
+    text_encoder: Path | None = None
+    """Of which a Q-Former is built; None where there is none."""
 
 
 PHASE1 = Plan(("note",))
@@ -120,7 +122,8 @@ def _add(new: New, student: Student, start: Path, job: Job) -> None:
     torch.manual_seed(job.seed)
     if new.parts.series:
         token_ids = read_vocabulary(new.vocabulary, load_tokenizer(start)) if new.vocabulary else None
-        student.add_series_parts(new.fusion, channels_of(job.files.series), new.steps, token_ids)
+        channels = channels_of(job.files.series)
+        student.add_series_parts(new.fusion, channels, new.steps, token_ids, new.text_encoder)
     if new.parts.soft_prompts:
         student.add_soft_prompts(new.parts.soft_prompts, new.soft_prompt)
 

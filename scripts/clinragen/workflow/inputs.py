@@ -303,10 +303,14 @@ def texts(config: Config, backbone: str) -> Texts:
 
 
 def _lengths(config: Config, backbone: str, row: Model | None = None) -> Lengths:
-    longest, encoder = texts(config, backbone), config.student.fusion.series_encoder
-    per_channel = config.benchmark.series.max_steps // encoder.patch if encoder.token == "all" else 1
+    longest, fusion = texts(config, backbone), config.student.fusion
+    all_patches = fusion.series_encoder.token == "all"
+    per_channel = config.benchmark.series.max_steps // fusion.series_encoder.patch if all_patches else 1
+    labs = config.benchmark.series.variables * per_channel
+    if row is not None and row.series == "qformer":
+        labs = fusion.qformer.queries
     return Lengths(
-        labs=config.benchmark.series.variables * per_channel * (row is not None and "series" in row.reads),
+        labs=labs * (row is not None and "series" in row.reads),
         prompts=_soft_prompts(config.student.soft_prompt, row) if row is not None else 0,
         note=longest.max_note_tokens,
         target=max(longest.max_target_tokens, config.evaluate.decoding.max_new_tokens),

@@ -16,6 +16,7 @@ ASKED = "asked"  # the language model of a row of `asked`, for texts of a datase
 TERMS = "terms"  # a language model, for public documents
 PUBMED = "pubmed"  # an e-mail address for NCBI and Wikimedia
 BACKBONE = "backbone"  # a language model, from the hub or a directory
+ENCODER = "encoder"  # a text encoder, from the hub or a directory
 WEIGHTS = "weights"  # a language model that jobs serve themselves
 GPU = "gpu"  # GPUs for training and prediction
 
@@ -23,7 +24,7 @@ DATA = frozenset({RAW, NOTES})
 TEACHER = frozenset({RATIONALES, TERMS})
 KNOWLEDGE = frozenset({PUBMED, TERMS})
 ANSWERS = DATA | TEACHER | {PUBMED}
-TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, GPU}
+TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, ENCODER, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
 TARGETS: dict[str, frozenset[str]] = {
@@ -47,7 +48,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "knowledge_convergence": KNOWLEDGE,
     "knowledge_pubmed": frozenset({PUBMED}),
     "knowledge_wikipedia": frozenset({PUBMED}),
-    "backbones": frozenset({BACKBONE}),
+    "backbones": frozenset({BACKBONE, ENCODER}),
     "weights": frozenset({WEIGHTS}),
 }
 
@@ -81,6 +82,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"knowledge/vocab/(?P<backbone>[^/]+)\.(json|csv)", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
+    (r"encoders/(?P<encoder>[^/]+)", frozenset({ENCODER})),
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
@@ -131,9 +133,14 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         for name, row in config.asked.items()
         if parts.get("asked", name) == name and (shown is None or shown & set(row.table))
     ]
+    # A path of a checkpoint names its parts; what leads to one without an encoder needs none.
+    encoders = {m.encoder for m in models if m.encoder and ("backbone" not in parts or f"-{m.parts_name}" in target)}
+    if "encoder" in parts:
+        encoders = {parts["encoder"]}
     served = _served(kinds, config, parts.get("llm"), rows)
     kinds |= {WEIGHTS} if served else frozenset()
     names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones), WEIGHTS: served}
+    names[ENCODER] = sorted(encoders)
     names[ASKED] = [f"{dataset}/{row}" for dataset in datasets for row in rows]
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
 
