@@ -31,7 +31,7 @@ wildcard_constraints:
     parts=any_of(inputs.parts_names(CONFIG)),
     model="[^/]+",
     asked="[^/]+",
-    run=r"seed\d+|asked",
+    run=r"seed\d+|asked|untrained",
     seed=r"\d+",
     number=r"\d+",
 

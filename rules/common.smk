@@ -247,7 +247,7 @@ def table_files():
         + ["tokens"] * bool(CONFIG.models)
         + ["rationales"] * bool(rationales_in_use() or asked_predictions())
     )
-    about += ["sensitivity"] * bool(CONFIG.variant_rows())
+    about += ["sensitivity"] * bool(CONFIG.variant_rows()) + ["beyond"] * bool(CONFIG.classifiers)
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
@@ -296,7 +296,7 @@ def planted_of_runs(file):
     return expand(
         f"<results>/{{dataset}}/planted/{{model}}/seed{{seed}}/{file}.csv",
         dataset=CONFIG.planted_datasets(),
-        model=CONFIG.models,
+        model=[*CONFIG.models, *CONFIG.trained_classifiers()],
         seed=CONFIG.seeds,
     )
 
@@ -347,14 +347,16 @@ def compared_rows(wildcards):
 
 
 def predictions_of_run(wildcards):
-    """Input: the predictions of a training, or of a model that is asked."""
-    return inputs.predictions(wildcards.dataset, wildcards.model, wildcards.run)
+    """Input: the predictions of a training, of a model that is asked, or of what learns nothing."""
+    return inputs.predictions(CONFIG, wildcards.dataset, wildcards.model, wildcards.run)
 
 
 def row_of_run(wildcards):
     """Params: the row of the paper's tables that a model is."""
     if wildcards.get("run") == "asked":
         return CONFIG.asked[wildcards.model].row
+    if wildcards.model in CONFIG.classifiers:
+        return CONFIG.classifiers[wildcards.model].row
     return name_of(CONFIG.models[wildcards.model])
 
 
@@ -436,6 +438,49 @@ def features_of_model(wildcards):
     """Input: age, sex and type of admission, for models that read them."""
     reads = CONFIG.models[wildcards.model].reads
     return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
+
+
+def checkpoint_of_classifier(wildcards):
+    """Input: the checkpoint of a trained classifier."""
+    return inputs.classifier(wildcards.dataset, wildcards.model, wildcards.seed)
+
+
+def encoder_of_classifier(wildcards):
+    """Input: the text encoder that a classifier starts from, if it reads notes."""
+    name = CONFIG.classifiers[wildcards.model].encoder
+    return [f"<results>/encoders/{name}"] if name else []
+
+
+def notes_of_classifier(wildcards):
+    """Input: the notes as tokens of the text encoder of a classifier, if it reads them."""
+    name = CONFIG.classifiers[wildcards.model].encoder
+    return [f"<results>/{wildcards.dataset}/train/{name}/encoder_tokens.arrow"] if name else []
+
+
+def series_of_classifier(*splits):
+    """Input: the series of these splits, for classifiers that read them."""
+
+    def paths(wildcards):
+        read = CONFIG.classifiers[wildcards.model].reads_series
+        return [
+            f"<results>/{wildcards.dataset}/benchmark/series_{split}.arrow"
+            for split in splits * read
+        ]
+
+    return paths
+
+
+def reader_of_classifier(wildcards):
+    """Params: what a trained classifier reads, and through what."""
+    return inputs.reader(CONFIG, wildcards.model).model_dump_json()
+
+
+reader_of_classifier.place = "classifiers.{model}"
+
+
+def classifier_scores():
+    """Input: the scores of every run of the baselines beyond the paper."""
+    return inputs.classifier_scores(CONFIG)
 
 
 def local_files_of_backbone(wildcards):

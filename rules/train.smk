@@ -14,6 +14,8 @@
 #        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/lora          likewise, of the language model
 #                                                                                       adapters only
 #        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/frozen        those before the language model
+#        <results>/{dataset}/train/{encoder}/encoder_tokens.arrow                 notes as tokens of a text encoder
+#        <results>/{dataset}/train/{classifier}/phenotypes/seed{seed}/classifier  a row of `classifiers`: it writes nothing
 #
 # {target} is `diagnoses`, or `rationales-` and the name of the teacher, or `note-rationales-` for R^m alone; `first-`
 # precedes the latter two where the rationale comes before the diagnoses.
@@ -501,6 +503,78 @@ rule train_frozen:
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
         " --notes {input.notes:q} --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
+        " --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q} > {log:q} 2>&1"
+
+
+rule train_encoder_tokens:
+    """Notes as tokens of a text encoder, cut where its positions end."""
+    input:
+        encoder="<results>/encoders/{encoder}",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+    output:
+        tokens="<results>/{dataset}/train/{encoder}/encoder_tokens.arrow",
+    log:
+        "<logs>/train_encoder_tokens/{dataset}-{encoder}.log",
+    benchmark:
+        "<timings>/train_encoder_tokens/{dataset}-{encoder}.jsonl"
+    priority: 4
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_digest("train_encoder_tokens"),
+    shell:
+        "python scripts/train_encoder_tokens.py --encoder {input.encoder:q} --samples {input.samples:q}"
+        " --courses {input.courses:q} --tokens {output.tokens:q} > {log:q} 2>&1"
+
+
+rule train_classifier:
+    """Train a baseline that says yes or no to each phenotype."""
+    input:
+        encoder=encoder_of_classifier,
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        notes=notes_of_classifier,
+        series=series_of_classifier("train", "validation"),
+        phenotypes="resources/phenotypes.csv",
+    output:
+        model=directory("<results>/{dataset}/train/{model}/phenotypes/seed{seed}/classifier"),
+    log:
+        "<logs>/train_classifier/{dataset}-{model}-seed{seed}.log",
+    benchmark:
+        "<timings>/train_classifier/{dataset}-{model}-seed{seed}.jsonl"
+    wildcard_constraints:
+        model=any_of(CONFIG.trained_classifiers()),
+    priority: 2
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: CONFIG.train.launch.processes
+    resources:
+        **gpus(),
+        mem_mb=scaled(CONFIG.train.request.memory_mb),
+        runtime=CONFIG.train.request.minutes,
+        tensorboard=tensorboard_folder("train_classifier/{dataset}-{model}-seed{seed}"),
+    params:
+        code=code_digest("train_classifier"),
+        sources=sources,
+        reader=reader_of_classifier,
+        phase=setting("classifiers.{model}.schedule"),
+        optimizer=setting("train.optimizer"),
+        launch=setting("train.launch"),
+        launcher=launcher(),
+        checkpoints=scratch("{dataset}/train/{model}/phenotypes/seed{seed}/checkpoints-classifier"),
+    shell:
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_classifier.py --reader {params.reader:q}"
+        " --encoder {input.encoder:q} --samples {input.samples:q} --labels {input.labels:q}"
+        " --notes {input.notes:q} --series {input.series:q} --phenotypes {input.phenotypes:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 from clinragen.config.asked import Asked, asked_problems
 from clinragen.config.base import Section, usable_path
 from clinragen.config.benchmark import Benchmark
+from clinragen.config.classifiers import Classifier, classifier_problems
 from clinragen.config.datasets import Datasets, DemoCohort
 from clinragen.config.evaluate import Evaluate
 from clinragen.config.explain import explain, sections
@@ -83,6 +84,8 @@ class Config(Section):
     """Rows of the paper's tables that are trained."""
     asked: dict[str, Asked]
     """Rows of the paper's tables whose model is asked, not trained; null leaves one out."""
+    classifiers: dict[str, Classifier]
+    """Baselines beyond the paper, which write nothing; null leaves one out."""
     seeds: list[int] = Field(min_length=1)
     """Seeds of the training runs; tables give mean and standard deviation over them."""
     evaluate: Evaluate
@@ -95,7 +98,9 @@ class Config(Section):
     def _usable_directory(cls, text: str) -> str:
         return usable_path(text)
 
-    @field_validator("variants", "models", "asked", "backbones", "encoders", "llms", "llm_transport", mode="before")
+    @field_validator(
+        *("variants", "models", "asked", "classifiers", "backbones", "encoders", "llms", "llm_transport"), mode="before"
+    )
     @classmethod
     def _without_nulls(cls, rows: Any) -> Any:
         """An overlay leaves a row out by setting it to null."""
@@ -106,7 +111,7 @@ class Config(Section):
     def _complete(cls, rows: Any) -> Any:
         return with_values_of_others(rows) if isinstance(rows, dict) else rows
 
-    @field_validator("variants", "models", "asked", "backbones", "encoders", "llms")
+    @field_validator("variants", "models", "asked", "classifiers", "backbones", "encoders", "llms")
     @classmethod
     def _with_usable_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
         for name in rows:
@@ -140,7 +145,12 @@ class Config(Section):
                 )
         problems += [*recipe_problems(self.models), *self._models_without_place(), *self._launch_problems()]
         problems += self._llm_references()
-        problems += asked_problems(self.asked)
+        problems += [*asked_problems(self.asked), *classifier_problems(self.classifiers)]
+        problems += [
+            f"classifiers.{name}.encoder: {row.encoder!r} is not one of encoders ({', '.join(self.encoders)})"
+            for name, row in self.classifiers.items()
+            if row.encoder not in (None, *self.encoders)
+        ]
         problems += self._dataset_combinations() + self._rows_twice()
         decoding = self.evaluate.decoding
         problems += tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
@@ -300,7 +310,11 @@ class Config(Section):
 
     def used_encoders(self) -> list[str]:
         """Names of the text encoders of which trained models are built."""
-        return sorted({model.encoder for model in self.models.values() if model.encoder})
+        return sorted({row.encoder for row in (*self.models.values(), *self.classifiers.values()) if row.encoder})
+
+    def trained_classifiers(self) -> list[str]:
+        """Names of the rows of `classifiers` that are trained, once for each seed."""
+        return [name for name, row in self.classifiers.items() if row.learns]
 
     def is_served(self, name: str) -> bool:
         """Whether a language model is served by the job that asks it."""
@@ -325,8 +339,14 @@ class Config(Section):
             for (table, row), names in owners.items()
             if len(names) > 1
         ]
-        both = sorted(self.models.keys() & self.asked.keys())
-        return problems + [f"asked.{name}: models has a row of this name, too; rename one of them" for name in both]
+        for section, others in (("asked", self.models), ("classifiers", self.models | self.asked)):
+            both = sorted(getattr(self, section).keys() & others.keys())
+            problems += [
+                f"{section}.{name}: {'models' if name in self.models else 'asked'} has a row of this name, too; "
+                "rename one of them"
+                for name in both
+            ]
+        return problems
 
     def dataset_names(self) -> list[str]:
         """Names of the datasets that are in use."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from clinragen.model.inputs import Collator, Row, channels_of, length_of, read_s
 from clinragen.model.student import BACKBONE, Base, Student
 from clinragen.model.tokens import encode_notes, load_tokenizer
 from clinragen.model.vocabulary import read_vocabulary
+from clinragen.train.task import Writing
 from clinragen.train.trainer import Job, finish, train_student
 
 log = logging.getLogger("train")
@@ -146,8 +148,8 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
         prepare_device(job.launch.device, job.optimizer.precision, "train.launch.device")
         collate, device = Collator(tokenizer, student.shape.steps), own_device(job.launch.device)
         rows = {split: encode_series(student.to(device), found, collate, device) for split, found in rows.items()}
-    training = train_student(student, rows["train"], rows["validation"], tokenizer, job)
-    finish(student, tokenizer, counts, training, folder)
+    training = train_student(student, rows["train"], rows["validation"], Writing(tokenizer), job)
+    finish(partial(student.save, tokenizer=tokenizer), counts, training, folder)
     return training.release
 
 
