@@ -123,7 +123,9 @@ class StudentTrainer(Trainer):
             most = min(longest_diagnoses(rows) + ROOM_FOR_MARKER, student.texts.max_target_tokens)
             # A text that is written needs far less memory than one that is learned.
             together = min(max(size, DECODED_TOGETHER), max(1, most_tokens // max(sizes.prompts, default=1)))
-            written = decode(student, own, self._tokenizer, together, max_new_tokens=most, diagnoses_only=True)
+            # Diagnoses that come last end with the text: nothing to stop at, and no short text to try first.
+            first = bool(rows[0]["sections"][0] == 0)
+            written = decode(student, own, self._tokenizer, together, max_new_tokens=most, diagnoses_only=first)
             outputs = [output.text for output in written]
         names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
         counts = torch.tensor(count_hits(own, outputs, names), device=device)
