@@ -31,7 +31,7 @@ wildcard_constraints:
     parts=any_of(inputs.parts_names(CONFIG)),
     model="[^/]+",
     asked="[^/]+",
-    run=r"seed\d+|asked",
+    run=r"seed\d+|asked|untrained",
     seed=r"\d+",
     number=r"\d+",
 
@@ -110,9 +110,10 @@ rule estimate:
 
 
 rule backbones:
-    """The language models: needs the network."""
+    """The language models that are trained, and the text encoders: needs the network."""
     input:
         expand("<results>/backbones/{backbone}", backbone=backbones_in_use()),
+        expand("<results>/encoders/{encoder}", encoder=encoders_in_use()),
 
 
 rule weights:

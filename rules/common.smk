@@ -247,7 +247,7 @@ def table_files():
         + ["tokens"] * bool(CONFIG.models)
         + ["rationales"] * bool(rationales_in_use() or asked_predictions())
     )
-    about += ["sensitivity"] * bool(CONFIG.variant_rows())
+    about += ["sensitivity"] * bool(CONFIG.variant_rows()) + ["beyond"] * bool(CONFIG.classifiers)
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
@@ -296,7 +296,7 @@ def planted_of_runs(file):
     return expand(
         f"<results>/{{dataset}}/planted/{{model}}/seed{{seed}}/{file}.csv",
         dataset=CONFIG.planted_datasets(),
-        model=CONFIG.models,
+        model=[*CONFIG.models, *CONFIG.trained_classifiers()],
         seed=CONFIG.seeds,
     )
 
@@ -310,6 +310,11 @@ def page_templates(page):
 def backbones_in_use():
     """Names of the language models that some trained model needs."""
     return sorted({model.backbone for model in CONFIG.models.values()})
+
+
+def encoders_in_use():
+    """Names of the text encoders of which some trained model is built."""
+    return CONFIG.used_encoders()
 
 
 def data_files():
@@ -342,14 +347,16 @@ def compared_rows(wildcards):
 
 
 def predictions_of_run(wildcards):
-    """Input: the predictions of a training, or of a model that is asked."""
-    return inputs.predictions(wildcards.dataset, wildcards.model, wildcards.run)
+    """Input: the predictions of a training, of a model that is asked, or of what learns nothing."""
+    return inputs.predictions(CONFIG, wildcards.dataset, wildcards.model, wildcards.run)
 
 
 def row_of_run(wildcards):
     """Params: the row of the paper's tables that a model is."""
     if wildcards.get("run") == "asked":
         return CONFIG.asked[wildcards.model].row
+    if wildcards.model in CONFIG.classifiers:
+        return CONFIG.classifiers[wildcards.model].row
     return name_of(CONFIG.models[wildcards.model])
 
 
@@ -400,6 +407,11 @@ def checkpoint_of(wildcards):
     return inputs.checkpoint(CONFIG, wildcards.dataset, wildcards.model, wildcards.seed)
 
 
+def base_of_model(wildcards):
+    """Input: the language model behind a checkpoint that holds only adapters."""
+    return inputs.base(CONFIG, wildcards.model)
+
+
 def note_tokens_of_model(wildcards):
     """Input: the notes as tokens of a model's backbone."""
     backbone = CONFIG.models[wildcards.model].backbone
@@ -428,9 +440,57 @@ def features_of_model(wildcards):
     return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
 
 
+def checkpoint_of_classifier(wildcards):
+    """Input: the checkpoint of a trained classifier."""
+    return inputs.classifier(wildcards.dataset, wildcards.model, wildcards.seed)
+
+
+def encoder_of_classifier(wildcards):
+    """Input: the text encoder that a classifier starts from, if it reads notes."""
+    name = CONFIG.classifiers[wildcards.model].encoder
+    return [f"<results>/encoders/{name}"] if name else []
+
+
+def notes_of_classifier(wildcards):
+    """Input: the notes as tokens of the text encoder of a classifier, if it reads them."""
+    name = CONFIG.classifiers[wildcards.model].encoder
+    return [f"<results>/{wildcards.dataset}/train/{name}/encoder_tokens.arrow"] if name else []
+
+
+def series_of_classifier(*splits):
+    """Input: the series of these splits, for classifiers that read them."""
+
+    def paths(wildcards):
+        read = CONFIG.classifiers[wildcards.model].reads_series
+        return [
+            f"<results>/{wildcards.dataset}/benchmark/series_{split}.arrow"
+            for split in splits * read
+        ]
+
+    return paths
+
+
+def reader_of_classifier(wildcards):
+    """Params: what a trained classifier reads, and through what."""
+    return inputs.reader(CONFIG, wildcards.model).model_dump_json()
+
+
+reader_of_classifier.place = "classifiers.{model}"
+
+
+def classifier_scores():
+    """Input: the scores of every run of the baselines beyond the paper."""
+    return inputs.classifier_scores(CONFIG)
+
+
 def local_files_of_backbone(wildcards):
     """Input: the files of a language model that is a directory; none if it comes from the hub."""
     return [ancient(p) for p in inputs.backbone_files(CONFIG.backbones[wildcards.backbone].source)]
+
+
+def local_files_of_encoder(wildcards):
+    """Input: the files of a text encoder that is a directory; none if it comes from the hub."""
+    return [ancient(p) for p in inputs.backbone_files(CONFIG.encoders[wildcards.encoder].source)]
 
 
 def local_files_of_llm(wildcards):
@@ -449,6 +509,14 @@ def fetched_backbone(wildcards):
 
 
 fetched_backbone.place = "backbones.{backbone}"
+
+
+def fetched_encoder(wildcards):
+    """Params: what decides the files of a text encoder."""
+    return CONFIG.encoders[wildcards.encoder].model_dump_json(include={"source", "revision"})
+
+
+fetched_encoder.place = "encoders.{encoder}"
 
 
 def texts_of_student(wildcards):
@@ -478,6 +546,12 @@ def vocabulary_of_parts(wildcards):
     """Input: the vocabulary of the attention of a model with a stage of its own, if it has any."""
     names = [row.vocabulary for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
     return [inputs.vocabulary(name, wildcards.backbone) for name in names[:1] if name]
+
+
+def text_encoder_of_parts(wildcards):
+    """Input: the text encoder of which a model with a stage of its own has a Q-Former, if it has any."""
+    names = [row.encoder for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
+    return [f"<results>/encoders/{name}" for name in names[:1] if name]
 
 
 def captions_of_parts(wildcards):
@@ -568,14 +642,61 @@ def tensorboard_folder(pattern):
     return folder if CONFIG.train.report_to == "tensorboard" else ""
 
 
-def launcher():
+def launch_of_backbone(wildcards):
+    """Params: how trainings of a language model are started."""
+    return CONFIG.launch_of(wildcards.backbone).model_dump_json()
+
+
+launch_of_backbone.place = "train.launch"
+
+
+def launcher(wildcards):
     """Params: the command that starts a training script."""
-    return launch.launcher(CONFIG.train.launch)
+    return launch.launcher(CONFIG.launch_of(wildcards.backbone))
+
+
+def backbones_of_job(wildcards):
+    """Names of the language model that a job needs; without a job, as in `make check`, of all that are in use."""
+    if wildcards is None:
+        return backbones_in_use()
+    return [wildcards.get("backbone") or CONFIG.models[wildcards.model].backbone]
+
+
+def processes(wildcards):
+    """Threads, and part of resources: processes of a training job on a node."""
+    found = (CONFIG.launch_of(name).processes for name in backbones_of_job(wildcards))
+    return max(found, default=CONFIG.train.launch.processes)
 
 
 def gpus():
     """Resources: nodes and GPUs of a training job."""
-    return launch.gpu_request(CONFIG.train.launch)
+    return launch.gpu_request(CONFIG.train.launch, processes)
+
+
+def memory(stage):
+    """Resources: the memory of a job of a stage that needs a language model; it grows with each attempt (`scaled`)."""
+
+    def value(wildcards, attempt):
+        found = (CONFIG.request_of(stage, name).memory_mb for name in backbones_of_job(wildcards))
+        return attempt * max(found, default=getattr(CONFIG, stage).request.memory_mb)
+
+    return value
+
+
+def minutes(stage):
+    """Resources: the time of a job of a stage that needs a language model."""
+
+    def value(wildcards):
+        found = (CONFIG.request_of(stage, name).minutes for name in backbones_of_job(wildcards))
+        return max(found, default=getattr(CONFIG, stage).request.minutes)
+
+    return value
+
+
+def decoded_together(wildcards):
+    """Resources: how many samples are decoded at once."""
+    found = (CONFIG.backbones[name].batch for name in backbones_of_job(wildcards))
+    return min((n for n in found if n), default=CONFIG.evaluate.batch)
 
 
 def scaled(amount):

@@ -3,6 +3,7 @@
 # takes  resources/demo/*, resources/raw_tables.yaml, resources/items.csv    for the synthetic cohort
 #        the folder datasets.mimic3.raw                                      for the notes of the open demo
 # makes  <results>/{dataset}/raw/*                    raw tables of a synthetic MIMIC-III or MIMIC-IV
+#        <results>/encoders/{encoder}                 tiny text encoder in place of a clinical BERT
 #        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
 #        <results>/backbones/{backbone}               tiny language model in place of Flan-T5, OPT or Qwen2.5
 #        the folder datasets.mimic3.raw               the open demo itself, where it is not there yet
@@ -47,6 +48,34 @@ rule demo_backbone:
         "python scripts/demo_backbone.py --texts {input.texts:q} --evidence {input.evidence:q}"
         " --lessons {params.lessons:q} --seed {params.seed:q} --shape {params.shape:q}"
         " --lengths {resources.lengths:q} --backbone {output.backbone:q} > {log:q} 2>&1"
+
+
+rule demo_text_encoder:
+    """A tiny text encoder in the shape of a BERT, with random weights."""
+    input:
+        texts=["resources/phenotypes.csv", "resources/variables.csv", *authored_texts("wikipedia")],
+    output:
+        encoder=directory("<results>/encoders/{encoder}"),
+    log:
+        "<logs>/demo_text_encoder/{encoder}.log",
+    benchmark:
+        "<timings>/demo_text_encoder/{encoder}.jsonl"
+    wildcard_constraints:
+        encoder=any_of(name for name, e in CONFIG.encoders.items() if e.is_stand_in),
+    localrule: True
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest("demo_text_encoder"),
+        sources=sources,
+        seed=setting("demo.seed"),
+    shell:
+        "python scripts/demo_text_encoder.py --texts {input.texts:q} --seed {params.seed:q}"
+        " --encoder {output.encoder:q} > {log:q} 2>&1"
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synthetic":

@@ -9,6 +9,7 @@ from clinragen.step import Context, Out, run
 def planted_predict(
     context: Context,
     checkpoint: Path,
+    base: list[Path],
     labels: Path,
     notes: Path,
     captions: list[Path],
@@ -37,7 +38,7 @@ def planted_predict(
     known = read_phenotypes(phenotypes)
     for name, part, out in (("series", "labs", series_shuffled), ("notes", "note", notes_shuffled)):
         kept = Parts(Path(parts), f"{context.fingerprint()}-{name}")
-        table = predict(checkpoint, exchange(tested, part, seed), known, decoding, batch, kept)
+        table = predict(checkpoint, exchange(tested, part, seed), known, decoding, batch, kept, *base)
         PREDICTIONS.write(table, out.path)
         context.note(Facts({f"outputs_{name}_shuffled": report(table)}))
         context.after_commit(kept.remove)

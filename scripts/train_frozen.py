@@ -12,6 +12,7 @@ def train_frozen(
     start: Path,
     tuned: bool,
     vocabulary: list[Path],
+    text_encoder: list[Path],
     labels: Path,
     notes: Path,
     captions: list[Path],
@@ -35,7 +36,8 @@ def train_frozen(
 
     files = Files(labels, notes, targets, series, *captions)
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    new = phases.New(parts, fusion, steps, next(iter(vocabulary), None))
+    first = [next(iter(paths), None) for paths in (vocabulary, text_encoder)]
+    new = phases.New(parts, fusion, steps, first[0], text_encoder=first[1])
     context.after_commit(phases.train_frozen(job, start, tuned, texts, new, model.path))
 
 

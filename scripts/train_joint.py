@@ -11,6 +11,7 @@ def train_joint(
     context: Context,
     backbone: Path,
     vocabulary: list[Path],
+    text_encoder: list[Path],
     labels: Path,
     notes: Path,
     captions: list[Path],
@@ -36,7 +37,7 @@ def train_joint(
 
     files = Files(labels, notes, targets, series, next(iter(captions), None), next(iter(features), None))
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    new = phases.New(parts, fusion, steps, next(iter(vocabulary), None), soft_prompt)
+    new = phases.New(parts, fusion, steps, next(iter(vocabulary), None), soft_prompt, next(iter(text_encoder), None))
     context.after_commit(phases.train_joint(job, backbone, texts, new, model.path))
 
 

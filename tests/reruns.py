@@ -50,6 +50,7 @@ READ_BY_FUNCTION = {
     "texts_of_student": ["student.texts", "backbones.{backbone}.max_note_tokens"],
     "longest_note": ["student.texts.max_note_tokens", "backbones.{backbone}.max_note_tokens"],
     "fetched_backbone": ["backbones.{backbone}.source", "backbones.{backbone}.revision"],
+    "fetched_encoder": ["encoders.{encoder}.source", "encoders.{encoder}.revision"],
     "title": [],
     "output_record": [],
     "scratch": [],
@@ -64,7 +65,7 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|variants\..*|models\..*|asked\..*|seeds|evaluate\.planted"
+    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|seeds|evaluate\.planted"
 )
 
 
@@ -168,7 +169,7 @@ def kind_of_resource(path: str) -> str:
 
 def kind_of_setting(key: str) -> tuple[str | None, frozenset[tuple[str, str]]]:
     """The rules whose params hold a key, and from which place; a key that moves jobs is of its own kind."""
-    general = re.sub(r"^(datasets|models|asked|backbones)\.[^.]+\.", r"\1.{name}.", key)
+    general = re.sub(r"^(datasets|models|asked|backbones|encoders)\.[^.]+\.", r"\1.{name}.", key)
     places = {
         (rule, place)
         for rule, places in keys_of_rules().items()

@@ -123,7 +123,7 @@ def moves(keys: Iterable[str]) -> bool:
 
 def general(key: str) -> str:
     """The key with its chosen name left open."""
-    return re.sub(r"^(datasets|models|asked|backbones)\.[^.]+\.", r"\1.<name>.", key)
+    return re.sub(r"^(datasets|models|asked|backbones|encoders)\.[^.]+\.", r"\1.<name>.", key)
 
 
 def rules(names: Names) -> set[str]:

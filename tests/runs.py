@@ -20,6 +20,7 @@ OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
 # Rules that use another environment than that of their stage (envs/requirements.yaml says why).
 ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_download"), "extract") | {
     "demo_backbone": "train",
+    "demo_text_encoder": "train",
     "asked_predict": "rationale",
     "evaluate_predict": "train",
     "llm_weights": "train",

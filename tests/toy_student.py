@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from clinragen.config.student import Fusion, Parts, Texts
 from clinragen.config.train import Launch, Optimizer
+from clinragen.demo import tiny_encoder
 from clinragen.demo.tiny_student import build_model, build_tokenizer
 from clinragen.model.backbone import adapter_of
 from clinragen.model.inputs import Files
@@ -21,6 +22,7 @@ from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
 from clinragen.model.tokens import caption_tokens, note_tokens, target_tokens
 from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.registry.snapshot import write_source
 from clinragen.registry.tokenizer import identity_of
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES, SERIES
 from clinragen.schemas.extract import FEATURES
@@ -45,6 +47,7 @@ FUSION = {
         "token": "last",
     },
     "attention": {"heads": 2, "head_width": 8, "prototypes": 4, "dropout": 0.0},
+    "qformer": {"queries": 4, "cross_attention_every": 2},
     "variable_identity": True,
     "lab_position": "prefix",
 }
@@ -59,7 +62,17 @@ OPTIMIZER = Optimizer(
     marked_samples="keep",
     precision="fp32",
 )
-LAUNCH = Launch(device="cpu", nodes=1, processes=1, micro_batch_tokens=100_000, fit_memory=False, deepspeed=False)
+LAUNCH = Launch(
+    device="cpu",
+    nodes=1,
+    processes=1,
+    micro_batch_tokens=100_000,
+    fit_memory=False,
+    deepspeed=False,
+    zero_stage=2,
+    gradient_checkpointing=False,
+)
+LORA = {"rank": 4, "alpha": 8, "dropout": 0.05, "modules": "all"}
 # Two kinds of patients, told apart by the note and by the level of the series.
 KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "tablet clinic calm", -2.0)]
 FEATURES_OF_KIND = [{"sex": "F", "admission_type": "EMERGENCY"}, {"sex": "M", "admission_type": "ELECTIVE"}]
@@ -111,9 +124,16 @@ def batch(count: int = 2, length: int = 7, seed: int = 0) -> dict[str, torch.Ten
 
 
 def write_backbone(folder: Path, seed: int = 0, shape: str = "tiny") -> Path:
-    """Model and tokenizer as `from_pretrained` expects them."""
+    """Model and tokenizer as `from_pretrained` expects them, and what they are."""
     build_model(len(tokenizer(shape)), seed, shape).save_pretrained(folder)
     tokenizer(shape).save_pretrained(folder)
+    write_source(folder, {"source": shape, "revision": f"seed {seed}"})
+    return folder
+
+
+def write_text_encoder(folder: Path, seed: int = 0) -> Path:
+    """A tiny BERT as `from_pretrained` expects it."""
+    tiny_encoder.build_encoder(PHENOTYPES, folder, seed)
     return folder
 
 
@@ -180,7 +200,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     """Command line of a training script without the interpreter.
 
     `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, every key of OPTIMIZER
-    and LAUNCH, `targets`, for phase 2 `instruction`, and for a stage of its own `parts`.
+    and LAUNCH, `targets`, for phase 2 `instruction`, and for a stage of its own `parts` and `text_encoder`.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
     optimizer, launch = OPTIMIZER.model_dump(), LAUNCH.model_dump()
@@ -188,12 +208,14 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         section |= {k: v for k, v in changes.items() if k in section}
     new = ("--fusion", fusion().model_dump_json(), "--steps", STEPS)
     parts = Parts(**{"reads": ["note"], "series": None, "soft_prompts": None} | changes.get("parts", {}))
-    composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json(), *new)
+    composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json(), *new, "--text-encoder")
+    composed += tuple([changes["text_encoder"]] if "text_encoder" in changes else [])
     own = {
         "train_phase1": ("--texts", TEXTS.model_dump_json()),
         "train_phase2": (*new, "--instruction", changes.get("instruction", False)),
         "train_phase3": (),
         "train_joint": (*composed, "--soft-prompt", 4, "--vocabulary"),
+        "train_lora": (*composed, "--soft-prompt", 4, "--vocabulary"),
         "train_frozen": (*composed, "--vocabulary"),
     }[rule]
     inputs = ["--labels", tables / "labels.parquet"]
@@ -201,7 +223,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         inputs += ["--notes", tables / "note_tokens.arrow"]
     targets = changes.get("targets", "lab_target" if rule == "train_phase2" else "target")
     inputs += ["--targets", tables / f"{targets}_tokens.arrow"]
-    if rule in ("train_joint", "train_frozen"):
+    if rule in ("train_joint", "train_lora", "train_frozen"):
         inputs += ["--captions", *[tables / "caption_tokens.arrow"] * ("captions" in parts.reads)]
         if rule == "train_joint":
             inputs += ["--features", *[tables / "features.parquet"] * ("features" in parts.reads)]
@@ -211,7 +233,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         inputs += [tables / "series_train.arrow", tables / "series_validation.arrow"]
     words = [
         *(ROOT / "scripts" / f"{rule}.py", *start, *inputs),
-        *(*own, "--phase", json.dumps(phase)),
+        *(*own, *(("--lora", json.dumps(phase | LORA)) if rule == "train_lora" else ("--phase", json.dumps(phase)))),
         *("--optimizer", json.dumps(optimizer), "--launch", json.dumps(launch), "--seed", seed),
         *("--checkpoints", out.with_name(f"checkpoints-{out.name}"), "--model", out),
     ]

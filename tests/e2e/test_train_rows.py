@@ -11,20 +11,24 @@ from toy_student import (
     changed,
     command,
     files,
+    fusion,
     losses,
     run,
     weights,
     write_backbone,
     write_tables,
+    write_text_encoder,
 )
 
 from clinragen.config.evaluate import Decoding
 from clinragen.evaluate.predict import predict
 from clinragen.evaluate.shuffle import exchange
 from clinragen.model.inputs import read_samples
+from clinragen.model.qformer import QFormer
 from clinragen.model.soft_prompts import PromptPair
 from clinragen.model.student import Student
 
+QFORMER = {"reads": ["note", "series"], "series": "qformer"}
 LINEAR = {"reads": ["note", "series"], "series": "linear"}
 CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": "texts"}
 PROMPTED = {"reads": ["note"], "soft_prompts": "reparametrised"}
@@ -83,6 +87,17 @@ def tuned(train, fetched) -> Path:
 @pytest.fixture(scope="module")
 def frozen(train, tuned) -> Path:
     return train("train_frozen", "frozen", "--start", tuned, "--tuned", True, parts=LINEAR, targets="diagnoses")
+
+
+@pytest.fixture(scope="module")
+def bert(place) -> Path:
+    return write_text_encoder(place / "given" / "bert")
+
+
+@pytest.fixture(scope="module")
+def queried(train, tuned, bert) -> Path:
+    start = ("--start", tuned, "--tuned", True)
+    return train("train_frozen", "queried", *start, parts=QFORMER, targets="diagnoses", text_encoder=bert)
 
 
 def given(folder: Path) -> dict[str, torch.Tensor]:
@@ -145,6 +160,23 @@ def test_before_a_frozen_language_model_only_the_new_parts_learn(frozen, tuned):
     assert found[-1] < found[0]
 
 
+def test_a_q_former_learns_from_the_weights_of_its_bert_before_a_frozen_language_model(queried, tuned, bert):
+    found = weights(queried)
+    assert parts(queried) == {"backbone", "encoder", "qformer", "projection", "identity"}
+    assert changed(weights(tuned), found) == set()
+    before = QFormer.from_encoder(fusion().qformer, bert, fusion().series_encoder.width).state_dict()
+    copied = {name for name in before if name != "queries" and ".crossattention." not in name}
+    moved = changed({f"qformer.{name}": before[name] for name in copied}, found)
+    # A bias of keys adds the same to all scores of a query, so that its gradient is only rounding.
+    assert {f"qformer.{name}" for name in copied if not name.endswith("key.bias")} <= moved
+    assert all(
+        torch.dist(before[n], found[f"qformer.{n}"]) < 0.5 * before[n].norm() for n in copied if before[n].dim() > 1
+    )
+    loss = losses(queried)
+    assert loss[-1] < loss[0]
+    assert Student.load(queried).lab_tokens == 4
+
+
 def test_an_untuned_language_model_stays_as_it_was_fetched(train, fetched):
     start = ("--start", fetched, "--tuned", False)
     model = train("train_frozen", "untuned", *start, parts=LINEAR, targets="diagnoses", epochs=1)
@@ -162,7 +194,7 @@ def test_a_model_with_prompts_is_scored_and_reads_the_features_if_it_has_them(na
     assert ("numbers" in tested[0]) == (name == "conditional")
 
 
-@pytest.mark.parametrize("name", ["joint", "captioned", "frozen"])
+@pytest.mark.parametrize("name", ["joint", "captioned", "frozen", "queried"])
 def test_outputs_follow_the_labs_of_another_stay_where_they_are_read(name, place, request):
     model = request.getfixturevalue(name)
     read = files(place / "tables", None)

@@ -20,10 +20,11 @@ BELOW = {
     "open-demo.yaml": ["demo.yaml"],
     "planted.yaml": ["demo.yaml"],
     "planted-backbones.yaml": ["demo.yaml", "planted.yaml"],
+    "planted-baselines.yaml": ["demo.yaml", "planted.yaml"],
 }
 
 # Overlays that add rows to the tree of others, with which they share what they can.
-MORE_ROWS = ("table6.yaml", "sensitivity.yaml", "as-printed.yaml", "promptehr-features.yaml")
+MORE_ROWS = ("table6.yaml", "sensitivity.yaml", "as-printed.yaml", "beyond.yaml")
 
 
 def read(name: str) -> dict:
@@ -147,8 +148,9 @@ def test_the_reference_lists_the_defaults_of_rows():
     rows = [line for line in reference().splitlines() if "Default: " in line]
     assert any(re.match(r"\| `llm_transport.<name>.data_use` .* Default: `\"none\"`\. \|", line) for line in rows)
     added = (
-        r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|backbones\.<name>\.max_note_tokens`"
-        r"|models\.<name>\.(series|soft_prompts|target_order|variant|like)`)"
+        r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\."
+        r"|backbones\.<name>\.(max_note_tokens|launch|batch|request)"
+        r"|models\.<name>\.(series|encoder|soft_prompts|target_order|variant|like)`)"
     )
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
@@ -208,6 +210,18 @@ CROSS_CHECKS = {
         {"train__launch__nodes": 4, "train__launch__processes": 8},
         r"train\.optimizer\.batch \(24\) must be at least train\.launch\.nodes \(4\) times processes \(8\)",
     ),
+    "batch of one language model": (
+        {"backbones__llama2-7b__launch": {"processes": 25}},
+        r"backbones\.llama2-7b\.launch\.processes: 25, times \d nodes, is more than train\.optimizer\.batch \(24\)",
+    ),
+    "what must be the same for all": (
+        {"backbones__opt-125m__launch": {"nodes": 2}},
+        r"backbones\.opt-125m\.launch\.nodes: the same for all; set train\.launch\.nodes",
+    ),
+    "memory that cannot be tried": (
+        {"backbones__flan-t5-large__launch": {"zero_stage": 3}},
+        r"backbones\.flan-t5-large\.launch\.fit_memory: true, but what fits cannot be tried while zero_stage 3 divides",
+    ),
     "captions in the three phases": (
         {"models__clinragen__reads": ["note", "series", "captions"]},
         r"models\.clinragen\.training: phases reads note and series, not note and series and captions; use joint",
@@ -246,11 +260,31 @@ CROSS_CHECKS = {
     ),
     "series without a way in": (
         {"models__frozen__series": None},
-        r"models\.frozen\.series: must be attention or linear, not null",
+        r"models\.frozen\.series: must be attention, linear or qformer, not null",
     ),
     "a way in without series": (
         {"models__flan-t5__series": "linear"},
         r"models\.flan-t5\.series: must be null \(no series are read\), not linear",
+    ),
+    "a Q-Former without its BERT": (
+        {"models__clinical-cot-tse__series": "qformer"},
+        r"models\.clinical-cot-tse\.encoder: series qformer requires one of encoders \(a BERT\), not null",
+    ),
+    "a BERT without a Q-Former": (
+        {"models__clinical-cot__encoder": "clinical-bert"},
+        r"models\.clinical-cot\.encoder: series null requires null \(there is no Q-Former\), not clinical-bert",
+    ),
+    "a Q-Former in the three phases": (
+        {"models__without-reasoning__series": "qformer"},
+        r"models\.without-reasoning\.series: qformer, but the three phases have the attention; use training joint",
+    ),
+    "text encoder": (
+        {"models__ehr-knowgen__encoder": "bert"},
+        r"models\.ehr-knowgen\.encoder: 'bert' is not one of encoders \(clinical-bert\)",
+    ),
+    "a row and its way in": (
+        {"models__clinical-cot-tse__series": "qformer"},
+        r"models\.clinical-cot-tse\.series: row 'Clinical CoT -w/ TSE' promises linear, not qformer",
     ),
     "vocabulary without attention": (
         {"models__without-lab-know__vocabulary": "knowledge"},
@@ -319,6 +353,48 @@ def test_settings_that_contradict_each_other(places, pattern, raw):
     assert re.search(pattern, message_of(changed(raw, **places)))
 
 
+def test_adapters_are_not_trained_with_divided_weights(raw):
+    launch = {"deepspeed": True, "zero_stage": 3, "fit_memory": False}
+    message = message_of(changed(raw, **{"backbones__llama2-7b__launch": launch}))
+    assert "models.llama-ft.training: lora, whose frozen weights zero_stage 3 would divide; set backbones." in message
+    raw["models"]["llama-ft"]["training"] = "joint"
+    raw["backbones"]["llama2-7b"]["launch"] = launch
+    assert load_config(raw).launch_of("llama2-7b").zero_stage == 3
+
+
+@pytest.mark.parametrize(
+    ("launch", "message"),
+    [
+        ({"zero_stag": 3}, "launch.zero_stag: unknown key; did you mean backbones.llama2-7b.launch.zero_stage?"),
+        ({"processes": 0}, "launch.processes: Input should be greater than or equal to 1"),
+    ],
+)
+def test_launch_settings_of_a_language_model_are_validated_as_those_of_all(launch, message, raw):
+    assert f"  - backbones.llama2-7b.{message}" in message_of(changed(raw, **{"backbones__llama2-7b__launch": launch}))
+
+
+def test_a_language_model_has_settings_and_requests_of_its_own(raw):
+    config = load_config(raw)
+    general, own = config.launch_of("flan-t5-small"), config.launch_of("llama2-7b")
+    assert general == config.train.launch and (general.deepspeed, general.gradient_checkpointing) == (True, False)
+    assert (own.deepspeed, own.gradient_checkpointing) == (False, True)
+    assert config.request_of("train", "flan-t5-small") == config.train.request
+    assert config.request_of("evaluate", "flan-t5-small") == config.evaluate.request
+    # The weights in fp32, which a process holds in memory before its GPU does, take 27 GB.
+    assert config.request_of("evaluate", "llama2-7b").memory_mb > 2 * 27_000
+
+
+def test_llama_is_fine_tuned_through_adapters_or_as_a_whole(raw):
+    for training in ("lora", "joint"):
+        raw["models"]["llama-ft"]["training"] = training
+        assert load_config(raw).models["llama-ft"].training == training
+    raw["models"]["llama-ft"]["training"] = "phase1"
+    message = message_of(raw)
+    assert (
+        "models.llama-ft.training: phase1 reads note without soft prompts, not note and captions; use joint" in message
+    )
+
+
 def test_all_contradictions_stand_in_one_message(raw):
     places = {k: v for values, _ in CROSS_CHECKS.values() for k, v in values.items()}
     message = message_of(changed(raw, **places))
@@ -373,6 +449,7 @@ PATHS = [
     "pathvars__logs",
     "pathvars__timings",
     "backbones__flan-t5-small__source",
+    "encoders__clinical-bert__source",
 ]
 
 
@@ -385,7 +462,7 @@ def test_a_path_that_snakemake_cannot_use_is_refused(place, bad, raw):
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a{b", "a\nb"])
-@pytest.mark.parametrize("section", ["models", "asked", "backbones"])
+@pytest.mark.parametrize("section", ["models", "asked", "backbones", "encoders"])
 def test_a_name_that_cannot_be_part_of_a_path_is_refused(section, name, raw):
     rows = raw[section] | {name: next(iter(raw[section].values()))}
     assert f"  - {section}: " in message_of(changed(raw, **{section: rows}))
@@ -488,7 +565,7 @@ def test_only_rows_that_users_add_carry_defaults():
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
     assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Backbone", "Variant", "Model"}
-    of_models = {"Model.series", "Model.soft_prompts", "Model.target_order", "Model.variant", "Model.like"}
+    of_models = {*(f"Model.{key}" for key in ("series", "encoder", "soft_prompts", "target_order", "variant", "like"))}
     assert {name for name in defaults if name.startswith("Model.")} == of_models
 
 

@@ -74,6 +74,17 @@ def test_scores_that_no_row_of_the_paper_has_are_refused():
         cells([scores(1, 0.5), scores(1, 0.9, model="ClinRagen")])
 
 
+def test_rows_that_the_paper_does_not_have_follow_its_own_without_its_values():
+    found = cells([scores(1, 0.5), scores(1, 0.4, model="FROZEN, never tuned")])
+    assert len(found) == len(PAPER) + 1
+    last = found[-1]
+    assert (last["model"], last["metric"], last["ours_mean"], last["n_seeds"]) == (
+        *("FROZEN, never tuned", "micro_f1"),
+        *(0.4, 1),
+    )
+    assert last["paper_mean"] is last["paper_std"] is last["difference"] is None
+
+
 def test_two_scores_of_one_row_and_seed_are_refused():
     with pytest.raises(UserError, match=r"two scores micro_f1 of row 'ClinRaGen' for MIMIC-III, seed 1"):
         cells([scores(1, 0.5), scores(1, 0.6)])
@@ -88,7 +99,7 @@ def test_the_papers_tables_are_read_whole(number, rows):
 
 
 def test_the_picture_is_the_same_bytes_every_time(tmp_path):
-    table = compare(PAPER, [scores(1, 0.5), scores(2, 0.6)], ["tiny"])
+    table = compare(PAPER, [scores(1, 0.5), scores(2, 0.6), scores(1, 0.4, "FROZEN, Q-Former")], ["tiny"])
     for name in ("a", "b"):
         draw_comparison(table, 1, tmp_path / f"{name}.png")
     first = (tmp_path / "a.png").read_bytes()

@@ -23,7 +23,7 @@ from clinragen.model.tokens import INSTRUCTION, encode_notes, encode_targets
 from clinragen.registry.language_models import KINDS, kind_of, require_trainable
 from clinragen.registry.tokenizer import marks_of
 
-GPT = ["tiny-opt", "tiny-qwen"]
+GPT = ["tiny-opt", "tiny-qwen", "tiny-llama"]
 SIZES = {
     "t5": {"d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0},
     "opt": {"word_embed_proj_dim": 16, "ffn_dim": 32},  # of another width than the hidden states, as OPT-350m
@@ -213,7 +213,7 @@ def test_a_padding_mark_that_is_the_end_mark_or_missing_hides_no_label(padding):
 @pytest.mark.parametrize("tied", [True, False])
 def test_an_output_layer_stays_tied_or_its_own(shape, tied, tmp_path):
     model = student(shape=shape)
-    if tied == (shape == "tiny"):  # T5's stand-in has its own, the others have not
+    if tied == (shape in ("tiny", "tiny-llama")):  # these have their own, the others have not
         model.backbone.config.tie_word_embeddings = tied
         own = torch.nn.Parameter(model.backbone.lm_head.weight.detach().clone() + 0.1)
         model.backbone.lm_head.weight = model.backbone.get_input_embeddings().weight if tied else own

@@ -7,6 +7,8 @@ from toy_student import ROOT, TEXTS, tokenizer
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
+    BertConfig,
+    BertForMaskedLM,
     OPTConfig,
     PretrainedConfig,
     Qwen2Config,
@@ -15,6 +17,7 @@ from transformers import (
 
 from clinragen.config.student import Fusion
 from clinragen.model.backbone import adapter_of
+from clinragen.model.qformer import QFormer
 from clinragen.model.student import Student
 
 FLAN = {"vocab_size": 32128, "d_kv": 64, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
@@ -50,10 +53,20 @@ BACKBONES = {
 ENCODER = 8_381_952
 
 
-def counts(shape: PretrainedConfig, vocabulary: int | None, reads=("note", "series"), soft=None) -> dict[str, int]:
+# Bio_ClinicalBERT: a BERT of base size with the cased vocabulary.
+CLINICAL_BERT = BertConfig(vocab_size=28996)
+
+
+def counts(
+    shape: PretrainedConfig,
+    vocabulary: int | None,
+    reads=("note", "series"),
+    soft=None,
+    bert: BertConfig | None = None,
+) -> dict[str, int]:
     """Parameters by part, with the settings of config.yaml and this many tokens in the vocabulary of the attention.
 
-    Without vocabulary a linear projection takes the place of the attention.
+    Without vocabulary a linear projection takes the place of the attention, after a Q-Former in the shape of a BERT.
     """
     settings = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["student"]
     with torch.device("meta"):
@@ -67,7 +80,9 @@ def counts(shape: PretrainedConfig, vocabulary: int | None, reads=("note", "seri
         student = Student(adapter_of(model, tokenizer()), TEXTS, reads)
         if "series" in reads:
             words = None if vocabulary is None else torch.empty(vocabulary, width)
-            student._build_series_parts(Fusion.model_validate(settings["fusion"]), 11, 1000, words)
+            fusion = Fusion.model_validate(settings["fusion"])
+            qformer = QFormer(fusion.qformer, bert.to_dict(), fusion.series_encoder.width) if bert else None
+            student._build_series_parts(fusion, 11, 1000, words, qformer)
         if soft:
             student.add_soft_prompts(soft, settings["soft_prompt"])
     return student.parameter_counts()
@@ -125,3 +140,30 @@ def test_the_sizes_of_the_other_rows_are_those_of_the_arithmetic():
     numeric, categorical = 2 * 128 + 128 * 512, (3 + 12 + 2) * 128 + 128 * 512
     assert found == {"backbone": small, "prompt_pair": 2 * (numeric + categorical)}
     assert sum(found.values()) == 77_228_160
+
+
+def test_the_265_million_of_frozen_are_those_of_a_q_former_with_the_text_side_of_its_bert():
+    """264,971,716 in all, of which 79,970,884 are of the text side, that queries never pass.
+
+    BLIP-2's own Q-Former keeps word and position embeddings, a second feed-forward part per layer and the output layer
+    of the BERT, to be trained on texts before. Ours has only what reads series, and computes the same lab tokens.
+    """
+    found = counts(SHAPES["flan-t5-small"], None, bert=CLINICAL_BERT)
+    queries, layer_norm, width = 32 * 768, 2 * 768, 768
+    attention = 4 * (width * width + width) + layer_norm
+    feed_forward = 2 * width * 3072 + 3072 + width + layer_norm
+    assert found == {
+        "backbone": BACKBONES["flan-t5-small"],
+        "encoder": ENCODER,
+        "qformer": queries + layer_norm + 12 * attention + 6 * attention + 12 * feed_forward,
+        "projection": 768 * 512 + 512,
+        "identity": 11 * 768,
+    }
+    assert found["qformer"] == 99_264_000
+    with torch.device("meta"):
+        bert = sum(p.numel() for p in BertForMaskedLM(CLINICAL_BERT).parameters())
+    # A BERT's feed-forward parts stay as those of texts; its token types, which neither has, do not.
+    text_side = bert - 2 * width - (12 * attention + layer_norm)
+    assert text_side == 79_970_884 and found["qformer"] + text_side == 179_234_884
+    assert sum(found.values()) - found["identity"] == 185_000_832
+    assert 185_000_832 + text_side == 264_971_716

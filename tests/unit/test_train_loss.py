@@ -16,7 +16,8 @@ from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.train.batches import Sizes, Steps
 from clinragen.train.callbacks import out_of_patience
 from clinragen.train.loss import SectionMeans, token_losses, token_weights
-from clinragen.train.student_trainer import StudentTrainer, count_hits, longest_diagnoses
+from clinragen.train.student_trainer import StudentTrainer
+from clinragen.train.task import Writing, count_hits, longest_diagnoses
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def trainer(rows, folder, parts: int = 1, weight: float = 1.0) -> StudentTrainer
     steps = Steps(rows, sizes, collate, batch=8, seed=1, shuffled=True, most_tokens=most, process=0, processes=1)
     assert len(steps) == 1 and len(steps[0]) >= parts
     options = {"model": student("notes"), "args": arguments, "train_dataset": rows, "eval_dataset": rows}
-    return StudentTrainer(settings, tokenizer(), steps, data_collator=collate, **options)
+    return StudentTrainer(settings, Writing(tokenizer()), steps, data_collator=collate, **options)
 
 
 def gradient_of_a_step(rows, folder, parts: int, weight: float = 1.0) -> torch.Tensor:

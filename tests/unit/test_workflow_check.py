@@ -16,7 +16,7 @@ from clinragen.config.root import Config, load_config
 from clinragen.llm.guard import Destination, host_of
 from clinragen.workflow import machine, services
 from clinragen.workflow.check import summary
-from clinragen.workflow.needs import BACKBONE, Need
+from clinragen.workflow.needs import BACKBONE, ENCODER, Need
 from clinragen.workflow.preflight import llm_problems
 from clinragen.workflow.slurm import Request, Resources, kinds, partition_problem, partitions, sbatch_test
 from clinragen.workflow.verdict import Line, ok, problem
@@ -168,6 +168,26 @@ def test_a_language_model_on_the_hub(answer, config, status, words, httpserver, 
     assert line.status == status and words in line.words
 
 
+@pytest.mark.parametrize(
+    ("answer", "config", "status", "words"),
+    [
+        (WEIGHTS, {"model_type": "bert", "max_position_embeddings": 512}, "ok", "0.3 GB"),
+        (WEIGHTS, {"model_type": "t5"}, "problem", "is of model_type t5; supported text encoders: bert"),
+        ({"siblings": [{"rfilename": "pytorch_model.bin"}]}, {}, "problem", "refs/pr/"),
+        (None, {}, "problem", "HTTP 404"),
+    ],
+)
+def test_a_text_encoder_on_the_hub(answer, config, status, words, httpserver, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
+    for path, content in (("/api/models/a/b/revision/main", answer), ("/a/b/raw/main/config.json", config)):
+        expected = httpserver.expect_request(path)
+        expected.respond_with_json(content) if content is not None else expected.respond_with_data("", status=404)
+    encoders = {"clinical-bert": {"source": "a/b"}}
+    configured = config_of(pathvars={"results": str(tmp_path)}, encoders=encoders)
+    (line,) = services.encoders(configured, {Need(ENCODER, "clinical-bert")})
+    assert line.place == "encoders.clinical-bert" and line.status == status and words in line.words
+
+
 # --- Models that jobs serve themselves ---
 
 
@@ -259,6 +279,12 @@ def test_checkpoints_that_models_share_count_once():
     sizes = {"flan-t5-small": 1, "flan-t5-large": 1000}
     # Small: phase 1 of two targets, phases 2 and 3 of three recipes; large: one of each; 5 seeds, 2 datasets.
     assert machine.checkpoint_bytes(config_of(), sizes) == 10 * (2 + 3 * 2 + 3 * 1000)
+
+
+def test_adapters_take_next_to_nothing():
+    assert machine.checkpoint_bytes(config_of(), {"llama2-7b": 13_500_000_000}) == 0
+    whole = config_of(models={"llama-ft": {"training": "joint"}})
+    assert machine.checkpoint_bytes(whole, {"llama2-7b": 1}) == 10  # five seeds, two datasets
 
 
 def test_space_that_is_missing_is_a_problem_until_the_run_has_begun(tmp_path):

@@ -12,9 +12,10 @@ from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config
 from clinragen.workflow import inputs
-from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, TERMS, WEIGHTS, Need, needs_of
+from clinragen.workflow.needs import ASKED, BACKBONE, ENCODER, PUBMED, TERMS, WEIGHTS, Need, needs_of
 from clinragen.workflow.preflight import (
     backbone_problems,
+    encoder_problems,
     llm_problems,
     problems,
     row_problems,
@@ -304,6 +305,31 @@ def test_a_name_on_the_hub_is_not_checked_and_a_missing_directory_is():
     assert backbone("/no/where") == ["backbones.b.source: /no/where is not a directory"]
 
 
+@pytest.mark.parametrize("source", ["tiny", "directory"])
+def test_adapters_at_layers_that_a_model_lacks_are_refused_in_the_dry_run(source, tmp_path):
+    """An encoder-decoder model, in place of the one whose layers the setting names."""
+    given = tmp_path / "given" if source == "directory" else "tiny"
+    if source == "directory":
+        model_folder(tmp_path / "given", T5)
+    rows = {"clinragen": {"backbone": "b", "table": [6]}, "llama-ft": {"backbone": "b", "table": [6]}}
+    for modules, wrong in (("all", False), (["q", "wo"], False), (["q_proj"], True)):
+        lines = backbone(given, models=rows, train={"lora": {"modules": modules}})
+        assert lines == [
+            f"backbones.b.source: {given} is of model_type t5, which has no layers q_proj (train.lora.modules), but "
+            "q, k, v, o, wi, wi_0, wi_1, wo; set them or `all`, or train the rows with this model by joint"
+        ] * wrong  # fmt: skip
+
+
+def test_llama_1_needs_a_shorter_note_with_captions(tmp_path):
+    """2,048 positions for a note of 1,600 tokens, captions among them, 500 of a target and two marks."""
+    llama = {"model_type": "llama", "max_position_embeddings": 2048}
+    only = {"backbones": {"llama2-7b": {"source": str(model_folder(tmp_path, llama))}}}
+    lines = backbone_problems("llama2-7b", config_of(**only))
+    assert len(lines) == 1 and "max_note_tokens of its row in backbones to 1546 at most" in lines[0]
+    only["backbones"]["llama2-7b"]["max_note_tokens"] = 1546
+    assert backbone_problems("llama2-7b", config_of(**only)) == []
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [
@@ -377,6 +403,80 @@ def test_a_model_that_is_fetched_already_is_checked_where_it_is(tmp_path):
     model_folder(tmp_path / "backbones/b", OPT | {"max_position_embeddings": 2048})
     (line,) = backbone("facebook/opt-125m", results=str(tmp_path))
     assert line.startswith("backbones.b.source: facebook/opt-125m has 2048 positions")
+
+
+# --- Text encoders ---
+
+
+BERT = {"model_type": "bert", "max_position_embeddings": 512}
+
+
+def with_q_former(source: Path | str = "some/bert", results: str = "results/none") -> Config:
+    """The paper's configuration with the rows of config/beyond.yaml."""
+    beyond = yaml.safe_load((ROOT / "config/beyond.yaml").read_text(encoding="utf-8"))
+    return config_of(
+        **beyond | {"encoders": {"clinical-bert": {"source": str(source)}}, "pathvars": {"results": results}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "needed"),
+    [
+        ("all", True),
+        ("tables", True),
+        ("backbones", True),
+        ("{}/encoders/clinical-bert", True),
+        ("{}/mimic3/train/flan-t5-small/diagnoses-note-qformer-clinical-bert/seed1/frozen", True),
+        ("{}/mimic3/evaluate/frozen-qformer/seed1/scores.csv", True),
+        ("{}/mimic3/train/flan-t5-small/diagnoses-note-linear/seed1/frozen", False),
+        ("{}/mimic3/evaluate/frozen/seed1/scores.csv", False),
+        ("knowledge", False),
+        ("leakage", False),
+    ],
+)
+def test_a_text_encoder_is_needed_where_a_q_former_is_built_of_it(target, needed, tmp_path):
+    needs = needs_of([target.format(tmp_path)], with_q_former(results=str(tmp_path)))
+    assert (Need(ENCODER, "clinical-bert") in needs) is needed
+
+
+def test_no_row_of_the_papers_settings_needs_a_text_encoder():
+    assert ENCODER not in {need.kind for need in needs_of(["all", "backbones"], config_of())}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"config": BERT}, []),
+        ({"config": T5}, ["is of model_type t5; supported text encoders: bert"]),
+        ({"config": {"model_type": "bert"}}, ["set max_position_embeddings in its config.json"]),
+        ({"config": BERT, "weights": "pytorch_model.bin"}, ["no weights in safetensors"]),
+        ({"config": []}, ["not a readable language model: config.json"]),
+    ],
+)
+def test_a_directory_holds_a_text_encoder(files, words, tmp_path):
+    lines = encoder_problems("clinical-bert", with_q_former(model_folder(tmp_path, **files)))
+    assert len(lines) == len(words) and all(word in line for word, line in zip(words, lines, strict=True)), lines
+
+
+def test_a_text_encoder_that_is_no_directory_or_has_no_tokenizer_or_is_fetched(tmp_path):
+    assert encoder_problems("clinical-bert", with_q_former()) == []  # a name on the hub
+    (line,) = encoder_problems("clinical-bert", with_q_former("/no/where"))
+    assert line == "encoders.clinical-bert.source: /no/where is not a directory"
+    (tmp_path / "encoders").mkdir()
+    fetched = model_folder(tmp_path / "encoders/clinical-bert", BERT)
+    assert encoder_problems("clinical-bert", with_q_former(results=str(tmp_path))) == []
+    (fetched / "tokenizer.json").rename(fetched / "vocab.txt")
+    assert encoder_problems("clinical-bert", with_q_former(results=str(tmp_path))) == []
+    (fetched / "vocab.txt").unlink()
+    (line,) = encoder_problems("clinical-bert", with_q_former(results=str(tmp_path)))
+    assert "has no tokenizer (tokenizer.json, vocab.txt); save it there with save_pretrained" in line
+
+
+def test_the_tokens_of_a_q_former_count_among_the_positions():
+    beyond = yaml.safe_load((ROOT / "config/beyond.yaml").read_text(encoding="utf-8"))["models"]
+    rows = {"frozen-qformer": beyond["frozen-qformer"] | {"backbone": "opt-125m", "table": []}}
+    synthetic = {"mimic3": {"source": "synthetic"}}
+    assert inputs.lengths(config_of(datasets=synthetic, models=rows), "opt-125m").labs == 32
 
 
 def test_a_row_that_the_papers_table_lacks_is_reported_with_those_that_it_has():

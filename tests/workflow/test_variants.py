@@ -186,8 +186,8 @@ def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
             "variants.x.student.fusion.lab_positon: unknown key; did you mean variants.x.student.fusion.lab_position?",
         ),
         (
-            {"models": {"flan-t5": {"row": "LLaMA-ft"}}},
-            "models.flan-t5.row: the workflow has no recipe for LLaMA-ft yet",
+            {"models": {"flan-t5": {"row": "FROZEN"}}},
+            "models.flan-t5.training: row 'FROZEN' promises frozen, not phase1",
         ),
     ],
 )

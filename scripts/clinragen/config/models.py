@@ -20,12 +20,14 @@ class Model(Section):
     """A key of `backbones`."""
     reads: list[Read] = Field(min_length=1)
     """What it reads: note, captions (series as sentences), in their order; series; features (age, sex, admission)."""
-    series: Literal["attention", "linear", None] = None
-    """How series enter: by the attention to a vocabulary, or by a linear projection; null if none are read."""
+    series: Literal["attention", "linear", "qformer", None] = None
+    """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
+    encoder: str | None = None
+    """A key of `encoders`, of whose layers a Q-Former is built; null for models without one."""
     soft_prompts: SoftPromptKind = None
     """Learned vectors: before `texts`; or before encoder and decoder, `reparametrised` or `conditional` on features."""
-    training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]
-    """Stages: `phase1`, all three `phases`, `joint` (all parts at once), `frozen` after phase 1, `frozen-untuned`."""
+    training: Literal["phase1", "phases", "joint", "lora", "frozen", "frozen-untuned"]
+    """`phase1`, three `phases`, `joint` (all at once), `lora` (adapters), `frozen` after phase 1, `frozen-untuned`."""
     target: Literal["rationales", "note_rationale", "diagnoses"]
     """What the model learns to write: diagnoses with both rationales, with that on the note (R^m), or alone."""
     target_order: TargetOrder = "diagnoses_first"
@@ -51,6 +53,7 @@ class Model(Section):
             "phase1": ("phase1",),
             "phases": ("phase1", "phase2", "phase3"),
             "joint": ("joint",),
+            "lora": ("lora",),
             "frozen": ("phase1", "frozen"),
             "frozen-untuned": ("frozen",),
         }[self.training]
@@ -59,7 +62,8 @@ class Model(Section):
     def parts_name(self) -> str:
         """What a stage of its own reads, how, and where it starts, as paths name it."""
         names = [name for name in self.reads if name != "series"]
-        names += [self.vocabulary or "linear"] * ("series" in self.reads)
+        entry = self.vocabulary or (f"qformer-{self.encoder}" if self.series == "qformer" else "linear")
+        names += [entry] * ("series" in self.reads)
         names += ["soft" if self.soft_prompts == "texts" else self.soft_prompts] * bool(self.soft_prompts)
         return "-".join(names + ["untuned"] * (self.training == "frozen-untuned"))
 
@@ -83,16 +87,19 @@ def part_problems(place: str, model: Model) -> Iterator[str]:
     if expected and reads != expected:
         yield (
             f"{place}.training: {model.training} reads {' and '.join(expected)}, not {' and '.join(model.reads)}; "
-            "use joint"
+            "use joint or lora"
         )
-    if model.training == "phases" and model.series == "linear":
-        yield f"{place}.series: linear, but the three phases have the attention; use training joint or frozen"
+    if model.training == "phases" and model.series in ("linear", "qformer"):
+        yield f"{place}.series: {model.series}, but the three phases have the attention; use training joint or frozen"
     if ("series" in reads) != (model.series is not None):
-        demand = "attention or linear" if "series" in reads else "null (no series are read)"
+        demand = "attention, linear or qformer" if "series" in reads else "null (no series are read)"
         yield f"{place}.series: must be {demand}, not {model.series or 'null'}"
     if (model.series == "attention") != (model.vocabulary is not None):
         demand = "a vocabulary" if model.series == "attention" else "null (there is no attention)"
         yield f"{place}.vocabulary: series {model.series or 'null'} requires {demand}, not {model.vocabulary or 'null'}"
+    if (model.series == "qformer") != (model.encoder is not None):
+        demand = "one of encoders (a BERT)" if model.series == "qformer" else "null (there is no Q-Former)"
+        yield f"{place}.encoder: series {model.series or 'null'} requires {demand}, not {model.encoder or 'null'}"
     if model.training.startswith("frozen") and model.series is None:
         yield f"{place}.training: {model.training} leaves nothing to learn without series; read them, or use joint"
     yield from _soft_prompt_problems(place, model)

@@ -1,10 +1,11 @@
 """Settings of the student model."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from clinragen.config.base import Section, usable_path
+from clinragen.config.request import Request
 
 Read = Literal["note", "captions", "series", "features"]
 """What a student reads of a sample: texts in their order, and where its lab tokens stand `lab_position` says."""
@@ -13,24 +14,52 @@ SoftPromptKind = Literal["texts", "reparametrised", "conditional", None]
 TargetOrder = Literal["diagnoses_first", "rationale_first"]
 """Order of the sections of a target."""
 
-# Models made on the spot, by their name as a source: in the shape of Flan-T5, OPT and Qwen2.5.
-STAND_INS = ("tiny", "tiny-opt", "tiny-qwen")
+# Models made on the spot, by their name as a source: their `model_type`, in the shape of Flan-T5, OPT, Qwen2.5, LLaMA.
+STAND_INS = {"tiny": "t5", "tiny-opt": "opt", "tiny-qwen": "qwen2", "tiny-llama": "llama"}
+# The same for text encoders, in the shape of BERT.
+ENCODER_STAND_INS = ("tiny-bert",)
 
 
 class Backbone(Section):
     """A small language model."""
 
     source: str
-    """A model hub name or local directory; `tiny`, `tiny-opt`, `tiny-qwen`: stand-ins for Flan-T5, OPT, Qwen2.5."""
+    """A model hub name or local directory; `tiny`, `tiny-opt`, `tiny-qwen`, `tiny-llama`: stand-ins for Flan-T5, OPT,
+    Qwen2.5, LLaMA."""
     revision: str
     """Commit, tag or branch on the model hub; source.json records the fetched commit."""
     max_note_tokens: int | None = Field(None, ge=8)
     """Longest note in tokens where the model has no positions for `student.texts.max_note_tokens`; null: as there."""
+    launch: dict[str, Any] = Field(default={})
+    """Keys of `train.launch` but `device` and `nodes`, with other values for trainings of this model."""
+    request: Request | None = None
+    """Cluster resources of jobs that train this model or decode with it; null: `train.request`, `evaluate.request`."""
+    batch: int | None = Field(None, ge=1)
+    """Samples that are decoded at once; null: `evaluate.batch`."""
 
     @property
     def is_stand_in(self) -> bool:
         """Whether the model is made on the spot."""
         return self.source in STAND_INS
+
+    @field_validator("source")
+    @classmethod
+    def _usable_path(cls, text: str) -> str:
+        return usable_path(text)
+
+
+class TextEncoder(Section):
+    """A text encoder of the BERT kind, of which other models are built."""
+
+    source: str
+    """A model hub name or local directory; `tiny-bert`: a stand-in for a BERT."""
+    revision: str
+    """Commit, tag or branch on the model hub; source.json records the fetched commit."""
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the model is made on the spot."""
+        return self.source in ENCODER_STAND_INS
 
     @field_validator("source")
     @classmethod
@@ -76,6 +105,15 @@ class Attention(Section):
     """Dropout on the attention weights."""
 
 
+class QFormer(Section):
+    """The Q-Former (BLIP-2): its layers are those of a text encoder, whose width it has."""
+
+    queries: int = Field(ge=1)
+    """Learned queries; each becomes a lab token."""
+    cross_attention_every: int = Field(ge=1)
+    """The first of so many layers attends to the vectors of the series encoder."""
+
+
 class Texts(Section):
     """Maximum lengths of what the language model reads and writes; all phases depend on them."""
 
@@ -110,8 +148,8 @@ class Parts(Section):
 
     reads: list[Read]
     """What it reads, in this order."""
-    series: Literal["attention", "linear", None]
-    """How series enter: by the attention to a vocabulary or a linear projection; null if none are read."""
+    series: Literal["attention", "linear", "qformer", None]
+    """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
     soft_prompts: SoftPromptKind
     """What vectors are learned, and where they stand; null for none."""
 
@@ -123,6 +161,8 @@ class Fusion(Section):
     """Time series encoder."""
     attention: Attention
     """Knowledge-augmented attention."""
+    qformer: QFormer
+    """Q-Former."""
     variable_identity: bool
     """Add a learned vector per variable to its lab token, which says nothing of it by itself (ambiguity 29)."""
     lab_position: Literal["prefix", "suffix"]

@@ -37,7 +37,8 @@ def draw_comparison(table: pa.Table, number: int, path: Path) -> None:
             for cell in cells:
                 if cell["metric"] == metric and cell["dataset"] == dataset:
                     place = models.index(cell["model"])
-                    axis.plot(cell["paper_mean"], place - 0.14, "D", color=PAPER, markersize=5, label="paper")
+                    if cell["paper_mean"] is not None:
+                        axis.plot(cell["paper_mean"], place - 0.14, "D", color=PAPER, markersize=5, label="paper")
                     if cell["ours_mean"] is not None:
                         axis.errorbar(
                             cell["ours_mean"],

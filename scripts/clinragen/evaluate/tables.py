@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from clinragen.config.rows import BEYOND
 from clinragen.errors import UserError
 from clinragen.schemas.evaluate import COMPARISON, SCORES
 
@@ -16,12 +17,12 @@ COUNTS = {"outputs": "samples", "cut": "cut", "unreadable": "unreadable", "unkno
 
 @dataclass(frozen=True)
 class PaperCell:
-    """One value of the paper; `std` in the unit of the value, where it is printed."""
+    """One value of the paper; `std` in the unit of the value, where it is printed. Rows of BEYOND have none."""
 
     dataset: str
     model: str
     metric: str
-    mean: float
+    mean: float | None
     std: float | None
 
 
@@ -44,13 +45,13 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
     """Every cell of the paper's table, with mean and sample standard deviation over our seeds (COMPARISON).
 
     Cells without a model of ours stay, with n_seeds 0; a standard deviation needs two seeds. A model that is asked has
-    one run, without a seed. UserError for scores of a row that the paper's table does not have, and for two scores of
-    one metric, row and seed.
+    one run, without a seed. Rows of BEYOND follow those of the paper, without its values. UserError for scores of any
+    other row that the paper's table does not have, and for two scores of one metric, row and seed.
     """
     known = {(cell.dataset, cell.model) for cell in paper}
     values: dict[tuple[str, str, str], dict[int | None, dict]] = {}
     for row in (r for table in scores for r in table.to_pylist()):
-        if (row["dataset"], row["model"]) not in known:
+        if (row["dataset"], row["model"]) not in known and row["model"] not in BEYOND:
             raise UserError(
                 f"the paper's table has no row {row['model']!r} for {row['dataset']}; its rows are "
                 f"{', '.join(sorted({model for _, model in known}))} (models.<name> or asked.<name>: .row, .table)"
@@ -65,7 +66,8 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
             )
         seeds[row["seed"]] = row
     rows = []
-    for cell in paper:
+    others = [PaperCell(*place, None, None) for place in values if place[:2] not in known]
+    for cell in [*paper, *others]:
         runs = values.get((cell.dataset, cell.model, cell.metric), {})
         ours = [row["value"] for row in runs.values()]
         mean = statistics.fmean(ours) if ours else None
@@ -80,7 +82,7 @@ def compare(paper: list[PaperCell], scores: list[pa.Table], stand_ins: list[str]
                 "asked": None in runs,
                 "paper_mean": cell.mean,
                 "paper_std": cell.std,
-                "difference": None if mean is None else _rounded(mean - cell.mean),
+                "difference": None if None in (mean, cell.mean) else _rounded(mean - cell.mean),
                 "stand_ins": "; ".join(stand_ins) if ours else None,
                 **{count: sum(r[column] for r in runs.values()) if ours else None for count, column in COUNTS.items()},
             }

@@ -141,14 +141,14 @@ def adapter_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Ba
     return ADAPTERS[KINDS[model.config.model_type]](model, marks_of(tokenizer))
 
 
-def load_backbone(folder: Path) -> Backbone:
-    """The adapter of a language model in a local directory, in full precision; uses no network.
+def load_backbone(folder: Path, dtype: torch.dtype = torch.float32) -> Backbone:
+    """The adapter of a language model in a local directory, its weights in this precision; uses no network.
 
     UserError if the model is unreadable or of a kind that cannot be trained, or if its tokenizer lacks a mark.
     """
     loader = LOADERS[kind_of(folder)]
     try:
-        model = loader.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        model = loader.from_pretrained(folder, local_files_only=True, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: not a readable language model: {error}") from None

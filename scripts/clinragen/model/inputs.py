@@ -19,7 +19,7 @@ from clinragen.errors import UserError
 from clinragen.model.backbone import IGNORED
 from clinragen.registry.features import CATEGORIES, NUMERIC
 from clinragen.registry.tokenizer import marks_of
-from clinragen.schemas.benchmark import LABELS, SERIES
+from clinragen.schemas.benchmark import LABELS, SAMPLES, SERIES
 from clinragen.schemas.extract import FEATURES
 from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
 
@@ -30,7 +30,8 @@ Row = dict[str, Any]
 class Files:
     """Tables that make up the samples: None for those that are not read, and where nothing is learned.
 
-    `series` are those of all splits that are read, no files where no series are read.
+    `series` are those of all splits that are read, no files where no series are read. `samples` say which stays are of
+    a split where no file of tokens does.
     """
 
     labels: Path
@@ -39,6 +40,7 @@ class Files:
     series: list[Path]
     captions: Path | None = None
     features: Path | None = None
+    samples: Path | None = None
 
 
 def read_samples(files: Files, split: str) -> list[Row]:
@@ -56,6 +58,8 @@ def read_samples(files: Files, split: str) -> list[Row]:
         parts[files.captions] = _captions(files.captions, split)
     if files.targets:
         parts[files.targets] = _targets(files.targets, split)
+    if files.samples:
+        parts[files.samples] = _stays(files.samples, split)
     stays = {stay for rows in parts.values() for stay in rows}
     parts[files.labels] = _labels(files.labels)
     if files.series:
@@ -118,6 +122,12 @@ def _targets(path: Path, split: str) -> dict[int, Row]:
     }
 
 
+def _stays(path: Path, split: str) -> dict[int, Row]:
+    table = SAMPLES.read(path)
+    pairs = zip(table["stay_id"].to_pylist(), table["split"].to_pylist(), strict=True)
+    return {stay: {} for stay, of in pairs if of == split}
+
+
 def _labels(path: Path) -> dict[int, Row]:
     return {row["stay_id"]: {"phenotypes": row["phenotypes"]} for row in LABELS.read(path).to_pylist()}
 
@@ -166,8 +176,9 @@ def pad_series(grid: np.ndarray, steps: int) -> np.ndarray:
 class Collator:
     """Batches padded to their longest sample, their series to `steps`, which is None where none are read."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, steps: int | None) -> None:
-        self.padding, self.steps = marks_of(tokenizer).padding, steps
+    def __init__(self, tokenizer: PreTrainedTokenizerBase | None, steps: int | None, padding: int = 0) -> None:
+        """Take the padding of the tokenizer of a language model, or without one `padding`."""
+        self.padding, self.steps = marks_of(tokenizer).padding if tokenizer else padding, steps
 
     def __call__(self, rows: list[Row]) -> dict[str, Tensor]:
         """Those of these that the samples have: labels and their sections [batch, length]; input_ids and

@@ -20,7 +20,7 @@ class SoftPrompts(nn.Module):
     def __init__(self, texts: tuple[str, ...], length: int, embeddings: Tensor) -> None:
         super().__init__()
         self.length = length
-        first = embeddings[:length].detach()
+        first = embeddings[:length].detach().float()
         self.vectors = nn.ParameterDict({name: nn.Parameter(first.clone()) for name in texts})
 
     def before(self, name: str, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -35,6 +35,23 @@ def note_tokens(
         yield pa.Table.from_pylist(rows, NOTE_TOKENS.schema)
 
 
+def encoder_tokens(
+    samples: pa.Table, courses: pa.Table, tokenizer: PreTrainedTokenizerBase, longest: int
+) -> Iterator[pa.Table]:
+    """The notes of all samples as a text encoder reads them, by stay, in pieces (NOTE_TOKENS).
+
+    They have the encoder's own marks and no instruction; what is beyond `longest` tokens, marks included, is cut.
+    """
+    notes = _by_stay(courses, "text")
+    for stays in _pieces(samples, SPLITS):
+        encoded = tokenizer([notes[stay] for stay, _ in stays], truncation=True, max_length=longest)
+        rows = [
+            {"stay_id": stay, "split": split, "tokens": ids, "whole": len(ids) + _cut(encoding)}
+            for (stay, split), ids, encoding in zip(stays, encoded["input_ids"], encoded.encodings, strict=True)
+        ]
+        yield pa.Table.from_pylist(rows, NOTE_TOKENS.schema)
+
+
 def caption_tokens(samples: pa.Table, captions: pa.Table, tokenizer: PreTrainedTokenizerBase) -> Iterator[pa.Table]:
     """The captions of all samples by stay, in pieces (CAPTION_TOKENS)."""
     texts, start = _by_stay(captions, "text"), len(marks_of(tokenizer).start)

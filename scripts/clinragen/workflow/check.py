@@ -29,6 +29,7 @@ def check(config: Config, requests: list[Request], root: Path) -> Iterator[Line]
     yield from services.knowledge(config, needs)
     lines, sizes = services.backbones(config, needs)
     yield from lines
+    yield from services.encoders(config, needs)
     yield from machine.disks(config, sizes)
     yield machine.memory(requests, slurm=shutil.which("sbatch") is not None)
     yield from cluster(requests)

@@ -14,7 +14,8 @@ from typing import Any
 from clinragen.config.datasets import Dataset
 from clinragen.config.models import Model
 from clinragen.config.root import Config, invalid, load_config
-from clinragen.config.rows import row_in
+from clinragen.config.rows import BEYOND, row_in
+from clinragen.config.student import STAND_INS
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
@@ -22,11 +23,13 @@ from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.llm.serve import LOOPBACK
 from clinragen.rationale.examples import problems_of_examples
 from clinragen.registry import raw
-from clinragen.registry.language_models import problems_of, read_config
-from clinragen.workflow.inputs import lengths, rationales_in_use
+from clinragen.registry.language_models import adapters_problem, problems_of, read_config
+from clinragen.registry.text_encoders import problems_of_encoder
+from clinragen.workflow.inputs import adapted_layers, lengths, rationales_in_use
 from clinragen.workflow.needs import (
     ASKED,
     BACKBONE,
+    ENCODER,
     GPU,
     NOTES,
     PUBMED,
@@ -143,6 +146,8 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones:
             lines += backbone_problems(name, config)
+        if kind == ENCODER and name in config.encoders:
+            lines += encoder_problems(name, config)
         if kind == WEIGHTS and not _exists(config, f"llms/{name}"):
             lines += directory_problems(f"llms.{name}.model", config.llms[name].model)
     nodes = config.train.launch.nodes
@@ -237,14 +242,26 @@ def backbone_problems(name: str, config: Config) -> list[str]:
 
     Of a name on the hub nothing is known before `make check` or rule train_backbone asks for it.
     """
-    place, source = f"backbones.{name}.source", config.backbones[name].source
+    place, source, modules = f"backbones.{name}.source", config.backbones[name].source, adapted_layers(config, name)
     if config.backbones[name].is_stand_in:
-        return []
-    fetched = Path(config.pathvars.results, "backbones", name)
+        words = adapters_problem(source, STAND_INS[source], modules)
+        return [f"{place}: {words}"] if words else []
+    return _fetchable(config, "backbones", name, partial(problems_of, lengths=lengths(config, name), modules=modules))
+
+
+def encoder_problems(name: str, config: Config) -> list[str]:
+    """What is wrong with a text encoder that is a directory, or is fetched already."""
+    return [] if config.encoders[name].is_stand_in else _fetchable(config, "encoders", name, problems_of_encoder)
+
+
+def _fetchable(config: Config, section: str, name: str, problems: Callable[[Path, str], list[str]]) -> list[str]:
+    """What is wrong with a model of a section that is a directory, or is fetched already."""
+    place, source = f"{section}.{name}.source", getattr(config, section)[name].source
+    fetched = Path(config.pathvars.results, section, name)
     folder = fetched if fetched.is_dir() else Path(source)
     if (lines := directory_problems(place, str(folder))) or not folder.is_dir():
         return lines
-    return [f"{place}: {line}" for line in problems_of(folder, source, lengths(config, name))]
+    return [f"{place}: {line}" for line in problems(folder, source)]
 
 
 def directory_problems(place: str, source: str) -> list[str]:
@@ -272,7 +289,7 @@ def row_problems(config: Config, resources: Path) -> list[str]:
             rows = list(dict.fromkeys(cell["model"] for cell in csv.DictReader(file)))
         for place, row in places.items():
             name = row_in(row, number) if isinstance(row, Model) else row.row
-            if number in row.table and name not in rows:
+            if number in row.table and name not in (*rows, *(BEYOND if number == 1 else ())):
                 lines.append(f"{place}.row: {name!r} is not a row of {paper.name}; rows: {'; '.join(rows)}")
     return lines
 

@@ -2,21 +2,25 @@
 
 import os
 import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from clinragen.config.root import Config
-from clinragen.config.student import Backbone, Lengths
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import locate
-from clinragen.registry.language_models import NO_SAFETENSORS, config_problem, positions_problem
-from clinragen.workflow.inputs import lengths
-from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, RATIONALES, TERMS, Need
+from clinragen.registry.language_models import NO_SAFETENSORS, adapters_problem, config_problem, positions_problem
+from clinragen.registry.text_encoders import encoder_problem
+from clinragen.workflow.inputs import adapted_layers, lengths
+from clinragen.workflow.needs import ASKED, BACKBONE, ENCODER, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
     backbone_problems,
     directory_problems,
     email_problems,
+    encoder_problems,
     llm_problems,
     texts_to_send,
 )
@@ -116,34 +120,68 @@ def backbones(config: Config, needs: set[Need]) -> tuple[list[Line], dict[str, i
     """Lines on the language models that are needed, and the size of their weights in bytes where it is known."""
     lines, sizes = [], {}
     for name in sorted(need.name for need in needs if need.kind == BACKBONE):
-        backbone, place = config.backbones[name], f"backbones.{name}"
-        fetched = Path(config.pathvars.results, "backbones", name)
-        folder = fetched if fetched.is_dir() else Path(backbone.source)
-        if backbone.is_stand_in:
-            words = f"{backbone.source} is a stand-in; values are not comparable with the paper's"
-            lines.append(Line("warning", place, words))
-        elif folder.is_dir() or backbone.source.startswith(("/", ".", "~")):
-            found = [line.removeprefix(f"{place}.source: ") for line in backbone_problems(name, config)]
-            lines += judged(f"{place}.source", found, f"{folder} is readable")
-            sizes[name] = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-        else:
-            line, sizes[name] = on_the_hub(place, backbone.source, backbone.revision, "backbones")
-            found = hub_problems(backbone, lengths(config, name)) if line.status == "ok" else []
-            lines += [problem(place, words) for words in found] or [line]
+        checks = (
+            config_problem,
+            partial(positions_problem, lengths=lengths(config, name)),
+            partial(_adapters_problem, modules=adapted_layers(config, name)),
+        )
+        found, size = _weights(config, "backbones", name, backbone_problems, checks)
+        lines += found
+        if size is not None:
+            sizes[name] = size
     return lines, sizes
 
 
-def hub_problems(backbone: Backbone, needed: Lengths) -> list[str]:
-    """Why a language model on the hub cannot be trained, as far as its config.json shows."""
+def _adapters_problem(source: str, found: dict[str, Any], modules: Sequence[str]) -> str | None:
+    return adapters_problem(source, found.get("model_type"), modules)
+
+
+def encoders(config: Config, needs: set[Need]) -> list[Line]:
+    """Lines on the text encoders that are needed."""
+    names = sorted(need.name for need in needs if need.kind == ENCODER)
+    found = (_weights(config, "encoders", name, encoder_problems, (encoder_problem,))[0] for name in names)
+    return [line for lines in found for line in lines]
+
+
+def _weights(
+    config: Config,
+    section: str,
+    name: str,
+    problems_here: Callable[[str, Config], list[str]],
+    checks: tuple[Callable[[str, dict[str, Any]], str | None], ...],
+) -> tuple[list[Line], int | None]:
+    """Lines on a model of a section, and the size of its weights in bytes (0: unknown; None for a stand-in).
+
+    `checks` are those of a config.json on the hub.
+    """
+    row, place = getattr(config, section)[name], f"{section}.{name}"
+    fetched = Path(config.pathvars.results, section, name)
+    folder = fetched if fetched.is_dir() else Path(row.source)
+    if row.is_stand_in:
+        words = f"{row.source} is a stand-in; values are not comparable with the paper's"
+        return [Line("warning", place, words)], None
+    if folder.is_dir() or row.source.startswith(("/", ".", "~")):
+        found = [line.removeprefix(f"{place}.source: ") for line in problems_here(name, config)]
+        lines = judged(f"{place}.source", found, f"{folder} is readable")
+        return lines, sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    line, size = on_the_hub(place, row.source, row.revision, "backbones")
+    found = hub_problems(row.source, row.revision, checks) if line.status == "ok" else []
+    return [problem(place, words) for words in found] or [line], size
+
+
+def hub_problems(
+    source: str, revision: str, checks: tuple[Callable[[str, dict[str, Any]], str | None], ...]
+) -> list[str]:
+    """Why a model on the hub cannot be used, as far as its config.json shows."""
     hub = os.environ.get("HF_ENDPOINT", HUB)
-    url = f"{hub}/{quote(backbone.source)}/raw/{quote(backbone.revision, safe='')}/config.json"
+    url = f"{hub}/{quote(source)}/raw/{quote(revision, safe='')}/config.json"
     try:
         status, config = get(url)
     except Unreachable as error:
         return [f"{hub} does not respond ({error})"]
     if status != 200 or not isinstance(config, dict):
-        return [f"{backbone.source} has no config.json at {backbone.revision} (HTTP {status}); name another revision"]
-    found = (config_problem(backbone.source, config), positions_problem(backbone.source, config, needed))
+        return [f"{source} has no config.json at {revision} (HTTP {status}); name another revision"]
+    found = (check(source, config) for check in checks)
     return [words for words in found if words]
 
 

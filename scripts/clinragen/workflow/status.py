@@ -49,9 +49,10 @@ def stand_ins(config: Config, row: Model | Asked) -> list[str]:
     """What a run of this row under this configuration has in place of the paper's parts."""
     datasets = [getattr(config.datasets, name) for name in config.dataset_names()]
     if isinstance(row, Asked):
-        asked, knowledge, backbone = {row.llm}, False, None
+        asked, knowledge, backbone, encoder = {row.llm}, False, None, None
     else:
         knowledge, backbone = row.uses_knowledge, config.backbones[row.backbone]
+        encoder = config.encoders.get(row.encoder)
         asked = {row.teacher} | ({config.knowledge.terms.llm} if knowledge else set())
     parts = {
         "synthetic data": any(d.source == "synthetic" for d in datasets),
@@ -60,6 +61,7 @@ def stand_ins(config: Config, row: Model | Asked) -> list[str]:
         "template LLM": any(config.llms[name].provider == "template" for name in asked if name),
         "offline knowledge": knowledge and config.knowledge.source == "offline",
         "tiny language model": backbone is not None and backbone.is_stand_in,
+        "tiny text encoder": encoder is not None and encoder.is_stand_in,
     }
     return [name for name, used in parts.items() if used]
 

@@ -39,6 +39,17 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("note_tokens", "caption_tokens", "target_tokens", "series"),
     ),
+    "lora": (
+        (
+            "student.texts",
+            "student.fusion",
+            "student.soft_prompt",
+            "benchmark.series.max_steps",
+            "train.lora",
+            "train.optimizer",
+        ),
+        ("note_tokens", "caption_tokens", "target_tokens", "series"),
+    ),
     "frozen": (
         ("student.texts", "student.fusion", "benchmark.series.max_steps", "train.frozen", "train.optimizer"),
         ("phase1", "note_tokens", "caption_tokens", "target_tokens", "series"),
