@@ -401,6 +401,7 @@ rule train_lora:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
         captions=captions_of_parts,
+        features=features_of_parts,
         series=series_of_parts,
         targets=of_variant(
             "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
@@ -443,7 +444,7 @@ rule train_lora:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
         " {params.launcher} scripts/train_lora.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
         " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
+        " --captions {input.captions:q} --features {input.features:q} --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
         " --lora {params.lora:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"

@@ -14,6 +14,7 @@ def train_lora(
     labels: Path,
     notes: Path,
     captions: list[Path],
+    features: list[Path],
     series: list[Path],
     targets: Path,
     texts: Texts,
@@ -33,7 +34,7 @@ def train_lora(
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
-    files = Files(labels, notes, targets, series, *captions)
+    files = Files(labels, notes, targets, series, next(iter(captions), None), next(iter(features), None))
     job = Job(files, lora, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
     new = phases.New(parts, fusion, steps, next(iter(vocabulary), None), soft_prompt)
     context.after_commit(phases.train_lora(job, backbone, texts, new, lora, model.path))

@@ -225,7 +225,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     inputs += ["--targets", tables / f"{targets}_tokens.arrow"]
     if rule in ("train_joint", "train_lora", "train_frozen"):
         inputs += ["--captions", *[tables / "caption_tokens.arrow"] * ("captions" in parts.reads)]
-        if rule == "train_joint":
+        if rule != "train_frozen":
             inputs += ["--features", *[tables / "features.parquet"] * ("features" in parts.reads)]
         inputs += ["--series"]
     if rule in ("train_phase2", "train_phase3") or "series" in parts.reads:

@@ -148,7 +148,7 @@ def test_computed_again_in_the_backward_pass_the_same_is_learned(train, adapted)
 
 
 def test_parts_before_the_language_model_learn_beside_its_adapters(train, fetched):
-    parts = {"reads": ["note", "series"], "series": "linear", "soft_prompts": True}
+    parts = {"reads": ["note", "series"], "series": "linear", "soft_prompts": "texts"}
     model = train("composed", parts=parts, targets="target", epochs=1, precision="bf16")
     own = load_file(model / "parts.safetensors")
     assert {name.split(".")[0] for name in own} == {"encoder", "projection", "identity", "soft_prompts"}

@@ -100,11 +100,11 @@ def test_a_variant_is_validated_as_the_sections_are(sections, message):
         ),
         (
             {"promptehr": {"soft_prompts": None}},
-            "models.promptehr.soft_prompts: row 'PROMPTEHR' promises reparametrised or conditional, not None",
+            "models.promptehr.soft_prompts: row 'PROMPTEHR' promises reparametrised, not None",
         ),
         (
             {"promptehr": {"reads": ["note", "captions"]}},
-            "models.promptehr.reads: row 'PROMPTEHR' promises ['note'] or ['note', 'features'], not ['note', 'capt",
+            "models.promptehr.reads: row 'PROMPTEHR' promises ['note'], not ['note', 'captions']",
         ),
         (
             {"clinical-cot": {"target": "rationales"}},

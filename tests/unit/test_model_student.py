@@ -13,6 +13,7 @@ from clinragen.errors import UserError
 from clinragen.model.backbone import adapter_of
 from clinragen.model.inputs import IGNORED
 from clinragen.model.student import Student
+from clinragen.registry.features import CATEGORIES
 from clinragen.train.loss import token_losses
 
 INPUTS = ("input_ids", "attention_mask", "series", "steps")
@@ -339,6 +340,17 @@ def test_each_feature_has_a_vector_of_its_own_in_both_prompts(feature):
         moved = (vectors(rows) != vectors(other)).any(-1)[0].nonzero().flatten().tolist()
         assert moved == [feature]
     assert not torch.equal(logits(model, rows), logits(model, other))
+
+
+@torch.no_grad()
+def test_no_two_categories_share_a_vector():
+    """Nor do those of different features, whose places begin at 0 in each."""
+    prompt = prompted("conditional").prompt_pair.encoder.categorical
+    sizes = [len(categories) for categories in CATEGORIES.values()]
+    places = torch.arange(max(sizes))[:, None].clamp(max=torch.tensor(sizes) - 1)
+    vectors = prompt(places)
+    own = torch.cat([vectors[:size, feature] for feature, size in enumerate(sizes)])
+    assert len(own) == len(prompt.categories.weight) == len({tuple(v) for v in own.tolist()}) == 15
 
 
 @SHAPES

@@ -12,9 +12,9 @@ LINEAR = {"reads": ["note", "series"], "series": "linear"}
 QFORMER = {"series": "qformer"}
 CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": "texts"}
 AS_TEXT = {"reads": ["note", "captions"], "soft_prompts": None}
-# A tuple lists what the paper leaves open: R^t in the target; prompts without features, or of features.
+# A tuple lists what the paper leaves open: whether R^t belongs to the target.
 RATIONALES = ("note_rationale", "rationales")
-PROMPTED = {"reads": (["note"], ["note", "features"]), "soft_prompts": ("reparametrised", "conditional")}
+PROMPTED = {"reads": ["note"], "soft_prompts": "reparametrised"}
 SMALL, LARGE, LLAMA = "flan-t5-small", "flan-t5-large", "llama2-7b"
 
 # Tables 1 and 2. Backbones are recognised by name, so that a stand-in may have that of the model it replaces.

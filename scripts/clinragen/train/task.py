@@ -57,7 +57,9 @@ class Writing:
         """One pair, of the diagnoses that the student writes."""
         # No more than a target: a language model may have no positions beyond.
         most = min(longest + ROOM_FOR_MARKER, model.texts.max_target_tokens)
-        written = decode(model, rows, self.tokenizer, size, max_new_tokens=most, diagnoses_only=True)
+        # Diagnoses that come last end with the text: nothing to stop at, and no short text to try first.
+        first = all(row["sections"][0] == 0 for row in rows)
+        written = decode(model, rows, self.tokenizer, size, max_new_tokens=most, diagnoses_only=first)
         return [count_hits(rows, [output.text for output in written], names)]
 
 
