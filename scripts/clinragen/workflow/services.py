@@ -11,7 +11,13 @@ from clinragen.config.student import Backbone, Lengths
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import locate
-from clinragen.registry.language_models import NO_SAFETENSORS, adapters_problem, config_problem, positions_problem
+from clinragen.registry.language_models import (
+    GATED,
+    NO_SAFETENSORS,
+    adapters_problem,
+    config_problem,
+    positions_problem,
+)
 from clinragen.workflow.inputs import adapted_layers, lengths
 from clinragen.workflow.needs import ASKED, BACKBONE, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
@@ -143,9 +149,12 @@ def hub_problems(backbone: Backbone, needed: Lengths, modules: Sequence[str]) ->
     hub = os.environ.get("HF_ENDPOINT", HUB)
     url = f"{hub}/{quote(backbone.source)}/raw/{quote(backbone.revision, safe='')}/config.json"
     try:
-        status, config = get(url)
+        # Never sent without encryption, as other keys.
+        status, config = get(url, os.environ.get("HF_TOKEN", "") if hub.startswith("https://") else "")
     except Unreachable as error:
         return [f"{hub} does not respond ({error})"]
+    if status in (401, 403):
+        return [f"{backbone.source} {GATED}"]
     if status != 200 or not isinstance(config, dict):
         return [f"{backbone.source} has no config.json at {backbone.revision} (HTTP {status}); name another revision"]
     found = (
@@ -170,6 +179,8 @@ def on_the_hub(place: str, source: str, revision: str, target: str) -> tuple[Lin
         return problem(place, f"{words} a directory that contains the model"), 0
     if status != 200 or not isinstance(content, dict):
         return problem(place, f"{hub} has no {source} at {revision} (HTTP {status}); correct it"), 0
+    if content.get("gated") and not os.environ.get("HF_TOKEN"):
+        return problem(place, f"{source} {GATED}"), 0
     files = [f for f in content.get("siblings") or [] if str(f.get("rfilename")).endswith(".safetensors")]
     if not files:
         return problem(place, f"{source} at {revision} {NO_SAFETENSORS}"), 0
