@@ -652,14 +652,17 @@ launch_of_backbone.place = "train.launch"
 
 def launcher(wildcards):
     """Params: the command that starts a training script."""
-    return launch.launcher(CONFIG.launch_of(wildcards.backbone))
+    backbone = next(iter(backbones_of_job(wildcards)), None)
+    return launch.launcher(CONFIG.launch_of(backbone) if backbone else CONFIG.train.launch)
 
 
 def backbones_of_job(wildcards):
-    """Names of the language model that a job needs; without a job, as in `make check`, of all that are in use."""
+    """The language model that a job needs, none for a classifier; without a job, as in `make check`, all in use."""
     if wildcards is None:
         return backbones_in_use()
-    return [wildcards.get("backbone") or CONFIG.models[wildcards.model].backbone]
+    model = CONFIG.models.get(wildcards.get("model"))
+    backbone = wildcards.get("backbone") or (model.backbone if model else None)
+    return [backbone] if backbone else []
 
 
 def processes(wildcards):

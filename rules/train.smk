@@ -556,11 +556,11 @@ rule train_classifier:
     retries: 2
     conda:
         "../envs/train.yaml"
-    threads: CONFIG.train.launch.processes
+    threads: processes
     resources:
         **gpus(),
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=CONFIG.train.request.minutes,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
         tensorboard=tensorboard_folder("train_classifier/{dataset}-{model}-seed{seed}"),
     params:
         code=code_digest("train_classifier"),
@@ -569,7 +569,7 @@ rule train_classifier:
         phase=setting("classifiers.{model}.schedule"),
         optimizer=setting("train.optimizer"),
         launch=setting("train.launch"),
-        launcher=launcher(),
+        launcher=launcher,
         checkpoints=scratch("{dataset}/train/{model}/phenotypes/seed{seed}/checkpoints-classifier"),
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"

@@ -27,7 +27,7 @@ TARGETS = ("all", "export_benchmark")
 # Rows of `models` that the demo trains.
 MODELS = (
     *("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5"),
-    *("clinical-cot", "clinical-cot-tse", "frozen", "ehr-knowgen", "promptehr"),
+    *("clinical-cot", "clinical-cot-tse", "frozen", "ehr-knowgen", "promptehr", "llama-ft"),
 )
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
@@ -46,7 +46,8 @@ READ_BY_FUNCTION = {
     "asked_stages": ["llms.template.provider", "llms.template.model"],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
-    "launcher": ["train.launch"],
+    "launcher": ["train.launch", "backbones.{backbone}.launch"],
+    "launch_of_backbone": ["train.launch", "backbones.{backbone}.launch"],
     "texts_of_student": ["student.texts", "backbones.{backbone}.max_note_tokens"],
     "longest_note": ["student.texts.max_note_tokens", "backbones.{backbone}.max_note_tokens"],
     "fetched_backbone": ["backbones.{backbone}.source", "backbones.{backbone}.revision"],
@@ -363,6 +364,10 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.flan-t5-small.max_note_tokens": {"backbones.flan-t5-small.max_note_tokens": 40},
     "backbones.flan-t5-large.max_note_tokens": {"backbones.flan-t5-large.max_note_tokens": 40},
+    "backbones.llama2-7b.source": {"backbones.llama2-7b.source": "tiny-opt"},
+    "backbones.llama2-7b.launch.deepspeed": {"backbones.llama2-7b.launch.deepspeed": True},
+    "train.launch.zero_stage": {"train.launch.zero_stage": 3, "train.launch.fit_memory": False},
+    "train.lora.modules": {"train.lora.modules": ["q_proj", "v_proj"]},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},
     "student.fusion.series_encoder.patch": {"student.fusion.series_encoder.patch": 4},
     "student.fusion.series_encoder.width": {"student.fusion.series_encoder.width": 64},
@@ -390,7 +395,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 CHOSEN_OF_LLM = {"provider": "template", "endpoint": "completions", "data_use": "no-retention-cloud"}
 # Numbers that may be null.
 LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens", "max_note_characters"}
-LIMITS |= {"requests_per_minute", "tokens_per_minute"}
+LIMITS |= {"requests_per_minute", "tokens_per_minute", "batch"}
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
@@ -407,6 +412,8 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         return {f"{section}.{name}": v for name, v in _changed_model(last, value).items()}
     if last in ("test_list", "validation_list"):
         return {f"{section}.test_list": "LICENSE", key: "LICENSE"}
+    if key.startswith("backbones.") and last == "request" and value is None:
+        return {key: {"memory_mb": 4000, "minutes": 40}}
     if key.startswith("pathvars."):
         return {key: f"{value}-other"}
     if value is None and last in LIMITS:

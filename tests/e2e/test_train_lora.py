@@ -92,7 +92,7 @@ def validation_loss(place: Path, student: Student) -> float:
 
 def test_adapters_learn_and_alone_are_stored(adapted):
     found = losses(adapted)
-    assert found[-1] < 0.8 * found[0]
+    assert found[-1] < found[0] - 1
     assert all(MARK in name for name in adapters(adapted))
     # Of each pair the second factor is zero at first.
     moved = [tensor.abs().max() > 0 for name, tensor in adapters(adapted).items() if "lora_B" in name]
@@ -168,7 +168,8 @@ def test_killed_and_started_again_it_ends_in_the_same_bits(train, place):
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    (kept,) = {frozenset(load_file(path / "model.safetensors")) for path in checkpoints(scratch)}
+    complete = min(checkpoints(scratch), key=lambda path: int(path.name.removeprefix("checkpoint-")))
+    kept = load_file(complete / "model.safetensors")
     assert kept and all(MARK in name for name in kept), "a checkpoint of 7 billion weights that do not change"
     log = run(line)
     assert "resuming from" in log and "epoch 1.0 of" not in log

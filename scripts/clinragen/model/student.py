@@ -80,7 +80,7 @@ class Student(nn.Module):
         self.frozen: set[str] = set()
         self.base: Base | None = None
         self.register_state_dict_post_hook(_without_base)
-        self.register_state_dict_post_hook(_separate_shared_tensors)
+        self.register_state_dict_post_hook(lambda _module, state, *_: separate_shared_tensors(state))
         self.register_load_state_dict_post_hook(_need_no_base)
 
     def add_series_parts(
@@ -301,7 +301,7 @@ class Student(nn.Module):
         return cls(load_backbone(folder, dtype), texts, reads)
 
 
-def _separate_shared_tensors(_module: nn.Module, state: dict[str, Tensor], _prefix: str, _metadata: dict) -> None:
+def separate_shared_tensors(state: dict[str, Tensor]) -> None:
     """Give every name its own tensor: embeddings may be tied, and safetensors stores no shared memory."""
     seen: set[int] = set()
     for name, tensor in state.items():

@@ -30,6 +30,7 @@ NO_SAFETENSORS = (
     "has no weights in safetensors format: name a revision that has them (the hub converts many models in a pull "
     "request, refs/pr/<number>), or load the model elsewhere, save it with save_pretrained and name that directory"
 )
+GATED = "is gated: accept its licence on the hub, and export HF_TOKEN with the access token of that account"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 # Tokenizer classes without an end mark of their own.
 PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")

@@ -14,6 +14,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from clinragen.config.train import Optimizer
 from clinragen.errors import UserError
+from clinragen.model.student import separate_shared_tensors
 from clinragen.processes import distributed
 from clinragen.train.batches import Sizes, StepLoader, Steps, divide
 from clinragen.train.checkpoints import still_owner
@@ -142,6 +143,11 @@ class StudentTrainer(Trainer):
             if self.accelerator.is_main_process:
                 for name, parameter in self.model.named_parameters():
                     parameter.data = whole[name]
+
+    def _save(self, output_dir=None, state_dict=None) -> None:  # type: ignore[no-untyped-def]
+        if state_dict:  # from DeepSpeed, which asks no model for it if it has divided the weights
+            separate_shared_tensors(state_dict)
+        super()._save(output_dir, state_dict)
 
     def _save_checkpoint(self, model, trial) -> None:  # type: ignore[no-untyped-def]
         still_owner(Path(self.args.output_dir))

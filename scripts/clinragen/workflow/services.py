@@ -12,7 +12,13 @@ from clinragen.config.root import Config
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import locate
-from clinragen.registry.language_models import NO_SAFETENSORS, adapters_problem, config_problem, positions_problem
+from clinragen.registry.language_models import (
+    GATED,
+    NO_SAFETENSORS,
+    adapters_problem,
+    config_problem,
+    positions_problem,
+)
 from clinragen.registry.text_encoders import encoder_problem
 from clinragen.workflow.inputs import adapted_layers, lengths
 from clinragen.workflow.needs import ASKED, BACKBONE, ENCODER, PUBMED, RATIONALES, TERMS, Need
@@ -176,9 +182,12 @@ def hub_problems(
     hub = os.environ.get("HF_ENDPOINT", HUB)
     url = f"{hub}/{quote(source)}/raw/{quote(revision, safe='')}/config.json"
     try:
-        status, config = get(url)
+        # Never sent without encryption, as other keys.
+        status, config = get(url, os.environ.get("HF_TOKEN", "") if hub.startswith("https://") else "")
     except Unreachable as error:
         return [f"{hub} does not respond ({error})"]
+    if status in (401, 403):
+        return [f"{source} {GATED}"]
     if status != 200 or not isinstance(config, dict):
         return [f"{source} has no config.json at {revision} (HTTP {status}); name another revision"]
     found = (check(source, config) for check in checks)
@@ -199,6 +208,8 @@ def on_the_hub(place: str, source: str, revision: str, target: str) -> tuple[Lin
         return problem(place, f"{words} a directory that contains the model"), 0
     if status != 200 or not isinstance(content, dict):
         return problem(place, f"{hub} has no {source} at {revision} (HTTP {status}); correct it"), 0
+    if content.get("gated") and not os.environ.get("HF_TOKEN"):
+        return problem(place, f"{source} {GATED}"), 0
     files = [f for f in content.get("siblings") or [] if str(f.get("rfilename")).endswith(".safetensors")]
     if not files:
         return problem(place, f"{source} at {revision} {NO_SAFETENSORS}"), 0
