@@ -15,6 +15,7 @@ AS_TEXT = {"reads": ["note", "captions"], "soft_prompts": None}
 # A tuple lists what the paper leaves open: whether R^t belongs to the target.
 RATIONALES = ("note_rationale", "rationales")
 PROMPTED = {"reads": ["note"], "soft_prompts": "reparametrised"}
+OF_FEATURES = {"reads": ["note", "features"], "soft_prompts": "conditional"}
 SMALL, LARGE, LLAMA = "flan-t5-small", "flan-t5-large", "llama2-7b"
 
 # Tables 1 and 2. Backbones are recognised by name, so that a stand-in may have that of the model it replaces.
@@ -32,11 +33,12 @@ RECIPES: dict[str, dict[str, object]] = {
     "FROZEN, never tuned": {"backbone": SMALL, "training": "frozen-untuned", "target": "diagnoses"} | LINEAR,
     "EHR-KnowGen": {"backbone": SMALL, "training": "joint", "target": "diagnoses"} | CAPTIONED,
     "PROMPTEHR": {"backbone": SMALL, "training": "joint", "target": "diagnoses"} | PROMPTED,
+    "PROMPTEHR, features": {"backbone": SMALL, "training": "joint", "target": "diagnoses"} | OF_FEATURES,
     # Fine-tuned through adapters or as a whole (joint): the paper does not say which.
     "LLaMA-ft": {"backbone": LLAMA, "training": ("lora", "joint"), "target": "diagnoses"} | AS_TEXT,
 }
 # Rows that stand below those of the paper's table 1, which has no values for them.
-BEYOND = ("FROZEN, Q-Former", "FROZEN, never tuned")
+BEYOND = ("FROZEN, Q-Former", "FROZEN, never tuned", "PROMPTEHR, features")
 
 # Table 6 names a row by its parts; its Clinical-COT is phase 1 with rationales, the row w/o LAB&KNOW of table 2.
 TABLE_OF_PARTS = 6
