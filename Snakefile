@@ -22,7 +22,7 @@ report: "docs/captions/workflow.rst"
 wildcard_constraints:
     dataset="mimic3|mimic4",
     backbone="[^/+]+",
-    target="(note-)?rationales-[^/+]+|diagnoses",
+    target="(first-)?(note-)?rationales-[^/+]+|diagnoses",
     teacher="[^/+]+",
     variant=r"(\+[^/]+)?",
     llm="[^/]+",

@@ -407,6 +407,11 @@ def checkpoint_of(wildcards):
     return inputs.checkpoint(CONFIG, wildcards.dataset, wildcards.model, wildcards.seed)
 
 
+def base_of_model(wildcards):
+    """Input: the language model behind a checkpoint that holds only adapters."""
+    return inputs.base(CONFIG, wildcards.model)
+
+
 def note_tokens_of_model(wildcards):
     """Input: the notes as tokens of a model's backbone."""
     backbone = CONFIG.models[wildcards.model].backbone
@@ -427,6 +432,12 @@ def series_of_model(wildcards):
     if "series" not in CONFIG.models[wildcards.model].reads:
         return []
     return of_model("<results>/{dataset}/benchmark{variant}/series_test.arrow")(wildcards)
+
+
+def features_of_model(wildcards):
+    """Input: age, sex and type of admission, for models that read them."""
+    reads = CONFIG.models[wildcards.model].reads
+    return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
 
 
 def checkpoint_of_classifier(wildcards):
@@ -558,6 +569,12 @@ def series_of_parts(wildcards):
     return of_variant(*(pattern.format(split=split) for split in splits))(wildcards)
 
 
+def features_of_parts(wildcards):
+    """Input: age, sex and type of admission, if a model with a stage of its own reads them."""
+    reads = inputs.parts(CONFIG, wildcards.parts).reads
+    return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
+
+
 def start_of_frozen(wildcards):
     """Input: what a frozen language model is: that of phase 1 with the same target, or as it was fetched."""
     if not starts_from_phase1(wildcards):
@@ -574,6 +591,11 @@ def starts_from_phase1(wildcards):
 def rationales_of(wildcards):
     """Input: the teacher's rationales on notes and on labs, if the target has them."""
     return inputs.rationales(CONFIG, wildcards.dataset, wildcards.target, variant_of(wildcards))
+
+
+def rationale_first(wildcards):
+    """Params: whether the rationales of a target precede its diagnoses."""
+    return inputs.rationale_first(wildcards.target)
 
 
 def sharded(pattern):
@@ -620,14 +642,64 @@ def tensorboard_folder(pattern):
     return folder if CONFIG.train.report_to == "tensorboard" else ""
 
 
-def launcher():
+def launch_of_backbone(wildcards):
+    """Params: how trainings of a language model are started."""
+    return CONFIG.launch_of(wildcards.backbone).model_dump_json()
+
+
+launch_of_backbone.place = "train.launch"
+
+
+def launcher(wildcards):
     """Params: the command that starts a training script."""
-    return launch.launcher(CONFIG.train.launch)
+    backbone = next(iter(backbones_of_job(wildcards)), None)
+    return launch.launcher(CONFIG.launch_of(backbone) if backbone else CONFIG.train.launch)
+
+
+def backbones_of_job(wildcards):
+    """The language model that a job needs, none for a classifier; without a job, as in `make check`, all in use."""
+    if wildcards is None:
+        return backbones_in_use()
+    model = CONFIG.models.get(wildcards.get("model"))
+    backbone = wildcards.get("backbone") or (model.backbone if model else None)
+    return [backbone] if backbone else []
+
+
+def processes(wildcards):
+    """Threads, and part of resources: processes of a training job on a node."""
+    found = (CONFIG.launch_of(name).processes for name in backbones_of_job(wildcards))
+    return max(found, default=CONFIG.train.launch.processes)
 
 
 def gpus():
     """Resources: nodes and GPUs of a training job."""
-    return launch.gpu_request(CONFIG.train.launch)
+    return launch.gpu_request(CONFIG.train.launch, processes)
+
+
+def memory(stage):
+    """Resources: the memory of a job of a stage that needs a language model; it grows with each attempt (`scaled`)."""
+
+    def value(wildcards, attempt):
+        found = (CONFIG.request_of(stage, name).memory_mb for name in backbones_of_job(wildcards))
+        return attempt * max(found, default=getattr(CONFIG, stage).request.memory_mb)
+
+    return value
+
+
+def minutes(stage):
+    """Resources: the time of a job of a stage that needs a language model."""
+
+    def value(wildcards):
+        found = (CONFIG.request_of(stage, name).minutes for name in backbones_of_job(wildcards))
+        return max(found, default=getattr(CONFIG, stage).request.minutes)
+
+    return value
+
+
+def decoded_together(wildcards):
+    """Resources: how many samples are decoded at once."""
+    found = (CONFIG.backbones[name].batch for name in backbones_of_job(wildcards))
+    return min((n for n in found if n), default=CONFIG.evaluate.batch)
 
 
 def scaled(amount):

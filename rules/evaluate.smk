@@ -32,9 +32,11 @@ rule evaluate_predict:
     """Outputs of a trained student on all test samples."""
     input:
         checkpoint=checkpoint_of,
+        base=base_of_model,
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=note_tokens_of_model,
         captions=captions_of_model,
+        features=features_of_model,
         series=series_of_model,
         phenotypes="resources/phenotypes.csv",
     output:
@@ -51,18 +53,18 @@ rule evaluate_predict:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=scaled(CONFIG.evaluate.request.memory_mb),
-        runtime=CONFIG.evaluate.request.minutes,
-        batch=CONFIG.evaluate.batch,
+        mem_mb=memory("evaluate"),
+        runtime=minutes("evaluate"),
+        batch=decoded_together,
     params:
         code=code_digest("evaluate_predict"),
         sources=sources,
         decoding=setting("evaluate.decoding"),
         parts=scratch("{dataset}/evaluate/{model}/seed{seed}/parts"),
     shell:
-        "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q}"
+        "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q} --base {input.base:q}"
         " --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q}"
+        " --captions {input.captions:q} --features {input.features:q}"
         " --series {input.series:q} --phenotypes {input.phenotypes:q}"
         " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
         " --parts {params.parts:q}"

@@ -17,9 +17,11 @@ if CONFIG.planted_datasets():
         """Outputs of a student on the test samples with the series, and with the notes, of others."""
         input:
             checkpoint=checkpoint_of,
+            base=base_of_model,
             labels="<results>/{dataset}/benchmark/labels.parquet",
             notes=note_tokens_of_model,
             captions=captions_of_model,
+            features=features_of_model,
             series=series_of_model,
             phenotypes="resources/phenotypes.csv",
         output:
@@ -37,18 +39,18 @@ if CONFIG.planted_datasets():
         threads: 1
         resources:
             gpu=1,
-            mem_mb=scaled(CONFIG.evaluate.request.memory_mb),
-            runtime=CONFIG.evaluate.request.minutes,
-            batch=CONFIG.evaluate.batch,
+            mem_mb=memory("evaluate"),
+            runtime=minutes("evaluate"),
+            batch=decoded_together,
         params:
             code=code_digest("planted_predict"),
             sources=sources,
             decoding=setting("evaluate.decoding"),
             parts=scratch("{dataset}/planted/{model}/seed{seed}/parts"),
         shell:
-            "python scripts/planted_predict.py --checkpoint {input.checkpoint:q}"
+            "python scripts/planted_predict.py --checkpoint {input.checkpoint:q} --base {input.base:q}"
             " --labels {input.labels:q} --notes {input.notes:q}"
-            " --captions {input.captions:q}"
+            " --captions {input.captions:q} --features {input.features:q}"
             " --series {input.series:q} --phenotypes {input.phenotypes:q}"
             " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
             " --parts {params.parts:q}"

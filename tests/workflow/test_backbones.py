@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from runs import header_only, overlay, snakemake, succeeded
-from toy_student import write_backbone
+import yaml
+from runs import ROOT, header_only, overlay, snakemake, succeeded
+from toy_student import write_backbone, write_text_encoder
 
 # A stand-in has the name of what it stands for.
 NAME = "flan-t5-small"
@@ -20,7 +21,7 @@ def changed(folder: Path, **changes: object) -> Path:
 def site(folder: Path, source: Path, **settings: object) -> Path:
     """Settings under which one model is trained, from a language model in a directory."""
     raw = header_only(folder / "raw", "mimic3")
-    models = dict.fromkeys(("clinragen-large", "without-lab-know", "without-know", "without-reasoning", "flan-t5"))
+    models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     return overlay(
         folder / "site.yaml",
         folder / "results",
@@ -68,3 +69,40 @@ def test_what_only_the_loaded_tokenizer_shows_is_refused_when_it_is_fetched(tmp_
     assert run.returncode == 1 and not target.exists()
     log = (tmp_path / f"results/logs/train_backbone/{NAME}.log").read_text(encoding="utf-8")
     assert f"{model}: the tokenizer has" in log and "Traceback" not in log
+
+
+BEYOND = ("--configfile", "config/demo.yaml", "config/beyond.yaml")
+
+
+def test_a_q_former_without_its_bert_is_refused_by_a_dry_run(tmp_path):
+    other = write_backbone(tmp_path / "t5")
+    for change, words in (
+        ({"models": {"frozen-qformer": {"encoder": None}}}, "models.frozen-qformer.encoder: series qformer requires"),
+        ({"encoders": {"clinical-bert": None}}, "encoder: 'clinical-bert' is not one of encoders ()"),
+        ({"encoders": {"clinical-bert": {"source": "/no/bert"}}}, "clinical-bert.source: /no/bert is not a directory"),
+        ({"encoders": {"clinical-bert": {"source": str(other)}}}, f"source: {other} is of model_type t5; supported"),
+    ):
+        run = snakemake(
+            "--dry-run", "--quiet", "rules", *BEYOND, overlay(tmp_path / "o.yaml", tmp_path / "r", **change)
+        )
+        assert run.returncode == 1 and words in run.stdout, run.stdout
+
+
+def test_a_text_encoder_is_brought_where_jobs_find_it(tmp_path):
+    bert = write_text_encoder(tmp_path / "bert")
+    settings = overlay(tmp_path / "o.yaml", tmp_path / "results", encoders={"clinical-bert": {"source": str(bert)}})
+    target = tmp_path / "results/encoders/clinical-bert"
+    run = ("--cores", "1", "--quiet", "rules", "--nolock", *BEYOND, settings, "--", target)
+    succeeded(snakemake(*run))
+    assert {"config.json", "model.safetensors", "tokenizer.json", "source.json"} <= {p.name for p in target.iterdir()}
+    assert "Nothing to be done" in succeeded(snakemake("--dry-run", *run[5:]))
+    changed(bert, model_type="roberta")
+    log = tmp_path / "results/logs/train_text_encoder/clinical-bert.log"
+    assert "train_text_encoder" in succeeded(snakemake("--dry-run", "--until", "train_text_encoder", *run[5:]))
+    assert log.exists()
+
+
+def test_no_text_encoder_is_fetched_when_no_row_uses_one():
+    planned = succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", "config/demo.yaml"))
+    assert "text_encoder" not in planned
+    assert "demo_text_encoder" in succeeded(snakemake("--dry-run", "--quiet", "rules", *BEYOND))

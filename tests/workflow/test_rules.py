@@ -199,6 +199,12 @@ def test_the_picture_of_the_rules_in_docs_is_of_today(rules):
     drawn = set(re.findall(r"\[(\w+)\]", (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")))
     on_demand = {"train_backbone", "benchmark_export", "llm_weights", "demo_text_encoder", "train_text_encoder"}
     # For config/beyond.yaml.
-    on_demand |= {"train_encoder_tokens", "train_classifier", "evaluate_classifier", "planted_classifier"}
+    on_demand |= {
+        "extract_features",
+        "train_encoder_tokens",
+        "train_classifier",
+        "evaluate_classifier",
+        "planted_classifier",
+    }
     on_demand |= {"benchmark_majority", "benchmark_names"}
     assert drawn - {"all"} == {rule.name for rule in rules_of("demo")} - on_demand

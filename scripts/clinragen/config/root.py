@@ -5,7 +5,7 @@ import inspect
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -21,9 +21,10 @@ from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
 from clinragen.config.models import Model, part_problems, with_values_of_others
 from clinragen.config.rationale import Rationale
+from clinragen.config.request import Request
 from clinragen.config.rows import recipe_problems, row_in
 from clinragen.config.student import Backbone, Student, TextEncoder
-from clinragen.config.train import Train
+from clinragen.config.train import Launch, Train, launch_problems
 from clinragen.config.variants import Settings, Variant, setting_problems, tf32_problems, variant_problems
 from clinragen.errors import UserError
 
@@ -142,7 +143,7 @@ class Config(Section):
                 problems.append(
                     f"models.{name}.teacher: target {model.target} requires {demand}, not {model.teacher or 'null'}"
                 )
-        problems += [*recipe_problems(self.models), *self._models_without_place()]
+        problems += [*recipe_problems(self.models), *self._models_without_place(), *self._launch_problems()]
         problems += self._llm_references()
         problems += [*asked_problems(self.asked), *classifier_problems(self.classifiers)]
         problems += [
@@ -188,6 +189,31 @@ class Config(Section):
     def _settings(self) -> Settings:
         """What variants override."""
         return Settings.model_construct(student=self.student, train=self.train, benchmark=self.benchmark)
+
+    def launch_of(self, backbone: str) -> Launch:
+        """How trainings of a language model are started."""
+        return self.train.launch.with_values_of(self.backbones[backbone].launch)
+
+    def request_of(self, stage: Literal["train", "evaluate"], backbone: str) -> Request:
+        """Cluster resources of a job of a stage that needs a language model."""
+        return self.backbones[backbone].request or getattr(self, stage).request
+
+    def _launch_problems(self) -> Iterator[str]:
+        """Values of `train.launch` and of the rows of `backbones` that do not go together, or with the models."""
+        launch, batch = self.train.launch, self.train.optimizer.batch
+        found = [*launch_problems("train.launch", launch, {}, batch)]
+        for name, backbone in self.backbones.items():
+            place = f"backbones.{name}.launch"
+            problems = list(launch_problems(place, launch, backbone.launch, batch))
+            # What is wrong in train.launch is said once.
+            found += problems if backbone.launch else []
+            lora = [key for key, m in self.models.items() if m.training == "lora" and m.backbone == name]
+            if not problems and lora and (own := self.launch_of(name)).deepspeed and own.zero_stage == 3:
+                found.append(
+                    f"models.{lora[0]}.training: lora, whose frozen weights zero_stage 3 would divide; set "
+                    f"{place}.zero_stage to 2, or deepspeed to false"
+                )
+        yield from found
 
     def of_variant(self, name: str | None) -> "Config":
         """The configuration with the values of a variant; this one for none."""
@@ -369,10 +395,19 @@ def reference() -> str:
 
 
 def _meanings(section: type[BaseModel]) -> dict[str, str]:
-    """The string under each field of a section. pydantic would collect them at every start of every job."""
-    body = ast.parse(inspect.getsource(section)).body[0].body
-    found = ((f, text.value) for f, text in itertools.pairwise(body) if isinstance(text, ast.Expr))
-    return {field.target.id: ast.literal_eval(text) for field, text in found if isinstance(field, ast.AnnAssign)}
+    """The string under each field of a section, inherited ones too, in one line.
+
+    pydantic would collect them at every start of every job.
+    """
+    sources = [kind for kind in reversed(section.__mro__) if issubclass(kind, Section)]
+    bodies = (ast.parse(inspect.getsource(kind)).body[0].body for kind in sources)
+    pairs = itertools.chain.from_iterable(map(itertools.pairwise, bodies))
+    found = ((f, text.value) for f, text in pairs if isinstance(text, ast.Expr))
+    return {
+        field.target.id: " ".join(ast.literal_eval(text).split())
+        for field, text in found
+        if isinstance(field, ast.AnnAssign)
+    }
 
 
 def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:

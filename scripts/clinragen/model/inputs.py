@@ -1,4 +1,4 @@
-"""Samples as the student reads them: note tokens, target tokens, series.
+"""Samples as the student reads them: note tokens, target tokens, series, features.
 
 Tokens and series stay in their mapped files; only those of one batch are copied, and there padded to one length.
 """
@@ -17,8 +17,10 @@ from transformers import PreTrainedTokenizerBase
 
 from clinragen.errors import UserError
 from clinragen.model.backbone import IGNORED
+from clinragen.registry.features import CATEGORIES, NUMERIC
 from clinragen.registry.tokenizer import marks_of
 from clinragen.schemas.benchmark import LABELS, SAMPLES, SERIES
+from clinragen.schemas.extract import FEATURES
 from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
 
 Row = dict[str, Any]
@@ -26,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Files:
-    """Tables that make up the samples: None for notes or captions that are not read, and where nothing is learned.
+    """Tables that make up the samples: None for those that are not read, and where nothing is learned.
 
     `series` are those of all splits that are read, no files where no series are read. `samples` say which stays are of
     a split where no file of tokens does.
@@ -37,6 +39,7 @@ class Files:
     targets: Path | None
     series: list[Path]
     captions: Path | None = None
+    features: Path | None = None
     samples: Path | None = None
 
 
@@ -45,8 +48,8 @@ def read_samples(files: Files, split: str) -> list[Row]:
 
     A sample has `stay_id`, `phenotypes` and `length`, its number of tokens; where notes are read `input_ids` [tokens]
     and `note_cut`; where captions are `caption_ids` [tokens]; where there are targets `labels` and their `sections`
-    [tokens], `target_cut` and `marked`; where series are read `series` [its steps, channels]. UserError if a file lacks
-    a stay that another one has.
+    [tokens], `target_cut` and `marked`; where series are read `series` [its steps, channels]; where features are
+    `numbers` and `categories` [features]. UserError if a file lacks a stay that another one has.
     """
     parts: dict[Path, dict[int, Row]] = {}
     if files.notes:
@@ -61,6 +64,8 @@ def read_samples(files: Files, split: str) -> list[Row]:
     parts[files.labels] = _labels(files.labels)
     if files.series:
         parts[files.series[0]] = _grids(files.series)
+    if files.features:
+        parts[files.features] = _features(files.features)
     for path, rows in parts.items():
         if missing := stays - rows.keys():
             raise UserError(f"{path}: {len(missing)} stays of the {split} split are missing; make the file again")
@@ -136,6 +141,17 @@ def _grids(series: list[Path]) -> dict[int, Row]:
     return found
 
 
+def _features(path: Path) -> dict[int, Row]:
+    places = {name: {category: i for i, category in enumerate(all_)} for name, all_ in CATEGORIES.items()}
+    return {
+        row["stay_id"]: {
+            "numbers": np.array([row[name] / scale for name, scale in NUMERIC.items()], np.float32),
+            "categories": np.array([place[row[name]] for name, place in places.items()], np.int64),
+        }
+        for row in FEATURES.read(path).to_pylist()
+    }
+
+
 def _views(lists: pa.ChunkedArray) -> Iterator[np.ndarray]:
     """Each list of a column as an array, which is a view."""
     for chunk in lists.chunks:
@@ -167,7 +183,8 @@ class Collator:
     def __call__(self, rows: list[Row]) -> dict[str, Tensor]:
         """Those of these that the samples have: labels and their sections [batch, length]; input_ids and
         attention_mask [batch, length], caption_ids and caption_mask likewise; series [batch, steps, channels] and how
-        many steps are the stay's own, steps [batch]; vectors of series [batch, channels, width].
+        many steps are the stay's own, steps [batch]; vectors of series [batch, channels, width]; numbers and categories
+        [batch, features].
         """
         batch = {}
         if "labels" in rows[0]:
@@ -182,6 +199,9 @@ class Collator:
         elif "series" in rows[0]:
             batch["series"] = torch.from_numpy(np.stack([pad_series(row["series"], self.steps) for row in rows]))
             batch["steps"] = torch.tensor([min(len(row["series"]), self.steps) for row in rows])
+        for name in ("numbers", "categories"):
+            if name in rows[0]:
+                batch[name] = torch.from_numpy(np.stack([row[name] for row in rows]))
         return batch
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import Trainer
+from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer_utils import EvalLoopOutput
 
 from clinragen.config.train import Optimizer
 from clinragen.errors import UserError
+from clinragen.model.student import separate_shared_tensors
 from clinragen.processes import distributed
 from clinragen.train.batches import Sizes, StepLoader, Steps, divide
 from clinragen.train.checkpoints import still_owner
@@ -102,7 +104,10 @@ class StudentTrainer(Trainer):
         """Loss per section, and micro F1 of the diagnoses that the student writes; each process takes its share."""
         student, rows = self.accelerator.unwrap_model(self.model).eval(), self.eval_dataset
         self._share_buffers(student)
-        own = sorted(rows, key=lambda row: row["length"])[self.args.process_index :: self.args.world_size]
+        own = sorted(rows, key=lambda row: row["length"])
+        if not is_deepspeed_zero3_enabled():
+            # Divided weights are put together for each step by all processes, which do all of the same, then.
+            own = own[self.args.process_index :: self.args.world_size]
         device, most_tokens = self.args.device, self._steps.most_tokens
         half = torch.autocast(device.type, torch.bfloat16, enabled=self._settings.precision == "bf16")
         size, losses = self._settings.batch, SectionMeans(self._settings.diagnoses_weight, device)
@@ -130,6 +135,19 @@ class StudentTrainer(Trainer):
         if distributed():
             for buffer in student.buffers():
                 torch.distributed.broadcast(buffer, 0)
+
+    def gather_weights(self) -> None:
+        """Give the student of the main process its whole weights back, if DeepSpeed has divided them."""
+        if is_deepspeed_zero3_enabled():
+            whole = self.accelerator.get_state_dict(self.model_wrapped)
+            if self.accelerator.is_main_process:
+                for name, parameter in self.model.named_parameters():
+                    parameter.data = whole[name]
+
+    def _save(self, output_dir=None, state_dict=None) -> None:  # type: ignore[no-untyped-def]
+        if state_dict:  # from DeepSpeed, which asks no model for it if it has divided the weights
+            separate_shared_tensors(state_dict)
+        super()._save(output_dir, state_dict)
 
     def _save_checkpoint(self, model, trial) -> None:  # type: ignore[no-untyped-def]
         still_owner(Path(self.args.output_dir))

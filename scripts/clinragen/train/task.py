@@ -57,13 +57,15 @@ class Writing:
         """One pair, of the diagnoses that the student writes."""
         # No more than a target: a language model may have no positions beyond.
         most = min(longest + ROOM_FOR_MARKER, model.texts.max_target_tokens)
-        written = decode(model, rows, self.tokenizer, size, max_new_tokens=most, diagnoses_only=True)
+        # Diagnoses that come last end with the text: nothing to stop at, and no short text to try first.
+        first = all(row["sections"][0] == 0 for row in rows)
+        written = decode(model, rows, self.tokenizer, size, max_new_tokens=most, diagnoses_only=first)
         return [count_hits(rows, [output.text for output in written], names)]
 
 
 def longest_diagnoses(rows: list[Row]) -> int:
-    """Most tokens that the diagnoses of a target take."""
-    return max(int((row["sections"] == 0).sum()) for row in rows)
+    """Most tokens of a target up to the end of its diagnoses, which are all of it where the rationale comes first."""
+    return max(int((row["sections"] == 0).nonzero()[0][-1]) + 1 for row in rows)
 
 
 def count_hits(rows: list[Row], outputs: list[str], phenotypes: list[str]) -> tuple[int, int]:

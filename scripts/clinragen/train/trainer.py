@@ -31,9 +31,19 @@ HISTORY = "history.json"
 MOST_TOKENS = "micro_batch_tokens"
 TIMES = ("_runtime", "_per_second")
 BUCKET = 50_000_000
+# By stage. DeepSpeed would keep two buffers of ten times the size, 2 GB each.
+ZERO = {
+    2: {"stage": 2, "reduce_bucket_size": BUCKET, "allgather_bucket_size": BUCKET},
+    # Every weight is divided, however small; checkpoints have whole ones, as without DeepSpeed.
+    3: {
+        "stage": 3,
+        "reduce_bucket_size": BUCKET,
+        "stage3_prefetch_bucket_size": BUCKET,
+        "stage3_param_persistence_threshold": 0,
+        "stage3_gather_16bit_weights_on_model_save": True,
+    },
+}
 DEEPSPEED = {
-    # DeepSpeed would keep two buffers of ten times the size, 2 GB each.
-    "zero_optimization": {"stage": 2, "reduce_bucket_size": BUCKET, "allgather_bucket_size": BUCKET},
     "gradient_clipping": "auto",
     "gradient_accumulation_steps": "auto",
     "train_micro_batch_size_per_gpu": "auto",
@@ -95,6 +105,9 @@ def train_student(student: nn.Module, training: list[Row], validation: list[Row]
     # and what phase 1 learned would be rounded; autocast keeps them whole, as without DeepSpeed. Gradients of linear
     # layers travel between processes in half precision.
     deepspeed = DEEPSPEED | {"torch_autocast": {"enabled": half, "dtype": "bfloat16"}}
+    deepspeed["zero_optimization"] = ZERO[job.launch.zero_stage]
+    if job.launch.gradient_checkpointing:
+        student.backbone.activation_checkpointing_enable()
     if not on_gpu:
         # Asked by accelerate even where DeepSpeed is not used; it would warn of what it finds by itself.
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
@@ -195,6 +208,7 @@ def _train(
     # It prints the losses again, beside the log.
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    trainer.gather_weights()
     # Without the clock, and without the closing row, a mean since the last start: equal runs leave equal files.
     rows = [row for row in trainer.state.log_history if "train_loss" not in row]
     return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows], steps.most_tokens

@@ -12,9 +12,10 @@ from clinragen.config.root import Config
 from clinragen.config.rows import row_in
 from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
+from clinragen.registry.features import FEATURES
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, raw_path
-from clinragen.workflow.variants import NOTE_ONLY, kind_of, suffix
+from clinragen.workflow.variants import NOTE_ONLY, RATIONALE_FIRST, kind_of, suffix
 
 # Numbers of the paper's tables that are made; table 6 where a model is in it (config/table6.yaml).
 TABLES = (1, 2)
@@ -143,9 +144,15 @@ def vocabulary(name: str, backbone: str) -> str:
     return f"<results>/knowledge/{'vocab' if name == 'knowledge' else name}/{backbone}.json"
 
 
+def base(config: Config, model: str) -> list[str]:
+    """The language model without which a checkpoint that holds only adapters cannot be read; none for others."""
+    row = config.models[model]
+    return [f"<results>/backbones/{row.backbone}"] * (row.training == "lora")
+
+
 def parts_names(config: Config) -> list[str]:
     """What the models with a stage of their own read, as paths name it."""
-    return sorted({row.parts_name for row in config.models.values() if row.stages[-1] in ("joint", "frozen")})
+    return sorted({row.parts_name for row in config.models.values() if row.stages[-1] in ("joint", "lora", "frozen")})
 
 
 def parts(config: Config, name: str) -> Parts:
@@ -155,13 +162,22 @@ def parts(config: Config, name: str) -> Parts:
 
 def target(row: Model) -> str:
     """What a model learns to write, and from whom, as paths name it."""
-    return f"{'note-' * (row.target == 'note_rationale')}rationales-{row.teacher}" if row.teacher else "diagnoses"
+    if not row.teacher:
+        return "diagnoses"
+    order = RATIONALE_FIRST * (row.target_order == "rationale_first")
+    return f"{order}{NOTE_ONLY * (row.target == 'note_rationale')}rationales-{row.teacher}"
+
+
+def rationale_first(target: str) -> bool:
+    """Whether the diagnoses are the last section of a target, by its name in paths."""
+    return target.startswith(RATIONALE_FIRST)
 
 
 def rationales(config: Config, dataset: str, target: str, variant: str | None = None) -> list[str]:
     """The rationales on notes, and on labs, that a target has."""
-    teacher = target.removeprefix(NOTE_ONLY).removeprefix("rationales-")
-    parts = ["notes"] if target.startswith(NOTE_ONLY) else ["notes", "labs"] if target != "diagnoses" else []
+    unordered = target.removeprefix(RATIONALE_FIRST)
+    teacher = unordered.removeprefix(NOTE_ONLY).removeprefix("rationales-")
+    parts = ["notes"] if unordered.startswith(NOTE_ONLY) else ["notes", "labs"] if target != "diagnoses" else []
     names = [(part, suffix(config, variant, part, target)) for part in parts]
     return [f"<results>/{dataset}/rationale/{teacher}{name}/{part}.parquet" for part, name in names]
 
@@ -308,6 +324,13 @@ def lengths(config: Config, backbone: str) -> Lengths:
     return Lengths(**{name: max(getattr(found, name) for found in each) for name in Lengths.model_fields})
 
 
+def adapted_layers(config: Config, backbone: str) -> list[str]:
+    """Layers of a language model at which some row gets adapters, so far as they are named; none for `all`."""
+    rows = [m for m in config.models.values() if m.backbone == backbone and m.training == "lora"]
+    chosen = [config.of_variant(row.variant).train.lora.modules for row in rows]
+    return list(dict.fromkeys(name for modules in chosen if modules != "all" for name in modules))
+
+
 def texts(config: Config, backbone: str) -> Texts:
     """The longest texts of a student, its note no longer than its language model takes."""
     own, general = config.backbones[backbone].max_note_tokens, config.student.texts
@@ -323,10 +346,17 @@ def _lengths(config: Config, backbone: str, row: Model | None = None) -> Lengths
         labs = fusion.qformer.queries
     return Lengths(
         labs=labs * (row is not None and "series" in row.reads),
-        prompts=config.student.soft_prompt * len(row.reads) if row is not None and row.soft_prompts else 0,
+        prompts=_soft_prompts(config.student.soft_prompt, row) if row is not None else 0,
         note=longest.max_note_tokens,
         target=max(longest.max_target_tokens, config.evaluate.decoding.max_new_tokens),
     )
+
+
+def _soft_prompts(length: int, row: Model) -> int:
+    """Vectors of all soft prompts of a model: before its texts, or before encoder and decoder."""
+    texts = len({"note", "captions"} & set(row.reads))
+    numbers = {"texts": texts * length, "reparametrised": 2 * length, "conditional": 2 * len(FEATURES)}
+    return numbers.get(row.soft_prompts, 0)
 
 
 def backbone_files(source: str) -> list[str]:
