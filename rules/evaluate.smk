@@ -98,11 +98,13 @@ rule evaluate_classifier:
         batch=CONFIG.evaluate.batch,
     params:
         code=code_digest("evaluate_classifier"),
-        decoding=setting("evaluate.decoding"),
+        device=setting("evaluate.decoding.device"),
+        precision=setting("evaluate.decoding.precision"),
     shell:
         "python scripts/evaluate_classifier.py --checkpoint {input.checkpoint:q}"
         " --samples {input.samples:q} --labels {input.labels:q} --notes {input.notes:q}"
-        " --series {input.series:q} --decoding {params.decoding:q} --batch {resources.batch:q}"
+        " --series {input.series:q} --device {params.device:q} --precision {params.precision:q}"
+        " --batch {resources.batch:q}"
         " --predictions {output.predictions:q} > {log:q} 2>&1"
 
 

@@ -84,11 +84,13 @@ if CONFIG.planted_datasets():
             batch=CONFIG.evaluate.batch,
         params:
             code=code_digest("planted_classifier"),
-            decoding=setting("evaluate.decoding"),
+            device=setting("evaluate.decoding.device"),
+            precision=setting("evaluate.decoding.precision"),
         shell:
             "python scripts/planted_classifier.py --checkpoint {input.checkpoint:q}"
             " --samples {input.samples:q} --labels {input.labels:q} --notes {input.notes:q}"
-            " --series {input.series:q} --decoding {params.decoding:q} --batch {resources.batch:q}"
+            " --series {input.series:q} --device {params.device:q} --precision {params.precision:q}"
+            " --batch {resources.batch:q}"
             " --seed {wildcards.seed:q}"
             " --series-shuffled {output.series:q} --notes-shuffled {output.notes:q} > {log:q} 2>&1"
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from clinragen.config.evaluate import Decoding
 from clinragen.step import Out, run
 
 
@@ -12,7 +11,8 @@ def evaluate_classifier(
     labels: Path,
     notes: list[Path],
     series: list[Path],
-    decoding: Decoding,
+    device: str,
+    precision: str,
     batch: int,
     predictions: Out,
 ) -> None:
@@ -22,7 +22,7 @@ def evaluate_classifier(
     from clinragen.schemas.evaluate import PREDICTIONS
 
     tested = read_samples(Files(labels, next(iter(notes), None), None, series, samples=samples), "test")
-    PREDICTIONS.write(classify(checkpoint, tested, decoding, batch), predictions.path)
+    PREDICTIONS.write(classify(checkpoint, tested, device, precision, batch), predictions.path)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from clinragen.config.evaluate import Decoding
 from clinragen.step import Out, run
 
 
@@ -12,7 +11,8 @@ def planted_classifier(
     labels: Path,
     notes: list[Path],
     series: list[Path],
-    decoding: Decoding,
+    device: str,
+    precision: str,
     batch: int,
     seed: int,
     series_shuffled: Out,
@@ -26,7 +26,7 @@ def planted_classifier(
 
     tested = read_samples(Files(labels, next(iter(notes), None), None, series, samples=samples), "test")
     for part, out in (("labs", series_shuffled), ("note", notes_shuffled)):
-        PREDICTIONS.write(classify(checkpoint, exchange(tested, part, seed), decoding, batch), out.path)
+        PREDICTIONS.write(classify(checkpoint, exchange(tested, part, seed), device, precision, batch), out.path)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,12 @@ READ_BY_FUNCTION = {
     "rationale_first": [],
     "parts_of_model": [],
     "starts_from_phase1": [],
-    "row_of_run": ["models.{model}.row", "asked.{model}.row"],
+    "row_of_run": ["models.{model}.row", "asked.{model}.row", "classifiers.{model}.row"],
+    # Of a series encoder and of its steps only where the classifier has them (tests/workflow/test_classifiers.py).
+    "reader_of_classifier": [
+        *(f"classifiers.{{model}}.{key}" for key in ("method", "lstm", "pooling")),
+        *("student.fusion.series_encoder", "benchmark.series.max_steps"),
+    ],
     "sources": [],
     "shard": [],
     "rows_of_table": [],  # other rows are other inputs
@@ -66,7 +71,7 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|seeds|evaluate\.planted"
+    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted"
 )
 
 

@@ -19,7 +19,6 @@ from toy_classifier import LSTM, command, patchtst, text_encoder
 from toy_student import PHENOTYPES, changed, losses, run, write_tables
 
 from clinragen.config.classifiers import Lstm, Reader
-from clinragen.config.evaluate import Decoding
 from clinragen.demo.evidence import read_evidence
 from clinragen.evaluate.classify import classify
 from clinragen.evaluate.planted import group_scores
@@ -31,7 +30,6 @@ from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
 from clinragen.schemas.evaluate import PREDICTIONS
 from clinragen.schemas.train import NOTE_TOKENS
 
-DECODING = Decoding(device="cpu", beams=1, max_new_tokens=1, write="all", precision="fp32")
 READERS = {"lstm": LSTM, "patchtst": patchtst(), "encoder": Reader(method="encoder", pooling="first")}
 TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 
@@ -83,10 +81,10 @@ def test_it_learns_to_tell_two_kinds_of_patients_apart(method, train, place):
     assert found[-1] < 0.5 * found[0] and found[-1] < losses(model, "eval_loss")[0]
     assert "a phenotype is named above a probability of 0." in log
     rows = of_test(place / "tables", method == "encoder")
-    table = PREDICTIONS.check(classify(model, rows, DECODING, 4), "test")
+    table = PREDICTIONS.check(classify(model, rows, "cpu", "fp32", 4), "test")
     assert table["predicted"].to_pylist() == table["true"].to_pylist() and table.num_rows == 6
     assert set(table["output"].to_pylist()) == {""}
-    assert classify(model, rows, DECODING, 1).equals(table)
+    assert classify(model, rows, "cpu", "fp32", 1).equals(table)
     history = json.loads((model / "history.json").read_text(encoding="utf-8"))
     assert history["samples"]["train"] == {"samples": 24, "notes cut": history["samples"]["train"]["notes cut"]}
 
@@ -176,7 +174,7 @@ def test_what_is_planted_in_the_labs_is_found_and_lost_with_the_labs_of_others(m
         "series shuffled": exchange(rows, "labs", 1),
         "notes shuffled": exchange(rows, "note", 1),
     }
-    found = {name: classify(model, chosen, DECODING, 32) for name, chosen in conditions.items()}
+    found = {name: classify(model, chosen, "cpu", "fp32", 32) for name, chosen in conditions.items()}
     scores = group_scores(found, CHANNELS, "MIMIC-III", method, 1).to_pylist()
     f1 = {row["condition"]: row["f1"] for row in scores if row["group"] == "labs"}
     print(method, f1)

@@ -150,7 +150,8 @@ def test_the_reference_lists_the_defaults_of_rows():
     added = (
         r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\."
         r"|backbones\.<name>\.(max_note_tokens|launch|batch|request)"
-        r"|models\.<name>\.(series|encoder|soft_prompts|target_order|variant|like)`)"
+        r"|models\.<name>\.(series|encoder|soft_prompts|target_order|variant|like)`"
+        r"|classifiers\.<name>\.(lstm|encoder|pooling|schedule)`)"
     )
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
@@ -540,6 +541,7 @@ def test_the_reference_documents_every_key(raw):
     update_config(raw, read("tests/served.yaml"))  # config.yaml has no served model
     raw["llm_transport"]["chatgpt"]["price"] = {"input": 1, "output": 1}  # a section that may be null
     raw["variants"]["suffix"] = {"student": {"fusion": {"lab_position": "suffix"}}}  # config.yaml has no variant
+    raw["classifiers"] = read("config/beyond.yaml")["classifiers"]  # nor a classifier
     assert set(keys_of(load_config(raw))) == set(documented) and len(documented) == len(rows)
     assert all(len(meaning) > 3 and meaning != "None" for _, meaning in documented.values())
     sections = {key.rpartition(".")[0].removesuffix(".<name>") for key in documented} - {""}
@@ -562,7 +564,9 @@ def test_only_rows_that_users_add_carry_defaults():
                     yield from fields(part)
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
-    assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Backbone", "Variant", "Model"}
+    assert {name.partition(".")[0] for name in defaults} == {
+        *("Llm", "Transport", "Backbone", "Variant", "Model", "Classifier")
+    }
     of_models = {*(f"Model.{key}" for key in ("series", "encoder", "soft_prompts", "target_order", "variant", "like"))}
     assert {name for name in defaults if name.startswith("Model.")} == of_models
 

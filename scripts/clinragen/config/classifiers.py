@@ -31,8 +31,7 @@ class Classifier(Section):
     row: str
     """Name of the row in the table of baselines beyond the paper."""
     method: Literal["patchtst", "lstm", "encoder", "majority", "names"]
-    """What decides: the series through `student.fusion.series_encoder` or an LSTM; the note through a text encoder; the
-    labels of the training split (`majority`); the phenotypes that the note names (`names`)."""
+    """What decides: PatchTST or LSTM on the series, an encoder of the note, the most frequent labels, names in it."""
     lstm: Lstm | None = None
     """Shape of the LSTM; null for other methods."""
     encoder: str | None = None

@@ -5,7 +5,6 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 
-from clinragen.config.evaluate import Decoding
 from clinragen.errors import UserError
 from clinragen.model.classifier import ENCODER, Classifier, probabilities
 from clinragen.model.device import prepare_device
@@ -15,16 +14,13 @@ from clinragen.runtime.progress import Progress
 from clinragen.schemas.evaluate import PREDICTIONS, row_without_text
 
 
-def classify(checkpoint: Path, samples: list[Row], decoding: Decoding, size: int) -> pa.Table:
-    """The phenotypes of all samples whose probability is above the classifier's threshold (PREDICTIONS).
-
-    Of `decoding` only device and precision count.
-    """
-    prepare_device(decoding.device, decoding.precision, "evaluate.decoding.device")
-    classifier = Classifier.load(checkpoint).to(decoding.device).eval()
+def classify(checkpoint: Path, samples: list[Row], device: str, precision: str, size: int) -> pa.Table:
+    """The phenotypes of all samples whose probability is above the classifier's threshold (PREDICTIONS)."""
+    prepare_device(device, precision, "evaluate.decoding.device")
+    classifier = Classifier.load(checkpoint).to(device).eval()
     steps = classifier.shape.steps if classifier.shape else None
     padding = load_tokenizer(checkpoint / ENCODER).pad_token_id if steps is None else 0
-    half = torch.autocast(decoding.device, torch.bfloat16, enabled=decoding.precision == "bf16")
+    half = torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
     try:
         with half, Progress("samples", len(samples)) as bar:
             chances = probabilities(classifier, samples, Collator(None, steps, padding), size, bar.advance)
