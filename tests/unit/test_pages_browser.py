@@ -12,6 +12,7 @@ from pages import card, templates
 from raw_folders import RESOURCES
 
 from clinragen.audit.lineage_page import lineage_page
+from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
 from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.evaluate.table_page import table_page
 from clinragen.evaluate.tables import compare, read_paper
@@ -22,6 +23,7 @@ PAGES = {
     "card": "mimic3/benchmark/card.html",
     "table": "tables/table1.html",
     "sensitivity": "tables/sensitivity.html",
+    "beyond": "tables/beyond.html",
     "lineage": "audit/lineage.html",
 }
 PHASE3 = "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
@@ -59,6 +61,20 @@ def sensitivity() -> str:
     return sensitivity_page(table, ["tiny model"], templates("sensitivity"))
 
 
+def beyond() -> str:
+    """The page of the rows of config/beyond.yaml, each with two seeds."""
+    overlay = yaml.safe_load((RESOURCES.parent / "config/beyond.yaml").read_text(encoding="utf-8"))
+    same = {"dataset": "MIMIC-III", **COUNTS}
+    scores = [
+        same | {"model": row["row"], "seed": seed, "value": seed / 10, "average": average, "metric": metric}
+        for row in overlay["classifiers"].values()
+        for seed in (1, 2)
+        for average, metric in CELLS
+    ]
+    summary = summarise([pa.Table.from_pylist(scores, SCORES.schema)])
+    return beyond_page(summary, ["tiny model"], templates("beyond"))
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     """A results tree with one page of each kind."""
@@ -76,6 +92,7 @@ def results(tmp_path_factory) -> Path:
             "card": card(),
             "table": table1(),
             "sensitivity": sensitivity(),
+            "beyond": beyond(),
             "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
     for name, path in PAGES.items():
@@ -148,7 +165,9 @@ def embedded(results: Path, page: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("page", "link"), [("table", "td a"), ("sensitivity", "td a"), ("lineage", "h3 a")])
+@pytest.mark.parametrize(
+    ("page", "link"), [("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("lineage", "h3 a")]
+)
 def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
     browser.open(embedded(results, page))
     frame = browser.frame()
@@ -168,7 +187,7 @@ def test_links_inside_the_lineage_work_inside_a_report(browser, results):
 
 
 def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
-    for page in ("table", "sensitivity", "lineage"):
+    for page in ("table", "sensitivity", "beyond", "lineage"):
         browser.open(results / PAGES[page])
         assert browser.run("document.getElementById('embedded').checkVisibility()") is False
         assert browser.run("document.querySelectorAll('a.file:not([href])').length") == 0
