@@ -27,7 +27,7 @@ TARGETS = ("all", "export_benchmark")
 # Rows of `models` that the demo trains.
 MODELS = (
     *("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5"),
-    *("clinical-cot", "clinical-cot-tse", "frozen", "ehr-knowgen", "promptehr", "llama-ft"),
+    *("clinical-cot-tse", "frozen", "ehr-knowgen", "promptehr", "llama-ft"),
 )
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
@@ -259,6 +259,7 @@ ALIKE = (
     *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama2-five-shot", "llama3")),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
     *(("backbones", name) for name in ("opt-125m", "qwen2.5-0.5b")),
+    ("models", "clinical-cot"),
 )
 
 
@@ -268,7 +269,7 @@ def settings(*overlays: Path) -> dict[str, Any]:
     Of rows that are ALIKE only one is there.
     """
     merged: dict[str, Any] = {}
-    for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", *overlays):
+    for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", ROOT / "config/demo-full.yaml", *overlays):
         update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
     for section, kind in (("llms", Llm), ("llm_transport", Transport), ("backbones", Backbone)):
         merged[section] = {name: kind(**row).model_dump() for name, row in merged[section].items() if row}

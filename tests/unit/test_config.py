@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 OVERLAYS = sorted(p for p in (ROOT / "config").glob("*.yaml") if not p.name.startswith("local"))
 # An overlay that says so lies over another one.
 BELOW = {
+    "demo-full.yaml": ["demo.yaml"],
     "open-demo.yaml": ["demo.yaml"],
     "planted.yaml": ["demo.yaml"],
     "planted-backbones.yaml": ["demo.yaml", "planted.yaml"],
@@ -24,7 +25,7 @@ BELOW = {
 }
 
 # Overlays that add rows to the tree of others, with which they share what they can.
-MORE_ROWS = ("table6.yaml", "sensitivity.yaml", "as-printed.yaml", "beyond.yaml")
+MORE_ROWS = ("demo-full.yaml", "table6.yaml", "sensitivity.yaml", "as-printed.yaml", "beyond.yaml")
 
 
 def read(name: str) -> dict:
