@@ -47,6 +47,8 @@ READ_BY_FUNCTION = {
     "texts_of_student": ["student.texts", "backbones.{backbone}.max_note_tokens"],
     "longest_note": ["student.texts.max_note_tokens", "backbones.{backbone}.max_note_tokens"],
     "fetched_backbone": ["backbones.{backbone}.source", "backbones.{backbone}.revision"],
+    "parts_of_model": [],  # other parts are other paths
+    "starts_from_phase1": [],
     "title": [],
     "output_record": [],
     "scratch": [],
