@@ -22,7 +22,7 @@ report: "docs/captions/workflow.rst"
 wildcard_constraints:
     dataset="mimic3|mimic4",
     backbone="[^/+]+",
-    target="(note-)?rationales-[^/+]+|diagnoses",
+    target="(first-)?(note-)?rationales-[^/+]+|diagnoses",
     teacher="[^/+]+",
     variant=r"(\+[^/]+)?",
     llm="[^/]+",
@@ -31,7 +31,7 @@ wildcard_constraints:
     parts=any_of(inputs.parts_names(CONFIG)),
     model="[^/]+",
     asked="[^/]+",
-    run=r"seed\d+|asked",
+    run=r"seed\d+|asked|untrained",
     seed=r"\d+",
     number=r"\d+",
 

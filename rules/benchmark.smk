@@ -15,6 +15,8 @@
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training split
 #        <results>/{dataset}/benchmark/card.html            data card: summary statistics on one page
+#        <results>/{dataset}/benchmark/majority.parquet     predictions of whoever names the same phenotypes for all stays
+#        <results>/{dataset}/benchmark/names.parquet        predictions of whoever searches the courses for their names
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 #
 # What a variant (config.yaml, `variants`) changes of split, courses, samples, series and captions is in
@@ -284,6 +286,63 @@ rule benchmark_leakage:
         " --samples {input.samples:q} --phenotypes {input.phenotypes:q}"
         " --stop-words {input.stop_words:q} --settings {params.course:q}"
         " --leakage {output.leakage:q} > {log:q} 2>&1"
+
+
+rule benchmark_majority:
+    """Predictions of whoever names the most frequent phenotypes for every stay."""
+    input:
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        phenotypes="resources/phenotypes.csv",
+    output:
+        predictions="<results>/{dataset}/benchmark/majority.parquet",
+    log:
+        "<logs>/benchmark_majority/{dataset}.log",
+    benchmark:
+        "<timings>/benchmark_majority/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("benchmark_majority"),
+        sources=sources,
+    shell:
+        "python scripts/benchmark_majority.py --labels {input.labels:q} --samples {input.samples:q}"
+        " --phenotypes {input.phenotypes:q} --predictions {output.predictions:q} > {log:q} 2>&1"
+
+
+rule benchmark_names:
+    """Predictions of whoever searches the hospital course for the names of the phenotypes."""
+    input:
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        phenotypes="resources/phenotypes.csv",
+        stop_words="resources/stop_words.txt",
+    output:
+        predictions="<results>/{dataset}/benchmark/names.parquet",
+    log:
+        "<logs>/benchmark_names/{dataset}.log",
+    benchmark:
+        "<timings>/benchmark_names/{dataset}.jsonl"
+    conda:
+        "../envs/benchmark.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("benchmark_names"),
+        sources=sources,
+        course=setting("benchmark.course"),
+    shell:
+        "python scripts/benchmark_names.py --courses {input.courses:q} --labels {input.labels:q}"
+        " --samples {input.samples:q} --phenotypes {input.phenotypes:q}"
+        " --stop-words {input.stop_words:q} --settings {params.course:q}"
+        " --predictions {output.predictions:q} > {log:q} 2>&1"
 
 
 rule benchmark_card:

@@ -247,7 +247,7 @@ def table_files():
         + ["tokens"] * bool(CONFIG.models)
         + ["rationales"] * bool(rationales_in_use() or asked_predictions())
     )
-    about += ["sensitivity"] * bool(CONFIG.variant_rows())
+    about += ["sensitivity"] * bool(CONFIG.variant_rows()) + ["beyond"] * bool(CONFIG.classifiers)
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
@@ -296,7 +296,7 @@ def planted_of_runs(file):
     return expand(
         f"<results>/{{dataset}}/planted/{{model}}/seed{{seed}}/{file}.csv",
         dataset=CONFIG.planted_datasets(),
-        model=CONFIG.models,
+        model=[*CONFIG.models, *CONFIG.trained_classifiers()],
         seed=CONFIG.seeds,
     )
 
@@ -347,14 +347,16 @@ def compared_rows(wildcards):
 
 
 def predictions_of_run(wildcards):
-    """Input: the predictions of a training, or of a model that is asked."""
-    return inputs.predictions(wildcards.dataset, wildcards.model, wildcards.run)
+    """Input: the predictions of a training, of a model that is asked, or of what learns nothing."""
+    return inputs.predictions(CONFIG, wildcards.dataset, wildcards.model, wildcards.run)
 
 
 def row_of_run(wildcards):
     """Params: the row of the paper's tables that a model is."""
     if wildcards.get("run") == "asked":
         return CONFIG.asked[wildcards.model].row
+    if wildcards.model in CONFIG.classifiers:
+        return CONFIG.classifiers[wildcards.model].row
     return name_of(CONFIG.models[wildcards.model])
 
 
@@ -405,6 +407,11 @@ def checkpoint_of(wildcards):
     return inputs.checkpoint(CONFIG, wildcards.dataset, wildcards.model, wildcards.seed)
 
 
+def base_of_model(wildcards):
+    """Input: the language model behind a checkpoint that holds only adapters."""
+    return inputs.base(CONFIG, wildcards.model)
+
+
 def note_tokens_of_model(wildcards):
     """Input: the notes as tokens of a model's backbone."""
     backbone = CONFIG.models[wildcards.model].backbone
@@ -425,6 +432,55 @@ def series_of_model(wildcards):
     if "series" not in CONFIG.models[wildcards.model].reads:
         return []
     return of_model("<results>/{dataset}/benchmark{variant}/series_test.arrow")(wildcards)
+
+
+def features_of_model(wildcards):
+    """Input: age, sex and type of admission, for models that read them."""
+    reads = CONFIG.models[wildcards.model].reads
+    return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
+
+
+def checkpoint_of_classifier(wildcards):
+    """Input: the checkpoint of a trained classifier."""
+    return inputs.classifier(wildcards.dataset, wildcards.model, wildcards.seed)
+
+
+def encoder_of_classifier(wildcards):
+    """Input: the text encoder that a classifier starts from, if it reads notes."""
+    name = CONFIG.classifiers[wildcards.model].encoder
+    return [f"<results>/encoders/{name}"] if name else []
+
+
+def notes_of_classifier(wildcards):
+    """Input: the notes as tokens of the text encoder of a classifier, if it reads them."""
+    name = CONFIG.classifiers[wildcards.model].encoder
+    return [f"<results>/{wildcards.dataset}/train/{name}/encoder_tokens.arrow"] if name else []
+
+
+def series_of_classifier(*splits):
+    """Input: the series of these splits, for classifiers that read them."""
+
+    def paths(wildcards):
+        read = CONFIG.classifiers[wildcards.model].reads_series
+        return [
+            f"<results>/{wildcards.dataset}/benchmark/series_{split}.arrow"
+            for split in splits * read
+        ]
+
+    return paths
+
+
+def reader_of_classifier(wildcards):
+    """Params: what a trained classifier reads, and through what."""
+    return inputs.reader(CONFIG, wildcards.model).model_dump_json()
+
+
+reader_of_classifier.place = "classifiers.{model}"
+
+
+def classifier_scores():
+    """Input: the scores of every run of the baselines beyond the paper."""
+    return inputs.classifier_scores(CONFIG)
 
 
 def local_files_of_backbone(wildcards):
@@ -513,6 +569,12 @@ def series_of_parts(wildcards):
     return of_variant(*(pattern.format(split=split) for split in splits))(wildcards)
 
 
+def features_of_parts(wildcards):
+    """Input: age, sex and type of admission, if a model with a stage of its own reads them."""
+    reads = inputs.parts(CONFIG, wildcards.parts).reads
+    return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
+
+
 def start_of_frozen(wildcards):
     """Input: what a frozen language model is: that of phase 1 with the same target, or as it was fetched."""
     if not starts_from_phase1(wildcards):
@@ -529,6 +591,11 @@ def starts_from_phase1(wildcards):
 def rationales_of(wildcards):
     """Input: the teacher's rationales on notes and on labs, if the target has them."""
     return inputs.rationales(CONFIG, wildcards.dataset, wildcards.target, variant_of(wildcards))
+
+
+def rationale_first(wildcards):
+    """Params: whether the rationales of a target precede its diagnoses."""
+    return inputs.rationale_first(wildcards.target)
 
 
 def sharded(pattern):
@@ -575,14 +642,64 @@ def tensorboard_folder(pattern):
     return folder if CONFIG.train.report_to == "tensorboard" else ""
 
 
-def launcher():
+def launch_of_backbone(wildcards):
+    """Params: how trainings of a language model are started."""
+    return CONFIG.launch_of(wildcards.backbone).model_dump_json()
+
+
+launch_of_backbone.place = "train.launch"
+
+
+def launcher(wildcards):
     """Params: the command that starts a training script."""
-    return launch.launcher(CONFIG.train.launch)
+    backbone = next(iter(backbones_of_job(wildcards)), None)
+    return launch.launcher(CONFIG.launch_of(backbone) if backbone else CONFIG.train.launch)
+
+
+def backbones_of_job(wildcards):
+    """The language model that a job needs, none for a classifier; without a job, as in `make check`, all in use."""
+    if wildcards is None:
+        return backbones_in_use()
+    model = CONFIG.models.get(wildcards.get("model"))
+    backbone = wildcards.get("backbone") or (model.backbone if model else None)
+    return [backbone] if backbone else []
+
+
+def processes(wildcards):
+    """Threads, and part of resources: processes of a training job on a node."""
+    found = (CONFIG.launch_of(name).processes for name in backbones_of_job(wildcards))
+    return max(found, default=CONFIG.train.launch.processes)
 
 
 def gpus():
     """Resources: nodes and GPUs of a training job."""
-    return launch.gpu_request(CONFIG.train.launch)
+    return launch.gpu_request(CONFIG.train.launch, processes)
+
+
+def memory(stage):
+    """Resources: the memory of a job of a stage that needs a language model; it grows with each attempt (`scaled`)."""
+
+    def value(wildcards, attempt):
+        found = (CONFIG.request_of(stage, name).memory_mb for name in backbones_of_job(wildcards))
+        return attempt * max(found, default=getattr(CONFIG, stage).request.memory_mb)
+
+    return value
+
+
+def minutes(stage):
+    """Resources: the time of a job of a stage that needs a language model."""
+
+    def value(wildcards):
+        found = (CONFIG.request_of(stage, name).minutes for name in backbones_of_job(wildcards))
+        return max(found, default=getattr(CONFIG, stage).request.minutes)
+
+    return value
+
+
+def decoded_together(wildcards):
+    """Resources: how many samples are decoded at once."""
+    found = (CONFIG.backbones[name].batch for name in backbones_of_job(wildcards))
+    return min((n for n in found if n), default=CONFIG.evaluate.batch)
 
 
 def scaled(amount):

@@ -7,6 +7,7 @@
 #        <results>/{dataset}/evaluate/cases.parquet                            samples on which rationales are compared
 #        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 #        <results>/tables/sensitivity.csv, .html                               variants beside the same models without
+#        <results>/tables/beyond.csv, .html                                    baselines beyond the paper
 #        <results>/tables/rationales.csv, .html                                data card of what language models wrote
 #        <results>/tables/tokens.csv, .html                                    data card of what students read and learn
 #        <results>/tables/training.csv, .html                                  the course of every training
@@ -31,9 +32,11 @@ rule evaluate_predict:
     """Outputs of a trained student on all test samples."""
     input:
         checkpoint=checkpoint_of,
+        base=base_of_model,
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=note_tokens_of_model,
         captions=captions_of_model,
+        features=features_of_model,
         series=series_of_model,
         phenotypes="resources/phenotypes.csv",
     output:
@@ -42,6 +45,48 @@ rule evaluate_predict:
         "<logs>/evaluate_predict/{dataset}-{model}-seed{seed}.log",
     benchmark:
         "<timings>/evaluate_predict/{dataset}-{model}-seed{seed}.jsonl"
+    wildcard_constraints:
+        model=any_of(CONFIG.models),
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=memory("evaluate"),
+        runtime=minutes("evaluate"),
+        batch=decoded_together,
+    params:
+        code=code_digest("evaluate_predict"),
+        sources=sources,
+        decoding=setting("evaluate.decoding"),
+        parts=scratch("{dataset}/evaluate/{model}/seed{seed}/parts"),
+    shell:
+        "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q} --base {input.base:q}"
+        " --labels {input.labels:q} --notes {input.notes:q}"
+        " --captions {input.captions:q} --features {input.features:q}"
+        " --series {input.series:q} --phenotypes {input.phenotypes:q}"
+        " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
+        " --parts {params.parts:q}"
+        " --predictions {output.predictions:q} > {log:q} 2>&1"
+
+
+rule evaluate_classifier:
+    """Phenotypes that a trained classifier names for all test samples."""
+    input:
+        checkpoint=checkpoint_of_classifier,
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        notes=notes_of_classifier,
+        series=series_of_classifier("test"),
+    output:
+        predictions="<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet",
+    log:
+        "<logs>/evaluate_classifier/{dataset}-{model}-seed{seed}.log",
+    benchmark:
+        "<timings>/evaluate_classifier/{dataset}-{model}-seed{seed}.jsonl"
+    wildcard_constraints:
+        model=any_of(CONFIG.trained_classifiers()),
     retries: 2
     conda:
         "../envs/train.yaml"
@@ -52,17 +97,14 @@ rule evaluate_predict:
         runtime=CONFIG.evaluate.request.minutes,
         batch=CONFIG.evaluate.batch,
     params:
-        code=code_digest("evaluate_predict"),
-        sources=sources,
-        decoding=setting("evaluate.decoding"),
-        parts=scratch("{dataset}/evaluate/{model}/seed{seed}/parts"),
+        code=code_digest("evaluate_classifier"),
+        device=setting("evaluate.decoding.device"),
+        precision=setting("evaluate.decoding.precision"),
     shell:
-        "python scripts/evaluate_predict.py --checkpoint {input.checkpoint:q}"
-        " --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q}"
-        " --series {input.series:q} --phenotypes {input.phenotypes:q}"
-        " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
-        " --parts {params.parts:q}"
+        "python scripts/evaluate_classifier.py --checkpoint {input.checkpoint:q}"
+        " --samples {input.samples:q} --labels {input.labels:q} --notes {input.notes:q}"
+        " --series {input.series:q} --device {params.device:q} --precision {params.precision:q}"
+        " --batch {resources.batch:q}"
         " --predictions {output.predictions:q} > {log:q} 2>&1"
 
 
@@ -206,6 +248,48 @@ if CONFIG.variant_rows():
         shell:
             "python scripts/evaluate_sensitivity.py --scores {input.scores:q} --without {input.without:q}"
             " --rows {params.rows:q} --templates {input.templates:q}"
+            " --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
+
+
+if CONFIG.classifiers:
+
+    localrules:
+        evaluate_beyond,
+
+    rule evaluate_beyond:
+        """Scores of the baselines beyond the paper."""
+        input:
+            scores=classifier_scores(),
+            templates=page_templates("beyond"),
+        output:
+            table=report(
+                "<results>/tables/beyond.csv",
+                caption="../docs/captions/beyond.rst",
+                category="Tables",
+                labels={"table": "beyond the paper", "form": "CSV"},
+            ),
+            page=report(
+                "<results>/tables/beyond.html",
+                caption="../docs/captions/beyond.rst",
+                category="Tables",
+                labels={"table": "beyond the paper", "form": "page"},
+            ),
+        log:
+            "<logs>/evaluate_beyond/all.log",
+        benchmark:
+            "<timings>/evaluate_beyond/all.jsonl"
+        conda:
+            "../envs/evaluate.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("evaluate_beyond"),
+            sources=sources,
+            record=output_record("tables/beyond.csv"),
+        shell:
+            "python scripts/evaluate_beyond.py --scores {input.scores:q} --templates {input.templates:q}"
             " --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
 
 

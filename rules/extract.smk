@@ -2,6 +2,7 @@
 #
 # takes  the raw tables of resources/raw_tables.yaml
 # makes  <results>/{dataset}/extract/stays.parquet        ICU stays of the cohort
+#        <results>/{dataset}/extract/features.parquet     age, sex and type of admission, for models that read them
 #        <results>/{dataset}/extract/diagnoses.parquet    billing codes of their admissions
 #        <results>/{dataset}/extract/events.parquet       measurements of the 17 variables
 #        <results>/{dataset}/extract/notes.parquet        discharge notes
@@ -43,6 +44,35 @@ rule extract_stays:
         "python scripts/extract_stays.py --raw {input.raw:q} --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q} --release={params.release:q}"
         " --cohort {params.cohort:q} --memory-limit-mb {resources.memory_limit_mb:q} --threads {threads}"
         " --stays {output.stays:q} --attrition {output.attrition:q} --counted {output.release:q} > {log:q} 2>&1"
+
+
+rule extract_features:
+    """Age, sex and type of admission of the cohort, for models that read them."""
+    input:
+        raw=raw_tables("admissions"),
+        raw_tables="resources/raw_tables.yaml",
+        stays="<results>/{dataset}/extract/stays.parquet",
+        release="<results>/{dataset}/extract/release.csv",
+    output:
+        features="<results>/{dataset}/extract/features.parquet",
+    log:
+        "<logs>/extract_features/{dataset}.log",
+    benchmark:
+        "<timings>/extract_features/{dataset}.jsonl"
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_extraction(),
+        memory_limit_mb=CONFIG.extract.memory_limit_mb,
+        runtime=30,
+    params:
+        code=code_digest("extract_features"),
+        sources=sources,
+    shell:
+        "python scripts/extract_features.py --raw {input.raw:q} --raw-tables {input.raw_tables:q} --stays {input.stays:q} --release {input.release:q}"
+        " --dataset {wildcards.dataset:q} --memory-limit-mb {resources.memory_limit_mb:q} --threads {threads}"
+        " --features {output.features:q} > {log:q} 2>&1"
 
 
 rule extract_diagnoses:

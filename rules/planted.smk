@@ -17,9 +17,11 @@ if CONFIG.planted_datasets():
         """Outputs of a student on the test samples with the series, and with the notes, of others."""
         input:
             checkpoint=checkpoint_of,
+            base=base_of_model,
             labels="<results>/{dataset}/benchmark/labels.parquet",
             notes=note_tokens_of_model,
             captions=captions_of_model,
+            features=features_of_model,
             series=series_of_model,
             phenotypes="resources/phenotypes.csv",
         output:
@@ -29,6 +31,48 @@ if CONFIG.planted_datasets():
             "<logs>/planted_predict/{dataset}-{model}-seed{seed}.log",
         benchmark:
             "<timings>/planted_predict/{dataset}-{model}-seed{seed}.jsonl"
+        wildcard_constraints:
+            model=any_of(CONFIG.models),
+        retries: 2
+        conda:
+            "../envs/train.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=memory("evaluate"),
+            runtime=minutes("evaluate"),
+            batch=decoded_together,
+        params:
+            code=code_digest("planted_predict"),
+            sources=sources,
+            decoding=setting("evaluate.decoding"),
+            parts=scratch("{dataset}/planted/{model}/seed{seed}/parts"),
+        shell:
+            "python scripts/planted_predict.py --checkpoint {input.checkpoint:q} --base {input.base:q}"
+            " --labels {input.labels:q} --notes {input.notes:q}"
+            " --captions {input.captions:q} --features {input.features:q}"
+            " --series {input.series:q} --phenotypes {input.phenotypes:q}"
+            " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
+            " --parts {params.parts:q}"
+            " --series-shuffled {output.series:q} --notes-shuffled {output.notes:q} > {log:q} 2>&1"
+
+    rule planted_classifier:
+        """Phenotypes that a classifier names for the test samples with the series, and with the notes, of others."""
+        input:
+            checkpoint=checkpoint_of_classifier,
+            samples="<results>/{dataset}/benchmark/samples.parquet",
+            labels="<results>/{dataset}/benchmark/labels.parquet",
+            notes=notes_of_classifier,
+            series=series_of_classifier("test"),
+        output:
+            series="<results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet",
+            notes="<results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet",
+        log:
+            "<logs>/planted_classifier/{dataset}-{model}-seed{seed}.log",
+        benchmark:
+            "<timings>/planted_classifier/{dataset}-{model}-seed{seed}.jsonl"
+        wildcard_constraints:
+            model=any_of(CONFIG.trained_classifiers()),
         retries: 2
         conda:
             "../envs/train.yaml"
@@ -39,17 +83,15 @@ if CONFIG.planted_datasets():
             runtime=CONFIG.evaluate.request.minutes,
             batch=CONFIG.evaluate.batch,
         params:
-            code=code_digest("planted_predict"),
-            sources=sources,
-            decoding=setting("evaluate.decoding"),
-            parts=scratch("{dataset}/planted/{model}/seed{seed}/parts"),
+            code=code_digest("planted_classifier"),
+            device=setting("evaluate.decoding.device"),
+            precision=setting("evaluate.decoding.precision"),
         shell:
-            "python scripts/planted_predict.py --checkpoint {input.checkpoint:q}"
-            " --labels {input.labels:q} --notes {input.notes:q}"
-            " --captions {input.captions:q}"
-            " --series {input.series:q} --phenotypes {input.phenotypes:q}"
-            " --decoding {params.decoding:q} --batch {resources.batch:q} --seed {wildcards.seed:q}"
-            " --parts {params.parts:q}"
+            "python scripts/planted_classifier.py --checkpoint {input.checkpoint:q}"
+            " --samples {input.samples:q} --labels {input.labels:q} --notes {input.notes:q}"
+            " --series {input.series:q} --device {params.device:q} --precision {params.precision:q}"
+            " --batch {resources.batch:q}"
+            " --seed {wildcards.seed:q}"
             " --series-shuffled {output.series:q} --notes-shuffled {output.notes:q} > {log:q} 2>&1"
 
     rule planted_scores:

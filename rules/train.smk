@@ -11,9 +11,14 @@
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2   labs
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3   both
 #        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/joint         all parts at once
+#        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/lora          likewise, of the language model
+#                                                                                       adapters only
 #        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/frozen        those before the language model
+#        <results>/{dataset}/train/{encoder}/encoder_tokens.arrow                 notes as tokens of a text encoder
+#        <results>/{dataset}/train/{classifier}/phenotypes/seed{seed}/classifier  a row of `classifiers`: it writes nothing
 #
-# {target} is `diagnoses`, or `rationales-` and the name of the teacher, or `note-rationales-` for R^m alone.
+# {target} is `diagnoses`, or `rationales-` and the name of the teacher, or `note-rationales-` for R^m alone; `first-`
+# precedes the latter two where the rationale comes before the diagnoses.
 # {parts} is what a model with a stage of its own reads, and how: `note-linear`, `note-captions-soft`.
 # What a variant changes has `+<variant>` after the directory that names its last part: vocabulary, target or backbone.
 # The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
@@ -162,10 +167,11 @@ rule train_target_tokens:
     params:
         code=code_digest("train_target_tokens"),
         longest=setting("student.texts.max_target_tokens"),
+        rationale_first=rationale_first,
     shell:
         "python scripts/train_target_tokens.py --backbone {input.backbone:q} --samples {input.samples:q}"
         " --labels {input.labels:q} --rationales {input.rationales:q} --longest {params.longest:q}"
-        " --targets {output.targets:q} --lab-targets {output.lab_targets:q} > {log:q} 2>&1"
+        " --rationale-first {params.rationale_first:q} --targets {output.targets:q} --lab-targets {output.lab_targets:q} > {log:q} 2>&1"
 
 
 rule train_phase1:
@@ -187,11 +193,11 @@ rule train_phase1:
     retries: 2
     conda:
         "../envs/train.yaml"
-    threads: CONFIG.train.launch.processes
+    threads: processes
     resources:
         **gpus(),
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=CONFIG.train.request.minutes,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
         tensorboard=tensorboard_folder(
             "train_phase1/{dataset}-{backbone}-{target}{variant}-seed{seed}"
         ),
@@ -200,8 +206,8 @@ rule train_phase1:
         texts=texts_of_student,
         phase=setting("train.phase1"),
         optimizer=setting("train.optimizer"),
-        launch=setting("train.launch"),
-        launcher=launcher(),
+        launch=launch_of_backbone,
+        launcher=launcher,
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}{variant}/seed{seed}/checkpoints-phase1"
         ),
@@ -241,11 +247,11 @@ rule train_phase2:
     retries: 2
     conda:
         "../envs/train.yaml"
-    threads: CONFIG.train.launch.processes
+    threads: processes
     resources:
         **gpus(),
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=CONFIG.train.request.minutes,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
         tensorboard=tensorboard_folder(
             "train_phase2/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}"
         ),
@@ -256,8 +262,8 @@ rule train_phase2:
         steps=setting("benchmark.series.max_steps"),
         phase=setting("train.phase2"),
         optimizer=setting("train.optimizer"),
-        launch=setting("train.launch"),
-        launcher=launcher(),
+        launch=launch_of_backbone,
+        launcher=launcher,
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/checkpoints-phase2"
         ),
@@ -299,11 +305,11 @@ rule train_phase3:
     retries: 2
     conda:
         "../envs/train.yaml"
-    threads: CONFIG.train.launch.processes
+    threads: processes
     resources:
         **gpus(),
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=CONFIG.train.request.minutes,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
         tensorboard=tensorboard_folder(
             "train_phase3/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}"
         ),
@@ -311,8 +317,8 @@ rule train_phase3:
         code=code_digest("train_phase3"),
         phase=setting("train.phase3"),
         optimizer=setting("train.optimizer"),
-        launch=setting("train.launch"),
-        launcher=launcher(),
+        launch=launch_of_backbone,
+        launcher=launcher,
         freeze=setting("train.freeze_encoder_in_phase3"),
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{vocabulary}{variant}/seed{seed}/checkpoints-phase3"
@@ -336,6 +342,7 @@ rule train_joint:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
         captions=captions_of_parts,
+        features=features_of_parts,
         series=series_of_parts,
         targets=of_variant(
             "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
@@ -352,11 +359,11 @@ rule train_joint:
     retries: 2
     conda:
         "../envs/train.yaml"
-    threads: CONFIG.train.launch.processes
+    threads: processes
     resources:
         **gpus(),
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=CONFIG.train.request.minutes,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
         tensorboard=tensorboard_folder(
             "train_joint/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"
         ),
@@ -369,8 +376,8 @@ rule train_joint:
         soft_prompt=setting("student.soft_prompt"),
         phase=setting("train.joint"),
         optimizer=setting("train.optimizer"),
-        launch=setting("train.launch"),
-        launcher=launcher(),
+        launch=launch_of_backbone,
+        launcher=launcher,
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-joint"
         ),
@@ -378,9 +385,68 @@ rule train_joint:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
         " {params.launcher} scripts/train_joint.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
-        " --notes {input.notes:q} --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
+        " --notes {input.notes:q} --captions {input.captions:q} --features {input.features:q}"
+        " --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q} > {log:q} 2>&1"
+
+
+rule train_lora:
+    """Distil rationales, or diagnoses alone, into adapters of a language model whose own weights stay as they are."""
+    input:
+        backbone="<results>/backbones/{backbone}",
+        vocabulary=vocabulary_of_parts,
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
+        captions=captions_of_parts,
+        features=features_of_parts,
+        series=series_of_parts,
+        targets=of_variant(
+            "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
+        ),
+    output:
+        model=directory(
+            "<results>/{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/lora"
+        ),
+    log:
+        "<logs>/train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.log",
+    benchmark:
+        "<timings>/train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.jsonl"
+    priority: 2
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: processes
+    resources:
+        **gpus(),
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
+        tensorboard=tensorboard_folder(
+            "train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"
+        ),
+    params:
+        code=code_digest("train_lora"),
+        texts=texts_of_student,
+        parts=parts_of_model,
+        fusion=setting("student.fusion"),
+        steps=setting("benchmark.series.max_steps"),
+        soft_prompt=setting("student.soft_prompt"),
+        lora=setting("train.lora"),
+        optimizer=setting("train.optimizer"),
+        launch=launch_of_backbone,
+        launcher=launcher,
+        checkpoints=scratch(
+            "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-lora"
+        ),
+    shell:
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_lora.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
+        " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
+        " --captions {input.captions:q} --features {input.features:q} --series {input.series:q} --targets {input.targets:q}"
+        " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
+        " --lora {params.lora:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"
 
@@ -410,11 +476,11 @@ rule train_frozen:
     retries: 2
     conda:
         "../envs/train.yaml"
-    threads: CONFIG.train.launch.processes
+    threads: processes
     resources:
         **gpus(),
-        mem_mb=scaled(CONFIG.train.request.memory_mb),
-        runtime=CONFIG.train.request.minutes,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
         tensorboard=tensorboard_folder(
             "train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"
         ),
@@ -427,8 +493,8 @@ rule train_frozen:
         tuned=starts_from_phase1,
         phase=setting("train.frozen"),
         optimizer=setting("train.optimizer"),
-        launch=setting("train.launch"),
-        launcher=launcher(),
+        launch=launch_of_backbone,
+        launcher=launcher,
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-frozen"
         ),
@@ -438,6 +504,78 @@ rule train_frozen:
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
         " --notes {input.notes:q} --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
         " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
+        " --phase {params.phase:q} --optimizer {params.optimizer:q}"
+        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q} > {log:q} 2>&1"
+
+
+rule train_encoder_tokens:
+    """Notes as tokens of a text encoder, cut where its positions end."""
+    input:
+        encoder="<results>/encoders/{encoder}",
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        courses="<results>/{dataset}/benchmark/courses.parquet",
+    output:
+        tokens="<results>/{dataset}/train/{encoder}/encoder_tokens.arrow",
+    log:
+        "<logs>/train_encoder_tokens/{dataset}-{encoder}.log",
+    benchmark:
+        "<timings>/train_encoder_tokens/{dataset}-{encoder}.jsonl"
+    priority: 4
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_digest("train_encoder_tokens"),
+    shell:
+        "python scripts/train_encoder_tokens.py --encoder {input.encoder:q} --samples {input.samples:q}"
+        " --courses {input.courses:q} --tokens {output.tokens:q} > {log:q} 2>&1"
+
+
+rule train_classifier:
+    """Train a baseline that says yes or no to each phenotype."""
+    input:
+        encoder=encoder_of_classifier,
+        samples="<results>/{dataset}/benchmark/samples.parquet",
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        notes=notes_of_classifier,
+        series=series_of_classifier("train", "validation"),
+        phenotypes="resources/phenotypes.csv",
+    output:
+        model=directory("<results>/{dataset}/train/{model}/phenotypes/seed{seed}/classifier"),
+    log:
+        "<logs>/train_classifier/{dataset}-{model}-seed{seed}.log",
+    benchmark:
+        "<timings>/train_classifier/{dataset}-{model}-seed{seed}.jsonl"
+    wildcard_constraints:
+        model=any_of(CONFIG.trained_classifiers()),
+    priority: 2
+    retries: 2
+    conda:
+        "../envs/train.yaml"
+    threads: processes
+    resources:
+        **gpus(),
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
+        tensorboard=tensorboard_folder("train_classifier/{dataset}-{model}-seed{seed}"),
+    params:
+        code=code_digest("train_classifier"),
+        sources=sources,
+        reader=reader_of_classifier,
+        phase=setting("classifiers.{model}.schedule"),
+        optimizer=setting("train.optimizer"),
+        launch=setting("train.launch"),
+        launcher=launcher,
+        checkpoints=scratch("{dataset}/train/{model}/phenotypes/seed{seed}/checkpoints-classifier"),
+    shell:
+        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
+        " {params.launcher} scripts/train_classifier.py --reader {params.reader:q}"
+        " --encoder {input.encoder:q} --samples {input.samples:q} --labels {input.labels:q}"
+        " --notes {input.notes:q} --series {input.series:q} --phenotypes {input.phenotypes:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"

@@ -21,10 +21,12 @@ def demo_backbone(
     from clinragen.demo.lessons import compose_lessons
     from clinragen.demo.tiny_student import build_student
     from clinragen.registry.language_models import require_trainable
+    from clinragen.registry.snapshot import write_source
 
     context.stand_in("tiny language model")
     lines = [line for path in [*texts, evidence] for line in path.read_text(encoding="utf-8").splitlines()]
     build_student(lines, compose_lessons(read_evidence(evidence), lessons, seed), backbone.path, seed, shape)
+    write_source(backbone.path, {"source": shape, "revision": f"seed {seed}"})
     require_trainable(backbone.path, shape, lengths)
 
 

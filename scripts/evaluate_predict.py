@@ -9,9 +9,11 @@ from clinragen.step import Context, Out, run
 def evaluate_predict(
     context: Context,
     checkpoint: Path,
+    base: list[Path],
     labels: Path,
     notes: Path,
     captions: list[Path],
+    features: list[Path],
     series: list[Path],
     phenotypes: Path,
     decoding: Decoding,
@@ -29,9 +31,10 @@ def evaluate_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(labels, notes, None, series, *captions), "test")
+    texts, others = next(iter(captions), None), next(iter(features), None)
+    tested = read_samples(Files(labels, notes, None, series, texts, others), "test")
     kept = Parts(Path(parts), context.fingerprint())
-    table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch, kept)
+    table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch, kept, *base)
     PREDICTIONS.write(table, predictions.path)
     context.note(Facts({"outputs": report(table)}))
     context.after_commit(kept.remove)

@@ -8,12 +8,12 @@ from clinragen.step import SharedOut, run
 def evaluate_scores(
     predictions: Path, phenotypes: Path, dataset: str, model: str, of_run: str, scores: SharedOut
 ) -> None:
-    """Micro and macro precision, recall and F1 of one run: `seed<n>` of a training, or `asked`."""
+    """Micro and macro precision, recall and F1 of one run: `seed<n>` of a training, `asked`, or `untrained`."""
     from clinragen.evaluate.scores import score
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.evaluate import PREDICTIONS, SCORES
 
-    names, seed = read_phenotypes(phenotypes), None if of_run == "asked" else int(of_run.removeprefix("seed"))
+    names, seed = read_phenotypes(phenotypes), int(of_run[4:]) if of_run.startswith("seed") else None
     SCORES.write(score(PREDICTIONS.read(predictions), names, dataset, model, seed), scores.path)
 
 

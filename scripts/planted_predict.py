@@ -9,9 +9,11 @@ from clinragen.step import Context, Out, run
 def planted_predict(
     context: Context,
     checkpoint: Path,
+    base: list[Path],
     labels: Path,
     notes: Path,
     captions: list[Path],
+    features: list[Path],
     series: list[Path],
     phenotypes: Path,
     decoding: Decoding,
@@ -31,11 +33,12 @@ def planted_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(labels, notes, None, series, *captions), "test")
+    texts, others = next(iter(captions), None), next(iter(features), None)
+    tested = read_samples(Files(labels, notes, None, series, texts, others), "test")
     known = read_phenotypes(phenotypes)
     for name, part, out in (("series", "labs", series_shuffled), ("notes", "note", notes_shuffled)):
         kept = Parts(Path(parts), f"{context.fingerprint()}-{name}")
-        table = predict(checkpoint, exchange(tested, part, seed), known, decoding, batch, kept)
+        table = predict(checkpoint, exchange(tested, part, seed), known, decoding, batch, kept, *base)
         PREDICTIONS.write(table, out.path)
         context.note(Facts({f"outputs_{name}_shuffled": report(table)}))
         context.after_commit(kept.remove)

@@ -15,6 +15,7 @@ def train_joint(
     labels: Path,
     notes: Path,
     captions: list[Path],
+    features: list[Path],
     series: list[Path],
     targets: Path,
     texts: Texts,
@@ -34,7 +35,7 @@ def train_joint(
     from clinragen.train import phases
     from clinragen.train.trainer import Job
 
-    files = Files(labels, notes, targets, series, *captions)
+    files = Files(labels, notes, targets, series, next(iter(captions), None), next(iter(features), None))
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
     new = phases.New(parts, fusion, steps, next(iter(vocabulary), None), soft_prompt, next(iter(text_encoder), None))
     context.after_commit(phases.train_joint(job, backbone, texts, new, model.path))

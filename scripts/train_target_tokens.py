@@ -14,6 +14,7 @@ def train_target_tokens(
     labels: Path,
     rationales: list[Path],
     longest: int,
+    rationale_first: bool,
     targets: Out,
     lab_targets: Out,
 ) -> None:
@@ -33,7 +34,7 @@ def train_target_tokens(
     ):
         counts: Counter[str] = Counter()
         with TARGET_TOKENS.writer(place.path) as out:
-            for piece in target_tokens(*tables, pair, load_tokenizer(backbone), longest):
+            for piece in target_tokens(*tables, pair, load_tokenizer(backbone), longest, rationale_first):
                 out.write(piece)
                 counts += count_cut(piece)
         log.info("%s cut at %d tokens: %s", name, longest, cut_text(counts))

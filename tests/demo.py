@@ -9,7 +9,7 @@ from reruns import TARGETS, checkout_with_tables
 from runs import ROOT, SMALL, overlay, path_with, snakemake, succeeded
 
 RESULTS = Path("results/demo")
-CONFIGURATION = ("--configfile", "config/demo.yaml", "small.yaml")
+CONFIGURATION = ("--configfile", "config/demo.yaml", "config/demo-full.yaml", "small.yaml")
 
 
 @dataclass(frozen=True)

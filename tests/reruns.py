@@ -27,14 +27,23 @@ TARGETS = ("all", "export_benchmark")
 # Rows of `models` that the demo trains.
 MODELS = (
     *("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5"),
-    *("clinical-cot", "clinical-cot-tse", "frozen", "ehr-knowgen"),
+    *("clinical-cot-tse", "frozen", "ehr-knowgen", "promptehr", "llama-ft"),
 )
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
     "llm": ["llms.template"],
     "refresh_date": ["knowledge.refresh"],
-    "row_of_run": ["models.{model}.row", "asked.{model}.row"],
+    # Paths name what they say.
+    "rationale_first": [],
+    "parts_of_model": [],
+    "starts_from_phase1": [],
+    "row_of_run": ["models.{model}.row", "asked.{model}.row", "classifiers.{model}.row"],
+    # Of a series encoder and of its steps only where the classifier has them (tests/workflow/test_classifiers.py).
+    "reader_of_classifier": [
+        *(f"classifiers.{{model}}.{key}" for key in ("method", "lstm", "pooling")),
+        *("student.fusion.series_encoder", "benchmark.series.max_steps"),
+    ],
     "sources": [],
     "shard": [],
     "rows_of_table": [],  # other rows are other inputs
@@ -42,7 +51,8 @@ READ_BY_FUNCTION = {
     "asked_stages": ["llms.template.provider", "llms.template.model"],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
-    "launcher": ["train.launch"],
+    "launcher": ["train.launch", "backbones.{backbone}.launch"],
+    "launch_of_backbone": ["train.launch", "backbones.{backbone}.launch"],
     "texts_of_student": ["student.texts", "backbones.{backbone}.max_note_tokens"],
     "longest_note": ["student.texts.max_note_tokens", "backbones.{backbone}.max_note_tokens"],
     "fetched_backbone": ["backbones.{backbone}.source", "backbones.{backbone}.revision"],
@@ -61,7 +71,7 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|seeds|evaluate\.planted"
+    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted"
 )
 
 
@@ -249,6 +259,7 @@ ALIKE = (
     *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama2-five-shot", "llama3")),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
     *(("backbones", name) for name in ("opt-125m", "qwen2.5-0.5b")),
+    ("models", "clinical-cot"),
 )
 
 
@@ -258,7 +269,7 @@ def settings(*overlays: Path) -> dict[str, Any]:
     Of rows that are ALIKE only one is there.
     """
     merged: dict[str, Any] = {}
-    for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", *overlays):
+    for path in (ROOT / "config.yaml", ROOT / "config/demo.yaml", ROOT / "config/demo-full.yaml", *overlays):
         update_config(merged, yaml.safe_load(path.read_text(encoding="utf-8")))
     for section, kind in (("llms", Llm), ("llm_transport", Transport), ("backbones", Backbone)):
         merged[section] = {name: kind(**row).model_dump() for name, row in merged[section].items() if row}
@@ -359,6 +370,10 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.flan-t5-small.max_note_tokens": {"backbones.flan-t5-small.max_note_tokens": 40},
     "backbones.flan-t5-large.max_note_tokens": {"backbones.flan-t5-large.max_note_tokens": 40},
+    "backbones.llama2-7b.source": {"backbones.llama2-7b.source": "tiny-opt"},
+    "backbones.llama2-7b.launch.deepspeed": {"backbones.llama2-7b.launch.deepspeed": True},
+    "train.launch.zero_stage": {"train.launch.zero_stage": 3, "train.launch.fit_memory": False},
+    "train.lora.modules": {"train.lora.modules": ["q_proj", "v_proj"]},
     "backbones.flan-t5-small.source": {"backbones.flan-t5-small.source": "google/flan-t5-small"},
     "student.fusion.series_encoder.patch": {"student.fusion.series_encoder.patch": 4},
     "student.fusion.series_encoder.width": {"student.fusion.series_encoder.width": 64},
@@ -386,7 +401,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 CHOSEN_OF_LLM = {"provider": "template", "endpoint": "completions", "data_use": "no-retention-cloud"}
 # Numbers that may be null.
 LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens", "max_note_characters"}
-LIMITS |= {"requests_per_minute", "tokens_per_minute"}
+LIMITS |= {"requests_per_minute", "tokens_per_minute", "batch"}
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:
@@ -403,6 +418,8 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         return {f"{section}.{name}": v for name, v in _changed_model(last, value).items()}
     if last in ("test_list", "validation_list"):
         return {f"{section}.test_list": "LICENSE", key: "LICENSE"}
+    if key.startswith("backbones.") and last == "request" and value is None:
+        return {key: {"memory_mb": 4000, "minutes": 40}}
     if key.startswith("pathvars."):
         return {key: f"{value}-other"}
     if value is None and last in LIMITS:
@@ -445,7 +462,7 @@ def _changed_model(last: str, value: Any) -> dict[str, Any]:
         return {"row": "Another"} | no_table
     if last == "table":
         return {"table": value[:-1]}
-    note = {"reads": ["note"], "series": None, "vocabulary": None, "soft_prompts": False, "training": "phase1"}
+    note = {"reads": ["note"], "series": None, "vocabulary": None, "soft_prompts": None, "training": "phase1"}
     phases = note | {
         "reads": ["note", "series"],
         "series": "attention",
@@ -454,20 +471,16 @@ def _changed_model(last: str, value: Any) -> dict[str, Any]:
     }
     joint = {"training": "joint"}
     if last in ("reads", "series", "training", "soft_prompts") or (last == "vocabulary" and value is None):
-        other = (
-            {
-                "reads": note if "series" in value or "captions" in value else joint | {"reads": ["note", "captions"]},
-                "series": phases if value != "attention" else joint | {"series": "linear", "vocabulary": None},
-                "training": phases if value != "phases" else note,
-                "soft_prompts": joint | {"soft_prompts": not value},
-                "vocabulary": phases,
-            }[last]
-            if last != "reads"
-            else (note if set(value) - {"note"} else joint | {"reads": ["note", "captions"]})
-        )
+        other = {
+            "reads": note if value != ["note"] else joint | {"reads": ["note", "captions"]},
+            "series": phases if value != "attention" else joint | {"series": "linear", "vocabulary": None},
+            "training": phases if value != "phases" else note,
+            "soft_prompts": {"soft_prompts": "texts" if value == "reparametrised" else "reparametrised"},
+            "vocabulary": phases,
+        }[last]
         return other | no_table
     other = {"knowledge": "pubmed", "standard": "knowledge", "rationales": "diagnoses", "diagnoses": "rationales"}
-    other |= {"note_rationale": "diagnoses"}
+    other |= {"note_rationale": "diagnoses", "diagnoses_first": "rationale_first"}
     if last == "teacher":
         return {"teacher": "chatgpt"} if value else {"teacher": "template", "target": "rationales"} | no_table
     if last == "target":

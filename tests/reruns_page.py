@@ -49,9 +49,9 @@ missing, or which job it waits for and why that job runs. With `FROM_RECORDS=1` 
 the records alone, without Snakemake's plan. The command behind it takes Snakemake's configuration files
 and targets: `python scripts/why.py --rule train_phase2 all --configfile config/demo.yaml`.
 
-The tables name the rules that a change affects directly, and how many of the demo's {jobs} jobs run again including
-everything downstream. A key that is valid only together with others, such as the source of a dataset with its `raw`,
-is changed together with them.
+The tables name the rules that a change affects directly, and how many of the {jobs} jobs of `make demo-full` run again
+including everything downstream. A key that is valid only together with others, such as the source of a dataset with its
+`raw`, is changed together with them.
 """
 MOVING = "\n## Settings that add jobs or change what they read\n"
 
@@ -78,7 +78,7 @@ def planned(server: Server, keys: dict[str, object] | None = None) -> set[Job]:
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as overlay:
         overlay.write(yaml.safe_dump(reruns.nested(keys or {})))
         overlay.flush()
-        files = ("--configfile", "config/demo.yaml", *([overlay.name] if keys else []))
+        files = ("--configfile", "config/demo.yaml", "config/demo-full.yaml", *([overlay.name] if keys else []))
         return reruns.planned_jobs(
             server.snakemake(*files, "--dry-run", "--nolock", "--forceall", "--", *reruns.TARGETS)
         )

@@ -22,8 +22,10 @@ from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
 from clinragen.model.tokens import caption_tokens, note_tokens, target_tokens
 from clinragen.registry.phenotypes import read_phenotypes
+from clinragen.registry.snapshot import write_source
 from clinragen.registry.tokenizer import identity_of
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES, SERIES
+from clinragen.schemas.extract import FEATURES
 from clinragen.schemas.rationale import RATIONALES
 from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
 
@@ -60,9 +62,20 @@ OPTIMIZER = Optimizer(
     marked_samples="keep",
     precision="fp32",
 )
-LAUNCH = Launch(device="cpu", nodes=1, processes=1, micro_batch_tokens=100_000, fit_memory=False, deepspeed=False)
+LAUNCH = Launch(
+    device="cpu",
+    nodes=1,
+    processes=1,
+    micro_batch_tokens=100_000,
+    fit_memory=False,
+    deepspeed=False,
+    zero_stage=2,
+    gradient_checkpointing=False,
+)
+LORA = {"rank": 4, "alpha": 8, "dropout": 0.05, "modules": "all"}
 # Two kinds of patients, told apart by the note and by the level of the series.
 KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "tablet clinic calm", -2.0)]
+FEATURES_OF_KIND = [{"sex": "F", "admission_type": "EMERGENCY"}, {"sex": "M", "admission_type": "ELECTIVE"}]
 TABLES = ("samples", "labels", "courses")
 SPLITS = ("train", "validation", "test")
 
@@ -111,9 +124,10 @@ def batch(count: int = 2, length: int = 7, seed: int = 0) -> dict[str, torch.Ten
 
 
 def write_backbone(folder: Path, seed: int = 0, shape: str = "tiny") -> Path:
-    """Model and tokenizer as `from_pretrained` expects them."""
+    """Model and tokenizer as `from_pretrained` expects them, and what they are."""
     build_model(len(tokenizer(shape)), seed, shape).save_pretrained(folder)
     tokenizer(shape).save_pretrained(folder)
+    write_source(folder, {"source": shape, "revision": f"seed {seed}"})
     return folder
 
 
@@ -128,7 +142,7 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
     folder.mkdir(parents=True, exist_ok=True)
     splits = ["train"] * train + ["validation"] * validation + ["test"] * test
     random = np.random.default_rng(0)
-    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, *SPLITS, "captions", "notes", "labs")}
+    rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, *SPLITS, "captions", "features", "notes", "labs")}
     for i, split in enumerate(splits):
         # Not in the order of the stays, to see that outputs are.
         stay = 1000 - i
@@ -140,10 +154,11 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
         rows["labels"].append({"stay_id": stay, "phenotypes": names})
         rows["courses"].append({"stay_id": stay, "heading": "course", "text": text})
         rows["captions"].append({"stay_id": stay, "text": f"Lab test shows level {level}."})
+        rows["features"].append({"stay_id": stay, "age": 40.0 + i} | FEATURES_OF_KIND[i % len(KINDS)])
         rows[split].append({"stay_id": stay, "steps": steps, "values": values, "measured": [True] * len(values)})
         rows["notes"].append({"stay_id": stay, "request": "r", "text": f"Based on the medical notes, {note}."})
         rows["labs"].append({"stay_id": stay, "request": "r", "text": f"Lab test shows level {level}."})
-    for table in (SAMPLES, LABELS, COURSES, CAPTIONS):
+    for table in (SAMPLES, LABELS, COURSES, CAPTIONS, FEATURES):
         table.write(pa.Table.from_pylist(rows[table.name], table.schema), folder / f"{table.name}.parquet")
     for split in SPLITS:
         SERIES.write(pa.Table.from_pylist(rows[split], SERIES.schema), folder / f"series_{split}.arrow")
@@ -159,7 +174,7 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
 
 
 def write_tokens(folder: Path, texts: Texts = TEXTS, shape: str = "tiny") -> None:
-    """The tokens of the tables in a folder: of notes, of targets, without R^m, and of diagnoses alone."""
+    """The tokens of the tables in a folder: of notes, of targets, without R^m, of diagnoses alone, and after R^m."""
     samples, labels, courses = (table.read(folder / f"{table.name}.parquet") for table in (SAMPLES, LABELS, COURSES))
     on_notes, on_labs = (RATIONALES.read(folder / f"{name}.parquet") for name in ("notes", "labs"))
     notes = note_tokens(samples, courses, tokenizer(shape), texts.max_note_tokens)
@@ -167,13 +182,15 @@ def write_tokens(folder: Path, texts: Texts = TEXTS, shape: str = "tiny") -> Non
     captions = caption_tokens(samples, CAPTIONS.read(folder / "captions.parquet"), tokenizer(shape))
     CAPTION_TOKENS.write(pa.concat_tables(captions), folder / "caption_tokens.arrow")
     parts = {"target": (on_notes, on_labs), "lab_target": (None, on_labs), "diagnoses": (None, None)}
+    parts["rationale_first"] = (on_notes, None)
     for name, rationales in parts.items():
-        targets = target_tokens(samples, labels, rationales, tokenizer(shape), texts.max_target_tokens)
+        given = samples, labels, rationales, tokenizer(shape), texts.max_target_tokens
+        targets = target_tokens(*given, rationale_first=name == "rationale_first")
         TARGET_TOKENS.write(pa.concat_tables(targets), folder / f"{name}_tokens.arrow")
 
 
 def files(tables: Path, targets: str | None = "target") -> Files:
-    """The tables as the library takes them; `targets` may also be `lab_target`, `diagnoses` or None."""
+    """The tables as the library takes them; `targets` may also be another name of `write_tokens`, or None."""
     series = [tables / f"series_{split}.arrow" for split in SPLITS]
     learned = tables / f"{targets}_tokens.arrow" if targets else None
     return Files(tables / "labels.parquet", tables / "note_tokens.arrow", learned, series)
@@ -190,7 +207,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     for section in (phase, optimizer, launch):
         section |= {k: v for k, v in changes.items() if k in section}
     new = ("--fusion", fusion().model_dump_json(), "--steps", STEPS)
-    parts = Parts(**{"reads": ["note"], "series": None, "soft_prompts": False} | changes.get("parts", {}))
+    parts = Parts(**{"reads": ["note"], "series": None, "soft_prompts": None} | changes.get("parts", {}))
     composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json(), *new, "--text-encoder")
     composed += tuple([changes["text_encoder"]] if "text_encoder" in changes else [])
     own = {
@@ -198,6 +215,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         "train_phase2": (*new, "--instruction", changes.get("instruction", False)),
         "train_phase3": (),
         "train_joint": (*composed, "--soft-prompt", 4, "--vocabulary"),
+        "train_lora": (*composed, "--soft-prompt", 4, "--vocabulary"),
         "train_frozen": (*composed, "--vocabulary"),
     }[rule]
     inputs = ["--labels", tables / "labels.parquet"]
@@ -205,14 +223,17 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         inputs += ["--notes", tables / "note_tokens.arrow"]
     targets = changes.get("targets", "lab_target" if rule == "train_phase2" else "target")
     inputs += ["--targets", tables / f"{targets}_tokens.arrow"]
-    if rule in ("train_joint", "train_frozen"):
-        inputs += ["--captions", *[tables / "caption_tokens.arrow"] * ("captions" in parts.reads), "--series"]
+    if rule in ("train_joint", "train_lora", "train_frozen"):
+        inputs += ["--captions", *[tables / "caption_tokens.arrow"] * ("captions" in parts.reads)]
+        if rule != "train_frozen":
+            inputs += ["--features", *[tables / "features.parquet"] * ("features" in parts.reads)]
+        inputs += ["--series"]
     if rule in ("train_phase2", "train_phase3") or "series" in parts.reads:
         inputs += ["--series"] * rule.startswith("train_phase")
         inputs += [tables / "series_train.arrow", tables / "series_validation.arrow"]
     words = [
         *(ROOT / "scripts" / f"{rule}.py", *start, *inputs),
-        *(*own, "--phase", json.dumps(phase)),
+        *(*own, *(("--lora", json.dumps(phase | LORA)) if rule == "train_lora" else ("--phase", json.dumps(phase)))),
         *("--optimizer", json.dumps(optimizer), "--launch", json.dumps(launch), "--seed", seed),
         *("--checkpoints", out.with_name(f"checkpoints-{out.name}"), "--model", out),
     ]

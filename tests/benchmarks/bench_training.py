@@ -27,6 +27,7 @@ from clinragen.config.models import Model
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.model.inputs import Row, pad_series
 from clinragen.registry.tokenizer import marks_of
+from clinragen.train.task import Writing
 from clinragen.train.trainer import Job, train_student
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -143,7 +144,7 @@ def pace_of_ours(run: Run, phase: int, rows: list[Row]) -> float:
     with tempfile.TemporaryDirectory() as folder, Recorder(student) as recorder:
         schedule = Phase(learning_rate=1e-5, epochs=epochs, patience=epochs)
         job = Job(None, schedule, optimizer, launch, 1, Path(folder) / "checkpoints", "bench")
-        train_student(student, rows, rows[:1], tokenizer(), job)
+        train_student(student, rows, rows[:1], Writing(tokenizer()), job)
     return recorder.samples_per_second(epochs)
 
 

@@ -17,6 +17,7 @@ from clinragen.config.train import Phase
 from clinragen.model.inputs import read_samples
 from clinragen.model.student import Student
 from clinragen.registry.tokenizer import marks_of
+from clinragen.train.task import Writing
 from clinragen.train.trainer import Job, train_student
 
 STEPS, BATCH, TRAINING = 200, 8, 64
@@ -48,7 +49,7 @@ def our_steps(folder: Path, phase: int, precision: str = "fp32", micro_batch_tok
     )
     model = toy(phase)
     with Recorder(model, keep=True) as recorder:
-        train_student(model, rows["train"], rows["validation"], tokenizer(), job).release()
+        train_student(model, rows["train"], rows["validation"], Writing(tokenizer()), job).release()
     return recorder.steps
 
 

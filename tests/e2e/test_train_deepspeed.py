@@ -125,24 +125,67 @@ def test_two_processes_with_the_same_batch_commit_once(place, extensions, deepsp
     assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))
 
 
-def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(place, extensions):
-    lines = {name: words(place, 1, name, deepspeed=True, epochs=20, patience=20) for name in ("whole", "killed")}
-    run(lines["whole"], launcher(1), **extensions)
+def test_divided_weights_learn_the_same_and_are_stored_whole(place, extensions):
+    """ZeRO stage 3 on two processes, which share steps unevenly and compute blocks again in the backward pass."""
+    changes = {"deepspeed": True, "processes": 2, "micro_batch_tokens": 150, "batch": 15}
+    if not (place / "whole-batch").exists():
+        run(words(place, 1, "whole-batch", batch=15))
+    log = run(
+        words(place, 1, "divided", zero_stage=3, gradient_checkpointing=True, **changes), launcher(2), **extensions
+    )
+    for key in ("loss", "loss_diagnoses", "eval_loss", "eval_f1"):
+        assert losses(place / "divided", key) == pytest.approx(losses(place / "whole-batch", key), rel=2e-3), log
+    undivided, divided = weights(place / "whole-batch"), weights(place / "divided")
+    assert undivided.keys() == divided.keys()
+    for name, tensor in undivided.items():
+        torch.testing.assert_close(divided[name], tensor, atol=1e-3, rtol=1e-3)
+    facts = [json.loads((place / name / "student.json").read_text()) for name in ("whole-batch", "divided")]
+    assert facts[0] == facts[1] and Student.load(place / "divided").parameter_counts() == facts[0]["parameters"]
+
+
+def test_parts_of_a_student_that_are_no_layers_are_divided_too(place, extensions):
+    """Soft prompts, and what tells the variables apart."""
+    parts = {"reads": ["note", "series"], "series": "linear", "soft_prompts": True}
+    line = ("train_joint", place / "tables")
+    start = ("--backbone", place / "given" / "backbone")
+    run(command(*line, place / "undivided", *start, parts=parts))
+    changes = {"deepspeed": True, "zero_stage": 3, "processes": 2}
+    run(command(*line, place / "composed", *start, parts=parts, **changes), launcher(2), **extensions)
+    for key in ("loss", "eval_loss"):
+        assert losses(place / "composed", key) == pytest.approx(losses(place / "undivided", key), rel=0.02)
+
+
+def test_adapters_through_deepspeed_learn_what_they_learn_without(place, extensions):
+    line = ("train_lora", place / "tables")
+    start = ("--backbone", place / "given" / "backbone")
+    run(command(*line, place / "plain-lora", *start))
+    run(command(*line, place / "lora", *start, deepspeed=True, processes=2), launcher(2), **extensions)
+    for key in ("loss", "eval_loss"):
+        assert losses(place / "lora", key) == pytest.approx(losses(place / "plain-lora", key), rel=0.02)
+    assert {path.name for path in (place / "lora").rglob("*.safetensors")} == {"adapter_model.safetensors"}
+
+
+@pytest.mark.parametrize(("stage", "processes"), [(2, 1), (3, 2)])
+def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(stage, processes, place, extensions):
+    changes = {"deepspeed": True, "zero_stage": stage, "processes": processes, "epochs": 20, "patience": 20}
+    whole, killed = f"whole-{stage}", f"killed-{stage}"
+    lines = {name: words(place, 1, name, **changes) for name in (whole, killed)}
+    run(lines[whole], launcher(processes), **extensions)
     process = subprocess.Popen(
-        [*launcher(1), *lines["killed"]],
+        [*launcher(processes), *lines[killed]],
         env=environment() | extensions,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: len(checkpoints(place / "checkpoints-killed")) >= 2, process)
+    wait_for(lambda: len(checkpoints(place / f"checkpoints-{killed}")) >= 2, process)
     # torchrun's workers outlive it: end them as well, as a scheduler does.
     for pid in (process.pid, *workers(process)):
         os.kill(pid, signal.SIGKILL)
     process.wait()
-    assert not (place / "killed").exists()
-    log = run(lines["killed"], launcher(1), **extensions)
+    assert not (place / killed).exists()
+    log = run(lines[killed], launcher(processes), **extensions)
     assert "resuming from" in log and "epoch 1.0 of" not in log
-    assert changed(weights(place / "whole"), weights(place / "killed")) == set()
+    assert changed(weights(place / whole), weights(place / killed)) == set()
 
 
 def test_of_two_copies_with_two_processes_each_the_newer_goes_on_and_the_older_stops(place, extensions):

@@ -25,11 +25,14 @@ from clinragen.evaluate.predict import predict
 from clinragen.evaluate.shuffle import exchange
 from clinragen.model.inputs import read_samples
 from clinragen.model.qformer import QFormer
+from clinragen.model.soft_prompts import PromptPair
 from clinragen.model.student import Student
 
 QFORMER = {"reads": ["note", "series"], "series": "qformer"}
 LINEAR = {"reads": ["note", "series"], "series": "linear"}
-CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": True}
+CAPTIONED = {"reads": ["note", "captions"], "soft_prompts": "texts"}
+PROMPTED = {"reads": ["note"], "soft_prompts": "reparametrised"}
+CONDITIONAL = {"reads": ["note", "features"], "soft_prompts": "conditional"}
 DECODING = Decoding(device="cpu", beams=1, max_new_tokens=48, write="all", precision="fp32")
 
 
@@ -64,6 +67,16 @@ def joint(train, fetched) -> Path:
 @pytest.fixture(scope="module")
 def captioned(train, fetched) -> Path:
     return train("train_joint", "captioned", "--backbone", fetched, parts=CAPTIONED, targets="diagnoses")
+
+
+@pytest.fixture(scope="module")
+def prompted(train, fetched) -> Path:
+    return train("train_joint", "prompted", "--backbone", fetched, parts=PROMPTED, targets="diagnoses")
+
+
+@pytest.fixture(scope="module")
+def conditional(train, fetched) -> Path:
+    return train("train_joint", "conditional", "--backbone", fetched, parts=CONDITIONAL, targets="diagnoses")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +124,35 @@ def test_soft_prompts_are_trained_with_the_language_model_on_note_and_captions(c
     assert changed(given(fetched), found)
 
 
+@pytest.mark.parametrize("name", ["prompted", "conditional"])
+def test_prompts_of_encoder_and_decoder_are_trained_with_the_language_model(name, fetched, request):
+    model = request.getfixturevalue(name)
+    found = weights(model)
+    assert parts(model) == {"backbone", "prompt_pair"}
+    assert len(changed(given(fetched), found)) > 0.9 * len(given(fetched))
+    loss = losses(model)
+    assert len(loss) == 3 and loss[-1] < loss[0]
+    torch.manual_seed(1)  # the seed of the training, from which the new parts are made
+    kind = (PROMPTED if name == "prompted" else CONDITIONAL)["soft_prompts"]
+    before = {f"prompt_pair.{k}": v for k, v in PromptPair(kind, 4, 64).state_dict().items()}
+    assert changed(before, found) == set(before) and len(before) == 2 * (3 if name == "prompted" else 6)
+
+
+def test_a_row_learns_to_write_the_rationale_before_the_diagnoses(train, fetched, place):
+    model = train("train_phase1", "reversed", "--backbone", fetched, targets="rationale_first", epochs=12, patience=12)
+    read = files(place / "tables", None)
+    tested = read_samples(type(read)(read.labels, read.notes, None, []), "test")
+    written = predict(model, tested, PHENOTYPES, DECODING, 3).to_pylist()
+    assert all(row["output"].startswith("Note rationale:") and row["end"] == "end_mark" for row in written)
+    assert [row["predicted"] for row in written] == [row["true"] for row in written]
+    assert all(row["note_rationale"].startswith("Based on the medical notes,") for row in written)
+    # Diagnoses alone cannot be written: what precedes them is.
+    short = predict(model, tested, PHENOTYPES, DECODING.model_copy(update={"write": "diagnoses"}), 3).to_pylist()
+    assert short == written
+    # Selected by the diagnoses at the end of whole texts.
+    assert losses(model, "eval_f1")[-1] == 1.0
+
+
 def test_before_a_frozen_language_model_only_the_new_parts_learn(frozen, tuned):
     assert parts(frozen) == {"backbone", "encoder", "projection", "identity"}
     assert changed(weights(tuned), weights(frozen)) == set()
@@ -139,6 +181,17 @@ def test_an_untuned_language_model_stays_as_it_was_fetched(train, fetched):
     start = ("--start", fetched, "--tuned", False)
     model = train("train_frozen", "untuned", *start, parts=LINEAR, targets="diagnoses", epochs=1)
     assert changed(given(fetched), weights(model)) == set()
+
+
+@pytest.mark.parametrize("name", ["prompted", "conditional"])
+def test_a_model_with_prompts_is_scored_and_reads_the_features_if_it_has_them(name, place, request):
+    model = request.getfixturevalue(name)
+    read = files(place / "tables", None)
+    features = place / "tables/features.parquet" if name == "conditional" else None
+    tested = read_samples(type(read)(read.labels, read.notes, None, [], features=features), "test")
+    table = predict(model, tested, PHENOTYPES, DECODING.model_copy(update={"beams": 2}), 3)
+    assert table.num_rows == len(tested) and set(table["end"].to_pylist()) <= {"end_mark", "limit"}
+    assert ("numbers" in tested[0]) == (name == "conditional")
 
 
 @pytest.mark.parametrize("name", ["joint", "captioned", "frozen", "queried"])

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 OVERLAYS = sorted(p for p in (ROOT / "config").glob("*.yaml") if not p.name.startswith("local"))
 # An overlay that says so lies over another one.
 BELOW = {
+    "demo-full.yaml": ["demo.yaml"],
     "open-demo.yaml": ["demo.yaml"],
     "planted.yaml": ["demo.yaml"],
     "planted-backbones.yaml": ["demo.yaml", "planted.yaml"],
@@ -24,7 +25,7 @@ BELOW = {
 }
 
 # Overlays that add rows to the tree of others, with which they share what they can.
-MORE_ROWS = ("table6.yaml", "sensitivity.yaml", "as-printed.yaml", "beyond.yaml")
+MORE_ROWS = ("demo-full.yaml", "table6.yaml", "sensitivity.yaml", "as-printed.yaml", "beyond.yaml")
 
 
 def read(name: str) -> dict:
@@ -148,8 +149,10 @@ def test_the_reference_lists_the_defaults_of_rows():
     rows = [line for line in reference().splitlines() if "Default: " in line]
     assert any(re.match(r"\| `llm_transport.<name>.data_use` .* Default: `\"none\"`\. \|", line) for line in rows)
     added = (
-        r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\.|backbones\.<name>\.max_note_tokens`"
-        r"|models\.<name>\.(series|encoder|soft_prompts|variant|like)`)"
+        r"\| `(llms?(_transport)?\.<name>\.|variants\.<name>\."
+        r"|backbones\.<name>\.(max_note_tokens|launch|batch|request)"
+        r"|models\.<name>\.(series|encoder|soft_prompts|target_order|variant|like)`"
+        r"|classifiers\.<name>\.(lstm|encoder|pooling|schedule)`)"
     )
     assert all(re.match(added, line) for line in rows), "config.yaml sets all others"
 
@@ -209,13 +212,53 @@ CROSS_CHECKS = {
         {"train__launch__nodes": 4, "train__launch__processes": 8},
         r"train\.optimizer\.batch \(24\) must be at least train\.launch\.nodes \(4\) times processes \(8\)",
     ),
+    "batch of one language model": (
+        {"backbones__llama2-7b__launch": {"processes": 25}},
+        r"backbones\.llama2-7b\.launch\.processes: 25, times \d nodes, is more than train\.optimizer\.batch \(24\)",
+    ),
+    "what must be the same for all": (
+        {"backbones__opt-125m__launch": {"nodes": 2}},
+        r"backbones\.opt-125m\.launch\.nodes: the same for all; set train\.launch\.nodes",
+    ),
+    "memory that cannot be tried": (
+        {"backbones__flan-t5-large__launch": {"zero_stage": 3}},
+        r"backbones\.flan-t5-large\.launch\.fit_memory: true, but what fits cannot be tried while zero_stage 3 divides",
+    ),
     "captions in the three phases": (
         {"models__clinragen__reads": ["note", "series", "captions"]},
-        r"models\.clinragen\.training: phases reads note and series without soft prompts, not note and series and",
+        r"models\.clinragen\.training: phases reads note and series, not note and series and captions; use joint",
     ),
     "nothing to learn": (
         {"models__ehr-knowgen__training": "frozen"},
         r"models\.ehr-knowgen\.training: frozen leaves nothing to learn without series",
+    ),
+    "soft prompts in a phase": (
+        {"models__flan-t5__soft_prompts": "reparametrised"},
+        r"models\.flan-t5\.soft_prompts: reparametrised are learned by training joint or lora, not phase1",
+    ),
+    "soft prompts before a frozen model": (
+        {"models__frozen__soft_prompts": "texts"},
+        r"models\.frozen\.soft_prompts: texts are learned by training joint or lora, not frozen",
+    ),
+    "soft prompts before no text": (
+        {"models__clinical-cot-tse__reads": ["series"], "models__clinical-cot-tse__soft_prompts": "texts"},
+        r"models\.clinical-cot-tse\.soft_prompts: texts, of which the model reads none",
+    ),
+    "features without prompts": (
+        {"models__promptehr__reads": ["note", "features"]},
+        r"models\.promptehr\.soft_prompts: must be conditional \(features are read in no other way\)",
+    ),
+    "prompts without features": (
+        {"models__clinical-cot__soft_prompts": "conditional"},
+        r"models\.clinical-cot\.soft_prompts: conditional requires features in models\.clinical-cot\.reads",
+    ),
+    "features in a phase": (
+        {"models__flan-t5__reads": ["note", "features"]},
+        r"models\.flan-t5\.training: phase1 reads note, not note and features; use joint",
+    ),
+    "a rationale first where there is none": (
+        {"models__flan-t5__target_order": "rationale_first"},
+        r"models\.flan-t5\.target_order: rationale_first, but target diagnoses has no rationale",
     ),
     "series without a way in": (
         {"models__frozen__series": None},
@@ -310,6 +353,46 @@ CROSS_CHECKS = {
 @pytest.mark.parametrize(("places", "pattern"), CROSS_CHECKS.values(), ids=CROSS_CHECKS.keys())
 def test_settings_that_contradict_each_other(places, pattern, raw):
     assert re.search(pattern, message_of(changed(raw, **places)))
+
+
+def test_adapters_are_not_trained_with_divided_weights(raw):
+    launch = {"deepspeed": True, "zero_stage": 3, "fit_memory": False}
+    message = message_of(changed(raw, **{"backbones__llama2-7b__launch": launch}))
+    assert "models.llama-ft.training: lora, whose frozen weights zero_stage 3 would divide; set backbones." in message
+    raw["models"]["llama-ft"]["training"] = "joint"
+    raw["backbones"]["llama2-7b"]["launch"] = launch
+    assert load_config(raw).launch_of("llama2-7b").zero_stage == 3
+
+
+@pytest.mark.parametrize(
+    ("launch", "message"),
+    [
+        ({"zero_stag": 3}, "launch.zero_stag: unknown key; did you mean backbones.llama2-7b.launch.zero_stage?"),
+        ({"processes": 0}, "launch.processes: Input should be greater than or equal to 1"),
+    ],
+)
+def test_launch_settings_of_a_language_model_are_validated_as_those_of_all(launch, message, raw):
+    assert f"  - backbones.llama2-7b.{message}" in message_of(changed(raw, **{"backbones__llama2-7b__launch": launch}))
+
+
+def test_a_language_model_has_settings_and_requests_of_its_own(raw):
+    config = load_config(raw)
+    general, own = config.launch_of("flan-t5-small"), config.launch_of("llama2-7b")
+    assert general == config.train.launch and (general.deepspeed, general.gradient_checkpointing) == (True, False)
+    assert (own.deepspeed, own.gradient_checkpointing) == (False, True)
+    assert config.request_of("train", "flan-t5-small") == config.train.request
+    assert config.request_of("evaluate", "flan-t5-small") == config.evaluate.request
+    # The weights in fp32, which a process holds in memory before its GPU does, take 27 GB.
+    assert config.request_of("evaluate", "llama2-7b").memory_mb > 2 * 27_000
+
+
+def test_llama_is_fine_tuned_through_adapters_or_as_a_whole(raw):
+    for training in ("lora", "joint"):
+        raw["models"]["llama-ft"]["training"] = training
+        assert load_config(raw).models["llama-ft"].training == training
+    raw["models"]["llama-ft"]["training"] = "phase1"
+    message = message_of(raw)
+    assert "models.llama-ft.training: phase1 reads note, not note and captions; use joint or lora" in message
 
 
 def test_all_contradictions_stand_in_one_message(raw):
@@ -459,6 +542,7 @@ def test_the_reference_documents_every_key(raw):
     update_config(raw, read("tests/served.yaml"))  # config.yaml has no served model
     raw["llm_transport"]["chatgpt"]["price"] = {"input": 1, "output": 1}  # a section that may be null
     raw["variants"]["suffix"] = {"student": {"fusion": {"lab_position": "suffix"}}}  # config.yaml has no variant
+    raw["classifiers"] = read("config/beyond.yaml")["classifiers"]  # nor a classifier
     assert set(keys_of(load_config(raw))) == set(documented) and len(documented) == len(rows)
     assert all(len(meaning) > 3 and meaning != "None" for _, meaning in documented.values())
     sections = {key.rpartition(".")[0].removesuffix(".<name>") for key in documented} - {""}
@@ -481,8 +565,10 @@ def test_only_rows_that_users_add_carry_defaults():
                     yield from fields(part)
 
     defaults = [name for name, field in fields(Config) if not field.is_required()]
-    assert {name.partition(".")[0] for name in defaults} == {"Llm", "Transport", "Backbone", "Variant", "Model"}
-    of_models = {"Model.series", "Model.encoder", "Model.soft_prompts", "Model.variant", "Model.like"}
+    assert {name.partition(".")[0] for name in defaults} == {
+        *("Llm", "Transport", "Backbone", "Variant", "Model", "Classifier")
+    }
+    of_models = {*(f"Model.{key}" for key in ("series", "encoder", "soft_prompts", "target_order", "variant", "like"))}
     assert {name for name in defaults if name.startswith("Model.")} == of_models
 
 

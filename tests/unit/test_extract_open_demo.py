@@ -23,12 +23,13 @@ from clinragen.config.benchmark import Split
 from clinragen.config.extract import Cohort, Diagnoses, Events
 from clinragen.extract.diagnoses import select_diagnoses
 from clinragen.extract.events import read_items, select_events
+from clinragen.extract.features import select_features
 from clinragen.extract.sources import RawTables
 from clinragen.extract.stays import select_stays
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.raw import raw_path
 from clinragen.registry.variables import read_variables
-from clinragen.schemas.extract import EVENTS, STAYS
+from clinragen.schemas.extract import EVENTS, FEATURES, STAYS
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -204,3 +205,15 @@ def test_the_default_export_has_the_same_samples(stays, default, reference):
     names = name_episodes(stays[0])
     with_events = {names[s] for s in default[0]["stay_id"].unique().to_pylist()}
     assert set(reference) - {"listfile.csv"} <= with_events and len(with_events) == 113
+
+
+@pytest.mark.parametrize(("dataset", "folder"), [("mimic3", MIMIC3), ("mimic4", MIMIC4)])
+def test_every_stay_of_the_open_demos_has_features_of_known_names(dataset, folder):
+    paths = {table: raw_path(dataset, folder, table) for table in ("icustays", "admissions", "patients")}
+    stays, _ = select_stays(
+        RawTables(paths.values(), 500, 1).checked(dataset, RESOURCES / "raw_tables.yaml"), dataset, COHORT
+    )
+    found = FEATURES.check(select_features(RawTables([paths["admissions"]], 500, 1), stays), "test")
+    assert found["stay_id"].to_pylist() == stays["stay_id"].to_pylist() and len(found) > 100
+    assert {"OTHER"}.isdisjoint(found["sex"].to_pylist() + found["admission_type"].to_pylist())
+    assert min(found["age"].to_pylist()) >= 18 and max(found["age"].to_pylist()) == 90

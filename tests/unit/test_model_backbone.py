@@ -23,7 +23,7 @@ from clinragen.model.tokens import INSTRUCTION, encode_notes, encode_targets
 from clinragen.registry.language_models import KINDS, kind_of, require_trainable
 from clinragen.registry.tokenizer import marks_of
 
-GPT = ["tiny-opt", "tiny-qwen"]
+GPT = ["tiny-opt", "tiny-qwen", "tiny-llama"]
 SIZES = {
     "t5": {"d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0},
     "opt": {"word_embed_proj_dim": 16, "ffn_dim": 32},  # of another width than the hidden states, as OPT-350m
@@ -213,7 +213,7 @@ def test_a_padding_mark_that_is_the_end_mark_or_missing_hides_no_label(padding):
 @pytest.mark.parametrize("tied", [True, False])
 def test_an_output_layer_stays_tied_or_its_own(shape, tied, tmp_path):
     model = student(shape=shape)
-    if tied == (shape == "tiny"):  # T5's stand-in has its own, the others have not
+    if tied == (shape in ("tiny", "tiny-llama")):  # these have their own, the others have not
         model.backbone.config.tie_word_embeddings = tied
         own = torch.nn.Parameter(model.backbone.lm_head.weight.detach().clone() + 0.1)
         model.backbone.lm_head.weight = model.backbone.get_input_embeddings().weight if tied else own
@@ -247,6 +247,46 @@ def test_a_chat_template_is_not_used(shape):
         assert row(words, "cold", TARGET) == found
     finally:
         words.chat_template = None
+
+
+# --- Vectors before the target ---
+
+
+@pytest.mark.parametrize("model_type", KINDS)
+@pytest.mark.parametrize("beams", [1, 2])
+@pytest.mark.parametrize("cached", [True, False])
+@torch.no_grad()
+def test_in_every_step_of_writing_the_logits_are_those_of_training(model_type, beams, cached):
+    """Each sample of a batch of unequal lengths has vectors of its own before its target, and so have its beams."""
+    made, count = adapter(model_type), 3
+    before = torch.randn(count, 4, made.model.get_input_embeddings().weight.shape[1])
+    vectors, mask = padded(made, prompts(3, 7, 5))
+    steps: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def record(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        steps.append((ids.clone(), scores.log_softmax(-1)))
+        return scores
+
+    options = {"num_beams": beams, "max_new_tokens": 6, "do_sample": False, "use_cache": cached}
+    written = made.generate(*made.prompt(vectors, mask), before, logits_processor=[record], **options)
+    held = len(before[0]) + 1 if KINDS[model_type] == "seq2seq" else 0
+    assert len(steps) >= 4 and steps[0][0].shape == (count * beams, held) and written.shape[1] <= 6
+    whole = [part.repeat_interleave(beams, 0) for part in (*made.prompt(vectors, mask), before)]
+    for ids, scores in steps:
+        labels = torch.cat([ids[:, held:], ids.new_full((len(ids), 1), 9)], 1)  # of the last, only its place matters
+        expected = made.logits(*whole[:2], labels, whole[2])[:, -1].log_softmax(-1)
+        torch.testing.assert_close(scores, expected, atol=2e-4, rtol=1e-3)
+    without = made.logits(*whole[:2], labels)[:, -1].log_softmax(-1)
+    exchanged = made.logits(*whole[:2], labels, whole[2].roll(beams, 0))[:, -1].log_softmax(-1)
+    assert all((other - expected).abs().max() > 1e-2 for other in (without, exchanged))
+
+
+def test_a_decoder_is_left_as_it_was_also_after_an_error():
+    made = adapter("t5")
+    vectors, mask = padded(made, prompts(3))
+    with pytest.raises(TypeError):
+        made.generate(*made.prompt(vectors, mask), torch.zeros(1, 2, 32), max_new_tokens="many")
+    assert not made.model.get_decoder().get_input_embeddings()._forward_hooks
 
 
 # --- What is refused ---

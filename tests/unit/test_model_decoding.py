@@ -19,6 +19,7 @@ TEXT = [
     "Note rationale: first. Diagnoses: Shock. Lab rationale: Shock",
     "Diagnoses: Shock: cold: calm. Diagnoses: Conduction disorders.",
     "no section at all: nothing",
+    write_target(["Shock"], "Based on the medical notes, cold.", rationale_first=True),
 ]
 
 
@@ -43,10 +44,12 @@ def test_stopping_after_the_diagnoses_changes_none_of_them(rows, beams):
     for full, short in zip(whole, stopped, strict=True):
         one, other = (parse_output(output.text, PHENOTYPES) for output in (full, short))
         assert (one.phenotypes, one.unknown, one.readable) == (other.phenotypes, other.unknown, other.readable)
-    assert [output.end for output in stopped] == ["stopped", "stopped", "end_mark", "stopped", "stopped", "end_mark"]
+    ends = ["stopped", "stopped", "end_mark", "stopped", "stopped", "end_mark", "end_mark"]
+    assert [output.end for output in stopped] == ends
     assert stopped[0].text == "Diagnoses: Shock, Essential hypertension."
     assert stopped[3].text == "Note rationale: first. Diagnoses: Shock."
     assert [output.text for output in stopped[2::3]] == TEXT[2::3]
+    assert stopped[6].text == TEXT[6]  # what follows the rationale are the diagnoses
 
 
 def test_tokens_are_counted_to_the_end_mark_the_marker_or_the_limit(rows):

@@ -11,8 +11,16 @@ import torch
 from toy_student import CHANNELS, STEPS, files, tokenizer, write_tables
 
 from clinragen.errors import UserError
-from clinragen.model.inputs import IGNORED, Collator, channels_of, pad_series, read_samples
+from clinragen.model.inputs import (
+    IGNORED,
+    Collator,
+    channels_of,
+    pad_series,
+    read_samples,
+    with_room_for_captions,
+)
 from clinragen.model.vocabulary import read_vocabulary
+from clinragen.registry.features import CATEGORIES
 from clinragen.schemas.benchmark import SERIES
 from clinragen.schemas.train import NOTE_TOKENS
 
@@ -144,6 +152,37 @@ def test_a_torn_vocabulary_is_named(text, tmp_path):
     (tmp_path / "vocabulary.json").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"not a readable vocabulary.*knowledge_vocabulary again"):
         read_vocabulary(tmp_path / "vocabulary.json", tokenizer())
+
+
+def test_captions_are_never_cut_the_note_before_them_is(tables):
+    used = replace(files(tables), captions=tables / "caption_tokens.arrow")
+    samples = read_samples(used, "train")
+    lengths = [(len(s["input_ids"]), len(s["caption_ids"])) for s in samples]
+    most = max(note + captions for note, captions in lengths) - 3
+    assert max(note for note, _ in lengths) <= most  # no note is too long by itself
+    found = with_room_for_captions(samples, most)
+    for (note, captions), sample, row in zip(lengths, samples, found, strict=True):
+        assert row["caption_ids"].tolist() == sample["caption_ids"].tolist()
+        assert row["input_ids"].tolist() == sample["input_ids"][: most - captions].tolist()
+        assert row["note_cut"] == (note + captions > most) and row["length"] <= most + len(row["labels"])
+    assert {row["note_cut"] for row in found} == {True, False}
+    # Also where they leave no room for a note at all.
+    assert [len(row["caption_ids"]) for row in with_room_for_captions(samples, 2)] == [n for _, n in lengths]
+    assert all(len(row["input_ids"]) == 0 for row in with_room_for_captions(samples, 2))
+
+
+def test_features_are_a_share_of_a_century_and_places_in_their_lists(tables):
+    samples = read_samples(replace(files(tables), features=tables / "features.parquet"), "train")
+    found = Collator(tokenizer(), STEPS)(samples)
+    ages = {s["stay_id"]: s["numbers"][0] for s in samples}
+    assert found["numbers"].dtype == torch.float32 and found["numbers"][:, 0].tolist() == [
+        ages[k] for k in sorted(ages)
+    ]
+    assert ages[1000] == pytest.approx(0.4) and ages[999] == pytest.approx(0.41)
+    emergency, elective = (CATEGORIES["admission_type"].index(name) for name in ("EMERGENCY", "ELECTIVE"))
+    places = {s["stay_id"]: s["categories"].tolist() for s in samples}
+    assert places[1000] == [0, emergency] and places[999] == [1, elective]
+    assert found["categories"].tolist() == [places[stay] for stay in sorted(places)]
 
 
 def test_what_is_not_read_is_in_no_batch(tables):

@@ -61,7 +61,7 @@ def counts(
     shape: PretrainedConfig,
     vocabulary: int | None,
     reads=("note", "series"),
-    soft=False,
+    soft=None,
     bert: BertConfig | None = None,
 ) -> dict[str, int]:
     """Parameters by part, with the settings of config.yaml and this many tokens in the vocabulary of the attention.
@@ -84,7 +84,7 @@ def counts(
             qformer = QFormer(fusion.qformer, bert.to_dict(), fusion.series_encoder.width) if bert else None
             student._build_series_parts(fusion, 11, 1000, words, qformer)
         if soft:
-            student.add_soft_prompts(settings["soft_prompt"])
+            student.add_soft_prompts(soft, settings["soft_prompt"])
     return student.parameter_counts()
 
 
@@ -119,7 +119,10 @@ def test_the_sizes_are_those_of_the_papers_table_1():
 
 
 def test_the_sizes_of_the_other_rows_are_those_of_the_arithmetic():
-    """Clinical CoT with TSE and FROZEN (printed 85M; 265M with a Q-Former), EHR-KnowGen (printed 77M)."""
+    """Clinical CoT with TSE and FROZEN (printed 85M; 265M with a Q-Former), EHR-KnowGen (printed 77M), PROMPTEHR.
+
+    The 75.2M that the paper prints for PROMPTEHR are fewer than Flan-T5-small has.
+    """
     shape, small = SHAPES["flan-t5-small"], BACKBONES["flan-t5-small"]
     assert counts(shape, None) == {
         "backbone": small,
@@ -128,8 +131,15 @@ def test_the_sizes_of_the_other_rows_are_those_of_the_arithmetic():
         "identity": 11 * 512,
     }
     assert 85.3e6 < sum(counts(shape, None).values()) < 85.8e6
-    found = counts(shape, None, ("note", "captions"), soft=True)
+    found = counts(shape, None, ("note", "captions"), soft="texts")
     assert found == {"backbone": small, "soft_prompts": 2 * 12 * 512} and sum(found.values()) == 76_973_440
+    found = counts(shape, None, ("note",), soft="reparametrised")
+    assert found == {"backbone": small, "prompt_pair": 2 * (12 * 2 * 128 + 128 * 512)}
+    assert found["prompt_pair"] == 137_216 and sum(found.values()) == 77_098_368
+    found = counts(shape, None, ("note", "features"), soft="conditional")
+    numeric, categorical = 2 * 128 + 128 * 512, (3 + 12 + 2) * 128 + 128 * 512
+    assert found == {"backbone": small, "prompt_pair": 2 * (numeric + categorical)}
+    assert sum(found.values()) == 77_228_160
 
 
 def test_the_265_million_of_frozen_are_those_of_a_q_former_with_the_text_side_of_its_bert():

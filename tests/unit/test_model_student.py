@@ -13,6 +13,7 @@ from clinragen.errors import UserError
 from clinragen.model.backbone import adapter_of
 from clinragen.model.inputs import IGNORED
 from clinragen.model.student import Student
+from clinragen.registry.features import CATEGORIES
 from clinragen.train.loss import token_losses
 
 INPUTS = ("input_ids", "attention_mask", "series", "steps")
@@ -236,12 +237,14 @@ def test_the_saved_facts_are_plain_json(tmp_path):
 # --- Parts of the other rows of Table 1 ---
 
 
-def composed(reads: tuple[str, ...], linear: bool = False, soft: int = 0) -> Student:
-    made = Student(adapter_of(build_model(len(tokenizer()), 0, "tiny"), tokenizer()), TEXTS, reads)
+def composed(
+    reads: tuple[str, ...], linear: bool = False, soft: int = 0, kind: str = "texts", shape: str = "tiny"
+) -> Student:
+    made = Student(adapter_of(build_model(len(tokenizer(shape)), 0, shape), tokenizer(shape)), TEXTS, reads)
     if "series" in reads:
         made.add_series_parts(fusion(), CHANNELS, STEPS, None if linear else VOCABULARY)
     if soft:
-        made.add_soft_prompts(soft)
+        made.add_soft_prompts(kind, soft)
     return made.eval()
 
 
@@ -294,3 +297,94 @@ def test_padding_of_notes_and_captions_changes_no_output():
         padded[ids] = torch.nn.functional.pad(rows[ids], (0, 6))
         padded[mask] = torch.nn.functional.pad(rows[mask], (0, 6))
     assert torch.allclose(logits(model, rows), logits(model, padded), atol=1e-4)
+
+
+# --- PromptEHR: prompts before encoder and decoder ---
+
+KINDS = pytest.mark.parametrize("kind", ["reparametrised", "conditional"])
+
+
+def prompted(kind: str, shape: str = "tiny") -> Student:
+    reads = ("note", "features") if kind == "conditional" else ("note",)
+    return composed(reads, soft=5, kind=kind, shape=shape)
+
+
+def with_features(rows: dict[str, Tensor]) -> dict[str, Tensor]:
+    count = len(rows["labels"])
+    categories = torch.stack([torch.arange(count) % 2, torch.arange(count) % 12], 1)
+    return rows | {"numbers": torch.linspace(0.2, 0.9, count)[:, None], "categories": categories}
+
+
+@KINDS
+def test_a_pair_of_prompts_stands_before_the_note_and_before_the_target(kind):
+    model, rows = prompted(kind), with_features(batch())
+    prompt, mask = model._embed(**{k: v for k, v in rows.items() if k != "labels"})
+    before = model._before_target(rows)
+    length = {"reparametrised": 5, "conditional": 3}[kind]
+    assert prompt.shape[1] == length + 7 and mask.all() and before.shape == (2, length, 64)
+    assert torch.equal(prompt[0, length:], model.backbone.shared.weight[rows["input_ids"][0]])
+    assert not torch.allclose(prompt[:, :length], before)
+    assert torch.equal(before[0], before[1]) is (kind == "reparametrised")
+    assert not torch.allclose(before[0, 0], before[0, 1])
+
+
+@pytest.mark.parametrize("feature", [0, 1, 2])
+def test_each_feature_has_a_vector_of_its_own_in_both_prompts(feature):
+    model, rows = prompted("conditional"), with_features(batch(count=1))
+    other = {k: v.clone() for k, v in rows.items()}
+    if feature == 0:
+        other["numbers"] += 0.1
+    else:
+        other["categories"][0, feature - 1] += 1
+    for vectors in (lambda r: model._embed(**{k: v for k, v in r.items() if k != "labels"})[0], model._before_target):
+        moved = (vectors(rows) != vectors(other)).any(-1)[0].nonzero().flatten().tolist()
+        assert moved == [feature]
+    assert not torch.equal(logits(model, rows), logits(model, other))
+
+
+@torch.no_grad()
+def test_no_two_categories_share_a_vector():
+    """Nor do those of different features, whose places begin at 0 in each."""
+    prompt = prompted("conditional").prompt_pair.encoder.categorical
+    sizes = [len(categories) for categories in CATEGORIES.values()]
+    places = torch.arange(max(sizes))[:, None].clamp(max=torch.tensor(sizes) - 1)
+    vectors = prompt(places)
+    own = torch.cat([vectors[:size, feature] for feature, size in enumerate(sizes)])
+    assert len(own) == len(prompt.categories.weight) == len({tuple(v) for v in own.tolist()}) == 15
+
+
+@SHAPES
+@KINDS
+def test_both_prompts_learn_and_are_saved(kind, shape, tmp_path):
+    model, rows = prompted(kind, shape), with_features(batch())
+    loss(model, rows).backward()
+    grads = {name: p.grad for name, p in model.prompt_pair.named_parameters()}
+    assert all(grad is not None and grad.abs().max() > 0 for grad in grads.values()) and len(grads) >= 6
+    model.save(tmp_path, tokenizer(shape))
+    loaded = Student.load(tmp_path).eval()
+    assert loaded.parameter_counts() == model.parameter_counts() and loaded.reads == model.reads
+    assert torch.equal(logits(model, rows), logits(loaded, rows))
+    options = {"max_new_tokens": 8, "do_sample": False, "num_beams": 2}
+    assert torch.equal(model.generate(rows, **options), loaded.generate(rows, **options))
+
+
+@SHAPES
+@KINDS
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_batch_writes_with_its_prompts_what_its_samples_write_alone(kind, shape, beams):
+    model, rows = prompted(kind, shape), padded(with_features(batch(count=3)), 3)
+    with torch.no_grad():  # larger than at the start, so that what they hold decides what is written
+        for parameter in model.prompt_pair.parameters():
+            parameter.mul_(5)
+    rows["attention_mask"][1, 4:] = 0
+    options = {"max_new_tokens": 8, "do_sample": False, "num_beams": beams}
+    together = model.generate(rows, **options)
+    for i, written in enumerate(together):
+        (alone,) = model.generate({k: v[i : i + 1] for k, v in rows.items()}, **options)
+        assert written[: len(alone)].tolist() == alone.tolist()
+        if beams == 1:
+            given = {k: v[i : i + 1] for k, v in rows.items()} | {"labels": alone[None]}
+            assert logits(model, given).argmax(-1)[0].tolist() == alone.tolist()
+    if kind == "conditional":
+        exchanged = rows | {name: rows[name].roll(1, 0) for name in ("numbers", "categories")}
+        assert model.generate(exchanged, **options).tolist() != together.tolist()

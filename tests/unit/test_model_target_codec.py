@@ -21,20 +21,34 @@ def in_order(names: list[str]) -> list[str]:
     return [p for p in PHENOTYPES if p in names]
 
 
-@given(SUBSETS, st.none() | PROSE, st.none() | PROSE)
-@example(["Shock"], "note diagnoses: rationale: x", None)
-@example([], "lab note rationale: rationale: Shock", None)
-def test_what_is_written_is_parsed(names, note, lab):
-    written = write_target(names, note, lab)
+@given(SUBSETS, st.none() | PROSE, st.none() | PROSE, st.booleans())
+@example(["Shock"], "note diagnoses: rationale: x", None, False)
+@example([], "lab note rationale: rationale: Shock", None, False)
+@example(["Shock"], "note diagnoses: rationale: x", "lab", True)
+def test_what_is_written_is_parsed_in_either_order(names, note, lab, rationale_first):
+    written = write_target(names, note, lab, rationale_first)
     parsed = parse_output(written, PHENOTYPES)
     assert parsed.phenotypes == in_order(names) and parsed.unknown == []
     assert (parsed.note_rationale is None, parsed.lab_rationale is None) == (note is None, lab is None)
-    assert write_target(names, parsed.note_rationale, parsed.lab_rationale) == written
+    assert write_target(names, parsed.note_rationale, parsed.lab_rationale, rationale_first) == written
+    assert parsed == parse_output(write_target(names, note, lab, not rationale_first), PHENOTYPES)
 
 
-@given(SUBSETS, st.text(st.characters(exclude_characters=":")), st.text(st.characters(exclude_characters=":")))
-def test_rationales_come_back_with_white_space_collapsed(names, note, lab):
-    parsed = parse_output(write_target(names, f"on {note}", f"shows {lab}"), PHENOTYPES)
+def test_the_diagnoses_are_the_first_section_or_the_last():
+    assert write_target(["Shock"], "cold", "pH") == "Diagnoses: Shock. Note rationale: cold Lab rationale: pH"
+    last = write_target(["Shock"], "cold", "pH", rationale_first=True)
+    assert last == "Note rationale: cold Lab rationale: pH Diagnoses: Shock."
+    assert write_target(["Shock"], rationale_first=True) == "Diagnoses: Shock."
+
+
+@given(
+    SUBSETS,
+    st.text(st.characters(exclude_characters=":")),
+    st.text(st.characters(exclude_characters=":")),
+    st.booleans(),
+)
+def test_rationales_come_back_with_white_space_collapsed(names, note, lab, rationale_first):
+    parsed = parse_output(write_target(names, f"on {note}", f"shows {lab}", rationale_first), PHENOTYPES)
     assert parsed.note_rationale == " ".join(f"on {note}".split())
     assert parsed.lab_rationale == " ".join(f"shows {lab}".split())
 
@@ -145,9 +159,9 @@ def test_any_order_is_read_also_with_and_before_the_last_name(names):
 
 
 @settings(max_examples=500)
-@given(SUBSETS, st.data())
-def test_one_wrong_character_makes_no_other_phenotype(names, data):
-    text = write_target(names, "cold")
+@given(SUBSETS, st.booleans(), st.data())
+def test_one_wrong_character_makes_no_other_phenotype(names, rationale_first, data):
+    text = write_target(names, "cold", rationale_first=rationale_first)
     place = data.draw(st.integers(0, len(text) - 1))
     put = data.draw(st.sampled_from(["", "a", " ", ",", ";", ".", "(", ":", "\n", "é", text[place] * 2]))
     wrong = text[:place] + put + text[place + data.draw(st.integers(0, 1)) :]
@@ -155,9 +169,9 @@ def test_one_wrong_character_makes_no_other_phenotype(names, data):
     assert set(parsed.phenotypes) <= set(names)
 
 
-@given(SUBSETS.filter(bool), st.data())
-def test_a_cut_output_names_no_other_phenotype(names, data):
-    text = write_target(names)
+@given(SUBSETS.filter(bool), st.booleans(), st.data())
+def test_a_cut_output_names_no_other_phenotype(names, rationale_first, data):
+    text = write_target(names, "cold", rationale_first=rationale_first)
     parsed = parse_output(text[: data.draw(st.integers(0, len(text)))], PHENOTYPES, cut=True)
     assert set(parsed.phenotypes) <= set(names)
 
@@ -170,6 +184,17 @@ def test_the_diagnoses_are_those_of_the_text_before_the_next_marker(names, note,
     assert parse_output(text[:end], PHENOTYPES) == Parsed(in_order(names), [], None, None)
     # As long as the marker is not whole, the section may go on.
     assert all(diagnoses_end(text[:n]) is None for n in range(end + len("Note rationale:")))
+
+
+@given(SUBSETS, PROSE, PROSE)
+def test_nothing_ends_diagnoses_that_come_last(names, note, lab):
+    assert diagnoses_end(write_target(names, note, lab, rationale_first=True)) is None
+
+
+def test_an_output_that_ends_before_its_diagnoses_is_not_readable():
+    assert not parse_output("Note rationale: cold and", PHENOTYPES, cut=True).readable
+    cut = parse_output("Note rationale: cold Diagnoses: Shock, Cardia", PHENOTYPES, cut=True)
+    assert cut.phenotypes == ["Cardiac dysrhythmias", "Shock"] and cut.note_rationale == "cold"
 
 
 def test_a_marker_before_the_diagnoses_does_not_end_them():

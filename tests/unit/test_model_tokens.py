@@ -2,10 +2,11 @@
 
 import pyarrow as pa
 import pytest
-from toy_student import TEXTS, files, tokenizer, write_tables, write_tokens
+from toy_student import PHENOTYPES, TEXTS, files, tokenizer, write_tables, write_tokens
 
 from clinragen.config.student import Texts
 from clinragen.model.inputs import read_samples
+from clinragen.model.target_codec import parse_output, write_target
 from clinragen.model.tokens import INSTRUCTION, count_cut, cut_text, encode_notes, encode_targets, target_tokens
 from clinragen.schemas.benchmark import LABELS, SAMPLES
 from clinragen.schemas.rationale import RATIONALES
@@ -67,6 +68,33 @@ def test_long_texts_are_cut_at_the_end_and_their_whole_length_is_kept():
     assert len(target["tokens"]) == len(target["sections"]) == 6 and target["whole"] == len(all_["tokens"])
     assert note["tokens"][-1] == target["tokens"][-1] == tokenizer().eos_token_id
     assert all_["whole"] == len(all_["tokens"])
+
+
+@pytest.mark.parametrize("shape", ["tiny", "tiny-opt", "tiny-qwen"])
+@pytest.mark.parametrize("rationale_first", [False, True])
+def test_a_target_that_is_cut_loses_the_end_of_its_rationales_and_no_diagnosis(rationale_first, shape):
+    names = ["Shock", "Essential hypertension"]
+    text = write_target(names, "cold " * 20, "tablet " * 20, rationale_first)
+    (whole,) = encode_targets([text], tokenizer(shape), 1000)
+    longest = len(whole["tokens"]) - 10
+    (cut,) = encode_targets([text], tokenizer(shape), longest)
+    assert len(cut["tokens"]) == len(cut["sections"]) == longest and cut["whole"] == whole["whole"] == longest + 10
+    assert cut["tokens"][-1] == tokenizer(shape).eos_token_id
+    found, full = (
+        parse_output(tokenizer(shape).decode(row["tokens"], skip_special_tokens=True), PHENOTYPES)
+        for row in (cut, whole)
+    )
+    assert set(found.phenotypes) == set(full.phenotypes) == set(names)
+    assert found.note_rationale == full.note_rationale and len(found.lab_rationale) < len(full.lab_rationale)
+    order = [1, 2, 0] if rationale_first else [0, 1, 2]
+    assert cut["sections"] == sorted(cut["sections"], key=order.index) and cut["sections"].count(0) >= 4
+
+
+def test_diagnoses_that_are_longer_than_a_target_are_cut_at_their_end():
+    text = write_target(PHENOTYPES, "cold", rationale_first=True)
+    (cut,) = encode_targets([text], tokenizer(), 6)
+    assert len(cut["tokens"]) == 6 and cut["sections"] == [0] * 6
+    assert tokenizer().decode(cut["tokens"]).startswith("Diagnoses:")
 
 
 @pytest.mark.parametrize("shape", ["tiny", "tiny-opt", "tiny-qwen"])

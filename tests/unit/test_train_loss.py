@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import toy_student
@@ -15,7 +16,8 @@ from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.train.batches import Sizes, Steps
 from clinragen.train.callbacks import out_of_patience
 from clinragen.train.loss import SectionMeans, token_losses, token_weights
-from clinragen.train.student_trainer import StudentTrainer, count_hits, longest_diagnoses
+from clinragen.train.student_trainer import StudentTrainer
+from clinragen.train.task import Writing, count_hits, longest_diagnoses
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def trainer(rows, folder, parts: int = 1, weight: float = 1.0) -> StudentTrainer
     steps = Steps(rows, sizes, collate, batch=8, seed=1, shuffled=True, most_tokens=most, process=0, processes=1)
     assert len(steps) == 1 and len(steps[0]) >= parts
     options = {"model": student("notes"), "args": arguments, "train_dataset": rows, "eval_dataset": rows}
-    return StudentTrainer(settings, tokenizer(), steps, data_collator=collate, **options)
+    return StudentTrainer(settings, Writing(tokenizer()), steps, data_collator=collate, **options)
 
 
 def gradient_of_a_step(rows, folder, parts: int, weight: float = 1.0) -> torch.Tensor:
@@ -113,17 +115,19 @@ def test_no_weight_decay_on_norms_biases_positions_and_identities(rows, tmp_path
 names = st.lists(st.sampled_from(toy_student.PHENOTYPES), unique=True, max_size=3)
 
 
-@given(names, st.text("abc .", max_size=20) | st.none(), st.text("abc .", max_size=20) | st.none())
-def test_every_token_of_a_target_is_in_the_section_it_was_written_in(phenotypes, note, lab):
-    target = write_target(phenotypes, note, lab)
+@given(names, st.text("abc .", max_size=20) | st.none(), st.text("abc .", max_size=20) | st.none(), st.booleans())
+def test_every_token_of_a_target_is_in_the_section_it_was_written_in(phenotypes, note, lab, rationale_first):
+    target = write_target(phenotypes, note, lab, rationale_first)
     encoded = tokenizer()([target], return_offsets_mapping=True)
     sections = sections_of_tokens(target, encoded["offset_mapping"][0])
-    starts = {0: 0, 1: target.find(" Note rationale:"), 2: target.find(" Lab rationale:")}
-    assert (starts[1] >= 0, starts[2] >= 0) == (note is not None, lab is not None)
+    markers = {0: "Diagnoses:", 1: "Note rationale:", 2: "Lab rationale:"}
+    starts = {section: f" {target}".find(f" {marker}") - 1 for section, marker in markers.items()}
+    assert [start >= -1 for start in starts.values()] == [True, note is not None, lab is not None]
     for (begin, end), section in zip(encoded["offset_mapping"][0], sections, strict=True):
-        last = max(start for start in starts.values() if 0 <= start < end or start == 0)
+        last = max(start for start in starts.values() if -1 <= start < end)
         assert starts[section] == last or begin == end
-    assert sections == sorted(sections)
+    order = [1, 2, 0] if rationale_first else [0, 1, 2]
+    assert sections == sorted(sections, key=order.index)
 
 
 def test_hits_are_counted_in_the_diagnoses_alone(rows):
@@ -132,6 +136,8 @@ def test_hits_are_counted_in_the_diagnoses_alone(rows):
     assert count_hits(true, written, ["Shock", "Essential hypertension"]) == (1, 3)
     longest = max(len(tokenizer()(write_target(r["phenotypes"]))["input_ids"]) - 1 for r in rows)
     assert abs(longest_diagnoses(rows) - longest) <= 1
+    last = [{"sections": np.array(sections)} for sections in ([1, 1, 1, 0, 0], [2, 0, 0])]
+    assert longest_diagnoses(last) == 5  # all of it where the rationale comes first
 
 
 def history(*rows: tuple[float, float]) -> list[dict]:

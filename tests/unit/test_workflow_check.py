@@ -188,6 +188,24 @@ def test_a_text_encoder_on_the_hub(answer, config, status, words, httpserver, mo
     assert line.place == "encoders.clinical-bert" and line.status == status and words in line.words
 
 
+@pytest.mark.parametrize("token", [None, "hf_of-somebody-else"])
+def test_a_gated_language_model_says_what_to_accept(token, httpserver, monkeypatch, tmp_path):
+    """The hub tells of it to everybody, and gives its files to those who have accepted the licence."""
+    monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
+    monkeypatch.setenv("HF_TOKEN", token) if token else monkeypatch.delenv("HF_TOKEN", raising=False)
+    facts = {"gated": "manual", "siblings": [{"rfilename": "model.safetensors", "size": 13_500_000_000}]}
+    source = "meta-llama/Llama-2-7b-hf"
+    httpserver.expect_request(f"/api/models/{source}/revision/main").respond_with_json(facts)
+    httpserver.expect_request(f"/{source}/raw/main/config.json").respond_with_data("", status=403)
+    configured = config_of(pathvars={"results": str(tmp_path)})
+    (line,), _ = services.backbones(configured, {Need(BACKBONE, "llama2-7b")})
+    assert (
+        line.status == "problem"
+        and f"{source} is gated: accept its licence on the hub, and export HF_TOKEN" in line.words
+    )
+    assert all("Authorization" not in request.headers for request, _ in httpserver.log), "without encryption"
+
+
 # --- Models that jobs serve themselves ---
 
 
@@ -279,6 +297,12 @@ def test_checkpoints_that_models_share_count_once():
     sizes = {"flan-t5-small": 1, "flan-t5-large": 1000}
     # Small: phase 1 of two targets, phases 2 and 3 of three recipes; large: one of each; 5 seeds, 2 datasets.
     assert machine.checkpoint_bytes(config_of(), sizes) == 10 * (2 + 3 * 2 + 3 * 1000)
+
+
+def test_adapters_take_next_to_nothing():
+    assert machine.checkpoint_bytes(config_of(), {"llama2-7b": 13_500_000_000}) == 0
+    whole = config_of(models={"llama-ft": {"training": "joint"}})
+    assert machine.checkpoint_bytes(whole, {"llama2-7b": 1}) == 10  # five seeds, two datasets
 
 
 def test_space_that_is_missing_is_a_problem_until_the_run_has_begun(tmp_path):

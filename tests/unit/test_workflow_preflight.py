@@ -305,6 +305,31 @@ def test_a_name_on_the_hub_is_not_checked_and_a_missing_directory_is():
     assert backbone("/no/where") == ["backbones.b.source: /no/where is not a directory"]
 
 
+@pytest.mark.parametrize("source", ["tiny", "directory"])
+def test_adapters_at_layers_that_a_model_lacks_are_refused_in_the_dry_run(source, tmp_path):
+    """An encoder-decoder model, in place of the one whose layers the setting names."""
+    given = tmp_path / "given" if source == "directory" else "tiny"
+    if source == "directory":
+        model_folder(tmp_path / "given", T5)
+    rows = {"clinragen": {"backbone": "b", "table": [6]}, "llama-ft": {"backbone": "b", "table": [6]}}
+    for modules, wrong in (("all", False), (["q", "wo"], False), (["q_proj"], True)):
+        lines = backbone(given, models=rows, train={"lora": {"modules": modules}})
+        assert lines == [
+            f"backbones.b.source: {given} is of model_type t5, which has no layers q_proj (train.lora.modules), but "
+            "q, k, v, o, wi, wi_0, wi_1, wo; set them or `all`, or train the rows with this model by joint"
+        ] * wrong  # fmt: skip
+
+
+def test_llama_1_needs_a_shorter_note_with_captions(tmp_path):
+    """2,048 positions for a note of 1,600 tokens, captions among them, 500 of a target and two marks."""
+    llama = {"model_type": "llama", "max_position_embeddings": 2048}
+    only = {"backbones": {"llama2-7b": {"source": str(model_folder(tmp_path, llama))}}}
+    lines = backbone_problems("llama2-7b", config_of(**only))
+    assert len(lines) == 1 and "max_note_tokens of its row in backbones to 1546 at most" in lines[0]
+    only["backbones"]["llama2-7b"]["max_note_tokens"] = 1546
+    assert backbone_problems("llama2-7b", config_of(**only)) == []
+
+
 @pytest.mark.parametrize(
     ("files", "words"),
     [

@@ -38,7 +38,8 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     runs = 2 * len(config["seeds"])
     models = config["models"].values()
-    phase1 = {(m["backbone"], m["target"], m["teacher"]) for m in models}
+    stages = ("phase1", "phases", "frozen")
+    phase1 = {(m["backbone"], m["target"], m["teacher"]) for m in models if m["training"] in stages}
     later = {(m["backbone"], m["target"], m["vocabulary"]) for m in models if m["training"] == "phases"}
     found = jobs(output)
     assert found["train_phase1"] == len(phase1) * runs
@@ -50,7 +51,7 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     assert found["evaluate_cases"] == 2
     assert found["evaluate_table"] == 2
     assert found["extract_events"] == 2
-    assert found["train_backbone"] == 2
+    assert found["train_backbone"] == len({m["backbone"] for m in models}) == 3
     assert not [rule for rule in found if rule.startswith("demo_")]
     assert seconds < 30
 
@@ -174,7 +175,7 @@ def test_commands_that_run_no_job_need_no_data(command):
 
 # What a rule takes from outside of the workflow, and of whom: the first part of its wildcards' values or the second.
 TAKEN = {
-    **{f"extract_{table}": needs.RAW for table in ("stays", "diagnoses", "events")},
+    **{f"extract_{table}": needs.RAW for table in ("stays", "features", "diagnoses", "events")},
     "extract_notes": needs.NOTES,
     "rationale_notes": needs.RATIONALES,
     "rationale_labs": needs.RATIONALES,
@@ -184,11 +185,60 @@ TAKEN = {
     **dict.fromkeys(("knowledge_pubmed", "knowledge_wikipedia"), needs.PUBMED),
     "train_backbone": needs.BACKBONE,
     **dict.fromkeys(("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"), needs.GPU),
+    **dict.fromkeys(("train_joint", "train_lora", "train_frozen"), needs.GPU),
 }
 
 
-def test_the_declared_needs_are_those_of_the_jobs(raw, tmp_path):
-    tree = overlay(tmp_path / "tree.yaml", "results/none", datasets=raw, seeds=[1], llm_transport=PERMITTED)
+# What the paper leaves open about a row, as a key of its row or a row beside it.
+SWITCHED = {
+    "clinical-cot": {"target_order": "rationale_first"},
+    "clinical-cot-tse": {"target": "rationales"},
+    "promptehr-features": {
+        "like": "promptehr",
+        "row": "PROMPTEHR, features",
+        "table": [1],
+        "reads": ["note", "features"],
+        "soft_prompts": "conditional",
+    },
+}
+
+
+def test_a_switch_of_a_row_is_in_the_path_of_what_it_changes(tmp_path):
+    tree = overlay(tmp_path / "tree.yaml", "results/none", models=SWITCHED, seeds=[1])
+    found = planned_jobs(succeeded(snakemake("--dry-run", "all", *DEMO, tree)))
+    read = {output: job.inputs for job in found for output in job.outputs}
+    folder = "results/none/mimic3/train/flan-t5-small"
+    # R^t in the target of Clinical CoT with TSE, which it shares with ClinRaGen: no teacher is asked for it.
+    joint = read[f"{folder}/rationales-template-note-linear/seed1/joint"]
+    assert f"{folder}/rationales-template/target_tokens.arrow" in joint
+    assert f"{folder}/note-rationales-template-note-linear/seed1/joint" not in read
+    # The rationale first: of the same rationale, under a name of its own.
+    targets = f"{folder}/first-note-rationales-template"
+    assert f"{targets}/target_tokens.arrow" in read[f"{targets}/seed1/phase1"]
+    rationales = {path for path in read[f"{targets}/target_tokens.arrow"] if "/rationale/" in path}
+    assert rationales == {"results/none/mimic3/rationale/template/notes.parquet"}
+    assert f"{folder}/note-rationales-template/target_tokens.arrow" not in read
+    # Features for whoever reads them, in training and at the test.
+    features = "results/none/mimic3/extract/features.parquet"
+    users = {output for output, inputs in read.items() if features in inputs}
+    assert f"{folder}/diagnoses-note-features-conditional/seed1/joint" in users
+    assert {path.split("/")[3] for path in users} == {"train", "evaluate", "planted"}
+    assert all("features" in path for path in users)
+
+
+def test_prompts_before_the_target_stand_after_the_prompt_of_a_model_that_has_no_decoder(tmp_path):
+    """Nothing to refuse, but positions that a language model does not have."""
+    models = {"promptehr": {"backbone": "opt-125m", "table": [], "row": "on OPT"}}
+    tree = overlay(
+        tmp_path / "tree.yaml", "results/none", models=models, backbones={"opt-125m": {"source": "tiny-opt"}}
+    )
+    succeeded(snakemake("--dry-run", "tables", *DEMO, tree))
+
+
+@pytest.mark.parametrize("models", [{}, SWITCHED])
+def test_the_declared_needs_are_those_of_the_jobs(models, raw, tmp_path):
+    own = {"datasets": raw, "seeds": [1], "llm_transport": PERMITTED, "models": models}
+    tree = overlay(tmp_path / "tree.yaml", "results/none", **own)
     dry = ("--dry-run", "all", "export_benchmark", "--configfile", tree)
     jobs = planned_jobs(succeeded(snakemake(*dry, **SERVICES)))
     makers = {output: job for job in jobs for output in job.outputs}

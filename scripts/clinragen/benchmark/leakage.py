@@ -38,6 +38,12 @@ def words_of(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
+def named_in(course: str, names: Mapping[str, set[str]]) -> list[str]:
+    """The phenotypes that a cleaned course names, given the phrases of each, in their order."""
+    text = f" {words_of(course)} "
+    return [name for name, wanted in names.items() if any(f" {phrase} " in text for phrase in wanted)]
+
+
 def probe_leakage(
     courses: pa.Table,
     labels: pa.Table,
@@ -54,10 +60,9 @@ def probe_leakage(
     for batch in courses.select(["stay_id", "text"]).to_batches(max_chunksize=1000):
         for row in batch.to_pylist():
             if row["stay_id"] in patients:
-                text = f" {words_of(row['text'])} "
-                for name, wanted in names.items():
-                    named = any(f" {phrase} " in text for phrase in wanted)
-                    cells[name][name in labelled[row["stay_id"]], named].append(row["stay_id"])
+                named = named_in(row["text"], names)
+                for name in names:
+                    cells[name][name in labelled[row["stay_id"]], name in named].append(row["stay_id"])
     return pa.Table.from_pylist(_rows(cells, patients), schema=LEAKAGE.schema)
 
 

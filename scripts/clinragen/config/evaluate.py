@@ -19,7 +19,7 @@ class Decoding(Section):
     max_new_tokens: int = Field(ge=1)
     """Longest output in tokens."""
     write: Literal["all", "diagnoses"]
-    """Decode whole outputs, or stop after the diagnoses: rationales are then missing, scores cost a fraction."""
+    """Whole outputs, or nothing after the diagnoses: scores cost a fraction, unless the rationale comes first."""
     precision: Literal["fp32", "tf32", "bf16"]
     """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from clinragen.config.base import Section
-from clinragen.config.student import Parts, Read
+from clinragen.config.student import Parts, Read, SoftPromptKind, TargetOrder
 
 
 class Model(Section):
@@ -19,17 +19,19 @@ class Model(Section):
     backbone: str
     """A key of `backbones`."""
     reads: list[Read] = Field(min_length=1)
-    """What the model reads, texts in their order: note, captions (the series as sentences), series."""
+    """What it reads: note, captions (series as sentences), in their order; series; features (age, sex, admission)."""
     series: Literal["attention", "linear", "qformer", None] = None
     """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
     encoder: str | None = None
     """A key of `encoders`, of whose layers a Q-Former is built; null for models without one."""
-    soft_prompts: bool = False
-    """Learn vectors before each text (`student.soft_prompt`)."""
-    training: Literal["phase1", "phases", "joint", "frozen", "frozen-untuned"]
-    """Stages: `phase1`, all three `phases`, `joint` (all parts at once), `frozen` after phase 1, `frozen-untuned`."""
+    soft_prompts: SoftPromptKind = None
+    """Learned vectors: before `texts`; or before encoder and decoder, `reparametrised` or `conditional` on features."""
+    training: Literal["phase1", "phases", "joint", "lora", "frozen", "frozen-untuned"]
+    """`phase1`, three `phases`, `joint` (all at once), `lora` (adapters), `frozen` after phase 1, `frozen-untuned`."""
     target: Literal["rationales", "note_rationale", "diagnoses"]
     """What the model learns to write: diagnoses with both rationales, with that on the note (R^m), or alone."""
+    target_order: TargetOrder = "diagnoses_first"
+    """Whether the diagnoses precede the rationales, as in the paper, or follow them (Kwon et al.)."""
     teacher: str | None
     """A key of `llms`, which writes the rationales; null if and only if `target` is `diagnoses`."""
     vocabulary: Literal["knowledge", "pubmed", "wikipedia", "standard", None]
@@ -51,6 +53,7 @@ class Model(Section):
             "phase1": ("phase1",),
             "phases": ("phase1", "phase2", "phase3"),
             "joint": ("joint",),
+            "lora": ("lora",),
             "frozen": ("phase1", "frozen"),
             "frozen-untuned": ("frozen",),
         }[self.training]
@@ -61,7 +64,8 @@ class Model(Section):
         names = [name for name in self.reads if name != "series"]
         entry = self.vocabulary or (f"qformer-{self.encoder}" if self.series == "qformer" else "linear")
         names += [entry] * ("series" in self.reads)
-        return "-".join(names + ["soft"] * self.soft_prompts + ["untuned"] * (self.training == "frozen-untuned"))
+        names += ["soft" if self.soft_prompts == "texts" else self.soft_prompts] * bool(self.soft_prompts)
+        return "-".join(names + ["untuned"] * (self.training == "frozen-untuned"))
 
     @property
     def parts(self) -> Parts:
@@ -71,7 +75,8 @@ class Model(Section):
     @property
     def recipe(self) -> tuple[object, ...]:
         """All that decides the model but for its variant."""
-        return self.backbone, self.parts_name, self.training, self.target, self.teacher, self.vocabulary
+        target = self.target, self.target_order
+        return self.backbone, self.parts_name, self.training, *target, self.teacher, self.vocabulary
 
 
 def part_problems(place: str, model: Model) -> Iterator[str]:
@@ -79,10 +84,10 @@ def part_problems(place: str, model: Model) -> Iterator[str]:
     reads, expected = sorted(model.reads), {"phase1": ["note"], "phases": ["note", "series"]}.get(model.training)
     if len(set(reads)) < len(reads):
         yield f"{place}.reads: {model.reads} contains a part twice"
-    if expected and (reads != expected or model.soft_prompts):
+    if expected and reads != expected:
         yield (
-            f"{place}.training: {model.training} reads {' and '.join(expected)} without soft prompts, not "
-            f"{' and '.join(model.reads)}{' with them' * model.soft_prompts}; use joint"
+            f"{place}.training: {model.training} reads {' and '.join(expected)}, not {' and '.join(model.reads)}; "
+            "use joint or lora"
         )
     if model.training == "phases" and model.series in ("linear", "qformer"):
         yield f"{place}.series: {model.series}, but the three phases have the attention; use training joint or frozen"
@@ -97,8 +102,20 @@ def part_problems(place: str, model: Model) -> Iterator[str]:
         yield f"{place}.encoder: series {model.series or 'null'} requires {demand}, not {model.encoder or 'null'}"
     if model.training.startswith("frozen") and model.series is None:
         yield f"{place}.training: {model.training} leaves nothing to learn without series; read them, or use joint"
-    if model.soft_prompts and not {"note", "captions"} & set(reads):
-        yield f"{place}.soft_prompts: stand before texts, of which the model reads none; set it to false"
+    yield from _soft_prompt_problems(place, model)
+    if model.target_order == "rationale_first" and model.target == "diagnoses":
+        yield f"{place}.target_order: rationale_first, but target diagnoses has no rationale; set diagnoses_first"
+
+
+def _soft_prompt_problems(place: str, model: Model) -> Iterator[str]:
+    if model.soft_prompts and model.training not in ("joint", "lora"):
+        yield f"{place}.soft_prompts: {model.soft_prompts} are learned by training joint or lora, not {model.training}"
+    if model.soft_prompts == "texts" and not {"note", "captions"} & set(model.reads):
+        yield f"{place}.soft_prompts: texts, of which the model reads none; read one, or set it to null"
+    if "features" in model.reads and model.soft_prompts != "conditional":
+        yield f"{place}.soft_prompts: must be conditional (features are read in no other way)"
+    if model.soft_prompts == "conditional" and "features" not in model.reads:
+        yield f"{place}.soft_prompts: conditional requires features in {place}.reads, which is {model.reads}"
 
 
 def with_values_of_others(rows: dict[str, Any]) -> dict[str, Any]:

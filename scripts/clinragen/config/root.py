@@ -5,13 +5,14 @@ import inspect
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from clinragen.config.asked import Asked, asked_problems
 from clinragen.config.base import Section, usable_path
 from clinragen.config.benchmark import Benchmark
+from clinragen.config.classifiers import Classifier, classifier_problems
 from clinragen.config.datasets import Datasets, DemoCohort
 from clinragen.config.evaluate import Evaluate
 from clinragen.config.explain import explain, sections
@@ -20,9 +21,10 @@ from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
 from clinragen.config.models import Model, part_problems, with_values_of_others
 from clinragen.config.rationale import Rationale
+from clinragen.config.request import Request
 from clinragen.config.rows import recipe_problems, row_in
 from clinragen.config.student import Backbone, Student, TextEncoder
-from clinragen.config.train import Train
+from clinragen.config.train import Launch, Train, launch_problems
 from clinragen.config.variants import Settings, Variant, setting_problems, tf32_problems, variant_problems
 from clinragen.errors import UserError
 
@@ -82,6 +84,8 @@ class Config(Section):
     """Rows of the paper's tables that are trained."""
     asked: dict[str, Asked]
     """Rows of the paper's tables whose model is asked, not trained; null leaves one out."""
+    classifiers: dict[str, Classifier]
+    """Baselines beyond the paper, which write nothing; null leaves one out."""
     seeds: list[int] = Field(min_length=1)
     """Seeds of the training runs; tables give mean and standard deviation over them."""
     evaluate: Evaluate
@@ -94,7 +98,9 @@ class Config(Section):
     def _usable_directory(cls, text: str) -> str:
         return usable_path(text)
 
-    @field_validator("variants", "models", "asked", "backbones", "encoders", "llms", "llm_transport", mode="before")
+    @field_validator(
+        *("variants", "models", "asked", "classifiers", "backbones", "encoders", "llms", "llm_transport"), mode="before"
+    )
     @classmethod
     def _without_nulls(cls, rows: Any) -> Any:
         """An overlay leaves a row out by setting it to null."""
@@ -105,7 +111,7 @@ class Config(Section):
     def _complete(cls, rows: Any) -> Any:
         return with_values_of_others(rows) if isinstance(rows, dict) else rows
 
-    @field_validator("variants", "models", "asked", "backbones", "encoders", "llms")
+    @field_validator("variants", "models", "asked", "classifiers", "backbones", "encoders", "llms")
     @classmethod
     def _with_usable_names(cls, rows: dict[str, Any]) -> dict[str, Any]:
         for name in rows:
@@ -137,9 +143,14 @@ class Config(Section):
                 problems.append(
                     f"models.{name}.teacher: target {model.target} requires {demand}, not {model.teacher or 'null'}"
                 )
-        problems += [*recipe_problems(self.models), *self._models_without_place()]
+        problems += [*recipe_problems(self.models), *self._models_without_place(), *self._launch_problems()]
         problems += self._llm_references()
-        problems += asked_problems(self.asked)
+        problems += [*asked_problems(self.asked), *classifier_problems(self.classifiers)]
+        problems += [
+            f"classifiers.{name}.encoder: {row.encoder!r} is not one of encoders ({', '.join(self.encoders)})"
+            for name, row in self.classifiers.items()
+            if row.encoder not in (None, *self.encoders)
+        ]
         problems += self._dataset_combinations() + self._rows_twice()
         decoding = self.evaluate.decoding
         problems += tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
@@ -178,6 +189,31 @@ class Config(Section):
     def _settings(self) -> Settings:
         """What variants override."""
         return Settings.model_construct(student=self.student, train=self.train, benchmark=self.benchmark)
+
+    def launch_of(self, backbone: str) -> Launch:
+        """How trainings of a language model are started."""
+        return self.train.launch.with_values_of(self.backbones[backbone].launch)
+
+    def request_of(self, stage: Literal["train", "evaluate"], backbone: str) -> Request:
+        """Cluster resources of a job of a stage that needs a language model."""
+        return self.backbones[backbone].request or getattr(self, stage).request
+
+    def _launch_problems(self) -> Iterator[str]:
+        """Values of `train.launch` and of the rows of `backbones` that do not go together, or with the models."""
+        launch, batch = self.train.launch, self.train.optimizer.batch
+        found = [*launch_problems("train.launch", launch, {}, batch)]
+        for name, backbone in self.backbones.items():
+            place = f"backbones.{name}.launch"
+            problems = list(launch_problems(place, launch, backbone.launch, batch))
+            # What is wrong in train.launch is said once.
+            found += problems if backbone.launch else []
+            lora = [key for key, m in self.models.items() if m.training == "lora" and m.backbone == name]
+            if not problems and lora and (own := self.launch_of(name)).deepspeed and own.zero_stage == 3:
+                found.append(
+                    f"models.{lora[0]}.training: lora, whose frozen weights zero_stage 3 would divide; set "
+                    f"{place}.zero_stage to 2, or deepspeed to false"
+                )
+        yield from found
 
     def of_variant(self, name: str | None) -> "Config":
         """The configuration with the values of a variant; this one for none."""
@@ -274,7 +310,11 @@ class Config(Section):
 
     def used_encoders(self) -> list[str]:
         """Names of the text encoders of which trained models are built."""
-        return sorted({model.encoder for model in self.models.values() if model.encoder})
+        return sorted({row.encoder for row in (*self.models.values(), *self.classifiers.values()) if row.encoder})
+
+    def trained_classifiers(self) -> list[str]:
+        """Names of the rows of `classifiers` that are trained, once for each seed."""
+        return [name for name, row in self.classifiers.items() if row.learns]
 
     def is_served(self, name: str) -> bool:
         """Whether a language model is served by the job that asks it."""
@@ -299,8 +339,14 @@ class Config(Section):
             for (table, row), names in owners.items()
             if len(names) > 1
         ]
-        both = sorted(self.models.keys() & self.asked.keys())
-        return problems + [f"asked.{name}: models has a row of this name, too; rename one of them" for name in both]
+        for section, others in (("asked", self.models), ("classifiers", self.models | self.asked)):
+            both = sorted(getattr(self, section).keys() & others.keys())
+            problems += [
+                f"{section}.{name}: {'models' if name in self.models else 'asked'} has a row of this name, too; "
+                "rename one of them"
+                for name in both
+            ]
+        return problems
 
     def dataset_names(self) -> list[str]:
         """Names of the datasets that are in use."""
@@ -349,10 +395,19 @@ def reference() -> str:
 
 
 def _meanings(section: type[BaseModel]) -> dict[str, str]:
-    """The string under each field of a section. pydantic would collect them at every start of every job."""
-    body = ast.parse(inspect.getsource(section)).body[0].body
-    found = ((f, text.value) for f, text in itertools.pairwise(body) if isinstance(text, ast.Expr))
-    return {field.target.id: ast.literal_eval(text) for field, text in found if isinstance(field, ast.AnnAssign)}
+    """The string under each field of a section, inherited ones too, in one line.
+
+    pydantic would collect them at every start of every job.
+    """
+    sources = [kind for kind in reversed(section.__mro__) if issubclass(kind, Section)]
+    bodies = (ast.parse(inspect.getsource(kind)).body[0].body for kind in sources)
+    pairs = itertools.chain.from_iterable(map(itertools.pairwise, bodies))
+    found = ((f, text.value) for f, text in pairs if isinstance(text, ast.Expr))
+    return {
+        field.target.id: " ".join(ast.literal_eval(text).split())
+        for field, text in found
+        if isinstance(field, ast.AnnAssign)
+    }
 
 
 def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:

@@ -1,16 +1,21 @@
 """Settings of the student model."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from clinragen.config.base import Section, usable_path
+from clinragen.config.request import Request
 
-Read = Literal["note", "captions", "series"]
+Read = Literal["note", "captions", "series", "features"]
 """What a student reads of a sample: texts in their order, and where its lab tokens stand `lab_position` says."""
+SoftPromptKind = Literal["texts", "reparametrised", "conditional", None]
+"""Learned vectors before each text, or before encoder and decoder: free ones, or those of the features."""
+TargetOrder = Literal["diagnoses_first", "rationale_first"]
+"""Order of the sections of a target."""
 
-# Models made on the spot, by their name as a source: in the shape of Flan-T5, OPT and Qwen2.5.
-STAND_INS = ("tiny", "tiny-opt", "tiny-qwen")
+# Models made on the spot, by their name as a source: their `model_type`, in the shape of Flan-T5, OPT, Qwen2.5, LLaMA.
+STAND_INS = {"tiny": "t5", "tiny-opt": "opt", "tiny-qwen": "qwen2", "tiny-llama": "llama"}
 # The same for text encoders, in the shape of BERT.
 ENCODER_STAND_INS = ("tiny-bert",)
 
@@ -19,11 +24,18 @@ class Backbone(Section):
     """A small language model."""
 
     source: str
-    """A model hub name or local directory; `tiny`, `tiny-opt`, `tiny-qwen`: stand-ins for Flan-T5, OPT, Qwen2.5."""
+    """A model hub name or local directory; `tiny`, `tiny-opt`, `tiny-qwen`, `tiny-llama`: stand-ins for Flan-T5, OPT,
+    Qwen2.5, LLaMA."""
     revision: str
     """Commit, tag or branch on the model hub; source.json records the fetched commit."""
     max_note_tokens: int | None = Field(None, ge=8)
     """Longest note in tokens where the model has no positions for `student.texts.max_note_tokens`; null: as there."""
+    launch: dict[str, Any] = Field(default={})
+    """Keys of `train.launch` but `device` and `nodes`, with other values for trainings of this model."""
+    request: Request | None = None
+    """Cluster resources of jobs that train this model or decode with it; null: `train.request`, `evaluate.request`."""
+    batch: int | None = Field(None, ge=1)
+    """Samples that are decoded at once; null: `evaluate.batch`."""
 
     @property
     def is_stand_in(self) -> bool:
@@ -138,8 +150,8 @@ class Parts(Section):
     """What it reads, in this order."""
     series: Literal["attention", "linear", "qformer", None]
     """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
-    soft_prompts: bool
-    """Whether vectors are learned before each text."""
+    soft_prompts: SoftPromptKind
+    """What vectors are learned, and where they stand; null for none."""
 
 
 class Fusion(Section):
@@ -165,4 +177,4 @@ class Student(Section):
     fusion: Fusion
     """Series encoder and attention."""
     soft_prompt: int = Field(ge=1)
-    """Vectors of a soft prompt, for models that have them."""
+    """Vectors of a soft prompt, for models that have them; those that are `conditional` have one a feature."""

@@ -1,10 +1,12 @@
 """Settings of stage train."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from clinragen.config.base import Section
+from clinragen.config.explain import explain
 from clinragen.config.request import Request
 
 
@@ -17,6 +19,19 @@ class Phase(Section):
     """Maximum number of passes over the training split (ambiguity 17)."""
     patience: int = Field(ge=1)
     """Stop after this many epochs with neither a lower loss nor a higher F1 on the validation split."""
+
+
+class Lora(Phase):
+    """Schedule and shape of low-rank adapters (LoRA), by PEFT."""
+
+    rank: int = Field(ge=1)
+    """Rank of the two factors of an adapter."""
+    alpha: float = Field(gt=0)
+    """The product of the factors is multiplied by `alpha` / `rank`."""
+    dropout: float = Field(ge=0, lt=1)
+    """Dropout on what an adapter reads."""
+    modules: Literal["all"] | list[str]
+    """Linear layers that get an adapter, by their names in the language model; `all`: every one within its blocks."""
 
 
 class Optimizer(Section):
@@ -54,7 +69,39 @@ class Launch(Section):
     fit_memory: bool
     """Where the largest samples do not fit into the memory of the GPU, halve `micro_batch_tokens` until they do."""
     deepspeed: bool
-    """Train through DeepSpeed (ZeRO stage 2)."""
+    """Train through DeepSpeed."""
+    zero_stage: Literal[2, 3]
+    """What DeepSpeed divides among the processes: 2: gradients and the state of the optimizer; 3: weights as well."""
+    gradient_checkpointing: bool
+    """Keep only what enters each block of the language model, and compute the rest again in the backward pass."""
+
+    def with_values_of(self, changes: dict[str, Any]) -> "Launch":
+        """The settings with other values for some keys; pydantic's ValidationError where they are not valid."""
+        return Launch.model_validate(self.model_dump() | changes)
+
+
+# Keys of `train.launch` that are the same for all language models: rules request nodes for all their jobs alike.
+FIXED = ("device", "nodes")
+
+
+def launch_problems(place: str, launch: Launch, changes: dict[str, Any], batch: int) -> Iterator[str]:
+    """Values of `train.launch`, some of them changed at `place`, that do not go together."""
+    yield from (f"{place}.{key}: the same for all; set train.launch.{key}" for key in FIXED if key in changes)
+    try:
+        found = launch.with_values_of(changes)
+    except ValidationError as error:
+        yield from (explain(e, Launch, f"{place}.") for e in error.errors())
+        return
+    if "processes" in changes and batch < found.nodes * found.processes:
+        yield (
+            f"{place}.processes: {found.processes}, times {found.nodes} nodes, is more than train.optimizer.batch "
+            f"({batch}), of which each process takes a part; lower it"
+        )
+    if found.deepspeed and found.zero_stage == 3 and found.fit_memory:
+        yield (
+            f"{place}.fit_memory: true, but what fits cannot be tried while zero_stage 3 divides the weights; set it "
+            "to false, and micro_batch_tokens as low as a GPU needs"
+        )
 
 
 class Train(Section):
@@ -70,6 +117,8 @@ class Train(Section):
     """One stage in which all parts of a model learn at once (`training: joint`)."""
     frozen: Phase
     """One stage in which the parts before a frozen language model learn (`training: frozen`)."""
+    lora: Lora
+    """One stage in which adapters and the parts before a language model learn (`training: lora`)."""
     instruction_in_phase2: bool
     """Put the instruction that precedes a note after the lab tokens of phase 2, too (ambiguity 36)."""
     freeze_encoder_in_phase3: bool

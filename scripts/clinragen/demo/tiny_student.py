@@ -1,4 +1,4 @@
-"""Tiny language models shaped like Flan-T5, OPT and Qwen2.5, with tokenizers and lessons made of authored texts."""
+"""Tiny language models shaped like Flan-T5, OPT, Qwen2.5, LLaMA, with tokenizers and lessons made of authored texts."""
 
 import json
 import logging
@@ -13,6 +13,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch.nn import functional
 from transformers import (
     GPT2Tokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaTokenizer,
     OPTConfig,
     OPTForCausalLM,
     PreTrainedModel,
@@ -37,7 +40,7 @@ PASSES, BATCH, LEARNING_RATE = 5, 32, 3e-3
 
 
 def build_tokenizer(texts: Iterable[str], shape: str = "tiny") -> PreTrainedTokenizerBase:
-    """A tokenizer in the form of Flan-T5's, OPT's (`tiny-opt`) or Qwen2.5's (`tiny-qwen`)."""
+    """A tokenizer in the form of Flan-T5's, OPT's (`tiny-opt`), Qwen2.5's (`tiny-qwen`) or LLaMA's (`tiny-llama`)."""
     match shape:
         case "tiny-opt":
             # As of OPT: texts begin with the mark that ends them.
@@ -45,7 +48,23 @@ def build_tokenizer(texts: Iterable[str], shape: str = "tiny") -> PreTrainedToke
             return GPT2Tokenizer(**_byte_pairs(texts, ["<s>", PAD, END]), **marks, add_bos_token=True)
         case "tiny-qwen":
             return Qwen2Tokenizer(**_byte_pairs(texts, ["<|endoftext|>"]))
+        case "tiny-llama":
+            return _llama_tokenizer(texts)
     return _t5_tokenizer(texts)
+
+
+def _llama_tokenizer(texts: Iterable[str]) -> LlamaTokenizer:
+    """A byte pair encoding of whole texts, bytes in place of characters that it lacks, without a mark for padding."""
+    trained = Tokenizer(models.BPE(byte_fallback=True))
+    trained.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=MOST_PIECES,
+        special_tokens=[UNKNOWN, "<s>", END, *(f"<0x{byte:02X}>" for byte in range(256))],
+        initial_alphabet=["▁", *(chr(c) for c in range(33, 127))],
+        show_progress=False,
+    )
+    trained.train_from_iterator(texts, trainer)
+    return LlamaTokenizer(**_vocabulary_and_merges(trained))
 
 
 def _byte_pairs(texts: Iterable[str], special: list[str]) -> dict[str, object]:
@@ -57,6 +76,10 @@ def _byte_pairs(texts: Iterable[str], special: list[str]) -> dict[str, object]:
         vocab_size=MOST_PIECES, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     trained.train_from_iterator(texts, trainer)
+    return _vocabulary_and_merges(trained)
+
+
+def _vocabulary_and_merges(trained: Tokenizer) -> dict[str, object]:
     model = json.loads(trained.to_str())["model"]
     return {"vocab": model["vocab"], "merges": [tuple(pair) for pair in model["merges"]]}
 
@@ -88,7 +111,7 @@ def _t5_tokenizer(texts: Iterable[str]) -> T5TokenizerFast:
 
 
 def build_model(vocabulary_size: int, seed: int, shape: str = "tiny") -> PreTrainedModel:
-    """Some 200,000 to 400,000 random parameters; Flan-T5 has an output layer of its own, OPT and Qwen2.5 tie it."""
+    """Some 200,000 to 400,000 random parameters; Flan-T5 and LLaMA have an output layer, OPT and Qwen2.5 tie it."""
     torch.manual_seed(seed)
     size = {"vocab_size": vocabulary_size, "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 3}
     match shape:
@@ -98,6 +121,8 @@ def build_model(vocabulary_size: int, seed: int, shape: str = "tiny") -> PreTrai
         case "tiny-qwen":
             more = {"num_key_value_heads": 2, "intermediate_size": 128, "tie_word_embeddings": True}
             return Qwen2ForCausalLM(Qwen2Config(**size, **more, bos_token_id=0, eos_token_id=0))
+        case "tiny-llama":
+            return LlamaForCausalLM(LlamaConfig(**size, intermediate_size=128, bos_token_id=1, eos_token_id=2))
     return _t5(vocabulary_size)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -14,11 +15,18 @@ NAMES = {"encoder": "series encoder", "qformer": "Q-Former"}
 TOTAL = "total"
 
 
-def read_counts(checkpoint: Path) -> dict[str, int]:
+class Count(NamedTuple):
+    """Parameters of a part, and those of them that were trained."""
+
+    parameters: int
+    trained: int
+
+
+def read_counts(checkpoint: Path) -> dict[str, Count]:
     """Parameters of each part of a trained student, as it counted them itself; UserError if it is unreadable."""
     try:
-        counts = json.loads((checkpoint / "student.json").read_text(encoding="utf-8"))["parameters"]
-        return {str(part): int(count) for part, count in counts.items()}
+        facts = json.loads((checkpoint / "student.json").read_text(encoding="utf-8"))
+        return {str(part): Count(int(n), int(facts["trained"][part])) for part, n in facts["parameters"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{checkpoint}: no readable student.json: {error!r}; train it again") from None
 
@@ -29,11 +37,12 @@ def read_sizes(path: Path) -> dict[str, int]:
         return {row["model"]: round(float(row["millions"]) * 1e6) for row in csv.DictReader(file)}
 
 
-def parameters(trained: list[Trained], counts: list[dict[str, int]], sizes: dict[str, int]) -> pa.Table:
+def parameters(trained: list[Trained], counts: list[dict[str, Count]], sizes: dict[str, int]) -> pa.Table:
     """A row per part of each model, and one for all of them (PARAMETERS)."""
     rows = []
     for model, parts in zip(trained, counts, strict=True):
         own = {"dataset": model.dataset, "name": model.name, "model": model.row, "backbone": model.backbone}
-        rows += [own | {"part": NAMES.get(p, p), "parameters": n, "paper": None} for p, n in parts.items()]
-        rows.append(own | {"part": TOTAL, "parameters": sum(parts.values()), "paper": sizes.get(model.row)})
+        rows += [own | {"part": NAMES.get(part, part), **n._asdict(), "paper": None} for part, n in parts.items()]
+        total = Count(*map(sum, zip(*parts.values(), strict=True)))
+        rows.append(own | {"part": TOTAL, **total._asdict(), "paper": sizes.get(model.row)})
     return pa.Table.from_pylist(rows, schema=PARAMETERS.schema)

@@ -24,13 +24,15 @@ def predict(
     decoding: Decoding,
     size: int,
     keep: Keep = lambda batch, make: make(),
+    base: Path | None = None,
 ) -> pa.Table:
     """Outputs and parsed phenotypes of all samples, none left out (PREDICTIONS), `size` at a time.
 
-    `keep` may answer for a batch that an earlier run decoded.
+    `keep` may answer for a batch that an earlier run decoded. `base` is the language model behind a checkpoint that
+    holds only adapters.
     """
     prepare_device(decoding.device, decoding.precision, "evaluate.decoding.device")
-    student = Student.load(checkpoint).to(decoding.device).eval()
+    student = Student.load(checkpoint, base=base).to(decoding.device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
     samples = with_room_for_captions(samples, student.texts.max_note_tokens)
     options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
@@ -40,7 +42,9 @@ def predict(
         with half, Progress("samples decoded", len(samples)) as bar:
             outputs = decode(student, samples, tokenizer, size, bar.advance, keep, **options)
     except torch.cuda.OutOfMemoryError:
-        raise UserError("the memory of the GPU does not suffice: lower evaluate.batch") from None
+        raise UserError(
+            "the memory of the GPU does not suffice: lower evaluate.batch, or batch of the model's row in backbones"
+        ) from None
     rows = []
     for sample, output in zip(samples, outputs, strict=True):
         parsed = parse_output(output.text, phenotypes, cut=output.end == "limit")

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
@@ -38,10 +38,13 @@ class Backbone(Protocol):
     def prompt(self, inputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors [batch, length, d] and their mask as the model reads them, wherever there was padding."""
 
-    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
-        """Logits [batch, length, vocabulary] of each label [batch, length], given the prompt and those before it."""
+    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor, before: Tensor | None = None) -> Tensor:
+        """Logits [batch, length, vocabulary] of each label [batch, length], given the prompt and those before it.
 
-    def generate(self, prompt: Tensor, mask: Tensor, **options: Any) -> Tensor:
+        `before` are vectors [batch, n, d] that stand before the targets: no target and no padding.
+        """
+
+    def generate(self, prompt: Tensor, mask: Tensor, before: Tensor | None = None, **options: Any) -> Tensor:
         """Ids [batch, length] of the tokens that the model writes; after an end mark there is padding."""
 
 
@@ -56,20 +59,43 @@ class Seq2Seq:
         # Padding goes to the end, also past lab tokens that follow the note: distances count.
         return _sorted(inputs, mask, padding_last=True)
 
-    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor, before: Tensor | None = None) -> Tensor:
         # Given labels, the model would compute a loss that is not ours.
-        before = self.model.prepare_decoder_input_ids_from_labels(labels)
-        return self.model(inputs_embeds=prompt, attention_mask=mask, decoder_input_ids=before).logits
+        read = self.model.prepare_decoder_input_ids_from_labels(labels)
+        if before is None:
+            return self.model(inputs_embeds=prompt, attention_mask=mask, decoder_input_ids=read).logits
+        vectors = torch.cat([before, self.model.get_decoder().get_input_embeddings()(read)], 1)
+        found = self.model(inputs_embeds=prompt, attention_mask=mask, decoder_inputs_embeds=vectors).logits
+        return found[:, before.shape[1] :]
 
-    def generate(self, prompt: Tensor, mask: Tensor, **options: Any) -> Tensor:
-        return self.model.generate(inputs_embeds=prompt, attention_mask=mask, **options)[:, 1:]
+    def generate(self, prompt: Tensor, mask: Tensor, before: Tensor | None = None, **options: Any) -> Tensor:
+        if before is None:
+            return self.model.generate(inputs_embeds=prompt, attention_mask=mask, **options)[:, 1:]
+        # transformers lets a decoder begin with ids only. Start tokens hold the places, whose vectors are exchanged
+        # whenever the beginning is read; later steps read the last token alone, the rest being cached.
+        start = self.model.config.decoder_start_token_id
+        ids = torch.full((len(prompt), before.shape[1] + 1), start, device=prompt.device)
+
+        def exchange(_module: nn.Module, read: tuple[Tensor, ...], vectors: Tensor) -> Tensor:
+            if read[0].shape[1] < ids.shape[1]:
+                return vectors
+            own = before.repeat_interleave(len(vectors) // len(before), 0)  # beams of a sample follow each other
+            return torch.cat([own.to(vectors.dtype), vectors[:, before.shape[1] :]], 1)
+
+        hook = self.model.get_decoder().get_input_embeddings().register_forward_hook(exchange)
+        try:
+            written = self.model.generate(inputs_embeds=prompt, attention_mask=mask, decoder_input_ids=ids, **options)
+        finally:
+            hook.remove()
+        return written[:, ids.shape[1] :]
 
 
 class Causal:
     """OPT, Qwen2 and others that continue a prompt: [start mark] prompt, line break, target, end mark.
 
     Positions are counted from the first token that is no padding. The prompt is padded on its left in training too, so
-    that targets begin at the same place. A chat template, where a tokenizer has one, is not used.
+    that targets begin at the same place. Vectors before the target stand after the line break. A chat template, where a
+    tokenizer has one, is not used.
     """
 
     def __init__(self, model: PreTrainedModel, marks: Marks) -> None:
@@ -82,20 +108,22 @@ class Causal:
         inputs = torch.cat([start, inputs, line_break], 1)
         return _sorted(inputs, torch.cat([next(ones), mask, next(ones)], 1), padding_last=False)
 
-    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor) -> Tensor:
+    def logits(self, prompt: Tensor, mask: Tensor, labels: Tensor, before: Tensor | None = None) -> Tensor:
+        prompt, mask = _followed(prompt, mask, before)
         # The last label is what the last position predicts; nothing follows it.
         known = labels[:, :-1] != IGNORED
-        before = self.model.get_input_embeddings()(labels[:, :-1].where(known, self.marks.padding))
+        read = self.model.get_input_embeddings()(labels[:, :-1].where(known, self.marks.padding))
         mask = torch.cat([mask, known.to(mask.dtype)], 1)
         return self.model(
-            inputs_embeds=torch.cat([prompt, before], 1),
+            inputs_embeds=torch.cat([prompt, read], 1),
             attention_mask=mask,
             position_ids=(mask.cumsum(1) - 1).clamp(min=0),
             use_cache=False,
             logits_to_keep=labels.shape[1],
         ).logits
 
-    def generate(self, prompt: Tensor, mask: Tensor, **options: Any) -> Tensor:
+    def generate(self, prompt: Tensor, mask: Tensor, before: Tensor | None = None, **options: Any) -> Tensor:
+        prompt, mask = _followed(prompt, mask, before)
         return self.model.generate(inputs_embeds=prompt, attention_mask=mask, **options)
 
     def _vectors(self, ids: tuple[int, ...], like: Tensor) -> Tensor:
@@ -113,14 +141,14 @@ def adapter_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Ba
     return ADAPTERS[KINDS[model.config.model_type]](model, marks_of(tokenizer))
 
 
-def load_backbone(folder: Path) -> Backbone:
-    """The adapter of a language model in a local directory, in full precision; uses no network.
+def load_backbone(folder: Path, dtype: torch.dtype = torch.float32) -> Backbone:
+    """The adapter of a language model in a local directory, its weights in this precision; uses no network.
 
     UserError if the model is unreadable or of a kind that cannot be trained, or if its tokenizer lacks a mark.
     """
     loader = LOADERS[kind_of(folder)]
     try:
-        model = loader.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        model = loader.from_pretrained(folder, local_files_only=True, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: not a readable language model: {error}") from None
@@ -130,6 +158,13 @@ def load_backbone(folder: Path) -> Backbone:
 def _forget_decoding(model: PreTrainedModel, marks: Marks, **more: int) -> None:
     """Leave out sampling, penalties and limits that are stored with a model: only our options decide what it writes."""
     model.generation_config = GenerationConfig(eos_token_id=marks.end, pad_token_id=marks.padding, **more)
+
+
+def _followed(prompt: Tensor, mask: Tensor, vectors: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The prompt [batch, length, d] and its mask, with these vectors [batch, n, d] after it."""
+    if vectors is None:
+        return prompt, mask
+    return torch.cat([prompt, vectors], 1), torch.cat([mask, mask.new_ones(vectors.shape[:2])], 1)
 
 
 def _sorted(inputs: Tensor, mask: Tensor, padding_last: bool) -> tuple[Tensor, Tensor]:

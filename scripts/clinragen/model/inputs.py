@@ -1,4 +1,4 @@
-"""Samples as the student reads them: note tokens, target tokens, series.
+"""Samples as the student reads them: note tokens, target tokens, series, features.
 
 Tokens and series stay in their mapped files; only those of one batch are copied, and there padded to one length.
 """
@@ -17,8 +17,10 @@ from transformers import PreTrainedTokenizerBase
 
 from clinragen.errors import UserError
 from clinragen.model.backbone import IGNORED
+from clinragen.registry.features import CATEGORIES, NUMERIC
 from clinragen.registry.tokenizer import marks_of
-from clinragen.schemas.benchmark import LABELS, SERIES
+from clinragen.schemas.benchmark import LABELS, SAMPLES, SERIES
+from clinragen.schemas.extract import FEATURES
 from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
 
 Row = dict[str, Any]
@@ -26,9 +28,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Files:
-    """Tables that make up the samples: None for notes or captions that are not read, and where nothing is learned.
+    """Tables that make up the samples: None for those that are not read, and where nothing is learned.
 
-    `series` are those of all splits that are read, no files where no series are read.
+    `series` are those of all splits that are read, no files where no series are read. `samples` say which stays are of
+    a split where no file of tokens does.
     """
 
     labels: Path
@@ -36,6 +39,8 @@ class Files:
     targets: Path | None
     series: list[Path]
     captions: Path | None = None
+    features: Path | None = None
+    samples: Path | None = None
 
 
 def read_samples(files: Files, split: str) -> list[Row]:
@@ -43,8 +48,8 @@ def read_samples(files: Files, split: str) -> list[Row]:
 
     A sample has `stay_id`, `phenotypes` and `length`, its number of tokens; where notes are read `input_ids` [tokens]
     and `note_cut`; where captions are `caption_ids` [tokens]; where there are targets `labels` and their `sections`
-    [tokens], `target_cut` and `marked`; where series are read `series` [its steps, channels]. UserError if a file lacks
-    a stay that another one has.
+    [tokens], `target_cut` and `marked`; where series are read `series` [its steps, channels]; where features are
+    `numbers` and `categories` [features]. UserError if a file lacks a stay that another one has.
     """
     parts: dict[Path, dict[int, Row]] = {}
     if files.notes:
@@ -53,10 +58,14 @@ def read_samples(files: Files, split: str) -> list[Row]:
         parts[files.captions] = _captions(files.captions, split)
     if files.targets:
         parts[files.targets] = _targets(files.targets, split)
+    if files.samples:
+        parts[files.samples] = _stays(files.samples, split)
     stays = {stay for rows in parts.values() for stay in rows}
     parts[files.labels] = _labels(files.labels)
     if files.series:
         parts[files.series[0]] = _grids(files.series)
+    if files.features:
+        parts[files.features] = _features(files.features)
     for path, rows in parts.items():
         if missing := stays - rows.keys():
             raise UserError(f"{path}: {len(missing)} stays of the {split} split are missing; make the file again")
@@ -113,6 +122,12 @@ def _targets(path: Path, split: str) -> dict[int, Row]:
     }
 
 
+def _stays(path: Path, split: str) -> dict[int, Row]:
+    table = SAMPLES.read(path)
+    pairs = zip(table["stay_id"].to_pylist(), table["split"].to_pylist(), strict=True)
+    return {stay: {} for stay, of in pairs if of == split}
+
+
 def _labels(path: Path) -> dict[int, Row]:
     return {row["stay_id"]: {"phenotypes": row["phenotypes"]} for row in LABELS.read(path).to_pylist()}
 
@@ -124,6 +139,17 @@ def _grids(series: list[Path]) -> dict[int, Row]:
         rows = zip(*columns, _views(table["values"]), strict=True)
         found |= {stay: {"series": values.reshape(steps, -1)} for stay, steps, values in rows}
     return found
+
+
+def _features(path: Path) -> dict[int, Row]:
+    places = {name: {category: i for i, category in enumerate(all_)} for name, all_ in CATEGORIES.items()}
+    return {
+        row["stay_id"]: {
+            "numbers": np.array([row[name] / scale for name, scale in NUMERIC.items()], np.float32),
+            "categories": np.array([place[row[name]] for name, place in places.items()], np.int64),
+        }
+        for row in FEATURES.read(path).to_pylist()
+    }
 
 
 def _views(lists: pa.ChunkedArray) -> Iterator[np.ndarray]:
@@ -150,13 +176,15 @@ def pad_series(grid: np.ndarray, steps: int) -> np.ndarray:
 class Collator:
     """Batches padded to their longest sample, their series to `steps`, which is None where none are read."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, steps: int | None) -> None:
-        self.padding, self.steps = marks_of(tokenizer).padding, steps
+    def __init__(self, tokenizer: PreTrainedTokenizerBase | None, steps: int | None, padding: int = 0) -> None:
+        """Take the padding of the tokenizer of a language model, or without one `padding`."""
+        self.padding, self.steps = marks_of(tokenizer).padding if tokenizer else padding, steps
 
     def __call__(self, rows: list[Row]) -> dict[str, Tensor]:
         """Those of these that the samples have: labels and their sections [batch, length]; input_ids and
         attention_mask [batch, length], caption_ids and caption_mask likewise; series [batch, steps, channels] and how
-        many steps are the stay's own, steps [batch]; vectors of series [batch, channels, width].
+        many steps are the stay's own, steps [batch]; vectors of series [batch, channels, width]; numbers and categories
+        [batch, features].
         """
         batch = {}
         if "labels" in rows[0]:
@@ -171,6 +199,9 @@ class Collator:
         elif "series" in rows[0]:
             batch["series"] = torch.from_numpy(np.stack([pad_series(row["series"], self.steps) for row in rows]))
             batch["steps"] = torch.tensor([min(len(row["series"]), self.steps) for row in rows])
+        for name in ("numbers", "categories"):
+            if name in rows[0]:
+                batch[name] = torch.from_numpy(np.stack([row[name] for row in rows]))
         return batch
 
 

@@ -47,4 +47,4 @@ class KnowledgeAttention(nn.Module):
 
 def vocabulary_vectors(embeddings: nn.Embedding, token_ids: list[int]) -> Tensor:
     """Vectors [n, d] of the tokens of a vocabulary."""
-    return embeddings.weight.detach()[torch.tensor(token_ids)]
+    return embeddings.weight.detach()[torch.tensor(token_ids)].float()

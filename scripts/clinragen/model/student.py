@@ -1,7 +1,8 @@
 """The student: a small language model that reads notes, captions, and lab series through an encoder."""
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,17 +11,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from clinragen.config.student import Fusion, Read, Texts
+from clinragen.config.student import Fusion, Read, SoftPromptKind, Texts
+from clinragen.config.train import Lora
 from clinragen.errors import UserError
+from clinragen.model.adapters import MARK, add_adapters, load_adapters, save_adapters
 from clinragen.model.backbone import Backbone, load_backbone
 from clinragen.model.knowledge_attention import KnowledgeAttention, vocabulary_vectors
 from clinragen.model.qformer import QFormer
 from clinragen.model.series_encoder import SeriesEncoder
-from clinragen.model.soft_prompts import SoftPrompts
+from clinragen.model.soft_prompts import PromptPair, SoftPrompts
+from clinragen.registry.snapshot import read_source
 
 INPUTS = ("input_ids", "attention_mask", "caption_ids", "caption_mask", "series", "steps", "vectors")
+INPUTS += ("numbers", "categories")
 TEXTS = {"note": ("input_ids", "attention_mask"), "captions": ("caption_ids", "caption_mask")}
-PARTS = ("backbone", "encoder", "attention", "qformer", "projection", "identity", "soft_prompts")
+PARTS = ("backbone", "adapters", "encoder", "attention", "qformer", "projection", "identity")
+PARTS += ("soft_prompts", "prompt_pair")
 FACTS, OWN_PARTS, BACKBONE = "student.json", "parts.safetensors", "backbone"
 
 
@@ -32,8 +38,27 @@ class Shape:
     steps: int
 
 
+@dataclass(frozen=True)
+class Base:
+    """The language model beside which a student keeps adapters alone."""
+
+    source: str
+    commit: str | None
+    content: str
+    """SHA-256 of its files (`registry.snapshot`)."""
+    dtype: Literal["bfloat16", "float32"]
+    """Precision to which its weights were rounded when the adapters learned."""
+
+    @classmethod
+    def of(cls, folder: Path, dtype: torch.dtype) -> "Base":
+        """That in a directory of ours; UserError if the directory does not say which one it is."""
+        facts = read_source(folder)
+        return cls(facts["source"], facts.get("commit"), facts["content"], str(dtype).removeprefix("torch."))
+
+
 class Student(nn.Module):
-    """Backbone, and where it has them: series encoder, attention, Q-Former or projection of its vectors, soft prompts.
+    """Backbone, and where it has them: series encoder, attention, Q-Former or projection of its vectors, soft prompts
+    (before each text, or a pair of them before encoder and decoder).
 
     `reads` says what of a sample it reads, texts in their order.
     """
@@ -49,9 +74,14 @@ class Student(nn.Module):
         self.projection: nn.Linear | None = None
         self.identity: nn.Embedding | None = None
         self.soft_prompts: SoftPrompts | None = None
+        self.prompt_pair: PromptPair | None = None
+        self.prompt_kind: SoftPromptKind = None
         self.shape: Shape | None = None
         self.frozen: set[str] = set()
-        self.register_state_dict_post_hook(_separate_shared_tensors)
+        self.base: Base | None = None
+        self.register_state_dict_post_hook(_without_base)
+        self.register_state_dict_post_hook(lambda _module, state, *_: separate_shared_tensors(state))
+        self.register_load_state_dict_post_hook(_need_no_base)
 
     def add_series_parts(
         self, fusion: Fusion, channels: int, steps: int, token_ids: list[int] | None, text_encoder: Path | None = None
@@ -86,10 +116,19 @@ class Student(nn.Module):
             # A lab token of a Q-Former stands for no single variable, so that what it reads must say which is which.
             self.identity = nn.Embedding(channels, own if qformer else width)
 
-    def add_soft_prompts(self, length: int) -> None:
-        """Attach a new soft prompt to each text that it reads."""
-        texts = tuple(name for name in self.reads if name in TEXTS)
-        self.soft_prompts = SoftPrompts(texts, length, self.backbone.get_input_embeddings().weight)
+    def add_soft_prompts(self, kind: SoftPromptKind, length: int) -> None:
+        """Attach a new soft prompt to each text that it reads, or a pair of them to encoder and decoder."""
+        texts, words = tuple(name for name in self.reads if name in TEXTS), self.backbone.get_input_embeddings().weight
+        self.prompt_kind = kind
+        if kind == "texts":
+            self.soft_prompts = SoftPrompts(texts, length, words)
+        else:
+            self.prompt_pair = PromptPair(kind, length, words.shape[1])
+
+    def add_adapters(self, lora: Lora, base: Base) -> None:
+        """Attach new adapters to the backbone, which is `base` and stays as it is; they are kept, it is not."""
+        add_adapters(self.backbone, lora)
+        self.base = base
 
     def freeze(self, *parts: Literal["backbone", "encoder"]) -> None:
         """Keep parts as they are: no gradient, and in evaluation mode."""
@@ -112,11 +151,13 @@ class Student(nn.Module):
         return len(self.qformer.queries) if self.qformer else self.shape.channels * self.encoder.tokens
 
     def _embed(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The prompt [batch, lab tokens + tokens of texts + marks, d] of the language model, and its mask."""
+        """The prompt [batch, prompts + lab tokens + tokens of texts + marks, d] of the language model, and its mask."""
         parts = [self._text(name, inputs) for name in self.reads if name in TEXTS]
         if "series" in self.reads:
             first = 0 if self.fusion.lab_position == "prefix" else len(parts)
             parts.insert(first, self._labs(inputs))
+        if self.prompt_pair:
+            parts.insert(0, self._prompt(self.prompt_pair.encoder, inputs))
         tokens, masks = zip(*parts, strict=True)
         return self.adapter.prompt(torch.cat(tokens, 1), torch.cat(masks, 1))
 
@@ -124,6 +165,15 @@ class Student(nn.Module):
         ids, mask = (inputs[part] for part in TEXTS[name])
         vectors = self.backbone.get_input_embeddings()(ids)
         return self.soft_prompts.before(name, vectors, mask) if self.soft_prompts else (vectors, mask)
+
+    def _prompt(self, prompt: nn.Module, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        count = len(next(iter(inputs.values())))
+        vectors = prompt(inputs, count).to(self.backbone.get_input_embeddings().weight.dtype)
+        return vectors, torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
+
+    def _before_target(self, inputs: dict[str, Tensor]) -> Tensor | None:
+        """Vectors [batch, n, d] that the language model reads before the target, if it has any."""
+        return self._prompt(self.prompt_pair.decoder, inputs)[0] if self.prompt_pair else None
 
     def _labs(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         vectors = inputs.get("vectors")
@@ -150,54 +200,71 @@ class Student(nn.Module):
         `labels` are [batch, length]. Inputs are those of INPUTS that the student reads: input_ids and attention_mask
         [batch, note tokens]; caption_ids and caption_mask [batch, caption tokens]; series [batch, steps, channels] and
         steps [batch], how many are the stay's own, the rest being padding; or vectors [batch, channels, width], which
-        a frozen encoder made of the series before.
+        a frozen encoder made of the series before; numbers and categories [batch, features].
         """
-        return self.adapter.logits(*self._embed(**inputs), labels)
+        return self.adapter.logits(*self._embed(**inputs), labels, self._before_target(inputs))
 
     @torch.inference_mode()
     def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:
         """Ids [batch, length] of the tokens that the student writes, padding after its end mark."""
         inputs = {name: batch[name] for name in INPUTS if name in batch}
-        return self.adapter.generate(*self._embed(**inputs), **options)
+        return self.adapter.generate(*self._embed(**inputs), self._before_target(inputs), **options)
 
-    def parameter_counts(self) -> dict[str, int]:
-        """Parameters of each part, buffers left out."""
-        parts = {name: getattr(self, name) for name in PARTS}
-        return {name: sum(p.numel() for p in part.parameters()) for name, part in parts.items() if part}
+    def parameter_counts(self, trained: bool = False) -> dict[str, int]:
+        """Parameters of each part, or those of them that are trained, buffers left out."""
+        counts: Counter[str] = Counter()
+        for name, parameter in self.named_parameters():
+            part = "adapters" if MARK in name else name.split(".")[0]
+            counts[part] += parameter.numel() * (parameter.requires_grad or not trained)
+        return {part: counts[part] for part in PARTS if part in counts}
 
     def save(self, folder: Path, tokenizer: Any) -> None:
-        """Write the student: `backbone/` is an ordinary transformers checkpoint with its tokenizer."""
-        self.backbone.save_pretrained(folder / BACKBONE)
+        """Write the student: `backbone/` is an ordinary checkpoint of transformers, or of PEFT, with its tokenizer."""
+        if self.base:
+            save_adapters(self.backbone, folder / BACKBONE, self.base.source, self.base.commit)
+        else:
+            self.backbone.save_pretrained(folder / BACKBONE)
         tokenizer.save_pretrained(folder / BACKBONE)
         own = {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("backbone.")}
         if own:
             save_file(own, folder / OWN_PARTS)
         facts = {
             "reads": self.reads,
-            "soft_prompts": self.soft_prompts.length if self.soft_prompts else 0,
+            "soft_prompts": self._prompt_facts(),
             "shape": vars(self.shape) if self.shape else None,
             "texts": self.texts.model_dump(mode="json"),
             "fusion": self.fusion.model_dump(mode="json") if self.fusion else None,
             "qformer": self.qformer.shape if self.qformer else None,
             "parameters": self.parameter_counts(),
+            "trained": self.parameter_counts(trained=True),
+            "base": asdict(self.base) if self.base else None,
         }
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
-    @classmethod
-    def load(cls, folder: Path, reads: tuple[Read, ...] | None = None) -> "Student":
-        """Read a student; that it reads other parts than it was saved with may be asked for.
+    def _prompt_facts(self) -> dict[str, Any] | None:
+        prompts = self.soft_prompts or self.prompt_pair
+        return {"kind": self.prompt_kind, "length": prompts.length} if prompts else None
 
-        UserError for a checkpoint that cannot be read or does not fit its own description.
+    @classmethod
+    def load(cls, folder: Path, reads: tuple[Read, ...] | None = None, base: Path | None = None) -> "Student":
+        """Read a student, in full precision; that it reads other parts than it was saved with may be asked for.
+
+        `base` is the directory of the language model of a student that was saved as adapters. UserError for a
+        checkpoint that cannot be read or does not fit its own description, or was trained with another model.
         """
         try:
-            return cls._load(folder, reads)
+            return cls._load(folder, reads, base)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise UserError(f"{folder}: not a readable student checkpoint: {error}; train it again") from None
 
     @classmethod
-    def _load(cls, folder: Path, reads: tuple[Read, ...] | None) -> "Student":
+    def _load(cls, folder: Path, reads: tuple[Read, ...] | None, base: Path | None) -> "Student":
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        student = cls.from_backbone(folder / BACKBONE, Texts(**facts["texts"]), reads or facts["reads"])
+        texts, reads = Texts(**facts["texts"]), reads or facts["reads"]
+        if facts["base"] is None:
+            student = cls.from_backbone(folder / BACKBONE, texts, reads)
+        else:
+            student = cls._from_adapters(folder, texts, reads, base, Base(**facts["base"]))
         own = load_file(folder / OWN_PARTS) if facts["shape"] or facts["soft_prompts"] else {}
         if facts["shape"]:
             shape, fusion = Shape(**facts["shape"]), Fusion(**facts["fusion"])
@@ -205,20 +272,55 @@ class Student(nn.Module):
             qformer = QFormer(fusion.qformer, layers, width) if layers else None
             student._build_series_parts(fusion, shape.channels, shape.steps, own.get("attention.vocabulary"), qformer)
         if facts["soft_prompts"]:
-            student.add_soft_prompts(facts["soft_prompts"])
+            student.add_soft_prompts(**facts["soft_prompts"])
         student.load_state_dict({**student.state_dict(), **own})
         return student
 
     @classmethod
-    def from_backbone(cls, folder: Path, texts: Texts, reads: tuple[Read, ...]) -> "Student":
+    def _from_adapters(
+        cls, folder: Path, texts: Texts, reads: tuple[Read, ...], base: Path | None, expected: Base
+    ) -> "Student":
+        if base is None:
+            raise UserError(f"{folder}: holds adapters of {expected.source} alone; name the directory of that model")
+        dtype = getattr(torch, expected.dtype)
+        if (found := Base.of(base, dtype)).content != expected.content:
+            raise UserError(
+                f"{folder}: trained with {expected.source} at {expected.commit or 'its content then'}, but {base} "
+                f"holds other weights ({found.source} at {found.commit or 'its content now'}); train it again"
+            )
+        student = cls.from_backbone(base, texts, reads, dtype).float()
+        load_adapters(student.backbone, folder / BACKBONE)
+        student.base = expected
+        return student
+
+    @classmethod
+    def from_backbone(
+        cls, folder: Path, texts: Texts, reads: tuple[Read, ...], dtype: torch.dtype = torch.float32
+    ) -> "Student":
         """A student around a language model in a local directory; uses no network. UserError if it is unreadable."""
-        return cls(load_backbone(folder), texts, reads)
+        return cls(load_backbone(folder, dtype), texts, reads)
 
 
-def _separate_shared_tensors(_module: nn.Module, state: dict[str, Tensor], _prefix: str, _metadata: dict) -> None:
+def separate_shared_tensors(state: dict[str, Tensor]) -> None:
     """Give every name its own tensor: embeddings may be tied, and safetensors stores no shared memory."""
     seen: set[int] = set()
     for name, tensor in state.items():
         if tensor.data_ptr() in seen:
             state[name] = tensor.clone()
         seen.add(tensor.data_ptr())
+
+
+def _of_base(name: str) -> bool:
+    """Whether a weight of a student with adapters is one of the language model beside them."""
+    return name.startswith("backbone.") and MARK not in name
+
+
+def _without_base(student: Student, state: dict[str, Tensor], _prefix: str, _metadata: dict) -> None:
+    """Leave the weights that never change out of checkpoints, where only adapters learn."""
+    for name in [name for name in state if student.base and _of_base(name)]:
+        del state[name]
+
+
+def _need_no_base(student: Student, keys: Any) -> None:
+    """Do not miss them when a checkpoint is read."""
+    keys.missing_keys[:] = [name for name in keys.missing_keys if not (student.base and _of_base(name))]

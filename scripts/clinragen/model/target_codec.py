@@ -1,4 +1,4 @@
-"""What the student writes: diagnoses first, then the rationales. Written and parsed here only."""
+"""What the student writes: diagnoses and rationales, in either order. Written and parsed here only."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ LAB_RATIONALE = "Lab rationale:"
 _MARKERS = re.compile(r"\b(?:diagnoses|note\s+rationale|lab\s+rationale)\s*:", re.IGNORECASE)
 _AND = re.compile(r"(?:^|\s|(?<=\)))and(?:\s|$)")
 SECTIONS = ("diagnoses", "note rationale", "lab rationale")
-"""The parts of a target, D, R^m and R^t, in their order."""
+"""The parts of a target, D, R^m and R^t; D is the last where the rationale comes first."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,20 @@ class Parsed:
     readable: bool = True
 
 
-def write_target(phenotypes: list[str], note_rationale: str | None = None, lab_rationale: str | None = None) -> str:
+def write_target(
+    phenotypes: list[str],
+    note_rationale: str | None = None,
+    lab_rationale: str | None = None,
+    rationale_first: bool = False,
+) -> str:
     """Target text; a rationale that is None is left out (phase 2 has no note, an ablation neither)."""
-    parts = [f"{DIAGNOSES} {', '.join(phenotypes) or NO_DISEASE}."]
-    for marker, rationale in ((NOTE_RATIONALE, note_rationale), (LAB_RATIONALE, lab_rationale)):
-        if rationale is not None:
-            parts.append(f"{marker} {_clean(_without_markers(rationale))}")
-    return " ".join(parts)
+    diagnoses = f"{DIAGNOSES} {', '.join(phenotypes) or NO_DISEASE}."
+    parts = [
+        f"{marker} {_clean(_without_markers(rationale))}"
+        for marker, rationale in ((NOTE_RATIONALE, note_rationale), (LAB_RATIONALE, lab_rationale))
+        if rationale is not None
+    ]
+    return " ".join([*parts, diagnoses] if rationale_first else [diagnoses, *parts])
 
 
 def sections_of_tokens(target: str, spans: list[tuple[int, int]]) -> list[int]:
@@ -83,7 +90,7 @@ def parse_output(text: str, phenotypes: Sequence[str], cut: bool = False) -> Par
 
 
 def diagnoses_end(text: str) -> int | None:
-    """Where the marker begins that ends the disease section; None as long as there is none."""
+    """Where the marker begins that ends the disease section; None as long as there is none, or if it is the last."""
     pairs = pairwise(_MARKERS.finditer(text))
     return next((after.start() for mark, after in pairs if _marker_name(mark) == "diagnoses"), None)
 

@@ -35,6 +35,23 @@ def note_tokens(
         yield pa.Table.from_pylist(rows, NOTE_TOKENS.schema)
 
 
+def encoder_tokens(
+    samples: pa.Table, courses: pa.Table, tokenizer: PreTrainedTokenizerBase, longest: int
+) -> Iterator[pa.Table]:
+    """The notes of all samples as a text encoder reads them, by stay, in pieces (NOTE_TOKENS).
+
+    They have the encoder's own marks and no instruction; what is beyond `longest` tokens, marks included, is cut.
+    """
+    notes = _by_stay(courses, "text")
+    for stays in _pieces(samples, SPLITS):
+        encoded = tokenizer([notes[stay] for stay, _ in stays], truncation=True, max_length=longest)
+        rows = [
+            {"stay_id": stay, "split": split, "tokens": ids, "whole": len(ids) + _cut(encoding)}
+            for (stay, split), ids, encoding in zip(stays, encoded["input_ids"], encoded.encodings, strict=True)
+        ]
+        yield pa.Table.from_pylist(rows, NOTE_TOKENS.schema)
+
+
 def caption_tokens(samples: pa.Table, captions: pa.Table, tokenizer: PreTrainedTokenizerBase) -> Iterator[pa.Table]:
     """The captions of all samples by stay, in pieces (CAPTION_TOKENS)."""
     texts, start = _by_stay(captions, "text"), len(marks_of(tokenizer).start)
@@ -53,17 +70,20 @@ def target_tokens(
     rationales: tuple[pa.Table | None, pa.Table | None],
     tokenizer: PreTrainedTokenizerBase,
     longest: int,
+    rationale_first: bool = False,
 ) -> Iterator[pa.Table]:
     """The targets of the samples that are learned from, by stay, in pieces (TARGET_TOKENS).
 
     `rationales` are R^m and R^t, None for one that is no part of the targets, as R^m in phase 2. What is beyond
-    `longest` tokens is cut; the end mark counts, and follows a cut target too.
+    `longest` tokens is cut as `encode_targets` says.
     """
     phenotypes = _by_stay(labels, "phenotypes")
     texts, statuses = ([None if t is None else _by_stay(t, name) for t in rationales] for name in ("text", "status"))
     for stays in _pieces(samples, LEARNED):
         parts = [[None if table is None else table[stay] or None for table in texts] for stay, _ in stays]
-        written = [write_target(phenotypes[s], *part) for (s, _), part in zip(stays, parts, strict=True)]
+        written = [
+            write_target(phenotypes[s], *part, rationale_first) for (s, _), part in zip(stays, parts, strict=True)
+        ]
         encoded = encode_targets(written, tokenizer, longest)
         rows = [
             {"stay_id": s, "split": split, "marked": any(t is not None and t[s] != "good" for t in statuses)} | row
@@ -82,19 +102,30 @@ def encode_notes(notes: list[str], tokenizer: PreTrainedTokenizerBase, longest: 
 
 
 def encode_targets(targets: list[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[dict[str, Any]]:
-    """`tokens` of each target with its end mark, their `sections`, and how many the `whole` target has."""
-    encoded = tokenizer(
-        targets, add_special_tokens=False, truncation=True, max_length=longest - 1, return_offsets_mapping=True
-    )
-    spans = [[*found, (0, 0)] for found in encoded["offset_mapping"]]
-    return [
-        {
-            "tokens": [*encoded["input_ids"][i], marks_of(tokenizer).end],
-            "sections": sections_of_tokens(target, spans[i]),
-            "whole": len(spans[i]) + _cut(encoded.encodings[i]),
-        }
-        for i, target in enumerate(targets)
-    ]
+    """`tokens` of each target with its end mark, their `sections`, and how many the `whole` target has.
+
+    What is beyond `longest` tokens is cut at the end, or before the diagnoses where those come last. The end mark
+    counts, and follows a cut target too.
+    """
+    encoded = tokenizer(targets, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    rows = []
+    for target, ids, spans in zip(targets, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+        kept = _kept(sections_of_tokens(target, spans), longest - 1)
+        rows.append(
+            {
+                "tokens": [*(ids[i] for i in kept), marks_of(tokenizer).end],
+                "sections": sections_of_tokens(target, [*(spans[i] for i in kept), (0, 0)]),
+                "whole": len(ids) + 1,
+            }
+        )
+    return rows
+
+
+def _kept(sections: list[int], most: int) -> list[int]:
+    """Places of the tokens of a target, given their sections, that remain if there is room for `most` of them."""
+    last = [i for i, section in enumerate(sections) if section == 0 and sections[0] != 0]
+    others = len(sections) - len(last)
+    return [*range(min(others, max(0, most - len(last)))), *last][:most]
 
 
 def count_cut(tokens: pa.Table) -> Counter[str]:

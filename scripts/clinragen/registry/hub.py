@@ -11,7 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from clinragen.errors import UserError
-from clinragen.registry.language_models import NO_SAFETENSORS
+from clinragen.registry.language_models import GATED, NO_SAFETENSORS
 from clinragen.registry.snapshot import FILE, write_source
 from clinragen.runtime.context import Facts
 
@@ -66,9 +66,7 @@ def _download(source: str, revision: str, place: str, target: str) -> Path:
     try:
         return Path(snapshot_download(source, revision=revision, allow_patterns=WANTED, ignore_patterns=NOT_WANTED))
     except GatedRepoError:
-        raise UserError(
-            f"{place}: {source} is gated: accept its licence on the hub, and export HF_TOKEN with your access token"
-        ) from None
+        raise UserError(f"{place}: {source} {GATED}") from None
     except (HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, OSError) as error:
         raise UserError(
             f"{place}: {source} at {revision} cannot be fetched: {error}; run "

@@ -1,6 +1,7 @@
 """Language models that can be trained: what their own files say of them, read without loading them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +15,22 @@ KINDS: dict[str, Kind] = {
     **dict.fromkeys(("t5", "mt5", "umt5"), "seq2seq"),
     **dict.fromkeys(("opt", "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"), "causal"),
 }
+# Linear layers within the blocks of each, which adapters can be put beside; tests/unit/test_model_adapters.py compares
+# them with the models themselves.
+_T5 = ("q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo")
+_LLAMA = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+LINEAR_LAYERS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("t5", "mt5", "umt5"), _T5),
+    **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3"), _LLAMA),
+    "opt": ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
+    "gpt2": ("c_attn", "c_proj", "c_fc"),
+    "gpt_neox": ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"),
+}
 NO_SAFETENSORS = (
     "has no weights in safetensors format: name a revision that has them (the hub converts many models in a pull "
     "request, refs/pr/<number>), or load the model elsewhere, save it with save_pretrained and name that directory"
 )
+GATED = "is gated: accept its licence on the hub, and export HF_TOKEN with the access token of that account"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 # Tokenizer classes without an end mark of their own.
 PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
@@ -77,18 +90,36 @@ def positions_problem(model: str, config: dict[str, Any], lengths: Lengths) -> s
     return (
         f"{model} has {most} positions, but {lengths.total} are needed: {lengths.note} of a note "
         f"(student.texts.max_note_tokens), {lengths.target} of a target (the larger of student.texts.max_target_tokens "
-        f"and evaluate.decoding.max_new_tokens), {lengths.labs} lab tokens and {lengths.marks} marks; set "
+        f"and evaluate.decoding.max_new_tokens), {lengths.labs} lab tokens, {lengths.prompts} vectors of soft prompts "
+        f"and {lengths.marks} marks; set "
         f"max_note_tokens of its row in backbones to {lengths.note - excess} at most, or lower the others"
     )
 
 
-def problems_of(folder: Path, model: str, lengths: Lengths) -> list[str]:
+def adapters_problem(model: str, model_type: str | None, modules: Sequence[str]) -> str | None:
+    """Why a model of this type cannot get adapters at layers of these names."""
+    layers = LINEAR_LAYERS.get(model_type, ())
+    if not layers or not (missing := [name for name in modules if name not in layers]):
+        return None
+    return (
+        f"{model} is of model_type {model_type}, which has no layers {', '.join(missing)} (train.lora.modules), but "
+        f"{', '.join(layers)}; set them or `all`, or train the rows with this model by joint"
+    )
+
+
+def problems_of(folder: Path, model: str, lengths: Lengths, modules: Sequence[str] = ()) -> list[str]:
     """Why the model in a directory cannot be trained, as far as its small files show; empty if nothing speaks against.
 
-    UserError if config.json cannot be read. `model` is what messages call it.
+    UserError if config.json cannot be read. `model` is what messages call it, `modules` the layers at which it
+    gets adapters.
     """
     config = read_config(folder)
-    problems = (config_problem(model, config), end_mark_problem(folder), positions_problem(model, config, lengths))
+    problems = (
+        config_problem(model, config),
+        end_mark_problem(folder),
+        positions_problem(model, config, lengths),
+        adapters_problem(model, config.get("model_type"), modules),
+    )
     return [problem for problem in problems if problem]
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 
 # Benign library warnings to suppress: logger name and message prefix.
 EXPECTED = {
@@ -23,6 +24,8 @@ def set_up_logging(main: bool) -> None:
         force=True,
     )
     logging.captureWarnings(True)
+    # DeepSpeed's own calls, at every step of ZeRO stage 3.
+    warnings.filterwarnings("ignore", r"`torch\.distributed\.\w+` is deprecated", FutureWarning)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     for source, message in EXPECTED.items():

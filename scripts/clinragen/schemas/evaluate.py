@@ -1,5 +1,7 @@
 """Tables of stage evaluate."""
 
+from typing import Any
+
 import pyarrow as pa
 
 from clinragen.schemas.schema import Column, Table
@@ -8,7 +10,7 @@ PREDICTIONS = Table(
     "predictions",
     (
         Column("stay_id", pa.int64(), "ICU stay"),
-        Column("output", pa.string(), "text that the model wrote"),
+        Column("output", pa.string(), "text that the model wrote; empty for what only names phenotypes"),
         Column(
             "end",
             pa.string(),
@@ -30,6 +32,13 @@ PREDICTIONS = Table(
     key=("stay_id",),
 )
 
+
+def row_without_text(stay: int, predicted: list[str], true: list[str]) -> dict[str, Any]:
+    """A row of PREDICTIONS of what writes nothing and only names phenotypes."""
+    nothing = {"output": "", "unknown": [], "requests": [], "readable": True, "status": "good"}
+    return nothing | {"stay_id": stay, "predicted": predicted, "true": true}
+
+
 CASES = Table(
     "cases",
     (Column("stay_id", pa.int64(), "ICU stay of the test split on which rationales are compared"),),
@@ -41,7 +50,7 @@ SCORES = Table(
     (
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
         Column("model", pa.string(), "row of the paper's tables"),
-        Column("seed", pa.int64(), "seed of the training; empty for a model that is asked, once", nullable=True),
+        Column("seed", pa.int64(), "seed of the training; empty for what is asked, or learns nothing", nullable=True),
         Column("average", pa.string(), "micro or macro"),
         Column("metric", pa.string(), "precision, recall or f1"),
         Column("value", pa.float64(), "value"),
@@ -75,6 +84,21 @@ COMPARISON = Table(
     key=("dataset", "model", "metric"),
 )
 
+BEYOND = Table(
+    "beyond",
+    (
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("model", pa.string(), "row of classifiers"),
+        Column("average", pa.string(), "micro or macro"),
+        Column("metric", pa.string(), "precision, recall or f1"),
+        Column("mean", pa.float64(), "mean over the seeds"),
+        Column("std", pa.float64(), "sample standard deviation over the seeds", nullable=True),
+        Column("n_seeds", pa.int32(), "seeds; 0 where nothing is learned"),
+        Column("samples", pa.int64(), "test samples"),
+    ),
+    key=("dataset", "model", "average", "metric"),
+)
+
 SENSITIVITY = Table(
     "sensitivity",
     (
@@ -101,7 +125,7 @@ TRAINING = Table(
             "language model, what it writes; vocabulary of its attention, or what it reads and how",
         ),
         Column("seed", pa.int64(), "seed of the training"),
-        Column("stage", pa.string(), "phase1, phase2, phase3; or joint, frozen: a stage of its own"),
+        Column("stage", pa.string(), "phase1, phase2, phase3; or joint, frozen, classifier: a stage of its own"),
         Column("epoch", pa.float64(), "passes over the training split"),
         Column("step", pa.int64(), "steps of the optimizer"),
         Column("measure", pa.string(), "loss of a section, norm of the gradient, ...; eval_: on the validation split"),
@@ -117,8 +141,9 @@ PARAMETERS = Table(
         Column("name", pa.string(), "key of models"),
         Column("model", pa.string(), "row of the paper's tables"),
         Column("backbone", pa.string(), "key of backbones"),
-        Column("part", pa.string(), "backbone, series encoder, attention, identity, ...; or total"),
+        Column("part", pa.string(), "backbone, adapters, series encoder, attention, identity, ...; or total"),
         Column("parameters", pa.int64(), "parameters; tied ones count once, constants do not"),
+        Column("trained", pa.int64(), "those of them that the last stage trained"),
         Column("paper", pa.int64(), "size that the paper prints for the row, where it does", nullable=True),
     ),
     key=("dataset", "name", "part"),

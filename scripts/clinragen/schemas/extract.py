@@ -24,6 +24,17 @@ STAYS = Table(
     key=("stay_id",),
 )
 
+FEATURES = Table(
+    "features",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("age", pa.float64(), "age in years at ICU admission, 90 for all above 89"),
+        Column("sex", pa.string(), "F or M, or OTHER"),
+        Column("admission_type", pa.string(), "type of the admission, upper case; OTHER if missing or unknown"),
+    ),
+    key=("stay_id",),
+)
+
 DIAGNOSES = Table(
     "diagnoses",
     (

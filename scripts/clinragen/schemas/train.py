@@ -10,7 +10,11 @@ NOTE_TOKENS = Table(
     (
         Column("stay_id", pa.int64(), "ICU stay"),
         Column("split", pa.string(), "train, validation or test"),
-        Column("tokens", pa.list_(pa.int32()), "ids of the instruction and the note, without start mark"),
+        Column(
+            "tokens",
+            pa.list_(pa.int32()),
+            "ids of the instruction and the note, without start mark; of the note and marks for a text encoder",
+        ),
         Column("whole", pa.int32(), "number of tokens if the note were not cut at the end"),
     ),
     key=("stay_id",),

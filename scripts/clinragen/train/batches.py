@@ -1,6 +1,6 @@
 """The order in which a training visits its samples, and the micro-batches in which processes take each batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from clinragen.model.backbone import IGNORED
-from clinragen.model.inputs import Collator, Row
+from clinragen.model.inputs import Row
 
 BATCHES_SORTED_TOGETHER = 50
 MicroBatches = list[list[int]]
@@ -74,7 +74,7 @@ class Steps(Dataset):
         self,
         rows: list[Row],
         sizes: Sizes,
-        collate: Collator,
+        collate: Callable[[list[Row]], dict[str, Tensor]],
         *,
         batch: int,
         seed: int,

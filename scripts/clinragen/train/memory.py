@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from clinragen.errors import UserError
-from clinragen.model.student import Student
 from clinragen.train.batches import Steps
 
 log = logging.getLogger("train")
@@ -15,7 +15,7 @@ BYTES_OF_OPTIMIZER = 16
 of the weight that DeepSpeed keeps."""
 
 
-def fit(steps: Steps, student: Student, device: torch.device, run: Callable[[list[int]], None]) -> None:
+def fit(steps: Steps, student: nn.Module, device: torch.device, run: Callable[[list[int]], None]) -> None:
     """Halve the most tokens of a micro-batch until the largest micro-batches fit into the memory of the device.
 
     `run` takes a micro-batch forward and backward; what the optimizer will need is kept free. The student and all

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +11,14 @@ import numpy as np
 import torch
 
 from clinragen.config.student import Fusion, Parts, Read, Texts
+from clinragen.config.train import Lora
 from clinragen.errors import UserError
 from clinragen.model.device import own_device, prepare_device
 from clinragen.model.inputs import Collator, Row, channels_of, length_of, read_samples, with_room_for_captions
-from clinragen.model.student import BACKBONE, Student
+from clinragen.model.student import BACKBONE, Base, Student
 from clinragen.model.tokens import encode_notes, load_tokenizer
 from clinragen.model.vocabulary import read_vocabulary
+from clinragen.train.task import Writing
 from clinragen.train.trainer import Job, finish, train_student
 
 log = logging.getLogger("train")
@@ -92,6 +95,19 @@ def train_joint(job: Job, backbone: Path, texts: Texts, new: New, folder: Path) 
     return _train(job, plan, student, backbone, folder)
 
 
+def train_lora(job: Job, backbone: Path, texts: Texts, new: New, lora: Lora, folder: Path) -> Release:
+    """One stage: all that stands before a language model learns, and of it adapters alone.
+
+    With precision bf16 its own weights, which never change, take half of the memory.
+    """
+    plan = Plan(tuple(new.parts.reads))
+    dtype = torch.bfloat16 if job.optimizer.precision == "bf16" else torch.float32
+    student = Student.from_backbone(backbone, texts, plan.reads, dtype)
+    _add(new, student, backbone, job)
+    student.add_adapters(lora, Base.of(backbone, dtype))
+    return _train(job, plan, student, backbone, folder)
+
+
 def train_frozen(job: Job, start: Path, tuned: bool, texts: Texts, new: New, folder: Path) -> Release:
     """One stage before a frozen language model, that of phase 1 (`tuned`) or as it was fetched (FROZEN)."""
     plan = Plan(tuple(new.parts.reads), frozen=("backbone",))
@@ -111,7 +127,7 @@ def _add(new: New, student: Student, start: Path, job: Job) -> None:
         channels = channels_of(job.files.series)
         student.add_series_parts(new.fusion, channels, new.steps, token_ids, new.text_encoder)
     if new.parts.soft_prompts:
-        student.add_soft_prompts(new.soft_prompt)
+        student.add_soft_prompts(new.parts.soft_prompts, new.soft_prompt)
 
 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> Release:
@@ -132,8 +148,8 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
         prepare_device(job.launch.device, job.optimizer.precision, "train.launch.device")
         collate, device = Collator(tokenizer, student.shape.steps), own_device(job.launch.device)
         rows = {split: encode_series(student.to(device), found, collate, device) for split, found in rows.items()}
-    training = train_student(student, rows["train"], rows["validation"], tokenizer, job)
-    finish(student, tokenizer, counts, training, folder)
+    training = train_student(student, rows["train"], rows["validation"], Writing(tokenizer), job)
+    finish(partial(student.save, tokenizer=tokenizer), counts, training, folder)
     return training.release
 
 

@@ -8,23 +8,20 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedTokenizerBase, Trainer
+from transformers import Trainer
+from transformers.integrations import is_deepspeed_zero3_enabled
 from transformers.trainer_utils import EvalLoopOutput
 
 from clinragen.config.train import Optimizer
 from clinragen.errors import UserError
-from clinragen.model.decoding import decode
-from clinragen.model.inputs import Row
-from clinragen.model.student import Student
-from clinragen.model.target_codec import parse_output
+from clinragen.model.student import separate_shared_tensors
 from clinragen.processes import distributed
 from clinragen.train.batches import Sizes, StepLoader, Steps, divide
 from clinragen.train.checkpoints import still_owner
-from clinragen.train.loss import SectionMeans, token_losses, token_weights
+from clinragen.train.loss import SectionMeans, token_weights
+from clinragen.train.task import Task, longest_diagnoses
 
 DECODED_TOGETHER = 32
-ROOM_FOR_MARKER = 12
-"""Tokens decoded beyond the longest diagnoses, so that the next section's marker is whole and ends them."""
 
 
 class StudentTrainer(Trainer):
@@ -34,8 +31,8 @@ class StudentTrainer(Trainer):
     saves it looks whether a newer copy of the job has taken over.
     """
 
-    def __init__(self, optimizer: Optimizer, tokenizer: PreTrainedTokenizerBase, steps: Steps, **options: Any) -> None:
-        self._settings, self._tokenizer, self._steps = optimizer, tokenizer, steps
+    def __init__(self, optimizer: Optimizer, task: Task, steps: Steps, **options: Any) -> None:
+        self._settings, self._task, self._steps = optimizer, task, steps
         self._losses, self._norms = SectionMeans(optimizer.diagnoses_weight, options["args"].device), []
         super().__init__(**options)
         self.loss_is_scaled_for_ga = True  # compute_loss divides by the weight of the whole batch
@@ -63,7 +60,7 @@ class StudentTrainer(Trainer):
         Processes average their gradients, so that their number is taken out again.
         """
         logits = model(**{k: v for k, v in inputs.items() if k != "sections"})
-        losses = token_losses(logits, inputs["labels"])
+        losses = self._task.losses(logits, inputs["labels"])
         self._losses.add(losses, inputs["labels"], inputs["sections"])
         loss = (losses * self._weights(inputs)).sum() / num_items_in_batch * self.accelerator.num_processes
         return (loss, {"logits": logits}) if return_outputs else loss
@@ -107,7 +104,10 @@ class StudentTrainer(Trainer):
         """Loss per section, and micro F1 of the diagnoses that the student writes; each process takes its share."""
         student, rows = self.accelerator.unwrap_model(self.model).eval(), self.eval_dataset
         self._share_buffers(student)
-        own = sorted(rows, key=lambda row: row["length"])[self.args.process_index :: self.args.world_size]
+        own = sorted(rows, key=lambda row: row["length"])
+        if not is_deepspeed_zero3_enabled():
+            # Divided weights are put together for each step by all processes, which do all of the same, then.
+            own = own[self.args.process_index :: self.args.world_size]
         device, most_tokens = self.args.device, self._steps.most_tokens
         half = torch.autocast(device.type, torch.bfloat16, enabled=self._settings.precision == "bf16")
         size, losses = self._settings.batch, SectionMeans(self._settings.diagnoses_weight, device)
@@ -118,41 +118,37 @@ class StudentTrainer(Trainer):
                 for part in divide(batch, sizes, 1, most_tokens)[0]:
                     inputs = {k: v.to(device) for k, v in self.data_collator([own[i] for i in part]).items()}
                     sections = inputs.pop("sections")
-                    losses.add(token_losses(student(**inputs), inputs["labels"]), inputs["labels"], sections)
-            # No more than a target: a language model may have no positions beyond.
-            most = min(longest_diagnoses(rows) + ROOM_FOR_MARKER, student.texts.max_target_tokens)
+                    losses.add(self._task.losses(student(**inputs), inputs["labels"]), inputs["labels"], sections)
             # A text that is written needs far less memory than one that is learned.
             together = min(max(size, DECODED_TOGETHER), max(1, most_tokens // max(sizes.prompts, default=1)))
-            written = decode(student, own, self._tokenizer, together, max_new_tokens=most, diagnoses_only=True)
-            outputs = [output.text for output in written]
-        names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
-        counts = torch.tensor(count_hits(own, outputs, names), device=device)
+            names = sorted({name for row in [*self.train_dataset, *rows] for name in row["phenotypes"]})
+            found = self._task.counts(student, own, names, longest_diagnoses(rows), together)
+        counts = torch.tensor(found, device=device)
         if distributed():
             torch.distributed.all_reduce(counts)
-        hits, named = counts.tolist()
-        metrics = losses.take(f"{metric_key_prefix}_") | {f"{metric_key_prefix}_f1": 2 * hits / named if named else 0.0}
+        f1 = max(2 * hits / named if named else 0.0 for hits, named in counts.tolist())
+        metrics = losses.take(f"{metric_key_prefix}_") | {f"{metric_key_prefix}_f1": f1}
         return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(rows))
 
-    def _share_buffers(self, student: Student) -> None:
+    def _share_buffers(self, student: nn.Module) -> None:
         """Give all processes the running statistics of the first, which are those that are saved."""
         if distributed():
             for buffer in student.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
+    def gather_weights(self) -> None:
+        """Give the student of the main process its whole weights back, if DeepSpeed has divided them."""
+        if is_deepspeed_zero3_enabled():
+            whole = self.accelerator.get_state_dict(self.model_wrapped)
+            if self.accelerator.is_main_process:
+                for name, parameter in self.model.named_parameters():
+                    parameter.data = whole[name]
+
+    def _save(self, output_dir=None, state_dict=None) -> None:  # type: ignore[no-untyped-def]
+        if state_dict:  # from DeepSpeed, which asks no model for it if it has divided the weights
+            separate_shared_tensors(state_dict)
+        super()._save(output_dir, state_dict)
+
     def _save_checkpoint(self, model, trial) -> None:  # type: ignore[no-untyped-def]
         still_owner(Path(self.args.output_dir))
         super()._save_checkpoint(model, trial)
-
-
-def longest_diagnoses(rows: list[Row]) -> int:
-    """Most tokens that the diagnoses of a target take."""
-    return max(int((row["sections"] == 0).sum()) for row in rows)
-
-
-def count_hits(rows: list[Row], outputs: list[str], phenotypes: list[str]) -> tuple[int, int]:
-    """Phenotypes that are both written and true, and the number of both together."""
-    pairs = [
-        (set(parse_output(text, phenotypes).phenotypes), set(row["phenotypes"]))
-        for row, text in zip(rows, outputs, strict=True)
-    ]
-    return sum(len(p & t) for p, t in pairs), sum(len(p) + len(t) for p, t in pairs)

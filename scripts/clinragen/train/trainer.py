@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainingArguments
+from torch import nn
+from transformers import PrinterCallback, TrainingArguments
 
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.errors import TakenOver, UserError
 from clinragen.model.device import prepare_device
-from clinragen.model.inputs import Collator, Files, Row
-from clinragen.model.student import Student
+from clinragen.model.inputs import Files, Row
 from clinragen.processes import distributed, main_process
 from clinragen.train.batches import Sizes, Steps
 from clinragen.train.callbacks import ProgressLogger, ResumableEarlyStopping, out_of_patience
 from clinragen.train.checkpoints import is_owner, leave, of_main_process, resume_point, still_owner, take_over
-from clinragen.train.loss import token_losses
 from clinragen.train.memory import fit
 from clinragen.train.student_trainer import StudentTrainer
+from clinragen.train.task import Task
 from clinragen.train.tensorboard import event_writers, require_tensorboard
 
 log = logging.getLogger("train")
@@ -31,9 +31,19 @@ HISTORY = "history.json"
 MOST_TOKENS = "micro_batch_tokens"
 TIMES = ("_runtime", "_per_second")
 BUCKET = 50_000_000
+# By stage. DeepSpeed would keep two buffers of ten times the size, 2 GB each.
+ZERO = {
+    2: {"stage": 2, "reduce_bucket_size": BUCKET, "allgather_bucket_size": BUCKET},
+    # Every weight is divided, however small; checkpoints have whole ones, as without DeepSpeed.
+    3: {
+        "stage": 3,
+        "reduce_bucket_size": BUCKET,
+        "stage3_prefetch_bucket_size": BUCKET,
+        "stage3_param_persistence_threshold": 0,
+        "stage3_gather_16bit_weights_on_model_save": True,
+    },
+}
 DEEPSPEED = {
-    # DeepSpeed would keep two buffers of ten times the size, 2 GB each.
-    "zero_optimization": {"stage": 2, "reduce_bucket_size": BUCKET, "allgather_bucket_size": BUCKET},
     "gradient_clipping": "auto",
     "gradient_accumulation_steps": "auto",
     "train_micro_batch_size_per_gpu": "auto",
@@ -67,10 +77,8 @@ class Training:
     """Removes the checkpoints: to be called once the student is safe elsewhere."""
 
 
-def train_student(
-    student: Student, training: list[Row], validation: list[Row], tokenizer: PreTrainedTokenizerBase, job: Job
-) -> Training:
-    """Train in place, ending with the weights of the best validation.
+def train_student(student: nn.Module, training: list[Row], validation: list[Row], task: Task, job: Job) -> Training:
+    """Train a student, or a classifier, in place, ending with the weights of the best validation.
 
     Killed at any point, the next call with the same fingerprint continues from the last checkpoint. It does so even if
     this call is still running, which then ends with TakenOver.
@@ -97,6 +105,9 @@ def train_student(
     # and what phase 1 learned would be rounded; autocast keeps them whole, as without DeepSpeed. Gradients of linear
     # layers travel between processes in half precision.
     deepspeed = DEEPSPEED | {"torch_autocast": {"enabled": half, "dtype": "bfloat16"}}
+    deepspeed["zero_optimization"] = ZERO[job.launch.zero_stage]
+    if job.launch.gradient_checkpointing:
+        student.backbone.activation_checkpointing_enable()
     if not on_gpu:
         # Asked by accelerate even where DeepSpeed is not used; it would warn of what it finds by itself.
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
@@ -132,7 +143,7 @@ def train_student(
     own = of_main_process(lambda: take_over(job.checkpoints, job.fingerprint))
     arguments.output_dir = str(own)
     try:
-        history, most_tokens = _train(student, training, validation, tokenizer, job, arguments)
+        history, most_tokens = _train(student, training, validation, task, job, arguments)
         # The best weights were read from this folder only if it had not been taken over before.
         still_owner(own)
     except Exception as error:
@@ -153,10 +164,10 @@ def train_student(
 
 
 def _train(
-    student: Student,
+    student: nn.Module,
     training: list[Row],
     validation: list[Row],
-    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
     job: Job,
     arguments: TrainingArguments,
 ) -> tuple[list[dict], int]:
@@ -173,7 +184,7 @@ def _train(
     steps = Steps(
         training,
         Sizes(training, student.lab_tokens),
-        Collator(tokenizer, student.shape.steps if student.shape else None),
+        task.collator(student.shape.steps if student.shape else None),
         batch=job.optimizer.batch,
         seed=job.seed,
         shuffled=job.optimizer.batch_order == "shuffled",
@@ -182,10 +193,10 @@ def _train(
         processes=arguments.world_size,
     )
     if job.launch.fit_memory and job.launch.device == "cuda":
-        _fit_memory(steps, student, arguments, half=job.optimizer.precision == "bf16")
+        _fit_memory(steps, student, task, arguments, half=job.optimizer.precision == "bf16")
     trainer = StudentTrainer(
         job.optimizer,
-        tokenizer,
+        task,
         steps,
         model=student,
         args=arguments,
@@ -197,12 +208,13 @@ def _train(
     # It prints the losses again, beside the log.
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    trainer.gather_weights()
     # Without the clock, and without the closing row, a mean since the last start: equal runs leave equal files.
     rows = [row for row in trainer.state.log_history if "train_loss" not in row]
     return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows], steps.most_tokens
 
 
-def _fit_memory(steps: Steps, student: Student, arguments: TrainingArguments, *, half: bool) -> None:
+def _fit_memory(steps: Steps, student: nn.Module, task: Task, arguments: TrainingArguments, *, half: bool) -> None:
     """Find the micro-batches that fit into the memory of all GPUs; a resumed training starts from those it had."""
     device, kept = arguments.device, Path(arguments.output_dir, MOST_TOKENS)
     steps.most_tokens = of_main_process(lambda: _kept(kept) or steps.most_tokens)
@@ -211,7 +223,7 @@ def _fit_memory(steps: Steps, student: Student, arguments: TrainingArguments, *,
     def run(part: list[int]) -> None:
         batch = {name: value.to(device) for name, value in steps.collated(part).items() if name != "sections"}
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            loss = token_losses(student(**batch), batch["labels"]).sum()
+            loss = task.losses(student(**batch), batch["labels"]).sum()
         loss.backward()
         student.zero_grad(set_to_none=True)
 
@@ -255,17 +267,11 @@ def _keep(path: Path, number: int) -> None:
     whole.replace(path)
 
 
-def finish(
-    student: Student,
-    tokenizer: PreTrainedTokenizerBase,
-    samples: dict[str, dict[str, int]],
-    training: Training,
-    folder: Path,
-) -> None:
-    """Write the trained student into a new folder, with what it was trained on and the course of the training."""
+def finish(save: Callable[[Path], None], samples: dict[str, dict[str, int]], training: Training, folder: Path) -> None:
+    """Let `save` write the model into a new folder, and add what it was trained on and the course of the training."""
     if main_process():
         folder.mkdir()
-        student.save(folder, tokenizer)
+        save(folder)
         # Sorted, as are the rows that a resumed run read from its checkpoint.
         facts = {"samples": samples, "micro_batch_tokens": training.most_tokens, "history": training.history}
         text = json.dumps(facts, indent=1, sort_keys=True) + "\n"

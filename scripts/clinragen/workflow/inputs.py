@@ -5,18 +5,22 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clinragen.config.asked import Asked
+from clinragen.config.classifiers import Reader
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
 from clinragen.config.root import Config
 from clinragen.config.rows import row_in
 from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
+from clinragen.registry.features import FEATURES
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, raw_path
-from clinragen.workflow.variants import NOTE_ONLY, kind_of, suffix
+from clinragen.workflow.variants import NOTE_ONLY, RATIONALE_FIRST, kind_of, suffix
 
 # Numbers of the paper's tables that are made; table 6 where a model is in it (config/table6.yaml).
 TABLES = (1, 2)
+# In place of a seed: the run of what learns nothing.
+UNTRAINED = "untrained"
 
 
 def tables(config: Config) -> list[int]:
@@ -34,8 +38,22 @@ def of_variant(config: Config, pattern: str, variant: str | None, **wildcards: s
     return pattern.format(**wildcards, variant=name)
 
 
+def reader(config: Config, name: str) -> Reader:
+    """What a trained row of `classifiers` reads, and through what."""
+    row, series = config.classifiers[name], config.benchmark.series
+    return Reader(
+        method=row.method,
+        series_encoder=config.student.fusion.series_encoder if row.method == "patchtst" else None,
+        steps=series.max_steps if row.reads_series else None,
+        lstm=row.lstm,
+        pooling=row.pooling,
+    )
+
+
 def model_files(config: Config, pattern: str, model: str, **wildcards: str) -> str:
-    """The path of a file as a model reads it, by its variant."""
+    """The path of a file as a model reads it, by its variant; classifiers have none."""
+    if model in config.classifiers:
+        return of_variant(config, pattern, None, **wildcards, model=model)
     row = config.models[model]
     return of_variant(config, pattern, row.variant, **wildcards, model=model, target=target(row))
 
@@ -79,7 +97,13 @@ def checkpoints(config: Config) -> list[str]:
     """The checkpoints of every phase of every run, each once, in the order of datasets, models, seeds and phases."""
     runs = itertools.product(config.dataset_names(), config.models.values(), config.seeds)
     found = (_checkpoint(config, row, dataset, seed, stage) for dataset, row, seed in runs for stage in row.stages)
-    return list(dict.fromkeys(found))
+    others = itertools.product(config.dataset_names(), config.trained_classifiers(), config.seeds)
+    return [*dict.fromkeys(found), *(classifier(dataset, name, seed) for dataset, name, seed in others)]
+
+
+def classifier(dataset: str, name: str, seed: object) -> str:
+    """The checkpoint of a trained row of `classifiers`."""
+    return f"<results>/{dataset}/train/{name}/phenotypes/seed{seed}/classifier"
 
 
 def tokens_in_use(config: Config) -> list[str]:
@@ -120,9 +144,15 @@ def vocabulary(name: str, backbone: str) -> str:
     return f"<results>/knowledge/{'vocab' if name == 'knowledge' else name}/{backbone}.json"
 
 
+def base(config: Config, model: str) -> list[str]:
+    """The language model without which a checkpoint that holds only adapters cannot be read; none for others."""
+    row = config.models[model]
+    return [f"<results>/backbones/{row.backbone}"] * (row.training == "lora")
+
+
 def parts_names(config: Config) -> list[str]:
     """What the models with a stage of their own read, as paths name it."""
-    return sorted({row.parts_name for row in config.models.values() if row.stages[-1] in ("joint", "frozen")})
+    return sorted({row.parts_name for row in config.models.values() if row.stages[-1] in ("joint", "lora", "frozen")})
 
 
 def parts(config: Config, name: str) -> Parts:
@@ -132,13 +162,22 @@ def parts(config: Config, name: str) -> Parts:
 
 def target(row: Model) -> str:
     """What a model learns to write, and from whom, as paths name it."""
-    return f"{'note-' * (row.target == 'note_rationale')}rationales-{row.teacher}" if row.teacher else "diagnoses"
+    if not row.teacher:
+        return "diagnoses"
+    order = RATIONALE_FIRST * (row.target_order == "rationale_first")
+    return f"{order}{NOTE_ONLY * (row.target == 'note_rationale')}rationales-{row.teacher}"
+
+
+def rationale_first(target: str) -> bool:
+    """Whether the diagnoses are the last section of a target, by its name in paths."""
+    return target.startswith(RATIONALE_FIRST)
 
 
 def rationales(config: Config, dataset: str, target: str, variant: str | None = None) -> list[str]:
     """The rationales on notes, and on labs, that a target has."""
-    teacher = target.removeprefix(NOTE_ONLY).removeprefix("rationales-")
-    parts = ["notes"] if target.startswith(NOTE_ONLY) else ["notes", "labs"] if target != "diagnoses" else []
+    unordered = target.removeprefix(RATIONALE_FIRST)
+    teacher = unordered.removeprefix(NOTE_ONLY).removeprefix("rationales-")
+    parts = ["notes"] if unordered.startswith(NOTE_ONLY) else ["notes", "labs"] if target != "diagnoses" else []
     names = [(part, suffix(config, variant, part, target)) for part in parts]
     return [f"<results>/{dataset}/rationale/{teacher}{name}/{part}.parquet" for part, name in names]
 
@@ -168,8 +207,20 @@ def _scores(dataset: str, run: str) -> str:
     return f"<results>/{dataset}/evaluate/{run}/scores.csv"
 
 
-def predictions(dataset: str, model: str, run: str) -> str:
-    """The predictions of a training, whose run is called `seed<n>`, or of a model that is `asked`."""
+def classifier_scores(config: Config) -> list[str]:
+    """The scores of every run of the baselines beyond the paper."""
+    runs = [
+        f"{name}/{run}"
+        for name, row in config.classifiers.items()
+        for run in ([f"seed{seed}" for seed in config.seeds] if row.learns else [UNTRAINED])
+    ]
+    return [_scores(dataset, run) for dataset in config.dataset_names() for run in runs]
+
+
+def predictions(config: Config, dataset: str, model: str, run: str) -> str:
+    """The predictions of a training, whose run is called `seed<n>`, of a model that is `asked`, or `untrained`."""
+    if run == UNTRAINED:
+        return f"<results>/{dataset}/benchmark/{config.classifiers[model].method}.parquet"
     if run == "asked":
         return f"<results>/{dataset}/asked/{model}/predictions.parquet"
     return f"<results>/{dataset}/evaluate/{model}/{run}/predictions.parquet"
@@ -179,7 +230,7 @@ def asked(config: Config) -> list[str]:
     """The predictions of every model that is asked, and the scores of those that name the diagnoses themselves."""
     files = []
     for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
-        files.append(predictions(dataset, name, "asked"))
+        files.append(predictions(config, dataset, name, "asked"))
         if row.is_scored:
             files.append(_scores(dataset, f"{name}/asked"))
     return files
@@ -236,7 +287,7 @@ def texts_of_teachers(config: Config) -> list[str]:
 def asked_predictions(config: Config) -> list[str]:
     """The predictions of every model that is asked."""
     pairs = itertools.product(config.dataset_names(), config.asked)
-    return [predictions(dataset, name, "asked") for dataset, name in pairs]
+    return [predictions(config, dataset, name, "asked") for dataset, name in pairs]
 
 
 def answers(config: Config) -> list[tuple[str, Stage]]:
@@ -255,7 +306,7 @@ def answers(config: Config) -> list[tuple[str, Stage]]:
             rationale_stages.setdefault(path, _stage(config, name, dataset, teacher))
     found += rationale_stages.items()
     for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
-        found.append((predictions(dataset, name, "asked"), _stage(config, f"asked/{name}", dataset, row.llm)))
+        found.append((predictions(config, dataset, name, "asked"), _stage(config, f"asked/{name}", dataset, row.llm)))
     return found
 
 
@@ -273,6 +324,13 @@ def lengths(config: Config, backbone: str) -> Lengths:
     return Lengths(**{name: max(getattr(found, name) for found in each) for name in Lengths.model_fields})
 
 
+def adapted_layers(config: Config, backbone: str) -> list[str]:
+    """Layers of a language model at which some row gets adapters, so far as they are named; none for `all`."""
+    rows = [m for m in config.models.values() if m.backbone == backbone and m.training == "lora"]
+    chosen = [config.of_variant(row.variant).train.lora.modules for row in rows]
+    return list(dict.fromkeys(name for modules in chosen if modules != "all" for name in modules))
+
+
 def texts(config: Config, backbone: str) -> Texts:
     """The longest texts of a student, its note no longer than its language model takes."""
     own, general = config.backbones[backbone].max_note_tokens, config.student.texts
@@ -288,10 +346,17 @@ def _lengths(config: Config, backbone: str, row: Model | None = None) -> Lengths
         labs = fusion.qformer.queries
     return Lengths(
         labs=labs * (row is not None and "series" in row.reads),
-        prompts=config.student.soft_prompt * len(row.reads) if row is not None and row.soft_prompts else 0,
+        prompts=_soft_prompts(config.student.soft_prompt, row) if row is not None else 0,
         note=longest.max_note_tokens,
         target=max(longest.max_target_tokens, config.evaluate.decoding.max_new_tokens),
     )
+
+
+def _soft_prompts(length: int, row: Model) -> int:
+    """Vectors of all soft prompts of a model: before its texts, or before encoder and decoder."""
+    texts = len({"note", "captions"} & set(row.reads))
+    numbers = {"texts": texts * length, "reparametrised": 2 * length, "conditional": 2 * len(FEATURES)}
+    return numbers.get(row.soft_prompts, 0)
 
 
 def backbone_files(source: str) -> list[str]:

@@ -1,8 +1,10 @@
 """How a training job is started, and what it requests from SLURM."""
 
+from collections.abc import Callable
+
 from clinragen.config.train import Launch
 
-Resources = dict[str, int | str]
+Resources = dict[str, int | str | Callable[..., int | str]]
 
 
 def launcher(launch: Launch) -> str:
@@ -23,13 +25,16 @@ def launcher(launch: Launch) -> str:
     return f"torchrun --standalone --nproc-per-node {launch.processes}"
 
 
-def gpu_request(launch: Launch) -> Resources:
-    """Nodes and GPUs of a training job, as resources of Snakemake's SLURM executor."""
+def gpu_request(launch: Launch, processes: Callable[..., int]) -> Resources:
+    """Nodes and GPUs of a training job, as resources of Snakemake's SLURM executor.
+
+    `processes` gives those of a node for a job, by its wildcards; the number of nodes is the same for all jobs.
+    """
     if launch.nodes == 1:
-        return {"gpu": launch.processes}
+        return {"gpu": processes}
     return {
         "nodes": launch.nodes,
-        "gres": f"gpu:{launch.processes}",  # per node; `gpu` would be the total, placed anywhere
+        "gres": lambda wildcards: f"gpu:{processes(wildcards)}",  # per node; `gpu` would be the total, placed anywhere
         "mpi": "srun",  # the job's own command line calls it
         "tasks": launch.nodes,
         "tasks_per_gpu": 0,  # the executor would otherwise use `tasks`

@@ -38,8 +38,9 @@ def disks(config: Config, sizes: dict[str, int]) -> list[Line]:
 
 
 def checkpoint_bytes(config: Config, sizes: dict[str, int]) -> int:
-    """Size of all checkpoints in bytes; models that agree in a phase share its checkpoint."""
-    return sum(sizes.get(Path(path).parts[3], 0) for path in checkpoints(config))
+    """Size of all checkpoints in bytes; models that agree in a phase share its checkpoint, and adapters are small."""
+    whole = (path for path in map(Path, checkpoints(config)) if path.name != "lora")
+    return sum(sizes.get(path.parts[3], 0) for path in whole)
 
 
 def _space(place: str, folder: Path, needed: float, remedy: str, unknown: Sequence[str] = ()) -> Line:

@@ -24,6 +24,7 @@ DATA = frozenset({RAW, NOTES})
 TEACHER = frozenset({RATIONALES, TERMS})
 KNOWLEDGE = frozenset({PUBMED, TERMS})
 ANSWERS = DATA | TEACHER | {PUBMED}
+CLASSIFIERS = DATA | {ENCODER, GPU}
 TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, ENCODER, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
@@ -63,18 +64,21 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/benchmark{VARIANT}/.+", DATA),
     (rf"{DATASET}/rationale/.+", DATA | {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/+]+){VARIANT}/(note|caption)_tokens\.arrow", DATA | {BACKBONE}),
+    (rf"{DATASET}/train/(?P<encoder>[^/]+)/encoder_tokens\.arrow", DATA | {ENCODER}),
+    (rf"{DATASET}/train/(?P<classifier>[^/]+)/phenotypes/.+", CLASSIFIERS),
     (
-        rf"{DATASET}/train/(?P<backbone>[^/]+)/(note-)?rationales[^/]+/(lab_)?target_tokens\.arrow",
+        rf"{DATASET}/train/(?P<backbone>[^/]+)/(first-)?(note-)?rationales[^/]+/(lab_)?target_tokens\.arrow",
         DATA | {BACKBONE, RATIONALES},
     ),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses[^/]*/(lab_)?target_tokens\.arrow", DATA | {BACKBONE}),
-    (rf"{DATASET}/train/(?P<backbone>[^/]+)/(note-)?rationales-[^/+]+-knowledge{VARIANT}/.+", TRAINING),
-    (rf"{DATASET}/train/(?P<backbone>[^/]+)/(note-)?rationales.+", TRAINING - {TERMS, PUBMED}),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/(first-)?(note-)?rationales-[^/+]+-knowledge{VARIANT}/.+", TRAINING),
+    (rf"{DATASET}/train/(?P<backbone>[^/]+)/(first-)?(note-)?rationales.+", TRAINING - {TERMS, PUBMED}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses-knowledge{VARIANT}/.+", TRAINING - {RATIONALES}),
     (rf"{DATASET}/train/(?P<backbone>[^/]+)/diagnoses.+", TRAINING - TEACHER - {PUBMED}),
     (rf"{DATASET}/asked/(?P<asked>[^/]+)/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/(?P<asked>[^/]+)/asked/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/cases\..+", DATA),
+    (rf"{DATASET}/evaluate/[^/]+/untrained/.+", DATA),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
     (r"knowledge/(terms|mentions|answers|convergence)\..+", KNOWLEDGE),
@@ -85,6 +89,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"encoders/(?P<encoder>[^/]+)", frozenset({ENCODER})),
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
+    (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
@@ -133,8 +138,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         for name, row in config.asked.items()
         if parts.get("asked", name) == name and (shown is None or shown & set(row.table))
     ]
-    # A path of a checkpoint names its parts; what leads to one without an encoder needs none.
-    encoders = {m.encoder for m in models if m.encoder and ("backbone" not in parts or f"-{m.parts_name}" in target)}
+    encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
     if "encoder" in parts:
         encoders = {parts["encoder"]}
     served = _served(kinds, config, parts.get("llm"), rows)
@@ -143,6 +147,19 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     names[ENCODER] = sorted(encoders)
     names[ASKED] = [f"{dataset}/{row}" for dataset in datasets for row in rows]
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
+
+
+def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str], target: str) -> set[str]:
+    """The text encoders of models; a path of a checkpoint names its parts: one without an encoder needs none."""
+    read = (m for m in models if "backbone" not in parts or f"-{m.parts_name}" in target)
+    return {m.encoder for m in read if m.encoder} if BACKBONE in kinds else set()
+
+
+def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
+    """The text encoders of the rows of `classifiers`, which are in no table of the paper."""
+    named = parts.get("model", parts.get("classifier"))
+    rows = {} if {"backbone", "table"} & parts.keys() else config.classifiers
+    return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
 
 
 def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from clinragen.config.datasets import Dataset
 from clinragen.config.models import Model
 from clinragen.config.root import Config, invalid, load_config
 from clinragen.config.rows import BEYOND, row_in
+from clinragen.config.student import STAND_INS
 from clinragen.errors import UserError
 from clinragen.knowledge.address import address_of_user
 from clinragen.llm.api_key import api_key
@@ -22,9 +23,9 @@ from clinragen.llm.guard import foresee, locate, open_by_config, permit
 from clinragen.llm.serve import LOOPBACK
 from clinragen.rationale.examples import problems_of_examples
 from clinragen.registry import raw
-from clinragen.registry.language_models import problems_of, read_config
+from clinragen.registry.language_models import adapters_problem, problems_of, read_config
 from clinragen.registry.text_encoders import problems_of_encoder
-from clinragen.workflow.inputs import lengths, rationales_in_use
+from clinragen.workflow.inputs import adapted_layers, lengths, rationales_in_use
 from clinragen.workflow.needs import (
     ASKED,
     BACKBONE,
@@ -241,9 +242,11 @@ def backbone_problems(name: str, config: Config) -> list[str]:
 
     Of a name on the hub nothing is known before `make check` or rule train_backbone asks for it.
     """
+    place, source, modules = f"backbones.{name}.source", config.backbones[name].source, adapted_layers(config, name)
     if config.backbones[name].is_stand_in:
-        return []
-    return _fetchable(config, "backbones", name, partial(problems_of, lengths=lengths(config, name)))
+        words = adapters_problem(source, STAND_INS[source], modules)
+        return [f"{place}: {words}"] if words else []
+    return _fetchable(config, "backbones", name, partial(problems_of, lengths=lengths(config, name), modules=modules))
 
 
 def encoder_problems(name: str, config: Config) -> list[str]:

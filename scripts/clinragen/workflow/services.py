@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,15 @@ from clinragen.config.root import Config
 from clinragen.errors import UserError
 from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import locate
-from clinragen.registry.language_models import NO_SAFETENSORS, config_problem, positions_problem
+from clinragen.registry.language_models import (
+    GATED,
+    NO_SAFETENSORS,
+    adapters_problem,
+    config_problem,
+    positions_problem,
+)
 from clinragen.registry.text_encoders import encoder_problem
-from clinragen.workflow.inputs import lengths
+from clinragen.workflow.inputs import adapted_layers, lengths
 from clinragen.workflow.needs import ASKED, BACKBONE, ENCODER, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
     backbone_problems,
@@ -120,12 +126,20 @@ def backbones(config: Config, needs: set[Need]) -> tuple[list[Line], dict[str, i
     """Lines on the language models that are needed, and the size of their weights in bytes where it is known."""
     lines, sizes = [], {}
     for name in sorted(need.name for need in needs if need.kind == BACKBONE):
-        positions = partial(positions_problem, lengths=lengths(config, name))
-        found, size = _weights(config, "backbones", name, backbone_problems, (config_problem, positions))
+        checks = (
+            config_problem,
+            partial(positions_problem, lengths=lengths(config, name)),
+            partial(_adapters_problem, modules=adapted_layers(config, name)),
+        )
+        found, size = _weights(config, "backbones", name, backbone_problems, checks)
         lines += found
         if size is not None:
             sizes[name] = size
     return lines, sizes
+
+
+def _adapters_problem(source: str, found: dict[str, Any], modules: Sequence[str]) -> str | None:
+    return adapters_problem(source, found.get("model_type"), modules)
 
 
 def encoders(config: Config, needs: set[Need]) -> list[Line]:
@@ -168,9 +182,12 @@ def hub_problems(
     hub = os.environ.get("HF_ENDPOINT", HUB)
     url = f"{hub}/{quote(source)}/raw/{quote(revision, safe='')}/config.json"
     try:
-        status, config = get(url)
+        # Never sent without encryption, as other keys.
+        status, config = get(url, os.environ.get("HF_TOKEN", "") if hub.startswith("https://") else "")
     except Unreachable as error:
         return [f"{hub} does not respond ({error})"]
+    if status in (401, 403):
+        return [f"{source} {GATED}"]
     if status != 200 or not isinstance(config, dict):
         return [f"{source} has no config.json at {revision} (HTTP {status}); name another revision"]
     found = (check(source, config) for check in checks)
@@ -191,6 +208,8 @@ def on_the_hub(place: str, source: str, revision: str, target: str) -> tuple[Lin
         return problem(place, f"{words} a directory that contains the model"), 0
     if status != 200 or not isinstance(content, dict):
         return problem(place, f"{hub} has no {source} at {revision} (HTTP {status}); correct it"), 0
+    if content.get("gated") and not os.environ.get("HF_TOKEN"):
+        return problem(place, f"{source} {GATED}"), 0
     files = [f for f in content.get("siblings") or [] if str(f.get("rfilename")).endswith(".safetensors")]
     if not files:
         return problem(place, f"{source} at {revision} {NO_SAFETENSORS}"), 0

@@ -20,7 +20,7 @@ SETTINGS = "config.yaml"
 # The overlays with which all of the paper's rows that there are stand in the configuration.
 PAPER = ("config/table6.yaml",)
 # Overlays that tests/e2e runs from raw files to tables, each with those that it is laid over.
-TESTED = (("config/demo.yaml",), ("config/demo.yaml", "config/open-demo.yaml"))
+TESTED = (("config/demo.yaml", "config/demo-full.yaml"), ("config/demo.yaml", "config/open-demo.yaml"))
 INVENTORY = "resources/paper_inventory.yaml"
 BEGIN, END = "<!-- status: begin -->\n", "<!-- status: end -->\n"
 

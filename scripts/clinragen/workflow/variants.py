@@ -39,6 +39,17 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         ("note_tokens", "caption_tokens", "target_tokens", "series"),
     ),
+    "lora": (
+        (
+            "student.texts",
+            "student.fusion",
+            "student.soft_prompt",
+            "benchmark.series.max_steps",
+            "train.lora",
+            "train.optimizer",
+        ),
+        ("note_tokens", "caption_tokens", "target_tokens", "series"),
+    ),
     "frozen": (
         ("student.texts", "student.fusion", "benchmark.series.max_steps", "train.frozen", "train.optimizer"),
         ("phase1", "note_tokens", "caption_tokens", "target_tokens", "series"),
@@ -50,6 +61,8 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 NOTE_ONLY = "note-"
 """Before the target of students that learn no R^t, in paths."""
+RATIONALE_FIRST = "first-"
+"""Before the target of students that write the diagnoses last, in paths."""
 KIND = re.compile(rf"[/_]({'|'.join(MADE_FROM)})(?=[/._]|$)")
 
 
@@ -58,7 +71,8 @@ def suffix(config: Config, variant: str | None, kind: str, target: str) -> str:
 
     A training reads the rationales that its target has, so that what changes only others does not change it.
     """
-    unread = {"notes", "labs"} if target == "diagnoses" else {"labs"} if target.startswith(NOTE_ONLY) else set()
+    rationales = target.removeprefix(RATIONALE_FIRST)
+    unread = {"notes", "labs"} if target == "diagnoses" else {"labs"} if rationales.startswith(NOTE_ONLY) else set()
     return f"+{variant}" if variant and _changes(config, variant, kind, unread) else ""
 
 

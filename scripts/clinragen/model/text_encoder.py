@@ -1,0 +1,31 @@
+"""Text encoders of the BERT kind, without what stands on their last layer."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import BertModel
+
+from clinragen.errors import UserError
+
+
+class _Layers(BertModel):
+    """A BERT whose checkpoint may have a pooling layer and heads of its pre-training, which are left out."""
+
+    _keys_to_ignore_on_load_unexpected = (r"^cls\.", r"(^|\.)pooler\.")
+
+
+def load_text_encoder(folder: Path) -> BertModel:
+    """The layers of a text encoder in a local directory, in full precision; uses no network.
+
+    UserError if it is unreadable, or if weights are missing, which would silently be random.
+    """
+    try:
+        encoder, loaded = _Layers.from_pretrained(
+            folder, local_files_only=True, dtype=torch.float32, add_pooling_layer=False, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder}: not a readable text encoder: {error}; fetch it again") from None
+    if missing := sorted(loaded["missing_keys"]):
+        raise UserError(f"{folder}: {len(missing)} weights are missing, among them {missing[0]}; fetch it again")
+    return encoder

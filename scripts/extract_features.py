@@ -1,0 +1,29 @@
+"""Command line of rule extract_features."""
+
+from pathlib import Path
+
+from clinragen.step import Out, run
+
+
+def extract_features(
+    raw: list[Path],
+    raw_tables: Path,
+    stays: Path,
+    release: Path,
+    dataset: str,
+    memory_limit_mb: int,
+    threads: int,
+    features: Out,
+) -> None:
+    """Age, sex and type of admission of the cohort."""
+    from clinragen.extract.features import select_features
+    from clinragen.extract.sources import RawTables
+    from clinragen.schemas.extract import FEATURES, RELEASE, STAYS
+
+    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
+    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
+    FEATURES.write(select_features(tables, STAYS.read(stays)), features.path)
+
+
+if __name__ == "__main__":
+    run(extract_features)
