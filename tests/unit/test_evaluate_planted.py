@@ -94,12 +94,12 @@ def samples(number: int) -> list[Row]:
     ]
 
 
-@given(st.integers(2, 20), st.integers(0, 5), st.sampled_from(["input_ids", "series"]))
-def test_every_sample_gets_the_part_of_another_one_and_keeps_the_rest(number, seed, part):
-    before, after = samples(number), exchange(samples(number), part, seed)
-    same = exchange(samples(number), part, seed)
+@given(st.integers(2, 20), st.integers(0, 5), st.sampled_from(["note", "labs"]))
+def test_every_sample_gets_the_part_of_another_one_and_keeps_the_rest(number, seed, exchanged):
+    before, after = samples(number), exchange(samples(number), exchanged, seed)
+    same = exchange(samples(number), exchanged, seed)
+    part, other = ("input_ids", "series") if exchanged == "note" else ("series", "input_ids")
     for old, new, again in zip(before, after, same, strict=True):
-        other = "series" if part == "input_ids" else "input_ids"
         assert np.array_equal(old[other], new[other])
         assert not np.array_equal(old[part], new[part])
         assert np.array_equal(new[part], again[part])
@@ -109,7 +109,19 @@ def test_every_sample_gets_the_part_of_another_one_and_keeps_the_rest(number, se
 
 def test_a_part_that_is_not_read_is_not_exchanged():
     notes = [{"stay_id": i, "input_ids": np.full(2, i)} for i in range(3)]
-    assert exchange(notes, "series", 1) == notes
+    assert exchange(notes, "labs", 1) == notes
+
+
+@pytest.mark.parametrize("read", [("caption_ids",), ("caption_ids", "series")])
+def test_labs_are_exchanged_as_they_are_read(read):
+    """Captions say in words what the series are: a model that reads them gets those of the same other stay."""
+    before = [{"stay_id": i, "input_ids": np.full(2, i)} | {name: np.full(3, i) for name in read} for i in range(6)]
+    after = exchange(before, "labs", 1)
+    for old, new in zip(before, after, strict=True):
+        others = {int(new[name][0]) for name in read}
+        assert len(others) == 1 and old["stay_id"] not in others
+        assert np.array_equal(old["input_ids"], new["input_ids"])
+    assert [row.keys() for row in after] == [row.keys() for row in before]
 
 
 def table(model: str, labs: float, seeds: int = 2) -> pa.Table:

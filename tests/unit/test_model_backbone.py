@@ -143,11 +143,15 @@ def test_every_prompt_begins_with_the_start_mark_and_ends_with_a_line_break(shap
         marks_of(tokenizer(shape)),
     )
     table = model.backbone.get_input_embeddings().weight
-    assert marks.start == ((2,) if shape == "tiny-opt" else ())
-    for position, ids in ((0, marks.start), (-1, marks.line_break)):
-        assert all(torch.equal(embedded[:, position], table[i].expand(2, -1)) for i in ids)
-    assert tokenizer(shape).convert_ids_to_tokens(list(marks.line_break)) == ["Ċ"]
-    length = {"notes": 7, "labs": 3, "both": 10}[reads] + len(marks.start) + 1
+    assert marks.start == {"tiny-opt": (2,), "tiny-qwen": (), "tiny-llama": (1,)}[shape]
+    for ids, vectors in (
+        (marks.start, embedded[:, : len(marks.start)]),
+        (marks.line_break, embedded[:, -len(marks.line_break) :]),
+    ):
+        assert torch.equal(vectors, table[list(ids)].expand(2, -1, -1))
+    written = ["▁", "<0x0A>"] if shape == "tiny-llama" else ["Ċ"]
+    assert tokenizer(shape).convert_ids_to_tokens(list(marks.line_break)) == written
+    length = {"notes": 7, "labs": 3, "both": 10}[reads] + len(marks.start) + len(written)
     assert mask.tolist() == [[1] * length] * 2
 
 

@@ -135,6 +135,13 @@ def test_gradients_reach_every_part_through_a_frozen_language_model(bert):
     assert model.qformer.queries.grad.abs().sum() > 0 and model.identity.weight.grad.abs().sum() > 0
 
 
+def test_in_half_precision_it_reads_the_same(bert):
+    model, rows = student(bert), batch()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        half, _ = model._labs(rows)
+    assert half.dtype == torch.float32 and torch.allclose(half, labs(model, rows), atol=0.1)
+
+
 def test_the_seed_decides_what_is_new(bert):
     first, second, other = (student(bert, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first)

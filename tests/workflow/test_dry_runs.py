@@ -20,6 +20,7 @@ SERVICES = {"OPENAI_API_KEY": "x", "ENTREZ_EMAIL": "me@example.org"}
 NO_SERVICES = dict.fromkeys(SERVICES, "")
 PERMITTED = {"chatgpt": {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}}
 DEMO = ("--configfile", "config/demo.yaml")
+FULL = (*DEMO, "config/demo-full.yaml")
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ SWITCHED = {
 
 def test_a_switch_of_a_row_is_in_the_path_of_what_it_changes(tmp_path):
     tree = overlay(tmp_path / "tree.yaml", "results/none", models=SWITCHED, seeds=[1])
-    found = planned_jobs(succeeded(snakemake("--dry-run", "all", *DEMO, tree)))
+    found = planned_jobs(succeeded(snakemake("--dry-run", "all", *FULL, tree)))
     read = {output: job.inputs for job in found for output in job.outputs}
     folder = "results/none/mimic3/train/flan-t5-small"
     # R^t in the target of Clinical CoT with TSE, which it shares with ClinRaGen: no teacher is asked for it.
@@ -232,7 +233,7 @@ def test_prompts_before_the_target_stand_after_the_prompt_of_a_model_that_has_no
     tree = overlay(
         tmp_path / "tree.yaml", "results/none", models=models, backbones={"opt-125m": {"source": "tiny-opt"}}
     )
-    succeeded(snakemake("--dry-run", "tables", *DEMO, tree))
+    succeeded(snakemake("--dry-run", "tables", *FULL, tree))
 
 
 @pytest.mark.parametrize("models", [{}, SWITCHED])

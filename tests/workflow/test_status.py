@@ -110,6 +110,5 @@ def test_a_row_that_is_not_configured_is_absent_and_one_that_no_test_runs_is_sai
     assert set(claims(settings=nothing).values()) == {Status.ABSENT}
     assert claims(tested=[])["ClinRaGen", "Table 1"] is Status.NEVER_RUN
     assert claims()["ClinRaGen*", "Table 1"] is Status.NEVER_RUN
-    assert claims()["FROZEN", "Table 1"] is Status.ABSENT
     assert claims()["DeepSeek as teacher", "Table 6"] is Status.NEVER_RUN
     assert claims(settings=status.configuration(ROOT))["DeepSeek as teacher", "Table 6"] is Status.ABSENT

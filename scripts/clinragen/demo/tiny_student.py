@@ -54,7 +54,7 @@ def build_tokenizer(texts: Iterable[str], shape: str = "tiny") -> PreTrainedToke
 
 
 def _llama_tokenizer(texts: Iterable[str]) -> LlamaTokenizer:
-    """A byte pair encoding of whole texts, bytes in place of characters that it lacks, without a mark for padding."""
+    """A byte pair encoding that begins with a mark, has bytes for characters that it lacks, and no mark for padding."""
     trained = Tokenizer(models.BPE(byte_fallback=True))
     trained.pre_tokenizer = pre_tokenizers.Metaspace()
     trainer = trainers.BpeTrainer(
@@ -64,7 +64,7 @@ def _llama_tokenizer(texts: Iterable[str]) -> LlamaTokenizer:
         show_progress=False,
     )
     trained.train_from_iterator(texts, trainer)
-    return LlamaTokenizer(**_vocabulary_and_merges(trained))
+    return LlamaTokenizer(**_vocabulary_and_merges(trained), add_bos_token=True)
 
 
 def _byte_pairs(texts: Iterable[str], special: list[str]) -> dict[str, object]:

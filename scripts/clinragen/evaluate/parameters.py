@@ -11,7 +11,7 @@ from clinragen.config.models import Trained
 from clinragen.errors import UserError
 from clinragen.schemas.evaluate import PARAMETERS
 
-NAMES = {"encoder": "series encoder"}
+NAMES = {"encoder": "series encoder", "qformer": "Q-Former"}
 TOTAL = "total"
 
 
