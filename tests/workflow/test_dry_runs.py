@@ -122,7 +122,7 @@ def test_only_what_the_run_needs_is_asked_for(raw, tmp_path):
     tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, **without)
     succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
     names = ("clinragen", "clinragen-large", "without-lab-know", "without-know", "without-reasoning")
-    notes_only = dict.fromkeys(names)
+    notes_only = dict.fromkeys((*names, "clinical-cot", "clinical-cot-tse"))
     local = {"chatgpt-zero-shot": None}  # the others are asked on this machine
     tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, models=notes_only, asked=local)
     succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
