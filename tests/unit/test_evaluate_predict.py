@@ -82,8 +82,8 @@ def test_half_precision_of_the_whole_student_predicts_from_the_same_checkpoint(p
 
     load = Student.load
 
-    def loaded(checkpoint):
-        made = load(checkpoint)
+    def loaded(checkpoint, **options):
+        made = load(checkpoint, **options)
         made.encoder.register_forward_hook(watched)
         return made
 
