@@ -368,8 +368,6 @@ CHOSEN: dict[str, dict[str, Any]] = {
     },
     "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
-    "backbones.flan-t5-small.max_note_tokens": {"backbones.flan-t5-small.max_note_tokens": 40},
-    "backbones.flan-t5-large.max_note_tokens": {"backbones.flan-t5-large.max_note_tokens": 40},
     "backbones.llama2-7b.source": {"backbones.llama2-7b.source": "tiny-opt"},
     "backbones.llama2-7b.launch.deepspeed": {"backbones.llama2-7b.launch.deepspeed": True},
     "train.launch.zero_stage": {"train.launch.zero_stage": 3, "train.launch.fit_memory": False},
@@ -418,6 +416,8 @@ def changed(key: str, value: Any) -> dict[str, Any]:
         return {f"{section}.{name}": v for name, v in _changed_model(last, value).items()}
     if last in ("test_list", "validation_list"):
         return {f"{section}.test_list": "LICENSE", key: "LICENSE"}
+    if key.startswith("backbones.") and last == "max_note_tokens":
+        return {key: 40}
     if key.startswith("backbones.") and last == "request" and value is None:
         return {key: {"memory_mb": 4000, "minutes": 40}}
     if key.startswith("pathvars."):
@@ -441,7 +441,7 @@ def _changed_asked(key: str, value: Any) -> dict[str, Any]:
     """Another value of a key of a row that is asked, in no table if the table would refuse it."""
     diagnoses = {"question.task": "explain", "question.given_diagnoses": False}
     return {
-        "row": {"row": "PROMPTEHR" if str(value).startswith("LLM Zero-shot") else "ClinRaGen"},  # free in their tables
+        "row": {"row": "ClinRaGen*" if str(value).startswith("LLM Zero-shot") else "ClinRaGen"},  # free in their tables
         "table": {"table": []},
         "llm": {"llm": "chatgpt"},
         "question.task": {
