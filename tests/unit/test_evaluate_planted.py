@@ -172,6 +172,6 @@ def test_the_course_of_a_training_is_read_and_shown(tmp_path):
     found = {(r["measure"], r["epoch"]): r["value"] for r in course.to_pylist()}
     assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
     text = training_page([course], [], templates("training"))
-    assert "flan-t5-small/rationales-knowledge, phase 3" in text and "0.600 after epoch 2" in text
+    assert "flan-t5-small/rationales-knowledge, phase3" in text and "0.600 after epoch 2" in text
     # The cards have these counts, without those of few patients.
     assert not re.search(r"8,?777|3,?333|2,?222|1,?111", text)
