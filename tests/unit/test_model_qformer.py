@@ -160,4 +160,4 @@ def test_what_is_no_whole_bert_is_refused(bert, tmp_path):
     weights = load_file(damaged / "model.safetensors")
     del weights["encoder.layer.1.attention.self.key.weight"]
     save_file(weights, damaged / "model.safetensors", {"format": "pt"})
-    assert "encoder.layer.1.attention.self.key.weight is missing; fetch it again" in refused(damaged)
+    assert "encoder.layer.1.attention.self.key.weight is missing, one of 1; fetch it again" in refused(damaged)

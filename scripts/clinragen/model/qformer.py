@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import BertModel, Blip2QFormerConfig, Blip2QFormerModel
+from transformers import Blip2QFormerConfig, Blip2QFormerModel
 
 from clinragen.config.student import QFormer as Settings
 from clinragen.errors import UserError
+from clinragen.model.text_encoder import load_text_encoder
 from clinragen.registry.language_models import read_config
 
 TYPE = "bert"
@@ -24,12 +24,6 @@ RENAMED = (
     (r"(\.\d+)\.(intermediate|output)\.", r"\1.\2_query."),
 )
 NOT_COPIED, NEW = "embeddings.", ".crossattention."
-
-
-class _Bert(BertModel):
-    """A BERT without the parts that stand on its last layer; whether the others are there is looked at here."""
-
-    _keys_to_ignore_on_load_unexpected = (r"^cls\.", r"(^|\.)pooler\.")
 
 
 class QFormer(nn.Module):
@@ -61,15 +55,8 @@ class QFormer(nn.Module):
             raise UserError(
                 f"{folder}: is of model_type {found}; a Q-Former is built of a {TYPE}: name one in encoders"
             )
-        try:
-            bert, loaded = _Bert.from_pretrained(
-                folder, local_files_only=True, dtype=torch.float32, add_pooling_layer=False, output_loading_info=True
-            )
-            made = cls(settings, bert.config.to_dict(), series_width)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise UserError(f"{folder}: no Q-Former can be built of it: {error}; fetch it again") from None
-        if lacking := sorted(loaded["missing_keys"]):
-            raise UserError(f"{folder}: no weights of a whole BERT: {lacking[0]} is missing; fetch it again")
+        bert = load_text_encoder(folder)
+        made = cls(settings, bert.config.to_dict(), series_width)
         copied = {_renamed(name): weight for name, weight in bert.state_dict().items()}
         copied = {name: weight for name, weight in copied.items() if not name.startswith(NOT_COPIED)}
         missing, unexpected = made.transformer.load_state_dict(copied, strict=False)

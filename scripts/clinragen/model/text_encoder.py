@@ -27,5 +27,5 @@ def load_text_encoder(folder: Path) -> BertModel:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder}: not a readable text encoder: {error}; fetch it again") from None
     if missing := sorted(loaded["missing_keys"]):
-        raise UserError(f"{folder}: {len(missing)} weights are missing, among them {missing[0]}; fetch it again")
+        raise UserError(f"{folder}: weight {missing[0]} is missing, one of {len(missing)}; fetch it again")
     return encoder
