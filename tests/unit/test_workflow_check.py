@@ -295,8 +295,8 @@ def test_the_command_is_that_of_the_executor_as_a_test():
 
 def test_checkpoints_that_models_share_count_once():
     sizes = {"flan-t5-small": 1, "flan-t5-large": 1000}
-    # Small: phase 1 of three targets, phases 2 and 3 of three recipes, a stage of its own of four rows; large: one of each
-    # phase; 5 seeds, 2 datasets.
+    # Small: phase 1 of three targets, phases 2 and 3 of three recipes, a stage of its own of four rows; large: one of
+    # each phase; 5 seeds, 2 datasets.
     assert machine.checkpoint_bytes(config_of(), sizes) == 10 * (3 + 3 * 2 + 4 + 3 * 1000)
 
 
