@@ -22,7 +22,7 @@ report: "docs/captions/workflow.rst"
 wildcard_constraints:
     dataset="mimic3|mimic4",
     backbone="[^/+]+",
-    target="(first-)?(note-)?rationales-[^/+]+|diagnoses",
+    target=any_of(inputs.targets(CONFIG)),
     teacher="[^/+]+",
     variant=r"(\+[^/]+)?",
     llm="[^/]+",

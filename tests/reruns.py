@@ -211,8 +211,10 @@ def reads(job: Job, key: str) -> bool:
     for place in keys_of_rules()[script_of(job.rule)]:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^.]+)", re.escape(place))
         match = re.match(rf"{pattern}(\.|$)", key)
-        if match and set(match.groupdict().values()) <= set(Path(job.outputs[0]).parts):
-            return True
+        parts = Path(job.outputs[0]).parts
+        if match and set(match.groupdict().values()) <= set(parts):
+            # A language model may have a value of its own in place of the key's.
+            return not any(f"backbones.{part}.{key.removeprefix('train.')}" in settings() for part in parts)
     return False
 
 
@@ -263,6 +265,7 @@ ALIKE = (
 )
 
 
+@cache
 def settings(*overlays: Path) -> dict[str, Any]:
     """The configuration of the demo, flat: every leaf by its dotted key, also those that rows leave to the default.
 

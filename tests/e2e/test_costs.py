@@ -14,6 +14,7 @@ from runs import copy_of_checkout, overlay, snakemake, succeeded
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 RESULTS = Path("results/costs")
+TAUGHT = ("clinragen", "without-lab-know", "without-know", "clinical-cot-tse")
 PRICE = {"input": 0.5, "output": 1.5}
 ZERO_SHOT = "asked/chatgpt-zero-shot"
 ASKED = ("terms", "note_rationale", "lab_rationale", ZERO_SHOT)
@@ -80,7 +81,7 @@ def configured(folder: Path, url: str, **changes) -> None:
         llms={"chatgpt": {"model": "local-llm"}},
         llm_transport={"chatgpt": transport},
         knowledge={"terms": {"llm": "chatgpt"}},
-        models={name: {"teacher": "chatgpt"} for name in ("clinragen", "without-lab-know", "without-know")},
+        models={name: {"teacher": "chatgpt"} for name in TAUGHT},
         asked={"chatgpt-zero-shot": {"llm": "chatgpt"}},
     )
 

@@ -145,7 +145,7 @@ def test_divided_weights_learn_the_same_and_are_stored_whole(place, extensions):
 
 def test_parts_of_a_student_that_are_no_layers_are_divided_too(place, extensions):
     """Soft prompts, and what tells the variables apart."""
-    parts = {"reads": ["note", "series"], "series": "linear", "soft_prompts": True}
+    parts = {"reads": ["note", "series"], "series": "linear", "soft_prompts": "texts"}
     line = ("train_joint", place / "tables")
     start = ("--backbone", place / "given" / "backbone")
     run(command(*line, place / "undivided", *start, parts=parts))

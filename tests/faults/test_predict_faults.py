@@ -38,7 +38,7 @@ def command(place: Path, name: str, checkpoint: str = "checkpoint", tokens: int 
     decoding = {"device": "cpu", "beams": 2, "max_new_tokens": tokens, "write": "all", "precision": "fp32"}
     words = [
         *(ROOT / "scripts/evaluate_predict.py", "--checkpoint", place / checkpoint, "--labels", made.labels),
-        *("--notes", made.notes, "--series", *made.series),
+        *("--notes", made.notes, "--series", *made.series, "--base", "--captions", "--features"),
         *("--phenotypes", ROOT / "resources/phenotypes.csv", "--decoding", json.dumps(decoding), "--batch", BATCH),
         *("--seed", 1, "--parts", place / name / "parts", "--predictions", place / name / "predictions.parquet"),
     ]

@@ -21,6 +21,7 @@ from clinragen.model.inputs import (
 )
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.registry.features import CATEGORIES
+from clinragen.registry.tokenizer import marks_of
 from clinragen.schemas.benchmark import SERIES
 from clinragen.schemas.train import NOTE_TOKENS
 
@@ -160,15 +161,19 @@ def test_captions_are_never_cut_the_note_before_them_is(tables):
     lengths = [(len(s["input_ids"]), len(s["caption_ids"])) for s in samples]
     most = max(note + captions for note, captions in lengths) - 3
     assert max(note for note, _ in lengths) <= most  # no note is too long by itself
-    found = with_room_for_captions(samples, most)
+    end = marks_of(tokenizer()).end
+    found = with_room_for_captions(samples, most, end)
     for (note, captions), sample, row in zip(lengths, samples, found, strict=True):
         assert row["caption_ids"].tolist() == sample["caption_ids"].tolist()
-        assert row["input_ids"].tolist() == sample["input_ids"][: most - captions].tolist()
+        whole = sample["input_ids"].tolist()
+        assert whole[-1] == end  # and it stays where the note gives way
+        kept = whole if note + captions <= most else [*whole[: most - captions - 1], end]
+        assert row["input_ids"].tolist() == kept
         assert row["note_cut"] == (note + captions > most) and row["length"] <= most + len(row["labels"])
     assert {row["note_cut"] for row in found} == {True, False}
     # Also where they leave no room for a note at all.
-    assert [len(row["caption_ids"]) for row in with_room_for_captions(samples, 2)] == [n for _, n in lengths]
-    assert all(len(row["input_ids"]) == 0 for row in with_room_for_captions(samples, 2))
+    assert [len(row["caption_ids"]) for row in with_room_for_captions(samples, 2, end)] == [n for _, n in lengths]
+    assert all(len(row["input_ids"]) == 0 for row in with_room_for_captions(samples, 2, end))
 
 
 def test_features_are_a_share_of_a_century_and_places_in_their_lists(tables):

@@ -101,6 +101,8 @@ def complete(tmp_path, servers) -> dict:
         "llms": {"chatgpt": {"model": "teacher-7b"}},
         "llm_transport": {"chatgpt": {"base_url": servers.url_for("/v1"), "data_use": "local-server"}},
         "backbones": {name: {"source": str(model)} for name in ("flan-t5-small", "flan-t5-large")},
+        # Gated, and as large as its requests.
+        "models": {"llama-ft": None},
         # Of the rows that are asked only the one on the server above.
         "asked": dict.fromkeys(("llama-zero-shot", "mistral-five-shot", "llama2-five-shot", "llama3-five-shot"), None),
     }

@@ -91,6 +91,8 @@ def part_problems(place: str, model: Model) -> Iterator[str]:
         )
     if model.training == "phases" and model.series in ("linear", "qformer"):
         yield f"{place}.series: {model.series}, but the three phases have the attention; use training joint or frozen"
+    if model.training == "lora" and model.series == "qformer":
+        yield f"{place}.series: qformer, which training lora does not build; use attention, linear or training joint"
     if ("series" in reads) != (model.series is not None):
         demand = "attention, linear or qformer" if "series" in reads else "null (no series are read)"
         yield f"{place}.series: must be {demand}, not {model.series or 'null'}"

@@ -73,7 +73,7 @@ class Config(Section):
     backbones: dict[str, Backbone]
     """Small language models by name."""
     encoders: dict[str, TextEncoder]
-    """Text encoders by name; one is fetched where a row of `models` names it."""
+    """Text encoders by name; one is fetched where a row of `models` or `classifiers` names it."""
     student: Student
     """Student model."""
     train: Train
@@ -213,6 +213,12 @@ class Config(Section):
                     f"models.{lora[0]}.training: lora, whose frozen weights zero_stage 3 would divide; set "
                     f"{place}.zero_stage to 2, or deepspeed to false"
                 )
+        divided = launch.deepspeed and launch.zero_stage == 3
+        if (names := self.trained_classifiers()) and (launch.gradient_checkpointing or divided):
+            found.append(
+                f"classifiers.{names[0]}: gradient_checkpointing and zero_stage 3 are for language models; set them in "
+                "backbones.<name>.launch, not in train.launch"
+            )
         yield from found
 
     def of_variant(self, name: str | None) -> "Config":

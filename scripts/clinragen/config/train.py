@@ -1,7 +1,7 @@
 """Settings of stage train."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -30,7 +30,7 @@ class Lora(Phase):
     """The product of the factors is multiplied by `alpha` / `rank`."""
     dropout: float = Field(ge=0, lt=1)
     """Dropout on what an adapter reads."""
-    modules: Literal["all"] | list[str]
+    modules: Literal["all"] | Annotated[list[str], Field(min_length=1)]
     """Linear layers that get an adapter, by their names in the language model; `all`: every one within its blocks."""
 
 
@@ -105,7 +105,7 @@ def launch_problems(place: str, launch: Launch, changes: dict[str, Any], batch: 
 
 
 class Train(Section):
-    """The three phases of distillation."""
+    """The three phases of distillation, and the trainings of other rows."""
 
     phase1: Phase
     """Notes: the language model learns D, R^m and R^t from M (equation 4)."""

@@ -13,6 +13,7 @@ from clinragen.model.inputs import Row, with_room_for_captions
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
 from clinragen.model.tokens import load_tokenizer
+from clinragen.registry.tokenizer import marks_of
 from clinragen.runtime.progress import Progress
 from clinragen.schemas.evaluate import PREDICTIONS
 
@@ -34,7 +35,7 @@ def predict(
     prepare_device(decoding.device, decoding.precision, "evaluate.decoding.device")
     student = Student.load(checkpoint, base=base).to(decoding.device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
-    samples = with_room_for_captions(samples, student.texts.max_note_tokens)
+    samples = with_room_for_captions(samples, student.texts.max_note_tokens, marks_of(tokenizer).end)
     options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
     options["diagnoses_only"] = decoding.write == "diagnoses"
     half = torch.autocast(decoding.device, torch.bfloat16, enabled=decoding.precision == "bf16")

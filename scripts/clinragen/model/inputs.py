@@ -83,15 +83,21 @@ def length_of(row: Row) -> int:
     return sum(len(row.get(name, ())) for name in ("input_ids", "caption_ids", "labels"))
 
 
-def with_room_for_captions(samples: list[Row], longest: int) -> list[Row]:
-    """The samples, notes cut at the end where they and the captions have more than `longest` tokens together."""
+def with_room_for_captions(samples: list[Row], longest: int, end: int) -> list[Row]:
+    """The samples, notes cut where they and the captions have more than `longest` tokens together.
+
+    The end mark of a note, where its tokenizer closes texts, stays behind what is left of it.
+    """
     if not samples or not {"input_ids", "caption_ids"} <= samples[0].keys():
         return samples
     found = []
     for row in samples:
-        room = max(0, longest - len(row["caption_ids"]))
-        cut = {"input_ids": row["input_ids"][:room], "note_cut": row["note_cut"] or len(row["input_ids"]) > room}
-        found.append(row | cut | {"length": length_of(row | cut)})
+        note, room = row["input_ids"], max(0, longest - len(row["caption_ids"]))
+        if len(note) > room:
+            closing = note[-1:][: room * (note[-1] == end)]
+            note = np.concatenate([note[: room - len(closing)], closing])
+            row = row | {"input_ids": note, "note_cut": True}
+        found.append(row | {"length": length_of(row)})
     return found
 
 

@@ -125,7 +125,7 @@ TRAINING = Table(
             "language model, what it writes; vocabulary of its attention, or what it reads and how",
         ),
         Column("seed", pa.int64(), "seed of the training"),
-        Column("stage", pa.string(), "phase1, phase2, phase3; or joint, frozen, classifier: a stage of its own"),
+        Column("stage", pa.string(), "phase1, phase2, phase3; or joint, lora, frozen, classifier: a stage of its own"),
         Column("epoch", pa.float64(), "passes over the training split"),
         Column("step", pa.int64(), "steps of the optimizer"),
         Column("measure", pa.string(), "loss of a section, norm of the gradient, ...; eval_: on the validation split"),

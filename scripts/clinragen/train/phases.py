@@ -18,6 +18,7 @@ from clinragen.model.inputs import Collator, Row, channels_of, length_of, read_s
 from clinragen.model.student import BACKBONE, Base, Student
 from clinragen.model.tokens import encode_notes, load_tokenizer
 from clinragen.model.vocabulary import read_vocabulary
+from clinragen.registry.tokenizer import marks_of
 from clinragen.train.task import Writing
 from clinragen.train.trainer import Job, finish, train_student
 
@@ -139,7 +140,8 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) ->
     if plan.without_notes:
         (empty,) = encode_notes([""], tokenizer, student.texts.max_note_tokens)
         rows = {split: [with_note(row, empty["tokens"]) for row in found] for split, found in rows.items()}
-    rows = {split: with_room_for_captions(found, student.texts.max_note_tokens) for split, found in rows.items()}
+    most, end = student.texts.max_note_tokens, marks_of(tokenizer).end
+    rows = {split: with_room_for_captions(found, most, end) for split, found in rows.items()}
     counts = {split: count_cuts(found) for split, found in rows.items()}
     for split, found in counts.items():
         log.info("%s split: %s", split, ", ".join(f"{n} {what}" for what, n in found.items()))

@@ -168,6 +168,11 @@ def target(row: Model) -> str:
     return f"{order}{NOTE_ONLY * (row.target == 'note_rationale')}rationales-{row.teacher}"
 
 
+def targets(config: Config) -> list[str]:
+    """What the models learn to write, as paths name it."""
+    return sorted({target(row) for row in config.models.values()})
+
+
 def rationale_first(target: str) -> bool:
     """Whether the diagnoses are the last section of a target, by its name in paths."""
     return target.startswith(RATIONALE_FIRST)
