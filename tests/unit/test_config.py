@@ -216,6 +216,11 @@ CROSS_CHECKS = {
         {"backbones__llama2-7b__launch": {"processes": 25}},
         r"backbones\.llama2-7b\.launch\.processes: 25, times \d nodes, is more than train\.optimizer\.batch \(24\)",
     ),
+    "adapters of no layer": ({"train__lora__modules": []}, r"train\.lora\.modules: .*names no layer; list one"),
+    "adapters before a Q-Former": (
+        {"models__clinical-cot-tse__training": "lora", "models__clinical-cot-tse__series": "qformer"},
+        r"models\.clinical-cot-tse\.series: qformer, which training lora does not build",
+    ),
     "what must be the same for all": (
         {"backbones__opt-125m__launch": {"nodes": 2}},
         r"backbones\.opt-125m\.launch\.nodes: the same for all; set train\.launch\.nodes",

@@ -1,9 +1,9 @@
 """Settings of stage train."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from clinragen.config.base import Section
 from clinragen.config.explain import explain
@@ -30,8 +30,15 @@ class Lora(Phase):
     """The product of the factors is multiplied by `alpha` / `rank`."""
     dropout: float = Field(ge=0, lt=1)
     """Dropout on what an adapter reads."""
-    modules: Literal["all"] | Annotated[list[str], Field(min_length=1)]
+    modules: Literal["all"] | list[str]
     """Linear layers that get an adapter, by their names in the language model; `all`: every one within its blocks."""
+
+    @field_validator("modules")
+    @classmethod
+    def _not_empty(cls, names: list[str] | str) -> list[str] | str:
+        if not names:
+            raise ValueError("names no layer; list one, or set it to all")
+        return names
 
 
 class Optimizer(Section):
