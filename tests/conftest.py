@@ -30,18 +30,21 @@ HEAVY = ("test_reproducible.py", "test_train_deepspeed.py")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put what takes long at the head of a worker's share: tests that wait for SLURM, one after another; one that
-    builds the shared demo; the heavy modules. Users of the demo come last.
+    builds the shared demo; the heavy modules. Users of the demo come last, and before them those of the runs that the
+    first test of test_reproducible.py makes.
 
     pytest-xdist gives each worker an equal share of the items and lets idle workers take from the ends of the others.
     """
     users = [item for item in items if "demo" in item.fixturenames]
+    waiting = [item for item in items if "runs" in item.fixturenames][1:]
     heads = [
         [item for item in items if "slurm" in item.nodeid],
         users[:1],
-        [item for item in items if item.path.name in HEAVY],
+        [item for item in items if item.path.name in HEAVY and item not in waiting],
     ]
     taken = {item for head in heads for item in head}
-    ordered = sorted((item for item in items if item not in taken), key=set(users).__contains__)
+    order = {item: place for place, late in enumerate((waiting, users), 1) for item in late}
+    ordered = sorted((item for item in items if item not in taken), key=lambda item: order.get(item, 0))
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     for number, head in enumerate(heads):
         start = min(number, workers - 1) * (len(items) // workers)
