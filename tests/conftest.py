@@ -30,13 +30,13 @@ HEAVY = ("test_reproducible.py", "test_train_deepspeed.py")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put what takes long at the head of a worker's share: tests that wait for SLURM, one after another; one that
-    builds the shared demo; the heavy modules. Users of the demo come last, and before them those of the runs that the
-    first test of test_reproducible.py makes.
+    builds the shared demo; the heavy modules. Users of the demo come last, and before them all tests but the first of
+    test_reproducible.py, which would wait for the runs that the first one makes.
 
     pytest-xdist gives each worker an equal share of the items and lets idle workers take from the ends of the others.
     """
     users = [item for item in items if "demo" in item.fixturenames]
-    waiting = [item for item in items if "runs" in item.fixturenames][1:]
+    waiting = [item for item in items if item.path.name == "test_reproducible.py"][1:]
     heads = [
         [item for item in items if "slurm" in item.nodeid],
         users[:1],

@@ -106,7 +106,7 @@ def runs(folder, request) -> tuple[dict[str, dict], dict[str, dict]]:
         if not (folder / "done").exists():
             # Scripts of the first run are forks of one process, which saves minutes; those of the second are not.
             path = path_with(request.getfixturevalue("fork_python").parent)
-            clean_run(one, 2, 0o022, PATH=path, TZ="UTC", LC_ALL="C")
+            clean_run(one, 2, 0o022, PATH=path, PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
             path = path_with(environments(folder / "envs"))
             clean_run(another, 1, 0o077, PATH=path, TZ="Asia/Kathmandu", LC_ALL="C.UTF-8")
             (folder / "done").touch()
