@@ -55,7 +55,7 @@ $(READY): envs/all.txt envs/cuda.txt
 demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
 	@$(call run,demo,$(DEMO))
 
-demo-full: $(READY)  ## add the rows of table 1 that `make demo` leaves out to its tree (two minutes more)
+demo-full: $(READY)  ## add the rows of table 1 that `make demo` leaves out to its tree (three minutes more)
 	@$(call run,demo,$(DEMO_FULL))
 
 open-demo: $(READY)  ## run it on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]

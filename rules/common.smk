@@ -520,9 +520,10 @@ fetched_encoder.place = "encoders.{encoder}"
 
 
 def texts_of_student(wildcards):
-    """Params: the longest texts of a student, its note no longer than its language model takes."""
-    config = CONFIG.of_variant(variant_of(wildcards))
-    return inputs.texts(config, wildcards.backbone).model_dump_json()
+    """Params: the longest texts of a student, its note (and captions) no longer than its language model takes."""
+    config, parts = CONFIG.of_variant(variant_of(wildcards)), wildcards.get("parts")
+    captions = bool(parts) and "captions" in inputs.parts(config, parts).reads
+    return inputs.texts(config, wildcards.backbone, captions).model_dump_json()
 
 
 texts_of_student.place = "student.texts"
@@ -538,8 +539,9 @@ longest_note.place = "student.texts.max_note_tokens"
 
 
 def parts_of_model(wildcards):
-    """Params: what a model with a stage of its own reads, and what stands before its language model."""
-    return inputs.parts(CONFIG, wildcards.parts).model_dump_json()
+    """Params: what a model with a stage of its own reads, what stands before its language model, and how."""
+    config = CONFIG.of_variant(variant_of(wildcards))
+    return inputs.parts(config, wildcards.parts).model_dump_json()
 
 
 def vocabulary_of_parts(wildcards):

@@ -5,7 +5,7 @@
 # makes  <results>/{dataset}/raw/*                    raw tables of a synthetic MIMIC-III or MIMIC-IV
 #        <results>/encoders/{encoder}                 tiny text encoder in place of a clinical BERT
 #        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
-#        <results>/backbones/{backbone}               tiny language model in place of Flan-T5, OPT or Qwen2.5
+#        <results>/backbones/{backbone}               tiny language model in place of Flan-T5, OPT, Qwen2.5 or LLaMA
 #        the folder datasets.mimic3.raw               the open demo itself, where it is not there yet
 #
 # They take seconds, and one needs the network: all run where Snakemake runs.

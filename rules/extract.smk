@@ -124,7 +124,7 @@ rule extract_events:
         "<timings>/extract_events/{dataset}.jsonl"
     conda:
         "../envs/extract.yaml"
-    threads: 2
+    threads: CONFIG.extract.threads
     resources:
         mem_mb=memory_of_extraction(),
         memory_limit_mb=CONFIG.extract.memory_limit_mb,

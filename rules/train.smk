@@ -1,4 +1,4 @@
-# Stage train: the language models, and the three phases of distillation.
+# Stage train: the language models, the three phases of distillation, and the single stages of the other rows.
 #
 # takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, <results>/knowledge/{vocab,standard}/*
 # makes  <results>/backbones/{backbone}                                           fetched language model
@@ -371,9 +371,6 @@ rule train_joint:
         code=code_digest("train_joint"),
         texts=texts_of_student,
         parts=parts_of_model,
-        fusion=setting("student.fusion"),
-        steps=setting("benchmark.series.max_steps"),
-        soft_prompt=setting("student.soft_prompt"),
         phase=setting("train.joint"),
         optimizer=setting("train.optimizer"),
         launch=launch_of_backbone,
@@ -383,11 +380,11 @@ rule train_joint:
         ),
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
-        " {params.launcher} scripts/train_joint.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
+        " {params.launcher} scripts/train_joint.py --backbone {input.backbone:q}"
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
         " --notes {input.notes:q} --captions {input.captions:q} --features {input.features:q}"
         " --series {input.series:q} --targets {input.targets:q}"
-        " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
+        " --texts {params.texts:q} --parts {params.parts:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"
@@ -430,9 +427,6 @@ rule train_lora:
         code=code_digest("train_lora"),
         texts=texts_of_student,
         parts=parts_of_model,
-        fusion=setting("student.fusion"),
-        steps=setting("benchmark.series.max_steps"),
-        soft_prompt=setting("student.soft_prompt"),
         lora=setting("train.lora"),
         optimizer=setting("train.optimizer"),
         launch=launch_of_backbone,
@@ -442,10 +436,10 @@ rule train_lora:
         ),
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
-        " {params.launcher} scripts/train_lora.py --backbone {input.backbone:q} --soft-prompt {params.soft_prompt:q}"
+        " {params.launcher} scripts/train_lora.py --backbone {input.backbone:q}"
         " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
         " --captions {input.captions:q} --features {input.features:q} --series {input.series:q} --targets {input.targets:q}"
-        " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
+        " --texts {params.texts:q} --parts {params.parts:q}"
         " --lora {params.lora:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"
@@ -488,8 +482,6 @@ rule train_frozen:
         code=code_digest("train_frozen"),
         texts=texts_of_student,
         parts=parts_of_model,
-        fusion=setting("student.fusion"),
-        steps=setting("benchmark.series.max_steps"),
         tuned=starts_from_phase1,
         phase=setting("train.frozen"),
         optimizer=setting("train.optimizer"),
@@ -503,7 +495,7 @@ rule train_frozen:
         " {params.launcher} scripts/train_frozen.py --start {input.start:q} --tuned {params.tuned:q}"
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
         " --notes {input.notes:q} --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
-        " --texts {params.texts:q} --parts {params.parts:q} --fusion {params.fusion:q} --steps {params.steps:q}"
+        " --texts {params.texts:q} --parts {params.parts:q}"
         " --phase {params.phase:q} --optimizer {params.optimizer:q}"
         " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} > {log:q} 2>&1"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.student import Fusion, Parts, Texts
+from clinragen.config.student import Parts, Texts
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.step import Context, Out, run
 
@@ -20,8 +20,6 @@ def train_frozen(
     targets: Path,
     texts: Texts,
     parts: Parts,
-    fusion: Fusion,
-    steps: int,
     phase: Phase,
     optimizer: Optimizer,
     launch: Launch,
@@ -36,8 +34,7 @@ def train_frozen(
 
     files = Files(labels, notes, targets, series, *captions)
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    first = [next(iter(paths), None) for paths in (vocabulary, text_encoder)]
-    new = phases.New(parts, fusion, steps, first[0], text_encoder=first[1])
+    new = phases.New(parts, next(iter(vocabulary), None), next(iter(text_encoder), None))
     context.after_commit(phases.train_frozen(job, start, tuned, texts, new, model.path))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.student import Fusion, Parts, Texts
+from clinragen.config.student import Parts, Texts
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.step import Context, Out, run
 
@@ -20,9 +20,6 @@ def train_joint(
     targets: Path,
     texts: Texts,
     parts: Parts,
-    soft_prompt: int,
-    fusion: Fusion,
-    steps: int,
     phase: Phase,
     optimizer: Optimizer,
     launch: Launch,
@@ -37,7 +34,7 @@ def train_joint(
 
     files = Files(labels, notes, targets, series, next(iter(captions), None), next(iter(features), None))
     job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    new = phases.New(parts, fusion, steps, next(iter(vocabulary), None), soft_prompt, next(iter(text_encoder), None))
+    new = phases.New(parts, next(iter(vocabulary), None), next(iter(text_encoder), None))
     context.after_commit(phases.train_joint(job, backbone, texts, new, model.path))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.student import Fusion, Parts, Texts
+from clinragen.config.student import Parts, Texts
 from clinragen.config.train import Launch, Lora, Optimizer
 from clinragen.step import Context, Out, run
 
@@ -19,9 +19,6 @@ def train_lora(
     targets: Path,
     texts: Texts,
     parts: Parts,
-    soft_prompt: int,
-    fusion: Fusion,
-    steps: int,
     lora: Lora,
     optimizer: Optimizer,
     launch: Launch,
@@ -36,7 +33,7 @@ def train_lora(
 
     files = Files(labels, notes, targets, series, next(iter(captions), None), next(iter(features), None))
     job = Job(files, lora, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    new = phases.New(parts, fusion, steps, next(iter(vocabulary), None), soft_prompt)
+    new = phases.New(parts, next(iter(vocabulary), None))
     context.after_commit(phases.train_lora(job, backbone, texts, new, lora, model.path))
 
 

@@ -36,7 +36,7 @@ READ_BY_FUNCTION = {
     "refresh_date": ["knowledge.refresh"],
     # Paths name what they say.
     "rationale_first": [],
-    "parts_of_model": [],
+    "parts_of_model": ["student.fusion", "benchmark.series.max_steps", "student.soft_prompt"],
     "starts_from_phase1": [],
     "row_of_run": ["models.{model}.row", "asked.{model}.row", "classifiers.{model}.row"],
     # Of a series encoder and of its steps only where the classifier has them (tests/workflow/test_classifiers.py).
@@ -53,7 +53,9 @@ READ_BY_FUNCTION = {
     "trained_models": [f"models.{name}.row" for name in MODELS],
     "launcher": ["train.launch", "backbones.{backbone}.launch"],
     "launch_of_backbone": ["train.launch", "backbones.{backbone}.launch"],
-    "texts_of_student": ["student.texts", "backbones.{backbone}.max_note_tokens"],
+    "texts_of_student": [
+        *("student.texts", "student.max_note_and_captions_tokens", "backbones.{backbone}.max_note_tokens"),
+    ],
     "longest_note": ["student.texts.max_note_tokens", "backbones.{backbone}.max_note_tokens"],
     "fetched_backbone": ["backbones.{backbone}.source", "backbones.{backbone}.revision"],
     "fetched_encoder": ["encoders.{encoder}.source", "encoders.{encoder}.revision"],
@@ -61,6 +63,14 @@ READ_BY_FUNCTION = {
     "output_record": [],
     "scratch": [],
 }
+# Keys that only some trainings read, by what the directory then names that a model with a stage of its own has.
+READ_BY_PARTS = {
+    "student.fusion.": r"-(linear|knowledge|standard|qformer-[\w-]+)/",
+    "benchmark.series.max_steps": r"-(linear|knowledge|standard|qformer-[\w-]+)/",
+    "student.soft_prompt": r"-(soft|reparametrised)/",
+    "student.max_note_and_captions_tokens": r"-note-captions[-/]",
+}
+STAGES_WITH_PARTS = ("train_joint", "train_lora", "train_frozen")
 # Keys behind a place that is no key: properties, and sections that another key changes.
 BEHIND = {
     "datasets.{dataset}.text_source": ["datasets.{dataset}.source"],
@@ -208,6 +218,10 @@ def reads(job: Job, key: str) -> bool:
         if f"+{variant[1]}/" not in job.outputs[0]:
             return False
         key = key.removeprefix(variant[0])
+    parts = next((parts for place, parts in READ_BY_PARTS.items() if key.startswith(place)), "")
+    own_stage = job.rule in STAGES_WITH_PARTS or key == "student.max_note_and_captions_tokens"
+    if own_stage and parts and not re.search(parts, job.outputs[0]):
+        return False
     for place in keys_of_rules()[script_of(job.rule)]:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^.]+)", re.escape(place))
         match = re.match(rf"{pattern}(\.|$)", key)

@@ -207,15 +207,16 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     for section in (phase, optimizer, launch):
         section |= {k: v for k, v in changes.items() if k in section}
     new = ("--fusion", fusion().model_dump_json(), "--steps", STEPS)
-    parts = Parts(**{"reads": ["note"], "series": None, "soft_prompts": None} | changes.get("parts", {}))
-    composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json(), *new)
+    given = {"reads": ["note"], "series": None, "soft_prompts": None} | changes.get("parts", {})
+    parts = Parts(**given, fusion=fusion(), steps=STEPS, soft_prompt=4)
+    composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json())
     encoder = ("--text-encoder", *([changes["text_encoder"]] if "text_encoder" in changes else []))
     own = {
         "train_phase1": ("--texts", TEXTS.model_dump_json()),
         "train_phase2": (*new, "--instruction", changes.get("instruction", False)),
         "train_phase3": (),
-        "train_joint": (*composed, *encoder, "--soft-prompt", 4, "--vocabulary"),
-        "train_lora": (*composed, "--soft-prompt", 4, "--vocabulary"),
+        "train_joint": (*composed, *encoder, "--vocabulary"),
+        "train_lora": (*composed, "--vocabulary"),
         "train_frozen": (*composed, *encoder, "--vocabulary"),
     }[rule]
     inputs = ["--labels", tables / "labels.parquet"]

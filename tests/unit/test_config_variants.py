@@ -50,6 +50,42 @@ def test_a_value_that_is_no_other_changes_nothing():
     assert inputs.checkpoint(config, "mimic3", "v", "1") == inputs.checkpoint(config, "mimic3", "clinragen", "1")
 
 
+@pytest.mark.parametrize(
+    ("model", "sections", "changed"),
+    [
+        ("ehr-knowgen", {"benchmark": {"captions": {"fences": "released_code"}}}, True),
+        ("ehr-knowgen", {"student": {"max_note_and_captions_tokens": 900}}, True),
+        ("ehr-knowgen", {"student": {"soft_prompt": 5}}, True),
+        ("ehr-knowgen", {"student": {"fusion": {"lab_position": "suffix"}}}, False),
+        ("clinical-cot-tse", {"benchmark": {"captions": {"fences": "released_code"}}}, False),
+        ("clinical-cot-tse", {"student": {"max_note_and_captions_tokens": 900}}, False),
+        ("clinical-cot-tse", {"student": {"soft_prompt": 5}}, False),
+        ("clinical-cot-tse", {"student": {"fusion": {"lab_position": "suffix"}}}, True),
+        ("frozen", {"benchmark": {"series": {"variables": 17}}}, True),
+        ("promptehr", {"benchmark": {"series": {"variables": 17}}}, False),
+        ("promptehr", {"benchmark": {"split": {"seed": 2}}}, True),
+    ],
+)
+def test_a_variant_changes_only_models_that_read_what_it_changes(model, sections, changed):
+    config = read(**with_variant(model, **sections))
+    of_variant, plain = (inputs.checkpoint(config, "mimic3", name, "1") for name in ("v", model))
+    assert (of_variant != plain) == changed and ("+v/" in of_variant) == changed
+
+
+def test_captions_have_room_of_their_own():
+    longest = {"student": {"max_note_and_captions_tokens": 2000}, "backbones": {"llama2-7b": {"max_note_tokens": 1546}}}
+    config = read(**longest)
+    found = {
+        (name, captions): inputs.texts(config, name, captions).max_note_tokens
+        for name in ("flan-t5-small", "llama2-7b")
+        for captions in (False, True)
+    }
+    small, llama = "flan-t5-small", "llama2-7b"
+    assert found == {(small, False): 1600, (small, True): 2000, (llama, False): 1546, (llama, True): 1546}
+    assert inputs.lengths(config, small).note == 2000  # EHR-KnowGen reads captions
+    assert inputs.texts(read(), small, captions=True) == read().student.texts
+
+
 def test_a_row_like_another_has_its_values_and_is_in_no_table():
     row = read(**with_variant()).models["v"]
     assert row.recipe == read().models["clinragen"].recipe and row.table == [] and row.row == "with v"

@@ -64,3 +64,5 @@ class Extract(Section):
     """Notes."""
     memory_limit_mb: int = Field(ge=400)
     """Memory limit of a step; what does not fit is spilled to disk. Does not change any output."""
+    threads: int = Field(ge=1)
+    """Processor cores of the extraction of events. Does not change any output."""

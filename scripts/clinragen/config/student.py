@@ -143,17 +143,6 @@ class Lengths(Section):
         return self.labs + self.note + self.prompts + self.target + self.marks
 
 
-class Parts(Section):
-    """What a student reads and what stands before its language model; no section of the configuration."""
-
-    reads: list[Read]
-    """What it reads, in this order."""
-    series: Literal["attention", "linear", "qformer", None]
-    """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
-    soft_prompts: SoftPromptKind
-    """What vectors are learned, and where they stand; null for none."""
-
-
 class Fusion(Section):
     """How series enter the language model; phase 1 does not depend on it."""
 
@@ -169,11 +158,31 @@ class Fusion(Section):
     """Position of the lab tokens relative to the note (ambiguity 11)."""
 
 
+class Parts(Section):
+    """What a student reads and what stands before its language model; no section of the configuration."""
+
+    reads: list[Read]
+    """What it reads, in this order."""
+    series: Literal["attention", "linear", "qformer", None]
+    """How series enter: by the attention to a vocabulary, a linear projection, or a Q-Former; null if none are read."""
+    soft_prompts: SoftPromptKind
+    """What vectors are learned, and where they stand; null for none."""
+    fusion: Fusion | None = None
+    """`student.fusion`; null where no series are read."""
+    steps: int | None = None
+    """Steps of a padded series; null where none is read."""
+    soft_prompt: int | None = None
+    """`student.soft_prompt`; null where no vectors are learned."""
+
+
 class Student(Section):
     """The model that is trained."""
 
     texts: Texts
     """Lengths of notes and targets."""
+    max_note_and_captions_tokens: int | None = Field(None, ge=8)
+    """Longest note with its captions in tokens, for models that read both: the note is cut, the captions are not; null:
+    `texts.max_note_tokens`."""
     fusion: Fusion
     """Series encoder and attention."""
     soft_prompt: int = Field(ge=1)

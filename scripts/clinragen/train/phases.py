@@ -1,4 +1,4 @@
-"""The three phases: what each reads, what it writes, what it trains (section 3.2 of the paper)."""
+"""Every training: the three phases of section 3.2 of the paper, and the single stages of the other rows of Table 1."""
 
 import logging
 from collections.abc import Callable
@@ -43,13 +43,8 @@ class New:
     """What a stage of its own puts before a language model."""
 
     parts: Parts
-    fusion: Fusion
-    steps: int
-    """Steps of a padded series."""
     vocabulary: Path | None
     """Of the attention; None where there is none."""
-    soft_prompt: int = 0
-    """Vectors of a soft prompt."""
     text_encoder: Path | None = None
     """Of which a Q-Former is built; None where there is none."""
 
@@ -126,9 +121,9 @@ def _add(new: New, student: Student, start: Path, job: Job) -> None:
     if new.parts.series:
         token_ids = read_vocabulary(new.vocabulary, load_tokenizer(start)) if new.vocabulary else None
         channels = channels_of(job.files.series)
-        student.add_series_parts(new.fusion, channels, new.steps, token_ids, new.text_encoder)
+        student.add_series_parts(new.parts.fusion, channels, new.parts.steps, token_ids, new.text_encoder)
     if new.parts.soft_prompts:
-        student.add_soft_prompts(new.parts.soft_prompts, new.soft_prompt)
+        student.add_soft_prompts(new.parts.soft_prompts, new.parts.soft_prompt)
 
 
 def _train(job: Job, plan: Plan, student: Student, start: Path, folder: Path) -> Release:

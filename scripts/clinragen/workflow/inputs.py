@@ -34,7 +34,7 @@ def of_variant(config: Config, pattern: str, variant: str | None, **wildcards: s
     `{variant}` stands at the end of the directory in the pattern that names the variant.
     """
     kind = kind_of(pattern)
-    name = suffix(config, variant, kind, wildcards.get("target", "")) if kind else ""
+    name = suffix(config, variant, kind, wildcards.get("target", ""), wildcards.get("parts")) if kind else ""
     return pattern.format(**wildcards, variant=name)
 
 
@@ -132,10 +132,9 @@ def trained(config: Config) -> list[tuple[str, Trained]]:
 
 
 def _checkpoint(config: Config, row: Model, dataset: str, seed: object, stage: str) -> str:
-    own = {"phase1": "", "phase2": f"-{row.vocabulary}", "phase3": f"-{row.vocabulary}"}.get(
-        stage, f"-{row.parts_name}"
-    )
-    variant = suffix(config, row.variant, stage, target(row))
+    parts = None if stage.startswith("phase") else row.parts_name
+    own = {"phase1": "", "phase2": f"-{row.vocabulary}", "phase3": f"-{row.vocabulary}"}.get(stage, f"-{parts}")
+    variant = suffix(config, row.variant, stage, target(row), parts)
     return f"<results>/{dataset}/train/{row.backbone}/{target(row)}{own}{variant}/seed{seed}/{stage}"
 
 
@@ -156,8 +155,14 @@ def parts_names(config: Config) -> list[str]:
 
 
 def parts(config: Config, name: str) -> Parts:
-    """What a model of this name of its parts reads, and what stands before its language model."""
-    return next(row.parts for row in config.models.values() if row.parts_name == name)
+    """What a model of this name of its parts reads, what stands before its language model, and the settings of both."""
+    found = next(row.parts for row in config.models.values() if row.parts_name == name)
+    own: dict[str, object] = {}
+    if found.series:
+        own |= {"fusion": config.student.fusion, "steps": config.benchmark.series.max_steps}
+    if found.soft_prompts:
+        own["soft_prompt"] = config.student.soft_prompt
+    return found.model_copy(update=own)
 
 
 def target(row: Model) -> str:
@@ -336,14 +341,16 @@ def adapted_layers(config: Config, backbone: str) -> list[str]:
     return list(dict.fromkeys(name for modules in chosen if modules != "all" for name in modules))
 
 
-def texts(config: Config, backbone: str) -> Texts:
-    """The longest texts of a student, its note no longer than its language model takes."""
-    own, general = config.backbones[backbone].max_note_tokens, config.student.texts
-    return general.model_copy(update={"max_note_tokens": min(own or general.max_note_tokens, general.max_note_tokens)})
+def texts(config: Config, backbone: str, captions: bool = False) -> Texts:
+    """The longest texts of a student, its note (with `captions`: both) no longer than its language model takes."""
+    own, texts = config.backbones[backbone].max_note_tokens, config.student.texts
+    most = (captions and config.student.max_note_and_captions_tokens) or texts.max_note_tokens
+    return texts.model_copy(update={"max_note_tokens": min(own or most, most)})
 
 
 def _lengths(config: Config, backbone: str, row: Model | None = None) -> Lengths:
-    longest, fusion = texts(config, backbone), config.student.fusion
+    captions = row is not None and "captions" in row.reads
+    longest, fusion = texts(config, backbone, captions), config.student.fusion
     all_patches = fusion.series_encoder.token == "all"
     per_channel = config.benchmark.series.max_steps // fusion.series_encoder.patch if all_patches else 1
     labs = config.benchmark.series.variables * per_channel

@@ -31,6 +31,7 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "joint": (
         (
             "student.texts",
+            "student.max_note_and_captions_tokens",
             "student.fusion",
             "student.soft_prompt",
             "benchmark.series.max_steps",
@@ -42,6 +43,7 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "lora": (
         (
             "student.texts",
+            "student.max_note_and_captions_tokens",
             "student.fusion",
             "student.soft_prompt",
             "benchmark.series.max_steps",
@@ -51,13 +53,27 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("note_tokens", "caption_tokens", "target_tokens", "series"),
     ),
     "frozen": (
-        ("student.texts", "student.fusion", "benchmark.series.max_steps", "train.frozen", "train.optimizer"),
+        (
+            "student.texts",
+            "student.max_note_and_captions_tokens",
+            "student.fusion",
+            "student.soft_prompt",
+            "benchmark.series.max_steps",
+            "train.frozen",
+            "train.optimizer",
+        ),
         ("phase1", "note_tokens", "caption_tokens", "target_tokens", "series"),
     ),
     "phase3": (
         ("train.phase3", "train.optimizer", "train.freeze_encoder_in_phase3"),
         ("phase2", "note_tokens", "target_tokens", "series"),
     ),
+}
+# Of the above what only a model reads that reads this part.
+OF_PART = {
+    "captions": {"caption_tokens", "student.max_note_and_captions_tokens"},
+    "series": {"series", "student.fusion", "benchmark.series.max_steps"},
+    "soft prompts": {"student.soft_prompt"},
 }
 NOTE_ONLY = "note-"
 """Before the target of students that learn no R^t, in paths."""
@@ -66,13 +82,18 @@ RATIONALE_FIRST = "first-"
 KIND = re.compile(rf"[/_]({'|'.join(MADE_FROM)})(?=[/._]|$)")
 
 
-def suffix(config: Config, variant: str | None, kind: str, target: str) -> str:
+def suffix(config: Config, variant: str | None, kind: str, target: str, parts: str | None = None) -> str:
     """What a path has for the variant: `+<name>` if it changes this kind of file, else nothing.
 
-    A training reads the rationales that its target has, so that what changes only others does not change it.
+    A training reads the rationales that its target has, and of what models with a stage of their own may read what its
+    `parts` name, so that what changes only others does not change it.
     """
     rationales = target.removeprefix(RATIONALE_FIRST)
     unread = {"notes", "labs"} if target == "diagnoses" else {"labs"} if rationales.startswith(NOTE_ONLY) else set()
+    row = next((row for row in config.models.values() if row.parts_name == parts), None)
+    if row is not None:
+        own = {*row.reads, *["soft prompts"] * (row.soft_prompts is not None)}
+        unread = unread.union(*(read for part, read in OF_PART.items() if part not in own))
     return f"+{variant}" if variant and _changes(config, variant, kind, unread) else ""
 
 
@@ -83,7 +104,6 @@ def kind_of(pattern: str) -> str | None:
 
 def _changes(config: Config, variant: str, kind: str, unread: set[str]) -> bool:
     settings, files = MADE_FROM[kind]
-    read = (file for file in files if file not in unread)
-    return any(config.changes(variant, place) for place in settings) or any(
-        _changes(config, variant, file, unread) for file in read
+    return any(config.changes(variant, place) for place in settings if place not in unread) or any(
+        _changes(config, variant, file, unread) for file in files if file not in unread
     )

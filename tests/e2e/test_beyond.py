@@ -1,0 +1,59 @@
+"""The rows beyond the paper, through Snakemake to their tables, on top of the finished demo."""
+
+import csv
+import shutil
+
+import pytest
+from demo import CONFIGURATION, RESULTS
+from runs import overlay, path_with, snakemake, succeeded
+
+SCHEDULE = {"learning_rate": 1e-3, "epochs": 1, "patience": 1}
+LESS = {
+    "datasets": {"mimic4": None},
+    "classifiers": {name: {"schedule": SCHEDULE} for name in ("series-patchtst", "series-lstm", "note-encoder")},
+}
+ROWS = {
+    "Majority",
+    "Name search in the note",
+    "PatchTST on the series",
+    "LSTM on the series",
+    "Clinical BERT on the note",
+}
+
+
+@pytest.fixture(scope="module")
+def results(demo, fork_python, tmp_path_factory):
+    checkout = tmp_path_factory.mktemp("beyond") / "checkout"
+    shutil.copytree(demo.checkout, checkout, symlinks=True)
+    overlay(checkout / "less.yaml", RESULTS, **LESS)
+    configuration = (CONFIGURATION[0], *CONFIGURATION[1:3], "config/beyond.yaml", "small.yaml", "less.yaml")
+    arguments = ("--cores", "2", "--show-failed-logs", "--", "tables")
+    shown = succeeded(snakemake(*configuration, *arguments, cwd=checkout, PATH=path_with(fork_python.parent)))
+    return checkout / RESULTS, shown
+
+
+def table(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_rows_of_the_demo_are_not_made_again(results):
+    _, shown = results
+    made = {line.split()[1].rstrip(":") for line in shown.splitlines() if line.startswith(("rule ", "localrule "))}
+    assert {"train_joint", "train_frozen", "train_classifier", "evaluate_beyond", "demo_text_encoder"} <= made
+    assert not made & {"train_phase1", "train_phase2", "train_phase3", "train_note_tokens", "benchmark_samples"}
+
+
+def test_their_table_has_every_row_with_its_seeds(results):
+    folder, _ = results
+    rows = table(folder / "tables/beyond.csv")
+    assert {row["model"] for row in rows} == ROWS and {row["dataset"] for row in rows} == {"MIMIC-III"}
+    seeds = {row["model"]: row["n_seeds"] for row in rows}
+    assert [seeds[name] for name in ("Majority", "Name search in the note", "LSTM on the series")] == ["0", "0", "1"]
+    assert all(0 <= float(row["mean"]) <= 1 for row in rows)
+
+
+def test_table_1_has_the_other_rows_below_its_own(results):
+    folder, _ = results
+    shown = list(dict.fromkeys(row["model"] for row in table(folder / "tables/table1.csv")))
+    assert shown[-3:] == ["FROZEN, Q-Former", "FROZEN, never tuned", "PROMPTEHR, features"] and "FROZEN" in shown[:-3]
