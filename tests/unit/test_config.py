@@ -216,7 +216,6 @@ CROSS_CHECKS = {
         {"backbones__llama2-7b__launch": {"processes": 25}},
         r"backbones\.llama2-7b\.launch\.processes: 25, times \d nodes, is more than train\.optimizer\.batch \(24\)",
     ),
-    "adapters of no layer": ({"train__lora__modules": []}, r"train\.lora\.modules: .*names no layer; list one"),
     "adapters before a Q-Former": (
         {"models__clinical-cot-tse__training": "lora", "models__clinical-cot-tse__series": "qformer"},
         r"models\.clinical-cot-tse\.series: qformer, which training lora does not build",
@@ -398,6 +397,11 @@ def test_llama_is_fine_tuned_through_adapters_or_as_a_whole(raw):
     raw["models"]["llama-ft"]["training"] = "phase1"
     message = message_of(raw)
     assert "models.llama-ft.training: phase1 reads note, not note and captions; use joint or lora" in message
+
+
+def test_adapters_need_a_layer(raw):
+    message = message_of(changed(raw, train__lora__modules=[]))
+    assert "  - train.lora.modules: names no layer; list one, or set it to all" in message
 
 
 def test_all_contradictions_stand_in_one_message(raw):

@@ -180,7 +180,7 @@ class Student(Section):
 
     texts: Texts
     """Lengths of notes and targets."""
-    max_note_and_captions_tokens: int | None = Field(None, ge=8)
+    max_note_and_captions_tokens: int | None = Field(ge=8)
     """Longest note with its captions in tokens, for models that read both: the note is cut, the captions are not; null:
     `texts.max_note_tokens`."""
     fusion: Fusion
