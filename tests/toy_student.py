@@ -200,7 +200,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     """Command line of a training script without the interpreter.
 
     `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, every key of OPTIMIZER
-    and LAUNCH, `targets`, for phase 2 `instruction`, and for a stage of its own `parts` and `text_encoder`.
+    and LAUNCH, `targets`, for phase 2 `instruction`, and for a stage of its own `parts`, `texts` and `text_encoder`.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
     optimizer, launch = OPTIMIZER.model_dump(), LAUNCH.model_dump()
@@ -209,7 +209,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     new = ("--fusion", fusion().model_dump_json(), "--steps", STEPS)
     given = {"reads": ["note"], "series": None, "soft_prompts": None} | changes.get("parts", {})
     parts = Parts(**given, fusion=fusion(), steps=STEPS, soft_prompt=4)
-    composed = ("--texts", TEXTS.model_dump_json(), "--parts", parts.model_dump_json())
+    composed = ("--texts", changes.get("texts", TEXTS).model_dump_json(), "--parts", parts.model_dump_json())
     encoder = ("--text-encoder", *([changes["text_encoder"]] if "text_encoder" in changes else []))
     own = {
         "train_phase1": ("--texts", TEXTS.model_dump_json()),

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from toy_student import (
     PHENOTYPES,
+    TEXTS,
     changed,
     command,
     files,
@@ -158,6 +159,13 @@ def test_before_a_frozen_language_model_only_the_new_parts_learn(frozen, tuned):
     assert changed(weights(tuned), weights(frozen)) == set()
     found = losses(frozen)
     assert found[-1] < found[0]
+
+
+def test_a_frozen_language_model_has_the_room_for_captions_that_its_row_has(train, tuned):
+    longer = TEXTS.model_copy(update={"max_note_tokens": TEXTS.max_note_tokens + 20})
+    start, captioned = ("--start", tuned, "--tuned", True), LINEAR | {"reads": ["note", "captions", "series"]}
+    model = train("train_frozen", "roomy", *start, parts=captioned, targets="diagnoses", epochs=1, texts=longer)
+    assert Student.load(tuned).texts == TEXTS and Student.load(model).texts == longer
 
 
 def test_a_q_former_learns_from_the_weights_of_its_bert_before_a_frozen_language_model(queried, tuned, bert):

@@ -109,6 +109,8 @@ def train_frozen(job: Job, start: Path, tuned: bool, texts: Texts, new: New, fol
     plan = Plan(tuple(new.parts.reads), frozen=("backbone",))
     if tuned:
         student, start = Student.load(start, plan.reads), start / BACKBONE
+        # Phase 1 read no captions, which may have more room.
+        student.texts = texts
     else:
         student = Student.from_backbone(start, texts, plan.reads)
     _add(new, student, start, job)
