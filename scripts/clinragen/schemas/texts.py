@@ -1,0 +1,37 @@
+"""Tables of what rationales say, and how near they are to the teacher's."""
+
+import pyarrow as pa
+
+from clinragen.schemas.schema import Column, Table
+
+BERTSCORES = Table(
+    "bertscores",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("model", pa.string(), "row of the paper's tables"),
+        Column("run", pa.string(), "seed<n> or asked"),
+        Column("part", pa.string(), "note (R^m), lab (R^t) or both"),
+        Column("precision", pa.float64(), "BERTScore precision against the teacher's text; 0 for an empty text"),
+        Column("recall", pa.float64(), "BERTScore recall"),
+        Column("f1", pa.float64(), "BERTScore F1"),
+    ),
+    key=("stay_id", "model", "run", "part"),
+)
+
+TEXT_SCORES = Table(
+    "text_scores",
+    (
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("model", pa.string(), "row of the paper's tables; GT is the teacher"),
+        Column("part", pa.string(), "note (R^m), lab (R^t) or both"),
+        Column("metric", pa.string(), "what is measured, as docs/decisions.md lists it"),
+        Column("value", pa.float64(), "mean over the seeds; empty where nothing could be counted", nullable=True),
+        Column("std", pa.float64(), "sample standard deviation over the seeds", nullable=True),
+        Column("n_seeds", pa.int32(), "seeds; 1 for a model that is asked, and for the teacher"),
+        Column("low", pa.float64(), "lower bound of the 95 % interval over resampled patients", nullable=True),
+        Column("high", pa.float64(), "upper bound", nullable=True),
+        Column("counted", pa.int64(), "texts, or statements, that the value is over, of all seeds"),
+        Column("samples", pa.int64(), "cases"),
+    ),
+    key=("dataset", "model", "part", "metric"),
+)
