@@ -1,0 +1,59 @@
+"""Tables of the paper's claims, and of the questions of its discussion."""
+
+import pyarrow as pa
+
+from clinragen.schemas.schema import Column, Table
+
+CLAIMS = Table(
+    "claims",
+    (
+        Column("id", pa.string(), "name of the claim"),
+        Column("section", pa.string(), "section of the paper"),
+        Column("quote", pa.string(), "the paper's words, at most a dozen"),
+        Column("reading", pa.string(), "what is tested, in our words"),
+        Column("kind", pa.string(), "kind of test"),
+        Column("target", pa.string(), "file of the results that decides it"),
+        Column("in_print", pa.string(), "holds in print, contradicted in print, or not printed"),
+        Column("printed_statement", pa.string(), "the statement that decides it in print", nullable=True),
+        Column("printed", pa.float64(), "its value in the paper's tables", nullable=True),
+        Column("verdict", pa.string(), "reproduced, not reproduced, or not decidable"),
+        Column("reason", pa.string(), "why it is not decidable", nullable=True),
+        Column("statement", pa.string(), "the statement that decides it on our values"),
+        Column("value", pa.float64(), "its value, ours", nullable=True),
+        Column("low", pa.float64(), "lower bound of the 95 % interval", nullable=True),
+        Column("high", pa.float64(), "upper bound", nullable=True),
+        Column("statements", pa.int32(), "statements that the claim consists of"),
+        Column("holding", pa.int32(), "those that hold on our values"),
+        Column("failing", pa.int32(), "those that do not"),
+    ),
+    key=("id",),
+)
+
+CONTRADICTIONS = Table(
+    "contradictions",
+    (
+        Column("kind", pa.string(), "what does not agree"),
+        Column("place", pa.string(), "table, dataset, row and metric"),
+        Column("printed", pa.float64(), "the printed value"),
+        Column("other", pa.float64(), "the printed value, or what follows from others, that it does not agree with"),
+        Column("meaning", pa.string(), "what does not agree, in a sentence"),
+    ),
+    key=("kind", "place"),
+)
+
+DISCUSSION = Table(
+    "discussion",
+    (
+        Column("question", pa.string(), "bias, subgroups, knowledge, parity, contamination or leakage"),
+        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
+        Column("model", pa.string(), "row of the paper's tables; empty for what is about the notes", nullable=True),
+        Column("group", pa.string(), "patients or cases that it is over; all, or a subgroup"),
+        Column("measure", pa.string(), "what is measured"),
+        Column("value", pa.float64(), "value; empty where few patients are behind it, or nothing", nullable=True),
+        Column("low", pa.float64(), "lower bound of the 95 % interval over resampled patients", nullable=True),
+        Column("high", pa.float64(), "upper bound", nullable=True),
+        Column("n", pa.int64(), "stays, or statements, that it is over; empty where they are few", nullable=True),
+        Column("missing", pa.string(), "what would have to be run for the value", nullable=True),
+    ),
+    key=("question", "dataset", "model", "group", "measure"),
+)
