@@ -10,6 +10,7 @@ from clinragen.audit import verify
 from clinragen.config.llms import Stages
 from clinragen.config.models import TrainedModels
 from clinragen.config.rows import RowNames, name_of
+from clinragen.config.rows import named_rows
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
@@ -250,6 +251,7 @@ def table_files():
     about += ["sensitivity"] * bool(CONFIG.variant_rows()) + ["beyond"] * bool(CONFIG.classifiers)
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
+    tables += [f"<results>/tables/{file}" for file in ("claims.csv", "contradictions.csv", "claims.html")]
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
 
@@ -333,6 +335,23 @@ def rows_of_table(wildcards):
     """Params: the rows of the paper's table that these scores are of."""
     rows = list(inputs.scores(CONFIG, int(wildcards.number)).values())
     return RowNames(names=rows).model_dump_json()
+
+
+def rows_of_tables(wildcards):
+    """Params: the rows of the paper's tables that this run has, by their names in the scores."""
+    return named_rows(CONFIG.models, CONFIG.asked).model_dump_json()
+
+
+def printed_values():
+    """Input: the paper's printed values that its claims are about."""
+    names = [*(f"paper_table{number}" for number in (1, 2, 3, 4, 6)), "paper_sizes"]
+    return [f"resources/{name}.csv" for name in names]
+
+
+def tables_behind_claims(wildcards):
+    """Input: those of the tables that the claims are about, as far as this run makes them."""
+    names = {f"{name}.csv" for name in inputs.BEHIND_CLAIMS}
+    return [path for path in table_files() if Path(path).name in names]
 
 
 def compared_scores(place):

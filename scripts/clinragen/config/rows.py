@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from clinragen.config.asked import Asked
 from clinragen.config.base import Section
 from clinragen.config.models import Model
 
@@ -83,3 +84,22 @@ def recipe_problems(models: Mapping[str, Model]) -> Iterator[str]:
 def _differences(model: Model, recipe: Mapping[str, object]) -> dict[str, object]:
     allowed = {key: value if isinstance(value, tuple) else (value,) for key, value in recipe.items()}
     return {key: recipe[key] for key, values in allowed.items() if getattr(model, key) not in values}
+
+
+class RowsOfTables(Section):
+    """Names of the rows of this run, as its scores have them, and as tables of the paper do."""
+
+    names: dict[str, dict[str, str]]
+    """For `table1`, `table2` and `table6`: by the name in the scores that in the table."""
+
+
+def named_rows(models: Mapping[str, Model], asked: Mapping[str, Asked]) -> RowsOfTables:
+    """The rows that a configuration has of the tables of scores."""
+    found: dict[str, dict[str, str]] = {"table1": {}, "table2": {}, "table6": {}}
+    for model in models.values():
+        for number in model.table:
+            found[f"table{number}"][name_of(model)] = row_in(model, number)
+    for row in asked.values():
+        if 1 in row.table:
+            found["table1"][row.row] = row.row
+    return RowsOfTables(names=found)

@@ -19,6 +19,11 @@ from clinragen.workflow.variants import NOTE_ONLY, RATIONALE_FIRST, kind_of, suf
 
 # Numbers of the paper's tables that are made; table 6 where a model is in it (config/table6.yaml).
 TABLES = (1, 2)
+# Tables that the claims of the paper are about, beside its printed ones.
+BEHIND_CLAIMS = (
+    *("intervals", "comparisons", "texts", "parameters", "discussion"),
+    *("judge", "judge_agreement", "study", "study_agreement"),
+)
 # In place of a seed: the run of what learns nothing.
 UNTRAINED = "untrained"
 

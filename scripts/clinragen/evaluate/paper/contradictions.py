@@ -29,7 +29,7 @@ TIME = "time of training against all time"
 WORDS = "the text against the tables"
 
 
-def contradictions(printed: Evidence, assessments: Sequence[Assessment]) -> pa.Table:
+def find_contradictions(printed: Evidence, assessments: Sequence[Assessment]) -> pa.Table:
     """Everything in the printed values that does not agree with other printed values, or with the text."""
     found = [
         *_f1_of_precision_and_recall(printed),
@@ -121,7 +121,7 @@ def _claims(assessments: Sequence[Assessment]) -> Iterator[dict[str, Any]]:
         decisive = each.print.decisive
         value = decisive.estimate.value
         holding = sum(s.holds is True for s in each.print.all)
-        meaning = f"“{each.claim.quote}”: {decisive.text} is {value:+.4f}; {holding} of {len(each.print.all)} hold"
+        meaning = f"“{each.claim.quote}”: {decisive.text}: {value:+.4f}; {holding} of {len(each.print.all)} statements hold"
         bound = value - decisive.margin if decisive.margin < 0 else 0.0
         yield _row(WORDS, f"section {each.claim.section}, {each.claim.id}", value, bound, meaning)
 

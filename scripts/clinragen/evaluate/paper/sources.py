@@ -1,41 +1,96 @@
 """Where the values behind the paper's claims are: in its printed tables, and in ours."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from clinragen.evaluate.paper.evidence import Cell, Estimate, Evidence, Runs
-from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA
+from clinragen.evaluate.paper.kinds import cells_of
+from clinragen.evaluate.paper.register import Between, Claim
+from clinragen.schemas.claims import DISCUSSION
+from clinragen.schemas.evaluate import PARAMETERS
+from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
+from clinragen.schemas.schema import Table
+from clinragen.schemas.statistics import COMPARISONS, INTERVALS
+from clinragen.schemas.texts import TEXT_SCORES
 
 PRINTED_RUNS = 5
 """The paper's results are averaged over five runs."""
 ALL = "all"
 """The dataset of what has none."""
-OF_TABLE = {1: "table1", 2: "table2", 4: "table4", 6: "table6"}
+TABLES = ("table1", "table2", "table6")
+PRINTED = {f"paper_{table}": table for table in (*TABLES, "table4")} | {"paper_sizes": "sizes", "paper_table3": "times"}
+"""Where the claims find the values of the files in resources/."""
+FILES = {name: {source} for name, source in PRINTED.items()} | {
+    "intervals": set(TABLES),
+    "comparisons": set(TABLES),
+    "texts": {"table4"},
+    "parameters": {"sizes"},
+    "judge": {"judge"},
+    "study": {"people"},
+    "judge_agreement": {"agreement"},
+    "study_agreement": {"agreement"},
+    "discussion": {"discussion"},
+}
+"""In which files the values of each source are."""
+SCHEMAS: dict[str, Table] = {
+    "intervals": INTERVALS,
+    "comparisons": COMPARISONS,
+    "texts": TEXT_SCORES,
+    "parameters": PARAMETERS,
+    **dict.fromkeys(("judge", "study"), RATING_SCORES),
+    **dict.fromkeys(("judge_agreement", "study_agreement"), AGREEMENT),
+    "discussion": DISCUSSION,
+}
+"""What is in those of our tables that claims read."""
+TEXT_METRICS = {("both", "bleu_samples"): "BLEU", ("both", "bertscore_f1"): "BERTScore"}
+"""Table 4 by part and metric of TEXT_SCORES."""
 PEOPLE = "people"
 OVERALL = "overall"
 """The mean over the five criteria."""
+JUDGE_AND_PEOPLE = "judge and people"
 NOT_PRINTED = "the paper does not print it"
+REASONS = {
+    "judge": "no ratings of a judge (evaluate.judge.llms)",
+    "people": "no ratings of people (evaluate.study)",
+    "agreement": "no agreement of raters (evaluate.judge.llms, evaluate.study)",
+}
+REMEDIES = {
+    **dict.fromkeys(("table1", "table2", "table4"), "its row of models or asked is in config.yaml"),
+    "table6": "its row of models is in config/table6.yaml",
+    "sizes": "its row of models is in config.yaml",
+    "times": "its row of models is in config.yaml",
+    "discussion": "tables/discussion.html says how to make it",
+}
+"""What makes the rows that a run lacks."""
 
 
-def printed_evidence(tables: Mapping[int, Path], sizes: Path, times: Path, stated: Mapping[Cell, float]) -> Evidence:
-    """The paper's values: resources/paper_table*.csv by number, paper_sizes.csv, paper_table3.csv, and its text's.
+def printed_in_text(claims: Iterable[Claim]) -> dict[Cell, float]:
+    """Values that no table of the paper has and its text does."""
+    tests = (claim.test for claim in claims if isinstance(claim.test, Between) and claim.test.printed is not None)
+    return {cell: test.printed for test in tests for cell in cells_of(test)}
+
+
+def printed_evidence(files: Iterable[Path], in_text: Mapping[Cell, float]) -> Evidence:
+    """The paper's values: resources/paper_table*.csv and paper_sizes.csv, and those in its text.
 
     Standard deviations are those of five runs, read as percentage points.
     """
-    values, runs = dict(stated), {}
-    for number, path in tables.items():
+    values, runs = dict(in_text), {}
+    for path in files:
+        source = PRINTED[path.stem]
         for row in _rows(path):
-            cell = Cell(OF_TABLE[number], row["dataset"], row["model"], row["metric"])
-            values[cell] = float(row["mean"])
-            if row.get("std"):
-                runs[cell] = Runs(values[cell], float(row["std"]), PRINTED_RUNS)
-    for row in _rows(sizes):
-        values[Cell("sizes", ALL, row["model"], "parameters")] = float(row["millions"]) * 1e6
-    for row in _rows(times):
-        values[Cell("times", ALL, row["stage"], "seconds")] = float(row["seconds"])
+            if source == "sizes":
+                values[Cell(source, ALL, row["model"], "parameters")] = float(row["millions"]) * 1e6
+            elif source == "times":
+                values[Cell(source, ALL, row["stage"], "seconds")] = float(row["seconds"])
+            else:
+                cell = Cell(source, row["dataset"], row["model"], row["metric"])
+                values[cell] = float(row["mean"])
+                if row.get("std"):
+                    runs[cell] = Runs(values[cell], float(row["std"]), PRINTED_RUNS)
     return Evidence(
         values={cell: Estimate.exact(value) for cell, value in values.items()},
         runs=runs,
@@ -44,23 +99,52 @@ def printed_evidence(tables: Mapping[int, Path], sizes: Path, times: Path, state
     )
 
 
+def our_evidence(files: Sequence[Path], rows: Mapping[str, Mapping[str, str]]) -> Evidence:
+    """Our values in those tables of the results that this run makes.
+
+    `rows` has, for table1, table2 and table6, the name there of each row of INTERVALS. The judge of figure 6a is the
+    first one of its table.
+    """
+    tables = {path.stem: SCHEMAS[path.stem].read(path) for path in files}
+    judges = tables["judge"]["rater"].to_pylist() if "judge" in tables else []
+    ours, judge = Ours(), next(iter(judges), None)
+    add: dict[str, Callable[[pa.Table], None]] = {
+        "intervals": lambda table: ours.add_intervals(table, rows),
+        "comparisons": lambda table: ours.add_comparisons(table, rows),
+        "texts": ours.add_texts,
+        "parameters": ours.add_parameters,
+        "judge": lambda table: ours.add_ratings(table, judge),
+        "study": lambda table: ours.add_ratings(table, judge),
+        "judge_agreement": lambda table: ours.add_agreement(table, judge),
+        "study_agreement": lambda table: ours.add_agreement(table, judge),
+        "discussion": ours.add_discussion,
+    }
+    for name, table in tables.items():
+        add[name](table)
+    return ours.evidence
+
+
+def files_behind(claim: Claim, files: Iterable[Path]) -> list[Path]:
+    """Those of the files, printed and ours, in which the values of a claim are."""
+    sources = {cell.source for cell in cells_of(claim.test)}
+    return [path for path in files if sources & FILES[path.stem]]
+
+
 class Ours:
     """Collects our values, table by table, into the evidence for the claims."""
 
-    def __init__(self, reasons: Mapping[str, str], remedies: Mapping[str, str]) -> None:
-        """`reasons` say of each source why it has nothing, should nothing be added; `remedies`, what makes its rows."""
+    def __init__(self) -> None:
         self._values: dict[Cell, Estimate] = {}
         self._differences: dict[tuple[Cell, Cell], Estimate] = {}
         self._p_values: dict[tuple[Cell, Cell], float] = {}
         self._runs: dict[Cell, Runs] = {}
-        self._reasons, self._remedies = dict(reasons), dict(remedies)
 
     @property
     def evidence(self) -> Evidence:
         """All that was added; a source with any value has no reason for having none."""
         found = {cell.source for cell in self._values}
-        reasons = {source: reason for source, reason in self._reasons.items() if source not in found}
-        return Evidence(self._values, self._differences, self._p_values, self._runs, reasons, self._remedies)
+        reasons = {source: reason for source, reason in REASONS.items() if source not in found}
+        return Evidence(self._values, self._differences, self._p_values, self._runs, reasons, REMEDIES)
 
     def add_intervals(self, intervals: pa.Table, rows: Mapping[str, Mapping[str, str]]) -> None:
         """Scores (INTERVALS); `rows` has, for each source, the name there of each of its rows."""
@@ -81,10 +165,10 @@ class Ours:
                     if row["p_welch"] is not None:
                         self._p_values[pair] = row["p_welch"]
 
-    def add_texts(self, texts: pa.Table, metrics: Mapping[tuple[str, str], str]) -> None:
-        """Scores of texts (TEXT_SCORES); `metrics` names those of table 4, by part and metric."""
+    def add_texts(self, texts: pa.Table) -> None:
+        """Scores of both rationales (TEXT_SCORES)."""
         for row in texts.to_pylist():
-            metric = metrics.get((row["part"], row["metric"]))
+            metric = TEXT_METRICS.get((row["part"], row["metric"]))
             if metric and None not in (row["value"], row["low"], row["high"]):
                 cell = Cell("table4", row["dataset"], row["model"], metric)
                 self._values[cell] = Estimate(row["value"], row["low"], row["high"])
@@ -109,10 +193,11 @@ class Ours:
             if len(estimates) == len(CRITERIA):
                 self._values[Cell(*place, OVERALL)] = Estimate.mean(estimates)
 
-    def add_agreement(self, agreement: pa.Table, raters: Mapping[str, str]) -> None:
-        """Agreement over all criteria (AGREEMENT); `raters` names those of the claims by those of the table."""
+    def add_agreement(self, agreement: pa.Table, judge: str | None) -> None:
+        """Agreement over all criteria (AGREEMENT), of people, and of the judge with people."""
         for row in agreement.to_pylist():
-            name = raters.get(row["raters"])
+            both = judge is not None and PEOPLE in row["raters"] and judge in row["raters"]
+            name = JUDGE_AND_PEOPLE if both else PEOPLE if row["raters"] == PEOPLE else None
             if name and row["criterion"] == ALL and None not in (row["value"], row["low"], row["high"]):
                 cell = Cell("agreement", row["dataset"], name, row["statistic"])
                 self._values[cell] = Estimate(row["value"], row["low"], row["high"])

@@ -1,0 +1,55 @@
+# Stage evaluate, the claims: what the paper says, answered by its own tables and by ours.
+#
+# takes resources/claims.yaml, resources/paper_*.csv, and those tables of <results>/tables that this run makes
+# makes <results>/tables/claims.csv, .html    each claim with both answers
+#       <results>/tables/contradictions.csv   where the paper's printed numbers contradict each other, or its text
+
+
+localrules:
+    evaluate_claims,
+
+
+rule evaluate_claims:
+    """Each claim of the paper, answered by its printed tables and by our values."""
+    input:
+        claims="resources/claims.yaml",
+        printed=printed_values(),
+        ours=tables_behind_claims,
+        templates=page_templates("claims"),
+    output:
+        table=report(
+            "<results>/tables/claims.csv",
+            caption="../docs/captions/claims.rst",
+            category="Claims",
+            labels={"file": "claims, table"},
+        ),
+        contradictions=report(
+            "<results>/tables/contradictions.csv",
+            caption="../docs/captions/claims.rst",
+            category="Claims",
+            labels={"file": "contradictions"},
+        ),
+        page=report(
+            "<results>/tables/claims.html",
+            caption="../docs/captions/claims.rst",
+            category="Claims",
+            labels={"file": "claims, page"},
+        ),
+    log:
+        "<logs>/evaluate_claims/all.log",
+    benchmark:
+        "<timings>/evaluate_claims/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_claims"),
+        sources=sources,
+        rows=rows_of_tables,
+    shell:
+        "python scripts/evaluate_claims.py --claims {input.claims:q} --printed {input.printed:q}"
+        " --ours {input.ours:q} --rows {params.rows:q} --templates {input.templates:q}"
+        " --table {output.table:q} --contradictions {output.contradictions:q} --page {output.page:q} > {log:q} 2>&1"

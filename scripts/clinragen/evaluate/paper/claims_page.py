@@ -1,0 +1,61 @@
+"""The page of the paper's claims."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from clinragen.evaluate.paper.claims import IN_PRINT, VERDICTS, Assessment, table_of
+from clinragen.evaluate.paper.kinds import Statement
+from clinragen.pages.render import render
+
+ANSWERS = {True: "holds", False: "does not", None: "open"}
+
+
+def claims_page(
+    assessments: Sequence[Assessment],
+    contradictions: pa.Table,
+    pages: Sequence[str],
+    stand_ins: Sequence[str],
+    templates: list[Path],
+) -> str:
+    """Return the answers and the contradictions (CONTRADICTIONS) as HTML.
+
+    `pages` are the files of the results that the page may link to, as `tables/table1.html`.
+    """
+    rows = table_of(assessments).to_pylist()
+    for row, each in zip(rows, assessments, strict=True):
+        pairs = zip(each.print.all, each.ours.all, strict=True)
+        row["all"] = [_statement(printed, ours) for printed, ours in pairs]
+        row["page"] = _page(each.target, pages)
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for found in contradictions.to_pylist():
+        kinds.setdefault(found["kind"], []).append(found)
+    return render(
+        "claims",
+        templates,
+        stand_ins=stand_ins,
+        claims=rows,
+        in_print={answer: sum(row["in_print"] == answer for row in rows) for answer in IN_PRINT},
+        verdicts={answer: sum(row["verdict"] == answer for row in rows) for answer in VERDICTS},
+        contradictions=kinds,
+    )
+
+
+def _statement(printed: Statement, ours: Statement) -> dict[str, Any]:
+    value, low, high = ours.estimate or (None, None, None)
+    return {
+        "text": ours.text,
+        "printed": printed.estimate.value if printed.estimate else None,
+        "printed_holds": "" if printed.lacking else ANSWERS[printed.holds],
+        "value": value,
+        "low": low,
+        "high": high,
+        "holds": "" if ours.lacking else ANSWERS[ours.holds],
+    }
+
+
+def _page(target: str, pages: Sequence[str]) -> str | None:
+    """The page of the values behind a claim, or the table itself where it has none."""
+    return next((name for name in (target.replace(".csv", ".html"), target) if name in pages), None)

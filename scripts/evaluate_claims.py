@@ -1,0 +1,43 @@
+"""Command line of rule evaluate_claims."""
+
+from pathlib import Path
+
+from clinragen.config.rows import RowsOfTables
+from clinragen.step import Context, SharedOut, run
+
+
+def evaluate_claims(
+    context: Context,
+    claims: Path,
+    printed: list[Path],
+    ours: list[Path],
+    rows: RowsOfTables,
+    templates: list[Path],
+    table: SharedOut,
+    contradictions: SharedOut,
+    page: SharedOut,
+) -> None:
+    """Test every claim of the paper on its printed tables and on our values, as CSV and as a page."""
+    from clinragen.evaluate.paper.claims import assess, table_of
+    from clinragen.evaluate.paper.claims_page import claims_page
+    from clinragen.evaluate.paper.contradictions import find_contradictions
+    from clinragen.evaluate.paper.register import read_claims
+    from clinragen.evaluate.paper.sources import files_behind, our_evidence, printed_evidence, printed_in_text
+    from clinragen.schemas.claims import CLAIMS, CONTRADICTIONS
+
+    register = read_claims(claims)
+    paper = printed_evidence(printed, printed_in_text(register))
+    assessed = assess(register, paper, our_evidence(ours, rows.names), sorted(context.stand_ins))
+    for each in assessed:
+        context.made_of({"id": each.claim.id}, [claims, *files_behind(each.claim, [*printed, *ours])])
+    found = find_contradictions(paper, assessed)
+    CLAIMS.write(table_of(assessed), table.path)
+    CONTRADICTIONS.write(found, contradictions.path)
+    pages = [f"tables/{name}.html" for name, found in rows.names.items() if found]
+    pages += [f"tables/{path.name}" for path in ours]
+    text = claims_page(assessed, found, pages, sorted(context.stand_ins), templates)
+    page.path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(evaluate_claims)
