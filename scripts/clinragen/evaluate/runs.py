@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from clinragen.config.rows import Run
 from clinragen.errors import UserError
 from clinragen.schemas.evaluate import PREDICTIONS
 
@@ -18,6 +19,15 @@ class Tested:
     stays: list[int]
     subjects: list[int]
     true: list[frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One run of a row: what it predicts, as booleans [samples, phenotypes]; `seed` is None for what is asked."""
+
+    row: str
+    seed: int | None
+    predicted: np.ndarray
 
 
 def tested_on(samples: pa.Table, labels: pa.Table, cases: pa.Table | None = None) -> Tested:
@@ -47,6 +57,12 @@ def read_run(path: Path, tested: Tested, phenotypes: list[str], row: str, run: s
         )
     place = {stay: n for n, stay in enumerate(table["stay_id"].to_pylist())}
     return table.take([place[stay] for stay in tested.stays])
+
+
+def read_scored(path: Path, tested: Tested, phenotypes: list[str], run: Run) -> Scored:
+    """What a run predicts for the samples that it is tested on, in their order; UserError as in `read_run`."""
+    table = read_run(path, tested, phenotypes, run.row, run.name)
+    return Scored(run.row, run.seed, marked(table["predicted"].to_pylist(), phenotypes))
 
 
 def _problem(table: pa.Table, tested: Tested, phenotypes: list[str]) -> str | None:

@@ -15,8 +15,8 @@ import pyarrow as pa
 from clinragen.config.evaluate import Bootstrap
 from clinragen.disclosure import FEWEST_HIDDEN, all_shown
 from clinragen.errors import UserError
-from clinragen.evaluate.comparisons import Pair
-from clinragen.evaluate.runs import Tested, marked
+from clinragen.evaluate.comparisons import Pair, pairs_of
+from clinragen.evaluate.runs import Scored, Tested, marked
 from clinragen.evaluate.stats.bootstrap import interval, p_value, replicate, standard_error, sums_of_patients
 from clinragen.evaluate.stats.classification import averaged, by_phenotype
 from clinragen.evaluate.stats.significance import benjamini_hochberg, detectable, holm, paired, welch
@@ -24,15 +24,6 @@ from clinragen.evaluate.tables import PaperCell
 from clinragen.schemas.statistics import COMPARISONS, INTERVALS, PHENOTYPE_SCORES
 
 COMPARED = ("micro_f1", "macro_f1")
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One run of a row: what it predicts, as booleans [samples, phenotypes]; `seed` is None for what is asked."""
-
-    row: str
-    seed: int | None
-    predicted: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -221,6 +212,38 @@ def score_phenotypes(found: Estimates, tested: Tested, phenotypes: Sequence[str]
         key = {"dataset": found.dataset, "model": row}
         rows += [key | {"phenotype": name} | own.get(n, {}) for n, name in enumerate(phenotypes)]
     return pa.Table.from_pylist(rows, schema=PHENOTYPE_SCORES.schema)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The tables of all datasets (INTERVALS, COMPARISONS, PHENOTYPE_SCORES)."""
+
+    intervals: pa.Table
+    comparisons: pa.Table
+    phenotypes: pa.Table
+
+
+def tables_of(
+    scored: dict[str, tuple[Tested, list[Scored]]],
+    phenotypes: Sequence[str],
+    pairs: Sequence[Pair],
+    reference: str,
+    paper: Sequence[PaperCell],
+    settings: Bootstrap,
+) -> Statistics:
+    """The tables, given the test split and the runs of each dataset."""
+    found = []
+    for dataset, (tested, runs) in scored.items():
+        estimates = estimate(dataset, tested, runs, phenotypes, settings)
+        compared = pairs_of(estimates.rows, reference, pairs)
+        found.append(
+            (
+                intervals(estimates, tested),
+                compare_rows(estimates, compared, paper),
+                score_phenotypes(estimates, tested, phenotypes, reference),
+            )
+        )
+    return Statistics(*map(pa.concat_tables, zip(*found, strict=True)))
 
 
 def _hidden(tested: Tested, phenotypes: Sequence[str]) -> set[str]:
