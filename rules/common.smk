@@ -15,7 +15,7 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow import check, inputs, launch, preflight
+from clinragen.workflow import check, discussion, inputs, launch, preflight
 from snakemake.logging import logger
 
 
@@ -252,6 +252,7 @@ def table_files():
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     tables += [f"<results>/tables/{file}" for file in ("claims.csv", "contradictions.csv", "claims.html")]
     tables += statistics_files() * bool(diagnosed_predictions())
+    tables += [f"<results>/tables/discussion.{form}" for form in ("csv", "html") if has_student()]
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
 
@@ -379,6 +380,27 @@ def of_datasets(pattern):
 def titles():
     """The names of the datasets in the paper, in the order of `of_datasets`."""
     return [TITLES[dataset] for dataset in CONFIG.dataset_names()]
+
+
+def has_student():
+    """Whether a model is configured that the questions of the discussion are about."""
+    return discussion.student_of(CONFIG) is not None
+
+
+def discussed_predictions():
+    """Input: the predictions of every run of the rows that answer a question of the discussion."""
+    return discussion.discussion_rows(CONFIG)[0]
+
+
+def discussed_rows(wildcards):
+    """Params: which rows these are, and which are not there."""
+    return discussion.discussion_rows(CONFIG)[1].model_dump_json()
+
+
+def note_rationales_of_student():
+    """Input: the note rationales of the teacher of the student that the discussion is about."""
+    teacher = CONFIG.models[discussion.student_of(CONFIG)].teacher
+    return of_datasets(f"<results>/{{dataset}}/rationale/{teacher}/notes.parquet")
 
 
 def compared_scores(place):

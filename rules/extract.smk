@@ -3,6 +3,7 @@
 # takes  the raw tables of resources/raw_tables.yaml
 # makes  <results>/{dataset}/extract/stays.parquet        ICU stays of the cohort
 #        <results>/{dataset}/extract/features.parquet     age, sex and type of admission, for models that read them
+#        <results>/{dataset}/extract/groups.parquet       age, sex, care unit and insurance, by which scores are compared
 #        <results>/{dataset}/extract/diagnoses.parquet    billing codes of their admissions
 #        <results>/{dataset}/extract/events.parquet       measurements of the 17 variables
 #        <results>/{dataset}/extract/notes.parquet        discharge notes
@@ -73,6 +74,35 @@ rule extract_features:
         "python scripts/extract_features.py --raw {input.raw:q} --raw-tables {input.raw_tables:q} --stays {input.stays:q} --release {input.release:q}"
         " --dataset {wildcards.dataset:q} --memory-limit-mb {resources.memory_limit_mb:q} --threads {threads}"
         " --features {output.features:q} > {log:q} 2>&1"
+
+
+rule extract_groups:
+    """Age, sex, care unit and insurance of the cohort, by which scores are compared."""
+    input:
+        raw=raw_tables("admissions", "icustays"),
+        raw_tables="resources/raw_tables.yaml",
+        stays="<results>/{dataset}/extract/stays.parquet",
+        release="<results>/{dataset}/extract/release.csv",
+    output:
+        groups="<results>/{dataset}/extract/groups.parquet",
+    log:
+        "<logs>/extract_groups/{dataset}.log",
+    benchmark:
+        "<timings>/extract_groups/{dataset}.jsonl"
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_extraction(),
+        memory_limit_mb=CONFIG.extract.memory_limit_mb,
+        runtime=30,
+    params:
+        code=code_digest("extract_groups"),
+        sources=sources,
+    shell:
+        "python scripts/extract_groups.py --raw {input.raw:q} --raw-tables {input.raw_tables:q} --stays {input.stays:q} --release {input.release:q}"
+        " --dataset {wildcards.dataset:q} --memory-limit-mb {resources.memory_limit_mb:q} --threads {threads}"
+        " --groups {output.groups:q} > {log:q} 2>&1"
 
 
 rule extract_diagnoses:

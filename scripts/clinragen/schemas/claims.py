@@ -1,4 +1,4 @@
-"""Tables of the paper's claims, and of the questions of its discussion."""
+"""Tables of the paper's claims."""
 
 import pyarrow as pa
 
@@ -39,21 +39,4 @@ CONTRADICTIONS = Table(
         Column("meaning", pa.string(), "what does not agree, in a sentence"),
     ),
     key=("kind", "place"),
-)
-
-DISCUSSION = Table(
-    "discussion",
-    (
-        Column("question", pa.string(), "bias, subgroups, knowledge, parity, contamination or leakage"),
-        Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
-        Column("model", pa.string(), "row of the paper's tables; empty for what is about the notes", nullable=True),
-        Column("group", pa.string(), "patients or cases that it is over; all, or a subgroup"),
-        Column("measure", pa.string(), "what is measured"),
-        Column("value", pa.float64(), "value; empty where few patients are behind it, or nothing", nullable=True),
-        Column("low", pa.float64(), "lower bound of the 95 % interval over resampled patients", nullable=True),
-        Column("high", pa.float64(), "upper bound", nullable=True),
-        Column("n", pa.int64(), "stays, or statements, that it is over; empty where they are few", nullable=True),
-        Column("missing", pa.string(), "what would have to be run for the value", nullable=True),
-    ),
-    key=("question", "dataset", "model", "group", "measure"),
 )

@@ -9,7 +9,7 @@ import pyarrow as pa
 from clinragen.evaluate.paper.evidence import Cell, Estimate, Evidence, Runs
 from clinragen.evaluate.paper.kinds import cells_of
 from clinragen.evaluate.paper.register import Between, Claim
-from clinragen.schemas.claims import DISCUSSION
+from clinragen.schemas.discussion import DISCUSSION
 from clinragen.schemas.evaluate import PARAMETERS
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 from clinragen.schemas.schema import Table
@@ -205,7 +205,7 @@ class Ours:
     def add_discussion(self, discussion: pa.Table) -> None:
         """What answers the questions of the discussion (DISCUSSION), over all cases."""
         for row in discussion.to_pylist():
-            if row["group"] == ALL and None not in (row["model"], row["value"], row["low"], row["high"]):
+            if row["group"] == ALL and None not in (row["value"], row["low"], row["high"]):
                 cell = Cell("discussion", row["dataset"], row["model"], row["measure"])
                 self._values[cell] = Estimate(row["value"], row["low"], row["high"])
 

@@ -1,0 +1,1 @@
+"""The questions of the paper's discussion, answered by data."""

@@ -1,0 +1,140 @@
+"""What the teacher's note rationales leave out although it is true, and whether the student's name it.
+
+A rationale names a phenotype where it says in one of its wordings that the patient has it (`Wordings.claimed`); what is
+denied, doubted or past is not named. The rule is the same for teacher and student. The teacher was given the
+diagnoses, the student was not.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clinragen.disclosure import all_shown
+from clinragen.evaluate.discussion.resample import Estimate, Patients, ratio
+from clinragen.rationale.claims import Wordings
+from clinragen.registry.phenotypes import NO_DISEASE
+from clinragen.schemas.ratings import TEACHER
+
+NET = "found minus lost"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What note rationales say about each test sample."""
+
+    named: np.ndarray
+    """Phenotypes that are named: booleans [samples, phenotypes]."""
+    none: np.ndarray
+    """Whether it says that there is no disease: booleans [samples]."""
+
+
+def read_texts(texts: Sequence[str | None], phenotypes: Sequence[str], wordings: Wordings) -> Texts:
+    """What note rationales say; one that is missing says nothing."""
+    named = np.zeros((len(texts), len(phenotypes)), dtype=bool)
+    none = np.zeros(len(texts), dtype=bool)
+    for n, text in enumerate(text or "" for text in texts):
+        meant = {name for wording in wordings.claimed(text, []) for name in wordings.phenotypes[wording]}
+        named[n] = [phenotype in meant for phenotype in phenotypes]
+        none[n] = NO_DISEASE in " ".join(text.lower().split())
+    return Texts(named, none)
+
+
+def bias(true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients) -> list[dict]:
+    """Rows of DISCUSSION about the note rationales; `true` are booleans [samples, phenotypes].
+
+    The counts of the runs of the student are added up. What would reveal few patients is empty, and all that it
+    follows from with it.
+    """
+    return [
+        *_about_no_disease(true, teacher, students, student, patients),
+        *_about_diseases(true, teacher, students, student, patients),
+        *_about_untrue(true, teacher, students, student, patients),
+    ]
+
+
+def _about_no_disease(
+    true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients
+) -> Iterator[dict]:
+    """Samples with diseases of which a rationale says that there is none."""
+    ill = true.any(axis=1)
+    shape = (len(students), len(true))
+    says = np.broadcast_to(ill & teacher.none, shape)
+    student_says = np.array([ill & s.none for s in students]).reshape(shape)
+    names = np.array([(s.named & true).any(axis=1) & ~s.none for s in students]).reshape(shape)
+    corrected = says & names
+    columns = [np.broadcast_to(ill, shape), says, student_says, corrected]
+
+    def shares(sums: np.ndarray) -> np.ndarray:
+        all_ill, of_teacher, of_student, of_both = sums.T
+        return np.stack([ratio(of_teacher, all_ill), ratio(of_student, all_ill), ratio(of_both, of_teacher)], axis=1)
+
+    cells = [corrected, says & ~names, student_says & ~says, ill & ~says & ~student_says]
+    seen = _all_seen(cells, patients)
+    found = patients.estimate(_added(columns), shares)
+    n = int(ill.sum()) * len(students)
+    yield _row(TEACHER, "says no disease, of stays with diseases", found[0], n, seen)
+    yield _row(student, "says no disease, of stays with diseases", found[1], n, seen)
+    measure = "names a true disease, of stays of which the teacher says no disease"
+    if says.any() or not seen:
+        yield _row(student, measure, found[2], int(says.sum()), seen)
+
+
+def _about_diseases(
+    true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients
+) -> Iterator[dict]:
+    """Pairs of a sample and a disease that it has, by who names it."""
+    shape = (len(students), *true.shape)
+    named = np.array([s.named for s in students]).reshape(shape)
+    pairs, of_teacher = np.broadcast_to(true, shape), np.broadcast_to(teacher.named, shape)
+    found, lost = pairs & named & ~of_teacher, pairs & ~named & of_teacher
+    neither, both = pairs & ~named & ~of_teacher, pairs & named & of_teacher
+    columns = [part.sum(axis=2) for part in (pairs, found, lost, neither, both)]
+
+    def shares(sums: np.ndarray) -> np.ndarray:
+        every, only_student, only_teacher, nobody, everybody = sums.T
+        quotients = [
+            ratio(only_student + nobody, every),
+            ratio(only_teacher + nobody, every),
+            ratio(only_student, only_student + nobody),
+            ratio(only_teacher, only_teacher + everybody),
+            ratio(only_student - only_teacher, every),
+        ]
+        return np.stack(quotients, axis=1)
+
+    seen = _all_seen([part.any(axis=2) for part in (found, lost, neither, both)], patients)
+    estimates = patients.estimate(_added(columns), shares)
+    every, missed, kept = (int(part.sum()) for part in (pairs, found | neither, lost | both))
+    yield _row(TEACHER, "does not name, of true diseases", estimates[0], every, seen)
+    yield _row(student, "does not name, of true diseases", estimates[1], every, seen)
+    yield _row(student, "names, of true diseases that the teacher does not name (found)", estimates[2], missed, seen)
+    yield _row(student, "does not name, of true diseases that the teacher names (lost)", estimates[3], kept, seen)
+    yield _row(student, NET, estimates[4], every, seen)
+
+
+def _about_untrue(
+    true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients
+) -> Iterator[dict]:
+    """Diseases that are named and are not true: what naming more may cost."""
+    for model, texts in ((TEACHER, [teacher]), (student, students)):
+        untrue = np.array([(text.named & ~true).sum(axis=1) for text in texts])
+        columns = [np.ones_like(untrue), untrue]
+        (found,) = patients.estimate(_added(columns), lambda sums: ratio(sums[:, 1:], sums[:, :1]))
+        seen = _all_seen([untrue > 0, untrue == 0], patients)
+        yield _row(model, "untrue diseases named, per stay", found, untrue.size, seen)
+
+
+def _added(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Counts [runs, samples] of all runs, as columns [samples, columns]."""
+    return np.stack([np.asarray(column, np.int32).sum(axis=0) for column in columns], axis=1)
+
+
+def _all_seen(cells: Sequence[np.ndarray], patients: Patients) -> bool:
+    """Whether none of the cells [runs, samples], which follow from the shares, is of few patients."""
+    return all_shown(len(patients.behind(cell.any(axis=0))) for cell in cells)
+
+
+def _row(model: str, measure: str, found: Estimate, n: int, seen: bool) -> dict[str, Any]:
+    values = found._asdict() | {"n": n} if seen else {}
+    return {"question": "bias", "model": model, "group": "all", "measure": measure} | values

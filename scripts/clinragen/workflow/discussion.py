@@ -1,0 +1,100 @@
+"""Which rows of a configuration answer the questions of the paper's discussion."""
+
+from collections.abc import Iterator
+
+from clinragen.config.asked import Asked
+from clinragen.config.discussion import DiscussionRows, MissingRow
+from clinragen.config.models import Model
+from clinragen.config.root import Config
+from clinragen.config.rows import Run, Runs, name_of
+from clinragen.registry.raw import TITLES
+from clinragen.workflow import inputs
+
+VOCABULARIES = ("knowledge", "pubmed", "wikipedia", "standard")
+OVERLAY = "config/discussion.yaml"
+COMMAND = f"run `snakemake evaluate_discussion` with {OVERLAY} after the other files of --configfile"
+
+
+def student_of(config: Config) -> str | None:
+    """Key of the model that all questions are about: the row that others are compared with, if it has a teacher."""
+    rows = config.models.items()
+    return next((name for name, m in rows if m.row == config.evaluate.reference and m.teacher and not m.variant), None)
+
+
+def discussion_rows(config: Config) -> tuple[list[str], DiscussionRows]:
+    """The files of the predictions of all rows that answer a question, and which rows they are.
+
+    The configuration has a student (`student_of`).
+    """
+    name = student_of(config)
+    assert name is not None
+    student = config.models[name]
+    vocabularies = dict(_vocabularies(config, name))
+    asked = {key: row for key, row in config.asked.items() if _diagnoses_all(row)}
+    teacher = next((key for key, row in asked.items() if row.llm == student.teacher and not row.question.label_list), None)
+    lists = {key: _with_list(asked, row) for key, row in asked.items() if not row.question.label_list}
+    missing = [*_missing_vocabularies(vocabularies, student), *_missing_asked(lists, config, teacher, student)]
+    models = dict.fromkeys([name, *vocabularies.values()])
+    answering = dict.fromkeys([*([teacher] if teacher else []), *lists, *filter(None, lists.values())])
+    files = []
+    for dataset in config.dataset_names():
+        runs = [(model, name_of(config.models[model]), seed) for model in models for seed in config.seeds]
+        runs += [(key, asked[key].row, None) for key in answering]
+        for key, row, seed in runs:
+            run = Run(dataset=TITLES[dataset], row=row, seed=seed)
+            files.append((inputs.predictions(config, dataset, key, run.name), run))
+    rows = DiscussionRows(
+        runs=Runs(datasets=[TITLES[d] for d in config.dataset_names()], runs=[run for _, run in files]),
+        student=student.row,
+        teacher=asked[teacher].row if teacher else None,
+        vocabularies={vocabulary: name_of(config.models[key]) for vocabulary, key in vocabularies.items()},
+        lists={asked[key].row: asked[other].row for key, other in lists.items() if other},
+        missing=missing,
+    )
+    return [path for path, _ in files], rows
+
+
+def _vocabularies(config: Config, student: str) -> Iterator[tuple[str, str]]:
+    """Keys of the models that differ from the student in the vocabulary of the attention alone, and of itself."""
+    own = config.models[student]
+    for vocabulary in VOCABULARIES:
+        same = own.model_copy(update={"vocabulary": vocabulary}).recipe
+        keys = [student] if own.vocabulary == vocabulary else []
+        keys += [key for key, model in config.models.items() if not model.variant and model.recipe == same]
+        if keys:
+            yield vocabulary, keys[0]
+
+
+def _diagnoses_all(row: Asked) -> bool:
+    """Whether a row is only asked for the diagnoses of the whole test split."""
+    return row.is_scored and row.question.task == "diagnose" and row.cases == "all"
+
+
+def _with_list(asked: dict[str, Asked], row: Asked) -> str | None:
+    """Key of the row that is asked the same with the list of phenotypes."""
+    wanted = row.question.model_copy(update={"label_list": True})
+    return next((key for key, other in asked.items() if other.llm == row.llm and other.question == wanted), None)
+
+
+def _missing_vocabularies(vocabularies: dict[str, str], student: Model) -> Iterator[MissingRow]:
+    for vocabulary in VOCABULARIES:
+        if vocabulary not in vocabularies:
+            yield MissingRow(
+                question="knowledge",
+                group=vocabulary,
+                model=student.row,
+                remedy=f"needs a row of models like {student.row} with vocabulary: {vocabulary}; {COMMAND}",
+            )
+
+
+def _missing_asked(
+    lists: dict[str, str | None], config: Config, teacher: str | None, student: Model
+) -> Iterator[MissingRow]:
+    for key, other in lists.items():
+        if other is None:
+            row = config.asked[key]
+            remedy = f"needs a row of asked with llm: {row.llm} and label_list: true; {COMMAND}"
+            yield MissingRow(question="contamination", group="all", model=row.row, remedy=remedy)
+    if teacher is None:
+        remedy = f"needs a row of asked with llm: {student.teacher}, task: diagnose and label_list: false"
+        yield MissingRow(question="parity", group="all", model=student.row, remedy=remedy)
