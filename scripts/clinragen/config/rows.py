@@ -54,6 +54,15 @@ class RowNames(Section):
     """The names, in the order of the files."""
 
 
+class Configured(Section):
+    """What this configuration has of that which one of the paper's tables shows."""
+
+    datasets: list[str]
+    """Datasets, as the paper calls them."""
+    keys: list[str]
+    """Rows of `models` and `asked` that are in the table, as `models.clinragen`."""
+
+
 def row_in(model: Model, table: int) -> str:
     """Name of a model's row in one of the paper's tables: `row`, and in table 6 backbone, method and teacher."""
     if table != TABLE_OF_PARTS:
