@@ -38,7 +38,7 @@ def evaluate_table(
         dataset = found["dataset"][0].as_py()
         names[dataset, found["model"][0].as_py()] = row
         tables.append(in_row(found, row))
-        context.made_of({"dataset": dataset, "model": row}, [path, *intervals])
+        context.made_of({"dataset": dataset, "model": row}, [path])
     bounds = {k: v for path in intervals for k, v in intervals_in_rows(INTERVALS.read(path), names).items()}
     missing = Missing(read_paper_rows(paper_rows, number), configured)
     compared = compare(read_paper(paper), tables, sorted(context.stand_ins), bounds, missing)

@@ -24,6 +24,26 @@ class Decoding(Section):
     """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
 
 
+class TimedJob(Section):
+    """A job whose time is in the paper's table 3."""
+
+    stage: str
+    """Stage, as the paper calls it."""
+    dataset: str | None
+    """The dataset, as the paper calls it; null for what both share."""
+    seed: int | None
+    """The seed of a training."""
+
+
+class TimedJobs(Section):
+    """Jobs, one for each of a list of outputs."""
+
+    jobs: list[TimedJob]
+    """The jobs, in the order of their outputs."""
+    teacher: str | None
+    """The key of `llms` whose rationales they learn from."""
+
+
 class Evaluate(Section):
     """Predictions and scores."""
 

@@ -51,13 +51,12 @@ TEMPLATES = Table(
     "templates",
     (
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
-        Column("condition", pa.string(), "normal, higher, lower or both"),
+        Column("condition", pa.string(), "normal, higher, lower or both; or other: no sentence of the paper"),
         Column("variable", pa.string(), "variable; or all"),
-        Column("template", pa.string(), "the sentence with slots in braces"),
-        Column("paper_template", pa.string(), "the same sentence in the paper's table 5"),
-        Column("sentences", pa.int64(), "captions that have it; empty where few patients are behind it", nullable=True),
+        Column("template", pa.string(), "the paper's sentence, with slots in braces", nullable=True),
+        Column("sentences", pa.int64(), "sentences in the captions; empty if of few patients", nullable=True),
         Column("share", pa.float64(), "share of the sentences about the variable", nullable=True),
-        Column("verdict", pa.string(), "agrees: the paper's sentence word for word; else differs"),
+        Column("verdict", pa.string(), "agrees: the captions have the paper's sentences word for word; else differs"),
     ),
     key=("dataset", "condition", "variable"),
 )
