@@ -20,6 +20,7 @@ METRIC, TOTAL = "micro_f1", "total"
 OURS_NAME, PAPER_NAME = "ours", "paper"
 # Systems in the order and colours of every panel; blue and orange differ for most eyes, and hatches for all.
 COLOURS = ("#4c5866", "#0b6e99", "#b4540a", "#7a8f2a", "#8d4fa3", "#c0392b")
+MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "*", "p", "h", "d")
 HATCHES = ("", "//", "..", "\\\\", "xx", "--")
 STYLE = {
     "svg.hashsalt": "clinragen",
@@ -56,41 +57,35 @@ def efficiency_table(
 
 
 def draw_efficiency(table: pa.Table, svg: Path, png: Path) -> None:
-    """Draw parameters against micro F1 (EFFICIENCY), a panel per dataset; ours with its 95 % interval."""
+    """Draw parameters against micro F1 (EFFICIENCY), a panel per dataset; ours filled and with its 95 % interval."""
     rows = table.to_pylist()
     datasets = distinct(r["dataset"] for r in rows)
+    marks = {model: MARKERS[n % len(MARKERS)] for n, model in enumerate(distinct(r["model"] for r in rows))}
     with matplotlib.rc_context(STYLE):
-        figure, axes = _panels(len(datasets), 5.6, 4.4)
+        figure, axes = _panels(len(datasets), 5.4, 4.2)
         for axis, dataset in zip(axes, datasets, strict=True):
             axis.set_title(dataset, fontsize=11)
             axis.set_xscale("log")
             axis.set_xlabel("parameters")
-            axis.set_ylim(0, 1)
             axis.grid(color="#d8dee4", linewidth=0.6)
             axis.set_axisbelow(True)
             for row in (r for r in rows if r["dataset"] == dataset):
-                _point(axis, row)
-            axis.margins(x=0.18)
+                _point(axis, row, marks[row["model"]])
+            axis.set_ylim(bottom=0)
+            axis.margins(x=0.1)
         axes[0].set_ylabel("micro F1")
-        _finish(figure, axes, "Figure 5: size and micro F1", rows, svg, png)
+        for model, mark in marks.items():
+            axes[0].plot([], [], mark, color="#4c5866", markerfacecolor="none", linestyle="none", label=model)
+        _finish(figure, axes, "Figure 5: parameters and micro F1", rows, svg, png)
 
 
-def _point(axis: pyplot.Axes, row: dict[str, Any]) -> None:
-    ours = row["source"] == OURS_NAME
+def _point(axis: pyplot.Axes, row: dict[str, Any], mark: str) -> None:
     x, y = row["parameters"], row["micro_f1"]
-    if ours:
-        bounds = [[max(0.0, y - row["low"])], [max(0.0, row["high"] - y)]] if row["low"] is not None else None
-        axis.errorbar(x, y, yerr=bounds, fmt="o", color=OURS, capsize=3, markersize=5, label=OURS_NAME)
-    else:
-        axis.plot(x, y, "D", color=PAPER, markersize=4, label=PAPER_NAME)
-    axis.annotate(
-        row["model"],
-        (x, y),
-        xytext=(6, 4 if ours else -9),
-        textcoords="offset points",
-        fontsize=7,
-        color=OURS if ours else PAPER,
-    )
+    if row["source"] == PAPER_NAME:
+        axis.plot(x, y, mark, color=PAPER, markerfacecolor="none", markersize=7, linestyle="none", label=PAPER_NAME)
+        return
+    bounds = None if row["low"] is None else [[max(0.0, y - row["low"])], [max(0.0, row["high"] - y)]]
+    axis.errorbar(x, y, yerr=bounds, fmt=mark, color=OURS, capsize=3, markersize=7, linestyle="none", label=OURS_NAME)
 
 
 def written_ratings(ratings: pa.Table) -> pa.Table:
@@ -159,7 +154,8 @@ def _finish(
     """Write legend, title and warning, and both files without a date."""
     known = {label: mark for a in axes for mark, label in zip(*a.get_legend_handles_labels(), strict=True)}
     if known:
-        figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=len(known), frameon=False)
+        columns = min(len(known), 5)
+        figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     stand_ins = distinct(row["stand_ins"] for row in rows)
     warning = "\nMade with stand-ins, not comparable with the paper." if stand_ins else ""
     figure.suptitle(title + warning, fontsize=11, x=0.01, ha="left")
