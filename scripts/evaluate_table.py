@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from clinragen.config.rows import Configured, RowNames
+from clinragen.config.paper import Configured
+from clinragen.config.rows import RowNames
 from clinragen.step import Context, SharedOut, run
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from clinragen.config.evaluate import TimedJobs
-from clinragen.config.rows import Configured
+from clinragen.config.paper import TimedJobs
+from clinragen.config.paper import Configured
 from clinragen.step import SharedOut, run
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.rows import Configured
+from clinragen.config.paper import Configured
 from clinragen.step import Context, SharedOut, run
 
 

@@ -24,24 +24,13 @@ class Decoding(Section):
     """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
 
 
-class TimedJob(Section):
-    """A job whose time is in the paper's table 3."""
+class Bootstrap(Section):
+    """How often, and with which random numbers, patients of the test split are drawn."""
 
-    stage: str
-    """Stage, as the paper calls it."""
-    dataset: str | None
-    """The dataset, as the paper calls it; null for what both share."""
-    seed: int | None
-    """The seed of a training."""
-
-
-class TimedJobs(Section):
-    """Jobs, one for each of a list of outputs."""
-
-    jobs: list[TimedJob]
-    """The jobs, in the order of their outputs."""
-    teacher: str | None
-    """The key of `llms` whose rationales they learn from."""
+    replicates: int = Field(ge=1000)
+    """Samples of patients; no p value is below 2 / (replicates + 1)."""
+    seed: int
+    """Another seed draws other patients."""
 
 
 class Evaluate(Section):
@@ -53,6 +42,10 @@ class Evaluate(Section):
     """How the student generates text."""
     cases: Cases
     """The sample of the test split on which rationales are compared (table 4, figure 6)."""
+    bootstrap: Bootstrap
+    """Intervals and tests over resampled patients."""
+    reference: str
+    """Row of tables 1 and 2 that every other row of them is compared with."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
     request: Request

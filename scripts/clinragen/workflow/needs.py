@@ -1,13 +1,14 @@
 """What each target of the workflow needs from outside of it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config
-from clinragen.workflow.inputs import tables
+from clinragen.workflow.inputs import diagnosed, tables
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
@@ -53,6 +54,11 @@ TARGETS: dict[str, frozenset[str]] = {
     "weights": frozenset({WEIGHTS}),
 }
 
+# Rows of `models` and of `asked` that a file shows, by a group of its pattern below; such a file shows no classifiers.
+SHOWN: dict[str, Callable[[Model | Asked], bool]] = {
+    "diagnosed": diagnosed,
+}
+
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
 VARIANT = r"(\+[^/]+)?"
@@ -89,6 +95,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"encoders/(?P<encoder>[^/]+)", frozenset({ENCODER})),
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<diagnosed>intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
@@ -120,7 +127,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     models = [
         model
         for name, model in config.models.items()
-        if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
+        if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table) and _shows(parts, model)
     ]
     if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
         models = [model for model in models if model.uses_knowledge]
@@ -136,7 +143,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     rows = [
         name
         for name, row in config.asked.items()
-        if parts.get("asked", name) == name and (shown is None or shown & set(row.table))
+        if parts.get("asked", name) == name and (shown is None or shown & set(row.table)) and _shows(parts, row)
     ]
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
     if "encoder" in parts:
@@ -149,6 +156,11 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
 
 
+def _shows(parts: dict[str, str], row: Model | Asked) -> bool:
+    """Whether the file with these parts in its path shows a row, as far as SHOWN says."""
+    return all(SHOWN[name](row) for name in parts.keys() & SHOWN.keys())
+
+
 def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str], target: str) -> set[str]:
     """The text encoders of models; a path of a checkpoint names its parts: one without an encoder needs none."""
     read = (m for m in models if "backbone" not in parts or f"-{m.parts_name}" in target)
@@ -158,7 +170,7 @@ def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str]
 def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
     """The text encoders of the rows of `classifiers`, which are in no table of the paper."""
     named = parts.get("model", parts.get("classifier"))
-    rows = {} if {"backbone", "table"} & parts.keys() else config.classifiers
+    rows = {} if {"backbone", "table", *SHOWN} & parts.keys() else config.classifiers
     return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
 
 

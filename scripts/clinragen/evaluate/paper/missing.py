@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from clinragen.config.rows import Configured
+from clinragen.config.paper import Configured
 from clinragen.registry.paper_rows import PaperRow
 from clinragen.registry.raw import TITLES
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from clinragen.config.evaluate import TimedJob
+from clinragen.config.paper import TimedJob
 from clinragen.errors import UserError
 from clinragen.evaluate.paper.forms import distinct
 from clinragen.evaluate.paper.missing import Missing
