@@ -30,7 +30,7 @@ SIMILARITY = Table(
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
         Column("model", pa.string(), "row of the paper's table 4"),
         Column("metric", pa.string(), "BLEU or BERTScore"),
-        Column("convention", pa.string(), "released: as the released code; all: every case counts"),
+        Column("convention", pa.string(), "released: as the released code; all, corpus: all cases"),
         Column("ours_mean", pa.float64(), "mean over our seeds", nullable=True),
         Column("ours_std", pa.float64(), "sample standard deviation over our seeds", nullable=True),
         Column("low", pa.float64(), "lower bound of the 95 % interval of ours over resampled patients", nullable=True),

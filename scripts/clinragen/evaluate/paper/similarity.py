@@ -1,4 +1,4 @@
-"""The paper's Table 4: how near rationales are to the teacher's, in two conventions."""
+"""The paper's Table 4: how near rationales are to the teacher's, in the convention of the released code and others."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,53 +6,57 @@ from typing import Any
 
 import pyarrow as pa
 
-from clinragen.errors import UserError
 from clinragen.evaluate.paper.comparison import PaperCell, rounded, tally
 from clinragen.evaluate.paper.forms import Section, Shown, distinct, interval, number
 from clinragen.evaluate.paper.missing import Missing
 from clinragen.evaluate.paper.table_page import NOT_COMPARABLE, missing_rows
 from clinragen.evaluate.paper.verdict import MISSING, NOT_IN_PAPER, verdict
+from clinragen.evaluate.texts.runs import BOTH
 from clinragen.pages.render import render
 from clinragen.schemas.paper import SIMILARITY
 
-RELEASED, ALL = "released", "all"
-PART = "both"
+RELEASED, ALL, CORPUS = "released", "all", "corpus"
 METRICS = {
-    ("BLEU", RELEASED): "bleu_released",
-    ("BLEU", ALL): "bleu_corpus",
-    ("BERTScore", RELEASED): "bertscore_f1_released",
-    ("BERTScore", ALL): "bertscore_f1",
+    ("BLEU", RELEASED): "bleu_marked",
+    ("BERTScore", RELEASED): "bertscore_marked",
+    ("BLEU", ALL): "bleu_all",
+    ("BERTScore", ALL): "bertscore_all",
+    ("BLEU", CORPUS): "corpus_bleu_all",
 }
-"""Metric of TEXT_SCORES by metric and convention: mean over outputs with a rationale, or all cases, silence counting."""
+"""Metric of TEXT_SCORES by metric and convention."""
 TITLES = {
     ("BLEU", RELEASED): "BLEU",
     ("BERTScore", RELEASED): "BERTScore F1",
-    ("BLEU", ALL): "corpus BLEU, all cases",
+    ("BLEU", ALL): "BLEU, all cases",
     ("BERTScore", ALL): "BERTScore F1, all cases",
+    ("BLEU", CORPUS): "corpus BLEU, all cases",
 }
 """Column headings, those of the paper's convention first."""
+NO_BERTSCORE = "set evaluate.bertscore, which is null, then "
+FEW_PATIENTS = "nothing: fewer than 11 patients are behind it"
 
 
 def similarity_table(paper: list[PaperCell], scores: list[dict[str, Any]], stand_ins: list[str], missing: Missing) -> pa.Table:
-    """Every cell of the paper's table in both conventions (SIMILARITY), from rows of TEXT_SCORES.
+    """Every cell of the paper's table in each convention (SIMILARITY), from rows of TEXT_SCORES.
 
-    The paper's values are beside the released convention alone. UserError for scores that lack a metric.
+    The paper's values are beside the released convention alone.
     """
-    found = {(r["dataset"], r["model"], r["metric"]): r for r in scores if r["part"] == PART}
+    found = {(r["dataset"], r["model"], r["metric"]): r for r in scores if r["part"] == BOTH}
     ours = {place[:2] for place in found}
     rows = []
     for cell in paper:
-        for convention in (RELEASED, ALL):
+        for convention in (convention for metric, convention in METRICS if metric == cell.metric):
             place = (cell.dataset, cell.model, METRICS[cell.metric, convention])
-            if place not in found and place[:2] in ours:
-                raise UserError(f"there is no {place[2]} of row {cell.model!r} for {cell.dataset} among the text scores")
-            rows.append(_row(cell, convention, found.get(place, {}), stand_ins, missing))
+            row = _row(cell, convention, found.get(place, {}), stand_ins)
+            if row["verdict"] == MISSING:
+                make = missing.how(cell.model, cell.dataset)
+                without = place not in found and place[:2] in ours
+                row["make"] = FEW_PATIENTS if place in found else f"{NO_BERTSCORE}{make}" if without else make
+            rows.append(row)
     return pa.Table.from_pylist(rows, schema=SIMILARITY.schema)
 
 
-def _row(
-    cell: PaperCell, convention: str, score: Mapping[str, Any], stand_ins: list[str], missing: Missing
-) -> dict[str, Any]:
+def _row(cell: PaperCell, convention: str, score: Mapping[str, Any], stand_ins: list[str]) -> dict[str, Any]:
     ours, low, high = (score.get(name) for name in ("value", "low", "high"))
     printed = cell.mean if convention == RELEASED else None
     bounds = None if low is None or high is None else (low, high)
@@ -74,7 +78,7 @@ def _row(
         "difference": rounded(ours - printed) if comparable else None,
         "verdict": judged,
         "stand_ins": "; ".join(stand_ins) if ours is not None else None,
-        "make": missing.how(cell.model, cell.dataset) if judged == MISSING else None,
+        "make": None,
     }
 
 
@@ -117,6 +121,6 @@ def shown_similarity(table: pa.Table) -> Shown:
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
         "Rationales against the teacher's. The paper's values are compared with the released code's convention: the mean "
-        "over the outputs that have a rationale. In the other convention every case counts, and a missing rationale is 0."
+        "over the outputs that have a rationale. Over all cases a missing rationale is 0."
     )
     return Shown("Table 4: rationales", sections, notes)
