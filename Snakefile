@@ -39,6 +39,7 @@ wildcard_constraints:
 localrules:
     all,
     tables,
+    figures,
     asked,
     planted,
     leakage,
@@ -61,6 +62,7 @@ rule all:
     """Everything: the tables, the audit and all their inputs."""
     input:
         table_files(),
+        figure_files(),
         asked_files(),
         planted_files(),
         knowledge_files_in_use(),
@@ -71,6 +73,12 @@ rule tables:
     """The paper's tables next to our values."""
     input:
         table_files(),
+
+
+rule figures:
+    """The paper's figures with our values."""
+    input:
+        figure_files(),
 
 
 rule asked:
@@ -138,6 +146,8 @@ include: "rules/asked.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/statistics.smk"
+include: "rules/texts.smk"
+include: "rules/paper.smk"
 include: "rules/discussion.smk"
 include: "rules/claims.smk"
 include: "rules/planted.smk"

@@ -15,6 +15,7 @@ rule evaluate_claims:
         claims="resources/claims.yaml",
         printed=printed_values(),
         ours=tables_behind_claims,
+        paper_rows="resources/paper_rows.csv",
         templates=page_templates("claims"),
     output:
         table=report(
@@ -49,6 +50,7 @@ rule evaluate_claims:
         code=code_digest("evaluate_claims"),
         sources=sources,
         rows=rows_of_tables,
+        configured=configured_tables,
     shell:
         "python scripts/evaluate_claims.py --claims {input.claims:q} --printed {input.printed:q}"
         " --ours {input.ours:q} --rows {params.rows:q} --templates {input.templates:q}"

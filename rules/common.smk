@@ -7,8 +7,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
+from clinragen.config.evaluate import ComparedRuns
 from clinragen.config.llms import Stages
 from clinragen.config.models import TrainedModels
+from clinragen.config.paper import ConfiguredTables, TimedJobs
 from clinragen.config.rows import RowNames, Runs, name_of, named_rows
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
@@ -17,6 +19,8 @@ from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
 from clinragen.workflow import check, discussion, inputs, launch, preflight
 from snakemake.logging import logger
+
+TABLE_FORMS = ("csv", "md", "tex", "html")
 
 
 def start_of_run():
@@ -239,21 +243,51 @@ def open_demo_to_download():
 
 def table_files():
     """Input: the tables, in each of their forms, and about rationales, trainings, sizes and costs behind them."""
-    tables = expand(
-        "<results>/tables/table{n}.{form}", n=inputs.tables(CONFIG), form=["csv", "html", "png"]
-    )
+    tables = expand("<results>/tables/table{n}.{form}", n=range(1, 7), form=TABLE_FORMS)
+    tables += expand("<results>/tables/table{n}.png", n=inputs.SCORED_TABLES)
     about = (
         ["training"]
         + ["tokens"] * bool(CONFIG.models)
         + ["rationales"] * bool(rationales_in_use() or asked_predictions())
     )
     about += ["sensitivity"] * bool(CONFIG.variant_rows()) + ["beyond"] * bool(CONFIG.classifiers)
+    about += ["texts"] * bool(CONFIG.compared_models())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     tables += [f"<results>/tables/{file}" for file in ("claims.csv", "contradictions.csv", "claims.html")]
     tables += statistics_files() * bool(diagnosed_predictions())
     tables += [f"<results>/tables/discussion.{form}" for form in ("csv", "html") if has_student()]
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
+
+
+def figure_files():
+    """Input: the paper's figures, in each of their forms, as far as the configuration makes what they show."""
+    names = ["figure5"] * bool(diagnosed_predictions())
+    names += [f"figure6{panel}" for panel in rated_panels()]
+    figures = expand("<results>/figures/{name}.{form}", name=names, form=["csv", "svg", "png"])
+    return figures + [f"<results>/figures/figure7-{name}.html" for name in datasets_with_cases()]
+
+
+def rated_panels():
+    """Panels of figure 6 of which there are ratings: a by language models, b by people."""
+    return []
+
+
+def ratings_of_panel(wildcards):
+    """Input: the ratings that a panel of figure 6 shows."""
+    return f"<results>/tables/{ {'a': 'judge', 'b': 'study'}[wildcards.panel] }.csv"
+
+
+def title_of_panel(wildcards):
+    """Params: the title of a panel of figure 6."""
+    raters = {"a": "language models", "b": "people"}[wildcards.panel]
+    return f"Figure 6{wildcards.panel}: rationales rated by {raters}"
+
+
+def datasets_with_cases():
+    """Datasets of which figure 7 shows cases: all, if there is a student with the paper's recipe and its teacher."""
+    model = CONFIG.models.get(inputs.CLINRAGEN)
+    return CONFIG.dataset_names() if model and model.target == "rationales" else []
 
 
 def statistics_files():
@@ -403,6 +437,74 @@ def note_rationales_of_student():
     return of_datasets(f"<results>/{{dataset}}/rationale/{teacher}/notes.parquet")
 
 
+def intervals():
+    """Input: the intervals of all scores of tables 1 and 2, if there are any."""
+    return ["<results>/tables/intervals.csv"] * bool(diagnosed_predictions())
+
+
+def configured(table):
+    """Params: what the configuration has of one of the paper's tables; None is that of the job."""
+
+    def value(wildcards):
+        return inputs.configured(CONFIG, table or int(wildcards.number)).model_dump_json()
+
+    return value
+
+
+def configured_tables(wildcards):
+    """Params: what the configuration has of each of the paper's tables that its claims are about."""
+    tables = {number: inputs.configured(CONFIG, number) for number in (1, 2, 3, 4, 6)}
+    return ConfiguredTables(tables=tables).model_dump_json()
+
+
+def timed_outputs():
+    """Input: an output of every job that the paper's Table 3 has the time of."""
+    return [path for path, _ in inputs.timed_jobs(CONFIG)]
+
+
+def timed_jobs(wildcards):
+    """Params: which jobs these outputs are of, and whose rationales the students learn from."""
+    jobs, model = [job for _, job in inputs.timed_jobs(CONFIG)], CONFIG.models.get(inputs.CLINRAGEN)
+    return TimedJobs(jobs=jobs, teacher=model.teacher if model else None).model_dump_json()
+
+
+def dataset_names(wildcards):
+    """Params: the datasets, as the paper calls them, in the order of `of_datasets`."""
+    return RowNames(names=titles()).model_dump_json()
+
+
+def shown_student(pattern):
+    """Input: a file of the student whose cases figure 7 shows, of the first seed."""
+
+    def path(wildcards):
+        return pattern.format(dataset=wildcards.dataset, model=inputs.CLINRAGEN, seed=CONFIG.seeds[0])
+
+    return path
+
+
+def file_of_shown_student(pattern):
+    """Input: a file as the variant of that student has it."""
+    return lambda wildcards: inputs.model_files(
+        CONFIG, pattern, model=inputs.CLINRAGEN, dataset=wildcards.dataset
+    )
+
+
+def rationales_of_shown_teacher(part):
+    """Input: the rationales on notes (0) or labs (1) of the teacher of that student."""
+
+    def path(wildcards):
+        row = CONFIG.models[inputs.CLINRAGEN]
+        return inputs.rationales(CONFIG, wildcards.dataset, inputs.target(row), row.variant)[part]
+
+    return path
+
+
+def terms_of_shown_student():
+    """Input: the key terms, if that student attends to them."""
+    model = CONFIG.models.get(inputs.CLINRAGEN)
+    return ["<results>/knowledge/terms.parquet"] * bool(model and model.uses_knowledge)
+
+
 def compared_scores(place):
     """Input: the scores of every run of a model with a variant (place 0), and of the same run without it (1)."""
     return [run[place] for run in inputs.compared_scores(CONFIG)]
@@ -439,6 +541,44 @@ def row_of_run(wildcards):
     if wildcards.model in CONFIG.classifiers:
         return CONFIG.classifiers[wildcards.model].row
     return name_of(CONFIG.models[wildcards.model])
+
+
+def compared_predictions(wildcards):
+    """Input: the predictions of the runs whose rationales are compared."""
+    return list(inputs.compared(CONFIG, wildcards.dataset))
+
+
+def compared_runs(wildcards):
+    """Params: which runs these predictions are of, and what each writes."""
+    runs = list(inputs.compared(CONFIG, wildcards.dataset).values())
+    return ComparedRuns(runs=runs).model_dump_json()
+
+
+def reference_rationales(part):
+    """Input: the rationales on notes, or on labs, with which others are compared."""
+    return f"<results>/{{dataset}}/rationale/{CONFIG.reference_teacher()}/{part}.parquet"
+
+
+def encoder_of_bertscore():
+    """Input: the text encoder whose vectors BERTScore compares."""
+    settings = CONFIG.evaluate.bertscore
+    return f"<results>/encoders/{settings.encoder}" if settings else []
+
+
+def bertscores_in_use(wildcards):
+    """Input: the BERTScore of the compared rationales, where it is wanted."""
+    wanted = CONFIG.evaluate.bertscore is not None
+    return [f"<results>/{wildcards.dataset}/evaluate/bertscores.parquet"] * wanted
+
+
+def terms_of_compared():
+    """Input: the key terms, where a compared model attends to a vocabulary that comes from them."""
+    return ["<results>/knowledge/terms.parquet"] * inputs.compares_terms(CONFIG)
+
+
+def text_scores():
+    """Input: the measures of the rationales of every dataset."""
+    return expand("<results>/{dataset}/evaluate/texts.csv", dataset=CONFIG.dataset_names())
 
 
 def asked_files():

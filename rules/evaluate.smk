@@ -1,11 +1,10 @@
-# Stage evaluate: predictions of every trained model, scores, and the paper's tables compared with ours.
+# Stage evaluate: predictions of every trained model, scores, and data about them; the paper's tables are in paper.smk.
 #
 # takes  checkpoints of stage train, predictions of stage asked, <results>/{dataset}/benchmark/*,
 #        <results>/{dataset}/rationale/*
 # makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
 #        <results>/{dataset}/evaluate/{model}/{run}/scores.csv                 precision, recall, F1; run: seed or asked
 #        <results>/{dataset}/evaluate/cases.parquet                            samples on which rationales are compared
-#        <results>/tables/table{number}.csv, .html, .png                       the paper's and ours
 #        <results>/tables/sensitivity.csv, .html                               variants beside the same models without
 #        <results>/tables/beyond.csv, .html                                    baselines beyond the paper
 #        <results>/tables/rationales.csv, .html                                data card of what language models wrote
@@ -20,7 +19,6 @@
 localrules:
     evaluate_cases,
     evaluate_scores,
-    evaluate_table,
     evaluate_rationales,
     evaluate_tokens,
     evaluate_training,
@@ -162,52 +160,6 @@ rule evaluate_scores:
         " --samples {input.samples:q} --labels {input.labels:q} --cases {input.cases:q}"
         " --phenotypes {input.phenotypes:q} --dataset {params.dataset:q} --model {params.row:q}"
         " --of-run {wildcards.run:q} --scores {output.scores:q} > {log:q} 2>&1"
-
-
-rule evaluate_table:
-    """One of the paper's tables compared with our values."""
-    input:
-        paper="resources/paper_table{number}.csv",
-        scores=scores_of_table,
-        templates=page_templates("table"),
-    output:
-        table=report(
-            "<results>/tables/table{number}.csv",
-            caption="../docs/captions/table.rst",
-            category="Tables",
-            labels={"table": "{number}", "form": "CSV"},
-        ),
-        page=report(
-            "<results>/tables/table{number}.html",
-            caption="../docs/captions/table.rst",
-            category="Tables",
-            labels={"table": "{number}", "form": "page"},
-        ),
-        picture=report(
-            "<results>/tables/table{number}.png",
-            caption="../docs/captions/table.rst",
-            category="Tables",
-            labels={"table": "{number}", "form": "picture"},
-        ),
-    log:
-        "<logs>/evaluate_table/table{number}.log",
-    benchmark:
-        "<timings>/evaluate_table/table{number}.jsonl"
-    conda:
-        "../envs/evaluate.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        code=code_digest("evaluate_table"),
-        sources=sources,
-        record=output_record("tables/table{number}.csv"),
-        rows=rows_of_table,
-    shell:
-        "python scripts/evaluate_table.py --paper {input.paper:q} --scores {input.scores:q}"
-        " --rows {params.rows:q} --templates {input.templates:q} --number {wildcards.number:q}"
-        " --table {output.table:q} --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"
 
 
 if CONFIG.variant_rows():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from clinragen.config.paper import ConfiguredTables
 from clinragen.config.rows import RowsOfTables
 from clinragen.step import Context, SharedOut, run
 
@@ -11,7 +12,9 @@ def evaluate_claims(
     claims: Path,
     printed: list[Path],
     ours: list[Path],
+    paper_rows: Path,
     rows: RowsOfTables,
+    configured: ConfiguredTables,
     templates: list[Path],
     table: SharedOut,
     contradictions: SharedOut,
@@ -21,20 +24,22 @@ def evaluate_claims(
     from clinragen.evaluate.paper.claims import assess, table_of
     from clinragen.evaluate.paper.claims_page import claims_page
     from clinragen.evaluate.paper.contradictions import find_contradictions
+    from clinragen.evaluate.paper.missing import Missing
     from clinragen.evaluate.paper.register import read_claims
     from clinragen.evaluate.paper.sources import files_behind, our_evidence, printed_evidence, printed_in_text
+    from clinragen.registry.paper_rows import read_paper_rows
     from clinragen.schemas.claims import CLAIMS, CONTRADICTIONS
 
     register = read_claims(claims)
+    missing = {n: Missing(read_paper_rows(paper_rows, n), found) for n, found in configured.tables.items()}
     paper = printed_evidence(printed, printed_in_text(register))
-    assessed = assess(register, paper, our_evidence(ours, rows.names), sorted(context.stand_ins))
+    assessed = assess(register, paper, our_evidence(ours, rows.names, missing), sorted(context.stand_ins))
     for each in assessed:
         context.made_of({"id": each.claim.id}, [claims, *files_behind(each.claim, [*printed, *ours])])
     found = find_contradictions(paper, assessed)
     CLAIMS.write(table_of(assessed), table.path)
     CONTRADICTIONS.write(found, contradictions.path)
-    pages = [f"tables/{name}.html" for name, found in rows.names.items() if found]
-    pages += [f"tables/{path.name}" for path in ours]
+    pages = [*(f"tables/table{n}.html" for n in configured.tables), *(f"tables/{path.name}" for path in ours)]
     text = claims_page(assessed, found, pages, sorted(context.stand_ins), templates)
     page.path.write_text(text, encoding="utf-8")
 

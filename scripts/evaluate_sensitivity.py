@@ -17,7 +17,7 @@ def evaluate_sensitivity(
 ) -> None:
     """Compare every variant with the same model without it, as CSV and as a page."""
     from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
-    from clinragen.evaluate.tables import in_row
+    from clinragen.evaluate.paper.comparison import in_row
     from clinragen.schemas.evaluate import SCORES, SENSITIVITY
 
     tables = [in_row(SCORES.read(path), row) for path, row in zip(scores, rows.names, strict=True)]

@@ -29,7 +29,7 @@ def evaluate_statistics(
     from clinragen.evaluate.runs import read_scored, tested_on
     from clinragen.evaluate.statistics import tables_of
     from clinragen.evaluate.statistics_page import statistics_page
-    from clinragen.evaluate.tables import read_paper
+    from clinragen.evaluate.paper.comparison import read_paper
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.benchmark import LABELS, SAMPLES
     from clinragen.schemas.statistics import COMPARISONS, INTERVALS, PHENOTYPE_SCORES

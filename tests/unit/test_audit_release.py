@@ -191,7 +191,7 @@ def test_the_archive_has_its_own_chain_and_root(repository, tmp_path):
 
 
 def test_all_that_forbids_a_release_is_named_at_once(repository):
-    with Path("scripts/clinragen/evaluate/tables.py").open("a") as file:
+    with Path("scripts/clinragen/evaluate/paper/comparison.py").open("a") as file:
         file.write("\nNEW = 1\n")
     write("notes.txt", "new")
     write("results/x/model/config.json", '{"edited": 1}')
@@ -203,7 +203,7 @@ def test_all_that_forbids_a_release_is_named_at_once(repository):
         sharing="shareable",
     )
     refused = refusals(release())
-    assert "not committed:  M scripts/clinragen/evaluate/tables.py" in refused
+    assert "not committed:  M scripts/clinragen/evaluate/paper/comparison.py" in refused
     assert "not committed: ?? notes.txt" in refused
     assert "edited: results/x/model" in refused
     assert "stale: results/x/tables/table1.csv: was made by another version of the code of evaluate_table" in refused

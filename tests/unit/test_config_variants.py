@@ -9,7 +9,7 @@ from snakemake.utils import update_config
 from clinragen.config.root import Config, load_config
 from clinragen.config.rows import BEYOND, RECIPES, name_of, row_in
 from clinragen.errors import UserError
-from clinragen.evaluate.tables import read_paper
+from clinragen.evaluate.paper.comparison import read_paper
 from clinragen.workflow import inputs
 from clinragen.workflow.machine import checkpoint_bytes
 from clinragen.workflow.preflight import row_problems

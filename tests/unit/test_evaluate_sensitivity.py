@@ -7,7 +7,7 @@ import pytest
 from pages import templates
 
 from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
-from clinragen.evaluate.tables import in_row
+from clinragen.evaluate.paper.comparison import in_row
 from clinragen.schemas.evaluate import SCORES, SENSITIVITY
 
 

@@ -7,7 +7,7 @@ from clinragen.config.evaluate import Bootstrap
 from clinragen.config.rows import BEYOND
 from clinragen.evaluate.statistics import COMPARED, Statistics
 from clinragen.evaluate.stats.significance import SIGNIFICANT
-from clinragen.evaluate.tables import PaperCell
+from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.pages.render import render
 
 VERDICTS = {

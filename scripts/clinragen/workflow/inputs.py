@@ -6,31 +6,33 @@ from pathlib import Path
 
 from clinragen.config.asked import Asked
 from clinragen.config.classifiers import Reader
+from clinragen.config.evaluate import Compared
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
+from clinragen.config.paper import Configured, TimedJob
 from clinragen.config.root import Config
 from clinragen.config.rows import Run, row_in
 from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.features import FEATURES
+from clinragen.registry.paper_rows import PAPER_ROWS, read_paper_rows
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.workflow.variants import NOTE_ONLY, RATIONALE_FIRST, kind_of, suffix
 
-# Numbers of the paper's tables that are made; table 6 where a model is in it (config/table6.yaml).
+# Numbers of the paper's tables of diagnoses whose rows are compared with each other.
 TABLES = (1, 2)
 # Tables that the claims of the paper are about, beside its printed ones.
 BEHIND_CLAIMS = (
-    *("intervals", "comparisons", "texts", "parameters", "discussion"),
-    *("judge", "judge_agreement", "study", "study_agreement"),
+    *("intervals", "comparisons", "texts", "parameters", "table3", "discussion"),
+    *("judge", "study", "study_agreement"),
 )
+# Those of scores; the rows of table 6 are in config/table6.yaml.
+SCORED_TABLES = (*TABLES, 6)
+# Keys of `models` of which the paper's Table 3 has the times; figure 7 shows the first.
+CLINRAGEN, LLAMA = "clinragen", "llama-ft"
 # In place of a seed: the run of what learns nothing.
 UNTRAINED = "untrained"
-
-
-def tables(config: Config) -> list[int]:
-    """Numbers of the paper's tables that are made."""
-    return sorted({*TABLES, *(number for model in config.models.values() for number in model.table)})
 
 
 def of_variant(config: Config, pattern: str, variant: str | None, **wildcards: str) -> str:
@@ -242,6 +244,42 @@ def _scores(dataset: str, run: str) -> str:
     return f"<results>/{dataset}/evaluate/{run}/scores.csv"
 
 
+def configured(config: Config, table: int) -> Configured:
+    """What the configuration has of one of the paper's tables."""
+    sections: dict[str, dict] = {"models": config.models, "asked": config.asked}
+    keys = []
+    for key in dict.fromkeys(row.key for row in read_paper_rows(PAPER_ROWS, table)):
+        section, name = key.split(".", 1)
+        row = sections[section].get(name)
+        # Tables 3 and 4 show rows of `models` whatever these say.
+        if row is not None and (table in row.table or section == "models" and table in (3, 4)):
+            keys.append(key)
+    return Configured(datasets=[TITLES[name] for name in config.dataset_names()], keys=keys)
+
+
+def timed_jobs(config: Config) -> list[tuple[str, TimedJob]]:
+    """An output of every job that the paper's Table 3 has the time of, and which job it is."""
+    retrieval, teaching, llama, clinragen = (row.model for row in read_paper_rows(PAPER_ROWS, 3))
+    found = []
+    row = config.models.get(CLINRAGEN)
+    if row is not None and row.uses_knowledge:
+        files = [*(f"{source}.parquet" for source in config.knowledge.terms.sources), "terms.parquet"]
+        paths = [*(f"<results>/knowledge/{file}" for file in files), vocabulary(row.vocabulary, row.backbone)]
+        found += [(path, TimedJob(stage=retrieval, dataset=None, seed=None)) for path in paths]
+    for dataset in config.dataset_names():
+        title, shards = TITLES[dataset], config.rationale.shards
+        for path in rationales(config, dataset, target(row), row.variant) if row else []:
+            stem = path.removesuffix(".parquet")
+            parts = [f"{stem}/{n}-of-{shards}.parquet" for n in range(1, shards + 1)] if shards > 1 else [path]
+            found += [(part, TimedJob(stage=teaching, dataset=title, seed=None)) for part in parts]
+        for stage, name in ((llama, LLAMA), (clinragen, CLINRAGEN)):
+            model = config.models.get(name)
+            for seed, training in itertools.product(config.seeds, model.stages) if model else []:
+                path = _checkpoint(config, model, dataset, seed, training)
+                found.append((path, TimedJob(stage=stage, dataset=title, seed=seed)))
+    return found
+
+
 def classifier_scores(config: Config) -> list[str]:
     """The scores of every run of the baselines beyond the paper."""
     runs = [
@@ -269,6 +307,25 @@ def asked(config: Config) -> list[str]:
         if row.is_scored:
             files.append(_scores(dataset, f"{name}/asked"))
     return files
+
+
+def compared(config: Config, dataset: str) -> dict[str, Compared]:
+    """The predictions whose rationales are compared, and what they are: trainings by seed, then what is asked."""
+    parts = {"rationales": ["note", "lab"], "note_rationale": ["note"]}
+    runs = {
+        predictions(config, dataset, name, run): Compared(model=model.row, run=run, parts=parts[model.target])
+        for name, model in config.compared_models().items()
+        for run in (f"seed{seed}" for seed in config.seeds)
+    }
+    for name in config.compared_asked():
+        own = Compared(model=config.asked[name].row, run="asked", parts=["note", "lab"])
+        runs[predictions(config, dataset, name, "asked")] = own
+    return runs
+
+
+def compares_terms(config: Config) -> bool:
+    """Whether rationales are compared with key terms: some compared model attends to a vocabulary of them."""
+    return any(model.uses_knowledge for model in config.compared_models().values())
 
 
 def prompts_of_asked(row: Asked) -> list[str]:

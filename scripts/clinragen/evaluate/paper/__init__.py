@@ -1,1 +1,1 @@
-"""The paper's tables, figures and claims beside our values."""
+"""The paper's tables and figures with our values."""

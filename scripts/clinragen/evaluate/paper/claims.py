@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from clinragen.evaluate.paper.evidence import Evidence
+from clinragen.evaluate.paper.evidence import Evidence, Gap
 from clinragen.evaluate.paper.kinds import Statement, statements
 from clinragen.evaluate.paper.register import Claim
 from clinragen.schemas.claims import CLAIMS
@@ -19,13 +19,13 @@ MOST_LACKING = 3
 TARGETS = {
     "table1": "tables/table1.csv",
     "table2": "tables/table2.csv",
-    "table4": "tables/table4.csv",
+    "table4": "tables/texts.csv",
     "table6": "tables/table6.csv",
     "sizes": "tables/parameters.csv",
     "times": "tables/table3.csv",
     "judge": "tables/judge.csv",
     "people": "tables/study.csv",
-    "agreement": "tables/agreement.csv",
+    "agreement": "tables/study_agreement.csv",
     "discussion": "tables/discussion.csv",
 }
 
@@ -78,8 +78,8 @@ def on_ours(claim: Claim, ours: Evidence, stand_ins: bool) -> Answer:
     One statement that surely fails decides against it. Otherwise every statement has to be there, and to hold surely.
     """
     found = tuple(statements(claim.test, ours))
-    lacking = list(dict.fromkeys(s.lacking for s in found if s.lacking))
-    missing = "missing run: " + "; ".join(lacking[:MOST_LACKING] + ["..."] * (len(lacking) > MOST_LACKING))
+    lacking = [s.lacking for s in found if s.lacking]
+    missing = f"missing run: {_listed(lacking)}"
     if stand_ins:
         values_of_stand_ins = "stand-ins: their values decide nothing"
         reason = f"{values_of_stand_ins}; {missing}" if lacking else values_of_stand_ins
@@ -130,6 +130,17 @@ def _decisive(found: Sequence[Statement]) -> Statement:
         return {False: 0, None: 1, True: 2}[statement.holds], statement.margin
 
     return min(found, key=order)
+
+
+def _listed(gaps: Sequence[Gap]) -> str:
+    """The gaps, those with the same remedy together; so many remedies that a cell stays readable."""
+    by_remedy: dict[str, list[str]] = {}
+    for gap in gaps:
+        whats = by_remedy.setdefault(gap.how, [])
+        whats += [gap.what] if gap.what not in whats else []
+    texts = [f"{', '.join(whats)}" + (f" ({how})" if how else "") for how, whats in by_remedy.items()]
+    others = [f"and {len(texts) - MOST_LACKING} more"] if len(texts) > MOST_LACKING else []
+    return "; ".join(texts[:MOST_LACKING] + others)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from scipy.stats import ttest_ind_from_stats
 
+from clinragen.evaluate.paper.missing import Missing
+from clinragen.registry.raw import TITLES
+
 
 class Cell(NamedTuple):
     """A place of a value, as the claims name it."""
@@ -38,8 +41,20 @@ class Estimate(NamedTuple):
         return cls(*(sum(column) / len(each) for column in zip(*each, strict=True)))
 
 
+class Gap(NamedTuple):
+    """What a claim needs and is not there, and what would make it (empty where nothing would)."""
+
+    what: str
+    how: str = ""
+
+
 class Lacking(Exception):
-    """What a claim needs is not there; the message says what."""
+    """What a claim needs is not there."""
+
+    def __init__(self, gap: Gap) -> None:
+        """Keep the gap."""
+        super().__init__(gap.what)
+        self.gap = gap
 
 
 class Runs(NamedTuple):
@@ -61,9 +76,9 @@ class Evidence:
     """Two-sided, of a t-test over the runs, by the same cells."""
     runs: Mapping[Cell, Runs] = field(default_factory=dict)
     """Where there are no p-values: what they follow from."""
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, Gap] = field(default_factory=dict)
     """Why a source has no values at all."""
-    remedies: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, Missing] = field(default_factory=dict)
     """What would make the rows of a source."""
     stated: frozenset[str] = frozenset()
     """Sources of which only the order of the rows is known, as the text states it."""
@@ -74,8 +89,9 @@ class Evidence:
             return self.values[cell]
         if cell.source in self.reasons:
             raise Lacking(self.reasons[cell.source])
-        remedy = self.remedies.get(cell.source)
-        raise Lacking(f"no run of {cell.row!r} on {cell.dataset}" + (f" ({remedy})" if remedy else ""))
+        dataset = cell.dataset if cell.dataset in TITLES.values() else None
+        how = self.missing[cell.source].how(cell.row, dataset) if cell.source in self.missing else None
+        raise Lacking(Gap(cell.row, how or ""))
 
     def difference(self, cell: Cell, other: Cell) -> Estimate:
         """First minus second, with the interval of the difference, or from the intervals of both; else Lacking."""
@@ -94,6 +110,6 @@ class Evidence:
         for one in (cell, other):
             self.value(one)
             if one not in self.runs or self.runs[one].number < 2:
-                raise Lacking(f"a t-test of {one.row!r} needs at least two seeds")
+                raise Lacking(Gap(f"a second seed of {one.row}", "add to `seeds`"))
         first, second = self.runs[cell], self.runs[other]
         return float(ttest_ind_from_stats(*first, *second, equal_var=False).pvalue)

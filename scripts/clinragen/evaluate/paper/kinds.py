@@ -7,7 +7,7 @@ from functools import singledispatch
 from itertools import product
 from typing import NamedTuple
 
-from clinragen.evaluate.paper.evidence import Cell, Estimate, Evidence, Lacking
+from clinragen.evaluate.paper.evidence import Cell, Estimate, Evidence, Gap, Lacking
 from clinragen.evaluate.paper.register import (
     Above,
     Between,
@@ -33,7 +33,7 @@ class Statement(NamedTuple):
     estimate: Estimate | None = None
     margin: float = 0.0
     """How far the value is on the side that the claim says, in its unit."""
-    lacking: str | None = None
+    lacking: Gap | None = None
 
 
 @singledispatch
@@ -91,7 +91,7 @@ def _significant(test: Significant, evidence: Evidence) -> list[Statement]:
         try:
             difference, p = evidence.difference(a, b), evidence.p_value(a, b)
         except Lacking as error:
-            found.append(Statement(text, None, lacking=str(error)))
+            found.append(Statement(text, None, lacking=error.gap))
             continue
         found.append(Statement(f"{text}: p = {p:.2g}", difference.value > 0 and p < test.p, difference, test.p - p))
     return found
@@ -108,7 +108,7 @@ def _rank(test: Rank, evidence: Evidence) -> list[Statement]:
             differences = [evidence.difference(own, other) for other in others]
             value = evidence.value(own)
         except Lacking as error:
-            found.append(Statement(text, None, lacking=str(error)))
+            found.append(Statement(text, None, lacking=error.gap))
             continue
         # Its rank is one of these, by the rows that are surely above it, and surely not.
         best = 1 + sum(d.high < 0 for d in differences)
@@ -133,7 +133,7 @@ def _same_order(test: SameOrder, evidence: Evidence) -> list[Statement]:
                     own = evidence.difference(a, b)
                     reference = _ordered(evidence, Cell(test.other, place, first, column), second)
                 except Lacking as error:
-                    found.append(Statement(text, None, lacking=str(error)))
+                    found.append(Statement(text, None, lacking=error.gap))
                     continue
                 signs = {_sign(own), _sign(reference)}
                 holds = None if None in signs else len(signs) == 1
@@ -151,7 +151,7 @@ def _ratio(test: Ratio, evidence: Evidence) -> list[Statement]:
         try:
             own, other = (evidence.value(Cell(test.source, dataset, r, metric)) for r in (test.row, test.other))
         except Lacking as error:
-            found.append(Statement(text, None, lacking=str(error)))
+            found.append(Statement(text, None, lacking=error.gap))
             continue
         quotient = Estimate(own.value / other.value, own.low / other.high, own.high / other.low)
         sides = {relation(q, bound) for q in (quotient.low, quotient.high)}
@@ -221,7 +221,7 @@ def _decided(
     try:
         found = Estimate(*(round(number, DIGITS) for number in estimate()))
     except Lacking as error:
-        return Statement(text, None, lacking=str(error))
+        return Statement(text, None, lacking=error.gap)
     above = operator.ge if closed else operator.gt
     inside = above(found.low, low) and above(high, found.high)
     beyond = not above(found.high, low) or not above(high, found.low)

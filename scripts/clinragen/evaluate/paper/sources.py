@@ -3,14 +3,19 @@
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from clinragen.evaluate.paper.evidence import Cell, Estimate, Evidence, Runs
+from clinragen.evaluate.paper.evidence import Cell, Estimate, Evidence, Gap, Runs
 from clinragen.evaluate.paper.kinds import cells_of
+from clinragen.evaluate.paper.missing import Missing
 from clinragen.evaluate.paper.register import Between, Claim
+from clinragen.evaluate.paper.similarity import METRICS, RELEASED
+from clinragen.evaluate.texts.runs import BOTH as BOTH_PARTS
 from clinragen.schemas.discussion import DISCUSSION
 from clinragen.schemas.evaluate import PARAMETERS
+from clinragen.schemas.paper import TIMES
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 from clinragen.schemas.schema import Table
 from clinragen.schemas.statistics import COMPARISONS, INTERVALS
@@ -30,7 +35,7 @@ FILES = {name: {source} for name, source in PRINTED.items()} | {
     "parameters": {"sizes"},
     "judge": {"judge"},
     "study": {"people"},
-    "judge_agreement": {"agreement"},
+    "table3": {"times"},
     "study_agreement": {"agreement"},
     "discussion": {"discussion"},
 }
@@ -41,30 +46,32 @@ SCHEMAS: dict[str, Table] = {
     "texts": TEXT_SCORES,
     "parameters": PARAMETERS,
     **dict.fromkeys(("judge", "study"), RATING_SCORES),
-    **dict.fromkeys(("judge_agreement", "study_agreement"), AGREEMENT),
+    "study_agreement": AGREEMENT,
+    "table3": TIMES,
     "discussion": DISCUSSION,
 }
 """What is in those of our tables that claims read."""
-TEXT_METRICS = {("both", "bleu_samples"): "BLEU", ("both", "bertscore_f1"): "BERTScore"}
-"""Table 4 by part and metric of TEXT_SCORES."""
+TEXT_METRICS = {metric: name for (name, convention), metric in METRICS.items() if convention == RELEASED}
+"""Columns of table 4 by metric of TEXT_SCORES, in the convention of the released code."""
+TRAININGS = ("ClinRaGen - 84M Tuning", "LlaMA - 7B Tuning")
+"""Stages of table 3 that claims compare."""
 PEOPLE = "people"
 OVERALL = "overall"
 """The mean over the five criteria."""
-JUDGE_AND_PEOPLE = "judge and people"
+WHOLE = "both"
+"""Both datasets together; or the only one that has been rated."""
 NOT_PRINTED = "the paper does not print it"
 REASONS = {
-    "judge": "no ratings of a judge (evaluate.judge.llms)",
-    "people": "no ratings of people (evaluate.study)",
-    "agreement": "no agreement of raters (evaluate.judge.llms, evaluate.study)",
+    "judge": Gap("ratings of a judge", "set evaluate.judge.llms"),
+    "people": Gap("ratings of people", "set evaluate.study.responses"),
+    "agreement": Gap("ratings of people", "set evaluate.study.responses"),
+    "table4": Gap("intervals of BLEU and BERTScore", "set evaluate.bertscore, and ask the rows of table 4"),
+    "discussion": Gap("a row that answers the question", "tables/discussion.html says which"),
 }
-REMEDIES = {
-    **dict.fromkeys(("table1", "table2", "table4"), "its row of models or asked is in config.yaml"),
-    "table6": "its row of models is in config/table6.yaml",
-    "sizes": "its row of models is in config.yaml",
-    "times": "its row of models is in config.yaml",
-    "discussion": "tables/discussion.html says how to make it",
-}
-"""What makes the rows that a run lacks."""
+"""What a source needs that has no values at all."""
+OTHER_HARDWARE = Gap("times on the same hardware", "train both on the same machines")
+NUMBERS = {"table1": 1, "table2": 2, "times": 3, "table4": 4, "table6": 6, "sizes": 1}
+"""Tables whose rows a source has."""
 
 
 def printed_in_text(claims: Iterable[Claim]) -> dict[Cell, float]:
@@ -94,29 +101,31 @@ def printed_evidence(files: Iterable[Path], in_text: Mapping[Cell, float]) -> Ev
     return Evidence(
         values={cell: Estimate.exact(value) for cell, value in values.items()},
         runs=runs,
-        reasons={source: NOT_PRINTED for source in ("judge", "people", "agreement", "discussion")},
+        reasons={source: Gap(NOT_PRINTED) for source in ("judge", "people", "agreement", "discussion")},
         stated=frozenset({"judge", "people"}),
     )
 
 
-def our_evidence(files: Sequence[Path], rows: Mapping[str, Mapping[str, str]]) -> Evidence:
+def our_evidence(
+    files: Sequence[Path], rows: Mapping[str, Mapping[str, str]], missing: Mapping[int, Missing]
+) -> Evidence:
     """Our values in those tables of the results that this run makes.
 
-    `rows` has, for table1, table2 and table6, the name there of each row of INTERVALS. The judge of figure 6a is the
-    first one of its table.
+    `rows` has, for table1, table2 and table6, the name there of each row of INTERVALS, `missing` by number of the table
+    what makes its rows. The judge of figure 6a is the first one of its table.
     """
     tables = {path.stem: SCHEMAS[path.stem].read(path) for path in files}
     judges = tables["judge"]["rater"].to_pylist() if "judge" in tables else []
-    ours, judge = Ours(), next(iter(judges), None)
+    ours, judge = Ours({source: missing[number] for source, number in NUMBERS.items()}), next(iter(judges), None)
     add: dict[str, Callable[[pa.Table], None]] = {
         "intervals": lambda table: ours.add_intervals(table, rows),
         "comparisons": lambda table: ours.add_comparisons(table, rows),
         "texts": ours.add_texts,
         "parameters": ours.add_parameters,
+        "table3": ours.add_times,
         "judge": lambda table: ours.add_ratings(table, judge),
         "study": lambda table: ours.add_ratings(table, judge),
-        "judge_agreement": lambda table: ours.add_agreement(table, judge),
-        "study_agreement": lambda table: ours.add_agreement(table, judge),
+        "study_agreement": ours.add_agreement,
         "discussion": ours.add_discussion,
     }
     for name, table in tables.items():
@@ -133,7 +142,9 @@ def files_behind(claim: Claim, files: Iterable[Path]) -> list[Path]:
 class Ours:
     """Collects our values, table by table, into the evidence for the claims."""
 
-    def __init__(self) -> None:
+    def __init__(self, missing: Mapping[str, Missing]) -> None:
+        """`missing` says by source what makes its rows."""
+        self._missing, self._reasons = dict(missing), dict(REASONS)
         self._values: dict[Cell, Estimate] = {}
         self._differences: dict[tuple[Cell, Cell], Estimate] = {}
         self._p_values: dict[tuple[Cell, Cell], float] = {}
@@ -143,8 +154,8 @@ class Ours:
     def evidence(self) -> Evidence:
         """All that was added; a source with any value has no reason for having none."""
         found = {cell.source for cell in self._values}
-        reasons = {source: reason for source, reason in REASONS.items() if source not in found}
-        return Evidence(self._values, self._differences, self._p_values, self._runs, reasons, REMEDIES)
+        reasons = {source: reason for source, reason in self._reasons.items() if source not in found}
+        return Evidence(self._values, self._differences, self._p_values, self._runs, reasons, self._missing)
 
     def add_intervals(self, intervals: pa.Table, rows: Mapping[str, Mapping[str, str]]) -> None:
         """Scores (INTERVALS); `rows` has, for each source, the name there of each of its rows."""
@@ -168,7 +179,7 @@ class Ours:
     def add_texts(self, texts: pa.Table) -> None:
         """Scores of both rationales (TEXT_SCORES)."""
         for row in texts.to_pylist():
-            metric = TEXT_METRICS.get((row["part"], row["metric"]))
+            metric = TEXT_METRICS.get(row["metric"]) if row["part"] == BOTH_PARTS else None
             if metric and None not in (row["value"], row["low"], row["high"]):
                 cell = Cell("table4", row["dataset"], row["model"], metric)
                 self._values[cell] = Estimate(row["value"], row["low"], row["high"])
@@ -179,27 +190,37 @@ class Ours:
             if row["part"] == "total":
                 self._values[Cell("sizes", ALL, row["model"], "parameters")] = Estimate.exact(row["parameters"])
 
-    def add_ratings(self, ratings: pa.Table, rater: str | None = None) -> None:
-        """Ratings (RATING_SCORES) of people, or of the judge called `rater`; those of controls are none."""
+    def add_times(self, times: pa.Table) -> None:
+        """Times of training (TIMES), over all datasets, where both are those of the same hardware."""
+        rows = {r["stage"]: r for r in times.to_pylist() if r["dataset"] == ALL and r["wall_seconds"] is not None}
+        trained = [rows[stage]["hardware"] for stage in TRAININGS if stage in rows]
+        if len(set(trained)) > 1:
+            self._reasons["times"] = OTHER_HARDWARE
+            return
+        for stage in TRAININGS:
+            if stage in rows:
+                self._values[Cell("times", ALL, stage, "seconds")] = Estimate.exact(rows[stage]["wall_seconds"])
+
+    def add_ratings(self, ratings: pa.Table, judge: str | None = None) -> None:
+        """Ratings (RATING_SCORES) of people, or of this judge; those of controls are none."""
         each: dict[tuple[str, str, str], list[Estimate]] = {}
-        for row in ratings.to_pylist():
-            if row["rater"] not in (PEOPLE, rater) or row["condition"] != AS_WRITTEN or row["mean"] is None:
+        for row in _of_whole(ratings):
+            if row["rater"] not in (PEOPLE, judge) or row["condition"] != AS_WRITTEN or row["mean"] is None:
                 continue
             source = PEOPLE if row["rater"] == PEOPLE else "judge"
             found = Estimate(row["mean"], row["low"], row["high"])
-            self._values[Cell(source, row["dataset"], row["system"], row["criterion"])] = found
-            each.setdefault((source, row["dataset"], row["system"]), []).append(found)
+            self._values[Cell(source, WHOLE, row["system"], row["criterion"])] = found
+            each.setdefault((source, WHOLE, row["system"]), []).append(found)
         for place, estimates in each.items():
             if len(estimates) == len(CRITERIA):
                 self._values[Cell(*place, OVERALL)] = Estimate.mean(estimates)
 
-    def add_agreement(self, agreement: pa.Table, judge: str | None) -> None:
-        """Agreement over all criteria (AGREEMENT), of people, and of the judge with people."""
-        for row in agreement.to_pylist():
-            both = judge is not None and PEOPLE in row["raters"] and judge in row["raters"]
-            name = JUDGE_AND_PEOPLE if both else PEOPLE if row["raters"] == PEOPLE else None
-            if name and row["criterion"] == ALL and None not in (row["value"], row["low"], row["high"]):
-                cell = Cell("agreement", row["dataset"], name, row["statistic"])
+    def add_agreement(self, agreement: pa.Table) -> None:
+        """Agreement of people over all criteria (AGREEMENT)."""
+        for row in _of_whole(agreement):
+            ours = row["raters"] == PEOPLE and row["criterion"] == ALL
+            if ours and None not in (row["value"], row["low"], row["high"]):
+                cell = Cell("agreement", WHOLE, PEOPLE, row["statistic"])
                 self._values[cell] = Estimate(row["value"], row["low"], row["high"])
 
     def add_discussion(self, discussion: pa.Table) -> None:
@@ -212,6 +233,14 @@ class Ours:
 
 def _places(model: str, rows: Mapping[str, Mapping[str, str]]) -> Iterable[tuple[str, str]]:
     return ((source, names[model]) for source, names in rows.items() if model in names)
+
+
+def _of_whole(table: pa.Table) -> list[dict[str, Any]]:
+    """The rows about both datasets together, or about the only one that there is."""
+    rows = table.to_pylist()
+    datasets = {row["dataset"] for row in rows}
+    whole = WHOLE if WHOLE in datasets or len(datasets) > 1 else next(iter(datasets), WHOLE)
+    return [row for row in rows if row["dataset"] == whole]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

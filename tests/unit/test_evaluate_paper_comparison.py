@@ -5,8 +5,8 @@ import pytest
 from toy_student import ROOT
 
 from clinragen.errors import UserError
-from clinragen.evaluate.pictures import draw_comparison
-from clinragen.evaluate.tables import PaperCell, compare, read_paper
+from clinragen.evaluate.paper.pictures import draw_comparison
+from clinragen.evaluate.paper.comparison import PaperCell, compare, read_paper
 from clinragen.schemas.evaluate import COMPARISON, SCORES
 
 PAPER = [

@@ -4,7 +4,7 @@ import re
 
 from pages import comparison, templates
 
-from clinragen.evaluate.table_page import table_page
+from clinragen.evaluate.paper.table_page import table_page
 
 
 def page(stand_ins: str | None = None) -> str:

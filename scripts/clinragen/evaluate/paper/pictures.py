@@ -1,6 +1,7 @@
-"""Pictures of the results."""
+"""The picture of one of the paper's tables of scores."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pyarrow as pa
@@ -13,7 +14,7 @@ SHOWN = {"micro_f1": "micro F1", "macro_f1": "macro F1"}
 
 
 def draw_comparison(table: pa.Table, number: int, path: Path) -> None:
-    """F1 scores of every model, ours and the paper's side by side, as PNG."""
+    """F1 scores of every model, ours with the 95 % interval and the paper's side by side, as PNG."""
     cells = [c for c in table.to_pylist() if c["metric"] in SHOWN]
     datasets = list(dict.fromkeys(c["dataset"] for c in cells))
     models = list(dict.fromkeys(c["model"] for c in cells))
@@ -43,7 +44,7 @@ def draw_comparison(table: pa.Table, number: int, path: Path) -> None:
                         axis.errorbar(
                             cell["ours_mean"],
                             place + 0.14,
-                            xerr=cell["ours_std"] or 0,
+                            xerr=_bounds(cell),
                             fmt="o",
                             color=OURS,
                             capsize=3,
@@ -59,3 +60,11 @@ def draw_comparison(table: pa.Table, number: int, path: Path) -> None:
     figure.suptitle(f"Table {number}.{warning}", fontsize=11, x=0.01, ha="left")
     figure.savefig(path, format="png", dpi=130, metadata={"Software": None})
     pyplot.close(figure)
+
+
+def _bounds(cell: dict[str, Any]) -> list[list[float]] | None:
+    """How far the interval reaches below and above the mean; None without one."""
+    if cell["low"] is None or cell["high"] is None:
+        return None
+    # The interval is of resampled patients: its middle is not the mean, which may even be outside.
+    return [[max(0.0, cell["ours_mean"] - cell["low"])], [max(0.0, cell["high"] - cell["ours_mean"])]]

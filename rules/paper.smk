@@ -1,0 +1,404 @@
+# Stage evaluate: the paper's tables and figures with our values.
+#
+# takes  <results>/{dataset}/evaluate/{model}/{run}/scores.csv, <results>/tables/intervals.csv, texts.csv, costs.csv,
+#        parameters.csv, judge.csv, study.csv, checkpoints, timings, resources/paper_table*.csv
+# makes  <results>/tables/table{1..6}.csv, .md, .tex, .html; of tables of scores also .png
+#        <results>/figures/figure5.csv, .svg, .png       size and micro F1
+#        <results>/figures/figure6{a,b}.csv, .svg, .png  ratings by language models (a) and people (b)
+#        <results>/{dataset}/evaluate/figure7.html       cases, with texts of patients
+#        <results>/figures/figure7-{dataset}.html        how they are chosen; the texts where patients are invented
+
+
+localrules:
+    evaluate_table,
+    evaluate_table3,
+    evaluate_table4,
+    evaluate_table5,
+
+
+rule evaluate_table:
+    """One of the paper's tables of scores compared with our values."""
+    input:
+        paper="resources/paper_table{number}.csv",
+        scores=scores_of_table,
+        intervals=intervals(),
+        paper_rows="resources/paper_rows.csv",
+        templates=page_templates("table"),
+    output:
+        table=report(
+            "<results>/tables/table{number}.csv",
+            caption="../docs/captions/table.rst",
+            category="Tables",
+            labels={"table": "{number}", "form": "CSV"},
+        ),
+        markdown=report(
+            "<results>/tables/table{number}.md",
+            caption="../docs/captions/table.rst",
+            category="Tables",
+            labels={"table": "{number}", "form": "Markdown"},
+        ),
+        latex=report(
+            "<results>/tables/table{number}.tex",
+            caption="../docs/captions/table.rst",
+            category="Tables",
+            labels={"table": "{number}", "form": "LaTeX"},
+        ),
+        page=report(
+            "<results>/tables/table{number}.html",
+            caption="../docs/captions/table.rst",
+            category="Tables",
+            labels={"table": "{number}", "form": "page"},
+        ),
+        picture=report(
+            "<results>/tables/table{number}.png",
+            caption="../docs/captions/table.rst",
+            category="Tables",
+            labels={"table": "{number}", "form": "picture"},
+        ),
+    log:
+        "<logs>/evaluate_table/table{number}.log",
+    benchmark:
+        "<timings>/evaluate_table/table{number}.jsonl"
+    wildcard_constraints:
+        number=any_of(map(str, inputs.SCORED_TABLES)),
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_table"),
+        sources=sources,
+        record=output_record("tables/table{number}.csv"),
+        rows=rows_of_table,
+        configured=configured(None),
+    shell:
+        "python scripts/evaluate_table.py --paper {input.paper:q} --scores {input.scores:q}"
+        " --intervals {input.intervals:q} --rows {params.rows:q} --paper-rows {input.paper_rows:q}"
+        " --configured {params.configured:q} --templates {input.templates:q} --number {wildcards.number:q}"
+        " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
+        " --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"
+
+rule evaluate_table3:
+    """Time of each stage, from the timings of the jobs and the records of their outputs."""
+    input:
+        paper="resources/paper_table3.csv",
+        outputs=timed_outputs(),
+        costs=["<results>/tables/costs.csv"] * bool(answer_tables()),
+        paper_rows="resources/paper_rows.csv",
+        templates=page_templates("times"),
+    output:
+        table=report(
+            "<results>/tables/table3.csv",
+            caption="../docs/captions/times.rst",
+            category="Tables",
+            labels={"table": "3", "form": "CSV"},
+        ),
+        markdown=report(
+            "<results>/tables/table3.md",
+            caption="../docs/captions/times.rst",
+            category="Tables",
+            labels={"table": "3", "form": "Markdown"},
+        ),
+        latex=report(
+            "<results>/tables/table3.tex",
+            caption="../docs/captions/times.rst",
+            category="Tables",
+            labels={"table": "3", "form": "LaTeX"},
+        ),
+        page=report(
+            "<results>/tables/table3.html",
+            caption="../docs/captions/times.rst",
+            category="Tables",
+            labels={"table": "3", "form": "page"},
+        ),
+    log:
+        "<logs>/evaluate_table3/all.log",
+    benchmark:
+        "<timings>/evaluate_table3/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        timings=setting("pathvars.timings"),
+    params:
+        code=code_digest("evaluate_table3"),
+        sources=sources,
+        record=output_record("tables/table3.csv"),
+        jobs=timed_jobs,
+        configured=configured(3),
+    shell:
+        "python scripts/evaluate_table3.py --paper {input.paper:q} --outputs {input.outputs:q}"
+        " --jobs {params.jobs:q} --costs {input.costs:q} --timings {resources.timings:q}"
+        " --paper-rows {input.paper_rows:q} --configured {params.configured:q}"
+        " --templates {input.templates:q}"
+        " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
+        " --page {output.page:q} > {log:q} 2>&1"
+
+rule evaluate_table4:
+    """Similarity of rationales to the teacher's compared with the paper's."""
+    input:
+        paper="resources/paper_table4.csv",
+        texts="<results>/tables/texts.csv",
+        paper_rows="resources/paper_rows.csv",
+        templates=page_templates("similarity"),
+    output:
+        table=report(
+            "<results>/tables/table4.csv",
+            caption="../docs/captions/similarity.rst",
+            category="Tables",
+            labels={"table": "4", "form": "CSV"},
+        ),
+        markdown=report(
+            "<results>/tables/table4.md",
+            caption="../docs/captions/similarity.rst",
+            category="Tables",
+            labels={"table": "4", "form": "Markdown"},
+        ),
+        latex=report(
+            "<results>/tables/table4.tex",
+            caption="../docs/captions/similarity.rst",
+            category="Tables",
+            labels={"table": "4", "form": "LaTeX"},
+        ),
+        page=report(
+            "<results>/tables/table4.html",
+            caption="../docs/captions/similarity.rst",
+            category="Tables",
+            labels={"table": "4", "form": "page"},
+        ),
+    log:
+        "<logs>/evaluate_table4/all.log",
+    benchmark:
+        "<timings>/evaluate_table4/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_table4"),
+        sources=sources,
+        record=output_record("tables/table4.csv"),
+        configured=configured(4),
+    shell:
+        "python scripts/evaluate_table4.py --paper {input.paper:q} --texts {input.texts:q}"
+        " --paper-rows {input.paper_rows:q} --configured {params.configured:q}"
+        " --templates {input.templates:q}"
+        " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
+        " --page {output.page:q} > {log:q} 2>&1"
+
+rule evaluate_table5:
+    """Captions that have each of the paper's sentences, by variable."""
+    input:
+        paper="resources/paper_table5.csv",
+        captions=of_datasets("<results>/{dataset}/benchmark/captions.parquet"),
+        samples=of_datasets("<results>/{dataset}/benchmark/samples.parquet"),
+        variables="resources/variables.csv",
+        templates=page_templates("templates"),
+    output:
+        table=report(
+            "<results>/tables/table5.csv",
+            caption="../docs/captions/templates.rst",
+            category="Tables",
+            labels={"table": "5", "form": "CSV"},
+        ),
+        markdown=report(
+            "<results>/tables/table5.md",
+            caption="../docs/captions/templates.rst",
+            category="Tables",
+            labels={"table": "5", "form": "Markdown"},
+        ),
+        latex=report(
+            "<results>/tables/table5.tex",
+            caption="../docs/captions/templates.rst",
+            category="Tables",
+            labels={"table": "5", "form": "LaTeX"},
+        ),
+        page=report(
+            "<results>/tables/table5.html",
+            caption="../docs/captions/templates.rst",
+            category="Tables",
+            labels={"table": "5", "form": "page"},
+        ),
+    log:
+        "<logs>/evaluate_table5/all.log",
+    benchmark:
+        "<timings>/evaluate_table5/all.jsonl"
+    conda:
+        "../envs/evaluate.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_digest("evaluate_table5"),
+        sources=sources,
+        record=output_record("tables/table5.csv"),
+        datasets=dataset_names,
+    shell:
+        "python scripts/evaluate_table5.py --paper {input.paper:q} --captions {input.captions:q}"
+        " --samples {input.samples:q} --datasets {params.datasets:q} --variables {input.variables:q}"
+        " --templates {input.templates:q}"
+        " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
+        " --page {output.page:q} > {log:q} 2>&1"
+
+if diagnosed_predictions():
+
+    localrules:
+        evaluate_figure5,
+
+    rule evaluate_figure5:
+        """Parameters and micro F1 of the models of table 1."""
+        input:
+            parameters=["<results>/tables/parameters.csv"] * bool(CONFIG.models),
+            intervals="<results>/tables/intervals.csv",
+            sizes="resources/paper_sizes.csv",
+            paper="resources/paper_table1.csv",
+        output:
+            table=report(
+                "<results>/figures/figure5.csv",
+                caption="../docs/captions/figure5.rst",
+                category="Figures",
+                labels={"figure": "5", "form": "CSV"},
+            ),
+            drawing=report(
+                "<results>/figures/figure5.svg",
+                caption="../docs/captions/figure5.rst",
+                category="Figures",
+                labels={"figure": "5", "form": "drawing"},
+            ),
+            picture=report(
+                "<results>/figures/figure5.png",
+                caption="../docs/captions/figure5.rst",
+                category="Figures",
+                labels={"figure": "5", "form": "picture"},
+            ),
+        log:
+            "<logs>/evaluate_figure5/all.log",
+        benchmark:
+            "<timings>/evaluate_figure5/all.jsonl"
+        conda:
+            "../envs/evaluate.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("evaluate_figure5"),
+            sources=sources,
+            record=output_record("figures/figure5.csv"),
+        shell:
+            "python scripts/evaluate_figure5.py --parameters {input.parameters:q}"
+            " --intervals {input.intervals:q} --sizes {input.sizes:q} --paper {input.paper:q}"
+            " --table {output.table:q} --drawing {output.drawing:q} --picture {output.picture:q} > {log:q} 2>&1"
+
+if rated_panels():
+
+    localrules:
+        evaluate_figure6,
+
+    rule evaluate_figure6:
+        """Ratings of rationales by criterion and system."""
+        input:
+            ratings=ratings_of_panel,
+        output:
+            table=report(
+                "<results>/figures/figure6{panel}.csv",
+                caption="../docs/captions/figure6.rst",
+                category="Figures",
+                labels={"figure": "6{panel}", "form": "CSV"},
+            ),
+            drawing=report(
+                "<results>/figures/figure6{panel}.svg",
+                caption="../docs/captions/figure6.rst",
+                category="Figures",
+                labels={"figure": "6{panel}", "form": "drawing"},
+            ),
+            picture=report(
+                "<results>/figures/figure6{panel}.png",
+                caption="../docs/captions/figure6.rst",
+                category="Figures",
+                labels={"figure": "6{panel}", "form": "picture"},
+            ),
+        log:
+            "<logs>/evaluate_figure6/figure6{panel}.log",
+        benchmark:
+            "<timings>/evaluate_figure6/figure6{panel}.jsonl"
+        wildcard_constraints:
+            panel=any_of(rated_panels()),
+        conda:
+            "../envs/evaluate.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("evaluate_figure6"),
+            record=output_record("figures/figure6{panel}.csv"),
+            title=title_of_panel,
+        shell:
+            "python scripts/evaluate_figure6.py --ratings {input.ratings:q} --title {params.title:q}"
+            " --table {output.table:q} --drawing {output.drawing:q} --picture {output.picture:q} > {log:q} 2>&1"
+
+if datasets_with_cases():
+
+    localrules:
+        evaluate_figure7,
+
+    rule evaluate_figure7:
+        """Cases chosen by rules, with note, labs and the rationales of teacher and student."""
+        input:
+            predictions=shown_student(
+                "<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet"
+            ),
+            cases="<results>/{dataset}/evaluate/cases.parquet",
+            samples=file_of_shown_student("<results>/{dataset}/benchmark{variant}/samples.parquet"),
+            courses=file_of_shown_student("<results>/{dataset}/benchmark{variant}/courses.parquet"),
+            captions=file_of_shown_student("<results>/{dataset}/benchmark{variant}/captions.parquet"),
+            series=file_of_shown_student("<results>/{dataset}/benchmark{variant}/series_test.arrow"),
+            scales=file_of_shown_student("<results>/{dataset}/benchmark{variant}/scales.csv"),
+            fences=file_of_shown_student("<results>/{dataset}/benchmark{variant}/fences.csv"),
+            notes=rationales_of_shown_teacher(0),
+            labs=rationales_of_shown_teacher(1),
+            terms=terms_of_shown_student(),
+            wordings="resources/phenotype_wordings.csv",
+            templates=page_templates("cases"),
+        output:
+            page="<results>/{dataset}/evaluate/figure7.html",
+            shared=report(
+                "<results>/figures/figure7-{dataset}.html",
+                caption="../docs/captions/figure7.rst",
+                category="Figures",
+                labels={"figure": "7", "form": "page, {dataset}"},
+            ),
+        log:
+            "<logs>/evaluate_figure7/{dataset}.log",
+        benchmark:
+            "<timings>/evaluate_figure7/{dataset}.jsonl"
+        conda:
+            "../envs/evaluate.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            code=code_digest("evaluate_figure7"),
+            sources=sources,
+            record=output_record("figures/figure7-{dataset}.html"),
+            dataset=title,
+            source=setting("datasets.{dataset}.source"),
+            scaled=setting("benchmark.series.scaled"),
+        shell:
+            "python scripts/evaluate_figure7.py --predictions {input.predictions:q} --cases {input.cases:q}"
+            " --samples {input.samples:q} --courses {input.courses:q} --captions {input.captions:q}"
+            " --series {input.series:q} --scales {input.scales:q} --fences {input.fences:q}"
+            " --notes {input.notes:q} --labs {input.labs:q} --terms {input.terms:q}"
+            " --wordings {input.wordings:q} --scaled {params.scaled:q} --dataset {params.dataset:q}"
+            " --source {params.source:q} --templates {input.templates:q}"
+            " --page {output.page:q} --shared {output.shared:q} > {log:q} 2>&1"
+

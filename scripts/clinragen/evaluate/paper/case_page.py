@@ -1,0 +1,101 @@
+"""The page of Figure 7: cases with note, labs, and the rationales of teacher and student beside each other."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from clinragen.evaluate.paper.case_choice import Case
+from clinragen.evaluate.paper.case_view import (
+    DISEASE,
+    HEIGHT,
+    TERM,
+    WIDTH,
+    Curve,
+    curves,
+    lab_marks,
+    marked,
+    path,
+    shortened,
+)
+from clinragen.pages.render import render
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is shown of a case: note, captions, and the rationales on notes and labs of teacher and student."""
+
+    note: str
+    captions: str
+    teacher: tuple[str | None, str | None]
+    student: tuple[str | None, str | None]
+
+
+def key_terms(terms: Iterable[dict[str, Any]], phenotypes: Iterable[str]) -> dict[str, str]:
+    """Marks of the key terms of some phenotypes, in all their wordings; `terms` are rows of TERMS."""
+    wanted = set(phenotypes)
+    return {form: TERM for row in terms if row["phenotype"] in wanted for form in row["forms"]}
+
+
+def curves_of(
+    series: dict[str, Any], scales: list[dict[str, Any]], fences: list[dict[str, Any]], scaled: bool
+) -> list[Curve]:
+    """Curves of a row of SERIES in the units of its variables; `scales` are rows of SCALES, `fences` of FENCES."""
+    names = [row["variable"] for row in scales]
+    shape = (series["steps"], len(names))
+    values = np.array(series["values"], dtype=float).reshape(shape)
+    if scaled:
+        values = values * [row["std"] for row in scales] + [row["mean"] for row in scales]
+    measured = np.array(series["measured"], dtype=bool).reshape(shape)
+    return curves(values, measured, names, {row["variable"]: (row["low"], row["high"]) for row in fences})
+
+
+def view(case: Case, texts: Texts, drawn: list[Curve], terms: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the template shows of a case: pieces of text with their marks, and curves."""
+    diseases = {name: DISEASE for name in case.true | case.predicted}
+    named = key_terms(terms, case.true | case.predicted)
+    labs = lab_marks(texts.captions, [curve.variable for curve in drawn])
+    sentences = [s if s.endswith(".") else f"{s}." for s in texts.captions.split(". ") if s]
+    return {
+        "note": marked(shortened(texts.note), named),
+        "captions": [(s, "" if s.endswith("is normal all the time.") else "abnormal") for s in sentences],
+        "authors": {
+            name: {"note": marked(note or "", named | diseases), "lab": marked(lab or "", labs)}
+            for name, (note, lab) in (("teacher", texts.teacher), ("student", texts.student))
+        },
+        "right": sorted(case.true & case.predicted),
+        "missed": sorted(case.true - case.predicted),
+        "wrong": sorted(case.predicted - case.true),
+        "not_by_teacher": sorted(case.missed_by_teacher),
+        "curves": [curve.__dict__ | {"path": path(curve.points)} for curve in drawn],
+    }
+
+
+def cases_page(
+    dataset: str,
+    cases: dict[str, dict[str, Any] | None] | None,
+    counts: pa.Table,
+    number: int,
+    stand_ins: list[str],
+    restricted: str,
+    templates: list[Path],
+) -> str:
+    """Return the cases (`view` by rule) as HTML; without them only how they are chosen and how many fit.
+
+    `number` is that of all cases, `restricted` the path of the page with the texts.
+    """
+    return render(
+        "cases",
+        templates,
+        dataset=dataset,
+        cases=cases,
+        counts={row["rule"]: row["cases"] for row in counts.to_pylist()},
+        number=number,
+        stand_ins=stand_ins,
+        restricted=restricted,
+        width=WIDTH,
+        height=HEIGHT,
+    )

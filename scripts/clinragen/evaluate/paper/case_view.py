@@ -1,0 +1,104 @@
+"""A case of Figure 7 as it is shown: text with marks, and the series as curves."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+LONGEST_NOTE = 2500
+WIDTH, HEIGHT, EDGE = 220.0, 60.0, 4.0  # of a curve, in units of its drawing
+TERM, ABNORMAL, CONTRADICTED, DISEASE = "term", "abnormal", "contradicted", "disease"
+Piece = tuple[str, str]
+"""A piece of text and what it is; nothing for the rest."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One variable of a stay: points of an SVG polyline, its fences as heights, and the range of its values."""
+
+    variable: str
+    points: list[tuple[float, float]]
+    beyond: list[tuple[float, float]]
+    low: float | None
+    high: float | None
+    least: float
+    most: float
+
+
+def marked(text: str, marks: dict[str, str]) -> list[Piece]:
+    """Divide a text into pieces; `marks` has what each phrase is, found as whole words, whatever the case.
+
+    Of phrases that overlap, the longest at the first place counts.
+
+    >>> marked("Low pH.", {"ph": "term"})
+    [('Low ', ''), ('pH', 'term'), ('.', '')]
+    """
+    if not marks:
+        return [(text, "")] if text else []
+    kinds = {_words(phrase): kind for phrase, kind in marks.items() if _words(phrase)}
+    longest = sorted(kinds, key=len, reverse=True)
+    alternatives = "|".join(r"\W+".join(map(re.escape, phrase.split())) for phrase in longest)
+    pieces, end = [], 0
+    for match in re.finditer(rf"(?<!\w)(?:{alternatives})(?!\w)", text, re.IGNORECASE):
+        pieces += [(text[end : match.start()], ""), (match[0], kinds[_words(match[0])])]
+        end = match.end()
+    return [piece for piece in [*pieces, (text[end:], "")] if piece[0]]
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def lab_marks(captions: str, variables: Iterable[str]) -> dict[str, str]:
+    """What each variable is for the captions of a stay: abnormal, or normal, so that calling it abnormal is wrong."""
+    return {
+        name: CONTRADICTED if f"{name} is normal all the time" in captions else ABNORMAL
+        for name in variables
+        if f"{name} is " in captions
+    }
+
+
+def shortened(text: str, longest: int = LONGEST_NOTE) -> str:
+    """The beginning of a text, cut at a space."""
+    return text if len(text) <= longest else text[:longest].rsplit(" ", 1)[0] + " …"
+
+
+def curves(
+    values: np.ndarray, measured: np.ndarray, variables: list[str], fences: dict[str, tuple[float, float]]
+) -> list[Curve]:
+    """A curve of each variable that was measured; values [steps, variables] in their units, `measured` likewise.
+
+    Only measured bins are drawn. A fence outside of the range of the values is left out.
+    """
+    found = []
+    for column, variable in enumerate(variables):
+        steps = np.flatnonzero(measured[:, column])
+        if not steps.size:
+            continue
+        known = values[steps, column].astype(float)
+        low, high = fences.get(variable, (-np.inf, np.inf))
+        least, most = float(known.min()), float(known.max())
+        inside = [fence for fence in (low, high) if np.isfinite(fence)]
+        bottom, top = min([least, *inside]), max([most, *inside])
+        scale = _height(bottom, top)
+        width = max(values.shape[0] - 1, 1)
+        points = [
+            (round(EDGE + (WIDTH - 2 * EDGE) * step / width, 1), scale(value))
+            for step, value in zip(steps.tolist(), known.tolist(), strict=True)
+        ]
+        beyond = [p for p, value in zip(points, known.tolist(), strict=True) if value > high or value <= low]
+        lines = [scale(fence) if np.isfinite(fence) else None for fence in (low, high)]
+        found.append(Curve(variable, points, beyond, lines[0], lines[1], least, most))
+    return found
+
+
+def _height(bottom: float, top: float) -> Callable[[float], float]:
+    """Where a value is drawn; in the middle if all are the same."""
+    span = top - bottom
+    return lambda value: round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * ((value - bottom) / span if span else 0.5), 1)
+
+
+def path(points: list[tuple[float, float]]) -> str:
+    """The points of an SVG polyline; a single one as a line of no length."""
+    return " ".join(f"{x:g},{y:g}" for x, y in (points * 2 if len(points) == 1 else points))

@@ -1,0 +1,144 @@
+"""The paper's tables of scores and our values: the numbers."""
+
+import csv
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from clinragen.config.rows import BEYOND
+from clinragen.errors import UserError
+from clinragen.evaluate.paper.missing import Missing
+from clinragen.evaluate.paper.verdict import DECIDED, MISSING, verdict
+from clinragen.schemas.evaluate import COMPARISON, SCORES
+
+COUNTS = {"outputs": "samples", "cut": "cut", "unreadable": "unreadable", "unknown": "unknown"}
+"""Columns of COMPARISON that add up a column of SCORES over our runs."""
+Place = tuple[str, str, str]
+"""Dataset, row and metric."""
+
+
+@dataclass(frozen=True)
+class PaperCell:
+    """One value of the paper; `std` in the unit of the value, where it is printed. Rows of BEYOND have none."""
+
+    dataset: str
+    model: str
+    metric: str
+    mean: float | None
+    std: float | None
+
+
+def read_paper(path: Path) -> list[PaperCell]:
+    """Cells of one of resources/paper_table*.csv."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            PaperCell(r["dataset"], r["model"], r["metric"], float(r["mean"]), float(r["std"]) if r.get("std") else None)
+            for r in csv.DictReader(file)
+        ]
+
+
+def in_row(scores: pa.Table, row: str) -> pa.Table:
+    """Scores (SCORES) as those of a row: table 6 does not name its rows as the others do."""
+    place = SCORES.schema.get_field_index("model")
+    return scores.set_column(place, SCORES.schema.field(place), pa.array([row] * len(scores), pa.string()))
+
+
+def intervals_in_rows(intervals: pa.Table, rows: Mapping[tuple[str, str], str]) -> dict[Place, tuple[float, float]]:
+    """Bounds of INTERVALS by the rows of a table; `rows` has the row of each dataset and model as INTERVALS names it."""
+    return {
+        (r["dataset"], rows[r["dataset"], r["model"]], r["metric"]): (r["low"], r["high"])
+        for r in intervals.to_pylist()
+        if (r["dataset"], r["model"]) in rows
+    }
+
+
+def compare(
+    paper: list[PaperCell],
+    scores: list[pa.Table],
+    stand_ins: list[str],
+    intervals: Mapping[Place, tuple[float, float]],
+    missing: Missing,
+) -> pa.Table:
+    """Every cell of the paper's table, with mean and sample standard deviation over our seeds (COMPARISON).
+
+    Cells without a model of ours stay, with n_seeds 0 and what makes them; a standard deviation needs two seeds. A
+    model that is asked has one run, without a seed. Rows of BEYOND follow those of the paper, without its values.
+    UserError for scores of any other row that the paper's table does not have, and for two scores of one metric, row
+    and seed.
+    """
+    known = {(cell.dataset, cell.model) for cell in paper}
+    values = _values(scores, known)
+    others = [PaperCell(*place, None, None) for place in values if place[:2] not in known]
+    rows = []
+    for cell in [*paper, *others]:
+        place = (cell.dataset, cell.model, cell.metric)
+        rows.append(_row(cell, values.get(place, {}), intervals.get(place), stand_ins, missing))
+    return pa.Table.from_pylist(rows, schema=COMPARISON.schema)
+
+
+def _values(scores: list[pa.Table], known: set[tuple[str, str]]) -> dict[Place, dict[int | None, dict[str, Any]]]:
+    """Rows of SCORES by place and seed."""
+    values: dict[Place, dict[int | None, dict[str, Any]]] = {}
+    for row in (r for table in scores for r in table.to_pylist()):
+        if (row["dataset"], row["model"]) not in known and row["model"] not in BEYOND:
+            raise UserError(
+                f"the paper's table has no row {row['model']!r} for {row['dataset']}; its rows are "
+                f"{', '.join(sorted({model for _, model in known}))} (models.<name> or asked.<name>: .row, .table)"
+            )
+        metric = f"{row['average']}_{row['metric']}"
+        seeds = values.setdefault((row["dataset"], row["model"], metric), {})
+        # The mean over seeds would silently mix two models that carry one name.
+        if row["seed"] in seeds:
+            raise UserError(
+                f"there are two scores {metric} of row {row['model']!r} for {row['dataset']}, seed {row['seed']}; "
+                "each row of a table is one model (models.<name>.row, asked.<name>.row)"
+            )
+        seeds[row["seed"]] = row
+    return values
+
+
+def _row(
+    cell: PaperCell,
+    runs: Mapping[int | None, dict[str, Any]],
+    interval: tuple[float, float] | None,
+    stand_ins: list[str],
+    missing: Missing,
+) -> dict[str, Any]:
+    ours = [row["value"] for row in runs.values()]
+    mean = statistics.fmean(ours) if ours else None
+    low, high = interval if interval and ours else (None, None)
+    judged = verdict(mean, interval, cell.mean, cell.std, bool(stand_ins))
+    comparable = mean is not None and cell.mean is not None and not stand_ins
+    return {
+        "dataset": cell.dataset,
+        "model": cell.model,
+        "metric": cell.metric,
+        "ours_mean": rounded(mean),
+        "ours_std": rounded(statistics.stdev(ours)) if len(ours) > 1 else None,
+        "low": rounded(low),
+        "high": rounded(high),
+        "n_seeds": len(ours),
+        "asked": None in runs,
+        "paper_mean": cell.mean,
+        "paper_std": cell.std,
+        "difference": rounded(mean - cell.mean) if comparable else None,
+        "verdict": judged,
+        "stand_ins": "; ".join(stand_ins) if ours else None,
+        **{count: sum(r[column] for r in runs.values()) if ours else None for count, column in COUNTS.items()},
+        "make": missing.how(cell.model, cell.dataset) if judged == MISSING else None,
+    }
+
+
+def tally(table: pa.Table) -> dict[str, int]:
+    """How many cells have each verdict that compares two values, and how many have none."""
+    found = table["verdict"].to_pylist()
+    return {name: found.count(name) for name in dict.fromkeys([*DECIDED, *sorted(found)]) if found.count(name)}
+
+
+def rounded(value: float | None) -> float | None:
+    """Four decimals, as the paper prints."""
+    return None if value is None else round(value, 4)

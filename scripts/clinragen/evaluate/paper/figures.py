@@ -1,0 +1,164 @@
+"""The paper's Figures 5 and 6, each drawn from its table alone, as SVG and PNG of the same bytes every time."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pyarrow as pa
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
+from clinragen.evaluate.paper.comparison import PaperCell
+from clinragen.evaluate.paper.forms import distinct
+from clinragen.evaluate.paper.pictures import OURS, PAPER
+from clinragen.schemas.paper import EFFICIENCY
+from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, RATING_SCORES
+
+METRIC, TOTAL = "micro_f1", "total"
+OURS_NAME, PAPER_NAME = "ours", "paper"
+# Systems in the order and colours of every panel; blue and orange differ for most eyes, and hatches for all.
+COLOURS = ("#4c5866", "#0b6e99", "#b4540a", "#7a8f2a", "#8d4fa3", "#c0392b")
+MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "*", "p", "h", "d")
+HATCHES = ("", "//", "..", "\\\\", "xx", "--")
+STYLE = {
+    "svg.hashsalt": "clinragen",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+}
+
+
+def efficiency_table(
+    parameters: pa.Table, intervals: pa.Table, sizes: dict[str, int], paper: list[PaperCell], stand_ins: list[str]
+) -> pa.Table:
+    """Parameters and micro F1 of every row of table 1 (EFFICIENCY): the paper's, and ours where a model is trained.
+
+    `parameters` is PARAMETERS, `intervals` INTERVALS; `sizes` has the parameters that the paper prints, by row.
+    """
+    rows = []
+    counts = {(r["dataset"], r["model"]): r["parameters"] for r in parameters.to_pylist() if r["part"] == TOTAL}
+    scores = {(r["dataset"], r["model"]): r for r in intervals.to_pylist() if r["metric"] == METRIC}
+    for cell in paper:
+        place = (cell.dataset, cell.model)
+        if cell.metric != METRIC or cell.model not in sizes:
+            continue
+        own = {"dataset": cell.dataset, "model": cell.model}
+        printed = {"source": PAPER_NAME, "parameters": sizes[cell.model], "micro_f1": cell.mean}
+        rows.append(own | printed | {"low": None, "high": None, "stand_ins": None})
+        if place in counts and place in scores:
+            score = scores[place]
+            ours = {"source": OURS_NAME, "parameters": counts[place], "micro_f1": round(score["value"], 4)}
+            ours |= {name: round(score[name], 4) for name in ("low", "high")}
+            rows.append(own | ours | {"stand_ins": "; ".join(stand_ins) or None})
+    return pa.Table.from_pylist(rows, schema=EFFICIENCY.schema)
+
+
+def draw_efficiency(table: pa.Table, svg: Path, png: Path) -> None:
+    """Draw parameters against micro F1 (EFFICIENCY), a panel per dataset; ours filled and with its 95 % interval."""
+    rows = table.to_pylist()
+    datasets = distinct(r["dataset"] for r in rows)
+    marks = {model: MARKERS[n % len(MARKERS)] for n, model in enumerate(distinct(r["model"] for r in rows))}
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _panels(len(datasets), 5.4, 4.2)
+        for axis, dataset in zip(axes, datasets, strict=True):
+            axis.set_title(dataset, fontsize=11)
+            axis.set_xscale("log")
+            axis.set_xlabel("parameters")
+            axis.grid(color="#d8dee4", linewidth=0.6)
+            axis.set_axisbelow(True)
+            for row in (r for r in rows if r["dataset"] == dataset):
+                _point(axis, row, marks[row["model"]])
+            axis.set_ylim(bottom=0)
+            axis.margins(x=0.1)
+        axes[0].set_ylabel("micro F1")
+        for model, mark in marks.items():
+            axes[0].plot([], [], mark, color="#4c5866", markerfacecolor="none", linestyle="none", label=model)
+        _finish(figure, axes, "Figure 5: parameters and micro F1", rows, svg, png)
+
+
+def _point(axis: pyplot.Axes, row: dict[str, Any], mark: str) -> None:
+    x, y = row["parameters"], row["micro_f1"]
+    if row["source"] == PAPER_NAME:
+        axis.plot(x, y, mark, color=PAPER, markerfacecolor="none", markersize=7, linestyle="none", label=PAPER_NAME)
+        return
+    bounds = None if row["low"] is None else [[max(0.0, y - row["low"])], [max(0.0, row["high"] - y)]]
+    axis.errorbar(x, y, yerr=bounds, fmt=mark, color=OURS, capsize=3, markersize=7, linestyle="none", label=OURS_NAME)
+
+
+def written_ratings(ratings: pa.Table) -> pa.Table:
+    """Ratings of rationales as they were written, without the controls (RATING_SCORES)."""
+    return ratings.filter(pa.compute.equal(ratings["condition"], AS_WRITTEN)).cast(RATING_SCORES.schema)
+
+
+def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, png: Path) -> None:
+    """Draw the mean ratings (RATING_SCORES) as bars with 95 % intervals: criteria, systems; a panel per rater and dataset."""
+    rows = table.to_pylist()
+    panels = list(dict.fromkeys((r["dataset"], r["rater"]) for r in rows))
+    systems = distinct(r["system"] for r in rows)
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _panels(len(panels), 6.4, 3.8)
+        for axis, (dataset, rater) in zip(axes, panels, strict=True):
+            axis.set_title(f"{dataset}, {rater}", fontsize=11)
+            axis.set_ylim(1, 5)
+            axis.set_yticks(range(1, 6))
+            axis.grid(axis="y", color="#d8dee4", linewidth=0.6)
+            axis.set_axisbelow(True)
+            cells = {(r["criterion"], r["system"]): r for r in rows if (r["dataset"], r["rater"]) == (dataset, rater)}
+            _bars(axis, cells, systems)
+            axis.set_xticks(range(len(CRITERIA)), CRITERIA, fontsize=8)
+        axes[0].set_ylabel("mean rating, 1 to 5")
+        _finish(figure, axes, title, [{"stand_ins": "; ".join(stand_ins) or None}], svg, png)
+
+
+def _bars(axis: pyplot.Axes, cells: dict[tuple[str, str], dict[str, Any]], systems: list[str]) -> None:
+    width = 0.8 / max(len(systems), 1)
+    for number, system in enumerate(systems):
+        found = [cells.get((criterion, system), {}) for criterion in CRITERIA]
+        places = [n - 0.4 + width * (number + 0.5) for n in range(len(CRITERIA))]
+        kept = [(x, r) for x, r in zip(places, found, strict=True) if r.get("mean") is not None]
+        axis.bar(
+            [x for x, _ in kept],
+            [r["mean"] - 1 for _, r in kept],
+            width,
+            bottom=1,
+            label=system,
+            color=COLOURS[number % len(COLOURS)],
+            hatch=HATCHES[number % len(HATCHES)],
+            edgecolor="white",
+            linewidth=0.4,
+        )
+        for x, row in kept:
+            if row["low"] is not None and row["high"] is not None:
+                axis.plot([x, x], [row["low"], row["high"]], color="#1b1f24", linewidth=0.9)
+
+
+def _panels(number: int, width: float, height: float) -> tuple[Figure, list[pyplot.Axes]]:
+    """Panels beside each other, of which a long row breaks after the second."""
+    columns = min(max(number, 1), 2)
+    lines = -(-max(number, 1) // columns)
+    figure, axes = pyplot.subplots(
+        lines, columns, figsize=(width * columns, height * lines + 0.5), sharey=True, squeeze=False, layout="constrained"
+    )
+    flat = list(axes.flat)
+    for axis in flat[number:]:
+        axis.set_visible(False)
+    return figure, flat[: max(number, 1)]
+
+
+def _finish(
+    figure: Figure, axes: list[pyplot.Axes], title: str, rows: list[dict[str, Any]], svg: Path, png: Path
+) -> None:
+    """Write legend, title and warning, and both files without a date."""
+    known = {label: mark for a in axes for mark, label in zip(*a.get_legend_handles_labels(), strict=True)}
+    if known:
+        columns = min(len(known), 5)
+        figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+    stand_ins = distinct(row["stand_ins"] for row in rows)
+    warning = "\nMade with stand-ins, not comparable with the paper." if stand_ins else ""
+    figure.suptitle(title + warning, fontsize=11, x=0.01, ha="left")
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
+    figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+    pyplot.close(figure)

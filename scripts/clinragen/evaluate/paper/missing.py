@@ -1,0 +1,36 @@
+"""What makes a value of the paper's tables that this run does not have."""
+
+from dataclasses import dataclass
+
+from clinragen.config.paper import Configured
+from clinragen.registry.paper_rows import PaperRow
+from clinragen.registry.raw import TITLES
+
+BASE = "config.yaml"
+COMMAND = "snakemake tables"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """How the rows of a table are made, by what the configuration has of them."""
+
+    rows: list[PaperRow]
+    configured: Configured
+
+    def how(self, model: str, dataset: str | None = None) -> str | None:
+        """Say what to set and run for a row on a dataset, or on any; None for a row that the paper does not have."""
+        row = next((row for row in self.rows if row.model == model), None)
+        if row is None:
+            return None
+        steps = []
+        if dataset is not None and dataset not in self.configured.datasets:
+            name = next(name for name, title in TITLES.items() if title == dataset)
+            steps.append(f"configure datasets.{name}, which is null in this run")
+        options = "the options of this run"
+        if row.key not in self.configured.keys:
+            if row.file == BASE:
+                steps.append(f"take {row.key} from {BASE}, which this run leaves out")
+            else:
+                options = f"the options of this run and {row.file} as the last of --configfile, which has {row.key}"
+        run = f"run `{COMMAND}` with {options}"
+        return ", then ".join([*steps, run])

@@ -1,0 +1,126 @@
+"""The paper's Table 4: how near rationales are to the teacher's, in the convention of the released code and others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from clinragen.evaluate.paper.comparison import PaperCell, rounded, tally
+from clinragen.evaluate.paper.forms import Section, Shown, distinct, interval, number
+from clinragen.evaluate.paper.missing import Missing
+from clinragen.evaluate.paper.table_page import NOT_COMPARABLE, missing_rows
+from clinragen.evaluate.paper.verdict import MISSING, NOT_IN_PAPER, verdict
+from clinragen.evaluate.texts.runs import BOTH
+from clinragen.pages.render import render
+from clinragen.schemas.paper import SIMILARITY
+
+RELEASED, ALL, CORPUS = "released", "all", "corpus"
+METRICS = {
+    ("BLEU", RELEASED): "bleu_marked",
+    ("BERTScore", RELEASED): "bertscore_marked",
+    ("BLEU", ALL): "bleu_all",
+    ("BERTScore", ALL): "bertscore_all",
+    ("BLEU", CORPUS): "corpus_bleu_all",
+}
+"""Metric of TEXT_SCORES by metric and convention."""
+TITLES = {
+    ("BLEU", RELEASED): "BLEU",
+    ("BERTScore", RELEASED): "BERTScore F1",
+    ("BLEU", ALL): "BLEU, all cases",
+    ("BERTScore", ALL): "BERTScore F1, all cases",
+    ("BLEU", CORPUS): "corpus BLEU, all cases",
+}
+"""Column headings, those of the paper's convention first."""
+NO_BERTSCORE = "set evaluate.bertscore, which is null, then "
+FEW_PATIENTS = "nothing: fewer than 11 patients are behind it"
+
+
+def similarity_table(paper: list[PaperCell], scores: list[dict[str, Any]], stand_ins: list[str], missing: Missing) -> pa.Table:
+    """Every cell of the paper's table in each convention (SIMILARITY), from rows of TEXT_SCORES.
+
+    The paper's values are beside the released convention alone.
+    """
+    found = {(r["dataset"], r["model"], r["metric"]): r for r in scores if r["part"] == BOTH}
+    ours = {place[:2] for place in found}
+    rows = []
+    for cell in paper:
+        for convention in (convention for metric, convention in METRICS if metric == cell.metric):
+            place = (cell.dataset, cell.model, METRICS[cell.metric, convention])
+            row = _row(cell, convention, found.get(place, {}), stand_ins)
+            if row["verdict"] == MISSING:
+                make = missing.how(cell.model, cell.dataset)
+                without = place not in found and place[:2] in ours
+                row["make"] = FEW_PATIENTS if place in found else f"{NO_BERTSCORE}{make}" if without else make
+            rows.append(row)
+    return pa.Table.from_pylist(rows, schema=SIMILARITY.schema)
+
+
+def _row(cell: PaperCell, convention: str, score: Mapping[str, Any], stand_ins: list[str]) -> dict[str, Any]:
+    ours, low, high = (score.get(name) for name in ("value", "low", "high"))
+    printed = cell.mean if convention == RELEASED else None
+    bounds = None if low is None or high is None else (low, high)
+    judged = verdict(ours, bounds, printed, cell.std, bool(stand_ins))
+    comparable = ours is not None and printed is not None and not stand_ins
+    return {
+        "dataset": cell.dataset,
+        "model": cell.model,
+        "metric": cell.metric,
+        "convention": convention,
+        "ours_mean": rounded(ours),
+        "ours_std": rounded(score.get("std")),
+        "low": rounded(low),
+        "high": rounded(high),
+        "n_seeds": score.get("n_seeds", 0),
+        "counted": score.get("counted"),
+        "samples": score.get("samples"),
+        "paper_mean": printed,
+        "difference": rounded(ours - printed) if comparable else None,
+        "verdict": judged,
+        "stand_ins": "; ".join(stand_ins) if ours is not None else None,
+        "make": None,
+    }
+
+
+def similarity_page(table: pa.Table, templates: list[Path]) -> str:
+    """Return the scores (SIMILARITY) as HTML: a row per model, a column per metric and convention."""
+    cells = table.to_pylist()
+    datasets: dict[str, dict[str, dict]] = {}
+    for cell in cells:
+        new = {"model": cell["model"], "place": f"tables/table4.csv/{cell['dataset']}/{cell['model']}", "cells": {}}
+        row = datasets.setdefault(cell["dataset"], {}).setdefault(cell["model"], new)
+        row["cells"][TITLES[cell["metric"], cell["convention"]]] = cell
+    compared = table.filter(pa.compute.not_equal(table["verdict"], NOT_IN_PAPER))
+    return render(
+        "similarity",
+        templates,
+        columns=list(TITLES.values()),
+        stand_ins=distinct(c["stand_ins"] for c in cells),
+        datasets={dataset: list(rows.values()) for dataset, rows in datasets.items()},
+        tally=tally(compared.filter(pa.compute.equal(compared["convention"], RELEASED))),
+        missing={dataset: missing_rows([c for c in cells if c["dataset"] == dataset]) for dataset in datasets},
+    )
+
+
+def shown_similarity(table: pa.Table) -> Shown:
+    """Return the scores (SIMILARITY) as text."""
+    cells = table.to_pylist()
+    sections = []
+    for dataset in distinct(c["dataset"] for c in cells):
+        rows = []
+        for model in distinct(c["model"] for c in cells):
+            of = {
+                (c["metric"], c["convention"]): c for c in cells if (c["dataset"], c["model"]) == (dataset, model)
+            }
+            found = [of.get(place) for place in TITLES]
+            rows.append([model, "ours", *(number(c and c["ours_mean"]) for c in found)])
+            rows.append(["", "95 %", *(interval(c["low"], c["high"]) if c else "" for c in found)])
+            rows.append(["", "paper", *(number(c and c["paper_mean"]) for c in found)])
+            rows.append(["", "verdict", *(c["verdict"] if c else "" for c in found)])
+        sections.append(Section(dataset, ["model", "", *TITLES.values()], rows))
+    notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
+    notes.append(
+        "Rationales against the teacher's. The paper's values are compared with the released code's convention: the mean "
+        "over the outputs that have a rationale. Over all cases a missing rationale is 0."
+    )
+    return Shown("Table 4: rationales", sections, notes)

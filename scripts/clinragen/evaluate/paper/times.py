@@ -1,0 +1,161 @@
+"""The paper's Table 3: how long the jobs of each stage took.
+
+Times are in the timings that Snakemake writes of each job, and in the provenance records of their outputs; both are
+content-neutral, so that they are read beside the inputs and never make a job rerun.
+"""
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from clinragen.config.paper import TimedJob
+from clinragen.errors import UserError
+from clinragen.evaluate.paper.forms import distinct
+from clinragen.evaluate.paper.missing import Missing
+from clinragen.evaluate.paper.verdict import MISSING, NOT_COMPARABLE
+from clinragen.provenance.record import Record, read_record
+from clinragen.registry.raw import TITLES
+from clinragen.schemas.costs import COSTS
+from clinragen.schemas.paper import TIMES
+
+ALL = "all"
+RETRIEVAL = "Knowledge Retrieval"
+TEACHING = "LLM-Guided Rationale Generation"
+# Stages of costs.csv whose answers belong to a stage of the paper.
+ANSWERS = {RETRIEVAL: ("terms",), TEACHING: ("note_rationale", "lab_rationale")}
+
+
+@dataclass(frozen=True)
+class Time:
+    """One job: wall-clock and processor seconds, machine, and the stand-ins behind its output."""
+
+    job: TimedJob
+    wall: float
+    cpu: float | None
+    hardware: str
+    stand_ins: tuple[str, ...]
+
+
+def timing_path(timings: Path, results: Path, output: Path, rule: str) -> Path:
+    """Where Snakemake writes the timing of the job that made an output: the wildcards of its path, joined.
+
+    tests/unit/test_evaluate_paper_times.py holds it against the rules.
+    """
+    parts = output.relative_to(results).with_suffix("").parts
+    if rule == "knowledge_vocabulary":
+        name = f"{parts[1]}-{parts[2]}"
+    elif parts[0] == "knowledge":
+        name = "all"
+    elif parts[1] == "rationale":
+        # A shard is a file in a directory called as the part.
+        name = f"{parts[0]}-{parts[2]}" + "".join(f"/{shard}" for shard in parts[4:])
+    else:
+        name = "-".join((parts[0], *parts[2:-1]))
+    return timings / rule / f"{name}.jsonl"
+
+
+def read_times(jobs: list[TimedJob], outputs: list[Path], timings: Path, results: Path) -> list[Time]:
+    """Times of the jobs that made these outputs; UserError for an output without a record.
+
+    Without a timing, as in a tree that was copied without them, the record has the wall-clock time.
+    """
+    found = []
+    for job, output in zip(jobs, outputs, strict=True):
+        record = read_record(output)
+        if record is None:
+            raise UserError(f"{output} has no provenance record, so its time is unknown; regenerate it with its rule")
+        rule = record["rule"]
+        timing = _last_line(timing_path(timings, results, output, rule))
+        wall = timing.get("s", record["wall_seconds"])
+        cpu = timing.get("cpu_time")
+        cpu = float(cpu) if isinstance(cpu, int | float) else None
+        found.append(Time(job, float(wall), cpu, _machine(record), tuple(record["stand_ins"])))
+    return found
+
+
+def _last_line(path: Path) -> dict[str, Any]:
+    """The timing of a job's last run; nothing where it is missing or unreadable."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        timing = json.loads(lines[-1])
+        return timing if isinstance(timing.get("s"), int | float) else {}
+    except (OSError, ValueError, IndexError, AttributeError):
+        return {}
+
+
+def _machine(record: Record) -> str:
+    """Processors, memory and GPUs of a machine, as the record has them."""
+    facts = record["hardware"]
+    gpus = facts.get("gpus", [])
+    parts = [f"{gpus.count(name)} x {name}" for name in sorted(set(gpus))]
+    parts += [f"{facts['cpus']} CPUs"] if "cpus" in facts else []
+    parts += [f"{facts['memory_mb'] / 1024:.0f} GB"] if "memory_mb" in facts else []
+    nodes = facts.get("nodes", 1)
+    return ", ".join(parts) + (f", {nodes} nodes" if nodes > 1 else "") or "unknown"
+
+
+def read_paper_times(path: Path) -> dict[str, float]:
+    """Seconds of each stage of the paper (resources/paper_table3.csv)."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["stage"]: float(row["seconds"]) for row in csv.DictReader(file)}
+
+
+def answers_of(costs: list[Path], teacher: str | None) -> list[dict[str, Any]]:
+    """Rows of COSTS of the key terms and of one teacher, datasets named as the paper does."""
+    rows = [row for path in costs for row in COSTS.read(path).to_pylist()]
+    kept = [row for row in rows if row["stage"] in ANSWERS[RETRIEVAL] or row["llm"] == teacher]
+    return [row | {"dataset": TITLES.get(row["dataset"])} for row in kept]
+
+
+def times_table(paper: dict[str, float], times: list[Time], costs: list[dict[str, Any]], missing: Missing) -> pa.Table:
+    """A row per stage, for all datasets together and for each (TIMES); a stage without jobs stays, without times.
+
+    `costs` comes from `answers_of`. Trainings of several seeds count
+    with their mean, since the paper does not say that its times add up its five runs.
+    """
+    rows = []
+    for stage, seconds in paper.items():
+        of_stage = [time for time in times if time.job.stage == stage]
+        datasets = distinct(time.job.dataset for time in of_stage)
+        for dataset in [ALL, *datasets]:
+            chosen = [time for time in of_stage if dataset in (ALL, time.job.dataset)]
+            rows.append(_row(stage, dataset, chosen, _answers(costs, stage, dataset), missing))
+            rows[-1]["paper_seconds"] = seconds if dataset == ALL else None
+    return pa.Table.from_pylist(rows, schema=TIMES.schema)
+
+
+def _row(
+    stage: str, dataset: str, times: list[Time], answers: list[dict[str, Any]], missing: Missing
+) -> dict[str, Any]:
+    runs = max(len({time.job.seed for time in times}), 1)
+    stand_ins = sorted({label for time in times for label in time.stand_ins})
+    dollars = [row["dollars"] for row in answers]
+    return {
+        "stage": stage,
+        "dataset": dataset,
+        "jobs": len(times),
+        "runs": runs if times else 0,
+        "wall_seconds": _sum((time.wall for time in times), runs),
+        "cpu_seconds": _sum((time.cpu for time in times), runs),
+        "answer_seconds": _sum((row["seconds"] for row in answers), 1) if times else None,
+        "dollars": sum(dollars) if times and dollars and None not in dollars else None,
+        "hardware": "; ".join(sorted({time.hardware for time in times})) or None,
+        "verdict": NOT_COMPARABLE if times else MISSING,
+        "stand_ins": "; ".join(stand_ins) or None,
+        "make": None if times else missing.how(stage),
+    }
+
+
+def _sum(values: Iterable[float | None], runs: int) -> float | None:
+    """The sum, of one of the runs; None where there is nothing, or some value is unknown."""
+    known = list(values)
+    return None if not known or None in known else round(sum(known) / runs, 3)
+
+
+def _answers(costs: list[dict[str, Any]], stage: str, dataset: str) -> list[dict[str, Any]]:
+    return [row for row in costs if row["stage"] in ANSWERS.get(stage, ()) and dataset in (ALL, row["dataset"])]

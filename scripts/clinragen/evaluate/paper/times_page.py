@@ -1,0 +1,69 @@
+"""The paper's Table 3 as it is shown."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from clinragen.evaluate.paper.forms import Section, Shown, distinct, number
+from clinragen.evaluate.paper.table_page import missing_rows
+from clinragen.evaluate.paper.times import ALL
+from clinragen.pages.render import render
+
+COLUMNS = {
+    "wall_seconds": "wall-clock",
+    "cpu_seconds": "processor",
+    "answer_seconds": "waiting for answers",
+    "dollars": "US dollars",
+    "paper_seconds": "paper",
+}
+NOTE = (
+    "Seconds: of the jobs from start to end, of processors, and from request to answer, which may overlap; sums over jobs, of "
+    "one seed. The paper's are on 2 A100 GPUs of 80 GB. Times of other machines are not comparable."
+)
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time for people: seconds, with hours behind from an hour on."""
+    if seconds is None:
+        return "–"
+    return f"{seconds:,.1f} s" if seconds < 3600 else f"{seconds:,.0f} s ({seconds / 3600:,.1f} h)"
+
+
+def times_page(table: pa.Table, templates: list[Path]) -> str:
+    """Return the times (TIMES) as HTML: a row per stage, and below it per dataset."""
+    rows = table.to_pylist()
+    return render(
+        "times",
+        templates,
+        rows=[
+            row | {"shown": {title: _shown(row, name) for name, title in COLUMNS.items()}, "whole": row["dataset"] == ALL}
+            for row in rows
+        ],
+        columns=list(COLUMNS.values()),
+        stand_ins=distinct(label for row in rows for label in (row["stand_ins"] or "").split("; ")),
+        hardware={stage: _machines(rows, stage) for stage in distinct(row["stage"] for row in rows)},
+        missing=missing_rows(rows, "stage"),
+    )
+
+
+def shown(table: pa.Table) -> Shown:
+    """Return the times (TIMES) as text."""
+    rows = table.to_pylist()
+    lines = [
+        [row["stage"] if row["dataset"] == ALL else "", row["dataset"], *(_shown(row, name) for name in COLUMNS)]
+        for row in rows
+    ]
+    machines = [f"{stage}: {found}." for stage in distinct(r["stage"] for r in rows) if (found := _machines(rows, stage))]
+    section = Section("time of each stage", ["stage", "dataset", *COLUMNS.values()], lines)
+    return Shown("Table 3: time", [section], [NOTE, *machines])
+
+
+def _shown(row: dict[str, object], name: str) -> str:
+    value = row[name]
+    if name == "dollars":
+        return number(value, "{:,.2f}")
+    return "" if name == "paper_seconds" and value is None else duration(value)
+
+
+def _machines(rows: list[dict[str, object]], stage: str) -> str:
+    return "; ".join(distinct(row["hardware"] for row in rows if row["stage"] == stage and row["dataset"] == ALL))

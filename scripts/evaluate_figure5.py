@@ -1,0 +1,37 @@
+"""Command line of rule evaluate_figure5."""
+
+from pathlib import Path
+
+from clinragen.step import Context, SharedOut, run
+
+
+def evaluate_figure5(
+    context: Context,
+    parameters: list[Path],
+    intervals: Path,
+    sizes: Path,
+    paper: Path,
+    table: SharedOut,
+    drawing: SharedOut,
+    picture: SharedOut,
+) -> None:
+    """Parameters and micro F1 of every row of table 1, as CSV, SVG and PNG."""
+    import pyarrow as pa
+
+    from clinragen.evaluate.paper.comparison import read_paper
+    from clinragen.evaluate.paper.figures import draw_efficiency, efficiency_table
+    from clinragen.evaluate.parameters import read_sizes
+    from clinragen.schemas.evaluate import PARAMETERS
+    from clinragen.schemas.paper import EFFICIENCY
+    from clinragen.schemas.statistics import INTERVALS
+
+    counts = pa.concat_tables([PARAMETERS.schema.empty_table(), *(PARAMETERS.read(path) for path in parameters)])
+    found = efficiency_table(
+        counts, INTERVALS.read(intervals), read_sizes(sizes), read_paper(paper), sorted(context.stand_ins)
+    )
+    EFFICIENCY.write(found, table.path)
+    draw_efficiency(EFFICIENCY.read(table.path), drawing.path, picture.path)
+
+
+if __name__ == "__main__":
+    run(evaluate_figure5)

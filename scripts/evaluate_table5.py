@@ -1,0 +1,45 @@
+"""Command line of rule evaluate_table5."""
+
+from pathlib import Path
+
+from clinragen.config.rows import RowNames
+from clinragen.step import Context, SharedOut, run
+
+
+def evaluate_table5(
+    context: Context,
+    paper: Path,
+    captions: list[Path],
+    samples: list[Path],
+    datasets: RowNames,
+    variables: Path,
+    templates: list[Path],
+    table: SharedOut,
+    markdown: SharedOut,
+    latex: SharedOut,
+    page: SharedOut,
+) -> None:
+    """Count the captions that have each of the paper's sentences, as CSV, Markdown, LaTeX and a page."""
+    import pyarrow as pa
+
+    from clinragen.evaluate.paper.captions import read_templates, shown_templates, templates_page, templates_table
+    from clinragen.evaluate.paper.forms import to_latex, to_markdown
+    from clinragen.registry.variables import read_variables
+    from clinragen.schemas.benchmark import CAPTIONS, SAMPLES
+    from clinragen.schemas.paper import TEMPLATES
+
+    names, sentences, tables = [v.name for v in read_variables(variables)], read_templates(paper), []
+    for dataset, path, described in zip(datasets.names, captions, samples, strict=True):
+        rows = SAMPLES.read(described, ("stay_id", "subject_id")).to_pylist()
+        patients = {row["stay_id"]: row["subject_id"] for row in rows}
+        tables.append(templates_table(dataset, CAPTIONS.read(path), patients, sentences, names))
+        context.made_of({"dataset": dataset}, [path, described])
+    counted, stand_ins = pa.concat_tables(tables), sorted(context.stand_ins)
+    TEMPLATES.write(counted, table.path)
+    markdown.path.write_text(to_markdown(shown_templates(counted, stand_ins)), encoding="utf-8")
+    latex.path.write_text(to_latex(shown_templates(counted, stand_ins)), encoding="utf-8")
+    page.path.write_text(templates_page(counted, stand_ins, templates), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(evaluate_table5)
