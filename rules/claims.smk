@@ -53,5 +53,6 @@ rule evaluate_claims:
         configured=configured_tables,
     shell:
         "python scripts/evaluate_claims.py --claims {input.claims:q} --printed {input.printed:q}"
-        " --ours {input.ours:q} --rows {params.rows:q} --templates {input.templates:q}"
+        " --ours {input.ours:q} --paper-rows {input.paper_rows:q} --rows {params.rows:q}"
+        " --configured {params.configured:q} --templates {input.templates:q}"
         " --table {output.table:q} --contradictions {output.contradictions:q} --page {output.page:q} > {log:q} 2>&1"

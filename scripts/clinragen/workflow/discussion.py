@@ -31,7 +31,9 @@ def discussion_rows(config: Config) -> tuple[list[str], DiscussionRows]:
     student = config.models[name]
     vocabularies = dict(_vocabularies(config, name))
     asked = {key: row for key, row in config.asked.items() if _diagnoses_all(row)}
-    teacher = next((key for key, row in asked.items() if row.llm == student.teacher and not row.question.label_list), None)
+    teacher = next(
+        (key for key, row in asked.items() if row.llm == student.teacher and not row.question.label_list), None
+    )
     lists = {key: _with_list(asked, row) for key, row in asked.items() if not row.question.label_list}
     missing = [*_missing_vocabularies(vocabularies, student), *_missing_asked(lists, config, teacher, student)]
     models = dict.fromkeys([name, *vocabularies.values()])

@@ -15,7 +15,11 @@ from clinragen.evaluate.discussion.subgroups import groups_of, subgroups
 from clinragen.schemas.discussion import DISCUSSION
 
 SEARCH = "search for the names"
-LEAKAGE_MEASURES = {"recall": "recall, all samples", "precision": "precision, all samples", "f1": "micro F1, all samples"}
+LEAKAGE_MEASURES = {
+    "recall": "recall, all samples",
+    "precision": "precision, all samples",
+    "f1": "micro F1, all samples",
+}
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,11 @@ def _of_row(
     for n, group in enumerate(groups):
         about = {"question": "subgroups", "model": row.name, "group": f"{attribute}: {group}"}
         size = {"n": int(members[n].sum())}
-        for measure, estimate in (("micro F1", estimates[n]), ("micro F1 minus the rest", estimates[n + len(groups)])):
-            alone = measure != "micro F1" and len(groups) == 1
-            values = estimate._asdict() | size if seen[n] and not alone else {}
-            found.append(about | {"measure": measure} | values)
+        measures = {"micro F1": estimates[n]}
+        if len(groups) > 1:
+            measures["micro F1 minus the rest"] = estimates[n + len(groups)]
+        for measure, estimate in measures.items():
+            found.append(about | {"measure": measure} | (estimate._asdict() | size if seen[n] else {}))
     return found
 
 

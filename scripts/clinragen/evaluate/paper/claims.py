@@ -15,7 +15,6 @@ REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE = "reproduced", "not reproduced", "not
 IN_PRINT = (HOLDS, CONTRADICTED, NOT_PRINTED)
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE)
 POWER = "power: the interval contains values that satisfy it and values that do not"
-MOST_LACKING = 3
 TARGETS = {
     "table1": "tables/table1.csv",
     "table2": "tables/table2.csv",
@@ -133,14 +132,12 @@ def _decisive(found: Sequence[Statement]) -> Statement:
 
 
 def _listed(gaps: Sequence[Gap]) -> str:
-    """The gaps, those with the same remedy together; so many remedies that a cell stays readable."""
-    by_remedy: dict[str, list[str]] = {}
-    for gap in gaps:
-        whats = by_remedy.setdefault(gap.how, [])
-        whats += [gap.what] if gap.what not in whats else []
-    texts = [f"{', '.join(whats)}" + (f" ({how})" if how else "") for how, whats in by_remedy.items()]
-    others = [f"and {len(texts) - MOST_LACKING} more"] if len(texts) > MOST_LACKING else []
-    return "; ".join(texts[:MOST_LACKING] + others)
+    """Everything that is missing, and what would make the first of it: the others are made alike."""
+    whats = list(dict.fromkeys(gap.what for gap in gaps))
+    listed = ", ".join(f"{what!r}" if ", " in what else what for what in whats)
+    how = next((gap.how for gap in gaps if gap.how), "")
+    first = f"{whats[0]}: " if len(whats) > 1 else ""
+    return f"{listed}. {first}{how}" if how else listed
 
 
 def _rounded(value: float | None) -> float | None:

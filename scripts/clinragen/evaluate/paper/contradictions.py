@@ -95,7 +95,9 @@ def _best_baselines(printed: Evidence, assessments: Sequence[Assessment]) -> Ite
             best = max((own._replace(row=other) for other in test.others), key=lambda c: printed.value(c).value)
             gain = printed.difference(own, best).value
             if gain <= test.by:
-                meaning = f"{gain:+.4f} against {best.row}, the best of the trained baselines; claimed: over {test.by:g}"
+                meaning = (
+                    f"{gain:+.4f} against {best.row}, the best of the trained baselines; claimed: over {test.by:g}"
+                )
                 place = f"Table 1, {dataset}, {row}, {_named(metric)}"
                 yield _row(BEST, place, printed.value(own).value, printed.value(best).value, meaning)
 
@@ -121,7 +123,9 @@ def _claims(assessments: Sequence[Assessment]) -> Iterator[dict[str, Any]]:
         decisive = each.print.decisive
         value = decisive.estimate.value
         holding = sum(s.holds is True for s in each.print.all)
-        meaning = f"“{each.claim.quote}”: {decisive.text}: {value:+.4f}; {holding} of {len(each.print.all)} statements hold"
+        meaning = (
+            f"“{each.claim.quote}”: {decisive.text}: {value:+.4f}; {holding} of {len(each.print.all)} statements hold"
+        )
         bound = value - decisive.margin if decisive.margin < 0 else 0.0
         yield _row(WORDS, f"section {each.claim.section}, {each.claim.id}", value, bound, meaning)
 

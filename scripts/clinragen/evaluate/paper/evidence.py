@@ -1,12 +1,11 @@
 """What decides a claim: values with the interval in which they may be, and differences of two of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scipy.stats import ttest_ind_from_stats
 
-from clinragen.evaluate.paper.missing import Missing
 from clinragen.registry.raw import TITLES
 
 
@@ -78,8 +77,8 @@ class Evidence:
     """Where there are no p-values: what they follow from."""
     reasons: Mapping[str, Gap] = field(default_factory=dict)
     """Why a source has no values at all."""
-    missing: Mapping[str, Missing] = field(default_factory=dict)
-    """What would make the rows of a source."""
+    makes: Mapping[str, Callable[[str, str | None], str | None]] = field(default_factory=dict)
+    """By source, what would make a row of it on a dataset (None for what is about all)."""
     stated: frozenset[str] = frozenset()
     """Sources of which only the order of the rows is known, as the text states it."""
 
@@ -90,7 +89,7 @@ class Evidence:
         if cell.source in self.reasons:
             raise Lacking(self.reasons[cell.source])
         dataset = cell.dataset if cell.dataset in TITLES.values() else None
-        how = self.missing[cell.source].how(cell.row, dataset) if cell.source in self.missing else None
+        how = self.makes[cell.source](cell.row, dataset) if cell.source in self.makes else None
         raise Lacking(Gap(cell.row, how or ""))
 
     def difference(self, cell: Cell, other: Cell) -> Estimate:

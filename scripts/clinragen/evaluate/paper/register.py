@@ -13,9 +13,7 @@ from clinragen.errors import UserError
 DATASETS = ("MIMIC-III", "MIMIC-IV")
 LONGEST_QUOTE = 12  # words
 
-Source = Literal[
-    "table1", "table2", "table4", "table6", "sizes", "times", "judge", "people", "agreement", "discussion"
-]
+Source = Literal["table1", "table2", "table4", "table6", "sizes", "times", "judge", "people", "agreement", "discussion"]
 """Where the cells of a test are; `sources.py` says in which files, printed and ours."""
 
 

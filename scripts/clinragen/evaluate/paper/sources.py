@@ -116,7 +116,7 @@ def our_evidence(
     """
     tables = {path.stem: SCHEMAS[path.stem].read(path) for path in files}
     judges = tables["judge"]["rater"].to_pylist() if "judge" in tables else []
-    ours, judge = Ours({source: missing[number] for source, number in NUMBERS.items()}), next(iter(judges), None)
+    ours, judge = Ours(missing), next(iter(judges), None)
     add: dict[str, Callable[[pa.Table], None]] = {
         "intervals": lambda table: ours.add_intervals(table, rows),
         "comparisons": lambda table: ours.add_comparisons(table, rows),
@@ -142,9 +142,11 @@ def files_behind(claim: Claim, files: Iterable[Path]) -> list[Path]:
 class Ours:
     """Collects our values, table by table, into the evidence for the claims."""
 
-    def __init__(self, missing: Mapping[str, Missing]) -> None:
-        """`missing` says by source what makes its rows."""
-        self._missing, self._reasons = dict(missing), dict(REASONS)
+    def __init__(self, missing: Mapping[int, Missing]) -> None:
+        """`missing` says by number of the table what makes its rows."""
+        self._makes = {source: missing[number].how for source, number in NUMBERS.items() if number in missing}
+        self._makes["discussion"] = lambda row, dataset: "tables/discussion.html says why"
+        self._reasons = dict(REASONS)
         self._values: dict[Cell, Estimate] = {}
         self._differences: dict[tuple[Cell, Cell], Estimate] = {}
         self._p_values: dict[tuple[Cell, Cell], float] = {}
@@ -155,7 +157,7 @@ class Ours:
         """All that was added; a source with any value has no reason for having none."""
         found = {cell.source for cell in self._values}
         reasons = {source: reason for source, reason in self._reasons.items() if source not in found}
-        return Evidence(self._values, self._differences, self._p_values, self._runs, reasons, self._missing)
+        return Evidence(self._values, self._differences, self._p_values, self._runs, reasons, self._makes)
 
     def add_intervals(self, intervals: pa.Table, rows: Mapping[str, Mapping[str, str]]) -> None:
         """Scores (INTERVALS); `rows` has, for each source, the name there of each of its rows."""
