@@ -125,6 +125,4 @@ def shown_templates(table: pa.Table, stand_ins: list[str]) -> Shown:
         ]
         sections.append(Section(dataset, ["variable", *conditions], lines))
     notes = [f"Made with stand-ins: {'; '.join(stand_ins)}."] * bool(stand_ins)
-    return Shown(
-        "Table 5: caption templates", sections, [*notes, "Counts are sentences in the captions of all samples."]
-    )
+    return Shown("Table 5: caption templates", sections, [*notes, "Counts are sentences in the captions of all samples."])
