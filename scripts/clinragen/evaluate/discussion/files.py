@@ -70,7 +70,7 @@ def _of_teacher(path: Path, tested: Tested) -> list[str]:
     lacking = [stay for stay in tested.stays if stay not in by_stay]
     if lacking:
         raise UserError(
-            f"{path}: {len(lacking)} of {len(tested.stays)} test samples have no rationale; remove the file and run the "
-            "workflow again"
+            f"{path}: {len(lacking)} of {len(tested.stays)} test samples have no rationale; remove the file and run "
+            "the workflow again"
         )
     return [by_stay[stay] for stay in tested.stays]

@@ -31,11 +31,11 @@ class Rows(Section):
 class Pairs(Rows):
     """A test of differences between rows: each of `rows` with each of `others`, or the `pairs`."""
 
-    rows: list[str] = []
+    rows: list[str] = Field(default_factory=list)
     """Rows whose values the claim says are higher."""
-    others: list[str] = []
+    others: list[str] = Field(default_factory=list)
     """Rows that they are compared with."""
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = Field(default_factory=list)
     """A row and the one that it is compared with, where not every row is compared with every other."""
 
     @model_validator(mode="after")
