@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.config.rows import BEYOND
 from clinragen.evaluate.statistics import COMPARED, Statistics
 from clinragen.evaluate.stats.significance import SIGNIFICANT
 from clinragen.evaluate.paper.comparison import PaperCell
@@ -50,21 +49,21 @@ def statistics_page(
         printed.setdefault(cell.dataset, {})[cell.model] = None
     datasets = {}
     for cell in found.intervals.to_pylist():
-        of = datasets.setdefault(cell["dataset"], {"rows": {}, "samples": cell["samples"], "patients": cell["patients"]})
+        of = datasets.setdefault(
+            cell["dataset"], {"rows": {}, "samples": cell["samples"], "patients": cell["patients"]}
+        )
         of["rows"].setdefault(cell["model"], {})[cell["metric"]] = cell
     for dataset, of in datasets.items():
         of["missing"] = [row for row in printed.get(dataset, ()) if row not in of["rows"]]
         compared = [row for row in found.comparisons.to_pylist() if row["dataset"] == dataset]
         of["comparisons"] = {
             metric: [
-                row | {"verdict": verdict(row), "power": power(row), "beyond": {row["model"], row["other"]} & {*BEYOND}}
-                for row in compared
-                if row["metric"] == metric
+                row | {"verdict": verdict(row), "power": power(row)} for row in compared if row["metric"] == metric
             ]
             for metric in COMPARED
         }
         own = (r for r in found.phenotypes.to_pylist() if (r["dataset"], r["model"]) == (dataset, reference))
-        of["phenotypes"] = sorted(own, key=lambda row: (row["prevalence"] is None, -(row["prevalence"] or 0)))
+        of["phenotypes"] = sorted(own, key=lambda row: -(row["prevalence"] or 0))
     return render(
         "statistics",
         templates,

@@ -12,7 +12,7 @@ from clinragen.evaluate.discussion.answers import SEARCH, Data
 from clinragen.evaluate.discussion.bias import read_texts
 from clinragen.evaluate.discussion.resample import Patients
 from clinragen.evaluate.discussion.scores import Row
-from clinragen.evaluate.runs import Tested, marked, read_run, tested_on
+from clinragen.evaluate.runs import Truth, marked, read_run, truth_of
 from clinragen.rationale.claims import Wordings
 from clinragen.schemas.benchmark import LABELS, LEAKAGE, SAMPLES
 from clinragen.schemas.discussion import GROUPS
@@ -41,36 +41,36 @@ def read_data(
     dataset: str, files: Files, student: str, phenotypes: list[str], wordings: Wordings, settings: Bootstrap
 ) -> Data:
     """Everything about one dataset, by the samples of its test split; UserError where one of them is missing."""
-    tested = tested_on(SAMPLES.read(files.samples), LABELS.read(files.labels))
-    tables = {path: read_run(path, tested, phenotypes, run.row, run.name) for path, run in files.runs.items()}
+    truth = truth_of(SAMPLES.read(files.samples), LABELS.read(files.labels))
+    tables = {path: read_run(path, truth, phenotypes, run.row, run.name) for path, run in files.runs.items()}
     by_row: dict[str, list[np.ndarray]] = {}
     for path, run in files.runs.items():
         by_row.setdefault(run.row, []).append(marked(tables[path]["predicted"].to_pylist(), phenotypes))
-    search = read_run(files.named, tested, phenotypes, SEARCH, "untrained")
+    search = read_run(files.named, truth, phenotypes, SEARCH, "untrained")
     named = marked(search["predicted"].to_pylist(), phenotypes)
     written = [tables[p]["note_rationale"].to_pylist() for p, run in files.runs.items() if run.row == student]
     return Data(
         dataset=dataset,
-        stays=tested.stays,
-        patients=Patients(np.array(tested.subjects), settings),
-        true=marked(tested.true, phenotypes),
+        stays=truth.stays,
+        patients=Patients(np.array(truth.subjects), settings),
+        true=marked(truth.true, phenotypes),
         rows={name: Row(name, np.stack(runs)) for name, runs in by_row.items()},
         named=Row(SEARCH, named[None]),
         groups=GROUPS.read(files.groups),
         leakage=LEAKAGE.read(files.leakage),
-        teacher=read_texts(_of_teacher(files.rationales, tested), phenotypes, wordings),
+        teacher=read_texts(_of_teacher(files.rationales, truth), phenotypes, wordings),
         students=[read_texts(texts, phenotypes, wordings) for texts in written],
     )
 
 
-def _of_teacher(path: Path, tested: Tested) -> list[str]:
+def _of_teacher(path: Path, truth: Truth) -> list[str]:
     """The teacher's note rationales about the test samples, in their order."""
     texts = RATIONALES.read(path, columns=["stay_id", "text"])
     by_stay = dict(zip(texts["stay_id"].to_pylist(), texts["text"].to_pylist(), strict=True))
-    lacking = [stay for stay in tested.stays if stay not in by_stay]
+    lacking = [stay for stay in truth.stays if stay not in by_stay]
     if lacking:
         raise UserError(
-            f"{path}: {len(lacking)} of {len(tested.stays)} test samples have no rationale; remove the file and run "
+            f"{path}: {len(lacking)} of {len(truth.stays)} test samples have no rationale; remove the file and run "
             "the workflow again"
         )
-    return [by_stay[stay] for stay in tested.stays]
+    return [by_stay[stay] for stay in truth.stays]
