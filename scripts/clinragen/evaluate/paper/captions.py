@@ -47,12 +47,14 @@ def templates_table(
 ) -> pa.Table:
     """A row per condition and variable, and per condition one of all variables (TEMPLATES).
 
-    `patients` has the patient of each stay. Counts of few patients are empty, and with them the sum that reveals them.
+    `patients` has the patient of each sample; other captions do not count. Counts of few patients are empty, and with them the sum that reveals them.
     """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     behind: dict[tuple[str, str], set[int]] = defaultdict(set)
     others: list[int] = []
     for row in captions.to_pylist():
+        if row["stay_id"] not in patients:  # a stay without a note, which is no sample
+            continue
         found, whole = sentences(row["text"], templates, variables)
         patient = patients[row["stay_id"]]
         for place in found:
