@@ -122,9 +122,9 @@ def shown_templates(table: pa.Table, stand_ins: list[str]) -> Shown:
     for dataset in distinct(r["dataset"] for r in rows):
         of = {(r["variable"], r["condition"]): r["sentences"] for r in rows if r["dataset"] == dataset}
         lines = [
-            [name, *(number(of.get((name, c)), "{:,}", "few patients") for c in conditions)]
+            [name, *(number(of.get((name, c)), "{:,}", "hidden") for c in conditions)]
             for name in distinct(variable for variable, _ in of)
         ]
         sections.append(Section(dataset, ["variable", *conditions], lines))
     notes = [f"Made with stand-ins: {'; '.join(stand_ins)}."] * bool(stand_ins)
-    return Shown("Table 5: caption templates", sections, [*notes, "Counts are sentences in the captions of all samples."])
+    return Shown("Table 5: caption templates", sections, [*notes, "Counts are sentences in the captions of all samples; those of fewer than 11 patients are hidden."])

@@ -115,8 +115,9 @@ def shown_similarity(table: pa.Table) -> Shown:
             found = [of.get(place) for place in TITLES]
             rows.append([model, "ours", *(number(c and c["ours_mean"]) for c in found)])
             rows.append(["", "95 %", *(interval(c["low"], c["high"]) if c else "" for c in found)])
-            rows.append(["", "paper", *(number(c and c["paper_mean"]) for c in found)])
-            rows.append(["", "verdict", *(c["verdict"] if c else "" for c in found)])
+            printed = [c if c and c["paper_mean"] is not None else None for c in found]
+            rows.append(["", "paper", *(number(c and c["paper_mean"], none="") for c in printed)])
+            rows.append(["", "verdict", *(c["verdict"] if c else "" for c in printed)])
         sections.append(Section(dataset, ["model", "", *TITLES.values()], rows))
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
