@@ -50,7 +50,9 @@ def statistics_page(
         printed.setdefault(cell.dataset, {})[cell.model] = None
     datasets = {}
     for cell in found.intervals.to_pylist():
-        of = datasets.setdefault(cell["dataset"], {"rows": {}, "samples": cell["samples"], "patients": cell["patients"]})
+        of = datasets.setdefault(
+            cell["dataset"], {"rows": {}, "samples": cell["samples"], "patients": cell["patients"]}
+        )
         of["rows"].setdefault(cell["model"], {})[cell["metric"]] = cell
     for dataset, of in datasets.items():
         of["missing"] = [row for row in printed.get(dataset, ()) if row not in of["rows"]]

@@ -153,11 +153,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
-    rows = [
-        name
-        for name, row in config.asked.items()
-        if parts.get("asked", name) == name and _shows(parts, name, row)
-    ]
+    rows = [name for name, row in config.asked.items() if parts.get("asked", name) == name and _shows(parts, name, row)]
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
     if "encoder" in parts:
         encoders = {parts["encoder"]}

@@ -127,4 +127,8 @@ def shown_templates(table: pa.Table, stand_ins: list[str]) -> Shown:
         ]
         sections.append(Section(dataset, ["variable", *conditions], lines))
     notes = [f"Made with stand-ins: {'; '.join(stand_ins)}."] * bool(stand_ins)
-    return Shown("Table 5: caption templates", sections, [*notes, "Counts are sentences in the captions of all samples; those of fewer than 11 patients are hidden."])
+    return Shown(
+        "Table 5: caption templates",
+        sections,
+        [*notes, "Counts are sentences in the captions of all samples; those of fewer than 11 patients are hidden."],
+    )

@@ -36,7 +36,9 @@ NO_BERTSCORE = "set evaluate.bertscore, which is null, then "
 FEW_PATIENTS = "nothing: fewer than 11 patients are behind it"
 
 
-def similarity_table(paper: list[PaperCell], scores: list[dict[str, Any]], stand_ins: list[str], missing: Missing) -> pa.Table:
+def similarity_table(
+    paper: list[PaperCell], scores: list[dict[str, Any]], stand_ins: list[str], missing: Missing
+) -> pa.Table:
     """Every cell of the paper's table in each convention (SIMILARITY), from rows of TEXT_SCORES.
 
     The paper's values are beside the released convention alone.
@@ -109,9 +111,7 @@ def shown_similarity(table: pa.Table) -> Shown:
     for dataset in distinct(c["dataset"] for c in cells):
         rows = []
         for model in distinct(c["model"] for c in cells):
-            of = {
-                (c["metric"], c["convention"]): c for c in cells if (c["dataset"], c["model"]) == (dataset, model)
-            }
+            of = {(c["metric"], c["convention"]): c for c in cells if (c["dataset"], c["model"]) == (dataset, model)}
             found = [of.get(place) for place in TITLES]
             rows.append([model, "ours", *(number(c and c["ours_mean"]) for c in found)])
             rows.append(["", "95 %", *(interval(c["low"], c["high"]) if c else "" for c in found)])
