@@ -477,7 +477,9 @@ def shown_student(pattern):
     """Input: a file of the student whose cases figure 7 shows, of the first seed."""
 
     def path(wildcards):
-        return pattern.format(dataset=wildcards.dataset, model=inputs.CLINRAGEN, seed=CONFIG.seeds[0])
+        return pattern.format(
+            dataset=wildcards.dataset, model=inputs.CLINRAGEN, seed=CONFIG.seeds[0]
+        )
 
     return path
 

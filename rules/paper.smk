@@ -80,6 +80,7 @@ rule evaluate_table:
         " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
         " --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"
 
+
 rule evaluate_table3:
     """Time of each stage, from the timings of the jobs and the records of their outputs."""
     input:
@@ -138,11 +139,12 @@ rule evaluate_table3:
         " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
         " --page {output.page:q} > {log:q} 2>&1"
 
+
 rule evaluate_table4:
     """Similarity of rationales to the teacher's compared with the paper's."""
     input:
         paper="resources/paper_table4.csv",
-        texts="<results>/tables/texts.csv",
+        texts=["<results>/tables/texts.csv"] * bool(CONFIG.compared_models()),
         paper_rows="resources/paper_rows.csv",
         templates=page_templates("similarity"),
     output:
@@ -191,6 +193,7 @@ rule evaluate_table4:
         " --templates {input.templates:q}"
         " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
         " --page {output.page:q} > {log:q} 2>&1"
+
 
 rule evaluate_table5:
     """Captions that have each of the paper's sentences, by variable."""
@@ -247,6 +250,7 @@ rule evaluate_table5:
         " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
         " --page {output.page:q} > {log:q} 2>&1"
 
+
 if diagnosed_predictions():
 
     localrules:
@@ -297,6 +301,7 @@ if diagnosed_predictions():
             " --intervals {input.intervals:q} --sizes {input.sizes:q} --paper {input.paper:q}"
             " --table {output.table:q} --drawing {output.drawing:q} --picture {output.picture:q} > {log:q} 2>&1"
 
+
 if rated_panels():
 
     localrules:
@@ -345,6 +350,7 @@ if rated_panels():
             "python scripts/evaluate_figure6.py --ratings {input.ratings:q} --title {params.title:q}"
             " --table {output.table:q} --drawing {output.drawing:q} --picture {output.picture:q} > {log:q} 2>&1"
 
+
 if datasets_with_cases():
 
     localrules:
@@ -359,7 +365,9 @@ if datasets_with_cases():
             cases="<results>/{dataset}/evaluate/cases.parquet",
             samples=file_of_shown_student("<results>/{dataset}/benchmark{variant}/samples.parquet"),
             courses=file_of_shown_student("<results>/{dataset}/benchmark{variant}/courses.parquet"),
-            captions=file_of_shown_student("<results>/{dataset}/benchmark{variant}/captions.parquet"),
+            captions=file_of_shown_student(
+                "<results>/{dataset}/benchmark{variant}/captions.parquet"
+            ),
             series=file_of_shown_student("<results>/{dataset}/benchmark{variant}/series_test.arrow"),
             scales=file_of_shown_student("<results>/{dataset}/benchmark{variant}/scales.csv"),
             fences=file_of_shown_student("<results>/{dataset}/benchmark{variant}/fences.csv"),
@@ -401,4 +409,3 @@ if datasets_with_cases():
             " --wordings {input.wordings:q} --scaled {params.scaled:q} --dataset {params.dataset:q}"
             " --source {params.source:q} --templates {input.templates:q}"
             " --page {output.page:q} --shared {output.shared:q} > {log:q} 2>&1"
-

@@ -9,7 +9,7 @@ from clinragen.step import Context, SharedOut, run
 def evaluate_table4(
     context: Context,
     paper: Path,
-    texts: Path,
+    texts: list[Path],
     paper_rows: Path,
     configured: Configured,
     templates: list[Path],
@@ -28,7 +28,7 @@ def evaluate_table4(
     from clinragen.schemas.texts import TEXT_SCORES
 
     missing = Missing(read_paper_rows(paper_rows, 4), configured)
-    scores = TEXT_SCORES.read(texts).to_pylist()
+    scores = [row for path in texts for row in TEXT_SCORES.read(path).to_pylist()]
     compared = similarity_table(read_paper(paper), scores, sorted(context.stand_ins), missing)
     SIMILARITY.write(compared, table.path)
     markdown.path.write_text(to_markdown(shown_similarity(compared)), encoding="utf-8")

@@ -1,13 +1,24 @@
 """The paper's tables and our values: numbers and picture."""
 
+import csv
+
 import pyarrow as pa
 import pytest
+import yaml
 from toy_student import ROOT
 
+from clinragen.config.models import Model
+from clinragen.config.rows import row_in
+
+from clinragen.config.paper import Configured
 from clinragen.errors import UserError
+from clinragen.evaluate.paper.missing import Missing
+from clinragen.evaluate.paper.comparison import PaperCell, compare, in_row, intervals_in_rows, read_paper
 from clinragen.evaluate.paper.pictures import draw_comparison
-from clinragen.evaluate.paper.comparison import PaperCell, compare, read_paper
+from clinragen.evaluate.paper.verdict import verdict
+from clinragen.registry.paper_rows import PaperRow, read_paper_rows
 from clinragen.schemas.evaluate import COMPARISON, SCORES
+from clinragen.schemas.statistics import INTERVALS
 
 PAPER = [
     PaperCell("MIMIC-III", "ClinRaGen", "micro_f1", 0.64, 0.001),
@@ -24,8 +35,15 @@ def scores(seed: int | None, value: float, model: str = "ClinRaGen") -> pa.Table
     )
 
 
-def cells(tables: list[pa.Table], stand_ins: tuple[str, ...] = ()) -> list[dict]:
-    return COMPARISON.check(compare(PAPER, tables, list(stand_ins)), "test").to_pylist()
+HOW = Missing(
+    [PaperRow(1, "ClinRaGen", "models.clinragen", "config.yaml"), PaperRow(6, "x", "models.x", "config/table6.yaml")],
+    Configured(datasets=["MIMIC-III"], keys=["models.clinragen"]),
+)
+
+
+def cells(tables: list[pa.Table], stand_ins: tuple[str, ...] = (), intervals: dict | None = None) -> list[dict]:
+    compared = compare(PAPER, tables, list(stand_ins), intervals or {}, HOW)
+    return COMPARISON.check(compared, "test").to_pylist()
 
 
 def test_mean_and_sample_deviation_over_the_seeds():
@@ -36,16 +54,20 @@ def test_mean_and_sample_deviation_over_the_seeds():
         "metric": "micro_f1",
         "ours_mean": 0.6,
         "ours_std": 0.1,
+        "low": None,
+        "high": None,
         "n_seeds": 3,
         "asked": False,
         "paper_mean": 0.64,
         "paper_std": 0.001,
-        "difference": -0.04,
+        "difference": None,
+        "verdict": "not comparable",
         "stand_ins": "tiny model; template",
         "outputs": 27,
         "cut": 6,
         "unreadable": 3,
         "unknown": 9,
+        "make": None,
     }
 
 
@@ -95,11 +117,11 @@ def test_the_papers_tables_are_read_whole(number, rows):
     found = read_paper(ROOT / "resources" / f"paper_table{number}.csv")
     assert rows is None or len(found) == rows
     assert all(0 < c.mean < 1 for c in found)
-    COMPARISON.check(compare(found, [], []), "test")
+    COMPARISON.check(compare(found, [], [], {}, HOW), "test")
 
 
 def test_the_picture_is_the_same_bytes_every_time(tmp_path):
-    table = compare(PAPER, [scores(1, 0.5), scores(2, 0.6), scores(1, 0.4, "FROZEN, Q-Former")], ["tiny"])
+    table = compare(PAPER, [scores(1, 0.5), scores(2, 0.6), scores(1, 0.4, "FROZEN, Q-Former")], ["tiny"], {}, HOW)
     for name in ("a", "b"):
         draw_comparison(table, 1, tmp_path / f"{name}.png")
     first = (tmp_path / "a.png").read_bytes()
@@ -108,5 +130,79 @@ def test_the_picture_is_the_same_bytes_every_time(tmp_path):
 
 
 def test_a_picture_without_any_model_of_ours_can_be_drawn(tmp_path):
-    draw_comparison(compare(PAPER, [], []), 1, tmp_path / "a.png")
+    draw_comparison(compare(PAPER, [], [], {}, HOW), 1, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+# The paper prints 0.6400 with a spread of 0.001: between 0.63895 and 0.64105 it is the paper's value.
+@pytest.mark.parametrize(
+    ("ours", "interval", "paper", "spread", "stand_ins", "expected"),
+    [
+        (0.63, (0.62, 0.6389), 0.64, 0.001, False, "lower"),
+        (0.63, (0.62, 0.63896), 0.64, 0.001, False, "agrees"),
+        (0.65, (0.64104, 0.66), 0.64, 0.001, False, "agrees"),
+        (0.65, (0.6411, 0.66), 0.64, 0.001, False, "higher"),
+        (0.64, (0.6, 0.68), 0.64, None, False, "agrees"),
+        (0.65, (0.64004, 0.66), 0.64, None, False, "agrees"),
+        (0.65, (0.64006, 0.66), 0.64, None, False, "higher"),
+        (0.64, (0.6, 0.68), 0.64, 0.001, True, "not comparable"),
+        (0.64, None, 0.64, 0.001, True, "not comparable"),
+        (0.64, None, 0.64, 0.001, False, "no interval"),
+        (0.64, (0.6, 0.68), None, None, False, "not in the paper"),
+        (0.64, (0.6, 0.68), None, None, True, "not in the paper"),
+        (None, None, 0.64, 0.001, False, "missing"),
+        (None, (0.6, 0.68), 0.64, 0.001, True, "missing"),
+    ],
+)
+def test_the_verdict_is_that_of_the_interval_and_the_widened_value_of_the_paper(
+    ours, interval, paper, spread, stand_ins, expected
+):
+    assert verdict(ours, interval, paper, spread, stand_ins) == expected
+
+
+def test_intervals_and_verdicts_stand_beside_our_values():
+    place = ("MIMIC-III", "ClinRaGen", "micro_f1")
+    first = cells([scores(1, 0.5)], intervals={place: (0.44444, 0.55556)})[0]
+    assert (first["low"], first["high"], first["verdict"], first["difference"]) == (0.4444, 0.5556, "lower", -0.14)
+    # A row without a run of ours has no interval, whatever the table of intervals has.
+    other = cells([scores(1, 0.5)], intervals={("MIMIC-III", "ClinRaGen", "macro_f1"): (0.4, 0.5)})[1]
+    assert (other["verdict"], other["low"], other["n_seeds"]) == ("missing", None, 0)
+
+
+def test_intervals_come_by_the_name_that_scores_have_whatever_the_row_of_the_table():
+    schema = INTERVALS.schema
+    row = {name: 0 for name in schema.names} | {"dataset": "MIMIC-III", "model": "ClinRaGen", "metric": "micro_f1"}
+    table = pa.Table.from_pylist([row | {"low": 0.4, "high": 0.6}, row | {"model": "Flan-T5"}], schema)
+    found = intervals_in_rows(table, {("MIMIC-III", "ClinRaGen"): "Flan-T5-0.1B, ClinRaGen, ChatGPT"})
+    assert found == {("MIMIC-III", "Flan-T5-0.1B, ClinRaGen, ChatGPT", "micro_f1"): (0.4, 0.6)}
+    assert in_row(scores(1, 0.5), "new")["model"].to_pylist() == ["new"]
+
+
+def test_a_missing_row_says_what_to_set_and_what_to_run():
+    run = "run `snakemake tables` with the options of this run"
+    assert HOW.how("ClinRaGen", "MIMIC-III") == run
+    assert HOW.how("ClinRaGen", "MIMIC-IV") == f"configure datasets.mimic4, which is null in this run, then {run}"
+    assert HOW.how("x", "MIMIC-III") == (
+        "run `snakemake tables` with the options of this run and config/table6.yaml as the last of --configfile, "
+        "which has models.x"
+    )
+    absent = Missing(HOW.rows, Configured(datasets=["MIMIC-III"], keys=[]))
+    assert absent.how("ClinRaGen") == f"take models.clinragen from config.yaml, which this run leaves out, then {run}"
+    assert HOW.how("no row of the paper") is None
+    missing = cells([scores(1, 0.5)])
+    assert [cell["make"] for cell in missing[2:]] == [None, HOW.how("ClinRaGen", "MIMIC-IV")]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 6])
+def test_every_row_of_the_papers_tables_has_its_key_in_the_file_that_is_named(number):
+    with (ROOT / f"resources/paper_table{number}.csv").open(encoding="utf-8", newline="") as file:
+        printed = list(dict.fromkeys(row["stage" if number == 3 else "model"] for row in csv.DictReader(file)))
+    rows = read_paper_rows(ROOT / "resources/paper_rows.csv", number)
+    assert [row.model for row in rows] == printed
+    for row in rows:
+        section, name = row.key.split(".", 1)
+        found = yaml.safe_load((ROOT / row.file).read_text(encoding="utf-8"))[section][name]
+        if number == 6:
+            assert row_in(Model(**found), 6) == row.model
+        elif number != 3:
+            assert found["row"] == row.model

@@ -4,7 +4,8 @@ import re
 
 from pages import comparison, templates
 
-from clinragen.evaluate.paper.table_page import table_page
+from clinragen.evaluate.paper.forms import to_latex, to_markdown
+from clinragen.evaluate.paper.table_page import shown, table_page
 
 
 def page(stand_ins: str | None = None) -> str:
@@ -28,9 +29,12 @@ def test_the_page_shows_names_as_text():
 def test_the_page_shows_ours_and_the_papers():
     text = page()
     link = '<a class="file" href="../audit/lineage.html#tables/table1.csv/MIMIC-III/ClinRaGen">'
-    assert f'<td data-label="micro F1">{link}0.5500</a> <span>(0.0707)</span> <small>0.6400</small></td>' in text
-    assert f'<td data-label="macro F1">{link}0.5000</a> <small>0.6100</small></td>' in text
-    assert '<td data-label="seeds">0</td><td data-label="micro F1">– <small>0.6000</small></td>' in text
+    assert (
+        f'<td data-label="micro F1">{link}0.5500</a> <span>(0.0707)</span> <small><span class="bounds">[0.5000, 0.6000]</span> paper 0.6400 <em class="verdict lower">lower</em></small></td>'
+        in text
+    )
+    assert f'<td data-label="macro F1">{link}0.5000</a> <small>paper 0.6100</small></td>' in text
+    assert '<td data-label="seeds">0</td><td data-label="micro F1">– <small>paper 0.6000</small></td>' in text
     assert '<td data-label="seeds">asked once</td>' in text
     assert "#tables/table1.csv/MIMIC-IV/w/o%20LAB%26KNOW" in text
 
@@ -54,3 +58,17 @@ def test_stand_ins_are_a_notice_on_the_page():
 
 def test_the_same_table_gives_the_same_bytes():
     assert page("tiny") == page("tiny")
+
+
+def test_missing_rows_are_shown_with_what_makes_them():
+    text = page()
+    assert "<dt>&lt;b&gt;R&amp;D&lt;/b&gt;</dt><dd>take &lt;models.x&gt;</dd>" in text
+    assert text.count('<dl class="missing">') == 1  # MIMIC-IV lacks nothing
+
+
+def test_the_text_forms_have_the_same_values():
+    markdown, latex = to_markdown(shown(comparison(), 1)), to_latex(shown(comparison(), 1))
+    for value in ("0.5500 (0.0707)", "0.6400 (0.0010)", "lower", "agrees", "missing", "no interval"):
+        assert value in markdown and value in latex
+    assert r"\[0.5000, 0.6000\]" in markdown and "{[}0.5000, 0.6000]" in latex
+    assert "&lt;b&gt;R&amp;D&lt;/b&gt;" in markdown and r"R\&D" in latex

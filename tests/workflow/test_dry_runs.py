@@ -50,7 +50,7 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     assert found["asked_predict"] + found["asked_predict_served"] == len(config["asked"]) * 2 == 10
     assert found["evaluate_scores"] == len(models) * runs + len(scored) * 2
     assert found["evaluate_cases"] == 2
-    assert found["evaluate_table"] == 2
+    assert found["evaluate_table"] == 3
     assert found["extract_events"] == 2
     assert found["train_backbone"] == len({m["backbone"] for m in models}) == 3
     assert not [rule for rule in found if rule.startswith("demo_")]

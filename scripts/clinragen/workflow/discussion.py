@@ -21,6 +21,12 @@ def student_of(config: Config) -> str | None:
     return next((name for name, m in rows if m.row == config.evaluate.reference and m.teacher and not m.variant), None)
 
 
+def keys_of_discussion(config: Config) -> set[str]:
+    """Keys of `models` and `asked` that answer a question; none without a student."""
+    name = student_of(config)
+    return {*_models(config, name), *_asked(config)} if name else set()
+
+
 def discussion_rows(config: Config) -> tuple[list[str], DiscussionRows]:
     """The files of the predictions of all rows that answer a question, and which rows they are.
 
@@ -28,32 +34,40 @@ def discussion_rows(config: Config) -> tuple[list[str], DiscussionRows]:
     """
     name = student_of(config)
     assert name is not None
-    student = config.models[name]
+    student, models, asked = config.models[name], _models(config, name), _asked(config)
     vocabularies = dict(_vocabularies(config, name))
-    asked = {key: row for key, row in config.asked.items() if _diagnoses_all(row)}
-    teacher = next(
-        (key for key, row in asked.items() if row.llm == student.teacher and not row.question.label_list), None
-    )
-    lists = {key: _with_list(asked, row) for key, row in asked.items() if not row.question.label_list}
-    missing = [*_missing_vocabularies(vocabularies, student), *_missing_asked(lists, config, teacher, student)]
-    models = dict.fromkeys([name, *vocabularies.values()])
-    answering = dict.fromkeys([*([teacher] if teacher else []), *lists, *filter(None, lists.values())])
+    without = {key: row for key, row in asked.items() if not row.question.label_list}
+    teacher = next((row.row for row in without.values() if row.llm == student.teacher), None)
+    lists = {key: _with_list(asked, row) for key, row in without.items()}
     files = []
     for dataset in config.dataset_names():
         runs = [(model, name_of(config.models[model]), seed) for model in models for seed in config.seeds]
-        runs += [(key, asked[key].row, None) for key in answering]
+        runs += [(key, row.row, None) for key, row in asked.items()]
         for key, row, seed in runs:
             run = Run(dataset=TITLES[dataset], row=row, seed=seed)
             files.append((inputs.predictions(config, dataset, key, run.name), run))
     rows = DiscussionRows(
         runs=Runs(datasets=[TITLES[d] for d in config.dataset_names()], runs=[run for _, run in files]),
         student=student.row,
-        teacher=asked[teacher].row if teacher else None,
+        teacher=teacher,
         vocabularies={vocabulary: name_of(config.models[key]) for vocabulary, key in vocabularies.items()},
         lists={asked[key].row: asked[other].row for key, other in lists.items() if other},
-        missing=missing,
+        missing=[*_missing_vocabularies(vocabularies, student), *_missing_asked(lists, config, teacher, student)],
     )
     return [path for path, _ in files], rows
+
+
+def _models(config: Config, student: str) -> list[str]:
+    return list(dict.fromkeys([student, *dict(_vocabularies(config, student)).values()]))
+
+
+def _asked(config: Config) -> dict[str, Asked]:
+    """Rows that are only asked for the diagnoses of the whole test split."""
+    return {
+        key: row
+        for key, row in config.asked.items()
+        if row.is_scored and row.question.task == "diagnose" and row.cases == "all"
+    }
 
 
 def _vocabularies(config: Config, student: str) -> Iterator[tuple[str, str]]:
@@ -65,11 +79,6 @@ def _vocabularies(config: Config, student: str) -> Iterator[tuple[str, str]]:
         keys += [key for key, model in config.models.items() if not model.variant and model.recipe == same]
         if keys:
             yield vocabulary, keys[0]
-
-
-def _diagnoses_all(row: Asked) -> bool:
-    """Whether a row is only asked for the diagnoses of the whole test split."""
-    return row.is_scored and row.question.task == "diagnose" and row.cases == "all"
 
 
 def _with_list(asked: dict[str, Asked], row: Asked) -> str | None:

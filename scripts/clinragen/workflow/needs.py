@@ -8,7 +8,8 @@ from typing import NamedTuple
 from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config
-from clinragen.workflow.inputs import SCORED_TABLES, diagnosed
+from clinragen.workflow.discussion import keys_of_discussion
+from clinragen.workflow.inputs import CLINRAGEN, LLAMA, SCORED_TABLES, diagnosed
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
@@ -32,13 +33,20 @@ TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, ENCODER, GPU}
 TARGETS: dict[str, frozenset[str]] = {
     "all": TRAINING | {ASKED},
     "tables": TRAINING | {ASKED},
+    "figures": TRAINING | {ASKED},
     "asked": DATA | {ASKED},
     "planted": TRAINING,
     "evaluate_statistics": TRAINING | {ASKED},
+    "evaluate_discussion": TRAINING | {ASKED},
+    "evaluate_claims": TRAINING | {ASKED},
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
     "evaluate_costs": ANSWERS | {ASKED},
+    "evaluate_table3": TRAINING | {ASKED},
+    "evaluate_table4": TRAINING | {ASKED},
+    "evaluate_table5": DATA,
+    "evaluate_figure5": TRAINING | {ASKED},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
     "audit": TRAINING | {ASKED},
@@ -55,12 +63,16 @@ TARGETS: dict[str, frozenset[str]] = {
     "weights": frozenset({WEIGHTS}),
 }
 
-# Which rows of `models` and of `asked` a file shows, by a group of its pattern below; such a file shows no classifiers.
-SHOWN: dict[str, Callable[[Model | Asked], bool]] = {
-    "diagnosed": diagnosed,
+# Rows of `models` and of `asked` that a file shows, by their names, by a group of its pattern below; such a file shows no classifiers.
+SHOWN: dict[str, Callable[[str, Model | Asked], bool]] = {
+    "diagnosed": lambda name, row: diagnosed(row),
+    "scored": lambda name, row: bool(set(SCORED_TABLES) & set(row.table)),
+    "timed": lambda name, row: isinstance(row, Asked) or name in (CLINRAGEN, LLAMA),
+    "sized": lambda name, row: isinstance(row, Model) or diagnosed(row),
+    "cased": lambda name, row: name == CLINRAGEN,
 }
 # The same of named targets.
-SHOWN_BY_TARGET = {"evaluate_statistics": "diagnosed"}
+SHOWN_BY_TARGET = {"evaluate_statistics": "diagnosed", "evaluate_discussion": "discussed"}
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -97,8 +109,15 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
     (r"encoders/(?P<encoder>[^/]+)", frozenset({ENCODER})),
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
-    (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
-    (r"tables/(?P<diagnosed>intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<timed>table3)\..+", TRAINING | {ASKED}),
+    (r"tables/table5\..+", DATA),
+    (r"tables/(?P<scored>table6)\..+", TRAINING | {ASKED}),
+    (r"figures/(?P<sized>figure5)\..+", TRAINING | {ASKED}),
+    (rf"figures/(?P<cased>figure7)-{DATASET}\.html", TRAINING),
+    (rf"{DATASET}/evaluate/(?P<cased>figure7)\.html", TRAINING),
+    (r"tables/(?P<diagnosed>table[12]|intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<discussed>discussion)\..+", TRAINING | {ASKED}),
+    (r"tables/(claims|contradictions)\..+", TRAINING | {ASKED}),
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
@@ -129,10 +148,11 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         matches = ((re.fullmatch(pattern, path), kinds) for pattern, kinds in FILES)
         match, kinds = next(((m, kinds) for m, kinds in matches if m), (None, kinds))
         parts = match.groupdict() if match else {}
+    discussed = keys_of_discussion(config) if "discussed" in parts else {*config.models, *config.asked}
     models = [
         model
         for name, model in config.models.items()
-        if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table) and _shows(parts, model)
+        if parts.get("model", name) == name and _shows(parts, name, model) and name in discussed
     ]
     if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
         models = [model for model in models if model.uses_knowledge]
@@ -144,11 +164,10 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
-    shown = {int(parts["table"])} if "table" in parts else set(tables(config)) if target == "tables" else None
     rows = [
         name
         for name, row in config.asked.items()
-        if parts.get("asked", name) == name and (shown is None or shown & set(row.table)) and _shows(parts, row)
+        if parts.get("asked", name) == name and _shows(parts, name, row) and name in discussed
     ]
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
     if "encoder" in parts:
@@ -161,9 +180,9 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
 
 
-def _shows(parts: dict[str, str], row: Model | Asked) -> bool:
+def _shows(parts: dict[str, str], name: str, row: Model | Asked) -> bool:
     """Whether the file with these parts in its path shows a row, as far as SHOWN says."""
-    return all(SHOWN[name](row) for name in parts.keys() & SHOWN.keys())
+    return all(SHOWN[group](name, row) for group in parts.keys() & SHOWN.keys())
 
 
 def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str], target: str) -> set[str]:
@@ -175,7 +194,7 @@ def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str]
 def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
     """The text encoders of the rows of `classifiers`, which are in no table of the paper."""
     named = parts.get("model", parts.get("classifier"))
-    rows = {} if {"backbone", "table", *SHOWN} & parts.keys() else config.classifiers
+    rows = {} if {"backbone", "discussed", *SHOWN} & parts.keys() else config.classifiers
     return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
 
 

@@ -47,12 +47,14 @@ def templates_table(
 ) -> pa.Table:
     """A row per condition and variable, and per condition one of all variables (TEMPLATES).
 
-    `patients` has the patient of each stay. Counts of few patients are empty, and with them the sum that reveals them.
+    `patients` has the patient of each sample; other captions do not count. Counts of few patients are empty, and with them the sum that reveals them.
     """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     behind: dict[tuple[str, str], set[int]] = defaultdict(set)
     others: list[int] = []
     for row in captions.to_pylist():
+        if row["stay_id"] not in patients:  # a stay without a note, which is no sample
+            continue
         found, whole = sentences(row["text"], templates, variables)
         patient = patients[row["stay_id"]]
         for place in found:
@@ -120,9 +122,13 @@ def shown_templates(table: pa.Table, stand_ins: list[str]) -> Shown:
     for dataset in distinct(r["dataset"] for r in rows):
         of = {(r["variable"], r["condition"]): r["sentences"] for r in rows if r["dataset"] == dataset}
         lines = [
-            [name, *(number(of.get((name, c)), "{:,}", "few patients") for c in conditions)]
+            [name, *(number(of.get((name, c)), "{:,}", "hidden") for c in conditions)]
             for name in distinct(variable for variable, _ in of)
         ]
         sections.append(Section(dataset, ["variable", *conditions], lines))
     notes = [f"Made with stand-ins: {'; '.join(stand_ins)}."] * bool(stand_ins)
-    return Shown("Table 5: caption templates", sections, [*notes, "Counts are sentences in the captions of all samples."])
+    return Shown(
+        "Table 5: caption templates",
+        sections,
+        [*notes, "Counts are sentences in the captions of all samples; those of fewer than 11 patients are hidden."],
+    )

@@ -36,7 +36,9 @@ def read_paper(path: Path) -> list[PaperCell]:
     """Cells of one of resources/paper_table*.csv."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
-            PaperCell(r["dataset"], r["model"], r["metric"], float(r["mean"]), float(r["std"]) if r.get("std") else None)
+            PaperCell(
+                r["dataset"], r["model"], r["metric"], float(r["mean"]), float(r["std"]) if r.get("std") else None
+            )
             for r in csv.DictReader(file)
         ]
 

@@ -140,7 +140,12 @@ def _panels(number: int, width: float, height: float) -> tuple[Figure, list[pypl
     columns = min(max(number, 1), 2)
     lines = -(-max(number, 1) // columns)
     figure, axes = pyplot.subplots(
-        lines, columns, figsize=(width * columns, height * lines + 0.5), sharey=True, squeeze=False, layout="constrained"
+        lines,
+        columns,
+        figsize=(width * columns, height * lines + 0.5),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     flat = list(axes.flat)
     for axis in flat[number:]:
@@ -155,7 +160,9 @@ def _finish(
     known = {label: mark for a in axes for mark, label in zip(*a.get_legend_handles_labels(), strict=True)}
     if known:
         columns = min(len(known), 5)
-        figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+        figure.legend(
+            known.values(), known.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+        )
     stand_ins = distinct(row["stand_ins"] for row in rows)
     warning = "\nMade with stand-ins, not comparable with the paper." if stand_ins else ""
     figure.suptitle(title + warning, fontsize=11, x=0.01, ha="left")

@@ -36,7 +36,9 @@ NO_BERTSCORE = "set evaluate.bertscore, which is null, then "
 FEW_PATIENTS = "nothing: fewer than 11 patients are behind it"
 
 
-def similarity_table(paper: list[PaperCell], scores: list[dict[str, Any]], stand_ins: list[str], missing: Missing) -> pa.Table:
+def similarity_table(
+    paper: list[PaperCell], scores: list[dict[str, Any]], stand_ins: list[str], missing: Missing
+) -> pa.Table:
     """Every cell of the paper's table in each convention (SIMILARITY), from rows of TEXT_SCORES.
 
     The paper's values are beside the released convention alone.
@@ -109,14 +111,13 @@ def shown_similarity(table: pa.Table) -> Shown:
     for dataset in distinct(c["dataset"] for c in cells):
         rows = []
         for model in distinct(c["model"] for c in cells):
-            of = {
-                (c["metric"], c["convention"]): c for c in cells if (c["dataset"], c["model"]) == (dataset, model)
-            }
+            of = {(c["metric"], c["convention"]): c for c in cells if (c["dataset"], c["model"]) == (dataset, model)}
             found = [of.get(place) for place in TITLES]
             rows.append([model, "ours", *(number(c and c["ours_mean"]) for c in found)])
             rows.append(["", "95 %", *(interval(c["low"], c["high"]) if c else "" for c in found)])
-            rows.append(["", "paper", *(number(c and c["paper_mean"]) for c in found)])
-            rows.append(["", "verdict", *(c["verdict"] if c else "" for c in found)])
+            printed = [c if c and c["paper_mean"] is not None else None for c in found]
+            rows.append(["", "paper", *(number(c and c["paper_mean"], none="") for c in printed)])
+            rows.append(["", "verdict", *(c["verdict"] if c else "" for c in printed)])
         sections.append(Section(dataset, ["model", "", *TITLES.values()], rows))
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(

@@ -55,7 +55,9 @@ def shown(table: pa.Table, number: int) -> Shown:
             for model in distinct(c["model"] for c in of)
             for line in _lines(model, {c["metric"]: c for c in of if c["model"] == model}, metrics)
         ]
-        sections.append(Section(dataset, ["model", "", *(m.replace("_", " ").replace("f1", "F1") for m in metrics)], rows))
+        sections.append(
+            Section(dataset, ["model", "", *(m.replace("_", " ").replace("f1", "F1") for m in metrics)], rows)
+        )
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
         "Ours is the mean over the seeds (standard deviation), then its 95 % interval over resampled patients, then the "

@@ -36,7 +36,8 @@ def times_page(table: pa.Table, templates: list[Path]) -> str:
         "times",
         templates,
         rows=[
-            row | {"shown": {title: _shown(row, name) for name, title in COLUMNS.items()}, "whole": row["dataset"] == ALL}
+            row
+            | {"shown": {title: _shown(row, name) for name, title in COLUMNS.items()}, "whole": row["dataset"] == ALL}
             for row in rows
         ],
         columns=list(COLUMNS.values()),
@@ -53,7 +54,9 @@ def shown(table: pa.Table) -> Shown:
         [row["stage"] if row["dataset"] == ALL else "", row["dataset"], *(_shown(row, name) for name in COLUMNS)]
         for row in rows
     ]
-    machines = [f"{stage}: {found}." for stage in distinct(r["stage"] for r in rows) if (found := _machines(rows, stage))]
+    machines = [
+        f"{stage}: {found}." for stage in distinct(r["stage"] for r in rows) if (found := _machines(rows, stage))
+    ]
     section = Section("time of each stage", ["stage", "dataset", *COLUMNS.values()], lines)
     return Shown("Table 3: time", [section], [NOTE, *machines])
 
