@@ -50,6 +50,9 @@ READ_BY_FUNCTION = {
     "compared_rows": [],
     # Rows of `models` leave the tables with their names, which changes what is read.
     "diagnosed_runs": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
+    "rows_of_tables": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
+    "configured_tables": [],
+    "discussed_rows": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],

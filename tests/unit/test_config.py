@@ -25,7 +25,7 @@ BELOW = {
 }
 
 # Overlays that add rows to the tree of others, with which they share what they can.
-MORE_ROWS = ("demo-full.yaml", "table6.yaml", "sensitivity.yaml", "as-printed.yaml", "beyond.yaml")
+MORE_ROWS = ("demo-full.yaml", "table6.yaml", "sensitivity.yaml", "as-printed.yaml", "beyond.yaml", "discussion.yaml")
 
 
 def read(name: str) -> dict:

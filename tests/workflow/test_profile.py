@@ -52,7 +52,7 @@ def test_the_light_rules_of_a_dataset_are_one_job(profile, rules):
 
 def test_a_rule_on_the_cluster_is_heavy_or_in_the_group(profile, rules, local):
     single = set(rules) - local - set(profile["groups"])
-    extract = {f"extract_{table}" for table in ("stays", "features", "diagnoses", "events", "notes")}
+    extract = {f"extract_{table}" for table in ("stays", "features", "groups", "diagnoses", "events", "notes")}
     others = {"benchmark_export", *(f"train_{text}_tokens" for text in ("note", "caption", "target", "encoder"))}
     assert single == extract | others | set(profile["set-resources"])
 

@@ -10,7 +10,7 @@ from slurm_cluster import PROFILE, cluster, slurm, unavailable
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
-EXTRACT = {"extract_stays", "extract_diagnoses", "extract_events", "extract_notes"}
+EXTRACT = {"extract_stays", "extract_groups", "extract_diagnoses", "extract_events", "extract_notes"}
 TOKENS = {"train_note_tokens", "train_target_tokens"}
 GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict", "planted_predict"}
 
@@ -32,7 +32,7 @@ def test_from_raw_files_to_tables_each_job_where_it_belongs(tmp_path):
     assert {rule: job["SLURM_JOB_PARTITION"] for rule, job in jobs.items() if job} == (
         dict.fromkeys(GPU, "gpu") | dict.fromkeys(EXTRACT | TOKENS | benchmark, "cpu")
     )
-    assert len(benchmark) == 8 and len({jobs[rule]["SLURM_JOB_ID"] for rule in benchmark}) == 1
+    assert len(benchmark) == 9 and len({jobs[rule]["SLURM_JOB_ID"] for rule in benchmark}) == 1
     assert len({job["SLURM_JOB_ID"] for job in jobs.values() if job}) == len(GPU | EXTRACT | TOKENS) + 1
     times = {path.parent.name for path in Path(checkout, "results/small/timings").rglob("*.jsonl")}
     assert times == set(jobs)
