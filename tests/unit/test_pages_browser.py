@@ -13,9 +13,9 @@ from raw_folders import RESOURCES
 
 from clinragen.audit.lineage_page import lineage_page
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
-from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
-from clinragen.evaluate.paper.table_page import table_page
 from clinragen.evaluate.paper.comparison import compare, read_paper
+from clinragen.evaluate.paper.table_page import table_page
+from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.schemas.evaluate import SCORES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from clinragen.config.evaluate import Bootstrap
 from clinragen.config.rows import BEYOND
+from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.statistics import COMPARED, Statistics
 from clinragen.evaluate.stats.significance import SIGNIFICANT
-from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.pages.render import render
 
 VERDICTS = {

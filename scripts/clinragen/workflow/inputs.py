@@ -247,7 +247,7 @@ def configured(config: Config, table: int) -> Configured:
         section, name = key.split(".", 1)
         row = sections[section].get(name)
         # Tables 3 and 4 show rows of `models` whatever these say.
-        if row is not None and (table in row.table or section == "models" and table in (3, 4)):
+        if row is not None and (table in row.table or (section == "models" and table in (3, 4))):
             keys.append(key)
     return Configured(datasets=[TITLES[name] for name in config.dataset_names()], keys=keys)
 
