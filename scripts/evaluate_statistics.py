@@ -27,7 +27,7 @@ def evaluate_statistics(
     """Intervals, comparisons and scores of each phenotype for the rows of tables 1 and 2."""
     from clinragen.evaluate.comparisons import read_pairs
     from clinragen.evaluate.paper.comparison import read_paper
-    from clinragen.evaluate.runs import read_scored, tested_on
+    from clinragen.evaluate.runs import read_scored, truth_of
     from clinragen.evaluate.statistics import tables_of
     from clinragen.evaluate.statistics_page import statistics_page
     from clinragen.registry.phenotypes import read_phenotypes
@@ -38,8 +38,8 @@ def evaluate_statistics(
     files = list(zip(runs.runs, predictions, strict=True))
     scored = {}
     for title, *of_dataset in zip(runs.datasets, samples, labels, strict=True):
-        tested = tested_on(SAMPLES.read(of_dataset[0]), LABELS.read(of_dataset[1]))
-        scored[title] = tested, [read_scored(path, tested, names, r) for r, path in files if r.dataset == title]
+        truth = truth_of(SAMPLES.read(of_dataset[0]), LABELS.read(of_dataset[1]))
+        scored[title] = truth, [read_scored(path, truth, names, r) for r, path in files if r.dataset == title]
     found = tables_of(scored, names, read_pairs(pairs), reference, printed, bootstrap)
     for schema, table, out, behind in (
         (INTERVALS, found.intervals, intervals, lambda row: {row["model"]}),

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.config.rows import BEYOND
 from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.statistics import COMPARED, Statistics
 from clinragen.evaluate.stats.significance import SIGNIFICANT
@@ -59,14 +58,12 @@ def statistics_page(
         compared = [row for row in found.comparisons.to_pylist() if row["dataset"] == dataset]
         of["comparisons"] = {
             metric: [
-                row | {"verdict": verdict(row), "power": power(row), "beyond": {row["model"], row["other"]} & {*BEYOND}}
-                for row in compared
-                if row["metric"] == metric
+                row | {"verdict": verdict(row), "power": power(row)} for row in compared if row["metric"] == metric
             ]
             for metric in COMPARED
         }
         own = (r for r in found.phenotypes.to_pylist() if (r["dataset"], r["model"]) == (dataset, reference))
-        of["phenotypes"] = sorted(own, key=lambda row: (row["prevalence"] is None, -(row["prevalence"] or 0)))
+        of["phenotypes"] = sorted(own, key=lambda row: -(row["prevalence"] or 0))
     return render(
         "statistics",
         templates,

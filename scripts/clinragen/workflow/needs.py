@@ -35,6 +35,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "figures": TRAINING | {ASKED},
     "asked": DATA | {ASKED},
     "planted": TRAINING,
+    "evaluate_statistics": TRAINING | {ASKED},
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
@@ -59,13 +60,20 @@ TARGETS: dict[str, frozenset[str]] = {
     "weights": frozenset({WEIGHTS}),
 }
 
-# Rows of `models` and of `asked` that a file shows, by their names, by a group of its pattern below; such a file shows no classifiers.
+# Which rows of `models` and of `asked`, with their names, a file shows, by a group of its pattern below; such a file
+# shows no classifiers.
 SHOWN: dict[str, Callable[[str, Model | Asked], bool]] = {
     "diagnosed": lambda name, row: diagnosed(row),
     "scored": lambda name, row: bool(set(SCORED_TABLES) & set(row.table)),
     "timed": lambda name, row: isinstance(row, Asked) or name in (CLINRAGEN, LLAMA),
     "sized": lambda name, row: isinstance(row, Model) or diagnosed(row),
     "cased": lambda name, row: name == CLINRAGEN,
+}
+# The same of named targets.
+SHOWN_BY_TARGET = {
+    "evaluate_statistics": "diagnosed",
+    "evaluate_table3": "timed",
+    "evaluate_figure5": "sized",
 }
 
 # Files below the results directory; the first pattern that matches counts.
@@ -133,6 +141,8 @@ def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
 
 def _needs_of(target: str, config: Config) -> set[Need]:
     kinds, parts = TARGETS.get(target, frozenset()), {}
+    if target in SHOWN_BY_TARGET:
+        parts = {SHOWN_BY_TARGET[target]: target}
     if target not in TARGETS:
         path = _below(target, config.pathvars.results)
         matches = ((re.fullmatch(pattern, path), kinds) for pattern, kinds in FILES)
