@@ -1,10 +1,11 @@
 """What each target of the workflow needs from outside of it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.workflow.inputs import tables
@@ -36,6 +37,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
+    "evaluate_text_table": TRAINING | {ASKED},
     "evaluate_costs": ANSWERS | {ASKED},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
@@ -52,6 +54,16 @@ TARGETS: dict[str, frozenset[str]] = {
     "backbones": frozenset({BACKBONE, ENCODER}),
     "weights": frozenset({WEIGHTS}),
 }
+
+# Rows of `models` and of `asked` that a file shows, by a group of its pattern below; such a file shows no classifiers.
+SHOWN: dict[str, Callable[[Model | Asked], bool]] = {
+    "compared": lambda row: row.is_compared,
+}
+SHOWN_BY = {"evaluate_text_table": "compared"}
+"""The same of named targets."""
+
+OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones")
+"""Targets that include the encoder of BERTScore."""
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -78,6 +90,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/asked/(?P<asked>[^/]+)/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/(?P<asked>[^/]+)/asked/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/cases\..+", DATA),
+    (rf"{DATASET}/evaluate/(?P<compared>bertscores|texts|findings)\..+", TRAINING | {ASKED}),
     (rf"{DATASET}/evaluate/[^/]+/untrained/.+", DATA),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
@@ -89,12 +102,13 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"encoders/(?P<encoder>[^/]+)", frozenset({ENCODER})),
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<compared>texts)\..+", TRAINING | {ASKED}),
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
-    (r"audit/.+", TRAINING | {ASKED}),
+    (r"(?P<audit>audit)/.+", TRAINING | {ASKED}),
 ]
 
 
@@ -111,7 +125,7 @@ def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
 
 
 def _needs_of(target: str, config: Config) -> set[Need]:
-    kinds, parts = TARGETS.get(target, frozenset()), {}
+    kinds, parts = TARGETS.get(target, frozenset()), {SHOWN_BY[target]: ""} if target in SHOWN_BY else {}
     if target not in TARGETS:
         path = _below(target, config.pathvars.results)
         matches = ((re.fullmatch(pattern, path), kinds) for pattern, kinds in FILES)
@@ -120,7 +134,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     models = [
         model
         for name, model in config.models.items()
-        if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
+        if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table) and _shows(parts, model)
     ]
     if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
         models = [model for model in models if model.uses_knowledge]
@@ -133,12 +147,16 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
     shown = {int(parts["table"])} if "table" in parts else set(tables(config)) if target == "tables" else None
+    compared = target == "tables" and bool(config.compared_models())
     rows = [
         name
         for name, row in config.asked.items()
-        if parts.get("asked", name) == name and (shown is None or shown & set(row.table))
+        if parts.get("asked", name) == name
+        and (shown is None or shown & set(row.table) or (compared and row.is_compared))
+        and _shows(parts, row)
     ]
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
+    encoders |= _of_bertscore(config, parts, target)
     if "encoder" in parts:
         encoders = {parts["encoder"]}
     served = _served(kinds, config, parts.get("llm"), rows)
@@ -147,6 +165,11 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     names[ENCODER] = sorted(encoders)
     names[ASKED] = [f"{dataset}/{row}" for dataset in datasets for row in rows]
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
+
+
+def _shows(parts: dict[str, str], row: Model | Asked) -> bool:
+    """Whether the file with these parts in its path shows a row, as far as SHOWN says."""
+    return all(SHOWN[name](row) for name in parts.keys() & SHOWN.keys())
 
 
 def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str], target: str) -> set[str]:
@@ -158,8 +181,15 @@ def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str]
 def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
     """The text encoders of the rows of `classifiers`, which are in no table of the paper."""
     named = parts.get("model", parts.get("classifier"))
-    rows = {} if {"backbone", "table"} & parts.keys() else config.classifiers
+    rows = {} if {"backbone", "table", *SHOWN} & parts.keys() else config.classifiers
     return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
+
+
+def _of_bertscore(config: Config, parts: dict[str, str], target: str) -> set[str]:
+    """The text encoder of BERTScore, for the files that show it and the targets that make them all."""
+    used = bool({"compared", "audit"} & parts.keys()) or target in OF_EVERYTHING
+    settings = config.evaluate.bertscore
+    return {settings.encoder} if used and settings and config.compared_models() else set()
 
 
 def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: list[str]) -> list[str]:
