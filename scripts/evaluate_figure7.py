@@ -27,9 +27,9 @@ def evaluate_figure7(
     shared: SharedOut,
 ) -> None:
     """Cases that rules choose, with note, labs and rationales: a restricted page, and one without patients' texts."""
+    from clinragen.evaluate.paper.case_choice import case_counts, choose
     from clinragen.evaluate.paper.case_files import read_cases
     from clinragen.evaluate.paper.case_page import cases_page
-    from clinragen.evaluate.paper.case_choice import case_counts, choose
 
     found = read_cases(predictions, cases, samples, (notes, labs), wordings)
     chosen = choose(found.cases)

@@ -16,8 +16,8 @@ def evaluate_sensitivity(
     page: SharedOut,
 ) -> None:
     """Compare every variant with the same model without it, as CSV and as a page."""
-    from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
     from clinragen.evaluate.paper.comparison import in_row
+    from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
     from clinragen.schemas.evaluate import SCORES, SENSITIVITY
 
     tables = [in_row(SCORES.read(path), row) for path, row in zip(scores, rows.names, strict=True)]

@@ -26,10 +26,10 @@ def evaluate_statistics(
 ) -> None:
     """Intervals, comparisons and scores of each phenotype for the rows of tables 1 and 2."""
     from clinragen.evaluate.comparisons import read_pairs
+    from clinragen.evaluate.paper.comparison import read_paper
     from clinragen.evaluate.runs import read_scored, truth_of
     from clinragen.evaluate.statistics import tables_of
     from clinragen.evaluate.statistics_page import statistics_page
-    from clinragen.evaluate.paper.comparison import read_paper
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.benchmark import LABELS, SAMPLES
     from clinragen.schemas.statistics import COMPARISONS, INTERVALS, PHENOTYPE_SCORES

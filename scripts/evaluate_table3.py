@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.paper import TimedJobs
-from clinragen.config.paper import Configured
+from clinragen.config.paper import Configured, TimedJobs
 from clinragen.step import SharedOut, run
 
 

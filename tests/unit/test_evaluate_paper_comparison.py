@@ -8,12 +8,11 @@ import yaml
 from toy_student import ROOT
 
 from clinragen.config.models import Model
-from clinragen.config.rows import row_in
-
 from clinragen.config.paper import Configured
+from clinragen.config.rows import row_in
 from clinragen.errors import UserError
-from clinragen.evaluate.paper.missing import Missing
 from clinragen.evaluate.paper.comparison import PaperCell, compare, in_row, intervals_in_rows, read_paper
+from clinragen.evaluate.paper.missing import Missing
 from clinragen.evaluate.paper.pictures import draw_comparison
 from clinragen.evaluate.paper.verdict import verdict
 from clinragen.registry.paper_rows import PaperRow, read_paper_rows

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from pages import templates
 
-from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.evaluate.paper.comparison import in_row
+from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.schemas.evaluate import SCORES, SENSITIVITY
 
 

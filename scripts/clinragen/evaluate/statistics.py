@@ -16,11 +16,11 @@ from clinragen.config.evaluate import Bootstrap
 from clinragen.disclosure import FEWEST_HIDDEN, all_shown
 from clinragen.errors import UserError
 from clinragen.evaluate.comparisons import Pair, pairs_of
+from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.runs import Scored, Truth, marked
 from clinragen.evaluate.stats.bootstrap import interval, p_value, replicate, standard_error, sums_of_patients
 from clinragen.evaluate.stats.classification import averaged, by_phenotype
 from clinragen.evaluate.stats.significance import benjamini_hochberg, detectable, holm, paired, welch
-from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.schemas.statistics import COMPARISONS, INTERVALS, PHENOTYPE_SCORES
 
 COMPARED = ("micro_f1", "macro_f1")

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clinragen.config.evaluate import Bootstrap
+from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.statistics import COMPARED, Statistics
 from clinragen.evaluate.stats.significance import SIGNIFICANT
-from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.pages.render import render
 
 VERDICTS = {

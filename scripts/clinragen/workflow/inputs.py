@@ -252,7 +252,7 @@ def configured(config: Config, table: int) -> Configured:
         section, name = key.split(".", 1)
         row = sections[section].get(name)
         # Tables 3 and 4 show rows of `models` whatever these say.
-        if row is not None and (table in row.table or section == "models" and table in (3, 4)):
+        if row is not None and (table in row.table or (section == "models" and table in (3, 4))):
             keys.append(key)
     return Configured(datasets=[TITLES[name] for name in config.dataset_names()], keys=keys)
 
@@ -317,7 +317,7 @@ def compared(config: Config, dataset: str) -> dict[str, Compared]:
         for name, model in config.compared_models().items()
         for run in (f"seed{seed}" for seed in config.seeds)
     }
-    for name in config.compared_asked():
+    for name in (name for name, row in config.asked.items() if row.is_compared):
         own = Compared(model=config.asked[name].row, run="asked", parts=["note", "lab"])
         runs[predictions(config, dataset, name, "asked")] = own
     return runs

@@ -42,6 +42,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
+    "evaluate_text_table": TRAINING | {ASKED},
     "evaluate_costs": ANSWERS | {ASKED},
     "evaluate_table3": TRAINING | {ASKED},
     "evaluate_table4": TRAINING | {ASKED},
@@ -63,16 +64,28 @@ TARGETS: dict[str, frozenset[str]] = {
     "weights": frozenset({WEIGHTS}),
 }
 
-# Rows of `models` and of `asked` that a file shows, by their names, by a group of its pattern below; such a file shows no classifiers.
+# Which rows of `models` and of `asked`, with their names, a file shows, by a group of its pattern below; such a file
+# shows no classifiers.
 SHOWN: dict[str, Callable[[str, Model | Asked], bool]] = {
     "diagnosed": lambda name, row: diagnosed(row),
     "scored": lambda name, row: bool(set(SCORED_TABLES) & set(row.table)),
     "timed": lambda name, row: isinstance(row, Asked) or name in (CLINRAGEN, LLAMA),
     "sized": lambda name, row: isinstance(row, Model) or diagnosed(row),
+    "compared": lambda name, row: row.is_compared,
     "cased": lambda name, row: name == CLINRAGEN,
 }
 # The same of named targets.
-SHOWN_BY_TARGET = {"evaluate_statistics": "diagnosed", "evaluate_discussion": "discussed"}
+SHOWN_BY_TARGET = {
+    "evaluate_statistics": "diagnosed",
+    "evaluate_discussion": "discussed",
+    "evaluate_table3": "timed",
+    "evaluate_table4": "compared",
+    "evaluate_text_table": "compared",
+    "evaluate_figure5": "sized",
+}
+
+OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones")
+"""Targets that include the encoder of BERTScore."""
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -99,6 +112,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/asked/(?P<asked>[^/]+)/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/(?P<asked>[^/]+)/asked/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/cases\..+", DATA),
+    (rf"{DATASET}/evaluate/(?P<compared>bertscores|texts|findings)\..+", TRAINING | {ASKED}),
     (rf"{DATASET}/evaluate/[^/]+/untrained/.+", DATA),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
@@ -118,12 +132,13 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/(?P<diagnosed>table[12]|intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<discussed>discussion)\..+", TRAINING | {ASKED}),
     (r"tables/(claims|contradictions)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<compared>texts|table4)\..+", TRAINING | {ASKED}),
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
-    (r"audit/.+", TRAINING | {ASKED}),
+    (r"(?P<audit>audit)/.+", TRAINING | {ASKED}),
 ]
 
 
@@ -170,6 +185,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         if parts.get("asked", name) == name and _shows(parts, name, row) and name in discussed
     ]
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
+    encoders |= _of_bertscore(config, parts, target)
     if "encoder" in parts:
         encoders = {parts["encoder"]}
     served = _served(kinds, config, parts.get("llm"), rows)
@@ -196,6 +212,13 @@ def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
     named = parts.get("model", parts.get("classifier"))
     rows = {} if {"backbone", "discussed", *SHOWN} & parts.keys() else config.classifiers
     return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
+
+
+def _of_bertscore(config: Config, parts: dict[str, str], target: str) -> set[str]:
+    """The text encoder of BERTScore, for the files that show it and the targets that make them all."""
+    used = bool({"compared", "audit"} & parts.keys()) or target in OF_EVERYTHING
+    settings = config.evaluate.bertscore
+    return {settings.encoder} if used and settings and config.compared_models() else set()
 
 
 def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: list[str]) -> list[str]:

@@ -34,14 +34,14 @@ def marked(text: str, marks: dict[str, str]) -> list[Piece]:
     >>> marked("Low pH.", {"ph": "term"})
     [('Low ', ''), ('pH', 'term'), ('.', '')]
     """
-    if not marks:
-        return [(text, "")] if text else []
     kinds = {_words(phrase): kind for phrase, kind in marks.items() if _words(phrase)}
+    if not kinds:
+        return [(text, "")] if text else []
     longest = sorted(kinds, key=len, reverse=True)
     alternatives = "|".join(r"\W+".join(map(re.escape, phrase.split())) for phrase in longest)
     pieces, end = [], 0
     for match in re.finditer(rf"(?<!\w)(?:{alternatives})(?!\w)", text, re.IGNORECASE):
-        pieces += [(text[end : match.start()], ""), (match[0], kinds[_words(match[0])])]
+        pieces += [(text[end : match.start()], ""), (match[0], kinds.get(_words(match[0]), ""))]
         end = match.end()
     return [piece for piece in [*pieces, (text[end:], "")] if piece[0]]
 

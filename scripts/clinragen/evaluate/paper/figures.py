@@ -100,7 +100,7 @@ def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, p
     systems = distinct(r["system"] for r in rows)
     with matplotlib.rc_context(STYLE):
         figure, axes = _panels(len(panels), 6.4, 3.8)
-        for axis, (dataset, rater) in zip(axes, panels, strict=True):
+        for axis, (dataset, rater) in zip(axes, panels, strict=bool(panels)):  # an empty figure has one panel
             axis.set_title(f"{dataset}, {rater}", fontsize=11)
             axis.set_ylim(1, 5)
             axis.set_yticks(range(1, 6))

@@ -1,0 +1,170 @@
+"""Figure 7: which cases are chosen, and what is shown of them."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pages import templates
+from toy_student import ROOT
+
+from clinragen.evaluate.paper.case_choice import RULES, Case, case_counts, choose, make_case
+from clinragen.evaluate.paper.case_page import Texts, cases_page, curves_of, view
+from clinragen.evaluate.paper.case_view import curves, lab_marks, marked, path, shortened
+from clinragen.rationale.claims import read_wordings
+from clinragen.schemas.paper import CASE_COUNTS
+
+WORDINGS = read_wordings(ROOT / "resources/phenotype_wordings.csv")
+RIGHT, MISSES, WRONG = (rule.name for rule in RULES)
+SHOCK, STROKE, LIPID = "Shock", "Acute cerebrovascular disease", "Disorders of lipid metabolism"
+
+
+def case(stay: int, true: str, predicted: str, teacher: list[str] = (), patient: int | None = None) -> Case:
+    names = {"S": SHOCK, "C": STROKE, "L": LIPID}
+    return make_case(
+        stay,
+        stay if patient is None else patient,
+        [names[t] for t in true],
+        [names[p] for p in predicted],
+        list(teacher),
+        WORDINGS,
+    )
+
+
+def test_what_the_teacher_leaves_out_or_denies_is_read_from_its_rationales():
+    both = case(1, "SC", "S", ["Based on the medical notes, the patient was in Shock.", "Lab test shows a stroke."])
+    assert both.missed_by_teacher == frozenset() and not both.teacher_says_none
+    one = case(1, "SC", "C", ["The patient was in Shock, and there was no stroke."])
+    assert one.missed_by_teacher == {STROKE} == one.recovered
+    none = case(1, "SC", "S", ["Based on the medical notes, no disease was diagnosed."])
+    assert none.teacher_says_none and none.missed_by_teacher == {SHOCK, STROKE} and none.recovered == {SHOCK}
+    assert case(1, "S", "S").missed_by_teacher == {SHOCK}  # a teacher without a text
+
+
+def test_each_rule_takes_the_case_that_it_states():
+    told = "The patient has Shock, a stroke and a disorder of lipid metabolism: hyperlipidemia."
+    cases = [
+        case(1, "S", "S", [told]),
+        case(2, "SC", "SC", [told]),
+        case(3, "SC", "SCL", ["The patient was in Shock."]),
+        case(4, "SCL", "SC", ["no disease was diagnosed"]),
+        case(5, "C", "C", ["The patient was in Shock."]),
+        case(6, "L", "S", [told]),
+        case(7, "SC", "L", [told]),
+        case(8, "", "", [told]),
+    ]
+    found = choose(cases)
+    # Exactly right: most phenotypes. Teacher: first where it says that there is nothing. Wrong: most phenotypes.
+    assert {name: chosen.stay for name, chosen in found.items()} == {RIGHT: 2, MISSES: 4, WRONG: 7}
+    without = choose([c for c in cases if c.stay != 4])
+    assert without[MISSES].stay in (3, 5) and choose([])[RIGHT] is None
+    # Of equal numbers, the one that names less that is not true.
+    assert without[MISSES].stay == 5
+
+
+def test_the_choice_does_not_depend_on_the_order_of_the_cases_and_takes_none_twice():
+    cases = [case(n, "S", "S") for n in range(30)]
+    first = choose(cases)
+    assert first == choose(cases[::-1])
+    assert first[RIGHT].stay != first[MISSES].stay and first[WRONG] is None
+    # By hash, not by number: of thirty equal ones it would be the smallest.
+    assert first[RIGHT] == min(cases, key=lambda c: c.order) != cases[0]
+
+
+def test_counts_of_few_patients_are_hidden():
+    cases = [case(n, "S", "S", ["Shock"]) for n in range(12)] + [case(n, "S", "", patient=1) for n in range(20, 40)]
+    rows = CASE_COUNTS.check(case_counts("MIMIC-III", cases), "test").to_pylist()
+    assert [row["cases"] for row in rows] == [12, 0, None]  # twenty wrong cases of one patient
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=60)
+
+
+@given(TEXT, st.dictionaries(TEXT, st.sampled_from(["term", "disease"]), max_size=4))
+def test_marking_changes_no_character(text, marks):
+    pieces = marked(text, marks)
+    assert "".join(piece for piece, _ in pieces) == text
+    assert all(piece for piece, _ in pieces)
+
+
+def test_marks_are_whole_words_and_the_longest_phrase_counts():
+    marks = {"ph": "term", "blood pressure": "term", "pressure": "disease"}
+    assert marked("pH of phosphate; Blood-pressure, pressures", marks) == [
+        ("pH", "term"),
+        (" of phosphate; ", ""),
+        ("Blood-pressure", "term"),
+        (", pressures", ""),
+    ]
+
+
+def test_labs_are_abnormal_where_the_captions_say_so():
+    captions = "Glucose is higher than normal 2 times. pH is normal all the time."
+    assert lab_marks(captions, ["Glucose", "pH", "Weight"]) == {"Glucose": "abnormal", "pH": "contradicted"}
+
+
+def test_a_long_note_is_cut_at_a_space():
+    assert shortened("ab cd ef", 5) == "ab …" and shortened("ab", 5) == "ab"
+
+
+def test_curves_are_of_measured_values_in_their_units():
+    scales = [{"variable": "pH", "mean": 7.0, "std": 0.5}, {"variable": "Weight", "mean": 0.0, "std": 1.0}]
+    fences = [{"variable": "pH", "low": 7.0, "high": 8.0}, {"variable": "Weight", "low": -np.inf, "high": np.inf}]
+    series = {
+        "steps": 3,
+        "values": [0.0, 5.0, 9.0, 5.0, 4.0, 5.0],
+        "measured": [True, False, False, False, True, False],
+    }
+    (curve,) = curves_of(series, scales, fences, scaled=True)
+    # 7.0 is at the low fence, 9.0 above the high one; the 11.5 in between was filled.
+    assert (curve.variable, curve.least, curve.most) == ("pH", 7.0, 9.0)
+    assert len(curve.points) == len(curve.beyond) == 2 and curve.low > curve.high  # heights grow downwards
+    assert (curves_of(series, scales, fences, scaled=False)[0].least, len(path(curve.points).split())) == (0.0, 2)
+
+
+def test_a_constant_curve_and_a_single_value_are_drawn():
+    values, measured = np.full((4, 1), 2.0), np.array([[True], [False], [False], [True]])
+    (flat,) = curves(values, measured, ["x"], {})
+    assert flat.points[0][1] == flat.points[1][1] and flat.low is None
+    (single,) = curves(values[:1], measured[:1], ["x"], {})
+    assert len(set(path(single.points).split())) == 1
+
+
+EVIL = "<script>alert('x')</script>"
+
+
+@pytest.fixture
+def page():
+    chosen = case(1, "S", "S", ["Shock"])
+    texts = Texts(
+        f"{EVIL} shock & more", f"pH is {EVIL}. Glucose is normal all the time.", (f"Shock {EVIL}", EVIL), (EVIL, None)
+    )
+    terms = [{"phenotype": SHOCK, "forms": ["script", "more"]}]
+    series = {"steps": 1, "values": [1.0], "measured": [True]}
+    scales = [{"variable": EVIL, "mean": 0.0, "std": 1.0}]
+    views = {RIGHT: view(chosen, texts, curves_of(series, scales, [], True), terms), MISSES: None, WRONG: None}
+    counts = case_counts("MIMIC-III", [chosen])
+
+    def make(cases):
+        return cases_page("MIMIC-III", cases, counts, 1, [EVIL], "results/x/figure7.html", templates("cases"))
+
+    return make(views), make(None)
+
+
+def test_texts_of_patients_are_escaped_even_where_they_are_marked(page):
+    text, _ = page
+    assert "<script" not in text and "&lt;" in text
+    assert '&lt;<mark class="term">script</mark>&gt;' in text
+    assert '<mark class="disease">Shock</mark>' in text and '<mark class="term">more</mark>' in text
+    assert not re.search(r"https?:|src=|<link|@import|url\(", text)
+
+
+def test_the_page_for_everybody_has_rules_and_counts_but_no_text(page):
+    _, text = page
+    assert RIGHT in text and "results/x/figure7.html" in text and 'class="hidden">hidden' in text
+    for private in ("shock", "alert('x')</p>", "Glucose", 'curve"', "more</mark>"):
+        assert private not in text
+
+
+def test_a_rule_without_a_case_says_so(page):
+    assert page[0].count("No case fits.") == 2

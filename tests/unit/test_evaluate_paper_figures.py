@@ -1,0 +1,119 @@
+"""Figures 5 and 6: their tables, and drawings that are the same bytes every time."""
+
+import xml.etree.ElementTree as ElementTree
+
+import pyarrow as pa
+from toy_student import ROOT
+
+from clinragen.evaluate.paper.comparison import read_paper
+from clinragen.evaluate.paper.figures import draw_efficiency, draw_ratings, efficiency_table, written_ratings
+from clinragen.evaluate.parameters import read_sizes
+from clinragen.schemas.evaluate import PARAMETERS
+from clinragen.schemas.paper import EFFICIENCY
+from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, RATING_SCORES
+from clinragen.schemas.statistics import INTERVALS
+
+SIZES = read_sizes(ROOT / "resources/paper_sizes.csv")
+PAPER = read_paper(ROOT / "resources/paper_table1.csv")
+
+
+def parameters(*rows: tuple[str, str, str, int]) -> pa.Table:
+    own = {"name": "x", "backbone": "y", "trained": 1, "paper": None}
+    found = [own | dict(zip(("dataset", "model", "part", "parameters"), row, strict=True)) for row in rows]
+    return pa.Table.from_pylist([row | {"name": row["model"]} for row in found], PARAMETERS.schema)
+
+
+def intervals(*rows: tuple[str, str, str, float]) -> pa.Table:
+    own = {"std": None, "n_seeds": 1, "sampling_error": 0.01, "samples": 9, "patients": 9}
+    found = [own | dict(zip(("dataset", "model", "metric", "value"), row, strict=True)) for row in rows]
+    return pa.Table.from_pylist(
+        [r | {"low": r["value"] - 0.1, "high": r["value"] + 0.1} for r in found], INTERVALS.schema
+    )
+
+
+COUNTS = parameters(
+    *[("MIMIC-III", "ClinRaGen", "total", 87_000_000), ("MIMIC-III", "ClinRaGen", "backbone", 77_000_000)],
+    *[("MIMIC-III", "Flan-T5", "total", 77_000_000), ("MIMIC-III", "w/o KNOW", "total", 87_000_000)],
+)
+SCORES = intervals(
+    ("MIMIC-III", "ClinRaGen", "micro_f1", 0.65),
+    ("MIMIC-III", "ClinRaGen", "macro_f1", 0.2),
+    ("MIMIC-III", "w/o KNOW", "micro_f1", 0.6),
+)
+
+
+def efficiency(stand_ins=()) -> pa.Table:
+    return EFFICIENCY.check(efficiency_table(COUNTS, SCORES, SIZES, PAPER, list(stand_ins)), "test")
+
+
+def test_figure_5_has_every_row_of_table_1_and_ours_where_size_and_score_are_known():
+    rows = efficiency().to_pylist()
+    assert len([r for r in rows if r["source"] == "paper"]) == 22
+    ours = [r for r in rows if r["source"] == "ours"]
+    assert ours == [
+        {
+            "dataset": "MIMIC-III",
+            "model": "ClinRaGen",
+            "source": "ours",
+            "parameters": 87_000_000,
+            "micro_f1": 0.65,
+            "low": 0.55,
+            "high": 0.75,
+            "stand_ins": None,
+        }
+    ]
+    printed = next(r for r in rows if (r["dataset"], r["model"], r["source"]) == ("MIMIC-IV", "ClinRaGen*", "paper"))
+    assert (printed["parameters"], printed["micro_f1"]) == (793_000_000, 0.7127)
+
+
+def drawn(tmp_path, draw) -> tuple[bytes, bytes]:
+    files = [(tmp_path / f"{n}.svg", tmp_path / f"{n}.png") for n in (1, 2)]
+    for svg, png in files:
+        draw(svg, png)
+    first, second = ([path.read_bytes() for path in pair] for pair in files)
+    assert first == second
+    assert first[1].startswith(b"\x89PNG") and len(first[1]) > 5000
+    return tuple(first)
+
+
+def texts(svg: bytes) -> str:
+    return " ".join("".join(e.itertext()) for e in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text"))
+
+
+def test_figure_5_is_drawn_from_its_csv_the_same_every_time(tmp_path):
+    EFFICIENCY.write(efficiency(["tiny"]), tmp_path / "figure5.csv")
+    svg, _ = drawn(tmp_path, lambda *files: draw_efficiency(EFFICIENCY.read(tmp_path / "figure5.csv"), *files))
+    shown = texts(svg)
+    for text in ("MIMIC-III", "MIMIC-IV", "micro F1", "ClinRaGen*", "paper", "ours", "not comparable with the paper"):
+        assert text in shown
+    assert b"<dc:date>" not in svg
+    other = drawn(tmp_path, lambda *files: draw_efficiency(efficiency(), *files))[0]
+    assert "not comparable" not in texts(other) and other != svg
+
+
+def ratings() -> pa.Table:
+    own = {"dataset": "both", "rater": "gpt4", "std": 1.0, "ratings": 20, "cases": 20, "empty": 0}
+    rows = [
+        own | {"system": system, "condition": condition, "criterion": criterion, "mean": mean} | bounds
+        for system, mean in (("GT", 4.5), ("<b>x</b>", None), ("ClinRaGen", 3.5))
+        for condition in (AS_WRITTEN, "another patient's rationale")
+        for criterion in CRITERIA
+        for bounds in [{"low": mean and mean - 0.2, "high": mean and mean + 0.2}]
+    ]
+    return RATING_SCORES.check(pa.Table.from_pylist(rows, RATING_SCORES.schema), "test")
+
+
+def test_figure_6_leaves_the_controls_out_and_is_drawn_the_same_every_time(tmp_path):
+    kept = written_ratings(ratings())
+    assert set(kept["condition"].to_pylist()) == {AS_WRITTEN} and len(kept) == 15
+    svg, _ = drawn(tmp_path, lambda *files: draw_ratings(kept, "Figure 6a: x", ["tiny"], *files))
+    shown = texts(svg)
+    for text in (*CRITERIA, "GT", "<b>x</b>", "ClinRaGen", "both, gpt4", "Figure 6a: x"):
+        assert text in shown
+
+
+def test_figures_without_any_value_can_be_drawn(tmp_path):
+    empty = RATING_SCORES.schema.empty_table()
+    drawn(tmp_path, lambda *files: draw_ratings(empty, "Figure 6b: x", [], *files))
+    none = efficiency_table(PARAMETERS.schema.empty_table(), INTERVALS.schema.empty_table(), SIZES, PAPER, [])
+    drawn(tmp_path, lambda *files: draw_efficiency(none, *files))
