@@ -1,4 +1,4 @@
-# Stage evaluate: how certain the scores of tables 1 and 2 are.
+# Stage evaluate: how certain the scores of tables 1, 2 and 6 are.
 #
 # takes  predictions of stages evaluate and asked, <results>/{dataset}/benchmark/samples, labels
 # makes  <results>/tables/intervals.csv          every score of every row with its interval over resampled patients
@@ -12,14 +12,14 @@ if diagnosed_predictions():
         evaluate_statistics,
 
     rule evaluate_statistics:
-        """Intervals, comparisons and scores of each phenotype for the rows of tables 1 and 2."""
+        """Intervals, comparisons and scores of each phenotype for the rows of tables 1, 2 and 6."""
         input:
             predictions=diagnosed_predictions(),
             samples=of_datasets("<results>/{dataset}/benchmark/samples.parquet"),
             labels=of_datasets("<results>/{dataset}/benchmark/labels.parquet"),
             phenotypes="resources/phenotypes.csv",
             pairs="resources/paper_comparisons.csv",
-            paper=["resources/paper_table1.csv", "resources/paper_table2.csv"],
+            paper=[f"resources/paper_table{number}.csv" for number in inputs.SCORED_TABLES],
             templates=page_templates("statistics"),
         output:
             intervals=report(

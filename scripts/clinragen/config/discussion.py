@@ -1,7 +1,12 @@
 """Which rows answer the questions of the paper's discussion; no section of the configuration."""
 
+from collections.abc import Mapping
+
 from clinragen.config.base import Section
+from clinragen.config.models import Model
 from clinragen.config.rows import Runs
+
+VOCABULARIES = ("knowledge", "pubmed", "wikipedia", "standard")
 
 
 class MissingRow(Section):
@@ -32,3 +37,20 @@ class DiscussionRows(Section):
     """Rows that are asked for diagnoses without the list of phenotypes; of each the same with the list."""
     missing: list[MissingRow]
     """Rows that are not there."""
+
+
+def student_among(models: Mapping[str, Model], reference: str) -> str | None:
+    """Key of the model that all questions are about: the row that others are compared with, if it has a teacher."""
+    return next((key for key, m in models.items() if m.row == reference and m.teacher and not m.variant), None)
+
+
+def keys_by_vocabulary(models: Mapping[str, Model], student: str) -> dict[str, str]:
+    """Keys of the models that differ from the student in the vocabulary of the attention alone, and of itself."""
+    own, found = models[student], {}
+    for vocabulary in VOCABULARIES:
+        same = own.model_copy(update={"vocabulary": vocabulary}).recipe
+        keys = [student] if own.vocabulary == vocabulary else []
+        keys += [key for key, model in models.items() if not model.variant and model.recipe == same]
+        if keys:
+            found[vocabulary] = keys[0]
+    return found

@@ -14,6 +14,7 @@ from clinragen.config.base import Section, usable_path
 from clinragen.config.benchmark import Benchmark
 from clinragen.config.classifiers import Classifier, classifier_problems
 from clinragen.config.datasets import Datasets, DemoCohort
+from clinragen.config.discussion import keys_by_vocabulary, student_among
 from clinragen.config.evaluate import Evaluate
 from clinragen.config.explain import explain, sections
 from clinragen.config.extract import Extract
@@ -167,13 +168,16 @@ class Config(Section):
     def _models_without_place(self) -> list[str]:
         """Models that would be trained although nothing shows how they do."""
         problems = []
+        student = student_among(self.models, self.evaluate.reference)
+        discussed = set(keys_by_vocabulary(self.models, student).values()) if student else set()
         for name, model in self.models.items():
             if model.variant is not None and self.without_variant(name) is None:
                 problems.append(
                     f"models.{name}.variant: there is no row of models with the same backbone, parts, training, "
                     "target, teacher and vocabulary but variant null, with which it would be compared; add one"
                 )
-            if not model.table and model.variant is None and not self.planted_datasets():
+            shown = model.table or name in discussed or self.planted_datasets()
+            if not shown and model.variant is None:
                 problems.append(
                     f"models.{name}.table: empty, so that its scores would be in no table; name a table, or set "
                     f"models.{name} to null"

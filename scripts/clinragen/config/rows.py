@@ -93,6 +93,11 @@ def name_of(model: Model) -> str:
     return row_in(model, TABLE_OF_PARTS) if set(model.table) == {TABLE_OF_PARTS} else model.row
 
 
+def is_of_parts(row: str) -> bool:
+    """Whether a name in the scores is that of a row which is only in table 6, made of its parts."""
+    return row.split(", ")[0] in BACKBONES.values()
+
+
 def recipe_problems(models: Mapping[str, Model]) -> Iterator[str]:
     """Rows of tables 1 and 2 whose name says one thing and whose recipe another."""
     for name, model in models.items():

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clinragen.config.rows import is_of_parts
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -26,9 +28,12 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def pairs_of(rows: Iterable[str], reference: str, paper: Iterable[Pair]) -> list[Pair]:
-    """The reference with every other of the rows that have runs, then the paper's further pairs of them, each once."""
+    """The reference with every other of the rows that have runs, then the paper's further pairs of them, each once.
+
+    With rows that are only in table 6 the reference is compared where the paper does.
+    """
     present = list(rows)
     stated = [pair for pair in paper if pair.rows <= set(present)]
-    own = [Pair(reference, row) for row in present if row != reference] if reference in present else []
+    own = [Pair(reference, row) for row in present if row != reference and not is_of_parts(row)] if reference in present else []
     taken = {pair.rows for pair in stated}
     return [*(pair for pair in own if pair.rows not in taken), *stated]

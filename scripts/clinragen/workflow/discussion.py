@@ -3,22 +3,26 @@
 from collections.abc import Iterator
 
 from clinragen.config.asked import Asked
-from clinragen.config.discussion import DiscussionRows, MissingRow
+from clinragen.config.discussion import (
+    VOCABULARIES,
+    DiscussionRows,
+    MissingRow,
+    keys_by_vocabulary,
+    student_among,
+)
 from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.config.rows import Run, Runs, name_of
 from clinragen.registry.raw import TITLES
 from clinragen.workflow import inputs
 
-VOCABULARIES = ("knowledge", "pubmed", "wikipedia", "standard")
 OVERLAY = "config/discussion.yaml"
 COMMAND = f"run `snakemake evaluate_discussion` with {OVERLAY} after the other files of --configfile"
 
 
 def student_of(config: Config) -> str | None:
-    """Key of the model that all questions are about: the row that others are compared with, if it has a teacher."""
-    rows = config.models.items()
-    return next((name for name, m in rows if m.row == config.evaluate.reference and m.teacher and not m.variant), None)
+    """Key of the model that all questions are about, if there is one."""
+    return student_among(config.models, config.evaluate.reference)
 
 
 def keys_of_discussion(config: Config) -> set[str]:
@@ -35,7 +39,7 @@ def discussion_rows(config: Config) -> tuple[list[str], DiscussionRows]:
     name = student_of(config)
     assert name is not None
     student, models, asked = config.models[name], _models(config, name), _asked(config)
-    vocabularies = dict(_vocabularies(config, name))
+    vocabularies = keys_by_vocabulary(config.models, name)
     without = {key: row for key, row in asked.items() if not row.question.label_list}
     teacher = next((row.row for row in without.values() if row.llm == student.teacher), None)
     lists = {key: _with_list(asked, row) for key, row in without.items()}
@@ -58,7 +62,7 @@ def discussion_rows(config: Config) -> tuple[list[str], DiscussionRows]:
 
 
 def _models(config: Config, student: str) -> list[str]:
-    return list(dict.fromkeys([student, *dict(_vocabularies(config, student)).values()]))
+    return list(dict.fromkeys([student, *keys_by_vocabulary(config.models, student).values()]))
 
 
 def _asked(config: Config) -> dict[str, Asked]:
@@ -68,17 +72,6 @@ def _asked(config: Config) -> dict[str, Asked]:
         for key, row in config.asked.items()
         if row.is_scored and row.question.task == "diagnose" and row.cases == "all"
     }
-
-
-def _vocabularies(config: Config, student: str) -> Iterator[tuple[str, str]]:
-    """Keys of the models that differ from the student in the vocabulary of the attention alone, and of itself."""
-    own = config.models[student]
-    for vocabulary in VOCABULARIES:
-        same = own.model_copy(update={"vocabulary": vocabulary}).recipe
-        keys = [student] if own.vocabulary == vocabulary else []
-        keys += [key for key, model in config.models.items() if not model.variant and model.recipe == same]
-        if keys:
-            yield vocabulary, keys[0]
 
 
 def _with_list(asked: dict[str, Asked], row: Asked) -> str | None:

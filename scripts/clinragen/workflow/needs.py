@@ -76,7 +76,7 @@ SHOWN: dict[str, Callable[[str, Model | Asked], bool]] = {
 }
 # The same of named targets.
 SHOWN_BY_TARGET = {
-    "evaluate_statistics": "diagnosed",
+    "evaluate_statistics": "scored",
     "evaluate_discussion": "discussed",
     "evaluate_table3": "timed",
     "evaluate_table4": "compared",
@@ -84,7 +84,7 @@ SHOWN_BY_TARGET = {
     "evaluate_figure5": "sized",
 }
 
-OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones")
+OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones", "evaluate_claims")
 """Targets that include the encoder of BERTScore."""
 
 # Files below the results directory; the first pattern that matches counts.
@@ -129,9 +129,10 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"figures/(?P<sized>figure5)\..+", TRAINING | {ASKED}),
     (rf"figures/(?P<cased>figure7)-{DATASET}\.html", TRAINING),
     (rf"{DATASET}/evaluate/(?P<cased>figure7)\.html", TRAINING),
-    (r"tables/(?P<diagnosed>table[12]|intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<diagnosed>table[12])\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<scored>intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<discussed>discussion)\..+", TRAINING | {ASKED}),
-    (r"tables/(claims|contradictions)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<claimed>claims|contradictions)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<compared>texts|table4)\..+", TRAINING | {ASKED}),
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
@@ -216,7 +217,7 @@ def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
 
 def _of_bertscore(config: Config, parts: dict[str, str], target: str) -> set[str]:
     """The text encoder of BERTScore, for the files that show it and the targets that make them all."""
-    used = bool({"compared", "audit"} & parts.keys()) or target in OF_EVERYTHING
+    used = bool({"compared", "claimed", "audit"} & parts.keys()) or target in OF_EVERYTHING
     settings = config.evaluate.bertscore
     return {settings.encoder} if used and settings and config.compared_models() else set()
 
