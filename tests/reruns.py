@@ -55,6 +55,10 @@ READ_BY_FUNCTION = {
     "diagnosed_runs": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
     # Of every compared model; other runs are other inputs.
     "compared_runs": [f"models.{name}.row" for name in COMPARED] + [f"asked.{name}.row" for name in FIVE_SHOT],
+    "configured": [],  # names of rows, which are other inputs
+    "timed_jobs": [],
+    "dataset_names": [],
+    "title_of_panel": [],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
