@@ -137,6 +137,7 @@ include: "rules/rationale.smk"
 include: "rules/asked.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/judge.smk"
 include: "rules/planted.smk"
 include: "rules/audit.smk"
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from clinragen.config.asked import Cases
 from clinragen.config.base import Section
+from clinragen.config.judge import Judge
 from clinragen.config.request import Request
 
 
@@ -33,6 +34,8 @@ class Evaluate(Section):
     """How the student generates text."""
     cases: Cases
     """The sample of the test split on which rationales are compared (table 4, figure 6)."""
+    judge: Judge
+    """Language models that rate rationales."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
     request: Request
