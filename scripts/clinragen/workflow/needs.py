@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from clinragen.config.models import Model
 from clinragen.config.root import Config
+from clinragen.workflow import judged
 from clinragen.workflow.inputs import tables
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
 RATIONALES = "rationales"  # the teachers, for texts of a dataset
 ASKED = "asked"  # the language model of a row of `asked`, for texts of a dataset: <dataset>/<row>
+JUDGE = "judge"  # a language model that rates rationales of a dataset: <dataset>/<llm>
 TERMS = "terms"  # a language model, for public documents
 PUBMED = "pubmed"  # an e-mail address for NCBI and Wikimedia
 BACKBONE = "backbone"  # a language model, from the hub or a directory
@@ -37,6 +39,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
     "evaluate_costs": ANSWERS | {ASKED},
+    "evaluate_judge_scores": DATA,
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
     "audit": TRAINING | {ASKED},
@@ -52,6 +55,9 @@ TARGETS: dict[str, frozenset[str]] = {
     "backbones": frozenset({BACKBONE, ENCODER}),
     "weights": frozenset({WEIGHTS}),
 }
+
+# Targets that read the ratings of the judges, and so need all that these need.
+READ_RATINGS = re.compile(r"all|tables|audit(_lineage)?|evaluate_(costs|judge_scores)|tables/(costs|judge).*|audit/.+")
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -78,6 +84,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/asked/(?P<asked>[^/]+)/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/(?P<asked>[^/]+)/asked/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/cases\..+", DATA),
+    (rf"{DATASET}/evaluate/judge/(?P<judge>[^/]+)/.+", TRAINING | {ASKED, JUDGE}),
     (rf"{DATASET}/evaluate/[^/]+/untrained/.+", DATA),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
@@ -93,6 +100,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
+    (r"tables/judge.*", DATA),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
     (r"audit/.+", TRAINING | {ASKED}),
 ]
@@ -107,14 +115,16 @@ class Need(NamedTuple):
 
 def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
     """What the targets need; nothing for a target that the workflow does not know, which Snakemake reports itself."""
-    return {need for target in targets for need in _needs_of(str(target), config)}
+    every = [_below(str(target), config.pathvars.results) for target in targets]
+    if any(map(READ_RATINGS.fullmatch, every)):
+        every += [path.removeprefix("<results>/") for path in judged.ratings(config)]
+    return {need for target in every for need in _needs_of(target, config)}
 
 
 def _needs_of(target: str, config: Config) -> set[Need]:
     kinds, parts = TARGETS.get(target, frozenset()), {}
     if target not in TARGETS:
-        path = _below(target, config.pathvars.results)
-        matches = ((re.fullmatch(pattern, path), kinds) for pattern, kinds in FILES)
+        matches = ((re.fullmatch(pattern, target), kinds) for pattern, kinds in FILES)
         match, kinds = next(((m, kinds) for m, kinds in matches if m), (None, kinds))
         parts = match.groupdict() if match else {}
     models = [
@@ -122,17 +132,21 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         for name, model in config.models.items()
         if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
     ]
+    if "judge" in parts:
+        models = judged.trained_models(config)
+        kinds -= frozenset() if judged.rates_student(config) else TRAINING - DATA - {RATIONALES}
     if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
         models = [model for model in models if model.uses_knowledge]
     backbones = {model.backbone for model in models}
     if "backbone" in parts:  # the path itself names what a checkpoint needs
         backbones = {parts["backbone"]}
-    elif kinds >= ANSWERS:
+    elif kinds >= ANSWERS or "judge" in parts:
         kinds -= _unused(models)
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
     shown = {int(parts["table"])} if "table" in parts else set(tables(config)) if target == "tables" else None
+    shown = {judged.TABLE} if "judge" in parts else shown
     rows = [
         name
         for name, row in config.asked.items()
@@ -141,11 +155,12 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
     if "encoder" in parts:
         encoders = {parts["encoder"]}
-    served = _served(kinds, config, parts.get("llm"), rows)
+    served = _served(kinds, config, parts, rows)
     kinds |= {WEIGHTS} if served else frozenset()
     names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones), WEIGHTS: served}
     names[ENCODER] = sorted(encoders)
     names[ASKED] = [f"{dataset}/{row}" for dataset in datasets for row in rows]
+    names[JUDGE] = [f"{dataset}/{parts['judge']}" for dataset in datasets] if "judge" in parts else []
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
 
 
@@ -158,16 +173,17 @@ def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str]
 def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
     """The text encoders of the rows of `classifiers`, which are in no table of the paper."""
     named = parts.get("model", parts.get("classifier"))
-    rows = {} if {"backbone", "table"} & parts.keys() else config.classifiers
+    rows = {} if {"backbone", "table", "judge"} & parts.keys() else config.classifiers
     return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
 
 
-def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: list[str]) -> list[str]:
+def _served(kinds: frozenset[str], config: Config, parts: dict[str, str], rows: list[str]) -> list[str]:
     """Language models that the jobs serve themselves: those that are asked, or whose weights are fetched."""
-    asked = [fetched] if fetched else config.served_llms() if WEIGHTS in kinds else []
+    asked = [parts["llm"]] if "llm" in parts else config.served_llms() if WEIGHTS in kinds else []
     asked += config.teachers() if RATIONALES in kinds else []
     asked += [config.knowledge.terms.llm] if TERMS in kinds else []
     asked += [config.asked[row].llm for row in rows] if ASKED in kinds else []
+    asked += [parts["judge"]] if "judge" in parts else []
     return sorted({name for name in asked if config.is_served(name)})
 
 

@@ -45,17 +45,18 @@ def _falls(written: pd.DataFrame, control: pd.DataFrame) -> list[dict[str, Any]]
 
 
 def _slopes(written: pd.DataFrame) -> list[dict[str, Any]]:
-    """Least squares of the rating on the logarithm (base 2) of the words, with an own level for each system.
+    """Least squares of the rating on the logarithm (base 2) of the words, with a level for each system and dataset.
 
     Errors are clustered by patient. Not defined where the words vary within no system.
     """
     logs = np.log2(written["words"].to_numpy(np.float64))
-    within = logs - pd.Series(logs, index=written.index).groupby(written["system"]).transform("mean").to_numpy()
+    level = written["dataset"] + "/" + written["system"].astype(str)
+    within = logs - pd.Series(logs, index=written.index).groupby(level).transform("mean").to_numpy()
     if not enough(written) or not (np.abs(within) > 1e-9).any():
         return [_nothing() for _ in NAMES]
     import statsmodels.api as sm
 
-    levels = pd.get_dummies(written["system"], dtype=np.float64).to_numpy()
+    levels = pd.get_dummies(level, dtype=np.float64).to_numpy()
     patients = pd.factorize(written["patient"])[0]
     found = []
     for name in NAMES:

@@ -10,8 +10,8 @@ import pyarrow as pa
 from clinragen.disclosure import SMALLEST_SHOWN
 from clinragen.registry.raw import TITLES
 from clinragen.schemas.benchmark import SAMPLES
-from clinragen.schemas.judge import BY_RULE, RATINGS
-from clinragen.schemas.ratings import CRITERIA
+from clinragen.schemas.judge import BY_RULE, CONTROLS, RATINGS
+from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, TEACHER
 
 BOTH = "both"
 ALL = "all"
@@ -22,12 +22,13 @@ def read_rated(ratings: list[Path], samples: list[Path]) -> pd.DataFrame:
     """RATINGS of every `.../{dataset}/evaluate/judge/{llm}/ratings.parquet`, a row each.
 
     Further columns: dataset, rater, patient (of the dataset), `judged` (rated by the model, not by rule), `all` (mean
-    of the five ratings). `samples` are the tables `.../{dataset}/benchmark/samples.parquet`.
+    of the five ratings). System and condition are in the order of the tables. `samples` are the tables
+    `.../{dataset}/benchmark/samples.parquet`.
     """
     owners = {path.parts[-3]: _owners(SAMPLES.read(path)) for path in samples}
     frames = []
     for path in ratings:
-        name, rater = path.parts[-5], path.parts[-2]
+        name, rater = _place(path)
         frame = RATINGS.read(path).to_pandas()
         frame.insert(0, "dataset", TITLES[name])
         frame.insert(1, "rater", rater)
@@ -36,8 +37,26 @@ def read_rated(ratings: list[Path], samples: list[Path]) -> pd.DataFrame:
     rated = pd.concat(frames, ignore_index=True)
     rated[list(CRITERIA)] = rated[list(CRITERIA)].astype(np.float64)
     rated[ALL] = rated[list(CRITERIA)].mean(axis=1, skipna=False)
+    order = [TEACHER, *sorted(set(rated["system"]) - {TEACHER})]
+    rated["system"] = pd.Categorical(rated["system"], order)
+    rated["condition"] = pd.Categorical(rated["condition"], [AS_WRITTEN, *CONTROLS])
     rated["judged"] = (rated["status"] != BY_RULE) & rated[ALL].notna()
     return rated
+
+
+def behind(ratings: list[Path]) -> dict[tuple[str, str], list[Path]]:
+    """The tables of ratings behind the rows of a dataset (or both) and rater."""
+    found: dict[tuple[str, str], list[Path]] = {}
+    for path in ratings:
+        name, rater = _place(path)
+        for dataset in (TITLES[name], BOTH):
+            found.setdefault((dataset, rater), []).append(path)
+    return found
+
+
+def _place(path: Path) -> tuple[str, str]:
+    """Dataset and judge of a table of ratings, from its path."""
+    return path.parts[-5], path.parts[-2]
 
 
 def _owners(samples: pa.Table) -> dict[int, int]:

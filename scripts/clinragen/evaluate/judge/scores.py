@@ -21,7 +21,8 @@ def rating_scores(rated: pd.DataFrame) -> pa.Table:
     """
     rows = []
     for dataset, part in parts(rated):
-        for (rater, system, condition), group in part.groupby(["rater", "system", "condition"], sort=False):
+        groups = part.groupby(["rater", "condition", "system"], observed=True)
+        for (rater, condition, system), group in groups:
             place = {"dataset": dataset, "rater": rater, "system": system, "condition": condition}
             rows += [place | row for row in _rows(group)]
     return pa.Table.from_pylist(rows, schema=RATING_SCORES.schema)
