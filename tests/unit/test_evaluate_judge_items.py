@@ -18,8 +18,8 @@ from clinragen.evaluate.judge.items import (
 from clinragen.rationale.generate import Sample
 from clinragen.schemas.evaluate import PREDICTIONS, row_without_text
 from clinragen.schemas.judge import ANOTHER_PATIENT, WRONG_DIAGNOSES
-from clinragen.schemas.rationale import RATIONALES
 from clinragen.schemas.ratings import AS_WRITTEN
+from clinragen.schemas.rationale import RATIONALES
 
 STAYS = [1, 2, 3, 4]
 CASES = [Sample(n, f"note {n}", [f"D{n}"], f"captions {n}") for n in STAYS]

@@ -14,7 +14,7 @@ MUST_FALL = {
     ANOTHER_PATIENT: ("correctness", "soundness", "persuasiveness"),
     WRONG_DIAGNOSES: ("correctness", "persuasiveness"),
 }
-FALLS, STAYS, OPEN, HIDDEN = "falls", "does not fall", "cannot be told", "too few patients"
+FALLS, UNMOVED, OPEN, HIDDEN = "falls", "does not fall", "cannot be told", "too few patients"
 
 
 def judge_page(
@@ -36,7 +36,7 @@ def verdict(effect: dict[str, Any]) -> str:
     """Whether a control falls, by the interval of the fall."""
     if effect["low"] is None:
         return HIDDEN
-    return FALLS if effect["low"] > 0 else STAYS if effect["high"] <= 0 else OPEN
+    return FALLS if effect["low"] > 0 else UNMOVED if effect["high"] <= 0 else OPEN
 
 
 def _of_judge(rater: str, scores: pa.Table, effects: pa.Table) -> dict[str, Any]:
