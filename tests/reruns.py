@@ -49,6 +49,10 @@ READ_BY_FUNCTION = {
     "rows_of_table": [],  # other rows are other inputs
     "compared_rows": [],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
+    "judged_rows": [
+        *(f"asked.{name}-five-shot.row" for name in ("mistral", "llama2", "llama3")),
+        "models.clinragen.row",
+    ],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
     "launcher": ["train.launch", "backbones.{backbone}.launch"],
@@ -74,6 +78,7 @@ STAGES_WITH_PARTS = ("train_joint", "train_lora", "train_frozen")
 # Keys behind a place that is no key: properties, and sections that another key changes.
 BEHIND = {
     "datasets.{dataset}.text_source": ["datasets.{dataset}.source"],
+    "evaluate.judge.question": [f"evaluate.judge.{key}" for key in ("cases", "seed", "controls")],
     "extract.diagnoses": ["extract.diagnoses", "benchmark.compat"],
     "extract.events": ["extract.events", "benchmark.compat"],
 }
@@ -81,7 +86,8 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted"
+    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted|"
+    r"evaluate\.judge\.(llms|trained)|evaluate\.decoding\.write"
 )
 
 
