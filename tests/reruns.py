@@ -278,7 +278,12 @@ def resource_files() -> list[str]:
 
 # Rows with the same keys, and values of the same kind, as another row: changing them would show the same.
 ALIKE = (
-    *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama2-five-shot", "llama3")),
+    *(
+        (section, name)
+        for section in ("llms", "llm_transport")
+        for name in ("llama2", "llama2-five-shot", "llama3", "gpt4", "qwen")
+    ),
+    ("llms", "second-template"),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
     *(("backbones", name) for name in ("opt-125m", "qwen2.5-0.5b")),
     ("models", "clinical-cot"),
@@ -390,6 +395,14 @@ CHOSEN: dict[str, dict[str, Any]] = {
         "llm_transport.chatgpt.price": {"input": 1.0, "output": 2.0},
     },
     "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
+    "evaluate.judge.llms": {"evaluate.judge.llms": ["template"]},
+    "evaluate.judge.trained": {"evaluate.judge.trained": "without-know"},
+    "evaluate.judge.cases": {
+        **{"evaluate.judge.cases": 19, "evaluate.judge.controls.another_patient": 19},
+        "evaluate.judge.controls.wrong_diagnoses": 19,
+    },
+    "evaluate.judge.controls.another_patient": {"evaluate.judge.controls.another_patient": 10},
+    "evaluate.judge.controls.wrong_diagnoses": {"evaluate.judge.controls.wrong_diagnoses": 10},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.llama2-7b.source": {"backbones.llama2-7b.source": "tiny-opt"},
     "backbones.llama2-7b.launch.deepspeed": {"backbones.llama2-7b.launch.deepspeed": True},

@@ -1,6 +1,7 @@
 """What language models rate as judges, as the configuration says; `<results>` is replaced by Snakemake."""
 
 import itertools
+from collections import Counter
 
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model
@@ -10,64 +11,60 @@ from clinragen.workflow import inputs
 TABLE = 4  # its rows that are asked write rationales, which are rated
 
 
-def student(config: Config) -> tuple[str, Model] | None:
-    """Name and row of the student that is rated, and whose teacher is; None if `models` has no such row."""
-    name = config.evaluate.judge.trained
-    return (name, config.models[name]) if name in config.models else None
-
-
-def trained_models(config: Config) -> list[Model]:
-    """The rows of `models` that ratings depend on: the student, or its teacher's rationales alone."""
-    trained = student(config)
-    return [trained[1]] if trained else []
+def student(config: Config) -> Model | None:
+    """The student that is rated, and whose teacher is; None if `models` has no such row."""
+    return config.models.get(config.evaluate.judge.trained)
 
 
 def rates_student(config: Config) -> bool:
     """Whether the student itself is rated: it is there, has learned to write rationales, and does."""
-    trained = student(config)
-    return trained is not None and trained[1].teacher is not None and config.evaluate.decoding.write == "all"
+    row = student(config)
+    return row is not None and row.teacher is not None and config.evaluate.decoding.write == "all"
 
 
-def asked_rows(config: Config) -> list[str]:
-    """Names of the rows of `asked` that are rated."""
-    return [name for name, row in config.asked.items() if TABLE in row.table]
+def names(config: Config) -> dict[str, str]:
+    """Names of the systems that are rated besides the teacher, by their keys in `asked` and `models`.
+
+    They are rows of the paper's tables; where two are the same, with the key.
+    """
+    rows = {key: row.row for key, row in config.asked.items() if TABLE in row.table}
+    if rates_student(config):
+        rows[config.evaluate.judge.trained] = student(config).row
+    often = Counter(rows.values())
+    return {key: row if often[row] == 1 else f"{row} ({key})" for key, row in rows.items()}
 
 
 def systems(config: Config, dataset: str) -> dict[str, str]:
-    """The predictions of the systems that are rated, with their rows; the teacher is none of them.
-
-    The student is left out where it writes no rationale.
-    """
-    found = {inputs.predictions(config, dataset, name, "asked"): config.asked[name].row for name in asked_rows(config)}
-    trained = student(config)
-    if trained and rates_student(config):
-        found[inputs.predictions(config, dataset, trained[0], f"seed{config.seeds[0]}")] = trained[1].row
-    return found
+    """The predictions of these systems, with their names."""
+    asked, seed = config.asked, f"seed{config.seeds[0]}"
+    return {
+        inputs.predictions(config, dataset, key, "asked" if key in asked else seed): name
+        for key, name in names(config).items()
+    }
 
 
 def rationales(config: Config, dataset: str) -> list[str]:
     """The rationales of the student's teacher, which are rated as GT; none without a teacher."""
-    trained = student(config)
-    return inputs.rationales(config, dataset, inputs.target(trained[1]), trained[1].variant) if trained else []
+    row = student(config)
+    return inputs.rationales(config, dataset, inputs.target(row), row.variant) if row else []
 
 
 def longest(config: Config, system: str) -> int | None:
     """Most tokens of a rationale of a system, GT included; None where nothing limits them."""
-    trained, asked = student(config), {config.asked[name].row: config.asked[name] for name in asked_rows(config)}
-    if trained and system == trained[1].row:
+    key = next((key for key, name in names(config).items() if name == system), None)
+    if key == config.evaluate.judge.trained:
         return config.evaluate.decoding.max_new_tokens
-    if system in asked:
-        llm, parts = asked[system].llm, len(inputs.prompts_of_asked(asked[system]))
+    if key:
+        llm, parts = config.asked[key].llm, len(inputs.prompts_of_asked(config.asked[key]))
     else:
-        llm, parts = trained[1].teacher, len(rationales(config, config.dataset_names()[0]))
+        llm, parts = student(config).teacher, len(rationales(config, config.dataset_names()[0]))
     limit = config.llms[llm].limit
     return limit and limit * parts
 
 
 def judges(config: Config) -> list[str]:
     """Names of the language models that rate; none where there is nothing to rate."""
-    dataset = config.dataset_names()[0]
-    return config.evaluate.judge.llms if systems(config, dataset) or rationales(config, dataset) else []
+    return config.evaluate.judge.llms if names(config) or rationales(config, config.dataset_names()[0]) else []
 
 
 def ratings(config: Config) -> list[str]:

@@ -133,7 +133,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
     ]
     if "judge" in parts:
-        models = judged.trained_models(config)
+        models = [row for row in [judged.student(config)] if row]
         kinds -= frozenset() if judged.rates_student(config) else TRAINING - DATA - {RATIONALES}
     if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
         models = [model for model in models if model.uses_knowledge]
