@@ -17,7 +17,7 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow import check, inputs, launch, preflight
+from clinragen.workflow import check, inputs, judged, launch, preflight
 from snakemake.logging import logger
 
 TABLE_FORMS = ("csv", "md", "tex", "html")
@@ -255,6 +255,7 @@ def table_files():
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     tables += statistics_files() * bool(diagnosed_predictions())
+    tables += judge_files()
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
 
@@ -268,7 +269,7 @@ def figure_files():
 
 def rated_panels():
     """Panels of figure 6 of which there are ratings: a by language models, b by people."""
-    return []
+    return ["a"] * bool(judge_files())
 
 
 def ratings_of_panel(wildcards):
@@ -306,16 +307,16 @@ def asked_predictions():
 
 def answer_tables():
     """Input: the tables of answers of language models behind the results."""
-    return [path for path, _ in inputs.answers(CONFIG)]
+    return [path for path, _ in judged.answers(CONFIG)]
 
 
 def estimate_files():
     """Input: what the requests to language models are made of, so far as no model has to be asked for it."""
     texts = inputs.texts_of_teachers(CONFIG)
     cases = expand("<results>/{dataset}/evaluate/cases.parquet", dataset=CONFIG.dataset_names())
-    sampled = any(row.cases == "sampled" for row in CONFIG.asked.values())
+    sampled = bool(judges()) or any(row.cases == "sampled" for row in CONFIG.asked.values())
     return (
-        texts * bool(CONFIG.teachers() or CONFIG.asked)
+        texts * bool(CONFIG.teachers() or CONFIG.asked or judges())
         + cases * sampled
         + knowledge_documents() * bool(backbones_with_knowledge())
     )
@@ -323,7 +324,7 @@ def estimate_files():
 
 def asked_stages(wildcards):
     """Params: whose answers these tables hold, and at what price: what `costs.csv` shows of `llm_transport`."""
-    return Stages(rows=[stage for _, stage in inputs.answers(CONFIG)]).model_dump_json()
+    return Stages(rows=[stage for _, stage in judged.answers(CONFIG)]).model_dump_json()
 
 
 def planted_files():
@@ -562,6 +563,43 @@ def examples_of_asked(wildcards):
     """Input: the worked examples, for models that are shown any."""
     explains = CONFIG.asked[wildcards.asked].question.task == "explain"
     return CONFIG.rationale.examples if explains else []
+
+
+def judges():
+    """Names of the language models that rate rationales."""
+    return judged.judges(CONFIG)
+
+
+def served_judges():
+    """Those of them that are served by the job that asks them."""
+    return [name for name in judges() if CONFIG.is_served(name)]
+
+
+def judged_rationales(wildcards):
+    """Input: the teacher's rationales that are rated."""
+    return judged.rationales(CONFIG, wildcards.dataset)
+
+
+def judged_predictions(wildcards):
+    """Input: the predictions of the other systems whose rationales are rated."""
+    return list(judged.systems(CONFIG, wildcards.dataset))
+
+
+def judged_rows(wildcards):
+    """Params: the rows of the paper's tables that these systems are."""
+    rows = list(judged.systems(CONFIG, wildcards.dataset).values())
+    return RowNames(names=rows).model_dump_json()
+
+
+def judge_ratings():
+    """Input: the ratings of every dataset and judge."""
+    return judged.ratings(CONFIG)
+
+
+def judge_files():
+    """Input: what the judges say, where there are any."""
+    files = ["judge.csv", "judge_agreement.csv", "judge_effects.csv", "judge.html"]
+    return [f"<results>/tables/{file}" for file in files if judges()]
 
 
 def checkpoints():

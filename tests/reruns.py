@@ -60,6 +60,10 @@ READ_BY_FUNCTION = {
     "dataset_names": [],
     "title_of_panel": [],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
+    "judged_rows": [
+        *(f"asked.{name}-five-shot.row" for name in ("mistral", "llama2", "llama3")),
+        "models.clinragen.row",
+    ],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
     "launcher": ["train.launch", "backbones.{backbone}.launch"],
@@ -85,6 +89,7 @@ STAGES_WITH_PARTS = ("train_joint", "train_lora", "train_frozen")
 # Keys behind a place that is no key: properties, and sections that another key changes.
 BEHIND = {
     "datasets.{dataset}.text_source": ["datasets.{dataset}.source"],
+    "evaluate.judge.question": [f"evaluate.judge.{key}" for key in ("cases", "seed", "controls")],
     "extract.diagnoses": ["extract.diagnoses", "benchmark.compat"],
     "extract.events": ["extract.events", "benchmark.compat"],
 }
@@ -92,7 +97,8 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted|evaluate\.bertscore\.encoder"
+    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted|"
+    r"evaluate\.judge\.(llms|trained)|evaluate\.decoding\.write|evaluate\.bertscore\.encoder"
 )
 
 
@@ -283,7 +289,12 @@ def resource_files() -> list[str]:
 
 # Rows with the same keys, and values of the same kind, as another row: changing them would show the same.
 ALIKE = (
-    *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama2-five-shot", "llama3")),
+    *(
+        (section, name)
+        for section in ("llms", "llm_transport")
+        for name in ("llama2", "llama2-five-shot", "llama3", "gpt4", "qwen")
+    ),
+    ("llms", "second-template"),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
     *(("backbones", name) for name in ("opt-125m", "qwen2.5-0.5b")),
     ("models", "clinical-cot"),
@@ -395,6 +406,14 @@ CHOSEN: dict[str, dict[str, Any]] = {
         "llm_transport.chatgpt.price": {"input": 1.0, "output": 2.0},
     },
     "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
+    "evaluate.judge.llms": {"evaluate.judge.llms": ["template"]},
+    "evaluate.judge.trained": {"evaluate.judge.trained": "without-know"},
+    "evaluate.judge.cases": {
+        **{"evaluate.judge.cases": 19, "evaluate.judge.controls.another_patient": 19},
+        "evaluate.judge.controls.wrong_diagnoses": 19,
+    },
+    "evaluate.judge.controls.another_patient": {"evaluate.judge.controls.another_patient": 10},
+    "evaluate.judge.controls.wrong_diagnoses": {"evaluate.judge.controls.wrong_diagnoses": 10},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.llama2-7b.source": {"backbones.llama2-7b.source": "tiny-opt"},
     "backbones.llama2-7b.launch.deepspeed": {"backbones.llama2-7b.launch.deepspeed": True},

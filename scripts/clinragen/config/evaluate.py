@@ -6,6 +6,7 @@ from pydantic import Field
 
 from clinragen.config.asked import Cases
 from clinragen.config.base import Section
+from clinragen.config.judge import Judge
 from clinragen.config.request import Request
 
 
@@ -79,6 +80,8 @@ class Evaluate(Section):
     """Intervals and tests over resampled patients."""
     reference: str
     """Row of tables 1 and 2 that every other row of them is compared with."""
+    judge: Judge
+    """Language models that rate rationales."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
     request: Request

@@ -17,6 +17,7 @@ from clinragen.config.datasets import Datasets, DemoCohort
 from clinragen.config.evaluate import Evaluate
 from clinragen.config.explain import explain, sections
 from clinragen.config.extract import Extract
+from clinragen.config.judge import judge_problems
 from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
 from clinragen.config.models import Model, part_problems, with_values_of_others
@@ -146,6 +147,7 @@ class Config(Section):
         problems += [*recipe_problems(self.models), *self._models_without_place(), *self._launch_problems()]
         problems += self._llm_references()
         problems += [*asked_problems(self.asked), *classifier_problems(self.classifiers)]
+        problems += judge_problems(self.evaluate.judge, self.evaluate.cases.number)
         problems += [
             f"classifiers.{name}.encoder: {row.encoder!r} is not one of encoders ({', '.join(self.encoders)})"
             for name, row in self.classifiers.items()
@@ -331,6 +333,7 @@ class Config(Section):
         """Names of the language models that are asked, by the key that names them."""
         named = {f"models.{name}.teacher": model.teacher for name, model in self.models.items() if model.teacher}
         named |= {f"asked.{name}.llm": row.llm for name, row in self.asked.items()}
+        named |= {f"evaluate.judge.llms[{i}]": name for i, name in enumerate(self.evaluate.judge.llms)}
         return named | {"knowledge.terms.llm": self.knowledge.terms.llm}
 
     def teachers(self) -> list[str]:

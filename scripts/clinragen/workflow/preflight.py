@@ -31,6 +31,7 @@ from clinragen.workflow.needs import (
     BACKBONE,
     ENCODER,
     GPU,
+    JUDGE,
     NOTES,
     PUBMED,
     RATIONALES,
@@ -188,6 +189,9 @@ def texts_to_send(config: Config, needs: set[Need]) -> dict[str, dict[str, str]]
         if not _exists(config, f"{name}/asked/{row}/predictions.parquet"):
             source = getattr(config.datasets, name).text_source
             texts.setdefault(config.asked[row].llm, {})[raw.TITLES[name]] = source
+    for name, judge in (need.name.split("/") for need in sorted(needs) if need.kind == JUDGE):
+        if not _exists(config, f"{name}/evaluate/judge/{judge}/ratings.parquet"):
+            texts.setdefault(judge, {})[raw.TITLES[name]] = getattr(config.datasets, name).text_source
     if Need(TERMS) in needs and not _exists(config, "knowledge/terms.parquet"):
         texts.setdefault(config.knowledge.terms.llm, {})["public documents"] = "public"
     return texts
