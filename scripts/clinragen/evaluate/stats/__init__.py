@@ -1,0 +1,1 @@
+"""Statistics of scores and ratings: pure functions of arrays."""
