@@ -41,6 +41,7 @@ localrules:
     tables,
     asked,
     planted,
+    study,
     leakage,
     knowledge,
     estimate,
@@ -83,6 +84,12 @@ rule planted:
     """Planted evidence: what each model finds in notes and labs; synthetic data only."""
     input:
         planted_files(),
+
+
+rule study:
+    """Human study: the forms for raters, and what their ratings say once there are any."""
+    input:
+        study_files(),
 
 
 rule leakage:
@@ -137,6 +144,7 @@ include: "rules/rationale.smk"
 include: "rules/asked.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/study.smk"
 include: "rules/planted.smk"
 include: "rules/audit.smk"
 

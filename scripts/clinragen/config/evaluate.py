@@ -7,6 +7,7 @@ from pydantic import Field
 from clinragen.config.asked import Cases
 from clinragen.config.base import Section
 from clinragen.config.request import Request
+from clinragen.config.study import Study
 
 
 class Decoding(Section):
@@ -24,6 +25,15 @@ class Decoding(Section):
     """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
 
 
+class Bootstrap(Section):
+    """How often, and with which random numbers, patients of the test split are drawn."""
+
+    replicates: int = Field(ge=1000)
+    """Samples of patients; no p value is below 2 / (replicates + 1)."""
+    seed: int
+    """Another seed draws other patients."""
+
+
 class Evaluate(Section):
     """Predictions and scores."""
 
@@ -33,7 +43,11 @@ class Evaluate(Section):
     """How the student generates text."""
     cases: Cases
     """The sample of the test split on which rationales are compared (table 4, figure 6)."""
+    bootstrap: Bootstrap
+    """Intervals and tests over resampled patients."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
+    study: Study
+    """The human study of figure 6b."""
     request: Request
     """Cluster resources of a prediction job."""

@@ -37,6 +37,10 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
     "evaluate_costs": ANSWERS | {ASKED},
+    "study": TRAINING | {ASKED},
+    "evaluate_study_forms": TRAINING | {ASKED},
+    "evaluate_study_simulate": TRAINING | {ASKED},
+    "evaluate_study_scores": TRAINING | {ASKED},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
     "audit": TRAINING | {ASKED},
@@ -94,6 +98,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
+    (r"(study/|tables/study).+", TRAINING | {ASKED}),
     (r"audit/.+", TRAINING | {ASKED}),
 ]
 
