@@ -100,6 +100,6 @@ def number_of_repeats(cases: int, share: float) -> int:
 
 
 def _places(items: int, number: int, draw: random.Random) -> list[int]:
-    """One place in each of as many stretches of the form."""
+    """One place in each of as many stretches of the form, never the first, where everybody reads everything."""
     edges = [round(i * items / number) for i in range(number + 1)] if number else []
-    return [draw.randint(low, max(low, high - 1)) for low, high in pairwise(edges)]
+    return [draw.randint(max(1, low), max(1, low, high - 1)) for low, high in pairwise(edges)]

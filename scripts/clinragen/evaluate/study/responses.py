@@ -65,7 +65,7 @@ def read_responses(files: Sequence[Path], key: pa.Table, absent: Sequence[str]) 
         raise UserError(
             "\n".join(
                 [
-                    "the ratings cannot be counted; to repair a file, restore it in the rater's form and save it again:",
+                    "the ratings cannot be counted; restore a file in its form to repair it, and save it again:",
                     *(f"  - {problem}" for problem in problems),
                 ]
             )

@@ -152,7 +152,8 @@
   // --- Keyboard ---
 
   function focusField(field) {
-    (field.querySelector("input:checked") ?? field.querySelector("input")).focus();
+    (field.querySelector("input:checked") ?? field.querySelector("input")).focus({ preventScroll: true });
+    field.scrollIntoView({ block: "nearest" });
   }
 
   function neighbour(field, step) {
