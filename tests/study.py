@@ -1,9 +1,10 @@
 """A small human study, from texts that say of which system and stay they are."""
 
+from raw_folders import RESOURCES
+
 from clinragen.config.study import StudyDesign, rater_names
 from clinragen.evaluate.study.forms import Case, Study, Text, plan_study
 from clinragen.evaluate.study.wording import read_wording
-from raw_folders import RESOURCES
 
 SYSTEMS = ("GT", "LLaMA3", "LLaMA2", "Mistral", "ClinRaGen")
 # What tells the systems apart in the texts, and is none of their names.

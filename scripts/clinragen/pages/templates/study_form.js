@@ -2,7 +2,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
-  const storageKey = `clinragen/${data.study}/${data.rater}`;
+  const storageKey = `rating/${data.study}/${data.rater}`;
   const COLUMNS = ["study", "rater", "item", "letter", "criterion", "value", "cell"];
   const END = data.items.length;
   const INTRO = -1;
