@@ -19,6 +19,7 @@ BACKBONE = "backbone"  # a language model, from the hub or a directory
 ENCODER = "encoder"  # a text encoder, from the hub or a directory
 WEIGHTS = "weights"  # a language model that jobs serve themselves
 GPU = "gpu"  # GPUs for training and prediction
+RESPONSES = "responses"  # the files of the raters of the human study
 
 DATA = frozenset({RAW, NOTES})
 TEACHER = frozenset({RATIONALES, TERMS})
@@ -29,22 +30,22 @@ TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, ENCODER, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
 TARGETS: dict[str, frozenset[str]] = {
-    "all": TRAINING | {ASKED},
-    "tables": TRAINING | {ASKED},
+    "all": TRAINING | {ASKED, RESPONSES},
+    "tables": TRAINING | {ASKED, RESPONSES},
     "asked": DATA | {ASKED},
     "planted": TRAINING,
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
     "evaluate_costs": ANSWERS | {ASKED},
-    "study": TRAINING | {ASKED},
+    "study": TRAINING | {ASKED, RESPONSES},
     "evaluate_study_forms": TRAINING | {ASKED},
     "evaluate_study_simulate": TRAINING | {ASKED},
-    "evaluate_study_scores": TRAINING | {ASKED},
+    "evaluate_study_scores": TRAINING | {ASKED, RESPONSES},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
-    "audit": TRAINING | {ASKED},
-    "audit_lineage": TRAINING | {ASKED},
+    "audit": TRAINING | {ASKED, RESPONSES},
+    "audit_lineage": TRAINING | {ASKED, RESPONSES},
     "leakage": DATA,
     "export_benchmark": frozenset({RAW}),
     "knowledge": KNOWLEDGE | {BACKBONE},
@@ -98,8 +99,9 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
-    (r"(study/|tables/study).+", TRAINING | {ASKED}),
-    (r"audit/.+", TRAINING | {ASKED}),
+    (r"(study/ratings|tables/study).+", TRAINING | {ASKED, RESPONSES}),
+    (r"study/.+", TRAINING | {ASKED}),
+    (r"audit/.+", TRAINING | {ASKED, RESPONSES}),
 ]
 
 
@@ -136,6 +138,8 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         kinds -= _unused(models)
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
+    if config.study is None or config.study.responses is None:
+        kinds -= {RESPONSES}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
     shown = {int(parts["table"])} if "table" in parts else set(tables(config)) if target == "tables" else None
     rows = [
