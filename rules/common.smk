@@ -256,6 +256,7 @@ def table_files():
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     tables += statistics_files() * bool(diagnosed_predictions())
     tables += judge_files()
+    tables += study_tables()
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
 
@@ -269,7 +270,7 @@ def figure_files():
 
 def rated_panels():
     """Panels of figure 6 of which there are ratings: a by language models, b by people."""
-    return ["a"] * bool(judge_files())
+    return ["a"] * bool(judge_files()) + ["b"] * bool(study_tables())
 
 
 def ratings_of_panel(wildcards):
@@ -341,6 +342,67 @@ def planted_of_runs(file):
         model=[*CONFIG.models, *CONFIG.trained_classifiers()],
         seed=CONFIG.seeds,
     )
+
+
+def study_files():
+    """Input: the kit of the human study, and what its ratings say if there are any."""
+    kit = [f"<results>/study/{file}" for file in ("forms", "key.csv", "study.html")]
+    return (kit if CONFIG.study else []) + study_tables()
+
+
+def study_tables():
+    """Input: what the ratings of the human study say, if there are any, by people or by simulated raters."""
+    rated = CONFIG.study and (CONFIG.study.responses or CONFIG.simulates_raters())
+    files = [
+        "study.csv",
+        "study_agreement.csv",
+        "study_model.csv",
+        "study_raters.csv",
+        "study.html",
+    ]
+    return [f"<results>/tables/{file}" for file in files] if rated else []
+
+
+def of_study(file):
+    """Input: a file of the dataset of the human study."""
+    return f"<results>/{CONFIG.study.dataset}/{file}"
+
+
+def teacher_of_study():
+    """Input: the rationales of the teacher of the student in the human study, on notes and on labs."""
+    return inputs.teacher_of_study(CONFIG)
+
+
+def predictions_of_study():
+    """Input: the predictions of every other system of the human study."""
+    return list(inputs.systems_of_study(CONFIG))
+
+
+def systems_of_study(wildcards):
+    """Params: the rows of the paper's tables that these predictions are of."""
+    return RowNames(names=list(inputs.systems_of_study(CONFIG).values())).model_dump_json()
+
+
+def reference_of_study(wildcards):
+    """Params: the row with which the others are compared: the student."""
+    return name_of(CONFIG.models[CONFIG.study.trained])
+
+
+def title_of_study(wildcards):
+    """Params: the name of the dataset of the human study in the paper."""
+    return TITLES[CONFIG.study.dataset]
+
+
+def source_of_study(wildcards):
+    """Params: where the texts of the human study come from, which decides who may read them."""
+    return CONFIG.study_source()
+
+
+def responses_of_study(wildcards):
+    """Input: the files that raters exported, or the simulated ones."""
+    if CONFIG.study.responses is None:
+        return "<results>/study/simulated"
+    return [ancient(str(path)) for path in sorted(Path(CONFIG.study.responses).glob("*.csv"))]
 
 
 def page_templates(page):

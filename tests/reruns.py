@@ -59,6 +59,13 @@ READ_BY_FUNCTION = {
     "timed_jobs": [],
     "dataset_names": [],
     "title_of_panel": [],
+    "title_of_study": [],  # another dataset is other inputs
+    "source_of_study": ["datasets.mimic3.source"],
+    "reference_of_study": ["models.clinragen.row"],
+    "systems_of_study": [
+        "models.clinragen.row",
+        *(f"asked.{name}-five-shot.row" for name in ("mistral", "llama2", "llama3")),
+    ],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
     "judged_rows": [
         *(f"asked.{name}-five-shot.row" for name in ("mistral", "llama2", "llama3")),
@@ -98,7 +105,8 @@ STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
     r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted|"
-    r"evaluate\.judge\.(llms|trained)|evaluate\.decoding\.write|evaluate\.bertscore\.encoder"
+    r"evaluate\.judge\.(llms|trained)|evaluate\.decoding\.write|evaluate\.bertscore\.encoder|"
+    r"evaluate\.study\.(dataset|trained|responses)"
 )
 
 
@@ -431,6 +439,16 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "train.optimizer.selection": {"train.optimizer.selection": "loss"},
     "train.launch.micro_batch_tokens": {"train.launch.micro_batch_tokens": 1024},
     "train.report_to": {"train.report_to": "tensorboard"},
+    "evaluate.study.dataset": {"evaluate.study.dataset": "mimic4"},
+    "evaluate.study.trained": {"evaluate.study.trained": "without-lab-know"},
+    "evaluate.study.responses": {"evaluate.study.responses": "resources"},
+    "evaluate.study.design.raters_per_case": {"evaluate.study.design.raters_per_case": 2},
+    "evaluate.study.exclusion.absent": {"evaluate.study.exclusion.absent": ["R01"]},
+    # What is rated must have both rationales.
+    "models.clinragen.target": {
+        **{"models.clinragen.target": "diagnoses", "models.clinragen.teacher": None, "models.clinragen.table": []},
+        "evaluate.study.trained": "without-lab-know",
+    },
     "evaluate.planted": {"evaluate.planted": ["mimic3", "mimic4"]},
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
     "train.launch.device": {"train.launch.device": "cuda"},

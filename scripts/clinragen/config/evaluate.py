@@ -8,6 +8,7 @@ from clinragen.config.asked import Cases
 from clinragen.config.base import Section
 from clinragen.config.judge import Judge
 from clinragen.config.request import Request
+from clinragen.config.study import Study
 
 
 class Decoding(Section):
@@ -84,5 +85,7 @@ class Evaluate(Section):
     """Language models that rate rationales."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
+    study: Study
+    """The human study of figure 6b."""
     request: Request
     """Cluster resources of a prediction job."""

@@ -25,6 +25,7 @@ from clinragen.config.rationale import Rationale
 from clinragen.config.request import Request
 from clinragen.config.rows import RECIPES, recipe_problems, row_in
 from clinragen.config.student import Backbone, Student, TextEncoder
+from clinragen.config.study import Study, study_problems
 from clinragen.config.train import Launch, Train, launch_problems
 from clinragen.config.variants import Settings, Variant, setting_problems, tf32_problems, variant_problems
 from clinragen.errors import UserError
@@ -158,6 +159,7 @@ class Config(Section):
             known = ", ".join(self.encoders)
             problems.append(f"evaluate.bertscore.encoder: {named!r} is not one of encoders ({known})")
         problems += self._dataset_combinations() + self._rows_twice() + self._comparison_problems()
+        problems += self._study_problems()
         decoding = self.evaluate.decoding
         problems += tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
         if len(set(self.seeds)) < len(self.seeds):
@@ -272,6 +274,31 @@ class Config(Section):
         """Names of the datasets on which planted evidence is scored."""
         used = (n for n in self.evaluate.planted if n in self.dataset_names())
         return [n for n in used if getattr(self.datasets, n).source == "synthetic"]
+
+    @property
+    def study(self) -> Study | None:
+        """The human study; None where its dataset or its model is left out."""
+        study = self.evaluate.study
+        return study if study.dataset in self.dataset_names() and study.trained in self.models else None
+
+    def simulates_raters(self) -> bool:
+        """Whether the raters of the study are stand-ins: it has no responses, and its texts are not those of MIMIC."""
+        study = self.study
+        return study is not None and study.responses is None and self.study_source() != "folder"
+
+    def study_source(self) -> str:
+        """Where the texts that raters read come from, as the guard of language models sees it."""
+        return getattr(self.datasets, self.evaluate.study.dataset).text_source
+
+    def _study_problems(self) -> Iterator[str]:
+        if self.study is None:
+            return
+        yield from study_problems(self.study, self.evaluate.cases.number)
+        if self.models[self.study.trained].target != "rationales":
+            yield (
+                f"evaluate.study.trained: models.{self.study.trained} does not write both rationales; name one with "
+                "target: rationales"
+            )
 
     def _dataset_combinations(self) -> list[str]:
         """Values of `datasets` that no rule could serve."""

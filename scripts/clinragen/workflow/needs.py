@@ -22,6 +22,7 @@ BACKBONE = "backbone"  # a language model, from the hub or a directory
 ENCODER = "encoder"  # a text encoder, from the hub or a directory
 WEIGHTS = "weights"  # a language model that jobs serve themselves
 GPU = "gpu"  # GPUs for training and prediction
+RESPONSES = "responses"  # the files of the raters of the human study
 
 DATA = frozenset({RAW, NOTES})
 TEACHER = frozenset({RATIONALES, TERMS})
@@ -32,9 +33,9 @@ TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, ENCODER, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
 TARGETS: dict[str, frozenset[str]] = {
-    "all": TRAINING | {ASKED},
-    "tables": TRAINING | {ASKED},
-    "figures": TRAINING | {ASKED},
+    "all": TRAINING | {ASKED, RESPONSES},
+    "tables": TRAINING | {ASKED, RESPONSES},
+    "figures": TRAINING | {ASKED, RESPONSES},
     "asked": DATA | {ASKED},
     "planted": TRAINING,
     "evaluate_statistics": TRAINING | {ASKED},
@@ -48,10 +49,14 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_table5": DATA,
     "evaluate_figure5": TRAINING | {ASKED},
     "evaluate_judge_scores": DATA,
+    "study": TRAINING | {ASKED, RESPONSES},
+    "evaluate_study_forms": TRAINING | {ASKED},
+    "evaluate_study_simulate": TRAINING | {ASKED},
+    "evaluate_study_scores": TRAINING | {ASKED, RESPONSES},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
-    "audit": TRAINING | {ASKED},
-    "audit_lineage": TRAINING | {ASKED},
+    "audit": TRAINING | {ASKED, RESPONSES},
+    "audit_lineage": TRAINING | {ASKED, RESPONSES},
     "leakage": DATA,
     "export_benchmark": frozenset({RAW}),
     "knowledge": KNOWLEDGE | {BACKBONE},
@@ -144,7 +149,9 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
     (r"(tables/judge|figures/figure6a).*", DATA),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
-    (r"(?P<audit>audit)/.+", TRAINING | {ASKED}),
+    (r"(study/ratings|tables/study|figures/figure6b).+", TRAINING | {ASKED, RESPONSES}),
+    (r"study/.+", TRAINING | {ASKED}),
+    (r"(?P<audit>audit)/.+", TRAINING | {ASKED, RESPONSES}),
 ]
 
 
@@ -188,6 +195,8 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         kinds -= _unused(models)
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
+    if config.study is None or config.study.responses is None:
+        kinds -= {RESPONSES}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
     rows = [name for name, row in config.asked.items() if parts.get("asked", name) == name and _shows(parts, name, row)]
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
