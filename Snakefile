@@ -42,6 +42,7 @@ localrules:
     figures,
     asked,
     planted,
+    study,
     leakage,
     knowledge,
     estimate,
@@ -91,6 +92,12 @@ rule planted:
     """Planted evidence: what each model finds in notes and labs; synthetic data only."""
     input:
         planted_files(),
+
+
+rule study:
+    """Human study: the forms for raters, and what their ratings say once there are any."""
+    input:
+        study_files(),
 
 
 rule leakage:
@@ -147,6 +154,8 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/statistics.smk"
 include: "rules/texts.smk"
+include: "rules/judge.smk"
+include: "rules/study.smk"
 include: "rules/paper.smk"
 include: "rules/discussion.smk"
 include: "rules/claims.smk"

@@ -17,7 +17,7 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow import check, discussion, inputs, launch, preflight
+from clinragen.workflow import check, discussion, inputs, judged, launch, preflight
 from snakemake.logging import logger
 
 TABLE_FORMS = ("csv", "md", "tex", "html")
@@ -257,6 +257,8 @@ def table_files():
     tables += [f"<results>/tables/{file}" for file in ("claims.csv", "contradictions.csv", "claims.html")]
     tables += statistics_files() * bool(diagnosed_predictions())
     tables += [f"<results>/tables/discussion.{form}" for form in ("csv", "html") if has_student()]
+    tables += judge_files()
+    tables += study_tables()
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
 
 
@@ -270,7 +272,7 @@ def figure_files():
 
 def rated_panels():
     """Panels of figure 6 of which there are ratings: a by language models, b by people."""
-    return []
+    return ["a"] * bool(judge_files()) + ["b"] * bool(study_tables())
 
 
 def ratings_of_panel(wildcards):
@@ -308,16 +310,16 @@ def asked_predictions():
 
 def answer_tables():
     """Input: the tables of answers of language models behind the results."""
-    return [path for path, _ in inputs.answers(CONFIG)]
+    return [path for path, _ in judged.answers(CONFIG)]
 
 
 def estimate_files():
     """Input: what the requests to language models are made of, so far as no model has to be asked for it."""
     texts = inputs.texts_of_teachers(CONFIG)
     cases = expand("<results>/{dataset}/evaluate/cases.parquet", dataset=CONFIG.dataset_names())
-    sampled = any(row.cases == "sampled" for row in CONFIG.asked.values())
+    sampled = bool(judges()) or any(row.cases == "sampled" for row in CONFIG.asked.values())
     return (
-        texts * bool(CONFIG.teachers() or CONFIG.asked)
+        texts * bool(CONFIG.teachers() or CONFIG.asked or judges())
         + cases * sampled
         + knowledge_documents() * bool(backbones_with_knowledge())
     )
@@ -325,7 +327,7 @@ def estimate_files():
 
 def asked_stages(wildcards):
     """Params: whose answers these tables hold, and at what price: what `costs.csv` shows of `llm_transport`."""
-    return Stages(rows=[stage for _, stage in inputs.answers(CONFIG)]).model_dump_json()
+    return Stages(rows=[stage for _, stage in judged.answers(CONFIG)]).model_dump_json()
 
 
 def planted_files():
@@ -342,6 +344,67 @@ def planted_of_runs(file):
         model=[*CONFIG.models, *CONFIG.trained_classifiers()],
         seed=CONFIG.seeds,
     )
+
+
+def study_files():
+    """Input: the kit of the human study, and what its ratings say if there are any."""
+    kit = [f"<results>/study/{file}" for file in ("forms", "key.csv", "study.html")]
+    return (kit if CONFIG.study else []) + study_tables()
+
+
+def study_tables():
+    """Input: what the ratings of the human study say, if there are any, by people or by simulated raters."""
+    rated = CONFIG.study and (CONFIG.study.responses or CONFIG.simulates_raters())
+    files = [
+        "study.csv",
+        "study_agreement.csv",
+        "study_model.csv",
+        "study_raters.csv",
+        "study.html",
+    ]
+    return [f"<results>/tables/{file}" for file in files] if rated else []
+
+
+def of_study(file):
+    """Input: a file of the dataset of the human study."""
+    return f"<results>/{CONFIG.study.dataset}/{file}"
+
+
+def teacher_of_study():
+    """Input: the rationales of the teacher of the student in the human study, on notes and on labs."""
+    return inputs.teacher_of_study(CONFIG)
+
+
+def predictions_of_study():
+    """Input: the predictions of every other system of the human study."""
+    return list(inputs.systems_of_study(CONFIG))
+
+
+def systems_of_study(wildcards):
+    """Params: the rows of the paper's tables that these predictions are of."""
+    return RowNames(names=list(inputs.systems_of_study(CONFIG).values())).model_dump_json()
+
+
+def reference_of_study(wildcards):
+    """Params: the row with which the others are compared: the student."""
+    return name_of(CONFIG.models[CONFIG.study.trained])
+
+
+def title_of_study(wildcards):
+    """Params: the name of the dataset of the human study in the paper."""
+    return TITLES[CONFIG.study.dataset]
+
+
+def source_of_study(wildcards):
+    """Params: where the texts of the human study come from, which decides who may read them."""
+    return CONFIG.study_source()
+
+
+def responses_of_study(wildcards):
+    """Input: the files that raters exported, or the simulated ones."""
+    if CONFIG.study.responses is None:
+        return "<results>/study/simulated"
+    return [ancient(str(path)) for path in sorted(Path(CONFIG.study.responses).glob("*.csv"))]
 
 
 def page_templates(page):
@@ -608,6 +671,43 @@ def examples_of_asked(wildcards):
     """Input: the worked examples, for models that are shown any."""
     explains = CONFIG.asked[wildcards.asked].question.task == "explain"
     return CONFIG.rationale.examples if explains else []
+
+
+def judges():
+    """Names of the language models that rate rationales."""
+    return judged.judges(CONFIG)
+
+
+def served_judges():
+    """Those of them that are served by the job that asks them."""
+    return [name for name in judges() if CONFIG.is_served(name)]
+
+
+def judged_rationales(wildcards):
+    """Input: the teacher's rationales that are rated."""
+    return judged.rationales(CONFIG, wildcards.dataset)
+
+
+def judged_predictions(wildcards):
+    """Input: the predictions of the other systems whose rationales are rated."""
+    return list(judged.systems(CONFIG, wildcards.dataset))
+
+
+def judged_rows(wildcards):
+    """Params: the rows of the paper's tables that these systems are."""
+    rows = list(judged.systems(CONFIG, wildcards.dataset).values())
+    return RowNames(names=rows).model_dump_json()
+
+
+def judge_ratings():
+    """Input: the ratings of every dataset and judge."""
+    return judged.ratings(CONFIG)
+
+
+def judge_files():
+    """Input: what the judges say, where there are any."""
+    files = ["judge.csv", "judge_agreement.csv", "judge_effects.csv", "judge.html"]
+    return [f"<results>/tables/{file}" for file in files if judges()]
 
 
 def checkpoints():

@@ -41,6 +41,8 @@ class Browser:
             os.close(end)
         self._commands, self._answers = os.fdopen(down[1], "wb"), os.fdopen(up[0], "rb")
         self._buffer, self._number, self._session = b"", 0, ""
+        self.events: list[dict[str, Any]] = []
+        """What the browser has reported by itself, of the domains that are enabled."""
         page = next(t for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self._session = self.send("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
         self.send("Page.enable")
@@ -66,7 +68,7 @@ class Browser:
         self._commands.write(json.dumps(message).encode() + b"\0")
         self._commands.flush()
         while (answer := self._message()).get("id") != self._number:
-            pass
+            self.events.append(answer)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]

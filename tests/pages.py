@@ -11,9 +11,9 @@ from clinragen.benchmark.distributions import survey
 from clinragen.benchmark.leakage import MEASURES
 from clinragen.config.benchmark import Series
 from clinragen.config.evaluate import Bootstrap
+from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.runs import Scored, Truth, marked
 from clinragen.evaluate.statistics import Statistics, tables_of
-from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.variables import read_variables
 from clinragen.schemas.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES

@@ -58,7 +58,22 @@ READ_BY_FUNCTION = {
     "discussed_rows": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
     # Of every compared model; other runs are other inputs.
     "compared_runs": [f"models.{name}.row" for name in COMPARED] + [f"asked.{name}.row" for name in FIVE_SHOT],
+    "configured": [],  # names of rows, which are other inputs
+    "timed_jobs": [],
+    "dataset_names": [],
+    "title_of_panel": [],
+    "title_of_study": [],  # another dataset is other inputs
+    "source_of_study": ["datasets.mimic3.source"],
+    "reference_of_study": ["models.clinragen.row"],
+    "systems_of_study": [
+        "models.clinragen.row",
+        *(f"asked.{name}-five-shot.row" for name in ("mistral", "llama2", "llama3")),
+    ],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
+    "judged_rows": [
+        *(f"asked.{name}-five-shot.row" for name in ("mistral", "llama2", "llama3")),
+        "models.clinragen.row",
+    ],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
     "launcher": ["train.launch", "backbones.{backbone}.launch"],
@@ -84,6 +99,7 @@ STAGES_WITH_PARTS = ("train_joint", "train_lora", "train_frozen")
 # Keys behind a place that is no key: properties, and sections that another key changes.
 BEHIND = {
     "datasets.{dataset}.text_source": ["datasets.{dataset}.source"],
+    "evaluate.judge.question": [f"evaluate.judge.{key}" for key in ("cases", "seed", "controls")],
     "extract.diagnoses": ["extract.diagnoses", "benchmark.compat"],
     "extract.events": ["extract.events", "benchmark.compat"],
 }
@@ -91,7 +107,9 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted|evaluate\.bertscore\.encoder"
+    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted|"
+    r"evaluate\.judge\.(llms|trained)|evaluate\.decoding\.write|evaluate\.bertscore\.encoder|"
+    r"evaluate\.study\.(dataset|trained|responses)"
 )
 
 
@@ -282,7 +300,12 @@ def resource_files() -> list[str]:
 
 # Rows with the same keys, and values of the same kind, as another row: changing them would show the same.
 ALIKE = (
-    *((section, name) for section in ("llms", "llm_transport") for name in ("llama2", "llama2-five-shot", "llama3")),
+    *(
+        (section, name)
+        for section in ("llms", "llm_transport")
+        for name in ("llama2", "llama2-five-shot", "llama3", "gpt4", "qwen")
+    ),
+    ("llms", "second-template"),
     *(("asked", name) for name in ("llama-zero-shot", "llama2-five-shot", "llama3-five-shot")),
     *(("backbones", name) for name in ("opt-125m", "qwen2.5-0.5b")),
     ("models", "clinical-cot"),
@@ -394,6 +417,14 @@ CHOSEN: dict[str, dict[str, Any]] = {
         "llm_transport.chatgpt.price": {"input": 1.0, "output": 2.0},
     },
     "knowledge.terms.llm": {"knowledge.terms.llm": "chatgpt"},
+    "evaluate.judge.llms": {"evaluate.judge.llms": ["template"]},
+    "evaluate.judge.trained": {"evaluate.judge.trained": "without-know"},
+    "evaluate.judge.cases": {
+        **{"evaluate.judge.cases": 19, "evaluate.judge.controls.another_patient": 19},
+        "evaluate.judge.controls.wrong_diagnoses": 19,
+    },
+    "evaluate.judge.controls.another_patient": {"evaluate.judge.controls.another_patient": 10},
+    "evaluate.judge.controls.wrong_diagnoses": {"evaluate.judge.controls.wrong_diagnoses": 10},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.llama2-7b.source": {"backbones.llama2-7b.source": "tiny-opt"},
     "backbones.llama2-7b.launch.deepspeed": {"backbones.llama2-7b.launch.deepspeed": True},
@@ -411,6 +442,16 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "train.optimizer.selection": {"train.optimizer.selection": "loss"},
     "train.launch.micro_batch_tokens": {"train.launch.micro_batch_tokens": 1024},
     "train.report_to": {"train.report_to": "tensorboard"},
+    "evaluate.study.dataset": {"evaluate.study.dataset": "mimic4"},
+    "evaluate.study.trained": {"evaluate.study.trained": "without-lab-know"},
+    "evaluate.study.responses": {"evaluate.study.responses": "resources"},
+    "evaluate.study.design.raters_per_case": {"evaluate.study.design.raters_per_case": 2},
+    "evaluate.study.exclusion.absent": {"evaluate.study.exclusion.absent": ["R01"]},
+    # What is rated must have both rationales.
+    "models.clinragen.target": {
+        **{"models.clinragen.target": "diagnoses", "models.clinragen.teacher": None, "models.clinragen.table": []},
+        "evaluate.study.trained": "without-lab-know",
+    },
     "evaluate.planted": {"evaluate.planted": ["mimic3", "mimic4"]},
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
     "train.launch.device": {"train.launch.device": "cuda"},

@@ -22,6 +22,7 @@ ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_
     "demo_backbone": "train",
     "demo_text_encoder": "train",
     "asked_predict": "rationale",
+    "evaluate_judge": "rationale",
     "evaluate_predict": "train",
     "evaluate_bertscore": "train",
     "evaluate_classifier": "train",

@@ -14,9 +14,9 @@ from runs import ROOT
 
 from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.comparisons import read_pairs
+from clinragen.evaluate.paper.comparison import read_paper
 from clinragen.evaluate.runs import Scored, Truth, marked
 from clinragen.evaluate.statistics import estimate, tables_of
-from clinragen.evaluate.paper.comparison import read_paper
 from clinragen.registry.phenotypes import read_phenotypes
 
 STAYS, PATIENTS, SEEDS = 5700, 4600, 5

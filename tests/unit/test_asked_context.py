@@ -13,6 +13,8 @@ from clinragen.benchmark.captions import caption
 from clinragen.config.asked import Asked
 from clinragen.config.llms import Llm
 from clinragen.config.root import Config, load_config
+from clinragen.evaluate.judge.items import Item
+from clinragen.evaluate.judge.question import check_ratings, judge_request, read_judge_prompt
 from clinragen.llm.client import Client
 from clinragen.llm.journal import Entry
 from clinragen.llm.prompt import cut_note
@@ -30,6 +32,7 @@ CONTEXT = {  # of the weights; --max-model-len can only be less
     "mistralai/Mistral-7B-Instruct-v0.2": 32768,
     "meta-llama/Llama-2-7b-chat-hf": 4096,
     "meta-llama/Meta-Llama-3-8B-Instruct": 8192,
+    "Qwen/Qwen2.5-14B-Instruct": 32768,
 }
 PHENOTYPES = read_phenotypes(ROOT / "resources/phenotypes.csv")
 WORDINGS = read_wordings(ROOT / "resources/phenotype_wordings.csv")
@@ -82,10 +85,34 @@ def asked_of_served() -> list[tuple[str, str]]:
     return [(name, row.llm) for name, row in shipped().asked.items() if shipped().is_served(row.llm)]
 
 
+def served_judges() -> list[str]:
+    return [name for name in shipped().evaluate.judge.llms if shipped().is_served(name)]
+
+
+def longest_rating(llm: Llm, diagnoses: list[str]) -> Request:
+    """The question to a judge about the longest rationale of the longest case with these diagnoses."""
+    variables = read_variables(ROOT / "resources/variables.csv", shipped().benchmark.series.variables)
+    captions = " ".join(caption(variable.name, 1000, 1000) for variable in variables)
+    note, cut = cut_note("x" * 100_000, llm.max_note_characters)
+    # Two answers of the longest, more than a student writes.
+    parts = ["x" * CHARACTERS_PER_TOKEN * 500] * 2
+    item = Item(Sample(1, note, diagnoses, captions, note_cut=cut), "GT", *parts)
+    return judge_request(read_judge_prompt(ROOT / "resources/prompts/judge.txt"), item)
+
+
 def test_no_shipped_model_is_served_for_anything_else():
     """Another stage that a served model is shipped for needs a test like this one."""
-    assert {llm for _, llm in asked_of_served()} == set(shipped().served_llms())
+    assert {llm for _, llm in asked_of_served()} | set(served_judges()) == set(shipped().served_llms())
     assert not set(shipped().served_llms()) & {*shipped().teachers(), shipped().knowledge.terms.llm}
+
+
+@pytest.mark.parametrize("llm", served_judges())
+def test_the_longest_rationale_its_rating_and_a_repair_fit_into_the_context_of_a_judge(llm):
+    settings = shipped().llms[llm]
+    context = int(dict(itertools.pairwise(settings.server_arguments))["--max-model-len"])
+    assert context <= CONTEXT[settings.model]
+    longest = max(tokens(llm, longest_rating(settings, d), check_ratings) for d in (PHENOTYPES, []))
+    assert 0.8 * context < longest <= context, f"{longest} tokens; change llms.{llm}.max_note_characters"
 
 
 @pytest.mark.parametrize(("name", "llm"), asked_of_served())

@@ -14,10 +14,10 @@ from clinragen.config.rows import is_of_parts
 from clinragen.config.rows import RECIPES
 from clinragen.errors import UserError
 from clinragen.evaluate.comparisons import Pair, pairs_of, read_pairs
+from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.runs import Scored, Truth, marked
 from clinragen.evaluate.statistics import Statistics, check_seeds, tables_of
 from clinragen.evaluate.stats.significance import detectable, holm
-from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.schemas.statistics import COMPARISONS, INTERVALS, PHENOTYPE_SCORES
 
 NAMES = ["common", "other", "third", "fourth", "rare"]

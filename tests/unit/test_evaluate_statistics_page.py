@@ -5,9 +5,9 @@ import pytest
 from pages import statistics, templates
 
 from clinragen.config.evaluate import Bootstrap
+from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.statistics import Statistics
 from clinragen.evaluate.statistics_page import VERDICTS, power, statistics_page, verdict
-from clinragen.evaluate.paper.comparison import PaperCell
 
 PAPER = [PaperCell("MIMIC-III", row, "micro_f1", 0.5, None) for row in ("ClinRaGen", "<i>theirs</i>", "LLaMA-ft")]
 

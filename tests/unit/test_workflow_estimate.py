@@ -64,6 +64,7 @@ def config_of(site: Path, llm: dict[str, Any], **transport: Any) -> Config:
         "llm_transport": {"teacher": reached | {"price": PRICE} | transport},
         "models": {name: None for name in merged["models"]} | {"clinragen": {"teacher": "teacher"}},
         "asked": dict.fromkeys(merged["asked"]),
+        "evaluate": {"judge": {"llms": []}},
     }
     for each in (demo, overlay):
         update_config(merged, each)

@@ -12,7 +12,19 @@ from snakemake.utils import update_config
 
 from clinragen.config.root import Config, load_config
 from clinragen.workflow import inputs
-from clinragen.workflow.needs import ASKED, BACKBONE, ENCODER, PUBMED, TERMS, WEIGHTS, Need, needs_of
+from clinragen.workflow.needs import (
+    ASKED,
+    BACKBONE,
+    ENCODER,
+    GPU,
+    JUDGE,
+    PUBMED,
+    RATIONALES,
+    TERMS,
+    WEIGHTS,
+    Need,
+    needs_of,
+)
 from clinragen.workflow.preflight import (
     backbone_problems,
     encoder_problems,
@@ -30,7 +42,7 @@ TEXTS = {"MIMIC-III": "folder", "MIMIC-IV": "folder", "public documents": "publi
 def config_of(**overlay: object) -> Config:
     """The paper's configuration with a key variable of the tests."""
     merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    update_config(merged, {"llm_transport": {"chatgpt": {"api_key_variable": "TEST_KEY"}}})
+    update_config(merged, {"llm_transport": {n: {"api_key_variable": "TEST_KEY"} for n in ("chatgpt", "gpt4")}})
     update_config(merged, overlay)
     return load_config(merged)
 
@@ -111,15 +123,18 @@ def test_models_decide_what_all_needs(tmp_path):
     models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     del models["flan-t5"]  # notes only, diagnoses only
     asked = {"chatgpt-zero-shot": None}  # the others are asked on this machine
-    config = config_of(pathvars={"results": str(tmp_path)}, models=models, asked=asked)
+    judge = {"judge": {"llms": ["qwen"]}}  # and so is this judge
+    config = config_of(pathvars={"results": str(tmp_path)}, models=models, asked=asked, evaluate=judge)
     assert places(problems(config, needs_of(["all"], config), None)) == DATA
     assert {need.name for need in needs_of(["all"], config) if need.kind == BACKBONE} == {"flan-t5-small"}
 
 
 def test_a_table_needs_the_servers_of_its_own_rows_and_none_whose_predictions_exist(config, tmp_path):
     asked = {target: {n.name for n in needs_of([target], config) if n.kind == ASKED} for target in ("tables", "all")}
-    zero_shot = {"chatgpt-zero-shot", "llama-zero-shot"}
-    assert asked["tables"] == {f"{dataset}/{row}" for dataset in ("mimic3", "mimic4") for row in zero_shot}
+    assert asked["tables"] == asked["all"]  # the five-shot rows are rated
+    without = config_of(evaluate={"judge": {"llms": []}})
+    zero_shot = {f"{dataset}/{row}-zero-shot" for dataset in ("mimic3", "mimic4") for row in ("chatgpt", "llama")}
+    assert {n.name for n in needs_of(["tables"], without) if n.kind == ASKED} == zero_shot
     assert asked["all"] == {f"{dataset}/{row}" for dataset in ("mimic3", "mimic4") for row in config.asked}
     assert not {n for n in needs_of([f"{tmp_path}/tables/table2.csv"], config) if n.kind == ASKED}
     rows = {name: texts_to_send(config, needs_of(["asked"], config)).get(name, {}) for name in ("llama3", "mistral")}
@@ -128,6 +143,43 @@ def test_a_table_needs_the_servers_of_its_own_rows_and_none_whose_predictions_ex
     path.parent.mkdir(parents=True)
     path.touch()
     assert texts_to_send(config, needs_of(["asked"], config))["llama3"] == {"MIMIC-IV": "folder"}
+
+
+def test_ratings_need_the_judge_and_all_that_it_is_shown(config, tmp_path):
+    found = needs_of([f"{tmp_path}/mimic3/evaluate/judge/gpt4/ratings.parquet"], config)
+    named = {kind: {n.name for n in found if n.kind == kind} for kind in (JUDGE, ASKED, RATIONALES, BACKBONE, WEIGHTS)}
+    five_shot = {f"{name}-five-shot" for name in ("mistral", "llama2", "llama3")}
+    assert named == {
+        JUDGE: {"mimic3/gpt4"},
+        ASKED: {f"mimic3/{row}" for row in five_shot},
+        RATIONALES: {"mimic3"},
+        BACKBONE: {"flan-t5-small"},  # of the student, and of no other model
+        WEIGHTS: {"mistral", "llama2-five-shot", "llama3"},
+    }
+    assert "qwen" in {n.name for n in needs_of([f"{tmp_path}/mimic3/evaluate/judge/qwen/ratings.parquet"], config)}
+    # Whatever shows ratings, or what they cost, needs the judges.
+    for target in ("all", "tables", f"{tmp_path}/tables/judge.html", f"{tmp_path}/tables/costs.csv"):
+        judges = {n.name for n in needs_of([target], config) if n.kind == JUDGE}
+        assert judges == {f"{dataset}/{llm}" for dataset in ("mimic3", "mimic4") for llm in ("gpt4", "qwen")}, target
+    assert not {n for n in needs_of([f"{tmp_path}/tables/table1.csv"], config) if n.kind == JUDGE}
+    assert texts_to_send(config, found)["gpt4"] == {"MIMIC-III": "folder"}
+    path = tmp_path / "mimic3/evaluate/judge/gpt4/ratings.parquet"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert "gpt4" not in texts_to_send(config, found)
+
+
+def test_without_the_student_the_others_are_rated_without_a_training(tmp_path):
+    diagnoses = {"decoding": {"write": "diagnoses"}}
+    found = needs_of(["mimic3/evaluate/judge/gpt4/ratings.parquet"], config_of(evaluate=diagnoses))
+    assert {GPU, BACKBONE, PUBMED, TERMS}.isdisjoint(need.kind for need in found)
+    assert {ASKED, RATIONALES, JUDGE} <= {need.kind for need in found}
+
+
+def test_a_judge_with_nothing_to_rate_is_not_asked(tmp_path):
+    merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    nothing = {"models": dict.fromkeys(set(merged["models"]) - {"flan-t5"}), "asked": dict.fromkeys(merged["asked"])}
+    assert JUDGE not in {need.kind for need in needs_of(["all"], config_of(**nothing))}
 
 
 def test_a_remote_server_of_a_row_that_is_asked_is_refused_by_name(tmp_path):
@@ -149,7 +201,7 @@ def test_stand_ins_need_nothing(tmp_path):
     config = config_of(
         pathvars={"results": str(tmp_path)},
         datasets={"mimic3": synthetic, "mimic4": synthetic},
-        llms={"chatgpt": {"provider": "template"}},
+        llms={name: {"provider": "template"} for name in ("chatgpt", "gpt4")},
         knowledge={"source": "offline"},
     )
     assert problems(config, needs_of(["all"], config), None) == []

@@ -18,7 +18,8 @@ from clinragen.workflow import needs
 # What a run of the paper's settings needs in addition to the raw tables.
 SERVICES = {"OPENAI_API_KEY": "x", "ENTREZ_EMAIL": "me@example.org"}
 NO_SERVICES = dict.fromkeys(SERVICES, "")
-PERMITTED = {"chatgpt": {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}}
+AGREED = {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}
+PERMITTED = {"chatgpt": AGREED, "gpt4": AGREED}
 DEMO = ("--configfile", "config/demo.yaml")
 FULL = (*DEMO, "config/demo-full.yaml")
 
@@ -53,6 +54,7 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     assert found["evaluate_table"] == 3
     assert found["evaluate_bertscore"] == found["evaluate_texts"] == 2
     assert found["train_text_encoder"] == found["evaluate_text_table"] == 1
+    assert found["evaluate_judge"] == found["evaluate_judge_served"] == 2 and found["evaluate_judge_scores"] == 1
     assert found["extract_events"] == 2
     assert found["train_backbone"] == len({m["backbone"] for m in models}) == 3
     assert not [rule for rule in found if rule.startswith("demo_")]
@@ -183,6 +185,7 @@ TAKEN = {
     "rationale_notes": needs.RATIONALES,
     "rationale_labs": needs.RATIONALES,
     "asked_predict": needs.ASKED,
+    "evaluate_judge": needs.JUDGE,
     "llm_weights": needs.WEIGHTS,
     "knowledge_terms": needs.TERMS,
     **dict.fromkeys(("knowledge_pubmed", "knowledge_wikipedia"), needs.PUBMED),
@@ -256,7 +259,7 @@ def test_the_declared_needs_are_those_of_the_jobs(models, raw, tmp_path):
         own = TAKEN.get(job.rule.removesuffix("_served"))
         names = dict.fromkeys((needs.RAW, needs.NOTES, needs.RATIONALES), below[0]) | {needs.BACKBONE: below[1]}
         names[needs.WEIGHTS] = names[needs.ENCODER] = below[1]
-        names[needs.ASKED] = "/".join((below[0], below[-2]))
+        names |= dict.fromkeys((needs.ASKED, needs.JUDGE), "/".join((below[0], below[-2])))
         inherited = frozenset().union(*(taken(path) for path in job.inputs if path in makers))
         return inherited | ({needs.Need(own, names.get(own, ""))} if own else frozenset())
 

@@ -176,8 +176,9 @@ def test_every_rule_that_asks_has_a_twin_for_models_that_are_served(rules):
 def test_a_served_model_requests_what_its_server_needs(rules):
     server = yaml.safe_load((ROOT / "tests/served.yaml").read_text(encoding="utf-8"))["llm_transport"]["tiny"]["server"]
     asking = ("rationale_notes_served", "rationale_labs_served", "knowledge_terms_served", "asked_predict_served")
+    asking += ("evaluate_judge_served",)
     for name in asking:
-        for job in ({"dataset": "mimic3", "teacher": "tiny", "asked": "llama-zero-shot"}, None):
+        for job in ({"dataset": "mimic3", "teacher": "tiny", "asked": "llama-zero-shot", "llm": "tiny"}, None):
             found = {
                 resource: [rules[name].resources[resource].evaluate(job, attempt=n).value for n in (1, 2)]
                 for resource in ("gpu", "mem_mb", "runtime")

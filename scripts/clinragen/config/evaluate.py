@@ -6,7 +6,9 @@ from pydantic import Field
 
 from clinragen.config.asked import Cases
 from clinragen.config.base import Section
+from clinragen.config.judge import Judge
 from clinragen.config.request import Request
+from clinragen.config.study import Study
 
 
 class Decoding(Section):
@@ -79,7 +81,11 @@ class Evaluate(Section):
     """Intervals and tests over resampled patients."""
     reference: str
     """Row of tables 1 and 2 that every other row of them is compared with."""
+    judge: Judge
+    """Language models that rate rationales."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
+    study: Study
+    """The human study of figure 6b."""
     request: Request
     """Cluster resources of a prediction job."""

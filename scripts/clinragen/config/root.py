@@ -18,6 +18,7 @@ from clinragen.config.discussion import keys_by_vocabulary, student_among
 from clinragen.config.evaluate import Evaluate
 from clinragen.config.explain import explain, sections
 from clinragen.config.extract import Extract
+from clinragen.config.judge import judge_problems
 from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
 from clinragen.config.models import Model, part_problems, with_values_of_others
@@ -25,6 +26,7 @@ from clinragen.config.rationale import Rationale
 from clinragen.config.request import Request
 from clinragen.config.rows import RECIPES, recipe_problems, row_in
 from clinragen.config.student import Backbone, Student, TextEncoder
+from clinragen.config.study import Study, study_problems
 from clinragen.config.train import Launch, Train, launch_problems
 from clinragen.config.variants import Settings, Variant, setting_problems, tf32_problems, variant_problems
 from clinragen.errors import UserError
@@ -147,6 +149,7 @@ class Config(Section):
         problems += [*recipe_problems(self.models), *self._models_without_place(), *self._launch_problems()]
         problems += self._llm_references()
         problems += [*asked_problems(self.asked), *classifier_problems(self.classifiers)]
+        problems += judge_problems(self.evaluate.judge, self.evaluate.cases.number)
         problems += [
             f"classifiers.{name}.encoder: {row.encoder!r} is not one of encoders ({', '.join(self.encoders)})"
             for name, row in self.classifiers.items()
@@ -157,6 +160,7 @@ class Config(Section):
             known = ", ".join(self.encoders)
             problems.append(f"evaluate.bertscore.encoder: {named!r} is not one of encoders ({known})")
         problems += self._dataset_combinations() + self._rows_twice() + self._comparison_problems()
+        problems += self._study_problems()
         decoding = self.evaluate.decoding
         problems += tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
         if len(set(self.seeds)) < len(self.seeds):
@@ -275,6 +279,31 @@ class Config(Section):
         used = (n for n in self.evaluate.planted if n in self.dataset_names())
         return [n for n in used if getattr(self.datasets, n).source == "synthetic"]
 
+    @property
+    def study(self) -> Study | None:
+        """The human study; None where its dataset or its model is left out."""
+        study = self.evaluate.study
+        return study if study.dataset in self.dataset_names() and study.trained in self.models else None
+
+    def simulates_raters(self) -> bool:
+        """Whether the raters of the study are stand-ins: it has no responses, and its texts are not those of MIMIC."""
+        study = self.study
+        return study is not None and study.responses is None and self.study_source() != "folder"
+
+    def study_source(self) -> str:
+        """Where the texts that raters read come from, as the guard of language models sees it."""
+        return getattr(self.datasets, self.evaluate.study.dataset).text_source
+
+    def _study_problems(self) -> Iterator[str]:
+        if self.study is None:
+            return
+        yield from study_problems(self.study, self.evaluate.cases.number)
+        if self.models[self.study.trained].target != "rationales":
+            yield (
+                f"evaluate.study.trained: models.{self.study.trained} does not write both rationales; name one with "
+                "target: rationales"
+            )
+
     def _dataset_combinations(self) -> list[str]:
         """Values of `datasets` that no rule could serve."""
         mimic3, mimic4 = self.datasets.mimic3, self.datasets.mimic4
@@ -335,6 +364,7 @@ class Config(Section):
         """Names of the language models that are asked, by the key that names them."""
         named = {f"models.{name}.teacher": model.teacher for name, model in self.models.items() if model.teacher}
         named |= {f"asked.{name}.llm": row.llm for name, row in self.asked.items()}
+        named |= {f"evaluate.judge.llms[{i}]": name for i, name in enumerate(self.evaluate.judge.llms)}
         return named | {"knowledge.terms.llm": self.knowledge.terms.llm}
 
     def teachers(self) -> list[str]:

@@ -10,6 +10,7 @@ from clinragen.config.llms import Stage
 from clinragen.llm.journal import FILE, Entry, Journal
 from clinragen.schemas.costs import COSTS
 from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.judge import RATINGS
 from clinragen.schemas.knowledge import ANSWERS
 from clinragen.schemas.rationale import RATIONALES
 
@@ -23,8 +24,10 @@ def read_requests(stage: str, path: Path) -> dict[str, str]:
         table = PREDICTIONS.read(path, ("requests", "status"))
         asked = zip(table["requests"].to_pylist(), table["status"].to_pylist(), strict=True)
         return {request: status for requests, status in asked for request in requests}
-    table = (ANSWERS if stage == "terms" else RATIONALES).read(path, ("request", "status"))
-    return dict(zip(table["request"].to_pylist(), table["status"].to_pylist(), strict=True))
+    table = {"terms": ANSWERS, "judge": RATINGS}.get(stage, RATIONALES).read(path, ("request", "status"))
+    asked = zip(table["request"].to_pylist(), table["status"].to_pylist(), strict=True)
+    # A judge is not asked about a rationale without text.
+    return {request: status for request, status in asked if request is not None}
 
 
 def costs(stages: list[Stage], asked: list[dict[str, str]], answers: Path) -> pa.Table:

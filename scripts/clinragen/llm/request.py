@@ -11,7 +11,7 @@ from typing import Any, Literal
 from clinragen.config.llms import Llm
 from clinragen.registry.snapshot import read_source
 
-Task = Literal["terms", "note_rationale", "lab_rationale", "diagnosis", "diagnosis_rationale"]
+Task = Literal["terms", "note_rationale", "lab_rationale", "diagnosis", "diagnosis_rationale", "judge"]
 Status = Literal["good", "flawed", "refused", "filtered", "empty"]
 WITHOUT_TEXT: frozenset[Status] = frozenset({"refused", "filtered", "empty"})
 

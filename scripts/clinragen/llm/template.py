@@ -42,6 +42,7 @@ def compose(requests: list[Request]) -> list[str]:
         "terms": lambda slots: json.dumps(terms(slots["document"], slots["max_terms"])),
         "diagnosis": lambda slots: "\n".join(named(**slots)) or NO_DISEASE,
         "diagnosis_rationale": lambda slots: diagnosis_rationale(slots["note"], named(**slots), frequency),
+        "judge": lambda slots: json.dumps(judged(**slots)),
     }
     return [answers[r.task](r.slots) for r in requests]
 
@@ -71,6 +72,34 @@ def named(note: str, captions: str, phenotypes: list[str]) -> list[str]:
     shared = Counter(word for found in words.values() for word in found)
     mentioned = set(content_words(f"{note} {captions}"))
     return [name for name in phenotypes if any(shared[word] == 1 for word in words[name] & mentioned)]
+
+
+def judged(
+    case: str, note: str, captions: str, diagnoses: list[str], note_rationale: str, lab_rationale: str
+) -> dict[str, object]:
+    """Ratings by shares of words, from 1 for none to 5 for all: a stand-in that judges nothing, but reads everything.
+
+    Correctness: words of the diagnoses that the rationale has. Readability: parts that begin with a capital letter and
+    end with a full stop. Soundness: words of the rationale that note, captions or diagnoses have. Consistency: words of
+    the lab part that the captions have, none where a part is missing. Persuasiveness: the mean of these.
+    """
+    parts = [part for part in (note_rationale, lab_rationale) if part]
+    written, shown = (" ".join(texts) for texts in (parts, (note, captions, *diagnoses)))
+    shares = {
+        "correctness": _share(" ".join(diagnoses) or NO_DISEASE, written),
+        "readability": sum(part[0].isupper() and part.endswith(".") for part in parts) / 2,
+        "soundness": _share(written, shown),
+        "consistency": _share(lab_rationale, captions) if len(parts) == 2 else 0.0,
+    }
+    shares["persuasiveness"] = sum(shares.values()) / len(shares)
+    reason = "A stand-in without judgement: it has counted words."
+    return {"case": case, "reason": reason} | {name: 1 + round(4 * share) for name, share in shares.items()}
+
+
+def _share(text: str, other: str) -> float:
+    """Share of the content words of a text that the other has, too; 0 for a text without any."""
+    words = set(content_words(text))
+    return len(words & set(content_words(other))) / len(words) if words else 0.0
 
 
 def lab_rationale(captions: str, diagnoses: list[str]) -> str:

@@ -9,7 +9,7 @@ STAND_IN = "a stand-in"  # remark of an estimate that is zero for that reason
 COSTS = Table(
     "costs",
     (
-        Column("stage", pa.string(), "terms, note_rationale or lab_rationale (/ and a variant), or asked/ and a row"),
+        Column("stage", pa.string(), "terms, note_ or lab_rationale (/ and a variant), asked/ and a row; judge"),
         Column("dataset", pa.string(), "whose text was sent; empty for the knowledge documents", nullable=True),
         Column("llm", pa.string(), "row of llms"),
         Column("provider", pa.string(), "openai, or template: a stand-in, which costs nothing"),
@@ -30,7 +30,7 @@ COSTS = Table(
 ESTIMATE = Table(
     "estimate",
     (
-        Column("stage", pa.string(), "terms, note_rationale or lab_rationale (/ and a variant), or asked/ and a row"),
+        Column("stage", pa.string(), "terms, note_ or lab_rationale (/ and a variant), asked/ and a row; judge"),
         Column("dataset", pa.string(), "whose text is sent; empty for the knowledge documents", nullable=True),
         Column("llm", pa.string(), "row of llms"),
         Column("requests", pa.int64(), "different requests; empty before they are known", nullable=True),

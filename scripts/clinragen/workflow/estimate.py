@@ -16,6 +16,10 @@ from clinragen.asked.predict import Files, predict, read_cases
 from clinragen.config.llms import Stage
 from clinragen.config.root import Config
 from clinragen.errors import UserError
+from clinragen.evaluate.judge import question as judge_question
+from clinragen.evaluate.judge.files import Files as Judged
+from clinragen.evaluate.judge.files import chosen_cases, read_items
+from clinragen.evaluate.judge.rate import judge_requests
 from clinragen.knowledge import terms
 from clinragen.knowledge.abbreviations import read_abbreviations
 from clinragen.knowledge.documents import documents_of
@@ -33,8 +37,11 @@ from clinragen.registry.snapshot import read_source
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.costs import ESTIMATE, STAND_IN
 from clinragen.schemas.knowledge import DOCUMENTS
+from clinragen.schemas.ratings import TEACHER
 from clinragen.schemas.rationale import RATIONALES
-from clinragen.workflow.inputs import answers, of_variant, prompts_of_asked
+from clinragen.workflow import judged
+from clinragen.workflow.inputs import of_variant, prompts_of_asked
+from clinragen.workflow.judged import answers
 
 PROMPTS = Path("resources/prompts")
 PHENOTYPES, WORDINGS = Path("resources/phenotypes.csv"), Path("resources/phenotype_wordings.csv")
@@ -227,6 +234,40 @@ class Estimate:
         task = "diagnosis" if row.question.task == "diagnose" else "note_rationale"
         return Questions(requests, waiting, least, whole=not early, remark=remark, task=task)
 
+    def judge(self, stage: Stage, client: Client) -> Questions:
+        """The ratings of a judge; texts that are not written count with the longest that their systems may write."""
+        settings, folder = self._config.evaluate.judge.question, f"{stage.dataset}/benchmark"
+        tables = [self._made(f"{folder}/{name}.parquet") for name in ("samples", "courses", "captions", "labels")]
+        cases = self._made(f"{stage.dataset}/evaluate/cases.parquet")
+        rationales, predictions, longest = self._judged_files(str(stage.dataset))
+        stays = chosen_cases(cases, settings)
+        # Each has a text of its own, so that each is a request.
+        unwritten = {name: {stay: (f"{name} {stay}", "") for stay in stays} for name in longest}
+        files = Judged(*tables, cases, rationales, predictions)
+        items = read_items(files, settings, client.llm.max_note_characters, unwritten)
+        asked, requests = judge_requests(items, judge_question.read_judge_prompt(PROMPTS / "judge.txt"), settings.seed)
+        found = _waiting(requests, client)
+        tokens = sum(longest.get(item.system) or 0 for item in asked)
+        return replace(
+            found,
+            longer=tokens / max(len(found.waiting), 1),
+            whole=None not in longest.values(),
+            remark=f"before {', '.join(longest)} have written: as if their texts were the longest" if longest else None,
+        )
+
+    def _judged_files(self, dataset: str) -> tuple[list[Path], dict[str, Path], dict[str, int | None]]:
+        """The teacher's rationales and the predictions by row, and the most tokens of what is not written yet."""
+        config = self._config
+        rationales = [self._below(path) for path in judged.rationales(config, dataset)]
+        predictions = {row: self._below(path) for path, row in judged.systems(config, dataset).items()}
+        longest = {row: judged.longest(config, row) for row, path in predictions.items() if not path.is_file()}
+        if not all(path.is_file() for path in rationales):
+            longest, rationales = {TEACHER: judged.longest(config, TEACHER)} | longest, []
+        return rationales, {row: path for row, path in predictions.items() if row not in longest}, longest
+
+    def _below(self, path: str) -> Path:
+        return self._results / path.removeprefix("<results>/")
+
     def _builders(self) -> dict[str, tuple[Callable[[Stage, Client], Questions], Check]]:
         """Of each stage that asks a language model: what builds its requests, and what checks the answers."""
         worded = read_wordings(WORDINGS)
@@ -235,6 +276,7 @@ class Estimate:
             "note_rationale": (self.notes, partial(check_note, worded)),
             "lab_rationale": (self.labs, partial(check_lab, worded)),
             "asked": (self.asked, _no_check),
+            "judge": (self.judge, judge_question.check_ratings),
         }
 
     @property

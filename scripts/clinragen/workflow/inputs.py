@@ -328,6 +328,22 @@ def compares_terms(config: Config) -> bool:
     return any(model.uses_knowledge for model in config.compared_models().values())
 
 
+def teacher_of_study(config: Config) -> list[str]:
+    """The rationales of the teacher of the student in the human study, on notes and on labs."""
+    row = config.models[config.study.trained]
+    return rationales(config, config.study.dataset, target(row), row.variant)
+
+
+def systems_of_study(config: Config) -> dict[str, str]:
+    """The predictions of the systems of the human study other than the teacher, with their rows in the paper's tables.
+
+    They are the rows of `asked` in table 4, and the student of the first seed.
+    """
+    dataset, name = config.study.dataset, config.study.trained
+    found = {predictions(config, dataset, key, "asked"): row.row for key, row in config.asked.items() if 4 in row.table}
+    return found | {predictions(config, dataset, name, f"seed{config.seeds[0]}"): name_of(config.models[name])}
+
+
 def prompts_of_asked(row: Asked) -> list[str]:
     """The prompts of the questions of a model that is asked, in their order."""
     if row.question.task == "diagnose":
@@ -389,20 +405,22 @@ def answers(config: Config) -> list[tuple[str, Stage]]:
     """
     found = []
     if any(model.uses_knowledge for model in config.models.values()):
-        found.append(("<results>/knowledge/answers.parquet", _stage(config, "terms", None, config.knowledge.terms.llm)))
+        stage = stage_of(config, "terms", None, config.knowledge.terms.llm)
+        found.append(("<results>/knowledge/answers.parquet", stage))
     rationale_stages: dict[str, Stage] = {}
     for dataset, (teacher, variant) in itertools.product(config.dataset_names(), taught(config)):
         paths = rationales(config, dataset, f"rationales-{teacher}", variant)
-        for path, stage in zip(paths, ("note_rationale", "lab_rationale"), strict=True):
-            name = f"{stage}/{variant}" if variant and f"+{variant}/" in path else stage
-            rationale_stages.setdefault(path, _stage(config, name, dataset, teacher))
+        for path, kind in zip(paths, ("note_rationale", "lab_rationale"), strict=True):
+            name = f"{kind}/{variant}" if variant and f"+{variant}/" in path else kind
+            rationale_stages.setdefault(path, stage_of(config, name, dataset, teacher))
     found += rationale_stages.items()
     for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
-        found.append((predictions(config, dataset, name, "asked"), _stage(config, f"asked/{name}", dataset, row.llm)))
+        found.append((predictions(config, dataset, name, "asked"), stage_of(config, f"asked/{name}", dataset, row.llm)))
     return found
 
 
-def _stage(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
+def stage_of(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
+    """What is asked of a language model about a dataset, at what price."""
     llm, transport = config.llms[name], config.llm_transport.get(name)
     price = transport.price if transport else None
     return Stage(stage=stage, dataset=dataset, llm=name, provider=llm.provider, model=llm.model, price=price)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config
+from clinragen.workflow import judged
 from clinragen.workflow.discussion import keys_of_discussion
 from clinragen.workflow.inputs import CLINRAGEN, LLAMA, SCORED_TABLES, diagnosed
 
@@ -15,12 +16,14 @@ RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
 RATIONALES = "rationales"  # the teachers, for texts of a dataset
 ASKED = "asked"  # the language model of a row of `asked`, for texts of a dataset: <dataset>/<row>
+JUDGE = "judge"  # a language model that rates rationales of a dataset: <dataset>/<llm>
 TERMS = "terms"  # a language model, for public documents
 PUBMED = "pubmed"  # an e-mail address for NCBI and Wikimedia
 BACKBONE = "backbone"  # a language model, from the hub or a directory
 ENCODER = "encoder"  # a text encoder, from the hub or a directory
 WEIGHTS = "weights"  # a language model that jobs serve themselves
 GPU = "gpu"  # GPUs for training and prediction
+RESPONSES = "responses"  # the files of the raters of the human study
 
 DATA = frozenset({RAW, NOTES})
 TEACHER = frozenset({RATIONALES, TERMS})
@@ -31,14 +34,14 @@ TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, ENCODER, GPU}
 
 # The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
 TARGETS: dict[str, frozenset[str]] = {
-    "all": TRAINING | {ASKED},
-    "tables": TRAINING | {ASKED},
-    "figures": TRAINING | {ASKED},
+    "all": TRAINING | {ASKED, RESPONSES},
+    "tables": TRAINING | {ASKED, RESPONSES},
+    "figures": TRAINING | {ASKED, RESPONSES},
     "asked": DATA | {ASKED},
     "planted": TRAINING,
     "evaluate_statistics": TRAINING | {ASKED},
     "evaluate_discussion": TRAINING | {ASKED},
-    "evaluate_claims": TRAINING | {ASKED},
+    "evaluate_claims": TRAINING | {ASKED, RESPONSES},
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
@@ -48,10 +51,15 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_table4": TRAINING | {ASKED},
     "evaluate_table5": DATA,
     "evaluate_figure5": TRAINING | {ASKED},
+    "evaluate_judge_scores": DATA,
+    "study": TRAINING | {ASKED, RESPONSES},
+    "evaluate_study_forms": TRAINING | {ASKED},
+    "evaluate_study_simulate": TRAINING | {ASKED},
+    "evaluate_study_scores": TRAINING | {ASKED, RESPONSES},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
-    "audit": TRAINING | {ASKED},
-    "audit_lineage": TRAINING | {ASKED},
+    "audit": TRAINING | {ASKED, RESPONSES},
+    "audit_lineage": TRAINING | {ASKED, RESPONSES},
     "leakage": DATA,
     "export_benchmark": frozenset({RAW}),
     "knowledge": KNOWLEDGE | {BACKBONE},
@@ -72,6 +80,7 @@ SHOWN: dict[str, Callable[[str, Model | Asked], bool]] = {
     "timed": lambda name, row: isinstance(row, Asked) or name in (CLINRAGEN, LLAMA),
     "sized": lambda name, row: isinstance(row, Model) or diagnosed(row),
     "compared": lambda name, row: row.is_compared,
+    "judge": lambda name, row: isinstance(row, Model) or judged.TABLE in row.table,
     "cased": lambda name, row: name == CLINRAGEN,
 }
 # The same of named targets.
@@ -86,6 +95,12 @@ SHOWN_BY_TARGET = {
 
 OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones", "evaluate_claims")
 """Targets that include the encoder of BERTScore."""
+
+# Targets that read the ratings of the judges, and so need all that these need.
+READ_RATINGS = re.compile(
+    r"all|tables|figures|audit(_lineage)?|evaluate_(costs|table3|judge_scores|claims)|"
+    r"tables/(costs|table3|judge|claims|contradictions).*|figures/figure6a.*|audit/.+"
+)
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -113,6 +128,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/evaluate/(?P<asked>[^/]+)/asked/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/cases\..+", DATA),
     (rf"{DATASET}/evaluate/(?P<compared>bertscores|texts|findings)\..+", TRAINING | {ASKED}),
+    (rf"{DATASET}/evaluate/judge/(?P<judge>[^/]+)/.+", TRAINING | {ASKED, JUDGE}),
     (rf"{DATASET}/evaluate/[^/]+/untrained/.+", DATA),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
@@ -132,14 +148,17 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/(?P<diagnosed>table[12])\..+", TRAINING | {ASKED}),
     (r"tables/(?P<scored>intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<discussed>discussion)\..+", TRAINING | {ASKED}),
-    (r"tables/(?P<claimed>claims|contradictions)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<claimed>claims|contradictions)\..+", TRAINING | {ASKED, RESPONSES}),
     (r"tables/(?P<compared>texts|table4)\..+", TRAINING | {ASKED}),
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
+    (r"(tables/judge|figures/figure6a).*", DATA),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
-    (r"(?P<audit>audit)/.+", TRAINING | {ASKED}),
+    (r"(study/ratings|tables/study|figures/figure6b).+", TRAINING | {ASKED, RESPONSES}),
+    (r"study/.+", TRAINING | {ASKED}),
+    (r"(?P<audit>audit)/.+", TRAINING | {ASKED, RESPONSES}),
 ]
 
 
@@ -152,7 +171,10 @@ class Need(NamedTuple):
 
 def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
     """What the targets need; nothing for a target that the workflow does not know, which Snakemake reports itself."""
-    return {need for target in targets for need in _needs_of(str(target), config)}
+    every = [_below(str(target), config.pathvars.results) for target in targets]
+    if any(map(READ_RATINGS.fullmatch, every)):
+        every += [path.removeprefix("<results>/") for path in judged.ratings(config)]
+    return {need for target in every for need in _needs_of(target, config)}
 
 
 def _needs_of(target: str, config: Config) -> set[Need]:
@@ -160,8 +182,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     if target in SHOWN_BY_TARGET:
         parts = {SHOWN_BY_TARGET[target]: target}
     if target not in TARGETS:
-        path = _below(target, config.pathvars.results)
-        matches = ((re.fullmatch(pattern, path), kinds) for pattern, kinds in FILES)
+        matches = ((re.fullmatch(pattern, target), kinds) for pattern, kinds in FILES)
         match, kinds = next(((m, kinds) for m, kinds in matches if m), (None, kinds))
         parts = match.groupdict() if match else {}
     discussed = keys_of_discussion(config) if "discussed" in parts else {*config.models, *config.asked}
@@ -170,15 +191,20 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         for name, model in config.models.items()
         if parts.get("model", name) == name and _shows(parts, name, model) and name in discussed
     ]
+    if "judge" in parts:
+        models = [row for row in [judged.student(config)] if row]
+        kinds -= frozenset() if judged.rates_student(config) else TRAINING - DATA - {RATIONALES}
     if TERMS in kinds and GPU not in kinds:  # stage knowledge alone
         models = [model for model in models if model.uses_knowledge]
     backbones = {model.backbone for model in models}
     if "backbone" in parts:  # the path itself names what a checkpoint needs
         backbones = {parts["backbone"]}
-    elif kinds >= ANSWERS:
+    elif kinds >= ANSWERS or "judge" in parts:
         kinds -= _unused(models)
     if TERMS in kinds and "pubmed" not in config.knowledge.terms.sources:
         kinds -= {PUBMED}
+    if config.study is None or config.study.responses is None:
+        kinds -= {RESPONSES}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
     rows = [
         name
@@ -189,11 +215,12 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     encoders |= _of_bertscore(config, parts, target)
     if "encoder" in parts:
         encoders = {parts["encoder"]}
-    served = _served(kinds, config, parts.get("llm"), rows)
+    served = _served(kinds, config, parts, rows)
     kinds |= {WEIGHTS} if served else frozenset()
     names = {RAW: datasets, NOTES: datasets, RATIONALES: datasets, BACKBONE: sorted(backbones), WEIGHTS: served}
     names[ENCODER] = sorted(encoders)
     names[ASKED] = [f"{dataset}/{row}" for dataset in datasets for row in rows]
+    names[JUDGE] = [f"{dataset}/{parts['judge']}" for dataset in datasets] if "judge" in parts else []
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
 
 
@@ -222,12 +249,13 @@ def _of_bertscore(config: Config, parts: dict[str, str], target: str) -> set[str
     return {settings.encoder} if used and settings and config.compared_models() else set()
 
 
-def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: list[str]) -> list[str]:
+def _served(kinds: frozenset[str], config: Config, parts: dict[str, str], rows: list[str]) -> list[str]:
     """Language models that the jobs serve themselves: those that are asked, or whose weights are fetched."""
-    asked = [fetched] if fetched else config.served_llms() if WEIGHTS in kinds else []
+    asked = [parts["llm"]] if "llm" in parts else config.served_llms() if WEIGHTS in kinds else []
     asked += config.teachers() if RATIONALES in kinds else []
     asked += [config.knowledge.terms.llm] if TERMS in kinds else []
     asked += [config.asked[row].llm for row in rows] if ASKED in kinds else []
+    asked += [parts["judge"]] if "judge" in parts else []
     return sorted({name for name in asked if config.is_served(name)})
 
 

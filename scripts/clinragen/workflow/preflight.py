@@ -31,10 +31,12 @@ from clinragen.workflow.needs import (
     BACKBONE,
     ENCODER,
     GPU,
+    JUDGE,
     NOTES,
     PUBMED,
     RATIONALES,
     RAW,
+    RESPONSES,
     TERMS,
     WEIGHTS,
     Need,
@@ -142,6 +144,8 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
         lines += llm_problems(config, name, texts)
     if any(need.kind == RATIONALES for need in needs):
         lines += problems_of_examples(Path(config.rationale.examples), Path("resources"))
+    if Need(RESPONSES) in needs:
+        lines += response_problems(config)
     lines += email_problems(config, needs)
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones:
@@ -154,6 +158,18 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
     if Need(GPU) in needs and nodes > 1 and executor != "slurm":
         lines.append(f"train.launch.nodes: {nodes} nodes need SLURM; use `--profile slurm`, or set it to 1")
     return lines
+
+
+def response_problems(config: Config) -> list[str]:
+    """What is wrong with the directory of the raters' files; their content is read by the job alone."""
+    folder = Path(config.evaluate.study.responses)
+    if folder.is_dir() and any(folder.glob("*.csv")):
+        return []
+    fact = "has no .csv file" if folder.is_dir() else "is not a directory"
+    return [
+        f"evaluate.study.responses: {folder} {fact}; name the directory with the files that the raters' forms saved, "
+        "or set it to null"
+    ]
 
 
 def raw_problems(config: Config, name: str, notes: bool) -> list[str]:
@@ -188,6 +204,9 @@ def texts_to_send(config: Config, needs: set[Need]) -> dict[str, dict[str, str]]
         if not _exists(config, f"{name}/asked/{row}/predictions.parquet"):
             source = getattr(config.datasets, name).text_source
             texts.setdefault(config.asked[row].llm, {})[raw.TITLES[name]] = source
+    for name, judge in (need.name.split("/") for need in sorted(needs) if need.kind == JUDGE):
+        if not _exists(config, f"{name}/evaluate/judge/{judge}/ratings.parquet"):
+            texts.setdefault(judge, {})[raw.TITLES[name]] = getattr(config.datasets, name).text_source
     if Need(TERMS) in needs and not _exists(config, "knowledge/terms.parquet"):
         texts.setdefault(config.knowledge.terms.llm, {})["public documents"] = "public"
     return texts

@@ -21,7 +21,7 @@ from clinragen.registry.language_models import (
 )
 from clinragen.registry.text_encoders import building_problem, encoder_problem
 from clinragen.workflow.inputs import adapted_layers, lengths
-from clinragen.workflow.needs import ASKED, BACKBONE, ENCODER, PUBMED, RATIONALES, TERMS, Need
+from clinragen.workflow.needs import ASKED, BACKBONE, ENCODER, JUDGE, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
     backbone_problems,
     directory_problems,
@@ -43,6 +43,7 @@ def language_models(config: Config, needs: set[Need]) -> list[Line]:
     kinds, lines = {need.kind for need in needs}, []
     names = config.teachers() if RATIONALES in kinds else []
     names += [config.asked[need.name.split("/")[1]].llm for need in sorted(needs) if need.kind == ASKED]
+    names += [need.name.split("/")[1] for need in sorted(needs) if need.kind == JUDGE]
     names += [config.knowledge.terms.llm] if TERMS in kinds else []
     texts = texts_to_send(config, needs)
     for name in dict.fromkeys(names):

@@ -47,7 +47,8 @@ def templates_table(
 ) -> pa.Table:
     """A row per condition and variable, and per condition one of all variables (TEMPLATES).
 
-    `patients` has the patient of each sample; other captions do not count. Counts of few patients are empty, and with them the sum that reveals them.
+    `patients` has the patient of each sample; other captions do not count. Counts of few patients are empty, and with
+    them those that would reveal them.
     """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     behind: dict[tuple[str, str], set[int]] = defaultdict(set)

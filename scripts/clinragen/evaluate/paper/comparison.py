@@ -50,7 +50,7 @@ def in_row(scores: pa.Table, row: str) -> pa.Table:
 
 
 def intervals_in_rows(intervals: pa.Table, rows: Mapping[tuple[str, str], str]) -> dict[Place, tuple[float, float]]:
-    """Bounds of INTERVALS by the rows of a table; `rows` has the row of each dataset and model as INTERVALS names it."""
+    """Bounds of INTERVALS by the rows of a table; `rows` has the row of a dataset and model as INTERVALS names it."""
     return {
         (r["dataset"], rows[r["dataset"], r["model"]], r["metric"]): (r["low"], r["high"])
         for r in intervals.to_pylist()

@@ -94,7 +94,7 @@ def written_ratings(ratings: pa.Table) -> pa.Table:
 
 
 def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, png: Path) -> None:
-    """Draw the mean ratings (RATING_SCORES) as bars with 95 % intervals: criteria, systems; a panel per rater and dataset."""
+    """Draw mean ratings (RATING_SCORES) as bars with 95 % intervals; a panel per rater and dataset."""
     rows = table.to_pylist()
     panels = list(dict.fromkeys((r["dataset"], r["rater"]) for r in rows))
     systems = distinct(r["system"] for r in rows)

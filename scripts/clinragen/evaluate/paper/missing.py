@@ -6,7 +6,6 @@ from clinragen.config.paper import Configured
 from clinragen.registry.paper_rows import PaperRow
 from clinragen.registry.raw import TITLES
 
-BASE = "config.yaml"
 COMMAND = "snakemake tables"
 
 
@@ -28,9 +27,9 @@ class Missing:
             steps.append(f"configure datasets.{name}, which is null in this run")
         options = "the options of this run"
         if row.key not in self.configured.keys:
-            if row.file == BASE:
-                steps.append(f"take {row.key} from {BASE}, which this run leaves out")
-            else:
+            if "/" not in row.file:
+                steps.append(f"take {row.key} from {row.file}, which this run leaves out")
+            else:  # an overlay
                 options = f"the options of this run and {row.file} as the last of --configfile, which has {row.key}"
         run = f"run `{COMMAND}` with {options}"
         return ", then ".join([*steps, run])

@@ -121,7 +121,7 @@ def shown_similarity(table: pa.Table) -> Shown:
         sections.append(Section(dataset, ["model", "", *TITLES.values()], rows))
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
-        "Rationales against the teacher's. The paper's values are compared with the released code's convention: the mean "
-        "over the outputs that have a rationale. Over all cases a missing rationale is 0."
+        "Rationales against the teacher's. The paper's values are compared with the released code's convention: the "
+        "mean over the outputs that have a rationale. Over all cases a missing rationale is 0."
     )
     return Shown("Table 4: rationales", sections, notes)

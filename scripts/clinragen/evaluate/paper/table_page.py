@@ -44,7 +44,7 @@ def missing_rows(cells: list[dict[str, Any]], name: str = "model") -> dict[str, 
 
 
 def shown(table: pa.Table, number: int) -> Shown:
-    """Return the comparison (COMPARISON) as text: per dataset and model a line of ours, of its interval, of the paper."""
+    """Return the comparison (COMPARISON) as text: per model a line of ours, its interval, and the paper."""
     cells = table.to_pylist()
     metrics = distinct(c["metric"] for c in cells)
     sections = []
@@ -60,8 +60,8 @@ def shown(table: pa.Table, number: int) -> Shown:
         )
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
-        "Ours is the mean over the seeds (standard deviation), then its 95 % interval over resampled patients, then the "
-        "paper's value. Verdicts by the rule in docs/decisions.md."
+        "Ours is the mean over the seeds (standard deviation), then its 95 % interval over resampled patients, then "
+        "the paper's value. Verdicts by the rule in docs/decisions.md."
     )
     return Shown(f"Table {number}: ours and the paper's", sections, notes)
 

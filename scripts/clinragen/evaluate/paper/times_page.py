@@ -17,8 +17,8 @@ COLUMNS = {
     "paper_seconds": "paper",
 }
 NOTE = (
-    "Seconds: of the jobs from start to end, of processors, and from request to answer, which may overlap; sums over jobs, of "
-    "one seed. The paper's are on 2 A100 GPUs of 80 GB. Times of other machines are not comparable."
+    "Seconds: of the jobs from start to end, of processors, and from request to answer, which may overlap; sums over "
+    "jobs, of one seed. The paper's are on 2 A100 GPUs of 80 GB. Times of other machines are not comparable."
 )
 
 

@@ -1,0 +1,69 @@
+"""The judges compared with each other, text by text and as orders of the systems."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from clinragen.evaluate.judge.rated import ALL, REPLICATES, SEED, enough, parts
+from clinragen.evaluate.stats.agreement import kendall_tau, krippendorff_alpha, spearman, weighted_kappa
+from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
+from clinragen.evaluate.stats.pairs import NAMES, pair_counts, pair_statistics
+from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA
+
+TAU = "tau"
+
+
+def judge_agreement(rated: pd.DataFrame) -> pa.Table:
+    """The first judge against each other one (AGREEMENT), of the frame of `read_rated`.
+
+    Over rationales as they were written that both models have rated: those that are 1 by rule would agree by rule.
+    `all` takes the ratings of the five criteria together. Nothing is said of fewer than 11 patients.
+    """
+    rows = []
+    raters = list(dict.fromkeys(rated["rater"]))
+    own = rated[rated["judged"] & (rated["condition"] == AS_WRITTEN)]
+    for other in raters[1:]:
+        for dataset, part in parts(own):
+            place = {"dataset": dataset, "raters": f"{raters[0]}, {other}", "paper": None}
+            rows += [place | row for row in _compared(part, raters[0], other)]
+    return pa.Table.from_pylist(rows, schema=AGREEMENT.schema)
+
+
+def _compared(part: pd.DataFrame, one: str, other: str) -> list[dict[str, Any]]:
+    key = ["dataset", "patient", "stay_id", "system"]
+    first, second = (part[part["rater"] == rater][[*key, *CRITERIA]] for rater in (one, other))
+    pairs = first.merge(second, on=key, suffixes=("", " of other"))
+    rows = []
+    for criterion in (*CRITERIA, ALL):
+        names = list(CRITERIA) if criterion == ALL else [criterion]
+        a, b = (pairs[[f"{name}{suffix}" for name in names]].to_numpy(np.float64) for suffix in ("", " of other"))
+        place = {"criterion": criterion, "n": len(pairs)}
+        rows += [place | row for row in (_statistics(pairs, a, b) if enough(pairs) else _nothing())]
+    return rows
+
+
+def _statistics(pairs: pd.DataFrame, a: np.ndarray, b: np.ndarray) -> list[dict[str, Any]]:
+    """The statistics of NAMES with intervals over resampled patients, and tau; ratings [texts, criteria]."""
+    first, second = a.ravel(), b.ravel()
+    functions = {"spearman": spearman, "kappa": weighted_kappa, "alpha": _alpha}
+    counts = pair_counts(first.astype(np.int64), second.astype(np.int64))
+    patients = np.repeat(pairs["patient"].to_numpy(str), a.shape[1])
+    found = replicate(sums_of_patients(counts, patients), pair_statistics, REPLICATES, SEED)
+    rows = []
+    for i, name in enumerate(NAMES):
+        value, defined = functions[name](first, second), found[np.isfinite(found[:, i]), i]
+        low, high = interval(defined) if value is not None and len(defined) else (None, None)
+        rows.append({"statistic": name, "value": value, "low": low, "high": high})
+    systems = pairs["system"].to_numpy(str)
+    means = [[x[systems == system].mean() for system in np.unique(systems)] for x in (a, b)]
+    return [*rows, {"statistic": TAU, "value": kendall_tau(*means), "low": None, "high": None}]
+
+
+def _alpha(first: np.ndarray, second: np.ndarray) -> float | None:
+    return krippendorff_alpha(np.column_stack([first, second]))
+
+
+def _nothing() -> list[dict[str, Any]]:
+    return [{"statistic": name, "value": None, "low": None, "high": None, "n": 0} for name in (*NAMES, TAU)]

@@ -1,0 +1,201 @@
+"""The kit of the study: a form per rater, the key to it, and a page for whoever hands it out."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from clinragen.config.study import StudyDesign
+from clinragen.evaluate.study.plan import LETTERS, Item, assign, choose_cases, plan_items
+from clinragen.evaluate.study.wording import Wording
+from clinragen.pages.render import render
+from clinragen.schemas.ratings import TEACHER
+from clinragen.schemas.study import STUDY_KEY
+
+_HEADING = re.compile(r"^(?:(?:note|lab|medical note-based|lab test-based) )?rationale\s*:\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is shown of a stay beside the rationales."""
+
+    note: str
+    labs: str
+    diagnoses: list[str]
+
+
+@dataclass(frozen=True)
+class Text:
+    """The rationale of a system on a stay; an empty part is one that the system did not write."""
+
+    note: str
+    lab: str
+
+    @property
+    def missing(self) -> bool:
+        """Whether the system wrote nothing at all."""
+        return not self.note and not self.lab
+
+
+@dataclass(frozen=True)
+class Study:
+    """A planned study; `name` is a hash of all that its raters see."""
+
+    name: str
+    items: list[Item]
+    cases: dict[int, Case]
+    texts: dict[tuple[str, int], Text]
+    wording: Wording
+
+
+def plain(text: str | None) -> str:
+    """A text without what only its layout says of who wrote it: markup, line breaks and a heading."""
+    words = " ".join(re.sub(r"[*_`#]+", "", text or "").split())
+    return _HEADING.sub("", words)
+
+
+def teacher_texts(notes: pa.Table, labs: pa.Table) -> dict[tuple[str, int], Text]:
+    """The teacher's rationales (RATIONALES, on notes and on labs) by system and stay."""
+    found = dict(zip(labs["stay_id"].to_pylist(), labs["text"].to_pylist(), strict=True))
+    pairs = zip(notes["stay_id"].to_pylist(), notes["text"].to_pylist(), strict=True)
+    return {(TEACHER, stay): Text(plain(text), plain(found.get(stay))) for stay, text in pairs}
+
+
+def predicted_texts(system: str, predictions: pa.Table) -> dict[tuple[str, int], Text]:
+    """The rationales of a system (PREDICTIONS) by system and stay."""
+    rows = predictions.select(["stay_id", "note_rationale", "lab_rationale"]).to_pylist()
+    return {(system, row["stay_id"]): Text(plain(row["note_rationale"]), plain(row["lab_rationale"])) for row in rows}
+
+
+def plan_study(
+    stays: Sequence[int],
+    patients: Mapping[int, int],
+    shown: Mapping[int, Case],
+    systems: Sequence[str],
+    texts: Mapping[tuple[str, int], Text],
+    wording: Wording,
+    design: StudyDesign,
+) -> Study:
+    """Choose cases among `stays`, assign them to raters and put everything into order.
+
+    `texts` has a rationale of every system on each of the stays; KeyError if one is missing.
+    """
+    chosen = choose_cases(stays, patients, design)
+    items = plan_items(assign(chosen, design), systems, design)
+    cases = {stay: shown[stay] for stay in chosen}
+    own = {(system, stay): texts[system, stay] for system in systems for stay in chosen}
+    nameless = Study("", items, cases, own, wording)
+    content = json.dumps([form_data(nameless, rater) for rater in raters_of(items)], sort_keys=True)
+    # A letter first, so that a spreadsheet never takes it for a number.
+    name = f"study-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    return Study(name, items, cases, own, wording)
+
+
+def raters_of(items: Sequence[Item]) -> list[str]:
+    """The raters, in order."""
+    return list(dict.fromkeys(item.rater for item in items))
+
+
+def form_data(study: Study, rater: str) -> dict[str, Any]:
+    """What the form of a rater shows: no name of a system, no identifier, and nothing that tells repeats from cases."""
+    practice = study.wording.practice
+    texts = [
+        {
+            "letter": letter,
+            "note": text.note,
+            "lab": text.lab,
+            "answers": {name: {"value": value, "why": why} for name, (value, why) in text.answers.items()},
+        }
+        for letter, text in zip(LETTERS, practice.texts, strict=False)
+    ]
+    first = {"item": 0, "note": practice.note, "labs": practice.labs, "diagnoses": practice.diagnoses, "texts": texts}
+    return {
+        "study": study.name,
+        "rater": rater,
+        "criteria": [{"name": name, "statement": text} for name, text in study.wording.criteria.items()],
+        "scale": study.wording.scale,
+        "items": [first, *(_item_data(study, item) for item in study.items if item.rater == rater)],
+    }
+
+
+def _item_data(study: Study, item: Item) -> dict[str, Any]:
+    case = study.cases[item.stay]
+    if item.expected is not None:
+        answer = f"{item.expected} ({study.wording.scale[item.expected - 1].lower()})"
+        texts = [{"letter": LETTERS[0], "note": study.wording.attention.format(answer=answer), "lab": ""}]
+    else:
+        texts = [
+            {"letter": letter, "note": text.note, "lab": text.lab}
+            for letter, system in zip(LETTERS, item.systems, strict=False)
+            for text in [study.texts[system, item.stay]]
+        ]
+    shown = {"note": case.note, "labs": case.labs, "diagnoses": case.diagnoses}
+    return {"item": item.number, **shown, "texts": texts}
+
+
+def study_key(study: Study) -> pa.Table:
+    """Which system is behind which letter of which item (STUDY_KEY)."""
+    rows = []
+    for item in study.items:
+        same = {"study": study.name, "rater": item.rater, "item": item.number, "kind": item.kind, "stay_id": item.stay}
+        if item.expected is not None:
+            rows.append(same | {"letter": LETTERS[0], "expected": item.expected, "without_text": False})
+        for letter, system in zip(LETTERS, item.systems, strict=False):
+            missing = study.texts[system, item.stay].missing
+            rows.append(same | {"letter": letter, "system": system, "without_text": missing})
+    return pa.Table.from_pylist(rows, schema=STUDY_KEY.schema)
+
+
+def study_form(study: Study, rater: str, dataset: str, source: str, templates: list[Path]) -> str:
+    """The form of a rater as HTML that needs nothing else. `source` is where its texts come from."""
+    data = form_data(study, rater)
+    return render("study_form", templates, data=data, rater=rater, dataset=dataset, restricted=source == "folder")
+
+
+def kit_page(
+    study: Study,
+    dataset: str,
+    source: str,
+    systems: Sequence[str],
+    design: StudyDesign,
+    stand_ins: list[str],
+    templates: list[Path],
+) -> str:
+    """The page for whoever hands out the forms: who may open them, what they hold, what to do."""
+    kinds = {rater: Counter(i.kind for i in study.items if i.rater == rater) for rater in raters_of(study.items)}
+    texts = {rater: sum(_to_rate(study, item) for item in study.items if item.rater == rater) for rater in kinds}
+    rows = [
+        {
+            "rater": rater,
+            "form": f"forms/form-{rater}.html",
+            "cases": of_rater["case"],
+            "repeats": of_rater["repeat"],
+            "checks": of_rater["attention"],
+            "ratings": texts[rater] * len(study.wording.criteria),
+        }
+        for rater, of_rater in kinds.items()
+    ]
+    return render(
+        "study_kit",
+        templates,
+        study=study.name,
+        dataset=dataset,
+        restricted=source == "folder",
+        source=source,
+        systems=systems,
+        design=design,
+        criteria=study.wording.criteria,
+        rows=rows,
+        stand_ins=stand_ins,
+    )
+
+
+def _to_rate(study: Study, item: Item) -> int:
+    """Texts of an item that are rated."""
+    return 1 if item.expected is not None else sum(not study.texts[s, item.stay].missing for s in item.systems)

@@ -1,0 +1,105 @@
+"""Who rates which case, and in which order: all of it follows from the seed."""
+
+import hashlib
+import random
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from clinragen.config.study import StudyDesign, rater_names
+from clinragen.errors import UserError
+
+LETTERS = string.ascii_uppercase
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a rater's form; `systems` in the order of the letters, none where an answer is `expected`."""
+
+    rater: str
+    number: int
+    kind: str
+    stay: int
+    systems: tuple[str, ...] = ()
+    expected: int | None = None
+
+
+def choose_cases(cases: Sequence[int], patients: Mapping[int, int], design: StudyDesign) -> list[int]:
+    """The rated stays, each of another patient, in the order of a hash of seed and stay.
+
+    A larger number keeps the cases of a smaller one. UserError if there are fewer patients than cases wanted: a study
+    is never made smaller silently.
+    """
+    chosen: dict[int, int] = {}
+    for stay in sorted(cases, key=lambda stay: hashlib.sha256(f"{design.seed} {stay}".encode()).digest()):
+        chosen.setdefault(patients[stay], stay)
+    if len(chosen) < design.cases:
+        raise UserError(
+            f"evaluate.study.design.cases: {design.cases}, but evaluate.cases selects stays of {len(chosen)} patients; "
+            "lower the one or raise evaluate.cases.number"
+        )
+    return list(chosen.values())[: design.cases]
+
+
+def assign(cases: Sequence[int], design: StudyDesign) -> dict[str, list[int]]:
+    """The cases of each rater: all of them, or balanced incomplete blocks.
+
+    With blocks every case gets `raters_per_case` raters: those with the fewest cases so far, and of these the ones
+    that have met least often. So the loads differ by one at most, and every rater shares cases with many others, which
+    statistics of agreement need.
+    """
+    raters = rater_names(design.raters)
+    if design.raters_per_case is None:
+        return {rater: list(cases) for rater in raters}
+    draw = random.Random(f"{design.seed} assignment")
+    loads: dict[str, list[int]] = {rater: [] for rater in raters}
+    met: dict[frozenset[str], int] = {}
+    for case in draw.sample(list(cases), len(cases)):
+        chosen: list[str] = []
+        while len(chosen) < design.raters_per_case:
+            others = [rater for rater in raters if rater not in chosen]
+            draw.shuffle(others)
+            chosen.append(
+                min(others, key=lambda r: (len(loads[r]), sum(met.get(frozenset({r, c}), 0) for c in chosen)))
+            )
+        for i, rater in enumerate(chosen):
+            loads[rater].append(case)
+            for other in chosen[:i]:
+                pair = frozenset({rater, other})
+                met[pair] = met.get(pair, 0) + 1
+    return loads
+
+
+def plan_items(cases: Mapping[str, Sequence[int]], systems: Sequence[str], design: StudyDesign) -> list[Item]:
+    """The items of every rater's form, in their order.
+
+    Cases come in an order of the rater's own, and the systems of each item in one of that item's own. Repeats are of
+    the first half and come in the second, with at least one item between; attention checks are spread over the form.
+    """
+    items = []
+    for rater, own in cases.items():
+        draw = random.Random(f"{design.seed} {rater}")
+        shown = [(stay, "case") for stay in draw.sample(list(own), len(own))]
+        half = (len(shown) + 1) // 2
+        for stay, _ in draw.sample(shown[:half], min(half, number_of_repeats(len(own), design.repeats))):
+            shown.insert(draw.randint(min(half + 1, len(shown)), len(shown)), (stay, "repeat"))
+        for place in sorted(_places(len(shown), design.attention_checks, draw), reverse=True):
+            shown.insert(place, (draw.choice(own), "attention"))
+        for number, (stay, kind) in enumerate(shown, start=1):
+            if kind == "attention":
+                items.append(Item(rater, number, kind, stay, expected=draw.randint(1, 5)))
+            else:
+                items.append(Item(rater, number, kind, stay, tuple(draw.sample(list(systems), len(systems)))))
+    return items
+
+
+def number_of_repeats(cases: int, share: float) -> int:
+    """Cases of a form that are shown twice: the share, rounded, but at least one unless the share is 0."""
+    return max(1, round(cases * share)) if share else 0
+
+
+def _places(items: int, number: int, draw: random.Random) -> list[int]:
+    """One place in each of as many stretches of the form, never the first, where everybody reads everything."""
+    edges = [round(i * items / number) for i in range(number + 1)] if number else []
+    return [draw.randint(max(1, low), max(1, low, high - 1)) for low, high in pairwise(edges)]

@@ -1,0 +1,53 @@
+"""Command line of rule evaluate_judge."""
+
+from pathlib import Path
+
+from clinragen.config.judge import Question
+from clinragen.config.llms import Llm, Transport
+from clinragen.config.rows import RowNames
+from clinragen.step import Context, Out, run
+
+
+def evaluate_judge(
+    context: Context,
+    samples: Path,
+    courses: Path,
+    captions: Path,
+    labels: Path,
+    cases: Path,
+    rationales: list[Path],
+    predictions: list[Path],
+    rows: RowNames,
+    prompt: Path,
+    dataset: str,
+    question: Question,
+    name: str,
+    llm: Llm,
+    transport: Transport | None,
+    weights: list[Path],
+    answers: str,
+    ratings: Out,
+) -> None:
+    """Ratings that one judge gives the rationales of every system."""
+    from clinragen.evaluate.judge.files import Files, read_items
+    from clinragen.evaluate.judge.question import read_judge_prompt
+    from clinragen.evaluate.judge.rate import rate
+    from clinragen.llm.ask import LanguageModel
+    from clinragen.llm.request import Answer, Check, Request
+    from clinragen.schemas.judge import RATINGS
+
+    of_rows = dict(zip(rows.names, predictions, strict=True))
+    files = Files(samples, courses, captions, labels, cases, rationales, of_rows)
+    model = LanguageModel(name, llm, transport, Path(answers), weights)
+
+    def ask(requests: list[Request], check: Check) -> list[Answer]:
+        found, facts = model.ask(requests, dataset, files.texts, check)
+        context.note(facts)
+        return found
+
+    items = read_items(files, question, llm.max_note_characters)
+    RATINGS.write(rate(items, read_judge_prompt(prompt), question.seed, ask), ratings.path)
+
+
+if __name__ == "__main__":
+    run(evaluate_judge)

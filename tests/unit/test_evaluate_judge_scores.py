@@ -1,0 +1,219 @@
+"""Means, controls, length and agreement of judges whose behaviour is known, and the page that tells of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from clinragen.evaluate.judge.agree import judge_agreement
+from clinragen.evaluate.judge.effects import judge_effects
+from clinragen.evaluate.judge.page import FALLS, HIDDEN, OPEN, UNMOVED, judge_page, verdict
+from clinragen.evaluate.judge.rated import BOTH, behind, read_rated
+from clinragen.evaluate.judge.scores import rating_scores
+from clinragen.schemas.benchmark import SAMPLES
+from clinragen.schemas.judge import (
+    ANOTHER_PATIENT,
+    BY_RULE,
+    CONTROLS,
+    JUDGE_EFFECTS,
+    LENGTH,
+    RATINGS,
+    WRONG_DIAGNOSES,
+)
+from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = [
+    ROOT / f"scripts/clinragen/pages/templates/{name}"
+    for name in ("base.html", "style.css", "macros.html", "judge.html")
+]
+LEVEL = {"GT": 4, "ClinRaGen": 3, "Mistral": 2}
+STAYS = 40
+
+
+def ratings(judge: str, dataset: str = "mimic3", stays: int = STAYS) -> list[dict]:
+    """Ratings of a judge that `reads` (controls fall by 2), is `blind` (they do not), or counts words (`long`)."""
+    generator, rows = np.random.default_rng(len(dataset)), []
+    for stay in range(stays):
+        for system, level in LEVEL.items():
+            words = int(generator.integers(20, 160))
+            for condition in (AS_WRITTEN, *CONTROLS):
+                rating = level + int(generator.integers(0, 2))
+                if judge == "reads" and condition != AS_WRITTEN:
+                    rating = max(1, rating - 2)
+                if judge == "long":
+                    rating = int(np.clip(round(np.log2(words) - 3), 1, 5))
+                rows.append(row(stay, system, condition, rating, words=words))
+    return rows
+
+
+def row(stay: int, system: str, condition: str, rating: int | None, **changes: object) -> dict:
+    given = {"status": "good", "request": "r", "reason": "It fits.", "words": 50, "note_cut": 0, "problems": None}
+    return (
+        {"stay_id": stay, "system": system, "condition": condition} | dict.fromkeys(CRITERIA, rating) | given | changes
+    )
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Writes ratings by dataset and judge, and reads them; two stays of each patient."""
+
+    def write(of: dict[tuple[str, str], list[dict]]):
+        paths, samples = [], []
+        for (dataset, judge), rows in of.items():
+            path = tmp_path / f"{dataset}/evaluate/judge/{judge}/ratings.parquet"
+            path.parent.mkdir(parents=True)
+            RATINGS.write(pa.Table.from_pylist(rows, RATINGS.schema), path)
+            paths.append(path)
+        for dataset in dict.fromkeys(dataset for dataset, _ in of):
+            path = tmp_path / f"{dataset}/benchmark/samples.parquet"
+            path.parent.mkdir(parents=True)
+            stays = list(range(STAYS))
+            columns = {"stay_id": stays, "subject_id": [n // 2 for n in stays], "hadm_id": stays}
+            SAMPLES.write(pa.table(columns | {"split": ["test"] * STAYS}).cast(SAMPLES.schema), path)
+            samples.append(path)
+        return read_rated(paths, samples), paths
+
+    return write
+
+
+def only(table: pa.Table, **place: object) -> list[dict]:
+    return [r for r in table.to_pylist() if all(r[name] == value for name, value in place.items())]
+
+
+def test_means_are_those_of_numpy_with_intervals_around_them(tree):
+    rated, _ = tree({("mimic3", "reads"): ratings("reads"), ("mimic4", "reads"): ratings("reads", "mimic4")})
+    table = RATING_SCORES.check(rating_scores(rated), "test")
+    assert [r["system"] for r in only(table, dataset=BOTH, condition=AS_WRITTEN, criterion="soundness")] == [
+        *("GT", "ClinRaGen", "Mistral")  # the teacher first
+    ]
+    for dataset, names in (("MIMIC-III", ["mimic3"]), (BOTH, ["mimic3", "mimic4"])):
+        values = [
+            r["correctness"] for n in names for r in ratings("reads", n)
+            if r["system"] == "GT" and r["condition"] == AS_WRITTEN
+        ]  # fmt: skip
+        (found,) = only(table, dataset=dataset, system="GT", condition=AS_WRITTEN, criterion="correctness")
+        assert found["mean"] == pytest.approx(np.mean(values)) and found["std"] == pytest.approx(np.std(values, ddof=1))
+        assert found["low"] < found["mean"] < found["high"] and found["high"] - found["low"] < 0.5
+        assert (found["ratings"], found["cases"], found["empty"]) == (len(values), len(values), 0)
+
+
+def test_what_cannot_be_read_is_no_rating_and_what_has_no_text_is_one(tree):
+    rows = [row(n, "GT", AS_WRITTEN, 5) for n in range(STAYS)]
+    for n in range(12):
+        rows[n] |= {"status": "flawed", "reason": None} | dict.fromkeys(CRITERIA)
+        rows[20 + n] |= {"status": BY_RULE, "request": None, "words": 0} | dict.fromkeys(CRITERIA, 1)
+    rated, _ = tree({("mimic3", "j"): rows})
+    (found,) = only(rating_scores(rated), criterion="soundness")
+    assert found["mean"] == pytest.approx((12 + 5 * 16) / 28)
+    assert (found["ratings"], found["cases"], found["empty"]) == (28, 40, 12)
+    # Neither tells whether the judge reads.
+    assert {r["n"] for r in only(judge_effects(rated), effect=LENGTH)} == {None}
+
+
+def test_little_is_said_of_few(tree):
+    few = [row(n, "GT", AS_WRITTEN, 5) for n in range(20)]  # of ten patients
+    rated, _ = tree({("mimic3", "j"): few, ("mimic4", "j"): [row(n, "GT", AS_WRITTEN, 4) for n in range(STAYS)]})
+    table = rating_scores(rated)
+    assert {r["mean"] for r in only(table, dataset="MIMIC-III")} == {None}
+    assert {r["cases"] for r in only(table, dataset="MIMIC-III")} == {None}
+    assert {r["mean"] for r in only(table, dataset=BOTH)} == {None}  # which would reveal it
+    assert {r["mean"] for r in only(table, dataset="MIMIC-IV")} == {4.0}
+
+
+def test_three_unreadable_answers_are_not_told(tree):
+    rows = [row(n, "GT", AS_WRITTEN, 5) for n in range(STAYS)]
+    for n in range(3):
+        rows[n] |= {"status": "flawed", "reason": None} | dict.fromkeys(CRITERIA)
+    (found,) = only(rating_scores(tree({("mimic3", "j"): rows})[0]), criterion="soundness")
+    assert (found["ratings"], found["cases"], found["mean"]) == (None, 40, 5.0)
+
+
+def test_controls_fall_for_a_judge_that_reads_and_for_no_other(tree):
+    rated, _ = tree({("mimic3", name): ratings(name) for name in ("reads", "blind", "long")})
+    table = JUDGE_EFFECTS.check(judge_effects(rated), "test")
+    for control in CONTROLS:
+        (reads,) = only(table, rater="reads", effect=control, criterion="all")
+        assert reads["low"] > 0.5 and reads["n"] == STAYS * len(LEVEL) and verdict(reads) == FALLS
+        (blind,) = only(table, rater="blind", effect=control, criterion="all")
+        assert blind["low"] < 0 < blind["high"] and verdict(blind) == OPEN
+        (long,) = only(table, rater="long", effect=control, criterion="all")
+        assert long["value"] == long["high"] == 0 and verdict(long) == UNMOVED
+
+
+def test_a_judge_that_counts_words_has_a_slope_and_one_that_reads_has_none(tree):
+    rated, _ = tree({("mimic3", name): ratings(name) for name in ("reads", "long")})
+    table = judge_effects(rated)
+    (long,) = only(table, rater="long", effect=LENGTH, criterion="correctness")
+    assert long["low"] > 0.8 and long["value"] == pytest.approx(1.0, abs=0.15)  # a point for each doubling
+    (reads,) = only(table, rater="reads", effect=LENGTH, criterion="correctness")
+    assert reads["low"] < 0 < reads["high"]
+    # By hand, with numpy: the same slope within systems.
+    own = [r for r in ratings("long") if r["condition"] == AS_WRITTEN]
+    x, y = np.log2([r["words"] for r in own]), np.array([r["correctness"] for r in own], dtype=float)
+    for system in LEVEL:
+        of = np.array([r["system"] == system for r in own])
+        x[of] -= x[of].mean()
+        y[of] -= y[of].mean()
+    assert long["value"] == pytest.approx((x @ y) / (x @ x))
+
+
+def test_texts_of_one_length_have_no_slope(tree):
+    rated, _ = tree({("mimic3", "j"): [row(n, "GT", AS_WRITTEN, 1 + n % 5) for n in range(STAYS)]})
+    assert {r["value"] for r in only(judge_effects(rated), effect=LENGTH)} == {None}
+
+
+def test_judges_are_compared_on_what_both_have_rated(tree):
+    first, second, third = ratings("reads"), ratings("reads"), ratings("long")
+    for r in second[:9]:  # of stay 0
+        r |= {"status": "refused", "reason": None} | dict.fromkeys(CRITERIA)
+    rated, _ = tree({("mimic3", name): rows for name, rows in (("a", first), ("b", second), ("c", third))})
+    table = AGREEMENT.check(judge_agreement(rated), "test")
+    assert {r["raters"] for r in table.to_pylist()} == {"a, b", "a, c"}
+    same = only(table, raters="a, b", criterion="all")
+    assert {(r["statistic"], r["n"]) for r in same} == {
+        (name, (STAYS - 1) * len(LEVEL)) for name in ("spearman", "kappa", "alpha", "tau")
+    }
+    assert all(r["value"] == pytest.approx(1.0) for r in same)
+    (other,) = only(table, raters="a, c", criterion="correctness", statistic="spearman")
+    assert other["low"] < other["value"] < other["high"] < 0.5
+
+
+def test_one_judge_agrees_with_nobody(tree):
+    rated, _ = tree({("mimic3", "a"): ratings("reads")})
+    assert judge_agreement(rated).num_rows == 0
+
+
+def test_rows_know_the_ratings_behind_them(tree):
+    _, paths = tree({("mimic3", "a"): ratings("reads"), ("mimic4", "a"): ratings("reads")})
+    assert behind(paths) == {("MIMIC-III", "a"): paths[:1], ("MIMIC-IV", "a"): paths[1:], (BOTH, "a"): paths}
+
+
+@pytest.fixture
+def page(tree):
+    def render(*judges: str, stand_ins: tuple[str, ...] = ()) -> str:
+        rated, _ = tree({("mimic3", name): ratings(name) for name in judges})
+        tables = rating_scores(rated), judge_agreement(rated), judge_effects(rated)
+        return " ".join(judge_page(*tables, list(stand_ins), TEMPLATES).split())
+
+    return render
+
+
+def test_the_page_says_in_words_whether_controls_fall(page):
+    text = page("reads", "blind")
+    assert f"✓ MIMIC-III, {ANOTHER_PATIENT}: correctness, soundness, persuasiveness fall".replace("'", "&#39;") in text
+    assert f"✗ MIMIC-III, {WRONG_DIAGNOSES}: correctness cannot be told; persuasiveness cannot be told." in text
+    assert "A judge that overlooks it says little about texts." in text
+    assert "stand-ins" not in text and "reads, blind" in text
+
+
+def test_the_page_names_stand_ins_and_asks_nothing_of_the_network(page):
+    text = page("reads", stand_ins=("template LLM",))
+    assert "<b>Made with stand-ins:</b> template LLM" in text and "not comparable with the paper's" in text
+    assert "There is one judge" in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+def test_a_verdict_needs_an_interval():
+    assert verdict({"low": None, "high": None}) == HIDDEN

@@ -1,0 +1,27 @@
+"""Statistics of pairs of ratings, many samples at once, against those of the ratings themselves."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinragen.evaluate.stats.agreement import krippendorff_alpha, spearman, weighted_kappa
+from clinragen.evaluate.stats.pairs import pair_counts, pair_statistics
+
+RATINGS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, max_size=30)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(RATINGS, min_size=1, max_size=4))
+def test_they_are_those_of_the_ratings(samples):
+    counts = []
+    for pairs in samples:
+        first, second = np.array(pairs).T
+        counts.append(pair_counts(first, second).sum(axis=0))
+    found = pair_statistics(np.array(counts))
+    for pairs, values in zip(samples, found, strict=True):
+        first, second = np.array(pairs, dtype=float).T
+        alpha = krippendorff_alpha(np.column_stack([first, second]))
+        expected = [spearman(first, second), weighted_kappa(first, second), alpha]
+        for value, other in zip(values, expected, strict=True):
+            assert np.isnan(value) if other is None else value == pytest.approx(other, abs=1e-9)
