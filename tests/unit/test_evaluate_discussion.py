@@ -152,7 +152,14 @@ def test_names_that_few_patients_have_are_not_shown():
 
 @pytest.mark.parametrize(
     ("age", "group"),
-    [(18, "under 45"), (44.9, "under 45"), (45, "45 to 64"), (65, "65 to 79"), (79.9, "65 to 79"), (90, "80 and older")],
+    [
+        (18, "under 45"),
+        (44.9, "under 45"),
+        (45, "45 to 64"),
+        (65, "65 to 79"),
+        (79.9, "65 to 79"),
+        (90, "80 and older"),
+    ],
 )
 def test_ages_have_their_group(age, group):
     assert groups_of(in_groups(age=[age]), [0], patients(1))["age"] == [group]
@@ -237,7 +244,9 @@ def test_the_page_shows_values_intervals_what_is_hidden_and_what_is_missing():
     html = discussion_page(answers(few, rows()), SETTINGS, ["tiny <model>"], templates("discussion"))
     assert "tiny &lt;model&gt;" in html and "do &lt;this&gt;" in html
     assert '<span class="hidden">hidden</span>' in html and "1,000 samples" in html
-    assert "with the list minus without" in html and 'href="../audit/lineage.html#tables/discussion.csv/MIMIC-III"' in html
+    assert (
+        "with the list minus without" in html and 'href="../audit/lineage.html#tables/discussion.csv/MIMIC-III"' in html
+    )
 
 
 def read(*names: str, **overlay: object) -> Config:

@@ -162,20 +162,20 @@ def test_a_row_without_a_run_is_named_with_what_makes_it(tested, good, bad, open
     makes = {"table1": lambda row, dataset: f"make {row} on {dataset}"}
     answer = on_ours(tested, Evidence({}, makes=makes), stand_ins=False)
     assert answer.verdict == NOT_DECIDABLE
-    assert answer.reason.startswith("missing run: A") and f"make A on {DATASET}" in answer.reason
+    assert answer.reason.startswith("missing: A") and f"make A on {DATASET}" in answer.reason
     assert in_print(tested, Evidence({})).verdict == NOT_PRINTED
 
 
 def test_a_source_without_any_value_says_why():
     evidence = Evidence({}, reasons={"table1": Gap("a reason", "a remedy")})
-    assert on_ours(claim("above", **A_B), evidence, stand_ins=False).reason == "missing run: a reason. a remedy"
+    assert on_ours(claim("above", **A_B), evidence, stand_ins=False).reason == "missing: a reason. a remedy"
 
 
 def test_one_statement_that_fails_decides_whatever_is_missing():
     tested = claim("above", rows=["A"], others=["B", "missing"])
     assert on_ours(tested, values(A=0.4, B=0.5), stand_ins=False).verdict == NOT_REPRODUCED
     answer = on_ours(tested, values(A=0.6, B=0.5), stand_ins=False)
-    assert answer.verdict == NOT_DECIDABLE and "missing run: missing" in answer.reason
+    assert answer.verdict == NOT_DECIDABLE and "missing: missing" in answer.reason
 
 
 def test_the_statement_that_fails_by_most_decides():
@@ -227,7 +227,9 @@ def test_the_same_order_is_that_of_the_other_source(first, second, verdict):
 @given(st.lists(st.integers(0, 1000), min_size=4, max_size=4, unique=True))
 def test_exactly_one_rank_holds_for_exact_values(numbers):
     evidence = values(**dict(zip("ABCD", map(float, numbers), strict=True)))
-    ranks = [n for n in range(1, 5) if in_print(claim("rank", row="A", among=OTHERS, rank=n), evidence).verdict == HOLDS]
+    ranks = [
+        n for n in range(1, 5) if in_print(claim("rank", row="A", among=OTHERS, rank=n), evidence).verdict == HOLDS
+    ]
     assert ranks == [1 + sum(other > numbers[0] for other in numbers[1:])]
 
 
@@ -235,8 +237,7 @@ def test_exactly_one_rank_holds_for_exact_values(numbers):
 def test_a_claim_and_its_opposite_are_never_both_reproduced(value, below, above):
     evidence = difference(value, value - below, value + above)
     verdicts = [
-        on_ours(claim("above", rows=[a], others=[b]), evidence, stand_ins=False).verdict
-        for a, b in permutations("AB")
+        on_ours(claim("above", rows=[a], others=[b]), evidence, stand_ins=False).verdict for a, b in permutations("AB")
     ]
     assert verdicts.count(REPRODUCED) < 2
 

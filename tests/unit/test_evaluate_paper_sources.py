@@ -155,6 +155,21 @@ def test_texts_sizes_and_the_discussion_have_their_places(tmp_path):
     }
 
 
+def test_what_is_hidden_missing_or_without_interval_says_so(tmp_path):
+    answer = {"question": "bias", "dataset": "MIMIC-III", "model": "ClinRaGen", "group": "all"}
+    answers = [answer | {"measure": "hidden"}, answer | {"measure": "missing", "missing": "do this"}]
+    agreement = {"dataset": "both", "raters": "people", "criterion": "all", "n": 9, "value": 0.6}
+    found = evidence(tmp_path, discussion=answers, study_agreement=[agreement | {"statistic": "pearson"}])
+    for cell, what, how in (
+        (Cell("discussion", "MIMIC-III", "ClinRaGen", "hidden"), "few patients", ""),
+        (Cell("discussion", "MIMIC-III", "ClinRaGen", "missing"), "missing of ClinRaGen", "do this"),
+        (Cell("agreement", "both", "people", "pearson"), "an interval of pearson", ""),
+    ):
+        with pytest.raises(Lacking) as error:
+            found.value(cell)
+        assert what in error.value.gap.what and error.value.gap.how == how
+
+
 def test_the_files_behind_a_claim_are_those_with_its_values():
     files = [Path("resources/paper_table1.csv"), Path("resources/paper_table2.csv"), Path("t/intervals.csv")]
     files += [Path("t/judge.csv"), Path("t/texts.csv")]

@@ -78,7 +78,7 @@ def on_ours(claim: Claim, ours: Evidence, stand_ins: bool) -> Answer:
     """
     found = tuple(statements(claim.test, ours))
     lacking = [s.lacking for s in found if s.lacking]
-    missing = f"missing run: {_listed(lacking)}"
+    missing = f"missing: {_listed(lacking)}"
     if stand_ins:
         values_of_stand_ins = "stand-ins: their values decide nothing"
         reason = f"{values_of_stand_ins}; {missing}" if lacking else values_of_stand_ins

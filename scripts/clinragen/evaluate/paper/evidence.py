@@ -75,6 +75,8 @@ class Evidence:
     """Two-sided, of a t-test over the runs, by the same cells."""
     runs: Mapping[Cell, Runs] = field(default_factory=dict)
     """Where there are no p-values: what they follow from."""
+    gaps: Mapping[Cell, Gap] = field(default_factory=dict)
+    """Why cells are there and have no value that decides anything."""
     reasons: Mapping[str, Gap] = field(default_factory=dict)
     """Why a source has no values at all."""
     makes: Mapping[str, Callable[[str, str | None], str | None]] = field(default_factory=dict)
@@ -86,6 +88,8 @@ class Evidence:
         """The value of a cell; Lacking without one."""
         if cell in self.values:
             return self.values[cell]
+        if cell in self.gaps:
+            raise Lacking(self.gaps[cell])
         if cell.source in self.reasons:
             raise Lacking(self.reasons[cell.source])
         dataset = cell.dataset if cell.dataset in TITLES.values() else None

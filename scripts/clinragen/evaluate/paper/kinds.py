@@ -54,7 +54,7 @@ def _above(test: Above, evidence: Evidence) -> list[Statement]:
 def _close(test: Close, evidence: Evidence) -> list[Statement]:
     return [
         _decided(
-            f"|{_names(a, b)}| ≤ {test.within:g}",
+            f"{_place(a.dataset, a.metric)}: |{a.row} − {b.row}| ≤ {test.within:g}",
             lambda a=a, b=b: evidence.difference(a, b),
             low=-test.within,
             high=test.within,

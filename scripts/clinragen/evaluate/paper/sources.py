@@ -145,19 +145,19 @@ class Ours:
     def __init__(self, missing: Mapping[int, Missing]) -> None:
         """`missing` says by number of the table what makes its rows."""
         self._makes = {source: missing[number].how for source, number in NUMBERS.items() if number in missing}
-        self._makes["discussion"] = lambda row, dataset: "tables/discussion.html says why"
         self._reasons = dict(REASONS)
         self._values: dict[Cell, Estimate] = {}
         self._differences: dict[tuple[Cell, Cell], Estimate] = {}
         self._p_values: dict[tuple[Cell, Cell], float] = {}
         self._runs: dict[Cell, Runs] = {}
+        self._gaps: dict[Cell, Gap] = {}
 
     @property
     def evidence(self) -> Evidence:
-        """All that was added; a source with any value has no reason for having none."""
-        found = {cell.source for cell in self._values}
+        """All that was added; a source with anything has no reason for having nothing."""
+        found = {cell.source for cell in (*self._values, *self._gaps)}
         reasons = {source: reason for source, reason in self._reasons.items() if source not in found}
-        return Evidence(self._values, self._differences, self._p_values, self._runs, reasons, self._makes)
+        return Evidence(self._values, self._differences, self._p_values, self._runs, self._gaps, reasons, self._makes)
 
     def add_intervals(self, intervals: pa.Table, rows: Mapping[str, Mapping[str, str]]) -> None:
         """Scores (INTERVALS); `rows` has, for each source, the name there of each of its rows."""
@@ -220,17 +220,25 @@ class Ours:
     def add_agreement(self, agreement: pa.Table) -> None:
         """Agreement of people over all criteria (AGREEMENT)."""
         for row in _of_whole(agreement):
-            ours = row["raters"] == PEOPLE and row["criterion"] == ALL
-            if ours and None not in (row["value"], row["low"], row["high"]):
-                cell = Cell("agreement", WHOLE, PEOPLE, row["statistic"])
-                self._values[cell] = Estimate(row["value"], row["low"], row["high"])
+            if row["raters"] == PEOPLE and row["criterion"] == ALL:
+                self._add(Cell("agreement", WHOLE, PEOPLE, row["statistic"]), row)
 
     def add_discussion(self, discussion: pa.Table) -> None:
         """What answers the questions of the discussion (DISCUSSION), over all cases."""
         for row in discussion.to_pylist():
-            if row["group"] == ALL and None not in (row["value"], row["low"], row["high"]):
-                cell = Cell("discussion", row["dataset"], row["model"], row["measure"])
-                self._values[cell] = Estimate(row["value"], row["low"], row["high"])
+            if row["group"] == ALL:
+                self._add(Cell("discussion", row["dataset"], row["model"], row["measure"]), row)
+
+    def _add(self, cell: Cell, row: Mapping[str, Any]) -> None:
+        """A value with its interval; else why there is none."""
+        if None not in (row["value"], row["low"], row["high"]):
+            self._values[cell] = Estimate(row["value"], row["low"], row["high"])
+        elif row.get("missing"):
+            self._gaps[cell] = Gap(f"{cell.metric} of {cell.row}", row["missing"])
+        elif row["value"] is None:
+            self._gaps[cell] = Gap(f"{cell.metric} of {cell.row} (few patients are behind it)")
+        else:
+            self._gaps[cell] = Gap(f"an interval of {cell.metric}")
 
 
 def _places(model: str, rows: Mapping[str, Mapping[str, str]]) -> Iterable[tuple[str, str]]:
