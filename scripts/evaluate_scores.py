@@ -20,7 +20,7 @@ def evaluate_scores(
 
     A model that is asked about the selected cases is tested on those, every other one on the whole test split.
     """
-    from clinragen.evaluate.runs import read_run, tested_on
+    from clinragen.evaluate.runs import read_run, truth_of
     from clinragen.evaluate.scores import score
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.benchmark import LABELS, SAMPLES
@@ -28,8 +28,8 @@ def evaluate_scores(
 
     names, seed = read_phenotypes(phenotypes), int(of_run[4:]) if of_run.startswith("seed") else None
     selected = next((CASES.read(path) for path in cases), None)
-    tested = tested_on(SAMPLES.read(samples), LABELS.read(labels), selected)
-    predicted = read_run(predictions, tested, names, model, of_run)
+    truth = truth_of(SAMPLES.read(samples), LABELS.read(labels), selected)
+    predicted = read_run(predictions, truth, names, model, of_run)
     SCORES.write(score(predicted, names, dataset, model, seed), scores.path)
 
 

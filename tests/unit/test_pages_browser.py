@@ -24,6 +24,7 @@ PAGES = {
     "table": "tables/table1.html",
     "sensitivity": "tables/sensitivity.html",
     "beyond": "tables/beyond.html",
+    "statistics": "tables/statistics.html",
     "lineage": "audit/lineage.html",
 }
 PHASE3 = "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"

@@ -15,8 +15,8 @@ import pyarrow as pa
 from clinragen.config.evaluate import Bootstrap
 from clinragen.disclosure import FEWEST_HIDDEN, all_shown
 from clinragen.errors import UserError
-from clinragen.evaluate.comparisons import Pair
-from clinragen.evaluate.runs import Tested, marked
+from clinragen.evaluate.comparisons import Pair, pairs_of
+from clinragen.evaluate.runs import Scored, Truth, marked
 from clinragen.evaluate.stats.bootstrap import interval, p_value, replicate, standard_error, sums_of_patients
 from clinragen.evaluate.stats.classification import averaged, by_phenotype
 from clinragen.evaluate.stats.significance import benjamini_hochberg, detectable, holm, paired, welch
@@ -24,15 +24,6 @@ from clinragen.evaluate.tables import PaperCell
 from clinragen.schemas.statistics import COMPARISONS, INTERVALS, PHENOTYPE_SCORES
 
 COMPARED = ("micro_f1", "macro_f1")
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One run of a row: what it predicts, as booleans [samples, phenotypes]; `seed` is None for what is asked."""
-
-    row: str
-    seed: int | None
-    predicted: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -75,7 +66,7 @@ class Estimates:
 
 
 def estimate(
-    dataset: str, tested: Tested, runs: Iterable[Scored], phenotypes: Sequence[str], settings: Bootstrap
+    dataset: str, truth: Truth, runs: Iterable[Scored], phenotypes: Sequence[str], settings: Bootstrap
 ) -> Estimates:
     """Score all runs of a dataset, on its test split and on resampled patients, the same for every run.
 
@@ -86,9 +77,9 @@ def estimate(
         by_row.setdefault(run.row, []).append(run)
     check_seeds(dataset, {row: [run.seed for run in found] for row, found in by_row.items()})
     ordered = [run for found in by_row.values() for run in found]
-    true = marked(tested.true, phenotypes)
+    true = marked(truth.true, phenotypes)
     columns = [true, *(part for run in ordered for part in (run.predicted & true, run.predicted))]
-    sums = sums_of_patients(np.concatenate(columns, axis=1).astype(np.int32), np.array(tested.subjects))
+    sums = sums_of_patients(np.concatenate(columns, axis=1).astype(np.int32), np.array(truth.subjects))
     starts = [0, *itertools.accumulate(map(len, by_row.values()))][:-1]
     sizes = np.array([len(found) for found in by_row.values()])
 
@@ -136,7 +127,7 @@ def check_seeds(dataset: str, seeds: dict[str, list[int | None]]) -> None:
             )
 
 
-def intervals(found: Estimates, tested: Tested) -> pa.Table:
+def intervals(found: Estimates, truth: Truth) -> pa.Table:
     """Every score of every row with its interval (INTERVALS)."""
     rows = []
     for row, metric in itertools.product(found.rows, found.metrics):
@@ -153,8 +144,8 @@ def intervals(found: Estimates, tested: Tested) -> pa.Table:
                 "low": _rounded(low),
                 "high": _rounded(high),
                 "sampling_error": _rounded(standard_error(resampled)),
-                "samples": len(tested.stays),
-                "patients": len(set(tested.subjects)),
+                "samples": len(truth.stays),
+                "patients": len(set(truth.subjects)),
             }
         )
     return pa.Table.from_pylist(rows, schema=INTERVALS.schema)
@@ -195,15 +186,15 @@ def _compared(found: Estimates, metric: str, pair: Pair, printed: dict[tuple[str
     }
 
 
-def score_phenotypes(found: Estimates, tested: Tested, phenotypes: Sequence[str], reference: str) -> pa.Table:
+def score_phenotypes(found: Estimates, truth: Truth, phenotypes: Sequence[str], reference: str) -> pa.Table:
     """Scores of each phenotype, and how they differ from those of the reference row (PHENOTYPE_SCORES).
 
     Phenotypes that few patients have, or have not, are hidden for all rows, and with any at least so many that the
     averages do not reveal them. The family of a correction is the shown phenotypes of a row.
     """
-    hidden = _hidden(tested, phenotypes)
+    hidden = _hidden(truth, phenotypes)
     shown = [n for n, phenotype in enumerate(phenotypes) if phenotype not in hidden]
-    prevalence = marked(tested.true, phenotypes).mean(axis=0)
+    prevalence = marked(truth.true, phenotypes).mean(axis=0)
     low, high = interval(found.f1)
     at = found.rows.index(reference) if reference in found.rows else None
     rows = []
@@ -223,11 +214,43 @@ def score_phenotypes(found: Estimates, tested: Tested, phenotypes: Sequence[str]
     return pa.Table.from_pylist(rows, schema=PHENOTYPE_SCORES.schema)
 
 
-def _hidden(tested: Tested, phenotypes: Sequence[str]) -> set[str]:
+@dataclass(frozen=True)
+class Statistics:
+    """The tables of all datasets (INTERVALS, COMPARISONS, PHENOTYPE_SCORES)."""
+
+    intervals: pa.Table
+    comparisons: pa.Table
+    phenotypes: pa.Table
+
+
+def tables_of(
+    scored: dict[str, tuple[Truth, list[Scored]]],
+    phenotypes: Sequence[str],
+    pairs: Sequence[Pair],
+    reference: str,
+    paper: Sequence[PaperCell],
+    settings: Bootstrap,
+) -> Statistics:
+    """The tables, given the test split and the runs of each dataset."""
+    found = []
+    for dataset, (truth, runs) in scored.items():
+        estimates = estimate(dataset, truth, runs, phenotypes, settings)
+        compared = pairs_of(estimates.rows, reference, pairs)
+        found.append(
+            (
+                intervals(estimates, truth),
+                compare_rows(estimates, compared, paper),
+                score_phenotypes(estimates, truth, phenotypes, reference),
+            )
+        )
+    return Statistics(*map(pa.concat_tables, zip(*found, strict=True)))
+
+
+def _hidden(truth: Truth, phenotypes: Sequence[str]) -> set[str]:
     """Phenotypes whose scores would be those of few patients."""
     having: dict[str, set[int]] = {name: set() for name in phenotypes}
     lacking: dict[str, set[int]] = {name: set() for name in phenotypes}
-    for subject, names in zip(tested.subjects, tested.true, strict=True):
+    for subject, names in zip(truth.subjects, truth.true, strict=True):
         for name in phenotypes:
             (having if name in names else lacking)[name].add(subject)
     hidden = {name for name in phenotypes if not all_shown((len(having[name]), len(lacking[name])))}

@@ -12,6 +12,8 @@ import numpy as np
 LEVEL = 0.95
 BLOCK_BYTES = 1 << 26
 EXACT_IN_FLOAT32 = 1 << 24
+# Of means of scores that are the same, but of other numbers of runs.
+ROUNDING = 1e-12
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 
@@ -76,7 +78,8 @@ def p_value(differences: np.ndarray) -> np.ndarray:
 
     Twice the share of replicates on the rarer side of 0, which is the level at which the percentile interval ends at
     0. The difference itself counts as one replicate more (Davison and Hinkley, 1997, section 4.2), so that no p is
-    below 2 / (replicates + 1); replicates that are exactly 0 are on both sides.
+    below 2 / (replicates + 1); replicates that are 0, except for rounding, are on both sides.
     """
-    sides = [(1 + side.sum(axis=0)) / (1 + len(differences)) for side in (differences <= 0, differences >= 0)]
+    either = (differences <= ROUNDING, differences >= -ROUNDING)
+    sides = [(1 + side.sum(axis=0)) / (1 + len(differences)) for side in either]
     return np.minimum(1.0, 2 * np.minimum(*sides))

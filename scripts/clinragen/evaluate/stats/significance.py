@@ -1,7 +1,8 @@
 """Tests of differences between models, corrections for many of them, and what a test split can show."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from scipy import stats
@@ -18,7 +19,8 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float | None:
     """
     if min(len(one), len(other)) < 2 or np.ptp(one) == np.ptp(other) == 0:
         return None
-    return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
+    with _without_warning_of_rounding():
+        return float(stats.ttest_ind(one, other, equal_var=False).pvalue)
 
 
 def paired(one: Mapping[int, float], other: Mapping[int, float]) -> float | None:
@@ -30,10 +32,16 @@ def paired(one: Mapping[int, float], other: Mapping[int, float]) -> float | None
     differences = np.array([one[seed] - other[seed] for seed in seeds])
     if len(seeds) < 2 or np.ptp(differences) == 0:
         return None
-    with warnings.catch_warnings():
-        # Differences that are the same except for rounding; the p of such a test is next to 0, as it should be.
-        warnings.filterwarnings("ignore", "Precision loss")
+    with _without_warning_of_rounding():
         return float(stats.ttest_1samp(differences, 0.0).pvalue)
+
+
+@contextmanager
+def _without_warning_of_rounding() -> Iterator[None]:
+    """Without SciPy's warning of values that are the same except for rounding, whose p is rightly next to 0."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Precision loss")
+        yield
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
