@@ -8,12 +8,14 @@ import pytest
 import tiny_tree
 import yaml
 from browser import CHROMIUM, Browser
-from pages import card, templates
+from pages import card, statistics, templates
 from raw_folders import RESOURCES
 
 from clinragen.audit.lineage_page import lineage_page
+from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
 from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
+from clinragen.evaluate.statistics_page import statistics_page
 from clinragen.evaluate.table_page import table_page
 from clinragen.evaluate.tables import compare, read_paper
 from clinragen.schemas.evaluate import SCORES
@@ -76,6 +78,12 @@ def beyond() -> str:
     return beyond_page(summary, ["tiny model"], templates("beyond"))
 
 
+def uncertainty() -> str:
+    """The page of three rows, one of which is asked."""
+    settings = Bootstrap(replicates=1000, seed=1)
+    return statistics_page(statistics(), [], "ClinRaGen", settings, ["tiny model"], templates("statistics"))
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     """A results tree with one page of each kind."""
@@ -94,6 +102,7 @@ def results(tmp_path_factory) -> Path:
             "table": table1(),
             "sensitivity": sensitivity(),
             "beyond": beyond(),
+            "statistics": uncertainty(),
             "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
     for name, path in PAGES.items():
@@ -167,7 +176,8 @@ def embedded(results: Path, page: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("page", "link"), [("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("lineage", "h3 a")]
+    ("page", "link"),
+    [("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("statistics", "td a"), ("lineage", "h3 a")],
 )
 def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
     browser.open(embedded(results, page))
@@ -188,7 +198,7 @@ def test_links_inside_the_lineage_work_inside_a_report(browser, results):
 
 
 def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
-    for page in ("table", "sensitivity", "beyond", "lineage"):
+    for page in ("table", "sensitivity", "beyond", "statistics", "lineage"):
         browser.open(results / PAGES[page])
         assert browser.run("document.getElementById('embedded').checkVisibility()") is False
         assert browser.run("document.querySelectorAll('a.file:not([href])').length") == 0

@@ -188,7 +188,10 @@ def test_what_is_said_of_the_rows_of_one_output_is_in_its_record_alone(tmp_path)
     run(toy, arguments(one=tmp_path / "1", two=tmp_path / "2"))
     both = {"where": {"model": "ours"}, "inputs": ["a"]}
     assert read_record(tmp_path / "1")["rows"] == [both]
-    assert read_record(tmp_path / "2")["rows"] == [both, {"where": {"model": "ours", "other": "theirs"}, "inputs": ["b"]}]
+    assert read_record(tmp_path / "2")["rows"] == [
+        both,
+        {"where": {"model": "ours", "other": "theirs"}, "inputs": ["b"]},
+    ]
 
 
 def test_what_a_settings_class_calls_private_is_not_told(tmp_path, capfd):

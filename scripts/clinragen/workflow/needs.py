@@ -34,6 +34,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "tables": TRAINING | {ASKED},
     "asked": DATA | {ASKED},
     "planted": TRAINING,
+    "evaluate_statistics": TRAINING | {ASKED},
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
@@ -54,10 +55,12 @@ TARGETS: dict[str, frozenset[str]] = {
     "weights": frozenset({WEIGHTS}),
 }
 
-# Rows of `models` and of `asked` that a file shows, by a group of its pattern below; such a file shows no classifiers.
+# Which rows of `models` and of `asked` a file shows, by a group of its pattern below; such a file shows no classifiers.
 SHOWN: dict[str, Callable[[Model | Asked], bool]] = {
     "diagnosed": diagnosed,
 }
+# The same of named targets.
+SHOWN_BY_TARGET = {"evaluate_statistics": "diagnosed"}
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -119,6 +122,8 @@ def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
 
 def _needs_of(target: str, config: Config) -> set[Need]:
     kinds, parts = TARGETS.get(target, frozenset()), {}
+    if target in SHOWN_BY_TARGET:
+        parts = {SHOWN_BY_TARGET[target]: target}
     if target not in TARGETS:
         path = _below(target, config.pathvars.results)
         matches = ((re.fullmatch(pattern, path), kinds) for pattern, kinds in FILES)
