@@ -8,7 +8,8 @@ from typing import NamedTuple
 from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config
-from clinragen.workflow.inputs import diagnosed, tables
+from clinragen.workflow.inputs import tables
+from clinragen.workflow.shown import diagnosed
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
