@@ -117,3 +117,12 @@ def test_figures_without_any_value_can_be_drawn(tmp_path):
     drawn(tmp_path, lambda *files: draw_ratings(empty, "Figure 6b: x", [], *files))
     none = efficiency_table(PARAMETERS.schema.empty_table(), INTERVALS.schema.empty_table(), SIZES, PAPER, [])
     drawn(tmp_path, lambda *files: draw_efficiency(none, *files))
+
+
+def test_systems_have_the_papers_order_whatever_that_of_the_table(tmp_path):
+    drawings = []
+    for name, rows in (("a", list(range(30))), ("b", list(range(30))[::-1])):
+        table = written_ratings(ratings().take(rows))
+        draw_ratings(table, "Figure 6a: x", [], tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
+        drawings.append(texts((tmp_path / f"{name}.svg").read_bytes()))
+    assert drawings[0] == drawings[1] and drawings[0].index("GT") < drawings[0].index("ClinRaGen")

@@ -14,10 +14,11 @@ from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.paper.forms import distinct
 from clinragen.evaluate.paper.pictures import OURS, PAPER
 from clinragen.schemas.paper import EFFICIENCY
-from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, RATING_SCORES
+from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, RATING_SCORES, TEACHER
 
 METRIC, TOTAL = "micro_f1", "total"
 OURS_NAME, PAPER_NAME = "ours", "paper"
+SYSTEMS = (TEACHER, "Mistral", "LLaMA2", "LLaMA3", "ClinRaGen")
 # Systems in the order and colours of every panel; blue and orange differ for most eyes, and hatches for all.
 COLOURS = ("#4c5866", "#0b6e99", "#b4540a", "#7a8f2a", "#8d4fa3", "#c0392b")
 MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "*", "p", "h", "d")
@@ -97,7 +98,8 @@ def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, p
     """Draw mean ratings (RATING_SCORES) as bars with 95 % intervals; a panel per rater and dataset."""
     rows = table.to_pylist()
     panels = list(dict.fromkeys((r["dataset"], r["rater"]) for r in rows))
-    systems = distinct(r["system"] for r in rows)
+    names = distinct(r["system"] for r in rows)
+    systems = sorted(names, key=lambda name: SYSTEMS.index(name) if name in SYSTEMS else len(SYSTEMS))
     with matplotlib.rc_context(STYLE):
         figure, axes = _panels(len(panels), 6.4, 3.8)
         for axis, (dataset, rater) in zip(axes, panels, strict=bool(panels)):  # an empty figure has one panel
