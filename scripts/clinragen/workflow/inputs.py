@@ -11,7 +11,7 @@ from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
 from clinragen.config.paper import Configured, TimedJob
 from clinragen.config.root import Config
-from clinragen.config.rows import row_in
+from clinragen.config.rows import name_of, row_in
 from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.features import FEATURES

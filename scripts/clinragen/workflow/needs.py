@@ -10,8 +10,8 @@ from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.workflow import judged
 from clinragen.workflow.discussion import keys_of_discussion
-from clinragen.workflow.inputs import CLINRAGEN, LLAMA, SCORED_TABLES
-from clinragen.workflow.shown import diagnosed
+from clinragen.workflow.inputs import CLINRAGEN, LLAMA
+from clinragen.workflow.shown import diagnosed, scored
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
@@ -77,7 +77,7 @@ TARGETS: dict[str, frozenset[str]] = {
 # shows no classifiers.
 SHOWN: dict[str, Callable[[str, Model | Asked], bool]] = {
     "diagnosed": lambda name, row: diagnosed(row),
-    "scored": lambda name, row: bool(set(SCORED_TABLES) & set(row.table)),
+    "scored": lambda name, row: scored(row),
     "timed": lambda name, row: isinstance(row, Asked) or name in (CLINRAGEN, LLAMA),
     "sized": lambda name, row: isinstance(row, Model) or diagnosed(row),
     "compared": lambda name, row: row.is_compared,
