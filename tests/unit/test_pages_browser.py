@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 
+import judge_tree
 import pyarrow as pa
 import pytest
 import tiny_tree
@@ -13,6 +14,11 @@ from raw_folders import RESOURCES
 
 from clinragen.audit.lineage_page import lineage_page
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
+from clinragen.evaluate.judge.agree import judge_agreement
+from clinragen.evaluate.judge.effects import judge_effects
+from clinragen.evaluate.judge.page import judge_page
+from clinragen.evaluate.judge.rated import read_rated
+from clinragen.evaluate.judge.scores import rating_scores
 from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.evaluate.table_page import table_page
 from clinragen.evaluate.tables import compare, read_paper
@@ -24,6 +30,7 @@ PAGES = {
     "table": "tables/table1.html",
     "sensitivity": "tables/sensitivity.html",
     "beyond": "tables/beyond.html",
+    "judge": "tables/judge.html",
     "lineage": "audit/lineage.html",
 }
 PHASE3 = "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
@@ -75,6 +82,14 @@ def beyond() -> str:
     return beyond_page(summary, ["tiny model"], templates("beyond"))
 
 
+def judge(folder: Path) -> str:
+    """The page of two judges of two datasets, one of whom does not notice wrong rationales."""
+    of = {(d, name): judge_tree.ratings(name, d) for d in ("mimic3", "mimic4") for name in ("reads", "blind")}
+    rated = read_rated(*judge_tree.write(folder, of))
+    tables = rating_scores(rated), judge_agreement(rated), judge_effects(rated)
+    return judge_page(*tables, ["tiny model"], templates("judge"))
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     """A results tree with one page of each kind."""
@@ -93,6 +108,7 @@ def results(tmp_path_factory) -> Path:
             "table": table1(),
             "sensitivity": sensitivity(),
             "beyond": beyond(),
+            "judge": judge(tmp_path_factory.mktemp("judges")),
             "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
     for name, path in PAGES.items():
@@ -166,7 +182,8 @@ def embedded(results: Path, page: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("page", "link"), [("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("lineage", "h3 a")]
+    ("page", "link"),
+    [("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("judge", "td a"), ("lineage", "h3 a")],
 )
 def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
     browser.open(embedded(results, page))
@@ -187,7 +204,7 @@ def test_links_inside_the_lineage_work_inside_a_report(browser, results):
 
 
 def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
-    for page in ("table", "sensitivity", "beyond", "lineage"):
+    for page in ("table", "sensitivity", "beyond", "judge", "lineage"):
         browser.open(results / PAGES[page])
         assert browser.run("document.getElementById('embedded').checkVisibility()") is False
         assert browser.run("document.querySelectorAll('a.file:not([href])').length") == 0
