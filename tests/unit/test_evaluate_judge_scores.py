@@ -5,20 +5,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from judge_tree import LEVEL, STAYS, ratings, row, write
 
 from clinragen.evaluate.judge.agree import judge_agreement
 from clinragen.evaluate.judge.effects import judge_effects
 from clinragen.evaluate.judge.page import FALLS, HIDDEN, OPEN, UNMOVED, judge_page, verdict
 from clinragen.evaluate.judge.rated import BOTH, behind, read_rated
 from clinragen.evaluate.judge.scores import rating_scores
-from clinragen.schemas.benchmark import SAMPLES
 from clinragen.schemas.judge import (
     ANOTHER_PATIENT,
     BY_RULE,
     CONTROLS,
     JUDGE_EFFECTS,
     LENGTH,
-    RATINGS,
     WRONG_DIAGNOSES,
 )
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
@@ -28,54 +27,17 @@ TEMPLATES = [
     ROOT / f"scripts/clinragen/pages/templates/{name}"
     for name in ("base.html", "style.css", "macros.html", "judge.html")
 ]
-LEVEL = {"GT": 4, "ClinRaGen": 3, "Mistral": 2}
-STAYS = 40
-
-
-def ratings(judge: str, dataset: str = "mimic3", stays: int = STAYS) -> list[dict]:
-    """Ratings of a judge that `reads` (controls fall by 2), is `blind` (they do not), or counts words (`long`)."""
-    generator, rows = np.random.default_rng(len(dataset)), []
-    for stay in range(stays):
-        for system, level in LEVEL.items():
-            words = int(generator.integers(20, 160))
-            for condition in (AS_WRITTEN, *CONTROLS):
-                rating = level + int(generator.integers(0, 2))
-                if judge == "reads" and condition != AS_WRITTEN:
-                    rating = max(1, rating - 2)
-                if judge == "long":
-                    rating = int(np.clip(round(np.log2(words) - 3), 1, 5))
-                rows.append(row(stay, system, condition, rating, words=words))
-    return rows
-
-
-def row(stay: int, system: str, condition: str, rating: int | None, **changes: object) -> dict:
-    given = {"status": "good", "request": "r", "reason": "It fits.", "words": 50, "note_cut": 0, "problems": None}
-    return (
-        {"stay_id": stay, "system": system, "condition": condition} | dict.fromkeys(CRITERIA, rating) | given | changes
-    )
 
 
 @pytest.fixture
 def tree(tmp_path):
     """Writes ratings by dataset and judge, and reads them; two stays of each patient."""
 
-    def write(of: dict[tuple[str, str], list[dict]]):
-        paths, samples = [], []
-        for (dataset, judge), rows in of.items():
-            path = tmp_path / f"{dataset}/evaluate/judge/{judge}/ratings.parquet"
-            path.parent.mkdir(parents=True)
-            RATINGS.write(pa.Table.from_pylist(rows, RATINGS.schema), path)
-            paths.append(path)
-        for dataset in dict.fromkeys(dataset for dataset, _ in of):
-            path = tmp_path / f"{dataset}/benchmark/samples.parquet"
-            path.parent.mkdir(parents=True)
-            stays = list(range(STAYS))
-            columns = {"stay_id": stays, "subject_id": [n // 2 for n in stays], "hadm_id": stays}
-            SAMPLES.write(pa.table(columns | {"split": ["test"] * STAYS}).cast(SAMPLES.schema), path)
-            samples.append(path)
+    def written(of: dict[tuple[str, str], list[dict]]):
+        paths, samples = write(tmp_path, of)
         return read_rated(paths, samples), paths
 
-    return write
+    return written
 
 
 def only(table: pa.Table, **place: object) -> list[dict]:
@@ -206,6 +168,8 @@ def test_the_page_says_in_words_whether_controls_fall(page):
     assert f"✗ MIMIC-III, {WRONG_DIAGNOSES}: correctness cannot be told; persuasiveness cannot be told." in text
     assert "A judge that overlooks it says little about texts." in text
     assert "stand-ins" not in text and "reads, blind" in text
+    # In the order of the configuration, not of the alphabet.
+    assert text.index("Judge: reads") < text.index("Judge: blind")
 
 
 def test_the_page_names_stand_ins_and_asks_nothing_of_the_network(page):
@@ -213,6 +177,17 @@ def test_the_page_names_stand_ins_and_asks_nothing_of_the_network(page):
     assert "<b>Made with stand-ins:</b> template LLM" in text and "not comparable with the paper's" in text
     assert "There is one judge" in text
     assert "http" not in text.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize("rows", [[], [row(n, "GT", AS_WRITTEN, 4) for n in range(8)]])
+def test_a_page_of_nobody_or_of_few_says_nothing(rows, tree):
+    rated, _ = tree({("mimic3", name): rows for name in ("a", "b")})
+    tables = rating_scores(rated), judge_agreement(rated), judge_effects(rated)
+    for table, schema in zip(tables, (RATING_SCORES, AGREEMENT, JUDGE_EFFECTS), strict=True):
+        schema.check(table, "test")
+        assert all(r.get("value", r.get("mean")) is None for r in table.to_pylist())
+    text = judge_page(*tables, [], TEMPLATES)
+    assert "nan" not in text and "4.00" not in text and "✓" not in text
 
 
 def test_a_verdict_needs_an_interval():

@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 
+import judge_tree
 import pyarrow as pa
 import pytest
 import tiny_tree
@@ -14,10 +15,23 @@ from raw_folders import RESOURCES
 from clinragen.audit.lineage_page import lineage_page
 from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
+from clinragen.evaluate.discussion.page import discussion_page
+from clinragen.evaluate.judge.agree import judge_agreement
+from clinragen.evaluate.judge.effects import judge_effects
+from clinragen.evaluate.judge.page import judge_page
+from clinragen.evaluate.judge.rated import read_rated
+from clinragen.evaluate.judge.scores import rating_scores
+from clinragen.evaluate.paper.claims import assess
+from clinragen.evaluate.paper.claims_page import claims_page
 from clinragen.evaluate.paper.comparison import compare, read_paper
+from clinragen.evaluate.paper.contradictions import find_contradictions
+from clinragen.evaluate.paper.evidence import Estimate, Evidence
+from clinragen.evaluate.paper.register import read_claims
+from clinragen.evaluate.paper.sources import PRINTED, printed_evidence, printed_in_text
 from clinragen.evaluate.paper.table_page import table_page
 from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.evaluate.statistics_page import statistics_page
+from clinragen.schemas.discussion import DISCUSSION
 from clinragen.schemas.evaluate import SCORES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -27,6 +41,9 @@ PAGES = {
     "sensitivity": "tables/sensitivity.html",
     "beyond": "tables/beyond.html",
     "statistics": "tables/statistics.html",
+    "judge": "tables/judge.html",
+    "discussion": "tables/discussion.html",
+    "claims": "tables/claims.html",
     "lineage": "audit/lineage.html",
 }
 PHASE3 = "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
@@ -84,6 +101,37 @@ def uncertainty() -> str:
     return statistics_page(statistics(), [], "ClinRaGen", settings, ["tiny model"], templates("statistics"))
 
 
+def judge(folder: Path) -> str:
+    """The page of two judges of two datasets, one of whom does not notice wrong rationales."""
+    of = {(d, name): judge_tree.ratings(name, d) for d in ("mimic3", "mimic4") for name in ("reads", "blind")}
+    rated = read_rated(*judge_tree.write(folder, of))
+    tables = rating_scores(rated), judge_agreement(rated), judge_effects(rated)
+    return judge_page(*tables, ["tiny model"], templates("judge"))
+
+
+def discussion() -> str:
+    """The page of an answer, one that is hidden, and one that is missing."""
+    row = {"question": "bias", "dataset": "MIMIC-III", "model": "ClinRaGen", "group": "all", "measure": "a" * 60}
+    rows = [
+        row | {"value": 0.5, "low": 0.4, "high": 0.6, "n": 5691},
+        row | {"measure": "hidden"},
+        row | {"question": "knowledge", "group": "pubmed", "missing": "needs a row of models; run `snakemake`"},
+    ]
+    settings = Bootstrap(replicates=1000, seed=1)
+    table = pa.Table.from_pylist(rows, DISCUSSION.schema)
+    return discussion_page(table, settings, ["tiny model"], templates("discussion"))
+
+
+def claims() -> str:
+    """The page of the claims, on values that are the paper's with an interval."""
+    register = read_claims(RESOURCES / "claims.yaml")
+    printed = printed_evidence([RESOURCES / f"{name}.csv" for name in PRINTED], printed_in_text(register))
+    wide = {cell: Estimate(e.value, e.value - 0.01, e.value + 0.01) for cell, e in printed.values.items()}
+    assessed = assess(register, printed, Evidence(wide))
+    pages = [f"tables/table{number}.html" for number in (1, 2, 3, 6)]
+    return claims_page(assessed, find_contradictions(printed, assessed), pages, ["tiny model"], templates("claims"))
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     """A results tree with one page of each kind."""
@@ -103,6 +151,9 @@ def results(tmp_path_factory) -> Path:
             "sensitivity": sensitivity(),
             "beyond": beyond(),
             "statistics": uncertainty(),
+            "judge": judge(tmp_path_factory.mktemp("judges")),
+            "discussion": discussion(),
+            "claims": claims(),
             "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
     for name, path in PAGES.items():
@@ -177,7 +228,10 @@ def embedded(results: Path, page: str) -> Path:
 
 @pytest.mark.parametrize(
     ("page", "link"),
-    [("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("statistics", "td a"), ("lineage", "h3 a")],
+    [
+        *(("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("statistics", "td a"), ("judge", "td a")),
+        *(("discussion", "td a"), ("claims", "b a"), ("lineage", "h3 a")),
+    ],
 )
 def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
     browser.open(embedded(results, page))
@@ -198,7 +252,7 @@ def test_links_inside_the_lineage_work_inside_a_report(browser, results):
 
 
 def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
-    for page in ("table", "sensitivity", "beyond", "statistics", "lineage"):
+    for page in ("table", "sensitivity", "beyond", "statistics", "judge", "discussion", "claims", "lineage"):
         browser.open(results / PAGES[page])
         assert browser.run("document.getElementById('embedded').checkVisibility()") is False
         assert browser.run("document.querySelectorAll('a.file:not([href])').length") == 0

@@ -21,7 +21,7 @@ def judge_effects(rated: pd.DataFrame) -> pa.Table:
     """
     rows = []
     for dataset, part in parts(rated[rated["judged"]]):
-        for rater, own in part.groupby("rater", sort=False):
+        for rater, own in part.groupby("rater", observed=True):
             written = own[own["condition"] == AS_WRITTEN]
             effects = {name: _falls(written, own[own["condition"] == name]) for name in CONTROLS}
             effects[LENGTH] = _slopes(written)
