@@ -4,16 +4,18 @@ import base64
 from pathlib import Path
 
 import judge_tree
+import numpy as np
 import pyarrow as pa
 import pytest
 import tiny_tree
 import yaml
 from browser import CHROMIUM, Browser
-from pages import card, statistics, templates
+from pages import PHENOTYPES, VARIABLES, card, statistics, templates
 from raw_folders import RESOURCES
 
 from clinragen.audit.lineage_page import lineage_page
 from clinragen.config.evaluate import Bootstrap
+from clinragen.config.paper import Configured, TimedJob
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
 from clinragen.evaluate.discussion.page import discussion_page
 from clinragen.evaluate.judge.agree import judge_agreement
@@ -21,16 +23,27 @@ from clinragen.evaluate.judge.effects import judge_effects
 from clinragen.evaluate.judge.page import judge_page
 from clinragen.evaluate.judge.rated import read_rated
 from clinragen.evaluate.judge.scores import rating_scores
+from clinragen.evaluate.paper.captions import read_templates, templates_page, templates_table
+from clinragen.evaluate.paper.case_choice import Case, case_counts
+from clinragen.evaluate.paper.case_page import Texts, cases_page, view
+from clinragen.evaluate.paper.case_view import curves
 from clinragen.evaluate.paper.claims import assess
 from clinragen.evaluate.paper.claims_page import claims_page
 from clinragen.evaluate.paper.comparison import compare, read_paper
 from clinragen.evaluate.paper.contradictions import find_contradictions
 from clinragen.evaluate.paper.evidence import Estimate, Evidence
+from clinragen.evaluate.paper.missing import Missing
 from clinragen.evaluate.paper.register import read_claims
+from clinragen.evaluate.paper.similarity import similarity_page, similarity_table
 from clinragen.evaluate.paper.sources import PRINTED, printed_evidence, printed_in_text
 from clinragen.evaluate.paper.table_page import table_page
+from clinragen.evaluate.paper.times import Time, read_paper_times, times_table
+from clinragen.evaluate.paper.times_page import times_page
 from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.evaluate.statistics_page import statistics_page
+from clinragen.registry.paper_rows import read_paper_rows
+from clinragen.registry.raw import TITLES
+from clinragen.schemas.benchmark import CAPTIONS
 from clinragen.schemas.discussion import DISCUSSION
 from clinragen.schemas.evaluate import SCORES
 
@@ -38,6 +51,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 PAGES = {
     "card": "mimic3/benchmark/card.html",
     "table": "tables/table1.html",
+    "times": "tables/table3.html",
+    "similarity": "tables/table4.html",
+    "templates": "tables/table5.html",
+    "cases": "figures/figure7-mimic3.html",
     "sensitivity": "tables/sensitivity.html",
     "beyond": "tables/beyond.html",
     "statistics": "tables/statistics.html",
@@ -63,8 +80,57 @@ def table1() -> str:
         for cell in paper
         for seed in (1, 2)
     ]
-    compared = compare(paper, [pa.Table.from_pylist(scores, SCORES.schema)], ["tiny model"])
+    intervals = {(c.dataset, c.model, c.metric): (c.mean - 0.01, c.mean + 0.03) for c in paper}
+    nothing = Missing([], Configured(datasets=[], keys=[]))
+    compared = compare(paper, [pa.Table.from_pylist(scores, SCORES.schema)], ["tiny model"], intervals, nothing)
     return table_page(compared, 1, templates("table"))
+
+
+def missing(table: int) -> Missing:
+    """What makes the rows of a table, of which the configuration has none."""
+    return Missing(read_paper_rows(RESOURCES / "paper_rows.csv", table), Configured(datasets=[], keys=[]))
+
+
+def table3() -> str:
+    """The page of the paper's Table 3, two stages of which have long names of machines."""
+    paper = read_paper_times(RESOURCES / "paper_table3.csv")
+    jobs = [TimedJob(stage=stage, dataset=dataset, seed=1) for stage in list(paper)[1:3] for dataset in TITLES.values()]
+    times = [
+        Time(job, 123456.7, 98765.4, "8 x NVIDIA H100 80GB HBM3, 128 CPUs, 2048 GB", ("tiny model",)) for job in jobs
+    ]
+    return times_page(times_table(paper, times, [], missing(3)), templates("times"))
+
+
+def table4() -> str:
+    """The page of the paper's Table 4 without a model of ours."""
+    paper = read_paper(RESOURCES / "paper_table4.csv")
+    return similarity_page(similarity_table(paper, [], [], missing(4)), templates("similarity"))
+
+
+def table5() -> str:
+    """The page of the paper's Table 5: captions of 40 stays."""
+    captions = [f"{v.name} is higher than normal {n} times." for v in VARIABLES for n in range(1, 41)]
+    found = pa.table({"stay_id": list(range(len(captions))), "text": captions}, CAPTIONS.schema)
+    names, own = [v.name for v in VARIABLES], {n: n for n in range(len(captions))}
+    counted = templates_table("MIMIC-III", found, own, read_templates(RESOURCES / "paper_table5.csv"), names)
+    return templates_page(counted, ["tiny model"], templates("templates"))
+
+
+def figure7() -> str:
+    """The page of Figure 7: one case with long texts and the curves of all variables."""
+    chosen = Case(1, 1, frozenset(PHENOTYPES[:9]), frozenset(PHENOTYPES[5:14]), frozenset(PHENOTYPES[:2]), False)
+    words = "pneumonoultramicroscopicsilicovolcanoconiosis " * 20
+    texts = Texts(
+        words, " ".join(f"{v.name} is normal all the time." for v in VARIABLES), (words, words), (words, None)
+    )
+    names = [v.name for v in VARIABLES]
+    values = [[float(step + n) for n in range(len(names))] for step in range(48)]
+    drawn = curves(
+        np.array(values), np.ones((48, len(names)), dtype=bool), names, {name: (9.0, 30.0) for name in names}
+    )
+    views = {"a rule": view(chosen, texts, drawn, []), "another rule": None}
+    counts = case_counts("MIMIC-III", [chosen])
+    return cases_page("MIMIC-III", views, counts, 1, ["tiny model"], "results/x/figure7.html", templates("cases"))
 
 
 def sensitivity() -> str:
@@ -148,6 +214,10 @@ def results(tmp_path_factory) -> Path:
         texts = {
             "card": card(),
             "table": table1(),
+            "times": table3(),
+            "similarity": table4(),
+            "templates": table5(),
+            "cases": figure7(),
             "sensitivity": sensitivity(),
             "beyond": beyond(),
             "statistics": uncertainty(),
@@ -188,7 +258,7 @@ def test_a_small_screen_shows_every_score(browser, results):
         "{ const r = e.getBoundingClientRect(); return [r.left, r.right, e.innerText]; })"
     )
     assert len(scores) == 132 and all(0 <= left < right <= 375 for left, right, _ in scores)
-    assert scores[0][2].split() == ["0.5962", "(0.0071)", "0.5812"]
+    assert scores[0][2].split() == ["0.5962", "(0.0071)", "[0.5712,", "0.6112]", "paper", "0.5812"]
     top = browser.run("document.querySelector('td[data-label^=m]').getBoundingClientRect().top")
     assert top < 800, "the first one without scrolling"
 
