@@ -254,7 +254,9 @@ def table_files():
     about += ["texts"] * bool(CONFIG.compared_models())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
-    tables += [f"<results>/tables/{file}" for file in ("claims.csv", "contradictions.csv", "claims.html")]
+    tables += [
+        f"<results>/tables/{file}" for file in ("claims.csv", "contradictions.csv", "claims.html")
+    ]
     tables += statistics_files() * bool(diagnosed_predictions())
     tables += [f"<results>/tables/discussion.{form}" for form in ("csv", "html") if has_student()]
     tables += judge_files()

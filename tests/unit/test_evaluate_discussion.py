@@ -23,6 +23,7 @@ from clinragen.rationale.claims import read_wordings
 from clinragen.schemas.benchmark import LEAKAGE
 from clinragen.schemas.discussion import DISCUSSION, GROUPS
 from clinragen.workflow.discussion import discussion_rows, student_of
+from clinragen.workflow.needs import ASKED, BACKBONE, needs_of
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = Bootstrap(replicates=1000, seed=1)
@@ -284,3 +285,14 @@ def test_without_a_student_that_has_a_teacher_there_is_nothing_to_discuss():
     assert student_of(read(models={"clinragen": None})) is None
     assert student_of(read()) == "clinragen"
     assert discussion_rows(read(asked={"chatgpt-zero-shot": None}))[1].teacher is None
+
+
+def test_the_discussion_needs_its_own_rows_alone_and_the_claims_all_that_the_tables_need():
+    config = read()
+    for target in ("evaluate_discussion", f"{config.pathvars.results}/tables/discussion.csv"):
+        needs = needs_of([target], config)
+        asked = {need.name.split("/")[1] for need in needs if need.kind == ASKED}
+        assert asked == {"chatgpt-zero-shot", "llama-zero-shot"}
+        assert {need.name for need in needs if need.kind == BACKBONE} == {"flan-t5-small"}
+    for target in ("evaluate_claims", f"{config.pathvars.results}/tables/claims.html"):
+        assert needs_of([target], config) == needs_of(["tables"], config)

@@ -131,14 +131,13 @@ def test_models_decide_what_all_needs(tmp_path):
 
 def test_a_table_needs_the_servers_of_its_own_rows_and_none_whose_predictions_exist(config, tmp_path):
     asked = {target: {n.name for n in needs_of([target], config) if n.kind == ASKED} for target in ("tables", "all")}
-    assert asked["tables"] == asked["all"]  # the five-shot rows are rated
-    without = config_of(evaluate={"judge": {"llms": []}})
-    zero_shot = {f"{dataset}/{row}-zero-shot" for dataset in ("mimic3", "mimic4") for row in ("chatgpt", "llama")}
-    assert {n.name for n in needs_of(["tables"], without) if n.kind == ASKED} == zero_shot
+    assert asked["tables"] == asked["all"]  # the five-shot rows are compared and rated
     assert asked["all"] == {f"{dataset}/{row}" for dataset in ("mimic3", "mimic4") for row in config.asked}
     compared = {n.name for n in needs_of([f"{tmp_path}/tables/texts.csv"], config) if n.kind == ASKED}
     assert compared == {name for name in asked["all"] if name.endswith("-five-shot")}
-    assert not {n for n in needs_of([f"{tmp_path}/tables/table2.csv"], config) if n.kind == ASKED}
+    # Its intervals are those of all rows that have scores.
+    scored = {n.name for n in needs_of([f"{tmp_path}/tables/table2.csv"], config) if n.kind == ASKED}
+    assert scored == {name for name in asked["all"] if name.endswith("-zero-shot")}
     rows = {name: texts_to_send(config, needs_of(["asked"], config)).get(name, {}) for name in ("llama3", "mistral")}
     assert rows == {name: {"MIMIC-III": "folder", "MIMIC-IV": "folder"} for name in rows}
     path = tmp_path / "mimic3/asked/llama3-five-shot/predictions.parquet"

@@ -76,7 +76,6 @@ TARGETS: dict[str, frozenset[str]] = {
 # Which rows of `models` and of `asked`, with their names, a file shows, by a group of its pattern below; such a file
 # shows no classifiers.
 SHOWN: dict[str, Callable[[str, Model | Asked], bool]] = {
-    "diagnosed": lambda name, row: diagnosed(row),
     "scored": lambda name, row: scored(row),
     "timed": lambda name, row: isinstance(row, Asked) or name in (CLINRAGEN, LLAMA),
     "sized": lambda name, row: isinstance(row, Model) or diagnosed(row),
@@ -146,8 +145,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"figures/(?P<sized>figure5)\..+", TRAINING | {ASKED}),
     (rf"figures/(?P<cased>figure7)-{DATASET}\.html", TRAINING),
     (rf"{DATASET}/evaluate/(?P<cased>figure7)\.html", TRAINING),
-    (r"tables/(?P<diagnosed>table[12])\..+", TRAINING | {ASKED}),
-    (r"tables/(?P<scored>intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<scored>table[12]|intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<discussed>discussion)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<claimed>claims|contradictions)\..+", TRAINING | {ASKED, RESPONSES}),
     (r"tables/(?P<compared>texts|table4)\..+", TRAINING | {ASKED}),
