@@ -37,7 +37,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo demo-full open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-tokens bench-training ladder test test-all lint format docs lock clean
+.PHONY: help setup demo demo-full open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -97,6 +97,9 @@ bench-decoding: $(READY)  ## measure how fast students write, and what number fo
 bench-encoder: $(READY)  ## count what the series encoder costs in each phase, and measure its number formats
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_encoder.py 2> /dev/null
 
+bench-statistics: $(READY)  ## measure the bootstrap over patients at the size of the paper: time, memory
+	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_statistics.py 2> /dev/null
+
 bench-tokens: $(READY)  ## measure the files of tokens at the paper's number of samples: time, memory, start of a training
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_tokens.py 2> /dev/null
 
@@ -116,10 +119,13 @@ $(VALIDATOR): envs/validator.txt
 pytest := pytest --quiet --numprocesses $$(($(CORES) + 1)) --dist worksteal
 
 test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (eight minutes)
-	@$(pytest) -m "not slow"
+	@$(pytest) -m "not slow and not exhaustive"
 
-test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests: every change of the rerun tests, SLURM, DeepSpeed, clean runs
-	@$(pytest) --durations=25 --durations-min=5
+test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests but `make test-reruns`: SLURM, DeepSpeed, clean runs, faults too
+	@$(pytest) -m "not exhaustive" --durations=25 --durations-min=5
+
+test-reruns: $(READY)  ## change every file of code, every resource and every key, one by one, and compare what reruns (half an hour)
+	@$(pytest) tests/workflow/test_reruns.py
 
 lint: $(READY)  ## check style, rules, imports and pinned environments
 	@ruff check --quiet

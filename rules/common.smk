@@ -9,13 +9,13 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 from clinragen.audit import verify
 from clinragen.config.llms import Stages
 from clinragen.config.models import TrainedModels
-from clinragen.config.rows import RowNames, name_of
+from clinragen.config.rows import RowNames, Runs, name_of
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow import check, inputs, judged, launch, preflight
+from clinragen.workflow import check, inputs, judged, launch, preflight, shown
 from snakemake.logging import logger
 
 
@@ -251,7 +251,14 @@ def table_files():
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     tables += judge_files()
+    tables += statistics_files() * bool(diagnosed_predictions())
     return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
+
+
+def statistics_files():
+    """Input: how certain the scores of tables 1 and 2 are."""
+    files = ["intervals.csv", "comparisons.csv", "phenotype_scores.csv", "statistics.html"]
+    return [f"<results>/tables/{file}" for file in files]
 
 
 def rationales_in_use():
@@ -336,6 +343,27 @@ def rows_of_table(wildcards):
     return RowNames(names=rows).model_dump_json()
 
 
+def diagnosed_predictions():
+    """Input: the predictions of every run of every row of tables 1 and 2."""
+    return [path for path, _ in shown.diagnosed_runs(CONFIG)]
+
+
+def diagnosed_runs(wildcards):
+    """Params: which runs these predictions are of."""
+    runs = [run for _, run in shown.diagnosed_runs(CONFIG)]
+    return Runs(datasets=titles(), runs=runs).model_dump_json()
+
+
+def of_datasets(pattern):
+    """Input: a file of every dataset."""
+    return expand(pattern, dataset=CONFIG.dataset_names())
+
+
+def titles():
+    """The names of the datasets in the paper, in the order of `of_datasets`."""
+    return [TITLES[dataset] for dataset in CONFIG.dataset_names()]
+
+
 def compared_scores(place):
     """Input: the scores of every run of a model with a variant (place 0), and of the same run without it (1)."""
     return [run[place] for run in inputs.compared_scores(CONFIG)]
@@ -350,6 +378,19 @@ def compared_rows(wildcards):
 def predictions_of_run(wildcards):
     """Input: the predictions of a training, of a model that is asked, or of what learns nothing."""
     return inputs.predictions(CONFIG, wildcards.dataset, wildcards.model, wildcards.run)
+
+
+def samples_of_run(wildcards):
+    """Input: the samples as a model is tested on them, other ones where its variant changes the split."""
+    if wildcards.model in CONFIG.models:
+        return of_model("<results>/{dataset}/benchmark{variant}/samples.parquet")(wildcards)
+    return f"<results>/{wildcards.dataset}/benchmark/samples.parquet"
+
+
+def cases_of_run(wildcards):
+    """Input: the selected cases, where a model is asked about those alone."""
+    sampled = wildcards.run == "asked" and CONFIG.asked[wildcards.model].cases == "sampled"
+    return [f"<results>/{wildcards.dataset}/evaluate/cases.parquet"] * sampled
 
 
 def row_of_run(wildcards):

@@ -136,6 +136,9 @@ rule evaluate_scores:
     """Micro and macro precision, recall and F1 of one run."""
     input:
         predictions=predictions_of_run,
+        samples=samples_of_run,
+        labels="<results>/{dataset}/benchmark/labels.parquet",
+        cases=cases_of_run,
         phenotypes="resources/phenotypes.csv",
     output:
         scores="<results>/{dataset}/evaluate/{model}/{run}/scores.csv",
@@ -156,6 +159,7 @@ rule evaluate_scores:
         row=row_of_run,
     shell:
         "python scripts/evaluate_scores.py --predictions {input.predictions:q}"
+        " --samples {input.samples:q} --labels {input.labels:q} --cases {input.cases:q}"
         " --phenotypes {input.phenotypes:q} --dataset {params.dataset:q} --model {params.row:q}"
         " --of-run {wildcards.run:q} --scores {output.scores:q} > {log:q} 2>&1"
 

@@ -6,15 +6,31 @@ from clinragen.step import SharedOut, run
 
 
 def evaluate_scores(
-    predictions: Path, phenotypes: Path, dataset: str, model: str, of_run: str, scores: SharedOut
+    predictions: Path,
+    samples: Path,
+    labels: Path,
+    cases: list[Path],
+    phenotypes: Path,
+    dataset: str,
+    model: str,
+    of_run: str,
+    scores: SharedOut,
 ) -> None:
-    """Micro and macro precision, recall and F1 of one run: `seed<n>` of a training, `asked`, or `untrained`."""
+    """Micro and macro precision, recall and F1 of one run: `seed<n>` of a training, `asked`, or `untrained`.
+
+    A model that is asked about the selected cases is tested on those, every other one on the whole test split.
+    """
+    from clinragen.evaluate.runs import read_run, truth_of
     from clinragen.evaluate.scores import score
     from clinragen.registry.phenotypes import read_phenotypes
-    from clinragen.schemas.evaluate import PREDICTIONS, SCORES
+    from clinragen.schemas.benchmark import LABELS, SAMPLES
+    from clinragen.schemas.evaluate import CASES, SCORES
 
     names, seed = read_phenotypes(phenotypes), int(of_run[4:]) if of_run.startswith("seed") else None
-    SCORES.write(score(PREDICTIONS.read(predictions), names, dataset, model, seed), scores.path)
+    selected = next((CASES.read(path) for path in cases), None)
+    truth = truth_of(SAMPLES.read(samples), LABELS.read(labels), selected)
+    predicted = read_run(predictions, truth, names, model, of_run)
+    SCORES.write(score(predicted, names, dataset, model, seed), scores.path)
 
 
 if __name__ == "__main__":

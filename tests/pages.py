@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from raw_folders import RESOURCES
 
@@ -9,6 +10,10 @@ from clinragen.benchmark.card import make_card
 from clinragen.benchmark.distributions import survey
 from clinragen.benchmark.leakage import MEASURES
 from clinragen.config.benchmark import Series
+from clinragen.config.evaluate import Bootstrap
+from clinragen.evaluate.runs import Scored, Truth, marked
+from clinragen.evaluate.statistics import Statistics, tables_of
+from clinragen.evaluate.tables import PaperCell
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.variables import read_variables
 from clinragen.schemas.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
@@ -93,3 +98,21 @@ def card(
     }
     labels = list(stand_ins)
     return make_card("MIMIC-III", source, labels, SETTINGS, VARIABLES, READ, samples, found, tables, templates("card"))
+
+
+def statistics() -> Statistics:
+    """The uncertainty of three rows on 40 stays of 20 patients, one of whose phenotypes few of them have."""
+    names = ["common", "other", "third", "rare"]
+    true = [
+        frozenset(n for n, every in zip(names, (2, 3, 2, 9), strict=True) if stay % every == 0)
+        for stay in range(STAYS // 10)
+    ]
+    split = Truth(list(range(len(true))), [stay // 2 for stay in range(len(true))], true)
+    right = marked(true, names)
+    runs = [
+        Scored(row, seed, right ^ (np.random.default_rng([seed or 0, wrong]).random(right.shape) < wrong / 100))
+        for row, wrong, seeds in (("ClinRaGen", 10, (1, 2)), ("<i>theirs</i>", 20, (1, 2)), ("asked", 40, (None,)))
+        for seed in seeds
+    ]
+    paper = [PaperCell("MIMIC-III", row, "micro_f1", 0.5, None) for row in ("ClinRaGen", "<i>theirs</i>")]
+    return tables_of({"MIMIC-III": (split, runs)}, names, [], "ClinRaGen", paper, Bootstrap(replicates=1000, seed=1))

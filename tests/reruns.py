@@ -48,6 +48,8 @@ READ_BY_FUNCTION = {
     "shard": [],
     "rows_of_table": [],  # other rows are other inputs
     "compared_rows": [],
+    # Rows of `models` leave the tables with their names, which changes what is read.
+    "diagnosed_runs": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
     "judged_rows": [
         *(f"asked.{name}-five-shot.row" for name in ("mistral", "llama2", "llama3")),
@@ -427,6 +429,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "evaluate.decoding.device": {"evaluate.decoding.device": "cuda"},
     "evaluate.decoding.write": {"evaluate.decoding.write": "diagnoses"},
     "evaluate.decoding.precision": {"evaluate.decoding.precision": "bf16"},
+    "evaluate.reference": {"evaluate.reference": "ClinRaGen*"},
     "seeds": {"seeds": [1, 2]},
 }
 

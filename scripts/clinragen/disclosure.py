@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 SMALLEST_SHOWN = 11
+# With fewer rows hidden, two averages over all rows would reveal the hidden ones.
+FEWEST_HIDDEN = 3
 
 
 def shown(count: int) -> int | None:

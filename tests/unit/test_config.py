@@ -186,6 +186,7 @@ def test_every_key_is_required(place, raw):
         ("extract", None, "valid dictionary"),
         ("datasets__mimic3__source", "web", "'synthetic'"),
         ("train__phase1__epochs", 2.5, "integer"),
+        ("evaluate__bootstrap__replicates", 999, "greater than or equal to 1000"),
         ("seeds", [], "at least 1 item"),
         ("seeds", 1, "list"),
         ("models", [], "dictionary"),
@@ -349,6 +350,10 @@ CROSS_CHECKS = {
     "tf32 in predictions": (
         {"evaluate__decoding__precision": "tf32", "evaluate__decoding__device": "cpu"},
         r"evaluate\.decoding\.precision: tf32, .* evaluate\.decoding\.device is cpu; set fp32 or bf16",
+    ),
+    "the row that all are compared with": (
+        {"evaluate__reference": "ClinRAGen"},
+        r"evaluate\.reference: 'ClinRAGen' is not a row of tables 1 and 2; rows: ClinRaGen; ClinRaGen\*; Clinical CoT",
     ),
     "seeds": ({"seeds": [1, 2, 1]}, r"seeds: \[1, 2, 1\] contains a seed twice"),
 }

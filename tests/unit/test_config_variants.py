@@ -45,6 +45,15 @@ def test_a_variant_has_its_values_and_all_others_of_the_configuration():
     assert config.changes("v", "student.fusion") and not config.changes("v", "student.texts")
 
 
+def test_a_row_that_is_tested_on_other_samples_is_not_compared_with_the_rest():
+    overlay = with_variant(benchmark={"split": {"seed": 3}})
+    read(**overlay)
+    overlay["models"]["v"] |= {"table": [1], "row": "PROMPTEHR"}
+    overlay["models"]["promptehr"] = None
+    refused = "models.v.table: rows of tables 1 and 2 are compared on the same test samples, which variant 'v' changes"
+    assert f"{refused} (benchmark.split); leave its table empty" in refusal(**overlay)
+
+
 def test_a_value_that_is_no_other_changes_nothing():
     config = read(**with_variant(student={"fusion": {"attention": {"prototypes": 24}}}))
     assert inputs.checkpoint(config, "mimic3", "v", "1") == inputs.checkpoint(config, "mimic3", "clinragen", "1")

@@ -9,10 +9,11 @@ import pytest
 import tiny_tree
 import yaml
 from browser import CHROMIUM, Browser
-from pages import card, templates
+from pages import card, statistics, templates
 from raw_folders import RESOURCES
 
 from clinragen.audit.lineage_page import lineage_page
+from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
 from clinragen.evaluate.judge.agree import judge_agreement
 from clinragen.evaluate.judge.effects import judge_effects
@@ -20,6 +21,7 @@ from clinragen.evaluate.judge.page import judge_page
 from clinragen.evaluate.judge.rated import read_rated
 from clinragen.evaluate.judge.scores import rating_scores
 from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
+from clinragen.evaluate.statistics_page import statistics_page
 from clinragen.evaluate.table_page import table_page
 from clinragen.evaluate.tables import compare, read_paper
 from clinragen.schemas.evaluate import SCORES
@@ -31,6 +33,7 @@ PAGES = {
     "sensitivity": "tables/sensitivity.html",
     "beyond": "tables/beyond.html",
     "judge": "tables/judge.html",
+    "statistics": "tables/statistics.html",
     "lineage": "audit/lineage.html",
 }
 PHASE3 = "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
@@ -86,8 +89,15 @@ def judge(folder: Path) -> str:
     """The page of two judges of two datasets, one of whom does not notice wrong rationales."""
     of = {(d, name): judge_tree.ratings(name, d) for d in ("mimic3", "mimic4") for name in ("reads", "blind")}
     rated = read_rated(*judge_tree.write(folder, of))
-    tables = rating_scores(rated), judge_agreement(rated), judge_effects(rated)
+    settings = Bootstrap(replicates=1000, seed=1)
+    tables = (made(rated, settings) for made in (rating_scores, judge_agreement, judge_effects))
     return judge_page(*tables, ["tiny model"], templates("judge"))
+
+
+def uncertainty() -> str:
+    """The page of three rows, one of which is asked."""
+    settings = Bootstrap(replicates=1000, seed=1)
+    return statistics_page(statistics(), [], "ClinRaGen", settings, ["tiny model"], templates("statistics"))
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +119,7 @@ def results(tmp_path_factory) -> Path:
             "sensitivity": sensitivity(),
             "beyond": beyond(),
             "judge": judge(tmp_path_factory.mktemp("judges")),
+            "statistics": uncertainty(),
             "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
     for name, path in PAGES.items():
@@ -183,7 +194,7 @@ def embedded(results: Path, page: str) -> Path:
 
 @pytest.mark.parametrize(
     ("page", "link"),
-    [("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("judge", "td a"), ("lineage", "h3 a")],
+    [*((page, "td a") for page in ("table", "sensitivity", "beyond", "judge", "statistics")), ("lineage", "h3 a")],
 )
 def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
     browser.open(embedded(results, page))
@@ -204,7 +215,7 @@ def test_links_inside_the_lineage_work_inside_a_report(browser, results):
 
 
 def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
-    for page in ("table", "sensitivity", "beyond", "judge", "lineage"):
+    for page in ("table", "sensitivity", "beyond", "judge", "statistics", "lineage"):
         browser.open(results / PAGES[page])
         assert browser.run("document.getElementById('embedded').checkVisibility()") is False
         assert browser.run("document.querySelectorAll('a.file:not([href])').length") == 0

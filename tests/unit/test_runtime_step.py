@@ -178,6 +178,22 @@ def test_the_record_lists_the_facts_that_a_step_notes(tmp_path):
     assert read_record(tmp_path / "o")["facts"] == {"many": ["0000"]}, "facts must not leak from one step to the next"
 
 
+def test_what_is_said_of_the_rows_of_one_output_is_in_its_record_alone(tmp_path):
+    def toy(context: Context, one: Out, two: Out) -> None:
+        context.made_of({"model": "ours"}, [Path("a")])
+        context.made_of({"model": "ours", "other": "theirs"}, [Path("b")], two)
+        for out in (one, two):
+            out.path.write_text("x")
+
+    run(toy, arguments(one=tmp_path / "1", two=tmp_path / "2"))
+    both = {"where": {"model": "ours"}, "inputs": ["a"]}
+    assert read_record(tmp_path / "1")["rows"] == [both]
+    assert read_record(tmp_path / "2")["rows"] == [
+        both,
+        {"where": {"model": "ours", "other": "theirs"}, "inputs": ["b"]},
+    ]
+
+
 def test_what_a_settings_class_calls_private_is_not_told(tmp_path, capfd):
     class Server(BaseModel):
         url: str

@@ -320,3 +320,18 @@ def test_examples_of_others_are_checked_before_a_run_and_shown_to_the_teacher(tm
     jobs_of_demo = planned_jobs(succeeded(snakemake("--dry-run", "all", *DEMO, tree)))
     shown = {job.rule for job in jobs_of_demo if str(theirs) in job.inputs}
     assert shown == {"rationale_notes", "rationale_labs", "asked_predict"}
+
+
+def test_a_target_that_shows_some_rows_needs_what_its_files_need():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    demo, beyond = (
+        yaml.safe_load((ROOT / "config" / f"{n}.yaml").read_text(encoding="utf-8")) for n in ("demo", "beyond")
+    )
+    update_config(config, demo | {"classifiers": beyond["classifiers"]})
+    config = load_config(config)
+    statistics = needs.needs_of(["results/demo/tables/statistics.html"], config)
+    assert needs.needs_of(["evaluate_statistics"], config) == statistics
+    rows = {need.name for need in statistics if need.kind == needs.ASKED}
+    assert rows == {f"{d}/{row}-zero-shot" for d in ("mimic3", "mimic4") for row in ("chatgpt", "llama")}
+    assert needs.Need(needs.ENCODER, "clinical-bert") in needs.needs_of(["results/demo/tables/beyond.csv"], config)
+    assert not [need for need in statistics if need.kind == needs.ENCODER]

@@ -2,7 +2,7 @@
 
 Each change is made in a copy of the finished demo, and the jobs that Snakemake would run are compared with those that
 depend on the change according to tests/reruns.py. `make test` tries one change of each kind, such as one of the files
-of code that the same rules use, and compares the digests of all others; `make test-all` tries every one.
+of code that the same rules use, and compares the digests of all others; `make test-reruns` tries every one.
 """
 
 import ast
@@ -113,9 +113,9 @@ def test_the_finished_demo_has_nothing_to_do_and_records_name_the_inputs_of_ever
 
 
 def one_of_each(names: Iterable[str], kind: Callable[[str], Hashable]) -> list[ParameterSet]:
-    """Parameters of which the first of each kind is always tried, the others only where slow tests are."""
+    """Parameters of which the first of each kind is always tried, the others by `make test-reruns` alone."""
     first: dict[Hashable, str] = {}
-    return [pytest.param(n, marks=() if first.setdefault(kind(n), n) == n else pytest.mark.slow) for n in names]
+    return [pytest.param(n, marks=() if first.setdefault(kind(n), n) == n else pytest.mark.exhaustive) for n in names]
 
 
 @pytest.mark.parametrize("path", one_of_each(reruns.code_files(), reruns.rules_of_code))

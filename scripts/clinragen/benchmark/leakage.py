@@ -16,14 +16,12 @@ import pyarrow as pa
 
 from clinragen.benchmark.course import clean_course
 from clinragen.config.benchmark import Course
-from clinragen.disclosure import all_shown
+from clinragen.disclosure import FEWEST_HIDDEN, all_shown
 from clinragen.schemas.benchmark import LEAKAGE
 
 MEASURES = ("recall", "others_named", "precision", "f1")
 # The cells of a fourfold table: whether a stay has the label, and whether its course names it.
 KINDS = tuple(product((True, False), repeat=2))
-# With fewer rows hidden, two averages over all rows would reveal the hidden ones.
-FEWEST_HIDDEN = 3
 
 
 def phrases(name: str, settings: Course, stop_words: frozenset[str]) -> set[str]:

@@ -25,6 +25,15 @@ class Decoding(Section):
     """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
 
 
+class Bootstrap(Section):
+    """How often, and with which random numbers, patients of the test split are drawn."""
+
+    replicates: int = Field(ge=1000)
+    """Samples of patients; no p value is below 2 / (replicates + 1)."""
+    seed: int
+    """Another seed draws other patients."""
+
+
 class Evaluate(Section):
     """Predictions and scores."""
 
@@ -36,6 +45,10 @@ class Evaluate(Section):
     """The sample of the test split on which rationales are compared (table 4, figure 6)."""
     judge: Judge
     """Language models that rate rationales."""
+    bootstrap: Bootstrap
+    """Intervals and tests over resampled patients."""
+    reference: str
+    """Row of tables 1 and 2 that every other row of them is compared with."""
     planted: list[Literal["mimic3", "mimic4"]]
     """Datasets on which planted evidence is scored, where they are synthetic."""
     request: Request

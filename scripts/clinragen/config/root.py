@@ -23,7 +23,7 @@ from clinragen.config.llms import Llm, Transport
 from clinragen.config.models import Model, part_problems, with_values_of_others
 from clinragen.config.rationale import Rationale
 from clinragen.config.request import Request
-from clinragen.config.rows import recipe_problems, row_in
+from clinragen.config.rows import RECIPES, recipe_problems, row_in
 from clinragen.config.student import Backbone, Student, TextEncoder
 from clinragen.config.train import Launch, Train, launch_problems
 from clinragen.config.variants import Settings, Variant, setting_problems, tf32_problems, variant_problems
@@ -153,7 +153,7 @@ class Config(Section):
             for name, row in self.classifiers.items()
             if row.encoder not in (None, *self.encoders)
         ]
-        problems += self._dataset_combinations() + self._rows_twice()
+        problems += self._dataset_combinations() + self._rows_twice() + self._comparison_problems()
         decoding = self.evaluate.decoding
         problems += tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
         if len(set(self.seeds)) < len(self.seeds):
@@ -175,6 +175,25 @@ class Config(Section):
                 problems.append(
                     f"models.{name}.table: empty, so that its scores would be in no table; name a table, or set "
                     f"models.{name} to null"
+                )
+        return problems
+
+    def _comparison_problems(self) -> list[str]:
+        """Rows of tables 1 and 2 that cannot be compared with the others: none of that name, or other test samples."""
+        rows = {*RECIPES, *(row.row for section in (self.models, self.asked) for row in section.values())}
+        problems = []
+        if self.evaluate.reference not in rows:
+            problems.append(
+                f"evaluate.reference: {self.evaluate.reference!r} is not a row of tables 1 and 2; rows: "
+                f"{'; '.join(sorted(rows))}"
+            )
+        for name, model in self.models.items():
+            keys = self.variants[model.variant].benchmark.keys() if model.variant in self.variants else set()
+            if {1, 2} & set(model.table) and (other := sorted({"split", "course"} & keys)):
+                problems.append(
+                    f"models.{name}.table: rows of tables 1 and 2 are compared on the same test samples, which variant "
+                    f"{model.variant!r} changes (benchmark.{other[0]}); leave its table empty, then its scores are in "
+                    "tables/sensitivity.html"
                 )
         return problems
 

@@ -54,6 +54,31 @@ class RowNames(Section):
     """The names, in the order of the files."""
 
 
+class Run(Section):
+    """One run of a row: a training, or what a model that is asked has answered."""
+
+    dataset: str
+    """Name of the dataset in the paper."""
+    row: str
+    """Name of the row in the paper's tables."""
+    seed: int | None
+    """Seed of the training; null for a model that is asked."""
+
+    @property
+    def name(self) -> str:
+        """Name of the run in paths."""
+        return "asked" if self.seed is None else f"seed{self.seed}"
+
+
+class Runs(Section):
+    """Runs, one for each of a list of files, and the datasets that they are of."""
+
+    datasets: list[str]
+    """Names of the datasets in the paper, in the order of the files of a dataset."""
+    runs: list[Run]
+    """The runs, in the order of the files."""
+
+
 def row_in(model: Model, table: int) -> str:
     """Name of a model's row in one of the paper's tables: `row`, and in table 6 backbone, method and teacher."""
     if table != TABLE_OF_PARTS:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clinragen.runtime.outputs import Out
+
 
 @dataclass
 class Facts:
@@ -24,7 +26,7 @@ class Context:
     def __init__(self, fingerprint: Callable[[], str], stand_ins: Iterable[str]) -> None:
         self._fingerprint = fingerprint
         self.facts = Facts(stand_ins=set(stand_ins))
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[tuple[Out | None, dict[str, Any]]] = []
         self.actions: list[Callable[[], None]] = []
 
     @property
@@ -45,9 +47,16 @@ class Context:
             self.facts.values.setdefault(name, set()).update(values)
         self.facts.stand_ins |= facts.stand_ins
 
-    def made_of(self, where: dict[str, str], inputs: Iterable[Path]) -> None:
-        """State that output rows with these values descend from these inputs, and from none that other rows name."""
-        self.rows.append({"where": where, "inputs": [path.as_posix() for path in inputs]})
+    def made_of(self, where: dict[str, str], inputs: Iterable[Path], output: Out | None = None) -> None:
+        """State that output rows with these values descend from these inputs, and from none that other rows name.
+
+        Of all outputs, or of one, where the tables of a step have other keys.
+        """
+        self.rows.append((output, {"where": where, "inputs": [path.as_posix() for path in inputs]}))
+
+    def rows_of(self, output: Out) -> list[dict[str, Any]]:
+        """What is stated about the rows of an output, for its record."""
+        return [stated for of, stated in self.rows if of in (None, output)]
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Do something once the outputs have their final names, such as removing scratch files."""

@@ -119,7 +119,6 @@ class Session:
             "seed": self.arguments.get("seed"),
             "inputs": described,
             "facts": {name: _listed(values) for name, values in sorted(context.facts.values.items())},
-            "rows": context.rows,
             "stand_ins": sorted(context.stand_ins),
             "environment": environment(),
             "hardware": hardware(),
@@ -128,7 +127,7 @@ class Session:
             "peak_memory_mb": peak_memory_mb(),
         }
         for out in self.outputs:
-            facts = _commit(out, common)
+            facts = _commit(out, common | {"rows": context.rows_of(out)})
             size = f"{facts['rows']} rows, " if "rows" in facts else ""
             log.info("wrote %s: %s%d bytes, sha256 %s", out.final, size, facts["bytes"], facts["sha256"][:12])
         for action in context.actions:

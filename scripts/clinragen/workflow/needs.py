@@ -1,14 +1,16 @@
 """What each target of the workflow needs from outside of it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.workflow import judged
 from clinragen.workflow.inputs import tables
+from clinragen.workflow.shown import diagnosed
 
 RAW = "raw"  # the raw tables of a dataset, except its notes
 NOTES = "notes"  # the discharge notes of a dataset
@@ -35,6 +37,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "tables": TRAINING | {ASKED},
     "asked": DATA | {ASKED},
     "planted": TRAINING,
+    "evaluate_statistics": TRAINING | {ASKED},
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
@@ -58,6 +61,12 @@ TARGETS: dict[str, frozenset[str]] = {
 
 # Targets that read the ratings of the judges, and so need all that these need.
 READ_RATINGS = re.compile(r"all|tables|audit(_lineage)?|evaluate_(costs|judge_scores)|tables/(costs|judge).*|audit/.+")
+# Which rows of `models` and of `asked` a file shows, by a group of its pattern below; such a file shows no classifiers.
+SHOWN: dict[str, Callable[[Model | Asked], bool]] = {
+    "diagnosed": diagnosed,
+}
+# The same of named targets.
+SHOWN_BY_TARGET = {"evaluate_statistics": "diagnosed"}
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -96,6 +105,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"encoders/(?P<encoder>[^/]+)", frozenset({ENCODER})),
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<diagnosed>intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
@@ -123,6 +133,8 @@ def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
 
 def _needs_of(target: str, config: Config) -> set[Need]:
     kinds, parts = TARGETS.get(target, frozenset()), {}
+    if target in SHOWN_BY_TARGET:
+        parts = {SHOWN_BY_TARGET[target]: target}
     if target not in TARGETS:
         matches = ((re.fullmatch(pattern, target), kinds) for pattern, kinds in FILES)
         match, kinds = next(((m, kinds) for m, kinds in matches if m), (None, kinds))
@@ -130,7 +142,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     models = [
         model
         for name, model in config.models.items()
-        if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table)
+        if parts.get("model", name) == name and int(parts.get("table", 0)) in (0, *model.table) and _shows(parts, model)
     ]
     if "judge" in parts:
         models = [row for row in [judged.student(config)] if row]
@@ -150,7 +162,7 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     rows = [
         name
         for name, row in config.asked.items()
-        if parts.get("asked", name) == name and (shown is None or shown & set(row.table))
+        if parts.get("asked", name) == name and (shown is None or shown & set(row.table)) and _shows(parts, row)
     ]
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
     if "encoder" in parts:
@@ -164,6 +176,11 @@ def _needs_of(target: str, config: Config) -> set[Need]:
     return {Need(kind, name) for kind in kinds for name in names.get(kind, [""])}
 
 
+def _shows(parts: dict[str, str], row: Model | Asked) -> bool:
+    """Whether the file with these parts in its path shows a row, as far as SHOWN says."""
+    return all(SHOWN[name](row) for name in parts.keys() & SHOWN.keys())
+
+
 def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str], target: str) -> set[str]:
     """The text encoders of models; a path of a checkpoint names its parts: one without an encoder needs none."""
     read = (m for m in models if "backbone" not in parts or f"-{m.parts_name}" in target)
@@ -173,7 +190,7 @@ def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str]
 def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
     """The text encoders of the rows of `classifiers`, which are in no table of the paper."""
     named = parts.get("model", parts.get("classifier"))
-    rows = {} if {"backbone", "table", "judge"} & parts.keys() else config.classifiers
+    rows = {} if {"backbone", "table", "judge", *SHOWN} & parts.keys() else config.classifiers
     return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
 
 

@@ -1,0 +1,270 @@
+"""How certain the scores of tables 1 and 2 are: intervals, comparisons of rows, scores of each phenotype.
+
+Two sources of chance are kept apart. Other patients might have been in the test split: the bootstrap over patients, in
+which all runs are scored on the same resampled patients. Another training might have ended otherwise: t-tests over the
+seeds.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from clinragen.config.evaluate import Bootstrap
+from clinragen.disclosure import FEWEST_HIDDEN, all_shown
+from clinragen.errors import UserError
+from clinragen.evaluate.comparisons import Pair, pairs_of
+from clinragen.evaluate.runs import Scored, Truth, marked
+from clinragen.evaluate.stats.bootstrap import interval, p_value, replicate, standard_error, sums_of_patients
+from clinragen.evaluate.stats.classification import averaged, by_phenotype
+from clinragen.evaluate.stats.significance import benjamini_hochberg, detectable, holm, paired, welch
+from clinragen.evaluate.tables import PaperCell
+from clinragen.schemas.statistics import COMPARISONS, INTERVALS, PHENOTYPE_SCORES
+
+COMPARED = ("micro_f1", "macro_f1")
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Scores of the rows of one dataset, each a mean over the runs of its row, and the same of resampled patients.
+
+    `runs` has the scores of each run [metrics] by row and seed; `phenotypes` precision, recall and F1 of each row
+    [rows, phenotypes]; `scores` [replicates, rows, metrics] and `f1` [replicates, rows, phenotypes] are resampled.
+    """
+
+    dataset: str
+    metrics: list[str]
+    rows: list[str]
+    runs: dict[str, dict[int | None, np.ndarray]]
+    phenotypes: dict[str, np.ndarray]
+    scores: np.ndarray
+    f1: np.ndarray
+
+    def mean(self, row: str, metric: str) -> float:
+        """Mean of a metric over the runs of a row."""
+        return float(np.mean(self._values(row, metric)))
+
+    def of_seeds(self, row: str, metric: str) -> dict[int, float]:
+        """Values of a metric by seed; none for a row that is asked."""
+        place = self.metrics.index(metric)
+        return {seed: float(values[place]) for seed, values in self.runs[row].items() if seed is not None}
+
+    def std(self, row: str, metric: str) -> float | None:
+        """Sample standard deviation over the runs; None for one run."""
+        values = self._values(row, metric)
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+    def resampled(self, row: str, metric: str) -> np.ndarray:
+        """Values [replicates] of a metric on resampled patients."""
+        return self.scores[:, self.rows.index(row), self.metrics.index(metric)]
+
+    def _values(self, row: str, metric: str) -> list[float]:
+        place = self.metrics.index(metric)
+        return [float(values[place]) for values in self.runs[row].values()]
+
+
+def estimate(
+    dataset: str, truth: Truth, runs: Iterable[Scored], phenotypes: Sequence[str], settings: Bootstrap
+) -> Estimates:
+    """Score all runs of a dataset, on its test split and on resampled patients, the same for every run.
+
+    UserError where trained rows have not the same seeds: the mean of fewer runs is another quantity.
+    """
+    by_row: dict[str, list[Scored]] = {}
+    for run in runs:
+        by_row.setdefault(run.row, []).append(run)
+    check_seeds(dataset, {row: [run.seed for run in found] for row, found in by_row.items()})
+    ordered = [run for found in by_row.values() for run in found]
+    true = marked(truth.true, phenotypes)
+    columns = [true, *(part for run in ordered for part in (run.predicted & true, run.predicted))]
+    sums = sums_of_patients(np.concatenate(columns, axis=1).astype(np.int32), np.array(truth.subjects))
+    starts = [0, *itertools.accumulate(map(len, by_row.values()))][:-1]
+    sizes = np.array([len(found) for found in by_row.values()])
+
+    def counts(summed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        shape = (len(summed), len(ordered), 2, len(phenotypes))
+        hits, predicted = np.moveaxis(summed[:, len(phenotypes) :].reshape(shape), 2, 0)
+        return hits, predicted, summed[:, None, : len(phenotypes)]
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(values, starts, axis=1) / sizes[:, None]
+
+    def of_rows(summed: np.ndarray) -> np.ndarray:
+        found = counts(summed)
+        return mean(np.concatenate([_stacked(averaged(*found)), by_phenotype(*found)["f1"]], axis=-1))
+
+    whole = counts(sums.sum(axis=0, keepdims=True))
+    scored = averaged(*whole)
+    each = {metric: mean(values)[0] for metric, values in by_phenotype(*whole).items()}
+    of_runs = iter(_stacked(scored)[0])
+    resampled = replicate(sums, of_rows, settings.replicates, settings.seed)
+    return Estimates(
+        dataset,
+        ["_".join(name) for name in scored],
+        list(by_row),
+        {row: {run.seed: next(of_runs) for run in found} for row, found in by_row.items()},
+        each,
+        resampled[..., : len(scored)],
+        resampled[..., len(scored) :],
+    )
+
+
+def _stacked(scores: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
+    return np.stack(list(scores.values()), axis=-1)
+
+
+def check_seeds(dataset: str, seeds: dict[str, list[int | None]]) -> None:
+    """UserError unless all trained rows have runs of the same seeds, one of each; a row that is asked has one run."""
+    trained = {row: found for row, found in seeds.items() if found != [None]}
+    wanted = sorted({seed for found in trained.values() for seed in found if seed is not None})
+    for row, found in trained.items():
+        if None in found or sorted(found) != wanted:
+            raise UserError(
+                f"row {row!r} of {dataset} has runs of the seeds {sorted(found, key=str)}, where other rows have "
+                f"{wanted}: a mean over fewer runs is not compared. Run the workflow for all of `seeds`"
+            )
+
+
+def intervals(found: Estimates, truth: Truth) -> pa.Table:
+    """Every score of every row with its interval (INTERVALS)."""
+    rows = []
+    for row, metric in itertools.product(found.rows, found.metrics):
+        resampled = found.resampled(row, metric)
+        low, high = interval(resampled)
+        rows.append(
+            {
+                "dataset": found.dataset,
+                "model": row,
+                "metric": metric,
+                "value": _rounded(found.mean(row, metric)),
+                "std": _rounded(found.std(row, metric)),
+                "n_seeds": len(found.runs[row]),
+                "low": _rounded(low),
+                "high": _rounded(high),
+                "sampling_error": _rounded(standard_error(resampled)),
+                "samples": len(truth.stays),
+                "patients": len(set(truth.subjects)),
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=INTERVALS.schema)
+
+
+def compare_rows(found: Estimates, pairs: Iterable[Pair], paper: Iterable[PaperCell]) -> pa.Table:
+    """Every pair of rows on the same patients and seeds (COMPARISONS); both must have runs."""
+    printed = {(cell.model, cell.metric): cell.mean for cell in paper if cell.dataset == found.dataset}
+    rows = []
+    for metric in COMPARED:
+        family = [_compared(found, metric, pair, printed) for pair in pairs]
+        for test in ("p_patients", "p_welch", "p_paired"):
+            for row, adjusted in zip(family, holm([row[test] for row in family]), strict=True):
+                row[f"{test}_holm"] = _significant_digits(adjusted)
+                row[test] = _significant_digits(row[test])
+        rows += family
+    return pa.Table.from_pylist(rows, schema=COMPARISONS.schema)
+
+
+def _compared(found: Estimates, metric: str, pair: Pair, printed: dict[tuple[str, str], float | None]) -> dict:
+    differences = found.resampled(pair.model, metric) - found.resampled(pair.other, metric)
+    low, high = interval(differences)
+    seeds, others = (found.of_seeds(row, metric) for row in (pair.model, pair.other))
+    papers = [printed.get((row, metric)) for row in (pair.model, pair.other)]
+    return {
+        "dataset": found.dataset,
+        "metric": metric,
+        "model": pair.model,
+        "other": pair.other,
+        "difference": _rounded(found.mean(pair.model, metric) - found.mean(pair.other, metric)),
+        "low": _rounded(low),
+        "high": _rounded(high),
+        "p_patients": float(p_value(differences)),
+        "p_welch": welch(list(seeds.values()), list(others.values())),
+        "p_paired": paired(seeds, others),
+        "detectable": _rounded(detectable(float(standard_error(differences)))),
+        "paper_difference": None if None in papers else _rounded(papers[0] - papers[1]),
+    }
+
+
+def score_phenotypes(found: Estimates, truth: Truth, phenotypes: Sequence[str], reference: str) -> pa.Table:
+    """Scores of each phenotype, and how they differ from those of the reference row (PHENOTYPE_SCORES).
+
+    Phenotypes that few patients have, or have not, are hidden for all rows, and with any at least so many that the
+    averages do not reveal them. The family of a correction is the shown phenotypes of a row.
+    """
+    hidden = _hidden(truth, phenotypes)
+    shown = [n for n, phenotype in enumerate(phenotypes) if phenotype not in hidden]
+    prevalence = marked(truth.true, phenotypes).mean(axis=0)
+    low, high = interval(found.f1)
+    at = found.rows.index(reference) if reference in found.rows else None
+    rows = []
+    for index, row in enumerate(found.rows):
+        own = {n: {"prevalence": prevalence[n], "low": low[index, n], "high": high[index, n]} for n in shown}
+        for n, (metric, values) in itertools.product(shown, found.phenotypes.items()):
+            own[n][metric] = values[index, n]
+        own = {n: {name: _rounded(value) for name, value in values.items()} for n, values in own.items()}
+        if at is not None and index != at:
+            f1 = found.phenotypes["f1"]
+            p = p_value((found.f1[:, at] - found.f1[:, index])[:, shown])
+            for n, each, q in zip(shown, p, benjamini_hochberg(list(p)), strict=True):
+                own[n] |= {"difference": _rounded(f1[at, n] - f1[index, n])}
+                own[n] |= {"p_patients": _significant_digits(each), "q": _significant_digits(q)}
+        key = {"dataset": found.dataset, "model": row}
+        rows += [key | {"phenotype": name} | own.get(n, {}) for n, name in enumerate(phenotypes)]
+    return pa.Table.from_pylist(rows, schema=PHENOTYPE_SCORES.schema)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The tables of all datasets (INTERVALS, COMPARISONS, PHENOTYPE_SCORES)."""
+
+    intervals: pa.Table
+    comparisons: pa.Table
+    phenotypes: pa.Table
+
+
+def tables_of(
+    scored: dict[str, tuple[Truth, list[Scored]]],
+    phenotypes: Sequence[str],
+    pairs: Sequence[Pair],
+    reference: str,
+    paper: Sequence[PaperCell],
+    settings: Bootstrap,
+) -> Statistics:
+    """The tables, given the test split and the runs of each dataset."""
+    found = []
+    for dataset, (truth, runs) in scored.items():
+        estimates = estimate(dataset, truth, runs, phenotypes, settings)
+        compared = pairs_of(estimates.rows, reference, pairs)
+        found.append(
+            (
+                intervals(estimates, truth),
+                compare_rows(estimates, compared, paper),
+                score_phenotypes(estimates, truth, phenotypes, reference),
+            )
+        )
+    return Statistics(*map(pa.concat_tables, zip(*found, strict=True)))
+
+
+def _hidden(truth: Truth, phenotypes: Sequence[str]) -> set[str]:
+    """Phenotypes whose scores would be those of few patients."""
+    having: dict[str, set[int]] = {name: set() for name in phenotypes}
+    lacking: dict[str, set[int]] = {name: set() for name in phenotypes}
+    for subject, names in zip(truth.subjects, truth.true, strict=True):
+        for name in phenotypes:
+            (having if name in names else lacking)[name].add(subject)
+    hidden = {name for name in phenotypes if not all_shown((len(having[name]), len(lacking[name])))}
+    if hidden:
+        others = sorted(set(phenotypes) - hidden, key=lambda name: (min(len(having[name]), len(lacking[name])), name))
+        hidden.update(others[: max(0, FEWEST_HIDDEN - len(hidden))])
+    return hidden
+
+
+def _rounded(value: float | None) -> float | None:
+    """Six decimals: what a test split of thousands can show has four."""
+    return None if value is None else round(float(value), 6)
+
+
+def _significant_digits(value: float | None) -> float | None:
+    """Six significant digits of a p value, which may be tiny."""
+    return None if value is None else float(f"{value:.6g}")

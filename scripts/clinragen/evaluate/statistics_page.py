@@ -1,0 +1,76 @@
+"""The page of the uncertainty of the scores."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from clinragen.config.evaluate import Bootstrap
+from clinragen.evaluate.statistics import COMPARED, Statistics
+from clinragen.evaluate.stats.significance import SIGNIFICANT
+from clinragen.evaluate.tables import PaperCell
+from clinragen.pages.render import render
+
+VERDICTS = {
+    "differs": "shown over patients and over seeds",
+    "differs in these runs": "shown over patients; a row has a single run, so that nothing is known of other trainings",
+    "differs on these patients only": "shown over seeds, not over patients: another test split may say otherwise",
+    "differs in these runs only": "shown over patients, not over seeds: another training may say otherwise",
+    "no difference shown": "neither; this is no proof that there is none",
+}
+
+
+def verdict(row: dict) -> str:
+    """What both tests of a comparison (COMPARISONS) say at 5 %, after Holm's correction: a key of VERDICTS."""
+    patients, seeds = row["p_patients_holm"] < SIGNIFICANT, row["p_welch_holm"]
+    if seeds is None:
+        return "differs in these runs" if patients else "no difference shown"
+    if patients:
+        return "differs" if seeds < SIGNIFICANT else "differs in these runs only"
+    return "differs on these patients only" if seeds < SIGNIFICANT else "no difference shown"
+
+
+def power(row: dict) -> str | None:
+    """Whether the test split can show a difference as large as the paper's (COMPARISONS); None if it has none."""
+    if row["paper_difference"] is None:
+        return None
+    return "large enough" if abs(row["paper_difference"]) >= row["detectable"] else "too small"
+
+
+def statistics_page(
+    found: Statistics,
+    paper: Iterable[PaperCell],
+    reference: str,
+    settings: Bootstrap,
+    stand_ins: list[str],
+    templates: list[Path],
+) -> str:
+    """Return intervals, comparisons and phenotypes as HTML, dataset by dataset."""
+    printed: dict[str, dict[str, None]] = {}
+    for cell in paper:
+        printed.setdefault(cell.dataset, {})[cell.model] = None
+    datasets = {}
+    for cell in found.intervals.to_pylist():
+        of = datasets.setdefault(
+            cell["dataset"], {"rows": {}, "samples": cell["samples"], "patients": cell["patients"]}
+        )
+        of["rows"].setdefault(cell["model"], {})[cell["metric"]] = cell
+    for dataset, of in datasets.items():
+        of["missing"] = [row for row in printed.get(dataset, ()) if row not in of["rows"]]
+        compared = [row for row in found.comparisons.to_pylist() if row["dataset"] == dataset]
+        of["comparisons"] = {
+            metric: [
+                row | {"verdict": verdict(row), "power": power(row)} for row in compared if row["metric"] == metric
+            ]
+            for metric in COMPARED
+        }
+        own = (r for r in found.phenotypes.to_pylist() if (r["dataset"], r["model"]) == (dataset, reference))
+        of["phenotypes"] = sorted(own, key=lambda row: -(row["prevalence"] or 0))
+    return render(
+        "statistics",
+        templates,
+        datasets=datasets,
+        metrics=list(dict.fromkeys(found.intervals["metric"].to_pylist())),
+        verdicts=VERDICTS,
+        reference=reference,
+        replicates=settings.replicates,
+        stand_ins=stand_ins,
+    )
