@@ -171,7 +171,8 @@ def judge(folder: Path) -> str:
     """The page of two judges of two datasets, one of whom does not notice wrong rationales."""
     of = {(d, name): judge_tree.ratings(name, d) for d in ("mimic3", "mimic4") for name in ("reads", "blind")}
     rated = read_rated(*judge_tree.write(folder, of))
-    tables = rating_scores(rated), judge_agreement(rated), judge_effects(rated)
+    settings = Bootstrap(replicates=1000, seed=1)
+    tables = (made(rated, settings) for made in (rating_scores, judge_agreement, judge_effects))
     return judge_page(*tables, ["tiny model"], templates("judge"))
 
 

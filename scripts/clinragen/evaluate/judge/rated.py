@@ -15,7 +15,6 @@ from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, TEACHER
 
 BOTH = "both"
 ALL = "all"
-REPLICATES, SEED = 10_000, 1
 
 
 def read_rated(ratings: list[Path], samples: list[Path]) -> pd.DataFrame:
