@@ -10,8 +10,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.config.rows import is_of_parts
-from clinragen.config.rows import RECIPES
+from clinragen.config.rows import RECIPES, is_of_parts
 from clinragen.errors import UserError
 from clinragen.evaluate.comparisons import Pair, pairs_of, read_pairs
 from clinragen.evaluate.paper.comparison import PaperCell

@@ -34,6 +34,10 @@ def pairs_of(rows: Iterable[str], reference: str, paper: Iterable[Pair]) -> list
     """
     present = list(rows)
     stated = [pair for pair in paper if pair.rows <= set(present)]
-    own = [Pair(reference, row) for row in present if row != reference and not is_of_parts(row)] if reference in present else []
+    own = (
+        [Pair(reference, row) for row in present if row != reference and not is_of_parts(row)]
+        if reference in present
+        else []
+    )
     taken = {pair.rows for pair in stated}
     return [*(pair for pair in own if pair.rows not in taken), *stated]
