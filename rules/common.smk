@@ -17,7 +17,7 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow import check, inputs, judged, launch, preflight
+from clinragen.workflow import check, inputs, judged, launch, preflight, shown
 from snakemake.logging import logger
 
 TABLE_FORMS = ("csv", "md", "tex", "html")
@@ -441,12 +441,12 @@ def rows_of_table(wildcards):
 
 def diagnosed_predictions():
     """Input: the predictions of every run of every row of tables 1 and 2."""
-    return [path for path, _ in inputs.diagnosed_runs(CONFIG)]
+    return [path for path, _ in shown.diagnosed_runs(CONFIG)]
 
 
 def diagnosed_runs(wildcards):
     """Params: which runs these predictions are of."""
-    runs = [run for _, run in inputs.diagnosed_runs(CONFIG)]
+    runs = [run for _, run in shown.diagnosed_runs(CONFIG)]
     return Runs(datasets=titles(), runs=runs).model_dump_json()
 
 

@@ -1,7 +1,7 @@
 """Time and memory of the statistics of tables 1 and 2 at the size of the paper (`make bench-statistics`).
 
-Made-up predictions of 12 rows with 5 seeds each for 5,700 stays, 25 phenotypes, and the number of samples of patients that
-the configuration has. Printed: the bootstrap alone, and all three tables of a dataset with it.
+Made-up predictions of 12 rows with 5 seeds each for 5,700 stays and 25 phenotypes; patients are drawn as often as
+config.yaml says. Printed: the bootstrap alone, and all three tables of a dataset with it.
 """
 
 import os
@@ -45,9 +45,7 @@ def main() -> None:
     rows = [*trained, "w/o LAB&KNOW", "w/o KNOW", "w/o REASONING"]
     settings = Bootstrap(**yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["evaluate"]["bootstrap"])
     truth, runs = made_up(phenotypes, rows)
-    print(
-        f"{len(rows)} rows, {SEEDS} seeds, {STAYS} stays of {PATIENTS} patients, {settings.replicates} samples of patients"
-    )
+    print(f"{len(rows)} rows, {SEEDS} seeds, {STAYS} stays of {PATIENTS} patients, {settings.replicates} draws")
     print(f"{os.cpu_count()} cores, OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')}")
     clock = time.monotonic()
     estimate("MIMIC-III", truth, runs, phenotypes, settings)

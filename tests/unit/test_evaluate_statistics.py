@@ -92,6 +92,19 @@ def test_an_interval_is_about_two_sampling_errors_to_each_side(found):
         assert cell["high"] - cell["low"] == pytest.approx(2 * 1.96 * cell["sampling_error"], rel=0.15)
 
 
+def test_stays_of_a_patient_are_drawn_together():
+    """Every second stay is the one before once more: 200 patients know no more than 200 stays."""
+    once = np.repeat(np.arange(0, 400, 2), 2)
+    runs = [Scored("ours", 1, RUNS[0].predicted[once])]
+    names = [SPLIT.true[n] for n in once]
+    errors = []
+    for subjects in (SPLIT.subjects, SPLIT.stays):
+        split = {"MIMIC-III": (Truth(SPLIT.stays, subjects, names), runs)}
+        found = tables_of(split, NAMES, [], "ours", [], BOOTSTRAP)
+        errors.append(by(found.intervals, "metric")[("micro_f1",)]["sampling_error"])
+    assert errors[0] == pytest.approx(2**0.5 * errors[1], rel=0.1)
+
+
 def test_the_reference_is_compared_with_every_row_on_patients_and_on_seeds(found):
     cells = by(found.comparisons, "metric", "model", "other")
     assert list(cells) == [(m, "ours", other) for m in ("micro_f1", "macro_f1") for other in ("theirs", "asked")]

@@ -11,7 +11,7 @@ from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
 from clinragen.config.paper import Configured, TimedJob
 from clinragen.config.root import Config
-from clinragen.config.rows import Run, name_of, row_in
+from clinragen.config.rows import name_of, row_in
 from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.features import FEATURES
@@ -204,26 +204,6 @@ def scores(config: Config, table: int) -> dict[str, str]:
     }
     runs |= {f"{name}/asked": row.row for name, row in config.asked.items() if table in row.table}
     return {_scores(dataset, run): row for dataset in config.dataset_names() for run, row in runs.items()}
-
-
-def diagnosed(row: Model | Asked) -> bool:
-    """Whether a row is in a table of diagnoses, whose rows are compared with each other."""
-    return bool(set(TABLES) & set(row.table))
-
-
-def diagnosed_runs(config: Config) -> list[tuple[str, Run]]:
-    """The predictions of every run of every row of tables 1 and 2, and which run they are of."""
-    found = []
-    for dataset in config.dataset_names():
-        for name, model in config.models.items():
-            for seed in config.seeds if diagnosed(model) else ():
-                run = Run(dataset=TITLES[dataset], row=model.row, seed=seed)
-                found.append((predictions(config, dataset, name, run.name), run))
-        for name, row in config.asked.items():
-            if diagnosed(row):
-                run = Run(dataset=TITLES[dataset], row=row.row, seed=None)
-                found.append((predictions(config, dataset, name, run.name), run))
-    return found
 
 
 def compared_scores(config: Config) -> list[tuple[str, str, str]]:
