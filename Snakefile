@@ -138,6 +138,7 @@ include: "rules/asked.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/statistics.smk"
+include: "rules/texts.smk"
 include: "rules/planted.smk"
 include: "rules/audit.smk"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
 from clinragen.audit import verify
+from clinragen.config.evaluate import ComparedRuns
 from clinragen.config.llms import Stages
 from clinragen.config.models import TrainedModels
 from clinragen.config.rows import RowNames, Runs, name_of
@@ -248,6 +249,7 @@ def table_files():
         + ["rationales"] * bool(rationales_in_use() or asked_predictions())
     )
     about += ["sensitivity"] * bool(CONFIG.variant_rows()) + ["beyond"] * bool(CONFIG.classifiers)
+    about += ["texts"] * bool(CONFIG.compared_models())
     tables += expand("<results>/tables/{name}.{form}", name=about, form=["csv", "html"])
     tables += ["<results>/tables/parameters.csv"] * bool(CONFIG.models)
     tables += statistics_files() * bool(diagnosed_predictions())
@@ -399,6 +401,44 @@ def row_of_run(wildcards):
     if wildcards.model in CONFIG.classifiers:
         return CONFIG.classifiers[wildcards.model].row
     return name_of(CONFIG.models[wildcards.model])
+
+
+def compared_predictions(wildcards):
+    """Input: the predictions of the runs whose rationales are compared."""
+    return list(inputs.compared(CONFIG, wildcards.dataset))
+
+
+def compared_runs(wildcards):
+    """Params: which runs these predictions are of, and what each writes."""
+    runs = list(inputs.compared(CONFIG, wildcards.dataset).values())
+    return ComparedRuns(runs=runs).model_dump_json()
+
+
+def reference_rationales(part):
+    """Input: the rationales on notes, or on labs, with which others are compared."""
+    return f"<results>/{{dataset}}/rationale/{CONFIG.reference_teacher()}/{part}.parquet"
+
+
+def encoder_of_bertscore():
+    """Input: the text encoder whose vectors BERTScore compares."""
+    settings = CONFIG.evaluate.bertscore
+    return f"<results>/encoders/{settings.encoder}" if settings else []
+
+
+def bertscores_in_use(wildcards):
+    """Input: the BERTScore of the compared rationales, where it is wanted."""
+    wanted = CONFIG.evaluate.bertscore is not None
+    return [f"<results>/{wildcards.dataset}/evaluate/bertscores.parquet"] * wanted
+
+
+def terms_of_compared():
+    """Input: the key terms, where a compared model attends to a vocabulary that comes from them."""
+    return ["<results>/knowledge/terms.parquet"] * inputs.compares_terms(CONFIG)
+
+
+def text_scores():
+    """Input: the measures of the rationales of every dataset."""
+    return expand("<results>/{dataset}/evaluate/texts.csv", dataset=CONFIG.dataset_names())
 
 
 def asked_files():

@@ -24,6 +24,19 @@ class Decoding(Section):
     """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
 
 
+class BertScore(Section):
+    """BERTScore of rationales against the teacher's; without idf weights, not rescaled."""
+
+    encoder: str
+    """A key of `encoders`, whose vectors are compared."""
+    layer: int = Field(ge=1)
+    """Layer whose vectors they are: 17 is bert-score's choice for roberta-large."""
+    batch: int = Field(ge=1)
+    """Texts encoded at once; another number may change the last digit of a score."""
+    device: Literal["cuda", "cpu"]
+    """What the encoder computes on; without a GPU, `cuda` is an error."""
+
+
 class Bootstrap(Section):
     """How often, and with which random numbers, patients of the test split are drawn."""
 
@@ -31,6 +44,24 @@ class Bootstrap(Section):
     """Samples of patients; no p value is below 2 / (replicates + 1)."""
     seed: int
     """Another seed draws other patients."""
+
+
+class Compared(Section):
+    """A run whose rationales are compared; no section of the configuration."""
+
+    model: str
+    """Name of the row in the paper's tables."""
+    run: str
+    """`seed<n>` of a training, or `asked`."""
+    parts: list[Literal["note", "lab"]]
+    """The rationales that it writes."""
+
+
+class ComparedRuns(Section):
+    """Some of them, in the order of their files."""
+
+    runs: list[Compared]
+    """The runs."""
 
 
 class Evaluate(Section):
@@ -42,6 +73,8 @@ class Evaluate(Section):
     """How the student generates text."""
     cases: Cases
     """The sample of the test split on which rationales are compared (table 4, figure 6)."""
+    bertscore: BertScore | None
+    """BERTScore of these rationales (table 4); null leaves it out."""
     bootstrap: Bootstrap
     """Intervals and tests over resampled patients."""
     reference: str

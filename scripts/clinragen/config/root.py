@@ -73,7 +73,7 @@ class Config(Section):
     backbones: dict[str, Backbone]
     """Small language models by name."""
     encoders: dict[str, TextEncoder]
-    """Text encoders by name; one is fetched where a row of `models` or `classifiers` names it."""
+    """Text encoders by name; one is fetched where `models`, `classifiers` or `evaluate.bertscore` name it."""
     student: Student
     """Student model."""
     train: Train
@@ -151,6 +151,10 @@ class Config(Section):
             for name, row in self.classifiers.items()
             if row.encoder not in (None, *self.encoders)
         ]
+        named = self.evaluate.bertscore.encoder if self.evaluate.bertscore else None
+        if named not in (None, *self.encoders):
+            known = ", ".join(self.encoders)
+            problems.append(f"evaluate.bertscore.encoder: {named!r} is not one of encoders ({known})")
         problems += self._dataset_combinations() + self._rows_twice() + self._comparison_problems()
         decoding = self.evaluate.decoding
         problems += tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
@@ -333,9 +337,26 @@ class Config(Section):
         """Names of the language models whose rationales are learned from."""
         return sorted({model.teacher for model in self.models.values() if model.teacher})
 
-    def used_encoders(self) -> list[str]:
+    def trained_encoders(self) -> list[str]:
         """Names of the text encoders of which trained models are built."""
         return sorted({row.encoder for row in (*self.models.values(), *self.classifiers.values()) if row.encoder})
+
+    def used_encoders(self) -> list[str]:
+        """Names of the text encoders that are needed: those of trained models, and that of BERTScore."""
+        compared = [self.evaluate.bertscore.encoder] if self.evaluate.bertscore and self.compared_models() else []
+        return sorted({*self.trained_encoders(), *compared})
+
+    def compared_models(self) -> dict[str, Model]:
+        """The trained models whose rationales are compared: those of tables 1 and 2 that learn from a teacher's."""
+        return {name: m for name, m in self.models.items() if m.teacher and {1, 2} & set(m.table)}
+
+    def compared_asked(self) -> list[str]:
+        """Names of the rows of `asked` whose rationales are compared with them."""
+        return [name for name, row in self.asked.items() if row.question.task == "explain"]
+
+    def reference_teacher(self) -> str | None:
+        """The teacher with whose rationales all are compared: that of the first compared model; None without any."""
+        return next((model.teacher for model in self.compared_models().values()), None)
 
     def trained_classifiers(self) -> list[str]:
         """Names of the rows of `classifiers` that are trained, once for each seed."""

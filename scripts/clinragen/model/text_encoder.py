@@ -7,6 +7,8 @@ from safetensors import SafetensorError
 from transformers import BertModel
 
 from clinragen.errors import UserError
+from clinragen.registry.language_models import read_config
+from clinragen.registry.text_encoders import building_problem
 
 
 class _Layers(BertModel):
@@ -18,8 +20,10 @@ class _Layers(BertModel):
 def load_text_encoder(folder: Path) -> BertModel:
     """The layers of a text encoder in a local directory, in full precision; uses no network.
 
-    UserError if it is unreadable, or if weights are missing, which would silently be random.
+    UserError if it is unreadable, of another kind, or if weights are missing, which would silently be random.
     """
+    if problem := building_problem(str(folder), read_config(folder)):
+        raise UserError(problem)
     try:
         encoder, loaded = _Layers.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32, add_pooling_layer=False, output_loading_info=True

@@ -1,4 +1,4 @@
-"""Text encoders of the BERT kind: what their own files say of them, read without loading them."""
+"""Text encoders: what their own files say of them, read without loading them."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from clinragen.errors import UserError
 from clinragen.registry.language_models import read_config
 
-# By `model_type` of config.json.
-TYPES = ("bert",)
+# By `model_type` of config.json. Trained models are built of the first; BERTScore takes vectors of both.
+BERT = "bert"
+TYPES = (BERT, "roberta")
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt")
 
 
@@ -20,12 +21,25 @@ def encoder_problem(model: str, config: dict[str, Any]) -> str | None:
     return None
 
 
-def problems_of_encoder(folder: Path, model: str) -> list[str]:
+def building_problem(model: str, config: dict[str, Any]) -> str | None:
+    """Why trained models cannot be built of a text encoder with this config.json."""
+    kind = config.get("model_type")
+    return None if kind == BERT else f"{model} is of model_type {kind}; trained models are built of {BERT} only"
+
+
+def longest_text(config: dict[str, Any]) -> int:
+    """Most tokens of a text, marks included; the positions of RoBERTa begin after that of its padding."""
+    return config["max_position_embeddings"] - (0 if config["model_type"] == BERT else config["pad_token_id"] + 1)
+
+
+def problems_of_encoder(folder: Path, model: str, building: bool = False) -> list[str]:
     """Why the model in a directory cannot serve as a text encoder, as far as its small files show.
 
-    UserError if config.json cannot be read. `model` is what messages call it.
+    UserError if config.json cannot be read. `model` is what messages call it; `building` says that trained models
+    are built of it.
     """
-    problems = [encoder_problem(model, read_config(folder))]
+    config = read_config(folder)
+    problems = [encoder_problem(model, config), building_problem(model, config) if building else None]
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         names = ", ".join(TOKENIZER_FILES)
         problems.append(f"{folder} has no tokenizer ({names}); save it there with save_pretrained")

@@ -25,13 +25,32 @@ TEXT_SCORES = Table(
         Column("model", pa.string(), "row of the paper's tables; GT is the teacher"),
         Column("part", pa.string(), "note (R^m), lab (R^t) or both"),
         Column("metric", pa.string(), "what is measured, as docs/decisions.md lists it"),
-        Column("value", pa.float64(), "mean over the seeds; empty where nothing could be counted", nullable=True),
+        Column(
+            "value", pa.float64(), "mean over the seeds; empty if over nothing, or over few patients", nullable=True
+        ),
         Column("std", pa.float64(), "sample standard deviation over the seeds", nullable=True),
         Column("n_seeds", pa.int32(), "seeds; 1 for a model that is asked, and for the teacher"),
         Column("low", pa.float64(), "lower bound of the 95 % interval over resampled patients", nullable=True),
         Column("high", pa.float64(), "upper bound", nullable=True),
-        Column("counted", pa.int64(), "texts, or statements, that the value is over, of all seeds"),
+        Column(
+            "counted", pa.int64(), "texts or statements that it is over, of all seeds; empty if hidden", nullable=True
+        ),
         Column("samples", pa.int64(), "cases"),
     ),
     key=("dataset", "model", "part", "metric"),
 )
+
+FINDINGS = Table(
+    "findings",
+    (
+        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("model", pa.string(), "row of the paper's tables; GT is the teacher"),
+        Column("run", pa.string(), "seed<n>, asked, or teacher"),
+        Column("part", pa.string(), "rationale that says it: note (R^m) or lab (R^t)"),
+        Column("kind", pa.string(), "what it contradicts: captions, series, true, predicted or note"),
+        Column("what", pa.string(), "the statement: a variable with a direction, a disease, or a term"),
+        Column("text", pa.string(), "the words around it"),
+    ),
+    key=("stay_id", "model", "run", "part", "kind", "what"),
+)
+"""Every statement of a rationale that contradicts something; of single patients."""

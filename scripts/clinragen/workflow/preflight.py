@@ -251,7 +251,10 @@ def backbone_problems(name: str, config: Config) -> list[str]:
 
 def encoder_problems(name: str, config: Config) -> list[str]:
     """What is wrong with a text encoder that is a directory, or is fetched already."""
-    return [] if config.encoders[name].is_stand_in else _fetchable(config, "encoders", name, problems_of_encoder)
+    if config.encoders[name].is_stand_in:
+        return []
+    building = name in config.trained_encoders()
+    return _fetchable(config, "encoders", name, partial(problems_of_encoder, building=building))
 
 
 def _fetchable(config: Config, section: str, name: str, problems: Callable[[Path, str], list[str]]) -> list[str]:

@@ -19,7 +19,7 @@ from clinragen.registry.language_models import (
     config_problem,
     positions_problem,
 )
-from clinragen.registry.text_encoders import encoder_problem
+from clinragen.registry.text_encoders import building_problem, encoder_problem
 from clinragen.workflow.inputs import adapted_layers, lengths
 from clinragen.workflow.needs import ASKED, BACKBONE, ENCODER, PUBMED, RATIONALES, TERMS, Need
 from clinragen.workflow.preflight import (
@@ -145,7 +145,9 @@ def _adapters_problem(source: str, found: dict[str, Any], modules: Sequence[str]
 def encoders(config: Config, needs: set[Need]) -> list[Line]:
     """Lines on the text encoders that are needed."""
     names = sorted(need.name for need in needs if need.kind == ENCODER)
-    found = (_weights(config, "encoders", name, encoder_problems, (encoder_problem,))[0] for name in names)
+    built = config.trained_encoders()
+    checks = {name: (encoder_problem, *([building_problem] if name in built else [])) for name in names}
+    found = (_weights(config, "encoders", name, encoder_problems, own)[0] for name, own in checks.items())
     return [line for lines in found for line in lines]
 
 

@@ -1,0 +1,1 @@
+"""Rationales compared: with the teacher's, with the captions and series, with the labels and the note."""

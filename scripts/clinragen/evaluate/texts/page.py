@@ -1,0 +1,76 @@
+"""The page of the rationales compared."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from clinragen.evaluate.texts.runs import BOTH, LAB, NOTE
+from clinragen.pages.render import render
+
+PARTS = {BOTH: "Whole rationale", NOTE: "From the note (R^m)", LAB: "From the labs (R^t)"}
+# Columns of a table: metric and heading.
+LIKENESS = {
+    "bleu_marked": "BLEU per sample, with part",
+    "bleu_all": "BLEU per sample, all",
+    "corpus_bleu_marked": "corpus BLEU, with part",
+    "corpus_bleu_all": "corpus BLEU, all",
+    "bertscore_marked": "BERTScore, with part",
+    "bertscore_all": "BERTScore, all",
+}
+FORM = {"missing": "without a text", "words": "words", "cut": "cut at the limit"}
+LABS = {
+    "lab_claims": "lab claims per text",
+    "lab_claims_captions": "in the captions",
+    "lab_claims_series": "true of the series",
+    "captions_claimed": "captions' findings that are claimed",
+}
+DISEASES = {
+    "named": "diseases per text",
+    "named_true": "that the patient has",
+    "named_predicted": "that the model predicts",
+    "true_named": "true ones that are named",
+    "predicted_named": "predicted ones that are named",
+}
+FINDINGS = {"terms": "key terms per text", "terms_in_note": "in the note"}
+NUMBERS = {"words", "lab_claims", "named", "terms"}
+"""Metrics that are no share."""
+
+
+def texts_page(table: pa.Table, signature: str, stand_ins: list[str], templates: list[Path]) -> str:
+    """Return the scores (TEXT_SCORES) as HTML: per dataset, likeness to the teacher, form and faithfulness.
+
+    `signature` is sacrebleu's.
+    """
+    datasets: dict[str, list[dict]] = {}
+    for row in table.to_pylist():
+        datasets.setdefault(row["dataset"], []).append(row)
+    return render(
+        "texts",
+        templates,
+        stand_ins=stand_ins,
+        signature=signature,
+        numbers=NUMBERS,
+        datasets={dataset: _sections(rows) for dataset, rows in datasets.items()},
+    )
+
+
+def _sections(rows: list[dict]) -> dict[str, object]:
+    """The tables of a dataset, without columns that no row has."""
+    return {
+        "samples": rows[0]["samples"],
+        "likeness": {title: _table(rows, part, LIKENESS | FORM) for part, title in PARTS.items()},
+        "labs": _table(rows, LAB, LABS),
+        "diseases": {title: _table(rows, part, DISEASES) for part, title in PARTS.items() if part != BOTH},
+        "terms": _table(rows, NOTE, FINDINGS),
+    }
+
+
+def _table(rows: list[dict], part: str, metrics: dict[str, str]) -> dict[str, object]:
+    models: dict[str, dict] = {}
+    for row in rows:
+        if row["part"] == part and row["metric"] in metrics:
+            new = {"model": row["model"], "seeds": row["n_seeds"], "cells": {}}
+            models.setdefault(row["model"], new)["cells"][row["metric"]] = row
+    present = {metric for model in models.values() for metric in model["cells"]}
+    columns = {metric: title for metric, title in metrics.items() if metric in present}
+    return {"columns": columns, "rows": list(models.values())}
