@@ -29,6 +29,9 @@ MODELS = (
     *("clinragen", "without-lab-know", "without-know", "without-reasoning", "flan-t5"),
     *("clinical-cot-tse", "frozen", "ehr-knowgen", "promptehr", "llama-ft"),
 )
+# Those whose rationales are compared, and what is asked for the same.
+COMPARED = ("clinragen", "without-lab-know", "without-know", "clinical-cot-tse")
+FIVE_SHOT = ("mistral-five-shot", "llama2-five-shot", "llama3-five-shot")
 # Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
@@ -50,6 +53,8 @@ READ_BY_FUNCTION = {
     "compared_rows": [],
     # Rows of `models` leave the tables with their names, which changes what is read.
     "diagnosed_runs": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
+    # Of every compared model; other runs are other inputs.
+    "compared_runs": [f"models.{name}.row" for name in COMPARED] + [f"asked.{name}.row" for name in FIVE_SHOT],
     "asked_stages": ["llms.template.provider", "llms.template.model"],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
@@ -83,7 +88,7 @@ BEHIND = {
 STRUCTURAL = re.compile(
     r"pathvars\.results|datasets\..*|extract\.diagnoses\.unlisted_codes|benchmark\.compat|knowledge\.source|"
     r"knowledge\.terms\.sources|llms\..*\.server_arguments|rationale\..*|"
-    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted"
+    r"backbones\..*|encoders\..*|variants\..*|models\..*|asked\..*|classifiers\..*|seeds|evaluate\.planted|evaluate\.bertscore\.encoder"
 )
 
 
@@ -407,6 +412,9 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
     "train.launch.device": {"train.launch.device": "cuda"},
     "train.launch.processes": {"train.launch.processes": 2},
+    "evaluate.bertscore.encoder": {"evaluate.bertscore.encoder": "clinical-bert"},
+    "evaluate.bertscore.layer": {"evaluate.bertscore.layer": 1},
+    "evaluate.bertscore.device": {"evaluate.bertscore.device": "cuda"},
     "evaluate.decoding.device": {"evaluate.decoding.device": "cuda"},
     "evaluate.decoding.write": {"evaluate.decoding.write": "diagnoses"},
     "evaluate.decoding.precision": {"evaluate.decoding.precision": "bf16"},

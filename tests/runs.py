@@ -23,6 +23,7 @@ ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_
     "demo_text_encoder": "train",
     "asked_predict": "rationale",
     "evaluate_predict": "train",
+    "evaluate_bertscore": "train",
     "evaluate_classifier": "train",
     "llm_weights": "train",
     "planted_predict": "train",

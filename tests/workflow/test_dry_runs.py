@@ -51,6 +51,8 @@ def test_the_papers_dag_has_every_seed_dataset_and_ablation_and_builds_in_second
     assert found["evaluate_scores"] == len(models) * runs + len(scored) * 2
     assert found["evaluate_cases"] == 2
     assert found["evaluate_table"] == 2
+    assert found["evaluate_bertscore"] == found["evaluate_texts"] == 2
+    assert found["train_text_encoder"] == found["evaluate_text_table"] == 1
     assert found["extract_events"] == 2
     assert found["train_backbone"] == len({m["backbone"] for m in models}) == 3
     assert not [rule for rule in found if rule.startswith("demo_")]
@@ -186,7 +188,8 @@ TAKEN = {
     **dict.fromkeys(("knowledge_pubmed", "knowledge_wikipedia"), needs.PUBMED),
     "train_backbone": needs.BACKBONE,
     **dict.fromkeys(("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"), needs.GPU),
-    **dict.fromkeys(("train_joint", "train_lora", "train_frozen"), needs.GPU),
+    **dict.fromkeys(("train_joint", "train_lora", "train_frozen", "evaluate_bertscore"), needs.GPU),
+    "train_text_encoder": needs.ENCODER,
 }
 
 
@@ -252,7 +255,7 @@ def test_the_declared_needs_are_those_of_the_jobs(models, raw, tmp_path):
         job, below = makers[output], Path(output).relative_to("results/none").parts
         own = TAKEN.get(job.rule.removesuffix("_served"))
         names = dict.fromkeys((needs.RAW, needs.NOTES, needs.RATIONALES), below[0]) | {needs.BACKBONE: below[1]}
-        names[needs.WEIGHTS] = below[1]
+        names[needs.WEIGHTS] = names[needs.ENCODER] = below[1]
         names[needs.ASKED] = "/".join((below[0], below[-2]))
         inherited = frozenset().union(*(taken(path) for path in job.inputs if path in makers))
         return inherited | ({needs.Need(own, names.get(own, ""))} if own else frozenset())

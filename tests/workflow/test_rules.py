@@ -15,7 +15,7 @@ STAGES = (
     *("train", "evaluate", "planted", "audit"),
 )
 # The stage with the most rules has more than one file of them.
-FILES = {"evaluate": ("evaluate", "statistics")}
+FILES = {"evaluate": ("evaluate", "statistics", "texts")}
 # Programs for people, in addition to the rules.
 TOOLS = {"check", "estimate", "examples", "trace", "why", "usage", "release"}
 OVERLAYS = {

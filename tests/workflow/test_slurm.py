@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, re
 
 EXTRACT = {"extract_stays", "extract_diagnoses", "extract_events", "extract_notes"}
 TOKENS = {"train_note_tokens", "train_target_tokens"}
-GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict", "planted_predict"}
+GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict", "planted_predict", "evaluate_bertscore"}
 
 
 def test_from_raw_files_to_tables_each_job_where_it_belongs(tmp_path):

@@ -34,6 +34,11 @@ class Asked(Section):
     """all: the whole test split; sampled: the cases that `evaluate.cases` selects."""
 
     @property
+    def is_compared(self) -> bool:
+        """Whether its rationales are compared with the teacher's: it writes some."""
+        return self.question.task == "explain"
+
+    @property
     def is_scored(self) -> bool:
         """Whether the model names the diagnoses itself; scores of those that it was given would be circular."""
         return not self.question.given_diagnoses

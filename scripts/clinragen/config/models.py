@@ -47,6 +47,11 @@ class Model(Section):
         return self.vocabulary in ("knowledge", "pubmed", "wikipedia")
 
     @property
+    def is_compared(self) -> bool:
+        """Whether its rationales are compared with the teacher's: it learns from one, and is in table 1 or 2."""
+        return self.teacher is not None and bool({1, 2} & set(self.table))
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """The trainings that lead to the model, one after the other, by the last part of their paths."""
         return {

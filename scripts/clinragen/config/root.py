@@ -347,12 +347,8 @@ class Config(Section):
         return sorted({*self.trained_encoders(), *compared})
 
     def compared_models(self) -> dict[str, Model]:
-        """The trained models whose rationales are compared: those of tables 1 and 2 that learn from a teacher's."""
-        return {name: m for name, m in self.models.items() if m.teacher and {1, 2} & set(m.table)}
-
-    def compared_asked(self) -> list[str]:
-        """Names of the rows of `asked` whose rationales are compared with them."""
-        return [name for name, row in self.asked.items() if row.question.task == "explain"]
+        """The trained models whose rationales are compared."""
+        return {name: model for name, model in self.models.items() if model.is_compared}
 
     def reference_teacher(self) -> str | None:
         """The teacher with whose rationales all are compared: that of the first compared model; None without any."""

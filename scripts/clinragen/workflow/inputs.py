@@ -255,7 +255,7 @@ def compared(config: Config, dataset: str) -> dict[str, Compared]:
         for name, model in config.compared_models().items()
         for run in (f"seed{seed}" for seed in config.seeds)
     }
-    for name in config.compared_asked():
+    for name in (name for name, row in config.asked.items() if row.is_compared):
         own = Compared(model=config.asked[name].row, run="asked", parts=["note", "lab"])
         runs[predictions(config, dataset, name, "asked")] = own
     return runs

@@ -39,6 +39,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_training": TRAINING,
     "evaluate_tokens": DATA | {BACKBONE, RATIONALES},
     "evaluate_parameters": TRAINING,
+    "evaluate_text_table": TRAINING | {ASKED},
     "evaluate_costs": ANSWERS | {ASKED},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
@@ -59,9 +60,12 @@ TARGETS: dict[str, frozenset[str]] = {
 # Which rows of `models` and of `asked` a file shows, by a group of its pattern below; such a file shows no classifiers.
 SHOWN: dict[str, Callable[[Model | Asked], bool]] = {
     "diagnosed": diagnosed,
+    "compared": lambda row: row.is_compared,
 }
 # The same of named targets.
-SHOWN_BY_TARGET = {"evaluate_statistics": "diagnosed"}
+SHOWN_BY_TARGET = {"evaluate_statistics": "diagnosed", "evaluate_text_table": "compared"}
+# Targets that include the encoder of BERTScore.
+OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones")
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -88,6 +92,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/asked/(?P<asked>[^/]+)/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/(?P<asked>[^/]+)/asked/.+", DATA | {ASKED}),
     (rf"{DATASET}/evaluate/cases\..+", DATA),
+    (rf"{DATASET}/evaluate/(?P<compared>bertscores|texts|findings)\..+", TRAINING | {ASKED}),
     (rf"{DATASET}/evaluate/[^/]+/untrained/.+", DATA),
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
@@ -100,12 +105,13 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"llms/(?P<llm>[^/]+)", frozenset({WEIGHTS})),
     (r"tables/table(?P<table>\d+)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<diagnosed>intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
+    (r"tables/(?P<compared>texts)\..+", TRAINING | {ASKED}),
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
     (r"tables/costs\.csv", ANSWERS | {ASKED}),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
-    (r"audit/.+", TRAINING | {ASKED}),
+    (r"(?P<audit>audit)/.+", TRAINING | {ASKED}),
 ]
 
 
@@ -146,12 +152,16 @@ def _needs_of(target: str, config: Config) -> set[Need]:
         kinds -= {PUBMED}
     datasets = [name for name in config.dataset_names() if parts.get("dataset", name) == name]
     shown = {int(parts["table"])} if "table" in parts else set(tables(config)) if target == "tables" else None
+    compared = target == "tables" and bool(config.compared_models())
     rows = [
         name
         for name, row in config.asked.items()
-        if parts.get("asked", name) == name and (shown is None or shown & set(row.table)) and _shows(parts, row)
+        if parts.get("asked", name) == name
+        and (shown is None or shown & set(row.table) or (compared and row.is_compared))
+        and _shows(parts, row)
     ]
     encoders = _of_models(models, kinds, parts, target) | _of_classifiers(config, parts)
+    encoders |= _of_bertscore(config, parts, target)
     if "encoder" in parts:
         encoders = {parts["encoder"]}
     served = _served(kinds, config, parts.get("llm"), rows)
@@ -178,6 +188,13 @@ def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
     named = parts.get("model", parts.get("classifier"))
     rows = {} if {"backbone", "table", *SHOWN} & parts.keys() else config.classifiers
     return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
+
+
+def _of_bertscore(config: Config, parts: dict[str, str], target: str) -> set[str]:
+    """The text encoder of BERTScore, for the files that show it and the targets that make them all."""
+    used = bool({"compared", "audit"} & parts.keys()) or target in OF_EVERYTHING
+    settings = config.evaluate.bertscore
+    return {settings.encoder} if used and settings and config.compared_models() else set()
 
 
 def _served(kinds: frozenset[str], config: Config, fetched: str | None, rows: list[str]) -> list[str]:

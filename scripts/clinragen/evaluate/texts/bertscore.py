@@ -12,14 +12,14 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 from bert_score.utils import get_bert_embedding, greedy_cos_idf
-from safetensors import SafetensorError
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from clinragen.config.evaluate import BertScore
 from clinragen.errors import UserError
 from clinragen.evaluate.texts.runs import PARTS, Cases, Texts, has_text
 from clinragen.model.device import prepare_device
+from clinragen.model.text_encoder import load_layers
 from clinragen.registry.text_encoders import longest_text
 from clinragen.runtime.progress import Progress
 from clinragen.schemas.texts import BERTSCORES
@@ -86,26 +86,14 @@ class Scorer:
 
 def _load(folder: Path, layer: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The layers up to this one, and a tokenizer that knows how long a text may be; uses no network."""
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model, loaded = AutoModel.from_pretrained(
-            folder,
-            local_files_only=True,
-            dtype=torch.float32,
-            add_pooling_layer=False,
-            output_loading_info=True,
-            use_safetensors=True,
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder}: not a readable text encoder: {error}; fetch it again") from None
-    if missing := sorted(loaded["missing_keys"]):
-        raise UserError(f"{folder}: weight {missing[0]} is missing, one of {len(missing)}; fetch it again")
-    if layer > config.num_hidden_layers:
-        raise UserError(f"evaluate.bertscore.layer: {layer}, but {folder} has {config.num_hidden_layers} layers")
+    model = load_layers(folder)
+    # The library asks for a space before the first word of a text of RoBERTa, which transformers 5 no longer hears.
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
+    if layer > model.config.num_hidden_layers:
+        raise UserError(f"evaluate.bertscore.layer: {layer}, but {folder} has {model.config.num_hidden_layers} layers")
     model.encoder.layer = model.encoder.layer[:layer]
     # A tokenizer without a limit says so by a number that no memory holds.
-    tokenizer.model_max_length = min(tokenizer.model_max_length, longest_text(config.to_dict()))
+    tokenizer.model_max_length = min(tokenizer.model_max_length, longest_text(model.config.to_dict()))
     return model.eval(), tokenizer
 
 

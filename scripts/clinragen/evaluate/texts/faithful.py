@@ -1,7 +1,7 @@
 """Whether rationales are true to what they are about, without a judge: counted per text, with what contradicts.
 
-Lab claims are compared with the captions T* and with the series; diseases with the labels and the model's own diagnoses;
-key terms with the note.
+Lab claims are compared with the captions T* and with the series, diseases with the labels and the model's own
+diagnoses, key terms with the note.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Key terms of a rationale that the note lacks: findings that the model may have made up.
 
-A term is found by its wordings as documents write them, word by word: case, punctuation, digits, stop words and the s of
-a plural do not matter, since the note that models read has lost its digits and stop words.
+A term is found by its wordings as documents write them, word by word: case, punctuation, digits, stop words and the s
+of a plural do not matter, since the note that models read has lost its digits and stop words.
 """
 
 import re

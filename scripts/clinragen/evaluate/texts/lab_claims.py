@@ -26,8 +26,8 @@ _WORDS = {
     rf"accelerated|excessive|spik\w+|peaks?|peaked|exceed\w*){_RANGE}\b",
     LOWER: r"\b(?:low(?:er|est)?|reduc\w+|decreas\w+|depressed|below|drop(?:s|ped|ping)?|fall(?:s|ing)?|fell|"
     rf"slow(?:ed)?|declin\w+|diminished|dip(?:s|ped)?){_RANGE}\b",
-    "denial": r"\b(?:no|not|without|never|neither|nor|absence\s+of|absent|denie[sd]|free\s+of|lack(?:s|ed|ing)?(?:\s+of)?|"
-    r"rather\s+than)\b|n't\b",
+    "denial": r"\b(?:no|not|without|never|neither|nor|absence\s+of|absent|denie[sd]|free\s+of|rather\s+than|"
+    r"lack(?:s|ed|ing)?(?:\s+of)?)\b|n't\b",
     "verb": r"\b(?:is|are|was|were|be|been|being|remain(?:s|ed)?|stay(?:s|ed)?|bec[oa]mes?|r[au]n|runs|appears?|seems?|"
     r"show(?:s|ed)?|trended|measured|ha[sd]|have)\b",
     "and": r"[,/&]|\b(?:and|or|with|plus|as\s+well\s+as|together|along|accompanied)\b",
