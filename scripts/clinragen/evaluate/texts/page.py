@@ -58,7 +58,8 @@ def _sections(rows: list[dict]) -> dict[str, object]:
     """The tables of a dataset, without columns that no row has."""
     return {
         "samples": rows[0]["samples"],
-        "likeness": {title: _table(rows, part, LIKENESS | FORM) for part, title in PARTS.items()},
+        "likeness": {title: _table(rows, part, LIKENESS) for part, title in PARTS.items()},
+        "form": {title: _table(rows, part, FORM) for part, title in PARTS.items()},
         "labs": _table(rows, LAB, LABS),
         "diseases": {title: _table(rows, part, DISEASES) for part, title in PARTS.items() if part != BOTH},
         "terms": _table(rows, NOTE, FINDINGS),
