@@ -78,7 +78,7 @@ def test_a_q_former_without_its_bert_is_refused_by_a_dry_run(tmp_path):
     other = write_backbone(tmp_path / "t5")
     for change, words in (
         ({"models": {"frozen-qformer": {"encoder": None}}}, "models.frozen-qformer.encoder: series qformer requires"),
-        ({"encoders": {"clinical-bert": None}}, "encoder: 'clinical-bert' is not one of encoders ()"),
+        ({"encoders": {"clinical-bert": None}}, "encoder: 'clinical-bert' is not one of encoders (roberta-large)"),
         ({"encoders": {"clinical-bert": {"source": "/no/bert"}}}, "clinical-bert.source: /no/bert is not a directory"),
         ({"encoders": {"clinical-bert": {"source": str(other)}}}, f"source: {other} is of model_type t5; supported"),
     ):

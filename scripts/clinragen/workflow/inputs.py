@@ -6,7 +6,6 @@ from pathlib import Path
 
 from clinragen.config.asked import Asked
 from clinragen.config.classifiers import Reader
-from clinragen.config.evaluate import Compared
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
 from clinragen.config.root import Config
@@ -245,25 +244,6 @@ def asked(config: Config) -> list[str]:
         if row.is_scored:
             files.append(_scores(dataset, f"{name}/asked"))
     return files
-
-
-def compared(config: Config, dataset: str) -> dict[str, Compared]:
-    """The predictions whose rationales are compared, and what they are: trainings by seed, then what is asked."""
-    parts = {"rationales": ["note", "lab"], "note_rationale": ["note"]}
-    runs = {
-        predictions(config, dataset, name, run): Compared(model=model.row, run=run, parts=parts[model.target])
-        for name, model in config.compared_models().items()
-        for run in (f"seed{seed}" for seed in config.seeds)
-    }
-    for name in (name for name, row in config.asked.items() if row.is_compared):
-        own = Compared(model=config.asked[name].row, run="asked", parts=["note", "lab"])
-        runs[predictions(config, dataset, name, "asked")] = own
-    return runs
-
-
-def compares_terms(config: Config) -> bool:
-    """Whether rationales are compared with key terms: some compared model attends to a vocabulary of them."""
-    return any(model.uses_knowledge for model in config.compared_models().values())
 
 
 def prompts_of_asked(row: Asked) -> list[str]:
