@@ -102,7 +102,9 @@ def test_a_text_encoder_is_brought_where_jobs_find_it(tmp_path):
     assert log.exists()
 
 
-def test_no_text_encoder_is_fetched_when_no_row_uses_one():
-    planned = succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", "config/demo.yaml"))
+def test_no_text_encoder_is_fetched_when_neither_a_row_nor_bertscore_uses_one(tmp_path):
+    settings = overlay(tmp_path / "o.yaml", tmp_path / "results", evaluate={"bertscore": None})
+    planned = succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", "config/demo.yaml", settings))
+    assert "evaluate_texts" in planned and "evaluate_bertscore" not in planned
     assert "text_encoder" not in planned
     assert "demo_text_encoder" in succeeded(snakemake("--dry-run", "--quiet", "rules", *BEYOND))
