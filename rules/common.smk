@@ -17,7 +17,7 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow import check, inputs, judged, launch, preflight, shown
+from clinragen.workflow import check, compared, inputs, judged, launch, preflight, shown
 from snakemake.logging import logger
 
 TABLE_FORMS = ("csv", "md", "tex", "html")
@@ -564,12 +564,12 @@ def row_of_run(wildcards):
 
 def compared_predictions(wildcards):
     """Input: the predictions of the runs whose rationales are compared."""
-    return list(inputs.compared(CONFIG, wildcards.dataset))
+    return list(compared.runs_by_predictions(CONFIG, wildcards.dataset))
 
 
 def compared_runs(wildcards):
     """Params: which runs these predictions are of, and what each writes."""
-    runs = list(inputs.compared(CONFIG, wildcards.dataset).values())
+    runs = list(compared.runs_by_predictions(CONFIG, wildcards.dataset).values())
     return ComparedRuns(runs=runs).model_dump_json()
 
 
@@ -592,7 +592,7 @@ def bertscores_in_use(wildcards):
 
 def terms_of_compared():
     """Input: the key terms, where a compared model attends to a vocabulary that comes from them."""
-    return ["<results>/knowledge/terms.parquet"] * inputs.compares_terms(CONFIG)
+    return ["<results>/knowledge/terms.parquet"] * compared.compares_terms(CONFIG)
 
 
 def text_scores():

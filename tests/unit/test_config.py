@@ -287,7 +287,7 @@ CROSS_CHECKS = {
     ),
     "text encoder": (
         {"models__ehr-knowgen__encoder": "bert"},
-        r"models\.ehr-knowgen\.encoder: 'bert' is not one of encoders \(clinical-bert\)",
+        r"models\.ehr-knowgen\.encoder: 'bert' is not one of encoders \(clinical-bert, roberta-large\)",
     ),
     "a row and its way in": (
         {"models__clinical-cot-tse__series": "qformer"},

@@ -44,7 +44,7 @@ def test_they_are_off_by_default_and_beyond_yaml_switches_on_one_of_each():
         ),
         (
             {"a": {"row": "E", "method": "encoder", "encoder": "none", "pooling": "mean", "schedule": SCHEDULE}},
-            "classifiers.a.encoder: 'none' is not one of encoders (clinical-bert)",
+            "classifiers.a.encoder: 'none' is not one of encoders (clinical-bert, roberta-large)",
         ),
         ({"a": LSTM, "b": LSTM}, "classifiers: a and b are both row 'L'; rename one of them"),
         ({"flan-t5": LSTM}, "classifiers.flan-t5: models has a row of this name, too; rename one of them"),

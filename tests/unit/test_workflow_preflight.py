@@ -131,11 +131,9 @@ def test_models_decide_what_all_needs(tmp_path):
 
 def test_a_table_needs_the_servers_of_its_own_rows_and_none_whose_predictions_exist(config, tmp_path):
     asked = {target: {n.name for n in needs_of([target], config) if n.kind == ASKED} for target in ("tables", "all")}
-    assert asked["tables"] == asked["all"]  # the five-shot rows are rated
-    without = config_of(evaluate={"judge": {"llms": []}})
-    zero_shot = {f"{dataset}/{row}-zero-shot" for dataset in ("mimic3", "mimic4") for row in ("chatgpt", "llama")}
-    assert {n.name for n in needs_of(["tables"], without) if n.kind == ASKED} == zero_shot
-    assert asked["all"] == {f"{dataset}/{row}" for dataset in ("mimic3", "mimic4") for row in config.asked}
+    assert asked["tables"] == asked["all"] == {f"{d}/{row}" for d in ("mimic3", "mimic4") for row in config.asked}
+    compared = {n.name for n in needs_of([f"{tmp_path}/tables/texts.csv"], config) if n.kind == ASKED}
+    assert compared == {name for name in asked["all"] if name.endswith("-five-shot")}
     assert not {n for n in needs_of([f"{tmp_path}/tables/table2.csv"], config) if n.kind == ASKED}
     rows = {name: texts_to_send(config, needs_of(["asked"], config)).get(name, {}) for name in ("llama3", "mistral")}
     assert rows == {name: {"MIMIC-III": "folder", "MIMIC-IV": "folder"} for name in rows}
@@ -491,15 +489,21 @@ def test_a_text_encoder_is_needed_where_a_q_former_is_built_of_it(target, needed
     assert (Need(ENCODER, "clinical-bert") in needs) is needed
 
 
-def test_no_row_of_the_papers_settings_needs_a_text_encoder():
-    assert ENCODER not in {need.kind for need in needs_of(["all", "backbones"], config_of())}
+def test_the_papers_settings_need_a_text_encoder_for_bertscore_alone():
+    needs = needs_of(["all", "backbones"], config_of())
+    assert {need.name for need in needs if need.kind == ENCODER} == {"roberta-large"}
+    for file, needed in (("mimic3/evaluate/bertscores.parquet", True), ("tables/table1.csv", False)):
+        needs = needs_of([f"results/paper/{file}"], config_of())
+        assert (Need(ENCODER, "roberta-large") in needs) is needed, file
+    without = config_of(evaluate={"bertscore": None})
+    assert ENCODER not in {need.kind for need in needs_of(["all", "backbones"], without)}
 
 
 @pytest.mark.parametrize(
     ("files", "words"),
     [
         ({"config": BERT}, []),
-        ({"config": T5}, ["is of model_type t5; supported text encoders: bert"]),
+        ({"config": T5}, ["is of model_type t5; supported text encoders: bert, roberta"]),
         ({"config": {"model_type": "bert"}}, ["set max_position_embeddings in its config.json"]),
         ({"config": BERT, "weights": "pytorch_model.bin"}, ["no weights in safetensors"]),
         ({"config": []}, ["not a readable language model: config.json"]),
@@ -508,6 +512,13 @@ def test_no_row_of_the_papers_settings_needs_a_text_encoder():
 def test_a_directory_holds_a_text_encoder(files, words, tmp_path):
     lines = encoder_problems("clinical-bert", with_q_former(model_folder(tmp_path, **files)))
     assert len(lines) == len(words) and all(word in line for word, line in zip(words, lines, strict=True)), lines
+
+
+def test_bertscore_takes_a_roberta_and_trained_models_do_not(tmp_path):
+    folder = model_folder(tmp_path, {"model_type": "roberta", "max_position_embeddings": 514})
+    (line,) = encoder_problems("clinical-bert", with_q_former(folder))
+    assert line.endswith("is of model_type roberta; trained models are built of bert only")
+    assert encoder_problems("roberta-large", config_of(encoders={"roberta-large": {"source": str(folder)}})) == []
 
 
 def test_a_text_encoder_that_is_no_directory_or_has_no_tokenizer_or_is_fetched(tmp_path):

@@ -78,7 +78,7 @@ def test_a_q_former_without_its_bert_is_refused_by_a_dry_run(tmp_path):
     other = write_backbone(tmp_path / "t5")
     for change, words in (
         ({"models": {"frozen-qformer": {"encoder": None}}}, "models.frozen-qformer.encoder: series qformer requires"),
-        ({"encoders": {"clinical-bert": None}}, "encoder: 'clinical-bert' is not one of encoders ()"),
+        ({"encoders": {"clinical-bert": None}}, "encoder: 'clinical-bert' is not one of encoders (roberta-large)"),
         ({"encoders": {"clinical-bert": {"source": "/no/bert"}}}, "clinical-bert.source: /no/bert is not a directory"),
         ({"encoders": {"clinical-bert": {"source": str(other)}}}, f"source: {other} is of model_type t5; supported"),
     ):
@@ -102,7 +102,9 @@ def test_a_text_encoder_is_brought_where_jobs_find_it(tmp_path):
     assert log.exists()
 
 
-def test_no_text_encoder_is_fetched_when_no_row_uses_one():
-    planned = succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", "config/demo.yaml"))
+def test_no_text_encoder_is_fetched_when_neither_a_row_nor_bertscore_uses_one(tmp_path):
+    settings = overlay(tmp_path / "o.yaml", tmp_path / "results", evaluate={"bertscore": None})
+    planned = succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", "config/demo.yaml", settings))
+    assert "evaluate_texts" in planned and "evaluate_bertscore" not in planned
     assert "text_encoder" not in planned
     assert "demo_text_encoder" in succeeded(snakemake("--dry-run", "--quiet", "rules", *BEYOND))

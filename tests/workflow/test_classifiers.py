@@ -119,7 +119,7 @@ def test_a_row_that_cannot_be_is_refused_before_anything_runs():
     for message in (
         "classifiers.a.lstm: missing for method lstm",
         "classifiers.a.schedule: missing for method lstm",
-        "classifiers.b.encoder: 'none' is not one of encoders (clinical-bert)",
+        "classifiers.b.encoder: 'none' is not one of encoders (clinical-bert, roberta-large)",
         "classifiers.b.pooling: missing for method encoder",
         "classifiers: a and b are both row 'A'; rename one of them",
     ):

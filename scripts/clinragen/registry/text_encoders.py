@@ -24,7 +24,8 @@ def encoder_problem(model: str, config: dict[str, Any]) -> str | None:
 def building_problem(model: str, config: dict[str, Any]) -> str | None:
     """Why trained models cannot be built of a text encoder with this config.json."""
     kind = config.get("model_type")
-    return None if kind == BERT else f"{model} is of model_type {kind}; trained models are built of {BERT} only"
+    built = kind == BERT or kind not in TYPES  # `encoder_problem` names the others
+    return None if built else f"{model} is of model_type {kind}; trained models are built of {BERT} only"
 
 
 def longest_text(config: dict[str, Any]) -> int:
