@@ -363,6 +363,12 @@ def study_tables():
     return [f"<results>/tables/{file}" for file in files] if rated else []
 
 
+def parts_of_form():
+    """Input: style and program of the raters' forms, and the page about them."""
+    names = ["study_form.css", "study_form.js", "study_kit.html"]
+    return [f"scripts/clinragen/pages/templates/{name}" for name in names]
+
+
 def of_study(file):
     """Input: a file of the dataset of the human study."""
     return f"<results>/{CONFIG.study.dataset}/{file}"

@@ -14,7 +14,6 @@ if CONFIG.study:
 
     localrules:
         evaluate_study_forms,
-        evaluate_study_simulate,
         evaluate_study_scores,
 
     rule evaluate_study_forms:
@@ -28,14 +27,7 @@ if CONFIG.study:
             teacher=teacher_of_study(),
             predictions=predictions_of_study(),
             wording="resources/study.yaml",
-            templates=[
-                *page_templates("study_form"),
-                *page_templates("study_kit")[-1:],
-                *(
-                    "scripts/clinragen/pages/templates/study_form." + kind
-                    for kind in ("css", "js")
-                ),
-            ],
+            templates=[*page_templates("study_form"), *parts_of_form()],
         output:
             forms=directory("<results>/study/forms"),
             key="<results>/study/key.csv",
@@ -66,6 +58,9 @@ if CONFIG.study:
             " --forms {output.forms:q} --key {output.key:q} --page {output.page:q} > {log:q} 2>&1"
 
     if CONFIG.simulates_raters():
+
+        localrules:
+            evaluate_study_simulate,
 
         rule evaluate_study_simulate:
             """Ratings by simulated raters, to whom all systems are alike, in files as the forms save them."""

@@ -38,14 +38,18 @@ def test_mistakes_in_a_template_are_errors_for_the_user(tmp_path, text, reported
 def test_every_page_has_language_viewport_and_the_one_stylesheet(page):
     base, style, _, own = (path.read_text(encoding="utf-8") for path in templates(page))
     assert '<html lang="en">' in base and 'name="viewport"' in base and '{% include "style.css" %}' in base
+    # Of its own a page has at most the style of a program that it is, in a file of its name.
+    own = own.replace(f'<style>\n{{% include "{page}.css" %}}\n</style>\n', "")
     assert own.startswith('{% extends "base.html" %}') and "<style" not in own
     for scheme in ("prefers-color-scheme: dark", "@media print", "max-width: 40rem"):
         assert scheme in style
 
 
 def test_every_class_of_a_template_is_in_the_stylesheet_and_the_other_way_round():
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    markup = "".join(p.read_text(encoding="utf-8") for p in TEMPLATES.glob("*.html"))
-    used = {name for names in re.findall(r'(?:class|kind)="([a-z ]+)"', markup) for name in names.split()} - {"file"}
-    styled = set(re.findall(r"\.([a-z]+)\b(?=[^;}]*\{)", style))
+    styles = [p.read_text(encoding="utf-8") for p in sorted(TEMPLATES.glob("*.css"))]
+    parts = [p for p in TEMPLATES.iterdir() if p.suffix in (".html", ".js")]
+    markup = "".join(p.read_text(encoding="utf-8") for p in parts)
+    named = re.findall(r'(?:class|kind|className: )[=]?"([a-z ]+)"', markup)
+    used = {name for names in named for name in names.split()} - {"file"}
+    styled = {name for style in styles for name in re.findall(r"\.([a-z]+)\b(?=[^;}]*\{)", style)} - {"file"}
     assert used == styled

@@ -52,7 +52,6 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_judge_scores": DATA,
     "study": TRAINING | {ASKED, RESPONSES},
     "evaluate_study_forms": TRAINING | {ASKED},
-    "evaluate_study_simulate": TRAINING | {ASKED},
     "evaluate_study_scores": TRAINING | {ASKED, RESPONSES},
     "estimate": DATA | {PUBMED},
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
