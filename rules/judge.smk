@@ -122,7 +122,9 @@ if judges():
             code=code_digest("evaluate_judge_scores"),
             sources=sources,
             record=output_record("tables/judge.csv"),
+            bootstrap=setting("evaluate.bootstrap"),
         shell:
             "python scripts/evaluate_judge_scores.py --samples {input.samples:q} --ratings {input.ratings:q}"
+            " --bootstrap {params.bootstrap:q}"
             " --templates {input.templates:q} --scores {output.scores:q} --agreement {output.agreement:q}"
             " --effects {output.effects:q} --page {output.page:q} > {log:q} 2>&1"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from clinragen.config.evaluate import Bootstrap
 from clinragen.step import Context, SharedOut, run
 
 
@@ -9,6 +10,7 @@ def evaluate_judge_scores(
     context: Context,
     samples: list[Path],
     ratings: list[Path],
+    bootstrap: Bootstrap,
     templates: list[Path],
     scores: SharedOut,
     agreement: SharedOut,
@@ -27,7 +29,7 @@ def evaluate_judge_scores(
     for (dataset, rater), paths in behind(ratings).items():
         context.made_of({"dataset": dataset, "rater": rater}, [*paths, *samples])
     rated = read_rated(ratings, samples)
-    tables = rating_scores(rated), judge_agreement(rated), judge_effects(rated)
+    tables = [made(rated, bootstrap) for made in (rating_scores, judge_agreement, judge_effects)]
     for table, schema, out in zip(
         tables, (RATING_SCORES, AGREEMENT, JUDGE_EFFECTS), (scores, agreement, effects), strict=True
     ):

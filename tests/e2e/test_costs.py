@@ -83,6 +83,8 @@ def configured(folder: Path, url: str, **changes) -> None:
         knowledge={"terms": {"llm": "chatgpt"}},
         models={name: {"teacher": "chatgpt"} for name in TAUGHT},
         asked={"chatgpt-zero-shot": {"llm": "chatgpt"}},
+        # It would be shown what a student writes, which would have to be trained.
+        evaluate={"judge": {"llms": []}},
     )
 
 

@@ -17,6 +17,7 @@ from step_script import SCRIPTS, run_step
 
 from clinragen.config.root import Config, load_config
 from clinragen.errors import UserError
+from clinragen.evaluate.costs import costs, read_requests
 from clinragen.evaluate.judge.files import Files, read_items
 from clinragen.evaluate.judge.items import Item
 from clinragen.evaluate.judge.question import read_judge_prompt
@@ -163,6 +164,12 @@ def test_every_rationale_is_rated_once_blindly_and_in_a_seeded_order(openai_serv
     first, second = (judge_requests(items_of(site, config), read_judge_prompt(PROMPT), seed) for seed in (1, 2))
     assert sent == [request.prompt for request in first[1]] != [request.prompt for request in second[1]]
     assert [item.system for item in first[0]] != sorted(item.system for item in first[0])
+    # What it has cost: every request once.
+    stages = [stage for path, stage in judged.answers(config) if path.endswith("ratings.parquet")]
+    (bill,) = costs(stages, [read_requests("judge", output_of(site))], site / "answers").to_pylist()
+    number = openai_server.count
+    assert (bill["requests"], bill["answers"], bill["input_tokens"]) == (number, number, 7 * number)
+    assert bill["dollars"] == pytest.approx(12e-6 * number) and bill["marked"] == 0
     record = read_record(output_of(site))
     assert record["facts"]["models"] == ["m, served as scripted-1"] and record["output"]["sharing"] == "restricted"
 

@@ -5,77 +5,41 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from judge_tree import LEVEL, STAYS, ratings, row, write
 
+from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.judge.agree import judge_agreement
 from clinragen.evaluate.judge.effects import judge_effects
 from clinragen.evaluate.judge.page import FALLS, HIDDEN, OPEN, UNMOVED, judge_page, verdict
 from clinragen.evaluate.judge.rated import BOTH, behind, read_rated
 from clinragen.evaluate.judge.scores import rating_scores
-from clinragen.schemas.benchmark import SAMPLES
 from clinragen.schemas.judge import (
     ANOTHER_PATIENT,
     BY_RULE,
     CONTROLS,
     JUDGE_EFFECTS,
     LENGTH,
-    RATINGS,
     WRONG_DIAGNOSES,
 )
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 
+DRAWS = Bootstrap(replicates=2000, seed=1)
 ROOT = Path(__file__).parents[2]
 TEMPLATES = [
     ROOT / f"scripts/clinragen/pages/templates/{name}"
     for name in ("base.html", "style.css", "macros.html", "judge.html")
 ]
-LEVEL = {"GT": 4, "ClinRaGen": 3, "Mistral": 2}
-STAYS = 40
-
-
-def ratings(judge: str, dataset: str = "mimic3", stays: int = STAYS) -> list[dict]:
-    """Ratings of a judge that `reads` (controls fall by 2), is `blind` (they do not), or counts words (`long`)."""
-    generator, rows = np.random.default_rng(len(dataset)), []
-    for stay in range(stays):
-        for system, level in LEVEL.items():
-            words = int(generator.integers(20, 160))
-            for condition in (AS_WRITTEN, *CONTROLS):
-                rating = level + int(generator.integers(0, 2))
-                if judge == "reads" and condition != AS_WRITTEN:
-                    rating = max(1, rating - 2)
-                if judge == "long":
-                    rating = int(np.clip(round(np.log2(words) - 3), 1, 5))
-                rows.append(row(stay, system, condition, rating, words=words))
-    return rows
-
-
-def row(stay: int, system: str, condition: str, rating: int | None, **changes: object) -> dict:
-    given = {"status": "good", "request": "r", "reason": "It fits.", "words": 50, "note_cut": 0, "problems": None}
-    return (
-        {"stay_id": stay, "system": system, "condition": condition} | dict.fromkeys(CRITERIA, rating) | given | changes
-    )
 
 
 @pytest.fixture
 def tree(tmp_path):
     """Writes ratings by dataset and judge, and reads them; two stays of each patient."""
 
-    def write(of: dict[tuple[str, str], list[dict]]):
-        paths, samples = [], []
-        for (dataset, judge), rows in of.items():
-            path = tmp_path / f"{dataset}/evaluate/judge/{judge}/ratings.parquet"
-            path.parent.mkdir(parents=True)
-            RATINGS.write(pa.Table.from_pylist(rows, RATINGS.schema), path)
-            paths.append(path)
-        for dataset in dict.fromkeys(dataset for dataset, _ in of):
-            path = tmp_path / f"{dataset}/benchmark/samples.parquet"
-            path.parent.mkdir(parents=True)
-            stays = list(range(STAYS))
-            columns = {"stay_id": stays, "subject_id": [n // 2 for n in stays], "hadm_id": stays}
-            SAMPLES.write(pa.table(columns | {"split": ["test"] * STAYS}).cast(SAMPLES.schema), path)
-            samples.append(path)
+    def written(of: dict[tuple[str, str], list[dict]]):
+        paths, samples = write(tmp_path, of)
         return read_rated(paths, samples), paths
 
-    return write
+    return written
 
 
 def only(table: pa.Table, **place: object) -> list[dict]:
@@ -84,7 +48,7 @@ def only(table: pa.Table, **place: object) -> list[dict]:
 
 def test_means_are_those_of_numpy_with_intervals_around_them(tree):
     rated, _ = tree({("mimic3", "reads"): ratings("reads"), ("mimic4", "reads"): ratings("reads", "mimic4")})
-    table = RATING_SCORES.check(rating_scores(rated), "test")
+    table = RATING_SCORES.check(rating_scores(rated, DRAWS), "test")
     assert [r["system"] for r in only(table, dataset=BOTH, condition=AS_WRITTEN, criterion="soundness")] == [
         *("GT", "ClinRaGen", "Mistral")  # the teacher first
     ]
@@ -105,17 +69,17 @@ def test_what_cannot_be_read_is_no_rating_and_what_has_no_text_is_one(tree):
         rows[n] |= {"status": "flawed", "reason": None} | dict.fromkeys(CRITERIA)
         rows[20 + n] |= {"status": BY_RULE, "request": None, "words": 0} | dict.fromkeys(CRITERIA, 1)
     rated, _ = tree({("mimic3", "j"): rows})
-    (found,) = only(rating_scores(rated), criterion="soundness")
+    (found,) = only(rating_scores(rated, DRAWS), criterion="soundness")
     assert found["mean"] == pytest.approx((12 + 5 * 16) / 28)
     assert (found["ratings"], found["cases"], found["empty"]) == (28, 40, 12)
     # Neither tells whether the judge reads.
-    assert {r["n"] for r in only(judge_effects(rated), effect=LENGTH)} == {None}
+    assert {r["n"] for r in only(judge_effects(rated, DRAWS), effect=LENGTH)} == {None}
 
 
 def test_little_is_said_of_few(tree):
     few = [row(n, "GT", AS_WRITTEN, 5) for n in range(20)]  # of ten patients
     rated, _ = tree({("mimic3", "j"): few, ("mimic4", "j"): [row(n, "GT", AS_WRITTEN, 4) for n in range(STAYS)]})
-    table = rating_scores(rated)
+    table = rating_scores(rated, DRAWS)
     assert {r["mean"] for r in only(table, dataset="MIMIC-III")} == {None}
     assert {r["cases"] for r in only(table, dataset="MIMIC-III")} == {None}
     assert {r["mean"] for r in only(table, dataset=BOTH)} == {None}  # which would reveal it
@@ -126,13 +90,13 @@ def test_three_unreadable_answers_are_not_told(tree):
     rows = [row(n, "GT", AS_WRITTEN, 5) for n in range(STAYS)]
     for n in range(3):
         rows[n] |= {"status": "flawed", "reason": None} | dict.fromkeys(CRITERIA)
-    (found,) = only(rating_scores(tree({("mimic3", "j"): rows})[0]), criterion="soundness")
+    (found,) = only(rating_scores(tree({("mimic3", "j"): rows})[0], DRAWS), criterion="soundness")
     assert (found["ratings"], found["cases"], found["mean"]) == (None, 40, 5.0)
 
 
 def test_controls_fall_for_a_judge_that_reads_and_for_no_other(tree):
     rated, _ = tree({("mimic3", name): ratings(name) for name in ("reads", "blind", "long")})
-    table = JUDGE_EFFECTS.check(judge_effects(rated), "test")
+    table = JUDGE_EFFECTS.check(judge_effects(rated, DRAWS), "test")
     for control in CONTROLS:
         (reads,) = only(table, rater="reads", effect=control, criterion="all")
         assert reads["low"] > 0.5 and reads["n"] == STAYS * len(LEVEL) and verdict(reads) == FALLS
@@ -144,7 +108,7 @@ def test_controls_fall_for_a_judge_that_reads_and_for_no_other(tree):
 
 def test_a_judge_that_counts_words_has_a_slope_and_one_that_reads_has_none(tree):
     rated, _ = tree({("mimic3", name): ratings(name) for name in ("reads", "long")})
-    table = judge_effects(rated)
+    table = judge_effects(rated, DRAWS)
     (long,) = only(table, rater="long", effect=LENGTH, criterion="correctness")
     assert long["low"] > 0.8 and long["value"] == pytest.approx(1.0, abs=0.15)  # a point for each doubling
     (reads,) = only(table, rater="reads", effect=LENGTH, criterion="correctness")
@@ -161,7 +125,7 @@ def test_a_judge_that_counts_words_has_a_slope_and_one_that_reads_has_none(tree)
 
 def test_texts_of_one_length_have_no_slope(tree):
     rated, _ = tree({("mimic3", "j"): [row(n, "GT", AS_WRITTEN, 1 + n % 5) for n in range(STAYS)]})
-    assert {r["value"] for r in only(judge_effects(rated), effect=LENGTH)} == {None}
+    assert {r["value"] for r in only(judge_effects(rated, DRAWS), effect=LENGTH)} == {None}
 
 
 def test_judges_are_compared_on_what_both_have_rated(tree):
@@ -169,7 +133,7 @@ def test_judges_are_compared_on_what_both_have_rated(tree):
     for r in second[:9]:  # of stay 0
         r |= {"status": "refused", "reason": None} | dict.fromkeys(CRITERIA)
     rated, _ = tree({("mimic3", name): rows for name, rows in (("a", first), ("b", second), ("c", third))})
-    table = AGREEMENT.check(judge_agreement(rated), "test")
+    table = AGREEMENT.check(judge_agreement(rated, DRAWS), "test")
     assert {r["raters"] for r in table.to_pylist()} == {"a, b", "a, c"}
     same = only(table, raters="a, b", criterion="all")
     assert {(r["statistic"], r["n"]) for r in same} == {
@@ -182,7 +146,7 @@ def test_judges_are_compared_on_what_both_have_rated(tree):
 
 def test_one_judge_agrees_with_nobody(tree):
     rated, _ = tree({("mimic3", "a"): ratings("reads")})
-    assert judge_agreement(rated).num_rows == 0
+    assert judge_agreement(rated, DRAWS).num_rows == 0
 
 
 def test_rows_know_the_ratings_behind_them(tree):
@@ -194,7 +158,7 @@ def test_rows_know_the_ratings_behind_them(tree):
 def page(tree):
     def render(*judges: str, stand_ins: tuple[str, ...] = ()) -> str:
         rated, _ = tree({("mimic3", name): ratings(name) for name in judges})
-        tables = rating_scores(rated), judge_agreement(rated), judge_effects(rated)
+        tables = [made(rated, DRAWS) for made in (rating_scores, judge_agreement, judge_effects)]
         return " ".join(judge_page(*tables, list(stand_ins), TEMPLATES).split())
 
     return render
@@ -206,6 +170,8 @@ def test_the_page_says_in_words_whether_controls_fall(page):
     assert f"✗ MIMIC-III, {WRONG_DIAGNOSES}: correctness cannot be told; persuasiveness cannot be told." in text
     assert "A judge that overlooks it says little about texts." in text
     assert "stand-ins" not in text and "reads, blind" in text
+    # In the order of the configuration, not of the alphabet.
+    assert text.index("Judge: reads") < text.index("Judge: blind")
 
 
 def test_the_page_names_stand_ins_and_asks_nothing_of_the_network(page):
@@ -213,6 +179,17 @@ def test_the_page_names_stand_ins_and_asks_nothing_of_the_network(page):
     assert "<b>Made with stand-ins:</b> template LLM" in text and "not comparable with the paper's" in text
     assert "There is one judge" in text
     assert "http" not in text.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize("rows", [[], [row(n, "GT", AS_WRITTEN, 4) for n in range(8)]])
+def test_a_page_of_nobody_or_of_few_says_nothing(rows, tree):
+    rated, _ = tree({("mimic3", name): rows for name in ("a", "b")})
+    tables = [made(rated, DRAWS) for made in (rating_scores, judge_agreement, judge_effects)]
+    for table, schema in zip(tables, (RATING_SCORES, AGREEMENT, JUDGE_EFFECTS), strict=True):
+        schema.check(table, "test")
+        assert all(r.get("value", r.get("mean")) is None for r in table.to_pylist())
+    text = judge_page(*tables, [], TEMPLATES)
+    assert "nan" not in text and "4.00" not in text and "✓" not in text
 
 
 def test_a_verdict_needs_an_interval():

@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 
+import judge_tree
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,6 +17,11 @@ from clinragen.audit.lineage_page import lineage_page
 from clinragen.config.evaluate import Bootstrap
 from clinragen.config.paper import Configured, TimedJob
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
+from clinragen.evaluate.judge.agree import judge_agreement
+from clinragen.evaluate.judge.effects import judge_effects
+from clinragen.evaluate.judge.page import judge_page
+from clinragen.evaluate.judge.rated import read_rated
+from clinragen.evaluate.judge.scores import rating_scores
 from clinragen.evaluate.paper.captions import read_templates, templates_page, templates_table
 from clinragen.evaluate.paper.case_choice import Case, case_counts
 from clinragen.evaluate.paper.case_page import Texts, cases_page, view
@@ -43,6 +49,7 @@ PAGES = {
     "cases": "figures/figure7-mimic3.html",
     "sensitivity": "tables/sensitivity.html",
     "beyond": "tables/beyond.html",
+    "judge": "tables/judge.html",
     "statistics": "tables/statistics.html",
     "lineage": "audit/lineage.html",
 }
@@ -144,6 +151,15 @@ def beyond() -> str:
     return beyond_page(summary, ["tiny model"], templates("beyond"))
 
 
+def judge(folder: Path) -> str:
+    """The page of two judges of two datasets, one of whom does not notice wrong rationales."""
+    of = {(d, name): judge_tree.ratings(name, d) for d in ("mimic3", "mimic4") for name in ("reads", "blind")}
+    rated = read_rated(*judge_tree.write(folder, of))
+    settings = Bootstrap(replicates=1000, seed=1)
+    tables = (made(rated, settings) for made in (rating_scores, judge_agreement, judge_effects))
+    return judge_page(*tables, ["tiny model"], templates("judge"))
+
+
 def uncertainty() -> str:
     """The page of three rows, one of which is asked."""
     settings = Bootstrap(replicates=1000, seed=1)
@@ -172,6 +188,7 @@ def results(tmp_path_factory) -> Path:
             "cases": figure7(),
             "sensitivity": sensitivity(),
             "beyond": beyond(),
+            "judge": judge(tmp_path_factory.mktemp("judges")),
             "statistics": uncertainty(),
             "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
@@ -247,7 +264,7 @@ def embedded(results: Path, page: str) -> Path:
 
 @pytest.mark.parametrize(
     ("page", "link"),
-    [("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("statistics", "td a"), ("lineage", "h3 a")],
+    [*((page, "td a") for page in ("table", "sensitivity", "beyond", "judge", "statistics")), ("lineage", "h3 a")],
 )
 def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
     browser.open(embedded(results, page))
@@ -268,7 +285,7 @@ def test_links_inside_the_lineage_work_inside_a_report(browser, results):
 
 
 def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
-    for page in ("table", "sensitivity", "beyond", "statistics", "lineage"):
+    for page in ("table", "sensitivity", "beyond", "judge", "statistics", "lineage"):
         browser.open(results / PAGES[page])
         assert browser.run("document.getElementById('embedded').checkVisibility()") is False
         assert browser.run("document.querySelectorAll('a.file:not([href])').length") == 0

@@ -110,10 +110,12 @@ def test_raw_tables_teacher_and_address_are_reported_in_one_message(raw, tmp_pat
         "does not permit sending MIMIC-IV text",
         "docs/data-access.md",
         "the environment variable OPENAI_API_KEY (llm_transport.chatgpt.api_key_variable) is empty",
+        "llm_transport.gpt4.data_use: none does not permit sending MIMIC-III text to api.openai.com",
+        "the environment variable OPENAI_API_KEY (llm_transport.gpt4.api_key_variable) is empty",
         "knowledge.pubmed.email",
     ):
         assert message.count(text) >= 1, text
-    assert len(re.findall("^ *- ", message, re.MULTILINE)) == 5
+    assert len(re.findall("^ *- ", message, re.MULTILINE)) == 8
 
 
 def test_only_what_the_run_needs_is_asked_for(raw, tmp_path):
@@ -123,12 +125,14 @@ def test_only_what_the_run_needs_is_asked_for(raw, tmp_path):
     found = jobs(succeeded(snakemake("--dry-run", "--configfile", tree, "--", "leakage", **NO_SERVICES)))
     assert found["benchmark_leakage"] == 2 and not [rule for rule in found if rule.startswith(("train", "knowledge"))]
     without = {"llms": {"chatgpt": {"provider": "template"}}, "knowledge": {"source": "offline"}}
-    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, **without)
+    here = {"judge": {"llms": ["qwen"]}}  # on this machine
+    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, evaluate=here, **without)
     succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
     names = ("clinragen", "clinragen-large", "without-lab-know", "without-know", "without-reasoning")
     notes_only = dict.fromkeys((*names, "clinical-cot", "clinical-cot-tse"))
     local = {"chatgpt-zero-shot": None}  # the others are asked on this machine
-    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, models=notes_only, asked=local)
+    rows = {"models": notes_only, "asked": local, "evaluate": here}
+    tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets=raw, **rows)
     succeeded(snakemake("--dry-run", "all", "--configfile", tree, **NO_SERVICES))
 
 

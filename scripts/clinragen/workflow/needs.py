@@ -9,7 +9,7 @@ from clinragen.config.asked import Asked
 from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.workflow import judged
-from clinragen.workflow.inputs import CLINRAGEN, LLAMA, SCORED_TABLES
+from clinragen.workflow.paper import CLINRAGEN, LLAMA, SCORED_TABLES
 from clinragen.workflow.shown import diagnosed
 
 RAW = "raw"  # the raw tables of a dataset, except its notes

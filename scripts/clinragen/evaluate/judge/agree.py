@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clinragen.evaluate.judge.rated import ALL, REPLICATES, SEED, enough, parts
+from clinragen.config.evaluate import Bootstrap
+from clinragen.evaluate.judge.rated import ALL, enough, parts
 from clinragen.evaluate.stats.agreement import kendall_tau, krippendorff_alpha, spearman, weighted_kappa
 from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
 from clinragen.evaluate.stats.pairs import NAMES, pair_counts, pair_statistics
@@ -15,7 +16,7 @@ from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA
 TAU = "tau"
 
 
-def judge_agreement(rated: pd.DataFrame) -> pa.Table:
+def judge_agreement(rated: pd.DataFrame, settings: Bootstrap) -> pa.Table:
     """The first judge against each other one (AGREEMENT), of the frame of `read_rated`.
 
     Over rationales as they were written that both models have rated: those that are 1 by rule would agree by rule.
@@ -27,11 +28,11 @@ def judge_agreement(rated: pd.DataFrame) -> pa.Table:
     for other in raters[1:]:
         for dataset, part in parts(own):
             place = {"dataset": dataset, "raters": f"{raters[0]}, {other}", "paper": None}
-            rows += [place | row for row in _compared(part, raters[0], other)]
+            rows += [place | row for row in _compared(part, raters[0], other, settings)]
     return pa.Table.from_pylist(rows, schema=AGREEMENT.schema)
 
 
-def _compared(part: pd.DataFrame, one: str, other: str) -> list[dict[str, Any]]:
+def _compared(part: pd.DataFrame, one: str, other: str, settings: Bootstrap) -> list[dict[str, Any]]:
     key = ["dataset", "patient", "stay_id", "system"]
     first, second = (part[part["rater"] == rater][[*key, *CRITERIA]] for rater in (one, other))
     pairs = first.merge(second, on=key, suffixes=("", " of other"))
@@ -40,17 +41,18 @@ def _compared(part: pd.DataFrame, one: str, other: str) -> list[dict[str, Any]]:
         names = list(CRITERIA) if criterion == ALL else [criterion]
         a, b = (pairs[[f"{name}{suffix}" for name in names]].to_numpy(np.float64) for suffix in ("", " of other"))
         place = {"criterion": criterion, "n": len(pairs)}
-        rows += [place | row for row in (_statistics(pairs, a, b) if enough(pairs) else _nothing())]
+        rows += [place | row for row in (_statistics(pairs, a, b, settings) if enough(pairs) else _nothing())]
     return rows
 
 
-def _statistics(pairs: pd.DataFrame, a: np.ndarray, b: np.ndarray) -> list[dict[str, Any]]:
+def _statistics(pairs: pd.DataFrame, a: np.ndarray, b: np.ndarray, settings: Bootstrap) -> list[dict[str, Any]]:
     """The statistics of NAMES with intervals over resampled patients, and tau; ratings [texts, criteria]."""
     first, second = a.ravel(), b.ravel()
     functions = {"spearman": spearman, "kappa": weighted_kappa, "alpha": _alpha}
     counts = pair_counts(first.astype(np.int64), second.astype(np.int64))
     patients = np.repeat(pairs["patient"].to_numpy(str), a.shape[1])
-    found = replicate(sums_of_patients(counts, patients), pair_statistics, REPLICATES, SEED)
+    sums = sums_of_patients(counts, patients)
+    found = replicate(sums, pair_statistics, settings.replicates, settings.seed)
     rows = []
     for i, name in enumerate(NAMES):
         value, defined = functions[name](first, second), found[np.isfinite(found[:, i]), i]

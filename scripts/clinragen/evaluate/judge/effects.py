@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.judge.rated import ALL, enough, parts
 from clinragen.evaluate.judge.scores import mean_intervals
 from clinragen.schemas.judge import CONTROLS, JUDGE_EFFECTS, LENGTH
@@ -14,16 +15,16 @@ from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA
 NAMES = [*CRITERIA, ALL]
 
 
-def judge_effects(rated: pd.DataFrame) -> pa.Table:
+def judge_effects(rated: pd.DataFrame, settings: Bootstrap) -> pa.Table:
     """The fall of each control, and the slope of length, of every judge (JUDGE_EFFECTS); of the frame of `read_rated`.
 
     Only what the model has rated counts, not what is 1 by rule.
     """
     rows = []
     for dataset, part in parts(rated[rated["judged"]]):
-        for rater, own in part.groupby("rater", sort=False):
+        for rater, own in part.groupby("rater", observed=True):
             written = own[own["condition"] == AS_WRITTEN]
-            effects = {name: _falls(written, own[own["condition"] == name]) for name in CONTROLS}
+            effects = {name: _falls(written, own[own["condition"] == name], settings) for name in CONTROLS}
             effects[LENGTH] = _slopes(written)
             rows += [
                 {"dataset": dataset, "rater": rater, "effect": effect, "criterion": criterion, **values}
@@ -33,14 +34,14 @@ def judge_effects(rated: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=JUDGE_EFFECTS.schema)
 
 
-def _falls(written: pd.DataFrame, control: pd.DataFrame) -> list[dict[str, Any]]:
+def _falls(written: pd.DataFrame, control: pd.DataFrame, settings: Bootstrap) -> list[dict[str, Any]]:
     """By how much the same case and system is rated lower in the control: means of the pairs, over patients."""
     place = ["dataset", "stay_id", "system"]
     pairs = written.merge(control[[*place, *NAMES]], on=place, suffixes=("", " in control"))
     if not enough(pairs):
         return [_nothing() for _ in NAMES]
     falls = pairs[["dataset", "patient"]].assign(**{name: pairs[name] - pairs[f"{name} in control"] for name in NAMES})
-    lows, highs = mean_intervals(falls, NAMES)
+    lows, highs = mean_intervals(falls, NAMES, settings)
     return [_value(falls[name].mean(), lows[i], highs[i], len(falls)) for i, name in enumerate(NAMES)]
 
 

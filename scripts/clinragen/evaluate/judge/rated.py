@@ -15,15 +15,14 @@ from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, TEACHER
 
 BOTH = "both"
 ALL = "all"
-REPLICATES, SEED = 10_000, 1
 
 
 def read_rated(ratings: list[Path], samples: list[Path]) -> pd.DataFrame:
     """RATINGS of every `.../{dataset}/evaluate/judge/{llm}/ratings.parquet`, a row each.
 
     Further columns: dataset, rater, patient (of the dataset), `judged` (rated by the model, not by rule), `all` (mean
-    of the five ratings). System and condition are in the order of the tables. `samples` are the tables
-    `.../{dataset}/benchmark/samples.parquet`.
+    of the five ratings). Raters are in the order of their files, systems and conditions in that of the tables.
+    `samples` are the tables `.../{dataset}/benchmark/samples.parquet`.
     """
     owners = {path.parts[-3]: _owners(SAMPLES.read(path)) for path in samples}
     frames = []
@@ -37,6 +36,7 @@ def read_rated(ratings: list[Path], samples: list[Path]) -> pd.DataFrame:
     rated = pd.concat(frames, ignore_index=True)
     rated[list(CRITERIA)] = rated[list(CRITERIA)].astype(np.float64)
     rated[ALL] = rated[list(CRITERIA)].mean(axis=1, skipna=False)
+    rated["rater"] = pd.Categorical(rated["rater"], list(dict.fromkeys(rated["rater"])))
     order = [TEACHER, *sorted(set(rated["system"]) - {TEACHER})]
     rated["system"] = pd.Categorical(rated["system"], order)
     rated["condition"] = pd.Categorical(rated["condition"], [AS_WRITTEN, *CONTROLS])

@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from clinragen.config.evaluate import Bootstrap
 from clinragen.disclosure import shown
-from clinragen.evaluate.judge.rated import REPLICATES, SEED, enough, parts
+from clinragen.evaluate.judge.rated import enough, parts
 from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
 from clinragen.schemas.judge import BY_RULE
 from clinragen.schemas.ratings import CRITERIA, RATING_SCORES
 
 
-def rating_scores(rated: pd.DataFrame) -> pa.Table:
+def rating_scores(rated: pd.DataFrame, settings: Bootstrap) -> pa.Table:
     """Means with intervals over resampled patients (RATING_SCORES), of the frame of `read_rated`.
 
     An answer that cannot be read is no rating; a rationale without text counts as 1. Everything about fewer than 11
@@ -24,16 +25,16 @@ def rating_scores(rated: pd.DataFrame) -> pa.Table:
         groups = part.groupby(["rater", "condition", "system"], observed=True)
         for (rater, condition, system), group in groups:
             place = {"dataset": dataset, "rater": rater, "system": system, "condition": condition}
-            rows += [place | row for row in _rows(group)]
+            rows += [place | row for row in _rows(group, settings)]
     return pa.Table.from_pylist(rows, schema=RATING_SCORES.schema)
 
 
-def _rows(group: pd.DataFrame) -> list[dict[str, Any]]:
+def _rows(group: pd.DataFrame, settings: Bootstrap) -> list[dict[str, Any]]:
     found = group[group[CRITERIA[0]].notna()]
     if not enough(found):
         nothing = dict.fromkeys(RATING_SCORES.schema.names[5:])
         return [nothing | {"criterion": name} for name in CRITERIA]
-    lows, highs = mean_intervals(found, list(CRITERIA))
+    lows, highs = mean_intervals(found, list(CRITERIA), settings)
     unreadable = shown(len(group) - len(found))
     counts = {
         "cases": len(group),
@@ -53,8 +54,9 @@ def _rows(group: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def mean_intervals(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def mean_intervals(rows: pd.DataFrame, columns: list[str], settings: Bootstrap) -> tuple[np.ndarray, np.ndarray]:
     """Bounds [columns] of the 95 % interval of the mean of each column over resampled patients."""
     values = np.column_stack([rows[columns].to_numpy(np.float64), np.ones(len(rows))])
     sums = sums_of_patients(values, rows["patient"].to_numpy(str))
-    return interval(replicate(sums, lambda drawn: drawn[:, :-1] / drawn[:, -1:], REPLICATES, SEED))
+    found = replicate(sums, lambda drawn: drawn[:, :-1] / drawn[:, -1:], settings.replicates, settings.seed)
+    return interval(found)
