@@ -17,7 +17,17 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow import check, compared, discussion, inputs, judged, launch, preflight, shown
+from clinragen.workflow import (
+    check,
+    compared,
+    discussion,
+    inputs,
+    judged,
+    launch,
+    paper,
+    preflight,
+    shown,
+)
 from snakemake.logging import logger
 
 TABLE_FORMS = ("csv", "md", "tex", "html")
@@ -244,7 +254,7 @@ def open_demo_to_download():
 def table_files():
     """Input: the tables, in each of their forms, and about rationales, trainings, sizes and costs behind them."""
     tables = expand("<results>/tables/table{n}.{form}", n=range(1, 7), form=TABLE_FORMS)
-    tables += expand("<results>/tables/table{n}.png", n=inputs.SCORED_TABLES)
+    tables += expand("<results>/tables/table{n}.png", n=paper.SCORED_TABLES)
     about = (
         ["training"]
         + ["tokens"] * bool(CONFIG.models)
@@ -290,7 +300,7 @@ def title_of_panel(wildcards):
 
 def datasets_with_cases():
     """Datasets of which figure 7 shows cases: all, if there is a student with the paper's recipe and its teacher."""
-    model = CONFIG.models.get(inputs.CLINRAGEN)
+    model = CONFIG.models.get(paper.CLINRAGEN)
     return CONFIG.dataset_names() if model and model.target == "rationales" else []
 
 
@@ -517,25 +527,25 @@ def configured(table):
     """Params: what the configuration has of one of the paper's tables; None is that of the job."""
 
     def value(wildcards):
-        return inputs.configured(CONFIG, table or int(wildcards.number)).model_dump_json()
+        return paper.configured(CONFIG, table or int(wildcards.number)).model_dump_json()
 
     return value
 
 
 def configured_tables(wildcards):
     """Params: what the configuration has of each of the paper's tables that its claims are about."""
-    tables = {number: inputs.configured(CONFIG, number) for number in (1, 2, 3, 4, 6)}
+    tables = {number: paper.configured(CONFIG, number) for number in (1, 2, 3, 4, 6)}
     return ConfiguredTables(tables=tables).model_dump_json()
 
 
 def timed_outputs():
     """Input: an output of every job that the paper's Table 3 has the time of."""
-    return [path for path, _ in inputs.timed_jobs(CONFIG)]
+    return [path for path, _ in paper.timed_jobs(CONFIG)]
 
 
 def timed_jobs(wildcards):
     """Params: which jobs these outputs are of, and whose rationales the students learn from."""
-    jobs, model = [job for _, job in inputs.timed_jobs(CONFIG)], CONFIG.models.get(inputs.CLINRAGEN)
+    jobs, model = [job for _, job in paper.timed_jobs(CONFIG)], CONFIG.models.get(paper.CLINRAGEN)
     return TimedJobs(jobs=jobs, teacher=model.teacher if model else None).model_dump_json()
 
 
@@ -549,7 +559,7 @@ def shown_student(pattern):
 
     def path(wildcards):
         return pattern.format(
-            dataset=wildcards.dataset, model=inputs.CLINRAGEN, seed=CONFIG.seeds[0]
+            dataset=wildcards.dataset, model=paper.CLINRAGEN, seed=CONFIG.seeds[0]
         )
 
     return path
@@ -558,7 +568,7 @@ def shown_student(pattern):
 def file_of_shown_student(pattern):
     """Input: a file as the variant of that student has it."""
     return lambda wildcards: inputs.model_files(
-        CONFIG, pattern, model=inputs.CLINRAGEN, dataset=wildcards.dataset
+        CONFIG, pattern, model=paper.CLINRAGEN, dataset=wildcards.dataset
     )
 
 
@@ -566,7 +576,7 @@ def rationales_of_shown_teacher(part):
     """Input: the rationales on notes (0) or labs (1) of the teacher of that student."""
 
     def path(wildcards):
-        row = CONFIG.models[inputs.CLINRAGEN]
+        row = CONFIG.models[paper.CLINRAGEN]
         return inputs.rationales(CONFIG, wildcards.dataset, inputs.target(row), row.variant)[part]
 
     return path
@@ -574,7 +584,7 @@ def rationales_of_shown_teacher(part):
 
 def terms_of_shown_student():
     """Input: the key terms, if that student attends to them."""
-    model = CONFIG.models.get(inputs.CLINRAGEN)
+    model = CONFIG.models.get(paper.CLINRAGEN)
     return ["<results>/knowledge/terms.parquet"] * bool(model and model.uses_knowledge)
 
 

@@ -60,7 +60,7 @@ rule evaluate_table:
     benchmark:
         "<timings>/evaluate_table/table{number}.jsonl"
     wildcard_constraints:
-        number=any_of(map(str, inputs.SCORED_TABLES)),
+        number=any_of(map(str, paper.SCORED_TABLES)),
     conda:
         "../envs/evaluate.yaml"
     threads: 1

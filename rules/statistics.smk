@@ -19,7 +19,7 @@ if diagnosed_predictions():
             labels=of_datasets("<results>/{dataset}/benchmark/labels.parquet"),
             phenotypes="resources/phenotypes.csv",
             pairs="resources/paper_comparisons.csv",
-            paper=[f"resources/paper_table{number}.csv" for number in inputs.SCORED_TABLES],
+            paper=[f"resources/paper_table{number}.csv" for number in paper.SCORED_TABLES],
             templates=page_templates("statistics"),
         output:
             intervals=report(

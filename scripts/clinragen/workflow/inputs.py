@@ -8,13 +8,11 @@ from clinragen.config.asked import Asked
 from clinragen.config.classifiers import Reader
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
-from clinragen.config.paper import Configured, TimedJob
 from clinragen.config.root import Config
 from clinragen.config.rows import name_of, row_in
 from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.features import FEATURES
-from clinragen.registry.paper_rows import PAPER_ROWS, read_paper_rows
 from clinragen.registry.phenotypes import read_phenotypes, slug
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.workflow.variants import NOTE_ONLY, RATIONALE_FIRST, kind_of, suffix
@@ -26,10 +24,6 @@ BEHIND_CLAIMS = (
     *("intervals", "comparisons", "texts", "parameters", "table3", "discussion"),
     *("judge", "study", "study_agreement"),
 )
-# Those of scores; the rows of table 6 are in config/table6.yaml.
-SCORED_TABLES = (*TABLES, 6)
-# Keys of `models` of which the paper's Table 3 has the times; figure 7 shows the first.
-CLINRAGEN, LLAMA = "clinragen", "llama-ft"
 # In place of a seed: the run of what learns nothing.
 UNTRAINED = "untrained"
 
@@ -96,13 +90,13 @@ def source_digest(config: Config, paths: Iterable[str]) -> str:
 def checkpoint(config: Config, dataset: str, model: str, seed: str) -> str:
     """The last checkpoint of a model; models that agree in a phase share its checkpoint."""
     row = config.models[model]
-    return _checkpoint(config, row, dataset, seed, row.stages[-1])
+    return stage_checkpoint(config, row, dataset, seed, row.stages[-1])
 
 
 def checkpoints(config: Config) -> list[str]:
     """The checkpoints of every phase of every run, each once, in the order of datasets, models, seeds and phases."""
     runs = itertools.product(config.dataset_names(), config.models.values(), config.seeds)
-    found = (_checkpoint(config, row, dataset, seed, stage) for dataset, row, seed in runs for stage in row.stages)
+    found = (stage_checkpoint(config, row, dataset, seed, stage) for dataset, row, seed in runs for stage in row.stages)
     others = itertools.product(config.dataset_names(), config.trained_classifiers(), config.seeds)
     return [*dict.fromkeys(found), *(classifier(dataset, name, seed) for dataset, name, seed in others)]
 
@@ -137,7 +131,8 @@ def trained(config: Config) -> list[tuple[str, Trained]]:
     ]
 
 
-def _checkpoint(config: Config, row: Model, dataset: str, seed: object, stage: str) -> str:
+def stage_checkpoint(config: Config, row: Model, dataset: str, seed: object, stage: str) -> str:
+    """The checkpoint of one of the trainings that lead to a model."""
     parts = None if stage.startswith("phase") else row.parts_name
     own = {"phase1": "", "phase2": f"-{row.vocabulary}", "phase3": f"-{row.vocabulary}"}.get(stage, f"-{parts}")
     variant = suffix(config, row.variant, stage, target(row), parts)
@@ -221,42 +216,6 @@ def compared_scores(config: Config) -> list[tuple[str, str, str]]:
 
 def _scores(dataset: str, run: str) -> str:
     return f"<results>/{dataset}/evaluate/{run}/scores.csv"
-
-
-def configured(config: Config, table: int) -> Configured:
-    """What the configuration has of one of the paper's tables."""
-    sections: dict[str, dict] = {"models": config.models, "asked": config.asked}
-    keys = []
-    for key in dict.fromkeys(row.key for row in read_paper_rows(PAPER_ROWS, table)):
-        section, name = key.split(".", 1)
-        row = sections[section].get(name)
-        # Tables 3 and 4 show rows of `models` whatever these say.
-        if row is not None and (table in row.table or (section == "models" and table in (3, 4))):
-            keys.append(key)
-    return Configured(datasets=[TITLES[name] for name in config.dataset_names()], keys=keys)
-
-
-def timed_jobs(config: Config) -> list[tuple[str, TimedJob]]:
-    """An output of every job that the paper's Table 3 has the time of, and which job it is."""
-    retrieval, teaching, llama, clinragen = (row.model for row in read_paper_rows(PAPER_ROWS, 3))
-    found = []
-    row = config.models.get(CLINRAGEN)
-    if row is not None and row.uses_knowledge:
-        files = [*(f"{source}.parquet" for source in config.knowledge.terms.sources), "terms.parquet"]
-        paths = [*(f"<results>/knowledge/{file}" for file in files), vocabulary(row.vocabulary, row.backbone)]
-        found += [(path, TimedJob(stage=retrieval, dataset=None, seed=None)) for path in paths]
-    for dataset in config.dataset_names():
-        title, shards = TITLES[dataset], config.rationale.shards
-        for path in rationales(config, dataset, target(row), row.variant) if row else []:
-            stem = path.removesuffix(".parquet")
-            parts = [f"{stem}/{n}-of-{shards}.parquet" for n in range(1, shards + 1)] if shards > 1 else [path]
-            found += [(part, TimedJob(stage=teaching, dataset=title, seed=None)) for part in parts]
-        for stage, name in ((llama, LLAMA), (clinragen, CLINRAGEN)):
-            model = config.models.get(name)
-            for seed, training in itertools.product(config.seeds, model.stages) if model else []:
-                path = _checkpoint(config, model, dataset, seed, training)
-                found.append((path, TimedJob(stage=stage, dataset=title, seed=seed)))
-    return found
 
 
 def classifier_scores(config: Config) -> list[str]:

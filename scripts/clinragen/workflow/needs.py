@@ -10,7 +10,7 @@ from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.workflow import judged
 from clinragen.workflow.discussion import keys_of_discussion
-from clinragen.workflow.inputs import CLINRAGEN, LLAMA
+from clinragen.workflow.paper import CLINRAGEN, LLAMA
 from clinragen.workflow.shown import diagnosed, scored
 
 RAW = "raw"  # the raw tables of a dataset, except its notes

@@ -7,7 +7,8 @@ from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.config.rows import Run, name_of
 from clinragen.registry.raw import TITLES
-from clinragen.workflow.inputs import SCORED_TABLES, TABLES, predictions
+from clinragen.workflow.inputs import TABLES, predictions
+from clinragen.workflow.paper import SCORED_TABLES
 
 
 def diagnosed(row: Model | Asked) -> bool:
