@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -62,12 +63,12 @@ def test_every_claim_has_its_jobs(tmp_path, monkeypatch):
 
 def planned(server, config, *arguments):
     """Systems and tables whose scores Snakemake would compute and compare, by a dry run of everything."""
-    printed = server.snakemake("tables", "--dry-run", "--nolock", "--forceall", *arguments)
+    printed = server.snakemake("tables", "figures", "--dry-run", "--nolock", "--forceall", *arguments)
     jobs = reruns.planned_jobs(printed)
     tables = {Path(path).name: job for job in jobs if job.rule == "evaluate_table" for path in job.outputs}
     rows = {f"{name}/seed": model for name, model in config.models.items()}
     rows |= {f"{name}/asked/": row for name, row in config.asked.items()}
-    return {
+    scored = {
         (system, f"Table {number}")
         for run, row in rows.items()
         for number in row.table
@@ -75,6 +76,21 @@ def planned(server, config, *arguments):
         and any(f"/evaluate/{run}" in path for path in tables[f"table{number}.csv"].inputs)
         for system in (in_table6(row) if number == 6 else {row.row})
     }
+    return scored | set(shown_elsewhere(jobs, config))
+
+
+def shown_elsewhere(jobs, config):
+    """Systems, and the other places whose files are made of their runs."""
+    systems = {row: system for system, names in INVENTORY["rows_of_systems"].items() for row in names}
+    for place in INVENTORY["tables_behind"]:
+        kind, number = place.lower().split()
+        made = re.compile(rf"/{kind}s/{kind}{number}[-a-z0-9]*\.(csv|html)$")
+        for name, row in (config.models | config.asked).items():
+            last = [f"train/.*/seed1/{row.stages[-1]}$"] if name in config.models else []
+            run = re.compile("|".join([rf"/(asked|evaluate)/{re.escape(name)}/", *last]))
+            own = {job.name for job in jobs if row.table and any(run.search(path) for path in job.outputs)}
+            if any(made.search(path) for _, outputs in reruns.with_followers(jobs, own) for path in outputs):
+                yield systems.get(row.row, row.row), place
 
 
 def in_table6(model):

@@ -22,6 +22,7 @@ PAPER = ("config/table6.yaml",)
 # Overlays that tests/e2e runs from raw files to tables, each with those that it is laid over.
 TESTED = (("config/demo.yaml", "config/demo-full.yaml"), ("config/demo.yaml", "config/open-demo.yaml"))
 INVENTORY = "resources/paper_inventory.yaml"
+KINDS = ("tables", "figures")
 BEGIN, END = "<!-- status: begin -->\n", "<!-- status: end -->\n"
 
 
@@ -89,29 +90,40 @@ def status(names: list[str], table: int, settings: Config, tested: list[Config])
 
 
 def rows(inventory: dict[str, Any], settings: Config, tested: list[Config]) -> list[Row]:
-    """Every system of the paper. No figure is made yet, so that all figures are absent."""
-    parts = inventory["rows_of_table6"]
+    """Every system of the paper, in each of its places."""
 
     def names(system: str, table: int) -> list[str]:
-        return parts[system] if table == TABLE_OF_PARTS else [system]
+        return inventory["rows_of_table6" if table == TABLE_OF_PARTS else "rows_of_systems"].get(system, [system])
+
+    def in_place(system: str, kind: str, number: int) -> tuple[str, Status]:
+        place = _place(kind, number)
+        behind = inventory["tables_behind"].get(place, [number])
+        return place, max(status(names(system, table), table, settings, tested) for table in behind)
 
     return [
-        Row(
-            system,
-            {f"Table {n}": status(names(system, n), n, settings, tested) for n in places.get("tables", [])}
-            | {f"Figure {n}": Status.ABSENT for n in places.get("figures", [])},
-        )
+        Row(system, dict(in_place(system, kind, n) for kind in KINDS for n in places.get(kind, [])))
         for system, places in inventory["systems"].items()
     ]
 
 
-def page(inventory: dict[str, Any], systems: list[Row]) -> str:
-    """Both tables as Markdown: the paper's tables and figures, then its systems."""
+def of_data(tested: list[Config]) -> Status:
+    """Status of what needs no model, under the settings that tests run."""
+    sources = {getattr(config.datasets, name).source for config in tested for name in config.dataset_names()}
+    return Status.WORKS if sources - {"synthetic", "open-demo"} else Status.STAND_INS
+
+
+def _place(kind: str, number: int) -> str:
+    return f"{kind[:-1].capitalize()} {number}"
+
+
+def page(inventory: dict[str, Any], systems: list[Row], data: Status) -> str:
+    """Both tables as Markdown: the paper's tables and figures, then its systems; `data` is the status of `of_data`."""
     lines = ["| in the paper | content | status |", "|---|---|---|"]
-    for kind in ("tables", "figures"):
+    for kind in KINDS:
         for number, content in inventory[kind].items():
-            place = f"{kind[:-1].capitalize()} {number}"
+            place = _place(kind, number)
             found = [row.places[place] for row in systems if place in row.places]
+            found += [data] * (number in inventory["of_data"][kind])
             said = "nothing to compute" if number in inventory["illustrations"][kind] else _counted(found)
             lines.append(f"| {place} | {content} | {said} |")
     lines += ["", "| system | status |", "|---|---|"]
@@ -138,7 +150,8 @@ def read(root: Path) -> str:
     """The status tables of a checkout."""
     inventory = yaml.safe_load((root / INVENTORY).read_text(encoding="utf-8"))
     settings = configuration(root, *PAPER)
-    return page(inventory, rows(inventory, settings, [configuration(root, *overlays) for overlays in TESTED]))
+    tested = [configuration(root, *overlays) for overlays in TESTED]
+    return page(inventory, rows(inventory, settings, tested), of_data(tested))
 
 
 def configuration(root: Path, *overlays: str) -> Config:
