@@ -6,16 +6,16 @@ import pytest
 from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.stats.means import NOTHING, Measure, estimate, ratio, share
 
-SETTINGS = Bootstrap(replicates=600, seed=3)
+SETTINGS = Bootstrap(replicates=1000, seed=3)
 
 
 def test_patients_are_drawn_with_all_their_stays():
     """Against a loop that draws patients one by one, with the same numbers."""
     patients = np.array([7, 7, 7, 2, 2, 9, 4])
     values, over = np.array([[3.0, 1, 2, 0, 5, 4, 1]]), np.array([[1.0, 1, 2, 1, 0, 3, 1]])
-    (found,) = estimate([share(values, over)], patients, Bootstrap(replicates=250, seed=3))
+    (found,) = estimate([share(values, over)], patients, Bootstrap(replicates=1000, seed=3))
     generator, names, drawn = np.random.default_rng(3), np.unique(patients), []
-    for picked in generator.integers(len(names), size=(250, len(names))):
+    for picked in generator.integers(len(names), size=(1000, len(names))):
         stays = np.concatenate([np.flatnonzero(patients == names[p]) for p in picked])
         drawn.append(values[0, stays].sum() / over[0, stays].sum())
     assert found.value == pytest.approx(16 / 9) and found.std is None
@@ -56,4 +56,4 @@ def test_every_measure_sees_the_same_resamples_whatever_their_number():
     terms = np.random.default_rng(2).random((1, 25, 2))
     alone = estimate([Measure(terms, ratio)], np.arange(25), SETTINGS)[0]
     assert estimate([Measure(terms[..., ::-1], ratio), Measure(terms, ratio)], np.arange(25), SETTINGS)[1] == alone
-    assert estimate([Measure(terms, ratio)], np.arange(25), Bootstrap(replicates=600, seed=4))[0] != alone
+    assert estimate([Measure(terms, ratio)], np.arange(25), Bootstrap(replicates=1000, seed=4))[0] != alone

@@ -24,7 +24,7 @@ from clinragen.schemas.texts import BERTSCORES, FINDINGS, TEXT_SCORES
 
 VARIABLES = ["Glucose", "pH"]
 NUMBER = 12
-SETTINGS = Bootstrap(replicates=50, seed=1)
+SETTINGS = Bootstrap(replicates=1000, seed=1)
 NOTE = "Based on the medical notes, the patient has shock with cold limbs and lactate."
 LAB = "Lab test shows that pH is lower than normal 3 times."
 CAPTIONS = "Glucose is normal all the time. pH is lower than normal 3 times."
