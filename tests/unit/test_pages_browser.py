@@ -182,7 +182,12 @@ def discussion() -> str:
     rows = [
         row | {"value": 0.5, "low": 0.4, "high": 0.6, "n": 5691},
         row | {"measure": "hidden"},
-        row | {"question": "knowledge", "group": "pubmed", "missing": "needs a row of models; run `snakemake evaluate_discussion_of_a_tree`"},
+        row
+        | {
+            "question": "knowledge",
+            "group": "pubmed",
+            "missing": "needs a row of models; run `snakemake evaluate_discussion_of_a_tree`",
+        },
     ]
     settings = Bootstrap(replicates=1000, seed=1)
     table = pa.Table.from_pylist(rows, DISCUSSION.schema)

@@ -74,7 +74,7 @@ def build_items(
         if missing := [case.stay_id for case in cases if case.stay_id not in texts]:
             raise UserError(
                 f"{name}: no row for {len(missing)} of the {len(cases)} cases to be rated; its table was made for "
-                "other cases, make it again"
+                "other cases; delete it and run again"
             )
     written = [Item(case, name, *texts[case.stay_id]) for case in cases for name, texts in systems.items()]
     return [*written, *_controls(cases, patients, written, question)]

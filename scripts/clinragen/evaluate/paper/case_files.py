@@ -69,7 +69,9 @@ def read_cases(
     patients = {r["stay_id"]: r["subject_id"] for r in SAMPLES.read(samples, ("stay_id", "subject_id")).to_pylist()}
     written = [_rows(RATIONALES, path, stays) for path in rationales]
     if lacking := sorted(set(stays) - outputs.keys()):
-        raise UserError(f"{predictions}: no output for {len(lacking)} of {len(stays)} cases; predict again")
+        raise UserError(
+            f"{predictions}: no output for {len(lacking)} of {len(stays)} cases; delete the file and run again"
+        )
     known = read_wordings(wordings)
     teacher = {stay: tuple(part.get(stay, {}).get("text") for part in written) for stay in stays}
     student = {stay: (outputs[stay]["note_rationale"], outputs[stay]["lab_rationale"]) for stay in stays}

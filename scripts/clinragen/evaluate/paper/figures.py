@@ -53,7 +53,11 @@ def efficiency_table(
         rows.append(own | printed | {"low": None, "high": None, "stand_ins": None})
         if place in scores:
             score = scores[place]
-            ours = {"source": OURS_NAME, "parameters": counts.get(place, sizes[cell.model]), "micro_f1": round(score["value"], 4)}
+            ours = {
+                "source": OURS_NAME,
+                "parameters": counts.get(place, sizes[cell.model]),
+                "micro_f1": round(score["value"], 4),
+            }
             ours |= {name: round(score[name], 4) for name in ("low", "high")}
             rows.append(own | ours | {"stand_ins": "; ".join(stand_ins) or None})
     return pa.Table.from_pylist(rows, schema=EFFICIENCY.schema)
@@ -119,7 +123,9 @@ def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, p
             axis.set_xticks(range(len(CRITERIA)), CRITERIA, fontsize=8)
             if axis.get_subplotspec().is_first_col():
                 axis.set_ylabel("mean rating, 1 to 5")
-        _finish(figure, axes, f"{title} (lines: 95 % intervals)", [{"stand_ins": "; ".join(stand_ins) or None}], svg, png)
+        _finish(
+            figure, axes, f"{title} (lines: 95 % intervals)", [{"stand_ins": "; ".join(stand_ins) or None}], svg, png
+        )
 
 
 def _bars(axis: pyplot.Axes, cells: dict[tuple[str, str], dict[str, Any]], systems: list[str]) -> None:

@@ -42,7 +42,10 @@ def read_study(
         texts |= predicted_texts(system, PREDICTIONS.read(path))
     for system, path in files.items():
         if missing := [stay for stay in stays if (system, stay) not in texts]:
-            raise UserError(f"{path}: no rationale of {system} for {len(missing)} of {len(stays)} cases; make it again")
+            raise UserError(
+                f"{path}: no rationale of {system} for {len(missing)} of {len(stays)} cases; delete the file and "
+                "run again"
+            )
     return plan_study(stays, patients, shown, list(files), texts, read_wording(wording), design)
 
 
