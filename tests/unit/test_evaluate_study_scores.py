@@ -83,6 +83,10 @@ def test_few_patients_are_hidden(tmp_path):
     rows = rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP).to_pylist()
     assert all(row["mean"] is None and row["ratings"] is None and row["cases"] is None for row in rows)
     assert raters_table(ratings, key, PATIENTS, 2)["mean"].null_count == 3
+    agreed = [row for row in agreement(ratings, "x", BOOTSTRAP).to_pylist() if row["raters"] == PEOPLE]
+    assert agreed and all(row["value"] is None and row["low"] is None for row in agreed)
+    model = mixed_models(ratings, "x", SYSTEMS[0])
+    assert model["estimate"].null_count == len(model) and "11 patients" in model["status"][0].as_py()
 
 
 def test_raters_who_agree_and_raters_who_do_not(tmp_path):

@@ -97,10 +97,11 @@ def agreement(ratings: pa.Table, dataset: str, bootstrap: Bootstrap) -> pa.Table
 
     The rated texts are pairs of case and system; `all` takes each criterion of each text as one. Intraclass
     correlations need every rating, so they are empty where each case has only some of the raters. The interval of
-    Pearson's correlation is over resampled cases, each of which is another patient's.
+    Pearson's correlation is over resampled cases, each of which is another patient's. Agreement about fewer than 11 of
+    them is empty; what a rater says twice is about the rater, and is not.
     """
     frame = _counted(ratings)
-    rows = []
+    few, rows = frame["stay_id"].nunique() < SMALLEST_SHOWN, []
     for criterion, own in [*((name, frame[frame["criterion"] == name]) for name in CRITERIA), (ALL, frame)]:
         texts = own.pivot(index=["stay_id", "system", "criterion"], columns="rater", values="value")
         matrix = texts.to_numpy(float)
@@ -111,6 +112,7 @@ def agreement(ratings: pa.Table, dataset: str, bootstrap: Bootstrap) -> pa.Table
             bounds = _bounds_of_pearson(matrix, texts.index.get_level_values("stay_id").to_numpy(), bootstrap)
             found["pearson"] = Estimate(found["pearson"].value, *bounds)
         found["alpha"] = Estimate(krippendorff_alpha(matrix))
+        found = dict.fromkeys(found, Estimate(None)) if few else found
         rows += [_agreement_row(dataset, PEOPLE, criterion, name, e, len(matrix)) for name, e in found.items()]
         pairs = _pairs(ratings, criterion)
         found = {"ICC(A,1)": icc(pairs)["ICC(A,1)"] if len(pairs) else Estimate(None)}
