@@ -39,7 +39,7 @@ def evaluate_study_scores(
     scores.stop_without_raters(read)
     found = (
         scores.rating_scores(read, keys, patients, dataset, bootstrap),
-        scores.agreement(read, dataset),
+        scores.agreement(read, dataset, bootstrap),
         mixed_models(read, dataset, reference),
         scores.raters_table(read, keys, patients, exclusion.failed_checks),
     )

@@ -52,8 +52,11 @@ def efficiency_table(
         rows.append(own | printed | {"low": None, "high": None, "stand_ins": None})
         if place in scores:
             score = scores[place]
-            size = counts.get(place, sizes[cell.model])
-            ours = {"source": OURS_NAME, "parameters": size, "micro_f1": round(score["value"], 4)}
+            ours = {
+                "source": OURS_NAME,
+                "parameters": counts.get(place, sizes[cell.model]),
+                "micro_f1": round(score["value"], 4),
+            }
             ours |= {name: round(score[name], 4) for name in ("low", "high")}
             rows.append(own | ours | {"stand_ins": "; ".join(stand_ins) or None})
     return pa.Table.from_pylist(rows, schema=EFFICIENCY.schema)

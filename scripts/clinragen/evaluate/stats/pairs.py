@@ -1,13 +1,18 @@
-"""Agreement of two raters from how often each pair of ratings occurs: for many samples of the texts at once.
+"""Agreement of raters for many samples of the texts at once, from what can be summed over texts.
 
-The same statistics as in `agreement`, which take the ratings themselves; the tests compare them.
+Of two raters from how often each pair of ratings occurs, of many from the moments of every two. The same statistics as
+in `agreement`, which take the ratings themselves; the tests compare them.
 """
+
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 NAMES = ("spearman", "kappa", "alpha")
 """Spearman's correlation, kappa with quadratic weights, Krippendorff's alpha for ordinal ratings."""
+MOMENTS = 6
+"""Of two raters: number of texts, sums of both ratings, of their squares, and of their product."""
 
 
 def pair_counts(first: NDArray[np.int64], second: NDArray[np.int64], categories: int = 5) -> NDArray[np.int64]:
@@ -59,3 +64,31 @@ def _alpha(tables: NDArray[np.float64]) -> NDArray[np.float64]:
     observed = (coincidences * distance).sum(axis=(1, 2))
     expected = np.einsum("sr,sc,src->s", margins, margins, distance) / (margins.sum(axis=1) - 1)
     return 1 - observed / expected
+
+
+def pair_moments(ratings: NDArray[np.float64]) -> NDArray[np.int64]:
+    """What each text adds to the moments of every two raters [texts, pairs x MOMENTS].
+
+    `ratings` [texts, raters] are whole numbers; a text that one of the two has not rated (NaN) adds nothing to theirs.
+    """
+    found = []
+    for a, b in combinations(ratings.T, 2):
+        both = ~(np.isnan(a) | np.isnan(b))
+        x, y = (np.where(both, values, 0) for values in (a, b))
+        found += [both, x, y, x * x, y * y, x * y]
+    return np.array(found, dtype=np.int64).T.reshape(len(ratings), -1)
+
+
+def mean_pearson(moments: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Mean of Pearson's correlation over all pairs of raters [samples], of sums of moments [samples, pairs x MOMENTS].
+
+    Pairs without a correlation, because a rater is constant, do not count; NaN without any other.
+    """
+    sums = np.asarray(moments, np.float64).reshape(len(moments), -1, MOMENTS)
+    n, x, y, xx, yy, xy = np.moveaxis(sums, 2, 0)
+    # Of whole ratings all of these are whole numbers, so that 0 is exact.
+    variances = (n * xx - x * x) * (n * yy - y * y)
+    defined = variances > 0
+    found = np.divide(n * xy - x * y, np.sqrt(variances), out=np.zeros(variances.shape), where=defined)
+    pairs = defined.sum(axis=1)
+    return np.where(pairs > 0, found.sum(axis=1) / np.maximum(pairs, 1), np.nan)

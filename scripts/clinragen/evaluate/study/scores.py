@@ -11,6 +11,7 @@ from clinragen.disclosure import SMALLEST_SHOWN, shown
 from clinragen.errors import UserError
 from clinragen.evaluate.stats.agreement import Estimate, icc, krippendorff_alpha, mean_pairwise, weighted_kappa
 from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
+from clinragen.evaluate.stats.pairs import mean_pearson, pair_moments
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 from clinragen.schemas.study import STUDY_RATERS, STUDY_RATINGS
 
@@ -91,20 +92,27 @@ def _summary(
     }
 
 
-def agreement(ratings: pa.Table, dataset: str) -> pa.Table:
+def agreement(ratings: pa.Table, dataset: str, bootstrap: Bootstrap) -> pa.Table:
     """Agreement of the raters with each other, and of each with the same rater's second rating (AGREEMENT).
 
     The rated texts are pairs of case and system; `all` takes each criterion of each text as one. Intraclass
-    correlations need every rating, so they are empty where each case has only some of the raters.
+    correlations need every rating, so they are empty where each case has only some of the raters. The interval of
+    Pearson's correlation is over resampled cases, each of which is another patient's. Agreement about fewer than 11 of
+    them is empty; what a rater says twice is about the rater, and is not.
     """
     frame = _counted(ratings)
-    rows = []
+    few, rows = frame["stay_id"].nunique() < SMALLEST_SHOWN, []
     for criterion, own in [*((name, frame[frame["criterion"] == name]) for name in CRITERIA), (ALL, frame)]:
-        matrix = own.pivot(index=["stay_id", "system", "criterion"], columns="rater", values="value").to_numpy(float)
+        texts = own.pivot(index=["stay_id", "system", "criterion"], columns="rater", values="value")
+        matrix = texts.to_numpy(float)
         forms = icc(matrix) if not np.isnan(matrix).any() else dict.fromkeys(FORMS, Estimate(None))
         found = {form: forms[form] for form in FORMS}
         found |= {name: Estimate(value) for name, value in mean_pairwise(matrix).items()}
+        if found["pearson"].value is not None:
+            bounds = _bounds_of_pearson(matrix, texts.index.get_level_values("stay_id").to_numpy(), bootstrap)
+            found["pearson"] = Estimate(found["pearson"].value, *bounds)
         found["alpha"] = Estimate(krippendorff_alpha(matrix))
+        found = dict.fromkeys(found, Estimate(None)) if few else found
         rows += [_agreement_row(dataset, PEOPLE, criterion, name, e, len(matrix)) for name, e in found.items()]
         pairs = _pairs(ratings, criterion)
         found = {"ICC(A,1)": icc(pairs)["ICC(A,1)"] if len(pairs) else Estimate(None)}
@@ -114,8 +122,19 @@ def agreement(ratings: pa.Table, dataset: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=AGREEMENT.schema)
 
 
+def _bounds_of_pearson(
+    matrix: np.ndarray, stays: np.ndarray, bootstrap: Bootstrap
+) -> tuple[float | None, float | None]:
+    """Bounds of the mean correlation of two raters, of ratings [texts, raters], over resampled stays [texts]."""
+    moments = sums_of_patients(pair_moments(matrix), stays)
+    found = replicate(moments, mean_pearson, bootstrap.replicates, bootstrap.seed)
+    known = found[np.isfinite(found)]
+    low, high = interval(known) if len(known) else (None, None)
+    return low, high
+
+
 def _agreement_row(dataset: str, raters: str, criterion: str, name: str, found: Estimate, n: int) -> dict[str, object]:
-    bounds = {bound: None if value is None else round(value, 4) for bound, value in found._asdict().items()}
+    bounds = {bound: None if value is None else round(float(value), 4) for bound, value in found._asdict().items()}
     paper = PAPER.get((raters, criterion, name))
     place = {"dataset": dataset, "raters": raters, "criterion": criterion, "statistic": name}
     return place | bounds | {"n": n, "paper": paper}
