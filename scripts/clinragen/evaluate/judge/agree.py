@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.evaluate.judge.rated import ALL, enough, parts
+from clinragen.evaluate.judge.rated import ALL, may_be_shown, parts
 from clinragen.evaluate.stats.agreement import kendall_tau, krippendorff_alpha, spearman, weighted_kappa
-from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
+from clinragen.evaluate.stats.bootstrap import known_interval, replicate, sums_of_patients
 from clinragen.evaluate.stats.pairs import NAMES, pair_counts, pair_statistics
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA
 
@@ -41,7 +41,7 @@ def _compared(part: pd.DataFrame, one: str, other: str, settings: Bootstrap) -> 
         names = list(CRITERIA) if criterion == ALL else [criterion]
         a, b = (pairs[[f"{name}{suffix}" for name in names]].to_numpy(np.float64) for suffix in ("", " of other"))
         place = {"criterion": criterion, "n": len(pairs)}
-        rows += [place | row for row in (_statistics(pairs, a, b, settings) if enough(pairs) else _nothing())]
+        rows += [place | row for row in (_statistics(pairs, a, b, settings) if may_be_shown(pairs) else _nothing())]
     return rows
 
 
@@ -55,8 +55,8 @@ def _statistics(pairs: pd.DataFrame, a: np.ndarray, b: np.ndarray, settings: Boo
     found = replicate(sums, pair_statistics, settings.replicates, settings.seed)
     rows = []
     for i, name in enumerate(NAMES):
-        value, defined = functions[name](first, second), found[np.isfinite(found[:, i]), i]
-        low, high = interval(defined) if value is not None and len(defined) else (None, None)
+        value = functions[name](first, second)
+        low, high = known_interval(found[:, i]) if value is not None else (None, None)
         rows.append({"statistic": name, "value": value, "low": low, "high": high})
     systems = pairs["system"].to_numpy(str)
     means = [[x[systems == system].mean() for system in np.unique(systems)] for x in (a, b)]

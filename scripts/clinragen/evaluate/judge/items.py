@@ -4,16 +4,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
 from clinragen.config.judge import Question
-from clinragen.errors import UserError
+from clinragen.evaluate.written import Text, of_cases
 from clinragen.rationale.generate import Sample
 from clinragen.schemas.judge import ANOTHER_PATIENT, WRONG_DIAGNOSES
 from clinragen.schemas.ratings import AS_WRITTEN
 
-Texts = Mapping[int, tuple[str, str]]
-"""R^m and R^t of one system by stay; empty where it wrote none."""
+Texts = Mapping[int, Text]
+"""What a judge sees of one system, by stay."""
 
 
 @dataclass(frozen=True)
@@ -42,27 +40,6 @@ def choose_cases(stays: Sequence[int], number: int, seed: int, purpose: str = "c
     return sorted(_ranked(stays, f"{seed} {purpose}")[:number])
 
 
-def texts_of(table: pa.Table) -> dict[int, tuple[str, str]]:
-    """The rationales in predictions (PREDICTIONS), by stay."""
-    columns = (table[name].to_pylist() for name in ("stay_id", "note_rationale", "lab_rationale"))
-    return {stay: (tidy(note), tidy(lab)) for stay, note, lab in zip(*columns, strict=True)}
-
-
-def texts_of_teacher(parts: Mapping[str, pa.Table]) -> dict[int, tuple[str, str]]:
-    """The teacher's rationales by stay, from its tables (RATIONALES) on `notes` and, where it has any, on `labs`."""
-    texts = {
-        part: dict(zip(table["stay_id"].to_pylist(), table["text"].to_pylist(), strict=True))
-        for part, table in parts.items()
-    }
-    labs = texts.get("labs", {})
-    return {stay: (tidy(note), tidy(labs.get(stay))) for stay, note in texts["notes"].items()}
-
-
-def tidy(text: str | None) -> str:
-    """A text with single blanks between its words: line breaks and margins would tell one system from another."""
-    return " ".join((text or "").split())
-
-
 def build_items(
     cases: Sequence[Sample], patients: Mapping[int, int], systems: Mapping[str, Texts], question: Question
 ) -> list[Item]:
@@ -70,13 +47,9 @@ def build_items(
 
     UserError if a system has no row for a case: nothing is rated on fewer cases than are asked for.
     """
-    for name, texts in systems.items():
-        if missing := [case.stay_id for case in cases if case.stay_id not in texts]:
-            raise UserError(
-                f"{name}: no row for {len(missing)} of the {len(cases)} cases to be rated; its table was made for "
-                "other cases, make it again"
-            )
-    written = [Item(case, name, *texts[case.stay_id]) for case in cases for name, texts in systems.items()]
+    stays = [case.stay_id for case in cases]
+    shown = {name: of_cases(texts, stays, f"the rationales of {name}") for name, texts in systems.items()}
+    written = [Item(case, name, *texts[n]) for n, case in enumerate(cases) for name, texts in shown.items()]
     return [*written, *_controls(cases, patients, written, question)]
 
 

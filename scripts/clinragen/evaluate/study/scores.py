@@ -7,10 +7,10 @@ import pandas as pd
 import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.disclosure import SMALLEST_SHOWN, shown
+from clinragen.disclosure import enough, shown
 from clinragen.errors import UserError
 from clinragen.evaluate.stats.agreement import Estimate, icc, krippendorff_alpha, mean_pairwise, weighted_kappa
-from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
+from clinragen.evaluate.stats.means import mean_interval
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 from clinragen.schemas.study import STUDY_RATERS, STUDY_RATINGS
 
@@ -76,10 +76,9 @@ def _summary(
     values: np.ndarray, stays: np.ndarray, missing: Sequence[int], patients: dict[int, int], bootstrap: Bootstrap
 ) -> dict[str, object]:
     whose = np.array([patients[stay] for stay in stays.tolist()])
-    if len(set(whose.tolist())) < SMALLEST_SHOWN:
+    if not enough(whose.tolist()):
         return dict.fromkeys(("mean", "std", "low", "high", "ratings", "cases", "empty"))
-    sums = sums_of_patients(np.stack([values, np.ones_like(values)], axis=1), whose)
-    low, high = interval(replicate(sums, lambda s: s[:, 0] / s[:, 1], bootstrap.replicates, bootstrap.seed))
+    (low,), (high,) = mean_interval(values[:, None], whose, bootstrap)
     return {
         "mean": round(float(values.mean()), 4),
         "std": round(float(values.std(ddof=1)), 4),
@@ -134,7 +133,7 @@ def raters_table(ratings: pa.Table, key: pa.Table, patients: dict[int, int], fai
             rows.append(row | {"status": "absent"})
             continue
         left_out = failed_checks is not None and failed.get(rater, 0) >= failed_checks
-        few = len({patients[stay] for stay in own["stay_id"]}) < SMALLEST_SHOWN
+        few = not enough(patients[stay] for stay in own["stay_id"])
         pairs = _pairs(ratings, ALL, rater)
         rows.append(
             row
