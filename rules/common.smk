@@ -366,7 +366,7 @@ def study_files():
 
 def study_tables():
     """Input: what the ratings of the human study say, if there are any, by people or by simulated raters."""
-    rated = CONFIG.study and (CONFIG.study.responses or CONFIG.simulates_raters())
+    rated = judged.people_rate(CONFIG)
     files = [
         "study.csv",
         "study_agreement.csv",
@@ -390,22 +390,27 @@ def of_study(file):
 
 def teacher_of_study():
     """Input: the rationales of the teacher of the student in the human study, on notes and on labs."""
-    return inputs.teacher_of_study(CONFIG)
+    return judged.teacher_of_study(CONFIG)
 
 
 def predictions_of_study():
     """Input: the predictions of every other system of the human study."""
-    return list(inputs.systems_of_study(CONFIG))
+    return list(judged.systems_of_study(CONFIG))
 
 
 def systems_of_study(wildcards):
     """Params: the rows of the paper's tables that these predictions are of."""
-    return RowNames(names=list(inputs.systems_of_study(CONFIG).values())).model_dump_json()
+    return RowNames(names=list(judged.systems_of_study(CONFIG).values())).model_dump_json()
 
 
 def reference_of_study(wildcards):
     """Params: the row with which the others are compared: the student."""
     return name_of(CONFIG.models[CONFIG.study.trained])
+
+
+def ratings_of_judges_in_study():
+    """Input: the ratings of the judges, with which those of people are compared."""
+    return judged.ratings_of_study(CONFIG)
 
 
 def title_of_study(wildcards):

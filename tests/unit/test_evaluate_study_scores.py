@@ -90,7 +90,10 @@ def test_raters_who_agree_and_raters_who_do_not(tmp_path):
     same, _ = rated(tmp_path, planned, spreads=(1.0, 0.0, 0.0))
     other, _ = rated(tmp_path, planned, spreads=(0.0, 0.0, 1.0))
     found = [
-        {(r["raters"], r["criterion"], r["statistic"]): r for r in AGREEMENT.check(agreement(t, "x"), "t").to_pylist()}
+        {
+            (r["raters"], r["criterion"], r["statistic"]): r
+            for r in AGREEMENT.check(agreement(t, "x", BOOTSTRAP), "t").to_pylist()
+        }
         for t in (same, other)
     ]
     for statistic in ("ICC(A,1)", "ICC(C,1)", "ICC(A,k)", "pearson", "spearman", "alpha"):
@@ -107,14 +110,20 @@ def test_a_shift_of_one_rater_is_in_absolute_agreement_and_not_in_consistency(tm
     ratings, _ = rated(
         tmp_path, study(cases=12, raters=2), lambda row: 1 + row["stay_id"] // 2 % 4 + (row["rater"] == "R02")
     )
-    rows = {(r["raters"], r["criterion"], r["statistic"]): r["value"] for r in agreement(ratings, "x").to_pylist()}
+    rows = {
+        (r["raters"], r["criterion"], r["statistic"]): r["value"]
+        for r in agreement(ratings, "x", BOOTSTRAP).to_pylist()
+    }
     assert rows[PEOPLE, ALL, "ICC(C,1)"] == pytest.approx(1) and rows[PEOPLE, ALL, "ICC(A,1)"] < 0.9
 
 
 def test_incomplete_blocks_have_alpha_and_correlations_but_no_intraclass_correlation(tmp_path):
     planned = study(cases=20, raters=5, raters_per_case=3)
     ratings, key = rated(tmp_path, planned, spreads=(1.0, 0.0, 0.0))
-    rows = {(r["raters"], r["criterion"], r["statistic"]): r["value"] for r in agreement(ratings, "x").to_pylist()}
+    rows = {
+        (r["raters"], r["criterion"], r["statistic"]): r["value"]
+        for r in agreement(ratings, "x", BOOTSTRAP).to_pylist()
+    }
     assert rows[PEOPLE, ALL, "ICC(A,1)"] is None and rows[PEOPLE, ALL, "ICC(A,k)"] is None
     assert rows[PEOPLE, ALL, "alpha"] == pytest.approx(1) and rows[PEOPLE, ALL, "pearson"] == pytest.approx(1)
     counts = {row["ratings"] for row in rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP).to_pylist()}
@@ -140,7 +149,7 @@ def test_failed_checks_are_reported_and_raters_left_out_by_the_rule(tmp_path, li
     assert {row["rater"] for row in rows if row["status"].startswith("left out")} == left_out
     counted = rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP)["ratings"].to_pylist()
     assert set(counted) == {12 * (3 - len(left_out))}
-    assert {row["n"] for row in agreement(ratings, "x").to_pylist() if row["raters"] == TWICE} == {
+    assert {row["n"] for row in agreement(ratings, "x", BOOTSTRAP).to_pylist() if row["raters"] == TWICE} == {
         n * (3 - len(left_out)) for n in (5, 25)
     }
 
@@ -221,7 +230,7 @@ def test_the_table_of_the_model_and_the_page(tmp_path):
     assert rows[ALL, "GT"]["low"] > 0 > rows[ALL, "LLaMA2"]["low"], "one system is better, the others are alike"
     tables = (
         rating_scores(ratings, key, PATIENTS, "MIMIC-III", BOOTSTRAP),
-        agreement(ratings, "MIMIC-III"),
+        agreement(ratings, "MIMIC-III", BOOTSTRAP),
         model,
         raters_table(ratings, key, PATIENTS, 2),
     )

@@ -1,10 +1,10 @@
 """What a judge rates: every system's rationale of every case, and controls that are wrong on purpose."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from clinragen.config.judge import Question
+from clinragen.evaluate.cases import ranked
 from clinragen.evaluate.written import Text, of_cases
 from clinragen.rationale.generate import Sample
 from clinragen.schemas.judge import ANOTHER_PATIENT, WRONG_DIAGNOSES
@@ -31,13 +31,12 @@ class Item:
         return len(f"{self.note_rationale} {self.lab_rationale}".split())
 
 
-def choose_cases(stays: Sequence[int], number: int, seed: int, purpose: str = "cases") -> list[int]:
+def choose_cases(stays: Sequence[int], number: int, seed: int, purpose: str = "") -> list[int]:
     """A random sample of the stays, ascending; all of them where they are no more.
 
-    They are ranked by a hash: a larger number keeps those of a smaller one. Samples for different purposes are
-    independent.
+    A larger number keeps those of a smaller one. Samples for different purposes are independent.
     """
-    return sorted(_ranked(stays, f"{seed} {purpose}")[:number])
+    return sorted(ranked(stays, seed, purpose)[:number])
 
 
 def build_items(
@@ -82,9 +81,9 @@ def derangement(stays: Sequence[int], patients: Mapping[int, int], seed: int) ->
     The stays are put into a random order, patient by patient, and moved on by as many places as the patient with most
     of them has: then no place keeps its patient, as long as nobody has more than half.
     """
-    ranked = _ranked(sorted({patients[stay] for stay in stays}), f"{seed} derangement")
-    order = [stay for patient in ranked for stay in sorted(stays) if patients[stay] == patient]
-    largest = max((sum(patients[stay] == patient for stay in order) for patient in ranked), default=0)
+    owners = ranked({patients[stay] for stay in stays}, seed, "derangement")
+    order = [stay for patient in owners for stay in sorted(stays) if patients[stay] == patient]
+    largest = max((sum(patients[stay] == patient for stay in order) for patient in owners), default=0)
     moved = order[largest:] + order[:largest]
     pairs = zip(order, moved, strict=True)
     return {stay: other for stay, other in pairs if patients[stay] != patients[other]}
@@ -101,14 +100,10 @@ def wrong_diagnoses(case: Sample, cases: Sequence[Sample], patients: Mapping[int
         for each in cases
         if patients[each.stay_id] != patients[case.stay_id] and set(each.diagnoses) != own
     }
-    ranked = _ranked(sorted(others), f"{seed} {case.stay_id}")
-    best = min(ranked, key=lambda stay: (_in_common(own, set(others[stay])), not others[stay]), default=None)
+    order = ranked(others, seed, str(case.stay_id))
+    best = min(order, key=lambda stay: (_in_common(own, set(others[stay])), not others[stay]), default=None)
     return None if best is None else others[best]
 
 
 def _in_common(one: set[str], other: set[str]) -> float:
     return len(one & other) / max(len(one | other), 1)
-
-
-def _ranked(numbers: Sequence[int], salt: str) -> list[int]:
-    return sorted(numbers, key=lambda number: hashlib.sha256(f"{salt} {number}".encode()).digest())

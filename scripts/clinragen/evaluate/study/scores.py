@@ -10,6 +10,7 @@ from clinragen.config.evaluate import Bootstrap
 from clinragen.disclosure import enough, shown
 from clinragen.errors import UserError
 from clinragen.evaluate.stats.agreement import Estimate, icc, krippendorff_alpha, mean_pairwise, weighted_kappa
+from clinragen.evaluate.stats.correlations import mean_pearson_interval
 from clinragen.evaluate.stats.means import mean_interval
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 from clinragen.schemas.study import STUDY_RATERS, STUDY_RATINGS
@@ -57,7 +58,7 @@ def rating_scores(
     Repeats and attention checks do not count. A rationale without text is not shown to be rated and counts as 1 for
     each of its raters, as with a judge. Rows of fewer than 11 patients are empty.
     """
-    frame = _counted(ratings)
+    frame = first_ratings(ratings)
     counted = set(frame["rater"])
     rows = []
     texts = [row for row in key.to_pylist() if row["kind"] == "case" and row["rater"] in counted]
@@ -90,30 +91,34 @@ def _summary(
     }
 
 
-def agreement(ratings: pa.Table, dataset: str) -> pa.Table:
+def agreement(ratings: pa.Table, dataset: str, bootstrap: Bootstrap) -> pa.Table:
     """Agreement of the raters with each other, and of each with the same rater's second rating (AGREEMENT).
 
     The rated texts are pairs of case and system; `all` takes each criterion of each text as one. Intraclass
-    correlations need every rating, so they are empty where each case has only some of the raters.
+    correlations need every rating, so they are empty where each case has only some of the raters. The interval of the
+    mean correlation is over resampled cases.
     """
-    frame = _counted(ratings)
+    frame = first_ratings(ratings)
     rows = []
     for criterion, own in [*((name, frame[frame["criterion"] == name]) for name in CRITERIA), (ALL, frame)]:
-        matrix = own.pivot(index=["stay_id", "system", "criterion"], columns="rater", values="value").to_numpy(float)
+        texts = own.pivot(index=["stay_id", "system", "criterion"], columns="rater", values="value")
+        matrix, cases = texts.to_numpy(float), texts.index.get_level_values("stay_id").to_numpy()
         forms = icc(matrix) if not np.isnan(matrix).any() else dict.fromkeys(FORMS, Estimate(None))
         found = {form: forms[form] for form in FORMS}
         found |= {name: Estimate(value) for name, value in mean_pairwise(matrix).items()}
+        found["pearson"] = Estimate(found["pearson"].value, *mean_pearson_interval(matrix, cases, bootstrap))
         found["alpha"] = Estimate(krippendorff_alpha(matrix))
-        rows += [_agreement_row(dataset, PEOPLE, criterion, name, e, len(matrix)) for name, e in found.items()]
+        rows += [agreement_row(dataset, PEOPLE, criterion, name, e, len(matrix)) for name, e in found.items()]
         pairs = _pairs(ratings, criterion)
         found = {"ICC(A,1)": icc(pairs)["ICC(A,1)"] if len(pairs) else Estimate(None)}
         found["kappa"] = Estimate(weighted_kappa(pairs[:, 0], pairs[:, 1]))
         found["same"] = Estimate(float(np.mean(pairs[:, 0] == pairs[:, 1])) if len(pairs) else None)
-        rows += [_agreement_row(dataset, TWICE, criterion, name, e, len(pairs)) for name, e in found.items()]
+        rows += [agreement_row(dataset, TWICE, criterion, name, e, len(pairs)) for name, e in found.items()]
     return pa.Table.from_pylist(rows, schema=AGREEMENT.schema)
 
 
-def _agreement_row(dataset: str, raters: str, criterion: str, name: str, found: Estimate, n: int) -> dict[str, object]:
+def agreement_row(dataset: str, raters: str, criterion: str, name: str, found: Estimate, n: int) -> dict[str, object]:
+    """A row of AGREEMENT, with the paper's value where it has one."""
     bounds = {bound: None if value is None else round(value, 4) for bound, value in found._asdict().items()}
     paper = PAPER.get((raters, criterion, name))
     place = {"dataset": dataset, "raters": raters, "criterion": criterion, "statistic": name}
@@ -148,7 +153,7 @@ def raters_table(ratings: pa.Table, key: pa.Table, patients: dict[int, int], fai
     return pa.Table.from_pylist(rows, schema=STUDY_RATERS.schema)
 
 
-def _counted(ratings: pa.Table) -> pd.DataFrame:
+def first_ratings(ratings: pa.Table) -> pd.DataFrame:
     """First ratings of rationales by raters who count."""
     frame = ratings.to_pandas()
     return frame[frame["counted"] & (frame["kind"] == "case")]
