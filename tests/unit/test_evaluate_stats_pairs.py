@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinragen.evaluate.stats.agreement import krippendorff_alpha, mean_pairwise, spearman, weighted_kappa
-from clinragen.evaluate.stats.pairs import mean_pearson, pair_counts, pair_moments, pair_statistics
+from clinragen.evaluate.stats.correlations import mean_pearson, pair_terms
+from clinragen.evaluate.stats.pairs import pair_counts, pair_statistics
 
 MATRICES = st.integers(2, 4).flatmap(
     lambda raters: st.lists(st.tuples(*[st.sampled_from([1, 2, 3, 4, 5, np.nan])] * raters), min_size=1, max_size=12)
@@ -34,5 +35,5 @@ def test_they_are_those_of_the_ratings(samples):
 @given(MATRICES)
 def test_the_mean_correlation_is_that_of_the_ratings_whoever_has_left_some_out(rows):
     matrix = np.array(rows, dtype=float)
-    value, expected = mean_pearson(pair_moments(matrix).sum(axis=0)[None])[0], mean_pairwise(matrix)["pearson"]
+    value, expected = mean_pearson(pair_terms(matrix).sum(axis=0)[None])[0], mean_pairwise(matrix)["pearson"]
     assert np.isnan(value) if expected is None else value == pytest.approx(expected, abs=1e-9)
