@@ -19,6 +19,7 @@ def evaluate_figure7(
     labs: Path,
     terms: list[Path],
     wordings: Path,
+    variables: Path,
     scaled: bool,
     dataset: str,
     source: str,
@@ -26,14 +27,16 @@ def evaluate_figure7(
     page: Out,
     shared: SharedOut,
 ) -> None:
-    """Cases that rules choose, with note, labs and rationales: a restricted page, and one without patients' texts."""
+    """Write the cases that rules select: a restricted page, and one without text of patients."""
     from clinragen.evaluate.paper.case_choice import case_counts, choose
     from clinragen.evaluate.paper.case_files import read_cases
     from clinragen.evaluate.paper.case_page import cases_page
+    from clinragen.registry.variables import read_variables
 
     found = read_cases(predictions, cases, samples, (notes, labs), wordings)
     chosen = choose(found.cases)
-    views = found.views(chosen, courses, captions, series, (scales, fences), terms, scaled)
+    units = {variable.name: variable.unit for variable in read_variables(variables)}
+    views = found.views(chosen, courses, captions, series, (scales, fences), terms, scaled, units)
     counts = case_counts(dataset, found.cases)
     own = (counts, len(found.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
     page.path.write_text(cases_page(dataset, views, *own), encoding="utf-8")

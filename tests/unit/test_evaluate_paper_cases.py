@@ -142,7 +142,8 @@ def page():
     terms = [{"phenotype": SHOCK, "forms": ["script", "more"]}]
     series = {"steps": 1, "values": [1.0], "measured": [True]}
     scales = [{"variable": EVIL, "mean": 0.0, "std": 1.0}]
-    views = {RIGHT: view(chosen, texts, curves_of(series, scales, [], True), terms), MISSES: None, WRONG: None}
+    drawn = curves_of(series, scales, [], True)
+    views = {RIGHT: view(chosen, texts, drawn, terms, {EVIL: f"mg {EVIL}"}), MISSES: None, WRONG: None}
     counts = case_counts("MIMIC-III", [chosen])
 
     def make(cases):
@@ -156,6 +157,7 @@ def test_texts_of_patients_are_escaped_even_where_they_are_marked(page):
     assert "<script" not in text and "&lt;" in text
     assert '&lt;<mark class="term">script</mark>&gt;' in text
     assert '<mark class="disease">Shock</mark>' in text and '<mark class="term">more</mark>' in text
+    assert "1 to 1 mg &lt;script&gt;" in text
     assert not re.search(r"https?:|src=|<link|@import|url\(", text)
 
 

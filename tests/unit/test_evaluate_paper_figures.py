@@ -111,7 +111,7 @@ def test_figure_6_leaves_the_controls_out_and_is_drawn_the_same_every_time(tmp_p
     assert set(kept["condition"].to_pylist()) == {AS_WRITTEN} and len(kept) == 15
     svg, _ = drawn(tmp_path, lambda *files: draw_ratings(kept, "Figure 6a: x", ["tiny"], *files))
     shown = texts(svg)
-    for text in (*CRITERIA, "GT", "<b>x</b>", "ClinRaGen", "both, gpt4", "Figure 6a: x"):
+    for text in (*CRITERIA, "GT", "<b>x</b>", "ClinRaGen", "both datasets, gpt4", "Figure 6a: x"):
         assert text in shown
 
 

@@ -128,7 +128,7 @@ def figure7() -> str:
     drawn = curves(
         np.array(values), np.ones((48, len(names)), dtype=bool), names, {name: (9.0, 30.0) for name in names}
     )
-    views = {"a rule": view(chosen, texts, drawn, []), "another rule": None}
+    views = {"a rule": view(chosen, texts, drawn, [], {v.name: v.unit for v in VARIABLES}), "another rule": None}
     counts = case_counts("MIMIC-III", [chosen])
     return cases_page("MIMIC-III", views, counts, 1, ["tiny model"], "results/x/figure7.html", templates("cases"))
 
@@ -182,7 +182,12 @@ def discussion() -> str:
     rows = [
         row | {"value": 0.5, "low": 0.4, "high": 0.6, "n": 5691},
         row | {"measure": "hidden"},
-        row | {"question": "knowledge", "group": "pubmed", "missing": "needs a row of models; run `snakemake`"},
+        row
+        | {
+            "question": "knowledge",
+            "group": "pubmed",
+            "missing": "needs a row of models; run `snakemake evaluate_discussion_of_a_tree`",
+        },
     ]
     settings = Bootstrap(replicates=1000, seed=1)
     table = pa.Table.from_pylist(rows, DISCUSSION.schema)

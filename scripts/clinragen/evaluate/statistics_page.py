@@ -11,10 +11,10 @@ from clinragen.pages.render import render
 
 VERDICTS = {
     "differs": "shown over patients and over seeds",
-    "differs in these runs": "shown over patients; a row has a single run, so that nothing is known of other trainings",
+    "differs in these runs": "shown over patients; a row has a single run, so other trainings may differ",
     "differs on these patients only": "shown over seeds, not over patients: another test split may say otherwise",
     "differs in these runs only": "shown over patients, not over seeds: another training may say otherwise",
-    "no difference shown": "neither; this is no proof that there is none",
+    "no difference shown": "shown by neither; this does not prove that there is none",
 }
 
 

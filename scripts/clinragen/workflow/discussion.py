@@ -17,7 +17,7 @@ from clinragen.registry.raw import TITLES
 from clinragen.workflow import inputs
 
 OVERLAY = "config/discussion.yaml"
-COMMAND = f"run `snakemake evaluate_discussion` with {OVERLAY} after the other files of --configfile"
+COMMAND = f"run `snakemake evaluate_discussion` with {OVERLAY} as the last --configfile"
 
 
 def student_of(config: Config) -> str | None:
@@ -87,7 +87,7 @@ def _missing_vocabularies(vocabularies: dict[str, str], student: Model) -> Itera
                 question="knowledge",
                 group=vocabulary,
                 model=student.row,
-                remedy=f"needs a row of models like {student.row} with vocabulary: {vocabulary}; {COMMAND}",
+                remedy=f"needs a row of `models` like {student.row} with vocabulary: {vocabulary}; {COMMAND}",
             )
 
 
@@ -97,8 +97,8 @@ def _missing_asked(
     for key, other in lists.items():
         if other is None:
             row = config.asked[key]
-            remedy = f"needs a row of asked with llm: {row.llm} and label_list: true; {COMMAND}"
+            remedy = f"needs a row of `asked` with llm: {row.llm} and label_list: true; {COMMAND}"
             yield MissingRow(question="contamination", group="all", model=row.row, remedy=remedy)
     if teacher is None:
-        remedy = f"needs a row of asked with llm: {student.teacher}, task: diagnose and label_list: false"
+        remedy = f"needs a row of `asked` with llm: {student.teacher}, task: diagnose and label_list: false"
         yield MissingRow(question="parity", group="all", model=student.row, remedy=remedy)

@@ -9,12 +9,12 @@ from clinragen.config.evaluate import Bootstrap
 from clinragen.pages.render import render
 
 QUESTIONS = {
-    "bias": "Does the student leave out less than its teacher?",
-    "subgroups": "For whom does it work?",
-    "knowledge": "Where does the knowledge come from?",
+    "bias": "Does the student miss fewer diseases than its teacher?",
+    "subgroups": "How do scores differ between groups of patients?",
+    "knowledge": "Which source of knowledge helps?",
     "parity": "Is the student as good as its teacher?",
-    "contamination": "Why are models weak that are asked?",
-    "leakage": "How much is in the note already?",
+    "contamination": "Is the weakness of zero-shot LLMs due to the question?",
+    "leakage": "How much does the note already say?",
 }
 
 

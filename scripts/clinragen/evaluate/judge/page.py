@@ -14,7 +14,7 @@ MUST_FALL = {
     ANOTHER_PATIENT: ("correctness", "soundness", "persuasiveness"),
     WRONG_DIAGNOSES: ("correctness", "persuasiveness"),
 }
-FALLS, UNMOVED, OPEN, HIDDEN = "falls", "does not fall", "cannot be told", "too few patients"
+FALLS, UNMOVED, OPEN, HIDDEN = "falls", "does not fall", "is undecided", "too few patients"
 
 
 def judge_page(
@@ -78,10 +78,10 @@ def _sentences(effects: list[dict[str, Any]]) -> list[tuple[bool, str]]:
         if not failing:
             said.append((True, f"{place}: {names} fall, as they must."))
         elif set(failing.values()) == {HIDDEN}:
-            said.append((False, f"{place}: nothing can be said, for want of rated pairs of at least 11 patients."))
+            said.append((False, f"{place}: undecided, because fewer than 11 patients have rated pairs."))
         else:
             listed = "; ".join(f"{name} {v}" for name, v in failing.items())
-            said.append((False, f"{place}: {listed}. A judge that overlooks it says little about texts."))
+            said.append((False, f"{place}: {listed}. A judge that overlooks this says little about the texts."))
     return said
 
 

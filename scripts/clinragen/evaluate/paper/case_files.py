@@ -35,8 +35,12 @@ class CaseFiles:
         ranges: tuple[Path, Path],
         terms: list[Path],
         scaled: bool,
+        units: Mapping[str, str],
     ) -> dict[str, dict[str, Any] | None]:
-        """What is shown of the chosen cases, by rule; `ranges` are the files of scales and fences."""
+        """Return what is shown of the chosen cases, by rule.
+
+        `ranges` are the files of scales and fences, `units` those of the variables by name.
+        """
         stays = [case.stay for case in chosen.values() if case]
         notes, sentences, measured = (
             _rows(table, path, stays) for table, path in ((COURSES, courses), (CAPTIONS, captions), (SERIES, series))
@@ -49,7 +53,8 @@ class CaseFiles:
                 stay = case.stay
                 written = ((own[stay].note, own[stay].lab) for own in (self.teacher, self.student))
                 texts = Texts(notes[stay]["text"], sentences[stay]["text"], *written)
-                found[rule] = view(case, texts, curves_of(measured[stay], scales, fences, scaled), words)
+                drawn = curves_of(measured[stay], scales, fences, scaled)
+                found[rule] = view(case, texts, drawn, words, units)
         return found
 
 

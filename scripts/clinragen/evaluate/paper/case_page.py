@@ -1,6 +1,6 @@
-"""The page of Figure 7: cases with note, labs, and the rationales of teacher and student beside each other."""
+"""The page of Figure 7: cases with note, labs, and the rationales of teacher and student side by side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,13 @@ def curves_of(
     return curves(values, measured, names, {row["variable"]: (row["low"], row["high"]) for row in fences})
 
 
-def view(case: Case, texts: Texts, drawn: list[Curve], terms: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the template shows of a case: pieces of text with their marks, and curves."""
+def view(
+    case: Case, texts: Texts, drawn: list[Curve], terms: list[dict[str, Any]], units: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what the template shows of a case: pieces of text with their marks, and curves.
+
+    `terms` are rows of TERMS; `units` has the unit of each variable.
+    """
     diseases = {name: DISEASE for name in case.true | case.predicted}
     named = key_terms(terms, case.true | case.predicted)
     labs = lab_marks(texts.captions, [curve.variable for curve in drawn])
@@ -70,7 +75,7 @@ def view(case: Case, texts: Texts, drawn: list[Curve], terms: list[dict[str, Any
         "missed": sorted(case.true - case.predicted),
         "wrong": sorted(case.predicted - case.true),
         "not_by_teacher": sorted(case.missed_by_teacher),
-        "curves": [curve.__dict__ | {"path": path(curve.points)} for curve in drawn],
+        "curves": [c.__dict__ | {"path": path(c.points), "unit": units[c.variable]} for c in drawn],
     }
 
 

@@ -81,7 +81,7 @@ def on_ours(claim: Claim, ours: Evidence, stand_ins: bool) -> Answer:
     lacking = [s.lacking for s in found if s.lacking]
     missing = f"missing: {_listed(lacking)}"
     if stand_ins:
-        values_of_stand_ins = "stand-ins: their values decide nothing"
+        values_of_stand_ins = "values of stand-ins decide nothing"
         reason = f"{values_of_stand_ins}; {missing}" if lacking else values_of_stand_ins
         return Answer(NOT_DECIDABLE, _decisive(found), found, reason)
     if any(s.holds is False for s in found):
@@ -134,12 +134,12 @@ def _decisive(found: Sequence[Statement]) -> Statement:
 
 
 def _listed(gaps: Sequence[Gap]) -> str:
-    """Everything that is missing, and what would make the first of it: the others are made alike."""
+    """List everything that is missing, and how to make the first of it: the others are made alike."""
     whats = list(dict.fromkeys(gap.what for gap in gaps))
     listed = ", ".join(f"{what!r}" if ", " in what else what for what in whats)
     how = next((gap.how for gap in gaps if gap.how), "")
-    first = f"{whats[0]}: " if len(whats) > 1 else ""
-    return f"{listed}. {first}{how}" if how else listed
+    first = f"for {whats[0]}, " if len(whats) > 1 else ""
+    return f"{listed}; {first}{how}" if how else listed
 
 
 def _rounded(value: float | None) -> float | None:

@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
+from clinragen.evaluate.judge.rated import BOTH
 from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.paper.forms import distinct
 from clinragen.evaluate.paper.pictures import OURS, PAPER
@@ -38,7 +39,7 @@ def efficiency_table(
     """Parameters and micro F1 of every row of table 1 (EFFICIENCY): the paper's, and ours where there is a run.
 
     `parameters` is PARAMETERS, `intervals` INTERVALS; `sizes` has the parameters that the paper prints, by row. They
-    stand for those of a model that is asked, which nobody here can count.
+    are used for LLMs that are asked, whose parameters this workflow cannot count.
     """
     rows = []
     counts = {(r["dataset"], r["model"]): r["parameters"] for r in parameters.to_pylist() if r["part"] == TOTAL}
@@ -77,21 +78,25 @@ def draw_efficiency(table: pa.Table, svg: Path, png: Path) -> None:
             axis.set_axisbelow(True)
             for row in (r for r in rows if r["dataset"] == dataset):
                 _point(axis, row, marks[row["model"]])
-            axis.set_ylim(bottom=0)
             axis.margins(x=0.1)
+            axis.set_ylim(bottom=-0.03)  # marks of scores near 0 are drawn whole
         axes[0].set_ylabel("micro F1")
-        for model, mark in marks.items():
-            axes[0].plot([], [], mark, color="#4c5866", markerfacecolor="none", linestyle="none", label=model)
-        _finish(figure, axes, "Figure 5: parameters and micro F1", rows, svg, png)
+        # The legend names what a colour means first, then what a shape does.
+        key = [(OURS_NAME, "s", {"color": OURS}), (PAPER_NAME, "s", {"color": PAPER, "markerfacecolor": "none"})]
+        key += [(model, mark, {"color": "#4c5866", "markerfacecolor": "none"}) for model, mark in marks.items()]
+        for label, mark, colours in key:
+            axes[0].plot([], [], mark, linestyle="none", label=label, **colours)
+        title = "Figure 5: number of parameters and micro F1 on the test split (ours with 95 % intervals)"
+        _finish(figure, axes, title, rows, svg, png)
 
 
 def _point(axis: pyplot.Axes, row: dict[str, Any], mark: str) -> None:
     x, y = row["parameters"], row["micro_f1"]
     if row["source"] == PAPER_NAME:
-        axis.plot(x, y, mark, color=PAPER, markerfacecolor="none", markersize=7, linestyle="none", label=PAPER_NAME)
+        axis.plot(x, y, mark, color=PAPER, markerfacecolor="none", markersize=7, linestyle="none")
         return
     bounds = None if row["low"] is None else [[max(0.0, y - row["low"])], [max(0.0, row["high"] - y)]]
-    axis.errorbar(x, y, yerr=bounds, fmt=mark, color=OURS, capsize=3, markersize=7, linestyle="none", label=OURS_NAME)
+    axis.errorbar(x, y, yerr=bounds, fmt=mark, color=OURS, capsize=3, markersize=7, linestyle="none")
 
 
 def written_ratings(ratings: pa.Table) -> pa.Table:
@@ -108,16 +113,19 @@ def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, p
     with matplotlib.rc_context(STYLE):
         figure, axes = _panels(len(panels), 6.4, 3.8)
         for axis, (dataset, rater) in zip(axes, panels, strict=bool(panels)):  # an empty figure has one panel
-            axis.set_title(f"{dataset}, {rater}", fontsize=11)
-            axis.set_ylim(1, 5)
+            axis.set_title(f"{'both datasets' if dataset == BOTH else dataset}, {rater}", fontsize=11)
+            axis.set_ylim(1, 5.15)  # bars and intervals that end at 5 are not cut
             axis.set_yticks(range(1, 6))
             axis.grid(axis="y", color="#d8dee4", linewidth=0.6)
             axis.set_axisbelow(True)
             cells = {(r["criterion"], r["system"]): r for r in rows if (r["dataset"], r["rater"]) == (dataset, rater)}
             _bars(axis, cells, systems)
             axis.set_xticks(range(len(CRITERIA)), CRITERIA, fontsize=8)
-        axes[0].set_ylabel("mean rating, 1 to 5")
-        _finish(figure, axes, title, [{"stand_ins": "; ".join(stand_ins) or None}], svg, png)
+            if axis.get_subplotspec().is_first_col():
+                axis.set_ylabel("mean rating, 1 to 5")
+        _finish(
+            figure, axes, f"{title} (lines: 95 % intervals)", [{"stand_ins": "; ".join(stand_ins) or None}], svg, png
+        )
 
 
 def _bars(axis: pyplot.Axes, cells: dict[tuple[str, str], dict[str, Any]], systems: list[str]) -> None:
@@ -143,7 +151,7 @@ def _bars(axis: pyplot.Axes, cells: dict[tuple[str, str], dict[str, Any]], syste
 
 
 def _panels(number: int, width: float, height: float) -> tuple[Figure, list[pyplot.Axes]]:
-    """Panels beside each other, of which a long row breaks after the second."""
+    """Panels in rows of two."""
     columns = min(max(number, 1), 2)
     lines = -(-max(number, 1) // columns)
     figure, axes = pyplot.subplots(

@@ -46,7 +46,9 @@ def to_latex(shown: Shown) -> str:
     parts = []
     for number, section in enumerate(shown.sections):
         notes = shown.notes if number == 0 else []
-        caption = " ".join(_latex(text) for text in [f"{shown.title}: {section.title}.", *notes])
+        # LaTeX numbers the tables of a document itself.
+        title = re.sub(r"^Table (\d+): ", r"Table \1 of the paper: ", shown.title)
+        caption = " ".join(_latex(text) for text in [f"{title} ({section.title}).", *notes])
         label = re.sub(r"[^a-z0-9]+", "-", f"{shown.title.split(':')[0]} {section.title}".lower()).strip("-")
         parts += [
             r"\begin{table}",

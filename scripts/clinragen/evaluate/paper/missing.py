@@ -1,4 +1,4 @@
-"""What makes a value of the paper's tables that this run does not have."""
+"""How to make a value of the paper's tables that this run does not have."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ COMMAND = "snakemake tables"
 
 @dataclass(frozen=True)
 class Missing:
-    """How the rows of a table are made, by what the configuration has of them."""
+    """How to make the rows of a table that the configuration lacks."""
 
     rows: list[PaperRow]
     configured: Configured
@@ -28,8 +28,8 @@ class Missing:
         options = "the options of this run"
         if row.key not in self.configured.keys:
             if "/" not in row.file:
-                steps.append(f"take {row.key} from {row.file}, which this run leaves out")
+                steps.append(f"configure {row.key} as in {row.file}; this run leaves it out")
             else:  # an overlay
-                options = f"the options of this run and {row.file} as the last of --configfile, which has {row.key}"
+                options = f"the options of this run and {row.file} as the last --configfile; it has {row.key}"
         run = f"run `{COMMAND}` with {options}"
         return ", then ".join([*steps, run])

@@ -33,7 +33,7 @@ def draw_comparison(table: pa.Table, number: int, path: Path) -> None:
             axis.set_title(f"{dataset}, {title}", fontsize=10)
             axis.grid(axis="x", color="#d8dee4", linewidth=0.6)
             axis.set_axisbelow(True)
-            axis.set_xlim(0, 1)
+            axis.set_xlim(-0.02, 1)  # marks of scores near 0 are drawn whole
             axis.set_yticks(range(len(models)), models)
             for cell in cells:
                 if cell["metric"] == metric and cell["dataset"] == dataset:
@@ -56,8 +56,8 @@ def draw_comparison(table: pa.Table, number: int, path: Path) -> None:
     known = {label: mark for a in axes.flat for mark, label in zip(*a.get_legend_handles_labels(), strict=True)}
     figure.legend(known.values(), known.keys(), loc="outside upper right", ncols=2, frameon=False)
     stand_ins = sorted({c["stand_ins"] for c in cells if c["stand_ins"]})
-    warning = " Made with stand-ins, not comparable." if stand_ins else ""
-    figure.suptitle(f"Table {number}.{warning}", fontsize=11, x=0.01, ha="left")
+    warning = "\nMade with stand-ins, not comparable with the paper." if stand_ins else ""
+    figure.suptitle(f"Table {number}, ours with 95 % intervals{warning}", fontsize=11, x=0.01, ha="left")
     figure.savefig(path, format="png", dpi=130, metadata={"Software": None})
     pyplot.close(figure)
 

@@ -1,4 +1,4 @@
-"""The paper's Table 4: how near rationales are to the teacher's, in the convention of the released code and others."""
+"""The paper's Table 4: similarity of the rationales to the teacher's, as the released code computes it and otherwise."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +33,7 @@ TITLES = {
 }
 """Column headings, those of the paper's convention first."""
 NO_BERTSCORE = "set evaluate.bertscore, which is null, then "
-FEW_PATIENTS = "nothing: fewer than 11 patients are behind it"
+FEW_PATIENTS = "hidden: the value is over fewer than 11 patients"
 
 
 def similarity_table(
@@ -99,6 +99,7 @@ def similarity_page(table: pa.Table, templates: list[Path]) -> str:
         columns=list(TITLES.values()),
         stand_ins=distinct(c["stand_ins"] for c in cells),
         datasets={dataset: list(rows.values()) for dataset, rows in datasets.items()},
+        samples={c["dataset"]: c["samples"] for c in cells if c["samples"]},
         tally=tally(compared.filter(pa.compute.equal(compared["convention"], RELEASED))),
         missing={dataset: missing_rows([c for c in cells if c["dataset"] == dataset]) for dataset in datasets},
     )
@@ -121,7 +122,7 @@ def shown_similarity(table: pa.Table) -> Shown:
         sections.append(Section(dataset, ["model", "", *TITLES.values()], rows))
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
-        "Rationales against the teacher's. The paper's values are compared with the released code's convention: the "
-        "mean over the outputs that have a rationale. Over all cases a missing rationale is 0."
+        "The paper's values are compared under the released code's convention: the mean over the outputs that have a "
+        "rationale. Over all cases, a missing rationale scores 0."
     )
-    return Shown("Table 4: rationales", sections, notes)
+    return Shown("Table 4: similarity of the rationales to the teacher's", sections, notes)

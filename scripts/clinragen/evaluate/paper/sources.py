@@ -236,7 +236,7 @@ class Ours:
         elif row.get("missing"):
             self._gaps[cell] = Gap(f"{cell.metric} of {cell.row}", row["missing"])
         elif row["value"] is None:
-            self._gaps[cell] = Gap(f"{cell.metric} of {cell.row} (few patients are behind it)")
+            self._gaps[cell] = Gap(f"{cell.metric} of {cell.row} (hidden: fewer than 11 patients)")
         else:
             self._gaps[cell] = Gap(f"an interval of {cell.metric}")
 

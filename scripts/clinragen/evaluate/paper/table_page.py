@@ -1,6 +1,6 @@
 """One of the paper's tables of scores as it is shown: as a page, and as rows of text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,13 @@ from clinragen.evaluate.paper.verdict import MISSING
 from clinragen.pages.render import render
 
 NOT_COMPARABLE = "Made with stand-ins, so no value can be compared with the paper's: {}."
+ASKED = "asked once"
+TITLES = {1: "diagnosis scores", 2: "ablations", 6: "other language models and teachers"}
+LEADS = {
+    1: "How well each model diagnoses the 25 phenotypes on the test split.",
+    2: "How much ClinRaGen loses without labs, knowledge or rationales.",
+    6: "How well ClinRaGen and Clinical-COT do with other language models and another teacher.",
+}
 
 
 def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
@@ -21,7 +28,7 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
     for cell in cells:
         dataset, model = cell["dataset"], cell["model"]
         place = f"tables/table{number}.csv/{dataset}/{model}"
-        seeds = "asked once" if cell["asked"] else cell["n_seeds"]
+        seeds = ASKED if cell["asked"] else cell["n_seeds"]
         new = {"model": model, "seeds": seeds, "place": place, "cells": {}}
         row = datasets.setdefault(dataset, {}).setdefault(model, new)
         row["cells"][cell["metric"]] = cell
@@ -30,6 +37,9 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
         "table",
         templates,
         number=number,
+        title=_title(number),
+        lead=LEADS[number],
+        samples={dataset: _samples(rows.values()) for dataset, rows in datasets.items()},
         stand_ins=distinct(c["stand_ins"] for c in cells),
         metrics=distinct(c["metric"] for c in cells),
         datasets={dataset: list(rows.values()) for dataset, rows in datasets.items()},
@@ -38,8 +48,17 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
     )
 
 
+def _title(number: int) -> str:
+    return f"Table {number}: {TITLES[number]}, ours and the paper's"
+
+
+def _samples(rows: Iterable[dict[str, Any]]) -> int | None:
+    """Test samples of a dataset: outputs of a row are counted over its seeds. None if no row has a run."""
+    return next((r["outputs"] // (1 if r["seeds"] == ASKED else r["seeds"]) for r in rows if r["outputs"]), None)
+
+
 def missing_rows(cells: list[dict[str, Any]], name: str = "model") -> dict[str, str]:
-    """What makes each row that has no value."""
+    """Say for each row without a value how to make it."""
     return {c[name]: c["make"] for c in cells if c["verdict"] == MISSING and c["make"]}
 
 
@@ -60,10 +79,10 @@ def shown(table: pa.Table, number: int) -> Shown:
         )
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
-        "Ours is the mean over the seeds (standard deviation), then its 95 % interval over resampled patients, then "
-        "the paper's value. Verdicts by the rule in docs/decisions.md."
+        "Per model: our mean over the seeds (standard deviation), its 95 % interval over resampled patients, the "
+        "paper's value, and the verdict by the rule in docs/decisions.md."
     )
-    return Shown(f"Table {number}: ours and the paper's", sections, notes)
+    return Shown(_title(number), sections, notes)
 
 
 def _lines(model: str, cells: dict[str, dict[str, Any]], metrics: list[str]) -> Iterator[list[str]]:

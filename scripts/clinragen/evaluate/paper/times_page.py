@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.evaluate.paper.forms import Section, Shown, distinct, number
-from clinragen.evaluate.paper.table_page import missing_rows
+from clinragen.evaluate.paper.table_page import NOT_COMPARABLE, missing_rows
 from clinragen.evaluate.paper.times import ALL
 from clinragen.pages.render import render
 
@@ -17,8 +17,9 @@ COLUMNS = {
     "paper_seconds": "paper",
 }
 NOTE = (
-    "Seconds: of the jobs from start to end, of processors, and from request to answer, which may overlap; sums over "
-    "jobs, of one seed. The paper's are on 2 A100 GPUs of 80 GB. Times of other machines are not comparable."
+    "Seconds from start to end of the jobs, of CPU time, and from request to answer, where requests may overlap. Sums "
+    "over jobs, means over seeds. The paper's times are from 2 A100 GPUs of 80 GB; times on other machines are not "
+    "comparable."
 )
 
 
@@ -41,7 +42,7 @@ def times_page(table: pa.Table, templates: list[Path]) -> str:
             for row in rows
         ],
         columns=list(COLUMNS.values()),
-        stand_ins=distinct(label for row in rows for label in (row["stand_ins"] or "").split("; ")),
+        stand_ins=_stand_ins(rows),
         hardware={stage: _machines(rows, stage) for stage in distinct(row["stage"] for row in rows)},
         missing=missing_rows(rows, "stage"),
     )
@@ -57,8 +58,14 @@ def shown(table: pa.Table) -> Shown:
     machines = [
         f"{stage}: {found}." for stage in distinct(r["stage"] for r in rows) if (found := _machines(rows, stage))
     ]
-    section = Section("time of each stage", ["stage", "dataset", *COLUMNS.values()], lines)
-    return Shown("Table 3: time", [section], [NOTE, *machines])
+    section = Section("all stages", ["stage", "dataset", *COLUMNS.values()], lines)
+    labels = "; ".join(_stand_ins(rows))
+    notes = [NOT_COMPARABLE.format(labels)] if labels else []
+    return Shown("Table 3: time of each stage", [section], [*notes, NOTE, *machines])
+
+
+def _stand_ins(rows: list[dict[str, object]]) -> list[str]:
+    return distinct(label for row in rows for label in (row["stand_ins"] or "").split("; "))
 
 
 def _shown(row: dict[str, object], name: str) -> str:

@@ -20,18 +20,18 @@ LIKENESS = {
 FORM = {"missing": "without a text", "words": "words", "cut": "cut at the limit"}
 LABS = {
     "lab_claims": "lab claims per text",
-    "lab_claims_captions": "in the captions",
-    "lab_claims_series": "true of the series",
-    "captions_claimed": "captions' findings that are claimed",
+    "lab_claims_captions": "of them in the captions",
+    "lab_claims_series": "of them true of the series",
+    "captions_claimed": "share of the captions' findings",
 }
 DISEASES = {
     "named": "diseases per text",
-    "named_true": "that the patient has",
-    "named_predicted": "that the model predicts",
-    "true_named": "true ones that are named",
-    "predicted_named": "predicted ones that are named",
+    "named_true": "of them true",
+    "named_predicted": "of them predicted",
+    "true_named": "true diseases named",
+    "predicted_named": "predicted diseases named",
 }
-FINDINGS = {"terms": "key terms per text", "terms_in_note": "in the note"}
+FINDINGS = {"terms": "key terms per text", "terms_in_note": "of them in the note"}
 NUMBERS = {"words", "lab_claims", "named", "terms"}
 """Metrics that are no share."""
 
