@@ -143,7 +143,7 @@ format: $(READY)  ## format all code
 
 docs: $(READY)  ## regenerate docs/config.md, rulegraph.md, partial-reruns.md and README's status
 	@PYTHONPATH=scripts python -m clinragen.workflow.status
-	@PYTHONPATH=scripts python -c "from clinragen.config.root import reference; print(reference(), end='')" > docs/config.md
+	@PYTHONPATH=scripts python -c "from clinragen.config.reference import reference; print(reference(), end='')" > docs/config.md
 	@{ echo '# Rules'; echo; echo 'How the rules of `make demo-full` depend on each other (`make docs`).'; echo; echo '```mermaid'; \
 	graph=$$(snakemake $(DEMO_FULL) --quiet all --rulegraph mermaid-js -- all); echo "$$graph" | grep -v -e '-->'; \
 	echo "$$graph" | grep -e '-->' | sort -V; echo '```'; } > docs/rulegraph.md  # edges come in any order

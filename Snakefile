@@ -9,6 +9,9 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/common_train.smk"
+include: "rules/common_rated.smk"
+include: "rules/common_evaluate.smk"
 
 
 CONFIG = preflight.valid_config(config, Path(workflow.basedir, "resources"))

@@ -2,6 +2,7 @@
 #
 # takes  <results>/{dataset}/benchmark/*, rationale/* of the teacher, predictions of the student and of the rows of table 4,
 #        the CSV files that raters export (evaluate.study.responses)
+#        <results>/{dataset}/evaluate/judge/{llm}/ratings.parquet, where judges rate the same systems
 # makes  <results>/study/forms/form-{rater}.html    a form per rater; restricted, as the notes in it are
 #        <results>/study/key.csv                    which system is behind which letter
 #        <results>/study/study.html                 who may open the forms, and how the study goes on
@@ -91,6 +92,7 @@ if CONFIG.study:
             key="<results>/study/key.csv",
             samples=of_study("benchmark/samples.parquet"),
             responses=responses_of_study,
+            judged=ratings_of_judges_in_study(),
             templates=page_templates("study"),
         output:
             ratings="<results>/study/ratings.parquet",
@@ -144,7 +146,7 @@ if CONFIG.study:
             reference=reference_of_study,
         shell:
             "python scripts/evaluate_study_scores.py --key {input.key:q} --samples {input.samples:q}"
-            " --responses {input.responses:q} --exclusion {params.exclusion:q}"
+            " --responses {input.responses:q} --judged {input.judged:q} --exclusion {params.exclusion:q}"
             " --bootstrap {params.bootstrap:q} --dataset {params.dataset:q} --reference {params.reference:q}"
             " --templates {input.templates:q} --ratings {output.ratings:q} --table {output.table:q}"
             " --agreement {output.agreement:q} --model {output.model:q} --raters {output.raters:q}"

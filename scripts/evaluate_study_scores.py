@@ -12,6 +12,7 @@ def evaluate_study_scores(
     key: Path,
     samples: Path,
     responses: list[Path],
+    judged: list[Path],
     exclusion: Exclusion,
     bootstrap: Bootstrap,
     dataset: str,
@@ -29,6 +30,7 @@ def evaluate_study_scores(
     from clinragen.evaluate.study.mixed import mixed_models
     from clinragen.evaluate.study.page import study_page
     from clinragen.evaluate.study.responses import read_responses, response_files
+    from clinragen.evaluate.study.with_judges import agreement_of_all
     from clinragen.schemas.benchmark import SAMPLES
     from clinragen.schemas.ratings import AGREEMENT, RATING_SCORES
     from clinragen.schemas.study import STUDY_KEY, STUDY_MODEL, STUDY_RATERS, STUDY_RATINGS
@@ -39,7 +41,7 @@ def evaluate_study_scores(
     scores.stop_without_raters(read)
     found = (
         scores.rating_scores(read, keys, patients, dataset, bootstrap),
-        scores.agreement(read, dataset),
+        agreement_of_all(read, judged, dataset, bootstrap),
         mixed_models(read, dataset, reference),
         scores.raters_table(read, keys, patients, exclusion.failed_checks),
     )

@@ -28,7 +28,12 @@ def evaluate_table4(
     from clinragen.schemas.texts import TEXT_SCORES
 
     missing = Missing(read_paper_rows(paper_rows, 4), configured)
-    scores = [row for path in texts for row in TEXT_SCORES.read(path).to_pylist()]
+    scores = []
+    for path in texts:
+        rows = TEXT_SCORES.read(path).to_pylist()
+        for dataset, model in dict.fromkeys((row["dataset"], row["model"]) for row in rows):
+            context.made_of({"dataset": dataset, "model": model}, [path])
+        scores += rows
     compared = similarity_table(read_paper(paper), scores, sorted(context.stand_ins), missing)
     SIMILARITY.write(compared, table.path)
     markdown.path.write_text(to_markdown(shown_similarity(compared)), encoding="utf-8")

@@ -32,7 +32,7 @@ MODELS = (
 # Those whose rationales are compared, and what is asked for the same.
 COMPARED = ("clinragen", "without-lab-know", "without-know", "clinical-cot-tse")
 FIVE_SHOT = ("mistral-five-shot", "llama2-five-shot", "llama3-five-shot")
-# Keys that the functions of rules/common.smk in params read; `output_record` and `scratch` give paths of outputs.
+# Keys that the functions of rules/common*.smk in params read; `output_record` and `scratch` give paths of outputs.
 READ_BY_FUNCTION = {
     "raw_release": ["datasets.{dataset}.release"],
     "llm": ["llms.template"],

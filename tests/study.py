@@ -3,8 +3,9 @@
 from raw_folders import RESOURCES
 
 from clinragen.config.study import StudyDesign, rater_names
-from clinragen.evaluate.study.forms import Case, Study, Text, plan_study
+from clinragen.evaluate.study.forms import Case, Study, plan_study
 from clinragen.evaluate.study.wording import read_wording
+from clinragen.evaluate.written import Text
 
 SYSTEMS = ("GT", "LLaMA3", "LLaMA2", "Mistral", "ClinRaGen")
 # What tells the systems apart in the texts, and is none of their names.

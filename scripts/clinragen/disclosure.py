@@ -1,6 +1,6 @@
 """Suppression of small counts: aggregates over few patients can be re-identifying."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Hashable, Iterable, Sequence, Set
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,11 @@ FEWEST_HIDDEN = 3
 def shown(count: int) -> int | None:
     """The count, or None where it is too small to be shown; zero points at nobody."""
     return count if count == 0 or count >= SMALLEST_SHOWN else None
+
+
+def enough(patients: Iterable[Hashable]) -> bool:
+    """Whether a number about these patients, each named any number of times, may be shown; about nobody it is none."""
+    return len(set(patients)) >= SMALLEST_SHOWN
 
 
 def all_shown(counts: Iterable[int]) -> bool:

@@ -200,12 +200,15 @@ def test_a_cell_of_a_table_is_traced_to_the_raw_files_of_its_dataset_alone(resul
     assert not [path for path in made if path.startswith("mimic4") or "clinragen" in path]
     rationales = next(r for p, r in found["records"].items() if p.endswith("mimic3/rationale/template/notes.parquet"))
     assert rationales["facts"]["models"] == ["template"] and rationales["facts"]["requests"]
-    # The same way by links, without a program.
-    page = (results / "tables/table2.html").read_text(encoding="utf-8")
+    # The same way by links, without a program, from every page.
     lineage = (results / "audit/lineage.html").read_text(encoding="utf-8")
     places = {html.unescape(i) for i in re.findall(r' id="([^"]*)"', lineage)}
-    links = {unquote(link) for link in re.findall(r'lineage.html#([^"]*)"', page)}
-    assert "tables/table2.csv/MIMIC-III/w/o KNOW" in links <= places
+    links = {}
+    for page in (results / "tables").glob("*.html"):
+        found = re.findall(r'lineage.html#([^"]*)"', page.read_text(encoding="utf-8"))
+        links[page.stem] = {unquote(html.unescape(link)) for link in found}
+    assert "tables/table2.csv/MIMIC-III/w/o KNOW" in links["table2"] and links["table4"] and links["claims"]
+    assert {name: sorted(found - places) for name, found in links.items() if found - places} == {}
     assert {unquote(html.unescape(link)) for link in re.findall(r'href="#([^"]*)"', lineage)} <= places
 
 

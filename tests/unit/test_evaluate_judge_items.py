@@ -1,6 +1,5 @@
 """Which rationales are rated, and what is wrong with those that are wrong on purpose."""
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,15 +10,11 @@ from clinragen.evaluate.judge.items import (
     build_items,
     choose_cases,
     derangement,
-    texts_of,
-    texts_of_teacher,
     wrong_diagnoses,
 )
 from clinragen.rationale.generate import Sample
-from clinragen.schemas.evaluate import PREDICTIONS, row_without_text
 from clinragen.schemas.judge import ANOTHER_PATIENT, WRONG_DIAGNOSES
 from clinragen.schemas.ratings import AS_WRITTEN
-from clinragen.schemas.rationale import RATIONALES
 
 STAYS = [1, 2, 3, 4]
 CASES = [Sample(n, f"note {n}", [f"D{n}"], f"captions {n}") for n in STAYS]
@@ -66,7 +61,7 @@ def test_a_text_that_is_the_same_for_two_patients_is_no_control():
 
 def test_a_system_without_a_row_for_a_case_is_an_error_that_names_it():
     short = SYSTEMS | {"Mistral": {1: ("a", "b")}}
-    with pytest.raises(UserError, match="Mistral: no row for 3 of the 4 cases"):
+    with pytest.raises(UserError, match="the rationales of Mistral: 3 of 4 cases have no row"):
         build_items(CASES, PATIENTS, short, question())
 
 
@@ -103,18 +98,3 @@ def test_wrong_diagnoses_have_as_little_as_possible_in_common(others, expected):
     cases = [case, Sample(99, "n", ["Z"]), *(Sample(n, "n", d) for n, d in enumerate(others, 1))]
     patients = {0: 0, 99: 0} | {n: n for n in range(1, len(others) + 1)}  # stay 99 is of the same patient
     assert wrong_diagnoses(case, cases, patients, 1) == expected
-
-
-def test_texts_are_read_from_predictions_and_from_the_teachers_tables():
-    rows = [row_without_text(1, [], []) | {"note_rationale": " a\n b ", "lab_rationale": None}]
-    full = [dict.fromkeys(PREDICTIONS.schema.names) | row for row in rows]
-    assert texts_of(pa.Table.from_pylist(full, PREDICTIONS.schema)) == {1: ("a b", "")}
-    part = {
-        name: pa.Table.from_pylist(
-            [{"stay_id": 1, "request": "r", "text": f"{name}\ttext", "status": "good", "note_cut": 0}],
-            RATIONALES.schema,
-        )
-        for name in ("notes", "labs")
-    }
-    assert texts_of_teacher(part) == {1: ("notes text", "labs text")}
-    assert texts_of_teacher({"notes": part["notes"]}) == {1: ("notes text", "")}

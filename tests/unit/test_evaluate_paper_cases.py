@@ -37,7 +37,7 @@ def test_what_the_teacher_leaves_out_or_denies_is_read_from_its_rationales():
     assert both.missed_by_teacher == frozenset() and not both.teacher_says_none
     one = case(1, "SC", "C", ["The patient was in Shock, and there was no stroke."])
     assert one.missed_by_teacher == {STROKE} == one.recovered
-    none = case(1, "SC", "S", ["Based on the medical notes, no disease was diagnosed."])
+    none = case(1, "SC", "S", ["Based on the medical notes, no disease\n was diagnosed."])
     assert none.teacher_says_none and none.missed_by_teacher == {SHOCK, STROKE} and none.recovered == {SHOCK}
     assert case(1, "S", "S").missed_by_teacher == {SHOCK}  # a teacher without a text
 

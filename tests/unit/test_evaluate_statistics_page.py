@@ -42,6 +42,12 @@ def test_whether_the_paper_could_have_shown_it_on_this_split(paper, said):
     assert power({"paper_difference": paper, "detectable": 0.02}) == said
 
 
+def test_the_papers_differences_are_judged_by_no_split_of_stand_ins():
+    assert "differences that the paper prints for these rows" in page(statistics())
+    text = page(statistics(), stand_ins=("synthetic cohort",))
+    assert "differences that the paper prints" not in text and "<small>too small</small>" not in text
+
+
 def test_names_are_escaped_and_values_lead_to_their_lineage():
     text = page(statistics())
     assert "&lt;i&gt;theirs&lt;/i&gt;" in text and "<i>theirs" not in text

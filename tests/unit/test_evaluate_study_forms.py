@@ -8,7 +8,7 @@ from pages import TEMPLATES, templates
 from study import SCRIPT, SYSTEMS, WORDING, WORDS, design, study
 
 from clinragen.errors import UserError
-from clinragen.evaluate.study.forms import kit_page, plain, raters_of, study_form, study_key
+from clinragen.evaluate.study.forms import kit_page, raters_of, study_form, study_key
 from clinragen.evaluate.study.wording import read_wording
 
 FORM = [*templates("study_form"), TEMPLATES / "study_form.css", TEMPLATES / "study_form.js"]
@@ -53,11 +53,6 @@ def test_the_letters_of_a_form_lead_through_the_key_to_the_systems_that_wrote_th
                     letters[row["system"]].add(text["letter"])
     assert not key, "every row of the key is in a form"
     assert all(len(found) == 5 for found in letters.values()), "every system under every letter"
-
-
-def test_a_text_looks_the_same_whoever_wrote_it():
-    variants = ["A b.", " A\n b. ", "**A** b.", "Note rationale: A b.", "Rationale:\n\nA b.", "# A `b.`"]
-    assert {plain(text) for text in variants} == {"A b."} and plain(None) == ""
 
 
 def test_script_tags_in_notes_stay_text():

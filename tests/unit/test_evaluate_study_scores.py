@@ -83,6 +83,10 @@ def test_few_patients_are_hidden(tmp_path):
     rows = rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP).to_pylist()
     assert all(row["mean"] is None and row["ratings"] is None and row["cases"] is None for row in rows)
     assert raters_table(ratings, key, PATIENTS, 2)["mean"].null_count == 3
+    agreed = [row for row in agreement(ratings, "x", BOOTSTRAP).to_pylist() if row["raters"] == PEOPLE]
+    assert agreed and all(row["value"] is None and row["low"] is None for row in agreed)
+    model = mixed_models(ratings, "x", SYSTEMS[0])
+    assert model["estimate"].null_count == len(model) and "11 patients" in model["status"][0].as_py()
 
 
 def test_raters_who_agree_and_raters_who_do_not(tmp_path):
@@ -90,7 +94,10 @@ def test_raters_who_agree_and_raters_who_do_not(tmp_path):
     same, _ = rated(tmp_path, planned, spreads=(1.0, 0.0, 0.0))
     other, _ = rated(tmp_path, planned, spreads=(0.0, 0.0, 1.0))
     found = [
-        {(r["raters"], r["criterion"], r["statistic"]): r for r in AGREEMENT.check(agreement(t, "x"), "t").to_pylist()}
+        {
+            (r["raters"], r["criterion"], r["statistic"]): r
+            for r in AGREEMENT.check(agreement(t, "x", BOOTSTRAP), "t").to_pylist()
+        }
         for t in (same, other)
     ]
     for statistic in ("ICC(A,1)", "ICC(C,1)", "ICC(A,k)", "pearson", "spearman", "alpha"):
@@ -103,18 +110,43 @@ def test_raters_who_agree_and_raters_who_do_not(tmp_path):
     assert papers == {(PEOPLE, ALL, "ICC(A,1)"): 0.637, (PEOPLE, ALL, "pearson"): 0.608}
 
 
+def test_the_mean_correlation_has_an_interval_over_resampled_cases(tmp_path):
+    ratings, _ = rated(tmp_path, study(cases=12, raters=3), spreads=(0.8, 0.3, 0.6))
+    row = next(
+        r
+        for r in agreement(ratings, "x", BOOTSTRAP).to_pylist()
+        if (r["raters"], r["criterion"], r["statistic"]) == (PEOPLE, ALL, "pearson")
+    )
+    assert row["low"] < row["value"] < row["high"]
+    frame = ratings.to_pandas()
+    own = frame[frame["kind"] == "case"]
+    draw, drawn = np.random.default_rng(5), []
+    for _ in range(400):
+        stays = draw.choice(own["stay_id"].unique(), 12)
+        sample = pd.concat([own[own["stay_id"] == stay].assign(copy=n) for n, stay in enumerate(stays)])
+        table = sample.pivot(index=["copy", "system", "criterion"], columns="rater", values="value")
+        drawn.append(table.corr().to_numpy()[np.triu_indices(3, 1)].mean())
+    assert [row["low"], row["high"]] == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.03)
+
+
 def test_a_shift_of_one_rater_is_in_absolute_agreement_and_not_in_consistency(tmp_path):
     ratings, _ = rated(
         tmp_path, study(cases=12, raters=2), lambda row: 1 + row["stay_id"] // 2 % 4 + (row["rater"] == "R02")
     )
-    rows = {(r["raters"], r["criterion"], r["statistic"]): r["value"] for r in agreement(ratings, "x").to_pylist()}
+    rows = {
+        (r["raters"], r["criterion"], r["statistic"]): r["value"]
+        for r in agreement(ratings, "x", BOOTSTRAP).to_pylist()
+    }
     assert rows[PEOPLE, ALL, "ICC(C,1)"] == pytest.approx(1) and rows[PEOPLE, ALL, "ICC(A,1)"] < 0.9
 
 
 def test_incomplete_blocks_have_alpha_and_correlations_but_no_intraclass_correlation(tmp_path):
     planned = study(cases=20, raters=5, raters_per_case=3)
     ratings, key = rated(tmp_path, planned, spreads=(1.0, 0.0, 0.0))
-    rows = {(r["raters"], r["criterion"], r["statistic"]): r["value"] for r in agreement(ratings, "x").to_pylist()}
+    rows = {
+        (r["raters"], r["criterion"], r["statistic"]): r["value"]
+        for r in agreement(ratings, "x", BOOTSTRAP).to_pylist()
+    }
     assert rows[PEOPLE, ALL, "ICC(A,1)"] is None and rows[PEOPLE, ALL, "ICC(A,k)"] is None
     assert rows[PEOPLE, ALL, "alpha"] == pytest.approx(1) and rows[PEOPLE, ALL, "pearson"] == pytest.approx(1)
     counts = {row["ratings"] for row in rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP).to_pylist()}
@@ -140,7 +172,7 @@ def test_failed_checks_are_reported_and_raters_left_out_by_the_rule(tmp_path, li
     assert {row["rater"] for row in rows if row["status"].startswith("left out")} == left_out
     counted = rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP)["ratings"].to_pylist()
     assert set(counted) == {12 * (3 - len(left_out))}
-    assert {row["n"] for row in agreement(ratings, "x").to_pylist() if row["raters"] == TWICE} == {
+    assert {row["n"] for row in agreement(ratings, "x", BOOTSTRAP).to_pylist() if row["raters"] == TWICE} == {
         n * (3 - len(left_out)) for n in (5, 25)
     }
 
@@ -221,7 +253,7 @@ def test_the_table_of_the_model_and_the_page(tmp_path):
     assert rows[ALL, "GT"]["low"] > 0 > rows[ALL, "LLaMA2"]["low"], "one system is better, the others are alike"
     tables = (
         rating_scores(ratings, key, PATIENTS, "MIMIC-III", BOOTSTRAP),
-        agreement(ratings, "MIMIC-III"),
+        agreement(ratings, "MIMIC-III", BOOTSTRAP),
         model,
         raters_table(ratings, key, PATIENTS, 2),
     )

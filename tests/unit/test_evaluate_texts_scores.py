@@ -213,7 +213,7 @@ def test_predictions_are_put_in_the_order_of_the_cases(tmp_path):
 @pytest.mark.parametrize(
     ("stays", "message"),
     [
-        ([0, 1], "1 cases have no row in it"),
+        ([0, 1], "1 of 3 cases have no row in it"),
         ([0, 1, 2, 9], "1 of its stays are not in the test split"),
     ],
 )
@@ -241,7 +241,7 @@ def test_a_teacher_without_a_row_for_a_case_is_an_error_and_one_without_a_text_i
         RATIONALES.write(pa.Table.from_pylist(rows, RATIONALES.schema), tmp_path / f"{name}.parquet")
     files = (tmp_path / "notes.parquet", tmp_path / "labs.parquet")
     assert read_teacher(*files, cases(2), []).parts == {"note": ["a", None], "lab": ["a", None]}
-    with pytest.raises(UserError, match=r"notes\.parquet: 1 cases have no row"):
+    with pytest.raises(UserError, match=r"notes\.parquet: 1 of 3 cases have no row"):
         read_teacher(*files, cases(3), [])
 
 

@@ -177,6 +177,18 @@ def test_without_the_student_the_others_are_rated_without_a_training(tmp_path):
     assert {ASKED, RATIONALES, JUDGE} <= {need.kind for need in found}
 
 
+@pytest.mark.parametrize("target", ["study", "evaluate_study_scores", "tables/study_agreement.csv"])
+def test_people_are_compared_with_judges_who_rate_the_same_student(target, tmp_path):
+    def judges(**changes) -> set[str]:
+        study = {"responses": str(tmp_path)} | changes
+        config = config_of(pathvars={"results": str(tmp_path)}, evaluate={"study": study})
+        targets = [f"{tmp_path}/{target}" if "/" in target else target]
+        return {need.name for need in needs_of(targets, config) if need.kind == JUDGE}
+
+    assert judges() == {"mimic3/gpt4", "mimic3/qwen"} and judges(dataset="mimic4") == {"mimic4/gpt4", "mimic4/qwen"}
+    assert judges(trained="clinragen-large") == set() == judges(responses=None)
+
+
 def test_a_judge_with_nothing_to_rate_is_not_asked(tmp_path):
     merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     nothing = {"models": dict.fromkeys(set(merged["models"]) - {"flan-t5"}), "asked": dict.fromkeys(merged["asked"])}

@@ -1,34 +1,28 @@
 """The whole of config.yaml, validated when the workflow starts."""
 
-import ast
-import inspect
-import itertools
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from clinragen.config.asked import Asked, asked_problems
+from clinragen.config.agreement import problems_of
+from clinragen.config.asked import Asked
 from clinragen.config.base import Section, usable_path
 from clinragen.config.benchmark import Benchmark
-from clinragen.config.classifiers import Classifier, classifier_problems
+from clinragen.config.classifiers import Classifier
 from clinragen.config.datasets import Datasets, DemoCohort
-from clinragen.config.discussion import keys_by_vocabulary, student_among
 from clinragen.config.evaluate import Evaluate
-from clinragen.config.explain import explain, sections
+from clinragen.config.explain import explain
 from clinragen.config.extract import Extract
-from clinragen.config.judge import judge_problems
 from clinragen.config.knowledge import Knowledge
 from clinragen.config.llms import Llm, Transport
-from clinragen.config.models import Model, part_problems, with_values_of_others
+from clinragen.config.models import Model, with_values_of_others
 from clinragen.config.rationale import Rationale
 from clinragen.config.request import Request
-from clinragen.config.rows import RECIPES, recipe_problems, row_in
 from clinragen.config.student import Backbone, Student, TextEncoder
-from clinragen.config.study import Study, study_problems
-from clinragen.config.train import Launch, Train, launch_problems
-from clinragen.config.variants import Settings, Variant, setting_problems, tf32_problems, variant_problems
+from clinragen.config.study import Study
+from clinragen.config.train import Launch, Train
+from clinragen.config.variants import Settings, Variant
 from clinragen.errors import UserError
 
 
@@ -127,85 +121,9 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _agrees(self) -> "Config":
-        problems = [*setting_problems("", self._settings), *variant_problems(self.variants, self._settings)]
-        for name, model in self.models.items():
-            if model.variant not in (None, *self.variants):
-                known = ", ".join(self.variants) or "none is configured"
-                problems.append(f"models.{name}.variant: {model.variant!r} is not one of variants ({known})")
-            if model.backbone not in self.backbones:
-                problems.append(
-                    f"models.{name}.backbone: {model.backbone!r} is not one of backbones ({', '.join(self.backbones)})"
-                )
-            if model.encoder not in (None, *self.encoders):
-                problems.append(
-                    f"models.{name}.encoder: {model.encoder!r} is not one of encoders ({', '.join(self.encoders)})"
-                )
-            problems += part_problems(f"models.{name}", model)
-            if (model.target == "diagnoses") != (model.teacher is None):
-                demand = "null (diagnoses have no teacher)" if model.target == "diagnoses" else "one of llms"
-                problems.append(
-                    f"models.{name}.teacher: target {model.target} requires {demand}, not {model.teacher or 'null'}"
-                )
-        problems += [*recipe_problems(self.models), *self._models_without_place(), *self._launch_problems()]
-        problems += self._llm_references()
-        problems += [*asked_problems(self.asked), *classifier_problems(self.classifiers)]
-        problems += judge_problems(self.evaluate.judge, self.evaluate.cases.number)
-        problems += [
-            f"classifiers.{name}.encoder: {row.encoder!r} is not one of encoders ({', '.join(self.encoders)})"
-            for name, row in self.classifiers.items()
-            if row.encoder not in (None, *self.encoders)
-        ]
-        named = self.evaluate.bertscore.encoder if self.evaluate.bertscore else None
-        if named not in (None, *self.encoders):
-            known = ", ".join(self.encoders)
-            problems.append(f"evaluate.bertscore.encoder: {named!r} is not one of encoders ({known})")
-        problems += self._dataset_combinations() + self._rows_twice() + self._comparison_problems()
-        problems += self._study_problems()
-        decoding = self.evaluate.decoding
-        problems += tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
-        if len(set(self.seeds)) < len(self.seeds):
-            problems.append(f"seeds: {self.seeds} contains a seed twice")
-        if problems:
+        if problems := list(problems_of(self)):
             raise ValueError("\n".join(problems))
         return self
-
-    def _models_without_place(self) -> list[str]:
-        """Models that would be trained although nothing shows how they do."""
-        problems = []
-        student = student_among(self.models, self.evaluate.reference)
-        discussed = set(keys_by_vocabulary(self.models, student).values()) if student else set()
-        for name, model in self.models.items():
-            if model.variant is not None and self.without_variant(name) is None:
-                problems.append(
-                    f"models.{name}.variant: there is no row of models with the same backbone, parts, training, "
-                    "target, teacher and vocabulary but variant null, with which it would be compared; add one"
-                )
-            shown = model.table or name in discussed or self.planted_datasets()
-            if not shown and model.variant is None:
-                problems.append(
-                    f"models.{name}.table: empty, so that its scores would be in no table; name a table, or set "
-                    f"models.{name} to null"
-                )
-        return problems
-
-    def _comparison_problems(self) -> list[str]:
-        """Rows of tables 1 and 2 that cannot be compared with the others: none of that name, or other test samples."""
-        rows = {*RECIPES, *(row.row for section in (self.models, self.asked) for row in section.values())}
-        problems = []
-        if self.evaluate.reference not in rows:
-            problems.append(
-                f"evaluate.reference: {self.evaluate.reference!r} is not a row of tables 1 and 2; rows: "
-                f"{'; '.join(sorted(rows))}"
-            )
-        for name, model in self.models.items():
-            keys = self.variants[model.variant].benchmark.keys() if model.variant in self.variants else set()
-            if {1, 2} & set(model.table) and (other := sorted({"split", "course"} & keys)):
-                problems.append(
-                    f"models.{name}.table: rows of tables 1 and 2 are compared on the same test samples, which variant "
-                    f"{model.variant!r} changes (benchmark.{other[0]}); leave its table empty, then its scores are in "
-                    "tables/sensitivity.html"
-                )
-        return problems
 
     def without_variant(self, name: str) -> str | None:
         """Name of the first model with the same recipe and no variant."""
@@ -217,7 +135,7 @@ class Config(Section):
         return [name for name, model in self.models.items() if model.variant is not None]
 
     @property
-    def _settings(self) -> Settings:
+    def overridable(self) -> Settings:
         """What variants override."""
         return Settings.model_construct(student=self.student, train=self.train, benchmark=self.benchmark)
 
@@ -229,35 +147,12 @@ class Config(Section):
         """Cluster resources of a job of a stage that needs a language model."""
         return self.backbones[backbone].request or getattr(self, stage).request
 
-    def _launch_problems(self) -> Iterator[str]:
-        """Values of `train.launch` and of the rows of `backbones` that do not go together, or with the models."""
-        launch, batch = self.train.launch, self.train.optimizer.batch
-        found = [*launch_problems("train.launch", launch, {}, batch)]
-        for name, backbone in self.backbones.items():
-            place = f"backbones.{name}.launch"
-            problems = list(launch_problems(place, launch, backbone.launch, batch))
-            # What is wrong in train.launch is said once.
-            found += problems if backbone.launch else []
-            lora = [key for key, m in self.models.items() if m.training == "lora" and m.backbone == name]
-            if not problems and lora and (own := self.launch_of(name)).deepspeed and own.zero_stage == 3:
-                found.append(
-                    f"models.{lora[0]}.training: lora, whose frozen weights zero_stage 3 would divide; set "
-                    f"{place}.zero_stage to 2, or deepspeed to false"
-                )
-        divided = launch.deepspeed and launch.zero_stage == 3
-        if (names := self.trained_classifiers()) and (launch.gradient_checkpointing or divided):
-            found.append(
-                f"classifiers.{names[0]}: gradient_checkpointing and zero_stage 3 are for language models; set them in "
-                "backbones.<name>.launch, not in train.launch"
-            )
-        yield from found
-
     def of_variant(self, name: str | None) -> "Config":
         """The configuration with the values of a variant; this one for none."""
         if not name:
             return self
         if name not in self._of_variant:
-            self._of_variant[name] = self.model_copy(update=dict(self._settings.with_values_of(self.variants[name])))
+            self._of_variant[name] = self.model_copy(update=dict(self.overridable.with_values_of(self.variants[name])))
         return self._of_variant[name]
 
     def at(self, keys: Iterable[str]) -> Any:
@@ -293,72 +188,6 @@ class Config(Section):
     def study_source(self) -> str:
         """Where the texts that raters read come from, as the guard of language models sees it."""
         return getattr(self.datasets, self.evaluate.study.dataset).text_source
-
-    def _study_problems(self) -> Iterator[str]:
-        if self.study is None:
-            return
-        yield from study_problems(self.study, self.evaluate.cases.number)
-        if self.models[self.study.trained].target != "rationales":
-            yield (
-                f"evaluate.study.trained: models.{self.study.trained} does not write both rationales; name one with "
-                "target: rationales"
-            )
-
-    def _dataset_combinations(self) -> list[str]:
-        """Values of `datasets` that no rule could serve."""
-        mimic3, mimic4 = self.datasets.mimic3, self.datasets.mimic4
-        if mimic3 is None and mimic4 is None:
-            return ["datasets: mimic3 and mimic4 are both null; configure at least one of them"]
-        problems = [
-            f"datasets.{name}.validation_list: needs datasets.{name}.test_list, whose other patients it divides"
-            for name, dataset in (("mimic3", mimic3), ("mimic4", mimic4))
-            if dataset is not None and dataset.validation_list and not dataset.test_list
-        ]
-        synthetic = [
-            n for n, d in (("mimic3", mimic3), ("mimic4", mimic4)) if d is not None and d.source == "synthetic"
-        ]
-        key = "benchmark.compat: true" if self.benchmark.compat else "extract.diagnoses.unlisted_codes: false"
-        if self.benchmark.compat or not self.extract.diagnoses.unlisted_codes:
-            problems += [
-                f"{key}: datasets.{name} is synthetic and has no dictionary of codes (D_ICD_DIAGNOSES); use folder"
-                for name in synthetic
-            ]
-        if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
-            problems.append(
-                "datasets.mimic3.raw: source open-demo needs the directory of the demo, or the one to download it to"
-            )
-        if mimic4 is not None and mimic4.source == "open-demo":
-            problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use folder, or synthetic")
-        if mimic4 is not None and mimic4.notes == "synthetic":
-            problems.append(
-                "datasets.mimic4.notes: synthetic notes are written for mimic3 only; set the directory of "
-                "MIMIC-IV-Note, or null if the notes are in raw"
-            )
-        return problems
-
-    def _llm_references(self) -> list[str]:
-        """Names of language models that have no row, and rows of a server that say nothing of how it is reached."""
-        used, listed = self.named_llms(), ", ".join(self.llms)
-        problems = [f"{place}: {n!r} is not one of llms ({listed})" for place, n in used.items() if n not in self.llms]
-        problems += [
-            f"llm_transport.{name} is missing: llms.{name} is on a server; add a row with its base_url"
-            for name, llm in self.llms.items()
-            if llm.provider != "template" and name not in self.llm_transport
-        ]
-        for name, transport in self.llm_transport.items():
-            provider = self.llms[name].provider if name in self.llms else None
-            if provider == "openai" and transport.base_url is None:
-                problems.append(f"llm_transport.{name}.base_url: missing; provider openai needs the URL of its server")
-            if provider == "openai" and transport.server:
-                problems.append(
-                    f"llm_transport.{name}.server: provider openai asks a server that exists; set it to null"
-                )
-            if provider == "served" and transport.base_url is not None:
-                problems.append(f"llm_transport.{name}.base_url: provider served chooses it; set it to null")
-            if provider == "served" and transport.server is None:
-                problems.append(f"llm_transport.{name}.server: missing; provider served needs the server's command")
-        unknown = [name for name in self.llm_transport if name not in self.llms]
-        return problems + [f"llm_transport.{name}: {name!r} is not one of llms ({listed})" for name in unknown]
 
     def named_llms(self) -> dict[str, str]:
         """Names of the language models that are asked, by the key that names them."""
@@ -400,30 +229,6 @@ class Config(Section):
         """Names of the language models that are asked, and served by the jobs that ask them."""
         return sorted({name for name in self.named_llms().values() if self.is_served(name)})
 
-    def _rows_twice(self) -> list[str]:
-        """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""
-        owners: dict[tuple[int | str, str], list[str]] = {}
-        for section in (self.models, self.asked):
-            for name, model in section.items():
-                for table in sorted(set(model.table)):
-                    row = row_in(model, table) if isinstance(model, Model) else model.row
-                    owners.setdefault((table, row), []).append(name)
-        for name in self.variant_rows():
-            owners.setdefault(("sensitivity", self.models[name].row), []).append(name)
-        problems = [
-            f"models: {' and '.join(names)} are assigned to the same row {row!r} of table {table}"
-            for (table, row), names in owners.items()
-            if len(names) > 1
-        ]
-        for section, others in (("asked", self.models), ("classifiers", self.models | self.asked)):
-            both = sorted(getattr(self, section).keys() & others.keys())
-            problems += [
-                f"{section}.{name}: {'models' if name in self.models else 'asked'} has a row of this name, too; "
-                "rename one of them"
-                for name in both
-            ]
-        return problems
-
     def dataset_names(self) -> list[str]:
         """Names of the datasets that are in use."""
         return [name for name in ("mimic3", "mimic4") if getattr(self.datasets, name) is not None]
@@ -455,50 +260,3 @@ def _without_repairs(config: Config) -> Config:
     sections = {name: getattr(config.extract, name) for name in ("diagnoses", "events")}
     off = {n: s.model_copy(update=dict.fromkeys(type(s).model_fields, False)) for n, s in sections.items()}
     return config.model_copy(update={"extract": config.extract.model_copy(update=off)})
-
-
-def reference() -> str:
-    """Every key of config.yaml with its type and meaning, as Markdown (docs/config.md)."""
-    lines = [
-        "# Configuration reference",
-        "",
-        "Generated from `scripts/clinragen/config/` by `make docs`; values and comments are in `config.yaml`.",
-        "",
-        "| key | type | meaning |",
-        "|---|---|---|",
-    ]
-    return "\n".join([*lines, *_rows(Config, "")]) + "\n"
-
-
-def _meanings(section: type[BaseModel]) -> dict[str, str]:
-    """The string under each field of a section, inherited ones too, in one line.
-
-    pydantic would collect them at every start of every job.
-    """
-    sources = [kind for kind in reversed(section.__mro__) if issubclass(kind, Section)]
-    bodies = (ast.parse(inspect.getsource(kind)).body[0].body for kind in sources)
-    pairs = itertools.chain.from_iterable(map(itertools.pairwise, bodies))
-    found = ((f, text.value) for f, text in pairs if isinstance(text, ast.Expr))
-    return {
-        field.target.id: " ".join(ast.literal_eval(text).split())
-        for field, text in found
-        if isinstance(field, ast.AnnAssign)
-    }
-
-
-def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
-    meanings = _meanings(section)
-    for name, field in section.model_fields.items():
-        inner = next(sections(field.annotation), None)
-        chosen = ".<name>" if inner and str(field.annotation).startswith("dict") else ""
-        kind = "" if inner else _type_name(field.annotation)
-        default = "" if field.is_required() else f" Default: `{json.dumps(field.default)}`."
-        yield f"| `{prefix}{name}` | {kind} | {meanings[name]}{default} |"
-        if inner:
-            yield from _rows(inner, f"{prefix}{name}{chosen}.")
-
-
-def _type_name(annotation: Any) -> str:
-    plain = isinstance(annotation, type) and not hasattr(annotation, "__args__")
-    text = annotation.__name__ if plain else str(annotation)
-    return text.replace("typing.", "").replace("|", "or")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.config.llms import Stage
+from clinragen.disclosure import shown
 from clinragen.llm.journal import FILE, Entry, Journal
 from clinragen.schemas.costs import COSTS
 from clinragen.schemas.evaluate import PREDICTIONS
@@ -15,7 +16,6 @@ from clinragen.schemas.knowledge import ANSWERS
 from clinragen.schemas.rationale import RATIONALES
 
 STAND_IN = "template"
-SMALLEST_SHOWN = 11  # patients behind a share; see benchmark/disclosure.py
 
 
 def read_requests(stage: str, path: Path) -> dict[str, str]:
@@ -74,7 +74,7 @@ def _row(stage: Stage, asked: dict[str, str], journal: Journal | None) -> dict[s
         "output_tokens": tokens_out,
         "dollars": 0.0 if stand_in else None if missing else dollars,
         "seconds": round(seconds, 3),
-        "marked": None if 0 < marked < SMALLEST_SHOWN else marked / max(len(asked), 1),
+        "marked": None if shown(marked) is None else marked / max(len(asked), 1),
     }
 
 

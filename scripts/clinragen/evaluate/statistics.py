@@ -151,18 +151,20 @@ def intervals(found: Estimates, truth: Truth) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=INTERVALS.schema)
 
 
-def compare_rows(found: Estimates, pairs: Iterable[Pair], paper: Iterable[PaperCell]) -> pa.Table:
-    """Every pair of rows on the same patients and seeds (COMPARISONS); both must have runs."""
+def compare_rows(found: Estimates, pairs: Iterable[Pair], paper: Iterable[PaperCell]) -> list[dict]:
+    """Every pair of rows on the same patients and seeds, for `corrected`; both must have runs."""
     printed = {(cell.model, cell.metric): cell.mean for cell in paper if cell.dataset == found.dataset}
-    rows = []
-    for metric in COMPARED:
-        family = [_compared(found, metric, pair, printed) for pair in pairs]
-        for test in ("p_patients", "p_welch", "p_paired"):
-            for row, adjusted in zip(family, holm([row[test] for row in family]), strict=True):
-                row[f"{test}_holm"] = _significant_digits(adjusted)
-                row[test] = _significant_digits(row[test])
-        rows += family
-    return pa.Table.from_pylist(rows, schema=COMPARISONS.schema)
+    return [_compared(found, metric, pair, printed) for metric, pair in itertools.product(COMPARED, pairs)]
+
+
+def corrected(rows: list[dict]) -> pa.Table:
+    """Comparisons of all datasets with p values corrected by Holm's method, over all of them (COMPARISONS)."""
+    adjusted = {test: holm([row[test] for row in rows]) for test in ("p_patients", "p_welch", "p_paired")}
+    found = []
+    for n, row in enumerate(rows):
+        tests = {test: _significant_digits(row[test]) for test in adjusted}
+        found.append(row | tests | {f"{test}_holm": _significant_digits(p[n]) for test, p in adjusted.items()})
+    return pa.Table.from_pylist(found, schema=COMPARISONS.schema)
 
 
 def _compared(found: Estimates, metric: str, pair: Pair, printed: dict[tuple[str, str], float | None]) -> dict:
@@ -232,18 +234,13 @@ def tables_of(
     settings: Bootstrap,
 ) -> Statistics:
     """The tables, given the test split and the runs of each dataset."""
-    found = []
+    compared, found = [], []
     for dataset, (truth, runs) in scored.items():
         estimates = estimate(dataset, truth, runs, phenotypes, settings)
-        compared = pairs_of(estimates.rows, reference, pairs)
-        found.append(
-            (
-                intervals(estimates, truth),
-                compare_rows(estimates, compared, paper),
-                score_phenotypes(estimates, truth, phenotypes, reference),
-            )
-        )
-    return Statistics(*map(pa.concat_tables, zip(*found, strict=True)))
+        compared += compare_rows(estimates, pairs_of(estimates.rows, reference, pairs), paper)
+        found.append((intervals(estimates, truth), score_phenotypes(estimates, truth, phenotypes, reference)))
+    of_rows, of_phenotypes = map(pa.concat_tables, zip(*found, strict=True))
+    return Statistics(of_rows, corrected(compared), of_phenotypes)
 
 
 def _hidden(truth: Truth, phenotypes: Sequence[str]) -> set[str]:

@@ -58,7 +58,10 @@ def statistics_page(
         compared = [row for row in found.comparisons.to_pylist() if row["dataset"] == dataset]
         of["comparisons"] = {
             metric: [
-                row | {"verdict": verdict(row), "power": power(row)} for row in compared if row["metric"] == metric
+                # What a split of stand-ins can show says nothing of the paper's differences.
+                row | {"verdict": verdict(row), "power": None if stand_ins else power(row)}
+                for row in compared
+                if row["metric"] == metric
             ]
             for metric in COMPARED
         }

@@ -35,7 +35,7 @@ COMPARISONS = Table(
         Column("p_patients", pa.float64(), "two-sided, from the resampled patients"),
         Column("p_welch", pa.float64(), "Welch's t-test over the seeds; empty with fewer than two", nullable=True),
         Column("p_paired", pa.float64(), "paired t-test over the seeds that both have", nullable=True),
-        Column("p_patients_holm", pa.float64(), "p_patients, adjusted over the comparisons of a dataset and metric"),
+        Column("p_patients_holm", pa.float64(), "p_patients, adjusted over all comparisons of the table"),
         Column("p_welch_holm", pa.float64(), "p_welch, adjusted in the same way", nullable=True),
         Column("p_paired_holm", pa.float64(), "p_paired, adjusted in the same way", nullable=True),
         Column("detectable", pa.float64(), "difference that this test split shows with a power of 80 % at 5 %"),

@@ -9,7 +9,7 @@ from clinragen.config.classifiers import Reader
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
 from clinragen.config.root import Config
-from clinragen.config.rows import name_of, row_in
+from clinragen.config.rows import row_in
 from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.features import FEATURES
@@ -245,22 +245,6 @@ def asked(config: Config) -> list[str]:
         if row.is_scored:
             files.append(_scores(dataset, f"{name}/asked"))
     return files
-
-
-def teacher_of_study(config: Config) -> list[str]:
-    """The rationales of the teacher of the student in the human study, on notes and on labs."""
-    row = config.models[config.study.trained]
-    return rationales(config, config.study.dataset, target(row), row.variant)
-
-
-def systems_of_study(config: Config) -> dict[str, str]:
-    """The predictions of the systems of the human study other than the teacher, with their rows in the paper's tables.
-
-    They are the rows of `asked` in table 4, and the student of the first seed.
-    """
-    dataset, name = config.study.dataset, config.study.trained
-    found = {predictions(config, dataset, key, "asked"): row.row for key, row in config.asked.items() if 4 in row.table}
-    return found | {predictions(config, dataset, name, f"seed{config.seeds[0]}"): name_of(config.models[name])}
 
 
 def prompts_of_asked(row: Asked) -> list[str]:

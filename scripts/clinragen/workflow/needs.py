@@ -100,6 +100,8 @@ READ_RATINGS = re.compile(
     r"all|tables|figures|audit(_lineage)?|evaluate_(costs|table3|judge_scores|claims)|"
     r"tables/(costs|table3|judge|claims|contradictions).*|figures/figure6a.*|audit/.+"
 )
+READ_RATINGS_OF_STUDY = re.compile(r"study|evaluate_study_scores|study/ratings.*|tables/study.*|figures/figure6b.*")
+"""Targets that read those of the judges with whom people are compared."""
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -172,6 +174,8 @@ def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
     every = [_below(str(target), config.pathvars.results) for target in targets]
     if any(map(READ_RATINGS.fullmatch, every)):
         every += [path.removeprefix("<results>/") for path in judged.ratings(config)]
+    if any(map(READ_RATINGS_OF_STUDY.fullmatch, every)):
+        every += [path.removeprefix("<results>/") for path in judged.ratings_of_study(config)]
     return {need for target in every for need in _needs_of(target, config)}
 
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from clinragen.disclosure import all_shown
-from clinragen.evaluate.discussion.resample import Estimate, Patients, ratio
+from clinragen.evaluate.discussion.resample import Estimate, Patients
+from clinragen.evaluate.stats.classification import ratio
 from clinragen.rationale.claims import Wordings
 from clinragen.registry.phenotypes import NO_DISEASE
 from clinragen.schemas.ratings import TEACHER

@@ -1,5 +1,6 @@
 """Read what the answers about a dataset are made of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,16 +8,15 @@ import numpy as np
 
 from clinragen.config.evaluate import Bootstrap
 from clinragen.config.rows import Run
-from clinragen.errors import UserError
 from clinragen.evaluate.discussion.answers import SEARCH, Data
 from clinragen.evaluate.discussion.bias import read_texts
 from clinragen.evaluate.discussion.resample import Patients
 from clinragen.evaluate.discussion.scores import Row
 from clinragen.evaluate.runs import Truth, marked, read_run, truth_of
+from clinragen.evaluate.written import Written, of_cases, written_by_model, written_by_teacher
 from clinragen.rationale.claims import Wordings
 from clinragen.schemas.benchmark import LABELS, LEAKAGE, SAMPLES
 from clinragen.schemas.discussion import GROUPS
-from clinragen.schemas.rationale import RATIONALES
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def read_data(
         by_row.setdefault(run.row, []).append(marked(tables[path]["predicted"].to_pylist(), phenotypes))
     search = read_run(files.named, truth, phenotypes, SEARCH, "untrained")
     named = marked(search["predicted"].to_pylist(), phenotypes)
-    written = [tables[p]["note_rationale"].to_pylist() for p, run in files.runs.items() if run.row == student]
+    students = [_notes(written_by_model(tables[p]), truth, p) for p, run in files.runs.items() if run.row == student]
+    teacher = _notes(written_by_teacher(files.rationales), truth, files.rationales)
     return Data(
         dataset=dataset,
         stays=truth.stays,
@@ -58,19 +59,11 @@ def read_data(
         named=Row(SEARCH, named[None]),
         groups=GROUPS.read(files.groups),
         leakage=LEAKAGE.read(files.leakage),
-        teacher=read_texts(_of_teacher(files.rationales, truth), phenotypes, wordings),
-        students=[read_texts(texts, phenotypes, wordings) for texts in written],
+        teacher=read_texts(teacher, phenotypes, wordings),
+        students=[read_texts(texts, phenotypes, wordings) for texts in students],
     )
 
 
-def _of_teacher(path: Path, truth: Truth) -> list[str]:
-    """The teacher's note rationales about the test samples, in their order."""
-    texts = RATIONALES.read(path, columns=["stay_id", "text"])
-    by_stay = dict(zip(texts["stay_id"].to_pylist(), texts["text"].to_pylist(), strict=True))
-    lacking = [stay for stay in truth.stays if stay not in by_stay]
-    if lacking:
-        raise UserError(
-            f"{path}: {len(lacking)} of {len(truth.stays)} test samples have no rationale; remove the file and run "
-            "the workflow again"
-        )
-    return [by_stay[stay] for stay in truth.stays]
+def _notes(written: Mapping[int, Written], truth: Truth, path: Path) -> list[str | None]:
+    """The note rationales about the test samples, in their order."""
+    return [each.note for each in of_cases(written, truth.stays, path)]

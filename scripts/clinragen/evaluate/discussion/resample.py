@@ -39,9 +39,3 @@ class Patients:
     def behind(self, samples: np.ndarray) -> set[int]:
         """The patients of these samples; booleans [samples]."""
         return set(self.subjects[samples].tolist())
-
-
-def ratio(of: np.ndarray, all_of: np.ndarray) -> np.ndarray:
-    """Quotient, 0 where there is nothing to divide by; arrays that broadcast with each other."""
-    of, all_of = np.broadcast_arrays(of, all_of)
-    return np.divide(of, all_of, out=np.zeros(of.shape), where=all_of != 0)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from clinragen.evaluate.discussion.resample import Patients, ratio
-from clinragen.evaluate.stats.classification import averaged
+from clinragen.evaluate.discussion.resample import Patients
+from clinragen.evaluate.stats.classification import averaged, ratio
 
 METRICS = {"micro F1": ("micro", "f1"), "macro F1": ("macro", "f1")}
 

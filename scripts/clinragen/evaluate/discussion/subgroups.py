@@ -1,13 +1,12 @@
 """Micro F1 of groups of patients, and its difference to that of all others."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from clinragen.disclosure import SMALLEST_SHOWN, shown_parts
+from clinragen.disclosure import enough, shown_parts
 from clinragen.evaluate.discussion.resample import Patients
 from clinragen.evaluate.discussion.scores import Row, f1_of, outcomes
 
@@ -80,8 +79,8 @@ def _age_group(age: float) -> str:
 
 def _frequent(values: Sequence[str], patients: Patients) -> list[str]:
     array = np.array(values)
-    behind = Counter({name: len(patients.behind(array == name)) for name in set(values)})
-    return [name if behind[name] >= SMALLEST_SHOWN else OTHERS for name in values]
+    frequent = {name: enough(patients.behind(array == name)) for name in set(values)}
+    return [name if frequent[name] else OTHERS for name in values]
 
 
 def _order(group: str) -> tuple[bool, int, str]:

@@ -7,13 +7,10 @@ import pandas as pd
 import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.evaluate.judge.rated import ALL, enough, parts
-from clinragen.evaluate.stats.agreement import kendall_tau, krippendorff_alpha, spearman, weighted_kappa
-from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
-from clinragen.evaluate.stats.pairs import NAMES, pair_counts, pair_statistics
+from clinragen.evaluate.judge.rated import ALL, may_be_shown, parts
+from clinragen.evaluate.stats.agreement import Estimate, tau_of_systems
+from clinragen.evaluate.stats.pairs import NAMES, TAU, compare_two
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA
-
-TAU = "tau"
 
 
 def judge_agreement(rated: pd.DataFrame, settings: Bootstrap) -> pa.Table:
@@ -41,30 +38,16 @@ def _compared(part: pd.DataFrame, one: str, other: str, settings: Bootstrap) -> 
         names = list(CRITERIA) if criterion == ALL else [criterion]
         a, b = (pairs[[f"{name}{suffix}" for name in names]].to_numpy(np.float64) for suffix in ("", " of other"))
         place = {"criterion": criterion, "n": len(pairs)}
-        rows += [place | row for row in (_statistics(pairs, a, b, settings) if enough(pairs) else _nothing())]
+        rows += [place | row for row in (_statistics(pairs, a, b, settings) if may_be_shown(pairs) else _nothing())]
     return rows
 
 
 def _statistics(pairs: pd.DataFrame, a: np.ndarray, b: np.ndarray, settings: Bootstrap) -> list[dict[str, Any]]:
     """The statistics of NAMES with intervals over resampled patients, and tau; ratings [texts, criteria]."""
-    first, second = a.ravel(), b.ravel()
-    functions = {"spearman": spearman, "kappa": weighted_kappa, "alpha": _alpha}
-    counts = pair_counts(first.astype(np.int64), second.astype(np.int64))
     patients = np.repeat(pairs["patient"].to_numpy(str), a.shape[1])
-    sums = sums_of_patients(counts, patients)
-    found = replicate(sums, pair_statistics, settings.replicates, settings.seed)
-    rows = []
-    for i, name in enumerate(NAMES):
-        value, defined = functions[name](first, second), found[np.isfinite(found[:, i]), i]
-        low, high = interval(defined) if value is not None and len(defined) else (None, None)
-        rows.append({"statistic": name, "value": value, "low": low, "high": high})
-    systems = pairs["system"].to_numpy(str)
-    means = [[x[systems == system].mean() for system in np.unique(systems)] for x in (a, b)]
-    return [*rows, {"statistic": TAU, "value": kendall_tau(*means), "low": None, "high": None}]
-
-
-def _alpha(first: np.ndarray, second: np.ndarray) -> float | None:
-    return krippendorff_alpha(np.column_stack([first, second]))
+    found = compare_two(a.ravel(), b.ravel(), patients, settings)
+    tau = Estimate(tau_of_systems(pairs["system"].to_numpy(str), a.mean(axis=1), b.mean(axis=1)))
+    return [{"statistic": name} | each._asdict() for name, each in (found | {TAU: tau}).items()]
 
 
 def _nothing() -> list[dict[str, Any]]:

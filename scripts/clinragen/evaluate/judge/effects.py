@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.evaluate.judge.rated import ALL, enough, parts
-from clinragen.evaluate.judge.scores import mean_intervals
+from clinragen.evaluate.judge.rated import ALL, may_be_shown, parts
+from clinragen.evaluate.stats.means import mean_interval
 from clinragen.schemas.judge import CONTROLS, JUDGE_EFFECTS, LENGTH
 from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA
 
@@ -38,10 +38,10 @@ def _falls(written: pd.DataFrame, control: pd.DataFrame, settings: Bootstrap) ->
     """By how much the same case and system is rated lower in the control: means of the pairs, over patients."""
     place = ["dataset", "stay_id", "system"]
     pairs = written.merge(control[[*place, *NAMES]], on=place, suffixes=("", " in control"))
-    if not enough(pairs):
+    if not may_be_shown(pairs):
         return [_nothing() for _ in NAMES]
     falls = pairs[["dataset", "patient"]].assign(**{name: pairs[name] - pairs[f"{name} in control"] for name in NAMES})
-    lows, highs = mean_intervals(falls, NAMES, settings)
+    lows, highs = mean_interval(falls[NAMES].to_numpy(np.float64), falls["patient"].to_numpy(str), settings)
     return [_value(falls[name].mean(), lows[i], highs[i], len(falls)) for i, name in enumerate(NAMES)]
 
 
@@ -53,7 +53,7 @@ def _slopes(written: pd.DataFrame) -> list[dict[str, Any]]:
     logs = np.log2(written["words"].to_numpy(np.float64))
     level = written["dataset"] + "/" + written["system"].astype(str)
     within = logs - pd.Series(logs, index=written.index).groupby(level).transform("mean").to_numpy()
-    if not enough(written) or not (np.abs(within) > 1e-9).any():
+    if not may_be_shown(written) or not (np.abs(within) > 1e-9).any():
         return [_nothing() for _ in NAMES]
     import statsmodels.api as sm
 

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clinragen.config.judge import Question
-from clinragen.evaluate.judge.items import Item, Texts, build_items, choose_cases, texts_of, texts_of_teacher
+from clinragen.evaluate.judge.items import Item, Texts, build_items, choose_cases
+from clinragen.evaluate.written import COLUMNS, Written, written_by_model, written_by_teacher
 from clinragen.rationale.generate import WHOLE, gather
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.evaluate import CASES, PREDICTIONS
 from clinragen.schemas.ratings import TEACHER
-from clinragen.schemas.rationale import RATIONALES
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ def chosen_cases(path: Path, question: Question) -> list[int]:
 def _systems(files: Files) -> Iterator[tuple[str, Texts]]:
     """The texts of every system by its name, the teacher first."""
     if files.rationales:
-        yield TEACHER, texts_of_teacher({path.stem: RATIONALES.read(path) for path in files.rationales})
+        yield TEACHER, _blinded(written_by_teacher(*files.rationales))
     for row, path in files.predictions.items():
-        yield row, texts_of(PREDICTIONS.read(path, ("stay_id", "note_rationale", "lab_rationale")))
+        yield row, _blinded(written_by_model(PREDICTIONS.read(path, COLUMNS)))
+
+
+def _blinded(written: Mapping[int, Written]) -> Texts:
+    return {stay: each.blinded for stay, each in written.items()}

@@ -1,19 +1,17 @@
 """What a judge rates: every system's rationale of every case, and controls that are wrong on purpose."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
 from clinragen.config.judge import Question
-from clinragen.errors import UserError
+from clinragen.evaluate.cases import ranked
+from clinragen.evaluate.written import Text, of_cases
 from clinragen.rationale.generate import Sample
 from clinragen.schemas.judge import ANOTHER_PATIENT, WRONG_DIAGNOSES
 from clinragen.schemas.ratings import AS_WRITTEN
 
-Texts = Mapping[int, tuple[str, str]]
-"""R^m and R^t of one system by stay; empty where it wrote none."""
+Texts = Mapping[int, Text]
+"""What a judge sees of one system, by stay."""
 
 
 @dataclass(frozen=True)
@@ -33,34 +31,12 @@ class Item:
         return len(f"{self.note_rationale} {self.lab_rationale}".split())
 
 
-def choose_cases(stays: Sequence[int], number: int, seed: int, purpose: str = "cases") -> list[int]:
+def choose_cases(stays: Sequence[int], number: int, seed: int, purpose: str = "") -> list[int]:
     """A random sample of the stays, ascending; all of them where they are no more.
 
-    They are ranked by a hash: a larger number keeps those of a smaller one. Samples for different purposes are
-    independent.
+    A larger number keeps those of a smaller one. Samples for different purposes are independent.
     """
-    return sorted(_ranked(stays, f"{seed} {purpose}")[:number])
-
-
-def texts_of(table: pa.Table) -> dict[int, tuple[str, str]]:
-    """The rationales in predictions (PREDICTIONS), by stay."""
-    columns = (table[name].to_pylist() for name in ("stay_id", "note_rationale", "lab_rationale"))
-    return {stay: (tidy(note), tidy(lab)) for stay, note, lab in zip(*columns, strict=True)}
-
-
-def texts_of_teacher(parts: Mapping[str, pa.Table]) -> dict[int, tuple[str, str]]:
-    """The teacher's rationales by stay, from its tables (RATIONALES) on `notes` and, where it has any, on `labs`."""
-    texts = {
-        part: dict(zip(table["stay_id"].to_pylist(), table["text"].to_pylist(), strict=True))
-        for part, table in parts.items()
-    }
-    labs = texts.get("labs", {})
-    return {stay: (tidy(note), tidy(labs.get(stay))) for stay, note in texts["notes"].items()}
-
-
-def tidy(text: str | None) -> str:
-    """A text with single blanks between its words: line breaks and margins would tell one system from another."""
-    return " ".join((text or "").split())
+    return sorted(ranked(stays, seed, purpose)[:number])
 
 
 def build_items(
@@ -70,13 +46,9 @@ def build_items(
 
     UserError if a system has no row for a case: nothing is rated on fewer cases than are asked for.
     """
-    for name, texts in systems.items():
-        if missing := [case.stay_id for case in cases if case.stay_id not in texts]:
-            raise UserError(
-                f"{name}: no row for {len(missing)} of the {len(cases)} cases to be rated; its table was made for "
-                "other cases; delete it and run again"
-            )
-    written = [Item(case, name, *texts[case.stay_id]) for case in cases for name, texts in systems.items()]
+    stays = [case.stay_id for case in cases]
+    shown = {name: of_cases(texts, stays, f"the rationales of {name}") for name, texts in systems.items()}
+    written = [Item(case, name, *texts[n]) for n, case in enumerate(cases) for name, texts in shown.items()]
     return [*written, *_controls(cases, patients, written, question)]
 
 
@@ -109,9 +81,9 @@ def derangement(stays: Sequence[int], patients: Mapping[int, int], seed: int) ->
     The stays are put into a random order, patient by patient, and moved on by as many places as the patient with most
     of them has: then no place keeps its patient, as long as nobody has more than half.
     """
-    ranked = _ranked(sorted({patients[stay] for stay in stays}), f"{seed} derangement")
-    order = [stay for patient in ranked for stay in sorted(stays) if patients[stay] == patient]
-    largest = max((sum(patients[stay] == patient for stay in order) for patient in ranked), default=0)
+    owners = ranked({patients[stay] for stay in stays}, seed, "derangement")
+    order = [stay for patient in owners for stay in sorted(stays) if patients[stay] == patient]
+    largest = max((sum(patients[stay] == patient for stay in order) for patient in owners), default=0)
     moved = order[largest:] + order[:largest]
     pairs = zip(order, moved, strict=True)
     return {stay: other for stay, other in pairs if patients[stay] != patients[other]}
@@ -128,14 +100,10 @@ def wrong_diagnoses(case: Sample, cases: Sequence[Sample], patients: Mapping[int
         for each in cases
         if patients[each.stay_id] != patients[case.stay_id] and set(each.diagnoses) != own
     }
-    ranked = _ranked(sorted(others), f"{seed} {case.stay_id}")
-    best = min(ranked, key=lambda stay: (_in_common(own, set(others[stay])), not others[stay]), default=None)
+    order = ranked(others, seed, str(case.stay_id))
+    best = min(order, key=lambda stay: (_in_common(own, set(others[stay])), not others[stay]), default=None)
     return None if best is None else others[best]
 
 
 def _in_common(one: set[str], other: set[str]) -> float:
     return len(one & other) / max(len(one | other), 1)
-
-
-def _ranked(numbers: Sequence[int], salt: str) -> list[int]:
-    return sorted(numbers, key=lambda number: hashlib.sha256(f"{salt} {number}".encode()).digest())

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from clinragen.evaluate.judge.items import Item, tidy
+from clinragen.evaluate.judge.items import Item
 from clinragen.llm.prompt import Prompt, read_prompt
 from clinragen.llm.request import Request
 from clinragen.rationale.prompts import named
@@ -66,7 +66,7 @@ def case_name(text: str) -> str:
 
 def _shown(text: str) -> str:
     """A text as the prompt has it: in one line, and without the marks that end it there."""
-    return tidy(_MARK.sub(" ", text))
+    return " ".join(_MARK.sub(" ", text).split())
 
 
 def check_ratings(request: Request, text: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clinragen.disclosure import SMALLEST_SHOWN
+from clinragen.disclosure import enough
 from clinragen.registry.raw import TITLES
 from clinragen.schemas.benchmark import SAMPLES
 from clinragen.schemas.judge import BY_RULE, CONTROLS, RATINGS
@@ -70,6 +70,6 @@ def parts(rated: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield BOTH, rated
 
 
-def enough(rows: pd.DataFrame) -> bool:
+def may_be_shown(rows: pd.DataFrame) -> bool:
     """Whether a number over these rows may be shown: every dataset in it has enough patients, so none by difference."""
-    return len(rows) > 0 and bool((rows.groupby("dataset")["patient"].nunique() >= SMALLEST_SHOWN).all())
+    return len(rows) > 0 and all(enough(own) for _, own in rows.groupby("dataset")["patient"])

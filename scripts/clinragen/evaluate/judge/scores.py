@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
 from clinragen.disclosure import shown
-from clinragen.evaluate.judge.rated import enough, parts
-from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
+from clinragen.evaluate.judge.rated import may_be_shown, parts
+from clinragen.evaluate.stats.means import mean_interval
 from clinragen.schemas.judge import BY_RULE
 from clinragen.schemas.ratings import CRITERIA, RATING_SCORES
 
@@ -31,10 +31,10 @@ def rating_scores(rated: pd.DataFrame, settings: Bootstrap) -> pa.Table:
 
 def _rows(group: pd.DataFrame, settings: Bootstrap) -> list[dict[str, Any]]:
     found = group[group[CRITERIA[0]].notna()]
-    if not enough(found):
+    if not may_be_shown(found):
         nothing = dict.fromkeys(RATING_SCORES.schema.names[5:])
         return [nothing | {"criterion": name} for name in CRITERIA]
-    lows, highs = mean_intervals(found, list(CRITERIA), settings)
+    lows, highs = mean_interval(found[list(CRITERIA)].to_numpy(np.float64), found["patient"].to_numpy(str), settings)
     unreadable = shown(len(group) - len(found))
     counts = {
         "cases": len(group),
@@ -52,11 +52,3 @@ def _rows(group: pd.DataFrame, settings: Bootstrap) -> list[dict[str, Any]]:
         }
         for name, low, high in zip(CRITERIA, lows, highs, strict=True)
     ]
-
-
-def mean_intervals(rows: pd.DataFrame, columns: list[str], settings: Bootstrap) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds [columns] of the 95 % interval of the mean of each column over resampled patients."""
-    values = np.column_stack([rows[columns].to_numpy(np.float64), np.ones(len(rows))])
-    sums = sums_of_patients(values, rows["patient"].to_numpy(str))
-    found = replicate(sums, lambda drawn: drawn[:, :-1] / drawn[:, -1:], settings.replicates, settings.seed)
-    return interval(found)

@@ -68,7 +68,7 @@ def make_case(
     """Read from the teacher's rationales on a case which of the true phenotypes they do not claim."""
     text = " ".join(teacher)
     claims = {name for wording in wordings.claimed(text, []) for name in wordings.phenotypes[wording]}
-    says_none = NO_DISEASE in text.lower()
+    says_none = NO_DISEASE in " ".join(text.lower().split())
     return Case(stay, patient, frozenset(true), frozenset(predicted), frozenset(true) - claims, says_none)
 
 

@@ -8,24 +8,23 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clinragen.errors import UserError
 from clinragen.evaluate.paper.case_choice import Case, make_case
 from clinragen.evaluate.paper.case_page import Texts, curves_of, view
+from clinragen.evaluate.written import COLUMNS, Written, of_cases, written_by_model, written_by_teacher
 from clinragen.rationale.claims import read_wordings
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, FENCES, SAMPLES, SCALES, SERIES
 from clinragen.schemas.evaluate import CASES, PREDICTIONS
 from clinragen.schemas.knowledge import TERMS
-from clinragen.schemas.rationale import RATIONALES
 from clinragen.schemas.schema import Table
 
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The cases, and the rationales of teacher and student by stay: on the note and on the labs."""
+    """The cases, and what teacher and student wrote, by stay."""
 
     cases: list[Case]
-    teacher: Mapping[int, tuple[str | None, str | None]]
-    student: Mapping[int, tuple[str | None, str | None]]
+    teacher: Mapping[int, Written]
+    student: Mapping[int, Written]
 
     def views(
         self,
@@ -52,8 +51,8 @@ class CaseFiles:
         for rule, case in chosen.items():
             if case is not None:
                 stay = case.stay
-                own = (self.teacher[stay], self.student[stay])
-                texts = Texts(notes[stay]["text"], sentences[stay]["text"], *own)
+                written = ((own[stay].note, own[stay].lab) for own in (self.teacher, self.student))
+                texts = Texts(notes[stay]["text"], sentences[stay]["text"], *written)
                 drawn = curves_of(measured[stay], scales, fences, scaled)
                 found[rule] = view(case, texts, drawn, words, units)
         return found
@@ -62,31 +61,17 @@ class CaseFiles:
 def read_cases(
     predictions: Path, cases: Path, samples: Path, rationales: tuple[Path, Path], wordings: Path
 ) -> CaseFiles:
-    """Read the cases on which rationales are compared; UserError for one that the student has no output for."""
+    """Read the cases on which rationales are compared; UserError for one without a row of teacher or student."""
     stays = CASES.read(cases)["stay_id"].to_pylist()
-    columns = ("stay_id", "predicted", "true", "note_rationale", "lab_rationale")
-    outputs = {row["stay_id"]: row for row in PREDICTIONS.read(predictions, columns).to_pylist()}
     patients = {r["stay_id"]: r["subject_id"] for r in SAMPLES.read(samples, ("stay_id", "subject_id")).to_pylist()}
-    written = [_rows(RATIONALES, path, stays) for path in rationales]
-    if lacking := sorted(set(stays) - outputs.keys()):
-        raise UserError(
-            f"{predictions}: no output for {len(lacking)} of {len(stays)} cases; delete the file and run again"
-        )
+    student = of_cases(written_by_model(PREDICTIONS.read(predictions, COLUMNS)), stays, predictions)
+    teacher = of_cases(written_by_teacher(*rationales), stays, rationales[0])
     known = read_wordings(wordings)
-    teacher = {stay: tuple(part.get(stay, {}).get("text") for part in written) for stay in stays}
-    student = {stay: (outputs[stay]["note_rationale"], outputs[stay]["lab_rationale"]) for stay in stays}
     found = [
-        make_case(
-            stay,
-            patients[stay],
-            outputs[stay]["true"],
-            outputs[stay]["predicted"],
-            [text for text in teacher[stay] if text],
-            known,
-        )
-        for stay in stays
+        make_case(stay, patients[stay], own.true, own.predicted, [t for t in (told.note, told.lab) if t], known)
+        for stay, own, told in zip(stays, student, teacher, strict=True)
     ]
-    return CaseFiles(found, teacher, student)
+    return CaseFiles(found, dict(zip(stays, teacher, strict=True)), dict(zip(stays, student, strict=True)))
 
 
 def _rows(table: Table, path: Path, stays: list[int]) -> dict[int, dict[str, Any]]:

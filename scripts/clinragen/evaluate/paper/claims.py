@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from clinragen.evaluate.paper.evidence import Evidence, Gap
 from clinragen.evaluate.paper.kinds import Statement, statements
-from clinragen.evaluate.paper.register import Claim
+from clinragen.evaluate.paper.register import Claim, Significant
 from clinragen.schemas.claims import CLAIMS
 
 HOLDS, CONTRADICTED, NOT_PRINTED = "holds in print", "contradicted in print", "not printed"
@@ -15,6 +15,7 @@ REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE = "reproduced", "not reproduced", "not
 IN_PRINT = (HOLDS, CONTRADICTED, NOT_PRINTED)
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE)
 POWER = "power: the interval contains values that satisfy it and values that do not"
+NOT_SIGNIFICANT = "power: a difference that is not significant over these runs may be there"
 TARGETS = {
     "table1": "tables/table1.csv",
     "table2": "tables/table2.csv",
@@ -88,7 +89,8 @@ def on_ours(claim: Claim, ours: Evidence, stand_ins: bool) -> Answer:
     if lacking:
         return Answer(NOT_DECIDABLE, _decisive(found), found, missing)
     if any(s.holds is None for s in found):
-        return Answer(NOT_DECIDABLE, _decisive(found), found, POWER)
+        reason = NOT_SIGNIFICANT if isinstance(claim.test, Significant) else POWER
+        return Answer(NOT_DECIDABLE, _decisive(found), found, reason)
     return Answer(REPRODUCED, _decisive(found), found)
 
 

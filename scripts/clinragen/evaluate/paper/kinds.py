@@ -93,8 +93,18 @@ def _significant(test: Significant, evidence: Evidence) -> list[Statement]:
         except Lacking as error:
             found.append(Statement(text, None, lacking=error.gap))
             continue
-        found.append(Statement(f"{text}: p = {p:.2g}", difference.value > 0 and p < test.p, difference, test.p - p))
+        found.append(Statement(f"{text}: p = {p:.2g}", _significance(difference, p, test.p), difference, test.p - p))
     return found
+
+
+def _significance(difference: Estimate, p: float, level: float) -> bool | None:
+    """Whether a difference is positive and significant.
+
+    One that is not significant is not thereby absent: few runs show little. It fails where it is surely not positive.
+    """
+    if difference.value > 0 and p < level:
+        return True
+    return False if difference.high <= 0 or (difference.value < 0 and p < level) else None
 
 
 @statements.register

@@ -127,6 +127,13 @@ def kendall_tau(first: ArrayLike, second: ArrayLike) -> float | None:
     return None if _is_constant(a) or _is_constant(b) else _finite(stats.kendalltau(a, b).statistic)
 
 
+def tau_of_systems(systems: ArrayLike, first: ArrayLike, second: ArrayLike) -> float | None:
+    """Kendall's tau of the systems by the mean of the first and of the second rating; all three are [texts]."""
+    names = np.asarray(systems)
+    means = [[np.asarray(x)[names == name].mean() for name in np.unique(names)] for x in (first, second)]
+    return kendall_tau(*means)
+
+
 def _matrix(ratings: ArrayLike) -> NDArray[np.float64]:
     matrix = np.asarray(ratings, dtype=np.float64)
     if matrix.ndim != 2:

@@ -68,6 +68,15 @@ def interval(replicates: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, 
     return low, high
 
 
+def known_interval(replicates: np.ndarray) -> tuple[float | None, float | None]:
+    """Bounds of the interval of the values [replicates] that are defined, None if none is."""
+    known = replicates[np.isfinite(replicates)]
+    if not len(known):
+        return None, None
+    low, high = interval(known)
+    return float(low), float(high)
+
+
 def standard_error(replicates: np.ndarray) -> np.ndarray:
     """Standard deviation [...] of values [replicates, ...]: the sampling error of the statistic."""
     return replicates.std(axis=0, ddof=1)

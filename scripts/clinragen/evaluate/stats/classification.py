@@ -16,9 +16,9 @@ def by_phenotype(hits: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> d
     with each other, as do the scores.
     """
     return {
-        "precision": _ratio(hits, predicted),
-        "recall": _ratio(hits, true),
-        "f1": _ratio(2 * hits, predicted + true),
+        "precision": ratio(hits, predicted),
+        "recall": ratio(hits, true),
+        "f1": ratio(2 * hits, predicted + true),
     }
 
 
@@ -33,7 +33,7 @@ def averaged(hits: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> dict[
     return found | {("macro", metric): value.mean(axis=-1) for metric, value in each.items()}
 
 
-def _ratio(of: np.ndarray, all_of: np.ndarray) -> np.ndarray:
+def ratio(of: np.ndarray, all_of: np.ndarray) -> np.ndarray:
     """Quotient in double precision, 0 where there is nothing to divide by."""
     of, all_of = np.broadcast_arrays(of, all_of)
     return np.divide(of, all_of, out=np.zeros(of.shape), where=all_of > 0, dtype=np.float64)

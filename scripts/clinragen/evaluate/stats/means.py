@@ -4,16 +4,13 @@ Stays of one patient are not independent, so patients are drawn, with all their 
 and Hinkley, 1997, section 2.4, percentile interval). All measures and all runs see the same resamples.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from clinragen.config.evaluate import Bootstrap
-
-LEVEL = 0.95
-# Resamples at once, which bounds the memory and changes nothing.
-TOGETHER = 250
+from clinragen.evaluate.stats.bootstrap import interval, known_interval, replicate, sums_of_patients
 
 
 @dataclass(frozen=True)
@@ -54,53 +51,38 @@ def share(counts: np.ndarray, of: np.ndarray) -> Measure:
     return Measure(np.stack([counts, of], axis=-1).astype(float), ratio)
 
 
+def mean_interval(values: np.ndarray, patients: np.ndarray, bootstrap: Bootstrap) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds [columns] of the interval of the mean of each column of values [rows, columns]; `patients` [rows]."""
+    sums = sums_of_patients(np.column_stack([values, np.ones(len(values))]), patients)
+    return interval(replicate(sums, lambda s: s[:, :-1] / s[:, -1:], bootstrap.replicates, bootstrap.seed))
+
+
 def estimate(measures: Sequence[Measure], patients: np.ndarray, bootstrap: Bootstrap) -> list[Estimate]:
     """Each measure with its interval; `patients` [stays] says whose a stay is."""
-    _, owners = np.unique(patients, return_inverse=True)
-    number = int(owners.max()) + 1 if len(owners) else 0
-    sums = [_per_patient(measure.terms, owners, number) for measure in measures]
-    drawn: list[list[np.ndarray]] = [[] for _ in measures]
-    for weights in _weights(number, bootstrap) if number else ():
-        for measure, own, values in zip(measures, sums, drawn, strict=True):
-            runs, _, k = own.shape
-            resampled = weights @ own.transpose(1, 0, 2).reshape(number, runs * k)
-            values.append(_mean(measure.of(resampled.reshape(-1, runs, k))))
-    return [_estimate(m.of(own.sum(axis=1)), values) for m, own, values in zip(measures, sums, drawn, strict=True)]
+    if not measures or not len(patients):
+        return [NOTHING for _ in measures]
+    columns = [measure.terms.transpose(1, 0, 2).reshape(len(patients), -1) for measure in measures]
+    ends = np.cumsum([each.shape[1] for each in columns])[:-1]
+
+    def of_runs(sums: np.ndarray) -> list[np.ndarray]:
+        """Values [samples, runs] of each measure, of the sums [samples, columns] of some samples of patients."""
+        parts = zip(measures, np.split(sums, ends, axis=1), strict=True)
+        return [m.of(own.reshape(len(own), m.terms.shape[0], m.terms.shape[2])) for m, own in parts]
+
+    sums = sums_of_patients(np.concatenate(columns, axis=1), patients)
+    drawn = replicate(
+        sums,
+        lambda some: np.stack([values.mean(axis=1) for values in of_runs(some)], axis=1),
+        bootstrap.replicates,
+        bootstrap.seed,
+    )
+    whole = of_runs(sums.sum(axis=0, keepdims=True))
+    return [_estimate(values[0], drawn[:, n]) for n, values in enumerate(whole)]
 
 
-def _per_patient(terms: np.ndarray, owners: np.ndarray, number: int) -> np.ndarray:
-    """Sums [runs, patients, k] of terms [runs, stays, k]."""
-    found = np.zeros((terms.shape[0], number, terms.shape[2]))
-    for run, own in enumerate(terms):
-        np.add.at(found[run], owners, own)
-    return found
-
-
-def _weights(number: int, bootstrap: Bootstrap) -> Iterator[np.ndarray]:
-    """How often each resample has each patient [resamples, patients]."""
-    generator = np.random.default_rng(bootstrap.seed)
-    for start in range(0, bootstrap.replicates, TOGETHER):
-        size = min(TOGETHER, bootstrap.replicates - start)
-        picks = generator.integers(number, size=(size, number)) + np.arange(size)[:, None] * number
-        yield np.bincount(picks.ravel(), minlength=size * number).reshape(size, number).astype(float)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over the runs, the last axis; NaN unless all have a value."""
-    return values.mean(axis=-1)
-
-
-def _estimate(values: np.ndarray, drawn: list[np.ndarray]) -> Estimate:
-    """From the values of the runs [runs], and the means over them of all resamples."""
-    if not len(values) or np.isnan(values).any() or not drawn:
+def _estimate(values: np.ndarray, drawn: np.ndarray) -> Estimate:
+    """From the values of the runs [runs], NaN where one has none, and the means over them of all resamples."""
+    if not len(values) or np.isnan(values).any():
         return NOTHING
-    known = np.concatenate(drawn)
-    known = known[~np.isnan(known)]
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (np.nan, np.nan)
     std = float(values.std(ddof=1)) if len(values) > 1 else None
-    return Estimate(float(values.mean()), std, _number(low), _number(high))
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return Estimate(float(values.mean()), std, *known_interval(drawn))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,9 @@ import pyarrow as pa
 from clinragen.config.study import StudyDesign
 from clinragen.evaluate.study.plan import LETTERS, Item, assign, choose_cases, plan_items
 from clinragen.evaluate.study.wording import Wording
+from clinragen.evaluate.written import Text
 from clinragen.pages.render import render
-from clinragen.schemas.ratings import TEACHER
 from clinragen.schemas.study import STUDY_KEY
-
-_HEADING = re.compile(r"^(?:(?:note|lab|medical note-based|lab test-based) )?rationale\s*:\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -31,19 +28,6 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Text:
-    """The rationale of a system on a stay; an empty part is one that the system did not write."""
-
-    note: str
-    lab: str
-
-    @property
-    def missing(self) -> bool:
-        """Whether the system wrote nothing at all."""
-        return not self.note and not self.lab
-
-
-@dataclass(frozen=True)
 class Study:
     """A planned study; `name` is a hash of all that its raters see."""
 
@@ -52,25 +36,6 @@ class Study:
     cases: dict[int, Case]
     texts: dict[tuple[str, int], Text]
     wording: Wording
-
-
-def plain(text: str | None) -> str:
-    """A text without what only its layout says of who wrote it: markup, line breaks and a heading."""
-    words = " ".join(re.sub(r"[*_`#]+", "", text or "").split())
-    return _HEADING.sub("", words)
-
-
-def teacher_texts(notes: pa.Table, labs: pa.Table) -> dict[tuple[str, int], Text]:
-    """The teacher's rationales (RATIONALES, on notes and on labs) by system and stay."""
-    found = dict(zip(labs["stay_id"].to_pylist(), labs["text"].to_pylist(), strict=True))
-    pairs = zip(notes["stay_id"].to_pylist(), notes["text"].to_pylist(), strict=True)
-    return {(TEACHER, stay): Text(plain(text), plain(found.get(stay))) for stay, text in pairs}
-
-
-def predicted_texts(system: str, predictions: pa.Table) -> dict[tuple[str, int], Text]:
-    """The rationales of a system (PREDICTIONS) by system and stay."""
-    rows = predictions.select(["stay_id", "note_rationale", "lab_rationale"]).to_pylist()
-    return {(system, row["stay_id"]): Text(plain(row["note_rationale"]), plain(row["lab_rationale"])) for row in rows}
 
 
 def plan_study(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from clinragen.disclosure import SMALLEST_SHOWN
 from clinragen.schemas.ratings import CRITERIA
 from clinragen.schemas.study import STUDY_MODEL
 
@@ -19,14 +20,15 @@ def mixed_models(ratings: pa.Table, dataset: str, reference: str) -> pa.Table:
     """How systems differ from a reference (STUDY_MODEL), per criterion and for the mean of the five.
 
     Only first ratings of raters who count. Where a model cannot be fitted or does not converge, `status` says so and
-    the estimates are empty.
+    the estimates are empty, as they are for ratings about fewer than 11 patients.
     """
     frame = ratings.to_pandas()
     frame = frame[frame["counted"] & (frame["kind"] == "case")]
     means = frame.groupby(["rater", "stay_id", "system"], as_index=False)["value"].mean()
     rows = []
     for criterion, own in [*((name, frame[frame["criterion"] == name]) for name in CRITERIA), (ALL, means)]:
-        terms, status = fit(own, reference)
+        few = own["stay_id"].nunique() < SMALLEST_SHOWN
+        terms, status = ({}, "hidden: fewer than 11 patients are behind it") if few else fit(own, reference)
         empty = dict.fromkeys(("estimate", "std_error", "low", "high", "p"))
         for term in (*sorted(set(frame["system"]) - {reference}), *SPREADS):
             place = {"dataset": dataset, "criterion": criterion, "term": term, "reference": reference}

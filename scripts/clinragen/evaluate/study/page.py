@@ -37,6 +37,7 @@ def study_page(
         systems=systems,
         among=_by_statistic(agreement, PEOPLE),
         twice=_by_statistic(agreement, TWICE),
+        judges={raters: _by_statistic(agreement, raters) for raters in _judges(agreement)},
         columns=[*CRITERIA, ALL],
         terms=terms,
         statuses=statuses,
@@ -44,6 +45,11 @@ def study_page(
         raters=raters.to_pylist(),
         failed_checks=failed_checks,
     )
+
+
+def _judges(agreement: pa.Table) -> list[str]:
+    """The comparisons with judges, in order."""
+    return [raters for raters in dict.fromkeys(agreement["raters"].to_pylist()) if raters not in (PEOPLE, TWICE)]
 
 
 def _by_statistic(agreement: pa.Table, raters: str) -> dict[str, dict[str, dict]]:

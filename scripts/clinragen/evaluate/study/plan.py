@@ -1,6 +1,5 @@
 """Who rates which case, and in which order: all of it follows from the seed."""
 
-import hashlib
 import random
 import string
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from itertools import pairwise
 
 from clinragen.config.study import StudyDesign, rater_names
 from clinragen.errors import UserError
+from clinragen.evaluate.cases import ranked
 
 LETTERS = string.ascii_uppercase
 
@@ -26,13 +26,13 @@ class Item:
 
 
 def choose_cases(cases: Sequence[int], patients: Mapping[int, int], design: StudyDesign) -> list[int]:
-    """The rated stays, each of another patient, in the order of a hash of seed and stay.
+    """The rated stays, each of another patient, in the order of `ranked`.
 
     A larger number keeps the cases of a smaller one. UserError if there are fewer patients than cases wanted: a study
     is never made smaller silently.
     """
     chosen: dict[int, int] = {}
-    for stay in sorted(cases, key=lambda stay: hashlib.sha256(f"{design.seed} {stay}".encode()).digest()):
+    for stay in ranked(cases, design.seed):
         chosen.setdefault(patients[stay], stay)
     if len(chosen) < design.cases:
         raise UserError(

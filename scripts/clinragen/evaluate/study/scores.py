@@ -7,10 +7,11 @@ import pandas as pd
 import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.disclosure import SMALLEST_SHOWN, shown
+from clinragen.disclosure import enough, shown
 from clinragen.errors import UserError
 from clinragen.evaluate.stats.agreement import Estimate, icc, krippendorff_alpha, mean_pairwise, weighted_kappa
-from clinragen.evaluate.stats.bootstrap import interval, replicate, sums_of_patients
+from clinragen.evaluate.stats.correlations import mean_pearson_interval
+from clinragen.evaluate.stats.means import mean_interval
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 from clinragen.schemas.study import STUDY_RATERS, STUDY_RATINGS
 
@@ -57,7 +58,7 @@ def rating_scores(
     Repeats and attention checks do not count. A rationale without text is not shown to be rated and counts as 1 for
     each of its raters, as with a judge. Rows of fewer than 11 patients are empty.
     """
-    frame = _counted(ratings)
+    frame = first_ratings(ratings)
     counted = set(frame["rater"])
     rows = []
     texts = [row for row in key.to_pylist() if row["kind"] == "case" and row["rater"] in counted]
@@ -76,10 +77,9 @@ def _summary(
     values: np.ndarray, stays: np.ndarray, missing: Sequence[int], patients: dict[int, int], bootstrap: Bootstrap
 ) -> dict[str, object]:
     whose = np.array([patients[stay] for stay in stays.tolist()])
-    if len(set(whose.tolist())) < SMALLEST_SHOWN:
+    if not enough(whose.tolist()):
         return dict.fromkeys(("mean", "std", "low", "high", "ratings", "cases", "empty"))
-    sums = sums_of_patients(np.stack([values, np.ones_like(values)], axis=1), whose)
-    low, high = interval(replicate(sums, lambda s: s[:, 0] / s[:, 1], bootstrap.replicates, bootstrap.seed))
+    (low,), (high,) = mean_interval(values[:, None], whose, bootstrap)
     return {
         "mean": round(float(values.mean()), 4),
         "std": round(float(values.std(ddof=1)), 4),
@@ -91,30 +91,36 @@ def _summary(
     }
 
 
-def agreement(ratings: pa.Table, dataset: str) -> pa.Table:
+def agreement(ratings: pa.Table, dataset: str, bootstrap: Bootstrap) -> pa.Table:
     """Agreement of the raters with each other, and of each with the same rater's second rating (AGREEMENT).
 
     The rated texts are pairs of case and system; `all` takes each criterion of each text as one. Intraclass
-    correlations need every rating, so they are empty where each case has only some of the raters.
+    correlations need every rating, so they are empty where each case has only some of the raters. The interval of the
+    mean correlation is over resampled cases. Agreement about fewer than 11 of them is empty; what a rater says twice
+    is about the rater, and is not.
     """
-    frame = _counted(ratings)
-    rows = []
+    frame = first_ratings(ratings)
+    few, rows = not enough(frame["stay_id"]), []
     for criterion, own in [*((name, frame[frame["criterion"] == name]) for name in CRITERIA), (ALL, frame)]:
-        matrix = own.pivot(index=["stay_id", "system", "criterion"], columns="rater", values="value").to_numpy(float)
+        texts = own.pivot(index=["stay_id", "system", "criterion"], columns="rater", values="value")
+        matrix, cases = texts.to_numpy(float), texts.index.get_level_values("stay_id").to_numpy()
         forms = icc(matrix) if not np.isnan(matrix).any() else dict.fromkeys(FORMS, Estimate(None))
         found = {form: forms[form] for form in FORMS}
         found |= {name: Estimate(value) for name, value in mean_pairwise(matrix).items()}
+        found["pearson"] = Estimate(found["pearson"].value, *mean_pearson_interval(matrix, cases, bootstrap))
         found["alpha"] = Estimate(krippendorff_alpha(matrix))
-        rows += [_agreement_row(dataset, PEOPLE, criterion, name, e, len(matrix)) for name, e in found.items()]
+        found = dict.fromkeys(found, Estimate(None)) if few else found
+        rows += [agreement_row(dataset, PEOPLE, criterion, name, e, len(matrix)) for name, e in found.items()]
         pairs = _pairs(ratings, criterion)
         found = {"ICC(A,1)": icc(pairs)["ICC(A,1)"] if len(pairs) else Estimate(None)}
         found["kappa"] = Estimate(weighted_kappa(pairs[:, 0], pairs[:, 1]))
         found["same"] = Estimate(float(np.mean(pairs[:, 0] == pairs[:, 1])) if len(pairs) else None)
-        rows += [_agreement_row(dataset, TWICE, criterion, name, e, len(pairs)) for name, e in found.items()]
+        rows += [agreement_row(dataset, TWICE, criterion, name, e, len(pairs)) for name, e in found.items()]
     return pa.Table.from_pylist(rows, schema=AGREEMENT.schema)
 
 
-def _agreement_row(dataset: str, raters: str, criterion: str, name: str, found: Estimate, n: int) -> dict[str, object]:
+def agreement_row(dataset: str, raters: str, criterion: str, name: str, found: Estimate, n: int) -> dict[str, object]:
+    """A row of AGREEMENT, with the paper's value where it has one."""
     bounds = {bound: None if value is None else round(value, 4) for bound, value in found._asdict().items()}
     paper = PAPER.get((raters, criterion, name))
     place = {"dataset": dataset, "raters": raters, "criterion": criterion, "statistic": name}
@@ -134,7 +140,7 @@ def raters_table(ratings: pa.Table, key: pa.Table, patients: dict[int, int], fai
             rows.append(row | {"status": "absent"})
             continue
         left_out = failed_checks is not None and failed.get(rater, 0) >= failed_checks
-        few = len({patients[stay] for stay in own["stay_id"]}) < SMALLEST_SHOWN
+        few = not enough(patients[stay] for stay in own["stay_id"])
         pairs = _pairs(ratings, ALL, rater)
         rows.append(
             row
@@ -149,7 +155,7 @@ def raters_table(ratings: pa.Table, key: pa.Table, patients: dict[int, int], fai
     return pa.Table.from_pylist(rows, schema=STUDY_RATERS.schema)
 
 
-def _counted(ratings: pa.Table) -> pd.DataFrame:
+def first_ratings(ratings: pa.Table) -> pd.DataFrame:
     """First ratings of rationales by raters who count."""
     frame = ratings.to_pandas()
     return frame[frame["counted"] & (frame["kind"] == "case")]

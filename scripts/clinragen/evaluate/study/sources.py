@@ -6,13 +6,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from clinragen.config.study import StudyDesign
-from clinragen.errors import UserError
-from clinragen.evaluate.study.forms import Case, Study, plan_study, predicted_texts, teacher_texts
+from clinragen.evaluate.study.forms import Case, Study, plan_study
 from clinragen.evaluate.study.wording import read_wording
+from clinragen.evaluate.written import COLUMNS, of_cases, written_by_model, written_by_teacher
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.evaluate import CASES, PREDICTIONS
 from clinragen.schemas.ratings import TEACHER
-from clinragen.schemas.rationale import RATIONALES
 
 
 def read_study(
@@ -36,17 +35,13 @@ def read_study(
     labs = _by_stay(CAPTIONS.read(captions), "text")
     phenotypes = _by_stay(LABELS.read(labels), "phenotypes")
     shown = {stay: Case(notes[stay], labs[stay], phenotypes[stay]) for stay in stays}
-    texts = teacher_texts(*(RATIONALES.read(path, ["stay_id", "text"]) for path in teacher))
-    files = {TEACHER: teacher[0], **predictions}
+    written = {TEACHER: of_cases(written_by_teacher(*teacher), stays, teacher[0])}
     for system, path in predictions.items():
-        texts |= predicted_texts(system, PREDICTIONS.read(path))
-    for system, path in files.items():
-        if missing := [stay for stay in stays if (system, stay) not in texts]:
-            raise UserError(
-                f"{path}: no rationale of {system} for {len(missing)} of {len(stays)} cases; delete the file and "
-                "run again"
-            )
-    return plan_study(stays, patients, shown, list(files), texts, read_wording(wording), design)
+        written[system] = of_cases(written_by_model(PREDICTIONS.read(path, COLUMNS)), stays, path)
+    texts = {
+        (system, stay): own.blinded for system, texts in written.items() for stay, own in zip(stays, texts, strict=True)
+    }
+    return plan_study(stays, patients, shown, list(written), texts, read_wording(wording), design)
 
 
 def _by_stay(table: pa.Table, column: str) -> dict:

@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from clinragen.config.evaluate import Compared
 from clinragen.errors import UserError
+from clinragen.evaluate.written import COLUMNS, Written, of_cases, written_by_model, written_by_teacher
 from clinragen.schemas.evaluate import PREDICTIONS
 from clinragen.schemas.ratings import TEACHER
-from clinragen.schemas.rationale import RATIONALES
 
 NOTE, LAB, BOTH = "note", "lab", "both"
 PARTS = (NOTE, LAB, BOTH)
@@ -86,45 +86,39 @@ def read_run(path: Path, run: Compared, cases: Cases) -> Texts:
 
     A stay that occurs twice is refused when the table is read.
     """
-    table = PREDICTIONS.read(path)
-    rows = _of_cases(table, path, cases)
-    given = table["readable"].null_count == table.num_rows
-    columns = {NOTE: "note_rationale", LAB: "lab_rationale"}
+    written = written_by_model(PREDICTIONS.read(path, COLUMNS))
+    if extra := sum(stay not in cases.test for stay in written):
+        raise UserError(
+            f"{path}: {extra} of its stays are not in the test split, so it is from another cohort; "
+            "delete it and run again"
+        )
+    own = of_cases(written, cases.stays, path)
+    given = any(each.predicted is None for each in own)
     return Texts(
         run.model,
         run.run,
-        {part: [row[columns[part]] for row in rows] for part in run.parts},
-        [row["true"] for row in rows],
-        None if given else [row["predicted"] for row in rows],
-        [None if row["end"] is None else row["end"] == "limit" for row in rows],
+        _parts(own, run.parts),
+        [each.true for each in own],
+        None if given else [each.predicted for each in own],
+        [each.at_limit for each in own],
     )
 
 
 def read_teacher(notes: Path, labs: Path, cases: Cases, true: list[list[str]]) -> Texts:
-    """The rationales of the teacher, which was given the diagnoses `true`; an answer without text is a lack of one."""
-    parts = {}
-    for part, path in ((NOTE, notes), (LAB, labs)):
-        parts[part] = [row["text"] or None for row in _of_cases(RATIONALES.read(path), path, cases, all_splits=True)]
-    return Texts(TEACHER, BY_TEACHER, parts, true)
+    """The rationales of the teacher, which was given the diagnoses `true`; UserError for a case without a row."""
+    own = of_cases(written_by_teacher(notes, labs), cases.stays, notes)
+    return Texts(TEACHER, BY_TEACHER, _parts(own, (NOTE, LAB)), true)
+
+
+def _parts(written: Sequence[Written], parts: Sequence[str]) -> dict[str, list[str | None]]:
+    texts = {NOTE: [each.note for each in written], LAB: [each.lab for each in written]}
+    return {part: texts[part] for part in parts}
 
 
 def by_case(table: pa.Table, column: str, path: Path, cases: Cases) -> list:
     """A column of a table for each case; UserError where one is missing."""
-    return [row[column] for row in _of_cases(table.select(["stay_id", column]), path, cases, all_splits=True)]
-
-
-def _of_cases(table: pa.Table, path: Path, cases: Cases, all_splits: bool = False) -> list[dict]:
-    """The row of each case; `all_splits` says that other stays than those of the test split may be there."""
-    stays = table["stay_id"].to_pylist()
-    places = {stay: place for place, stay in enumerate(stays)}
-    extra = 0 if all_splits else sum(stay not in cases.test for stay in stays)
-    missing = sum(stay not in places for stay in cases.stays)
-    for number, words in ((missing, "cases have no row in it"), (extra, "of its stays are not in the test split")):
-        if number:
-            raise UserError(
-                f"{path}: {number} {words}, so it is incomplete or from another cohort; delete it and run again"
-            )
-    return table.take([places[stay] for stay in cases.stays]).to_pylist()
+    by_stay = dict(zip(table["stay_id"].to_pylist(), table[column].to_pylist(), strict=True))
+    return of_cases(by_stay, cases.stays, path)
 
 
 def require_same_labels(runs: Sequence[Texts], paths: Sequence[Path], true: list[list[str]]) -> None:

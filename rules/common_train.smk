@@ -1,0 +1,285 @@
+"""Functions of the rules that train, and of those that read what was trained."""
+
+
+def checkpoints():
+    """Input: the checkpoints of every phase of every run."""
+    return inputs.checkpoints(CONFIG)
+
+
+def last_checkpoints():
+    """Input: the last checkpoint of every model on every dataset."""
+    return [path for path, _ in inputs.trained(CONFIG)]
+
+
+def trained_models(wildcards):
+    """Params: which models these checkpoints are."""
+    return TrainedModels(rows=[model for _, model in inputs.trained(CONFIG)]).model_dump_json()
+
+
+def checkpoint_of(wildcards):
+    """Input: the last checkpoint of a model."""
+    return inputs.checkpoint(CONFIG, wildcards.dataset, wildcards.model, wildcards.seed)
+
+
+def base_of_model(wildcards):
+    """Input: the language model behind a checkpoint that holds only adapters."""
+    return inputs.base(CONFIG, wildcards.model)
+
+
+def note_tokens_of_model(wildcards):
+    """Input: the notes as tokens of a model's backbone."""
+    backbone = CONFIG.models[wildcards.model].backbone
+    pattern = "<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"
+    return inputs.model_files(CONFIG, pattern, **wildcards, backbone=backbone)
+
+
+def captions_of_model(wildcards):
+    """Input: the captions as tokens of a model's backbone, for models that read them."""
+    row = CONFIG.models[wildcards.model]
+    pattern = "<results>/{dataset}/train/{backbone}{variant}/caption_tokens.arrow"
+    paths = [inputs.model_files(CONFIG, pattern, **wildcards, backbone=row.backbone)]
+    return paths * ("captions" in row.reads)
+
+
+def series_of_model(wildcards):
+    """Input: the series of the test split, for models that read them."""
+    if "series" not in CONFIG.models[wildcards.model].reads:
+        return []
+    return of_model("<results>/{dataset}/benchmark{variant}/series_test.arrow")(wildcards)
+
+
+def features_of_model(wildcards):
+    """Input: age, sex and type of admission, for models that read them."""
+    reads = CONFIG.models[wildcards.model].reads
+    return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
+
+
+def checkpoint_of_classifier(wildcards):
+    """Input: the checkpoint of a trained classifier."""
+    return inputs.classifier(wildcards.dataset, wildcards.model, wildcards.seed)
+
+
+def encoder_of_classifier(wildcards):
+    """Input: the text encoder that a classifier starts from, if it reads notes."""
+    name = CONFIG.classifiers[wildcards.model].encoder
+    return [f"<results>/encoders/{name}"] if name else []
+
+
+def notes_of_classifier(wildcards):
+    """Input: the notes as tokens of the text encoder of a classifier, if it reads them."""
+    name = CONFIG.classifiers[wildcards.model].encoder
+    return [f"<results>/{wildcards.dataset}/train/{name}/encoder_tokens.arrow"] if name else []
+
+
+def series_of_classifier(*splits):
+    """Input: the series of these splits, for classifiers that read them."""
+
+    def paths(wildcards):
+        read = CONFIG.classifiers[wildcards.model].reads_series
+        return [
+            f"<results>/{wildcards.dataset}/benchmark/series_{split}.arrow"
+            for split in splits * read
+        ]
+
+    return paths
+
+
+def reader_of_classifier(wildcards):
+    """Params: what a trained classifier reads, and through what."""
+    return inputs.reader(CONFIG, wildcards.model).model_dump_json()
+
+
+reader_of_classifier.place = "classifiers.{model}"
+
+
+def classifier_scores():
+    """Input: the scores of every run of the baselines beyond the paper."""
+    return inputs.classifier_scores(CONFIG)
+
+
+def local_files_of_backbone(wildcards):
+    """Input: the files of a language model that is a directory; none if it comes from the hub."""
+    return [ancient(p) for p in inputs.backbone_files(CONFIG.backbones[wildcards.backbone].source)]
+
+
+def local_files_of_encoder(wildcards):
+    """Input: the files of a text encoder that is a directory; none if it comes from the hub."""
+    return [ancient(p) for p in inputs.backbone_files(CONFIG.encoders[wildcards.encoder].source)]
+
+
+def local_files_of_llm(wildcards):
+    """Input: the files of a served language model that is a directory; none if it comes from the hub."""
+    return [ancient(p) for p in inputs.backbone_files(CONFIG.llms[wildcards.llm].model)]
+
+
+def lengths_of_backbone(wildcards):
+    """Resources: the most tokens that a language model has before it, which only decide whether it is refused."""
+    return inputs.lengths(CONFIG, wildcards.backbone).model_dump_json()
+
+
+def fetched_backbone(wildcards):
+    """Params: what decides the files of a language model."""
+    return CONFIG.backbones[wildcards.backbone].model_dump_json(include={"source", "revision"})
+
+
+fetched_backbone.place = "backbones.{backbone}"
+
+
+def fetched_encoder(wildcards):
+    """Params: what decides the files of a text encoder."""
+    return CONFIG.encoders[wildcards.encoder].model_dump_json(include={"source", "revision"})
+
+
+fetched_encoder.place = "encoders.{encoder}"
+
+
+def texts_of_student(wildcards):
+    """Params: the longest texts of a student, its note (and captions) no longer than its language model takes."""
+    config, parts = CONFIG.of_variant(variant_of(wildcards)), wildcards.get("parts")
+    captions = bool(parts) and "captions" in inputs.parts(config, parts).reads
+    return inputs.texts(config, wildcards.backbone, captions).model_dump_json()
+
+
+texts_of_student.place = "student.texts"
+
+
+def longest_note(wildcards):
+    """Params: most tokens of a note."""
+    config = CONFIG.of_variant(variant_of(wildcards))
+    return inputs.texts(config, wildcards.backbone).max_note_tokens
+
+
+longest_note.place = "student.texts.max_note_tokens"
+
+
+def parts_of_model(wildcards):
+    """Params: what a model with a stage of its own reads, what stands before its language model, and how."""
+    config = CONFIG.of_variant(variant_of(wildcards))
+    return inputs.parts(config, wildcards.parts).model_dump_json()
+
+
+def vocabulary_of_parts(wildcards):
+    """Input: the vocabulary of the attention of a model with a stage of its own, if it has any."""
+    names = [row.vocabulary for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
+    return [inputs.vocabulary(name, wildcards.backbone) for name in names[:1] if name]
+
+
+def text_encoder_of_parts(wildcards):
+    """Input: the text encoder of which a model with a stage of its own has a Q-Former, if it has any."""
+    names = [row.encoder for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
+    return [f"<results>/encoders/{name}" for name in names[:1] if name]
+
+
+def captions_of_parts(wildcards):
+    """Input: the captions as tokens, if a model with a stage of its own reads them."""
+    reads = inputs.parts(CONFIG, wildcards.parts).reads
+    pattern = "<results>/{dataset}/train/{backbone}{variant}/caption_tokens.arrow"
+    return of_variant(*[pattern] * ("captions" in reads))(wildcards)
+
+
+def series_of_parts(wildcards):
+    """Input: the series of the splits that are learned from, if a model with a stage of its own reads them."""
+    pattern = "<results>/{{dataset}}/benchmark{{variant}}/series_{split}.arrow"
+    reads = inputs.parts(CONFIG, wildcards.parts).reads
+    splits = ["train", "validation"] * ("series" in reads)
+    return of_variant(*(pattern.format(split=split) for split in splits))(wildcards)
+
+
+def features_of_parts(wildcards):
+    """Input: age, sex and type of admission, if a model with a stage of its own reads them."""
+    reads = inputs.parts(CONFIG, wildcards.parts).reads
+    return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
+
+
+def start_of_frozen(wildcards):
+    """Input: what a frozen language model is: that of phase 1 with the same target, or as it was fetched."""
+    if not starts_from_phase1(wildcards):
+        return "<results>/backbones/{backbone}"
+    pattern = "<results>/{dataset}/train/{backbone}/{target}{variant}/seed{seed}/phase1"
+    return of_variant(pattern)(wildcards)
+
+
+def starts_from_phase1(wildcards):
+    """Params: whether a frozen language model is that of phase 1."""
+    return not wildcards.parts.endswith("untuned")
+
+
+def rationales_of(wildcards):
+    """Input: the teacher's rationales on notes and on labs, if the target has them."""
+    return inputs.rationales(CONFIG, wildcards.dataset, wildcards.target, variant_of(wildcards))
+
+
+def rationale_first(wildcards):
+    """Params: whether the rationales of a target precede its diagnoses."""
+    return inputs.rationale_first(wildcards.target)
+
+
+def sharded(pattern):
+    """Output, input, log or benchmark of a shard: the pattern itself if there is only one."""
+    stem, _, suffix = pattern.rpartition(".")
+    return f"{stem}/{{shard}}.{suffix}" if CONFIG.rationale.shards > 1 else pattern
+
+
+def shards_of(wildcards):
+    """Input: the rationales of all shards."""
+    number = CONFIG.rationale.shards
+    folder = "<results>/{dataset}/rationale/{teacher}{variant}/{part}".format(**wildcards)
+    return [f"{folder}/{n}-of-{number}.parquet" for n in range(1, number + 1)]
+
+
+def shard(wildcards):
+    """Params: the name of the job's shard."""
+    return wildcards.get("shard", "1-of-1")
+
+
+def tensorboard_folder(pattern):
+    """Resources: the directory of a training's TensorBoard events, named like its log; empty for none."""
+
+    def folder(wildcards):
+        return str(Path(CONFIG.pathvars.logs, pattern.format(**wildcards)))
+
+    return folder if CONFIG.train.report_to == "tensorboard" else ""
+
+
+def launch_of_backbone(wildcards):
+    """Params: how trainings of a language model are started."""
+    return CONFIG.launch_of(wildcards.backbone).model_dump_json()
+
+
+launch_of_backbone.place = "train.launch"
+
+
+def launcher(wildcards):
+    """Params: the command that starts a training script."""
+    backbone = next(iter(backbones_of_job(wildcards)), None)
+    return launch.launcher(CONFIG.launch_of(backbone) if backbone else CONFIG.train.launch)
+
+
+def backbones_of_job(wildcards):
+    """The language model that a job needs, none for a classifier; without a job, as in `make check`, all in use."""
+    if wildcards is None:
+        return backbones_in_use()
+    model = CONFIG.models.get(wildcards.get("model"))
+    backbone = wildcards.get("backbone") or (model.backbone if model else None)
+    return [backbone] if backbone else []
+
+
+def processes(wildcards):
+    """Threads, and part of resources: processes of a training job on a node."""
+    found = (CONFIG.launch_of(name).processes for name in backbones_of_job(wildcards))
+    return max(found, default=CONFIG.train.launch.processes)
+
+
+def gpus():
+    """Resources: nodes and GPUs of a training job."""
+    return launch.gpu_request(CONFIG.train.launch, processes)
+
+
+def memory(stage):
+    """Resources: the memory of a job of a stage that needs a language model; it grows with each attempt (`scaled`)."""
+
+    def value(wildcards, attempt):
+        found = (CONFIG.request_of(stage, name).memory_mb for name in backbones_of_job(wildcards))
+        return attempt * max(found, default=getattr(CONFIG, stage).request.memory_mb)
+
+    return value
