@@ -14,8 +14,8 @@ HOLDS, CONTRADICTED, NOT_PRINTED = "holds in print", "contradicted in print", "n
 REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE = "reproduced", "not reproduced", "not decidable"
 IN_PRINT = (HOLDS, CONTRADICTED, NOT_PRINTED)
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, NOT_DECIDABLE)
-POWER = "power: the interval contains values that satisfy it and values that do not"
-NOT_SIGNIFICANT = "power: a difference that is not significant over these runs may be there"
+POWER = "power: the interval contains values that satisfy the statement and values that do not"
+NOT_SIGNIFICANT = "power: these runs show no significant difference, which does not exclude one"
 TARGETS = {
     "table1": "tables/table1.csv",
     "table2": "tables/table2.csv",
