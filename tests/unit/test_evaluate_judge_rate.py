@@ -282,6 +282,6 @@ def test_a_dataset_whose_text_may_not_go_to_the_judge_sends_nothing(openai_serve
 
 
 def test_more_cases_than_are_compared_are_refused(site):
-    with pytest.raises(UserError, match=r"evaluate\.judge\.cases: 6 of evaluate\.cases\.number, which is 5"):
+    with pytest.raises(UserError, match=r"evaluate\.judge\.cases: 6 is more than evaluate\.cases\.number, 5;"):
         merged = config_of(site, "http://127.0.0.1:9/v1").model_dump()
         load_config(merged | {"evaluate": merged["evaluate"] | {"cases": {"number": 5, "seed": 1}}})

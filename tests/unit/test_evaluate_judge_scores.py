@@ -168,7 +168,7 @@ def test_the_page_says_in_words_whether_controls_fall(page):
     text = page("reads", "blind")
     assert f"✓ MIMIC-III, {ANOTHER_PATIENT}: correctness, soundness, persuasiveness fall".replace("'", "&#39;") in text
     assert f"✗ MIMIC-III, {WRONG_DIAGNOSES}: correctness is undecided; persuasiveness is undecided." in text
-    assert "A judge that overlooks it says little about texts." in text
+    assert "A judge that overlooks this says little about the texts." in text
     assert "stand-ins" not in text and "reads, blind" in text
     # In the order of the configuration, not of the alphabet.
     assert text.index("Judge: reads") < text.index("Judge: blind")
@@ -177,7 +177,7 @@ def test_the_page_says_in_words_whether_controls_fall(page):
 def test_the_page_names_stand_ins_and_asks_nothing_of_the_network(page):
     text = page("reads", stand_ins=("template LLM",))
     assert "<b>Made with stand-ins:</b> template LLM" in text and "not comparable with the paper's" in text
-    assert "There is one judge" in text
+    assert "Only one judge is configured" in text
     assert "http" not in text.replace("http-equiv", "")
 
 

@@ -167,7 +167,7 @@ def test_a_row_without_a_run_is_named_with_what_makes_it(tested, good, bad, open
 
 def test_a_source_without_any_value_says_why():
     evidence = Evidence({}, reasons={"table1": Gap("a reason", "a remedy")})
-    assert on_ours(claim("above", **A_B), evidence, stand_ins=False).reason == "missing: a reason. a remedy"
+    assert on_ours(claim("above", **A_B), evidence, stand_ins=False).reason == "missing: a reason; a remedy"
 
 
 def test_one_statement_that_fails_decides_whatever_is_missing():

@@ -182,11 +182,13 @@ def test_a_missing_row_says_what_to_set_and_what_to_run():
     assert HOW.how("ClinRaGen", "MIMIC-III") == run
     assert HOW.how("ClinRaGen", "MIMIC-IV") == f"configure datasets.mimic4, which is null in this run, then {run}"
     assert HOW.how("x", "MIMIC-III") == (
-        "run `snakemake tables` with the options of this run and config/table6.yaml as the last of --configfile, "
-        "which has models.x"
+        "run `snakemake tables` with the options of this run and config/table6.yaml as the last --configfile; "
+        "it has models.x"
     )
     absent = Missing(HOW.rows, Configured(datasets=["MIMIC-III"], keys=[]))
-    assert absent.how("ClinRaGen") == f"take models.clinragen from config.yaml, which this run leaves out, then {run}"
+    assert (
+        absent.how("ClinRaGen") == f"configure models.clinragen as in config.yaml (this run leaves it out), then {run}"
+    )
     assert HOW.how("no row of the paper") is None
     missing = cells([scores(1, 0.5)])
     assert [cell["make"] for cell in missing[2:]] == [None, HOW.how("ClinRaGen", "MIMIC-IV")]

@@ -161,7 +161,7 @@ def test_what_is_hidden_missing_or_without_interval_says_so(tmp_path):
     agreement = {"dataset": "both", "raters": "people", "criterion": "all", "n": 9, "value": 0.6}
     found = evidence(tmp_path, discussion=answers, study_agreement=[agreement | {"statistic": "pearson"}])
     for cell, what, how in (
-        (Cell("discussion", "MIMIC-III", "ClinRaGen", "hidden"), "few patients", ""),
+        (Cell("discussion", "MIMIC-III", "ClinRaGen", "hidden"), "fewer than 11 patients", ""),
         (Cell("discussion", "MIMIC-III", "ClinRaGen", "missing"), "missing of ClinRaGen", "do this"),
         (Cell("agreement", "both", "people", "pearson"), "an interval of pearson", ""),
     ):
@@ -192,10 +192,10 @@ def test_the_page_shows_every_claim_with_both_answers_and_its_links(tmp_path):
     assert all(f'id="{claim.id}"' in html for claim in CLAIMS)
     assert 'href="../tables/table1.html"' in html and "tables/table2.html" not in html
     assert "w/o LAB&amp;KNOW" in html and "w/o LAB&KNOW" not in html
-    assert "take models.flan-t5 from config.yaml" in html and "http" not in html.replace("http-equiv", "")
+    assert "configure models.flan-t5 as in config.yaml" in html and "http" not in html.replace("http-equiv", "")
 
 
 def test_the_page_of_stand_ins_says_so_and_decides_nothing(tmp_path):
     html = page(evidence(tmp_path, intervals=[score("ClinRaGen", 0.6)]), ["tiny <model>"])
-    assert "tiny &lt;model&gt;" in html and "stand-ins: their values decide nothing" in html
+    assert "tiny &lt;model&gt;" in html and "Stand-ins decide nothing" in html
     assert 'class="answer reproduced"' not in html and 'class="answer not-reproduced"' not in html

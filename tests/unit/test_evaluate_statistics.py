@@ -212,7 +212,7 @@ def test_a_phenotype_without_positives_scores_zero_and_does_not_stop_the_others(
     ],
 )
 def test_a_row_without_all_seeds_is_not_compared(seeds, message):
-    with pytest.raises(UserError, match=f"{message}.*Run the workflow for all of `seeds`"):
+    with pytest.raises(UserError, match=f"{message}.*Run the workflow for all `seeds`"):
         check_seeds("MIMIC-IV", seeds)
 
 

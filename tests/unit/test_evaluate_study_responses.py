@@ -120,7 +120,7 @@ def test_missing_items_and_missing_ratings(files):
     edit(files[1], lambda text: "".join(line for line in text.splitlines(True) if line.split(",")[2] != "2"))
     found = message_of(files)
     assert f"responses-R01.csv: rater R01: item {CASE}, text A, soundness: missing" in found
-    assert re.search(r"responses-R02.csv: rater R02: item 2: missing, with all its (5|25) ratings", found)
+    assert re.search(r"responses-R02.csv: rater R02: item 2: missing with all its (5|25) ratings", found)
     assert len(found.splitlines()) == 3
 
 
@@ -144,19 +144,19 @@ def test_items_swapped_by_sorting_one_column_are_found(files):
         return "\n".join(",".join(line) for line in [header, *moved]) + "\n"
 
     edit(files[0], sort_items)
-    assert "a column was sorted or edited apart from the others" in message_of(files)
+    assert "a column was sorted or edited separately" in message_of(files)
 
 
 def test_another_study(files):
     edit(files[0], lambda text: text.replace(PLANNED.name, "study-0123456789ab"))
     found = message_of(files)
-    assert f"rater R01: it is of another study, study-0123456789ab instead of {PLANNED.name}" in found
+    assert f"rater R01: belongs to another study, study-0123456789ab instead of {PLANNED.name}" in found
 
 
 def test_duplicate_rows_are_refused_even_if_equal(files):
     edit(files[0], lambda text: text + line_of(f"R01/{CASE}/C/consistency"))
     assert re.search(
-        rf"item {CASE}, text C, consistency: twice, in lines \d+ and \d+; keep one of them", message_of(files)
+        rf"item {CASE}, text C, consistency: rated twice, in lines \d+ and \d+; keep one of them", message_of(files)
     )
 
 
@@ -176,20 +176,20 @@ def test_a_rater_with_two_files_with_none_or_absent_though_there(files, tmp_path
 
 def test_files_of_others(files, tmp_path):
     edit(files[1], lambda text: text.replace("R02", "R77"))
-    assert "rater R77 has no form in this study (R01, R02)" in message_of(files)
+    assert "rater R77 has no form in this study; its raters are R01, R02" in message_of(files)
     edit(files[1], lambda text: text.replace("R77", "R01", 7))
-    assert "it is of several raters, R01, R77" in message_of(files)
+    assert "has ratings of several raters, R01, R77" in message_of(files)
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
         (b"", "its first line is 'empty'"),
-        (b"name,age\n1,2\n", "its first line is 'name,age', not study,rater,item"),
-        ("study,rater\n".encode("utf-16"), "it is UTF-16"),
-        (b"PK\x03\x04...", "it is a workbook under the name of a CSV file"),
-        (b"study,rater,item,letter,criterion,value,cell\nx,\xe9\n", "it is not UTF-8 (byte "),
-        (b"study,rater,item,letter,criterion,value,cell\n", "it has no ratings"),
+        (b"name,age\n1,2\n", "its first line is 'name,age' instead of study,rater,item"),
+        ("study,rater\n".encode("utf-16"), "encoded in UTF-16"),
+        (b"PK\x03\x04...", "a spreadsheet workbook, not a CSV file"),
+        (b"study,rater,item,letter,criterion,value,cell\nx,\xe9\n", "not UTF-8 (byte "),
+        (b"study,rater,item,letter,criterion,value,cell\n", "contains no ratings"),
         (b'study,rater,item,letter,criterion,value,cell\nx,"R01\x00', "responses-R01.csv: "),
     ],
 )
@@ -203,7 +203,7 @@ def test_all_problems_of_all_files_come_together_and_nothing_is_imported(files):
     edit(files[0], rate(f"R01/{CASE}/B/soundness", ""))
     edit(files[1], lambda text: text.replace(PLANNED.name, "study-0123456789ab"))
     found = message_of(files)
-    assert found.splitlines()[0].startswith("the ratings cannot be counted; restore a file in its form")
+    assert found.splitlines()[0].startswith("the ratings cannot be imported; to fix a file, restore it")
     assert len(found.splitlines()) == 5  # with no readable file of R02
 
 

@@ -106,7 +106,7 @@ def test_no_model_is_built_of_a_roberta(roberta):
 
 
 def test_a_layer_that_the_encoder_does_not_have_is_an_error(folder):
-    with pytest.raises(UserError, match=r"evaluate\.bertscore\.layer: 17, but .* has 2 layers"):
+    with pytest.raises(UserError, match=r"evaluate\.bertscore\.layer is 17, but .* has 2 layers; choose"):
         Scorer(folder, SETTINGS.model_copy(update={"layer": 17}))
 
 

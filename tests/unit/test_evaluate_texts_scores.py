@@ -218,7 +218,7 @@ def test_predictions_are_put_in_the_order_of_the_cases(tmp_path):
     ],
 )
 def test_missing_and_extra_stays_are_errors(stays, message, tmp_path):
-    with pytest.raises(UserError, match=rf"x\.parquet: {message}.*delete it, and run again"):
+    with pytest.raises(UserError, match=rf"x\.parquet: {message}.*delete it and run again"):
         read_run(predictions(tmp_path / "x.parquet", stays), COMPARED, cases(3))
 
 
@@ -253,5 +253,5 @@ def test_cases_come_from_the_test_split():
     assert (chosen.stays, chosen.patients.tolist(), chosen.test) == ([1], [5], {1})
     with pytest.raises(UserError, match="1 of 2 cases are not in the test split"):
         gather_cases(pa.table({"stay_id": [1, 2]}, CASES.schema), samples)
-    with pytest.raises(UserError, match="no case to compare"):
+    with pytest.raises(UserError, match="no cases on which to compare"):
         gather_cases(pa.table({"stay_id": []}, CASES.schema), samples)

@@ -30,26 +30,26 @@ class BertScore(Section):
     """BERTScore of rationales against the teacher's; without idf weights, not rescaled."""
 
     encoder: str
-    """A key of `encoders`, whose vectors are compared."""
+    """Key of `encoders`: the encoder whose vectors are compared."""
     layer: int = Field(ge=1)
-    """Layer whose vectors they are: 17 is bert-score's choice for roberta-large."""
+    """Layer of the vectors; bert-score uses 17 for roberta-large."""
     batch: int = Field(ge=1)
     """Texts encoded at once; another number may change the last digit of a score."""
     device: Literal["cuda", "cpu"]
-    """What the encoder computes on; without a GPU, `cuda` is an error."""
+    """Device of the encoder; without a GPU, `cuda` is an error."""
 
 
 class Bootstrap(Section):
-    """How often, and with which random numbers, patients of the test split are drawn."""
+    """Resampling of the patients of the test split."""
 
     replicates: int = Field(ge=1000)
-    """Samples of patients; no p value is below 2 / (replicates + 1)."""
+    """Number of resamples; no p value is below 2 / (replicates + 1)."""
     seed: int
-    """Another seed draws other patients."""
+    """Random seed of the resampling."""
 
 
 class Compared(Section):
-    """A run whose rationales are compared; no section of the configuration."""
+    """A run whose rationales are compared; not a section of the configuration."""
 
     model: str
     """Name of the row in the paper's tables."""
@@ -80,7 +80,7 @@ class Evaluate(Section):
     bootstrap: Bootstrap
     """Intervals and tests over resampled patients."""
     reference: str
-    """Row of tables 1 and 2 that every other row of them is compared with."""
+    """Row of tables 1 and 2 with which all other rows are compared."""
     judge: Judge
     """Language models that rate rationales."""
     planted: list[Literal["mimic3", "mimic4"]]

@@ -8,19 +8,19 @@ from clinragen.config.base import Section
 
 
 class Controls(Section):
-    """Rationales that are wrong on purpose, which a judge that reads them must rate lower."""
+    """Rationales that are wrong on purpose, which a judge must rate lower."""
 
     another_patient: int = Field(ge=0)
-    """Cases that are shown with the rationales that every system wrote about another patient; 0: none."""
+    """Number of cases that are rated again with every system's rationale about another patient; 0: none."""
     wrong_diagnoses: int = Field(ge=0)
-    """Cases whose rationales are shown with another patient's diagnoses, with none in common if possible; 0: none."""
+    """Number of cases that are rated again with another patient's diagnoses, none in common if possible; 0: none."""
 
 
 class Question(Section):
-    """What decides which ratings a judge is asked for."""
+    """Which ratings a judge is asked for."""
 
     cases: int = Field(ge=1)
-    """Cases of each dataset, drawn from those of `evaluate.cases`; a smaller number draws some of the same."""
+    """Cases of each dataset, drawn from those of `evaluate.cases`; a smaller number draws a subset."""
     seed: int
     """Another seed draws other cases and controls, and sends the requests in another order."""
     controls: Controls
@@ -31,13 +31,13 @@ class Judge(Question):
     """Language models that rate the rationales of a student, its teacher, and the rows of `asked` in table 4."""
 
     llms: list[str]
-    """Keys of `llms`: first the judge of figure 6a, then those that it is compared with; []: no judge."""
+    """Keys of `llms`: first the judge of figure 6a, then judges to compare it with; []: no judge."""
     trained: str
-    """Key of `models`: the student that is rated, of the first seed, and whose teacher is; none without such a row."""
+    """Key of `models`: the student whose first seed is rated, with its teacher; without such a row, neither is."""
 
     @property
     def question(self) -> Question:
-        """All but who is asked about whom."""
+        """The settings without judges and student."""
         return Question(cases=self.cases, seed=self.seed, controls=self.controls)
 
 
@@ -46,7 +46,10 @@ def judge_problems(judge: Judge, cases: int) -> Iterator[str]:
     if len(set(judge.llms)) < len(judge.llms):
         yield f"evaluate.judge.llms: {judge.llms} contains a language model twice"
     if judge.llms and judge.cases > cases:
-        yield f"evaluate.judge.cases: {judge.cases} of evaluate.cases.number, which is {cases}; lower it, or raise that"
+        yield (
+            f"evaluate.judge.cases: {judge.cases} is more than evaluate.cases.number, {cases}; lower the former or "
+            "raise the latter"
+        )
     for name, number in judge.controls:
         if judge.llms and number > judge.cases:
-            yield f"evaluate.judge.controls.{name}: {number} of evaluate.judge.cases, which is {judge.cases}; lower it"
+            yield f"evaluate.judge.controls.{name}: {number} is more than evaluate.judge.cases, {judge.cases}; lower it"

@@ -1,10 +1,10 @@
-"""What the rules of the paper's tables tell their scripts about this configuration."""
+"""What the rules of the paper's tables pass to their scripts about this configuration."""
 
 from clinragen.config.base import Section
 
 
 class Configured(Section):
-    """What this configuration has of that which one of the paper's tables shows."""
+    """Datasets and rows of one of the paper's tables that this configuration has."""
 
     datasets: list[str]
     """Datasets, as the paper calls them."""
@@ -13,19 +13,19 @@ class Configured(Section):
 
 
 class ConfiguredTables(Section):
-    """What the configuration has of each of the paper's tables."""
+    """Datasets and rows that the configuration has, for each of the paper's tables."""
 
     tables: dict[int, Configured]
-    """By number of the table."""
+    """By table number."""
 
 
 class TimedJob(Section):
-    """A job whose time is in the paper's table 3."""
+    """A job whose time counts in the paper's table 3."""
 
     stage: str
     """Stage, as the paper calls it."""
     dataset: str | None
-    """The dataset, as the paper calls it; null for what both share."""
+    """The dataset, as the paper calls it; null if both share the job."""
     seed: int | None
     """The seed of a training."""
 

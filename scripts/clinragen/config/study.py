@@ -9,20 +9,20 @@ from clinragen.config.base import Section, usable_path
 
 
 class StudyDesign(Section):
-    """Who rates what; another value makes another study, whose forms do not accept the ratings of this one."""
+    """Who rates what; any change makes another study, whose forms do not accept the ratings of this one."""
 
     cases: int = Field(ge=2)
-    """Rated cases, each of another patient, chosen among those of `evaluate.cases`."""
+    """Number of rated cases, each of a different patient, from those of `evaluate.cases`."""
     raters: int = Field(ge=2)
-    """Raters; their names are R01, R02, ..."""
+    """Number of raters; their names are R01, R02, ..."""
     raters_per_case: int | None = Field(ge=2)
-    """Raters of each case, drawn so that all have as many cases, give or take one; null: everybody rates all cases."""
+    """Raters per case, assigned so that loads differ by at most one case; null: everybody rates all cases."""
     repeats: float = Field(ge=0, le=0.5)
-    """Share of a rater's cases that are shown a second time; at least one case unless it is 0."""
+    """Share of a rater's cases that are shown a second time; at least one case unless 0."""
     attention_checks: int = Field(ge=0)
     """Items of each form that ask for a given answer."""
     seed: int
-    """Seed of the choice of cases, of who rates them, and of every order."""
+    """Seed of the selection of cases, their assignment to raters, and every order."""
 
 
 class Exclusion(Section):
@@ -31,21 +31,21 @@ class Exclusion(Section):
     absent: list[str]
     """Names of raters who sent no ratings, such as R07; the ratings of all others must be complete."""
     failed_checks: int | None = Field(ge=1)
-    """Raters who fail at least so many attention checks are left out; null keeps everybody."""
+    """Raters who fail at least this many attention checks are excluded; null: nobody is."""
 
 
 class Study(Section):
     """The human study: which rationales are rated, by whom, and where the ratings are."""
 
     dataset: Literal["mimic3", "mimic4"]
-    """Dataset of the cases; there is no study where it is left out."""
+    """Dataset of the cases; if `datasets` lacks it, there is no study."""
     trained: str
-    """Key of `models`: the student that is rated, of the first seed, beside its teacher and the rows of `asked` in
-    table 4; there is no study without such a row."""
+    """Key of `models`: the student whose first seed is rated, with its teacher and the rows of `asked` in table 4;
+    without such a row, there is no study."""
     design: StudyDesign
     """Who rates what."""
     responses: str | None
-    """Directory of the CSV files that the raters exported; null: none yet, and simulated ones for synthetic texts."""
+    """Directory of the CSV files that the raters saved; null: none yet (synthetic texts get simulated ratings)."""
     exclusion: Exclusion
     """Whose ratings do not count."""
 
@@ -60,18 +60,21 @@ def study_problems(study: Study, cases: int) -> Iterator[str]:
     design, place = study.design, "evaluate.study.design"
     if design.cases > cases:
         yield (
-            f"{place}.cases: {design.cases} of evaluate.cases.number: {cases} cases, the only ones that all models "
-            "are asked about; raise the one or lower the other"
+            f"{place}.cases: {design.cases} is more than evaluate.cases.number, {cases}, the only cases for which all "
+            "models have outputs; lower the former or raise the latter"
         )
     if design.raters_per_case is not None and design.raters_per_case > design.raters:
-        yield f"{place}.raters_per_case: {design.raters_per_case} of {design.raters} raters; lower it, or set it null"
+        yield (
+            f"{place}.raters_per_case: {design.raters_per_case} is more than the {design.raters} raters; lower it, or "
+            "set it to null"
+        )
     elif design.raters_per_case is not None and design.cases * design.raters_per_case < 2 * design.raters:
         yield f"{place}.raters_per_case: {design.raters} raters would have fewer than two cases each; raise it"
     unknown = sorted(set(study.exclusion.absent) - set(rater_names(design.raters)))
     if unknown:
         yield (
-            f"evaluate.study.exclusion.absent: {', '.join(unknown)} is no rater of this study "
-            f"(R01 to {rater_names(design.raters)[-1]})"
+            f"evaluate.study.exclusion.absent: {', '.join(unknown)}: not a rater of this study "
+            f"(R01 to {rater_names(design.raters)[-1]}); correct the name"
         )
 
 

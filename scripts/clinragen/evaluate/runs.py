@@ -53,7 +53,7 @@ def read_run(path: Path, truth: Truth, phenotypes: list[str], row: str, run: str
     if problem:
         raise UserError(
             f"{path}: the predictions of row {row!r}, run {run}, cannot be scored: {problem}. Remove the file and run "
-            "the workflow again, which predicts all samples anew; nothing is scored on fewer samples"
+            "the workflow again, which predicts all samples; nothing is scored on fewer samples"
         )
     place = {stay: n for n, stay in enumerate(table["stay_id"].to_pylist())}
     return table.take([place[stay] for stay in truth.stays])

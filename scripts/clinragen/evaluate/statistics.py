@@ -123,7 +123,7 @@ def check_seeds(dataset: str, seeds: dict[str, list[int | None]]) -> None:
         if None in found or sorted(found) != wanted:
             raise UserError(
                 f"row {row!r} of {dataset} has runs of the seeds {sorted(found, key=str)}, where other rows have "
-                f"{wanted}: a mean over fewer runs is not compared. Run the workflow for all of `seeds`"
+                f"{wanted}: means over fewer runs are not compared. Run the workflow for all `seeds`"
             )
 
 

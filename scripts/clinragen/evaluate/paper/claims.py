@@ -81,7 +81,7 @@ def on_ours(claim: Claim, ours: Evidence, stand_ins: bool) -> Answer:
     lacking = [s.lacking for s in found if s.lacking]
     missing = f"missing: {_listed(lacking)}"
     if stand_ins:
-        values_of_stand_ins = "values of stand-ins decide nothing"
+        values_of_stand_ins = "stand-ins decide nothing"
         reason = f"{values_of_stand_ins}; {missing}" if lacking else values_of_stand_ins
         return Answer(NOT_DECIDABLE, _decisive(found), found, reason)
     if any(s.holds is False for s in found):

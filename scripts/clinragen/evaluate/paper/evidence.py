@@ -113,6 +113,6 @@ class Evidence:
         for one in (cell, other):
             self.value(one)
             if one not in self.runs or self.runs[one].number < 2:
-                raise Lacking(Gap(f"a second seed of {one.row}", "add to `seeds`"))
+                raise Lacking(Gap(f"a second seed of {one.row}", "add one to `seeds`"))
         first, second = self.runs[cell], self.runs[other]
         return float(ttest_ind_from_stats(*first, *second, equal_var=False).pvalue)

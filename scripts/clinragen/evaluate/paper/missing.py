@@ -28,7 +28,7 @@ class Missing:
         options = "the options of this run"
         if row.key not in self.configured.keys:
             if "/" not in row.file:
-                steps.append(f"configure {row.key} as in {row.file}; this run leaves it out")
+                steps.append(f"configure {row.key} as in {row.file} (this run leaves it out)")
             else:  # an overlay
                 options = f"the options of this run and {row.file} as the last --configfile; it has {row.key}"
         run = f"run `{COMMAND}` with {options}"

@@ -1,4 +1,4 @@
-"""The paper's Table 4: similarity of the rationales to the teacher's, as the released code computes it and otherwise."""
+"""The paper's Table 4: similarity of the rationales to the teacher's, by the released code's convention and others."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,7 +99,7 @@ def similarity_page(table: pa.Table, templates: list[Path]) -> str:
         columns=list(TITLES.values()),
         stand_ins=distinct(c["stand_ins"] for c in cells),
         datasets={dataset: list(rows.values()) for dataset, rows in datasets.items()},
-        samples={c["dataset"]: c["samples"] for c in cells if c["samples"]},
+        samples={d: next((c["samples"] for c in cells if c["dataset"] == d and c["samples"]), None) for d in datasets},
         tally=tally(compared.filter(pa.compute.equal(compared["convention"], RELEASED))),
         missing={dataset: missing_rows([c for c in cells if c["dataset"] == dataset]) for dataset in datasets},
     )

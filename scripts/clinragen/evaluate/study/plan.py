@@ -36,8 +36,8 @@ def choose_cases(cases: Sequence[int], patients: Mapping[int, int], design: Stud
         chosen.setdefault(patients[stay], stay)
     if len(chosen) < design.cases:
         raise UserError(
-            f"evaluate.study.design.cases: {design.cases}, but evaluate.cases selects stays of {len(chosen)} patients; "
-            "lower the one or raise evaluate.cases.number"
+            f"evaluate.study.design.cases: {design.cases}, but evaluate.cases selects stays of only "
+            f"{len(chosen)} patients; lower it, or raise evaluate.cases.number"
         )
     return list(chosen.values())[: design.cases]
 

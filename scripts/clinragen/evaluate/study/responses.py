@@ -42,7 +42,7 @@ def response_files(paths: Sequence[Path]) -> list[Path]:
     found = [file for path in paths for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path])]
     if not found:
         raise UserError(
-            "evaluate.study.responses: no .csv file; name the directory with the files that the raters' forms saved"
+            "evaluate.study.responses: no .csv file; set it to the directory of the files that the forms saved"
         )
     return found
 
@@ -65,7 +65,7 @@ def read_responses(files: Sequence[Path], key: pa.Table, absent: Sequence[str]) 
         raise UserError(
             "\n".join(
                 [
-                    "the ratings cannot be counted; restore a file in its form to repair it, and save it again:",
+                    "the ratings cannot be imported; to fix a file, restore it in the rater's form and save it again:",
                     *(f"  - {problem}" for problem in problems),
                 ]
             )
@@ -112,11 +112,11 @@ def _read_file(path: Path, study: str, wanted: Mapping[str, list[Cell]]) -> _Fil
         place = f"rater {rater}: item {cell[0]}, text {cell[1]}, {cell[2]}"
         if line["cell"] != cell_name(rater, cell):
             file.problems.append(
-                f"{place}: line {number} was the line of {line['cell'] or 'no cell'}; a column was sorted or edited "
-                "apart from the others"
+                f"{place}: line {number} belongs to {line['cell'] or 'no cell'}; a column was sorted or edited "
+                "separately; restore the original file"
             )
         elif cell in seen:
-            file.problems.append(f"{place}: twice, in lines {seen[cell]} and {number}; keep one of them")
+            file.problems.append(f"{place}: rated twice, in lines {seen[cell]} and {number}; keep one of them")
         else:
             value = _value(line["value"])
             if isinstance(value, str):
@@ -129,18 +129,18 @@ def _read_file(path: Path, study: str, wanted: Mapping[str, list[Cell]]) -> _Fil
 
 
 def _lines(path: Path, file: _File) -> list[tuple[int, dict[str, str]]] | None:
-    """The lines of a file by column, with their numbers; None where they cannot be told apart."""
+    """The lines of a file by column, with their numbers; None if they cannot be read."""
     content = path.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        file.problems.append("it is UTF-16 (“Unicode text”); save it as CSV UTF-8")
+        file.problems.append("encoded in UTF-16 (“Unicode text”); save it as CSV UTF-8")
         return None
     if content.startswith(b"PK\x03\x04"):
-        file.problems.append("it is a workbook under the name of a CSV file; save it as CSV UTF-8")
+        file.problems.append("a spreadsheet workbook, not a CSV file; save it as CSV UTF-8")
         return None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        file.problems.append(f"it is not UTF-8 (byte {error.start}); save it as CSV UTF-8")
+        file.problems.append(f"not UTF-8 (byte {error.start}); save it as CSV UTF-8")
         return None
     separator = ";" if ";" in text.partition("\n")[0] else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -153,12 +153,12 @@ def _lines(path: Path, file: _File) -> list[tuple[int, dict[str, str]]] | None:
     header = rows[0][1] if rows else []
     if sorted(header) != sorted(COLUMNS):
         file.problems.append(
-            f"its first line is {separator.join(header) or 'empty'!r}, not {','.join(COLUMNS)}: not a file that a form "
-            "saved"
+            f"its first line is {separator.join(header) or 'empty'!r} instead of {','.join(COLUMNS)}, so no form "
+            "saved it; collect the file that the form saved"
         )
         return None
     if len(rows) == 1:
-        file.problems.append("it has no ratings")
+        file.problems.append("contains no ratings; collect the file that the form saved")
         return None
     uneven = [(number, len(row)) for number, row in rows[1:] if len(row) != len(header)]
     decimal = "; a decimal comma in a file with commas? Save it with semicolons" if separator == "," else ""
@@ -175,15 +175,17 @@ def _is_of(lines: list[tuple[int, dict[str, str]]], file: _File, study: str, wan
     if studies != [study]:
         others = ", ".join(name or "(blank)" for name in studies if name != study)
         file.problems.append(
-            f"rater {', '.join(raters)}: it is of another study, {others} instead of {study}: its letters mean other "
-            "systems. Find the file of this study, or the configuration that made its form"
+            f"rater {', '.join(raters)}: belongs to another study, {others} instead of {study}, so its letters mean "
+            "other systems; find the file of this study, or use the configuration that made its form"
         )
         return False
     if len(raters) > 1:
-        file.problems.append(f"it is of several raters, {', '.join(raters)}; keep one file for each of them")
+        file.problems.append(f"has ratings of several raters, {', '.join(raters)}; save one file per rater")
         return False
     if raters[0] not in wanted:
-        file.problems.append(f"rater {raters[0] or '(blank)'} has no form in this study ({', '.join(wanted)})")
+        file.problems.append(
+            f"rater {raters[0] or '(blank)'} has no form in this study; its raters are {', '.join(wanted)}"
+        )
         return False
     return True
 
@@ -214,7 +216,7 @@ def _missing(rater: str, cells: Sequence[Cell], wanted: Sequence[Cell]) -> Itera
         of_item.setdefault(cell[0], []).append(cell)
     for item, missing in of_item.items():
         if len(missing) == sum(cell[0] == item for cell in wanted):
-            yield f"rater {rater}: item {item}: missing, with all its {len(missing)} ratings"
+            yield f"rater {rater}: item {item}: missing with all its {len(missing)} ratings"
         else:
             yield from (f"rater {rater}: item {item}, text {cell[1]}, {cell[2]}: missing" for cell in missing)
 
@@ -222,7 +224,7 @@ def _missing(rater: str, cells: Sequence[Cell], wanted: Sequence[Cell]) -> Itera
 def _problems_of_raters(
     by_rater: Mapping[str, Sequence[_File]], raters: Sequence[str], absent: Sequence[str]
 ) -> Iterator[str]:
-    """Raters with several files, without any, or with one although they are said to be absent."""
+    """Raters with several files, without a file, or with one although they are listed as absent."""
     for rater, files in sorted(by_rater.items()):
         if len(files) > 1:
             yield f"rater {rater}: {len(files)} files, {', '.join(f.name for f in files)}; keep the one that counts"

@@ -39,7 +39,7 @@ def stop_without_raters(ratings: pa.Table) -> None:
     if not any(ratings["counted"].to_pylist()):
         raise UserError(
             "every rater failed as many attention checks as evaluate.study.exclusion.failed_checks allows; look at "
-            "their files, and set it to null to count them all the same"
+            "their files, or set it to null to count them anyway"
         )
 
 

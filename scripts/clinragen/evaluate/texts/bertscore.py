@@ -70,7 +70,7 @@ class Scorer:
             try:
                 vectors, masks, weights = get_bert_embedding(*arguments, device=self._device)
             except torch.cuda.OutOfMemoryError:
-                raise UserError("the memory of the GPU does not suffice: lower evaluate.bertscore.batch") from None
+                raise UserError("out of GPU memory; lower evaluate.bertscore.batch") from None
             for text, own, mask, weight in zip(batch, vectors.cpu(), masks.cpu(), weights.cpu(), strict=True):
                 size = int(mask.sum())
                 found[text] = own[:size].clone(), weight[:size]
@@ -90,7 +90,10 @@ def _load(folder: Path, layer: int) -> tuple[PreTrainedModel, PreTrainedTokenize
     # The library asks for a space before the first word of a text of RoBERTa, which transformers 5 no longer hears.
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
     if layer > model.config.num_hidden_layers:
-        raise UserError(f"evaluate.bertscore.layer: {layer}, but {folder} has {model.config.num_hidden_layers} layers")
+        raise UserError(
+            f"evaluate.bertscore.layer is {layer}, but {folder} has {model.config.num_hidden_layers} layers; "
+            "choose one of them"
+        )
     model.encoder.layer = model.encoder.layer[:layer]
     # A tokenizer without a limit says so by a number that no memory holds.
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest_text(model.config.to_dict()))

@@ -70,11 +70,13 @@ def gather_cases(cases: pa.Table, samples: pa.Table) -> Cases:
     stays = sorted(cases["stay_id"].to_pylist())
     if strange := sum(stay not in patients for stay in stays):
         raise UserError(
-            f"{strange} of {len(stays)} cases are not in the test split; the tables come from different runs"
+            f"{strange} of {len(stays)} cases are not in the test split, so the tables come from different runs; "
+            "run the workflow again"
         )
     if not stays:
         raise UserError(
-            "there is no case to compare rationales on; benchmark/attrition*.csv say where the test split is lost"
+            "there are no cases on which to compare rationales; see benchmark/attrition*.csv for where the "
+            "test split lost its stays"
         )
     return Cases(stays, np.array([patients[stay] for stay in stays]), frozenset(patients))
 
@@ -124,4 +126,4 @@ def require_same_labels(runs: Sequence[Texts], paths: Sequence[Path], true: list
     for texts, path in zip(runs, paths, strict=True):
         other = sum(set(a) != set(b) for a, b in zip(texts.true, true, strict=True))
         if other:
-            raise UserError(f"{path}: {other} cases have other labels than the cohort; delete it, and run again")
+            raise UserError(f"{path}: {other} cases have other labels than the cohort; delete it and run again")
