@@ -244,7 +244,7 @@ def test_the_page_shows_values_intervals_what_is_hidden_and_what_is_missing():
     few = Data(**(few.__dict__ | {"groups": in_groups(sex=["F"] * 75 + ["M"] * 5)}))
     html = discussion_page(answers(few, rows()), SETTINGS, ["tiny <model>"], templates("discussion"))
     assert "tiny &lt;model&gt;" in html and "do &lt;this&gt;" in html
-    assert '<span class="hidden">hidden</span>' in html and "1,000 samples" in html
+    assert '<span class="hidden">hidden</span>' in html and "1,000 resamples" in html
     assert (
         "with the list minus without" in html and 'href="../audit/lineage.html#tables/discussion.csv/MIMIC-III"' in html
     )

@@ -87,7 +87,7 @@ def of_cases(by_stay: Mapping[int, Value], stays: Sequence[int], place: Path | s
     if missing := sum(stay not in by_stay for stay in stays):
         raise UserError(
             f"{place}: {missing} of {len(stays)} cases have no row in it, so it is not of this cohort, or incomplete; "
-            "delete it, and run again"
+            "delete it and run again"
         )
     return [by_stay[stay] for stay in stays]
 

@@ -89,7 +89,7 @@ def read_run(path: Path, run: Compared, cases: Cases) -> Texts:
     written = written_by_model(PREDICTIONS.read(path, COLUMNS))
     if extra := sum(stay not in cases.test for stay in written):
         raise UserError(
-            f"{path}: {extra} of its stays are not in the test split, so it is not of this cohort; delete it, and run "
+            f"{path}: {extra} of its stays are not in the test split, so it is not of this cohort; delete it and run "
             "again"
         )
     own = of_cases(written, cases.stays, path)
