@@ -86,6 +86,8 @@ def test_without_any_score_every_row_is_there_and_missing():
 def test_page_and_text_forms():
     _, made = table(scores(VALUES))
     page = similarity_page(made, templates("similarity"))
-    assert 'paper 0.2689 <em class="verdict agrees">agrees</em>' in page and "asked.mistral-five-shot" in page
+    assert (
+        'paper 0.2689 <em class="verdict" data-said="agrees">agrees</em>' in page and "asked.mistral-five-shot" in page
+    )
     assert "#tables/table4.csv/MIMIC-III/ClinRaGen" in page
     assert "0.2700" in to_markdown(shown_similarity(made)) and "corpus BLEU" in to_latex(shown_similarity(made))

@@ -198,4 +198,4 @@ def test_the_page_shows_every_claim_with_both_answers_and_its_links(tmp_path):
 def test_the_page_of_stand_ins_says_so_and_decides_nothing(tmp_path):
     html = page(evidence(tmp_path, intervals=[score("ClinRaGen", 0.6)]), ["tiny <model>"])
     assert "tiny &lt;model&gt;" in html and "Stand-ins decide nothing" in html
-    assert 'class="answer reproduced"' not in html and 'class="answer not-reproduced"' not in html
+    assert 'class="answer" data-said="reproduced"' not in html and '"answer" data-said="not reproduced"' not in html

@@ -31,8 +31,8 @@ def test_the_page_shows_ours_and_the_papers():
     link = '<a class="file" href="../audit/lineage.html#tables/table1.csv/MIMIC-III/ClinRaGen">'
     assert (
         f'<td data-label="micro F1">{link}0.5500</a> <span>(0.0707)</span> <small>'
-        '<span class="bounds">[0.5000, 0.6000]</span> paper 0.6400 <em class="verdict lower">lower</em></small></td>'
-        in text
+        '<span class="bounds">[0.5000, 0.6000]</span> paper 0.6400 '
+        '<em class="verdict" data-said="lower">lower</em></small></td>' in text
     )
     assert f'<td data-label="macro F1">{link}0.5000</a> <small>paper 0.6100</small></td>' in text
     assert '<td data-label="seeds">0</td><td data-label="micro F1">– <small>paper 0.6000</small></td>' in text

@@ -62,7 +62,8 @@ def test_the_page_says_what_a_reader_must_know():
         "10,000 times",
         "0.11, which are read as percentage points: 0.0011",
         "40 test samples of 20 patients",
-        "Rows of the paper's tables without a run: 1</summary> <p>LLaMA-ft.",
+        "Rows of the paper's tables without a run: 1",
+        "LLaMA-ft",
         "with a probability of 80 %",
         "Hidden, because fewer than 11 patients",
     ):
