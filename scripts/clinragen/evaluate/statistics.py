@@ -258,8 +258,8 @@ def _hidden(truth: Truth, phenotypes: Sequence[str]) -> set[str]:
 
 
 def _rounded(value: float | None) -> float | None:
-    """Six decimals: what a test split of thousands can show has four."""
-    return None if value is None else round(float(value), 6)
+    """Nine decimals, so that pages, which show four, round the value itself."""
+    return None if value is None else round(float(value), 9)
 
 
 def _significant_digits(value: float | None) -> float | None:

@@ -34,7 +34,7 @@ class Patients:
         sums = sums_of_patients(columns, self.subjects)
         values = statistic(sums.sum(axis=0, keepdims=True).astype(np.float64))[0]
         low, high = interval(replicate(sums, statistic, self.settings.replicates, self.settings.seed))
-        return [Estimate(*(round(float(number), 6) for number in each)) for each in zip(values, low, high, strict=True)]
+        return [Estimate(*(round(float(number), 9) for number in each)) for each in zip(values, low, high, strict=True)]
 
     def behind(self, samples: np.ndarray) -> set[int]:
         """The patients of these samples; booleans [samples]."""
