@@ -37,7 +37,7 @@ SMALL = {
     "demo": {"patients": {"mimic3": 60, "mimic4": 60}, "lessons": 100},
     "student": {"texts": {"max_target_tokens": 48}},
     "train": {stage: {"epochs": 1, "patience": 1} for stage in ("phase1", "phase2", "phase3", "joint", "frozen")},
-    "evaluate": {"decoding": {"max_new_tokens": 48}},
+    "evaluate": {"decoding": {"max_new_tokens": 48}, "study": {"design": {"cases": 6}}},
 }
 
 
