@@ -94,7 +94,8 @@ def asked(request, tmp_path, monkeypatch) -> Iterator[Asked]:
 def test_there_is_an_example_of_each_service():
     written = yaml.safe_load((ROOT / "config/local.example.yaml").read_text(encoding="utf-8"))
     served = {name for name, row in written["llms"].items() if row.get("provider") == "served"}
-    assert set(written["llms"]) - served == set(written["llm_transport"]) - served == set(ANSWERS)
+    judges = set(written["evaluate"]["judge"]["llms"])  # at a service of the others, their rows in config.yaml
+    assert set(written["llms"]) - served == set(written["llm_transport"]) - served - judges == set(ANSWERS)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
