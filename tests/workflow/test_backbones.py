@@ -31,6 +31,7 @@ def site(folder: Path, source: Path, **settings: object) -> Path:
         | {"llama3-five-shot": None},
         knowledge={"source": "offline", "terms": {"llm": "template"}},
         backbones={NAME: {"source": str(source), "revision": "main"}},
+        evaluate={"judge": {"llms": []}},
         **settings,
     )
 

@@ -105,7 +105,7 @@ def complete(tmp_path, servers) -> dict:
         "models": {"llama-ft": None},
         # Of the rows that are asked only the one on the server above.
         "asked": dict.fromkeys(("llama-zero-shot", "mistral-five-shot", "llama2-five-shot", "llama3-five-shot"), None),
-        "evaluate": {"judge": {"llms": ["chatgpt"]}},
+        "evaluate": {"judge": {"llms": ["chatgpt"]}, "bertscore": None},
     }
 
 

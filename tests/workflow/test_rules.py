@@ -201,7 +201,7 @@ def test_rules_that_hold_all_events_ask_for_more_memory_with_the_second_attempt(
 
 def test_the_picture_of_the_rules_in_docs_is_of_today(rules):
     drawn = set(re.findall(r"\[(\w+)\]", (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")))
-    on_demand = {"train_backbone", "benchmark_export", "llm_weights", "demo_text_encoder", "train_text_encoder"}
+    on_demand = {"train_backbone", "benchmark_export", "llm_weights", "train_text_encoder"}
     # For config/beyond.yaml.
     on_demand |= {"extract_features", "benchmark_majority", "train_encoder_tokens"}
     on_demand |= {"train_classifier", "evaluate_classifier", "planted_classifier"}

@@ -55,6 +55,11 @@ def test_what_a_server_is_asked_takes_the_one_unit_of_it(planned):
     _, printed = planned
     asked = [block for block in re.split(r"\n\[", printed) if re.search("rule rationale_(notes|labs):", block)]
     assert len(asked) == 8 * SHARDS
+    taken = {teacher: set() for teacher in ("chatgpt", "template")}
     for block in asked:
-        by_server = "teacher=chatgpt" in block
-        assert ("server_0=1" in block, "server_0=0" in block) == (by_server, not by_server)
+        units = re.findall(r"server_\d+=[01]", block)
+        assert units
+        taken["chatgpt" if "teacher=chatgpt" in block else "template"].add(
+            tuple(unit for unit in units if unit.endswith("=1"))
+        )
+    assert taken["template"] == {()} and [len(units) for units in taken["chatgpt"]] == [1]

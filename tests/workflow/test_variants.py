@@ -153,7 +153,7 @@ def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
         datasets={"mimic3": {"source": "synthetic"}, "mimic4": {"source": "synthetic"}},
         llms={"chatgpt": {"provider": "template"}, "deepseek": {"provider": "template"}},
         knowledge={"source": "offline"},
-        evaluate={"planted": []},
+        evaluate={"planted": [], "judge": {"llms": []}},
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     shown = jobs(succeeded(snakemake("--dry-run", "--configfile", TABLE6, SENSITIVITY, stand_ins, "--cores", "1")))
