@@ -6,7 +6,7 @@
 #        <results>/figures/figure5.csv, .svg, .png       size and micro F1
 #        <results>/figures/figure6{a,b}.csv, .svg, .png  ratings by language models (a) and people (b)
 #        <results>/{dataset}/evaluate/figure7.html       cases, with texts of patients
-#        <results>/figures/figure7-{dataset}.html        how they are chosen; the texts where patients are invented
+#        <results>/figures/figure7-{dataset}.html        how they are chosen, without texts
 
 
 localrules:
@@ -400,7 +400,6 @@ if datasets_with_cases():
             sources=sources,
             record=output_record("figures/figure7-{dataset}.html"),
             dataset=title,
-            source=setting("datasets.{dataset}.source"),
             scaled=setting("benchmark.series.scaled"),
         shell:
             "python scripts/evaluate_figure7.py --predictions {input.predictions:q} --cases {input.cases:q}"
@@ -408,5 +407,5 @@ if datasets_with_cases():
             " --series {input.series:q} --scales {input.scales:q} --fences {input.fences:q}"
             " --notes {input.notes:q} --labs {input.labs:q} --terms {input.terms:q}"
             " --wordings {input.wordings:q} --variables {input.variables:q} --scaled {params.scaled:q}"
-            " --dataset {params.dataset:q} --source {params.source:q} --templates {input.templates:q}"
+            " --dataset {params.dataset:q} --templates {input.templates:q}"
             " --page {output.page:q} --shared {output.shared:q} > {log:q} 2>&1"

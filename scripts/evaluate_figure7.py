@@ -22,7 +22,6 @@ def evaluate_figure7(
     variables: Path,
     scaled: bool,
     dataset: str,
-    source: str,
     templates: list[Path],
     page: Out,
     shared: SharedOut,
@@ -40,9 +39,7 @@ def evaluate_figure7(
     counts = case_counts(dataset, found.cases)
     own = (counts, len(found.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
     page.path.write_text(cases_page(dataset, views, *own), encoding="utf-8")
-    # Texts about invented patients may be shown to anybody.
-    shown = views if source == "synthetic" else None
-    shared.path.write_text(cases_page(dataset, shown, *own), encoding="utf-8")
+    shared.path.write_text(cases_page(dataset, None, *own), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -36,9 +36,10 @@ def evaluate_statistics(
 
     names, printed = read_phenotypes(phenotypes), [cell for path in paper for cell in read_paper(path)]
     files = list(zip(runs.runs, predictions, strict=True))
+    split = {title: pair for title, *pair in zip(runs.datasets, samples, labels, strict=True)}
     scored = {}
-    for title, *of_dataset in zip(runs.datasets, samples, labels, strict=True):
-        truth = truth_of(SAMPLES.read(of_dataset[0]), LABELS.read(of_dataset[1]))
+    for title, (chosen, labelled) in split.items():
+        truth = truth_of(SAMPLES.read(chosen), LABELS.read(labelled))
         scored[title] = truth, [read_scored(path, truth, names, r) for r, path in files if r.dataset == title]
     found = tables_of(scored, names, read_pairs(pairs), reference, printed, bootstrap)
     for schema, table, out, behind in (
@@ -50,7 +51,7 @@ def evaluate_statistics(
         keys = [key for key in schema.key if key not in ("metric", "phenotype")]
         for row in table.select(keys).group_by(keys).aggregate([]).to_pylist():
             used = [p for r, p in files if r.dataset == row["dataset"] and r.row in behind(row)]
-            context.made_of({key: row[key] for key in keys}, used, out)
+            context.made_of({key: row[key] for key in keys}, [*split[row["dataset"]], *used], out)
     text = statistics_page(found, printed, reference, bootstrap, sorted(context.stand_ins), templates)
     page.path.write_text(text, encoding="utf-8")
 

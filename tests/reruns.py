@@ -420,10 +420,10 @@ CHOSEN: dict[str, dict[str, Any]] = {
     "evaluate.judge.llms": {"evaluate.judge.llms": ["template"]},
     "evaluate.judge.trained": {"evaluate.judge.trained": "without-know"},
     "evaluate.judge.cases": {
-        **{"evaluate.judge.cases": 19, "evaluate.judge.controls.another_patient": 19},
+        **{"evaluate.judge.cases": 19, "evaluate.judge.controls.swapped": 19},
         "evaluate.judge.controls.wrong_diagnoses": 19,
     },
-    "evaluate.judge.controls.another_patient": {"evaluate.judge.controls.another_patient": 10},
+    "evaluate.judge.controls.swapped": {"evaluate.judge.controls.swapped": 10},
     "evaluate.judge.controls.wrong_diagnoses": {"evaluate.judge.controls.wrong_diagnoses": 10},
     "train.optimizer.marked_samples": {"train.optimizer.marked_samples": "leave_out"},
     "backbones.llama2-7b.source": {"backbones.llama2-7b.source": "tiny-opt"},

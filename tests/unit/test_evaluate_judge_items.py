@@ -26,7 +26,7 @@ SYSTEMS = {
 
 
 def question(cases: int = 4, another: int = 4, wrong: int = 4, seed: int = 1) -> Question:
-    return Question(cases=cases, seed=seed, controls=Controls(another_patient=another, wrong_diagnoses=wrong))
+    return Question(cases=cases, seed=seed, controls=Controls(swapped=another, wrong_diagnoses=wrong))
 
 
 def test_every_system_is_rated_on_every_case_and_without_controls_nothing_else():
@@ -36,7 +36,7 @@ def test_every_system_is_rated_on_every_case_and_without_controls_nothing_else()
     assert [i.words for i in items][-2:] == [6, 0]
 
 
-def test_controls_have_the_rationale_or_the_diagnoses_of_another_patient():
+def test_controls_have_the_rationale_or_the_diagnoses_of_swapped():
     items = build_items(CASES, PATIENTS, SYSTEMS, question())
     written = {(i.sample.stay_id, i.system): i for i in items if i.condition == AS_WRITTEN}
     swapped = [i for i in items if i.condition == ANOTHER_PATIENT]
@@ -66,7 +66,7 @@ def test_a_system_without_a_row_for_a_case_is_an_error_that_names_it():
 
 
 @given(st.lists(st.integers(0, 6), min_size=0, max_size=30), st.integers(0, 3))
-def test_a_derangement_gives_every_stay_the_text_of_another_patient(owners, seed):
+def test_a_derangement_gives_every_stay_the_text_of_swapped(owners, seed):
     patients = dict(enumerate(owners))
     found = derangement(list(patients), patients, seed)
     assert all(patients[stay] != patients[other] for stay, other in found.items())

@@ -40,7 +40,7 @@ SYSTEMS = ("GT", "Mistral", "LLaMA2", "LLaMA3", "ClinRaGen")
 JUDGE = {"provider": "openai", "model": "m", "max_tokens": 100, "repairs": 1, "json_schema": True}
 PRICE = {"input": 1.0, "output": 1.0}
 PARTS = ("note_rationale", "lab_rationale")
-CONTROLS = {"another_patient": 4, "wrong_diagnoses": 3}
+CONTROLS = {"swapped": 4, "wrong_diagnoses": 3}
 
 
 @pytest.fixture

@@ -105,6 +105,15 @@ class Graph:
         own = {name for part in matching for name in part["inputs"]}
         return [one for one in used if one["path"] not in named or one["path"] in own]
 
+    def _has_row(self, path: str, row: dict[str, str] | None) -> bool:
+        """Whether a table says what its rows descend from, and has one with the values of this row of another.
+
+        A row that takes values from a table with its own keys takes them from the row with the same keys.
+        """
+        record = self.record(path) if row else None
+        parts = record["rows"] if record else []
+        return any(all(row.get(key) == value for key, value in part["where"].items()) for part in parts)
+
     def ancestors(self, path: str, row: dict[str, str] | None = None) -> list[str]:
         """Recorded paths that an output descends from, itself last; each after its own inputs, except in a cycle."""
         found: dict[str, None] = {}
@@ -123,7 +132,7 @@ class Graph:
             elif name not in found:
                 entered[name] = None
                 waiting.append((name, True))
-                used = self.inputs(name, row if name == path else None)
+                used = self.inputs(name, row if name == path or self._has_row(name, row) else None)
                 waiting += [(one["path"], False) for one in reversed(used) if one["path"] not in found]
         return list(found)
 

@@ -103,6 +103,7 @@ COUNTS = {
     "roots",
     "number",
     "samples",
+    "cases",
 }
 LONGEST_COUNT = 7
 

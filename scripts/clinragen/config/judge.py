@@ -10,7 +10,7 @@ from clinragen.config.base import Section
 class Controls(Section):
     """Rationales that are wrong on purpose, which a judge must rate lower."""
 
-    another_patient: int = Field(ge=0)
+    swapped: int = Field(ge=0)
     """Number of cases that are rated again with every system's rationale about another patient; 0: none."""
     wrong_diagnoses: int = Field(ge=0)
     """Number of cases that are rated again with another patient's diagnoses, none in common if possible; 0: none."""

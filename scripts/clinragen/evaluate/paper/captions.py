@@ -1,6 +1,7 @@
 """The paper's Table 5: its caption templates, and how many of our captions have each."""
 
 import csv
+import itertools
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -84,13 +85,14 @@ def _rows(
     rows = []
     for condition, template in templates.items():
         of_all = sum(counts[condition, name] for name in variables)
-        own = {"condition": condition, "template": template}
         kept = None if any((condition, name) in hidden for name in variables) else of_all
-        rows.append(own | {"variable": ALL, "sentences": kept, "share": _share(kept, total)})
-        for name in variables:
-            kept = None if (condition, name) in hidden else counts[condition, name]
-            whole = sum(counts[other, name] for other in templates)
-            rows.append(own | {"variable": name, "sentences": kept, "share": _share(kept, whole)})
+        own = {"condition": condition, "template": template, "variable": ALL}
+        rows.append(own | {"sentences": kept, "share": _share(kept, total)})
+    for name, (condition, template) in itertools.product(variables, templates.items()):
+        kept = None if (condition, name) in hidden else counts[condition, name]
+        whole = sum(counts[other, name] for other in templates)
+        own = {"condition": condition, "template": template, "variable": name}
+        rows.append(own | {"sentences": kept, "share": _share(kept, whole)})
     return rows
 
 
