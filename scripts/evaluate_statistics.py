@@ -38,8 +38,8 @@ def evaluate_statistics(
     files = list(zip(runs.runs, predictions, strict=True))
     split = {title: pair for title, *pair in zip(runs.datasets, samples, labels, strict=True)}
     scored = {}
-    for title, (chosen, labelled) in split.items():
-        truth = truth_of(SAMPLES.read(chosen), LABELS.read(labelled))
+    for title, own in split.items():
+        truth = truth_of(SAMPLES.read(own[0]), LABELS.read(own[1]))
         scored[title] = truth, [read_scored(path, truth, names, r) for r, path in files if r.dataset == title]
     found = tables_of(scored, names, read_pairs(pairs), reference, printed, bootstrap)
     for schema, table, out, behind in (
@@ -48,12 +48,13 @@ def evaluate_statistics(
         (PHENOTYPE_SCORES, found.phenotypes, phenotype_scores, lambda row: {row["model"], reference}),
     ):
         schema.write(table, out.path)
-        keys = [key for key in schema.key if key not in ("metric", "phenotype")]
-        for row in table.select(keys).group_by(keys).aggregate([]).to_pylist():
+        for row in (
+            table.group_by([k for k in schema.key if k not in ("metric", "phenotype")]).aggregate([]).to_pylist()
+        ):
             used = [p for r, p in files if r.dataset == row["dataset"] and r.row in behind(row)]
-            context.made_of({key: row[key] for key in keys}, [*split[row["dataset"]], *used], out)
-    text = statistics_page(found, printed, reference, bootstrap, sorted(context.stand_ins), templates)
-    page.path.write_text(text, encoding="utf-8")
+            context.made_of(row, [*split[row["dataset"]], *used], out)
+    own = (printed, reference, bootstrap, sorted(context.stand_ins), templates)
+    page.path.write_text(statistics_page(found, *own), encoding="utf-8")
 
 
 if __name__ == "__main__":
