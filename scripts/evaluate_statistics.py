@@ -48,9 +48,7 @@ def evaluate_statistics(
         (PHENOTYPE_SCORES, found.phenotypes, phenotype_scores, lambda row: {row["model"], reference}),
     ):
         schema.write(table, out.path)
-        for row in (
-            table.group_by([k for k in schema.key if k not in ("metric", "phenotype")]).aggregate([]).to_pylist()
-        ):
+        for row in table.group_by(sorted({*schema.key} - {"metric", "phenotype"})).aggregate([]).to_pylist():
             used = [p for r, p in files if r.dataset == row["dataset"] and r.row in behind(row)]
             context.made_of(row, [*split[row["dataset"]], *used], out)
     own = (printed, reference, bootstrap, sorted(context.stand_ins), templates)
