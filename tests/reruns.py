@@ -54,8 +54,12 @@ READ_BY_FUNCTION = {
     # Rows of `models` leave the tables with their names, which changes what is read.
     "diagnosed_runs": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
     "rows_of_tables": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
-    "configured_tables": [],
-    "discussed_rows": [f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")],
+    "configured_tables": [f"models.{name}.table" for name in MODELS],
+    # The row with another vocabulary than the student's, too.
+    "discussed_rows": [
+        *(f"asked.{name}.row" for name in ("chatgpt-zero-shot", "llama-zero-shot")),
+        "models.without-know.row",
+    ],
     # Of every compared model; other runs are other inputs.
     "compared_runs": [f"models.{name}.row" for name in COMPARED] + [f"asked.{name}.row" for name in FIVE_SHOT],
     "configured": [],  # names of rows, which are other inputs
