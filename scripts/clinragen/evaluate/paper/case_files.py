@@ -68,8 +68,8 @@ def read_cases(
     teacher = of_cases(written_by_teacher(*rationales), stays, rationales[0])
     known = read_wordings(wordings)
     found = [
-        make_case(stay, patients[stay], own.true, own.predicted, [t for t in (told.note, told.lab) if t], known)
-        for stay, own, told in zip(stays, student, teacher, strict=True)
+        make_case(stay, patients[stay], own.true, own.predicted, [t for t in (answer.note, answer.lab) if t], known)
+        for stay, own, answer in zip(stays, student, teacher, strict=True)
     ]
     return CaseFiles(found, dict(zip(stays, teacher, strict=True)), dict(zip(stays, student, strict=True)))
 

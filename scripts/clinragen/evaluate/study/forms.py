@@ -68,7 +68,7 @@ def raters_of(items: Sequence[Item]) -> list[str]:
 
 
 def form_data(study: Study, rater: str) -> dict[str, Any]:
-    """What the form of a rater shows: no name of a system, no identifier, and nothing that tells repeats from cases."""
+    """What the form of a rater shows: no system name, no identifier, nothing that distinguishes repeats from cases."""
     practice = study.wording.practice
     texts = [
         {

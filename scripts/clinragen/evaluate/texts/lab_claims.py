@@ -163,12 +163,12 @@ class _Reader:
             mention.directions.clear()
 
     def _verb(self, plural: bool) -> None:
-        """The variables before it are its subject: the last alone where an adjective has told of several."""
+        """The variables before it are its subject: the last alone where an adjective has described several."""
         if not self.group:
             return
         self.denied = self.denied and not self.apart
-        told = any(mention.directions for mention in self.group)
-        self.subjects = self.group[-1:] if told and not plural else self.group
+        described = any(mention.directions for mention in self.group)
+        self.subjects = self.group[-1:] if described and not plural else self.group
         self.direction, self.predicated = None, False
 
     def _direct(self, said: str, before_variable: bool) -> None:

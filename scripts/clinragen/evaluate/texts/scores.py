@@ -139,9 +139,9 @@ def _form(model: Model) -> Iterator[Scored]:
         yield Scored(model.name, part, "missing", share(words == 0, whole), whole)
     ends = [run.cut for run in model.runs]
     if all(ends) and any(cut is not None for own in ends for cut in own):
-        told = np.array([[cut is not None for cut in own] for own in ends])
+        known = np.array([[cut is not None for cut in own] for own in ends])
         cut = np.array([[bool(cut) for cut in own] for own in ends])
-        yield Scored(model.name, BOTH, "cut", share(cut, told), told)
+        yield Scored(model.name, BOTH, "cut", share(cut, known), known)
 
 
 def _faithfulness(model: Model, facts: Facts, cases: Cases, findings: list[dict]) -> Iterator[Scored]:
