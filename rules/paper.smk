@@ -375,6 +375,7 @@ if datasets_with_cases():
             labs=rationales_of_shown_teacher(1),
             terms=terms_of_shown_student(),
             wordings="resources/phenotype_wordings.csv",
+            lab_wordings="resources/lab_wordings.csv",
             variables="resources/variables.csv",
             templates=page_templates("cases"),
         output:
@@ -406,6 +407,7 @@ if datasets_with_cases():
             " --samples {input.samples:q} --courses {input.courses:q} --captions {input.captions:q}"
             " --series {input.series:q} --scales {input.scales:q} --fences {input.fences:q}"
             " --notes {input.notes:q} --labs {input.labs:q} --terms {input.terms:q}"
-            " --wordings {input.wordings:q} --variables {input.variables:q} --scaled {params.scaled:q}"
+            " --wordings {input.wordings:q} --lab-wordings {input.lab_wordings:q}"
+            " --variables {input.variables:q} --scaled {params.scaled:q}"
             " --dataset {params.dataset:q} --templates {input.templates:q}"
             " --page {output.page:q} --shared {output.shared:q} > {log:q} 2>&1"

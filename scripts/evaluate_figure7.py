@@ -19,6 +19,7 @@ def evaluate_figure7(
     labs: Path,
     terms: list[Path],
     wordings: Path,
+    lab_wordings: Path,
     variables: Path,
     scaled: bool,
     dataset: str,
@@ -30,12 +31,14 @@ def evaluate_figure7(
     from clinragen.evaluate.paper.case_choice import case_counts, choose
     from clinragen.evaluate.paper.case_files import read_cases
     from clinragen.evaluate.paper.case_page import cases_page
+    from clinragen.evaluate.texts.lab_claims import read_lab_wordings
     from clinragen.registry.variables import read_variables
 
     found = read_cases(predictions, cases, samples, (notes, labs), wordings)
     chosen = choose(found.cases)
     units = {variable.name: variable.unit for variable in read_variables(variables)}
-    views = found.views(chosen, courses, captions, series, (scales, fences), terms, scaled, units)
+    known = read_lab_wordings(lab_wordings, list(units))
+    views = found.views(chosen, courses, captions, series, (scales, fences), terms, scaled, units, known)
     counts = case_counts(dataset, found.cases)
     own = (counts, len(found.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
     page.path.write_text(cases_page(dataset, views, *own), encoding="utf-8")

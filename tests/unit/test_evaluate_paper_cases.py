@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import templates
+from pages import VARIABLES, templates
 from toy_student import ROOT
 
 from clinragen.evaluate.paper.case_choice import RULES, Case, case_counts, choose, make_case
 from clinragen.evaluate.paper.case_page import Texts, cases_page, curves_of, view
 from clinragen.evaluate.paper.case_view import curves, lab_marks, marked, path, shortened
+from clinragen.evaluate.texts.lab_claims import read_lab_wordings
 from clinragen.rationale.claims import read_wordings
 from clinragen.schemas.paper import CASE_COUNTS
 
 WORDINGS = read_wordings(ROOT / "resources/phenotype_wordings.csv")
+LAB_WORDINGS = read_lab_wordings(ROOT / "resources/lab_wordings.csv", [v.name for v in VARIABLES])
 RIGHT, MISSES, WRONG = (rule.name for rule in RULES)
 SHOCK, STROKE, LIPID = "Shock", "Acute cerebrovascular disease", "Disorders of lipid metabolism"
 
@@ -98,9 +100,17 @@ def test_marks_are_whole_words_and_the_longest_phrase_counts():
     ]
 
 
-def test_labs_are_abnormal_where_the_captions_say_so():
-    captions = "Glucose is higher than normal 2 times. pH is normal all the time."
-    assert lab_marks(captions, ["Glucose", "pH", "Weight"]) == {"Glucose": "abnormal", "pH": "contradicted"}
+def test_a_lab_that_a_text_calls_abnormal_is_marked_by_what_the_captions_say():
+    text = "Blood glucose is high and pH is low. Heart rate and weight are normal, with fever."
+    marks = lab_marks(text, {("Glucose", "higher"), ("pH", "higher"), ("Heart Rate", "higher")}, LAB_WORDINGS)
+    shown = {piece.lower(): kind for piece, kind in marked(text, marks) if kind}
+    # What is called normal is no claim, even if the captions say otherwise.
+    assert shown == {"blood glucose": "abnormal", "ph": "contradicted", "fever": "contradicted"}
+
+
+def test_a_lab_with_a_right_and_a_wrong_direction_is_contradicted():
+    text = "Glucose is higher than normal 2 times and lower than normal."
+    assert lab_marks(text, {("Glucose", "higher")}, LAB_WORDINGS)["glucose"] == "contradicted"
 
 
 def test_a_long_note_is_cut_at_a_space():
@@ -143,7 +153,7 @@ def page():
     series = {"steps": 1, "values": [1.0], "measured": [True]}
     scales = [{"variable": EVIL, "mean": 0.0, "std": 1.0}]
     drawn = curves_of(series, scales, [], True)
-    views = {RIGHT: view(chosen, texts, drawn, terms, {EVIL: f"mg {EVIL}"}), MISSES: None, WRONG: None}
+    views = {RIGHT: view(chosen, texts, drawn, terms, {EVIL: f"mg {EVIL}"}, LAB_WORDINGS), MISSES: None, WRONG: None}
     counts = case_counts("MIMIC-III", [chosen])
 
     def make(cases):

@@ -41,6 +41,7 @@ from clinragen.evaluate.paper.times import Time, read_paper_times, times_table
 from clinragen.evaluate.paper.times_page import times_page
 from clinragen.evaluate.sensitivity import compare_variants, sensitivity_page
 from clinragen.evaluate.statistics_page import statistics_page
+from clinragen.evaluate.texts.lab_claims import read_lab_wordings
 from clinragen.registry.paper_rows import read_paper_rows
 from clinragen.registry.raw import TITLES
 from clinragen.schemas.benchmark import CAPTIONS
@@ -128,7 +129,9 @@ def figure7() -> str:
     drawn = curves(
         np.array(values), np.ones((48, len(names)), dtype=bool), names, {name: (9.0, 30.0) for name in names}
     )
-    views = {"a rule": view(chosen, texts, drawn, [], {v.name: v.unit for v in VARIABLES}), "another rule": None}
+    units = {v.name: v.unit for v in VARIABLES}
+    wordings = read_lab_wordings(RESOURCES / "lab_wordings.csv", names)
+    views = {"a rule": view(chosen, texts, drawn, [], units, wordings), "another rule": None}
     counts = case_counts("MIMIC-III", [chosen])
     return cases_page("MIMIC-III", views, counts, 1, ["tiny model"], "results/x/figure7.html", templates("cases"))
 

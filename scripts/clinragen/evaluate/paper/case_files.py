@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from clinragen.evaluate.paper.case_choice import Case, make_case
 from clinragen.evaluate.paper.case_page import Texts, curves_of, view
+from clinragen.evaluate.texts.lab_claims import LabWordings
 from clinragen.evaluate.written import COLUMNS, Written, of_cases, written_by_model, written_by_teacher
 from clinragen.rationale.claims import read_wordings
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, FENCES, SAMPLES, SCALES, SERIES
@@ -36,6 +37,7 @@ class CaseFiles:
         terms: list[Path],
         scaled: bool,
         units: Mapping[str, str],
+        lab_wordings: LabWordings,
     ) -> dict[str, dict[str, Any] | None]:
         """Return what is shown of the chosen cases, by rule.
 
@@ -54,7 +56,7 @@ class CaseFiles:
                 written = ((own[stay].note, own[stay].lab) for own in (self.teacher, self.student))
                 texts = Texts(notes[stay]["text"], sentences[stay]["text"], *written)
                 drawn = curves_of(measured[stay], scales, fences, scaled)
-                found[rule] = view(case, texts, drawn, words, units)
+                found[rule] = view(case, texts, drawn, words, units, lab_wordings)
         return found
 
 

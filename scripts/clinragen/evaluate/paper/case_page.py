@@ -21,6 +21,8 @@ from clinragen.evaluate.paper.case_view import (
     path,
     shortened,
 )
+from clinragen.evaluate.planted import statements
+from clinragen.evaluate.texts.lab_claims import LabWordings
 from clinragen.pages.render import render
 
 
@@ -54,7 +56,12 @@ def curves_of(
 
 
 def view(
-    case: Case, texts: Texts, drawn: list[Curve], terms: list[dict[str, Any]], units: Mapping[str, str]
+    case: Case,
+    texts: Texts,
+    drawn: list[Curve],
+    terms: list[dict[str, Any]],
+    units: Mapping[str, str],
+    lab_wordings: LabWordings,
 ) -> dict[str, Any]:
     """Return what the template shows of a case: pieces of text with their marks, and curves.
 
@@ -62,13 +69,16 @@ def view(
     """
     diseases = {name: DISEASE for name in case.true | case.predicted}
     named = key_terms(terms, case.true | case.predicted)
-    labs = lab_marks(texts.captions, [curve.variable for curve in drawn])
+    stated = statements(texts.captions, list(units))
     sentences = [s if s.endswith(".") else f"{s}." for s in texts.captions.split(". ") if s]
     return {
         "note": marked(shortened(texts.note), named),
         "captions": [(s, "" if s.endswith("is normal all the time.") else "abnormal") for s in sentences],
         "authors": {
-            name: {"note": marked(note or "", named | diseases), "lab": marked(lab or "", labs)}
+            name: {
+                "note": marked(note or "", named | diseases),
+                "lab": marked(lab or "", lab_marks(lab or "", stated, lab_wordings)),
+            }
             for name, (note, lab) in (("teacher", texts.teacher), ("student", texts.student))
         },
         "right": sorted(case.true & case.predicted),

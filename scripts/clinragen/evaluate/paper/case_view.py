@@ -1,10 +1,12 @@
 """A case of Figure 7 as it is shown: text with marks, and the series as curves."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from clinragen.evaluate.texts.lab_claims import LabWordings, Statements
 
 LONGEST_NOTE = 2500
 WIDTH, HEIGHT, EDGE = 220.0, 60.0, 4.0  # of a curve, in units of its drawing
@@ -50,13 +52,13 @@ def _words(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def lab_marks(captions: str, variables: Iterable[str]) -> dict[str, str]:
-    """What each variable is for the captions of a stay: abnormal, or normal, so that calling it abnormal is wrong."""
-    return {
-        name: CONTRADICTED if f"{name} is normal all the time" in captions else ABNORMAL
-        for name in variables
-        if f"{name} is " in captions
-    }
+def lab_marks(text: str, captions: Statements, wordings: LabWordings) -> dict[str, str]:
+    """Marks of the words for the variables that a text calls higher or lower: whether the captions say so too."""
+    marks: dict[str, str] = {}
+    for claim in sorted(wordings.claims(text), key=lambda claim: not claim.holds(captions)):
+        kind = ABNORMAL if claim.holds(captions) else CONTRADICTED
+        marks |= dict.fromkeys(wordings.words_for(claim), kind)
+    return marks
 
 
 def shortened(text: str, longest: int = LONGEST_NOTE) -> str:

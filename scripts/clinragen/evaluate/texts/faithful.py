@@ -13,12 +13,11 @@ import pyarrow as pa
 
 from clinragen.evaluate.planted import statements
 from clinragen.evaluate.texts.key_terms import KeyTerms
-from clinragen.evaluate.texts.lab_claims import AROUND, HIGHER, LOWER, Claim, LabWordings
+from clinragen.evaluate.texts.lab_claims import AROUND, HIGHER, LOWER, LabWordings, Statements
 from clinragen.evaluate.texts.runs import Cases
 from clinragen.rationale.claims import Wordings
 from clinragen.schemas.benchmark import SERIES
 
-Statements = set[tuple[str, str]]
 # Of a standard deviation: what the 32-bit numbers of a series may have lost of a value on its fence.
 ROUNDING = 1e-5
 
@@ -82,7 +81,7 @@ def lab_counts(
         numbers = found.numbers
         numbers["claims"][place] = len(claims)
         for kind, known in (("captions", captions[place]), ("series", series[place])):
-            wrong = {claim: words for claim, words in claims.items() if not _holds(claim, known)}
+            wrong = {claim: words for claim, words in claims.items() if not claim.holds(known)}
             numbers[kind][place] = len(claims) - len(wrong)
             found.against += [Contradiction(place, kind, str(claim), words) for claim, words in wrong.items()]
         numbers["stated"][place] = len(captions[place])
@@ -91,11 +90,6 @@ def lab_counts(
             for variable, direction in captions[place]
         )
     return found
-
-
-def _holds(claim: Claim, known: Statements) -> bool:
-    """Whether it is true of one of the variables that may be meant."""
-    return any((variable, claim.direction) in known for variable in claim.variables)
 
 
 def disease_counts(

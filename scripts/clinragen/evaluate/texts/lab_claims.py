@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from clinragen.errors import UserError
 
+Statements = set[tuple[str, str]]
+"""Variables beyond a fence, each with its direction."""
 HIGHER, LOWER, NORMAL = "higher", "lower", "normal"
 _RANGE = r"(?:\s+(?:than\s+)?(?:the\s+)?normal(?:\s+(?:range|limits?|values?|levels?))?)?"
 _WORDS = {
@@ -52,6 +54,10 @@ class Claim(NamedTuple):
     def __str__(self) -> str:
         return f"{' or '.join(self.variables)} {self.direction}"
 
+    def holds(self, statements: Statements) -> bool:
+        """Whether it is true of one of the variables that may be meant."""
+        return any((variable, self.direction) in statements for variable in self.variables)
+
 
 class _Token(NamedTuple):
     kind: str
@@ -79,6 +85,14 @@ class LabWordings:
         for claim, place in _Reader(list(self._tokens(text)), self.wordings).read():
             found.setdefault(claim, text[max(0, place - AROUND) : place + AROUND].strip())
         return found
+
+    def words_for(self, claim: Claim) -> list[str]:
+        """The words by which a text may make a claim."""
+        return [
+            words
+            for words, wording in self.wordings.items()
+            if wording.variables == claim.variables and wording.direction in (None, claim.direction)
+        ]
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -11,9 +11,9 @@ from clinragen.config.evaluate import Bootstrap
 from clinragen.disclosure import shown
 from clinragen.evaluate.stats.means import NOTHING, Measure, estimate, share
 from clinragen.evaluate.texts.bleu import TERMS, corpus_bleu, sample_bleu
-from clinragen.evaluate.texts.faithful import Counts, Statements, disease_counts, lab_counts, term_counts
+from clinragen.evaluate.texts.faithful import Counts, disease_counts, lab_counts, term_counts
 from clinragen.evaluate.texts.key_terms import KeyTerms
-from clinragen.evaluate.texts.lab_claims import LabWordings
+from clinragen.evaluate.texts.lab_claims import LabWordings, Statements
 from clinragen.evaluate.texts.runs import BOTH, LAB, NOTE, PARTS, Cases, Texts, has_text
 from clinragen.rationale.claims import Wordings
 from clinragen.schemas.texts import FINDINGS, TEXT_SCORES
