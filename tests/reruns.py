@@ -208,6 +208,11 @@ def rules_of_code(path: str) -> frozenset[str]:
     return frozenset(rule for rule in keys_of_rules() if path in code_of(rule))
 
 
+def directory(path: str) -> str:
+    """The directory of a file."""
+    return Path(path).parent.as_posix()
+
+
 def kind_of_resource(path: str) -> str:
     """The directory of a resource that is one of many alike, else the file."""
     folder = Path(path).parent
