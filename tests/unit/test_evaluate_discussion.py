@@ -245,6 +245,13 @@ def test_the_page_shows_values_intervals_what_is_hidden_and_what_is_missing():
     html = discussion_page(answers(few, rows()), SETTINGS, ["tiny <model>"], templates("discussion"))
     assert "tiny &lt;model&gt;" in html and "do &lt;this&gt;" in html
     assert '<span class="hidden">hidden</span>' in html and "1,000 resamples" in html
+    assert "<dt>ClinRaGen, pubmed, micro F1</dt><dd>do &lt;this&gt;</dd>" in html
+    # One line for the student and one for each group, with a column per measure; bias has a column per model.
+    sections = {name: html[html.index(f'<section id="{name}">') :] for name in ("bias", "subgroups")}
+    header = '<thead><tr><th scope="col">{}</th><th scope="col">{}</th><th scope="col">{}</th></tr></thead>'
+    assert header.format("measure", "GT", "ClinRaGen") in sections["bias"]
+    assert header.format("model", "micro F1", "micro F1 minus the rest") in sections["subgroups"]
+    assert "ClinRaGen <small>sex: F</small>" in sections["subgroups"]
     assert (
         "with the list minus without" in html and 'href="../audit/lineage.html#tables/discussion.csv/MIMIC-III"' in html
     )

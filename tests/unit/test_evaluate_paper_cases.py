@@ -101,11 +101,11 @@ def test_marks_are_whole_words_and_the_longest_phrase_counts():
 
 
 def test_a_lab_that_a_text_calls_abnormal_is_marked_by_what_the_captions_say():
-    text = "Blood glucose is high and pH is low. Heart rate and weight are normal, with fever."
+    text = "Blood sugar is high and pH is low. Heart rate and weight are normal, with fever."
     marks = lab_marks(text, {("Glucose", "higher"), ("pH", "higher"), ("Heart Rate", "higher")}, LAB_WORDINGS)
     shown = {piece.lower(): kind for piece, kind in marked(text, marks) if kind}
     # What is called normal is no claim, even if the captions say otherwise.
-    assert shown == {"blood glucose": "abnormal", "ph": "contradicted", "fever": "contradicted"}
+    assert shown == {"blood sugar": "abnormal", "ph": "contradicted", "fever": "contradicted"}
 
 
 def test_a_lab_with_a_right_and_a_wrong_direction_is_contradicted():

@@ -165,6 +165,12 @@ def test_a_row_without_a_run_is_named_with_what_makes_it(tested, good, bad, open
     assert in_print(tested, Evidence({})).verdict == NOT_PRINTED
 
 
+def test_a_dataset_without_any_value_is_missing_as_a_whole_and_its_rows_are_not_listed():
+    both = claim("above", rows=["A"], others=["B", "C"], datasets=[DATASET, "MIMIC-IV"])
+    evidence = Evidence(values(A=0.6, B=0.5).values, makes={"table1": lambda row, dataset: f"make {row} on {dataset}"})
+    assert on_ours(both, evidence, stand_ins=False).reason == "missing: C, all of MIMIC-IV; for C, make C on MIMIC-III"
+
+
 def test_a_source_without_any_value_says_why():
     evidence = Evidence({}, reasons={"table1": Gap("a reason", "a remedy")})
     assert on_ours(claim("above", **A_B), evidence, stand_ins=False).reason == "missing: a reason; a remedy"

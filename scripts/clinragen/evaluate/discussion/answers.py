@@ -10,7 +10,7 @@ import pyarrow as pa
 from clinragen.config.discussion import DiscussionRows
 from clinragen.evaluate.discussion.bias import Texts, bias
 from clinragen.evaluate.discussion.resample import Patients
-from clinragen.evaluate.discussion.scores import Row, differences, scores
+from clinragen.evaluate.discussion.scores import ALL, Row, differences, scores
 from clinragen.evaluate.discussion.subgroups import groups_of, subgroups
 from clinragen.schemas.discussion import DISCUSSION
 
@@ -100,7 +100,7 @@ def _contamination(data: Data, rows: DiscussionRows) -> list[dict[str, Any]]:
 def _leakage(data: Data, student: Row) -> list[dict[str, Any]]:
     """How far the names in the notes carry, over all samples (LEAKAGE), and on the test split beside the student."""
     micro = next(row for row in data.leakage.to_pylist() if row["phenotype"] == "micro")
-    about = {"question": "leakage", "model": SEARCH, "group": "all"}
+    about = {"question": "leakage", "model": SEARCH, "group": ALL}
     found = [about | {"measure": text, "value": micro[name]} for name, text in LEAKAGE_MEASURES.items()]
     found += scores("leakage", data.true, data.named, data.patients)
     found += scores("leakage", data.true, student, data.patients)

@@ -13,6 +13,7 @@ import numpy as np
 
 from clinragen.disclosure import all_shown
 from clinragen.evaluate.discussion.resample import Estimate, Patients
+from clinragen.evaluate.discussion.scores import ALL
 from clinragen.evaluate.stats.classification import ratio
 from clinragen.rationale.claims import Wordings
 from clinragen.registry.phenotypes import NO_DISEASE
@@ -138,4 +139,4 @@ def _all_seen(cells: Sequence[np.ndarray], patients: Patients) -> bool:
 
 def _row(model: str, measure: str, found: Estimate, n: int, seen: bool) -> dict[str, Any]:
     values = found._asdict() | {"n": n} if seen else {}
-    return {"question": "bias", "model": model, "group": "all", "measure": measure} | values
+    return {"question": "bias", "model": model, "group": ALL, "measure": measure} | values

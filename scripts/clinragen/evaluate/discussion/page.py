@@ -1,11 +1,13 @@
 """The page of the questions of the discussion."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
+from clinragen.evaluate.discussion.scores import ALL
 from clinragen.pages.render import render
 
 QUESTIONS = {
@@ -18,11 +20,37 @@ QUESTIONS = {
 }
 
 
+BY_MODEL = ("bias",)
+"""Questions with a column per model, since their measures are many and long; the others have a column per measure."""
+
+
+@dataclass
+class Answers:
+    """The answers to a question on one dataset: rows of DISCUSSION by line and column, and how to make the others."""
+
+    columns: list[str] = field(default_factory=list)
+    lines: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
+    """By title and subtitle of the line."""
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def add(self, row: dict[str, Any], by_model: bool) -> None:
+        """Place a row of DISCUSSION."""
+        group = "" if row["group"] == ALL else row["group"]
+        if row["missing"]:
+            self.missing[", ".join(filter(None, (row["model"], group, row["measure"])))] = row["missing"]
+            return
+        title, column = (row["measure"], row["model"]) if by_model else (row["model"], row["measure"])
+        if column not in self.columns:
+            self.columns.append(column)
+        self.lines.setdefault((title, group), {})[column] = row
+
+
 def discussion_page(table: pa.Table, bootstrap: Bootstrap, stand_ins: list[str], templates: list[Path]) -> str:
     """Return the answers (DISCUSSION) as HTML: a section per question, in it a table per dataset."""
-    questions: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    questions: dict[str, dict[str, Answers]] = {}
     for row in table.to_pylist():
-        questions.setdefault(row["question"], {}).setdefault(row["dataset"], []).append(row)
+        answers = questions.setdefault(row["question"], {}).setdefault(row["dataset"], Answers())
+        answers.add(row, row["question"] in BY_MODEL)
     return render(
         "discussion",
         templates,

@@ -9,6 +9,8 @@ import numpy as np
 from clinragen.evaluate.discussion.resample import Patients
 from clinragen.evaluate.stats.classification import averaged, ratio
 
+ALL = "all"
+"""The group of all patients."""
 METRICS = {"micro F1": ("micro", "f1"), "macro F1": ("macro", "f1")}
 
 
@@ -32,13 +34,13 @@ def f1_of(counts: np.ndarray) -> np.ndarray:
     return ratio(2 * counts[..., 2], counts[..., 0] + counts[..., 1])
 
 
-def scores(question: str, true: np.ndarray, row: Row, patients: Patients, group: str = "all") -> list[dict[str, Any]]:
+def scores(question: str, true: np.ndarray, row: Row, patients: Patients, group: str = ALL) -> list[dict[str, Any]]:
     """Rows of DISCUSSION: F1 of a row, mean over its runs."""
     return _rows(question, row.name, group, _compared(true, [row], patients), ["{}"], true)
 
 
 def differences(
-    question: str, true: np.ndarray, row: Row, other: Row, patients: Patients, measure: str, group: str = "all"
+    question: str, true: np.ndarray, row: Row, other: Row, patients: Patients, measure: str, group: str = ALL
 ) -> list[dict[str, Any]]:
     """Rows of DISCUSSION: F1 of a row minus that of another, as `measure` says, with `{}` for the name of the score."""
     found = _compared(true, [row, other], patients)

@@ -94,7 +94,9 @@ class Evidence:
             raise Lacking(self.reasons[cell.source])
         dataset = cell.dataset if cell.dataset in TITLES.values() else None
         how = self.makes[cell.source](cell.row, dataset) if cell.source in self.makes else None
-        raise Lacking(Gap(cell.row, how or ""))
+        known = {other.dataset for other in self.values if other.source == cell.source}
+        whole_dataset = dataset is not None and known and dataset not in known
+        raise Lacking(Gap(f"all of {dataset}" if whole_dataset else cell.row, how or ""))
 
     def difference(self, cell: Cell, other: Cell) -> Estimate:
         """First minus second, with the interval of the difference, or from the intervals of both; else Lacking."""
