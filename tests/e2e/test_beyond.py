@@ -8,6 +8,8 @@ import pytest
 from demo import CONFIGURATION, RESULTS
 from runs import overlay, path_with, snakemake, succeeded
 
+pytestmark = pytest.mark.slow
+
 SCHEDULE = {"learning_rate": 1e-3, "epochs": 1, "patience": 1}
 LESS = {
     "datasets": {"mimic4": None},

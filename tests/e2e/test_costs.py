@@ -13,6 +13,8 @@ from async_server import AsyncServer, response
 from runs import copy_of_checkout, overlay, snakemake, succeeded
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+pytestmark = pytest.mark.slow
+
 RESULTS = Path("results/costs")
 TAUGHT = ("clinragen", "without-lab-know", "without-know", "clinical-cot-tse")
 PRICE = {"input": 0.5, "output": 1.5}

@@ -228,6 +228,7 @@ def released(demo, tmp_path_factory):
     return folder / "crate", run.stdout
 
 
+@pytest.mark.slow
 def test_a_release_holds_what_is_shareable_and_verifies_elsewhere(demo, results, released):
     crate, said = released
     known = {path: r["output"]["sharing"] for path, r in records(results).items()}

@@ -17,6 +17,8 @@ from tiny_chat import build_tiny_chat
 from clinragen.llm.journal import FILE
 from clinragen.schemas.evaluate import PREDICTIONS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:

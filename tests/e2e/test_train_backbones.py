@@ -71,6 +71,7 @@ def tree(tmp_path_factory, fork_python) -> Path:
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_rules_lead_from_raw_files_to_predictions_of_both(tree, shape):
     path = f"{tree}/mimic3/evaluate/{MODELS[shape]}/seed1/predictions.parquet"

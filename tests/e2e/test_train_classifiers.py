@@ -98,6 +98,7 @@ def test_an_encoder_learns_with_its_classifier_and_cut_notes_are_counted(train, 
     assert 0 < cut < 24 and f"train split: 24 samples, {cut} notes cut" in log
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_ends_in_the_same_bits(train, place):
     changes = {"epochs": 12, "patience": 12}
     whole, _ = train("whole", "lstm", **changes)
@@ -113,6 +114,7 @@ def test_killed_and_started_again_it_ends_in_the_same_bits(train, place):
     assert describe(whole)["sha256"] == describe(place / "killed")["sha256"]
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns(train, place):
     """Without dropout, whose random numbers each process draws for itself."""
     reader = Reader(method="lstm", lstm=Lstm(width=16, layers=1, dropout=0.0), steps=16)

@@ -156,6 +156,7 @@ def test_parts_before_the_language_model_learn_beside_its_adapters(train, fetche
     assert Student.load(model, base=fetched).reads == ("note", "series")
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_ends_in_the_same_bits(train, place):
     many = {"epochs": 30, "patience": 30}
     whole, line = train("whole", **many), words(place, "killed", **many)

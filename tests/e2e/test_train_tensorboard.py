@@ -90,6 +90,7 @@ def test_without_the_option_there_are_none_and_the_model_is_the_same(place, whol
     assert "tfevents" not in json.dumps(records) and FOLDER not in json.dumps(records)
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_training_has_one_curve(place, whole):
     words = training(place, "killed")
     line, variables = [sys.executable, *words], environment() | folder(place, "killed")

@@ -367,6 +367,7 @@ def start(numbers: tuple[int, int], url: str, answers: Path, size: int = 0) -> s
     )
 
 
+@pytest.mark.slow
 def test_kill_nine_at_twenty_moments_loses_no_answer(tmp_path):
     """Each run gets some way; what was answered before the last moment of a run is never asked again."""
     number, moments = 1000, random.Random(1)

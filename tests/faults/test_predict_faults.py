@@ -78,6 +78,7 @@ def kill_after(place: Path, name: str, number: int, seconds: float) -> int:
     return len(batches(place, name))
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_loses_at_most_the_batch_under_way(place, whole):
     chance = random.Random(time.time_ns())
     before: dict[str, int] = {}

@@ -23,6 +23,7 @@ def test_counted_flop_are_those_of_the_formula(toy):
         assert counted(notes, targets) == pytest.approx(by_formula(toy, notes, targets), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_frozen_language_model_saves_the_gradients_of_its_weights(toy):
     """Phase 2 reads no notes, and phase 3 does the work of both."""
     labs, both, notes = (flops(toy, phase) for phase in (2, 3, 1))

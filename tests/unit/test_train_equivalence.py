@@ -4,7 +4,7 @@ import pytest
 from benchmarks.curves import STEPS, largest_difference, our_steps, released_losses
 
 
-@pytest.mark.parametrize(("phase", "most_tokens"), [(1, 300), (3, 100_000)])
+@pytest.mark.parametrize(("phase", "most_tokens"), [(1, 300), pytest.param(3, 100_000, marks=pytest.mark.slow)])
 def test_losses_of_200_steps_are_those_of_notes_padded_to_the_longest_allowed(tmp_path, phase, most_tokens):
     steps = our_steps(tmp_path, phase, micro_batch_tokens=most_tokens)
     ours = [step.loss for step in steps]

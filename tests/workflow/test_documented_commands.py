@@ -101,6 +101,7 @@ def commit_everything(folder: Path) -> None:
         subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands(), ids=lambda command: f"{command.page}: {' '.join(command.words)}")
 def test_every_command_works_as_written(command, site):
     check(command, *site)

@@ -1,8 +1,8 @@
 """After a change exactly what depends on it runs again: every file of code, every resource, every key, one by one.
 
 Each change is made in a copy of the finished demo, and the jobs that Snakemake would run are compared with those that
-depend on the change according to tests/reruns.py. `make test` tries one change of each kind, such as one file of
-code in each directory, and compares the digests of all others; `make test-reruns` tries every one.
+depend on the change according to tests/reruns.py. `make test-all` tries one change of each kind, such as one file
+of code in each directory, and compares the digests of all others; `make test-reruns` tries every one.
 """
 
 import ast
@@ -118,12 +118,14 @@ def one_of_each(names: Iterable[str], kind: Callable[[str], Hashable]) -> list[P
     return [pytest.param(n, marks=() if first.setdefault(kind(n), n) == n else pytest.mark.exhaustive) for n in names]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", one_of_each(reruns.code_files(), reruns.directory))
 def test_changed_code(checkout, jobs, path, record_property):
     checkout.append(path, "\n_CHANGED = 1\n")
     compare(checkout.rerun(), reruns.with_followers(jobs, reruns.users_of_code(jobs, path)), "code", record_property)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", one_of_each(reruns.resource_files(), reruns.kind_of_resource))
 def test_changed_resource(checkout, jobs, path, record_property):
     checkout.append(path, "\n")
@@ -132,6 +134,7 @@ def test_changed_resource(checkout, jobs, path, record_property):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", one_of_each(SETTINGS, reruns.kind_of_setting))
 def test_changed_setting(checkout, jobs, key, record_property):
     keys = reruns.changed(key, SETTINGS[key])
