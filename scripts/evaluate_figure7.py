@@ -37,8 +37,8 @@ def evaluate_figure7(
     found = read_cases(predictions, cases, samples, (notes, labs), wordings)
     chosen = choose(found.cases)
     units = {variable.name: variable.unit for variable in read_variables(variables)}
-    known = read_lab_wordings(lab_wordings, list(units))
-    views = found.views(chosen, courses, captions, series, (scales, fences), terms, scaled, units, known)
+    labs_in_words = read_lab_wordings(lab_wordings, list(units))
+    views = found.views(chosen, courses, captions, series, (scales, fences), terms, scaled, units, labs_in_words)
     counts = case_counts(dataset, found.cases)
     own = (counts, len(found.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
     page.path.write_text(cases_page(dataset, views, *own), encoding="utf-8")

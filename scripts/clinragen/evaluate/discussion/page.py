@@ -28,18 +28,20 @@ BY_MODEL = ("bias",)
 class Answers:
     """The answers to a question on one dataset: rows of DISCUSSION by line and column, and how to make the others."""
 
+    by_model: bool
+    """Whether a column is a model and a line a measure, or the other way round."""
     columns: list[str] = field(default_factory=list)
     lines: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
     """By title and subtitle of the line."""
     missing: dict[str, str] = field(default_factory=dict)
 
-    def add(self, row: dict[str, Any], by_model: bool) -> None:
+    def add(self, row: dict[str, Any]) -> None:
         """Place a row of DISCUSSION."""
         group = "" if row["group"] == ALL else row["group"]
         if row["missing"]:
             self.missing[", ".join(filter(None, (row["model"], group, row["measure"])))] = row["missing"]
             return
-        title, column = (row["measure"], row["model"]) if by_model else (row["model"], row["measure"])
+        title, column = (row["measure"], row["model"]) if self.by_model else (row["model"], row["measure"])
         if column not in self.columns:
             self.columns.append(column)
         self.lines.setdefault((title, group), {})[column] = row
@@ -49,8 +51,8 @@ def discussion_page(table: pa.Table, bootstrap: Bootstrap, stand_ins: list[str],
     """Return the answers (DISCUSSION) as HTML: a section per question, in it a table per dataset."""
     questions: dict[str, dict[str, Answers]] = {}
     for row in table.to_pylist():
-        answers = questions.setdefault(row["question"], {}).setdefault(row["dataset"], Answers())
-        answers.add(row, row["question"] in BY_MODEL)
+        of_question = questions.setdefault(row["question"], {})
+        of_question.setdefault(row["dataset"], Answers(row["question"] in BY_MODEL)).add(row)
     return render(
         "discussion",
         templates,

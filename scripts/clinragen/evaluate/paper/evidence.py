@@ -85,7 +85,10 @@ class Evidence:
     """Sources of which only the order of the rows is known, as the text states it."""
 
     def value(self, cell: Cell) -> Estimate:
-        """The value of a cell; Lacking without one."""
+        """The value of a cell; Lacking without one.
+
+        A dataset of which the source has no value at all is missing as a whole, not row by row.
+        """
         if cell in self.values:
             return self.values[cell]
         if cell in self.gaps:
