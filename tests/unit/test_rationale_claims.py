@@ -50,7 +50,16 @@ def test_all_given_diagnoses_together_are_no_claim():
     assert WORDINGS.claimed(text, every) == []
     for left_out in every:
         others = [name for name in every if name != left_out]
-        assert WORDINGS.claimed(text, others) in ([left_out], [])
+        assert WORDINGS.claimed(text, others) == [left_out]
+
+
+@pytest.mark.parametrize("first", PHENOTYPES.values())
+def test_the_name_of_a_phenotype_neither_denies_nor_affirms_those_after_it(first):
+    """As "without complication" would, and "(except in labor)" after a denial."""
+    others = [name for name in PHENOTYPES.values() if name != first]
+    text = f"The patient was diagnosed with {first}, {', '.join(others[:8])} and {others[8]}."
+    assert WORDINGS.claimed(text, []) == [first, *others[:9]]
+    assert WORDINGS.claimed(f"There was no sign of {first} or {others[0]}.", []) == []
 
 
 def test_a_wording_counts_once_and_as_a_whole_word():

@@ -50,11 +50,13 @@ class Wordings:
         What is denied, doubted or past is not a claim, and of overlapping wordings the longest counts.
         """
         text = text.lower()
+        # The names themselves deny and break nothing: "without complication", "(except in labor)".
+        around = self._pattern.sub(lambda match: "_" * len(match[0]), text)
         claims = {}
         for match in self._pattern.finditer(text):
             wording = self._by_words[_words(match[1])]
             meant = self.phenotypes[wording]
-            if meant and not meant & set(given) and _affirmed(text, *match.span()):
+            if meant and not meant & set(given) and _affirmed(around, *match.span()):
                 claims[wording] = None
         return list(claims)
 
