@@ -141,7 +141,7 @@ format: $(READY)  ## format all code
 	@ruff format --quiet
 	@snakefmt Snakefile rules
 
-docs: $(READY)  ## regenerate docs/config.md, rulegraph.md, partial-reruns.md and README's status
+docs: $(READY)  ## regenerate docs/config.md, rulegraph.md, partial-reruns.md and status.md
 	@PYTHONPATH=scripts python -m clinragen.workflow.status
 	@PYTHONPATH=scripts python -c "from clinragen.config.reference import reference; print(reference(), end='')" > docs/config.md
 	@{ echo '# Rules'; echo; echo 'How the rules of `make demo-full` depend on each other (`make docs`).'; echo; echo '```mermaid'; \

@@ -1,4 +1,4 @@
-"""README's status table says what the workflow makes, and never more."""
+"""docs/status.md says what the workflow makes, and not more."""
 
 import csv
 import json
@@ -26,9 +26,9 @@ def claims(settings=SETTINGS, tested=TESTED):
     return {(row.system, place): claim for row in found for place, claim in row.places.items()}
 
 
-def test_the_readme_has_the_table_of_this_configuration():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == status.replaced(readme, status.read(ROOT)), "README.md is out of date: run make docs"
+def test_the_page_has_the_tables_of_this_configuration():
+    text = (ROOT / status.PAGE).read_text(encoding="utf-8")
+    assert text == status.replaced(text, status.read(ROOT)), f"{status.PAGE} is out of date: run make docs"
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -1,4 +1,4 @@
-"""README's status table: what of the paper the workflow makes, derived from the configuration (`make docs`)."""
+"""docs/status.md: what of the paper the workflow makes, derived from the configuration (`make docs`)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from clinragen.config.models import Model
 from clinragen.config.root import Config, load_config
 from clinragen.config.rows import TABLE_OF_PARTS, row_in
 
+PAGE = "docs/status.md"
 SETTINGS = "config.yaml"
 # The overlays with which all of the paper's rows that there are stand in the configuration.
 PAPER = ("config/table6.yaml",)
@@ -162,16 +163,16 @@ def configuration(root: Path, *overlays: str) -> Config:
     return load_config(merged)
 
 
-def replaced(readme: str, tables: str) -> str:
-    """README with these status tables; ValueError where its markers are missing."""
-    before, rest = readme.split(BEGIN)
+def replaced(text: str, tables: str) -> str:
+    """The page with these status tables; ValueError where its markers are missing."""
+    before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{tables}\n{END}{after}"
 
 
 def main() -> None:
-    """Write the status tables into README.md of the working directory."""
-    path = Path("README.md")
+    """Write the status tables into the page of the working directory."""
+    path = Path(PAGE)
     path.write_text(replaced(path.read_text(encoding="utf-8"), read(Path())), encoding="utf-8")
 
 
