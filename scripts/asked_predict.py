@@ -49,7 +49,7 @@ def asked_predict(
     chosen = read_cases(files, llm.max_note_characters)
     table = predict(chosen, question, prompts, examples, read_phenotypes(phenotypes), read_wordings(wordings), ask)
     context.note(Facts({"statuses": counted(model.statuses)} | notes_cut(chosen)))
-    PREDICTIONS.write(table, predictions.path)
+    PREDICTIONS.write(table, predictions)
 
 
 if __name__ == "__main__":

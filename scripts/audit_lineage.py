@@ -18,7 +18,7 @@ def audit_lineage(targets: list[Path], templates: list[Path], lineage: SharedOut
         logging.getLogger("lineage").warning("%s", problem)
     tree = page.final.parents[1].as_posix()
     logging.getLogger("lineage").info("root of %s: %s", tree, root)
-    LINEAGE.write(table, lineage.path)
+    LINEAGE.write(table, lineage)
     page.path.write_text(lineage_page(table["output"].to_pylist(), tree, root, templates), encoding="utf-8")
 
 

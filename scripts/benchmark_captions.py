@@ -30,8 +30,8 @@ def benchmark_captions(
         found = make_fences(measured, training, names, settings.fence_multiplier)
     else:
         found = read_fences(fixed, names)
-    CAPTIONS.write(make_captions(measured, [r["stay_id"] for r in rows], found), captions.path)
-    FENCES.write(found, fences.path)
+    CAPTIONS.write(make_captions(measured, [r["stay_id"] for r in rows], found), captions)
+    FENCES.write(found, fences)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ def benchmark_courses(
                 bar.advance(batch.num_rows)
 
         table, found = select_courses(rows(), patients, settings, read_stop_words(stop_words))
-    COURSES.write(table, courses.path)
-    HEADINGS.write(found, headings.path)
+    COURSES.write(table, courses)
+    HEADINGS.write(found, headings)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ def benchmark_labels(
     found = DIAGNOSES.read(diagnoses)
     groups = group_codes(found, read_ccs(phenotypes), read_icd10_groups(icd10))
     table = label_stays(found, read_phenotypes(phenotypes), groups)
-    LABELS.write(table, labels.path)
-    PREVALENCE.write(compare_prevalence(table, cohort, phenotypes), prevalence.path)
-    UNLABELLED_CODES.write(list_unlabelled(found, cohort, groups), codes.path)
+    LABELS.write(table, labels)
+    PREVALENCE.write(compare_prevalence(table, cohort, phenotypes), prevalence)
+    UNLABELLED_CODES.write(list_unlabelled(found, cohort, groups), codes)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def benchmark_leakage(
 
     texts, known, chosen = COURSES.read(courses), LABELS.read(labels), SAMPLES.read(samples)
     names = read_phenotypes(phenotypes)
-    LEAKAGE.write(probe_leakage(texts, known, chosen, names, settings, read_stop_words(stop_words)), leakage.path)
+    LEAKAGE.write(probe_leakage(texts, known, chosen, names, settings, read_stop_words(stop_words)), leakage)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def benchmark_majority(labels: Path, samples: Path, phenotypes: Path, prediction
     from clinragen.schemas.evaluate import PREDICTIONS
 
     known, chosen = LABELS.read(labels), SAMPLES.read(samples)
-    PREDICTIONS.write(predict_majority(known, chosen, read_phenotypes(phenotypes)), predictions.path)
+    PREDICTIONS.write(predict_majority(known, chosen, read_phenotypes(phenotypes)), predictions)
 
 
 if __name__ == "__main__":

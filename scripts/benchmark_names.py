@@ -24,7 +24,7 @@ def benchmark_names(
 
     tables = (COURSES.read(courses), LABELS.read(labels), SAMPLES.read(samples))
     found = predict_names(*tables, read_phenotypes(phenotypes), settings, read_stop_words(stop_words))
-    PREDICTIONS.write(found, predictions.path)
+    PREDICTIONS.write(found, predictions)
 
 
 if __name__ == "__main__":

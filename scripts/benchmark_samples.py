@@ -24,9 +24,9 @@ def benchmark_samples(
         "with a hospital course": COURSES.read(courses, columns=("stay_id",)),
     }
     table, steps = select_samples(SPLIT.read(split), {name: t["stay_id"] for name, t in conditions.items()})
-    SAMPLES.write(table, samples.path)
+    SAMPLES.write(table, samples)
     everything = pyarrow.concat_tables([*(ATTRITION.read(a) for a in attrition), steps])
-    ATTRITION.write(hide_small_counts(everything, COUNTS, patients="subjects"), total.path)
+    ATTRITION.write(hide_small_counts(everything, COUNTS, patients="subjects"), total)
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ def benchmark_series(
     channels = read_variables(variables, settings.variables)
     blocks = cut(SPLIT.read(split), STAYS.read(stays, columns=("stay_id", "los_hours")), settings)
     found = find_scales(events, blocks, channels, settings)
-    SCALES.write(found, scales.path)
+    SCALES.write(found, scales)
     outs = {"train": train, "validation": validation, "test": test}
     with ExitStack() as files:
-        writers = {split: files.enter_context(SERIES.writer(out.path)) for split, out in outs.items()}
+        writers = {split: files.enter_context(SERIES.writer(out)) for split, out in outs.items()}
         for split, rows in make_series(events, blocks, found, settings):
             writers[split].write(rows)
 

@@ -13,8 +13,8 @@ def benchmark_split(stays: Path, lists: list[Path], settings: Split, split: Out,
     from clinragen.schemas.extract import ATTRITION, STAYS
 
     table, steps = split_stays(STAYS.read(stays, columns=("stay_id", "subject_id", "hadm_id")), settings, lists)
-    SPLIT.write(table, split.path)
-    ATTRITION.write(steps, attrition.path)
+    SPLIT.write(table, split)
+    ATTRITION.write(steps, attrition)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main() -> None:
     out = SharedOut(Path(config.pathvars.results, "audit", "estimate.csv"))
     out.prepare()
     try:
-        ESTIMATE.write(table, out.path)
+        ESTIMATE.write(table, out)
         out.commit()
     finally:
         out.discard()

@@ -30,7 +30,7 @@ def evaluate_bertscore(
     compared = [read_run(path, one, chosen) for path, one in zip(predictions, runs.runs, strict=True)]
     scorer = Scorer(encoder, settings)
     table = bertscores(compared, read_teacher(notes, labs, chosen, []), chosen, scorer)
-    BERTSCORES.write(table, scores.path)
+    BERTSCORES.write(table, scores)
     context.note(Facts({"texts longer than the encoder takes": {str(scorer.cut)}}))
 
 

@@ -16,7 +16,7 @@ def evaluate_beyond(
     for path, scored in zip(scores, tables, strict=True):
         context.made_of({name: scored[name][0].as_py() for name in ("dataset", "model")}, [path])
     summary = summarise(tables)
-    BEYOND.write(summary, table.path)
+    BEYOND.write(summary, table)
     page.path.write_text(beyond_page(summary, sorted(context.stand_ins), templates), encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ def evaluate_cases(samples: Path, settings: Cases, out: Out) -> None:
     from clinragen.schemas.benchmark import SAMPLES
     from clinragen.schemas.evaluate import CASES
 
-    CASES.write(select_cases(SAMPLES.read(samples), settings), out.path)
+    CASES.write(select_cases(SAMPLES.read(samples), settings), out)
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ def evaluate_claims(
     for each in assessed:
         context.made_of({"id": each.claim.id}, [claims, *files_behind(each.claim, [*printed, *ours])])
     found = find_contradictions(paper, assessed)
-    CLAIMS.write(table_of(assessed), table.path)
-    CONTRADICTIONS.write(found, contradictions.path)
+    CLAIMS.write(table_of(assessed), table)
+    CONTRADICTIONS.write(found, contradictions)
     pages = [*(f"tables/table{n}.html" for n in configured.tables), *(f"tables/{path.name}" for path in ours)]
     text = claims_page(assessed, found, pages, sorted(context.stand_ins), templates)
     page.path.write_text(text, encoding="utf-8")

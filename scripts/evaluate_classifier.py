@@ -22,7 +22,7 @@ def evaluate_classifier(
     from clinragen.schemas.evaluate import PREDICTIONS
 
     tested = read_samples(Files(labels, next(iter(notes), None), None, series, samples=samples), "test")
-    PREDICTIONS.write(classify(checkpoint, tested, device, precision, batch), predictions.path)
+    PREDICTIONS.write(classify(checkpoint, tested, device, precision, batch), predictions)
 
 
 if __name__ == "__main__":

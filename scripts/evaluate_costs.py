@@ -13,7 +13,7 @@ def evaluate_costs(tables: list[Path], stages: Stages, answers: str, costs: Shar
     from clinragen.schemas.costs import COSTS
 
     asked = [read_requests(row.stage, path) for row, path in zip(stages.rows, tables, strict=True)]
-    COSTS.write(costs_of(stages.rows, asked, Path(answers)), costs.path)
+    COSTS.write(costs_of(stages.rows, asked, Path(answers)), costs)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def evaluate_discussion(
         found.append(answers(data, rows))
         context.made_of({"dataset": dataset}, files.all)
     answered = pa.concat_tables(found)
-    DISCUSSION.write(answered, table.path)
+    DISCUSSION.write(answered, table)
     text = discussion_page(answered, bootstrap, sorted(context.stand_ins), templates)
     page.path.write_text(text, encoding="utf-8")
 

@@ -29,7 +29,7 @@ def evaluate_figure5(
     found = efficiency_table(
         counts, INTERVALS.read(intervals), read_sizes(sizes), read_paper(paper), sorted(context.stand_ins)
     )
-    EFFICIENCY.write(found, table.path)
+    EFFICIENCY.write(found, table)
     draw_efficiency(EFFICIENCY.read(table.path), drawing.path, picture.path)
 
 

@@ -12,7 +12,7 @@ def evaluate_figure6(
     from clinragen.evaluate.paper.figures import draw_ratings, written_ratings
     from clinragen.schemas.ratings import RATING_SCORES
 
-    RATING_SCORES.write(written_ratings(RATING_SCORES.read(ratings)), table.path)
+    RATING_SCORES.write(written_ratings(RATING_SCORES.read(ratings)), table)
     drawn = RATING_SCORES.read(table.path)
     draw_ratings(drawn, title, sorted(context.stand_ins), drawing.path, picture.path)
 

@@ -46,7 +46,7 @@ def evaluate_judge(
         return found
 
     items = read_items(files, question, llm.max_note_characters)
-    RATINGS.write(rate(items, read_judge_prompt(prompt), question.seed, ask), ratings.path)
+    RATINGS.write(rate(items, read_judge_prompt(prompt), question.seed, ask), ratings)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def evaluate_judge_scores(
     for table, schema, out in zip(
         tables, (RATING_SCORES, AGREEMENT, JUDGE_EFFECTS), (scores, agreement, effects), strict=True
     ):
-        schema.write(table, out.path)
+        schema.write(table, out)
     page.path.write_text(judge_page(*tables, sorted(context.stand_ins), templates), encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ def evaluate_parameters(checkpoints: list[Path], trained: TrainedModels, sizes: 
     from clinragen.schemas.evaluate import PARAMETERS
 
     counts = [read_counts(checkpoint) for checkpoint in checkpoints]
-    PARAMETERS.write(parameters(trained.rows, counts, read_sizes(sizes)), table.path)
+    PARAMETERS.write(parameters(trained.rows, counts, read_sizes(sizes)), table)
 
 
 if __name__ == "__main__":

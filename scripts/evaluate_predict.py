@@ -35,7 +35,7 @@ def evaluate_predict(
     tested = read_samples(Files(labels, notes, None, series, texts, others), "test")
     kept = Parts(Path(parts), context.fingerprint())
     table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch, kept, *base)
-    PREDICTIONS.write(table, predictions.path)
+    PREDICTIONS.write(table, predictions)
     context.note(Facts({"outputs": report(table)}))
     context.after_commit(kept.remove)
 

@@ -30,7 +30,7 @@ def evaluate_rationales(
         dataset, variant = path.parts[-4], path.parts[-2].partition("+")[2]
         counted.append(count_rationales(path, of.get((dataset, variant), of[dataset, ""]), kind.read(path)))
     counts = pa.concat_tables(counted)
-    RATIONALE_COUNTS.write(counts, table.path)
+    RATIONALE_COUNTS.write(counts, table)
     page.path.write_text(rationale_card(counts, marked_samples, sorted(context.stand_ins), templates), encoding="utf-8")
 
 

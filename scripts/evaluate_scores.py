@@ -30,7 +30,7 @@ def evaluate_scores(
     selected = next((CASES.read(path) for path in cases), None)
     truth = truth_of(SAMPLES.read(samples), LABELS.read(labels), selected)
     predicted = read_run(predictions, truth, names, model, of_run)
-    SCORES.write(score(predicted, names, dataset, model, seed), scores.path)
+    SCORES.write(score(predicted, names, dataset, model, seed), scores)
 
 
 if __name__ == "__main__":

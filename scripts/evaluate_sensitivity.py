@@ -24,7 +24,7 @@ def evaluate_sensitivity(
     for path, plain, scored in zip(scores, without, tables, strict=True):
         context.made_of({name: scored[name][0].as_py() for name in ("dataset", "model")}, [path, plain])
     compared = compare_variants(tables, [SCORES.read(path) for path in without])
-    SENSITIVITY.write(compared, table.path)
+    SENSITIVITY.write(compared, table)
     page.path.write_text(sensitivity_page(compared, sorted(context.stand_ins), templates), encoding="utf-8")
 
 

@@ -47,7 +47,7 @@ def evaluate_statistics(
         (COMPARISONS, found.comparisons, comparisons, lambda row: {row["model"], row["other"]}),
         (PHENOTYPE_SCORES, found.phenotypes, phenotype_scores, lambda row: {row["model"], reference}),
     ):
-        schema.write(table, out.path)
+        schema.write(table, out)
         for row in table.group_by(sorted({*schema.key} - {"metric", "phenotype"})).aggregate([]).to_pylist():
             used = [p for r, p in files if r.dataset == row["dataset"] and r.row in behind(row)]
             context.made_of(row, [*split[row["dataset"]], *used], out)

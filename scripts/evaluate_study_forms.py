@@ -40,7 +40,7 @@ def evaluate_study_forms(
     for rater in raters_of(study.items):
         text = study_form(study, rater, dataset, source, templates)
         (forms.path / f"form-{rater}.html").write_text(text, encoding="utf-8")
-    STUDY_KEY.write(study_key(study), key.path)
+    STUDY_KEY.write(study_key(study), key)
     names = [TEACHER, *systems.names]
     shown = kit_page(study, dataset, source, names, design, sorted(context.stand_ins), templates)
     page.path.write_text(shown, encoding="utf-8")

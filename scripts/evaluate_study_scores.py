@@ -45,11 +45,11 @@ def evaluate_study_scores(
         mixed_models(read, dataset, reference),
         scores.raters_table(read, keys, patients, exclusion.failed_checks),
     )
-    STUDY_RATINGS.write(read, ratings.path)
+    STUDY_RATINGS.write(read, ratings)
     for kind, values, out in zip(
         (RATING_SCORES, AGREEMENT, STUDY_MODEL, STUDY_RATERS), found, (table, agreement, model, raters), strict=True
     ):
-        kind.write(values, out.path)
+        kind.write(values, out)
     text = study_page(*found, dataset, exclusion.failed_checks, sorted(context.stand_ins), templates)
     page.path.write_text(text, encoding="utf-8")
 

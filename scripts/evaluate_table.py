@@ -43,7 +43,7 @@ def evaluate_table(
     bounds = {k: v for path in intervals for k, v in intervals_in_rows(INTERVALS.read(path), names).items()}
     missing = Missing(read_paper_rows(paper_rows, number), configured)
     compared = compare(read_paper(paper), tables, sorted(context.stand_ins), bounds, missing)
-    COMPARISON.write(compared, table.path)
+    COMPARISON.write(compared, table)
     markdown.path.write_text(to_markdown(shown(compared, number)), encoding="utf-8")
     latex.path.write_text(to_latex(shown(compared, number)), encoding="utf-8")
     page.path.write_text(table_page(compared, number, templates), encoding="utf-8")

@@ -31,7 +31,7 @@ def evaluate_table3(
     missing = Missing(read_paper_rows(paper_rows, 3), configured)
     times = read_times(jobs.jobs, outputs, Path(timings), table.final.parents[1])
     made = times_table(read_paper_times(paper), times, answers_of(costs, jobs.teacher), missing)
-    TIMES.write(made, table.path)
+    TIMES.write(made, table)
     markdown.path.write_text(to_markdown(shown(made)), encoding="utf-8")
     latex.path.write_text(to_latex(shown(made)), encoding="utf-8")
     page.path.write_text(times_page(made, templates), encoding="utf-8")

@@ -35,7 +35,7 @@ def evaluate_table4(
             context.made_of({"dataset": dataset, "model": model}, [path])
         scores += rows
     compared = similarity_table(read_paper(paper), scores, sorted(context.stand_ins), missing)
-    SIMILARITY.write(compared, table.path)
+    SIMILARITY.write(compared, table)
     markdown.path.write_text(to_markdown(shown_similarity(compared)), encoding="utf-8")
     latex.path.write_text(to_latex(shown_similarity(compared)), encoding="utf-8")
     page.path.write_text(similarity_page(compared, templates), encoding="utf-8")

@@ -35,7 +35,7 @@ def evaluate_table5(
         tables.append(templates_table(dataset, CAPTIONS.read(path), patients, sentences, names))
         context.made_of({"dataset": dataset}, [path, described])
     counted, stand_ins = pa.concat_tables(tables), sorted(context.stand_ins)
-    TEMPLATES.write(counted, table.path)
+    TEMPLATES.write(counted, table)
     markdown.path.write_text(to_markdown(shown_templates(counted, stand_ins)), encoding="utf-8")
     latex.path.write_text(to_latex(shown_templates(counted, stand_ins)), encoding="utf-8")
     page.path.write_text(templates_page(counted, stand_ins, templates), encoding="utf-8")

@@ -19,7 +19,7 @@ def evaluate_text_table(
     for path, own in zip(scores, tables, strict=True):
         context.made_of({"dataset": own["dataset"][0].as_py()}, [path])
     joined = pa.concat_tables(tables)
-    TEXT_SCORES.write(joined, table.path)
+    TEXT_SCORES.write(joined, table)
     page.path.write_text(texts_page(joined, signature(), sorted(context.stand_ins), templates), encoding="utf-8")
 
 

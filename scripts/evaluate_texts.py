@@ -45,8 +45,8 @@ def evaluate_texts(
     facts = read_facts(teacher, chosen, cohort, words, scaled)
     known = next((BERTSCORES.read(path) for path in bertscores), None)
     table, found = score_texts(compared, facts, known, dataset, chosen, bootstrap)
-    TEXT_SCORES.write(table, scores.path)
-    FINDINGS.write(found, findings.path)
+    TEXT_SCORES.write(table, scores)
+    FINDINGS.write(found, findings)
     context.note(Facts({"sacrebleu": {signature()}}))
 
 

@@ -28,7 +28,7 @@ def evaluate_tokens(
         dataset, variant = path.parts[-levels], path.parts[-2].partition("+")[2]
         found.append(text_lengths(path, of.get((dataset, variant), of[dataset, ""]), kind.read(path)))
     lengths = pa.concat_tables(found)
-    TEXT_LENGTHS.write(lengths, table.path)
+    TEXT_LENGTHS.write(lengths, table)
     page.path.write_text(token_card(lengths, sorted(context.stand_ins), templates), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ def evaluate_training(
     from clinragen.schemas.evaluate import TRAINING
 
     courses = [read_course(checkpoint) for checkpoint in checkpoints]
-    TRAINING.write(pa.concat_tables(courses), table.path)
+    TRAINING.write(pa.concat_tables(courses), table)
     page.path.write_text(training_page(courses, sorted(context.stand_ins), templates), encoding="utf-8")
 
 

@@ -26,8 +26,8 @@ def extract_diagnoses(
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
     chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), repairs)
-    DIAGNOSES.write(chosen, diagnoses.path)
-    ATTRITION.write(steps, attrition.path)
+    DIAGNOSES.write(chosen, diagnoses)
+    ATTRITION.write(steps, attrition)
 
 
 if __name__ == "__main__":

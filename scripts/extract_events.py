@@ -28,7 +28,7 @@ def extract_events(
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
-    with EVENTS.writer(events.path) as out:
+    with EVENTS.writer(events) as out:
         steps = select_events(
             tables,
             dataset,
@@ -38,7 +38,7 @@ def extract_events(
             repairs,
             out.write,
         )
-    ATTRITION.write(steps, attrition.path)
+    ATTRITION.write(steps, attrition)
 
 
 if __name__ == "__main__":

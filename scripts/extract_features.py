@@ -22,7 +22,7 @@ def extract_features(
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
-    FEATURES.write(select_features(tables, STAYS.read(stays)), features.path)
+    FEATURES.write(select_features(tables, STAYS.read(stays)), features)
 
 
 if __name__ == "__main__":

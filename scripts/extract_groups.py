@@ -23,7 +23,7 @@ def extract_groups(
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
-    GROUPS.write(select_groups(tables, dataset, STAYS.read(stays)), groups.path)
+    GROUPS.write(select_groups(tables, dataset, STAYS.read(stays)), groups)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def extract_inventory(
     from clinragen.schemas.extract import INVENTORY, RELEASE
 
     known = RELEASE.read(release)["release"][0].as_py()
-    INVENTORY.write(list_raw_files(dataset, known, extracted, raw_tables), inventory.path)
+    INVENTORY.write(list_raw_files(dataset, known, extracted, raw_tables), inventory)
 
 
 if __name__ == "__main__":

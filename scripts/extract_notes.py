@@ -25,9 +25,9 @@ def extract_notes(
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
-    with NOTES.writer(notes.path) as out:
+    with NOTES.writer(notes) as out:
         steps = select_notes(tables, dataset, STAYS.read(stays), settings, out.write)
-    ATTRITION.write(steps, attrition.path)
+    ATTRITION.write(steps, attrition)
 
 
 if __name__ == "__main__":

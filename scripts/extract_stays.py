@@ -24,10 +24,10 @@ def extract_stays(
     from clinragen.schemas.extract import ATTRITION, RELEASE, STAYS
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
-    RELEASE.write(check_release(tables, dataset, release, raw_tables), counted.path)
+    RELEASE.write(check_release(tables, dataset, release, raw_tables), counted)
     chosen, steps = select_stays(tables, dataset, cohort)
-    STAYS.write(chosen, stays.path)
-    ATTRITION.write(steps, attrition.path)
+    STAYS.write(chosen, stays)
+    ATTRITION.write(steps, attrition)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def knowledge_coverage(tokenizer: Path, terms: Path, stop_words: Path, settings:
     rows = TERMS.read(terms).to_pylist()
     found = origins(loaded, rows)
     kinds = pieces(loaded, found, read_stop_words(stop_words))
-    COVERAGE.write(coverage(rows, found, kinds, left_out(kinds, settings)), table.path)
+    COVERAGE.write(coverage(rows, found, kinds, left_out(kinds, settings)), table)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def knowledge_pubmed(
                 found += abstracts(responses, phenotype, query, documents, steps)
                 bar.advance()
         context.note(Facts({"responses": responses.used}))
-    DOCUMENTS.write(table_of(found), out.path)
-    ATTRITION.write(steps.table_of("pubmed"), attrition.path)
+    DOCUMENTS.write(table_of(found), out)
+    ATTRITION.write(steps.table_of("pubmed"), attrition)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def knowledge_sources(terms: Path, mentions: Path, tokenizers: list[Path], out: 
     found = MENTIONS.read(mentions).to_pylist()
     loaded = {path.name: AutoTokenizer.from_pretrained(str(path), local_files_only=True) for path in tokenizers}
     tokens = {name: token_ids(tokenizer, (m["form"] for m in found)) for name, tokenizer in loaded.items()}
-    SOURCES.write(source_overlap(TERMS.read(terms).to_pylist(), found, tokens), out.path)
+    SOURCES.write(source_overlap(TERMS.read(terms).to_pylist(), found, tokens), out)
 
 
 if __name__ == "__main__":

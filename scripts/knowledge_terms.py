@@ -48,11 +48,11 @@ def knowledge_terms(
     found = extract(texts, terms, read_prompt(prompt, PROMPT_SLOTS), ask_model, read_abbreviations(abbreviations))
     without = counted(found.without_terms)
     context.note(Facts({"statuses": counted(model.statuses), "documents_without_terms": without}))
-    TERMS.write(ranking.terms_table(found.terms), out.path)
+    TERMS.write(ranking.terms_table(found.terms), out)
     pyarrow.csv.write_csv(ranking.readable(found.terms), readable.path)
-    MENTIONS.write(ranking.mentions_table(found.mentions), mentions.path)
-    ANSWERS.write(ranking.answers_table(found.shown), shown.path)
-    CONVERGENCE.write(ranking.convergence_table(found.rounds), convergence.path)
+    MENTIONS.write(ranking.mentions_table(found.mentions), mentions)
+    ANSWERS.write(ranking.answers_table(found.shown), shown)
+    CONVERGENCE.write(ranking.convergence_table(found.rounds), convergence)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def planted_classifier(
 
     tested = read_samples(Files(labels, next(iter(notes), None), None, series, samples=samples), "test")
     for part, out in (("labs", series_shuffled), ("note", notes_shuffled)):
-        PREDICTIONS.write(classify(checkpoint, exchange(tested, part, seed), device, precision, batch), out.path)
+        PREDICTIONS.write(classify(checkpoint, exchange(tested, part, seed), device, precision, batch), out)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ def planted_page(
 
     found = pa.concat_tables([PLANTED.read(path) for path in scores])
     said = pa.concat_tables([STATEMENTS.read(path) for path in statements])
-    PLANTED.write(found, table.path)
-    STATEMENTS.write(said, stated.path)
+    PLANTED.write(found, table)
+    STATEMENTS.write(said, stated)
     page.path.write_text(make_page(found, said, sorted(context.stand_ins), templates), encoding="utf-8")
 
 

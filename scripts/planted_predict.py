@@ -39,7 +39,7 @@ def planted_predict(
     for name, part, out in (("series", "labs", series_shuffled), ("notes", "note", notes_shuffled)):
         kept = Parts(Path(parts), f"{context.fingerprint()}-{name}")
         table = predict(checkpoint, exchange(tested, part, seed), known, decoding, batch, kept, *base)
-        PREDICTIONS.write(table, out.path)
+        PREDICTIONS.write(table, out)
         context.note(Facts({f"outputs_{name}_shuffled": report(table)}))
         context.after_commit(kept.remove)
 

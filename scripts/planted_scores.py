@@ -27,11 +27,11 @@ def planted_scores(
     channels = {name: planted.channel for name, planted in known.phenotypes.items()}
     files = {AS_IS: as_is, SERIES: series_shuffled, NOTES: notes_shuffled}
     predictions = {condition: PREDICTIONS.read(path) for condition, path in files.items()}
-    PLANTED.write(group_scores(predictions, channels, dataset, model, seed), scores.path)
+    PLANTED.write(group_scores(predictions, channels, dataset, model, seed), scores)
     texts = CAPTIONS.read(captions)
     of_stay = dict(zip(texts["stay_id"].to_pylist(), texts["text"].to_pylist(), strict=True))
     stated = statement_scores(predictions, of_stay, list(known.variables), dataset, model, seed)
-    STATEMENTS.write(stated, statements.path)
+    STATEMENTS.write(stated, statements)
 
 
 if __name__ == "__main__":

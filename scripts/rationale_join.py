@@ -10,7 +10,7 @@ def rationale_join(shards: list[Path], out: Out) -> None:
     from clinragen.rationale.generate import join
     from clinragen.schemas.rationale import RATIONALES
 
-    RATIONALES.write(join(RATIONALES.read(path) for path in shards), out.path)
+    RATIONALES.write(join(RATIONALES.read(path) for path in shards), out)
 
 
 if __name__ == "__main__":

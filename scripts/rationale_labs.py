@@ -47,7 +47,7 @@ def rationale_labs(
     chosen = gather(*tables, Shard.named(shard), llm.max_note_characters, **beside)
     table, facts = lab_rationales(chosen, read_lab_prompt(prompt), read_examples(examples), ask)
     context.note(facts)
-    RATIONALES.write(table, out.path)
+    RATIONALES.write(table, out)
 
 
 if __name__ == "__main__":

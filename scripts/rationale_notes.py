@@ -44,7 +44,7 @@ def rationale_notes(
     chosen = gather(stays, notes, LABELS.read(labels), Shard.named(shard), llm.max_note_characters)
     table, facts = note_rationales(chosen, read_note_prompt(prompt), read_examples(examples), ask, corpus(stays, notes))
     context.note(facts)
-    RATIONALES.write(table, out.path)
+    RATIONALES.write(table, out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ def train_caption_tokens(backbone: Path, samples: Path, captions: Path, tokens: 
     from clinragen.schemas.benchmark import CAPTIONS, SAMPLES
     from clinragen.schemas.train import CAPTION_TOKENS
 
-    with CAPTION_TOKENS.writer(tokens.path) as out:
+    with CAPTION_TOKENS.writer(tokens) as out:
         for piece in caption_tokens(SAMPLES.read(samples), CAPTIONS.read(captions), load_tokenizer(backbone)):
             out.write(piece)
 

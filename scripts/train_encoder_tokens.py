@@ -20,7 +20,7 @@ def train_encoder_tokens(encoder: Path, samples: Path, courses: Path, tokens: Ou
 
     counts: Counter[str] = Counter()
     longest, table = read_config(encoder)["max_position_embeddings"], SAMPLES.read(samples)
-    with NOTE_TOKENS.writer(tokens.path) as out, Progress("notes", table.num_rows) as bar:
+    with NOTE_TOKENS.writer(tokens) as out, Progress("notes", table.num_rows) as bar:
         for piece in encoder_tokens(table, COURSES.read(courses), load_tokenizer(encoder), longest):
             out.write(piece)
             counts += count_cut(piece)

@@ -19,7 +19,7 @@ def train_note_tokens(backbone: Path, samples: Path, courses: Path, longest: int
 
     counts: Counter[str] = Counter()
     table = SAMPLES.read(samples)
-    with NOTE_TOKENS.writer(tokens.path) as out, Progress("notes", table.num_rows) as bar:
+    with NOTE_TOKENS.writer(tokens) as out, Progress("notes", table.num_rows) as bar:
         for piece in note_tokens(table, COURSES.read(courses), load_tokenizer(backbone), longest):
             out.write(piece)
             counts += count_cut(piece)

@@ -33,7 +33,7 @@ def train_target_tokens(
         ("targets of phase 2", (None, on_labs), lab_targets),
     ):
         counts: Counter[str] = Counter()
-        with TARGET_TOKENS.writer(place.path) as out:
+        with TARGET_TOKENS.writer(place) as out:
             for piece in target_tokens(*tables, pair, load_tokenizer(backbone), longest, rationale_first):
                 out.write(piece)
                 counts += count_cut(piece)

@@ -7,7 +7,7 @@ from clinragen.schemas.schema import Column, Table
 LABELS = Table(
     "labels",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("phenotypes", pa.list_(pa.string()), "phenotypes of the admission, in the benchmark's order"),
     ),
     key=("stay_id",),
@@ -16,7 +16,7 @@ LABELS = Table(
 COURSES = Table(
     "courses",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("heading", pa.string(), "heading that introduced the section"),
         Column("text", pa.string(), "cleaned brief hospital course"),
     ),
@@ -26,9 +26,9 @@ COURSES = Table(
 SPLIT = Table(
     "split",
     (
-        Column("stay_id", pa.int64(), "ICU stay of the cohort"),
-        Column("subject_id", pa.int64(), "patient"),
-        Column("hadm_id", pa.int64(), "hospital admission"),
+        Column("stay_id", pa.int64(), "ICU stay of the cohort", identifies=True),
+        Column("subject_id", pa.int64(), "patient", identifies=True),
+        Column("hadm_id", pa.int64(), "hospital admission", identifies=True),
         Column("split", pa.string(), "train, validation or test"),
     ),
     key=("stay_id",),
@@ -37,9 +37,9 @@ SPLIT = Table(
 SAMPLES = Table(
     "samples",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
-        Column("subject_id", pa.int64(), "patient"),
-        Column("hadm_id", pa.int64(), "hospital admission"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
+        Column("subject_id", pa.int64(), "patient", identifies=True),
+        Column("hadm_id", pa.int64(), "hospital admission", identifies=True),
         Column("split", pa.string(), "train, validation or test"),
     ),
     key=("stay_id",),
@@ -48,7 +48,7 @@ SAMPLES = Table(
 SERIES = Table(
     "series",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("steps", pa.int32(), "number of time bins"),
         Column("values", pa.list_(pa.float32()), "bins x variables, row by row, scaled, gaps filled"),
         Column("measured", pa.list_(pa.bool_()), "bins x variables: a real value fell into the bin"),
@@ -80,7 +80,7 @@ FENCES = Table(
 CAPTIONS = Table(
     "captions",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("text", pa.string(), "one sentence per variable (the paper's Table 5)"),
     ),
     key=("stay_id",),

@@ -7,7 +7,7 @@ from clinragen.schemas.schema import Column, Table
 GROUPS = Table(
     "groups",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("age", pa.float64(), "age in years at ICU admission, 90 for all above 89"),
         Column("sex", pa.string(), "F or M, or unknown"),
         Column("unit", pa.string(), "first care unit of the stay; unknown if missing"),

@@ -9,7 +9,7 @@ from clinragen.schemas.schema import Column, Table
 PREDICTIONS = Table(
     "predictions",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("output", pa.string(), "text that the model wrote; empty for what only names phenotypes"),
         Column(
             "end",
@@ -41,7 +41,7 @@ def row_without_text(stay: int, predicted: list[str], true: list[str]) -> dict[s
 
 CASES = Table(
     "cases",
-    (Column("stay_id", pa.int64(), "ICU stay of the test split on which rationales are compared"),),
+    (Column("stay_id", pa.int64(), "ICU stay of the test split on which rationales are compared", identifies=True),),
     key=("stay_id",),
 )
 

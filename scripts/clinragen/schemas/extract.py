@@ -12,9 +12,9 @@ MANY_NAMES = pa.dictionary(pa.int32(), pa.string())
 STAYS = Table(
     "stays",
     (
-        Column("subject_id", pa.int64(), "patient"),
-        Column("hadm_id", pa.int64(), "hospital admission"),
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("subject_id", pa.int64(), "patient", identifies=True),
+        Column("hadm_id", pa.int64(), "hospital admission", identifies=True),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("intime", TIME, "ICU admission"),
         Column("outtime", TIME, "ICU discharge", nullable=True),
         Column("los_hours", pa.float64(), "length of the ICU stay in hours", nullable=True),
@@ -27,7 +27,7 @@ STAYS = Table(
 FEATURES = Table(
     "features",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("age", pa.float64(), "age in years at ICU admission, 90 for all above 89"),
         Column("sex", pa.string(), "F or M, or OTHER"),
         Column("admission_type", pa.string(), "type of the admission, upper case; OTHER if missing or unknown"),
@@ -38,7 +38,7 @@ FEATURES = Table(
 DIAGNOSES = Table(
     "diagnoses",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("position", pa.int32(), "rank of the code in the admission's billing list", nullable=True),
         Column("icd_version", pa.int8(), "9 or 10"),
         Column("icd_code", pa.string(), "code without dot, leading zeros kept"),
@@ -48,7 +48,7 @@ DIAGNOSES = Table(
 EVENTS = Table(
     "events",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("hours", pa.float64(), "time since ICU admission in hours"),
         Column("variable", FEW_NAMES, "one of the 17 variables"),
         Column(
@@ -66,8 +66,8 @@ EVENTS = Table(
 NOTES = Table(
     "notes",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
-        Column("note_id", pa.string(), "row or note identifier in the raw file"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
+        Column("note_id", pa.string(), "row or note identifier in the raw file", identifies=True),
         Column("rank", pa.int32(), "order of reading among the notes of the stay, from 1"),
         Column("text", pa.string(), "discharge summary as written in the raw file"),
     ),

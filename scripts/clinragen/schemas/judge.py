@@ -17,7 +17,7 @@ LENGTH = "length"
 RATINGS = Table(
     "ratings",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("system", pa.string(), "row of the paper's tables; GT is the teacher"),
         Column("condition", pa.string(), "as written; or the control: another patient's rationale, wrong diagnoses"),
         *(Column(name, pa.int8(), "rating, 1 to 5; empty if none can be read", nullable=True) for name in CRITERIA),

@@ -7,7 +7,7 @@ from clinragen.schemas.schema import Column, Table
 RATIONALES = Table(
     "rationales",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("request", pa.string(), "hash of the request in the journal"),
         Column("text", pa.string(), "rationale as the teacher wrote it; empty without one"),
         Column("status", pa.string(), "good, flawed (fails a check), refused, filtered or empty"),

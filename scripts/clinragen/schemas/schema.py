@@ -17,16 +17,18 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from clinragen.errors import UserError
+from clinragen.runtime.outputs import Out, SharedOut
 
 
 @dataclass(frozen=True)
 class Column:
-    """Name, Arrow type, meaning (with its unit) and whether it may be null."""
+    """Name, Arrow type, meaning (with its unit), whether it may be null and whether it identifies single patients."""
 
     name: str
     type: pa.DataType
     meaning: str
     nullable: bool = False
+    identifies: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,14 @@ class Table:
                 twice = groups.filter(pc.greater(groups["count_all"], 1)).num_rows
                 raise UserError(f"{place}: table {self.name}: {twice} values of {'+'.join(self.key)} occur twice")
 
-    def write(self, table: pa.Table, path: Path) -> None:
-        """Check and write; the suffix gives the format."""
+    @property
+    def identifying(self) -> list[str]:
+        """Columns that identify a patient, admission, stay or note."""
+        return [c.name for c in self.columns if c.identifies]
+
+    def write(self, table: pa.Table, target: Path | Out) -> None:
+        """Check and write; the suffix gives the format. ValueError for an identifying column in a shareable output."""
+        path = self._place(target)
         table = self.check(table, "writing")
         if path.suffix == ".csv":
             pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))
@@ -88,9 +96,14 @@ class Table:
             with self._sink(path) as sink:
                 sink.write_table(table)
 
-    def writer(self, path: Path) -> "Writer":
+    def writer(self, target: Path | Out) -> "Writer":
         """A writer for a table that comes in pieces, to .parquet or .arrow; use it with `with`."""
-        return Writer(self, path)
+        return Writer(self, self._place(target))
+
+    def _place(self, target: Path | Out) -> Path:
+        if isinstance(target, SharedOut) and self.identifying:
+            raise ValueError(f"{target.final} is shareable, but {', '.join(self.identifying)} of {self.name} identify")
+        return target.path if isinstance(target, Out) else target
 
     def _sink(self, path: Path) -> pq.ParquetWriter | pa.ipc.RecordBatchFileWriter:
         if path.suffix == ".arrow":

@@ -15,7 +15,7 @@ STUDY_KEY = Table(
         Column("item", pa.int64(), "number of the item in the rater's form"),
         Column("letter", pa.string(), "letter of the text in the item"),
         Column("kind", pa.string(), "case, repeat (a case a second time) or attention (asks for a given answer)"),
-        Column("stay_id", pa.int64(), "ICU stay whose note is shown"),
+        Column("stay_id", pa.int64(), "ICU stay whose note is shown", identifies=True),
         Column(
             "system", pa.string(), "row of the paper's tables; GT is the teacher; empty for attention", nullable=True
         ),
@@ -32,7 +32,7 @@ STUDY_RATINGS = Table(
         Column("item", pa.int64(), "number of the item in the rater's form"),
         Column("letter", pa.string(), "letter of the text in the item"),
         Column("kind", pa.string(), "case, repeat or attention"),
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column(
             "system", pa.string(), "row of the paper's tables; GT is the teacher; empty for attention", nullable=True
         ),

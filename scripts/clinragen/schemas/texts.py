@@ -7,7 +7,7 @@ from clinragen.schemas.schema import Column, Table
 BERTSCORES = Table(
     "bertscores",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("model", pa.string(), "row of the paper's tables"),
         Column("run", pa.string(), "seed<n> or asked"),
         Column("part", pa.string(), "note (R^m), lab (R^t) or both"),
@@ -43,7 +43,7 @@ TEXT_SCORES = Table(
 FINDINGS = Table(
     "findings",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("model", pa.string(), "row of the paper's tables; GT is the teacher"),
         Column("run", pa.string(), "seed<n>, asked, or teacher"),
         Column("part", pa.string(), "rationale that says it: note (R^m) or lab (R^t)"),

@@ -8,7 +8,7 @@ from clinragen.schemas.schema import Column, Table
 NOTE_TOKENS = Table(
     "note_tokens",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("split", pa.string(), "train, validation or test"),
         Column(
             "tokens",
@@ -23,7 +23,7 @@ NOTE_TOKENS = Table(
 CAPTION_TOKENS = Table(
     "caption_tokens",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("split", pa.string(), "train, validation or test"),
         Column("tokens", pa.list_(pa.int32()), "ids of the captions, without start mark; never cut"),
     ),
@@ -33,7 +33,7 @@ CAPTION_TOKENS = Table(
 TARGET_TOKENS = Table(
     "target_tokens",
     (
-        Column("stay_id", pa.int64(), "ICU stay"),
+        Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("split", pa.string(), "train or validation"),
         Column("tokens", pa.list_(pa.int32()), "ids of the target and its end mark"),
         Column("sections", pa.list_(pa.int8()), "part of each token: 0 diagnoses, 1 note rationale, 2 lab rationale"),
