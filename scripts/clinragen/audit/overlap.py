@@ -1,0 +1,123 @@
+"""Runs of words that files to share have in common with restricted tables.
+
+The files to share are small and are remembered; the restricted tables, however large, stream past them.
+"""
+
+import html
+import re
+import unicodedata
+from collections import deque
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+SPAN = 8
+# In authored files, which git tracks, chance and stock phrases agree with real notes in so many words and no more.
+LONGEST_STOCK_PHRASE = 19
+SHORTEST_NAME = 3
+BREAK = " 0break0 "
+WORD = re.compile(r"[^\W_]+")
+TAG = re.compile(r"<[^<>]*>")
+ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"'/\\])|[nrtbf])")
+# Cells of a table, texts between tags, strings: neighbours in these need not belong together.
+PARTS = {
+    ".csv": re.compile(r'(?<=")(?:[^"]|"")+(?=")|[^,"\n]+'),
+    ".json": re.compile(r'(?<=")(?:[^"\\]|\\.)+(?=")'),
+    ".html": re.compile(r"(?<=>)[^<>]+(?=<)"),
+    ".parquet": re.compile(r"[^\n]+"),
+}
+
+
+class Authored:
+    """What the files that git tracks say: a cell that is wholly one of their phrases is a name of ours, and no note's.
+
+    Names of phenotypes in a column would otherwise be taken for the list of diagnoses at the end of a note.
+    """
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+        self._known: dict[str, bool] = {}
+
+    def add(self, text: str) -> None:
+        """Remember a text of a tracked file."""
+        self._said.append(f" {' '.join(words(text))} ")
+
+    def without(self, name: str, text: str) -> str:
+        """The text of a file with a break in place of every cell that is such a phrase."""
+        part = PARTS.get(PurePosixPath(name).suffix)
+        return part.sub(lambda match: BREAK if self._has(match.group()) else match.group(), text) if part else text
+
+    def _has(self, cell: str) -> bool:
+        if cell not in self._known:
+            found = list(words(cell))
+            phrase = f" {' '.join(found)} "
+            self._known[cell] = len(found) >= SHORTEST_NAME and any(phrase in said for said in self._said)
+        return self._known[cell]
+
+
+def views(text: str) -> Iterator[str]:
+    """The ways in which a text may be written down: as it is, without tags, without backslashes."""
+    plain = ESCAPE.sub(_unescaped, text) if "\\" in text else text
+    for view in dict.fromkeys((text, plain)):
+        yield view
+        if "<" in view:
+            yield TAG.sub(" ", view)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16)) if match[1] else match[2] or " "
+
+
+def words(text: str) -> Iterator[str]:
+    """Words without case, punctuation, entities of HTML and ways of writing the same letter."""
+    if "&" in text:
+        # Twice: a page that quotes a page.
+        text = html.unescape(html.unescape(text))
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.replace("\xad", "").replace("\u200b", ""))
+    return (match.group() for match in WORD.finditer(text.casefold()))
+
+
+class Spans:
+    """Spans of SPAN words of the files to share, by the numbers of the files."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._files: dict[int, tuple[int, ...]] = {}
+
+    def add(self, file: int, text: str) -> None:
+        """Remember all spans of a text."""
+        for view in views(text):
+            for word in words(view):
+                self._numbers.setdefault(word, len(self._numbers))
+            for _, span in self._spans(view):
+                known = self._files.get(span, ())
+                if file not in known:
+                    self._files[span] = (*known, file)
+
+    def hits(self, text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+        """Spans of another text that are remembered: number of their first word, the span, the files that hold it."""
+        for at, span in self._spans(text):
+            if files := self._files.get(span):
+                yield at, span, files
+
+    def line(self, text: str, spans: set[int]) -> int | None:
+        """The first line of a text in which one of the spans begins."""
+        for view in views(text):
+            at = next((at for at, span in self._spans(view) if span in spans), None)
+            if at is not None:
+                for number, line in enumerate(view.splitlines(), start=1):
+                    at -= sum(1 for _ in words(line))
+                    if at < 0:
+                        return number
+        return None
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        run: deque[int] = deque(maxlen=SPAN)
+        for at, word in enumerate(words(text)):
+            number = self._numbers.get(word)
+            if number is None:
+                run.clear()
+            else:
+                run.append(number)
+                if len(run) == SPAN:
+                    yield at - SPAN + 1, hash(tuple(run))
