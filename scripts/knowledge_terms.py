@@ -24,7 +24,6 @@ def knowledge_terms(
     convergence: SharedOut,
 ) -> None:
     """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
-    import pyarrow.csv
 
     from clinragen.knowledge import ranking
     from clinragen.knowledge.abbreviations import read_abbreviations
@@ -34,7 +33,7 @@ def knowledge_terms(
     from clinragen.llm.prompt import read_prompt
     from clinragen.llm.request import Answer, Request
     from clinragen.runtime.context import Facts
-    from clinragen.schemas.knowledge import ANSWERS, CONVERGENCE, DOCUMENTS, MENTIONS, TERMS
+    from clinragen.schemas.knowledge import ANSWERS, CONVERGENCE, DOCUMENTS, MENTIONS, TERM_LISTS, TERMS
 
     model = LanguageModel(terms.llm, llm, transport, Path(answers), weights)
 
@@ -49,7 +48,7 @@ def knowledge_terms(
     without = counted(found.without_terms)
     context.note(Facts({"statuses": counted(model.statuses), "documents_without_terms": without}))
     TERMS.write(ranking.terms_table(found.terms), out)
-    pyarrow.csv.write_csv(ranking.readable(found.terms), readable.path)
+    TERM_LISTS.write(ranking.readable(found.terms), readable)
     MENTIONS.write(ranking.mentions_table(found.mentions), mentions)
     ANSWERS.write(ranking.answers_table(found.shown), shown)
     CONVERGENCE.write(ranking.convergence_table(found.rounds), convergence)

@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from clinragen.audit.contents import Refused, texts
 from clinragen.audit.crate import Contents, describe_crate
 from clinragen.audit.graph import LINEAGE, Graph, described_by, files_below, records_below, root_of
-from clinragen.audit.scan import Scan, Scanned, Shared, Source, Unreadable, places_in, texts
+from clinragen.audit.leaks import places_in
+from clinragen.audit.scan import Scan, Scanned, Shared, Source
 from clinragen.audit.verify import Check, is_no_output
 from clinragen.errors import UserError
 from clinragen.provenance.record import FOLDER, SNAKEMAKE_TIMESTAMP, Record, dump, record_path, sha256
@@ -182,8 +184,10 @@ class Release:
             return "restricted: derived from single patients"
         if path not in self.own:
             return "outside of the results tree"
-        if record["rule"] in ("train_backbone", "llm_weights"):
+        if record["rule"] in ("train_backbone", "train_text_encoder", "llm_weights"):
             return "a third-party language model, available where its record says"
+        if record["rule"] in ("demo_backbone", "demo_text_encoder"):
+            return "a tiny language model, made again by its rule"
         if path in self.with_places:
             return "contains paths of the machine where it was made"
         return "left out on request" if path in self.asked else None
@@ -226,7 +230,7 @@ class Release:
                 next(places_in(text, places), None) for name, file in files for text in texts(name, file.read_bytes())
             )
             return any(found)
-        except (Unreadable, OSError):
+        except (Refused, OSError):
             return False  # reported by the check or the scan
 
     def outputs(self) -> dict[str, Path]:

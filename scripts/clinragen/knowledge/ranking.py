@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from clinragen.schemas.knowledge import ANSWERS, CONVERGENCE, MENTIONS, TERMS
+from clinragen.schemas.knowledge import ANSWERS, CONVERGENCE, MENTIONS, TERM_LISTS, TERMS
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,8 @@ def convergence_table(rounds: Iterable[Round]) -> pa.Table:
 
 
 def readable(terms: list[Term]) -> pa.Table:
-    """One row per phenotype: the number of its key terms and all of them, by rank."""
+    """Return the number of key terms of each phenotype and all of them, by rank (TERM_LISTS)."""
     phenotypes = list(dict.fromkeys(t.phenotype for t in terms))
     lists = [[t.term for t in terms if t.phenotype == p] for p in phenotypes]
-    return pa.table(
-        {"phenotype": phenotypes, "number": [len(x) for x in lists], "terms": ["; ".join(x) for x in lists]}
-    )
+    columns = {"phenotype": phenotypes, "number": [len(x) for x in lists], "terms": ["; ".join(x) for x in lists]}
+    return pa.table(columns, schema=TERM_LISTS.schema)

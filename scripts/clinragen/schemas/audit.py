@@ -25,3 +25,14 @@ LINEAGE = Table(
     ),
     key=("output",),
 )
+
+LEFT_OUT = Table(
+    "left_out",
+    (
+        Column("path", pa.string(), "file that the records name and the archive does not hold"),
+        Column("bytes", pa.int64(), "size"),
+        Column("sha256", pa.string(), "hash"),
+        Column("why", pa.string(), "reason"),
+    ),
+    key=("path",),
+)

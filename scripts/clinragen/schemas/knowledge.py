@@ -53,6 +53,16 @@ TERMS = Table(
     key=("phenotype", "term"),
 )
 
+TERM_LISTS = Table(
+    "term_lists",
+    (
+        Column("phenotype", pa.string(), "phenotype"),
+        Column("number", pa.int32(), "number of its key terms"),
+        Column("terms", pa.string(), "all of them by rank, with semicolons between"),
+    ),
+    key=("phenotype",),
+)
+
 ANSWERS = Table(
     "answers",
     (
