@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_tree import attrition
 
 from clinragen.audit.overlap import SPAN, Spans
 from clinragen.audit.scan import Scan, Shared, Source
-from clinragen.schemas.extract import ATTRITION
 from clinragen.schemas.knowledge import TERMS
 
 NOTE = (
@@ -68,12 +68,6 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(made)
 
 
-def declared_csv(*steps: str) -> str:
-    """A table that the workflow writes, with these texts in one of its columns."""
-    rows = [f'a,{n},"{step}",1,1,1,1' for n, step in enumerate(steps)]
-    return "\n".join([",".join(ATTRITION.schema.names), *rows]) + "\n"
-
-
 def declared_parquet(*terms: str, forms: list[str] | None = None) -> bytes:
     row = {"phenotype": "p", "rank": 1, "forms": forms or [], "documents": 1, "pubmed": 1, "wikipedia": 0, "round": 1}
     return parquet(pa.Table.from_pylist([row | {"term": term} for term in terms], TERMS.schema))
@@ -111,8 +105,8 @@ def coded(data: bytes) -> str:
 
 
 WAYS = {
-    "cell of a table": ("a.csv", declared_csv),
-    "words of a table": ("a.csv", lambda t: declared_csv(*t.split())),
+    "cell of a table": ("a.csv", attrition),
+    "words of a table": ("a.csv", lambda t: attrition(*t.split())),
     "entities": ("a.html", lambda t: "<p>" + "".join(f"&#{ord(c)};" for c in t) + "</p>"),
     "tags between": ("a.html", lambda t: "<p>" + "<br/><b class='x'>".join(html.escape(w) for w in t.split()) + "</p>"),
     "tags within": ("a.html", lambda t: f"<p title='{t}'>x</p>"),
@@ -252,7 +246,7 @@ def test_names_that_stand_below_each_other_are_not_taken_for_a_list_in_a_note(tm
     sources = [Source("n", tmp_path / "n.parquet")]
     tracked = {"resources/phenotypes.csv": "".join(f"{name},{n}\n" for n, name in enumerate(names))}
     for name, data in {
-        "a.csv": declared_csv(*names),
+        "a.csv": attrition(*names),
         "a.parquet": declared_parquet(*names),
         "a.json": json.dumps(names),
         "a.html": "".join(f"<td>{one}</td>" for one in names),
@@ -269,7 +263,7 @@ PLANTED = {
     "long in text": ("a.md", f"seen in {STAY}, then"),
     "long as a float": ("a.md", f"x {HADM}.0\n"),
     "long in a sentence": ("a.md", f"The last was {HADM}."),
-    "list in a cell": ("a.csv", declared_csv(f"[1,{HADM},2]")),
+    "list in a cell": ("a.csv", attrition(f"[1,{HADM},2]")),
     "lettered": ("a.md", "see 10000032-DS-21"),
     "with a prefix": ("a.md", f"files/p{SUBJECT}/x"),
     "with zeros": ("a.md", f"00{SUBJECT}"),
@@ -344,19 +338,19 @@ def test_a_column_of_known_numbers_is_one_of_identifiers_whatever_its_name(tmp_p
         assert scan(sources, {name: write("z", [*known, 4, 5, 6])}).findings == []
         for count in ("stays", "rows", "median_hours", "icd_code"):
             assert scan(sources, {name: write(count, known)}).findings == []
-    texts = declared_csv(*map(str, known))
+    texts = attrition(*map(str, known))
     assert [one.kind for one in scan(sources, {"a.csv": texts}).findings] == ["column of identifiers"]
 
 
 HARMLESS = {
     "size in text": ("a.json", json.dumps({"description": f"{HADM} rows, {SUBJECT} bytes."})),
     "size": ("a.json", json.dumps({"bytes": HADM, "rows": SUBJECT, "contentSize": str(HADM)})),
-    "count": ("a.csv", declared_csv("x").replace("1,1,1,1", f"{STAY},{HADM},{SHORT},{SUBJECT}")),
+    "count": ("a.csv", attrition("x").replace("1,1,1,1", f"{STAY},{HADM},{SHORT},{SUBJECT}")),
     "count in a page": ("a.html", f"<table><tr><th>step<th>stays<tr><td>a<td>{HADM}</table>"),
     "job": ("a.json", json.dumps({"hardware": {"slurm": {"SLURM_JOB_ID": str(HADM)}}})),
     "memory": ("a.json", json.dumps({"command": ["--memory-limit-mb", str(HADM)], "d": f"--memory-limit-mb {HADM}"})),
     "property": ("a.json", json.dumps({"propertyID": "peak_memory_mb", "value": str(HADM)})),
-    "hash": ("a.csv", declared_csv(f"{'a' * 20}{HADM}{'b' * 20}")),
+    "hash": ("a.csv", attrition(f"{'a' * 20}{HADM}{'b' * 20}")),
     "decimal": ("a.md", f"0.{HADM}\n1.{SUBJECT}\n{HADM}.25\n"),
     "longer number": ("a.md", f"1{SUBJECT}1"),
     "short count": ("a.md", f"|stays|x|\n|---|---|\n|{SHORT}|{SHORT}|\n"),
@@ -399,7 +393,7 @@ def test_where_every_number_is_a_patients_only_those_said_to_be_are_found(tmp_pa
         "prevalence.md": "|phenotype|stays|share|\n|---|---|---|\n"
         + "".join(f"|p{n}|{31 + n}|0.{n}|\n" for n in range(9)),
         "unlabelled.md": "|icd_code|stays|\n|---|---|\n" + "".join(f"|{4019 + n}|{n}|\n" for n in range(9)),
-        "attrition.csv": declared_csv(*(f"step {n}" for n in range(9))),
+        "attrition.csv": attrition(*(f"step {n}" for n in range(9))),
         "card.html": "<table><tr><th>part<th>third quartile</tr><tr><td>train<td>48</tr></table>",
         "vocabulary.json": json.dumps({"size": 32100, "ids": list(range(20)), "max_note_tokens": 512}),
     }
@@ -502,7 +496,7 @@ def test_what_cannot_be_read_is_refused(sources, name, data):
 
 def test_what_is_clean_passes(sources):
     files = {
-        "a.csv": declared_csv("all stays"),
+        "a.csv": attrition("all stays"),
         "b.png": png(),
         "c.html": "<p>All is well &amp; clean</p>",
         "d.md": "",

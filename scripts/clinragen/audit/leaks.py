@@ -6,25 +6,23 @@ import json
 import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 
-from detect_secrets.core.scan import scan_line
-from detect_secrets.settings import transient_settings
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from detect_secrets.plugins.ip_public import IPPublicDetector
+from detect_secrets.plugins.keyword import DENYLIST_REGEX, KeywordDetector
 
-# Those whose match is a secret whatever the words around it; detectors of entropy would report hashes.
-DETECTORS = (
-    "AWSKeyDetector", "ArtifactoryDetector", "AzureStorageKeyDetector", "BasicAuthDetector", "CloudantDetector",
-    "DiscordBotTokenDetector", "GitHubTokenDetector", "GitLabTokenDetector", "JwtTokenDetector", "KeywordDetector",
-    "MailchimpDetector", "NpmDetector", "OpenAIDetector", "PrivateKeyDetector", "PypiTokenDetector",
-    "SendGridDetector", "SlackDetector", "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector",
-)  # fmt: skip
+# Public IP addresses are no secret; detectors of entropy, which would report every hash, have no patterns.
+DETECTORS = [kind() for kind in get_mapping_from_secret_type_to_class().values() if kind is not IPPublicDetector]
+PATTERNS = [pattern for detector in DETECTORS for pattern in getattr(detector, "denylist", ())]
 # What these miss.
-KEYS = re.compile(
-    r"\b(?:sk-[\w-]{16,}|hf_\w{16,}|github_pat_\w{20,}|AIza[\w-]{30,})"
-    r"|\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+[\w.~+/-]{8,}"
-    r"|aws_?secret\w*[\"'\s:=]{1,6}[A-Za-z0-9/+]{40}",
-    re.I,
-)
+PATTERNS += [
+    re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|github_pat_\w{20,}|AIza[\w-]{30,})"),
+    re.compile(r"\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+[\w.~+/-]{8,}", re.I),
+    re.compile(r"aws_?secret\w*[\"'\s:=]{1,6}[A-Za-z0-9/+]{40}", re.I),
+]
+KEYWORDS = re.compile(DENYLIST_REGEX, re.I)
+# The setting that names the variable of the environment that holds a key.
+VARIABLE = re.compile(r"api_key_variable[\"']?\s*[:=]\s*[\"']?[A-Z][A-Z0-9_]*\b")
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.I)
 # Nobody's (RFC 2606), and what git calls itself at a host.
 EXAMPLE_MAIL = re.compile(r"@(?:[\w-]+\.)*example\.(?:org|com|net)$|^git@", re.I)
@@ -35,16 +33,16 @@ ADDRESS = re.compile(
 INNER_HOST = re.compile(r"\.(local|localdomain|localhost|internal|intranet|lan|home|corp|private)\.?$", re.I)
 
 
-def detectors() -> AbstractContextManager[object]:
-    """Settings within which `keys` works."""
-    return transient_settings({"plugins_used": [{"name": name} for name in DETECTORS]})
-
-
 def keys(text: str) -> Iterator[int]:
-    """Lines, from 1, that hold a key, token or password."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if KEYS.search(line) or any(True for _ in scan_line(line)):
-            yield number
+    """Yield the offset of every key, token or password."""
+    for pattern in PATTERNS:
+        yield from (match.start() for match in pattern.finditer(text))
+    if KEYWORDS.search(text):
+        keyword, at = KeywordDetector(), 0
+        for line in text.splitlines(keepends=True):
+            if any(keyword.analyze_string(VARIABLE.sub("", line.rstrip("\n")))):
+                yield at
+            at += len(line)
 
 
 def mail_addresses(text: str, authors: set[str]) -> Iterator[int]:

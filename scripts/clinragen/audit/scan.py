@@ -102,7 +102,7 @@ class Scan:
             if file.tracked and file.name == CITATION:
                 self._authors = {match.group().lower() for match in leaks.MAIL.finditer(file.read().decode())}
         spans = Spans()
-        with Progress("files to share looked through", len(self.files)) as bar, leaks.detectors():
+        with Progress("files to share looked through", len(self.files)) as bar:
             for number, file in enumerate(self.files):
                 self._look_through(number, file, spans, known)
                 bar.advance()
@@ -142,8 +142,9 @@ class Scan:
             report(f"path of {name}", at)
         if file.tracked and file.name.startswith("tests/"):
             return  # keys and addresses that were made up for them
-        for line in next(filter(None, (list(leaks.keys(view)) for view in views(text))), []):
-            self._finding(file, "secret", f"line {line}")
+        for view in views(text):
+            for at in leaks.keys(view):
+                self._finding(file, "secret", f"line {view.count(chr(10), 0, at) + 1}")
         for at in leaks.mail_addresses(text, self._authors):
             report("mail address", at)
         if not file.tracked:
