@@ -16,12 +16,13 @@ from typing import Any
 
 from clinragen.audit.contents import Refused, texts
 from clinragen.audit.crate import Contents, describe_crate
-from clinragen.audit.graph import LINEAGE, Graph, described_by, files_below, records_below, root_of
+from clinragen.audit.graph import LINEAGE, Graph, root_of
 from clinragen.audit.leaks import places_in
 from clinragen.audit.scan import Scan, Scanned, Shared, Source
 from clinragen.audit.verify import Check, is_no_output
 from clinragen.errors import UserError
 from clinragen.provenance.record import FOLDER, SNAKEMAKE_TIMESTAMP, Record, dump, record_path, sha256
+from clinragen.provenance.tree import described_by, files_below, records_below
 from clinragen.runtime.outputs import SharedOut
 from clinragen.runtime.progress import Progress
 
