@@ -112,7 +112,6 @@ def test_code_shareable_outputs_and_all_records_are_in_and_nothing_else(reposito
     own = {"left_out.csv", "ro-crate-metadata.json", "ro-crate-preview.html"}
     assert set(names) - set(tracked) - own == {
         "results/x/tables/table1.csv",
-        "results/x/model/config.json",
         "results/x/.records/model.json",
         "results/x/tables/.records/table1.csv.json",
         "results/x/mimic3/.records/notes.parquet.json",
@@ -123,6 +122,7 @@ def test_code_shareable_outputs_and_all_records_are_in_and_nothing_else(reposito
         "results/x/mimic3/notes.parquet": "restricted",
         "results/x/mimic3/export": "restricted",
         "results/x/mimic4/stays.csv": "restricted",
+        "results/x/model": "a directory",
         "raw/mimic3/ADMISSIONS.csv": "raw file",
         "raw/mimic4/hosp/admissions.csv": "raw file",
     }
@@ -142,7 +142,7 @@ def test_nothing_discloses_patients_or_the_machine(repository, template):
         assert secret.encode() not in content, secret
     assert record["output"]["files"] == 2
     assert table["inputs"][0]["files"] == 2
-    assert list(table["inputs"][2]["files"]) == ["config.json"]
+    assert table["inputs"][2]["files"] == 1
     assert notes["inputs"][0]["path"] == "raw/mimic3/ADMISSIONS.csv"
     assert notes["settings"]["raw"] == "raw/mimic3" and "raw/mimic3/ADMISSIONS.csv" in notes["command"]
 
@@ -161,7 +161,7 @@ def test_a_restored_release_verifies_without_git_until_something_is_edited(repos
     folder = restored(tmp_path / "elsewhere")
     run = verify(folder)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "5 outputs" in run.stdout and "3 outputs left out" in run.stdout and "no problems" in run.stdout
+    assert "5 outputs" in run.stdout and "4 outputs left out" in run.stdout and "no problems" in run.stdout
     # Whoever has the raw files puts them where the list says.
     write(f"{folder}/raw/mimic3/ADMISSIONS.csv", "a\n")
     assert verify(folder).returncode == 0
@@ -254,19 +254,15 @@ def test_a_shareable_output_can_be_left_out(repository):
     assert "--leave-out accepts outputs only" in refusals(release("--leave-out", "results/x/nothing.csv"))
 
 
-def test_an_output_that_names_a_directory_of_the_machine_is_left_out(repository, tmp_path):
+def test_an_output_that_names_a_directory_of_the_machine_is_refused(repository, tmp_path):
     far = json.loads(Path("results/x/mimic3/.records/notes.parquet.json").read_text())["settings"]["raw"]
-    make(
-        "results/x/lineage.csv",
-        "audit_lineage",
-        ["results/x/model"],
-        attrition(f"--raw {far}/x.csv"),
-        sharing="shareable",
-    )
-    run = release()
-    assert run.returncode == 0 and "left out: 1 (contains paths of the machine where it was made)" in run.stdout
+    text = attrition(f"--raw {far}/x.csv")
+    make("results/x/paths.csv", "evaluate_scores", ["results/x/model"], text, sharing="shareable")
+    refused = refusals(release())
+    assert "results/x/paths.csv: path of raw files (raw/mimic3), line 2" in refused and far not in refused
+    assert release("--leave-out", "results/x/paths.csv").returncode == 0
     folder = restored(tmp_path / "elsewhere")
-    assert not (folder / "results/x/lineage.csv").exists() and verify(folder).returncode == 0
+    assert not (folder / "results/x/paths.csv").exists() and verify(folder).returncode == 0
 
 
 def test_numbers_of_knowledge_are_public_as_long_as_it_was_made_of_public_documents(repository):
@@ -297,7 +293,7 @@ def test_the_address_of_a_server_in_a_record_is_found(repository):
     record["settings"]["base_url"] = "http://gpu7.cluster.internal:8000/v1"
     place.write_text(json.dumps(record))
     refused = refusals(release())
-    assert "results/x/tables/.records/table1.csv.json: place" in refused and "gpu7" not in refused
+    assert "results/x/tables/.records/table1.csv.json: private server" in refused and "gpu7" not in refused
 
 
 def test_a_missing_output_is_named(repository):

@@ -40,8 +40,8 @@ def sources(tmp_path) -> list[Source]:
 
 
 def scan(sources, files: dict[str, bytes | str], tracked: dict[str, str] | None = None, **known):
-    shared = [Shared(name, lambda data=data: _bytes(data)) for name, data in files.items()]
-    shared += [Shared(name, lambda data=data: _bytes(data), tracked=True) for name, data in (tracked or {}).items()]
+    shared = [Shared(name, _bytes(data)) for name, data in files.items()]
+    shared += [Shared(name, _bytes(data), tracked=True) for name, data in (tracked or {}).items()]
     return Scan(shared, sources, **known).run()
 
 
@@ -115,6 +115,7 @@ WAYS = {
     "base64 in a page": ("a.html", lambda t: f'<script>atob("{coded(t.encode())}")</script>'),
     "base64 for addresses": ("a.md", lambda t: base64.urlsafe_b64encode(b"??>" + t.encode()).decode().rstrip("=")),
     "base64 in lines": ("a.md", lambda t: base64.encodebytes(b"x" * 90 + b" " + t.encode()).decode()),
+    "base64 with other bytes": ("a.json", lambda t: json.dumps([coded(b"\0\1\2" + t.encode() + b"\x07")])),
     "base64 twice": ("a.json", lambda t: json.dumps({"a": coded(coded(t.encode()).encode())})),
     "hexadecimal": ("a.svg", lambda t: f"<svg><desc>{t.encode().hex()}</desc></svg>"),
     "text in an address": ("a.svg", lambda t: f"<a href='data:text/plain,{t.replace(' ', '%20')}'/>"),
@@ -373,9 +374,9 @@ def test_numbers_of_what_was_made_of_public_documents_are_no_identifiers_and_its
         "a.parquet": declared_parquet(str(SUBJECT), "patient 10011"),
         "a.md": f"subject_id: {SHORT}",
     }.items():
-        assert Scan([Shared(name, lambda data=data: _bytes(data), public=True)], sources).run().findings == []
+        assert Scan([Shared(name, _bytes(data), public=True)], sources).run().findings == []
         assert scan(sources, {name: data}).findings != []
-    (found,) = Scan([Shared("a.md", NINE.encode, public=True)], sources).run().findings
+    (found,) = Scan([Shared("a.md", NINE.encode(), public=True)], sources).run().findings
     assert found.kind == "text"
 
 
@@ -408,7 +409,15 @@ def test_a_long_identifier_of_a_real_cohort_in_a_tracked_file_is_told(tmp_path):
     tracked = {"scripts/x.py": f"START = {SUBJECT}\nITEM = {HADM}\n"}
     real, made_up = (scan([Source("s", tmp_path / "s.parquet", real=real)], {}, tracked) for real in (True, False))
     assert real.findings == made_up.findings == made_up.remarks == []
-    assert real.remarks == ["scripts/x.py: 1 numbers are identifiers of the cohort too: by chance?"]
+    for text in (f"{SUBJECT} and {SUBJECT + 1}", "see 10000032-DS-21"):
+        pq.write_table(
+            pa.table({"subject_id": [SUBJECT, SUBJECT + 1], "note_id": ["10000032-DS-21", None]}),
+            tmp_path / "t.parquet",
+        )
+        (found,) = scan([Source("t", tmp_path / "t.parquet", real=True)], {}, {"docs/a.md": text}).findings
+        assert (found.file, found.kind) == ("docs/a.md", "identifier") and str(SUBJECT) not in found.place
+        assert scan([Source("t", tmp_path / "t.parquet")], {}, {"docs/a.md": text}).findings == []
+    assert real.remarks == ["scripts/x.py: a number is also an identifier of the cohort: by chance?"]
 
 
 # Secrets and places
@@ -421,8 +430,8 @@ SECRETS = {
     "bearer token": ("secret", '{"Authorization": "Bearer abcdefgh12345"}'),
     "assignment": ("secret", 'api_key="k3yk3yk3yk3y"'),
     "AWS secret": ("secret", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYabcdefghij"),
-    "mail address": ("mail address", "ask jane.doe@hospital.org"),
-    "place": ("place", "teacher at http://gpu7.cluster.internal/v1"),
+    "e-mail address": ("e-mail address", "ask jane.doe@hospital.org"),
+    "place": ("private server", "teacher at http://gpu7.cluster.internal/v1"),
     "path": ("path of the home folder", "read /home/jane/mimic/x.csv"),
 }
 
@@ -445,9 +454,9 @@ def test_mail_addresses_of_the_citation_and_of_nobody_are_no_secret(sources):
     tracked = {"CITATION.cff": "email: us@lab.org", "docs/a.md": "mail us@lab.org, x@example.org, y@sub.example.com"}
     assert scan(sources, {"a.md": "us@lab.org or git@github.com"}, tracked).findings == []
     found = scan(sources, {"a.md": "jane@lab.org"}, {"docs/a.md": "ask jane@lab.org"} | tracked).findings
-    assert [(one.file, one.kind) for one in found] == [("a.md", "mail address")]
+    assert [(one.file, one.kind) for one in found] == [("a.md", "e-mail address")]
     found = scan(sources, {"a.md": "jane@lab.org"}, {"docs/b.md": "ask jane@lab.org"} | tracked).findings
-    assert [(one.file, one.kind) for one in found] == [("a.md", "mail address"), ("docs/b.md", "mail address")]
+    assert [(one.file, one.kind) for one in found] == [("a.md", "e-mail address"), ("docs/b.md", "e-mail address")]
 
 
 def test_folders_of_the_machine_are_found_in_tracked_files(sources):
@@ -462,7 +471,7 @@ def test_folders_of_the_machine_are_found_in_tracked_files(sources):
 )  # fmt: skip
 def test_addresses_of_servers_of_ones_own_are_places(sources, host):
     for text in (f"http://{host}/v1", f"see https://{host}", json.dumps({"base_url": f"https://{host}/v1"})):
-        assert kinds(sources, "a.md", text) == {"place"}
+        assert kinds(sources, "a.md", text) == {"private server"}
         assert scan(sources, {}, {"docs/a.md": text}).findings == []
     public = "https://w3id.org/x, http://8.8.8.8/, https://api.openai.com/v1: 12, https://en.wikipedia.org."
     assert kinds(sources, "a.md", public) == set()

@@ -1,4 +1,4 @@
-"""Secrets, e-mail addresses, paths and servers in what is to be shared; detect-secrets knows the keys of services."""
+"""Secrets, e-mail addresses, local paths and private servers in a text; detect-secrets knows the keys of services."""
 
 import html
 import ipaddress
@@ -24,7 +24,7 @@ KEYWORDS = re.compile(DENYLIST_REGEX, re.I)
 # The setting that names the variable of the environment that holds a key.
 VARIABLE = re.compile(r"api_key_variable[\"']?\s*[:=]\s*[\"']?[A-Z][A-Z0-9_]*\b")
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.I)
-# Nobody's (RFC 2606), and what git calls itself at a host.
+# Reserved example domains (RFC 2606), and git@ remotes.
 EXAMPLE_MAIL = re.compile(r"@(?:[\w-]+\.)*example\.(?:org|com|net)$|^git@", re.I)
 ADDRESS = re.compile(
     r"\b(?:https?|wss?|grpc|tcp|ssh|s?ftp)://(?:[^\s/@\"'<>]*@)?(?P<host>\[[0-9a-f:.]+\]|[\w.-]*\w)(?P<port>:\d+)?",
@@ -46,27 +46,26 @@ def keys(text: str) -> Iterator[int]:
 
 
 def mail_addresses(text: str, authors: set[str]) -> Iterator[int]:
-    """Places of e-mail addresses that are neither the authors' nor examples."""
+    """Yield the offsets of e-mail addresses that are neither the authors' nor examples."""
     for match in MAIL.finditer(text):
         if match.group().lower() not in authors and not EXAMPLE_MAIL.search(match.group()):
             yield match.start()
 
 
-def own_servers(text: str) -> Iterator[int]:
-    """Places of addresses of servers that are not public."""
-    return (m.start() for m in ADDRESS.finditer(text) if not is_public_host(m["host"], m["port"]))
-
-
-def is_public_host(host: str, port: str | None) -> bool:
-    """Whether a host may be disclosed: it has a public name or number, and no explicit port."""
-    try:
-        return port is None and ipaddress.ip_address(host.strip("[]")).is_global
-    except ValueError:
-        return port is None and "." in host.rstrip(".") and not INNER_HOST.search(host)
+def private_servers(text: str) -> Iterator[int]:
+    """Yield the offsets of URLs of servers with an explicit port, or without a public name or number."""
+    for match in ADDRESS.finditer(text):
+        host = match["host"]
+        try:
+            public = ipaddress.ip_address(host.strip("[]")).is_global
+        except ValueError:
+            public = "." in host.rstrip(".") and not INNER_HOST.search(host)
+        if match["port"] or not public:
+            yield match.start()
 
 
 def secret_values(text: str, secrets: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """Which of some values a text holds, also escaped, and where."""
+    """Yield the name and offset of each secret that a text holds, as it is or escaped."""
     for name, value in secrets.items():
         for written in {value, json.dumps(value)[1:-1], html.escape(value), urllib.parse.quote(value, safe="")}:
             if (at := text.find(written)) >= 0:
@@ -74,8 +73,7 @@ def secret_values(text: str, secrets: Mapping[str, str]) -> Iterator[tuple[str, 
 
 
 def places_in(text: str, places: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """Which of some directories a text names, and where first."""
+    """Yield the name and first offset of each directory that a text names."""
     for name, directory in places.items():
-        match = re.search(rf"(?<![\w.}}-]){re.escape(directory.rstrip('/'))}(?![\w.-])", text)
-        if match:
+        if match := re.search(rf"(?<![\w.}}-]){re.escape(directory.rstrip('/'))}(?![\w.-])", text):
             yield name, match.start()
