@@ -6,7 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
-from clinragen.audit import verify
 from clinragen.config.evaluate import ComparedRuns
 from clinragen.config.llms import Stages
 from clinragen.config.models import TrainedModels
@@ -15,7 +14,7 @@ from clinragen.config.rows import RowNames, Runs, name_of, named_rows
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
-from clinragen.runner import screen
+from clinragen.runner import records, screen
 from clinragen.runner.failures import limit_retries
 from clinragen.workflow import (
     check,

@@ -171,7 +171,9 @@ def test_what_no_shareable_output_needs_is_refused(sources, way):
     assert kinds(sources, name, write(SEVEN)) == {"cannot be released"}
 
 
-words = st.lists(st.sampled_from([f"w{letter}x" for letter in "abcdefghijklmnopqrstuvwxyz"]), min_size=12, max_size=12)
+words = st.lists(
+    st.sampled_from([f"w{letter}x" for letter in "abcdefghijklmnopqrstuvwxyz"]), min_size=12, max_size=12, unique=True
+)
 between = st.sampled_from([" ", "\n", ", ", " - ", "\t\t", "; ", "__", " / ", "&nbsp;", " *"])
 
 
@@ -182,6 +184,15 @@ def test_a_span_is_found_from_eight_words_on(note, length, start, data):
     spans = Spans()
     spans.add(0, f"before {text} after")
     assert bool(list(spans.hits(" ".join(note)))) == (len(part) >= SPAN)
+
+
+def test_a_repetition_of_two_words_is_no_span_and_one_of_three_is(tmp_path):
+    for words_in, expected in (
+        ("gastrointestinal haemorrhage", set()),
+        ("acute gastrointestinal haemorrhage", {"text"}),
+    ):
+        pq.write_table(pa.table({"text": [f"{words_in} " * 8]}), tmp_path / "n.parquet")
+        assert kinds([Source("n", tmp_path / "n.parquet")], "a.md", f"{words_in}\n" * 8) == expected
 
 
 def test_the_place_of_a_span_is_its_line(sources):
@@ -355,7 +366,7 @@ HARMLESS = {
     "decimal": ("a.md", f"0.{HADM}\n1.{SUBJECT}\n{HADM}.25\n"),
     "longer number": ("a.md", f"1{SUBJECT}1"),
     "short count": ("a.md", f"|stays|x|\n|---|---|\n|{SHORT}|{SHORT}|\n"),
-    "short count in json": ("a.json", json.dumps({"stays": SHORT, "patients": SHORT, "max_note_tokens": SHORT})),
+    "short count in json": ("a.json", json.dumps({"stays": SHORT, "patients": SHORT, "lengths": {"note": SHORT}})),
     "measure": ("a.md", f"|stay_hours|patient_age|\n|---|---|\n|{SHORT}|{SHORT}|\n"),
     "numbers of words": ("a.json", json.dumps({"ids": [SHORT], "id": SHORT})),
     "length of stay": ("a.md", f"length of stay: {SHORT} days; length of stay = {SHORT} d, icu stay: {SHORT} hours"),
