@@ -220,7 +220,7 @@ CROSS_CHECKS = {
     ),
     "adapters before a Q-Former": (
         {"models__clinical-cot-tse__training": "lora", "models__clinical-cot-tse__series": "qformer"},
-        r"models\.clinical-cot-tse\.series: qformer, which training lora does not build",
+        r"models\.clinical-cot-tse\.series: training lora does not support qformer",
     ),
     "what must be the same for all": (
         {"backbones__opt-125m__launch": {"nodes": 2}},
@@ -228,7 +228,7 @@ CROSS_CHECKS = {
     ),
     "memory that cannot be tried": (
         {"backbones__flan-t5-large__launch": {"zero_stage": 3}},
-        r"backbones\.flan-t5-large\.launch\.fit_memory: true, but what fits cannot be tried while zero_stage 3 divides",
+        r"backbones\.flan-t5-large\.launch\.fit_memory: true, but memory cannot be probed while zero_stage 3 partitions",
     ),
     "captions in the three phases": (
         {"models__clinragen__reads": ["note", "series", "captions"]},
@@ -236,7 +236,7 @@ CROSS_CHECKS = {
     ),
     "nothing to learn": (
         {"models__ehr-knowgen__training": "frozen"},
-        r"models\.ehr-knowgen\.training: frozen leaves nothing to learn without series",
+        r"models\.ehr-knowgen\.training: frozen trains nothing without series",
     ),
     "soft prompts in a phase": (
         {"models__flan-t5__soft_prompts": "reparametrised"},
@@ -248,11 +248,11 @@ CROSS_CHECKS = {
     ),
     "soft prompts before no text": (
         {"models__clinical-cot-tse__reads": ["series"], "models__clinical-cot-tse__soft_prompts": "texts"},
-        r"models\.clinical-cot-tse\.soft_prompts: texts, of which the model reads none",
+        r"models\.clinical-cot-tse\.soft_prompts: texts, but the model reads no text",
     ),
     "features without prompts": (
         {"models__promptehr__reads": ["note", "features"]},
-        r"models\.promptehr\.soft_prompts: must be conditional \(features are read in no other way\)",
+        r"models\.promptehr\.soft_prompts: must be conditional \(the only way to read features\)",
     ),
     "prompts without features": (
         {"models__clinical-cot__soft_prompts": "conditional"},
@@ -280,11 +280,11 @@ CROSS_CHECKS = {
     ),
     "a BERT without a Q-Former": (
         {"models__clinical-cot__encoder": "clinical-bert"},
-        r"models\.clinical-cot\.encoder: series null requires null \(there is no Q-Former\), not clinical-bert",
+        r"models\.clinical-cot\.encoder: series null requires null \(without a Q-Former\), not clinical-bert",
     ),
     "a Q-Former in the three phases": (
         {"models__without-reasoning__series": "qformer"},
-        r"models\.without-reasoning\.series: qformer, but the three phases have the attention; use training joint",
+        r"models\.without-reasoning\.series: qformer, but the three phases use attention; use training joint",
     ),
     "text encoder": (
         {"models__ehr-knowgen__encoder": "bert"},
@@ -304,7 +304,7 @@ CROSS_CHECKS = {
     ),
     "open demo without folder": (
         {"datasets__mimic3__source": "open-demo"},
-        r"datasets\.mimic3\.raw: source open-demo needs the directory",
+        r"datasets\.mimic3\.raw: missing; set it to the directory of the open demo",
     ),
     "open demo of mimic4": ({"datasets__mimic4__source": "open-demo"}, r"datasets\.mimic4\.source: .*mimic3 only"),
     "notes of mimic4": ({"datasets__mimic4__notes": "synthetic"}, r"datasets\.mimic4\.notes: .*MIMIC-IV-Note"),
@@ -346,7 +346,7 @@ CROSS_CHECKS = {
     ),
     "tf32 in training": (
         {"train__optimizer__precision": "tf32", "train__launch__device": "cpu"},
-        r"train\.optimizer\.precision: tf32, which only GPUs have, but train\.launch\.device is cpu; set fp32 or bf16",
+        r"train\.optimizer\.precision: tf32 requires a GPU, but train\.launch\.device is cpu; set fp32 or bf16",
     ),
     "tf32 in predictions": (
         {"evaluate__decoding__precision": "tf32", "evaluate__decoding__device": "cpu"},
@@ -368,7 +368,7 @@ def test_settings_that_contradict_each_other(places, pattern, raw):
 def test_adapters_are_not_trained_with_divided_weights(raw):
     launch = {"deepspeed": True, "zero_stage": 3, "fit_memory": False}
     message = message_of(changed(raw, **{"backbones__llama2-7b__launch": launch}))
-    assert "models.llama-ft.training: lora, whose frozen weights zero_stage 3 would divide; set backbones." in message
+    assert "models.llama-ft.training: lora, whose frozen weights zero_stage 3 would partition; set backbones." in message
     raw["models"]["llama-ft"]["training"] = "joint"
     raw["backbones"]["llama2-7b"]["launch"] = launch
     assert load_config(raw).launch_of("llama2-7b").zero_stage == 3
@@ -407,7 +407,7 @@ def test_llama_is_fine_tuned_through_adapters_or_as_a_whole(raw):
 
 def test_adapters_need_a_layer(raw):
     message = message_of(changed(raw, train__lora__modules=[]))
-    assert "  - train.lora.modules: names no layer; list one, or set it to all" in message
+    assert "  - train.lora.modules: lists no layer; list one, or set it to all" in message
 
 
 def test_all_contradictions_stand_in_one_message(raw):
@@ -442,7 +442,7 @@ def test_null_drops_a_row_that_is_asked(raw):
 
 def test_a_trained_and_an_asked_model_have_different_names(raw):
     raw["asked"]["clinragen"] = raw["asked"].pop("chatgpt-zero-shot")
-    assert "asked.clinragen: models has a row of this name, too; rename one of them" in message_of(raw)
+    assert "asked.clinragen: models has a row with the same name; rename one of them" in message_of(raw)
 
 
 def test_null_leaves_a_dataset_out(raw):
@@ -488,7 +488,7 @@ def test_the_home_directory_is_expanded_where_snakemake_does_not_need_it(raw, mo
     for place in PATHS:
         new = changed(raw, **({"datasets__mimic3__test_list": "~/list"} | {place: "~/a b"}))
         if place.startswith("pathvars"):
-            assert f"{place.replace('__', '.')}: Snakemake does not expand ~; set '/home/somebody/a b'" in message_of(
+            assert f"{place.replace('__', '.')}: Snakemake does not expand ~; set it to '/home/somebody/a b'" in message_of(
                 new
             )
         else:
@@ -516,7 +516,7 @@ def test_dropping_a_backbone_that_a_model_uses_is_told(raw):
         ({"llm_transport": {"tiny": None}}, "llm_transport.tiny is missing"),
         ({"llms": {"tiny": {"revision": None}}}, "llms.tiny: revision: null"),
         ({"llms": {"chatgpt": {"server_arguments": ["--seed"]}}}, "provider openai starts no server"),
-        ({"llms": {"chatgpt": {"extra": {"n": 2, "seed": 9}}}}, "llms.chatgpt.extra: n, seed cannot be sent"),
+        ({"llms": {"chatgpt": {"extra": {"n": 2, "seed": 9}}}}, "llms.chatgpt.extra: n, seed cannot be set in extra"),
     ],
 )  # fmt: skip
 def test_a_served_model_has_a_server_and_no_other_model_has(change, told, raw):

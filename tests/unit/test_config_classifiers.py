@@ -47,8 +47,8 @@ def test_they_are_off_by_default_and_beyond_yaml_switches_on_one_of_each():
             "classifiers.a.encoder: 'none' is not one of encoders (clinical-bert, roberta-large)",
         ),
         ({"a": LSTM, "b": LSTM}, "classifiers: a and b are both row 'L'; rename one of them"),
-        ({"flan-t5": LSTM}, "classifiers.flan-t5: models has a row of this name, too; rename one of them"),
-        ({"llama-zero-shot": LSTM}, "classifiers.llama-zero-shot: asked has a row of this name, too"),
+        ({"flan-t5": LSTM}, "classifiers.flan-t5: models has a row with the same name; rename one of them"),
+        ({"llama-zero-shot": LSTM}, "classifiers.llama-zero-shot: asked has a row with the same name"),
         ({"a/b": LSTM}, "the name 'a/b' cannot be part of a path"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_row_that_is_tested_on_other_samples_is_not_compared_with_the_rest():
     overlay["models"]["v"] |= {"table": [1], "row": "PROMPTEHR"}
     overlay["models"]["promptehr"] = None
     refused = "models.v.table: rows of tables 1 and 2 are compared on the same test samples, which variant 'v' changes"
-    assert f"{refused} (benchmark.split); leave its table empty" in refusal(**overlay)
+    assert f"{refused} (benchmark.split); set it to []" in refusal(**overlay)
 
 
 def test_a_value_that_is_no_other_changes_nothing():
@@ -123,8 +123,8 @@ def test_a_variant_is_validated_as_the_sections_are(sections, message):
     ("models", "message"),
     [
         ({"clinragen": {"variant": "w"}}, "models.clinragen.variant: 'w' is not one of variants (none is configured)"),
-        ({"v": {"like": "clinragn"}}, "v.like: 'clinragn' is not another row, without `like`"),
-        ({"flan-t5": {"table": []}}, "models.flan-t5.table: empty, so that its scores would be in no table"),
+        ({"v": {"like": "clinragn"}}, "v.like: 'clinragn' is not a row without `like`"),
+        ({"flan-t5": {"table": []}}, "models.flan-t5.table: empty, so its scores would be in no table"),
         ({"flan-t5": {"row": "FROZEN"}}, "models.flan-t5.training: row 'FROZEN' promises frozen, not phase1"),
         ({"clinragen-large": {"backbone": "flan-t5-small"}}, "models.clinragen-large.backbone: row 'ClinRaGen*' promi"),
         ({"without-know": {"vocabulary": "knowledge"}}, "models.without-know.vocabulary: row 'w/o KNOW' promises stan"),
