@@ -122,7 +122,7 @@ def part_problems(place: str, model: Model) -> Iterator[str]:
 
 def _soft_prompt_problems(place: str, model: Model) -> Iterator[str]:
     if model.soft_prompts and model.training not in ("joint", "lora"):
-        yield f"{place}.soft_prompts: {model.soft_prompts} are learned by training joint or lora, not {model.training}"
+        yield f"{place}.soft_prompts: {model.soft_prompts} requires training joint or lora, not {model.training}"
     if model.soft_prompts == "texts" and not {"note", "captions"} & set(model.reads):
         yield f"{place}.soft_prompts: texts, but the model reads no text; add one to reads, or set it to null"
     if "features" in model.reads and model.soft_prompts != "conditional":
