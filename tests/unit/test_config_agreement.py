@@ -42,7 +42,7 @@ CROSS_CHECKS = {
     ),
     "memory that cannot be probed": (
         {"backbones__flan-t5-large__launch": {"zero_stage": 3}},
-        r"backbones\.flan-t5-large\.launch\.fit_memory: true, but memory cannot be probed while zero_stage 3 partitions",
+        r"backbones\.flan-t5-large\.launch\.fit_memory: true, but memory cannot be probed while zero_stage 3",
     ),
     "captions in the three phases": (
         {"models__clinragen__reads": ["note", "series", "captions"]},
@@ -182,9 +182,7 @@ def test_settings_that_contradict_each_other(places, pattern, raw):
 def test_adapters_are_not_trained_with_partitioned_weights(raw):
     launch = {"deepspeed": True, "zero_stage": 3, "fit_memory": False}
     message = message_of(changed(raw, **{"backbones__llama2-7b__launch": launch}))
-    assert (
-        "models.llama-ft.training: lora, whose frozen weights zero_stage 3 would partition; set backbones." in message
-    )
+    assert "models.llama-ft.training: lora, whose frozen weights zero_stage 3 would partition; set " in message
     raw["models"]["llama-ft"]["training"] = "joint"
     raw["backbones"]["llama2-7b"]["launch"] = launch
     assert load_config(raw).launch_of("llama2-7b").zero_stage == 3

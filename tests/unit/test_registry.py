@@ -298,7 +298,7 @@ def test_files_and_directories_in_each_others_place_are_named(tmp_path):
     file.mkdir()
     (file / "patients.csv").write_bytes(data)
     (line,) = problems_of(datasets(folder, "mimic4"))
-    assert f"{file} is a directory; move the file out of it" in line
+    assert f"{file} is a directory; replace it by the file" in line
     (file / "patients.csv").unlink()
     file.rmdir()
     file.symlink_to(tmp_path / "nowhere")
