@@ -246,6 +246,12 @@ def vocabulary_of_student(wildcards):
     return inputs.vocabulary(wildcards.vocabulary, wildcards.backbone)
 
 
+def synthetic_datasets(*names):
+    """Those of the datasets whose raw files the workflow makes."""
+    datasets = {name: getattr(CONFIG.datasets, name) for name in names}
+    return [name for name, dataset in datasets.items() if dataset and dataset.source == "synthetic"]
+
+
 def open_demo_to_download():
     """Whether the open demo is configured and none of its files exists."""
     return preflight.to_download(CONFIG.datasets.mimic3)

@@ -71,6 +71,11 @@ class Event:
     number: float | None
     unit: str
 
+    @property
+    def number_as_text(self) -> str | None:
+        """The number as the tables write it."""
+        return None if self.number is None else f"{self.number:g}"
+
 
 Items = dict[tuple[str, str], list[Item]]
 
