@@ -207,12 +207,12 @@ def authored_texts(source):
     return inputs.authored_texts(source)
 
 
-def offline(files):
-    """Input: files that are read only if the knowledge does not come from the network."""
-    return files if CONFIG.knowledge.source == "offline" else []
+def offline_texts(wildcards):
+    """Input: the texts that replace PubMed or Wikipedia, if knowledge does not come from the network."""
+    return authored_texts(wildcards.source) if CONFIG.knowledge.source == "offline" else []
 
 
-def knowledge_documents():
+def documents_of_terms():
     """Input: the documents of the sources that the key terms come from."""
     return expand("<results>/knowledge/{source}.parquet", source=CONFIG.knowledge.terms.sources)
 

@@ -262,7 +262,7 @@ def reads(job: Job, key: str) -> bool:
     for place in keys_of_rules()[job.rule]:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^.]+)", re.escape(place))
         match = re.match(rf"{pattern}(\.|$)", key)
-        parts = Path(job.outputs[0]).parts
+        parts = {name for output in job.outputs for name in (*Path(output).parts, Path(output).stem)}
         if match and set(match.groupdict().values()) <= set(parts):
             # A language model may have a value of its own in place of the key's.
             return not any(f"backbones.{part}.{key.removeprefix('train.')}" in settings() for part in parts)
