@@ -48,20 +48,20 @@ def repairs(on: bool = True, **others: bool) -> Events:
     return Events(**(dict.fromkeys(Events.model_fields, on) | others))
 
 
-def read(folder, dataset="mimic3", cohort=None, rules=None) -> tuple[list[dict], list[dict]]:
+def read(directory, dataset="mimic3", cohort=None, rules=None) -> tuple[list[dict], list[dict]]:
     """Rows of the events and of the attrition, from raw files that exist."""
-    raw, rules, batches = open_raw(folder, dataset, "chartevents", "labevents"), rules or repairs(), []
+    raw, rules, batches = open_raw(directory, dataset, "chartevents", "labevents"), rules or repairs(), []
     items = read_items(ITEMS, dataset, rules.blood_only)
     steps = select_events(raw, LAYOUTS[dataset], cohort or stays(), items, VARIABLES, rules, batches.append)
     rows = [r for b in batches for r in EVENTS.check(pa.Table.from_batches([b]), "test").to_pylist()]
     return rows, ATTRITION.check(steps, "test").to_pylist()
 
 
-def select(folder, charts=(), labs=(), dataset="mimic3", cohort=None, rules=None, **style):
+def select(directory, charts=(), labs=(), dataset="mimic3", cohort=None, rules=None, **style):
     """Stay, hours, variable and value of each event; rows remaining after each step."""
-    write_raw(folder, dataset, "chartevents", list(charts), **style)
-    write_raw(folder, dataset, "labevents", list(labs), **style)
-    rows, steps = read(folder, dataset, cohort, rules)
+    write_raw(directory, dataset, "chartevents", list(charts), **style)
+    write_raw(directory, dataset, "labevents", list(labs), **style)
+    rows, steps = read(directory, dataset, cohort, rules)
     return [tuple(r.values())[:4] for r in rows], [s["rows"] for s in steps if s["table"] == "events"]
 
 

@@ -64,11 +64,11 @@ def good_rows(dataset: str, patients: int = 2) -> dict[str, list[dict]]:
     return rows
 
 
-def good_folder(folder: Path, dataset: str, patients: int = 2) -> Path:
+def good_directory(directory: Path, dataset: str, patients: int = 2) -> Path:
     """The raw tables, and the stays and the release that the later steps read."""
     for table, rows in good_rows(dataset, patients).items():
-        write_raw(folder / "raw", dataset, table, rows)
-    write_release(folder, dataset, None)
+        write_raw(directory / "raw", dataset, table, rows)
+    write_release(directory, dataset, None)
     times = {"intime": "2100-01-01 12:00:00", "outtime": "2100-01-02 12:00:00"}
     one = {"los_hours": 24.0, "age": 50.0, "gender": "F"}
     ids = [{"subject_id": n, "hadm_id": n * 10, "stay_id": n * 100} for n in range(1, patients + 1)]
@@ -76,44 +76,49 @@ def good_folder(folder: Path, dataset: str, patients: int = 2) -> Path:
     for column in times:
         position = table.column_names.index(column)
         table = table.set_column(position, column, pa.compute.strptime(table[column], "%Y-%m-%d %H:%M:%S", "s"))
-    STAYS.write(table, folder / "stays.parquet")
-    return folder
+    STAYS.write(table, directory / "stays.parquet")
+    return directory
 
 
-def write_release(folder: Path, dataset: str, release: str | None) -> None:
+def write_release(directory: Path, dataset: str, release: str | None) -> None:
     """The output of extract_stays that says which release the raw tables are."""
     row = {"dataset": dataset, "release": release, "patients": 100, "icustays": 136}
-    RELEASE.write(pa.Table.from_pylist([row], schema=RELEASE.schema), folder / "release.csv")
+    RELEASE.write(pa.Table.from_pylist([row], schema=RELEASE.schema), directory / "release.csv")
 
 
-def arguments(step: str, dataset: str, folder: Path, memory_limit_mb: int = 600, **others: object) -> list:
-    """The command line of a step, as its rule writes it; outputs go to the folder `results`."""
-    raw = [raw_path(dataset, folder / "raw", table) for table in TABLES[step]]
-    values = {"dataset": dataset, "memory_limit_mb": memory_limit_mb, "threads": 1, "stays": folder / "stays.parquet"}
+def arguments(step: str, dataset: str, directory: Path, memory_limit_mb: int = 600, **others: object) -> list:
+    """The command line of a step, as its rule writes it; outputs go to the directory `results`."""
+    raw = [raw_path(dataset, directory / "raw", table) for table in TABLES[step]]
+    values = {
+        "dataset": dataset,
+        "memory_limit_mb": memory_limit_mb,
+        "threads": 1,
+        "stays": directory / "stays.parquet",
+    }
     values |= {"raw_tables": RESOURCES / "raw_tables.yaml"}
     if step == "extract_events":
         values |= {"items": RESOURCES / "items.csv", "variables": RESOURCES / "variables.csv"}
     if step == "extract_stays":
-        values |= {"release": "", "counted": folder / "results" / "release.csv"}
+        values |= {"release": "", "counted": directory / "results" / "release.csv"}
     else:
-        values |= {"release": folder / "release.csv"}
+        values |= {"release": directory / "release.csv"}
     out = step.removeprefix("extract_")
-    values |= {out: folder / "results" / f"{out}.parquet", "attrition": folder / "results" / "attrition.csv"}
+    values |= {out: directory / "results" / f"{out}.parquet", "attrition": directory / "results" / "attrition.csv"}
     values |= {name: json.dumps(v) for name, v in SETTINGS[step].items()} | others
     return ["--raw", *raw, *(word for name, v in values.items() for word in ("--" + name.replace("_", "-"), v))]
 
 
-def run_extract(step: str, dataset: str, folder: Path, **options: object) -> subprocess.CompletedProcess:
-    """Run a step; what it spills goes to a folder that must be empty afterwards."""
-    (folder / "spill").mkdir(exist_ok=True)
+def run_extract(step: str, dataset: str, directory: Path, **options: object) -> subprocess.CompletedProcess:
+    """Run a step; what it spills goes to a directory that must be empty afterwards."""
+    (directory / "spill").mkdir(exist_ok=True)
     process = {k: options.pop(k) for k in ("preexec_fn",) if k in options}
-    environment = {"TMPDIR": str(folder / "spill")}
+    environment = {"TMPDIR": str(directory / "spill")}
     return run_step(
-        SCRIPTS / f"{step}.py", *arguments(step, dataset, folder, **options), environment=environment, **process
+        SCRIPTS / f"{step}.py", *arguments(step, dataset, directory, **options), environment=environment, **process
     )
 
 
-def assert_refused(done: subprocess.CompletedProcess, folder: Path, *words: str) -> None:
+def assert_refused(done: subprocess.CompletedProcess, directory: Path, *words: str) -> None:
     """Exit status 2, the words and no more than words, and nothing left behind."""
     assert done.returncode == 2, done.stderr
     error = done.stderr.splitlines()[-1]
@@ -121,8 +126,8 @@ def assert_refused(done: subprocess.CompletedProcess, folder: Path, *words: str)
     for word in words:
         assert word in error, error
     assert "Planted" not in done.stderr + done.stdout
-    assert [p for p in (folder / "results").rglob("*") if p.is_file()] == []
-    assert list((folder / "spill").iterdir()) == []
+    assert [p for p in (directory / "results").rglob("*") if p.is_file()] == []
+    assert list((directory / "spill").iterdir()) == []
 
 
 def whole(path: Path) -> str:

@@ -13,7 +13,7 @@ from extract_runs import (
     TABLES,
     assert_refused,
     chart,
-    good_folder,
+    good_directory,
     pack,
     run_extract,
     whole,
@@ -87,15 +87,15 @@ TARGETS = [
 @pytest.mark.parametrize(("step", "dataset", "table"), TARGETS, ids=lambda value: value.removeprefix("extract_"))
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_refused_by_its_name(damage, step, dataset, table, tmp_path):
-    folder = good_folder(tmp_path, dataset)
-    path = raw_path(dataset, folder / "raw", table)
+    directory = good_directory(tmp_path, dataset)
+    path = raw_path(dataset, directory / "raw", table)
     lines = len(whole(path).splitlines())
     change, told = DAMAGES[damage]
     change(path, COLUMN[table])
-    done = run_extract(step, dataset, folder)
-    others = [str(raw_path(dataset, folder / "raw", t)) for t in TABLES[step] if t != table]
+    done = run_extract(step, dataset, directory)
+    others = [str(raw_path(dataset, directory / "raw", t)) for t in TABLES[step] if t != table]
     assert not any(other in done.stderr.splitlines()[-1] for other in others), "only the file at fault is named"
-    assert_refused(done, folder, str(path), told.format(column=COLUMN[table], line=lines, after=lines + 1))
+    assert_refused(done, directory, str(path), told.format(column=COLUMN[table], line=lines, after=lines + 1))
 
 
 # Step, dataset, table, column, what its last row says, what is told.
@@ -137,12 +137,12 @@ CELLS = [
 
 @pytest.mark.parametrize(("step", "dataset", "table", "column", "value", "told"), CELLS, ids=lambda v: v[:20])
 def test_a_wrong_value_is_refused_by_its_place(step, dataset, table, column, value, told, tmp_path):
-    folder = good_folder(tmp_path, dataset)
-    path = raw_path(dataset, folder / "raw", table)
+    directory = good_directory(tmp_path, dataset)
+    path = raw_path(dataset, directory / "raw", table)
     pack(path, cell(whole(path), column, value))
-    done = run_extract(step, dataset, folder)
+    done = run_extract(step, dataset, directory)
     lost = "stays have no row" in told
-    assert_refused(done, folder, str(raw_path(dataset, folder / "raw", "icustays") if lost else path), told)
+    assert_refused(done, directory, str(raw_path(dataset, directory / "raw", "icustays") if lost else path), told)
 
 
 def save(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
@@ -189,21 +189,21 @@ FORMS: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_of_another_form_is_refused_with_the_remedy_before_and_in_the_step(form, tmp_path):
-    folder = good_folder(tmp_path, "mimic3")
+    directory = good_directory(tmp_path, "mimic3")
     change, words = FORMS[form]
-    path = change(raw_path("mimic3", folder / "raw", "diagnoses_icd"))
+    path = change(raw_path("mimic3", directory / "raw", "diagnoses_icd"))
     (line,) = problems_of_file("mimic3", "diagnoses_icd", path)
     assert str(path) in line
-    done = run_extract("extract_diagnoses", "mimic3", folder)
-    assert_refused(done, folder, str(path), words)
+    done = run_extract("extract_diagnoses", "mimic3", directory)
+    assert_refused(done, directory, str(path), words)
     assert words in line
 
 
 def test_bytes_after_the_end_of_a_large_gzip_are_refused_by_the_step(tmp_path):
-    folder = good_folder(tmp_path, "mimic3")
+    directory = good_directory(tmp_path, "mimic3")
     rows = [chart("mimic3", n % 2 + 1, HEART_RATE["mimic3"], str(n)) for n in range(20_000)]
-    path = write_raw(folder / "raw", "mimic3", "chartevents", rows)
+    path = write_raw(directory / "raw", "mimic3", "chartevents", rows)
     path.write_bytes(path.read_bytes() + b"more")
     assert_refused(
-        run_extract("extract_events", "mimic3", folder), folder, str(path), "it is cut, corrupted or has extra"
+        run_extract("extract_events", "mimic3", directory), directory, str(path), "it is cut, corrupted or has extra"
     )

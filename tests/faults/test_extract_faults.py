@@ -18,7 +18,7 @@ from extract_runs import (
     arguments,
     assert_refused,
     chart,
-    good_folder,
+    good_directory,
     pack,
     run_extract,
     whole,
@@ -34,16 +34,16 @@ from clinragen.schemas.extract import ATTRITION, STAYS
 @pytest.mark.parametrize("dataset", BOTH)
 @pytest.mark.parametrize("step", TABLES)
 def test_line_ends_byte_order_marks_and_further_columns_are_no_matter(step, dataset, tmp_path):
-    folder = good_folder(tmp_path, dataset)
-    paths = [raw_path(dataset, folder / "raw", table) for table in TABLES[step]]
+    directory = good_directory(tmp_path, dataset)
+    paths = [raw_path(dataset, directory / "raw", table) for table in TABLES[step]]
     for path in paths:
         head, *rest = whole(path).splitlines()
         # As some programs write a table: a column more, and one without a name for the number of the row.
         lines = [f",{head},comment", *(f"{n},{line},{SECRET}" for n, line in enumerate(rest))]
         pack(path, "\ufeff" + "".join(f"{line}\r\n" for line in lines))
-    done = run_extract(step, dataset, folder)
+    done = run_extract(step, dataset, directory)
     assert done.returncode == 0, done.stderr
-    written = folder / "results" / f"{step.removeprefix('extract_')}.parquet"
+    written = directory / "results" / f"{step.removeprefix('extract_')}.parquet"
     assert pq.read_metadata(written).num_rows == ROWS[step]
     assert done.stderr.count("known release: unnamed_1, comment") == len(paths) and "Planted" not in done.stderr
 
@@ -71,18 +71,18 @@ DIRTY = [
 
 
 def test_dirty_values_are_repaired_or_dropped_and_counted(tmp_path):
-    folder = good_folder(tmp_path, "mimic3")
+    directory = good_directory(tmp_path, "mimic3")
     rows = [chart("mimic3", 1, item, value, valueuom=unit) for item, value, unit, _, _ in DIRTY]
     late = chart("mimic3", 1, 211, "90", charttime="2150-01-01 00:00:00")
-    write_raw(folder / "raw", "mimic3", "chartevents", [*rows, late])
-    write_raw(folder / "raw", "mimic3", "labevents", [{"itemid": 1}])
-    done = run_extract("extract_events", "mimic3", folder)
+    write_raw(directory / "raw", "mimic3", "chartevents", [*rows, late])
+    write_raw(directory / "raw", "mimic3", "labevents", [{"itemid": 1}])
+    done = run_extract("extract_events", "mimic3", directory)
     assert done.returncode == 0 and "Planted" not in done.stderr, done.stderr
-    found = pq.read_table(folder / "results" / "events.parquet")["value"].to_pylist()
+    found = pq.read_table(directory / "results" / "events.parquet")["value"].to_pylist()
     kept = [value for *_, value, _ in DIRTY if value is not None]
     assert sorted(found) == pytest.approx(sorted(kept), rel=1e-6)
 
-    steps = ATTRITION.read(folder / "results" / "attrition.csv").to_pylist()
+    steps = ATTRITION.read(directory / "results" / "attrition.csv").to_pylist()
     left = {s["step"]: s["rows"] for s in steps if s["table"] == "events"}
     dropped = {step: sum(d[4] == step for d in DIRTY) for step in (MISSING, READABLE, PLAUSIBLE)} | {STAYED: 1}
     before = left["rows of the mapped items with a text"]
@@ -106,19 +106,19 @@ def limited(size: int) -> Callable[[], None]:
 
 @pytest.mark.parametrize("step", TABLES)
 def test_an_output_that_finds_no_room_is_told_by_its_name(step, tmp_path):
-    folder = good_folder(tmp_path, "mimic3")
-    done = run_extract(step, "mimic3", folder, preexec_fn=limited(100))
-    assert_refused(done, folder, str(folder / "results"), "File too large; free up space and run again")
+    directory = good_directory(tmp_path, "mimic3")
+    done = run_extract(step, "mimic3", directory, preexec_fn=limited(100))
+    assert_refused(done, directory, str(directory / "results"), "File too large; free up space and run again")
 
 
 @pytest.mark.parametrize("step", ["extract_stays", "extract_events"])
 def test_two_runs_of_a_step_at_once_end_with_whole_outputs(step, tmp_path):
-    folder = good_folder(tmp_path, "mimic3")
-    copies = [start_step(SCRIPTS / f"{step}.py", *arguments(step, "mimic3", folder)) for _ in range(2)]
+    directory = good_directory(tmp_path, "mimic3")
+    copies = [start_step(SCRIPTS / f"{step}.py", *arguments(step, "mimic3", directory)) for _ in range(2)]
     for copy in copies:
         text, _ = copy.communicate(timeout=60)
         assert copy.returncode == 0, text
-    results = folder / "results"
+    results = directory / "results"
     assert pq.read_table(results / f"{step.removeprefix('extract_')}.parquet").num_rows == ROWS[step]
     assert ATTRITION.read(results / "attrition.csv").num_rows > 0
     assert left_over(results) == [] and all(json.loads(p.read_text()) for p in results.rglob(".records/*.json"))
@@ -127,11 +127,11 @@ def test_two_runs_of_a_step_at_once_end_with_whole_outputs(step, tmp_path):
 
 def test_a_second_snakemake_says_that_the_folder_is_locked(tmp_path):
     checkout = copy_of_checkout(tmp_path / "checkout")
-    folder = good_folder(tmp_path, "mimic3")
+    directory = good_directory(tmp_path, "mimic3")
     for table in DECLARATION["mimic3"]["tables"]:
-        if not raw_path("mimic3", folder / "raw", table).is_file():
-            write_raw(folder / "raw", "mimic3", table, [{}])
-    data = {"mimic3": {"raw": str(folder / "raw")}, "mimic4": None}
+        if not raw_path("mimic3", directory / "raw", table).is_file():
+            write_raw(directory / "raw", "mimic3", table, [{}])
+    data = {"mimic3": {"raw": str(directory / "raw")}, "mimic4": None}
     config = overlay(tmp_path / "config.yaml", tmp_path / "results", datasets=data)
     target = tmp_path / "results" / "mimic3" / "extract" / "stays.parquet"
     python = ROOT / ".venv" / "bin" / "python"

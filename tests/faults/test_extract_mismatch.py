@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from extract_runs import assert_refused, good_folder, good_rows, run_extract, write_release
+from extract_runs import assert_refused, good_directory, good_rows, run_extract, write_release
 from raw_folders import STAY, patient, stay, write_raw
 
 from clinragen.registry.raw import raw_path
@@ -12,13 +12,15 @@ from clinragen.schemas.extract import RELEASE
 
 
 def test_another_release_is_refused_by_the_numbers_of_rows(tmp_path):
-    folder = good_folder(tmp_path, "mimic4")
-    path = raw_path("mimic4", folder / "raw", "patients")
+    directory = good_directory(tmp_path, "mimic4")
+    path = raw_path("mimic4", directory / "raw", "patients")
     found = "2 patients and 2 ICU stays, matching no known release"
     expected = "datasets.mimic4.release is 3.1, which has 364627 patients and 94458 ICU stays"
-    assert_refused(run_extract("extract_stays", "mimic4", folder, release="3.1"), folder, str(path), found, expected)
-    unknown = run_extract("extract_stays", "mimic4", folder, release="2.9")
-    assert_refused(unknown, folder, "unknown release '2.9'; known releases: 2.2, 3.1, demo 2.2, any")
+    assert_refused(
+        run_extract("extract_stays", "mimic4", directory, release="3.1"), directory, str(path), found, expected
+    )
+    unknown = run_extract("extract_stays", "mimic4", directory, release="2.9")
+    assert_refused(unknown, directory, "unknown release '2.9'; known releases: 2.2, 3.1, demo 2.2, any")
 
 
 PATIENTS = 12
@@ -120,10 +122,10 @@ MISMATCHES = {
 @pytest.mark.parametrize("mismatch", MISMATCHES)
 def test_a_table_that_does_not_fit_the_cohort_is_refused(mismatch, tmp_path):
     step, dataset, table, change, words = MISMATCHES[mismatch]
-    folder = good_folder(tmp_path, dataset, PATIENTS)
+    directory = good_directory(tmp_path, dataset, PATIENTS)
     settings = {"repairs": json.dumps({"unlisted_codes": True})} if step == "diagnoses" else {}
-    path = write_raw(folder / "raw", dataset, table, change(good_rows(dataset, PATIENTS)[table]))
-    assert_refused(run_extract(f"extract_{step}", dataset, folder, **settings), folder, str(path), words)
+    path = write_raw(directory / "raw", dataset, table, change(good_rows(dataset, PATIENTS)[table]))
+    assert_refused(run_extract(f"extract_{step}", dataset, directory, **settings), directory, str(path), words)
 
 
 ROWS_OF_TABLES = [
@@ -135,25 +137,25 @@ ROWS_OF_TABLES = [
 
 @pytest.mark.parametrize(("step", "table", "rows"), ROWS_OF_TABLES)
 def test_a_table_with_other_numbers_of_rows_than_its_release_is_refused(step, table, rows, tmp_path):
-    folder = good_folder(tmp_path, "mimic3")
+    directory = good_directory(tmp_path, "mimic3")
     for name, count in (("chartevents", 758355), ("labevents", 76074)):
         if name not in (table, "diagnoses_icd") and step == "events":
-            write_raw(folder / "raw", "mimic3", name, [{"itemid": 1}] * count)
-    write_release(folder, "mimic3", "demo 1.4")
+            write_raw(directory / "raw", "mimic3", name, [{"itemid": 1}] * count)
+    write_release(directory, "mimic3", "demo 1.4")
     path, words = (
-        raw_path("mimic3", folder / "raw", table),
+        raw_path("mimic3", directory / "raw", table),
         f"rows, but {rows} in release demo 1.4: it is cut, doubled or",
     )
     remedy = "set datasets.mimic3.release to any if you changed it on purpose"
-    assert_refused(run_extract(f"extract_{step}", "mimic3", folder), folder, str(path), words, remedy)
+    assert_refused(run_extract(f"extract_{step}", "mimic3", directory), directory, str(path), words, remedy)
 
 
 def test_tables_of_any_release_are_not_compared_with_one(tmp_path):
-    folder = good_folder(tmp_path, "mimic3")
-    write_raw(folder / "raw", "mimic3", "patients", [patient("mimic3", n) for n in range(1, 101)])
-    write_raw(folder / "raw", "mimic3", "icustays", [stay("mimic3", 1, 10, n) for n in range(1, 137)])
-    refused = run_extract("extract_stays", "mimic3", folder)
-    assert_refused(refused, folder, "ADMISSIONS.csv.gz has 2 rows, but 129 in release demo 1.4", "release to any")
-    done = run_extract("extract_stays", "mimic3", folder, release="any")
+    directory = good_directory(tmp_path, "mimic3")
+    write_raw(directory / "raw", "mimic3", "patients", [patient("mimic3", n) for n in range(1, 101)])
+    write_raw(directory / "raw", "mimic3", "icustays", [stay("mimic3", 1, 10, n) for n in range(1, 137)])
+    refused = run_extract("extract_stays", "mimic3", directory)
+    assert_refused(refused, directory, "ADMISSIONS.csv.gz has 2 rows, but 129 in release demo 1.4", "release to any")
+    done = run_extract("extract_stays", "mimic3", directory, release="any")
     assert done.returncode == 0, done.stderr
-    assert RELEASE.read(folder / "results" / "release.csv")["release"].to_pylist() == [None]
+    assert RELEASE.read(directory / "results" / "release.csv")["release"].to_pylist() == [None]

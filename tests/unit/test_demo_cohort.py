@@ -27,9 +27,9 @@ PATIENTS, SEED = 150, 1
 SECTION = re.compile(rf"^(?:{'|'.join(map(re.escape, HEADINGS))})\n(.*?)^Medications on Admission:", re.M | re.S | re.I)
 
 
-def make(dataset: str, folder: Path, patients: int = PATIENTS, seed: int = SEED) -> dict[str, Path]:
+def make(dataset: str, directory: Path, patients: int = PATIENTS, seed: int = SEED) -> dict[str, Path]:
     columns = columns_of_tables(RESOURCES / "raw_tables.yaml", dataset)
-    paths = {table: folder / f"{table}.csv.gz" for table in columns}
+    paths = {table: directory / f"{table}.csv.gz" for table in columns}
     RELEASES[dataset].write(patients, seed, EVIDENCE, read_items(RESOURCES / "items.csv", dataset), columns, paths)
     return paths
 

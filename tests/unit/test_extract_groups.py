@@ -14,11 +14,11 @@ both = pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 STAYS = pa.table({"stay_id": [2, 1], "hadm_id": [20, 10], "age": [40.5, 90.0], "gender": ["F", ""]})
 
 
-def select(folder, dataset, **insurance) -> list[dict]:
+def select(directory, dataset, **insurance) -> list[dict]:
     units = {1: " MICU ", 2: ""}
-    write_raw(folder, dataset, "icustays", [{STAY[dataset]: s, "first_careunit": u} for s, u in units.items()])
-    write_raw(folder, dataset, "admissions", [{"hadm_id": 10} | insurance, {"hadm_id": 20}, {"hadm_id": 30}])
-    found = select_groups(open_raw(folder, dataset, "icustays", "admissions"), LAYOUTS[dataset], STAYS)
+    write_raw(directory, dataset, "icustays", [{STAY[dataset]: s, "first_careunit": u} for s, u in units.items()])
+    write_raw(directory, dataset, "admissions", [{"hadm_id": 10} | insurance, {"hadm_id": 20}, {"hadm_id": 30}])
+    found = select_groups(open_raw(directory, dataset, "icustays", "admissions"), LAYOUTS[dataset], STAYS)
     return GROUPS.check(found, "test").to_pylist()
 
 

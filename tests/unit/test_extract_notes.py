@@ -37,9 +37,9 @@ def selected(raw, dataset, addenda=False):
     return pa.concat_tables(pieces), ATTRITION.check(steps, "test")
 
 
-def select(folder, dataset, rows, addenda=False, **style):
-    write_raw(folder, dataset, "noteevents", rows, **style)
-    chosen, _ = selected(open_raw(folder, dataset, "noteevents"), dataset, addenda)
+def select(directory, dataset, rows, addenda=False, **style):
+    write_raw(directory, dataset, "noteevents", rows, **style)
+    chosen, _ = selected(open_raw(directory, dataset, "noteevents"), dataset, addenda)
     return [(n["stay_id"], n["note_id"], n["rank"]) for n in NOTES.check(chosen, "test").to_pylist()], chosen
 
 

@@ -61,8 +61,8 @@ ALL_TOGETHER = (103, 318)
 LABELS_OF_UNLISTED_CODES, STAYS_THAT_GAIN_THEM = 9, 8
 
 
-def opened(dataset: str, folder: Path, *tables: str) -> RawTables:
-    return RawTables([raw_path(dataset, folder, t) for t in tables], memory_limit_mb=1000, threads=2)
+def opened(dataset: str, directory: Path, *tables: str) -> RawTables:
+    return RawTables([raw_path(dataset, directory, t) for t in tables], memory_limit_mb=1000, threads=2)
 
 
 def counts(attrition: pa.Table) -> list[tuple]:
@@ -110,12 +110,12 @@ def reference() -> dict[str, list[list[str]]]:
 @pytest.fixture(scope="module")
 def compat(stays, tmp_path_factory) -> Path:
     """Our export in compat mode, with the reference's list of test patients."""
-    folder = tmp_path_factory.mktemp("export") / "phenotyping"
+    directory = tmp_path_factory.mktemp("export") / "phenotyping"
     split, _ = split_stays(stays[0], Split(test=0.2, validation=0.1, seed=1), [REFERENCE / "testset_demo.csv"])
     parts = dict(zip(split["stay_id"].to_pylist(), split["split"].to_pylist(), strict=True))
     episodes = read_episodes(iter(events(stays[0], on=False)[0].to_batches()), NAMES)
-    export_samples(folder, stays[0], parts, labels(stays[0], unlisted_codes=False), PHENOTYPES, episodes, NAMES)
-    return folder
+    export_samples(directory, stays[0], parts, labels(stays[0], unlisted_codes=False), PHENOTYPES, episodes, NAMES)
+    return directory
 
 
 def read_csv(path: Path) -> list[list[str]]:
@@ -208,9 +208,9 @@ def test_the_default_export_has_the_same_samples(stays, default, reference):
     assert set(reference) - {"listfile.csv"} <= with_events and len(with_events) == 113
 
 
-@pytest.mark.parametrize(("dataset", "folder"), [("mimic3", MIMIC3), ("mimic4", MIMIC4)])
-def test_every_stay_of_the_open_demos_has_features_of_known_names(dataset, folder):
-    paths = {table: raw_path(dataset, folder, table) for table in ("icustays", "admissions", "patients")}
+@pytest.mark.parametrize(("dataset", "directory"), [("mimic3", MIMIC3), ("mimic4", MIMIC4)])
+def test_every_stay_of_the_open_demos_has_features_of_known_names(dataset, directory):
+    paths = {table: raw_path(dataset, directory, table) for table in ("icustays", "admissions", "patients")}
     stays, _ = select_stays(
         RawTables(paths.values(), 500, 1).checked(dataset, RESOURCES / "raw_tables.yaml"), LAYOUTS[dataset], COHORT
     )

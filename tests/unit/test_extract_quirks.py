@@ -7,11 +7,11 @@ from event_rows import FIO2, HEIGHT_CM, HEIGHT_INCH, RESPIRATION, TEMPERATURE_C,
 from raw_folders import write_raw
 
 
-def cells(folder, charts=(), labs=(), **switched):
+def cells(directory, charts=(), labs=(), **switched):
     """(hours, value, text) of the events under the quirk, or quirks, named."""
-    write_raw(folder, "mimic3", "chartevents", list(charts))
-    write_raw(folder, "mimic3", "labevents", list(labs))
-    rows, _ = read(folder, rules=repairs(**dict.fromkeys(switched.get("off", ()), False)))
+    write_raw(directory, "mimic3", "chartevents", list(charts))
+    write_raw(directory, "mimic3", "labevents", list(labs))
+    rows, _ = read(directory, rules=repairs(**dict.fromkeys(switched.get("off", ()), False)))
     return [(r["hours"], r["value"], r["text"]) for r in rows]
 
 

@@ -18,13 +18,13 @@ both = pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 MOVED = {"last_careunit": "SICU"}
 
 
-def select(folder, dataset, stays, patients=None, cohort=USUAL, **style):
+def select(directory, dataset, stays, patients=None, cohort=USUAL, **style):
     """Rows of the cohort and counts per step, from tables in which usual patients and admissions are filled in."""
     patients = patients or [patient(dataset, s) for s in sorted({r["subject_id"] for r in stays})]
     admissions = [admission(*a) for a in sorted({(r["subject_id"], r["hadm_id"]) for r in stays})]
     for table, rows in zip(TABLES, (stays, admissions, patients), strict=True):
-        write_raw(folder, dataset, table, rows, **style)
-    chosen, steps = select_stays(open_raw(folder, dataset, *TABLES), LAYOUTS[dataset], cohort)
+        write_raw(directory, dataset, table, rows, **style)
+    chosen, steps = select_stays(open_raw(directory, dataset, *TABLES), LAYOUTS[dataset], cohort)
     counts = [(s["stays"], s["admissions"], s["subjects"]) for s in ATTRITION.check(steps, "test").to_pylist()]
     return STAYS.check(chosen, "test").to_pylist(), counts
 
