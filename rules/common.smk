@@ -207,12 +207,12 @@ def authored_texts(source):
     return inputs.authored_texts(source)
 
 
-def offline(files):
-    """Input: files that are read only if the knowledge does not come from the network."""
-    return files if CONFIG.knowledge.source == "offline" else []
+def offline_texts(wildcards):
+    """Input: the texts that replace PubMed or Wikipedia, if knowledge does not come from the network."""
+    return authored_texts(wildcards.source) if CONFIG.knowledge.source == "offline" else []
 
 
-def knowledge_documents():
+def documents_of_terms():
     """Input: the documents of the sources that the key terms come from."""
     return expand("<results>/knowledge/{source}.parquet", source=CONFIG.knowledge.terms.sources)
 
@@ -244,6 +244,12 @@ def knowledge_files_in_use():
 def vocabulary_of_student(wildcards):
     """Input: the vocabulary of the attention: V^k, the part of one source, or all tokens."""
     return inputs.vocabulary(wildcards.vocabulary, wildcards.backbone)
+
+
+def synthetic_datasets(*names):
+    """Those of the datasets whose raw files the workflow makes."""
+    datasets = {name: getattr(CONFIG.datasets, name) for name in names}
+    return [name for name, dataset in datasets.items() if dataset and dataset.source == "synthetic"]
 
 
 def open_demo_to_download():

@@ -119,7 +119,7 @@ STRUCTURAL = re.compile(
 
 @dataclass(frozen=True)
 class Job:
-    """One job, by what it reads and makes; paths as the workflow names them."""
+    """One job, by the script of its rule, what it reads and makes; paths as the workflow names them."""
 
     rule: str
     outputs: tuple[str, ...]
@@ -141,7 +141,7 @@ def planned_jobs(printed: str) -> set[Job]:
         parts = dict(re.findall(r"^    (input|output): (.*)$", body, re.MULTILINE))
         if "output" in parts:
             inputs = frozenset(parts["input"].split(", ")) if "input" in parts else frozenset()
-            found.add(Job(rule, tuple(sorted(parts["output"].split(", "))), inputs))
+            found.add(Job(script_of(rule), tuple(sorted(parts["output"].split(", "))), inputs))
     return found
 
 
@@ -244,7 +244,7 @@ def keys_of_rules() -> dict[str, list[str]]:
             places += re.findall(r"=CONFIG\.([\w.]+)", params)
             for function in set(re.findall(r"\w+=(\w+)", params)) - {"setting", "code_digest", "CONFIG"}:
                 places += READ_BY_FUNCTION[function]
-            found[rule] = [key for place in places for key in BEHIND.get(place, [place])]
+            found[script_of(rule)] = [key for place in places for key in BEHIND.get(place, [place])]
     return found
 
 
@@ -259,10 +259,10 @@ def reads(job: Job, key: str) -> bool:
     own_stage = job.rule in STAGES_WITH_PARTS or key == "student.max_note_and_captions_tokens"
     if own_stage and parts and not re.search(parts, job.outputs[0]):
         return False
-    for place in keys_of_rules()[script_of(job.rule)]:
+    for place in keys_of_rules()[job.rule]:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^.]+)", re.escape(place))
         match = re.match(rf"{pattern}(\.|$)", key)
-        parts = Path(job.outputs[0]).parts
+        parts = {name for output in job.outputs for name in (*Path(output).parts, Path(output).stem)}
         if match and set(match.groupdict().values()) <= set(parts):
             # A language model may have a value of its own in place of the key's.
             return not any(f"backbones.{part}.{key.removeprefix('train.')}" in settings() for part in parts)

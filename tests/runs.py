@@ -18,7 +18,7 @@ VALIDATOR = ROOT / ".venv-validator" / "bin" / "python"
 CONTEXTS = ROOT.parent / "shared" / "data" / "ro-crate-contexts"
 OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
 # Rules that use another environment than that of their stage (envs/requirements.yaml says why).
-ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_download"), "extract") | {
+ENVIRONMENTS = dict.fromkeys(("demo_raw", "demo_notes", "demo_download"), "extract") | {
     "demo_backbone": "train",
     "demo_text_encoder": "train",
     "asked_predict": "rationale",
@@ -42,15 +42,15 @@ SMALL = {
 
 
 def script_of(rule: str) -> str:
-    """Name of the script of a rule, and of its logs; a rule for served models has those of the rule that it is like."""
-    return rule.removesuffix("_served")
+    """Name of the script of a rule, and of its logs: a rule that is like another (`use rule`) only adds a suffix."""
+    return re.sub(r"_(served|mimic3|mimic4)$", "", rule)
 
 
 def environment(rule: str) -> str:
     """Name of the environment of a rule."""
     if rule.endswith("_served"):
         return "serve"
-    return ENVIRONMENTS.get(rule, rule.split("_")[0])
+    return ENVIRONMENTS.get(script_of(rule), rule.split("_")[0])
 
 
 def snakemake(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -98,8 +98,8 @@ def test_each_rule_carries_the_digest_of_its_own_code(rules):
 
 
 def test_rules_that_read_files_which_no_rule_makes_carry_their_content():
-    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "split_lists", "diagnosis_tables",
-               "local_files_of_backbone", "local_files_of_encoder", "local_files_of_llm",
+    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "offline_texts", "split_lists",
+               "diagnosis_tables", "local_files_of_backbone", "local_files_of_encoder", "local_files_of_llm",
                "page_templates(")  # fmt: skip
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
