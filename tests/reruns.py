@@ -40,7 +40,6 @@ READ_BY_FUNCTION = {
     # Paths name what they say.
     "rationale_first": [],
     "parts_of_model": ["student.fusion", "benchmark.series.max_steps", "student.soft_prompt"],
-    "starts_from_phase1": [],
     "row_of_run": ["models.{model}.row", "asked.{model}.row", "classifiers.{model}.row"],
     # Of a series encoder and of its steps only where the classifier has them (tests/workflow/test_classifiers.py).
     "reader_of_classifier": [
@@ -235,17 +234,29 @@ def kind_of_setting(key: str) -> tuple[str | None, frozenset[tuple[str, str]]]:
 @cache
 def keys_of_rules() -> dict[str, list[str]]:
     """The places in the configuration that the params of each rule read; a wildcard of the job may stand in them."""
-    found = {}
+    keys = {}
+    for rule, params in params_of_rules().items():
+        text = "\n".join(params.values())
+        places = re.findall(r'setting\("([^"]+)"\)', text)
+        places += re.findall(r"=CONFIG\.([\w.]+)", text)
+        for function in set(re.findall(r"\w+=(\w+)", text)) - {"setting", "code_digest", "CONFIG"}:
+            places += READ_BY_FUNCTION[function]
+        keys[rule] = [key for place in places for key in BEHIND.get(place, [place])]
+    return keys
+
+
+def params_of_rules() -> dict[str, dict[str, str]]:
+    """The text of each param of each rule; one made by `use rule` has the params of its base, except those it names."""
+    params: dict[str, dict[str, str]] = {}
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
-        for _, rule, body in re.findall(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
-            params = re.search(r"\n +params:\n(.*?)\n +shell:", body, re.DOTALL)[1]
-            places = re.findall(r'setting\("([^"]+)"\)', params)
-            places += re.findall(r"=CONFIG\.([\w.]+)", params)
-            for function in set(re.findall(r"\w+=(\w+)", params)) - {"setting", "code_digest", "CONFIG"}:
-                places += READ_BY_FUNCTION[function]
-            found[rule] = [key for place in places for key in BEHIND.get(place, [place])]
-    return found
+        head = r"^( *)(?:use )?rule (?:(\w+) as )?(\w+)(?: with)?:\n((?:\1 +.*\n|\n)+)"
+        for _, base, rule, body in re.findall(head, text, re.MULTILINE):
+            block = re.search(r"\n +params:\n(.*?)\n(?: +shell:|\Z|\n)", f"{body}\n", re.DOTALL)
+            if script_of(rule) == rule:
+                named = re.split(r"\n? {8,12}(?=\w+=)", block[1])[1:]
+                params[rule] = params.get(base, {}) | {entry.partition("=")[0]: entry for entry in named}
+    return params
 
 
 def reads(job: Job, key: str) -> bool:
