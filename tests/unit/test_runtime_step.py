@@ -117,7 +117,7 @@ def test_a_group_stands_for_the_arguments_that_its_fields_are(tmp_path):
     assert seen == [(Group(table, other, settings), 2.0) for other in (None, table)]
     record = read_record(tmp_path / "out")
     assert record["settings"] == {"settings": {"width": 3, "name": "x"}, "factor": 2.0}
-    assert [file["path"] for file in record["inputs"]] == [str(table)]
+    assert [file["path"] for file in record["inputs"]] == [str(table)] * 2
 
 
 def test_every_argument_of_a_group_must_be_given(tmp_path, capsys):
