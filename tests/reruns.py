@@ -40,7 +40,6 @@ READ_BY_FUNCTION = {
     # Paths name what they say.
     "rationale_first": [],
     "parts_of_model": ["student.fusion", "benchmark.series.max_steps", "student.soft_prompt"],
-    "starts_from_phase1": [],
     "row_of_run": ["models.{model}.row", "asked.{model}.row", "classifiers.{model}.row"],
     # Of a series encoder and of its steps only where the classifier has them (tests/workflow/test_classifiers.py).
     "reader_of_classifier": [
@@ -234,18 +233,28 @@ def kind_of_setting(key: str) -> tuple[str | None, frozenset[tuple[str, str]]]:
 
 @cache
 def keys_of_rules() -> dict[str, list[str]]:
-    """The places in the configuration that the params of each rule read; a wildcard of the job may stand in them."""
-    found = {}
+    """The configuration keys that the params of each script's rules read; they may contain a wildcard of the job."""
+    keys: dict[str, set[str]] = {}
+    for rule, params in params_of_rules().items():
+        text = "\n".join(params.values())
+        places = re.findall(r'setting\("([^"]+)"\)', text)
+        places += re.findall(r"=CONFIG\.([\w.]+)", text)
+        for function in set(re.findall(r"\w+=(\w+)", text)) - {"setting", "code_digest", "CONFIG"}:
+            places += READ_BY_FUNCTION[function]
+        keys.setdefault(script_of(rule), set()).update(key for place in places for key in BEHIND.get(place, [place]))
+    return {script: sorted(found) for script, found in keys.items()}
+
+
+def params_of_rules() -> dict[str, dict[str, str]]:
+    """The text of each param of each rule; one made by `use rule` has the params of its base, except those it names."""
+    params: dict[str, dict[str, str]] = {}
+    head = r"^( *)(?:use )?rule (?:(\w+) as )?(\w+)(?: with)?:\n((?:\1 +.*\n|\n)+)"
     for path in sorted((ROOT / "rules").glob("*.smk")):
-        text = path.read_text(encoding="utf-8")
-        for _, rule, body in re.findall(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
-            params = re.search(r"\n +params:\n(.*?)\n +shell:", body, re.DOTALL)[1]
-            places = re.findall(r'setting\("([^"]+)"\)', params)
-            places += re.findall(r"=CONFIG\.([\w.]+)", params)
-            for function in set(re.findall(r"\w+=(\w+)", params)) - {"setting", "code_digest", "CONFIG"}:
-                places += READ_BY_FUNCTION[function]
-            found[script_of(rule)] = [key for place in places for key in BEHIND.get(place, [place])]
-    return found
+        for _, base, rule, body in re.findall(head, path.read_text(encoding="utf-8"), re.MULTILINE):
+            block = re.search(r"\n +params:\n(.*?)\n(?: +shell:|\Z|\n)", f"{body}\n", re.DOTALL)
+            named = re.split(r"\n? {8,12}(?=\w+=)", block[1])[1:] if block else []
+            params[rule] = params.get(base, {}) | {entry.partition("=")[0]: entry for entry in named}
+    return params
 
 
 def reads(job: Job, key: str) -> bool:

@@ -167,7 +167,8 @@ TIMED = {
 @pytest.mark.parametrize("sharded", [False, True])
 def test_the_timing_of_an_output_is_where_its_rule_writes_it(rule, sharded):
     text = (ROOT / f"rules/{TIMED[rule]}.smk").read_text(encoding="utf-8")
-    body = re.search(rf"\n *rule {rule}:\n(.*?)(?=\n *rule |\Z)", text, re.DOTALL)[1]
+    head = rf"\n *(?:use rule \w+ as {rule} with|rule {rule}):\n"
+    body = re.search(rf"{head}(.*?)(?=\n *(?:use )?rule |\Z)", text, re.DOTALL)[1]
     made = re.search(r'output:\n.*?"(<results>/[^"]+)"', body, re.DOTALL)[1]
     timing = re.search(r'benchmark:\n.*?"(<timings>/[^"]+)"', body, re.DOTALL)[1]
     if sharded:

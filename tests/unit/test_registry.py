@@ -238,7 +238,9 @@ def test_missing_notes_name_their_setting_and_what_works_without(dataset, tmp_pa
     assert f"is missing; set datasets.{dataset}.notes in config/local.yaml to" in line
     assert "Without notes, the target export_benchmark still works" in line
     (line,) = problems_of(datasets(folder, dataset, notes="/no/such/folder"))
-    assert line.endswith(f"datasets.{dataset}.notes: /no/such/folder is not a directory; correct it in config/local.yaml")
+    assert line.endswith(
+        f"datasets.{dataset}.notes: /no/such/folder is not a directory; correct it in config/local.yaml"
+    )
 
 
 # Twins of ICUSTAYS.csv.gz, and whether they are different files.
