@@ -86,6 +86,17 @@ def test_shares_that_few_patients_follow_from_are_hidden_together():
     assert hidden == {name for name in found if "untrue" not in name[1]}
 
 
+def test_a_share_of_nothing_has_no_value():
+    """The teacher names every true disease, so there is none that the student could find."""
+    everything = said(([0], False), ([0], False), ([0], False), ([0, 1], False))
+    found = by_measure(bias(TRUE, everything, [STUDENT], "ClinRaGen", patients(len(TRUE))))
+    share = found["ClinRaGen", "names, of true diseases that the teacher does not name (found)"]
+    assert share["n"] == 0 and not {"value", "low", "high"} & set(share)
+    table = pa.Table.from_pylist([{"dataset": "MIMIC-III", **share}], schema=DISCUSSION.schema)
+    html = discussion_page(table, SETTINGS, [], templates("discussion"))
+    assert '<td data-label="ClinRaGen">–</td>' in html and "0.0000" not in html
+
+
 def test_a_rationale_names_what_it_says_that_the_patient_has():
     wordings = read_wordings(ROOT / "resources" / "phenotype_wordings.csv")
     texts = read_texts(

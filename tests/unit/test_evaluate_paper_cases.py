@@ -178,5 +178,12 @@ def test_the_page_for_everybody_has_rules_and_counts_but_no_text(page):
         assert private not in text
 
 
+@pytest.mark.parametrize(("stand_ins", "real"), [(["synthetic cohort"], False), (["tiny model"], True), ([], True)])
+def test_the_page_for_everybody_says_whose_texts_it_leaves_out(stand_ins, real):
+    counts = case_counts("MIMIC-III", [])
+    text = cases_page("MIMIC-III", None, counts, 0, stand_ins, "results/x/figure7.html", templates("cases"))
+    assert ("derived from single patients" in text) == real and ("no patient is real" in text) != real
+
+
 def test_a_rule_without_a_case_says_so(page):
     assert page[0].count("No case fits.") == 2

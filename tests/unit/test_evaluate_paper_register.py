@@ -149,7 +149,7 @@ def test_every_source_has_a_file_and_the_workflow_knows_those_that_are_read():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text + text, "two claims are called"),
+        (lambda text: text + text, "duplicate claim ids"),
         (lambda text: text.replace("quote: ", f"quote: {'word ' * 13}", 1), "more than 12 words"),
         (lambda text: text.replace("kind: above", "kind: unknown", 1), "kind"),
         (lambda text: text.replace("section:", "sektion:", 1), "section"),

@@ -84,7 +84,7 @@ def table1() -> str:
     intervals = {(c.dataset, c.model, c.metric): (c.mean - 0.01, c.mean + 0.03) for c in paper}
     nothing = Missing([], Configured(datasets=[], keys=[]))
     compared = compare(paper, [pa.Table.from_pylist(scores, SCORES.schema)], ["tiny model"], intervals, nothing)
-    return table_page(compared, 1, templates("table"))
+    return table_page(compared, 1, templates("scores", "table"))
 
 
 def missing(table: int) -> Missing:
@@ -105,7 +105,7 @@ def table3() -> str:
 def table4() -> str:
     """The page of the paper's Table 4 without a model of ours."""
     paper = read_paper(RESOURCES / "paper_table4.csv")
-    return similarity_page(similarity_table(paper, [], [], missing(4)), templates("similarity"))
+    return similarity_page(similarity_table(paper, [], [], missing(4)), templates("scores", "similarity"))
 
 
 def table5() -> str:
