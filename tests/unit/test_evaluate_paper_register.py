@@ -135,7 +135,7 @@ def test_the_contradictions_are_those_that_were_found_by_reading():
 
 
 def test_all_statements_of_a_claim_are_the_same_in_print_and_on_our_values():
-    """The page shows them beside each other."""
+    """The page shows them side by side."""
     for claim in CLAIMS:
         texts = [[s.text.split(": p =")[0] for s in statements(claim.test, e)] for e in (PAPER_VALUES, Evidence({}))]
         assert texts[0] == texts[1], claim.id

@@ -1,4 +1,4 @@
-"""The paper's Table 4: conventions, verdicts, what is missing."""
+"""The paper's Table 4: conventions, verdicts, missing values."""
 
 import pyarrow as pa
 from pages import templates

@@ -1,4 +1,4 @@
-"""Predictions that are about other samples than the model is tested on are refused, and the error says where."""
+"""Predictions about other samples than the test samples are rejected, with an error that names the file."""
 
 from pathlib import Path
 
@@ -35,9 +35,9 @@ def rows(**predicted: list[str]) -> list[dict]:
 WHOLE = rows(stay3=["b"], stay1=["a"], stay2=[])
 
 
-def written(folder: Path, found: list[dict], schema: pa.Schema = PREDICTIONS.schema) -> Path:
-    """A file of predictions, written as no step would write it: unchecked."""
-    path = folder / "predictions.parquet"
+def written(directory: Path, found: list[dict], schema: pa.Schema = PREDICTIONS.schema) -> Path:
+    """Write a file of predictions without the checks of a step."""
+    path = directory / "predictions.parquet"
     pq.write_table(pa.Table.from_pylist(found, schema), path)
     return path
 

@@ -9,8 +9,8 @@ from clinragen.errors import UserError
 from clinragen.pages.render import render
 
 
-def write(folder, text: str):
-    path = folder / "page.html"
+def write(directory, text: str):
+    path = directory / "page.html"
     path.write_text(text, encoding="utf-8")
     return [path]
 
