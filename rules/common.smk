@@ -257,9 +257,9 @@ def open_demo_to_download():
     return preflight.to_download(CONFIG.datasets.mimic3)
 
 
-def page_templates(page):
+def page_templates(*own):
     """Input: the templates of a page: those that all pages share, and its own."""
-    names = ["base.html", "style.css", "macros.html", f"{page}.html"]
+    names = ["base.html", "style.css", "macros.html", *(f"{name}.html" for name in own)]
     return [f"scripts/clinragen/pages/templates/{name}" for name in names]
 
 
