@@ -162,7 +162,7 @@ def test_a_half_configured_site_is_told_what_is_left(tmp_path, complete, program
     problems = having("problem", lines)
     for text in (
         "anchor_age",
-        "not of 1.4",
+        "1.4 is configured; correct datasets.mimic3.release",
         "does not list teacher-70b (llms.chatgpt.model); it lists other, teacher-7b",
         "is of model_type bert",
         "1440 minutes exceed the limit of partition gpu (720 minutes)",
