@@ -16,6 +16,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from pathlib import Path
 
+import changes
 import pytest
 import reruns
 import reruns_page
@@ -29,7 +30,7 @@ from clinragen.provenance import digest
 from clinragen.provenance.digest import closure
 
 PLAN = ("--dry-run", "--nolock")
-SETTINGS = reruns.settings()
+SETTINGS = changes.settings()
 
 
 class Checkout:
@@ -59,7 +60,7 @@ class Checkout:
 
     def settings(self, keys: dict[str, object]) -> tuple[str, ...]:
         """Arguments that change keys of the configuration."""
-        (self.folder / "changed.yaml").write_text(yaml.safe_dump(reruns.nested(keys)), encoding="utf-8")
+        (self.folder / "changed.yaml").write_text(yaml.safe_dump(changes.nested(keys)), encoding="utf-8")
         return ("changed.yaml",)
 
     def plan(self, *arguments: str) -> set[reruns.Job]:
@@ -137,13 +138,13 @@ def test_changed_resource(checkout, jobs, path, record_property):
 @pytest.mark.slow
 @pytest.mark.parametrize("key", one_of_each(SETTINGS, reruns.kind_of_setting))
 def test_changed_setting(checkout, jobs, key, record_property):
-    keys = reruns.changed(key, SETTINGS[key])
+    keys = changes.changed(key, SETTINGS[key])
     overlay = checkout.settings(keys)
     now, started = reruns.users_of_settings(jobs, keys, lambda: checkout.plan(*overlay, "--forceall"))
     compare(checkout.rerun(*overlay), reruns.with_followers(now, started), "setting", record_property)
     if reruns_page.moves(keys):
         page = (ROOT / "docs/partial-reruns.md").read_text(encoding="utf-8")
-        told = re.search(rf"^\| `{re.escape(reruns_page.general(key))}` \| (.*?) \|", page, re.MULTILINE)[1]
+        told = re.search(rf"^\| `{re.escape(reruns.general(key))}` \| (.*?) \|", page, re.MULTILINE)[1]
         assert reruns_page.rules(started) <= set(told.split(", ")), "make docs"
 
 
@@ -302,5 +303,5 @@ def test_the_page_of_partial_reruns_is_of_today(jobs):
     still, moving = page.split(reruns_page.MOVING)
     assert still == reruns_page.still(jobs), "make docs"
     assert re.findall(r"^\| `([^`]+)`", moving, re.MULTILINE) == list(
-        dict.fromkeys(reruns_page.general(k) for k, v in SETTINGS.items() if reruns_page.moves(reruns.changed(k, v)))
+        dict.fromkeys(reruns.general(k) for k, v in SETTINGS.items() if reruns_page.moves(changes.changed(k, v)))
     )
