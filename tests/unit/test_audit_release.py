@@ -271,10 +271,16 @@ def test_an_output_that_names_a_directory_of_the_machine_is_refused(repository, 
 
 def test_numbers_of_knowledge_are_public_as_long_as_it_was_made_of_public_documents(repository):
     text = attrition("as in patient 10001")
-    make("results/x/knowledge/a.csv", "knowledge_pubmed", ["resources/names.csv"], text, sharing="shareable")
+    make("results/x/knowledge/a.csv", "knowledge_documents", ["resources/names.csv"], text, sharing="shareable")
     assert release().returncode == 0
     shutil.rmtree("results/releases")
-    make("results/x/knowledge/a.csv", "knowledge_pubmed", ["results/x/mimic3/notes.parquet"], text, sharing="shareable")
+    make(
+        "results/x/knowledge/a.csv",
+        "knowledge_documents",
+        ["results/x/mimic3/notes.parquet"],
+        text,
+        sharing="shareable",
+    )
     assert "results/x/knowledge/a.csv: identifier" in refusals(release())
 
 
