@@ -19,8 +19,10 @@ from clinragen.provenance.digest import closure, code_digest
 from clinragen.schemas.audit import LINEAGE
 
 CODE = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "README.md", ".gitignore", "envs/all.txt")
-SCRIPTS = ("release.py", "trace.py", "audit_lineage.py", "benchmark_export.py", "evaluate_scores.py", "evaluate_table.py",
-           "extract_events.py", "extract_inventory.py", "extract_stays.py", "knowledge_pubmed.py", "train_phase1.py")  # fmt: skip
+RULES = (
+    *("audit_lineage", "benchmark_export", "evaluate_scores", "evaluate_table", "extract_events", "extract_inventory"),
+    *("extract_stays", "knowledge_documents", "train_phase1"),
+)
 NOTE = "The patient was found down by her neighbour and was brought to the emergency department at night"
 
 
@@ -35,7 +37,7 @@ def template(tmp_path_factory) -> Path:
     folder, far = tmp_path_factory.mktemp("release") / "repository", tmp_path_factory.mktemp("far") / "jane"
     before = Path.cwd()
     # Of the code, what the scripts of this test import: a scan of all files takes several times as long.
-    code = {path for script in SCRIPTS for path in closure(ROOT / "scripts" / script)}
+    code = {path for script in ("release", "trace", *RULES) for path in closure(ROOT / "scripts" / f"{script}.py")}
     code |= {path for part in ("runtime", "schemas") for path in (ROOT / "scripts/clinragen" / part).glob("*.py")}
     for name in (*CODE, *(path.relative_to(ROOT) for path in code)):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
