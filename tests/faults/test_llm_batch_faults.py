@@ -98,7 +98,7 @@ def test_a_line_that_is_no_answer_is_asked_again_alone_and_not_for_ever(line, se
     assert {a.text for a in batched(server, tmp_path, requests(3))} == {f"answer to prompt {i}" for i in range(3)}
     assert [len(content.splitlines()) for content in server.uploads] == [3, 1, 1] and len(entries(tmp_path)) == 3
     server.results = {"prompt 4": line}
-    with pytest.raises(UserError, match=r"4 of 5 .*1 requests stay without an answer \(3 batches.*remaining 1 only"):
+    with pytest.raises(UserError, match=r"4 of 5 .*1 requests remain without an answer \(3 batches.*remaining 1 only"):
         batched(server, tmp_path, requests(5))
 
 
@@ -172,7 +172,7 @@ def test_a_lost_response_pays_nothing_twice(place, server, tmp_path):
 
 def test_a_server_that_is_gone_ends_in_a_message_and_the_rerun_takes_up_the_batch(server, tmp_path):
     server.lost = {("GET", "/v1/batches/batch-0"): 99}
-    with pytest.raises(UserError, match=r"0 of 5 .*connection failed.*5 requests remain with the server in batches"):
+    with pytest.raises(UserError, match=r"0 of 5 .*connection failed.*5 requests remain on the server in batches"):
         batched(server, tmp_path, requests(5))
     server.lost = {}
     assert len(batched(server, tmp_path, requests(5))) == 5 and len(server.prompts) == 5
@@ -263,7 +263,7 @@ def test_stopped_by_a_signal_the_batch_goes_on_and_the_next_job_takes_it_up(serv
     time.sleep(0.5)
     os.kill(job.pid, signal.SIGTERM)
     _, stderr = job.communicate(timeout=60)
-    assert "interrupted by SIGTERM; 20 requests remain with the server in batches" in stderr
+    assert "interrupted by SIGTERM; 20 requests remain on the server in batches" in stderr
     server._ends["batch-0"] = (Fate(), 1)
     assert len(batched(server, tmp_path, requests(20))) == 20 and len(server.prompts) == 20
 

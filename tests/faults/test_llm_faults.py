@@ -59,7 +59,7 @@ def test_faults_that_pass(fault, openai_server, tmp_path):
 @pytest.mark.parametrize("fault", OUTLASTING.values(), ids=OUTLASTING.keys())
 def test_faults_that_stay_end_in_a_message_and_a_rerun_continues(fault, openai_server, tmp_path):
     openai_server.script = [None, None, *[fault] * 3]
-    with pytest.raises(UserError, match=r"2 of 3 requests are answered.*Running it again asks for the remaining 1"):
+    with pytest.raises(UserError, match=r"2 of 3 requests are answered.*Re-running requests only the remaining 1"):
         asked(openai_server, tmp_path, requests(3), concurrency=1)
     texts = [a.text for a in asked(openai_server, tmp_path, requests(3))]
     assert texts == [f"answer to prompt {i}" for i in range(3)] and openai_server.count == 6

@@ -107,7 +107,7 @@ def test_a_server_that_keeps_dying_ends_in_one_clear_error_that_quotes_no_prompt
     told = str(error.value)
     assert len(pids(tmp_path)) == 4
     assert "of 120 requests are answered" in told and "the server ended with exit status 9" in told
-    assert "asks for the remaining" in told and str(outputs(tmp_path)[-1]) in told
+    assert "requests only the remaining" in told and str(outputs(tmp_path)[-1]) in told
     assert (
         "prompt" not in told and "died of" not in caplog.text and "died of prompt" in outputs(tmp_path)[-1].read_text()
     )
@@ -121,7 +121,7 @@ def test_a_server_that_exits_at_once_shows_the_end_of_its_output(model, tmp_path
 
 
 def test_a_server_that_never_becomes_healthy_shows_the_end_of_its_output_and_is_ended(model, tmp_path):
-    with pytest.raises(UserError, match=r"start_seconds: GET /health had no status 200 within 1 s") as error:
+    with pytest.raises(UserError, match=r"start_seconds: GET /health did not return status 200 within 1 s") as error:
         ask(model("--never-healthy", start_seconds=1), 1)
     assert "loading the weights" in str(error.value) and "Traceback" not in str(error.value)
     assert all(gone(pid) for pid in pids(tmp_path))

@@ -206,7 +206,7 @@ def test_after_the_repairs_the_answer_is_kept_and_counted(openai_server, tmp_pat
     with caplog.at_level(logging.WARNING):
         answers = asked(openai_server, tmp_path, requests(3), check=lambda r, t: ["too short"])
     assert openai_server.count == 6 and {a.problems for a in answers} == {("too short",)}
-    assert {a.status for a in answers} == {"flawed"} and "3 of 3 answers are marked: too short" in caplog.text
+    assert {a.status for a in answers} == {"flawed"} and "3 of 3 answers fail a check: too short" in caplog.text
     asked(openai_server, tmp_path, requests(3), check=lambda r, t: ["too short"])
     assert openai_server.count == 6
 

@@ -7,7 +7,7 @@ from unit.test_llm_journal import entry
 
 from clinragen.database import database
 from clinragen.llm.batches import Batches, name_of
-from clinragen.llm.journal import FILE, SCHEMA, Asked
+from clinragen.llm.journal import FILE, SCHEMA, Sent
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def connection(tmp_path):
         yield opened
 
 
-def asked(number: int) -> Asked:
-    return Asked(f"m-{number}", 0, "terms", "v1", "{}")
+def asked(number: int) -> Sent:
+    return Sent(f"m-{number}", 0, "terms", "v1", "{}")
 
 
 def answers(connection) -> int:

@@ -79,7 +79,7 @@ def test_a_server_that_reports_no_tokens_keeps_no_budget(openai_server, tmp_path
         return response
 
     openai_server.script = [without_usage]
-    with pytest.raises(UserError, match="budget cannot be kept, because the server does not report the tokens"):
+    with pytest.raises(UserError, match="budget cannot be enforced, because the server does not report tokens"):
         asked(openai_server, tmp_path, requests(3), price=PRICE, budget=35.0, concurrency=1)
     assert openai_server.count == 1
 

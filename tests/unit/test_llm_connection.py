@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from clinragen.errors import UserError
-from clinragen.llm.connection import Elsewhere, PinnedResolver, http_client, proxy_of
+from clinragen.llm.connection import WrongServer, PinnedResolver, http_client, proxy_of
 from clinragen.llm.guard import Destination, locate
 
 HOST = "gpu07.hpc.example.edu"
@@ -201,7 +201,7 @@ def test_no_other_host_is_connected_to(host, servers):
     server = servers()
     with pytest.raises(OSError) as error:
         get(destination(), f"http://{host}:{server.port}/v1")
-    assert Elsewhere in causes(error.value)
+    assert WrongServer in causes(error.value)
     assert server.connections == 0
 
 
@@ -226,7 +226,7 @@ def test_the_resolver_knows_one_host():
     every = asyncio.run(resolver.resolve(f"{HOST.upper()}.", 80))
     assert [(r["host"], r["family"]) for r in every] == [("10.0.0.1", socket.AF_INET), ("fd00::1", socket.AF_INET6)]
     assert [r["host"] for r in asyncio.run(resolver.resolve(HOST, 80, socket.AF_INET6))] == ["fd00::1"]
-    with pytest.raises(Elsewhere):
+    with pytest.raises(WrongServer):
         asyncio.run(resolver.resolve("localhost", 80))
 
 
@@ -304,7 +304,7 @@ def test_a_proxy_of_the_environment_is_used_for_other_servers(servers, monkeypat
     place = destination("api.example.org", "192.0.2.1", local=False)
     assert get(place, "http://api.example.org/v1")[0].status_code == 200
     assert [path for path, _ in proxy.requests] == ["http://api.example.org/v1"]
-    with pytest.raises(Elsewhere):
+    with pytest.raises(WrongServer):
         get(place, "http://evil.example.org/v1")
 
 

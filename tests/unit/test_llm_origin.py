@@ -165,7 +165,7 @@ def reason_of(*inputs: Path) -> str:
 def test_a_real_folder_is_restricted_and_named_once():
     raw = put("mimic/NOTEEVENTS.csv.gz", gzip.compress(b"real"))
     assert reason_of(tree(raw)) == (
-        "mimic/NOTEEVENTS.csv.gz: no record says that it is synthetic or public, and it has no pinned checksum of the "
+        "mimic/NOTEEVENTS.csv.gz: no record identifies it as synthetic or public, and its checksum is not one of the "
         "open demo"
     )
 
@@ -185,7 +185,7 @@ def test_one_real_table_among_synthetic_ones_is_enough():
 def test_a_hundred_patients_of_anything_are_not_the_open_demo(monkeypatch):
     pin(monkeypatch, patients=b"patients of the open demo\n")
     raw = put("demo-1.4/PATIENTS.csv.gz", gzip.compress(b"a hundred other patients\n"))
-    assert "PATIENTS.csv.gz: no record says" in reason_of(tree(raw))
+    assert "PATIENTS.csv.gz: no record identifies it" in reason_of(tree(raw))
 
 
 def test_stand_in_notes_of_a_real_folder_are_restricted():
@@ -251,7 +251,7 @@ def test_inputs_without_a_record_are_restricted():
 
 
 def test_an_output_that_was_made_from_nothing_is_restricted():
-    assert "names nothing that it was made from" in reason_of(make("rule_of_tomorrow", "results/x.parquet"))
+    assert "lists no inputs" in reason_of(make("rule_of_tomorrow", "results/x.parquet"))
 
 
 @pytest.mark.parametrize("path", [NOTES, STAYS])
@@ -275,7 +275,7 @@ def test_an_altered_record_is_restricted():
         edit_record(path, inputs=synthetic)
     reasons = restricted_origin([courses])
     assert [reason.split(";")[0] for reason in reasons] == [
-        f"{path}: its record is not the one that benchmark_courses was made with" for path in (NOTES, STAYS)
+        f"{path}: its record is not the one that benchmark_courses used" for path in (NOTES, STAYS)
     ]
 
 

@@ -218,7 +218,7 @@ def test_more_patients_than_the_open_demo_has_are_not_the_open_demo(packed, tmp_
     for patients, refused in ((100, False), (101, True)):
         write_raw(folder, "mimic3", "patients", [{"subject_id": n} for n in range(patients)], packed=packed)
         text = "\n".join(problems_of(datasets(folder, source="open-demo", notes="synthetic")))
-        assert ("not the open demo: datasets.mimic3.source must be folder" in text) is refused
+        assert ("not the open demo; set datasets.mimic3.source to folder" in text) is refused
         assert problems_of(datasets(folder)) == []
 
 

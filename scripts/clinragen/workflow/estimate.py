@@ -177,7 +177,7 @@ class Estimate:
         abbreviations = read_abbreviations(Path("resources/knowledge/abbreviations.csv"))
 
         def known(request: Request) -> Answer | None:
-            return client.settled(request, client.chain(request))
+            return client.accepted_answer(request, client.chain(request))
 
         waiting, least = terms.still_to_ask(documents, settings, prompt, abbreviations, known)
         answered = sum(known(terms.request_for(document, settings, prompt)) is not None for document in documents)
@@ -218,7 +218,7 @@ class Estimate:
         def known(requests: list[Request], check: Check) -> list[Answer]:
             judging = replace(client, check=check)
             parts.append(_waiting(requests, judging))
-            found = [judging.settled(request, judging.chain(request)) for request in requests]
+            found = [judging.accepted_answer(request, judging.chain(request)) for request in requests]
             return [a or Answer(judging.key(r), "", "empty") for r, a in zip(requests, found, strict=True)]
 
         chosen = read_cases(Files(*files, cases, []), client.llm.max_note_characters)
@@ -308,7 +308,7 @@ def _waiting(requests: list[Request], client: Client) -> Questions:
     """The requests that the journal does not answer, each once."""
     unique = {client.key(request): request for request in requests}
     chains = ((request, client.chain(request)) for request in unique.values())
-    waiting = [(request, chain) for request, chain in chains if client.settled(request, chain) is None]
+    waiting = [(request, chain) for request, chain in chains if client.accepted_answer(request, chain) is None]
     return Questions(len(unique), waiting, len(waiting))
 
 
