@@ -127,7 +127,7 @@ def test_a_server_that_refuses_everything_is_believed_nothing(server, tmp_path):
 
 def test_a_wrong_parameter_ends_the_stage_and_keeps_what_is_answered(server, tmp_path):
     server.results = {"prompt 3": refused(400, "unsupported_parameter")}
-    with pytest.raises(UserError, match=r"3 of 4 .*a parameter that the model does not know"):
+    with pytest.raises(UserError, match=r"3 of 4 .*a parameter that the model does not support"):
         batched(server, tmp_path, requests(4))
 
 

@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from clinragen.errors import UserError
-from clinragen.llm.connection import WrongServer, PinnedResolver, http_client, proxy_of
+from clinragen.llm.connection import PinnedResolver, WrongServer, http_client, proxy_of
 from clinragen.llm.guard import Destination, locate
 
 HOST = "gpu07.hpc.example.edu"
