@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,46 @@ def test_every_kind_of_argument_arrives_as_annotated(tmp_path):
     assert (seen["number"], seen["share"], seen["word"], seen["yes"]) == (3, 0.5, "a b", True)
     assert seen["my_settings"] == Settings(width=4)
     assert (tmp_path / "o").read_text() == "done"
+
+
+@dataclass(frozen=True)
+class Base:
+    table: Path
+
+
+@dataclass(frozen=True)
+class Group(Base):
+    other: Path | None
+    settings: Settings
+
+
+def test_a_group_stands_for_the_arguments_that_its_fields_are(tmp_path):
+    seen = []
+
+    def toy(group: Group, factor: float, out: Out) -> None:
+        seen.append((group, factor))
+        out.path.write_text("x")
+
+    table = tmp_path / "raw" / "table"
+    table.parent.mkdir()
+    table.write_text("a")
+    given = {"table": table, "settings": '{"width": 3}', "factor": 2, "out": tmp_path / "out"}
+    run(toy, [*arguments(**given), "--other"])
+    run(toy, [*arguments(**given), "--other", str(table)])
+    settings = Settings(width=3)
+    assert seen == [(Group(table, other, settings), 2.0) for other in (None, table)]
+    record = read_record(tmp_path / "out")
+    assert record["settings"] == {"settings": {"width": 3, "name": "x"}, "factor": 2.0}
+    assert [file["path"] for file in record["inputs"]] == [str(table)] * 2
+
+
+def test_every_argument_of_a_group_must_be_given(tmp_path, capsys):
+    def toy(group: Group, out: Out) -> None:
+        raise AssertionError
+
+    with pytest.raises(SystemExit):
+        run(toy, arguments(table=tmp_path / "table", settings='{"width": 3}', out=tmp_path / "out"))
+    assert "--other" in capsys.readouterr().err
 
 
 def test_a_list_of_inputs_may_be_empty(tmp_path):
