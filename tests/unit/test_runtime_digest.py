@@ -65,7 +65,7 @@ MEANING = {
     "an indirectly imported module": lambda s: append(s / SCHEMA, "\nX = 1\n"),
     "the base of the settings": lambda s: append(s / "clinragen/config/base.py", "\nX = 1\n"),
     "an __init__ on the way": lambda s: append(s / "clinragen/extract/__init__.py", "\nX = 1\n"),
-    "SQL in a constant": lambda s: edit(s / STAYS, "p.gender AS gender", "upper(p.gender) AS gender"),
+    "SQL in a constant": lambda s: edit(s / STAYS, "WHERE age > 89 OR", "WHERE age > 88 OR"),
 }
 
 
