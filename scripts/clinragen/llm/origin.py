@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from clinragen.errors import UserError
-from clinragen.provenance.record import FOLDER, Input, Record, describe, read_record, record_hash, sha256
+from clinragen.provenance.record import RECORDS, Input, Record, describe, read_record, record_hash, sha256
 from clinragen.registry import raw
 from clinragen.registry.checksums import OPEN_DEMO, read_checksums
 
@@ -97,7 +97,7 @@ class _Walk:
         """Return whether a file belongs to the project; raw tables and results in its directories do not."""
         file, root = (self._root / path).resolve(), self._root.resolve()
         inside = file.is_relative_to(root) and file.relative_to(root).parts[:1] in AUTHORED
-        return inside and _table(file) not in _raw_tables() and not (file.parent / FOLDER).is_dir()
+        return inside and _table(file) not in _raw_tables() and not (file.parent / RECORDS).is_dir()
 
     def _restricted(self, path: str | Path, reason: str) -> None:
         self.reasons[f"{Path(path).as_posix()}: {reason}"] = None
