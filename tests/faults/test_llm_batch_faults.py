@@ -98,7 +98,7 @@ def test_only_an_invalid_line_is_requested_again_and_not_forever(line, server, t
     assert {a.text for a in batched(server, tmp_path, requests(3))} == {f"answer to prompt {i}" for i in range(3)}
     assert [len(content.splitlines()) for content in server.uploads] == [3, 1, 1] and len(entries(tmp_path)) == 3
     server.results = {"prompt 4": line}
-    with pytest.raises(UserError, match=r"4 of 5 .*1 requests remain without an answer \(3 batches.*remaining 1 only"):
+    with pytest.raises(UserError, match=r"4 of 5 .*1 requests remain without an answer \(3 batches.*remaining 1"):
         batched(server, tmp_path, requests(5))
 
 
