@@ -139,7 +139,7 @@ def test_an_expired_batch_keeps_its_answers_and_the_rest_is_requested_again(serv
 
 def test_a_cancelled_batch_ends_the_stage_and_a_rerun_asks_for_the_rest(server, tmp_path):
     server.fates = [Fate("cancelled", answered=2)]
-    with pytest.raises(UserError, match=r"2 of 5 .*cancelled on the server.*remaining 3 only"):
+    with pytest.raises(UserError, match=r"2 of 5 .*cancelled on the server.*remaining 3"):
         batched(server, tmp_path, requests(5))
     batched(server, tmp_path, requests(5))
     assert [len(content.splitlines()) for content in server.uploads] == [5, 3]
