@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from clinragen.errors import UserError
-from clinragen.provenance.record import FOLDER, Input, Record, load, read_record, record_hash, record_path
+from clinragen.provenance.record import RECORDS, Input, Record, load, read_record, record_hash, record_path
 from clinragen.provenance.tree import described_by, records_below
 
 LINEAGE = "audit/lineage.csv"
@@ -188,4 +188,4 @@ def records_around(place: Path) -> Iterator[Path]:
     for path in (place, *place.parents):
         if path.name and record_path(path).is_file():
             yield record_path(path)
-    yield from sorted((place.parent / FOLDER).glob("*.json"))
+    yield from sorted((place.parent / RECORDS).glob("*.json"))

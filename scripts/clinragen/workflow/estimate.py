@@ -181,7 +181,7 @@ class Estimate:
         abbreviations = read_abbreviations(Path("resources/knowledge/abbreviations.csv"))
 
         def answer_to(request: Request) -> Answer | None:
-            return client.settled(request, client.chain(request))
+            return client.accepted_answer(request, client.chain(request))
 
         waiting, least = terms.still_to_ask(documents, settings, prompt, abbreviations, answer_to)
         answered = sum(answer_to(terms.request_for(document, settings, prompt)) is not None for document in documents)
@@ -220,7 +220,7 @@ class Estimate:
         def answers_to(requests: list[Request], check: Check) -> list[Answer]:
             judging = replace(client, check=check)
             parts.append(_waiting(requests, judging))
-            answers = [judging.settled(request, judging.chain(request)) for request in requests]
+            answers = [judging.accepted_answer(request, judging.chain(request)) for request in requests]
             return [a or Answer(judging.key(r), "", "empty") for r, a in zip(requests, answers, strict=True)]
 
         selected = read_cases(Files(**texts, cases=cases, examples=[]), client.llm.max_note_characters)
@@ -316,7 +316,7 @@ def _waiting(requests: list[Request], client: Client) -> Questions:
     """Return the requests that the journal does not answer, each once."""
     unique = {client.key(request): request for request in requests}
     chains = ((request, client.chain(request)) for request in unique.values())
-    waiting = [(request, chain) for request, chain in chains if client.settled(request, chain) is None]
+    waiting = [(request, chain) for request, chain in chains if client.accepted_answer(request, chain) is None]
     return Questions(len(unique), waiting, len(waiting))
 
 
