@@ -16,7 +16,7 @@ def benchmark_captions(
     captions: Out,
     fences: Out,
 ) -> None:
-    """Anomalies of every stay in words, by fences of the training split or fixed ones."""
+    """Describe the anomalies of every stay in words, by fences of the training split or fixed ones."""
     from clinragen.benchmark.captions import make_captions, make_fences, read_fences
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.benchmark import CAPTIONS, FENCES, SPLIT

@@ -11,7 +11,7 @@ log = logging.getLogger("export")
 def benchmark_export(
     stays: Path, split: Path, labels: Path, events: Path, phenotypes: Path, variables: Path, export: Out
 ) -> None:
-    """The samples in the layout of mimic3-benchmarks."""
+    """Export the samples in the layout of mimic3-benchmarks."""
     from clinragen.benchmark.export import export_samples, read_episodes
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.registry.variables import read_variables

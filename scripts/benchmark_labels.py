@@ -8,7 +8,7 @@ from clinragen.step import Out, SharedOut, run
 def benchmark_labels(
     diagnoses: Path, stays: Path, phenotypes: Path, icd10: Path, labels: Out, prevalence: SharedOut, codes: SharedOut
 ) -> None:
-    """Phenotypes of every stay, and the codes that bring none."""
+    """Label every stay with its phenotypes, and list the codes that belong to none."""
     from clinragen.benchmark.labels import group_codes, label_stays, list_unlabelled, read_ccs, read_icd10_groups
     from clinragen.benchmark.prevalence import compare_prevalence
     from clinragen.registry.phenotypes import read_phenotypes

@@ -18,7 +18,7 @@ def benchmark_series(
     test: Out,
     scales: Out,
 ) -> None:
-    """Regular, gapless, scaled series of every stay, a file per split."""
+    """Write regular, gapless, scaled series of every stay, one file per split."""
     from clinragen.benchmark.series import cut, find_scales, make_series
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.benchmark import SCALES, SERIES, SPLIT

@@ -8,7 +8,7 @@ from clinragen.step import SharedOut, run
 def extract_inventory(
     extracted: list[Path], raw_tables: Path, dataset: str, release: Path, inventory: SharedOut
 ) -> None:
-    """Size and SHA-256 of the raw files, from the records of the steps that read them."""
+    """List size and SHA-256 of the raw files, from the records of the steps that read them."""
     from clinragen.extract.inventory import list_raw_files
     from clinragen.schemas.extract import INVENTORY, RELEASE
 

@@ -7,7 +7,7 @@ from clinragen.step import SharedOut, run
 
 
 def knowledge_coverage(tokenizer: Path, terms: Path, stop_words: Path, settings: Vocabulary, table: SharedOut) -> None:
-    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and what the switches change."""
+    """Write the coverage of V^k by phenotype, its overlap between them, and the effect of the switches."""
     from transformers import AutoTokenizer
 
     from clinragen.knowledge.coverage import coverage

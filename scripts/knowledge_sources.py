@@ -6,7 +6,7 @@ from clinragen.step import SharedOut, run
 
 
 def knowledge_sources(terms: Path, mentions: Path, tokenizers: list[Path], out: SharedOut) -> None:
-    """Overlap of PubMed and Wikipedia in the key terms and in the tokens of each language model."""
+    """Write the overlap of PubMed and Wikipedia in the key terms and in the tokens of each language model."""
     from transformers import AutoTokenizer
 
     from clinragen.knowledge.sources import source_overlap

@@ -23,8 +23,7 @@ def knowledge_terms(
     shown: SharedOut,
     convergence: SharedOut,
 ) -> None:
-    """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
-
+    """Extract the key terms of each phenotype (equation 1), the documents that carry them, and the rounds."""
     from clinragen.knowledge import ranking
     from clinragen.knowledge.abbreviations import read_abbreviations
     from clinragen.knowledge.documents import documents_of

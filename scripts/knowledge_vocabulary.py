@@ -16,7 +16,7 @@ def knowledge_vocabulary(
     settings: Vocabulary,
     out: SharedOut,
 ) -> None:
-    """The vocabulary V^k of a language model (equation 5), or the part of it that one source brings."""
+    """Write the vocabulary V^k of a language model (equation 5), or the part of it from one source."""
     from transformers import AutoTokenizer
 
     from clinragen.errors import UserError
@@ -36,7 +36,7 @@ def knowledge_vocabulary(
     if not ids:
         raise UserError(
             f"V^k of {backbone} is empty: {len(found)} tokens occur in the key terms ({terms}), {len(without)} of them "
-            "left out; see terms.csv beside it and the switches knowledge.vocabulary"
+            "are left out; check terms.csv in the same directory and the switches of knowledge.vocabulary"
         )
     out.path.write_text(described(loaded, backbone, source if mentions else "knowledge", ids, found), encoding="utf-8")
 

@@ -191,7 +191,7 @@ def test_prose_about_a_diagnosis_does_not_end_the_course():
 
 
 @pytest.mark.parametrize(
-    ("heading", "told"),
+    ("heading", "recorded"),
     [
         ("Brief Hospital Course (by problem):", "brief hospital course"),
         ("Hospital Course - by problem:", "hospital course"),
@@ -202,8 +202,8 @@ def test_prose_about_a_diagnosis_does_not_end_the_course():
         ("Hospital course by Dr. Planted:", "hospital course"),
     ],
 )
-def test_a_heading_may_go_on_but_its_own_words_are_not_told(heading, told):
-    assert find_course(f"{heading}\n{BODY}\nDischarge Medications:", 25) == (told, BODY)
+def test_a_heading_may_go_on_but_its_own_words_are_not_recorded(heading, recorded):
+    assert find_course(f"{heading}\n{BODY}\nDischarge Medications:", 25) == (recorded, BODY)
 
 
 AFTER_HISTORY = [

@@ -101,7 +101,7 @@ def test_both_lists_of_the_benchmark(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         (["1,1", "SUBJECT_ID,flag"], "line 2: expected a subject_id"),
         (["1,1", "2"], "line 2: expected"),
@@ -111,8 +111,8 @@ def test_both_lists_of_the_benchmark(tmp_path):
         ([""], "line 1: expected"),
     ],
 )
-def test_a_bad_list_is_told_with_its_line(lines, told, tmp_path):
-    with pytest.raises(UserError, match=told) as error:
+def test_a_bad_list_is_reported_with_its_line(lines, message, tmp_path):
+    with pytest.raises(UserError, match=message) as error:
         read_list(write_list(tmp_path, *lines))
     assert "list.csv" in str(error.value)
 

@@ -153,7 +153,7 @@ def test_shifts_are_measurable_where_promised_and_absent_elsewhere(raw):
     means = stay_means(dataset, tables)
     for variable, base in EVIDENCE.variables.items():
         for hadm_id, admission in admissions.items():
-            shifts = [EVIDENCE.deviation(p, variable) for p in admission.phenotypes]
+            shifts = [EVIDENCE.shift(p, variable) for p in admission.phenotypes]
             planted = max(shifts, key=abs, default=0.0)
             seen = (means[hadm_id][variable] - base.mean) / base.sd
             if planted:

@@ -232,7 +232,7 @@ def test_phenotypes_without_terms_so_far_are_not_stable(prompt):
 
 @given(st.data())
 def test_texts_that_share_a_core_of_terms_settle_on_it(data):
-    """Planted: five terms in every document, one of its own in each."""
+    """Planted: five terms in every document, and another one in each."""
     core = [f"core{'abcde'[i]}" for i in range(5)]
     texts = [f"{' '.join(data.draw(st.permutations(core)))} own{chr(97 + i)}" for i in range(8)]
     prompt = Prompt("$disease|$document|$most", "v", frozenset(PROMPT_SLOTS))

@@ -34,7 +34,7 @@ def make_card(
     `survey` is that of the samples, with all of the variables in their order; `read` names those that the model reads.
     """
     rows = {name: table.to_pylist() for name, table in tables.items()}
-    # The splits of the samples have a table of their own.
+    # The card has a separate table of the splits of the samples.
     attrition = [row for row in rows["attrition"] if row["table"] != "sample splits"]
     splits = _splits(samples)
     lengths = [

@@ -36,7 +36,7 @@ LEVELS: dict[tuple[str, str], dict[str, int | None]] = {
     ("Glascow coma scale verbal response", "metavision"): {"Oriented": 5, "Confused": 4, "No Response-ETT": 0},
     ("Capillary refill rate", "metavision"): {"Normal <3 secs": None, "Abnormal >3 secs": None},
 }
-"""Texts of the categorical variables, the usual one first, with the number charted beside them."""
+"""Texts of the categorical variables, the usual one first, with the number charted next to each."""
 DIRT = {
     "Respiratory rate": ">60/minute",
     "Systolic blood pressure": "80/xx",
@@ -59,7 +59,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Event:
-    """One row of the charts or of the laboratory; the lab knows no ICU stay."""
+    """One row of the charts or of the laboratory, which does not record ICU stays."""
 
     admission: Admission
     stay: Stay
@@ -81,7 +81,7 @@ Items = dict[tuple[str, str], list[Item]]
 
 
 def read_items(path: Path, dataset: str) -> Items:
-    """Items per variable and system (carevue, metavision or lab), the most frequent ones of blood only."""
+    """Return the most frequent items per variable and system (carevue, metavision or lab), of blood only."""
     items: Items = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -95,7 +95,7 @@ def read_items(path: Path, dataset: str) -> Items:
 
 
 def chart(admission: Admission, evidence: Evidence, items: Items, rng: np.random.Generator) -> list[Event]:
-    """All chart and laboratory events of an admission, by stay and time."""
+    """Return all chart and laboratory events of an admission, by stay and time."""
     events = []
     for stay in admission.stays:
         system = "metavision" if stay.metavision else "carevue"
@@ -112,19 +112,19 @@ def chart(admission: Admission, evidence: Evidence, items: Items, rng: np.random
 
 
 def with_dirt(events: list[Event]) -> list[Event]:
-    """The events of a cohort with every few hundredth value of some variables spoilt."""
+    """Return the events of a cohort with one value of DIRTY_EVERY of some variables replaced by DIRT."""
     seen: Counter[str] = Counter()
-    made = []
+    entries = []
     for event in events:
         seen[event.variable] += 1
         if event.variable in DIRT and seen[event.variable] % DIRTY_EVERY == FIRST_DIRTY:
             event = replace(event, value=DIRT[event.variable], number=None)
-        made.append(event)
-    return made
+        entries.append(event)
+    return entries
 
 
 def _charted(m: Measurement, item: Item, fraction: bool) -> float:
-    """The value in the item's own unit."""
+    """Return the value in the unit of the item."""
     if m.variable == "Temperature" and ("Fahrenheit" in item.label or " F" in item.label):
         return round(m.value * 9 / 5 + 32, 1)
     if m.variable == "Weight" and "lb" in item.label:
@@ -163,7 +163,7 @@ def _categories(
 
 
 def _height(admission: Admission, stay: Stay, items: Items, system: str, rng: np.random.Generator) -> list[Event]:
-    """The height once, in every unit that the system charts."""
+    """Return the height once, in every unit that the system charts."""
     cm = round(float(rng.normal(169, 9)))
     events = []
     for item in items.get(("Height", system), []):
@@ -178,6 +178,6 @@ NORMAL_RANGES = {"Glucose": (70, 105), "pH": (7.35, 7.45)}
 
 
 def abnormal(event: Event) -> bool:
-    """Whether the laboratory flags a result."""
+    """Return whether the laboratory flags a result."""
     low, high = NORMAL_RANGES[event.variable]
     return event.number is not None and not low <= event.number <= high

@@ -14,7 +14,7 @@ UNITS = ("MICU", "SICU", "CCU", "CSRU", "TSICU")
 NUMBER_OF_PHENOTYPES = (0.05, 0.30, 0.40, 0.25)
 """Probability of 0, 1, 2 and 3 phenotypes in an admission."""
 SHARES = {"transfer": 0.05, "two stays": 0.05, "over 89": 0.05, "two admissions": 0.12}
-"""Share of patients of each kind; minors come on top."""
+"""Share of patients of each kind, minors not included."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Patient:
 
 
 def plan_cohort(patients: int, seed: int, release: int, evidence: Evidence) -> list[Patient]:
-    """`patients` adults and a few minors; each phenotype is the first one of about equally many admissions.
+    """Plan `patients` adults and a few minors; each phenotype is the first one of about equally many admissions.
 
-    `release` (3 or 4) keeps the two datasets of one seed apart.
+    `release` (3 or 4) gives the two datasets of one seed different cohorts.
     """
     rng = np.random.default_rng([seed, release])
     minors = max(2, patients // 50)
@@ -101,7 +101,7 @@ def _age(kinds: frozenset[str], rng: np.random.Generator) -> int:
 
 
 def draw_phenotypes(first: str, candidates: list[str], evidence: Evidence, rng: np.random.Generator) -> tuple[str, ...]:
-    """Up to three phenotypes that can be distinguished in one stay, `first` among them if there is any."""
+    """Draw up to three phenotypes that can be distinguished in one stay, `first` among them unless there are none."""
     number = int(rng.choice(len(NUMBER_OF_PHENOTYPES), p=NUMBER_OF_PHENOTYPES))
     chosen = [first][:number]
     for candidate in rng.permutation(candidates):
@@ -122,7 +122,7 @@ def _admission(
     metavision: bool,
     rng: np.random.Generator,
 ) -> Admission:
-    """One admission; the odd kinds show in the first one, so that a second one may still be kept."""
+    """Plan one admission; the unusual kinds show in the first one, so that a second one may still be kept."""
     odd = kinds if number == 0 else frozenset()
     stays, intime = [], admitted + timedelta(seconds=int(rng.integers(600, 12 * 3600)))
     for n in range(2 if "two stays" in odd else 1):

@@ -25,7 +25,7 @@ Redact = Callable[[str, np.random.Generator], str]
 
 
 def bracketed(what: str, rng: np.random.Generator) -> str:
-    """The placeholder of MIMIC-III."""
+    """Return a placeholder of MIMIC-III."""
     number = int(rng.integers(10, 9999))
     return {
         "person": f"[**Known lastname {number}**]",
@@ -36,12 +36,12 @@ def bracketed(what: str, rng: np.random.Generator) -> str:
 
 
 def underscored(what: str, rng: np.random.Generator) -> str:
-    """The placeholder of MIMIC-IV-Note."""
+    """Return the placeholder of MIMIC-IV-Note."""
     return "___"
 
 
 def course(admission: Admission, evidence: Evidence, redact: Redact, rng: np.random.Generator) -> str:
-    """Three to six sentences, 25 to 60 words: the cues of the admission's phenotypes among neutral ones."""
+    """Compose three to six sentences, 25 to 60 words: the cues of the admission's phenotypes among neutral ones."""
     cues_of_phenotypes = [evidence.phenotypes[p].cues for p in admission.phenotypes if evidence.phenotypes[p].cues]
     cues_each = 2 if len(cues_of_phenotypes) <= 2 else 1
     sentences = []
@@ -71,10 +71,10 @@ def discharge_note(
     heading: str | None,
     rng: np.random.Generator,
 ) -> str:
-    """A whole discharge summary; without a hospital course where `heading` is None.
+    """Compose a whole discharge summary, without a hospital course if `heading` is None.
 
-    The names of the phenotypes stand under the history (another patient's worth of them) and under
-    the discharge diagnosis, where a reader of the hospital course must not look.
+    Names of phenotypes occur in the past medical history (one at random) and in the discharge diagnosis, which a
+    reader of the hospital course must not see.
     """
     history = str(rng.choice(list(evidence.phenotypes)))
     capitals = heading is not None and heading.isupper()

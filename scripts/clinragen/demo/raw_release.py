@@ -141,7 +141,7 @@ class Release(ABC):
         yield from self.notes_in_error(patient, admission)
 
     def notes_of_others(self, patient: Patient, admission: Admission) -> Iterator[Row]:
-        """Yield the notes of an admission that are no discharge notes."""
+        """Yield the notes of an admission other than discharge notes."""
         yield from ()
 
     def notes_in_error(self, patient: Patient, admission: Admission) -> Iterator[Row]:

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def coverage(terms: list[Row], found: Mapping[int, Origin], kinds: Pieces, without: frozenset[int]) -> pa.Table:
-    """Coverage and overlap of V^k (COVERAGE): a row per phenotype and one of all.
+    """Return coverage and overlap of V^k (COVERAGE): a row per phenotype and one of all.
 
     `found` are the tokens of the key terms (rows of TERMS), `without` those that the settings leave out of V^k.
     """

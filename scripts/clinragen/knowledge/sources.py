@@ -1,4 +1,4 @@
-"""What PubMed and Wikipedia bring to the key terms and to V^k (the study of sources in the paper's limitations)."""
+"""Contribution of PubMed and Wikipedia to the key terms and to V^k (see the paper's limitations)."""
 
 from collections.abc import Mapping, Set
 from typing import Any
