@@ -14,9 +14,9 @@
 #       <results>/knowledge/standard/{backbone}.json            the whole vocabulary
 #       <results>/knowledge/sources.csv                         overlap of PubMed and Wikipedia
 #
-# What needs a network runs where Snakemake runs: compute nodes often have none. Addresses, keys and
-# retries go as resources, which Snakemake does not compare: they change no output. Responses of PubMed and Wikipedia
-# are kept in <answers>/responses.sqlite, from which every later run takes them.
+# Rules that need a network run where Snakemake runs: compute nodes often have none. Addresses, keys and retries are
+# resources, which Snakemake does not compare, because they change no output. Responses of PubMed and Wikipedia are
+# stored in <answers>/responses.sqlite, where every later run reads them.
 
 
 localrules:

@@ -27,9 +27,9 @@ def benchmark_courses(
                 yield from batch.to_pylist()
                 bar.advance(batch.num_rows)
 
-        table, found = select_courses(rows(), patients, settings, read_stop_words(stop_words))
+        table, headings_used = select_courses(rows(), patients, settings, read_stop_words(stop_words))
     COURSES.write(table, courses)
-    HEADINGS.write(found, headings)
+    HEADINGS.write(headings_used, headings)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ def extract_inventory(
     from clinragen.extract.inventory import list_raw_files
     from clinragen.schemas.extract import INVENTORY, RELEASE
 
-    known = RELEASE.read(release)["release"][0].as_py()
-    INVENTORY.write(list_raw_files(dataset, known, extracted, raw_tables), inventory)
+    recognised = RELEASE.read(release)["release"][0].as_py()
+    INVENTORY.write(list_raw_files(dataset, recognised, extracted, raw_tables), inventory)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ def knowledge_coverage(tokenizer: Path, terms: Path, stop_words: Path, settings:
 
     loaded = AutoTokenizer.from_pretrained(str(tokenizer), local_files_only=True)
     rows = TERMS.read(terms).to_pylist()
-    found = origins(loaded, rows)
-    kinds = pieces(loaded, found, read_stop_words(stop_words))
-    COVERAGE.write(coverage(rows, found, kinds, left_out(kinds, settings)), table)
+    origin_of = origins(loaded, rows)
+    kinds = pieces(loaded, origin_of, read_stop_words(stop_words))
+    COVERAGE.write(coverage(rows, origin_of, kinds, left_out(kinds, settings)), table)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ def knowledge_sources(terms: Path, mentions: Path, tokenizers: list[Path], out: 
     from clinragen.knowledge.vocabulary import token_ids
     from clinragen.schemas.knowledge import MENTIONS, SOURCES, TERMS
 
-    found = MENTIONS.read(mentions).to_pylist()
+    mentioned = MENTIONS.read(mentions).to_pylist()
     loaded = {path.name: AutoTokenizer.from_pretrained(str(path), local_files_only=True) for path in tokenizers}
-    tokens = {name: token_ids(tokenizer, (m["form"] for m in found)) for name, tokenizer in loaded.items()}
-    SOURCES.write(source_overlap(TERMS.read(terms).to_pylist(), found, tokens), out)
+    tokens = {name: token_ids(tokenizer, (m["form"] for m in mentioned)) for name, tokenizer in loaded.items()}
+    SOURCES.write(source_overlap(TERMS.read(terms).to_pylist(), mentioned, tokens), out)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 
 
-def test_a_disk_that_has_no_room_for_what_memory_does_not_hold_is_told(grown):
+def test_a_full_disk_for_spilled_data_is_reported(grown):
     before = set(grown.rglob("*"))
     status, output = run_events(grown, LIMIT_MB, preexec_fn=limit_file_size)
     assert status == 2 and "Traceback" not in output

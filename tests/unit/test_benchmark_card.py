@@ -101,7 +101,7 @@ def test_no_number_of_patients_is_between_one_and_ten(page):
     assert len(counts) > 50 and all(int(c.replace(",", "")) > 10 for c in counts)
 
 
-def test_a_validation_stays_is_hidden_and_can_not_be_had_by_subtraction():
+def test_a_small_split_is_hidden_and_cannot_be_derived_by_subtraction():
     rows = Page(card(validation_stays=20)).rows("split")
     assert rows["validation"] == rows["test"] == ["hidden"] * 4
     assert rows["train"][0] == "280" and rows["all"][0] == "400"

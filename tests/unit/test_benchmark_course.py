@@ -365,7 +365,7 @@ def test_a_cohort_without_notes_has_no_courses():
     assert select() == ({}, {"(none)": (0, 0)})
 
 
-def test_the_newest_report_that_has_a_course_is_read_whatever_stands_in_newer_ones(tmp_path):
+def test_the_newest_report_with_a_course_is_read_whatever_newer_ones_contain(tmp_path):
     usual = {"subject_id": 1, "hadm_id": 10, "category": "Discharge summary", "description": "Report"}
     rows = [
         usual | {"row_id": 3, "chartdate": "2100-01-07", "text": "Interim summary without such a heading."},

@@ -200,7 +200,7 @@ def test_raw_units_are_left_as_they_are(make):
     assert scales == make(stays, events)[1]
 
 
-def test_what_was_never_measured_is_normal_and_told_as_unmeasured(make):
+def test_a_channel_never_measured_is_normal_and_marked_as_unmeasured(make):
     events = [(1, 0.5, "pH", 7.2), (1, 1.5, "pH", 7.4), (2, 0.5, "Heart Rate", 70.0)]
     series, scales = make({1: ("train", 2.0), 2: ("train", 2.0)}, events)
     ph = scales["pH"]
@@ -249,7 +249,7 @@ def test_series_come_in_the_order_of_stays_with_17_variables_too(make):
     assert len(series[5]["values"]) == 17 and sum(series[5]["measured"]) == 1 and sum(series[2]["measured"]) == 0
 
 
-def test_a_value_that_is_no_number_was_not_measured(make):
+def test_a_value_that_is_not_a_number_was_not_measured(make):
     stays, measured = {1: ("train", 3.0)}, [(1, 0.5, "pH", 7.2), (1, 2.5, "pH", 7.4)]
     assert make(stays, [*measured, (1, 0.7, "pH", NAN), (1, 1.5, "pH", NAN)]) == make(stays, measured)
 

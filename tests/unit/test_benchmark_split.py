@@ -85,7 +85,7 @@ def test_stays_go_with_their_patient_and_are_counted(tmp_path):
     ]
 
 
-def test_whose_division_it_is_stands_in_the_log(tmp_path, caplog):
+def test_the_log_names_the_rule_or_list_of_the_split(tmp_path, caplog):
     caplog.set_level("INFO")
     split_stays(stays([(10, 1), (20, 2)]), SPLIT, [])
     assert "split by the default rule, seed 2019 (no list given)" in caplog.text

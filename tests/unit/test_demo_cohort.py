@@ -91,7 +91,7 @@ def test_every_row_has_every_column(raw):
         assert all(None not in row and None not in row.values() for row in rows), table
 
 
-def test_cues_stand_in_the_hospital_course_and_nowhere_else(raw):
+def test_cues_are_in_the_hospital_course_and_nowhere_else(raw):
     dataset, _, tables, _, admissions = raw
     found = courses(dataset, tables)
     assert len(found) > 0.9 * len(admissions)

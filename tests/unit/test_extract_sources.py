@@ -46,7 +46,7 @@ def test_a_bad_row_is_reported_by_its_line_and_never_quoted(row, message, name, 
     assert message in str(error.value) and str(tmp_path / name) in str(error.value)
 
 
-def test_a_text_that_becomes_no_number_in_a_later_step_is_not_told(tmp_path):
+def test_a_text_that_a_later_step_cannot_read_as_a_number_is_not_quoted(tmp_path):
     raw = opened(tmp_path, f"row_id,text,rest\n7,{SECRET},x\n".encode())
     raw.run("CREATE TABLE kept AS SELECT * FROM raw_noteevents")
     for wanted in ("text::BIGINT", "text::TIMESTAMP", "(text || '9')::DOUBLE"):

@@ -78,7 +78,7 @@ def answering(terms_of):
 
 
 @given(st.lists(st.text()), st.text(alphabet=st.characters(exclude_characters="[]")), st.text())
-def test_a_list_is_found_whatever_stands_around_it(terms, before, after):
+def test_a_list_is_found_whatever_text_surrounds_it(terms, before, after):
     assert parse(f"{before}{json.dumps(terms)}{after}") == terms
 
 
@@ -100,7 +100,7 @@ def test_any_text_gives_a_list_or_a_value_error(text):
 
 
 @given(st.lists(st.text(max_size=20)), st.text())
-def test_accepted_terms_stand_in_the_document_once_and_written_form(terms, text):
+def test_accepted_terms_occur_in_the_document_in_written_form_without_repeats(terms, text):
     found = accepted(json.dumps(terms), text)
     assert len(set(found)) == len(found)
     for term in found:

@@ -42,7 +42,7 @@ NEXT_HEADING = re.compile(
     r"follow-?\s?up\s+(?:instructions?|plans?)|pending\s+results|dictated\s+by|completed\s+by)[ \t]*:?",
     re.IGNORECASE | re.MULTILINE,
 )
-# What follows the history of the present illness, which may contain the course of a unit.
+# Headings after the history of the present illness, which may contain the course of a unit.
 AFTER_HISTORY = re.compile(
     r"^[ \t]*(?:(?:past|previous|prior)\s+(?:medical|surgical)(?:\s+and\s+surgical)?\s+history|pmhx?|"
     r"(?:social|family|medical|surgical)\s+history|history\s+of\s+(?:the\s+)?present\s+illness|chief\s+complaint|"
@@ -76,13 +76,13 @@ def _longest(
     text: str, heading: re.Pattern[str], ends: tuple[re.Pattern[str], ...], min_characters: int
 ) -> tuple[str, str] | None:
     """Return heading and body of the longest section from such a heading to the next of the ends."""
-    found = []
+    sections = []
     for match in heading.finditer(text):
         rest = text[match.end() :]
         body = rest[: min((m.start() for e in ends if (m := e.search(rest))), default=len(rest))].strip()
         if len(body) >= min_characters:
-            found.append((" ".join(match.group(1).lower().split()), body))
-    return max(found, key=lambda f: len(f[1]), default=None)
+            sections.append((" ".join(match.group(1).lower().split()), body))
+    return max(sections, key=lambda f: len(f[1]), default=None)
 
 
 def clean_course(text: str, settings: Course, stop_words: frozenset[str]) -> str:
@@ -110,8 +110,8 @@ def select_courses(
     courses = []
     stays_of: dict[str, list[int]] = {NO_COURSE: []}
     for stay, group in groupby(notes, key=lambda note: note["stay_id"]):
-        found = (find_course(note["text"], settings.min_characters) for note in group)
-        cleaned = ((heading, clean_course(body, settings, stop_words)) for heading, body in filter(None, found))
+        sections = (find_course(note["text"], settings.min_characters) for note in group)
+        cleaned = ((heading, clean_course(body, settings, stop_words)) for heading, body in filter(None, sections))
         heading, text = next((c for c in cleaned if c[1]), (NO_COURSE, ""))
         stays_of.setdefault(heading, []).append(stay)
         if text:

@@ -111,16 +111,16 @@ def survey_events(
         codes = codes_of(batch["variable"], names)
         stay_ids, hours, values = (batch[name].to_numpy() for name in ("stay_id", "hours", "value"))
         rows = np.minimum(np.searchsorted(stays, stay_ids), max(len(stays) - 1, 0))
-        wanted = (codes >= 0) & ~np.isnan(values)
-        wanted &= stays[rows] == stay_ids if len(stays) else False
-        rows, codes, hours, values = rows[wanted], codes[wanted], hours[wanted], values[wanted]
+        is_measured = (codes >= 0) & ~np.isnan(values)
+        is_measured &= stays[rows] == stay_ids if len(stays) else False
+        rows, codes, hours, values = rows[is_measured], codes[is_measured], hours[is_measured], values[is_measured]
         bins = np.maximum((hours / step_hours - TOLERANCE).astype(np.int64), 0)
         inside = bins < steps[rows]
         measured[offsets[rows[inside]] + bins[inside], codes[inside]] = True
         for code, tally in enumerate(tallies):
-            chosen = codes == code
-            places = np.searchsorted(tally.edges, values[chosen] + TOLERANCE, side="right") - 1
-            tally.add(places, patients[rows[chosen]])
+            of_variable = codes == code
+            positions = np.searchsorted(tally.edges, values[of_variable] + TOLERANCE, side="right") - 1
+            tally.add(positions, patients[rows[of_variable]])
     # Scores are names: two of them are never joined.
     bars = [tally.bars((1,) if v.categorical else JOINED) for v, tally in zip(variables, tallies, strict=True)]
     return _coverage(measured, offsets[:-1], steps, patients), bars
@@ -130,17 +130,17 @@ def _coverage(measured: np.ndarray, starts: np.ndarray, steps: np.ndarray, patie
     """Return the coverage from measured bins [all bins, variables], those of a stay beginning at its start."""
     if not len(starts):
         return [Coverage(None, None)] * measured.shape[1]
-    found = []
+    coverages = []
     for column in measured.T:
         bins = np.add.reduceat(column, starts, dtype=np.int64)
         with_it, without, gaps = (np.unique(patients[which]).size for which in (bins > 0, bins == 0, bins < steps))
-        found.append(
+        coverages.append(
             Coverage(
                 float(np.mean(bins == 0)) if all_shown((with_it, without)) else None,
                 float(bins.sum() / steps.sum()) if all_shown((with_it, gaps)) else None,
             )
         )
-    return found
+    return coverages
 
 
 def survey_lengths(

@@ -67,28 +67,28 @@ def label_stays(diagnoses: pa.Table, phenotypes: list[str], groups: dict[tuple[s
     A stay whose codes are all of other diseases has an empty list; one without any code has no row, because its
     phenotypes are unknown (the benchmark leaves it out too).
     """
-    found: dict[int, set[str]] = defaultdict(set)
+    names_of: dict[int, set[str]] = defaultdict(set)
     columns = (diagnoses[name].to_pylist() for name in ("stay_id", "icd_code", "icd_version"))
     for stay, code, version in zip(*columns, strict=True):
-        found[stay] |= groups[code, version]
-    rows = {stay: [p for p in phenotypes if p in names] for stay, names in sorted(found.items())}
+        names_of[stay] |= groups[code, version]
+    rows = {stay: [p for p in phenotypes if p in names] for stay, names in sorted(names_of.items())}
     return pa.table({"stay_id": list(rows), "phenotypes": list(rows.values())}, schema=LABELS.schema)
 
 
 def list_unlabelled(diagnoses: pa.Table, stays: pa.Table, groups: dict[tuple[str, int], set[str]]) -> pa.Table:
-    """Return the codes that bring no phenotype, most frequent first (UNLABELLED_CODES); rare ones share a row."""
+    """Return the codes without a phenotype, most frequent first (UNLABELLED_CODES); rare ones share a row."""
     patient_of = dict(zip(stays["stay_id"].to_pylist(), stays["subject_id"].to_pylist(), strict=True))
-    found: dict[tuple[str, int], set[int]] = defaultdict(set)
+    stays_of: dict[tuple[str, int], set[int]] = defaultdict(set)
     columns = (diagnoses[name].to_pylist() for name in ("stay_id", "icd_code", "icd_version"))
     for stay, code, version in zip(*columns, strict=True):
         if not groups[code, version]:
-            found[code, version].add(stay)
+            stays_of[code, version].add(stay)
     rows: list[tuple[int, str, bool, int, int | None]] = []
     for version in CATEGORIES:
-        known = categories(sorted(code for code, v in found if v == version), version)
+        category_of = categories(sorted(code for code, v in stays_of if v == version), version)
         rare: dict[bool, list[set[int]]] = defaultdict(list)
-        for code, category in known.items():
-            of_code = found[code, version]
+        for code, category in category_of.items():
+            of_code = stays_of[code, version]
             if shown(len({patient_of[s] for s in of_code})) is None:
                 rare[category is not None].append(of_code)
             else:

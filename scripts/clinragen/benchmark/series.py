@@ -80,17 +80,17 @@ def fill(grid: np.ndarray, block: Block, normal: np.ndarray, method: str) -> np.
     `method` nearest takes the value of the nearest measured bin of the stay, ties from the past; previous that of the
     last measured one, and before the first the normal value. A channel never measured in a stay is normal throughout.
     """
-    known, bins = ~np.isnan(grid), len(grid)
+    measured, bins = ~np.isnan(grid), len(grid)
     current = np.arange(bins, dtype=np.int32)[:, None]
     start = np.repeat(block.starts, block.steps)[:, None]
     # The last measured bin up to each bin; one of an earlier stay does not count.
-    left = np.maximum.accumulate(np.where(known, current, -1), axis=0)
-    source, filled = left, left >= start
+    previous = np.maximum.accumulate(np.where(measured, current, -1), axis=0)
+    source, filled = previous, previous >= start
     if method == "nearest":
         end = np.repeat(block.starts + block.steps, block.steps)[:, None]
-        right = np.minimum.accumulate(np.where(known, current, bins)[::-1], axis=0)[::-1]
-        follows = right < end
-        source = np.where(follows & (~filled | (right - current < current - left)), right, left)
+        following = np.minimum.accumulate(np.where(measured, current, bins)[::-1], axis=0)[::-1]
+        follows = following < end
+        source = np.where(follows & (~filled | (following - current < current - previous)), following, previous)
         filled = filled | follows
     return np.where(filled, np.take_along_axis(grid, source, axis=0), normal)
 
@@ -106,10 +106,10 @@ def find_scales(events: Path, blocks: list[Block], variables: list[Variable], se
     counts, means, squares = [nothing], [nothing], [nothing]
     training = [block for block in (b.only("train") for b in blocks) if len(block.stays)]
     for block, grid in _grids(events, training, names, settings, "training stays"):
-        known = ~np.isnan(grid)
-        counts.append(_sums(known.astype(float), block))
-        means.append(_sums(np.where(known, grid, 0), block) / np.maximum(counts[-1], 1))
-        squares.append(_sums(np.where(known, grid - np.repeat(means[-1], block.steps, axis=0), 0) ** 2, block))
+        measured = ~np.isnan(grid)
+        counts.append(_sums(measured.astype(float), block))
+        means.append(_sums(np.where(measured, grid, 0), block) / np.maximum(counts[-1], 1))
+        squares.append(_sums(np.where(measured, grid - np.repeat(means[-1], block.steps, axis=0), 0) ** 2, block))
     count, mean_of_stay = np.concatenate(counts), np.concatenate(means)
     total = count.sum(axis=0)
     enough = total > 1

@@ -91,7 +91,7 @@ def read_items(path: Path, dataset: str) -> Items:
             system = "metavision" if itemid >= FIRST_METAVISION_ITEM else "carevue"
             key = row["variable"], "lab" if row["table"] == "labevents" else system
             items.setdefault(key, []).append(Item(itemid, row["label"], row["unit"]))
-    return {key: found[:ITEMS_IN_USE] for key, found in items.items()}
+    return {key: of_key[:ITEMS_IN_USE] for key, of_key in items.items()}
 
 
 def chart(admission: Admission, evidence: Evidence, items: Items, rng: np.random.Generator) -> list[Event]:
@@ -99,14 +99,14 @@ def chart(admission: Admission, evidence: Evidence, items: Items, rng: np.random
     events = []
     for stay in admission.stays:
         system = "metavision" if stay.metavision else "carevue"
-        chosen = {key: found[int(rng.integers(len(found)))] for key, found in items.items()}
+        item_of = {key: of_key[int(rng.integers(len(of_key)))] for key, of_key in items.items()}
         fraction = bool(rng.random() < 0.1)
         for m in measure(stay, admission.admitted, admission.phenotypes, evidence, rng):
-            item = chosen[m.variable, "lab" if m.lab else system]
+            item = item_of[m.variable, "lab" if m.lab else system]
             number = _charted(m, item, fraction)
             unit = LAB_UNITS[m.variable] if m.lab else item.unit or CAREVUE_UNITS.get(m.variable, "")
             events.append(Event(admission, stay, m.lab, m.variable, m.time, item.itemid, f"{number:g}", number, unit))
-        events += _categories(admission, stay, chosen, system, rng)
+        events += _categories(admission, stay, item_of, system, rng)
         events += _height(admission, stay, items, system, rng)
     return sorted(events, key=lambda e: (e.stay.index, e.time, e.itemid))
 
@@ -135,11 +135,11 @@ def _charted(m: Measurement, item: Item, fraction: bool) -> float:
 
 
 def _categories(
-    admission: Admission, stay: Stay, chosen: dict[tuple[str, str], Item], system: str, rng: np.random.Generator
+    admission: Admission, stay: Stay, item_of: dict[tuple[str, str], Item], system: str, rng: np.random.Generator
 ) -> list[Event]:
     events = []
     for (variable, of), levels in LEVELS.items():
-        item = chosen.get((variable, system)) if of == system else None
+        item = item_of.get((variable, system)) if of == system else None
         if item is None:
             continue
         texts = list(levels)

@@ -69,29 +69,30 @@ def plan_cohort(patients: int, seed: int, release: int, evidence: Evidence) -> l
     first = [list(evidence.phenotypes)[i] for i in rng.permutation(len(evidence.phenotypes))]
     cohort, admissions, stays = [], 0, 0
     for index in range(patients + minors):
-        mine = kinds[index] if index < patients else frozenset({"minor"})
-        made = []
+        kinds_of_patient = kinds[index] if index < patients else frozenset({"minor"})
+        planned = []
         admitted = datetime(2110, 1, 1) + timedelta(minutes=int(rng.integers(0, 70 * 365 * 24 * 60)))
-        for number in range(2 if "two admissions" in mine else 1):
+        for number in range(2 if "two admissions" in kinds_of_patient else 1):
             phenotypes = draw_phenotypes(first[admissions % len(first)], list(evidence.phenotypes), evidence, rng)
             # MIMIC-IV begins after the change of the charting system.
             metavision = release == 4 or bool(rng.random() < 0.5)
-            admission = _admission(admissions, stays, admitted, phenotypes, mine, number, metavision, rng)
-            made.append(admission)
+            admission = _admission(admissions, stays, admitted, phenotypes, kinds_of_patient, number, metavision, rng)
+            planned.append(admission)
             admissions, stays = admissions + 1, stays + len(admission.stays)
             admitted = admission.discharged + timedelta(
                 days=int(rng.integers(30, 500)), minutes=int(rng.integers(1440))
             )
-        cohort.append(Patient(index, "MF"[int(rng.integers(2))], _age(mine, rng), mine, tuple(made)))
+        gender, age = "MF"[int(rng.integers(2))], _age(kinds_of_patient, rng)
+        cohort.append(Patient(index, gender, age, kinds_of_patient, tuple(planned)))
     return cohort
 
 
 def _kinds(patients: int, rng: np.random.Generator) -> list[frozenset[str]]:
-    chosen: list[set[str]] = [set() for _ in range(patients)]
+    kinds_of: list[set[str]] = [set() for _ in range(patients)]
     for kind, share in SHARES.items():
         for index in rng.permutation(patients)[: max(1, round(share * patients))]:
-            chosen[index].add(kind)
-    return [frozenset(kinds) for kinds in chosen]
+            kinds_of[index].add(kind)
+    return [frozenset(kinds) for kinds in kinds_of]
 
 
 def _age(kinds: frozenset[str], rng: np.random.Generator) -> int:
@@ -103,13 +104,13 @@ def _age(kinds: frozenset[str], rng: np.random.Generator) -> int:
 def draw_phenotypes(first: str, candidates: list[str], evidence: Evidence, rng: np.random.Generator) -> tuple[str, ...]:
     """Draw up to three phenotypes that can be distinguished in one stay, `first` among them unless there are none."""
     number = int(rng.choice(len(NUMBER_OF_PHENOTYPES), p=NUMBER_OF_PHENOTYPES))
-    chosen = [first][:number]
+    drawn = [first][:number]
     for candidate in rng.permutation(candidates):
-        if len(chosen) >= number:
+        if len(drawn) >= number:
             break
-        if candidate not in chosen and all(evidence.together(str(candidate), other) for other in chosen):
-            chosen.append(str(candidate))
-    return tuple(chosen)
+        if candidate not in drawn and all(evidence.together(str(candidate), other) for other in drawn):
+            drawn.append(str(candidate))
+    return tuple(drawn)
 
 
 def _admission(

@@ -46,14 +46,14 @@ def course(admission: Admission, evidence: Evidence, redact: Redact, rng: np.ran
     cues_each = 2 if len(cues_of_phenotypes) <= 2 else 1
     sentences = []
     for cues in cues_of_phenotypes:
-        chosen = [cues[i] for i in sorted(rng.permutation(len(cues))[:cues_each])]
-        sentences.append(str(rng.choice(CARRIERS)).format("; ".join(chosen)))
-    wanted = int(rng.integers(FEWEST_SENTENCES, MOST_SENTENCES + 1))
+        phrases = [cues[i] for i in sorted(rng.permutation(len(cues))[:cues_each])]
+        sentences.append(str(rng.choice(CARRIERS)).format("; ".join(phrases)))
+    number = int(rng.integers(FEWEST_SENTENCES, MOST_SENTENCES + 1))
     for index in rng.permutation(len(evidence.filler)):
         # Counted before redaction, where a placeholder is one word.
         words = sum(len(s.split()) for s in sentences)
         more = len(evidence.filler[index].split())
-        if words >= FEWEST_WORDS and (len(sentences) >= wanted or words + more > MOST_WORDS):
+        if words >= FEWEST_WORDS and (len(sentences) >= number or words + more > MOST_WORDS):
             break
         sentences.insert(int(rng.integers(0, len(sentences) + 1)), evidence.filler[index])
     text = " ".join(sentences)

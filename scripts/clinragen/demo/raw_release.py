@@ -1,4 +1,4 @@
-"""What the two synthetic raw releases share: which rows there are, their identifiers, and which of them are unusual.
+"""The common part of the synthetic raw releases: which rows exist, their identifiers, and which are unusual.
 
 A subclass of `Release` per dataset (raw_mimic3, raw_mimic4) writes the rows in the columns of that release.
 """

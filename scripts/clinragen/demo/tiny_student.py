@@ -78,7 +78,7 @@ def _llama_tokenizer(texts: Iterable[str]) -> LlamaTokenizer:
     return LlamaTokenizer(vocab=vocabulary, merges=merges, add_bos_token=True)
 
 
-# The annotations of transformers allow texts only; pairs are what the tokenizers library takes.
+# Pairs, as the tokenizers library takes them; the annotations of transformers allow texts only.
 Merges = Any
 
 

@@ -93,7 +93,7 @@ def select_events(
     `admission_by_time` one without an admission to the stay of its patient at that time. UserError where a table
     is truncated, doubled, of other patients or of other times.
     """
-    attrition, unreadable, conversions = (Attrition(t) for t in ("events", "unreadable values", "conversions"))
+    attrition, unreadable = Attrition("events"), Attrition("unreadable values")
     raw.add("stays", stays)
     raw.add("items", items)
     # Stored as dictionary codes: as texts the names would be most of the tables.
@@ -118,13 +118,7 @@ def select_events(
         unreadable.add(name, rows=rows - readable.get(name, 0))
     if repairs.plausible_only:
         _count(raw, attrition, "within the plausible range", "cleaned WHERE plausible")
-    counts = raw.rows(
-        """SELECT conversion, count(*), count(DISTINCT stay_id), count(DISTINCT subject_id)
-           FROM cleaned WHERE conversion > 0 GROUP BY conversion"""
-    )
-    counted = {number: dict(zip(("rows", "stays", "subjects"), n, strict=True)) for number, *n in counts}
-    for number, name in enumerate(CONVERSIONS, 1):
-        conversions.add(name, **counted.get(number, {"rows": 0, "stays": 0, "subjects": 0}))
+    conversions = _count_conversions(raw)
     _place_in_time(raw, repairs)
     _count(raw, attrition, "during the ICU stay", "timed")
     kept, timed = 0, attrition.steps[-1]["rows"]
@@ -231,6 +225,18 @@ def _find_texts(raw: RawTables) -> None:
         for table in ("chartevents", "labevents")
     ]
     raw.run(f"CREATE TABLE with_texts AS {' UNION '.join(parts)}")
+
+
+def _count_conversions(raw: RawTables) -> Attrition:
+    counts = raw.rows(
+        """SELECT conversion, count(*), count(DISTINCT stay_id), count(DISTINCT subject_id)
+           FROM cleaned WHERE conversion > 0 GROUP BY conversion"""
+    )
+    counted = {number: dict(zip(("rows", "stays", "subjects"), n, strict=True)) for number, *n in counts}
+    conversions = Attrition("conversions")
+    for number, name in enumerate(CONVERSIONS, 1):
+        conversions.add(name, **counted.get(number, {"rows": 0, "stays": 0, "subjects": 0}))
+    return conversions
 
 
 def _place_in_time(raw: RawTables, repairs: Events) -> None:

@@ -37,10 +37,11 @@ ENOUGH_STAYS = 10
 LEAST_DIFFERENT = 0.6
 # Columns that are parsed as numbers; the others are converted where they are used.
 NUMBERS = {"itemid": "INTEGER"}
-# Texts of many lines: DuckDB would start in the middle of a file, take a line of a text for a row and refuse it.
+# Tables with texts of many lines: DuckDB would start in the middle of a file, mistake a line of text for a row and
+# refuse it.
 # Other tables are read in one piece only after a row was refused.
 MANY_LINES = ("noteevents",)
-# What the queries convert the texts to: used to find the line of one that is not a number or time.
+# Types to which the queries convert texts: used to find the line of one that is not a number or time.
 CONVERSIONS = NUMBERS | {
     **dict.fromkeys(("subject_id", "hadm_id", "icustay_id", "stay_id", "row_id", "note_seq"), "BIGINT"),
     **dict.fromkeys(("intime", "outtime", "dob", "charttime", "chartdate"), "TIMESTAMP_S"),
@@ -66,7 +67,7 @@ class RawTables:
         self._published: Mapping[str, int] = {}
         self._dataset = self._release = ""
         self.connection = duckdb.connect()
-        # What does not fit into memory is patient data: it must not spill into the checkout.
+        # Data that does not fit into memory is patient data: it must not spill into the checkout.
         self._spill = tempfile.TemporaryDirectory(prefix="clinragen-duckdb-")
         self.connection.execute(f"SET temp_directory = '{_quoted(self._spill.name)}'")
         memory = memory_limit_mb - OUTSIDE_DUCKDB_MB
@@ -234,8 +235,8 @@ class RawTables:
         if isinstance(error, duckdb.ConversionException) and (message := self._find_text()):
             return message
         named = [str(p) for p in self.paths.values() if f"file = {p}\n" in str(error)]
-        place = named[0] if named else f"one of {self._files()}"
-        return f"a raw file cannot be read ({place}): {_safe_reason(error)}"
+        origin = named[0] if named else f"one of {self._files()}"
+        return f"a raw file cannot be read ({origin}): {_safe_reason(error)}"
 
     def _find_text(self) -> str | None:
         """Return file, line and column of a text that is not a number or time; reads the files again.

@@ -40,8 +40,8 @@ def read_abbreviations(path: Path) -> dict[str, str]:
 def long_forms(texts: Iterable[str], table: Mapping[str, str]) -> dict[str, str]:
     """Return the canonical long form by abbreviation, for the texts on one phenotype in any order.
 
-    What most texts define counts, ties by name; the table fills the rest. An abbreviation whose long form holds
-    another one is left out, so that one replacement is enough.
+    The definition of most texts counts, ties by name; the table fills the rest. An abbreviation whose long form
+    contains another one is left out, so that one replacement is enough.
     """
     counts: dict[str, Counter[str]] = {}
     for text in texts:
@@ -68,17 +68,17 @@ def defined(text: str) -> set[tuple[str, str]]:
 
 def _long_form(short: str, before: str) -> str | None:
     """Return the shortest end of a text whose characters spell the abbreviation."""
-    place = len(before)
+    position = len(before)
     for number, character in reversed(list(enumerate(short.lower()))):
-        place -= 1
-        while place >= 0 and not _fits(before, place, character, number == 0):
-            place -= 1
-        if place < 0:
+        position -= 1
+        while position >= 0 and not _fits(before, position, character, number == 0):
+            position -= 1
+        if position < 0:
             return None
-    long = before[place:]
+    long = before[position:]
     return long if len(long) > len(short) and short.lower() not in long.lower().split() else None
 
 
-def _fits(text: str, place: int, character: str, first: bool) -> bool:
-    begins = place == 0 or not text[place - 1].isalnum()
-    return text[place].lower() == character and (begins or not first)
+def _fits(text: str, position: int, character: str, first: bool) -> bool:
+    begins = position == 0 or not text[position - 1].isalnum()
+    return text[position].lower() == character and (begins or not first)

@@ -1,4 +1,4 @@
-"""How much of V^k each phenotype brings, and how far phenotypes share it."""
+"""Coverage of V^k by phenotype, and its overlap between phenotypes."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What PubMed and Wikipedia share: the query of each phenotype and the form of a document."""
+"""Queries and documents of PubMed and Wikipedia."""
 
 import csv
 from dataclasses import dataclass

@@ -92,7 +92,7 @@ def abstracts(responses: Responses, phenotype: str, query: str, most: int, steps
         raise UserError(
             f"PubMed returned no usable abstract for {phenotype!r}; change its query in resources/knowledge/queries.csv"
         )
-    return [_document(phenotype, term, rank, *found) for rank, found in enumerate(kept, 1)]
+    return [_document(phenotype, term, rank, *pair) for rank, pair in enumerate(kept, 1)]
 
 
 def _records(responses: Responses, identifiers: list[str]) -> list[tuple[Record, Response]]:

@@ -51,8 +51,8 @@ def search_result(body: bytes) -> list[str]:
 
 def records(body: bytes) -> dict[str, Record]:
     """Return articles and chapters by PMID; Failure unless the response is a set of them."""
-    found = [_record(element) for element in _root(body, "PubmedArticleSet")]
-    return {record.identifier: record for record in found if record}
+    parsed = [_record(element) for element in _root(body, "PubmedArticleSet")]
+    return {record.identifier: record for record in parsed if record}
 
 
 def _root(body: bytes, name: str) -> Element:

@@ -1,4 +1,4 @@
-"""Terms by the number of documents that carry them, and whether a set of terms still changes."""
+"""Terms ranked by the number of their documents, and the stability of a set of terms."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Shown:
-    """A document that the model was shown, and what came of it."""
+    """A document that the model was shown, and the outcome."""
 
     phenotype: str
     source: str

@@ -21,7 +21,7 @@ PASSING = (408, 425, 429)  # client errors that are temporary
 
 
 class Failure(Exception):
-    """No usable response. The text names the reason only: what a service sends back may contain the API key."""
+    """No usable response. The text names the reason only: responses may contain the API key."""
 
     def __init__(self, reason: str, wait: float | None = None, final: bool = False) -> None:
         super().__init__(reason)
@@ -73,7 +73,7 @@ def ask(
 def _given_up(service: Service, failure: Failure, attempts: int) -> UserError:
     return UserError(
         f"{service.title} returned no valid response ({failure}, {attempts} attempt{'s' * (attempts > 1)}); check "
-        f"{service.setting} and the network, then re-run: what was fetched is kept"
+        f"{service.setting} and the network, then re-run: fetched responses are kept"
     )
 
 

@@ -91,7 +91,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Extraction:
-    """The key terms K, the mentions they were chosen from, the documents shown, the rounds, and what went without."""
+    """The key terms K, the mentions they were chosen from, the documents shown, and the rounds."""
 
     terms: list[Term]
     mentions: list[Mention]

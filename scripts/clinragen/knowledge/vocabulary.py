@@ -51,7 +51,7 @@ def standard_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 def described(
     tokenizer: PreTrainedTokenizerBase, backbone: str, vocabulary: str, ids: list[int], found: dict[int, Origin]
 ) -> str:
-    """Return the vocabulary as JSON, a line per token, with the identity of the tokenizer whose ids it holds."""
+    """Return the vocabulary as JSON, one line per token, with the identity of the tokenizer whose ids it holds."""
     facts = {"backbone": backbone, "vocabulary": vocabulary, "tokenizer": identity_of(tokenizer), "ids": ids}
     tokens = [
         {"id": i, "token": token} | ({name: sorted(x) for name, x in vars(found[i]).items()} if i in found else {})

@@ -27,7 +27,7 @@ WHOLE = {"prop": "extracts|pageprops|revisions", "ppprop": "disambiguation", "rv
 
 
 class Stored(httpx.BaseTransport):
-    """Takes the requests of wikipedia-api to the stored responses and, for what these lack, to the endpoint."""
+    """A transport that answers wikipedia-api from the stored responses and asks the endpoint for missing ones."""
 
     def __init__(self, endpoint: str, responses: Responses) -> None:
         self._endpoint = httpx.URL(endpoint)
@@ -75,7 +75,7 @@ class Wikipedia:
             "user_agent": f"{PROJECT} ({PAPER}; {email})",
             "language": "en",
             "transport": self._transport,
-            "max_retries": 0,  # `ask` repeats what fails
+            "max_retries": 0,  # `ask` retries
         }
         self._finder = wikipediaapi.Wikipedia(**common)
         self._reader = wikipediaapi.Wikipedia(**common, extra_api_params=WHOLE)
