@@ -65,7 +65,7 @@ NEGATIONS = frozenset({"no", "not", "nor", "without", "none", "never", "neither"
 def find_course(text: str, min_characters: int) -> tuple[str, str] | None:
     """Return heading and body of the hospital course, the longest body if several match; None without one.
 
-    The course of a unit is taken only if there is no course of the hospital stay.
+    The course of a unit is taken only if no course of the hospital stay exists.
     """
     return _longest(text, HEADING, (HEADING, NEXT_HEADING), min_characters) or _longest(
         text, UNIT_HEADING, (HEADING, UNIT_HEADING, NEXT_HEADING, AFTER_HISTORY), min_characters

@@ -28,7 +28,7 @@ def most_frequent(true: list[list[str]], phenotypes: list[str]) -> list[str]:
     """
     if not true:
         raise UserError(
-            "no training samples, so there is no majority; benchmark/attrition*.csv show where they were lost"
+            "no training samples, so the majority is undefined; benchmark/attrition*.csv show where they were lost"
         )
     counts = Counter(name for names in true for name in names)
     ranked = sorted(phenotypes, key=lambda name: -counts[name])
