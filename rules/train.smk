@@ -353,6 +353,7 @@ rule train_joint:
         **training_job("train_joint/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_joint"),
+        script="scripts/train_joint.py",
         texts=texts_of_student,
         parts=parts_of_model,
         phase=setting("train.joint"),
@@ -364,7 +365,7 @@ rule train_joint:
         ),
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
-        " {params.launcher} scripts/{rule}.py --start {input.start:q}"
+        " {params.launcher} {params.script:q} --start {input.start:q}"
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
         " --notes {input.notes:q} --captions {input.captions:q} --features {input.features:q}"
         " --series {input.series:q} --targets {input.targets:q}"
@@ -374,7 +375,7 @@ rule train_joint:
         " --model {output.model:q} > {log:q} 2>&1"
 
 
-# With a script of the same arguments.
+# The rules made from train_joint have scripts with the same arguments.
 use rule train_joint as train_lora with:
     """Distil rationales, or diagnoses alone, into adapters of a language model with frozen weights."""
     output:
@@ -389,6 +390,7 @@ use rule train_joint as train_lora with:
         **training_job("train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_lora"),
+        script="scripts/train_lora.py",
         phase=setting("train.lora"),
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-lora"
@@ -421,6 +423,7 @@ use rule train_joint as train_frozen with:
         **training_job("train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_frozen"),
+        script="scripts/train_frozen.py",
         phase=setting("train.frozen"),
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-frozen"

@@ -125,7 +125,7 @@ def test_a_frozen_encoder_reads_each_series_once_and_the_losses_are_the_same(pla
     student = Student.load(chain / "phase2", ("note", "series")).eval()
     student.freeze("encoder")
     collate = Collator(tokenizer(), STEPS)
-    encoded = encode_series(student, samples, collate, torch.device("cpu"))
+    encoded = encode_series(student.encoder, samples, collate)
     before, after = collate(samples), collate(encoded)
     assert set(before) - set(after) == {"series", "steps"} and after["vectors"].shape == (16, CHANNELS, 16)
     monkeypatch.setattr(student.encoder, "forward", lambda *_: pytest.fail("the encoder was asked again"))

@@ -154,7 +154,7 @@ def test_what_is_no_whole_bert_is_refused(bert, tmp_path):
             QFormer.from_encoder(SETTINGS, folder, WIDTH)
         return str(error.value)
 
-    assert "is of model_type t5; a Q-Former is built of a bert: name one" in refused(write_backbone(tmp_path / "t5"))
+    assert "is of model_type t5; a Q-Former is built from a bert: name one" in refused(write_backbone(tmp_path / "t5"))
     assert "not a readable language model" in refused(tmp_path / "nothing")
     damaged = write_text_encoder(tmp_path / "damaged")
     weights = load_file(damaged / "model.safetensors")

@@ -39,7 +39,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class NewParts:
-    """Arguments of steps that train a row in one stage: what is new in front of its language model."""
+    """Arguments of steps that train a row in one stage: the new parts in front of its language model."""
 
     parts: Parts
     vocabulary: Path | None
