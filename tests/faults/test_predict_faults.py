@@ -18,16 +18,16 @@ KILLS = 3
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("faults")
-    write_tables(folder / "tables", test=STAYS)
+    directory = tmp_path_factory.mktemp("faults")
+    write_tables(directory / "tables", test=STAYS)
     for seed, name in enumerate(("checkpoint", "other")):
-        student("both", seed).save(folder / name, tokenizer())
-    return folder
+        student("both", seed).save(directory / name, tokenizer())
+    return directory
 
 
 @pytest.fixture(scope="module")
 def whole(place, fork_python) -> bytes:
-    """The predictions of a job that nothing happens to."""
+    """The predictions of an undisturbed job."""
     done, table = run(place, "whole", python=fork_python)
     assert "continuing with" not in done
     return table
@@ -66,7 +66,7 @@ def batches(place: Path, name: str) -> dict[str, int]:
 
 
 def kill_after(place: Path, name: str, number: int, seconds: float) -> int:
-    """Start a job and kill it so many seconds after it has this many batches; how many it had then."""
+    """Start a job and kill it some seconds after it has a number of batches; return the number it had then."""
     process = start(place, name)
     limit = time.monotonic() + 120
     while len(batches(place, name)) < number:

@@ -25,6 +25,7 @@ from toy_student import (
     run,
     weights,
     write_backbone,
+    write_site,
     write_tables,
 )
 
@@ -40,10 +41,7 @@ EPOCHS = 15
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("faults")
-    write_tables(folder / "tables")
-    write_backbone(folder / "given" / "backbone")
-    return folder
+    return write_site(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture)
 
 @pytest.fixture(params=["tiny", "tiny-opt"])
 def undisturbed(request, place, whole, tmp_path, fork_python) -> Path:
-    """The model of a training that nothing happens to, of either kind, with its tables beside it."""
+    """The model of an undisturbed training, of either kind, next to its tables."""
     if request.param == "tiny":
         return whole
     write_tables(tmp_path / "tables", shape=request.param)
@@ -238,8 +236,8 @@ def test_numbers_that_are_not_finite_end_the_training_with_step_and_remedy(sign,
         monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", lambda *_, **__: torch.tensor(float("inf")))
     with pytest.raises(UserError) as error:
         train_phase1(job(place, tmp_path / "checkpoints"), place / "given" / "backbone", TEXTS, tmp_path / "model")
-    told = rf"{sign} is (nan|inf) at step 1 of 8, at a learning rate of .*: lower the learning_rate"
-    assert re.search(told, str(error.value))
+    message = rf"{sign} is (nan|inf) at step 1 of 8, at a learning rate of .*: lower the learning_rate"
+    assert re.search(message, str(error.value))
     assert not (tmp_path / "model").exists()
 
 

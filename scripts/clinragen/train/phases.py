@@ -19,7 +19,7 @@ from clinragen.model.student import BACKBONE, FACTS, Base, Student
 from clinragen.model.tokens import encode_notes, load_tokenizer
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.registry.tokenizer import marks_of
-from clinragen.train.job import Job, NewParts
+from clinragen.train.job import Job, OneStage
 from clinragen.train.task import Writing
 from clinragen.train.trainer import Release, finish, log_counts, train_student
 
@@ -71,52 +71,52 @@ def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, directory: Path) 
     return _train(job, plan, student, phase2 / BACKBONE, directory)
 
 
-def train_joint(job: Job, backbone: Path, texts: Texts, new: NewParts, directory: Path) -> Release:
+def train_joint(job: Job, stage: OneStage, directory: Path) -> Release:
     """Train the language model and everything in front of it at once, in one stage."""
-    plan = Plan(tuple(new.parts.reads))
-    student = Student.from_backbone(backbone, texts, plan.reads)
-    _add(new, student, backbone, job)
-    return _train(job, plan, student, backbone, directory)
+    plan = Plan(tuple(stage.parts.reads))
+    student = Student.from_backbone(stage.start, stage.texts, plan.reads)
+    _add_parts(student, stage, stage.start, job)
+    return _train(job, plan, student, stage.start, directory)
 
 
-def train_lora(job: Job, backbone: Path, texts: Texts, new: NewParts, lora: Lora, directory: Path) -> Release:
+def train_lora(job: Job, stage: OneStage, lora: Lora, directory: Path) -> Release:
     """Train adapters of a language model and everything in front of it, in one stage.
 
     With precision bf16 the frozen weights of the language model take half of the memory.
     """
-    plan = Plan(tuple(new.parts.reads))
+    plan = Plan(tuple(stage.parts.reads))
     dtype = torch.bfloat16 if job.optimizer.precision == "bf16" else torch.float32
-    student = Student.from_backbone(backbone, texts, plan.reads, dtype)
-    _add(new, student, backbone, job)
-    student.add_adapters(lora, Base.of(backbone, dtype))
+    student = Student.from_backbone(stage.start, stage.texts, plan.reads, dtype)
+    _add_parts(student, stage, stage.start, job)
+    student.add_adapters(lora, Base.of(stage.start, dtype))
+    return _train(job, plan, student, stage.start, directory)
+
+
+def train_frozen(job: Job, stage: OneStage, directory: Path) -> Release:
+    """Train everything in front of a frozen language model, in one stage (FROZEN).
+
+    The stage starts from a student of phase 1, or from a language model as it was fetched.
+    """
+    plan, backbone = Plan(tuple(stage.parts.reads), frozen=("backbone",)), stage.start
+    if (stage.start / FACTS).is_file():
+        student, backbone = Student.load(stage.start, plan.reads), stage.start / BACKBONE
+        # Phase 1 read no captions, which may have more room.
+        student.texts = stage.texts
+    else:
+        student = Student.from_backbone(backbone, stage.texts, plan.reads)
+    _add_parts(student, stage, backbone, job)
     return _train(job, plan, student, backbone, directory)
 
 
-def train_frozen(job: Job, start: Path, texts: Texts, new: NewParts, directory: Path) -> Release:
-    """Train everything in front of a frozen language model, in one stage (FROZEN).
-
-    `start` is a student of phase 1, or a language model as it was fetched.
-    """
-    plan = Plan(tuple(new.parts.reads), frozen=("backbone",))
-    if (start / FACTS).is_file():
-        student, start = Student.load(start, plan.reads), start / BACKBONE
-        # Phase 1 read no captions, which may have more room.
-        student.texts = texts
-    else:
-        student = Student.from_backbone(start, texts, plan.reads)
-    _add(new, student, start, job)
-    return _train(job, plan, student, start, directory)
-
-
-def _add(new: NewParts, student: Student, start: Path, job: Job) -> None:
+def _add_parts(student: Student, stage: OneStage, backbone: Path, job: Job) -> None:
     # New weights depend on the seed, not only the order of the samples.
     torch.manual_seed(job.seed)
-    parts = new.parts
+    parts = stage.parts
     if parts.series:
         assert parts.fusion is not None and parts.steps is not None
-        token_ids = read_vocabulary(new.vocabulary, load_tokenizer(start)) if new.vocabulary else None
+        token_ids = read_vocabulary(stage.vocabulary, load_tokenizer(backbone)) if stage.vocabulary else None
         channels = channels_of(job.files.series)
-        student.add_series_parts(parts.fusion, channels, parts.steps, token_ids, new.text_encoder)
+        student.add_series_parts(parts.fusion, channels, parts.steps, token_ids, stage.text_encoder)
     if parts.soft_prompts:
         assert parts.soft_prompt is not None
         student.add_soft_prompts(parts.soft_prompts, parts.soft_prompt)

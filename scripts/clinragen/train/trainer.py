@@ -90,47 +90,9 @@ def train_student(student: M, training: list[Row], validation: list[Row], task: 
         )
     prepare_device(job.launch.device, job.optimizer.precision, "train.launch.device")
     require_tensorboard()
-    on_gpu = job.launch.device == "cuda"
-    half = job.optimizer.precision == "bf16"
-    # DeepSpeed's bf16 would convert the weights themselves to half precision, the series encoder's too, and round the
-    # result of phase 1; autocast keeps them in fp32, as without DeepSpeed. Processes exchange gradients of linear
-    # layers in half precision.
-    deepspeed = DEEPSPEED | {"torch_autocast": {"enabled": half, "dtype": "bfloat16"}}
-    deepspeed["zero_optimization"] = ZERO[job.launch.zero_stage]
     if job.launch.gradient_checkpointing and isinstance(student, Student):
         student.backbone.activation_checkpointing_enable()
-    if not on_gpu:
-        # accelerate asks for it even without DeepSpeed, which would warn about the device that it detects.
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    arguments = TrainingArguments(
-        output_dir=str(job.checkpoints),
-        num_train_epochs=job.phase.epochs,
-        learning_rate=job.phase.learning_rate,
-        weight_decay=job.optimizer.weight_decay,
-        warmup_steps=job.optimizer.warmup,
-        lr_scheduler_type="linear",
-        # For the Trainer's log: StepLoader yields the share of a process in a step as one batch.
-        per_device_train_batch_size=math.ceil(job.optimizer.batch / asked),
-        bf16=half and not job.launch.deepspeed,
-        use_cpu=not on_gpu,
-        deepspeed=deepspeed if job.launch.deepspeed else None,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=2,
-        load_best_model_at_end=True,
-        logging_nan_inf_filter=False,
-        metric_for_best_model=f"eval_{job.optimizer.selection}",
-        greater_is_better=job.optimizer.selection == "f1",
-        prediction_loss_only=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=on_gpu,
-        ddp_find_unused_parameters=False,
-        seed=job.seed,
-        data_seed=job.seed,
-        report_to="none",
-        disable_tqdm=True,
-    )
+    arguments = _arguments(job)
     own = of_main_process(lambda: take_over(job.checkpoints, job.fingerprint))
     arguments.output_dir = str(own)
     try:
@@ -152,6 +114,49 @@ def train_student(student: M, training: list[Row], validation: list[Row], task: 
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
     return Training(history, most_tokens, lambda: leave(own))
+
+
+def _arguments(job: Job) -> TrainingArguments:
+    """Return the settings of the Trainer; its directory is set once this copy of the job has one."""
+    on_gpu = job.launch.device == "cuda"
+    half = job.optimizer.precision == "bf16"
+    # DeepSpeed's bf16 would convert the weights themselves to half precision, the series encoder's too, and round the
+    # result of phase 1; autocast keeps them in fp32, as without DeepSpeed. Processes exchange gradients of linear
+    # layers in half precision.
+    deepspeed = DEEPSPEED | {"torch_autocast": {"enabled": half, "dtype": "bfloat16"}}
+    deepspeed["zero_optimization"] = ZERO[job.launch.zero_stage]
+    if not on_gpu:
+        # accelerate asks for it even without DeepSpeed, which would warn about the device that it detects.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    return TrainingArguments(
+        output_dir=str(job.checkpoints),
+        num_train_epochs=job.phase.epochs,
+        learning_rate=job.phase.learning_rate,
+        weight_decay=job.optimizer.weight_decay,
+        warmup_steps=job.optimizer.warmup,
+        lr_scheduler_type="linear",
+        # For the Trainer's log: StepLoader yields the share of a process in a step as one batch.
+        per_device_train_batch_size=math.ceil(job.optimizer.batch / (job.launch.nodes * job.launch.processes)),
+        bf16=half and not job.launch.deepspeed,
+        use_cpu=not on_gpu,
+        deepspeed=deepspeed if job.launch.deepspeed else None,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        logging_nan_inf_filter=False,
+        metric_for_best_model=f"eval_{job.optimizer.selection}",
+        greater_is_better=job.optimizer.selection == "f1",
+        prediction_loss_only=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=on_gpu,
+        ddp_find_unused_parameters=False,
+        seed=job.seed,
+        data_seed=job.seed,
+        report_to="none",
+        disable_tqdm=True,
+    )
 
 
 def _train(
