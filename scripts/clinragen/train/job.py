@@ -39,7 +39,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class OneStage(StudentInputs):
-    """Arguments of steps that train a row in one stage: its samples, and the new parts in front of its language model."""
+    """Arguments of steps that train a row in one stage: its samples, and the parts in front of its language model."""
 
     start: Path
     """The language model; for `train_frozen` it may be a student of phase 1."""
