@@ -18,11 +18,11 @@ KILLS = 3
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("faults")
-    write_tables(folder / "tables", test=STAYS)
+    directory = tmp_path_factory.mktemp("faults")
+    write_tables(directory / "tables", test=STAYS)
     for seed, name in enumerate(("checkpoint", "other")):
-        student("both", seed).save(folder / name, tokenizer())
-    return folder
+        student("both", seed).save(directory / name, tokenizer())
+    return directory
 
 
 @pytest.fixture(scope="module")

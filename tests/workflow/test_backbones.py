@@ -8,23 +8,23 @@ import yaml
 from runs import ROOT, dry_run, header_only, jobs, overlay, snakemake, succeeded
 from toy_student import write_backbone, write_text_encoder
 
-# A stand-in has the name of what it stands for.
+# A stand-in has the name of the model that it replaces.
 NAME = "flan-t5-small"
 
 
-def changed(folder: Path, **changes: object) -> Path:
-    path = folder / "config.json"
+def changed(directory: Path, **changes: object) -> Path:
+    path = directory / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
-    return folder
+    return directory
 
 
-def site(folder: Path, source: Path, **settings: object) -> Path:
+def site(directory: Path, source: Path, **settings: object) -> Path:
     """Settings under which one model is trained, from a language model in a directory."""
-    raw = header_only(folder / "raw", "mimic3")
+    raw = header_only(directory / "raw", "mimic3")
     models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     return overlay(
-        folder / "site.yaml",
-        folder / "results",
+        directory / "site.yaml",
+        directory / "results",
         datasets={"mimic3": {"raw": str(raw)}, "mimic4": None},
         models=models | {"clinragen": {"teacher": "template"}},
         asked=dict.fromkeys(("chatgpt-zero-shot", "llama-zero-shot", "mistral-five-shot", "llama2-five-shot"))

@@ -22,9 +22,9 @@ TRAININGS = {"series-patchtst", "series-lstm", "note-encoder"}
 Jobs = dict[tuple[str, str], tuple[list[str], list[str]]]
 
 
-def planned(folder: Path, **changes: object) -> Jobs:
+def planned(directory: Path, **changes: object) -> Jobs:
     """Of each job behind the table what decides whether it runs again, its inputs and params; by rule and output."""
-    changed = folder / "changed.yaml"
+    changed = directory / "changed.yaml"
     changed.write_text(yaml.safe_dump(ONE_DATASET | changes), encoding="utf-8")
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
