@@ -1,4 +1,4 @@
-"""Agreement of raters: against published values and other libraries, and what is not defined."""
+"""Agreement of raters: published values, other libraries, and undefined statistics."""
 
 import numpy as np
 import pytest
@@ -36,12 +36,12 @@ def test_intraclass_correlations_are_those_of_shrout_and_fleiss():
     assert tuple(found) == FORMS
     published = dict(zip(FORMS, (0.1657, 0.2898, 0.7148, 0.4428, 0.6201, 0.9093), strict=True))
     assert {form: round(estimate.value, 4) for form, estimate in found.items()} == published
-    # Of R's psych::ICC on the same data.
+    # From R's psych::ICC on the same data.
     assert [round(x, 2) for x in found["ICC(A,1)"][1:]] == [0.02, 0.76]
     assert [round(x, 2) for x in found["ICC(C,1)"][1:]] == [0.34, 0.95]
 
 
-def test_targets_that_a_rater_has_left_out_do_not_count():
+def test_targets_with_a_missing_rating_do_not_count():
     with_gap = [*SHROUT_FLEISS, [1, _, 10, 1]]
     assert icc(with_gap) == icc(SHROUT_FLEISS)
 
@@ -77,7 +77,7 @@ def test_kappa_is_that_of_scikit_learn(pairs):
         assert found == pytest.approx(cohen_kappa_score(a, b, weights="quadratic", labels=[1, 2, 3, 4, 5]))
 
 
-def test_correlations_are_those_of_scipy_where_both_have_rated():
+def test_correlations_equal_scipy_on_common_targets():
     from scipy import stats
 
     a, b = [1, 2, 2, 4, 5, _, 3], [2, 1, 3, 5, 5, 1, _]
@@ -98,7 +98,7 @@ def test_correlations_are_those_of_scipy_where_both_have_rated():
         np.empty((0, 2)),
     ],
 )
-def test_what_is_not_defined_is_empty(ratings):
+def test_undefined_statistics_are_none(ratings):
     assert icc(ratings) == dict.fromkeys(FORMS, Estimate(None))
     assert mean_pairwise(ratings) == {"pearson": None, "spearman": None}
     if len(ratings) != 1:  # three raters of one target do disagree

@@ -1,4 +1,4 @@
-"""The import of ratings: what a spreadsheet may do to a file, and every problem of all files named at once."""
+"""The import of ratings: accepted changes by spreadsheets, and all problems of all files in one error."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from clinragen.schemas.study import STUDY_RATINGS
 PLANNED = study(cases=3, raters=2, repeats=0.5, attention_checks=1)
 KEY = study_key(PLANNED)
 VALUES = simulate_raters(KEY, seed=3)
-# The first item of R01 that is a case, and its lines in the file.
+# The first case of R01, and its lines in the file.
 CASE = next(item.number for item in PLANNED.items if item.rater == "R01" and item.kind == "case")
 
 
@@ -40,7 +40,7 @@ def line_of(cell: str) -> str:
 
 
 def rate(cell: str, value: str):
-    """Put another value into a cell."""
+    """Replace the value of a cell."""
     return lambda text: text.replace(line_of(cell), re.sub(r",\d,R", f",{value},R", line_of(cell)))
 
 
@@ -50,7 +50,7 @@ def message_of(files: list[Path], absent=()) -> str:
     return str(error.value)
 
 
-def test_whole_files_give_every_rating_with_its_system(files):
+def test_complete_files_give_every_rating_with_its_system(files):
     table = STUDY_RATINGS.check(read_responses(files, KEY, []), "test")
     systems = {(r["rater"], r["item"], r["letter"]): (r["system"], r["stay_id"]) for r in KEY.to_pylist()}
     rows = table.to_pylist()
@@ -76,7 +76,7 @@ SPREADSHEETS = {
 
 
 @pytest.mark.parametrize("change", SPREADSHEETS.values(), ids=SPREADSHEETS)
-def test_what_a_spreadsheet_does_to_a_file_without_changing_its_meaning_is_read(files, change):
+def test_changes_by_a_spreadsheet_that_keep_the_meaning_are_accepted(files, change):
     expected = read_responses(files, KEY, [])
     edit(files[0], change)
     assert read_responses(files, KEY, []).equals(expected)
@@ -135,7 +135,7 @@ def test_unknown_items_letters_and_criteria(files):
 
 
 def test_items_swapped_by_sorting_one_column_are_found(files):
-    """Each line has a good item and a good value: only the column `cell` shows that they do not belong together."""
+    """Each line has a valid item and value; only the column `cell` shows that they do not match."""
 
     def sort_items(text: str) -> str:
         header, *lines = (line.split(",") for line in text.splitlines())
@@ -160,7 +160,7 @@ def test_duplicate_rows_are_refused_even_if_equal(files):
     )
 
 
-def test_a_rater_with_two_files_with_none_or_absent_though_there(files, tmp_path):
+def test_raters_with_two_files_without_a_file_or_wrongly_listed_as_absent(files, tmp_path):
     copy = tmp_path / "responses-R01 (1).csv"
     copy.write_bytes(files[0].read_bytes())
     assert "rater R01: 2 files, responses-R01.csv, responses-R01 (1).csv; keep the one that counts" in message_of(
@@ -193,12 +193,12 @@ def test_files_of_others(files, tmp_path):
         (b'study,rater,item,letter,criterion,value,cell\nx,"R01\x00', "responses-R01.csv: "),
     ],
 )
-def test_what_is_no_file_of_a_form(files, content, problem):
+def test_files_that_no_form_saved_are_refused(files, content, problem):
     files[0].write_bytes(content)
     assert problem in message_of(files)
 
 
-def test_all_problems_of_all_files_come_together_and_nothing_is_imported(files):
+def test_all_problems_of_all_files_are_reported_together_and_nothing_is_imported(files):
     edit(files[0], rate(f"R01/{CASE}/A/soundness", "6"))
     edit(files[0], rate(f"R01/{CASE}/B/soundness", ""))
     edit(files[1], lambda text: text.replace(PLANNED.name, "study-0123456789ab"))
@@ -218,9 +218,9 @@ def test_a_directory_without_files(tmp_path):
 @settings(max_examples=200)
 @given(st.data())
 def test_no_edit_of_one_character_changes_another_rating_silently(tmp_path_factory, data):
-    """Either it is refused, or only the value of the edited line differs, or nothing does."""
-    folder = tmp_path_factory.mktemp("edited")
-    paths = [folder / f"{rater}.csv" for rater in VALUES]
+    """Either the file is refused, or at most the value of the edited line differs."""
+    edited = tmp_path_factory.mktemp("edited")
+    paths = [edited / f"{rater}.csv" for rater in VALUES]
     for path, (rater, values) in zip(paths, VALUES.items(), strict=True):
         write_responses(PLANNED.name, rater, values, path)
     text = paths[0].read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ SETTINGS = Bootstrap(replicates=1000, seed=3)
 
 
 def test_patients_are_drawn_with_all_their_stays():
-    """Against a loop that draws patients one by one, with the same numbers."""
+    """Compared with a loop that draws patients one by one from the same random numbers."""
     patients = np.array([7, 7, 7, 2, 2, 9, 4])
     values, over = np.array([[3.0, 1, 2, 0, 5, 4, 1]]), np.array([[1.0, 1, 2, 1, 0, 3, 1]])
     (found,) = estimate([share(values, over)], patients, Bootstrap(replicates=1000, seed=3))
@@ -47,7 +47,7 @@ def test_nothing_counted_has_no_value():
     assert estimate([share(np.zeros((1, 0)), np.zeros((1, 0)))], np.array([]), SETTINGS) == [NOTHING]
 
 
-def test_resamples_of_which_nothing_follows_are_left_out():
+def test_resamples_without_a_value_are_left_out():
     (found,) = estimate([share(np.array([[1.0, 0, 0]]), np.array([[2.0, 0, 0]]))], np.arange(3), SETTINGS)
     assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
 

@@ -1,4 +1,4 @@
-"""The measures of rationales on small tables: both conventions, what is missing, what is refused, what a page shows."""
+"""Measures of rationales on small tables: both conventions, missing texts, invalid inputs, the page."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -65,19 +65,19 @@ def values(found: dict, model: str, part: str) -> dict[str, float | None]:
     return {metric: row["value"] for (m, p, metric), row in found.items() if (m, p) == (model, part)}
 
 
-def test_the_teachers_own_texts_are_like_themselves_and_true():
+def test_the_teachers_own_texts_score_1_and_are_faithful():
     found, against = scores(run([NOTE] * NUMBER, [LAB] * NUMBER))
     for part in ("note", "lab", "both"):
         assert {v for m, v in values(found, "M", part).items() if "bleu" in m} == {1}
     assert values(found, "M", "lab") | values(found, "GT", "lab") == values(found, "M", "lab")
     lab = values(found, "GT", "lab")
     assert (lab["lab_claims"], lab["lab_claims_captions"], lab["captions_claimed"]) == (1, 1, 1)
-    # The series of these stays hold something else.
+    # The series of these stays contradict the claim.
     assert lab["lab_claims_series"] == 0
     assert {(f["model"], f["kind"], f["what"]) for f in against} == {(m, "series", "pH lower") for m in ("M", "GT")}
     note = values(found, "GT", "note")
     assert (note["named"], note["named_true"], note["true_named"]) == (1, 1, 1)
-    # It was given the diagnoses: nothing is predicted.
+    # The teacher was given the diagnoses, so it predicts none.
     assert "named_predicted" not in note and values(found, "M", "note")["named_predicted"] == 1
 
 
@@ -94,7 +94,7 @@ def test_a_missing_part_is_left_out_by_one_convention_and_0_by_the_other():
     assert own["missing"] == pytest.approx(1 / 12, abs=1e-5) and own["words"] == len(NOTE.split())
     assert own["corpus_bleu_marked"] == 1 > own["corpus_bleu_all"] > own["bleu_all"] - 0.1
     assert found["M", "note", "bleu_marked"]["counted"] == 11
-    # It writes no R^t by design: nothing is said of it.
+    # It writes no R^t by design, so R^t has no rows.
     assert {part for model, part, _ in found if model == "M"} == {"note", "both"}
     assert values(found, "M", "both") == {"cut": 0}
 
@@ -116,7 +116,7 @@ def test_texts_that_are_all_empty_score_0_and_claim_nothing():
     assert 'class="scores"' in texts_page(pa.Table.from_pylist([*found.values()], TEXT_SCORES.schema), "s", [], PAGE)
 
 
-def test_cases_about_which_the_teacher_wrote_nothing_have_no_reference():
+def test_cases_without_a_text_of_the_teacher_have_no_reference():
     parts = {"note": [NOTE] * 11 + [None], "lab": [LAB] * NUMBER}
     silent = Texts("GT", "teacher", parts, SHOCK)
     found, _ = scores(run(["something else"] * 11 + [NOTE]), teacher=silent)
@@ -149,7 +149,7 @@ def test_diseases_are_compared_with_the_labels_and_the_models_own():
     assert all("septic shock" in row["text"] for row in against if row["model"] == "M")
 
 
-def test_what_is_over_few_patients_is_hidden():
+def test_values_over_few_patients_are_hidden():
     labs = [LAB] * 10 + [None] * 2
     found, _ = scores(run([NOTE] * NUMBER, labs))
     row = found["M", "lab", "lab_claims_captions"]
@@ -157,8 +157,8 @@ def test_what_is_over_few_patients_is_hidden():
     assert found["M", "lab", "captions_claimed"]["value"] == pytest.approx(10 / 12, abs=1e-5)
 
 
-def test_the_series_are_read_back_to_their_units():
-    """A value on the low fence is low; what was filled in does not count."""
+def test_series_are_converted_back_to_their_units():
+    """A value on the low fence is low; imputed values do not count."""
     scales = [("Glucose", 100.0, 50.0, 128.0), ("pH", 7.4, 0.1, 7.4)]
     scales = pa.Table.from_pylist([dict(zip(SCALES.schema.names, row, strict=True)) for row in scales], SCALES.schema)
     fences = [("Glucose", 40.0, 200.0), ("pH", 7.25, 7.55)]
@@ -178,7 +178,7 @@ def test_the_series_are_read_back_to_their_units():
 PAGE = templates("texts")
 
 
-def test_a_page_escapes_what_it_is_given_and_shows_what_is_hidden():
+def test_the_page_escapes_names_and_marks_hidden_values():
     found, _ = scores(run([NOTE] * NUMBER, [LAB] * 10 + [None] * 2, model="<script>R&D</script>"))
     table = pa.Table.from_pylist([*found.values()], TEXT_SCORES.schema)
     page = texts_page(table, "nrefs:1|<b>", ["tiny & <synthetic>"], PAGE)
@@ -187,7 +187,7 @@ def test_a_page_escapes_what_it_is_given_and_shows_what_is_hidden():
     assert "http" not in page.replace("http-equiv", "")
 
 
-# --- What is refused ---
+# --- Invalid inputs ---
 
 
 def predictions(path: Path, stays, **changes) -> Path:
