@@ -30,7 +30,6 @@ def evaluate_study_forms(
     from clinragen.evaluate.rated_files import RatedFiles
     from clinragen.evaluate.study.forms import kit_page, raters_of, study_form, study_key
     from clinragen.evaluate.study.sources import read_study
-    from clinragen.schemas.ratings import TEACHER
     from clinragen.schemas.study import STUDY_KEY
 
     by_system = dict(zip(systems.names, predictions, strict=True))
@@ -40,8 +39,7 @@ def evaluate_study_forms(
         text = study_form(study, rater, dataset, source, templates)
         (forms.path / f"form-{rater}.html").write_text(text, encoding="utf-8")
     STUDY_KEY.write(study_key(study), key)
-    names = [TEACHER, *systems.names]
-    html = kit_page(study, dataset, source, names, design, sorted(context.stand_ins), templates)
+    html = kit_page(study, dataset, source, design, sorted(context.stand_ins), templates)
     page.path.write_text(html, encoding="utf-8")
 
 

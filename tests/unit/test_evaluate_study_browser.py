@@ -263,7 +263,7 @@ def test_every_rating_has_an_accessible_name(browser, page):
 @pytest.mark.parametrize("width", [375, 1280])
 def test_the_page_of_the_kit_does_not_scroll_sideways(browser, tmp_path, width):
     path = tmp_path / "study.html"
-    page = kit_page(PLANNED, "MIMIC-III", "folder", SYSTEMS, design(), ["tiny model"], templates("study_kit"))
+    page = kit_page(PLANNED, "MIMIC-III", "folder", design(), ["tiny model"], templates("study_kit"))
     path.write_text(page, encoding="utf-8")
     browser.open(path, width=width)
     assert browser.run("[innerWidth, document.documentElement.scrollWidth]") == [width, width]

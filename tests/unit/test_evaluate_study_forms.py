@@ -70,7 +70,7 @@ def test_a_form_is_self_contained_and_may_load_nothing(planned):
 
 @pytest.mark.parametrize("source", ["folder", "synthetic", "open-demo"])
 def test_form_and_kit_say_who_may_open_them(planned, source):
-    kit = kit_page(planned, "MIMIC-III", source, SYSTEMS, design(), [], templates("study_kit"))
+    kit = kit_page(planned, "MIMIC-III", source, design(), [], templates("study_kit"))
     for page in (form(planned, source=source), kit):
         words = " ".join(page.split())
         assert ("credentialed PhysioNet access" in words) == (source == "folder")
@@ -84,7 +84,7 @@ def test_a_missing_text_is_shown_as_missing_and_is_in_the_key():
     key = study_key(planned).to_pylist()
     assert {row["without_text"] for row in key if row["system"] == "Mistral"} == {True}
     assert {row["without_text"] for row in key if row["system"] != "Mistral"} == {False}
-    kit = kit_page(planned, "MIMIC-III", "synthetic", SYSTEMS, design(), [], templates("study_kit"))
+    kit = kit_page(planned, "MIMIC-III", "synthetic", design(), [], templates("study_kit"))
     assert "270" in kit, "(12 + 1) x 4 texts x 5 statements + 2 checks x 5 statements"
 
 

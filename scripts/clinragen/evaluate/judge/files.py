@@ -21,9 +21,9 @@ def read_items(
 
     `unwritten` are placeholder texts of systems that have not written theirs yet.
     """
-    chosen = chosen_cases(files.cases, question)
+    stays = chosen_cases(files.cases, question)
     samples = SAMPLES.read(files.samples)
-    samples = samples.filter(pc.is_in(samples["stay_id"], pa.array(chosen, pa.int64())))
+    samples = samples.filter(pc.is_in(samples["stay_id"], pa.array(stays, pa.int64())))
     tables = (samples, COURSES.read(files.courses), LABELS.read(files.labels))
     cases = gather(*tables, WHOLE, max_note_characters, captions=CAPTIONS.read(files.captions))
     return build_items(cases, files.patients(), {**files.texts(), **(unwritten or {})}, question)

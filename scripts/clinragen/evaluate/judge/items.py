@@ -60,8 +60,8 @@ def _controls(
     systems = list(dict.fromkeys(item.system for item in written))
     by_stay = {case.stay_id: case for case in cases}
     seed, numbers = question.seed, question.controls
-    chosen = choose_cases(list(by_stay), numbers.swapped, seed, ANOTHER_PATIENT)
-    for stay, other in sorted(derangement(chosen, patients, seed).items()):
+    swapped = choose_cases(list(by_stay), numbers.swapped, seed, ANOTHER_PATIENT)
+    for stay, other in sorted(derangement(swapped, patients, seed).items()):
         for system in systems:
             item, donor = of[stay, system], of[other, system]
             parts = donor.note_rationale, donor.lab_rationale

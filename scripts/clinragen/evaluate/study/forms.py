@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,11 @@ def plan_study(
     chosen = choose_cases(stays, patients, design)
     items = plan_items(assign(chosen, design), systems, design)
     cases = {stay: shown[stay] for stay in chosen}
-    own = {(system, stay): texts[system, stay] for system in systems for stay in chosen}
-    nameless = Study("", items, cases, own, wording)
+    rated = {(system, stay): texts[system, stay] for system in systems for stay in chosen}
+    nameless = Study("", items, cases, rated, wording)
     content = json.dumps([form_data(nameless, rater) for rater in raters_of(items)], sort_keys=True)
     # A leading letter keeps spreadsheets from converting the name to a number.
-    name = f"study-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-    return Study(name, items, cases, own, wording)
+    return replace(nameless, name=f"study-{hashlib.sha256(content.encode()).hexdigest()[:12]}")
 
 
 def raters_of(items: Sequence[Item]) -> list[str]:
@@ -90,18 +89,12 @@ def form_data(study: Study, rater: str) -> dict[str, Any]:
 
 
 def _item_data(study: Study, item: Item) -> dict[str, Any]:
-    case = study.cases[item.stay]
+    texts = [study.texts[system, item.stay] for system in item.systems]
     if item.expected is not None:
         answer = f"{item.expected} ({study.wording.scale[item.expected - 1].lower()})"
-        texts = [{"letter": LETTERS[0], "note": study.wording.attention.format(answer=answer), "lab": ""}]
-    else:
-        texts = [
-            {"letter": letter, "note": text.note, "lab": text.lab}
-            for letter, system in zip(LETTERS, item.systems, strict=False)
-            for text in [study.texts[system, item.stay]]
-        ]
-    shown = {"note": case.note, "labs": case.labs, "diagnoses": case.diagnoses}
-    return {"item": item.number, **shown, "texts": texts}
+        texts = [Text(study.wording.attention.format(answer=answer), "")]
+    shown = [{"letter": letter, **text._asdict()} for letter, text in zip(LETTERS, texts, strict=False)]
+    return {"item": item.number, **vars(study.cases[item.stay]), "texts": shown}
 
 
 def study_key(study: Study) -> pa.Table:
@@ -127,25 +120,18 @@ def kit_page(
     study: Study,
     dataset: str,
     source: str,
-    systems: Sequence[str],
     design: StudyDesign,
     stand_ins: list[str],
     templates: list[Path],
 ) -> str:
     """Return the page for the organizer: who may open the forms, what they contain, what to do."""
-    kinds = {rater: Counter(i.kind for i in study.items if i.rater == rater) for rater in raters_of(study.items)}
-    texts = {rater: sum(_to_rate(study, item) for item in study.items if item.rater == rater) for rater in kinds}
-    rows = [
-        {
-            "rater": rater,
-            "form": f"forms/form-{rater}.html",
-            "cases": of_rater["case"],
-            "repeats": of_rater["repeat"],
-            "checks": of_rater["attention"],
-            "ratings": texts[rater] * len(study.wording.criteria),
-        }
-        for rater, of_rater in kinds.items()
-    ]
+    rows = []
+    for rater in raters_of(study.items):
+        items = [item for item in study.items if item.rater == rater]
+        kinds = Counter(item.kind for item in items)
+        row: dict[str, str | int] = {"rater": rater, "form": f"forms/form-{rater}.html"}
+        row |= {"cases": kinds["case"], "repeats": kinds["repeat"], "checks": kinds["attention"]}
+        rows.append(row | {"ratings": sum(_rated_texts(study, item) for item in items) * len(study.wording.criteria)})
     return render(
         "study_kit",
         templates,
@@ -153,7 +139,7 @@ def kit_page(
         dataset=dataset,
         restricted=source == "folder",
         source=source,
-        systems=systems,
+        systems=list(dict.fromkeys(system for system, _ in study.texts)),
         design=design,
         criteria=study.wording.criteria,
         rows=rows,
@@ -161,6 +147,6 @@ def kit_page(
     )
 
 
-def _to_rate(study: Study, item: Item) -> int:
+def _rated_texts(study: Study, item: Item) -> int:
     """Return the number of rated texts of an item."""
     return 1 if item.expected is not None else sum(not study.texts[s, item.stay].missing for s in item.systems)

@@ -2,9 +2,10 @@
 
 import random
 import string
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from clinragen.config.study import StudyDesign, rater_names
 from clinragen.errors import UserError
@@ -30,15 +31,15 @@ def choose_cases(cases: Sequence[int], patients: Mapping[int, int], design: Stud
 
     A larger study keeps the cases of a smaller one. UserError if there are fewer patients than `design.cases`.
     """
-    chosen: dict[int, int] = {}
+    by_patient: dict[int, int] = {}
     for stay in ranked(cases, design.seed):
-        chosen.setdefault(patients[stay], stay)
-    if len(chosen) < design.cases:
+        by_patient.setdefault(patients[stay], stay)
+    if len(by_patient) < design.cases:
         raise UserError(
             f"evaluate.study.design.cases: {design.cases}, but evaluate.cases selects stays of only "
-            f"{len(chosen)} patients; lower it, or raise evaluate.cases.number"
+            f"{len(by_patient)} patients; lower it, or raise evaluate.cases.number"
         )
-    return list(chosen.values())[: design.cases]
+    return list(by_patient.values())[: design.cases]
 
 
 def assign(cases: Sequence[int], design: StudyDesign) -> dict[str, list[int]]:
@@ -53,20 +54,16 @@ def assign(cases: Sequence[int], design: StudyDesign) -> dict[str, list[int]]:
         return {rater: list(cases) for rater in raters}
     draw = random.Random(f"{design.seed} assignment")
     loads: dict[str, list[int]] = {rater: [] for rater in raters}
-    met: dict[frozenset[str], int] = {}
+    shared: Counter[frozenset[str]] = Counter()  # cases by pair of raters
     for case in draw.sample(list(cases), len(cases)):
-        chosen: list[str] = []
-        while len(chosen) < design.raters_per_case:
-            others = [rater for rater in raters if rater not in chosen]
+        block: list[str] = []
+        while len(block) < design.raters_per_case:
+            others = [rater for rater in raters if rater not in block]
             draw.shuffle(others)
-            chosen.append(
-                min(others, key=lambda r: (len(loads[r]), sum(met.get(frozenset({r, c}), 0) for c in chosen)))
-            )
-        for i, rater in enumerate(chosen):
+            block.append(min(others, key=lambda r: (len(loads[r]), sum(shared[frozenset({r, b})] for b in block))))
+        for rater in block:
             loads[rater].append(case)
-            for other in chosen[:i]:
-                pair = frozenset({rater, other})
-                met[pair] = met.get(pair, 0) + 1
+        shared.update(map(frozenset, combinations(block, 2)))
     return loads
 
 
