@@ -1,11 +1,10 @@
 """Means, controls, length and agreement of judges with known behaviour, and their page."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pytest
 from judge_tree import LEVEL, STAYS, ratings, row, write
+from pages import templates
 
 from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.judge.agree import judge_agreement
@@ -24,11 +23,7 @@ from clinragen.schemas.judge import (
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 
 DRAWS = Bootstrap(replicates=2000, seed=1)
-ROOT = Path(__file__).parents[2]
-TEMPLATES = [
-    ROOT / f"scripts/clinragen/pages/templates/{name}"
-    for name in ("base.html", "style.css", "macros.html", "judge.html")
-]
+TEMPLATES = templates("judge")
 
 
 @pytest.fixture
@@ -57,10 +52,10 @@ def test_means_are_those_of_numpy_with_intervals_around_them(tree):
             r["correctness"] for n in names for r in ratings("reads", n)
             if r["system"] == "GT" and r["condition"] == AS_WRITTEN
         ]  # fmt: skip
-        (found,) = only(table, dataset=dataset, system="GT", condition=AS_WRITTEN, criterion="correctness")
-        assert found["mean"] == pytest.approx(np.mean(values)) and found["std"] == pytest.approx(np.std(values, ddof=1))
-        assert found["low"] < found["mean"] < found["high"] and found["high"] - found["low"] < 0.5
-        assert (found["ratings"], found["cases"], found["empty"]) == (len(values), len(values), 0)
+        (score,) = only(table, dataset=dataset, system="GT", condition=AS_WRITTEN, criterion="correctness")
+        assert score["mean"] == pytest.approx(np.mean(values)) and score["std"] == pytest.approx(np.std(values, ddof=1))
+        assert score["low"] < score["mean"] < score["high"] and score["high"] - score["low"] < 0.5
+        assert (score["ratings"], score["cases"], score["empty"]) == (len(values), len(values), 0)
 
 
 def test_an_unreadable_response_is_not_a_rating_and_a_missing_text_counts_1(tree):
@@ -69,9 +64,9 @@ def test_an_unreadable_response_is_not_a_rating_and_a_missing_text_counts_1(tree
         rows[n] |= {"status": "flawed", "reason": None} | dict.fromkeys(CRITERIA)
         rows[20 + n] |= {"status": BY_RULE, "request": None, "words": 0} | dict.fromkeys(CRITERIA, 1)
     rated, _ = tree({("mimic3", "j"): rows})
-    (found,) = only(rating_scores(rated, DRAWS), criterion="soundness")
-    assert found["mean"] == pytest.approx((12 + 5 * 16) / 28)
-    assert (found["ratings"], found["cases"], found["empty"]) == (28, 40, 12)
+    (score,) = only(rating_scores(rated, DRAWS), criterion="soundness")
+    assert score["mean"] == pytest.approx((12 + 5 * 16) / 28)
+    assert (score["ratings"], score["cases"], score["empty"]) == (28, 40, 12)
     # Neither shows whether the judge reads.
     assert {r["n"] for r in only(judge_effects(rated, DRAWS), effect=LENGTH)} == {None}
 
@@ -90,8 +85,8 @@ def test_three_unreadable_responses_are_not_revealed(tree):
     rows = [row(n, "GT", AS_WRITTEN, 5) for n in range(STAYS)]
     for n in range(3):
         rows[n] |= {"status": "flawed", "reason": None} | dict.fromkeys(CRITERIA)
-    (found,) = only(rating_scores(tree({("mimic3", "j"): rows})[0], DRAWS), criterion="soundness")
-    assert (found["ratings"], found["cases"], found["mean"]) == (None, 40, 5.0)
+    (score,) = only(rating_scores(tree({("mimic3", "j"): rows})[0], DRAWS), criterion="soundness")
+    assert (score["ratings"], score["cases"], score["mean"]) == (None, 40, 5.0)
 
 
 def test_controls_fall_for_a_judge_that_reads_and_for_no_other(tree):

@@ -67,7 +67,7 @@ def test_values_are_those_of_the_mean_of_the_people():
     draw = np.random.default_rng(3)
     given_by = {(r, n, s): int(draw.integers(1, 6)) for r in range(3) for n in range(20) for s in SYSTEMS}
     judge = {(n, s): int(draw.integers(1, 6)) for n in range(20) for s in SYSTEMS}
-    found = compared(by_people(lambda *place: given_by[place]), by_judge(lambda *place: judge[place]))
+    statistics = compared(by_people(lambda *place: given_by[place]), by_judge(lambda *place: judge[place]))
     means = np.array([np.mean([given_by[r, *place] for r in range(3)]) for place in judge])
     second, rounded = np.array(list(judge.values())), np.array([round(m) for m in means.tolist()])
     expected = {
@@ -76,8 +76,11 @@ def test_values_are_those_of_the_mean_of_the_people():
         "alpha": krippendorff_alpha(np.column_stack([rounded, second])),
     }
     for statistic, value in expected.items():
-        one = found["soundness", statistic]
-        assert one["value"] == pytest.approx(value, abs=1e-4) and one["low"] < one["value"] < one["high"]
+        estimate = statistics["soundness", statistic]
+        assert (
+            estimate["value"] == pytest.approx(value, abs=1e-4)
+            and estimate["low"] < estimate["value"] < estimate["high"]
+        )
 
 
 def test_the_rankings_of_the_systems_are_compared():
@@ -93,8 +96,8 @@ def test_only_texts_that_both_rated_count():
     rule = [row(n, s, AS_WRITTEN, 1, status=BY_RULE) for n in range(20, 30) for s in SYSTEMS]
     unread = [row(n, s, AS_WRITTEN, None, status="flawed") for n in range(30, 40) for s in SYSTEMS]
     table = pa.concat_tables([by_judge(level), pa.Table.from_pylist([*wrong, *rule, *unread], RATINGS.schema)])
-    found = compared(by_people(lambda r, n, s: level(n, s), stays=40), table)
-    assert found[ALL, "kappa"]["value"] == 1 and found["soundness", "kappa"]["n"] == 60
+    statistics = compared(by_people(lambda r, n, s: level(n, s), stays=40), table)
+    assert statistics[ALL, "kappa"]["value"] == 1 and statistics["soundness", "kappa"]["n"] == 60
     # Second ratings, and ratings of excluded raters.
     others = [by_people(lambda *_: 5, kind="repeat"), by_people(lambda *_: 5, raters=9, counted=False)]
     assert compared(pa.concat_tables([people, *others]), by_judge(level)) == compared(people, by_judge(level))
@@ -102,8 +105,11 @@ def test_only_texts_that_both_rated_count():
 
 def test_fewer_than_11_common_patients_are_hidden_and_without_judges_there_are_no_rows():
     people = by_people(lambda r, n, s: level(n, s))
-    found = compared(people, by_judge(level, stays=10))
-    assert all(r["value"] is None and r["low"] is None and r["n"] == 0 for r in found.values()) and len(found) == 6 * 4
+    statistics = compared(people, by_judge(level, stays=10))
+    assert (
+        all(r["value"] is None and r["low"] is None and r["n"] == 0 for r in statistics.values())
+        and len(statistics) == 6 * 4
+    )
     assert agreement_with_judges(people, {}, "MIMIC-III", DRAWS).num_rows == 0
 
 
@@ -119,8 +125,8 @@ def test_intervals_equal_those_of_drawn_ratings(seed, missing):
     drawn = np.random.default_rng(seed).integers(6, size=(30, 6))
     values = [mean_pairwise(np.concatenate([ratings[cases == case] for case in one]))["pearson"] for one in drawn]
     known = [value for value in values if value is not None]
-    found = mean_pearson_interval(ratings, cases, few)
-    assert found == (pytest.approx(tuple(np.quantile(known, [0.025, 0.975]))) if known else (None, None))
+    interval = mean_pearson_interval(ratings, cases, few)
+    assert interval == (pytest.approx(tuple(np.quantile(known, [0.025, 0.975]))) if known else (None, None))
     whole = np.nan_to_num(ratings, nan=3)
     other = compare_two(whole[:, :2].mean(axis=1), whole[:, 2], cases, few)["spearman"]
     pairs = [np.concatenate([whole[cases == case] for case in one]) for one in drawn]

@@ -118,10 +118,10 @@ def test_missing_items_and_missing_ratings(files):
     own = [line_of(f"R01/{CASE}/{letter}/{name}") for letter in "ABCDE" for name in ("soundness", "correctness")]
     edit(files[0], lambda text: text.replace(own[0], ""))
     edit(files[1], lambda text: "".join(line for line in text.splitlines(True) if line.split(",")[2] != "2"))
-    found = message_of(files)
-    assert f"responses-R01.csv: rater R01: item {CASE}, text A, soundness: missing" in found
-    assert re.search(r"responses-R02.csv: rater R02: item 2: missing with all its (5|25) ratings", found)
-    assert len(found.splitlines()) == 3
+    message = message_of(files)
+    assert f"responses-R01.csv: rater R01: item {CASE}, text A, soundness: missing" in message
+    assert re.search(r"responses-R02.csv: rater R02: item 2: missing with all its (5|25) ratings", message)
+    assert len(message.splitlines()) == 3
 
 
 def test_unknown_items_letters_and_criteria(files):
@@ -130,8 +130,8 @@ def test_unknown_items_letters_and_criteria(files):
         for item, letter, name in (("99", "A", "soundness"), (CASE, "Z", "soundness"), (CASE, "A", "beauty"))
     )
     edit(files[0], lambda text: text + extra)
-    found = message_of(files)
-    assert found.count("is not in the form of this rater") == 3 and "item 99, text A, soundness" in found
+    message = message_of(files)
+    assert message.count("is not in the form of this rater") == 3 and "item 99, text A, soundness" in message
 
 
 def test_items_swapped_by_sorting_one_column_are_found(files):
@@ -149,8 +149,8 @@ def test_items_swapped_by_sorting_one_column_are_found(files):
 
 def test_another_study(files):
     edit(files[0], lambda text: text.replace(PLANNED.name, "study-0123456789ab"))
-    found = message_of(files)
-    assert f"rater R01: belongs to another study, study-0123456789ab instead of {PLANNED.name}" in found
+    message = message_of(files)
+    assert f"rater R01: belongs to another study, study-0123456789ab instead of {PLANNED.name}" in message
 
 
 def test_duplicate_rows_are_refused_even_if_equal(files):
@@ -202,9 +202,9 @@ def test_all_problems_of_all_files_are_reported_together_and_nothing_is_imported
     edit(files[0], rate(f"R01/{CASE}/A/soundness", "6"))
     edit(files[0], rate(f"R01/{CASE}/B/soundness", ""))
     edit(files[1], lambda text: text.replace(PLANNED.name, "study-0123456789ab"))
-    found = message_of(files)
-    assert found.splitlines()[0].startswith("the ratings cannot be imported; to fix a file, restore it")
-    assert len(found.splitlines()) == 5  # with no readable file of R02
+    message = message_of(files)
+    assert message.splitlines()[0].startswith("the ratings cannot be imported; to fix a file, restore it")
+    assert len(message.splitlines()) == 5  # with no readable file of R02
 
 
 def test_a_directory_without_files(tmp_path):
@@ -227,12 +227,12 @@ def test_no_edit_of_one_character_changes_another_rating_silently(tmp_path_facto
     place = data.draw(st.integers(0, len(text) - 1))
     paths[0].write_text(text[:place] + data.draw(st.characters(codec="utf-8")) + text[place + 1 :], encoding="utf-8")
     try:
-        found = read_responses(paths, KEY, []).to_pylist()
+        imported = read_responses(paths, KEY, []).to_pylist()
     except UserError:
         return
     changed = {
         (row["rater"], row["item"], row["letter"], row["criterion"])
-        for row in found
+        for row in imported
         if row["value"] != VALUES[row["rater"]][row["item"], row["letter"], row["criterion"]]
     }
     line = text[:place].count("\n")

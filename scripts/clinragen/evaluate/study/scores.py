@@ -37,8 +37,8 @@ def stop_without_raters(ratings: pa.Table) -> None:
     """Raise UserError if no rater counts."""
     if not any(ratings["counted"].to_pylist()):
         raise UserError(
-            "every rater failed the number of attention checks that excludes a rater "
-            "(evaluate.study.exclusion.failed_checks); look at their files, or set it to null to count them anyway"
+            "every rater failed the number of attention checks in evaluate.study.exclusion.failed_checks, so none "
+            "counts; look at their files, or set it to null to count them anyway"
         )
 
 
