@@ -17,9 +17,9 @@ from clinragen.config.llms import Stage
 from clinragen.config.root import Config
 from clinragen.errors import UserError
 from clinragen.evaluate.judge import question as judge_question
-from clinragen.evaluate.judge.files import Files as Judged
 from clinragen.evaluate.judge.files import chosen_cases, read_items
 from clinragen.evaluate.judge.rate import judge_requests
+from clinragen.evaluate.rated_files import RatedFiles
 from clinragen.evaluate.written import Text
 from clinragen.knowledge import terms
 from clinragen.knowledge.abbreviations import read_abbreviations
@@ -243,7 +243,7 @@ class Estimate:
         stays = chosen_cases(cases, settings)
         # Distinct texts, because equal ones would be a single request.
         unwritten = {name: {stay: Text(f"{name} {stay}", "") for stay in stays} for name in longest}
-        files = Judged(**texts, cases=cases, rationales=rationales, predictions=predictions)
+        files = RatedFiles(**texts, cases=cases, rationales=rationales, predictions=predictions)
         items = read_items(files, settings, client.llm.max_note_characters, unwritten)
         asked, requests = judge_requests(items, judge_question.read_judge_prompt(PROMPTS / "judge.txt"), settings.seed)
         questions = _waiting(requests, client)
