@@ -95,6 +95,8 @@ def similarity_page(table: pa.Table, templates: list[Path]) -> str:
         title=TITLE,
         lead="How similar the rationales of ClinRaGen and of the five-shot LLMs are to those of the teacher.",
         columns=list(TITLES.values()),
+        with_seeds=False,
+        unit="cases",
         stand_ins=distinct(c["stand_ins"] for c in cells),
         datasets=datasets,
         samples={d: next((c["samples"] for c in cells if c["dataset"] == d and c["samples"]), None) for d in datasets},
