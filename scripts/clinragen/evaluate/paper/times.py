@@ -50,7 +50,7 @@ def timing_path(timings: Path, results: Path, output: Path, rule: str) -> Path:
     if rule == "knowledge_vocabulary":
         name = f"{parts[1]}-{parts[2]}"
     elif parts[0] == "knowledge":
-        name = "all"
+        name = parts[1] if rule == "knowledge_documents" else "all"
     elif parts[1] == "rationale":
         # A shard is a file in a directory named after the part.
         name = f"{parts[0]}-{parts[2]}" + "".join(f"/{shard}" for shard in parts[4:])
