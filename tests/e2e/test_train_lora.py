@@ -1,4 +1,4 @@
-"""Adapters of a language model through their script: what moves, what is stored, what is read and written."""
+"""Adapters of a language model through their script: trained parameters, stored files, inputs and outputs."""
 
 import hashlib
 import json
@@ -41,10 +41,10 @@ DECODING = Decoding(device="cpu", beams=2, max_new_tokens=48, write="all", preci
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("lora")
-    write_tables(folder / "tables", shape=SHAPE)
-    write_backbone(folder / "given" / "backbone", shape=SHAPE)
-    return folder
+    directory = tmp_path_factory.mktemp("lora")
+    write_tables(directory / "tables", shape=SHAPE)
+    write_backbone(directory / "given" / "backbone", shape=SHAPE)
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_adapters_learn_and_alone_are_stored(adapted):
 
 
 def test_the_language_model_did_not_move(adapted, fetched, place):
-    """What training measured at its end is what the stored adapters give beside the model as it was fetched."""
+    """The stored adapters, applied to the fetched model, give the loss that training measured at its end."""
     facts = json.loads((adapted / "student.json").read_text(encoding="utf-8"))["base"]
     assert facts["content"] == json.loads((fetched / "source.json").read_text(encoding="utf-8"))["content"]
     f1, measured = (losses(adapted, key) for key in ("eval_f1", "eval_loss"))

@@ -36,10 +36,10 @@ SERIES_PARTS = {"encoder", "attention", "identity"}
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """A directory with tables and backbone."""
-    folder = tmp_path_factory.mktemp("chain")
-    write_tables(folder / "tables")
-    write_backbone(folder / "given" / "backbone")
-    return folder
+    directory = tmp_path_factory.mktemp("chain")
+    write_tables(directory / "tables")
+    write_backbone(directory / "given" / "backbone")
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -242,8 +242,8 @@ def test_the_log_is_a_story_of_dated_lines_without_colours_or_bars(chain):
         lines = log.splitlines()
         assert "\x1b" not in log and "\r" not in log
         assert [line for line in lines if not re.match(r"\d\d:\d\d:\d\d (INFO|WARNING) \w+: ", line)] == []
-        told = [line.split(" ", 1)[1] for line in lines]
-        assert len(set(told)) == len(told)
+        messages = [line.split(" ", 1)[1] for line in lines]
+        assert len(set(messages)) == len(messages)
         assert sum("'loss'" in line for line in lines) == sum("'eval_loss'" in line for line in lines) == 3
 
 

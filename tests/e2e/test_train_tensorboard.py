@@ -20,10 +20,10 @@ EPOCHS = 6
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("events")
-    write_tables(folder / "tables")
-    write_backbone(folder / "given" / "backbone")
-    return folder
+    directory = tmp_path_factory.mktemp("events")
+    write_tables(directory / "tables")
+    write_backbone(directory / "given" / "backbone")
+    return directory
 
 
 def training(place: Path, name: str, **changes: object) -> list[str]:
@@ -31,7 +31,7 @@ def training(place: Path, name: str, **changes: object) -> list[str]:
     return command("train_phase1", place / "tables", place / name, *start, epochs=EPOCHS, patience=EPOCHS, **changes)
 
 
-def folder(place: Path, name: str) -> dict[str, str]:
+def directory(place: Path, name: str) -> dict[str, str]:
     """Environment with which a training writes its events where the rule lets it."""
     return {FOLDER: str(place / "logs" / name)}
 
@@ -60,7 +60,7 @@ def shown(events: Path, tags: object) -> dict[str, list[tuple[int, float]]]:
 @pytest.fixture(scope="module")
 def whole(place, fork_python) -> Path:
     """The model of a training that nothing happens to, with events."""
-    run(training(place, "whole"), (str(fork_python),), **folder(place, "whole"))
+    run(training(place, "whole"), (str(fork_python),), **directory(place, "whole"))
     return place / "whole"
 
 
@@ -93,7 +93,7 @@ def test_without_the_option_there_are_none_and_the_model_is_the_same(place, whol
 @pytest.mark.slow
 def test_a_killed_and_resumed_training_has_one_curve(place, whole):
     words = training(place, "killed")
-    line, variables = [sys.executable, *words], environment() | folder(place, "killed")
+    line, variables = [sys.executable, *words], environment() | directory(place, "killed")
     process = subprocess.Popen(line, env=variables, stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 120
     while len(checkpoints(place / "checkpoints-killed")) < 2:
@@ -101,7 +101,7 @@ def test_a_killed_and_resumed_training_has_one_curve(place, whole):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert "resuming from" in run(words, **folder(place, "killed"))
+    assert "resuming from" in run(words, **directory(place, "killed"))
     assert len(list((place / "logs/killed").iterdir())) == 2
     wanted = expected(whole)
     assert expected(place / "killed") == {
@@ -129,7 +129,7 @@ def test_what_was_written_after_the_last_checkpoint_is_void(tmp_path, monkeypatc
 
 def test_only_the_main_process_writes(place, fork_python, tmp_path):
     launcher = ("torchrun", "--standalone", "--nproc-per-node", "2")
-    run(training(place, "two", processes=2), launcher, **folder(place, "two"))
+    run(training(place, "two", processes=2), launcher, **directory(place, "two"))
     assert len(list((place / "logs/two").iterdir())) == 1
     wanted = expected(place / "two")
     assert shown(place / "logs/two", wanted) == wanted

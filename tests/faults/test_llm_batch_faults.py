@@ -44,7 +44,7 @@ def test_answers_come_from_a_batch_into_the_same_journal(server, tmp_path, monke
     assert line["body"]["model"] == "m" and line["body"]["max_tokens"] == 50 and line["method"] == "POST"
     assert server.batches["batch-0"]["endpoint"] == line["url"] == "/v1/chat/completions"
     assert {e.served_model for e in entries(tmp_path)} == {"scripted-1"} and len(entries(tmp_path)) == 9
-    # One by one or in batches: what is answered is not asked again.
+    # One by one or in batches: answered requests are not sent again.
     assert asked(server, tmp_path, requests(9)) == batched(server, tmp_path, requests(9)) == answers
     assert len(server.batches) == 1
     # The texts do not stay on the server.
@@ -164,7 +164,7 @@ def test_a_full_queue_makes_smaller_batches(server, tmp_path):
 
 @pytest.mark.parametrize("place", [("POST", "/v1/files"), ("POST", "/v1/batches"), ("GET", "/v1/batches/batch-0")])
 def test_a_lost_response_pays_nothing_twice(place, server, tmp_path):
-    """The server has done what was asked of it, and the connection drops."""
+    """The server has done its part, and the connection drops."""
     server.lost = {place: 1}
     assert len(batched(server, tmp_path, requests(5))) == 5
     assert len(server.batches) == 1 and len(server.prompts) == 5

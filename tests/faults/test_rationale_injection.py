@@ -73,9 +73,9 @@ def obey(prompt: str) -> str:
     return GOOD["lab" if "Descriptions of lab test abnormalities: pH" in prompt else "note"]
 
 
-def tables(folder: Path, hostile: bool) -> None:
+def tables(directory: Path, hostile: bool) -> None:
     """Six plain notes, and one stay per hostile note, whose note is plain too unless `hostile`."""
-    folder.mkdir()
+    directory.mkdir()
     notes = [f"{PLAIN} {'again ' * n}".strip() for n in range(NUMBER)]
     notes += [f"{CANARY} {text}" if hostile else f"{PLAIN} other {n}" for n, text in enumerate(HOSTILE.values())]
     stays = list(range(1, len(notes) + 1))
@@ -87,12 +87,12 @@ def tables(folder: Path, hostile: bool) -> None:
         CAPTIONS: {"stay_id": stays, "text": ["pH is lower than normal 2 times."] * number},
     }
     for table, values in columns.items():
-        table.write(pa.table(values, table.schema), folder / f"{table.name}.parquet")
+        table.write(pa.table(values, table.schema), directory / f"{table.name}.parquet")
 
 
-def step(rule: str, folder: Path, server: OpenAIServer, **more: Path) -> str:
+def step(rule: str, directory: Path, server: OpenAIServer, **more: Path) -> str:
     """Run the script of a rule as the rule does; its log."""
-    paths = {name: folder / f"{name}.parquet" for name in ("samples", "courses", "labels")} | more
+    paths = {name: directory / f"{name}.parquet" for name in ("samples", "courses", "labels")} | more
     arguments = {
         **paths,
         "prompt": RESOURCES / f"prompts/{rule.removeprefix('rationale_')[:-1]}_rationale.txt",
@@ -103,12 +103,12 @@ def step(rule: str, folder: Path, server: OpenAIServer, **more: Path) -> str:
         "teacher": "teacher",
         "llm": json.dumps(SETTINGS | {"repairs": 0}),
         "transport": transport(server.url, data_use="local-server", retries=0, concurrency=1).model_dump_json(),
-        "answers": folder / "answers",
+        "answers": directory / "answers",
     }
     words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
     run = subprocess.run(
         [sys.executable, ROOT / f"scripts/{rule}.py", *words, "--weights"],
-        cwd=folder,
+        cwd=directory,
         env=os.environ | {"PYTHONPATH": str(ROOT / "scripts"), "TEST_KEY": "x"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -120,14 +120,14 @@ def step(rule: str, folder: Path, server: OpenAIServer, **more: Path) -> str:
     return log
 
 
-def both(folder: Path, server: OpenAIServer, hostile: bool) -> tuple[list[dict], list[dict], str]:
+def both(directory: Path, server: OpenAIServer, hostile: bool) -> tuple[list[dict], list[dict], str]:
     """Rows of R^m and of R^t, and the logs."""
-    tables(folder, hostile)
-    place = folder / "results/mimic3/rationale/teacher"
+    tables(directory, hostile)
+    place = directory / "results/mimic3/rationale/teacher"
     place.mkdir(parents=True)
     notes, labs = place / "notes.parquet", place / "labs.parquet"
-    log = step("rationale_notes", folder, server, out=notes)
-    log += step("rationale_labs", folder, server, captions=folder / "captions.parquet", notes=notes, out=labs)
+    log = step("rationale_notes", directory, server, out=notes)
+    log += step("rationale_labs", directory, server, captions=directory / "captions.parquet", notes=notes, out=labs)
     return *(RATIONALES.read(path).to_pylist() for path in (notes, labs)), log
 
 
@@ -157,17 +157,17 @@ def test_a_hostile_note_changes_nothing_but_its_own_row(server, tmp_path):
             assert row["text"] == ("" if refused else f"{CANARY} {text}".strip()), name
             assert row["problems"] and CANARY not in row["problems"]
 
-    # Logs tell of no note, and a terminal that shows them stays as it is.
+    # Logs contain nothing of the notes, and do not affect a terminal that shows them.
     assert CANARY not in hostile[2] and PLAIN not in hostile[2] and "\x1b" not in hostile[2]
     assert not list(tmp_path.rglob("hacked*")) and not list(Path.cwd().glob("hacked*"))
 
-    # What is shared of them holds counts only.
-    counts, folder = [], tmp_path / "hostile"
+    # Shareable outputs about them contain counts only.
+    counts, directory = [], tmp_path / "hostile"
     for part in ("notes", "labs"):
-        path = folder / f"results/mimic3/rationale/teacher/{part}.parquet"
-        counts.append(count_rationales(path, SAMPLES.read(folder / "samples.parquet"), RATIONALES.read(path)))
-    RATIONALE_COUNTS.write(pa.concat_tables(counts), folder / "card.csv")
+        path = directory / f"results/mimic3/rationale/teacher/{part}.parquet"
+        counts.append(count_rationales(path, SAMPLES.read(directory / "samples.parquet"), RATIONALES.read(path)))
+    RATIONALE_COUNTS.write(pa.concat_tables(counts), directory / "card.csv")
     page = rationale_card(pa.concat_tables(counts), "keep", [], templates("rationales"))
-    assert CANARY not in page + (folder / "card.csv").read_text(encoding="utf-8") and "<script>" not in page
-    records = [path.read_text(encoding="utf-8") for path in folder.rglob(".records/*.json")]
+    assert CANARY not in page + (directory / "card.csv").read_text(encoding="utf-8") and "<script>" not in page
+    records = [path.read_text(encoding="utf-8") for path in directory.rglob(".records/*.json")]
     assert len(records) == 2 and not any(CANARY in record for record in records)

@@ -45,12 +45,12 @@ def ask(model, number: int):
     return model.ask(requests(number), "mimic3", [], good)[0]
 
 
-def pids(folder: Path) -> list[int]:
-    return [int(line) for line in lines(folder / "starts")]
+def pids(directory: Path) -> list[int]:
+    return [int(line) for line in lines(directory / "starts")]
 
 
-def outputs(folder: Path) -> list[Path]:
-    return sorted((folder / "answers/servers").glob("*.log"))
+def outputs(directory: Path) -> list[Path]:
+    return sorted((directory / "answers/servers").glob("*.log"))
 
 
 def gone(pid: int, seconds: float = 10) -> bool:
@@ -97,20 +97,19 @@ def test_a_server_that_dies_at_the_50th_request_is_started_again(model, tmp_path
     answers = ask(model("--dies-after", "49"), 120)
     assert [a.text for a in answers] == [f"answer to prompt {i}" for i in range(120)]
     assert len(pids(tmp_path)) == 3 and len(entries(tmp_path / "answers")) == 120
-    # Asked twice is only what was under way when it died: at most one request per connection.
+    # Only requests pending when it died are sent twice: at most one per connection.
     assert len(lines(tmp_path / "prompts")) <= 120 + 2 * 4
 
 
 def test_a_server_that_keeps_dying_ends_in_one_clear_error_that_quotes_no_prompt(model, tmp_path, caplog):
     with pytest.raises(UserError) as error:
         ask(model("--dies-after", "10"), 120)
-    told = str(error.value)
+    message = str(error.value)
     assert len(pids(tmp_path)) == 4
-    assert "of 120 requests are answered" in told and "the server ended with exit status 9" in told
-    assert "asks for the remaining" in told and str(outputs(tmp_path)[-1]) in told
-    assert (
-        "prompt" not in told and "died of" not in caplog.text and "died of prompt" in outputs(tmp_path)[-1].read_text()
-    )
+    assert "of 120 requests are answered" in message and "the server ended with exit status 9" in message
+    assert "asks for the remaining" in message and str(outputs(tmp_path)[-1]) in message
+    assert "prompt" not in message and "died of" not in caplog.text
+    assert "died of prompt" in outputs(tmp_path)[-1].read_text()
     assert len(ask(model(), 120)) == 120  # the next run asks for the rest
 
 
@@ -200,8 +199,8 @@ sys.path[:0] = [{scripts!r}, {tests!r}]
 from served import scripted, served_model
 from unit.test_llm_ask import good, requests
 
-folder = Path({folder!r})
-model = served_model(folder, scripted(folder, "--with-child"))
+directory = Path({directory!r})
+model = served_model(directory, scripted(directory, "--with-child"))
 model.ask(requests(2), "mimic3", [], good)
 print("asked", flush=True)
 if {waits}:
@@ -212,7 +211,7 @@ if {waits}:
 @pytest.mark.parametrize("number", [None, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_server_outlives_the_job_however_that_ends(number, tmp_path):
     text = PROGRAM.format(
-        scripts=str(ROOT / "scripts"), tests=str(ROOT / "tests"), folder=str(tmp_path), waits=number is not None
+        scripts=str(ROOT / "scripts"), tests=str(ROOT / "tests"), directory=str(tmp_path), waits=number is not None
     )
     command = [sys.executable, "-c", textwrap.dedent(text)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as job:

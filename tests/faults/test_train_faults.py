@@ -40,10 +40,10 @@ EPOCHS = 15
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("faults")
-    write_tables(folder / "tables")
-    write_backbone(folder / "given" / "backbone")
-    return folder
+    directory = tmp_path_factory.mktemp("faults")
+    write_tables(directory / "tables")
+    write_backbone(directory / "given" / "backbone")
+    return directory
 
 
 @pytest.fixture(scope="module")

@@ -43,8 +43,8 @@ def test_a_shard_of_lab_rationales_waits_for_its_note_rationales_only(planned):
     joined = {job.outputs[0]: job.inputs for job in jobs if job.rule == "rationale_join"}
     assert {Path(path).name for path in joined} == {"labs.parquet"} and len(joined) == 4
     for path, parts in joined.items():
-        folder = path.removesuffix(".parquet")
-        assert parts == {f"{folder}/{n}-of-{SHARDS}.parquet" for n in range(1, SHARDS + 1)}
+        directory = path.removesuffix(".parquet")
+        assert parts == {f"{directory}/{n}-of-{SHARDS}.parquet" for n in range(1, SHARDS + 1)}
 
 
 def test_what_a_server_is_asked_takes_the_one_unit_of_it(planned):
