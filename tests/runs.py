@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -80,6 +81,12 @@ def _server() -> Server:
     server = Server(ROOT).__enter__()
     atexit.register(server.__exit__)
     return server
+
+
+def seconds_of_children() -> float:
+    """Return the CPU seconds that all ended child processes have used; other work on the machine does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def started(*arguments: str | Path, cwd: Path, output: Path) -> subprocess.Popen[bytes]:

@@ -1,13 +1,12 @@
 """Variants: rows of `models` with other settings share everything that these settings do not change."""
 
 import json
-import resource
 from pathlib import Path
 
 import pytest
 import reruns
 import yaml
-from runs import ROOT, copy_of_checkout, dry_run, jobs, overlay, snakemake, succeeded
+from runs import ROOT, copy_of_checkout, dry_run, jobs, overlay, seconds_of_children, snakemake, succeeded
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import (
     ConfigSettings,
@@ -156,11 +155,9 @@ def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
         knowledge={"source": "offline"},
         evaluate={"planted": [], "judge": {"llms": []}},
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = seconds_of_children()
     shown = jobs(succeeded(snakemake("--dry-run", "--configfile", TABLE6, SENSITIVITY, stand_ins, "--cores", "1")))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Of the processor, since other tests run at the same time.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
+    assert seconds_of_children() - before < 20
     # Table 6 adds 13 rows to those of the other tables, and the sensitivity matrix its own; two datasets, five seeds.
     rows = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"]
     assert shown["evaluate_predict"] == (len(rows) + 13 + len(VARIANTS)) * 10
