@@ -8,7 +8,7 @@ import pytest
 from reruns import planned_jobs
 from runs import dry_run, succeeded
 
-FOLDER = "results/none/{}/rationale/{}"
+STEM = "results/none/{}/rationale/{}"
 SHARDS = 3
 
 
@@ -20,7 +20,7 @@ def plan(*arguments: str) -> tuple[set, str]:
         "llm_transport": {"chatgpt": {"base_url": "http://127.0.0.1:9/v1", "data_use": "local-server"}},
     }
     words = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
-    targets = [f"{FOLDER.format(d, t)}/labs.parquet" for d in ("mimic3", "mimic4") for t in ("template", "chatgpt")]
+    targets = [f"{STEM.format(d, t)}/labs.parquet" for d in ("mimic3", "mimic4") for t in ("template", "chatgpt")]
     printed = succeeded(
         dry_run("--configfile", "config/demo.yaml", "--config", *words, "--", *targets, OPENAI_API_KEY="x")
     )
