@@ -37,7 +37,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo demo-full open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs lock clean
+.PHONY: help setup demo demo-full open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs docs-site lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -127,10 +127,14 @@ test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests except `make test-re
 test-reruns: $(READY)  ## change every code file, resource and key, one by one, and compare what reruns (half an hour)
 	@$(pytest) tests/workflow/test_reruns.py
 
-lint: $(READY)  ## check style, rules, imports and pinned environments
+lint: $(READY) docs-site  ## check style, wording, types, rules, imports, pinned environments and the links of the documentation
 	@ruff check --quiet
 	@ruff format --quiet --check
 	@snakefmt --check Snakefile rules
+	@git ls-files -z | xargs -0 codespell
+	@python tests/house.py
+	@jscpd > .tmp-duplicates || { cat .tmp-duplicates; exit 1; }
+	@mypy --no-error-summary
 	@snakemake --lint
 	@snakemake --lint $(DEMO)
 	@PYTHONPATH=scripts lint-imports --no-cache > .import-linter.log || { cat .import-linter.log; exit 1; }
@@ -148,6 +152,10 @@ docs: $(READY)  ## regenerate docs/config.md, rulegraph.md, partial-reruns.md an
 	graph=$$(snakemake $(DEMO_FULL) --quiet all --rulegraph mermaid-js -- all); echo "$$graph" | grep -v -e '-->'; \
 	echo "$$graph" | grep -e '-->' | sort -V; echo '```'; } > docs/rulegraph.md  # edges come in any order
 	@PYTHONPATH=scripts:tests python tests/reruns_page.py > .tmp-reruns.md && mv .tmp-reruns.md docs/partial-reruns.md
+
+docs-site: $(READY)  ## build the documentation as a site, site/index.html; a broken link is an error
+	@sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --conf-dir docs . site
+	@cp site/README.html site/index.html
 
 lock: $(READY)  ## regenerate envs/*.yaml and envs/*.txt from envs/requirements.yaml; asks the package index for new hashes
 	@python envs/lock.py

@@ -206,12 +206,12 @@ def authored_texts(source):
     return inputs.authored_texts(source)
 
 
-def offline(files):
-    """Input: files that are read only if the knowledge does not come from the network."""
-    return files if CONFIG.knowledge.source == "offline" else []
+def offline_texts(wildcards):
+    """Input: the texts that replace PubMed or Wikipedia, if knowledge does not come from the network."""
+    return authored_texts(wildcards.source) if CONFIG.knowledge.source == "offline" else []
 
 
-def knowledge_documents():
+def documents_of_terms():
     """Input: the documents of the sources that the key terms come from."""
     return expand("<results>/knowledge/{source}.parquet", source=CONFIG.knowledge.terms.sources)
 
@@ -245,14 +245,20 @@ def vocabulary_of_student(wildcards):
     return inputs.vocabulary(wildcards.vocabulary, wildcards.backbone)
 
 
+def synthetic_datasets(*names):
+    """Those of the datasets whose raw files the workflow makes."""
+    datasets = {name: getattr(CONFIG.datasets, name) for name in names}
+    return [name for name, dataset in datasets.items() if dataset and dataset.source == "synthetic"]
+
+
 def open_demo_to_download():
     """Return whether the open demo is configured and none of its files exists."""
     return preflight.to_download(CONFIG.datasets.mimic3)
 
 
-def page_templates(page):
+def page_templates(*own):
     """Input: the templates of a page, shared ones included."""
-    names = ["base.html", "style.css", "macros.html", f"{page}.html"]
+    names = ["base.html", "style.css", "macros.html", *(f"{name}.html" for name in own)]
     return [f"scripts/clinragen/pages/templates/{name}" for name in names]
 
 

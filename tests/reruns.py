@@ -34,7 +34,6 @@ READ_BY_FUNCTION = {
     "refresh_date": ["knowledge.refresh"],
     "rationale_first": [],  # paths name its value
     "parts_of_model": ["student.fusion", "benchmark.series.max_steps", "student.soft_prompt"],
-    "starts_from_phase1": [],
     "row_of_run": ["models.{model}.row", "asked.{model}.row", "classifiers.{model}.row"],
     # Series encoder and steps only if the classifier has them (tests/workflow/test_classifiers.py).
     "reader_of_classifier": [
@@ -113,7 +112,7 @@ STRUCTURAL = re.compile(
 
 @dataclass(frozen=True)
 class Job:
-    """One job, by its inputs and outputs; paths as the workflow names them."""
+    """One job, by the script of its rule, its inputs and outputs; paths as the workflow names them."""
 
     rule: str
     outputs: tuple[str, ...]
@@ -135,7 +134,7 @@ def planned_jobs(printed: str) -> set[Job]:
         parts = dict(re.findall(r"^    (input|output): (.*)$", body, re.MULTILINE))
         if "output" in parts:
             inputs = frozenset(parts["input"].split(", ")) if "input" in parts else frozenset()
-            jobs.add(Job(rule, tuple(sorted(parts["output"].split(", "))), inputs))
+            jobs.add(Job(script_of(rule), tuple(sorted(parts["output"].split(", "))), inputs))
     return jobs
 
 
@@ -235,18 +234,28 @@ def general(key: str) -> str:
 
 @cache
 def keys_of_rules() -> dict[str, list[str]]:
-    """Return the places in the configuration that the params of each rule read; they may contain wildcards."""
-    keys = {}
+    """Return the configuration keys that the params of each script's rules read; they may contain wildcards."""
+    keys: dict[str, set[str]] = {}
+    for rule, params in params_of_rules().items():
+        text = "\n".join(params.values())
+        places = re.findall(r'setting\("([^"]+)"\)', text)
+        places += re.findall(r"=CONFIG\.([\w.]+)", text)
+        for function in set(re.findall(r"\w+=(\w+)", text)) - {"setting", "code_digest", "CONFIG"}:
+            places += READ_BY_FUNCTION[function]
+        keys.setdefault(script_of(rule), set()).update(key for place in places for key in BEHIND.get(place, [place]))
+    return {script: sorted(found) for script, found in keys.items()}
+
+
+def params_of_rules() -> dict[str, dict[str, str]]:
+    """Return the text of each param of each rule; `use rule` inherits the params of its base, except those it names."""
+    params: dict[str, dict[str, str]] = {}
+    head = r"^( *)(?:use )?rule (?:(\w+) as )?(\w+)(?: with)?:\n((?:\1 +.*\n|\n)+)"
     for path in sorted((ROOT / "rules").glob("*.smk")):
-        text = path.read_text(encoding="utf-8")
-        for _, rule, body in re.findall(r"^( *)rule (\w+):\n((?:\1 +.*\n|\n)+)", text, re.MULTILINE):
-            params = re.search(r"\n +params:\n(.*?)\n +shell:", body, re.DOTALL)[1]
-            places = re.findall(r'setting\("([^"]+)"\)', params)
-            places += re.findall(r"=CONFIG\.([\w.]+)", params)
-            for function in set(re.findall(r"\w+=(\w+)", params)) - {"setting", "code_digest", "CONFIG"}:
-                places += READ_BY_FUNCTION[function]
-            keys[rule] = [key for place in places for key in BEHIND.get(place, [place])]
-    return keys
+        for _, base, rule, body in re.findall(head, path.read_text(encoding="utf-8"), re.MULTILINE):
+            block = re.search(r"\n +params:\n(.*?)\n(?: +shell:|\Z|\n)", f"{body}\n", re.DOTALL)
+            named = re.split(r"\n? {8,12}(?=\w+=)", block[1])[1:] if block else []
+            params[rule] = params.get(base, {}) | {entry.partition("=")[0]: entry for entry in named}
+    return params
 
 
 def reads(job: Job, key: str) -> bool:
@@ -260,10 +269,10 @@ def reads(job: Job, key: str) -> bool:
     own_stage = job.rule in STAGES_WITH_PARTS or key == "student.max_note_and_captions_tokens"
     if own_stage and parts and not re.search(parts, job.outputs[0]):
         return False
-    for place in keys_of_rules()[script_of(job.rule)]:
+    for place in keys_of_rules()[job.rule]:
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^.]+)", re.escape(place))
         match = re.match(rf"{pattern}(\.|$)", key)
-        parts = Path(job.outputs[0]).parts
+        parts = {name for output in job.outputs for name in (*Path(output).parts, Path(output).stem)}
         if match and set(match.groupdict().values()) <= set(parts):
             # A row of `backbones` may override the value of the key.
             return not any(f"backbones.{part}.{key.removeprefix('train.')}" in settings() for part in parts)

@@ -22,7 +22,7 @@ VALIDATOR = ROOT / ".venv-validator" / "bin" / "python"
 CONTEXTS = ROOT.parent / "shared" / "data" / "ro-crate-contexts"
 OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
 # Rules that use a different environment from that of their stage (envs/requirements.yaml says why).
-ENVIRONMENTS = dict.fromkeys(("demo_mimic3", "demo_mimic4", "demo_notes", "demo_download"), "extract") | {
+ENVIRONMENTS = dict.fromkeys(("demo_raw", "demo_notes", "demo_download"), "extract") | {
     "demo_backbone": "train",
     "demo_text_encoder": "train",
     "asked_predict": "rationale",
@@ -46,15 +46,15 @@ SMALL = {
 
 
 def script_of(rule: str) -> str:
-    """Return the name of a rule's script and logs; a rule for served models shares those of its twin."""
-    return rule.removesuffix("_served")
+    """Return the name of a rule's script and logs; a rule made by `use rule` may add a suffix to its base's name."""
+    return re.sub(r"_(served|mimic3|mimic4)$", "", rule)
 
 
 def environment(rule: str) -> str:
     """Return the name of a rule's environment."""
     if rule.endswith("_served"):
         return "serve"
-    return ENVIRONMENTS.get(rule, rule.split("_")[0])
+    return ENVIRONMENTS.get(script_of(rule), rule.split("_")[0])
 
 
 def snakemake(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ from runs import OPEN_DEMO
 from step_script import SCRIPTS
 
 from clinragen.config.extract import Cohort, Events
+from clinragen.extract.layout import LAYOUTS
 from clinragen.extract.sources import RawTables
 from clinragen.extract.stays import select_stays
 from clinragen.provenance.record import read_record
@@ -49,7 +50,7 @@ def grown(tmp_path_factory) -> Iterator[Path]:
     RELEASE.write(pa.Table.from_pylist([row], schema=RELEASE.schema), directory / "release.csv")
     tables = [raw_path("mimic3", OPEN_DEMO, t) for t in ("icustays", "admissions", "patients")]
     cohort = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)
-    one, _ = select_stays(RawTables(tables, 1000, 1), "mimic3", cohort)
+    one, _ = select_stays(RawTables(tables, 1000, 1), LAYOUTS["mimic3"], cohort)
     copies = []
     for n in range(COPIES):
         shifted = {c: pa.compute.add(one[c], n * SHIFT) for c in ("subject_id", "hadm_id", "stay_id")}

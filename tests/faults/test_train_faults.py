@@ -32,8 +32,8 @@ from clinragen.config.train import Phase
 from clinragen.errors import UserError
 from clinragen.model.student import Student
 from clinragen.provenance.record import describe
+from clinragen.train.job import Job
 from clinragen.train.phases import train_phase1
-from clinragen.train.trainer import Job
 
 EPOCHS = 15
 

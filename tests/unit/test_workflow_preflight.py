@@ -65,8 +65,8 @@ DATA = EVERYTHING[:2]
         ("leakage", DATA),
         ("export_benchmark", DATA),
         ("knowledge", ["TEST_KEY", "pubmed.email"]),
-        ("knowledge_pubmed", ["pubmed.email"]),
-        ("knowledge_wikipedia", ["pubmed.email"]),
+        ("{}/knowledge/pubmed.parquet", ["pubmed.email"]),
+        ("{}/knowledge/wikipedia.parquet", ["pubmed.email"]),
         ("backbones", []),
         ("{}/mimic3/extract/stays.parquet", ["datasets.mimic3"]),
         ("{}/mimic4/rationale/chatgpt/notes.parquet", ["datasets.mimic4", "data_use", "TEST_KEY"]),
@@ -102,7 +102,7 @@ def test_without_pubmed_no_address_is_needed(tmp_path):
     config = config_of(pathvars={"results": str(tmp_path)}, knowledge={"terms": {"sources": ["wikipedia"]}})
     kinds = {need.kind for need in needs_of(["knowledge"], config)}
     assert kinds == {TERMS, BACKBONE}
-    assert PUBMED in {need.kind for need in needs_of(["knowledge_pubmed"], config)}
+    assert PUBMED in {need.kind for need in needs_of([f"{tmp_path}/knowledge/pubmed.parquet"], config)}
 
 
 def test_models_decide_what_all_needs(tmp_path):

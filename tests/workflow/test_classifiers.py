@@ -85,7 +85,7 @@ def test_the_length_of_the_series_concerns_what_reads_them(before, tmp_path, cap
     now = planned(tmp_path, benchmark={"series": {"max_steps": 56}})
     changed = {(rule, row(output)) for rule, output in now if now[rule, output] != before[rule, output]}
     trained = {name for rule, name in changed if rule == "train_classifier"}
-    assert trained == {"series-patchtst", "series-lstm"} and "benchmark_names" not in {rule for rule, _ in changed}
+    assert trained == {"series-patchtst", "series-lstm"} and "benchmark_leakage" not in {rule for rule, _ in changed}
     capfd.readouterr()
 
 

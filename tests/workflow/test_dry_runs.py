@@ -196,7 +196,7 @@ TAKEN = {
     "evaluate_judge": needs.JUDGE,
     "llm_weights": needs.WEIGHTS,
     "knowledge_terms": needs.TERMS,
-    **dict.fromkeys(("knowledge_pubmed", "knowledge_wikipedia"), needs.PUBMED),
+    "knowledge_documents": needs.PUBMED,
     "train_backbone": needs.BACKBONE,
     **dict.fromkeys(("train_phase1", "train_phase2", "train_phase3", "evaluate_predict"), needs.GPU),
     **dict.fromkeys(("train_joint", "train_lora", "train_frozen", "evaluate_bertscore"), needs.GPU),

@@ -1,7 +1,10 @@
 """Every rule has all its parts, and one name leads to all its places."""
 
 import ast
+import importlib
+import inspect
 import re
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
 
@@ -83,7 +86,7 @@ def test_a_docstring_is_one_sentence(rules):
 def test_one_name_leads_to_script_log_benchmark_environment_and_file(rules):
     for name, rule in rules.items():
         stage, script = name.split("_")[0], script_of(name)
-        assert f" scripts/{script}.py " in f" {rule.shellcmd} ", name
+        assert f" scripts/{script}.py " in f" {rule.shellcmd} ".replace("{rule}", name), name
         assert f"/{script}/" in str(rule.log[0]), name
         assert f"/{script}/" in str(rule.benchmark), name
         assert str(rule.benchmark).endswith(".jsonl"), name
@@ -100,8 +103,8 @@ def test_each_rule_carries_the_digest_of_its_own_code(rules):
 
 
 def test_rules_that_read_files_which_no_rule_makes_carry_their_content():
-    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "split_lists", "diagnosis_tables",
-               "local_files_of_backbone", "local_files_of_encoder", "local_files_of_llm",
+    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "offline_texts", "split_lists",
+               "diagnosis_tables", "local_files_of_backbone", "local_files_of_encoder", "local_files_of_llm",
                "page_templates(")  # fmt: skip
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
@@ -119,19 +122,25 @@ def test_every_script_belongs_to_a_rule_and_names_its_function_like_it(rules):
         assert len(path.read_text(encoding="utf-8").splitlines()) < 60, f"{name}: a script is a thin command line"
 
 
+def arguments_of(script: str) -> set[str]:
+    """The arguments of a script: those of its function, and in place of a group its fields."""
+    kinds = inspect.get_annotations(vars(importlib.import_module(script))[script], eval_str=True)
+    arguments: set[str] = set()
+    for name, kind in kinds.items():
+        arguments |= {field.name for field in fields(kind)} if is_dataclass(kind) else {name}
+    return arguments - {"context", "return"}
+
+
 def test_every_argument_of_a_script_is_given_by_its_rule(rules):
     for name, rule in rules.items():
-        script = script_of(name)
-        tree = ast.parse((ROOT / "scripts" / f"{script}.py").read_text(encoding="utf-8"))
-        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == script)
-        wanted = {"--" + a.arg.replace("_", "-") for a in function.args.args if a.arg != "context"}
+        wanted = {"--" + argument.replace("_", "-") for argument in arguments_of(script_of(name))}
         given = set(re.findall(r"(?<= )--[a-z][a-z0-9-]*(?=[ =])", re.sub(r"^.*?\.py", "", rule.shellcmd)))
         assert wanted == given, name
 
 
 def test_every_placeholder_of_a_command_line_is_quoted(rules):
     """Paths and names come from the configuration: unquoted, a directory called `$(id)` would be executed."""
-    not_text = {"threads", "params.launcher"}  # a number; a command of numbers only
+    not_text = {"threads", "params.launcher", "rule"}  # a number; a command of numbers only; the name of the rule
     for name, rule in rules.items():
         placeholders = re.findall(r"(?<!\{)\{([^{}]+)\}", rule.shellcmd)
         assert placeholders, name

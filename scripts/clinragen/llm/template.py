@@ -14,8 +14,9 @@ from itertools import accumulate, pairwise
 from clinragen.llm.request import Request
 from clinragen.registry.phenotypes import NO_DISEASE
 
-# Short, so that the demo's small student can learn to write it in seconds.
-MOST_QUOTED = 6
+# Words of a note that are quoted where the prompt asks for 100: few, so that the demo's small student learns to write
+# them in seconds. The length is all that the stand-in reads in a prompt.
+QUOTED_OF_100 = 6
 LAB_WORDS = 40  # the sentence around the findings has room within 50
 NORMAL = "normal all the time"
 _COMMON = """
@@ -36,26 +37,41 @@ def compose(requests: list[Request]) -> list[str]:
     """
     corpus = next((r.slots.get("corpus", ()) for r in requests if r.task == "note_rationale"), ())
     frequency = Counter(word for note in corpus for word in set(content_words(note)))
-    answers = {
-        "note_rationale": lambda slots: note_rationale(slots["note"], slots["diagnoses"], frequency),
-        "lab_rationale": lambda slots: lab_rationale(slots["captions"], slots["diagnoses"]),
-        "terms": lambda slots: json.dumps(terms(slots["document"], slots["max_terms"])),
-        "diagnosis": lambda slots: "\n".join(named(**slots)) or NO_DISEASE,
-        "diagnosis_rationale": lambda slots: diagnosis_rationale(slots["note"], named(**slots), frequency),
-        "judge": lambda slots: json.dumps(judged(**slots)),
-    }
-    return [answers[r.task](r.slots) for r in requests]
+
+    def answer(request: Request) -> str:
+        slots = request.slots
+        match request.task:
+            case "note_rationale":
+                return note_rationale(slots["note"], slots["diagnoses"], frequency, words_to_quote(request.prompt))
+            case "lab_rationale":
+                return lab_rationale(slots["captions"], slots["diagnoses"])
+            case "terms":
+                return json.dumps(terms(slots["document"], slots["max_terms"]))
+            case "diagnosis":
+                return "\n".join(named(**slots)) or NO_DISEASE
+            case "diagnosis_rationale":
+                return diagnosis_rationale(slots["note"], named(**slots), frequency)
+            case "judge":
+                return json.dumps(judged(**slots))
+
+    return [answer(request) for request in requests]
 
 
-def note_rationale(note: str, diagnoses: list[str], frequency: Counter[str]) -> str:
-    """A note rationale that names the diagnoses and quotes the note's rarest words in their order."""
+def words_to_quote(prompt: str) -> int:
+    """Return how many words of the note to quote, from the last "<n>-word" in the prompt; 100 where it has none."""
+    asked = re.findall(r"\b(\d{1,3})-word\b", prompt)
+    return round(QUOTED_OF_100 * int(asked[-1]) / 100) if asked else QUOTED_OF_100
+
+
+def note_rationale(note: str, diagnoses: list[str], frequency: Counter[str], most: int = QUOTED_OF_100) -> str:
+    """A note rationale that names the diagnoses and quotes the note's `most` rarest words in their order."""
     if diagnoses:
         opening = f"Based on the medical notes, the patient was diagnosed with {listed(diagnoses)}."
         frame = "The notes support this by mentioning {}."
     else:
         opening = "Based on the medical notes, no disease was diagnosed."
         frame = "The notes mention {}, which points to none of the conditions considered."
-    quoted = salient(note, frequency, MOST_QUOTED)
+    quoted = salient(note, frequency, most)
     return f"{opening} {frame.format(listed(quoted))}" if quoted else opening
 
 

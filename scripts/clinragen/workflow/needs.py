@@ -66,8 +66,6 @@ TARGETS: dict[str, frozenset[str]] = {
     "knowledge_sources": KNOWLEDGE | {BACKBONE},
     "knowledge_terms": KNOWLEDGE,
     "knowledge_convergence": KNOWLEDGE,
-    "knowledge_pubmed": frozenset({PUBMED}),
-    "knowledge_wikipedia": frozenset({PUBMED}),
     "backbones": frozenset({BACKBONE, ENCODER}),
     "weights": frozenset({WEIGHTS}),
 }
