@@ -103,12 +103,10 @@ def test_a_torn_batch_is_decoded_again(place, whole, fork_python, length):
     assert table == whole and f"incomplete batch decoded again: {torn}" in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
-    [
-        pytest.param({"checkpoint": "other"}, id="checkpoint"),
-        pytest.param({"tokens": 30}, id="settings", marks=pytest.mark.slow),
-    ],
+    [pytest.param({"checkpoint": "other"}, id="checkpoint"), pytest.param({"tokens": 30}, id="settings")],
 )
 def test_batches_of_other_settings_or_of_another_checkpoint_are_not_used(place, whole, fork_python, changes):
     name, value = f"changed-{next(iter(changes))}", next(iter(changes.values()))

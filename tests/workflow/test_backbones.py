@@ -1,4 +1,4 @@
-"""Language models that cannot be trained are refused by the workflow before its first job, or when they are fetched."""
+"""Language models that cannot be trained are refused before the first job of a run, or when they are fetched."""
 
 import json
 from pathlib import Path
@@ -87,7 +87,8 @@ def test_a_q_former_without_its_bert_is_refused_by_a_dry_run(tmp_path):
         assert run.returncode == 1 and words in run.stdout, run.stdout
 
 
-def test_a_text_encoder_is_brought_where_jobs_find_it(tmp_path):
+@pytest.mark.slow
+def test_a_text_encoder_is_fetched_to_where_jobs_find_it(tmp_path):
     bert = write_text_encoder(tmp_path / "bert")
     settings = overlay(tmp_path / "o.yaml", tmp_path / "results", encoders={"clinical-bert": {"source": str(bert)}})
     target = tmp_path / "results/encoders/clinical-bert"

@@ -58,7 +58,7 @@ class NotYet(Exception):
 
 @dataclass(frozen=True)
 class Questions:
-    """The requests of one stage; those that wait come with their previous answers."""
+    """The requests of one stage; waiting ones come with their previous answers."""
 
     requests: int
     waiting: list[tuple[Request, list[Entry]]]
