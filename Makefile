@@ -88,7 +88,7 @@ bench: $(READY)  ## measure the speed of the benchmark: RAW=<open MIMIC-III demo
 	@PYTHONPATH=tests python tests/benchmarks/bench_benchmark.py $(if $(RAW),--raw "$(RAW)") $(if $(TIMES),--times $(TIMES)) --cores $(CORES) \
 	$(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(REFERENCE_PYTHON),--reference-python "$(REFERENCE_PYTHON)") $(if $(WRITE),--write)
 
-bench-llm: $(READY)  ## measure the client of language models beside a bare openai client, and its journal
+bench-llm: $(READY)  ## measure the client of language models against a bare openai client, and its journal
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_llm.py 2> /dev/null
 
 bench-decoding: $(READY)  ## measure how fast students write, and what number format and beams change: on the tree of `make demo`
@@ -103,7 +103,7 @@ bench-statistics: $(READY)  ## measure the bootstrap over patients at the size o
 bench-tokens: $(READY)  ## measure the files of tokens at the paper's number of samples: time, memory, start of a training
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_tokens.py 2> /dev/null
 
-bench-training: $(READY)  ## measure training beside a re-enactment of the released loop: [DEVICE=cuda] [BACKBONE=flan-t5-large] [SAMPLES=12] [WRITE=1]
+bench-training: $(READY)  ## measure training against a re-enactment of the released loop: [DEVICE=cuda] [BACKBONE=flan-t5-large] [SAMPLES=12] [WRITE=1]
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_training.py --device $(or $(DEVICE),cpu) \
 	$(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(WRITE),--write)
 

@@ -1,9 +1,11 @@
 """Checks of wording and length, the hooks of pre-commit, and the links of the documentation."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import house
@@ -94,4 +96,15 @@ def test_a_broken_link_of_the_documentation_is_an_error(tmp_path):
         check=False,
     )
     assert run.returncode == 1, run.stderr
-    assert len(run.stderr.splitlines()) == 2 and "nothing.md" in run.stderr and "#nothing" in run.stderr, run.stderr
+    assert len(run.stderr.splitlines()) == 2 and "nothing.md" in run.stderr and "local id not found" in run.stderr, (
+        run.stderr
+    )
+
+
+def test_the_layers_of_the_architecture_page_are_those_that_are_checked():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    (layers,) = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
+    assert layers.splitlines() == tools["importlinter"]["contracts"][0]["layers"]

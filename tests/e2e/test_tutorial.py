@@ -1,0 +1,78 @@
+"""The tutorial, followed in a copy of the finished demo: its commands work, in order, and print what it shows."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import demo as finished
+import pytest
+from documented import blocks
+from runs import ROOT, path_with
+
+PAGE = "docs/tutorial.md"
+# Done before the copy is made (clone, set-up, the demo itself), or without effect there.
+DONE = re.compile(r"git |cd |source |make demo$|pre-commit ")
+# The miniature has overlays of its own, and the set-up of this checkout.
+MINIATURE = " ".join(finished.CONFIGURATION)
+# What differs between the demo and its miniature, or between two machines.
+VARIES = re.compile(r"\d[\d,.]*|\b[0-9a-f]{8,}\b|\b(jobs?)\b")
+SHOWN_ELSEWHERE = "..."
+
+
+def steps() -> list[tuple[str, list[str]]]:
+    """The commands of the page, each with the lines that the page shows below it."""
+    found: list[tuple[str, list[str]]] = []
+    for block in blocks():
+        if block.page == PAGE and block.language == "console":
+            for line in block.body.splitlines():
+                if line.startswith("$ "):
+                    found.append((line[2:], []))
+                elif line.strip() and line != SHOWN_ELSEWHERE:
+                    found[-1][1].append(line)
+    return found
+
+
+def in_miniature(command: str) -> str:
+    """The command as it is run here."""
+    if command.startswith("make "):
+        return f'{command} --old-file .venv/.installed DEMO="{MINIATURE} --cores 2"'
+    return command.replace("--configfile config/demo.yaml", MINIATURE)
+
+
+def general(line: str) -> str:
+    """A line of output without what varies."""
+    return " ".join(VARIES.sub("#", line).split())
+
+
+@pytest.fixture(scope="module")
+def checkout(demo: finished.Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished demo that the tutorial may change."""
+    folder = tmp_path_factory.mktemp("tutorial") / "checkout"
+    shutil.copytree(demo.checkout, folder, symlinks=True)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_tutorial_can_be_followed(checkout):
+    followed = 0
+    for command, shown in steps():
+        if DONE.match(command):
+            continue
+        run = subprocess.run(
+            ["bash", "-c", in_miniature(command)],
+            cwd=checkout,
+            env=os.environ | {"PATH": path_with()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, f"{command}\n{run.stdout}"
+        printed = {general(line) for line in run.stdout.splitlines()}
+        assert [line for line in shown if general(line) not in printed] == [], f"{command}\n{run.stdout}"
+        followed += 1
+    assert followed >= 5
+    old, new = ((place / "resources/prompts/note_rationale.txt").read_text() for place in (ROOT, checkout))
+    assert old != new, "the prompt is as before"
