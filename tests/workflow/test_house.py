@@ -102,9 +102,7 @@ def test_a_broken_link_of_the_documentation_is_an_error(tmp_path):
 
 
 def test_the_layers_of_the_architecture_page_are_those_that_are_checked():
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-        "contracts"
-    ]
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     (layers,) = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
     assert layers.splitlines() == tools["importlinter"]["contracts"][0]["layers"]
