@@ -19,7 +19,7 @@ def estimate_files():
     return (
         texts * bool(CONFIG.teachers() or CONFIG.asked or judges())
         + cases * sampled
-        + knowledge_documents() * bool(backbones_with_knowledge())
+        + documents_of_terms() * bool(backbones_with_knowledge())
     )
 
 

@@ -192,16 +192,11 @@ def features_of_parts(wildcards):
 
 
 def start_of_frozen(wildcards):
-    """Input: what a frozen language model is: that of phase 1 with the same target, or as it was fetched."""
-    if not starts_from_phase1(wildcards):
+    """Input: the frozen language model: that of phase 1 with the same target, or as it was fetched."""
+    if wildcards.parts.endswith("untuned"):
         return "<results>/backbones/{backbone}"
     pattern = "<results>/{dataset}/train/{backbone}/{target}{variant}/seed{seed}/phase1"
     return of_variant(pattern)(wildcards)
-
-
-def starts_from_phase1(wildcards):
-    """Params: whether a frozen language model is that of phase 1."""
-    return not wildcards.parts.endswith("untuned")
 
 
 def rationales_of(wildcards):
@@ -230,15 +225,6 @@ def shards_of(wildcards):
 def shard(wildcards):
     """Params: the name of the job's shard."""
     return wildcards.get("shard", "1-of-1")
-
-
-def tensorboard_folder(pattern):
-    """Resources: the directory of a training's TensorBoard events, named like its log; empty for none."""
-
-    def folder(wildcards):
-        return str(Path(CONFIG.pathvars.logs, pattern.format(**wildcards)))
-
-    return folder if CONFIG.train.report_to == "tensorboard" else ""
 
 
 def launch_of_backbone(wildcards):
@@ -270,9 +256,21 @@ def processes(wildcards):
     return max(found, default=CONFIG.train.launch.processes)
 
 
-def gpus():
-    """Resources: nodes and GPUs of a training job."""
-    return launch.gpu_request(CONFIG.train.launch, processes)
+def training_job(name):
+    """Resources of a training: nodes and GPUs, memory, time, and the directory of its TensorBoard events.
+
+    That directory is named like the log, after the pattern `name`; it is empty where no events are written.
+    """
+
+    def tensorboard(wildcards):
+        return str(Path(CONFIG.pathvars.logs, name.format(**wildcards)))
+
+    return {
+        **launch.gpu_request(CONFIG.train.launch, processes),
+        "mem_mb": memory("train"),
+        "runtime": minutes("train"),
+        "tensorboard": tensorboard if CONFIG.train.report_to == "tensorboard" else "",
+    }
 
 
 def memory(stage):

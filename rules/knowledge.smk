@@ -3,7 +3,7 @@
 # takes resources/knowledge (queries, abbreviations; offline also the authored texts), resources/prompts/terms.txt,
 #       resources/stop_words.txt, <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and a language model
 # makes <results>/knowledge/pubmed.parquet, wikipedia.parquet   documents
-#       <results>/knowledge/attrition_pubmed.csv, attrition_wikipedia.csv  what each step of the retrieval left over
+#       <results>/knowledge/attrition_pubmed.csv, attrition_wikipedia.csv  documents that each step of the retrieval leaves
 #       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents that carry them
 #       <results>/knowledge/mentions.parquet                    every document that carries a term, key term or not
 #       <results>/knowledge/answers.parquet                     every document that the model was shown, and its request
@@ -20,8 +20,7 @@
 
 
 localrules:
-    knowledge_pubmed,
-    knowledge_wikipedia,
+    knowledge_documents,
     knowledge_terms,
     knowledge_convergence,
     knowledge_vocabulary,
@@ -30,71 +29,38 @@ localrules:
     knowledge_sources,
 
 
-rule knowledge_pubmed:
-    """Abstracts on each phenotype, from PubMed or from the authored texts."""
+rule knowledge_documents:
+    """Documents on each phenotype, from PubMed or Wikipedia or from the authored texts."""
     input:
         queries="resources/knowledge/queries.csv",
-        texts=offline(authored_texts("pubmed")),
+        texts=offline_texts,
     output:
-        documents="<results>/knowledge/pubmed.parquet",
-        attrition="<results>/knowledge/attrition_pubmed.csv",
+        documents="<results>/knowledge/{source}.parquet",
+        attrition="<results>/knowledge/attrition_{source}.csv",
     log:
-        "<logs>/knowledge_pubmed/all.log",
+        "<logs>/knowledge_documents/{source}.log",
     benchmark:
-        "<timings>/knowledge_pubmed/all.jsonl"
+        "<timings>/knowledge_documents/{source}.jsonl"
+    wildcard_constraints:
+        source="pubmed|wikipedia",
     conda:
         "../envs/knowledge.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
-        endpoint=setting("knowledge.pubmed.endpoint"),
+        endpoint=setting("knowledge.{source}.endpoint"),
         email=setting("knowledge.pubmed.email"),
         answers=setting("answers"),
     params:
-        code=code_digest("knowledge_pubmed"),
+        code=code_digest("knowledge_documents"),
         sources=sources,
-        source=setting("knowledge.source"),
-        documents=setting("knowledge.pubmed.documents"),
+        mode=setting("knowledge.source"),
+        documents=setting("knowledge.{source}.documents"),
         refresh=refresh_date,
     shell:
-        "python scripts/knowledge_pubmed.py --queries {input.queries:q} --texts {input.texts:q}"
-        " --source {params.source:q} --documents {params.documents:q}"
-        " --answers {resources.answers:q} --refresh={params.refresh:q}"
-        " --endpoint {resources.endpoint:q} --email={resources.email:q}"
-        " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
-
-
-rule knowledge_wikipedia:
-    """Articles on each phenotype, from Wikipedia or from the authored texts."""
-    input:
-        queries="resources/knowledge/queries.csv",
-        texts=offline(authored_texts("wikipedia")),
-    output:
-        documents="<results>/knowledge/wikipedia.parquet",
-        attrition="<results>/knowledge/attrition_wikipedia.csv",
-    log:
-        "<logs>/knowledge_wikipedia/all.log",
-    benchmark:
-        "<timings>/knowledge_wikipedia/all.jsonl"
-    conda:
-        "../envs/knowledge.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=60,
-        endpoint=setting("knowledge.wikipedia.endpoint"),
-        email=setting("knowledge.pubmed.email"),
-        answers=setting("answers"),
-    params:
-        code=code_digest("knowledge_wikipedia"),
-        sources=sources,
-        source=setting("knowledge.source"),
-        documents=setting("knowledge.wikipedia.documents"),
-        refresh=refresh_date,
-    shell:
-        "python scripts/knowledge_wikipedia.py --queries {input.queries:q} --texts {input.texts:q}"
-        " --source {params.source:q} --documents {params.documents:q}"
+        "python scripts/knowledge_documents.py --queries {input.queries:q} --texts {input.texts:q}"
+        " --source {wildcards.source:q} --mode {params.mode:q} --documents {params.documents:q}"
         " --answers {resources.answers:q} --refresh={params.refresh:q}"
         " --endpoint {resources.endpoint:q} --email={resources.email:q}"
         " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
@@ -103,7 +69,7 @@ rule knowledge_wikipedia:
 rule knowledge_terms:
     """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
     input:
-        documents=knowledge_documents(),
+        documents=documents_of_terms(),
         prompt="resources/prompts/terms.txt",
         abbreviations="resources/knowledge/abbreviations.csv",
         weights=weights_of("knowledge.terms.llm"),

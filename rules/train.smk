@@ -195,12 +195,7 @@ rule train_phase1:
         "../envs/train.yaml"
     threads: processes
     resources:
-        **gpus(),
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
-        tensorboard=tensorboard_folder(
-            "train_phase1/{dataset}-{backbone}-{target}{variant}-seed{seed}"
-        ),
+        **training_job("train_phase1/{dataset}-{backbone}-{target}{variant}-seed{seed}"),
     params:
         code=code_digest("train_phase1"),
         texts=texts_of_student,
@@ -249,10 +244,7 @@ rule train_phase2:
         "../envs/train.yaml"
     threads: processes
     resources:
-        **gpus(),
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
-        tensorboard=tensorboard_folder(
+        **training_job(
             "train_phase2/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}"
         ),
     params:
@@ -307,10 +299,7 @@ rule train_phase3:
         "../envs/train.yaml"
     threads: processes
     resources:
-        **gpus(),
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
-        tensorboard=tensorboard_folder(
+        **training_job(
             "train_phase3/{dataset}-{backbone}-{target}-{vocabulary}{variant}-seed{seed}"
         ),
     params:
@@ -336,7 +325,7 @@ rule train_phase3:
 rule train_joint:
     """Distil rationales, or diagnoses alone, into all parts of a model at once."""
     input:
-        backbone="<results>/backbones/{backbone}",
+        start="<results>/backbones/{backbone}",
         vocabulary=vocabulary_of_parts,
         text_encoder=text_encoder_of_parts,
         labels="<results>/{dataset}/benchmark/labels.parquet",
@@ -361,12 +350,7 @@ rule train_joint:
         "../envs/train.yaml"
     threads: processes
     resources:
-        **gpus(),
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
-        tensorboard=tensorboard_folder(
-            "train_joint/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"
-        ),
+        **training_job("train_joint/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_joint"),
         texts=texts_of_student,
@@ -380,7 +364,7 @@ rule train_joint:
         ),
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
-        " {params.launcher} scripts/train_joint.py --backbone {input.backbone:q}"
+        " {params.launcher} scripts/{rule}.py --start {input.start:q}"
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
         " --notes {input.notes:q} --captions {input.captions:q} --features {input.features:q}"
         " --series {input.series:q} --targets {input.targets:q}"
@@ -390,19 +374,9 @@ rule train_joint:
         " --model {output.model:q} > {log:q} 2>&1"
 
 
-rule train_lora:
-    """Distil rationales, or diagnoses alone, into adapters of a language model whose own weights stay as they are."""
-    input:
-        backbone="<results>/backbones/{backbone}",
-        vocabulary=vocabulary_of_parts,
-        labels="<results>/{dataset}/benchmark/labels.parquet",
-        notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
-        captions=captions_of_parts,
-        features=features_of_parts,
-        series=series_of_parts,
-        targets=of_variant(
-            "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
-        ),
+# With a script of the same arguments.
+use rule train_joint as train_lora with:
+    """Distil rationales, or diagnoses alone, into adapters of a language model with frozen weights."""
     output:
         model=directory(
             "<results>/{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/lora"
@@ -411,42 +385,18 @@ rule train_lora:
         "<logs>/train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.log",
     benchmark:
         "<timings>/train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.jsonl"
-    priority: 2
-    retries: 2
-    conda:
-        "../envs/train.yaml"
-    threads: processes
     resources:
-        **gpus(),
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
-        tensorboard=tensorboard_folder(
-            "train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"
-        ),
+        **training_job("train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_lora"),
-        texts=texts_of_student,
-        parts=parts_of_model,
-        lora=setting("train.lora"),
-        optimizer=setting("train.optimizer"),
-        launch=launch_of_backbone,
-        launcher=launcher,
+        phase=setting("train.lora"),
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-lora"
         ),
-    shell:
-        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
-        " {params.launcher} scripts/train_lora.py --backbone {input.backbone:q}"
-        " --vocabulary {input.vocabulary:q} --labels {input.labels:q} --notes {input.notes:q}"
-        " --captions {input.captions:q} --features {input.features:q} --series {input.series:q} --targets {input.targets:q}"
-        " --texts {params.texts:q} --parts {params.parts:q}"
-        " --lora {params.lora:q} --optimizer {params.optimizer:q}"
-        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
-        " --model {output.model:q} > {log:q} 2>&1"
 
 
-rule train_frozen:
-    """Let the parts before a frozen language model learn."""
+use rule train_joint as train_frozen with:
+    """Train the parts in front of a frozen language model."""
     input:
         start=start_of_frozen,
         vocabulary=vocabulary_of_parts,
@@ -454,6 +404,7 @@ rule train_frozen:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         notes=of_variant("<results>/{dataset}/train/{backbone}{variant}/note_tokens.arrow"),
         captions=captions_of_parts,
+        features=features_of_parts,
         series=series_of_parts,
         targets=of_variant(
             "<results>/{dataset}/train/{backbone}/{target}{variant}/target_tokens.arrow"
@@ -466,39 +417,14 @@ rule train_frozen:
         "<logs>/train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.log",
     benchmark:
         "<timings>/train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}.jsonl"
-    priority: 2
-    retries: 2
-    conda:
-        "../envs/train.yaml"
-    threads: processes
     resources:
-        **gpus(),
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
-        tensorboard=tensorboard_folder(
-            "train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"
-        ),
+        **training_job("train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_frozen"),
-        texts=texts_of_student,
-        parts=parts_of_model,
-        tuned=starts_from_phase1,
         phase=setting("train.frozen"),
-        optimizer=setting("train.optimizer"),
-        launch=launch_of_backbone,
-        launcher=launcher,
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-frozen"
         ),
-    shell:
-        "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
-        " {params.launcher} scripts/train_frozen.py --start {input.start:q} --tuned {params.tuned:q}"
-        " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
-        " --notes {input.notes:q} --captions {input.captions:q} --series {input.series:q} --targets {input.targets:q}"
-        " --texts {params.texts:q} --parts {params.parts:q}"
-        " --phase {params.phase:q} --optimizer {params.optimizer:q}"
-        " --launch {params.launch:q} --seed {wildcards.seed:q} --checkpoints {params.checkpoints:q}"
-        " --model {output.model:q} > {log:q} 2>&1"
 
 
 rule train_encoder_tokens:
@@ -550,10 +476,7 @@ rule train_classifier:
         "../envs/train.yaml"
     threads: processes
     resources:
-        **gpus(),
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
-        tensorboard=tensorboard_folder("train_classifier/{dataset}-{model}-seed{seed}"),
+        **training_job("train_classifier/{dataset}-{model}-seed{seed}"),
     params:
         code=code_digest("train_classifier"),
         sources=sources,

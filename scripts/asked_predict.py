@@ -27,7 +27,7 @@ def asked_predict(
     answers: str,
     predictions: Out,
 ) -> None:
-    """Answers of a language model that is asked about the test split."""
+    """Write the answers of a language model about the test split."""
     from clinragen.asked.predict import Files, predict, read_cases
     from clinragen.llm.ask import LanguageModel, counted
     from clinragen.llm.request import Answer, Check, Request
@@ -41,14 +41,14 @@ def asked_predict(
     model = LanguageModel(name, llm, transport, Path(answers), weights)
 
     def ask(requests: list[Request], check: Check) -> list[Answer]:
-        found, facts = model.ask(requests, dataset, files.texts, check)
-        del facts.values["statuses"]  # of one question; those of all follow
+        texts, facts = model.ask(requests, dataset, files.texts, check)
+        del facts.values["statuses"]  # of one question; the sums over all follow
         context.note(facts)
-        return found
+        return texts
 
-    chosen = read_cases(files, llm.max_note_characters)
-    table = predict(chosen, question, prompts, examples, read_phenotypes(phenotypes), read_wordings(wordings), ask)
-    context.note(Facts({"statuses": counted(model.statuses)} | notes_cut(chosen)))
+    selected = read_cases(files, llm.max_note_characters)
+    table = predict(selected, question, prompts, examples, read_phenotypes(phenotypes), read_wordings(wordings), ask)
+    context.note(Facts({"statuses": counted(model.statuses)} | notes_cut(selected)))
     PREDICTIONS.write(table, predictions)
 
 

@@ -6,7 +6,7 @@ from clinragen.step import Out, run
 
 
 def benchmark_majority(labels: Path, samples: Path, phenotypes: Path, predictions: Out) -> None:
-    """Predictions of whoever names the most frequent phenotypes for every stay."""
+    """Predict the most frequent phenotypes for every test stay."""
     from clinragen.benchmark.floor import predict_majority
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.benchmark import LABELS, SAMPLES

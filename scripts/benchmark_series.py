@@ -30,9 +30,9 @@ def benchmark_series(
     SCALES.write(found, scales)
     outs = {"train": train, "validation": validation, "test": test}
     with ExitStack() as files:
-        writers = {split: files.enter_context(SERIES.writer(out)) for split, out in outs.items()}
-        for split, rows in make_series(events, blocks, found, settings):
-            writers[split].write(rows)
+        writers = {name: files.enter_context(SERIES.writer(out)) for name, out in outs.items()}
+        for name, rows in make_series(events, blocks, found, settings):
+            writers[name].write(rows)
 
 
 if __name__ == "__main__":

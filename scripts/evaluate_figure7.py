@@ -27,7 +27,7 @@ def evaluate_figure7(
     page: Out,
     shared: SharedOut,
 ) -> None:
-    """Write the cases that rules select: a restricted page, and one without text of patients."""
+    """Write the cases selected by rules, as a restricted page, and as one without text from patients."""
     from clinragen.evaluate.paper.case_choice import case_counts, choose
     from clinragen.evaluate.paper.case_files import read_cases
     from clinragen.evaluate.paper.case_page import cases_page

@@ -2,39 +2,23 @@
 
 from pathlib import Path
 
-from clinragen.config.evaluate import Decoding
+from clinragen.evaluate.student_step import StudentStep
 from clinragen.step import Context, Out, run
 
 
-def evaluate_predict(
-    context: Context,
-    checkpoint: Path,
-    base: list[Path],
-    labels: Path,
-    notes: Path,
-    captions: list[Path],
-    features: list[Path],
-    series: list[Path],
-    phenotypes: Path,
-    decoding: Decoding,
-    batch: int,
-    seed: int,
-    parts: str,
-    predictions: Out,
-) -> None:
-    """Outputs of a trained student on all test samples; one that reads notes alone gets no series."""
+def evaluate_predict(context: Context, student: StudentStep, predictions: Out) -> None:
+    """Write the outputs of a trained student for all test samples; one that reads notes alone gets no series."""
     from clinragen.evaluate.outcomes import report
     from clinragen.evaluate.parts import Parts
     from clinragen.evaluate.predict import predict
-    from clinragen.model.inputs import Files, read_samples
+    from clinragen.model.inputs import read_samples
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    texts, others = next(iter(captions), None), next(iter(features), None)
-    tested = read_samples(Files(labels, notes, None, series, texts, others), "test")
-    kept = Parts(Path(parts), context.fingerprint())
-    table = predict(checkpoint, tested, read_phenotypes(phenotypes), decoding, batch, kept, *base)
+    samples, names = read_samples(student.files(), "test"), read_phenotypes(student.phenotypes)
+    kept = Parts(Path(student.parts), context.fingerprint())
+    table = predict(student.checkpoint, samples, names, student.decoding, student.batch, kept, student.base)
     PREDICTIONS.write(table, predictions)
     context.note(Facts({"outputs": report(table)}))
     context.after_commit(kept.remove)

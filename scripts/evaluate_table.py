@@ -25,7 +25,7 @@ def evaluate_table(
 ) -> None:
     """Compare our values with one of the paper's tables, as CSV, Markdown, LaTeX, a page and a picture."""
     from clinragen.evaluate.paper.comparison import compare, in_row, intervals_in_rows, read_paper
-    from clinragen.evaluate.paper.forms import to_latex, to_markdown
+    from clinragen.evaluate.paper.forms import write_forms
     from clinragen.evaluate.paper.missing import Missing
     from clinragen.evaluate.paper.pictures import draw_comparison
     from clinragen.evaluate.paper.table_page import shown, table_page
@@ -35,18 +35,17 @@ def evaluate_table(
 
     tables, names = [], {}
     for path, row in zip(scores, rows.names, strict=True):
-        found = SCORES.read(path)
-        dataset = found["dataset"][0].as_py()
-        names[dataset, found["model"][0].as_py()] = row
-        tables.append(in_row(found, row))
+        scored = SCORES.read(path)
+        dataset = scored["dataset"][0].as_py()
+        names[dataset, scored["model"][0].as_py()] = row
+        tables.append(in_row(scored, row))
         context.made_of({"dataset": dataset, "model": row}, [path])
     bounds = {k: v for path in intervals for k, v in intervals_in_rows(INTERVALS.read(path), names).items()}
     missing = Missing(read_paper_rows(paper_rows, number), configured)
     compared = compare(read_paper(paper), tables, sorted(context.stand_ins), bounds, missing)
     COMPARISON.write(compared, table)
-    markdown.path.write_text(to_markdown(shown(compared, number)), encoding="utf-8")
-    latex.path.write_text(to_latex(shown(compared, number)), encoding="utf-8")
-    page.path.write_text(table_page(compared, number, templates), encoding="utf-8")
+    html = table_page(compared, number, templates)
+    write_forms(shown(compared, number), html, markdown.path, latex.path, page.path)
     draw_comparison(compared, number, picture.path)
 
 

@@ -20,8 +20,8 @@ def evaluate_table3(
     latex: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Times of the jobs of each stage beside the paper's, as CSV, Markdown, LaTeX and a page."""
-    from clinragen.evaluate.paper.forms import to_latex, to_markdown
+    """Compare the times of each stage with the paper's, as CSV, Markdown, LaTeX and a page."""
+    from clinragen.evaluate.paper.forms import write_forms
     from clinragen.evaluate.paper.missing import Missing
     from clinragen.evaluate.paper.times import answers_of, read_paper_times, read_times, times_table
     from clinragen.evaluate.paper.times_page import shown, times_page
@@ -30,11 +30,9 @@ def evaluate_table3(
 
     missing = Missing(read_paper_rows(paper_rows, 3), configured)
     times = read_times(jobs.jobs, outputs, Path(timings), table.final.parents[1])
-    made = times_table(read_paper_times(paper), times, answers_of(costs, jobs.teacher), missing)
-    TIMES.write(made, table)
-    markdown.path.write_text(to_markdown(shown(made)), encoding="utf-8")
-    latex.path.write_text(to_latex(shown(made)), encoding="utf-8")
-    page.path.write_text(times_page(made, templates), encoding="utf-8")
+    compared = times_table(read_paper_times(paper), times, answers_of(costs, jobs.teacher), missing)
+    TIMES.write(compared, table)
+    write_forms(shown(compared), times_page(compared, templates), markdown.path, latex.path, page.path)
 
 
 if __name__ == "__main__":

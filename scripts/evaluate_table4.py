@@ -18,9 +18,9 @@ def evaluate_table4(
     latex: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Similarity of rationales to the teacher's beside the paper's, as CSV, Markdown, LaTeX and a page."""
+    """Compare the similarity of rationales to the teacher's with the paper's, as CSV, Markdown, LaTeX and a page."""
     from clinragen.evaluate.paper.comparison import read_paper
-    from clinragen.evaluate.paper.forms import to_latex, to_markdown
+    from clinragen.evaluate.paper.forms import write_forms
     from clinragen.evaluate.paper.missing import Missing
     from clinragen.evaluate.paper.similarity import shown_similarity, similarity_page, similarity_table
     from clinragen.registry.paper_rows import read_paper_rows
@@ -36,9 +36,8 @@ def evaluate_table4(
         scores += rows
     compared = similarity_table(read_paper(paper), scores, sorted(context.stand_ins), missing)
     SIMILARITY.write(compared, table)
-    markdown.path.write_text(to_markdown(shown_similarity(compared)), encoding="utf-8")
-    latex.path.write_text(to_latex(shown_similarity(compared)), encoding="utf-8")
-    page.path.write_text(similarity_page(compared, templates), encoding="utf-8")
+    html = similarity_page(compared, templates)
+    write_forms(shown_similarity(compared), html, markdown.path, latex.path, page.path)
 
 
 if __name__ == "__main__":

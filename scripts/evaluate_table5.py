@@ -19,11 +19,11 @@ def evaluate_table5(
     latex: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Count the captions that have each of the paper's sentences, as CSV, Markdown, LaTeX and a page."""
+    """Count the sentences of the captions that match the paper's, as CSV, Markdown, LaTeX and a page."""
     import pyarrow as pa
 
     from clinragen.evaluate.paper.captions import read_templates, shown_templates, templates_page, templates_table
-    from clinragen.evaluate.paper.forms import to_latex, to_markdown
+    from clinragen.evaluate.paper.forms import write_forms
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.benchmark import CAPTIONS, SAMPLES
     from clinragen.schemas.paper import TEMPLATES
@@ -36,9 +36,8 @@ def evaluate_table5(
         context.made_of({"dataset": dataset}, [path, described])
     counted, stand_ins = pa.concat_tables(tables), sorted(context.stand_ins)
     TEMPLATES.write(counted, table)
-    markdown.path.write_text(to_markdown(shown_templates(counted, stand_ins)), encoding="utf-8")
-    latex.path.write_text(to_latex(shown_templates(counted, stand_ins)), encoding="utf-8")
-    page.path.write_text(templates_page(counted, stand_ins, templates), encoding="utf-8")
+    html = templates_page(counted, stand_ins, templates)
+    write_forms(shown_templates(counted, stand_ins), html, markdown.path, latex.path, page.path)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
+from clinragen.model.files import ClassifierInputs
 from clinragen.step import Out, run
 
 
 def planted_classifier(
     checkpoint: Path,
-    samples: Path,
-    labels: Path,
-    notes: list[Path],
-    series: list[Path],
+    inputs: ClassifierInputs,
     device: str,
     precision: str,
     batch: int,
@@ -18,15 +16,15 @@ def planted_classifier(
     series_shuffled: Out,
     notes_shuffled: Out,
 ) -> None:
-    """Phenotypes that a classifier names for the test samples, each with the series, or the note, of another one."""
+    """Write the phenotypes a classifier names for the test samples, each with the series or note of another sample."""
     from clinragen.evaluate.classify import classify
-    from clinragen.evaluate.shuffle import exchange
-    from clinragen.model.inputs import Files, read_samples
+    from clinragen.evaluate.shuffle import shuffled_samples
+    from clinragen.model.inputs import read_samples
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    tested = read_samples(Files(labels, next(iter(notes), None), None, series, samples=samples), "test")
-    for part, out in (("labs", series_shuffled), ("note", notes_shuffled)):
-        PREDICTIONS.write(classify(checkpoint, exchange(tested, part, seed), device, precision, batch), out)
+    outputs = {"series": series_shuffled, "notes": notes_shuffled}
+    for name, samples in shuffled_samples(read_samples(inputs.files(), "test"), seed):
+        PREDICTIONS.write(classify(checkpoint, samples, device, precision, batch), outputs[name])
 
 
 if __name__ == "__main__":

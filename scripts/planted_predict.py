@@ -2,44 +2,26 @@
 
 from pathlib import Path
 
-from clinragen.config.evaluate import Decoding
+from clinragen.evaluate.student_step import StudentStep
 from clinragen.step import Context, Out, run
 
 
-def planted_predict(
-    context: Context,
-    checkpoint: Path,
-    base: list[Path],
-    labels: Path,
-    notes: Path,
-    captions: list[Path],
-    features: list[Path],
-    series: list[Path],
-    phenotypes: Path,
-    decoding: Decoding,
-    batch: int,
-    seed: int,
-    parts: str,
-    series_shuffled: Out,
-    notes_shuffled: Out,
-) -> None:
-    """Outputs of a trained student on the test samples, each with the series, or with the note, of another one."""
+def planted_predict(context: Context, student: StudentStep, series_shuffled: Out, notes_shuffled: Out) -> None:
+    """Write the outputs of a trained student for the test samples, each with the series or note of another sample."""
     from clinragen.evaluate.outcomes import report
     from clinragen.evaluate.parts import Parts
     from clinragen.evaluate.predict import predict
-    from clinragen.evaluate.shuffle import exchange
-    from clinragen.model.inputs import Files, read_samples
+    from clinragen.evaluate.shuffle import shuffled_samples
+    from clinragen.model.inputs import read_samples
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    texts, others = next(iter(captions), None), next(iter(features), None)
-    tested = read_samples(Files(labels, notes, None, series, texts, others), "test")
-    known = read_phenotypes(phenotypes)
-    for name, part, out in (("series", "labs", series_shuffled), ("notes", "note", notes_shuffled)):
-        kept = Parts(Path(parts), f"{context.fingerprint()}-{name}")
-        table = predict(checkpoint, exchange(tested, part, seed), known, decoding, batch, kept, *base)
-        PREDICTIONS.write(table, out)
+    outputs, names = {"series": series_shuffled, "notes": notes_shuffled}, read_phenotypes(student.phenotypes)
+    for name, samples in shuffled_samples(read_samples(student.files(), "test"), student.seed):
+        kept = Parts(Path(student.parts), f"{context.fingerprint()}-{name}")
+        table = predict(student.checkpoint, samples, names, student.decoding, student.batch, kept, student.base)
+        PREDICTIONS.write(table, outputs[name])
         context.note(Facts({f"outputs_{name}_shuffled": report(table)}))
         context.after_commit(kept.remove)
 

@@ -25,27 +25,21 @@ def rationale_labs(
     answers: str,
     out: Out,
 ) -> None:
-    """Lab rationale R^t of every sample of a shard (equation 3)."""
+    """Write the lab rationale R^t of every sample of a shard (equation 3)."""
     from functools import partial
 
     from clinragen.llm.ask import LanguageModel
     from clinragen.rationale.checks import check_lab
     from clinragen.rationale.claims import read_wordings
-    from clinragen.rationale.generate import Shard, gather, lab_rationales
+    from clinragen.rationale.generate import Files, Shard, lab_rationales
     from clinragen.rationale.prompts import read_examples, read_lab_prompt
-    from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
-    ask = partial(
-        LanguageModel(teacher, llm, transport, Path(answers), weights).ask,
-        data=dataset,
-        inputs=[samples, courses, labels, captions, notes, examples],
-        check=partial(check_lab, read_wordings(wordings)),
-    )
-    tables = [SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)]
-    beside = {"captions": CAPTIONS.read(captions), "notes": RATIONALES.read(notes)}
-    chosen = gather(*tables, Shard.named(shard), llm.max_note_characters, **beside)
-    table, facts = lab_rationales(chosen, read_lab_prompt(prompt), read_examples(examples), ask)
+    files = Files(samples, courses, labels, examples, captions, notes)
+    model = LanguageModel(teacher, llm, transport, Path(answers), weights)
+    ask = partial(model.ask, data=dataset, inputs=files.texts, check=partial(check_lab, read_wordings(wordings)))
+    cases = files.read(Shard.named(shard), llm.max_note_characters)
+    table, facts = lab_rationales(cases, read_lab_prompt(prompt), read_examples(examples), ask)
     context.note(facts)
     RATIONALES.write(table, out)
 

@@ -23,26 +23,23 @@ def rationale_notes(
     answers: str,
     out: Out,
 ) -> None:
-    """Note rationale R^m of every sample of a shard (equation 2)."""
+    """Write the note rationale R^m of every sample of a shard (equation 2)."""
     from functools import partial
 
     from clinragen.llm.ask import LanguageModel
     from clinragen.rationale.checks import check_note
     from clinragen.rationale.claims import read_wordings
-    from clinragen.rationale.generate import Shard, corpus, gather, note_rationales
+    from clinragen.rationale.generate import Files, Shard, corpus, note_rationales
     from clinragen.rationale.prompts import read_examples, read_note_prompt
-    from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
+    from clinragen.schemas.benchmark import COURSES, SAMPLES
     from clinragen.schemas.rationale import RATIONALES
 
-    ask = partial(
-        LanguageModel(teacher, llm, transport, Path(answers), weights).ask,
-        data=dataset,
-        inputs=[samples, courses, labels, examples],
-        check=partial(check_note, read_wordings(wordings)),
-    )
-    stays, notes = SAMPLES.read(samples), COURSES.read(courses)
-    chosen = gather(stays, notes, LABELS.read(labels), Shard.named(shard), llm.max_note_characters)
-    table, facts = note_rationales(chosen, read_note_prompt(prompt), read_examples(examples), ask, corpus(stays, notes))
+    files = Files(samples, courses, labels, examples)
+    model = LanguageModel(teacher, llm, transport, Path(answers), weights)
+    ask = partial(model.ask, data=dataset, inputs=files.texts, check=partial(check_note, read_wordings(wordings)))
+    cases = files.read(Shard.named(shard), llm.max_note_characters)
+    notes = corpus(SAMPLES.read(samples), COURSES.read(courses))
+    table, facts = note_rationales(cases, read_note_prompt(prompt), read_examples(examples), ask, notes)
     context.note(facts)
     RATIONALES.write(table, out)
 

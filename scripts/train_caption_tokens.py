@@ -6,7 +6,7 @@ from clinragen.step import Out, run
 
 
 def train_caption_tokens(backbone: Path, samples: Path, captions: Path, tokens: Out) -> None:
-    """The captions of all samples as the tokens of a language model."""
+    """Write the captions of all samples as the tokens of a language model."""
     from clinragen.model.tokens import caption_tokens, load_tokenizer
     from clinragen.schemas.benchmark import CAPTIONS, SAMPLES
     from clinragen.schemas.train import CAPTION_TOKENS

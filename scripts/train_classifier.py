@@ -3,36 +3,29 @@
 from pathlib import Path
 
 from clinragen.config.classifiers import Reader
-from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.config.train import Phase
+from clinragen.model.files import ClassifierInputs
 from clinragen.step import Context, Out, run
+from clinragen.train.job import Setup
 
 
 def train_classifier(
     context: Context,
     reader: Reader,
-    encoder: list[Path],
-    samples: Path,
-    labels: Path,
-    notes: list[Path],
-    series: list[Path],
+    encoder: Path | None,
+    inputs: ClassifierInputs,
     phenotypes: Path,
     phase: Phase,
-    optimizer: Optimizer,
-    launch: Launch,
-    seed: int,
-    checkpoints: str,
+    setup: Setup,
     model: Out,
 ) -> None:
     """Train a classifier of the phenotypes that reads the series, or the beginning of the note."""
-    from clinragen.model.inputs import Files
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.train.classifiers import train_classifier
-    from clinragen.train.trainer import Job
 
-    files = Files(labels, next(iter(notes), None), None, series, samples=samples)
-    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    known = read_phenotypes(phenotypes)
-    context.after_commit(train_classifier(job, reader, next(iter(encoder), None), known, model.path))
+    job = setup.job(inputs.files(), phase, context.fingerprint())
+    names = read_phenotypes(phenotypes)
+    context.after_commit(train_classifier(job, reader, encoder, names, model.path))
 
 
 if __name__ == "__main__":

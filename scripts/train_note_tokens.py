@@ -9,22 +9,14 @@ log = logging.getLogger("train")
 
 
 def train_note_tokens(backbone: Path, samples: Path, courses: Path, longest: int, tokens: Out) -> None:
-    """The notes of all samples as the tokens of a language model."""
-    from collections import Counter
-
-    from clinragen.model.tokens import count_cut, cut_text, load_tokenizer, note_tokens
-    from clinragen.runtime.progress import Progress
+    """Write the notes of all samples as the tokens of a language model."""
+    from clinragen.model.tokens import load_tokenizer, note_tokens, write_counting_cuts
     from clinragen.schemas.benchmark import COURSES, SAMPLES
     from clinragen.schemas.train import NOTE_TOKENS
 
-    counts: Counter[str] = Counter()
-    table = SAMPLES.read(samples)
-    with NOTE_TOKENS.writer(tokens) as out, Progress("notes", table.num_rows) as bar:
-        for piece in note_tokens(table, COURSES.read(courses), load_tokenizer(backbone), longest):
-            out.write(piece)
-            counts += count_cut(piece)
-            bar.advance(piece.num_rows)
-    log.info("notes cut at %d tokens: %s", longest, cut_text(counts))
+    pieces = note_tokens(SAMPLES.read(samples), COURSES.read(courses), load_tokenizer(backbone), longest)
+    with NOTE_TOKENS.writer(tokens) as out:
+        log.info("notes cut at %d tokens: %s", longest, write_counting_cuts(pieces, out))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from clinragen.config.student import Texts
-from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.config.train import Phase
+from clinragen.model.files import Files
 from clinragen.step import Context, Out, run
+from clinragen.train.job import Setup
 
 
 def train_phase1(
@@ -15,19 +17,13 @@ def train_phase1(
     targets: Path,
     texts: Texts,
     phase: Phase,
-    optimizer: Optimizer,
-    launch: Launch,
-    seed: int,
-    checkpoints: str,
+    setup: Setup,
     model: Out,
 ) -> None:
     """Distil rationales from notes into the language model."""
-    from clinragen.model.inputs import Files
     from clinragen.train import phases
-    from clinragen.train.trainer import Job
 
-    files = Files(labels, notes, targets, [])
-    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
+    job = setup.job(Files(labels, notes, targets, []), phase, context.fingerprint())
     context.after_commit(phases.train_phase1(job, backbone, texts, model.path))
 
 

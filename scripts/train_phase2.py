@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from clinragen.config.student import Fusion
-from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.config.train import Phase
+from clinragen.model.files import Files
 from clinragen.step import Context, Out, run
+from clinragen.train.job import Setup
 
 
 def train_phase2(
@@ -18,21 +20,14 @@ def train_phase2(
     steps: int,
     instruction: bool,
     phase: Phase,
-    optimizer: Optimizer,
-    launch: Launch,
-    seed: int,
-    checkpoints: str,
+    setup: Setup,
     model: Out,
 ) -> None:
     """Distil rationales from labs through the knowledge-augmented attention."""
-    from clinragen.model.inputs import Files
     from clinragen.train import phases
-    from clinragen.train.trainer import Job
 
-    files = Files(labels, None, targets, series)
-    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
-    start = {"phase1": phase1, "fusion": fusion, "steps": steps, "vocabulary": vocabulary}
-    context.after_commit(phases.train_phase2(job, **start, instruction=instruction, folder=model.path))
+    job = setup.job(Files(labels, None, targets, series), phase, context.fingerprint())
+    context.after_commit(phases.train_phase2(job, phase1, fusion, steps, vocabulary, instruction, model.path))
 
 
 if __name__ == "__main__":

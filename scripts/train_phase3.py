@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.config.train import Phase
+from clinragen.model.files import Files
 from clinragen.step import Context, Out, run
+from clinragen.train.job import Setup
 
 
 def train_phase3(
@@ -15,19 +17,13 @@ def train_phase3(
     series: list[Path],
     freeze_encoder: bool,
     phase: Phase,
-    optimizer: Optimizer,
-    launch: Launch,
-    seed: int,
-    checkpoints: str,
+    setup: Setup,
     model: Out,
 ) -> None:
     """Distil rationales from notes and labs together."""
-    from clinragen.model.inputs import Files
     from clinragen.train import phases
-    from clinragen.train.trainer import Job
 
-    files = Files(labels, notes, targets, series)
-    job = Job(files, phase, optimizer, launch, seed, Path(checkpoints), context.fingerprint())
+    job = setup.job(Files(labels, notes, targets, series), phase, context.fingerprint())
     context.after_commit(phases.train_phase3(job, phase2, freeze_encoder, model.path))
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reruns import TARGETS, checkout_with_tables
+from changes import checkout_with_tables
+from reruns import TARGETS
 from runs import ROOT, SMALL, overlay, path_with, snakemake, succeeded
 
 RESULTS = Path("results/demo")

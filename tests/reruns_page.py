@@ -1,10 +1,10 @@
 """docs/partial-reruns.md: what runs again after which change, derived by tests/reruns.py (`make docs`)."""
 
-import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import changes
 import reruns
 import yaml
 from reruns import Job, Names
@@ -58,14 +58,14 @@ MOVING = "\n## Settings that add jobs or change what they read\n"
 
 def main() -> None:
     """Print the page."""
-    with tempfile.TemporaryDirectory() as folder, Server(reruns.checkout_with_tables(Path(folder))) as server:
+    with tempfile.TemporaryDirectory() as folder, Server(changes.checkout_with_tables(Path(folder))) as server:
         jobs = planned(server)
         found: dict[str, list[tuple[Names, int]]] = {}
-        for key, value in reruns.settings().items():
-            keys = reruns.changed(key, value)
+        for key, value in changes.settings().items():
+            keys = changes.changed(key, value)
             if moves(keys):
                 now, started = reruns.users_of_settings(jobs, keys, lambda keys=keys: planned(server, keys))
-                found.setdefault(general(key), []).append((started, len(reruns.with_followers(now, started))))
+                found.setdefault(reruns.general(key), []).append((started, len(reruns.with_followers(now, started))))
         rows = [
             row(f"`{name}`", rules(set().union(*(names for names, _ in each))), [n for _, n in each])
             for name, each in found.items()
@@ -76,7 +76,7 @@ def main() -> None:
 def planned(server: Server, keys: dict[str, object] | None = None) -> set[Job]:
     """All jobs of the demo, where the configuration has these keys."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as overlay:
-        overlay.write(yaml.safe_dump(reruns.nested(keys or {})))
+        overlay.write(yaml.safe_dump(changes.nested(keys or {})))
         overlay.flush()
         files = ("--configfile", "config/demo.yaml", "config/demo-full.yaml", *([overlay.name] if keys else []))
         return reruns.planned_jobs(
@@ -96,8 +96,8 @@ def still(jobs: set[Job]) -> str:
     for path in reruns.resource_files():
         used = reruns.users_of_file(jobs, path)
         files.append((path.removeprefix("resources/").removeprefix("scripts/clinragen/"), rules(used), used))
-    for key, value in reruns.settings().items():
-        keys = reruns.changed(key, value)
+    for key, value in changes.settings().items():
+        keys = changes.changed(key, value)
         if not moves(keys):
             _, used = reruns.users_of_settings(jobs, keys, set)
             settings.append((key, rules(used), used))
@@ -121,20 +121,15 @@ def moves(keys: Iterable[str]) -> bool:
     return any(reruns.STRUCTURAL.fullmatch(key) for key in keys)
 
 
-def general(key: str) -> str:
-    """The key with its chosen name left open."""
-    return re.sub(r"^(datasets|models|asked|backbones|encoders)\.[^.]+\.", r"\1.<name>.", key)
-
-
 def rules(names: Names) -> set[str]:
     """Names of the rules of jobs."""
     return {rule for rule, _ in names}
 
 
-def grouped(changes: Iterable[tuple[str, set[str], Names]], jobs: set[Job]) -> list[str]:
+def grouped(of_changes: Iterable[tuple[str, set[str], Names]], jobs: set[Job]) -> list[str]:
     """A row per set of changes that concern the same rules and jobs; those with most jobs first."""
     groups: dict[tuple[frozenset[str], frozenset], list[str]] = {}
-    for name, users, started in changes:
+    for name, users, started in of_changes:
         groups.setdefault((frozenset(users), frozenset(started)), []).append(name)
     sized = [(len(reruns.with_followers(jobs, set(s))), names, users) for (users, s), names in groups.items()]
     return [row(listed(names), users, [n]) for n, names, users in sorted(sized, key=lambda g: (-g[0], g[1]))]

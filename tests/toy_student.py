@@ -17,7 +17,7 @@ from clinragen.config.train import Launch, Optimizer
 from clinragen.demo import tiny_encoder
 from clinragen.demo.tiny_student import build_model, build_tokenizer
 from clinragen.model.backbone import adapter_of
-from clinragen.model.inputs import Files
+from clinragen.model.files import Files
 from clinragen.model.student import Student
 from clinragen.model.target_codec import write_target
 from clinragen.model.tokens import caption_tokens, note_tokens, target_tokens
@@ -216,7 +216,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
         "train_phase2": (*new, "--instruction", changes.get("instruction", False)),
         "train_phase3": (),
         "train_joint": (*composed, *encoder, "--vocabulary"),
-        "train_lora": (*composed, "--vocabulary"),
+        "train_lora": (*composed, *encoder, "--vocabulary"),
         "train_frozen": (*composed, *encoder, "--vocabulary"),
     }[rule]
     inputs = ["--labels", tables / "labels.parquet"]
@@ -226,15 +226,14 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     inputs += ["--targets", tables / f"{targets}_tokens.arrow"]
     if rule in ("train_joint", "train_lora", "train_frozen"):
         inputs += ["--captions", *[tables / "caption_tokens.arrow"] * ("captions" in parts.reads)]
-        if rule != "train_frozen":
-            inputs += ["--features", *[tables / "features.parquet"] * ("features" in parts.reads)]
+        inputs += ["--features", *[tables / "features.parquet"] * ("features" in parts.reads)]
         inputs += ["--series"]
     if rule in ("train_phase2", "train_phase3") or "series" in parts.reads:
         inputs += ["--series"] * rule.startswith("train_phase")
         inputs += [tables / "series_train.arrow", tables / "series_validation.arrow"]
     words = [
         *(ROOT / "scripts" / f"{rule}.py", *start, *inputs),
-        *(*own, *(("--lora", json.dumps(phase | LORA)) if rule == "train_lora" else ("--phase", json.dumps(phase)))),
+        *(*own, "--phase", json.dumps(phase | LORA if rule == "train_lora" else phase)),
         *("--optimizer", json.dumps(optimizer), "--launch", json.dumps(launch), "--seed", seed),
         *("--checkpoints", out.with_name(f"checkpoints-{out.name}"), "--model", out),
     ]

@@ -21,7 +21,8 @@ from clinragen.config.student import Texts
 from clinragen.demo.tiny_student import build_tokenizer
 from clinragen.model.backbone import adapter_of
 from clinragen.model.decoding import FIRST_LIMIT, Output, decode
-from clinragen.model.inputs import Files, Row, read_samples
+from clinragen.model.files import Files
+from clinragen.model.inputs import Row, read_samples
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output, write_target
 from clinragen.model.tokens import encode_notes, load_tokenizer

@@ -21,7 +21,8 @@ from clinragen.demo.evidence import read_evidence
 from clinragen.evaluate.planted import statements
 from clinragen.evaluate.predict import predict
 from clinragen.evaluate.shuffle import exchange
-from clinragen.model.inputs import Files, Row, pad_series, read_samples
+from clinragen.model.files import Files
+from clinragen.model.inputs import Row, pad_series, read_samples
 from clinragen.model.series_encoder import SeriesEncoder
 from clinragen.model.student import BACKBONE, Student
 from clinragen.model.target_codec import parse_output
@@ -149,7 +150,7 @@ def main() -> None:
     series = [data / f"series_{split}.arrow" for split in ("train", "test")]
     files = Files(data / "labels.parquet", trained / "note_tokens.arrow", None, series)
     train, test = read_samples(files, "train"), read_samples(files, "test")
-    tests = [test, exchange(test, "series", args.seed)]
+    tests = [test, exchange(test, "labs", args.seed)]
     read = CAPTIONS.read(data / "captions.parquet")
     captions = dict(zip(read["stay_id"].to_pylist(), read["text"].to_pylist(), strict=True))
     others = [test[i] for i in np.roll(np.arange(len(test)), 1)]

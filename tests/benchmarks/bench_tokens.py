@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 from toy_student import tokenizer
 
-from clinragen.model.inputs import Collator, Files, read_samples
+from clinragen.model.files import Files
+from clinragen.model.inputs import Collator, read_samples
 from clinragen.model.tokens import count_cut, note_tokens, target_tokens
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES

@@ -27,8 +27,9 @@ from clinragen.config.models import Model
 from clinragen.config.train import Launch, Optimizer, Phase
 from clinragen.model.inputs import Row, pad_series
 from clinragen.registry.tokenizer import marks_of
+from clinragen.train.job import Job
 from clinragen.train.task import Writing
-from clinragen.train.trainer import Job, train_student
+from clinragen.train.trainer import train_student
 
 PAGE = ROOT / "docs" / "performance.md"
 # The mean of a brief hospital course of MIMIC-III in tokens (Searle et al., 2022); the spread is assumed. We leave out

@@ -17,8 +17,9 @@ from clinragen.config.train import Phase
 from clinragen.model.inputs import read_samples
 from clinragen.model.student import Student
 from clinragen.registry.tokenizer import marks_of
+from clinragen.train.job import Job
 from clinragen.train.task import Writing
-from clinragen.train.trainer import Job, train_student
+from clinragen.train.trainer import train_student
 
 STEPS, BATCH, TRAINING = 200, 8, 64
 CLIP, LEARNING_RATE, SMOOTHED_OVER = 1.0, 5e-4, 10

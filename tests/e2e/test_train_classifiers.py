@@ -23,7 +23,8 @@ from clinragen.demo.evidence import read_evidence
 from clinragen.evaluate.classify import classify
 from clinragen.evaluate.planted import group_scores
 from clinragen.evaluate.shuffle import exchange
-from clinragen.model.inputs import Files, read_samples
+from clinragen.model.files import Files
+from clinragen.model.inputs import read_samples
 from clinragen.model.tokens import encoder_tokens, load_tokenizer
 from clinragen.provenance.record import describe
 from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES

@@ -17,6 +17,7 @@ from runs import OPEN_DEMO
 from step_script import SCRIPTS
 
 from clinragen.config.extract import Cohort, Events
+from clinragen.extract.layout import LAYOUTS
 from clinragen.extract.sources import RawTables
 from clinragen.extract.stays import select_stays
 from clinragen.provenance.record import read_record
@@ -38,39 +39,45 @@ RULES = json.dumps(dict.fromkeys(Events.model_fields, True))
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory) -> Iterator[Path]:
     """A directory with copies of CHARTEVENTS and LABEVENTS (plain, the needed columns), their stays and no release."""
-    folder = tmp_path_factory.mktemp("grown")
+    directory = tmp_path_factory.mktemp("grown")
     for table, names in IDS.items():
         ids = ", ".join(f"{name}::BIGINT + {SHIFT} * copy AS {name}" for name in names)
         RawTables([raw_path("mimic3", OPEN_DEMO, table)], 1000, 2).run(
             f"""COPY (SELECT {ids}, itemid, charttime, value, valueuom FROM raw_{table}, range({COPIES}) t(copy))
-                TO '{folder / table.upper()}.csv' (HEADER)"""
+                TO '{directory / table.upper()}.csv' (HEADER)"""
         )
     row = {"dataset": "mimic3", "release": None, "patients": 100 * COPIES, "icustays": 136 * COPIES}
-    RELEASE.write(pa.Table.from_pylist([row], schema=RELEASE.schema), folder / "release.csv")
+    RELEASE.write(pa.Table.from_pylist([row], schema=RELEASE.schema), directory / "release.csv")
     tables = [raw_path("mimic3", OPEN_DEMO, t) for t in ("icustays", "admissions", "patients")]
     cohort = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)
-    one, _ = select_stays(RawTables(tables, 1000, 1), "mimic3", cohort)
+    one, _ = select_stays(RawTables(tables, 1000, 1), LAYOUTS["mimic3"], cohort)
     copies = []
     for n in range(COPIES):
         shifted = {c: pa.compute.add(one[c], n * SHIFT) for c in ("subject_id", "hadm_id", "stay_id")}
         copies.append(pa.table({c: shifted.get(c, one[c]) for c in one.column_names}))
-    STAYS.write(pa.concat_tables(copies), folder / "stays.parquet")
-    yield folder
-    (folder / "CHARTEVENTS.csv").unlink()  # half a gigabyte
-    (folder / "LABEVENTS.csv").unlink()
+    STAYS.write(pa.concat_tables(copies), directory / "stays.parquet")
+    yield directory
+    (directory / "CHARTEVENTS.csv").unlink()  # half a gigabyte
+    (directory / "LABEVENTS.csv").unlink()
 
 
-def run_events(folder: Path, memory_limit_mb: int, **options: object) -> tuple[int, str]:
-    """Exit status of the step and what it said; it writes to the folder `out`."""
+def run_events(directory: Path, memory_limit_mb: int, **options: object) -> tuple[int, str]:
+    """Exit status of the step and what it said; it writes to the directory `out`."""
     for name in ("out", "spill"):
-        (folder / name).mkdir(exist_ok=True)
-    words = ["--raw", folder / "CHARTEVENTS.csv", folder / "LABEVENTS.csv", "--release", folder / "release.csv"]
-    words += ["--stays", folder / "stays.parquet", "--dataset", "mimic3", "--repairs", RULES, "--threads", 2]
+        (directory / name).mkdir(exist_ok=True)
+    words = [
+        "--raw",
+        directory / "CHARTEVENTS.csv",
+        directory / "LABEVENTS.csv",
+        "--release",
+        directory / "release.csv",
+    ]
+    words += ["--stays", directory / "stays.parquet", "--dataset", "mimic3", "--repairs", RULES, "--threads", 2]
     words += ["--raw-tables", RESOURCES / "raw_tables.yaml"]
     words += ["--items", RESOURCES / "items.csv", "--variables", RESOURCES / "variables.csv"]
-    words += ["--memory-limit-mb", memory_limit_mb, "--attrition", folder / "out" / "attrition.csv"]
-    words += ["--events", folder / "out" / f"events{memory_limit_mb}.parquet"]
-    environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "TMPDIR": str(folder / "spill")}
+    words += ["--memory-limit-mb", memory_limit_mb, "--attrition", directory / "out" / "attrition.csv"]
+    words += ["--events", directory / "out" / f"events{memory_limit_mb}.parquet"]
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "TMPDIR": str(directory / "spill")}
     command = [sys.executable, SCRIPTS / "extract_events.py", *map(str, words)]
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False, **options)
     return done.returncode, done.stderr

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_tree import attrition
 
 from clinragen.audit.overlap import SPAN, Spans
 from clinragen.audit.scan import Scan, Shared, Source
-from clinragen.schemas.extract import ATTRITION
 from clinragen.schemas.knowledge import TERMS
 
 NOTE = (
@@ -40,8 +40,8 @@ def sources(tmp_path) -> list[Source]:
 
 
 def scan(sources, files: dict[str, bytes | str], tracked: dict[str, str] | None = None, **known):
-    shared = [Shared(name, lambda data=data: _bytes(data)) for name, data in files.items()]
-    shared += [Shared(name, lambda data=data: _bytes(data), tracked=True) for name, data in (tracked or {}).items()]
+    shared = [Shared(name, _bytes(data)) for name, data in files.items()]
+    shared += [Shared(name, _bytes(data), tracked=True) for name, data in (tracked or {}).items()]
     return Scan(shared, sources, **known).run()
 
 
@@ -66,12 +66,6 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
     parts += [(b"IDAT", zlib.compress(b"\0\0")), (b"IEND", b"")]
     made = (struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in parts)
     return b"\x89PNG\r\n\x1a\n" + b"".join(made)
-
-
-def declared_csv(*steps: str) -> str:
-    """A table that the workflow writes, with these texts in one of its columns."""
-    rows = [f'a,{n},"{step}",1,1,1,1' for n, step in enumerate(steps)]
-    return "\n".join([",".join(ATTRITION.schema.names), *rows]) + "\n"
 
 
 def declared_parquet(*terms: str, forms: list[str] | None = None) -> bytes:
@@ -111,8 +105,8 @@ def coded(data: bytes) -> str:
 
 
 WAYS = {
-    "cell of a table": ("a.csv", declared_csv),
-    "words of a table": ("a.csv", lambda t: declared_csv(*t.split())),
+    "cell of a table": ("a.csv", attrition),
+    "words of a table": ("a.csv", lambda t: attrition(*t.split())),
     "entities": ("a.html", lambda t: "<p>" + "".join(f"&#{ord(c)};" for c in t) + "</p>"),
     "tags between": ("a.html", lambda t: "<p>" + "<br/><b class='x'>".join(html.escape(w) for w in t.split()) + "</p>"),
     "tags within": ("a.html", lambda t: f"<p title='{t}'>x</p>"),
@@ -121,6 +115,7 @@ WAYS = {
     "base64 in a page": ("a.html", lambda t: f'<script>atob("{coded(t.encode())}")</script>'),
     "base64 for addresses": ("a.md", lambda t: base64.urlsafe_b64encode(b"??>" + t.encode()).decode().rstrip("=")),
     "base64 in lines": ("a.md", lambda t: base64.encodebytes(b"x" * 90 + b" " + t.encode()).decode()),
+    "base64 with other bytes": ("a.json", lambda t: json.dumps([coded(b"\0\1\2" + t.encode() + b"\x07")])),
     "base64 twice": ("a.json", lambda t: json.dumps({"a": coded(coded(t.encode()).encode())})),
     "hexadecimal": ("a.svg", lambda t: f"<svg><desc>{t.encode().hex()}</desc></svg>"),
     "text in an address": ("a.svg", lambda t: f"<a href='data:text/plain,{t.replace(' ', '%20')}'/>"),
@@ -252,7 +247,7 @@ def test_names_that_stand_below_each_other_are_not_taken_for_a_list_in_a_note(tm
     sources = [Source("n", tmp_path / "n.parquet")]
     tracked = {"resources/phenotypes.csv": "".join(f"{name},{n}\n" for n, name in enumerate(names))}
     for name, data in {
-        "a.csv": declared_csv(*names),
+        "a.csv": attrition(*names),
         "a.parquet": declared_parquet(*names),
         "a.json": json.dumps(names),
         "a.html": "".join(f"<td>{one}</td>" for one in names),
@@ -269,7 +264,7 @@ PLANTED = {
     "long in text": ("a.md", f"seen in {STAY}, then"),
     "long as a float": ("a.md", f"x {HADM}.0\n"),
     "long in a sentence": ("a.md", f"The last was {HADM}."),
-    "list in a cell": ("a.csv", declared_csv(f"[1,{HADM},2]")),
+    "list in a cell": ("a.csv", attrition(f"[1,{HADM},2]")),
     "lettered": ("a.md", "see 10000032-DS-21"),
     "with a prefix": ("a.md", f"files/p{SUBJECT}/x"),
     "with zeros": ("a.md", f"00{SUBJECT}"),
@@ -344,19 +339,19 @@ def test_a_column_of_known_numbers_is_one_of_identifiers_whatever_its_name(tmp_p
         assert scan(sources, {name: write("z", [*known, 4, 5, 6])}).findings == []
         for count in ("stays", "rows", "median_hours", "icd_code"):
             assert scan(sources, {name: write(count, known)}).findings == []
-    texts = declared_csv(*map(str, known))
+    texts = attrition(*map(str, known))
     assert [one.kind for one in scan(sources, {"a.csv": texts}).findings] == ["column of identifiers"]
 
 
 HARMLESS = {
     "size in text": ("a.json", json.dumps({"description": f"{HADM} rows, {SUBJECT} bytes."})),
     "size": ("a.json", json.dumps({"bytes": HADM, "rows": SUBJECT, "contentSize": str(HADM)})),
-    "count": ("a.csv", declared_csv("x").replace("1,1,1,1", f"{STAY},{HADM},{SHORT},{SUBJECT}")),
+    "count": ("a.csv", attrition("x").replace("1,1,1,1", f"{STAY},{HADM},{SHORT},{SUBJECT}")),
     "count in a page": ("a.html", f"<table><tr><th>step<th>stays<tr><td>a<td>{HADM}</table>"),
     "job": ("a.json", json.dumps({"hardware": {"slurm": {"SLURM_JOB_ID": str(HADM)}}})),
     "memory": ("a.json", json.dumps({"command": ["--memory-limit-mb", str(HADM)], "d": f"--memory-limit-mb {HADM}"})),
     "property": ("a.json", json.dumps({"propertyID": "peak_memory_mb", "value": str(HADM)})),
-    "hash": ("a.csv", declared_csv(f"{'a' * 20}{HADM}{'b' * 20}")),
+    "hash": ("a.csv", attrition(f"{'a' * 20}{HADM}{'b' * 20}")),
     "decimal": ("a.md", f"0.{HADM}\n1.{SUBJECT}\n{HADM}.25\n"),
     "longer number": ("a.md", f"1{SUBJECT}1"),
     "short count": ("a.md", f"|stays|x|\n|---|---|\n|{SHORT}|{SHORT}|\n"),
@@ -379,9 +374,9 @@ def test_numbers_of_what_was_made_of_public_documents_are_no_identifiers_and_its
         "a.parquet": declared_parquet(str(SUBJECT), "patient 10011"),
         "a.md": f"subject_id: {SHORT}",
     }.items():
-        assert Scan([Shared(name, lambda data=data: _bytes(data), public=True)], sources).run().findings == []
+        assert Scan([Shared(name, _bytes(data), public=True)], sources).run().findings == []
         assert scan(sources, {name: data}).findings != []
-    (found,) = Scan([Shared("a.md", NINE.encode, public=True)], sources).run().findings
+    (found,) = Scan([Shared("a.md", NINE.encode(), public=True)], sources).run().findings
     assert found.kind == "text"
 
 
@@ -399,7 +394,7 @@ def test_where_every_number_is_a_patients_only_those_said_to_be_are_found(tmp_pa
         "prevalence.md": "|phenotype|stays|share|\n|---|---|---|\n"
         + "".join(f"|p{n}|{31 + n}|0.{n}|\n" for n in range(9)),
         "unlabelled.md": "|icd_code|stays|\n|---|---|\n" + "".join(f"|{4019 + n}|{n}|\n" for n in range(9)),
-        "attrition.csv": declared_csv(*(f"step {n}" for n in range(9))),
+        "attrition.csv": attrition(*(f"step {n}" for n in range(9))),
         "card.html": "<table><tr><th>part<th>third quartile</tr><tr><td>train<td>48</tr></table>",
         "vocabulary.json": json.dumps({"size": 32100, "ids": list(range(20)), "max_note_tokens": 512}),
     }
@@ -414,7 +409,15 @@ def test_a_long_identifier_of_a_real_cohort_in_a_tracked_file_is_told(tmp_path):
     tracked = {"scripts/x.py": f"START = {SUBJECT}\nITEM = {HADM}\n"}
     real, made_up = (scan([Source("s", tmp_path / "s.parquet", real=real)], {}, tracked) for real in (True, False))
     assert real.findings == made_up.findings == made_up.remarks == []
-    assert real.remarks == ["scripts/x.py: 1 numbers are identifiers of the cohort too: by chance?"]
+    for text in (f"{SUBJECT} and {SUBJECT + 1}", "see 10000032-DS-21"):
+        pq.write_table(
+            pa.table({"subject_id": [SUBJECT, SUBJECT + 1], "note_id": ["10000032-DS-21", None]}),
+            tmp_path / "t.parquet",
+        )
+        (found,) = scan([Source("t", tmp_path / "t.parquet", real=True)], {}, {"docs/a.md": text}).findings
+        assert (found.file, found.kind) == ("docs/a.md", "identifier") and str(SUBJECT) not in found.place
+        assert scan([Source("t", tmp_path / "t.parquet")], {}, {"docs/a.md": text}).findings == []
+    assert real.remarks == ["scripts/x.py: a number is also an identifier of the cohort: by chance?"]
 
 
 # Secrets and places
@@ -427,8 +430,8 @@ SECRETS = {
     "bearer token": ("secret", '{"Authorization": "Bearer abcdefgh12345"}'),
     "assignment": ("secret", 'api_key="k3yk3yk3yk3y"'),
     "AWS secret": ("secret", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYabcdefghij"),
-    "mail address": ("mail address", "ask jane.doe@hospital.org"),
-    "place": ("place", "teacher at http://gpu7.cluster.internal/v1"),
+    "e-mail address": ("e-mail address", "ask jane.doe@hospital.org"),
+    "place": ("private server", "teacher at http://gpu7.cluster.internal/v1"),
     "path": ("path of the home folder", "read /home/jane/mimic/x.csv"),
 }
 
@@ -451,9 +454,9 @@ def test_mail_addresses_of_the_citation_and_of_nobody_are_no_secret(sources):
     tracked = {"CITATION.cff": "email: us@lab.org", "docs/a.md": "mail us@lab.org, x@example.org, y@sub.example.com"}
     assert scan(sources, {"a.md": "us@lab.org or git@github.com"}, tracked).findings == []
     found = scan(sources, {"a.md": "jane@lab.org"}, {"docs/a.md": "ask jane@lab.org"} | tracked).findings
-    assert [(one.file, one.kind) for one in found] == [("a.md", "mail address")]
+    assert [(one.file, one.kind) for one in found] == [("a.md", "e-mail address")]
     found = scan(sources, {"a.md": "jane@lab.org"}, {"docs/b.md": "ask jane@lab.org"} | tracked).findings
-    assert [(one.file, one.kind) for one in found] == [("a.md", "mail address"), ("docs/b.md", "mail address")]
+    assert [(one.file, one.kind) for one in found] == [("a.md", "e-mail address"), ("docs/b.md", "e-mail address")]
 
 
 def test_folders_of_the_machine_are_found_in_tracked_files(sources):
@@ -468,7 +471,7 @@ def test_folders_of_the_machine_are_found_in_tracked_files(sources):
 )  # fmt: skip
 def test_addresses_of_servers_of_ones_own_are_places(sources, host):
     for text in (f"http://{host}/v1", f"see https://{host}", json.dumps({"base_url": f"https://{host}/v1"})):
-        assert kinds(sources, "a.md", text) == {"place"}
+        assert kinds(sources, "a.md", text) == {"private server"}
         assert scan(sources, {}, {"docs/a.md": text}).findings == []
     public = "https://w3id.org/x, http://8.8.8.8/, https://api.openai.com/v1: 12, https://en.wikipedia.org."
     assert kinds(sources, "a.md", public) == set()
@@ -502,7 +505,7 @@ def test_what_cannot_be_read_is_refused(sources, name, data):
 
 def test_what_is_clean_passes(sources):
     files = {
-        "a.csv": declared_csv("all stays"),
+        "a.csv": attrition("all stays"),
         "b.png": png(),
         "c.html": "<p>All is well &amp; clean</p>",
         "d.md": "",

@@ -7,6 +7,7 @@ from raw_folders import RESOURCES, open_raw, write_raw
 from clinragen.benchmark.course import NEGATIONS, clean_course, find_course, select_courses
 from clinragen.config.benchmark import Course
 from clinragen.config.extract import Notes
+from clinragen.extract.layout import LAYOUTS
 from clinragen.extract.notes import select_notes
 from clinragen.registry.stop_words import read_stop_words
 from clinragen.schemas.benchmark import COURSES, HEADINGS
@@ -376,7 +377,7 @@ def test_the_newest_report_that_has_a_course_is_read_whatever_stands_in_newer_on
     stays = pa.table({"stay_id": [1], "hadm_id": [10], "subject_id": [1]})
     raw = open_raw(tmp_path, "mimic3", "noteevents")
     with NOTES.writer(tmp_path / "notes.parquet") as out:
-        select_notes(raw, "mimic3", stays, Notes(addenda=False), out.write)
+        select_notes(raw, LAYOUTS["mimic3"], stays, Notes(addenda=False), out.write)
     batches = NOTES.read_batches(tmp_path / "notes.parquet", NOTES.schema.names, rows=1)
     courses, _ = select_courses((r for b in batches for r in b.to_pylist()), {1: 1}, USUAL, STOP_WORDS)
     assert courses["text"].to_pylist() == ["patient admitted gout."]

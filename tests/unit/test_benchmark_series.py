@@ -283,10 +283,10 @@ STAYS_AND_EVENTS = st.lists(
 @settings(max_examples=60)
 @given(stays=STAYS_AND_EVENTS, rows=st.integers(1, 40), bins=st.integers(1, 100))
 def test_the_same_bytes_whatever_the_size_of_blocks(tmp_path_factory, stays, rows, bins):
-    folder = tmp_path_factory.mktemp("blocks")
+    directory = tmp_path_factory.mktemp("blocks")
     samples = {i: (split, hours) for i, (split, hours, _) in enumerate(stays)}
     ordered = sorted(((i, *e) for i, (_, _, events) in enumerate(stays) for e in events), key=lambda e: e[:3])
-    path = write_events(ordered, folder / "events.parquet", rows)
+    path = write_events(ordered, directory / "events.parquet", rows)
 
     def made(bins: int) -> list[bytes]:
         blocks = cut(*tables_of(samples), USUAL, bins)

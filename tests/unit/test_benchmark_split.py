@@ -67,8 +67,8 @@ def stays(pairs: list[tuple[int, int]]) -> pa.Table:
     return pa.table({"stay_id": ids, "subject_id": subjects, "hadm_id": hadm})
 
 
-def write_list(folder, *lines: str):
-    path = folder / "list.csv"
+def write_list(directory, *lines: str):
+    path = directory / "list.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

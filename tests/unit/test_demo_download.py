@@ -61,8 +61,8 @@ def release():
     made.server.server_close()
 
 
-def fetch(release: Release, folder: Path, pinned: dict[str, str] | None = None) -> Path:
-    target = folder / "PATIENTS.csv.gz"
+def fetch(release: Release, directory: Path, pinned: dict[str, str] | None = None) -> Path:
+    target = directory / "PATIENTS.csv.gz"
     download_tables(release.url, {"PATIENTS": target}, pinned or {}, wait_seconds=0)
     return target
 

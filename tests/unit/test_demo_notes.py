@@ -35,12 +35,12 @@ SMALL = {
 }
 
 
-def small(folder: Path, upper: bool = False, packed: bool = False) -> dict[str, Path]:
+def small(directory: Path, upper: bool = False, packed: bool = False) -> dict[str, Path]:
     paths = {}
     for table, text in SMALL.items():
         header, _, body = text.partition("\n")
         whole = f"{header.upper() if upper else header}\n{body}".encode()
-        paths[table] = folder / f"{table}.csv{'.gz' * packed}"
+        paths[table] = directory / f"{table}.csv{'.gz' * packed}"
         paths[table].write_bytes(gzip.compress(whole) if packed else whole)
     return paths
 

@@ -89,7 +89,7 @@ def test_without_timings_the_record_has_the_time_and_nobody_the_processors(tree)
 
 def test_processors_that_were_not_sampled_leave_the_sum_empty(tree):
     first = job(
-        "knowledge/pubmed.parquet", "knowledge_pubmed", RETRIEVAL, None, None, 1.0, [{"s": 2.0, "cpu_time": 1.0}]
+        "knowledge/pubmed.parquet", "knowledge_documents", RETRIEVAL, None, None, 1.0, [{"s": 2.0, "cpu_time": 1.0}]
     )
     second = job(
         "knowledge/terms.parquet", "knowledge_terms", RETRIEVAL, None, None, 1.0, [{"s": 3.0, "cpu_time": "NA"}]
@@ -153,14 +153,13 @@ WILDCARDS = {
     "teacher": "t",
     "parts": "note-captions",
     "documents": "vocab",
+    "source": "pubmed",
     "shard": "2-of-4",
 }
 TIMED = {
     **{f"train_{stage}": "train" for stage in ("phase1", "phase2", "phase3", "joint", "lora", "frozen")},
     **dict.fromkeys(("rationale_notes", "rationale_labs"), "rationale"),
-    **dict.fromkeys(
-        ("knowledge_pubmed", "knowledge_wikipedia", "knowledge_terms", "knowledge_vocabulary"), "knowledge"
-    ),
+    **dict.fromkeys(("knowledge_documents", "knowledge_terms", "knowledge_vocabulary"), "knowledge"),
 }
 
 
@@ -168,7 +167,8 @@ TIMED = {
 @pytest.mark.parametrize("sharded", [False, True])
 def test_the_timing_of_an_output_is_where_its_rule_writes_it(rule, sharded):
     text = (ROOT / f"rules/{TIMED[rule]}.smk").read_text(encoding="utf-8")
-    body = re.search(rf"\n *rule {rule}:\n(.*?)(?=\n *rule |\Z)", text, re.DOTALL)[1]
+    head = rf"\n *(?:use rule \w+ as {rule} with|rule {rule}):\n"
+    body = re.search(rf"{head}(.*?)(?=\n *(?:use )?rule |\Z)", text, re.DOTALL)[1]
     made = re.search(r'output:\n.*?"(<results>/[^"]+)"', body, re.DOTALL)[1]
     timing = re.search(r'benchmark:\n.*?"(<timings>/[^"]+)"', body, re.DOTALL)[1]
     if sharded:

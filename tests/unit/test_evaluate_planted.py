@@ -1,4 +1,4 @@
-"""Scores on planted evidence: who reads the labs, and is what is said of them true?"""
+"""Scores on planted evidence: which models read the labs, and are their statements about them true?"""
 
 import json
 import re
@@ -114,7 +114,7 @@ def test_a_part_that_is_not_read_is_not_exchanged():
 
 @pytest.mark.parametrize("read", [("caption_ids",), ("caption_ids", "series")])
 def test_labs_are_exchanged_as_they_are_read(read):
-    """Captions say in words what the series are: a model that reads them gets those of the same other stay."""
+    """Captions describe the series, so a model that reads captions gets those of the same other stay."""
     before = [{"stay_id": i, "input_ids": np.full(2, i)} | {name: np.full(3, i) for name in read} for i in range(6)]
     after = exchange(before, "labs", 1)
     for old, new in zip(before, after, strict=True):
@@ -157,18 +157,18 @@ def test_the_page_answers_its_question_first_and_shows_every_model():
 
 
 def test_the_course_of_a_training_is_read_and_shown(tmp_path):
-    folder = tmp_path / "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
-    folder.mkdir(parents=True)
+    directory = tmp_path / "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
+    directory.mkdir(parents=True)
     with pytest.raises(UserError, match=r"phase3: no readable history.*train it again"):
-        read_course(folder)
+        read_course(directory)
     rows = [
         {"epoch": e, "step": 2 * e, "loss": 1 / e, "loss_diagnoses": 2 / e, "grad_norm": 1.0, "learning_rate": 0.1}
         for e in (1.0, 2.0)
     ] + [{"epoch": e, "step": 2 * e, "eval_loss": 1.0, "eval_f1": 0.3 * e} for e in (1.0, 2.0)]
     cut = {"samples": 8777, "marked": 3333, "notes cut": 2222, "targets cut": 1111}
     facts = {"samples": {"train": cut, "validation": cut}, "history": rows}
-    (folder / "history.json").write_text(json.dumps(facts), encoding="utf-8")
-    course = read_course(folder)
+    (directory / "history.json").write_text(json.dumps(facts), encoding="utf-8")
+    course = read_course(directory)
     found = {(r["measure"], r["epoch"]): r["value"] for r in course.to_pylist()}
     assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
     text = training_page([course], [], templates("training"))

@@ -38,7 +38,7 @@ def test_wordings_are_compared_without_case_plural_stop_words_and_digits():
     counts = term_counts([text, None], known, ["vancomycin shortness breath", ""])
     assert counts.numbers["terms"].tolist() == [3, 0] and counts.numbers["in_note"].tolist() == [2, 0]
     (against,) = counts.against
-    assert (against.place, against.kind, against.what) == (0, "note", "infiltrate") and "bilateral" in against.text
+    assert (against.case, against.kind, against.what) == (0, "note", "infiltrate") and "bilateral" in against.text
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ SECRET = "Mr. Planted"
 GOOD = b"1,a,b\n" * 2000  # more than what is read for the header
 
 
-def opened(folder: Path, data: bytes, name: str = "NOTEEVENTS.csv.gz") -> RawTables:
-    path = folder / name
+def opened(directory: Path, data: bytes, name: str = "NOTEEVENTS.csv.gz") -> RawTables:
+    path = directory / name
     path.write_bytes(gzip.compress(data, mtime=0) if name.lower().endswith(".gz") else data)
     return RawTables([path], memory_limit_mb=200, threads=1)
 
@@ -91,9 +91,9 @@ def test_a_file_without_a_usable_header_is_named(data, words, tmp_path):
 @pytest.mark.parametrize("name", ["LABEVENTS.csv.gz", "labevents.csv", "LABEVENTS.CSV.GZ"])
 def test_a_statement_counts_all_rows_that_it_reads(name, tmp_path):
     # DuckDB must not shorten the path in its profile.
-    folder = tmp_path / "a 'quoted' \"name\"" / ("long" * 50) / ("longer" * 30)
-    folder.mkdir(parents=True)
-    raw = opened(folder, b"row_id,text,rest\n" + GOOD, name)
+    directory = tmp_path / "a 'quoted' \"name\"" / ("long" * 50) / ("longer" * 30)
+    directory.mkdir(parents=True)
+    raw = opened(directory, b"row_id,text,rest\n" + GOOD, name)
     counts = raw.run_and_count("CREATE TABLE kept AS SELECT * FROM raw_labevents WHERE row_id = '7'")
     assert counts == {"labevents": 2000} and raw.row("SELECT count(*) FROM kept") == (0,)
 

@@ -100,7 +100,7 @@ def test_rationales_of_a_synthetic_cohort_are_open():
 
 
 def test_documents_of_public_services_are_open():
-    pubmed = make("knowledge_pubmed", "results/knowledge/pubmed.parquet", "resources/knowledge/queries.csv")
+    pubmed = make("knowledge_documents", "results/knowledge/pubmed.parquet", "resources/knowledge/queries.csv")
     assert restricted_origin([pubmed]) == []
 
 

@@ -238,7 +238,9 @@ def test_missing_notes_name_their_setting_and_what_works_without(dataset, tmp_pa
     assert f"is missing; set datasets.{dataset}.notes in config/local.yaml to" in line
     assert "Without notes, the target export_benchmark still works" in line
     (line,) = problems_of(datasets(folder, dataset, notes="/no/such/folder"))
-    assert line.endswith(f"datasets.{dataset}.notes: /no/such/folder is not a directory")
+    assert line.endswith(
+        f"datasets.{dataset}.notes: /no/such/folder is not a directory; correct it in config/local.yaml"
+    )
 
 
 # Twins of ICUSTAYS.csv.gz, and whether they are different files.
@@ -298,7 +300,7 @@ def test_files_and_directories_in_each_others_place_are_named(tmp_path):
     file.mkdir()
     (file / "patients.csv").write_bytes(data)
     (line,) = problems_of(datasets(folder, "mimic4"))
-    assert f"{file} is a directory; move the file out of it" in line
+    assert f"{file} is a directory; replace it by the file" in line
     (file / "patients.csv").unlink()
     file.rmdir()
     file.symlink_to(tmp_path / "nowhere")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pytest_httpserver import HTTPServer
-from runs import ROOT, header_only, overlay, snakemake, succeeded
+from runs import ROOT, dry_run, header_only, overlay, snakemake, succeeded
 from slurm_cluster import cluster, unavailable
 from slurm_cluster import slurm as slurm_command
 
@@ -133,7 +133,7 @@ def test_a_partition_that_would_refuse_jobs_stops_a_run_before_its_first_job(com
     local = overlay(tmp_path / "local.yaml", tmp_path / "results", **complete)
     surroundings = NOTHING | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "OPENAI_API_KEY": "x"}
     arguments = ("--profile", "slurm", "all", "--configfile", local)
-    succeeded(snakemake(*arguments, "--dry-run", **surroundings))  # which submits nothing
+    succeeded(dry_run(*arguments, **surroundings))  # which submits nothing
     run = snakemake(*arguments, **surroundings)
     assert run.returncode == 1 and not (programs / "asked").exists()
     assert re.search("^  - SLURM train_phase1.*: 1440 minutes exceed the limit of partition gpu", run.stdout, re.M)
@@ -162,7 +162,7 @@ def test_a_half_configured_site_is_told_what_is_left(tmp_path, complete, program
     problems = having("problem", lines)
     for text in (
         "anchor_age",
-        "not of 1.4",
+        "1.4 is configured; correct datasets.mimic3.release",
         "does not list teacher-70b (llms.chatgpt.model); it lists other, teacher-7b",
         "is of model_type bert",
         "1440 minutes exceed the limit of partition gpu (720 minutes)",

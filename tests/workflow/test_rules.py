@@ -1,7 +1,11 @@
 """Every rule has all its parts, and one name leads to all its places."""
 
 import ast
+import importlib
+import inspect
 import re
+from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,7 @@ STAGES = (
 )
 # Programs for people, in addition to the rules.
 TOOLS = {"check", "estimate", "examples", "trace", "why", "usage", "release"}
-# Files of stage evaluate beside its own: one for each kind of question.
+# Additional files of stage evaluate: one for each kind of question.
 OF_EVALUATE = {"statistics", "texts", "judge", "study", "paper", "discussion", "claims"}
 OVERLAYS = {
     "paper": [],
@@ -28,8 +32,9 @@ OVERLAYS = {
 }
 
 
+@cache  # also used by test_profile.py
 def rules_of(overlay: str) -> list:
-    """The rules that do something, as Snakemake itself reads them."""
+    """Return the rules that do something, as Snakemake itself reads them."""
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=2),
@@ -42,7 +47,7 @@ def rules_of(overlay: str) -> list:
 
 @pytest.fixture(scope="module")
 def rules() -> dict:
-    """All rules of all overlays by name: some are defined only where they are needed."""
+    """All rules of all overlays by name: some overlays define rules that others lack."""
     return {rule.name: rule for overlay in OVERLAYS for rule in rules_of(overlay)}
 
 
@@ -66,7 +71,7 @@ def test_every_rule_has_all_its_parts(rules):
         assert {"mem_mb", "runtime", "_cores"} <= set(rule.resources), name
 
 
-def test_threads_are_written_down_in_every_rule():
+def test_every_rule_sets_threads():
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
         for name, body in re.findall(r"^ *rule (\w+):\n((?:[ \t]+.*\n|\n)+)", text, re.MULTILINE):
@@ -81,7 +86,7 @@ def test_a_docstring_is_one_sentence(rules):
 def test_one_name_leads_to_script_log_benchmark_environment_and_file(rules):
     for name, rule in rules.items():
         stage, script = name.split("_")[0], script_of(name)
-        assert f" scripts/{script}.py " in f" {rule.shellcmd} ", name
+        assert f" scripts/{script}.py " in f" {rule.shellcmd} ".replace("{rule}", name), name
         assert f"/{script}/" in str(rule.log[0]), name
         assert f"/{script}/" in str(rule.benchmark), name
         assert str(rule.benchmark).endswith(".jsonl"), name
@@ -98,8 +103,8 @@ def test_each_rule_carries_the_digest_of_its_own_code(rules):
 
 
 def test_rules_that_read_files_which_no_rule_makes_carry_their_content():
-    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "split_lists", "diagnosis_tables",
-               "local_files_of_backbone", "local_files_of_encoder", "local_files_of_llm",
+    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "offline_texts", "split_lists",
+               "diagnosis_tables", "local_files_of_backbone", "local_files_of_encoder", "local_files_of_llm",
                "page_templates(")  # fmt: skip
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
@@ -117,19 +122,25 @@ def test_every_script_belongs_to_a_rule_and_names_its_function_like_it(rules):
         assert len(path.read_text(encoding="utf-8").splitlines()) < 60, f"{name}: a script is a thin command line"
 
 
+def arguments_of(script: str) -> set[str]:
+    """The arguments of a script: those of its function, and in place of a group its fields."""
+    kinds = inspect.get_annotations(vars(importlib.import_module(script))[script], eval_str=True)
+    arguments: set[str] = set()
+    for name, kind in kinds.items():
+        arguments |= {field.name for field in fields(kind)} if is_dataclass(kind) else {name}
+    return arguments - {"context", "return"}
+
+
 def test_every_argument_of_a_script_is_given_by_its_rule(rules):
     for name, rule in rules.items():
-        script = script_of(name)
-        tree = ast.parse((ROOT / "scripts" / f"{script}.py").read_text(encoding="utf-8"))
-        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == script)
-        wanted = {"--" + a.arg.replace("_", "-") for a in function.args.args if a.arg != "context"}
+        wanted = {"--" + argument.replace("_", "-") for argument in arguments_of(script_of(name))}
         given = set(re.findall(r"(?<= )--[a-z][a-z0-9-]*(?=[ =])", re.sub(r"^.*?\.py", "", rule.shellcmd)))
         assert wanted == given, name
 
 
 def test_every_placeholder_of_a_command_line_is_quoted(rules):
     """Paths and names come from the configuration: unquoted, a directory called `$(id)` would be executed."""
-    not_text = {"threads", "params.launcher"}  # a number; a command of numbers only
+    not_text = {"threads", "params.launcher", "rule"}  # a number; a command of numbers only; the name of the rule
     for name, rule in rules.items():
         placeholders = re.findall(r"(?<!\{)\{([^{}]+)\}", rule.shellcmd)
         assert placeholders, name
@@ -199,7 +210,7 @@ def test_rules_that_hold_all_events_ask_for_more_memory_with_the_second_attempt(
         assert second > first and rules[name]._restart_times >= 1, name
 
 
-def test_the_picture_of_the_rules_in_docs_is_of_today(rules):
+def test_the_rule_graph_in_docs_is_up_to_date(rules):
     drawn = set(re.findall(r"\[(\w+)\]", (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")))
     on_demand = {"train_backbone", "benchmark_export", "llm_weights", "train_text_encoder"}
     # For config/beyond.yaml.

@@ -1,4 +1,4 @@
-"""Shards of rationales: a failed one costs itself, and servers are asked by one job at a time."""
+"""Shards of rationales: a failure costs one shard, and each server is used by one job at a time."""
 
 import json
 import re
@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from reruns import planned_jobs
-from runs import snakemake, succeeded
+from runs import dry_run, succeeded
 
 FOLDER = "results/none/{}/rationale/{}"
 SHARDS = 3
 
 
 def plan(*arguments: str) -> tuple[set, str]:
-    """The jobs for the rationales of one teacher on both datasets, by the template or by a server."""
+    """Return the jobs for rationales on both datasets, by the template and by a server, and the printed plan."""
     settings = {
         "pathvars": {"results": "results/none"},
         "rationale": {"shards": SHARDS},
@@ -22,10 +22,7 @@ def plan(*arguments: str) -> tuple[set, str]:
     words = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
     targets = [f"{FOLDER.format(d, t)}/labs.parquet" for d in ("mimic3", "mimic4") for t in ("template", "chatgpt")]
     printed = succeeded(
-        snakemake(
-            *("--dry-run", "--nolock", "--configfile", "config/demo.yaml", "--config", *words, "--", *targets),
-            OPENAI_API_KEY="x",
-        )
+        dry_run("--configfile", "config/demo.yaml", "--config", *words, "--", *targets, OPENAI_API_KEY="x")
     )
     return planned_jobs(printed), printed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import reruns
 import yaml
-from runs import ROOT, copy_of_checkout, jobs, overlay, snakemake, succeeded
+from runs import ROOT, copy_of_checkout, dry_run, jobs, overlay, snakemake, succeeded
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import (
     ConfigSettings,
@@ -193,5 +193,5 @@ def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
 )
 def test_a_dry_run_refuses_what_is_not_what_it_says(wrong, message):
     settings = [f"{section}={json.dumps(value)}" for section, value in wrong.items()]
-    run = snakemake("--dry-run", "--configfile", DEMO, "--config", *settings)
+    run = dry_run("--configfile", DEMO, "--config", *settings)
     assert run.returncode == 1 and message in run.stdout

@@ -1,7 +1,6 @@
 """Which outputs were made from which, read from provenance records, wherever the results are now."""
 
 import hashlib
-import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from clinragen.errors import UserError
 from clinragen.provenance.record import FOLDER, Input, Record, load, read_record, record_hash, record_path
+from clinragen.provenance.tree import described_by, records_below
 
 LINEAGE = "audit/lineage.csv"
 VOTES = 9
@@ -174,29 +174,6 @@ def listed(values: list[str] | dict) -> str:
     if isinstance(values, list):
         return ", ".join(values)
     return f"{values['number']}, sha256 of their list {values['sha256']}"
-
-
-def files_below(folder: Path) -> list[Path]:
-    """All files below a directory in order, including those behind links to directories."""
-    found, seen = [], set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        seen.add(Path(place).resolve())
-        # A link to a directory that was already visited would never end.
-        folders[:] = [name for name in folders if Path(place, name).resolve() not in seen]
-        found += [Path(place, name) for name in names]
-    return sorted(path for path in found if path.is_file())
-
-
-def records_below(folder: Path) -> Iterator[Path]:
-    """Paths of all record files below a directory, in order."""
-    for path in files_below(folder):
-        if path.parent.name == FOLDER and path.suffix == ".json" and not path.name.startswith(".tmp-"):
-            yield path
-
-
-def described_by(record: Path) -> Path:
-    """Path of the output that a record file belongs to."""
-    return record.parents[1] / record.name.removesuffix(".json")
 
 
 def records_around(place: Path) -> Iterator[Path]:

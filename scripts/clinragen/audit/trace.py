@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clinragen.audit.graph import LINEAGE, Graph, described_by, listed, records_below, run_of, runs
+from clinragen.audit.graph import LINEAGE, Graph, listed, run_of, runs
 from clinragen.errors import UserError
 from clinragen.provenance.record import Record
+from clinragen.provenance.tree import described_by, records_below
 
 SCREEN = 16
 MOST_NAMED = 3

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from clinragen.audit.graph import LINEAGE, Graph, described_by, files_below, records_below
+from clinragen.audit.graph import LINEAGE, Graph
 from clinragen.errors import UserError
 from clinragen.provenance.digest import SCRIPTS, code_digest, runtime_digest
 from clinragen.provenance.record import (
@@ -22,6 +22,7 @@ from clinragen.provenance.record import (
     record_hash,
     record_path,
 )
+from clinragen.provenance.tree import described_by, files_below, records_below
 from clinragen.runtime.progress import Progress
 
 # Files in a results tree that are not audited: logs, timings and TensorBoard events; checkpoints of a training and
@@ -117,7 +118,7 @@ class Check:
             raise UserError(f"{folder} holds no output with a record")
         for file in files_below(folder):
             if is_no_output(file, folder):
-                self.findings.not_audited += 1
+                self.findings.not_audited += file.parent.name != FOLDER and file.name != SNAKEMAKE_TIMESTAMP
                 continue
             path = self.graph.relocation.recorded_path(file)
             self.findings.files += 1

@@ -2,6 +2,7 @@
 
 import io
 import textwrap
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,9 +14,15 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import RcKeyType
 
 OURS, PUBLISHED, GRID = "#0b6e99", "#b4540a", "#d8dee4"
-STYLE = {"font.size": 9, "text.color": "#1b1f24", "axes.edgecolor": "#8c959f", "axes.labelcolor": "#1b1f24"}
+STYLE: dict[RcKeyType, Any] = {
+    "font.size": 9,
+    "text.color": "#1b1f24",
+    "axes.edgecolor": "#8c959f",
+    "axes.labelcolor": "#1b1f24",
+}
 # Bars lower than this part of the highest one do not stretch the axis.
 NOTICEABLE = 0.002
 

@@ -149,7 +149,8 @@ def survey_lengths(
     """Quartiles and bars of one number per stay, arrays [samples]; a bin reaches from above one border to the next."""
     tally = Tally(np.arange(0, longest + width, width), int(patients.max(initial=-1)) + 1)
     tally.add(np.maximum(np.ceil(values / width - TOLERANCE).astype(np.int64) - 1, 0), patients)
-    return Lengths(tuple(shown_quantile(values, patients, share) for share in (0.25, 0.5, 0.75)), tally.bars(choices))
+    first, median, third = (shown_quantile(values, patients, share) for share in (0.25, 0.5, 0.75))
+    return Lengths((first, median, third), tally.bars(choices))
 
 
 @dataclass(frozen=True)

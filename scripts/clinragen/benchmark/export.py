@@ -60,7 +60,10 @@ def read_episodes(batches: Iterator[pa.RecordBatch], variables: list[str]) -> It
     A time that comes twice (see `own_stay_only`) makes two rows.
     """
     place = {name: column for column, name in enumerate(variables, 1)}
-    stay, rows, of_time, time = None, [], [], None
+    stay: int | None = None
+    time: float | None = None
+    rows: list[list[str]] = []
+    of_time: list[list[str]] = []
     for batch in batches:
         columns = (batch[name].to_pylist() for name in ("stay_id", "hours", "variable", "value", "text"))
         for stay_id, hours, variable, value, text in zip(*columns, strict=True):

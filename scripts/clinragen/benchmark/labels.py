@@ -83,7 +83,7 @@ def list_unlabelled(diagnoses: pa.Table, stays: pa.Table, groups: dict[tuple[str
     for stay, code, version in zip(*columns, strict=True):
         if not groups[code, version]:
             found[code, version].add(stay)
-    rows = []
+    rows: list[tuple[int, str, bool, int, int | None]] = []
     for version in CATEGORIES:
         known = categories(sorted(code for code, v in found if v == version), version)
         rare: dict[bool, list[set[int]]] = defaultdict(list)

@@ -151,10 +151,12 @@ def _grids(
             grid = np.full((block.steps.sum(), len(names)), np.nan)
             while piece is not None:
                 end = np.searchsorted(piece[0], block.stays[-1], side="right")
-                bin_events(grid, block, tuple(column[:end] for column in piece), settings.step_hours)
-                piece = tuple(column[end:] for column in piece)
+                stay_ids, hours, channels, values = piece
+                before = stay_ids[:end], hours[:end], channels[:end], values[:end]
+                bin_events(grid, block, before, settings.step_hours)
+                piece = stay_ids[end:], hours[end:], channels[end:], values[end:]
                 if len(piece[0]):
-                    # What is left belongs to later blocks.
+                    # The rest belongs to later blocks.
                     break
                 piece = next(source, None)
             yield block, grid

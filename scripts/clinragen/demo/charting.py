@@ -25,7 +25,7 @@ CAREVUE_UNITS = {
     "Oxygen saturation": "%",
 }
 LAB_UNITS = {"Glucose": "mg/dL", "pH": "units"}
-LEVELS = {
+LEVELS: dict[tuple[str, str], dict[str, int | None]] = {
     ("Glascow coma scale eye opening", "carevue"): {"4 Spontaneously": 4, "3 To speech": 3},
     ("Glascow coma scale motor response", "carevue"): {"6 Obeys Commands": 6, "5 Localizes Pain": 5},
     ("Glascow coma scale verbal response", "carevue"): {"5 Oriented": 5, "4 Confused": 4},
@@ -70,6 +70,11 @@ class Event:
     value: str | None
     number: float | None
     unit: str
+
+    @property
+    def number_as_text(self) -> str | None:
+        """The number as the tables write it."""
+        return None if self.number is None else f"{self.number:g}"
 
 
 Items = dict[tuple[str, str], list[Item]]

@@ -1,6 +1,6 @@
 """The plan of the synthetic cohort: who is admitted when, to which unit, with which phenotypes.
 
-The plan knows nothing of a release; raw_mimic3 and raw_mimic4 write it down in their layouts.
+The plan does not depend on a release; raw_mimic3 and raw_mimic4 write it in their layouts.
 """
 
 from dataclasses import dataclass

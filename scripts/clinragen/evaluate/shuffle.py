@@ -1,15 +1,25 @@
 """Test samples that have a part of another one: what is found then was not read from that part."""
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
 from clinragen.model.inputs import Row
 
-PARTS = {"note": ("input_ids",), "labs": ("series", "caption_ids")}
+Part = Literal["note", "labs"]
+PARTS: dict[Part, tuple[str, ...]] = {"note": ("input_ids",), "labs": ("series", "caption_ids")}
+SHUFFLED: dict[str, Part] = {"series": "labs", "notes": "note"}
+"""Names of the outputs, and the part of each sample that another one replaces."""
 
 
-def exchange(samples: list[Row], part: Literal["note", "labs"], seed: int) -> list[Row]:
+def shuffled_samples(samples: list[Row], seed: int) -> Iterator[tuple[str, list[Row]]]:
+    """Yield each name of SHUFFLED with its samples."""
+    for name, part in SHUFFLED.items():
+        yield name, exchange(samples, part, seed)
+
+
+def exchange(samples: list[Row], part: Part, seed: int) -> list[Row]:
     """The samples, each with the note or the labs of another one, as far as they are read; all else stays."""
     names = [name for name in PARTS[part] if samples and name in samples[0]]
     order = np.random.default_rng(seed).permutation(len(samples))

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from clinragen.config.extract import Events
 from clinragen.errors import UserError
+from clinragen.extract.layout import Layout
 from clinragen.extract.sources import LEAST_DIFFERENT, RawTables
 from clinragen.registry.variables import Variable
 from clinragen.schemas.attrition import Attrition
 
-STAY_ID = {"mimic3": "icustay_id", "mimic4": "stay_id"}
 KILOGRAMS_PER_POUND = 0.453592
 CENTIMETRES_PER_INCH = 2.54
 # Texts that stand for a missing value, the empty field apart: those that pandas reads as one.
@@ -80,7 +80,7 @@ def read_items(path: Path, dataset: str, blood_only: bool) -> pa.Table:
 
 def select_events(
     raw: RawTables,
-    dataset: str,
+    layout: Layout,
     stays: pa.Table,
     items: pa.Table,
     variables: list[Variable],
@@ -100,7 +100,7 @@ def select_events(
     raw.run(f"CREATE TYPE name AS ENUM ({_quoted(v.name for v in variables)})")
     raw.add("variables", _variables_table(variables))
     raw.add("levels", _levels_table(variables))
-    raw.check_rows(_map_items(raw, dataset, items))
+    raw.check_rows(_map_items(raw, layout, items))
     attrition.add("rows of the mapped items with a text", rows=raw.row("SELECT count(*) FROM mapped")[0])
     raw.run(f"DELETE FROM mapped WHERE text = '' OR text IN ({_quoted(MISSING)})")
     attrition.add("that does not stand for a missing value", rows=raw.row("SELECT count(*) FROM mapped")[0])
@@ -140,10 +140,10 @@ def select_events(
     return pa.concat_tables([a.to_table() for a in (attrition, unreadable, conversions)])
 
 
-def _map_items(raw: RawTables, dataset: str, items: pa.Table) -> dict[str, int]:
+def _map_items(raw: RawTables, layout: Layout, items: pa.Table) -> dict[str, int]:
     """Table `mapped`: the rows of our items; returns the numbers of all rows of the raw tables."""
     parts = []
-    for table, stay in (("chartevents", f"{STAY_ID[dataset]}::BIGINT"), ("labevents", "NULL::BIGINT")):
+    for table, stay in (("chartevents", f"{layout.stay_id}::BIGINT"), ("labevents", "NULL::BIGINT")):
         numbers = [str(i["itemid"]) for i in items.to_pylist() if i["source"] == table]
         parts.append(
             # A list of constants is looked up while the file is parsed; a join would take twice the time.

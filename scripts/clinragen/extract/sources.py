@@ -23,6 +23,7 @@ from clinragen.registry.raw import (
     table_of,
     undeclared,
 )
+from clinragen.schemas.extract import RELEASE
 
 log = logging.getLogger("sources")
 # What Python and its libraries take of a step's memory; the rest is DuckDB's.
@@ -74,6 +75,18 @@ class RawTables:
             if table in MANY_LINES:
                 self._read_in_one_piece(table)
             self.run(f"CREATE OR REPLACE VIEW raw_{table} AS SELECT * FROM {self._file(table, NUMBERS)}")
+
+    @classmethod
+    def of_release(
+        cls, paths: Iterable[Path], dataset: str, declared: Path, release: Path, memory_limit_mb: int, threads: int
+    ) -> Self:
+        """Open checked raw tables, with the row counts of the release that `extract_stays` recognised.
+
+        `declared` is resources/raw_tables.yaml, `release` a table RELEASE. UserError as in `checked`.
+        """
+        tables = cls(paths, memory_limit_mb, threads).checked(dataset, declared)
+        tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), declared)
+        return tables
 
     def _read_in_one_piece(self, table: str) -> None:
         self._in_one_piece.add(table)
@@ -209,15 +222,15 @@ class RawTables:
             return f"a raw file has no such column (one of {self._files()}): {_first_line(error)}"
         if isinstance(error, duckdb.IOException):
             named = [str(p) for p in self.paths.values() if str(p) in _first_line(error)]
-            place = named[0] if named else f"one of {self._files()}"
-            reason = _first_line(error).replace(f": {place}", "")
+            file = named[0] if named else f"one of {self._files()}"
+            reason = _first_line(error).replace(f": {file}", "")
             if "GZIP" in reason:
                 reason += "; it is cut, corrupted or has extra bytes after its end: download it again"
-            return f"a raw file cannot be read ({place}): {reason}"
+            return f"a raw file cannot be read ({file}): {reason}"
         if not isinstance(error, (duckdb.InvalidInputException, duckdb.DataError)):
             return None
-        if isinstance(error, duckdb.ConversionException) and (place := self._find_text()):
-            return place
+        if isinstance(error, duckdb.ConversionException) and (message := self._find_text()):
+            return message
         named = [str(p) for p in self.paths.values() if f"file = {p}\n" in str(error)]
         place = named[0] if named else f"one of {self._files()}"
         return f"a raw file cannot be read ({place}): {_safe_reason(error)}"

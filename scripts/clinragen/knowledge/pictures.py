@@ -79,5 +79,11 @@ def _draw(axis: Axes, rounds: list[dict], bound: float, most: int) -> None:
     if rounds[-1]["stable"]:
         axis.axvline(documents[-1], color=TEXT, linewidth=0.8)
         late = documents[-1] > most / 2
-        side = {"xytext": (-3 if late else 3, 0), "ha": "right" if late else "left"}
-        axis.annotate("stable", (documents[-1], 0.5), textcoords="offset points", fontsize=7, **side)
+        axis.annotate(
+            "stable",
+            (documents[-1], 0.5),
+            xytext=(-3 if late else 3, 0),
+            textcoords="offset points",
+            ha="right" if late else "left",
+            fontsize=7,
+        )

@@ -18,7 +18,7 @@ class Pieces:
 
 def pieces(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int], stop_words: frozenset[str]) -> Pieces:
     """Which tokens spell a stop word of two or more letters, and which at most one character."""
-    spelt = {i: tokenizer.decode([i]).strip().lower() for i in ids}
+    spelt = {i: str(tokenizer.decode([i])).strip().lower() for i in ids}
     return Pieces(
         frozenset(i for i, text in spelt.items() if len(text) > 1 and text in stop_words),
         frozenset(i for i, text in spelt.items() if len(text) <= 1),

@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from Bio import Entrez
 
@@ -28,7 +29,7 @@ INTERVAL, INTERVAL_WITH_KEY = 0.37, 0.11  # seconds
 SPARE = 10
 BATCH = 100  # records per request; NCBI asks for at most 200
 CHUNK = 65_536  # bytes
-UTILITIES = {"esearch.fcgi": Entrez.esearch, "efetch.fcgi": Entrez.efetch}
+UTILITIES: dict[str, Callable[..., Any]] = {"esearch.fcgi": Entrez.esearch, "efetch.fcgi": Entrez.efetch}
 PAGE = "https://pubmed.ncbi.nlm.nih.gov"
 
 
@@ -45,8 +46,10 @@ def entrez(endpoint: str, email: str) -> Iterator[None]:
             request.timeout = TIMEOUT
             return request
 
-    Entrez.email, Entrez.tool, Entrez.max_tries = email, TOOL, 1
-    Entrez.api_key = os.environ.get(KEY_VARIABLE, "").strip() or None
+    # Biopython does not annotate its variables, which are None at first.
+    Entrez.email = email  # type: ignore[assignment]
+    Entrez.api_key = os.environ.get(KEY_VARIABLE, "").strip() or None  # type: ignore[assignment]
+    Entrez.tool, Entrez.max_tries = TOOL, 1
     urllib.request.install_opener(urllib.request.build_opener(Redirect))
     try:
         yield

@@ -46,9 +46,9 @@ def ask(
     responses: Responses,
     request: Request,
     send: Callable[[Request], bytes],
-    check: Callable[[bytes], None],
+    check: Callable[[bytes], object],
 ) -> Response:
-    """The stored response, else a fetched one, which is stored if `check` accepts it.
+    """Return the stored response, else a fetched one, which is stored if `check` accepts it.
 
     `send` and `check` raise Failure; UserError after the last attempt.
     """

@@ -162,8 +162,8 @@ def still_to_ask(
     for search in (_search(p, documents, settings, abbreviations) for p in unique(documents)):
         while search.goes_on():
             shown = search.waiting[: settings.batch]
-            answers = [known(request_for(document, settings, prompt)) for document in shown]
-            if None in answers:
+            answers = [a for document in shown if (a := known(request_for(document, settings, prompt))) is not None]
+            if len(answers) < len(shown):
                 break
             for document, answer in zip(shown, answers, strict=True):
                 search.add(document, answer, settings)

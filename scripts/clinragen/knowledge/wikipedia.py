@@ -107,6 +107,7 @@ class Wikipedia:
         """One article; None for a disambiguation page and a page without text."""
         text = plain_paragraphs(self._reader.page(title).text)
         response = self._transport.latest
+        assert response is not None, "reading a page made a request"
         page = next(iter(result(response.body)["pages"].values()))
         if "disambiguation" in page.get("pageprops", {}):
             log.info("%s: %r is a disambiguation page; taking the next article", phenotype, title)

@@ -4,7 +4,6 @@ Tokens and series stay in their mapped files; only those of one batch are copied
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from clinragen.errors import UserError
 from clinragen.model.backbone import IGNORED
+from clinragen.model.files import Files
 from clinragen.registry.features import CATEGORIES, NUMERIC
 from clinragen.registry.tokenizer import marks_of
 from clinragen.schemas.benchmark import LABELS, SAMPLES, SERIES
@@ -24,23 +24,6 @@ from clinragen.schemas.extract import FEATURES
 from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Files:
-    """Tables that make up the samples: None for those that are not read, and where nothing is learned.
-
-    `series` are those of all splits that are read, no files where no series are read. `samples` say which stays are of
-    a split where no file of tokens does.
-    """
-
-    labels: Path
-    notes: Path | None
-    targets: Path | None
-    series: list[Path]
-    captions: Path | None = None
-    features: Path | None = None
-    samples: Path | None = None
 
 
 def read_samples(files: Files, split: str) -> list[Row]:

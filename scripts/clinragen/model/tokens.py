@@ -1,7 +1,7 @@
 """Notes and targets as tokens, which students are trained on and asked with (NOTE_TOKENS, TARGET_TOKENS)."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.registry.tokenizer import marks_of
+from clinragen.runtime.progress import Progress
+from clinragen.schemas.schema import Writer
 from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS, is_cut
 
 SPLITS = ("train", "validation", "test")
@@ -128,16 +130,27 @@ def _kept(sections: list[int], most: int) -> list[int]:
     return [*range(min(others, max(0, most - len(last)))), *last][:most]
 
 
+def write_counting_cuts(pieces: Iterable[pa.Table], writer: Writer) -> str:
+    """Write all pieces; return how many texts of each split are cut, as a line of a log."""
+    counts: Counter[str] = Counter()
+    with Progress("texts") as bar:
+        for piece in pieces:
+            writer.write(piece)
+            counts += count_cut(piece)
+            bar.advance(piece.num_rows)
+    return cut_text(counts)
+
+
 def count_cut(tokens: pa.Table) -> Counter[str]:
-    """Texts of each split, and how many of them are cut."""
-    found: Counter[str] = Counter()
+    """Count the texts of each split, and those of them that are cut."""
+    counts: Counter[str] = Counter()
     for split, cut in zip(tokens["split"].to_pylist(), is_cut(tokens).to_pylist(), strict=True):
-        found.update({f"{split} texts": 1, f"{split} cut": int(cut)})
-    return found
+        counts.update({f"{split} texts": 1, f"{split} cut": int(cut)})
+    return counts
 
 
 def cut_text(counts: Counter[str]) -> str:
-    """The counts of `count_cut` as a line of a log."""
+    """Return the counts of `count_cut` as a line of a log."""
     splits = [name.removesuffix(" texts") for name in counts if name.endswith(" texts")]
     return ", ".join(f"{counts[f'{s} cut']} of {counts[f'{s} texts']} in the {s} split" for s in splits)
 

@@ -18,8 +18,9 @@ from clinragen.model.inputs import Collator, Row, channels_of, length_of, read_s
 from clinragen.model.student import Shape
 from clinragen.model.tokens import load_tokenizer
 from clinragen.processes import main_process
+from clinragen.train.job import Job
 from clinragen.train.phases import Release
-from clinragen.train.trainer import Job, finish, train_student
+from clinragen.train.trainer import finish, train_student
 
 log = logging.getLogger("train")
 THRESHOLDS = tuple(n / 100 for n in range(1, 100))

@@ -10,17 +10,18 @@ from typing import Literal
 import numpy as np
 import torch
 
-from clinragen.config.student import Fusion, Parts, Read, Texts
+from clinragen.config.student import Fusion, Read, Texts
 from clinragen.config.train import Lora
 from clinragen.errors import UserError
 from clinragen.model.device import own_device, prepare_device
 from clinragen.model.inputs import Collator, Row, channels_of, length_of, read_samples, with_room_for_captions
-from clinragen.model.student import BACKBONE, Base, Student
+from clinragen.model.student import BACKBONE, FACTS, Base, Student
 from clinragen.model.tokens import encode_notes, load_tokenizer
 from clinragen.model.vocabulary import read_vocabulary
 from clinragen.registry.tokenizer import marks_of
+from clinragen.train.job import Job, NewParts
 from clinragen.train.task import Writing
-from clinragen.train.trainer import Job, finish, train_student
+from clinragen.train.trainer import finish, train_student
 
 log = logging.getLogger("train")
 ENCODED_TOGETHER = 64
@@ -36,17 +37,6 @@ class Plan:
     frozen: tuple[Literal["backbone", "encoder"], ...] = ()
     without_notes: bool = False
     """Give it the instruction where a note would be."""
-
-
-@dataclass(frozen=True)
-class New:
-    """What a stage of its own puts before a language model."""
-
-    parts: Parts
-    vocabulary: Path | None
-    """Of the attention; None where there is none."""
-    text_encoder: Path | None = None
-    """Of which a Q-Former is built; None where there is none."""
 
 
 PHASE1 = Plan(("note",))
@@ -83,7 +73,7 @@ def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, folder: Path) -> 
     return _train(job, plan, student, phase2 / BACKBONE, folder)
 
 
-def train_joint(job: Job, backbone: Path, texts: Texts, new: New, folder: Path) -> Release:
+def train_joint(job: Job, backbone: Path, texts: Texts, new: NewParts, folder: Path) -> Release:
     """One stage: the language model and all that stands before it learn at once."""
     plan = Plan(tuple(new.parts.reads))
     student = Student.from_backbone(backbone, texts, plan.reads)
@@ -91,7 +81,7 @@ def train_joint(job: Job, backbone: Path, texts: Texts, new: New, folder: Path) 
     return _train(job, plan, student, backbone, folder)
 
 
-def train_lora(job: Job, backbone: Path, texts: Texts, new: New, lora: Lora, folder: Path) -> Release:
+def train_lora(job: Job, backbone: Path, texts: Texts, new: NewParts, lora: Lora, folder: Path) -> Release:
     """One stage: all that stands before a language model learns, and of it adapters alone.
 
     With precision bf16 its own weights, which never change, take half of the memory.
@@ -104,20 +94,20 @@ def train_lora(job: Job, backbone: Path, texts: Texts, new: New, lora: Lora, fol
     return _train(job, plan, student, backbone, folder)
 
 
-def train_frozen(job: Job, start: Path, tuned: bool, texts: Texts, new: New, folder: Path) -> Release:
-    """One stage before a frozen language model, that of phase 1 (`tuned`) or as it was fetched (FROZEN)."""
+def train_frozen(job: Job, start: Path, texts: Texts, new: NewParts, directory: Path) -> Release:
+    """One stage in front of a frozen language model: a student of phase 1, or a model as it was fetched (FROZEN)."""
     plan = Plan(tuple(new.parts.reads), frozen=("backbone",))
-    if tuned:
+    if (start / FACTS).is_file():
         student, start = Student.load(start, plan.reads), start / BACKBONE
         # Phase 1 read no captions, which may have more room.
         student.texts = texts
     else:
         student = Student.from_backbone(start, texts, plan.reads)
     _add(new, student, start, job)
-    return _train(job, plan, student, start, folder)
+    return _train(job, plan, student, start, directory)
 
 
-def _add(new: New, student: Student, start: Path, job: Job) -> None:
+def _add(new: NewParts, student: Student, start: Path, job: Job) -> None:
     # The weights that are new here depend on the seed, not only the order of the samples.
     torch.manual_seed(job.seed)
     if new.parts.series:

@@ -13,14 +13,15 @@ import torch
 from torch import nn
 from transformers import PrinterCallback, TrainingArguments
 
-from clinragen.config.train import Launch, Optimizer, Phase
+from clinragen.config.train import Launch
 from clinragen.errors import TakenOver, UserError
 from clinragen.model.device import prepare_device
-from clinragen.model.inputs import Files, Row
+from clinragen.model.inputs import Row
 from clinragen.processes import distributed, main_process
 from clinragen.train.batches import Sizes, Steps
 from clinragen.train.callbacks import ProgressLogger, ResumableEarlyStopping, out_of_patience
 from clinragen.train.checkpoints import is_owner, leave, of_main_process, resume_point, still_owner, take_over
+from clinragen.train.job import Job
 from clinragen.train.memory import fit
 from clinragen.train.student_trainer import StudentTrainer
 from clinragen.train.task import Task
@@ -50,19 +51,6 @@ DEEPSPEED = {
     # The optimizer is the Trainer's AdamW, not one of DeepSpeed's.
     "zero_allow_untested_optimizer": True,
 }
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all phases need: data, settings, seed, and the folder for checkpoints of a run under way."""
-
-    files: Files
-    phase: Phase
-    optimizer: Optimizer
-    launch: Launch
-    seed: int
-    checkpoints: Path
-    fingerprint: str
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from clinragen.audit.graph import described_by, records_below
 from clinragen.errors import UserError
 from clinragen.provenance.record import load
+from clinragen.provenance.tree import described_by, records_below
 
 # Above the first share of its request a slightly larger job fails; below the second it keeps other jobs waiting.
 TIGHT, LOOSE = 0.8, 0.25
