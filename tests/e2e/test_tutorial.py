@@ -14,7 +14,7 @@ from runs import ROOT, path_with
 PAGE = "docs/tutorial.md"
 # Done before the copy is made (clone, set-up, the demo itself), or without effect there.
 DONE = re.compile(r"git |cd |source |make demo$|pre-commit ")
-# The miniature has overlays of its own, and the set-up of this checkout.
+# The miniature has more overlays than the demo.
 MINIATURE = " ".join(finished.CONFIGURATION)
 # What differs between the demo and its miniature, or between two machines.
 VARIES = re.compile(r"\d[\d,.]*|\b[0-9a-f]{8,}\b|\b(jobs?)\b")
@@ -23,15 +23,15 @@ SHOWN_ELSEWHERE = "..."
 
 def steps() -> list[tuple[str, list[str]]]:
     """The commands of the page, each with the lines that the page shows below it."""
-    found: list[tuple[str, list[str]]] = []
+    commands: list[tuple[str, list[str]]] = []
     for block in blocks():
         if block.page == PAGE and block.language == "console":
             for line in block.body.splitlines():
                 if line.startswith("$ "):
-                    found.append((line[2:], []))
+                    commands.append((line[2:], []))
                 elif line.strip() and line != SHOWN_ELSEWHERE:
-                    found[-1][1].append(line)
-    return found
+                    commands[-1][1].append(line)
+    return commands
 
 
 def in_miniature(command: str) -> str:
@@ -49,9 +49,9 @@ def general(line: str) -> str:
 @pytest.fixture(scope="module")
 def checkout(demo: finished.Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished demo that the tutorial may change."""
-    folder = tmp_path_factory.mktemp("tutorial") / "checkout"
-    shutil.copytree(demo.checkout, folder, symlinks=True)
-    return folder
+    directory = tmp_path_factory.mktemp("tutorial") / "checkout"
+    shutil.copytree(demo.checkout, directory, symlinks=True)
+    return directory
 
 
 @pytest.mark.slow
