@@ -174,7 +174,7 @@ def runs(records: Iterable[Record]) -> list[list[Record]]:
     return list(groups.values())
 
 
-def listed(values: list[str] | dict) -> str:
+def listed(values: list[str] | dict[str, Any]) -> str:
     """Return a fact of a record as text: its values, or their number and the hash of their list."""
     if isinstance(values, list):
         return ", ".join(values)
