@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from clinragen.errors import UserError
 from clinragen.provenance.record import RECORDS, Input, Record, load, read_record, record_hash, record_path
