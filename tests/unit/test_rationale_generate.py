@@ -165,7 +165,8 @@ def test_template_rationales_pass_the_checks():
 @pytest.mark.parametrize(("asked", "quoted"), [("100-word", 6), ("200-word", 12), ("long", 6)])
 def test_the_template_writes_as_much_as_the_prompt_asks_for(tmp_path, asked, quoted):
     path = tmp_path / "prompt.txt"
-    path.write_text(Path("resources/prompts/note_rationale.txt").read_text().replace("100-word", asked))
+    text = (RESOURCES / "prompts" / "note_rationale.txt").read_text(encoding="utf-8")
+    path.write_text(text.replace("100-word", asked), encoding="utf-8")
     note = " ".join(f"finding{chr(97 + i)}word" for i in range(20))
     (text,) = compose([note_request(read_note_prompt(path), EXAMPLES, note, PHENOTYPES[:1])])
     assert text.count("finding") == quoted
