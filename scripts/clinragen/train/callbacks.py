@@ -1,4 +1,4 @@
-"""What happens between the steps of a training: lines of progress, and the end where nothing gets better."""
+"""Callbacks of a training: progress in the log, and early stopping."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class ProgressLogger(TrainerCallback):
-    """Log one line per epoch, and in long epochs how far it is."""
+    """Log one line per epoch, and once a minute the step."""
 
     SHOWN = ("loss", "eval_loss", "eval_f1", "grad_norm", "learning_rate")
 
@@ -31,10 +31,10 @@ class ProgressLogger(TrainerCallback):
 
 
 class ResumableEarlyStopping(TrainerCallback):
-    """Stop when the validation split has shown no progress for long enough, decided from the history alone.
+    """Stop when validation has shown no progress for long enough, decided from the history alone.
 
-    The counter of transformers' EarlyStoppingCallback starts at 0 again after a resume, so that a killed run
-    would train longer than one that was left alone.
+    The counter of transformers' EarlyStoppingCallback restarts at 0 after a resume, so a killed run would train longer
+    than an uninterrupted one.
     """
 
     def __init__(self, patience: int) -> None:
@@ -45,7 +45,7 @@ class ResumableEarlyStopping(TrainerCallback):
 
 
 def out_of_patience(history: list[dict], patience: int) -> bool:
-    """Whether the last `patience` validations have neither a lower loss nor a higher F1 than those before them."""
+    """Return whether the last `patience` validations have neither a lower loss nor a higher F1 than those before."""
     rows = [row for row in history if "eval_loss" in row]
     if len(rows) <= patience:
         return False
