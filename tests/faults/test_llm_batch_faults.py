@@ -184,7 +184,8 @@ def test_a_batch_that_the_key_does_not_reach(server, tmp_path):
         batched(server, tmp_path, requests(2))
     server.lost, made = {}, server.batches.copy()
     server.batches.clear()
-    with pytest.raises(UserError, match=r"HTTP status 404.*batch batch-0.; use the API key.*set llm_transport.teacher.batch"):
+    remedy = r"HTTP status 404.*batch batch-0.; use the API key.*set llm_transport.teacher.batch"
+    with pytest.raises(UserError, match=remedy):
         batched(server, tmp_path, requests(2))
     server.batches.update(made)
     assert len(batched(server, tmp_path, requests(2))) == 2 and len(server.prompts) == 2
