@@ -52,7 +52,7 @@ $(READY): envs/all.txt envs/cuda.txt
 	@$(BIN)/pip install --quiet --requirement envs/all.txt
 	@touch $@
 
-demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
+demo: $(READY)  ## run the whole workflow on synthetic data (six minutes)
 	@$(call run,demo,$(DEMO))
 
 demo-full: $(READY)  ## add the rows of table 1 that `make demo` leaves out to its tree (another three minutes)
