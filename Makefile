@@ -133,7 +133,7 @@ lint: $(READY) docs-site  ## check style, wording, types, rules, imports, pinned
 	@snakefmt --check Snakefile rules
 	@git ls-files -z | xargs -0 codespell
 	@python tests/house.py
-	@jscpd > .tmp-duplicates || { cat .tmp-duplicates; exit 1; }
+	@jscpd > .tmp-duplicates 2>&1 || { cat .tmp-duplicates; exit 1; }
 	@mypy --no-error-summary
 	@snakemake --lint
 	@snakemake --lint $(DEMO)
