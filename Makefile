@@ -1,5 +1,5 @@
 # `make demo` and `make test` set themselves up on first use.
-# Requirements: Python 3.11, make, a C++ compiler (DeepSpeed builds a small part of itself).
+# Requirements: Python 3.11, make, a C++ compiler (DeepSpeed compiles an operator).
 
 PYTHON ?= python3.11
 CORES ?= 2
@@ -12,32 +12,32 @@ VALIDATOR := .venv-validator/.installed
 # Put the virtual environment first on PATH so that Snakemake's subprocesses use it.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# DeepSpeed builds its operator once.
+# DeepSpeed compiles its operator once.
 export TORCH_EXTENSIONS_DIR ?= $(CURDIR)/$(VENV)/torch-extensions
 
-# `make check` and `make estimate` are about the real run unless an overlay is named.
+# `make check` and `make estimate` default to the real run.
 CHECKED := $(if $(filter file default,$(origin OVERLAY)),local,$(OVERLAY))
 DEMO := --configfile config/demo.yaml --cores $(CORES)
 DEMO_FULL := --configfile config/demo.yaml config/demo-full.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
 PLANTED := --configfile config/demo.yaml config/planted.yaml config/as-printed.yaml --cores $(CORES)
 ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
-# From the environment, to which make exports it: the shell does not interpret its content.
+# Read from the environment, to which make exports it, so that the shell does not interpret its content.
 OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
 endif
-# The configuration that an overlay's name stands for.
+# Arguments for the configuration of an overlay.
 overlay = $(if $(filter demo-full,$(1)),$(DEMO_FULL),$(if $(filter open-demo,$(1)),$(OPEN_DEMO),$(if $(filter planted,$(1)),$(PLANTED),--configfile config/$(1).yaml)))
-# Stop where the overlay is missing.
+# Stop if the overlay is missing.
 overlay_exists = test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml \
 	|| { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
-# Run everything that is out of date, then the report if anything is newer than it.
+# Run everything that is out of date, then make the report if it is older than the lineage.
 run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
 	|| { snakemake $(2) --quiet all --report results/$(1)/.tmp-report.html \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
 
-.PHONY: help setup demo demo-full open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs lock clean
+.PHONY: help setup demo demo-full open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs docs-site lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,20 +55,20 @@ $(READY): envs/all.txt envs/cuda.txt
 demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
 	@$(call run,demo,$(DEMO))
 
-demo-full: $(READY)  ## add the rows of table 1 that `make demo` leaves out to its tree (three minutes more)
+demo-full: $(READY)  ## add the rows of table 1 that `make demo` leaves out to its tree (another three minutes)
 	@$(call run,demo,$(DEMO_FULL))
 
-open-demo: $(READY)  ## run it on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]
+open-demo: $(READY)  ## run the workflow on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]
 	@$(call run,open-demo,$(OPEN_DEMO))
 
-planted: $(READY)  ## show on planted evidence what each model reads, as printed and by default: two seeds, one hour
+planted: $(READY)  ## test with planted evidence what each model reads, as printed and by default: two seeds, one hour
 	@$(call run,planted,$(PLANTED))
 
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]
 	@$(overlay_exists)
 	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
 
-estimate: $(READY)  ## what the language models will still cost, in calls, tokens, dollars, hours: [OVERLAY=local|demo] [CONFIG="FILE ..."]
+estimate: $(READY)  ## estimate the remaining cost of the language models in calls, tokens, dollars, hours: [OVERLAY=local|demo] [CONFIG="FILE ..."]
 	@$(overlay_exists)
 	@python scripts/estimate.py $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
 
@@ -88,22 +88,22 @@ bench: $(READY)  ## measure the speed of the benchmark: RAW=<open MIMIC-III demo
 	@PYTHONPATH=tests python tests/benchmarks/bench_benchmark.py $(if $(RAW),--raw "$(RAW)") $(if $(TIMES),--times $(TIMES)) --cores $(CORES) \
 	$(if $(REFERENCE),--reference "$(REFERENCE)") $(if $(REFERENCE_PYTHON),--reference-python "$(REFERENCE_PYTHON)") $(if $(WRITE),--write)
 
-bench-llm: $(READY)  ## measure the client of language models beside a bare openai client, and its journal
+bench-llm: $(READY)  ## compare the client of language models with a bare openai client, and measure its journal
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_llm.py 2> /dev/null
 
-bench-decoding: $(READY)  ## measure how fast students write, and what number format and beams change: on the tree of `make demo`
+bench-decoding: $(READY)  ## measure how fast students write, and the effect of number format and beams: on the tree of `make demo`
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_decoding.py "results/$(or $(TREE),demo)" 2> /dev/null
 
-bench-encoder: $(READY)  ## count what the series encoder costs in each phase, and measure its number formats
+bench-encoder: $(READY)  ## count the operations of the series encoder in each phase, and measure its number formats
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_encoder.py 2> /dev/null
 
 bench-statistics: $(READY)  ## measure the bootstrap over patients at the size of the paper: time, memory
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_statistics.py 2> /dev/null
 
-bench-tokens: $(READY)  ## measure the files of tokens at the paper's number of samples: time, memory, start of a training
+bench-tokens: $(READY)  ## measure token files at the paper's number of samples: time, memory, start of a training
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_tokens.py 2> /dev/null
 
-bench-training: $(READY)  ## measure training beside a re-enactment of the released loop: [DEVICE=cuda] [BACKBONE=flan-t5-large] [SAMPLES=12] [WRITE=1]
+bench-training: $(READY)  ## compare training with a re-enactment of the released loop: [DEVICE=cuda] [BACKBONE=flan-t5-large] [SAMPLES=12] [WRITE=1]
 	@PYTHONPATH=scripts:tests python tests/benchmarks/bench_training.py --device $(or $(DEVICE),cpu) \
 	$(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(SAMPLES),--samples $(SAMPLES)) $(if $(WRITE),--write)
 
@@ -115,22 +115,26 @@ $(VALIDATOR): envs/validator.txt
 	@$(@D)/bin/pip install --quiet --requirement envs/validator.txt
 	@touch $@
 
-# One worker more than cores: one of them mostly waits for Snakemake or SLURM.
+# One worker more than cores, because one mostly waits for Snakemake or SLURM.
 pytest := pytest --quiet --numprocesses $$(($(CORES) + 1)) --dist worksteal
 
-test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (a quarter of an hour on two cores)
+test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (less than ten minutes on two cores)
 	@$(pytest) -m "not slow and not exhaustive"
 
-test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests but `make test-reruns`: SLURM, DeepSpeed, clean runs, faults too
+test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests except `make test-reruns`: also the demo, SLURM, DeepSpeed, clean runs, faults
 	@$(pytest) -m "not exhaustive" --durations=25 --durations-min=5
 
-test-reruns: $(READY)  ## change every file of code, every resource and every key, one by one, and compare what reruns (half an hour)
+test-reruns: $(READY)  ## change every code file, resource and key, one by one, and compare what reruns (half an hour)
 	@$(pytest) tests/workflow/test_reruns.py
 
-lint: $(READY)  ## check style, rules, imports and pinned environments
+lint: $(READY) docs-site  ## check style, wording, types, rules, imports, pinned environments and the links of the documentation
 	@ruff check --quiet
 	@ruff format --quiet --check
 	@snakefmt --check Snakefile rules
+	@git ls-files -z | xargs -0 codespell
+	@python tests/house.py
+	@jscpd > .tmp-duplicates || { cat .tmp-duplicates; exit 1; }
+	@mypy --no-error-summary
 	@snakemake --lint
 	@snakemake --lint $(DEMO)
 	@PYTHONPATH=scripts lint-imports --no-cache > .import-linter.log || { cat .import-linter.log; exit 1; }
@@ -149,8 +153,12 @@ docs: $(READY)  ## regenerate docs/config.md, rulegraph.md, partial-reruns.md an
 	echo "$$graph" | grep -e '-->' | sort -V; echo '```'; } > docs/rulegraph.md  # edges come in any order
 	@PYTHONPATH=scripts:tests python tests/reruns_page.py > .tmp-reruns.md && mv .tmp-reruns.md docs/partial-reruns.md
 
+docs-site: $(READY)  ## build the documentation as a site, site/index.html; a broken link is an error
+	@sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --conf-dir docs . site
+	@cp site/README.html site/index.html
+
 lock: $(READY)  ## regenerate envs/*.yaml and envs/*.txt from envs/requirements.yaml; asks the package index for new hashes
 	@python envs/lock.py
 
-clean:  ## remove the results of the demos, never those of the paper
+clean:  ## remove the results of the demos, but never those of the paper
 	@rm -rf results/demo results/open-demo

@@ -98,7 +98,7 @@ rule planted:
 
 
 rule study:
-    """Human study: the forms for raters, and what their ratings say once there are any."""
+    """Human study: the forms for raters, and the results once there are ratings."""
     input:
         study_files(),
 
@@ -110,7 +110,7 @@ rule leakage:
 
 
 rule knowledge:
-    """The key terms of every phenotype and the vocabularies V^k: needs the network, and the teacher LLM."""
+    """The key terms of every phenotype and the vocabularies V^k: needs network access and the teacher LLM."""
     input:
         knowledge_files(),
 
@@ -122,20 +122,20 @@ rule export_benchmark:
 
 
 rule estimate:
-    """All that `make estimate` counts the requests to language models from; nothing is asked."""
+    """The inputs from which `make estimate` counts requests to language models; sends none itself."""
     input:
         estimate_files(),
 
 
 rule backbones:
-    """The language models that are trained, and the text encoders: needs the network."""
+    """The language models to be trained, and the text encoders: needs network access."""
     input:
         expand("<results>/backbones/{backbone}", backbone=backbones_in_use()),
         expand("<results>/encoders/{encoder}", encoder=encoders_in_use()),
 
 
 rule weights:
-    """The language models that jobs serve themselves: needs the network."""
+    """The language models that jobs serve themselves: needs network access."""
     input:
         expand("<results>/llms/{llm}", llm=CONFIG.served_llms()),
 
@@ -173,12 +173,12 @@ preflight.stop_if_tracked_inputs_are_missing(
 if workflow.is_main_process:
     check.stop_unless_machine_is_ready(CONFIG, workflow)
 
-# Snakemake looks at neither intermediates nor records as long as the targets exist, and calls no handler when nothing
-# is to be done. So both are checked by their records, before the first job and after the last.
+# Snakemake checks neither intermediates nor records while the targets exist, and calls no handler if there is nothing to
+# do. So both are checked by their records, before the first job and after the last.
 if workflow.is_main_process and preflight.is_audited():
-    verify.warn_before_run(Path(CONFIG.pathvars.results))
+    records.warn_before_run(Path(CONFIG.pathvars.results))
 
 
 onsuccess:
     if preflight.is_audited():
-        verify.report_after_run(Path(CONFIG.pathvars.results))
+        records.report_after_run(Path(CONFIG.pathvars.results))

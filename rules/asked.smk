@@ -1,12 +1,12 @@
 # Stage asked: rows of the paper's tables whose model is asked, not trained.
 #
 # takes <results>/{dataset}/benchmark/samples, courses, labels, captions.parquet, resources/prompts
-# makes <results>/{dataset}/asked/{asked}/predictions.parquet   what the model of a row of `asked` answers about the
-#                                                               test split, or about the cases of evaluate.cases
+# makes <results>/{dataset}/asked/{asked}/predictions.parquet   answers of a row of `asked` about the test split, or
+#                                                               about the cases of evaluate.cases
 # keeps <answers>/answers.sqlite                                every answer of a language model; outside the results
 #
-# One rule asks for whatever the row says: diagnoses, rationales, or both. It needs the model's server, so it runs where
-# Snakemake runs. How the server is reached goes as a resource, which Snakemake does not compare: it changes no output.
+# The row decides whether the rule asks for diagnoses, rationales, or both. The rule needs the model's server, so it runs
+# where Snakemake runs. The connection is a resource, not a parameter, because it changes no output.
 
 
 localrules:
@@ -14,7 +14,7 @@ localrules:
 
 
 rule asked_predict:
-    """Answers of a model that is asked about the test split: diagnoses, rationales, or both."""
+    """Answers of a model about the test split: diagnoses, rationales, or both."""
     input:
         samples="<results>/{dataset}/benchmark/samples.parquet",
         courses="<results>/{dataset}/benchmark/courses.parquet",

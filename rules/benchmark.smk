@@ -4,22 +4,22 @@
 # makes  <results>/{dataset}/benchmark/split.parquet        split of every stay, by patient
 #        <results>/{dataset}/benchmark/labels.parquet       25 phenotypes per stay
 #        <results>/{dataset}/benchmark/prevalence.csv       how often, next to the published benchmark
-#        <results>/{dataset}/benchmark/unlabelled_codes.csv codes that bring no phenotype
+#        <results>/{dataset}/benchmark/unlabelled_codes.csv codes without a phenotype
 #        <results>/{dataset}/benchmark/courses.parquet      cleaned hospital courses
 #        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
-#        <results>/{dataset}/benchmark/leakage.csv          what the phenotypes' names in them diagnose
+#        <results>/{dataset}/benchmark/leakage.csv          how well the phenotypes' names in them predict labels
 #        <results>/{dataset}/benchmark/samples.parquet      stays that have all, in their splits
-#        <results>/{dataset}/benchmark/attrition.csv        what every step since the raw files left over
+#        <results>/{dataset}/benchmark/attrition.csv        rows remaining after every step since the raw files
 #        <results>/{dataset}/benchmark/series_{split}.arrow  regular, gapless, scaled series, mapped by readers
 #        <results>/{dataset}/benchmark/scales.csv           means and standard deviations of the training split
 #        <results>/{dataset}/benchmark/captions.parquet     anomalies in words
 #        <results>/{dataset}/benchmark/fences.csv           limits of normal, from the training split
 #        <results>/{dataset}/benchmark/card.html            data card: summary statistics on one page
-#        <results>/{dataset}/benchmark/majority.parquet     predictions of whoever names the same phenotypes for all stays
-#        <results>/{dataset}/benchmark/names.parquet        predictions of whoever searches the courses for their names
+#        <results>/{dataset}/benchmark/majority.parquet     predictions: the same phenotypes for all stays
+#        <results>/{dataset}/benchmark/names.parquet        predictions: the phenotypes that the courses name
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 #
-# What a variant (config.yaml, `variants`) changes of split, courses, samples, series and captions is in
+# Splits, courses, samples, series and captions that a variant (config.yaml, `variants`) changes are in
 # <results>/{dataset}/benchmark+<variant>/.
 
 
@@ -228,7 +228,7 @@ rule benchmark_captions:
 
 
 rule benchmark_export:
-    """The samples in the layout of mimic3-benchmarks, notes apart."""
+    """The samples in the layout of mimic3-benchmarks, without notes."""
     input:
         stays="<results>/{dataset}/extract/stays.parquet",
         split="<results>/{dataset}/benchmark/split.parquet",
@@ -258,7 +258,7 @@ rule benchmark_export:
 
 
 rule benchmark_leakage:
-    """How far the names of the phenotypes in the courses already diagnose."""
+    """Label leakage: how well phenotype names in the hospital course predict the labels."""
     input:
         courses="<results>/{dataset}/benchmark/courses.parquet",
         labels="<results>/{dataset}/benchmark/labels.parquet",
@@ -267,6 +267,7 @@ rule benchmark_leakage:
         stop_words="resources/stop_words.txt",
     output:
         leakage="<results>/{dataset}/benchmark/leakage.csv",
+        predictions="<results>/{dataset}/benchmark/names.parquet",
     log:
         "<logs>/benchmark_leakage/{dataset}.log",
     benchmark:
@@ -285,11 +286,11 @@ rule benchmark_leakage:
         "python scripts/benchmark_leakage.py --courses {input.courses:q} --labels {input.labels:q}"
         " --samples {input.samples:q} --phenotypes {input.phenotypes:q}"
         " --stop-words {input.stop_words:q} --settings {params.course:q}"
-        " --leakage {output.leakage:q} > {log:q} 2>&1"
+        " --leakage {output.leakage:q} --predictions {output.predictions:q} > {log:q} 2>&1"
 
 
 rule benchmark_majority:
-    """Predictions of whoever names the most frequent phenotypes for every stay."""
+    """Majority baseline: the same most frequent phenotypes for every test stay."""
     input:
         labels="<results>/{dataset}/benchmark/labels.parquet",
         samples="<results>/{dataset}/benchmark/samples.parquet",
@@ -312,37 +313,6 @@ rule benchmark_majority:
     shell:
         "python scripts/benchmark_majority.py --labels {input.labels:q} --samples {input.samples:q}"
         " --phenotypes {input.phenotypes:q} --predictions {output.predictions:q} > {log:q} 2>&1"
-
-
-rule benchmark_names:
-    """Predictions of whoever searches the hospital course for the names of the phenotypes."""
-    input:
-        courses="<results>/{dataset}/benchmark/courses.parquet",
-        labels="<results>/{dataset}/benchmark/labels.parquet",
-        samples="<results>/{dataset}/benchmark/samples.parquet",
-        phenotypes="resources/phenotypes.csv",
-        stop_words="resources/stop_words.txt",
-    output:
-        predictions="<results>/{dataset}/benchmark/names.parquet",
-    log:
-        "<logs>/benchmark_names/{dataset}.log",
-    benchmark:
-        "<timings>/benchmark_names/{dataset}.jsonl"
-    conda:
-        "../envs/benchmark.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    params:
-        code=code_digest("benchmark_names"),
-        sources=sources,
-        course=setting("benchmark.course"),
-    shell:
-        "python scripts/benchmark_names.py --courses {input.courses:q} --labels {input.labels:q}"
-        " --samples {input.samples:q} --phenotypes {input.phenotypes:q}"
-        " --stop-words {input.stop_words:q} --settings {params.course:q}"
-        " --predictions {output.predictions:q} > {log:q} 2>&1"
 
 
 rule benchmark_card:

@@ -1,7 +1,7 @@
-# Stage evaluate, the claims: what the paper says, answered by its own tables and by ours.
+# Stage evaluate: the paper's claims, tested on its printed tables and on ours.
 #
 # takes resources/claims.yaml, resources/paper_*.csv, and those tables of <results>/tables that this run makes
-# makes <results>/tables/claims.csv, .html    each claim with both answers
+# makes <results>/tables/claims.csv, .html    each claim with both verdicts
 #       <results>/tables/contradictions.csv   where the paper's printed numbers contradict each other, or its text
 
 
@@ -10,7 +10,7 @@ localrules:
 
 
 rule evaluate_claims:
-    """Each claim of the paper, answered by its printed tables and by our values."""
+    """Each claim of the paper, tested on its printed tables and on our values."""
     input:
         claims="resources/claims.yaml",
         printed=printed_values(),
@@ -18,24 +18,11 @@ rule evaluate_claims:
         paper_rows="resources/paper_rows.csv",
         templates=page_templates("claims"),
     output:
-        table=report(
-            "<results>/tables/claims.csv",
-            caption="../docs/captions/claims.rst",
-            category="Claims",
-            labels={"file": "claims, table"},
+        table=file_in_report("<results>/tables/claims.csv", "claims", "Claims", "claims, table"),
+        contradictions=file_in_report(
+            "<results>/tables/contradictions.csv", "claims", "Claims", "contradictions"
         ),
-        contradictions=report(
-            "<results>/tables/contradictions.csv",
-            caption="../docs/captions/claims.rst",
-            category="Claims",
-            labels={"file": "contradictions"},
-        ),
-        page=report(
-            "<results>/tables/claims.html",
-            caption="../docs/captions/claims.rst",
-            category="Claims",
-            labels={"file": "claims, page"},
-        ),
+        page=file_in_report("<results>/tables/claims.html", "claims", "Claims", "claims, page"),
     log:
         "<logs>/evaluate_claims/all.log",
     benchmark:

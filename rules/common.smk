@@ -6,7 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
-from clinragen.audit import verify
 from clinragen.config.evaluate import ComparedRuns
 from clinragen.config.llms import Stages
 from clinragen.config.models import TrainedModels
@@ -15,7 +14,7 @@ from clinragen.config.rows import RowNames, Runs, name_of, named_rows
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
-from clinragen.runner import screen
+from clinragen.runner import records, screen
 from clinragen.runner.failures import limit_retries
 from clinragen.workflow import (
     check,
@@ -34,10 +33,10 @@ TABLE_FORMS = ("csv", "md", "tex", "html")
 
 
 def start_of_run():
-    """Remove the logs of earlier runs of the jobs to come, and show the run on the screen."""
+    """Remove the old logs of the jobs about to run, and show the progress of the run."""
     jobs = list(workflow.dag.needrun_jobs())
     if not workflow.touch:
-        # Otherwise the log of an earlier success would be shown as that of a job that SLURM refuses.
+        # Otherwise a job that SLURM refuses would be shown with the log of an earlier success.
         for log in (Path(log) for job in jobs for log in job.log):
             log.unlink(missing_ok=True)
     quiet = {kind.name.lower() for kind in workflow.output_settings.quiet or ()}
@@ -46,14 +45,13 @@ def start_of_run():
 
 
 def setting(place):
-    """Params: one value or one section of the configuration, a section as JSON.
+    """Params: a value or a section (as JSON) of the configuration, with the job's variant applied.
 
-    `{wildcard}` in the place is replaced by the job's wildcard, as in `datasets.{dataset}.source`. Jobs of a variant
-    have its values.
+    `{wildcard}` in the place is replaced by the job's wildcard, as in `datasets.{dataset}.source`.
     """
 
     def value(wildcards):
-        # A name in place of a wildcard may contain dots.
+        # The value of a wildcard may contain dots.
         keys = [key.format(**wildcards) for key in place.split(".")]
         node = CONFIG.of_variant(variant_of(wildcards)).at(keys)
         return node.model_dump_json() if hasattr(node, "model_dump_json") else node
@@ -63,12 +61,12 @@ def setting(place):
 
 
 def variant_of(wildcards):
-    """Name of the job's variant, which its paths have as `+<name>`; empty for none."""
+    """Return the name of the job's variant, which is `+<name>` in its paths; empty for none."""
     return wildcards.get("variant", "").removeprefix("+")
 
 
 def of_variant(*patterns):
-    """Input: files as the job's variant has them, its own where it changes them, else those that all share."""
+    """Input: files as the job's variant has them: its own if it changes them, else the shared ones."""
 
     def paths(wildcards):
         others = {name: value for name, value in wildcards.items() if name != "variant"}
@@ -84,27 +82,27 @@ def of_model(pattern):
 
 
 def sources(wildcards, **job):
-    """Params: content hash of the inputs that no rule makes, so that their modification times decide nothing.
+    """Params: content hash of the inputs that no rule makes, so that their modification times do not matter.
 
-    Snakemake does not compare what a function derives from a parameter called `input`, so it comes by keyword.
+    Snakemake does not compare params derived from a function parameter called `input`, so it is passed by keyword.
     """
     return inputs.source_digest(CONFIG, job["input"])
 
 
 def llm_name(place, wildcards):
-    """The language model that the configuration names at this place, or that is a `{wildcard}` of the job."""
+    """Return the language model that the configuration names at this place, or the job's `{wildcard}`."""
     return wildcards[place[1:-1]] if place.startswith("{") else setting(place)(wildcards or {})
 
 
 def transport(place):
-    """Resources: how a language model is reached, which Snakemake does not compare; null for the template.
+    """Resources: transport settings of a language model, which Snakemake does not compare; null for the template.
 
     `place` is where the configuration names the model, or `{wildcard}`.
     """
 
     def value(wildcards):
-        found = CONFIG.llm_transport.get(llm_name(place, wildcards))
-        return found.model_dump_json() if found else "null"
+        section = CONFIG.llm_transport.get(llm_name(place, wildcards))
+        return section.model_dump_json() if section else "null"
 
     return value
 
@@ -120,9 +118,9 @@ def weights_of(place):
 
 
 def serving(place):
-    """Resources: all of a job that serves the language model at this place itself.
+    """Resources: all resources of a job that serves the language model at this place itself.
 
-    Without a job, as in `make check`, they are the most that any of these models requests.
+    Without a job, as in `make check`, they are the maximum over these models.
     """
 
     def most(amount):
@@ -143,9 +141,9 @@ def serving(place):
 
 
 def one_job_per_server(place):
-    """Resources: one unit of each server that the job asks, of which there is one, so that limits hold for a run.
+    """Resources: one unit of the server that the job uses, which has one, so that its limits hold for the whole run.
 
-    `place` is where the configuration names the model, or `{wildcard}`. Not for servers that a job starts itself.
+    `place` is where the configuration names the model, or `{wildcard}`. Servers that a job starts itself are exempt.
     """
 
     def units(name):
@@ -160,7 +158,7 @@ def one_job_per_server(place):
 
 
 def llm(place):
-    """Params: what decides the answers of the language model that the configuration names at this place."""
+    """Params: the settings that affect responses of the language model that the configuration names at this place."""
 
     def value(wildcards):
         return CONFIG.llms[setting(place)(wildcards)].model_dump_json()
@@ -175,12 +173,12 @@ def raw_release(wildcards):
 
 
 def refresh_date(wildcards):
-    """Params: the date before which stored responses of services do not count; empty if all do."""
+    """Params: the date before which stored responses of services are ignored; empty if all count."""
     return CONFIG.knowledge.refresh or ""
 
 
 def raw_tables(*tables):
-    """Input: raw tables of the job's dataset; `sources` compares those of your own copy."""
+    """Input: raw tables of the job's dataset; `sources` compares the content of the user's copy."""
 
     def paths(wildcards):
         own = getattr(CONFIG.datasets, wildcards.dataset).source == "folder"
@@ -191,7 +189,7 @@ def raw_tables(*tables):
 
 
 def diagnosis_tables(wildcards):
-    """Input: the billing codes, and their dictionary if it decides which of them count."""
+    """Input: the billing codes, and their dictionary if it determines which of them count."""
     tables = ["diagnoses_icd"] + ["d_icd_diagnoses"] * (not CONFIG.extract.diagnoses.unlisted_codes)
     return raw_tables(*tables)(wildcards)
 
@@ -207,28 +205,28 @@ def authored_texts(source):
     return inputs.authored_texts(source)
 
 
-def offline(files):
-    """Input: files that are read only if the knowledge does not come from the network."""
-    return files if CONFIG.knowledge.source == "offline" else []
+def offline_texts(wildcards):
+    """Input: the texts that replace PubMed or Wikipedia, if knowledge does not come from the network."""
+    return authored_texts(wildcards.source) if CONFIG.knowledge.source == "offline" else []
 
 
-def knowledge_documents():
+def documents_of_terms():
     """Input: the documents of the sources that the key terms come from."""
     return expand("<results>/knowledge/{source}.parquet", source=CONFIG.knowledge.terms.sources)
 
 
 def mentions_of_source(wildcards):
-    """Input: which documents carry the key terms, where the vocabulary is the part that one source brings."""
+    """Input: the documents of each key term, if the vocabulary is the part that comes from one source."""
     return [] if wildcards.documents == "vocab" else "<results>/knowledge/mentions.parquet"
 
 
 def backbones_with_knowledge():
-    """Names of the language models whose vocabulary V^k some trained model attends to."""
+    """Return the names of the language models whose vocabulary V^k some trained model attends to."""
     return sorted({m.backbone for m in CONFIG.models.values() if m.uses_knowledge})
 
 
 def knowledge_files():
-    """Input: the key terms, the vocabularies, and the tables and the picture about them."""
+    """Input: the key terms, the vocabularies, and the tables and figure about them."""
     files = ["terms.csv", "convergence.csv", "convergence.png", "sources.csv"]
     files += [
         f"vocab/{name}.{kind}" for name in backbones_with_knowledge() for kind in ("json", "csv")
@@ -246,24 +244,30 @@ def vocabulary_of_student(wildcards):
     return inputs.vocabulary(wildcards.vocabulary, wildcards.backbone)
 
 
+def synthetic_datasets(*names):
+    """Those of the named datasets whose raw files the workflow generates."""
+    datasets = {name: getattr(CONFIG.datasets, name) for name in names}
+    return [name for name, dataset in datasets.items() if dataset and dataset.source == "synthetic"]
+
+
 def open_demo_to_download():
-    """Whether the open demo is configured and none of its files exists."""
+    """Return whether the open demo is configured and none of its files exists."""
     return preflight.to_download(CONFIG.datasets.mimic3)
 
 
-def page_templates(page):
-    """Input: the templates of a page: those that all pages share, and its own."""
-    names = ["base.html", "style.css", "macros.html", f"{page}.html"]
+def page_templates(*own):
+    """Input: the templates of a page, shared ones included."""
+    names = ["base.html", "style.css", "macros.html", *(f"{name}.html" for name in own)]
     return [f"scripts/clinragen/pages/templates/{name}" for name in names]
 
 
 def backbones_in_use():
-    """Names of the language models that some trained model needs."""
+    """Return the names of the language models that some trained model needs."""
     return sorted({model.backbone for model in CONFIG.models.values()})
 
 
 def encoders_in_use():
-    """Names of the text encoders of which some trained model is built."""
+    """Return the names of the text encoders that some trained model is built on."""
     return CONFIG.used_encoders()
 
 
@@ -285,7 +289,7 @@ def scratch(pattern):
 
 
 def output_record(pattern):
-    """Params: an output of the job whose record the captions of the report read."""
+    """Params: an output of the job, through which the report's captions read its record."""
     return lambda wildcards: RecordedOutput(
         Path(CONFIG.pathvars.results, pattern.format(**wildcards))
     )
@@ -295,20 +299,20 @@ def minutes(stage):
     """Resources: the time of a job of a stage that needs a language model."""
 
     def value(wildcards):
-        found = (CONFIG.request_of(stage, name).minutes for name in backbones_of_job(wildcards))
-        return max(found, default=getattr(CONFIG, stage).request.minutes)
+        each = (CONFIG.request_of(stage, name).minutes for name in backbones_of_job(wildcards))
+        return max(each, default=getattr(CONFIG, stage).request.minutes)
 
     return value
 
 
 def decoded_together(wildcards):
-    """Resources: how many samples are decoded at once."""
-    found = (CONFIG.backbones[name].batch for name in backbones_of_job(wildcards))
-    return min((n for n in found if n), default=CONFIG.evaluate.batch)
+    """Resources: number of samples decoded at once."""
+    batches = (CONFIG.backbones[name].batch for name in backbones_of_job(wildcards))
+    return min((batch for batch in batches if batch), default=CONFIG.evaluate.batch)
 
 
 def scaled(amount):
-    """Resources: an amount of memory that grows with each attempt, because a job may have failed for lack of it.
+    """Resources: memory that grows with each attempt, because a job may have failed for lack of it.
 
     Time does not grow: a partition with a time limit refuses more, and a training resumes from its checkpoint.
     """
@@ -320,10 +324,10 @@ def scaled(amount):
 
 
 def memory_of_extraction():
-    """Resources: the memory limit of an extraction step, and a margin for what the system counts with it."""
+    """Resources: the memory limit of an extraction step, plus a margin for memory that DuckDB does not count."""
     return CONFIG.extract.memory_limit_mb + 500
 
 
 def any_of(names):
-    """Wildcard constraint: one of the names, or nothing at all if there are none."""
+    """Return a wildcard constraint that matches one of the names; it never matches if there are none."""
     return "|".join(re.escape(name) for name in names) or "(?!)"

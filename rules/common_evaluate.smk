@@ -1,8 +1,38 @@
 """Functions of the rules that make tables and figures."""
 
+FORMS = {
+    ".csv": "CSV",
+    ".md": "Markdown",
+    ".tex": "LaTeX",
+    ".html": "page",
+    ".png": "picture",
+    ".svg": "drawing",
+}
+
+
+def table_in_report(path, caption, table):
+    """Output: one form of a table in Snakemake's report, with a caption of docs/captions."""
+    return _in_report(path, caption, "Tables", {"table": table, "form": FORMS[Path(path).suffix]})
+
+
+def figure_in_report(path, caption, figure):
+    """Output: one form of a figure in the report."""
+    return _in_report(
+        path, caption, "Figures", {"figure": figure, "form": FORMS[Path(path).suffix]}
+    )
+
+
+def file_in_report(path, caption, category, file):
+    """Output: any other file in the report."""
+    return _in_report(path, caption, category, {"file": file})
+
+
+def _in_report(path, caption, category, labels):
+    return report(path, caption=f"../docs/captions/{caption}.rst", category=category, labels=labels)
+
 
 def table_files():
-    """Input: the tables, in each of their forms, and about rationales, trainings, sizes and costs behind them."""
+    """Input: the tables, in each of their forms, and the cards and statistics that belong to them."""
     tables = expand("<results>/tables/table{n}.{form}", n=range(1, 7), form=TABLE_FORMS)
     tables += expand("<results>/tables/table{n}.png", n=paper.SCORED_TABLES)
     about = (
@@ -25,7 +55,7 @@ def table_files():
 
 
 def figure_files():
-    """Input: the paper's figures, in each of their forms, as far as the configuration makes what they show."""
+    """Input: the paper's figures for which the configuration makes the data, in each of their forms."""
     names = ["figure5"] * bool(diagnosed_predictions())
     names += [f"figure6{panel}" for panel in rated_panels()]
     figures = expand("<results>/figures/{name}.{form}", name=names, form=["csv", "svg", "png"])
@@ -33,7 +63,7 @@ def figure_files():
 
 
 def rated_panels():
-    """Panels of figure 6 of which there are ratings: a by language models, b by people."""
+    """Panels of figure 6 that have ratings: a by language models, b by people."""
     return ["a"] * bool(judge_files()) + ["b"] * bool(study_tables())
 
 
@@ -49,13 +79,13 @@ def title_of_panel(wildcards):
 
 
 def datasets_with_cases():
-    """Datasets of which figure 7 shows cases: all, if there is a student with the paper's recipe and its teacher."""
+    """Datasets whose cases figure 7 shows: all, if the student of the paper's recipe learns from rationales."""
     model = CONFIG.models.get(paper.CLINRAGEN)
     return CONFIG.dataset_names() if model and model.target == "rationales" else []
 
 
 def statistics_files():
-    """Input: how certain the scores of tables 1 and 2 are."""
+    """Input: intervals and tests of the scores of tables 1 and 2."""
     files = ["intervals.csv", "comparisons.csv", "phenotype_scores.csv", "statistics.html"]
     return [f"<results>/tables/{file}" for file in files]
 
@@ -66,7 +96,7 @@ def rationales_in_use():
 
 
 def planted_files():
-    """Input: the tables and the page of the planted evidence, where there is any."""
+    """Input: the tables and the page of the planted evidence, if any dataset has it."""
     files = ["planted.csv", "planted_statements.csv", "planted.html"]
     return [f"<results>/tables/{file}" for file in files if CONFIG.planted_datasets()]
 
@@ -82,18 +112,18 @@ def planted_of_runs(file):
 
 
 def scores_of_table(wildcards):
-    """Input: the scores of every run of a table."""
+    """Input: the scores of every run in a table."""
     return list(inputs.scores(CONFIG, int(wildcards.number)))
 
 
 def rows_of_table(wildcards):
-    """Params: the rows of the paper's table that these scores are of."""
+    """Params: the row of the paper's table that each of these scores belongs to."""
     rows = list(inputs.scores(CONFIG, int(wildcards.number)).values())
     return RowNames(names=rows).model_dump_json()
 
 
 def rows_of_tables(wildcards):
-    """Params: the rows of the paper's tables that this run has, by their names in the scores."""
+    """Params: the rows of the paper's tables that this run has, by their names in the score files."""
     return named_rows(CONFIG.models, CONFIG.asked).model_dump_json()
 
 
@@ -104,7 +134,7 @@ def printed_values():
 
 
 def tables_behind_claims(wildcards):
-    """Input: those of the tables that the claims are about, as far as this run makes them."""
+    """Input: the tables behind the claims, if this run makes them."""
     names = {f"{name}.csv" for name in inputs.BEHIND_CLAIMS}
     return [path for path in table_files() if Path(path).name in names]
 
@@ -115,33 +145,33 @@ def diagnosed_predictions():
 
 
 def diagnosed_runs(wildcards):
-    """Params: which runs these predictions are of."""
+    """Params: the runs that these predictions belong to."""
     runs = [run for _, run in shown.diagnosed_runs(CONFIG)]
     return Runs(datasets=titles(), runs=runs).model_dump_json()
 
 
 def of_datasets(pattern):
-    """Input: a file of every dataset."""
+    """Input: one file per dataset."""
     return expand(pattern, dataset=CONFIG.dataset_names())
 
 
 def titles():
-    """The names of the datasets in the paper, in the order of `of_datasets`."""
+    """The datasets as the paper names them, in the order of `of_datasets`."""
     return [TITLES[dataset] for dataset in CONFIG.dataset_names()]
 
 
 def has_student():
-    """Whether a model is configured that the questions of the discussion are about."""
+    """Whether the configuration has the student that the discussion is about."""
     return discussion.student_of(CONFIG) is not None
 
 
 def discussed_predictions():
-    """Input: the predictions of every run of the rows that answer a question of the discussion."""
+    """Input: the predictions of every run that answers a question of the discussion."""
     return discussion.discussion_rows(CONFIG)[0]
 
 
 def discussed_rows(wildcards):
-    """Params: which rows these are, and which are not there."""
+    """Params: the rows of these predictions, and the missing ones."""
     return discussion.discussion_rows(CONFIG)[1].model_dump_json()
 
 
@@ -152,12 +182,12 @@ def note_rationales_of_student():
 
 
 def intervals():
-    """Input: the intervals of all scores of tables 1 and 2, if there are any."""
+    """Input: the intervals of all scores of tables 1 and 2, if any."""
     return ["<results>/tables/intervals.csv"] * bool(diagnosed_predictions())
 
 
 def configured(table):
-    """Params: what the configuration has of one of the paper's tables; None is that of the job."""
+    """Params: the rows and datasets of a table of the paper in this configuration; None: the job's table."""
 
     def value(wildcards):
         return paper.configured(CONFIG, table or int(wildcards.number)).model_dump_json()
@@ -166,29 +196,29 @@ def configured(table):
 
 
 def configured_tables(wildcards):
-    """Params: what the configuration has of each of the paper's tables that its claims are about."""
+    """Params: the same for each table that the claims are about."""
     tables = {number: paper.configured(CONFIG, number) for number in (1, 2, 3, 4, 6)}
     return ConfiguredTables(tables=tables).model_dump_json()
 
 
 def timed_outputs():
-    """Input: an output of every job that the paper's Table 3 has the time of."""
+    """Input: one output of every job whose time counts in table 3."""
     return [path for path, _ in paper.timed_jobs(CONFIG)]
 
 
 def timed_jobs(wildcards):
-    """Params: which jobs these outputs are of, and whose rationales the students learn from."""
+    """Params: the jobs of these outputs, and the teacher of the student."""
     jobs, model = [job for _, job in paper.timed_jobs(CONFIG)], CONFIG.models.get(paper.CLINRAGEN)
     return TimedJobs(jobs=jobs, teacher=model.teacher if model else None).model_dump_json()
 
 
 def dataset_names(wildcards):
-    """Params: the datasets, as the paper calls them, in the order of `of_datasets`."""
+    """Params: the datasets as the paper names them, in the order of `of_datasets`."""
     return RowNames(names=titles()).model_dump_json()
 
 
 def shown_student(pattern):
-    """Input: a file of the student whose cases figure 7 shows, of the first seed."""
+    """Input: a file of the student in figure 7, with the first seed."""
 
     def path(wildcards):
         return pattern.format(
@@ -199,7 +229,7 @@ def shown_student(pattern):
 
 
 def file_of_shown_student(pattern):
-    """Input: a file as the variant of that student has it."""
+    """Input: a file in the variant of that student."""
     return lambda wildcards: inputs.model_files(
         CONFIG, pattern, model=paper.CLINRAGEN, dataset=wildcards.dataset
     )
@@ -222,30 +252,30 @@ def terms_of_shown_student():
 
 
 def compared_scores(place):
-    """Input: the scores of every run of a model with a variant (place 0), and of the same run without it (1)."""
+    """Input: the scores of every run of a variant (place 0), or of the same run without it (1)."""
     return [run[place] for run in inputs.compared_scores(CONFIG)]
 
 
 def compared_rows(wildcards):
-    """Params: the rows of the models with a variant, run by run."""
+    """Params: the row of each of these runs."""
     names = [CONFIG.models[name].row for _, _, name in inputs.compared_scores(CONFIG)]
     return RowNames(names=names).model_dump_json()
 
 
 def predictions_of_run(wildcards):
-    """Input: the predictions of a training, of a model that is asked, or of what learns nothing."""
+    """Input: the predictions of a trained, an asked or an untrained model."""
     return inputs.predictions(CONFIG, wildcards.dataset, wildcards.model, wildcards.run)
 
 
 def samples_of_run(wildcards):
-    """Input: the samples as a model is tested on them, other ones where its variant changes the split."""
+    """Input: the samples of a model's test split, which its variant may change."""
     if wildcards.model in CONFIG.models:
         return of_model("<results>/{dataset}/benchmark{variant}/samples.parquet")(wildcards)
     return f"<results>/{wildcards.dataset}/benchmark/samples.parquet"
 
 
 def cases_of_run(wildcards):
-    """Input: the selected cases, where a model is asked about those alone."""
+    """Input: the selected cases, if a model is asked only about those."""
     sampled = wildcards.run == "asked" and CONFIG.asked[wildcards.model].cases == "sampled"
     return [f"<results>/{wildcards.dataset}/evaluate/cases.parquet"] * sampled
 
@@ -265,30 +295,30 @@ def compared_predictions(wildcards):
 
 
 def compared_runs(wildcards):
-    """Params: which runs these predictions are of, and what each writes."""
+    """Params: the run behind each of these predictions, and the parts that it writes."""
     runs = list(compared.runs_by_predictions(CONFIG, wildcards.dataset).values())
     return ComparedRuns(runs=runs).model_dump_json()
 
 
 def reference_rationales(part):
-    """Input: the rationales on notes, or on labs, with which others are compared."""
+    """Input: the reference rationales on notes or on labs."""
     return f"<results>/{{dataset}}/rationale/{CONFIG.reference_teacher()}/{part}.parquet"
 
 
 def encoder_of_bertscore():
-    """Input: the text encoder whose vectors BERTScore compares."""
+    """Input: the text encoder of BERTScore."""
     settings = CONFIG.evaluate.bertscore
     return f"<results>/encoders/{settings.encoder}" if settings else []
 
 
 def bertscores_in_use(wildcards):
-    """Input: the BERTScore of the compared rationales, where it is wanted."""
-    wanted = CONFIG.evaluate.bertscore is not None
-    return [f"<results>/{wildcards.dataset}/evaluate/bertscores.parquet"] * wanted
+    """Input: the BERTScore of the compared rationales, if configured."""
+    file = f"<results>/{wildcards.dataset}/evaluate/bertscores.parquet"
+    return [file] * (CONFIG.evaluate.bertscore is not None)
 
 
 def terms_of_compared():
-    """Input: the key terms, where a compared model attends to a vocabulary that comes from them."""
+    """Input: the key terms, if a compared model attends to a vocabulary made from them."""
     return ["<results>/knowledge/terms.parquet"] * compared.compares_terms(CONFIG)
 
 

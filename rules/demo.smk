@@ -1,18 +1,18 @@
-# Stage demo: stand-ins, defined only where the configuration asks for them.
+# Stage demo: stand-ins, made only if the configuration asks for them.
 #
 # takes  resources/demo/*, resources/raw_tables.yaml, resources/items.csv    for the synthetic cohort
-#        the folder datasets.mimic3.raw                                      for the notes of the open demo
+#        the directory datasets.mimic3.raw                                   for the notes of the open demo
 # makes  <results>/{dataset}/raw/*                    raw tables of a synthetic MIMIC-III or MIMIC-IV
 #        <results>/encoders/{encoder}                 tiny text encoder in place of a clinical BERT
 #        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
 #        <results>/backbones/{backbone}               tiny language model in place of Flan-T5, OPT, Qwen2.5 or LLaMA
-#        the folder datasets.mimic3.raw               the open demo itself, where it is not there yet
+#        the directory datasets.mimic3.raw            the open demo itself, if it is missing
 #
-# They take seconds, and one needs the network: all run where Snakemake runs.
+# Each takes seconds, and one needs the network: all run where Snakemake runs.
 
 
 rule demo_backbone:
-    """A tiny language model in the shape of a real one that has been taught the language of lab findings."""
+    """A tiny language model in the shape of a real one, trained on sentences about lab findings."""
     input:
         evidence="resources/demo/evidence.yaml",
         texts=[
@@ -78,100 +78,70 @@ rule demo_text_encoder:
         " --encoder {output.encoder:q} > {log:q} 2>&1"
 
 
-if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.source == "synthetic":
+rule demo_raw_mimic3:
+    """Raw files of a synthetic cohort as its release has them, with evidence planted for every phenotype."""
+    input:
+        evidence="resources/demo/evidence.yaml",
+        variable_items="resources/items.csv",
+        raw_tables="resources/raw_tables.yaml",
+    output:
+        patients="<results>/{dataset}/raw/PATIENTS.csv.gz",
+        admissions="<results>/{dataset}/raw/ADMISSIONS.csv.gz",
+        icustays="<results>/{dataset}/raw/ICUSTAYS.csv.gz",
+        diagnoses_icd="<results>/{dataset}/raw/DIAGNOSES_ICD.csv.gz",
+        chartevents="<results>/{dataset}/raw/CHARTEVENTS.csv.gz",
+        labevents="<results>/{dataset}/raw/LABEVENTS.csv.gz",
+        noteevents="<results>/{dataset}/raw/NOTEEVENTS.csv.gz",
+    log:
+        "<logs>/demo_raw/{dataset}.log",
+    benchmark:
+        "<timings>/demo_raw/{dataset}.jsonl"
+    wildcard_constraints:
+        dataset=any_of(synthetic_datasets("mimic3")),
+    localrule: True
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code_digest("demo_raw"),
+        sources=sources,
+        number=setting("demo.patients.{dataset}"),
+        seed=setting("demo.seed"),
+    shell:
+        "python scripts/demo_raw.py --evidence {input.evidence:q} --items {input.variable_items:q}"
+        " --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q}"
+        " --number {params.number:q} --seed {params.seed:q}"
+        " --patients {output.patients:q}"
+        " --admissions {output.admissions:q}"
+        " --icustays {output.icustays:q}"
+        " --diagnoses-icd {output.diagnoses_icd:q}"
+        " --chartevents {output.chartevents:q}"
+        " --labevents {output.labevents:q}"
+        " --noteevents {output.noteevents:q}"
+        " > {log:q} 2>&1"
 
-    rule demo_mimic3:
-        """Raw files of a synthetic MIMIC-III with evidence planted for every phenotype."""
-        input:
-            evidence="resources/demo/evidence.yaml",
-            variable_items="resources/items.csv",
-            raw_tables="resources/raw_tables.yaml",
-        output:
-            patients="<results>/mimic3/raw/PATIENTS.csv.gz",
-            admissions="<results>/mimic3/raw/ADMISSIONS.csv.gz",
-            icustays="<results>/mimic3/raw/ICUSTAYS.csv.gz",
-            diagnoses_icd="<results>/mimic3/raw/DIAGNOSES_ICD.csv.gz",
-            chartevents="<results>/mimic3/raw/CHARTEVENTS.csv.gz",
-            labevents="<results>/mimic3/raw/LABEVENTS.csv.gz",
-            noteevents="<results>/mimic3/raw/NOTEEVENTS.csv.gz",
-        log:
-            "<logs>/demo_mimic3/mimic3.log",
-        benchmark:
-            "<timings>/demo_mimic3/mimic3.jsonl"
-        localrule: True
-        conda:
-            "../envs/extract.yaml"
-        threads: 1
-        resources:
-            mem_mb=1000,
-            runtime=10,
-        params:
-            code=code_digest("demo_mimic3"),
-            sources=sources,
-            number=setting("demo.patients.mimic3"),
-            seed=setting("demo.seed"),
-        shell:
-            "python scripts/demo_mimic3.py --evidence {input.evidence:q} --items {input.variable_items:q}"
-            " --raw-tables {input.raw_tables:q} --number {params.number:q} --seed {params.seed:q}"
-            " --patients {output.patients:q}"
-            " --admissions {output.admissions:q}"
-            " --icustays {output.icustays:q}"
-            " --diagnoses-icd {output.diagnoses_icd:q}"
-            " --chartevents {output.chartevents:q}"
-            " --labevents {output.labevents:q}"
-            " --noteevents {output.noteevents:q}"
-            " > {log:q} 2>&1"
 
-
-if CONFIG.datasets.mimic4 is not None and CONFIG.datasets.mimic4.source == "synthetic":
-
-    rule demo_mimic4:
-        """Raw files of a synthetic MIMIC-IV with evidence planted for every phenotype."""
-        input:
-            evidence="resources/demo/evidence.yaml",
-            variable_items="resources/items.csv",
-            raw_tables="resources/raw_tables.yaml",
-        output:
-            patients="<results>/mimic4/raw/hosp/patients.csv.gz",
-            admissions="<results>/mimic4/raw/hosp/admissions.csv.gz",
-            icustays="<results>/mimic4/raw/icu/icustays.csv.gz",
-            diagnoses_icd="<results>/mimic4/raw/hosp/diagnoses_icd.csv.gz",
-            chartevents="<results>/mimic4/raw/icu/chartevents.csv.gz",
-            labevents="<results>/mimic4/raw/hosp/labevents.csv.gz",
-            noteevents="<results>/mimic4/raw/note/discharge.csv.gz",
-        log:
-            "<logs>/demo_mimic4/mimic4.log",
-        benchmark:
-            "<timings>/demo_mimic4/mimic4.jsonl"
-        localrule: True
-        conda:
-            "../envs/extract.yaml"
-        threads: 1
-        resources:
-            mem_mb=1000,
-            runtime=10,
-        params:
-            code=code_digest("demo_mimic4"),
-            sources=sources,
-            number=setting("demo.patients.mimic4"),
-            seed=setting("demo.seed"),
-        shell:
-            "python scripts/demo_mimic4.py --evidence {input.evidence:q} --items {input.variable_items:q}"
-            " --raw-tables {input.raw_tables:q} --number {params.number:q} --seed {params.seed:q}"
-            " --patients {output.patients:q}"
-            " --admissions {output.admissions:q}"
-            " --icustays {output.icustays:q}"
-            " --diagnoses-icd {output.diagnoses_icd:q}"
-            " --chartevents {output.chartevents:q}"
-            " --labevents {output.labevents:q}"
-            " --noteevents {output.noteevents:q}"
-            " > {log:q} 2>&1"
+# The same script; the release has other paths.
+use rule demo_raw_mimic3 as demo_raw_mimic4 with:
+    output:
+        patients="<results>/{dataset}/raw/hosp/patients.csv.gz",
+        admissions="<results>/{dataset}/raw/hosp/admissions.csv.gz",
+        icustays="<results>/{dataset}/raw/icu/icustays.csv.gz",
+        diagnoses_icd="<results>/{dataset}/raw/hosp/diagnoses_icd.csv.gz",
+        chartevents="<results>/{dataset}/raw/icu/chartevents.csv.gz",
+        labevents="<results>/{dataset}/raw/hosp/labevents.csv.gz",
+        noteevents="<results>/{dataset}/raw/note/discharge.csv.gz",
+    wildcard_constraints:
+        dataset=any_of(synthetic_datasets("mimic4")),
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes:
 
     rule demo_notes:
-        """Stand-in discharge notes from the structured record, for the open demo, which has none."""
+        """Stand-in discharge notes from the structured record, for the open demo, which lacks notes."""
         input:
             admissions=raw_tables("admissions"),
             icustays=raw_tables("icustays"),

@@ -1,4 +1,4 @@
-# Stage evaluate, the discussion: its questions, answered by data.
+# Stage evaluate: the questions of the paper's discussion, answered by data.
 #
 # takes predictions of stages evaluate and asked, <results>/{dataset}/benchmark/samples, labels, leakage, names,
 #       <results>/{dataset}/extract/groups.parquet, the note rationales of the student's teacher
@@ -23,18 +23,8 @@ if has_student():
             wordings="resources/phenotype_wordings.csv",
             templates=page_templates("discussion"),
         output:
-            table=report(
-                "<results>/tables/discussion.csv",
-                caption="../docs/captions/discussion.rst",
-                category="Tables",
-                labels={"table": "discussion", "form": "CSV"},
-            ),
-            page=report(
-                "<results>/tables/discussion.html",
-                caption="../docs/captions/discussion.rst",
-                category="Tables",
-                labels={"table": "discussion", "form": "page"},
-            ),
+            table=table_in_report("<results>/tables/discussion.csv", "discussion", "discussion"),
+            page=table_in_report("<results>/tables/discussion.html", "discussion", "discussion"),
         log:
             "<logs>/evaluate_discussion/all.log",
         benchmark:

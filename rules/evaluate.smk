@@ -5,15 +5,15 @@
 # makes  <results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet   outputs on the test split
 #        <results>/{dataset}/evaluate/{model}/{run}/scores.csv                 precision, recall, F1; run: seed or asked
 #        <results>/{dataset}/evaluate/cases.parquet                            samples on which rationales are compared
-#        <results>/tables/sensitivity.csv, .html                               variants beside the same models without
+#        <results>/tables/sensitivity.csv, .html                               variants next to the same models without them
 #        <results>/tables/beyond.csv, .html                                    baselines beyond the paper
-#        <results>/tables/rationales.csv, .html                                data card of what language models wrote
-#        <results>/tables/tokens.csv, .html                                    data card of what students read and learn
-#        <results>/tables/training.csv, .html                                  the course of every training
-#        <results>/tables/parameters.csv                                       the size of every trained model
-#        <results>/tables/costs.csv                                            what the language models have cost
+#        <results>/tables/rationales.csv, .html                                data card of rationales and answers by LLMs
+#        <results>/tables/tokens.csv, .html                                    data card of token lengths
+#        <results>/tables/training.csv, .html                                  losses and scores during training
+#        <results>/tables/parameters.csv                                       parameter counts of the trained models
+#        <results>/tables/costs.csv                                            requests, tokens and money spent on LLMs
 
-# How many samples are decoded at once is a resource, which Snakemake does not compare: it changes no output.
+# The batch size changes no output, so it is a resource: Snakemake does not compare resources.
 
 
 localrules:
@@ -70,7 +70,7 @@ rule evaluate_predict:
 
 
 rule evaluate_classifier:
-    """Phenotypes that a trained classifier names for all test samples."""
+    """Phenotypes that a trained classifier predicts for all test samples."""
     input:
         checkpoint=checkpoint_of_classifier,
         samples="<results>/{dataset}/benchmark/samples.parquet",
@@ -107,7 +107,7 @@ rule evaluate_classifier:
 
 
 rule evaluate_cases:
-    """The samples of the test split on which rationales are compared, the same for all models."""
+    """Test samples on which rationales are compared, the same for all models."""
     input:
         "<results>/{dataset}/benchmark/samples.parquet",
     output:
@@ -168,24 +168,14 @@ if CONFIG.variant_rows():
         evaluate_sensitivity,
 
     rule evaluate_sensitivity:
-        """F1 of every variant beside that of the same model without it."""
+        """F1 of every variant next to that of the same model without it."""
         input:
             scores=compared_scores(0),
             without=compared_scores(1),
             templates=page_templates("sensitivity"),
         output:
-            table=report(
-                "<results>/tables/sensitivity.csv",
-                caption="../docs/captions/sensitivity.rst",
-                category="Tables",
-                labels={"table": "sensitivity", "form": "CSV"},
-            ),
-            page=report(
-                "<results>/tables/sensitivity.html",
-                caption="../docs/captions/sensitivity.rst",
-                category="Tables",
-                labels={"table": "sensitivity", "form": "page"},
-            ),
+            table=table_in_report("<results>/tables/sensitivity.csv", "sensitivity", "sensitivity"),
+            page=table_in_report("<results>/tables/sensitivity.html", "sensitivity", "sensitivity"),
         log:
             "<logs>/evaluate_sensitivity/all.log",
         benchmark:
@@ -218,18 +208,8 @@ if CONFIG.classifiers:
             scores=classifier_scores(),
             templates=page_templates("beyond"),
         output:
-            table=report(
-                "<results>/tables/beyond.csv",
-                caption="../docs/captions/beyond.rst",
-                category="Tables",
-                labels={"table": "beyond the paper", "form": "CSV"},
-            ),
-            page=report(
-                "<results>/tables/beyond.html",
-                caption="../docs/captions/beyond.rst",
-                category="Tables",
-                labels={"table": "beyond the paper", "form": "page"},
-            ),
+            table=table_in_report("<results>/tables/beyond.csv", "beyond", "beyond the paper"),
+            page=table_in_report("<results>/tables/beyond.html", "beyond", "beyond the paper"),
         log:
             "<logs>/evaluate_beyond/all.log",
         benchmark:
@@ -250,24 +230,18 @@ if CONFIG.classifiers:
 
 
 rule evaluate_rationales:
-    """Data card of what language models wrote: what failed a check or has no text, and which notes were cut."""
+    """Data card of texts by language models: failed checks, missing texts and truncated notes."""
     input:
         samples=inputs.samples_in_use(CONFIG),
         rationales=rationales_in_use(),
         predictions=asked_predictions(),
         templates=page_templates("rationales"),
     output:
-        table=report(
-            "<results>/tables/rationales.csv",
-            caption="../docs/captions/rationales.rst",
-            category="Data",
-            labels={"file": "rationales, table"},
+        table=file_in_report(
+            "<results>/tables/rationales.csv", "rationales", "Data", "rationales, table"
         ),
-        page=report(
-            "<results>/tables/rationales.html",
-            caption="../docs/captions/rationales.rst",
-            category="Data",
-            labels={"file": "rationales, card"},
+        page=file_in_report(
+            "<results>/tables/rationales.html", "rationales", "Data", "rationales, card"
         ),
     log:
         "<logs>/evaluate_rationales/all.log",
@@ -291,24 +265,14 @@ rule evaluate_rationales:
 
 
 rule evaluate_tokens:
-    """Data card of tokens: how long notes and targets are for each language model, and how many are cut."""
+    """Data card of tokens: lengths of notes and targets for each language model, and how many are truncated."""
     input:
         samples=inputs.samples_in_use(CONFIG),
         tokens=inputs.tokens_in_use(CONFIG),
         templates=page_templates("tokens"),
     output:
-        table=report(
-            "<results>/tables/tokens.csv",
-            caption="../docs/captions/tokens.rst",
-            category="Data",
-            labels={"file": "tokens, table"},
-        ),
-        page=report(
-            "<results>/tables/tokens.html",
-            caption="../docs/captions/tokens.rst",
-            category="Data",
-            labels={"file": "tokens, card"},
-        ),
+        table=file_in_report("<results>/tables/tokens.csv", "tokens", "Data", "tokens, table"),
+        page=file_in_report("<results>/tables/tokens.html", "tokens", "Data", "tokens, card"),
     log:
         "<logs>/evaluate_tokens/all.log",
     benchmark:
@@ -328,23 +292,13 @@ rule evaluate_tokens:
 
 
 rule evaluate_training:
-    """The course of every training: losses, validation scores, what was cut."""
+    """Losses, validation scores, learning rate and gradient norm of every training."""
     input:
         checkpoints=checkpoints(),
         templates=page_templates("training"),
     output:
-        table=report(
-            "<results>/tables/training.csv",
-            caption="../docs/captions/training.rst",
-            category="Training",
-            labels={"file": "table"},
-        ),
-        page=report(
-            "<results>/tables/training.html",
-            caption="../docs/captions/training.rst",
-            category="Training",
-            labels={"file": "page"},
-        ),
+        table=file_in_report("<results>/tables/training.csv", "training", "Training", "table"),
+        page=file_in_report("<results>/tables/training.html", "training", "Training", "page"),
     log:
         "<logs>/evaluate_training/all.log",
     benchmark:
@@ -364,16 +318,13 @@ rule evaluate_training:
 
 
 rule evaluate_parameters:
-    """Parameters of every trained model, part by part, beside the sizes that the paper prints."""
+    """Parameter counts of every trained model by component, next to the sizes in the paper."""
     input:
         checkpoints=last_checkpoints(),
         sizes="resources/paper_sizes.csv",
     output:
-        table=report(
-            "<results>/tables/parameters.csv",
-            caption="../docs/captions/parameters.rst",
-            category="Training",
-            labels={"file": "parameters"},
+        table=file_in_report(
+            "<results>/tables/parameters.csv", "parameters", "Training", "parameters"
         ),
     log:
         "<logs>/evaluate_parameters/all.log",
@@ -395,16 +346,11 @@ rule evaluate_parameters:
 
 
 rule evaluate_costs:
-    """Requests, tokens, money and time that the answers of language models have taken, by stage and model."""
+    """Requests, tokens, money and time spent on language models, by stage and model."""
     input:
         tables=answer_tables(),
     output:
-        costs=report(
-            "<results>/tables/costs.csv",
-            caption="../docs/captions/costs.rst",
-            category="Costs",
-            labels={"file": "table"},
-        ),
+        costs=file_in_report("<results>/tables/costs.csv", "costs", "Costs", "table"),
     log:
         "<logs>/evaluate_costs/all.log",
     benchmark:

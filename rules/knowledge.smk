@@ -3,25 +3,24 @@
 # takes resources/knowledge (queries, abbreviations; offline also the authored texts), resources/prompts/terms.txt,
 #       resources/stop_words.txt, <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and a language model
 # makes <results>/knowledge/pubmed.parquet, wikipedia.parquet   documents
-#       <results>/knowledge/attrition_pubmed.csv, attrition_wikipedia.csv  what each step of the retrieval left over
-#       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents that carry them
-#       <results>/knowledge/mentions.parquet                    every document that carries a term, key term or not
+#       <results>/knowledge/attrition_pubmed.csv, attrition_wikipedia.csv  documents that each step of the retrieval leaves
+#       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents with them
+#       <results>/knowledge/mentions.parquet                    every document with a term, key term or not
 #       <results>/knowledge/answers.parquet                     every document that the model was shown, and its request
-#       <results>/knowledge/convergence.csv, convergence.png    how the terms settle, round by round
+#       <results>/knowledge/convergence.csv, convergence.png    convergence of the terms, round by round
 #       <results>/knowledge/vocab/{backbone}.json               V^k, with the terms and phenotypes of each token
 #       <results>/knowledge/vocab/{backbone}.csv                its coverage, and overlap between phenotypes
-#       <results>/knowledge/pubmed, wikipedia/{backbone}.json   the part of V^k that one source brings
+#       <results>/knowledge/pubmed, wikipedia/{backbone}.json   the part of V^k from one source
 #       <results>/knowledge/standard/{backbone}.json            the whole vocabulary
 #       <results>/knowledge/sources.csv                         overlap of PubMed and Wikipedia
 #
-# What needs a network runs where Snakemake runs: compute nodes often have none. Addresses, keys and
-# retries go as resources, which Snakemake does not compare: they change no output. Responses of PubMed and Wikipedia
-# are kept in <answers>/responses.sqlite, from which every later run takes them.
+# Rules that need a network run where Snakemake runs: compute nodes often have none. Addresses, keys and retries are
+# resources, which Snakemake does not compare, because they change no output. Responses of PubMed and Wikipedia are
+# stored in <answers>/responses.sqlite, where every later run reads them.
 
 
 localrules:
-    knowledge_pubmed,
-    knowledge_wikipedia,
+    knowledge_documents,
     knowledge_terms,
     knowledge_convergence,
     knowledge_vocabulary,
@@ -30,80 +29,47 @@ localrules:
     knowledge_sources,
 
 
-rule knowledge_pubmed:
-    """Abstracts on each phenotype, from PubMed or from the authored texts."""
+rule knowledge_documents:
+    """Documents on each phenotype, from PubMed or Wikipedia or from the authored texts."""
     input:
         queries="resources/knowledge/queries.csv",
-        texts=offline(authored_texts("pubmed")),
+        texts=offline_texts,
     output:
-        documents="<results>/knowledge/pubmed.parquet",
-        attrition="<results>/knowledge/attrition_pubmed.csv",
+        documents="<results>/knowledge/{source}.parquet",
+        attrition="<results>/knowledge/attrition_{source}.csv",
     log:
-        "<logs>/knowledge_pubmed/all.log",
+        "<logs>/knowledge_documents/{source}.log",
     benchmark:
-        "<timings>/knowledge_pubmed/all.jsonl"
+        "<timings>/knowledge_documents/{source}.jsonl"
+    wildcard_constraints:
+        source="pubmed|wikipedia",
     conda:
         "../envs/knowledge.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
-        endpoint=setting("knowledge.pubmed.endpoint"),
+        endpoint=setting("knowledge.{source}.endpoint"),
         email=setting("knowledge.pubmed.email"),
         answers=setting("answers"),
     params:
-        code=code_digest("knowledge_pubmed"),
+        code=code_digest("knowledge_documents"),
         sources=sources,
-        source=setting("knowledge.source"),
-        documents=setting("knowledge.pubmed.documents"),
+        mode=setting("knowledge.source"),
+        documents=setting("knowledge.{source}.documents"),
         refresh=refresh_date,
     shell:
-        "python scripts/knowledge_pubmed.py --queries {input.queries:q} --texts {input.texts:q}"
-        " --source {params.source:q} --documents {params.documents:q}"
-        " --answers {resources.answers:q} --refresh={params.refresh:q}"
-        " --endpoint {resources.endpoint:q} --email={resources.email:q}"
-        " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
-
-
-rule knowledge_wikipedia:
-    """Articles on each phenotype, from Wikipedia or from the authored texts."""
-    input:
-        queries="resources/knowledge/queries.csv",
-        texts=offline(authored_texts("wikipedia")),
-    output:
-        documents="<results>/knowledge/wikipedia.parquet",
-        attrition="<results>/knowledge/attrition_wikipedia.csv",
-    log:
-        "<logs>/knowledge_wikipedia/all.log",
-    benchmark:
-        "<timings>/knowledge_wikipedia/all.jsonl"
-    conda:
-        "../envs/knowledge.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=60,
-        endpoint=setting("knowledge.wikipedia.endpoint"),
-        email=setting("knowledge.pubmed.email"),
-        answers=setting("answers"),
-    params:
-        code=code_digest("knowledge_wikipedia"),
-        sources=sources,
-        source=setting("knowledge.source"),
-        documents=setting("knowledge.wikipedia.documents"),
-        refresh=refresh_date,
-    shell:
-        "python scripts/knowledge_wikipedia.py --queries {input.queries:q} --texts {input.texts:q}"
-        " --source {params.source:q} --documents {params.documents:q}"
+        "python scripts/knowledge_documents.py --queries {input.queries:q} --texts {input.texts:q}"
+        " --source {wildcards.source:q} --mode {params.mode:q} --documents {params.documents:q}"
         " --answers {resources.answers:q} --refresh={params.refresh:q}"
         " --endpoint {resources.endpoint:q} --email={resources.email:q}"
         " --out {output.documents:q} --attrition {output.attrition:q} > {log:q} 2>&1"
 
 
 rule knowledge_terms:
-    """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
+    """Key terms of each phenotype (equation 1), the documents with them, and the convergence of the rounds."""
     input:
-        documents=knowledge_documents(),
+        documents=documents_of_terms(),
         prompt="resources/prompts/terms.txt",
         abbreviations="resources/knowledge/abbreviations.csv",
         weights=weights_of("knowledge.terms.llm"),
@@ -191,7 +157,7 @@ rule knowledge_convergence:
 
 
 rule knowledge_vocabulary:
-    """The vocabulary V^k of a language model (equation 5), or the part of it that one source brings."""
+    """The vocabulary V^k of a language model (equation 5), or the part of it from one source."""
     input:
         tokenizer="<results>/backbones/{backbone}",
         terms="<results>/knowledge/terms.parquet",
@@ -223,7 +189,7 @@ rule knowledge_vocabulary:
 
 
 rule knowledge_coverage:
-    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and what the switches change."""
+    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and the effect of the switches."""
     input:
         tokenizer="<results>/backbones/{backbone}",
         terms="<results>/knowledge/terms.parquet",

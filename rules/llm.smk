@@ -1,10 +1,10 @@
-# Stage llm: language models that are served by the jobs that ask them (`llms.<name>.provider: served`).
+# Stage llm: language models that jobs serve themselves (`llms.<name>.provider: served`).
 #
 # takes the model hub, or the local directory that llms.<name>.model names
 # makes <results>/llms/{llm}    weights and tokenizer
 #
-# A rule that asks has a twin for these models, <rule>_served: with the environment of their server, on a node with a
-# GPU, and preferred by `ruleorder`. Both run the same script, which starts the server only if something is to be asked.
+# Each rule that asks has a variant for these models, <rule>_served, with the environment of their server and a GPU;
+# `ruleorder` prefers it. Both run the same script, which starts the server only if a request needs it.
 
 
 localrules:
@@ -12,7 +12,7 @@ localrules:
 
 
 rule llm_weights:
-    """A language model and its tokenizer, brought to where a job without a network can serve it."""
+    """Weights and tokenizer of a language model that jobs without a network can serve."""
     input:
         local=local_files_of_llm,
     output:

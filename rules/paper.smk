@@ -5,8 +5,8 @@
 # makes  <results>/tables/table{1..6}.csv, .md, .tex, .html; of tables of scores also .png
 #        <results>/figures/figure5.csv, .svg, .png       size and micro F1
 #        <results>/figures/figure6{a,b}.csv, .svg, .png  ratings by language models (a) and people (b)
-#        <results>/{dataset}/evaluate/figure7.html       cases, with texts of patients
-#        <results>/figures/figure7-{dataset}.html        how they are chosen, without texts
+#        <results>/{dataset}/evaluate/figure7.html       cases, with text from single patients
+#        <results>/figures/figure7-{dataset}.html        how they are selected, without that text
 
 
 localrules:
@@ -17,44 +17,19 @@ localrules:
 
 
 rule evaluate_table:
-    """One of the paper's tables of scores compared with our values."""
+    """One of the paper's tables of scores, compared with our values."""
     input:
         paper="resources/paper_table{number}.csv",
         scores=scores_of_table,
         intervals=intervals(),
         paper_rows="resources/paper_rows.csv",
-        templates=page_templates("table"),
+        templates=page_templates("scores", "table"),
     output:
-        table=report(
-            "<results>/tables/table{number}.csv",
-            caption="../docs/captions/table.rst",
-            category="Tables",
-            labels={"table": "{number}", "form": "CSV"},
-        ),
-        markdown=report(
-            "<results>/tables/table{number}.md",
-            caption="../docs/captions/table.rst",
-            category="Tables",
-            labels={"table": "{number}", "form": "Markdown"},
-        ),
-        latex=report(
-            "<results>/tables/table{number}.tex",
-            caption="../docs/captions/table.rst",
-            category="Tables",
-            labels={"table": "{number}", "form": "LaTeX"},
-        ),
-        page=report(
-            "<results>/tables/table{number}.html",
-            caption="../docs/captions/table.rst",
-            category="Tables",
-            labels={"table": "{number}", "form": "page"},
-        ),
-        picture=report(
-            "<results>/tables/table{number}.png",
-            caption="../docs/captions/table.rst",
-            category="Tables",
-            labels={"table": "{number}", "form": "picture"},
-        ),
+        table=table_in_report("<results>/tables/table{number}.csv", "table", "{number}"),
+        markdown=table_in_report("<results>/tables/table{number}.md", "table", "{number}"),
+        latex=table_in_report("<results>/tables/table{number}.tex", "table", "{number}"),
+        page=table_in_report("<results>/tables/table{number}.html", "table", "{number}"),
+        picture=table_in_report("<results>/tables/table{number}.png", "table", "{number}"),
     log:
         "<logs>/evaluate_table/table{number}.log",
     benchmark:
@@ -90,30 +65,10 @@ rule evaluate_table3:
         paper_rows="resources/paper_rows.csv",
         templates=page_templates("times"),
     output:
-        table=report(
-            "<results>/tables/table3.csv",
-            caption="../docs/captions/times.rst",
-            category="Tables",
-            labels={"table": "3", "form": "CSV"},
-        ),
-        markdown=report(
-            "<results>/tables/table3.md",
-            caption="../docs/captions/times.rst",
-            category="Tables",
-            labels={"table": "3", "form": "Markdown"},
-        ),
-        latex=report(
-            "<results>/tables/table3.tex",
-            caption="../docs/captions/times.rst",
-            category="Tables",
-            labels={"table": "3", "form": "LaTeX"},
-        ),
-        page=report(
-            "<results>/tables/table3.html",
-            caption="../docs/captions/times.rst",
-            category="Tables",
-            labels={"table": "3", "form": "page"},
-        ),
+        table=table_in_report("<results>/tables/table3.csv", "times", "3"),
+        markdown=table_in_report("<results>/tables/table3.md", "times", "3"),
+        latex=table_in_report("<results>/tables/table3.tex", "times", "3"),
+        page=table_in_report("<results>/tables/table3.html", "times", "3"),
     log:
         "<logs>/evaluate_table3/all.log",
     benchmark:
@@ -141,37 +96,17 @@ rule evaluate_table3:
 
 
 rule evaluate_table4:
-    """Similarity of rationales to the teacher's compared with the paper's."""
+    """Similarity of the rationales to the teacher's, compared with the paper's values."""
     input:
         paper="resources/paper_table4.csv",
         texts=["<results>/tables/texts.csv"] * bool(CONFIG.compared_models()),
         paper_rows="resources/paper_rows.csv",
-        templates=page_templates("similarity"),
+        templates=page_templates("scores", "similarity"),
     output:
-        table=report(
-            "<results>/tables/table4.csv",
-            caption="../docs/captions/similarity.rst",
-            category="Tables",
-            labels={"table": "4", "form": "CSV"},
-        ),
-        markdown=report(
-            "<results>/tables/table4.md",
-            caption="../docs/captions/similarity.rst",
-            category="Tables",
-            labels={"table": "4", "form": "Markdown"},
-        ),
-        latex=report(
-            "<results>/tables/table4.tex",
-            caption="../docs/captions/similarity.rst",
-            category="Tables",
-            labels={"table": "4", "form": "LaTeX"},
-        ),
-        page=report(
-            "<results>/tables/table4.html",
-            caption="../docs/captions/similarity.rst",
-            category="Tables",
-            labels={"table": "4", "form": "page"},
-        ),
+        table=table_in_report("<results>/tables/table4.csv", "similarity", "4"),
+        markdown=table_in_report("<results>/tables/table4.md", "similarity", "4"),
+        latex=table_in_report("<results>/tables/table4.tex", "similarity", "4"),
+        page=table_in_report("<results>/tables/table4.html", "similarity", "4"),
     log:
         "<logs>/evaluate_table4/all.log",
     benchmark:
@@ -196,7 +131,7 @@ rule evaluate_table4:
 
 
 rule evaluate_table5:
-    """Captions that have each of the paper's sentences, by variable."""
+    """How many captions use each of the paper's sentences, by variable."""
     input:
         paper="resources/paper_table5.csv",
         captions=of_datasets("<results>/{dataset}/benchmark/captions.parquet"),
@@ -204,30 +139,10 @@ rule evaluate_table5:
         variables="resources/variables.csv",
         templates=page_templates("templates"),
     output:
-        table=report(
-            "<results>/tables/table5.csv",
-            caption="../docs/captions/templates.rst",
-            category="Tables",
-            labels={"table": "5", "form": "CSV"},
-        ),
-        markdown=report(
-            "<results>/tables/table5.md",
-            caption="../docs/captions/templates.rst",
-            category="Tables",
-            labels={"table": "5", "form": "Markdown"},
-        ),
-        latex=report(
-            "<results>/tables/table5.tex",
-            caption="../docs/captions/templates.rst",
-            category="Tables",
-            labels={"table": "5", "form": "LaTeX"},
-        ),
-        page=report(
-            "<results>/tables/table5.html",
-            caption="../docs/captions/templates.rst",
-            category="Tables",
-            labels={"table": "5", "form": "page"},
-        ),
+        table=table_in_report("<results>/tables/table5.csv", "templates", "5"),
+        markdown=table_in_report("<results>/tables/table5.md", "templates", "5"),
+        latex=table_in_report("<results>/tables/table5.tex", "templates", "5"),
+        page=table_in_report("<results>/tables/table5.html", "templates", "5"),
     log:
         "<logs>/evaluate_table5/all.log",
     benchmark:
@@ -264,24 +179,9 @@ if diagnosed_predictions():
             sizes="resources/paper_sizes.csv",
             paper="resources/paper_table1.csv",
         output:
-            table=report(
-                "<results>/figures/figure5.csv",
-                caption="../docs/captions/figure5.rst",
-                category="Figures",
-                labels={"figure": "5", "form": "CSV"},
-            ),
-            drawing=report(
-                "<results>/figures/figure5.svg",
-                caption="../docs/captions/figure5.rst",
-                category="Figures",
-                labels={"figure": "5", "form": "drawing"},
-            ),
-            picture=report(
-                "<results>/figures/figure5.png",
-                caption="../docs/captions/figure5.rst",
-                category="Figures",
-                labels={"figure": "5", "form": "picture"},
-            ),
+            table=figure_in_report("<results>/figures/figure5.csv", "figure5", "5"),
+            drawing=figure_in_report("<results>/figures/figure5.svg", "figure5", "5"),
+            picture=figure_in_report("<results>/figures/figure5.png", "figure5", "5"),
         log:
             "<logs>/evaluate_figure5/all.log",
         benchmark:
@@ -312,24 +212,9 @@ if rated_panels():
         input:
             ratings=ratings_of_panel,
         output:
-            table=report(
-                "<results>/figures/figure6{panel}.csv",
-                caption="../docs/captions/figure6.rst",
-                category="Figures",
-                labels={"figure": "6{panel}", "form": "CSV"},
-            ),
-            drawing=report(
-                "<results>/figures/figure6{panel}.svg",
-                caption="../docs/captions/figure6.rst",
-                category="Figures",
-                labels={"figure": "6{panel}", "form": "drawing"},
-            ),
-            picture=report(
-                "<results>/figures/figure6{panel}.png",
-                caption="../docs/captions/figure6.rst",
-                category="Figures",
-                labels={"figure": "6{panel}", "form": "picture"},
-            ),
+            table=figure_in_report("<results>/figures/figure6{panel}.csv", "figure6", "6{panel}"),
+            drawing=figure_in_report("<results>/figures/figure6{panel}.svg", "figure6", "6{panel}"),
+            picture=figure_in_report("<results>/figures/figure6{panel}.png", "figure6", "6{panel}"),
         log:
             "<logs>/evaluate_figure6/figure6{panel}.log",
         benchmark:
@@ -357,7 +242,7 @@ if datasets_with_cases():
         evaluate_figure7,
 
     rule evaluate_figure7:
-        """Cases chosen by rules, with note, labs and the rationales of teacher and student."""
+        """Cases selected by fixed rules, with note, labs and the rationales of teacher and student."""
         input:
             predictions=shown_student(
                 "<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet"

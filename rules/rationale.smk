@@ -1,14 +1,14 @@
-# Stage rationale: what a teacher LLM writes about each sample.
+# Stage rationale: rationales that a teacher LLM writes for each sample.
 #
 # takes <results>/{dataset}/benchmark/samples, courses, labels, captions.parquet, resources/prompts
 # makes <results>/{dataset}/rationale/{teacher}/notes.parquet      note rationales R^m (equation 2)
 #       <results>/{dataset}/rationale/{teacher}/labs.parquet       lab rationales R^t (equation 3)
 # keeps <answers>/answers.sqlite                            every answer of a language model; outside the results
 #
-# {teacher} is a row of `llms`; what a variant changes is in rationale/{teacher}+<variant>/. The first two rules need the
-# teacher's server, so they run where Snakemake runs; a model that the job serves itself goes to a node with a GPU
-# (rules/llm.smk). With several `rationale.shards` each is a job per shard, `.../notes/{shard}.parquet`, and a third rule
-# joins them. How the server is reached goes as a resource, which Snakemake does not compare: it changes no output.
+# {teacher} is a row of `llms`; files that differ in a variant are in rationale/{teacher}+<variant>/. The first two
+# rules need the teacher's server, so they run where Snakemake runs; a model that the job serves itself runs on a node
+# with a GPU (rules/llm.smk). With several `rationale.shards` there is a job per shard, `.../notes/{shard}.parquet`, and
+# a third rule joins them. The connection is a resource, not a parameter, because it changes no output.
 
 
 localrules:
@@ -17,7 +17,7 @@ localrules:
 
 
 rule rationale_notes:
-    """Note rationale R^m of every sample, test split included (the reference of the text metrics)."""
+    """Note rationale R^m of every sample, including the test split (the reference for the text metrics)."""
     input:
         samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),
@@ -57,7 +57,7 @@ rule rationale_notes:
 
 
 rule rationale_labs:
-    """Lab rationale R^t of every sample, test split included (the reference of the text metrics)."""
+    """Lab rationale R^t of every sample, including the test split (the reference for the text metrics)."""
     input:
         samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
         courses=of_variant("<results>/{dataset}/benchmark{variant}/courses.parquet"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clinragen.config.benchmark import Course
-from clinragen.step import SharedOut, run
+from clinragen.step import Out, SharedOut, run
 
 
 def benchmark_leakage(
@@ -14,16 +14,21 @@ def benchmark_leakage(
     stop_words: Path,
     settings: Course,
     leakage: SharedOut,
+    predictions: Out,
 ) -> None:
-    """How far the names of the phenotypes in the courses already diagnose."""
+    """Compare the names of the phenotypes in the courses with the labels, and write them as predictions."""
+    from clinragen.benchmark.floor import predict_names
     from clinragen.benchmark.leakage import probe_leakage
+    from clinragen.benchmark.names import NameSearch
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.registry.stop_words import read_stop_words
     from clinragen.schemas.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
+    from clinragen.schemas.evaluate import PREDICTIONS
 
-    texts, known, chosen = COURSES.read(courses), LABELS.read(labels), SAMPLES.read(samples)
-    names = read_phenotypes(phenotypes)
-    LEAKAGE.write(probe_leakage(texts, known, chosen, names, settings, read_stop_words(stop_words)), leakage)
+    tables = (COURSES.read(courses), LABELS.read(labels), SAMPLES.read(samples))
+    search = NameSearch(read_phenotypes(phenotypes), settings, read_stop_words(stop_words))
+    LEAKAGE.write(probe_leakage(*tables, search), leakage)
+    PREDICTIONS.write(predict_names(*tables, search), predictions)
 
 
 if __name__ == "__main__":

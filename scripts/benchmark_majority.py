@@ -6,14 +6,14 @@ from clinragen.step import Out, run
 
 
 def benchmark_majority(labels: Path, samples: Path, phenotypes: Path, predictions: Out) -> None:
-    """Predictions of whoever names the most frequent phenotypes for every stay."""
+    """Predict the most frequent phenotypes for every test stay."""
     from clinragen.benchmark.floor import predict_majority
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.benchmark import LABELS, SAMPLES
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    known, chosen = LABELS.read(labels), SAMPLES.read(samples)
-    PREDICTIONS.write(predict_majority(known, chosen, read_phenotypes(phenotypes)), predictions)
+    labelled, sample_rows = LABELS.read(labels), SAMPLES.read(samples)
+    PREDICTIONS.write(predict_majority(labelled, sample_rows, read_phenotypes(phenotypes)), predictions)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Whether a real run would find everything it needs: `python scripts/check.py --configfile config/local.yaml`.
+"""Check everything that a real run needs: `python scripts/check.py --configfile config/local.yaml`.
 
-Takes Snakemake's own arguments (configuration files, profiles). It is not a step of the workflow, and changes nothing.
+Takes Snakemake's arguments (configuration files, profiles). It is not a step of the workflow, and changes nothing.
 """
 
 import sys

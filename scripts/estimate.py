@@ -1,7 +1,7 @@
-"""What the language models will still cost: `python scripts/estimate.py --configfile config/local.yaml`.
+"""Estimate the remaining cost of the language models: `python scripts/estimate.py --configfile config/local.yaml`.
 
-Takes Snakemake's own arguments (configuration files). It is not a step of the workflow: it asks no model, reads what is
-in the results tree and in the journal of answers, prints a line per stage and writes <results>/audit/estimate.csv.
+Takes Snakemake's arguments (configuration files). It is not a step of the workflow: it sends no requests, reads the
+results tree and the journal, prints a line per stage and writes <results>/audit/estimate.csv.
 """
 
 import shlex
@@ -17,7 +17,7 @@ from clinragen.workflow.snakefile import read_snakefile
 
 
 def main() -> None:
-    """Estimate, print, write."""
+    """Print the estimate and write it as a table."""
     arguments = sys.argv[1:]
     config, _ = read_snakefile(arguments)
     profile = [] if {"--cores", "-c", "--profile"} & set(arguments) else ["--profile", "slurm"]

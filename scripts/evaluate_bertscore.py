@@ -18,7 +18,7 @@ def evaluate_bertscore(
     settings: BertScore,
     scores: Out,
 ) -> None:
-    """BERTScore of every rationale of the cases against the teacher's."""
+    """Compute the BERTScore of every rationale of the cases against the teacher's."""
     from clinragen.evaluate.texts.bertscore import Scorer, bertscores
     from clinragen.evaluate.texts.runs import gather_cases, read_run, read_teacher
     from clinragen.runtime.context import Facts
@@ -26,11 +26,10 @@ def evaluate_bertscore(
     from clinragen.schemas.evaluate import CASES
     from clinragen.schemas.texts import BERTSCORES
 
-    chosen = gather_cases(CASES.read(cases), SAMPLES.read(samples))
-    compared = [read_run(path, one, chosen) for path, one in zip(predictions, runs.runs, strict=True)]
+    compared = gather_cases(CASES.read(cases), SAMPLES.read(samples))
+    texts = [read_run(path, row, compared) for path, row in zip(predictions, runs.runs, strict=True)]
     scorer = Scorer(encoder, settings)
-    table = bertscores(compared, read_teacher(notes, labs, chosen, []), chosen, scorer)
-    BERTSCORES.write(table, scores)
+    BERTSCORES.write(bertscores(texts, read_teacher(notes, labs, compared, []), compared, scorer), scores)
     context.note(Facts({"texts longer than the encoder takes": {str(scorer.cut)}}))
 
 

@@ -8,7 +8,7 @@ from clinragen.step import Context, SharedOut, run
 def evaluate_beyond(
     context: Context, scores: list[Path], templates: list[Path], table: SharedOut, page: SharedOut
 ) -> None:
-    """Scores of the baselines beyond the paper, as CSV and as a page."""
+    """Summarise the baselines beyond the paper, as CSV and as a page."""
     from clinragen.evaluate.beyond import beyond_page, summarise
     from clinragen.schemas.evaluate import BEYOND, SCORES
 

@@ -7,7 +7,7 @@ from clinragen.step import Out, run
 
 
 def evaluate_cases(samples: Path, settings: Cases, out: Out) -> None:
-    """The samples of the test split on which rationales are compared."""
+    """Select the test samples on which rationales are compared."""
     from clinragen.evaluate.cases import select_cases
     from clinragen.schemas.benchmark import SAMPLES
     from clinragen.schemas.evaluate import CASES

@@ -7,7 +7,7 @@ from clinragen.step import SharedOut, run
 
 
 def evaluate_costs(tables: list[Path], stages: Stages, answers: str, costs: SharedOut) -> None:
-    """Requests, tokens, money and time behind the results, by stage and model."""
+    """Sum requests, tokens, money and time behind the results, by stage and model."""
     from clinragen.evaluate.costs import costs as costs_of
     from clinragen.evaluate.costs import read_requests
     from clinragen.schemas.costs import COSTS

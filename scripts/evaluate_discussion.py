@@ -34,17 +34,17 @@ def evaluate_discussion(
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.discussion import DISCUSSION
 
-    of_datasets = zip(rows.runs.datasets, samples, labels, groups, leakage, named, rationales, strict=True)
-    runs, found = list(zip(predictions, rows.runs.runs, strict=True)), []
-    for dataset, *paths in of_datasets:
-        files = Files(*paths, {path: of for path, of in runs if of.dataset == dataset})
-        data = read_data(dataset, files, rows.student, read_phenotypes(phenotypes), read_wordings(wordings), bootstrap)
-        found.append(answers(data, rows))
+    runs, tables = dict(zip(predictions, rows.runs.runs, strict=True)), []
+    names, words = read_phenotypes(phenotypes), read_wordings(wordings)
+    for n, dataset in enumerate(rows.runs.datasets):
+        own = {path: run for path, run in runs.items() if run.dataset == dataset}
+        files = Files(samples[n], labels[n], groups[n], leakage[n], named[n], rationales[n], own)
+        tables.append(answers(read_data(dataset, files, rows.student, names, words, bootstrap), rows))
         context.made_of({"dataset": dataset}, files.all)
-    answered = pa.concat_tables(found)
+    answered = pa.concat_tables(tables)
     DISCUSSION.write(answered, table)
-    text = discussion_page(answered, bootstrap, sorted(context.stand_ins), templates)
-    page.path.write_text(text, encoding="utf-8")
+    html = discussion_page(answered, bootstrap, sorted(context.stand_ins), templates)
+    page.path.write_text(html, encoding="utf-8")
 
 
 if __name__ == "__main__":

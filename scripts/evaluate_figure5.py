@@ -15,7 +15,7 @@ def evaluate_figure5(
     drawing: SharedOut,
     picture: SharedOut,
 ) -> None:
-    """Parameters and micro F1 of every row of table 1, as CSV, SVG and PNG."""
+    """Draw parameters and micro F1 of every row of table 1, as CSV, SVG and PNG."""
     import pyarrow as pa
 
     from clinragen.evaluate.paper.comparison import read_paper
@@ -26,10 +26,9 @@ def evaluate_figure5(
     from clinragen.schemas.statistics import INTERVALS
 
     counts = pa.concat_tables([PARAMETERS.schema.empty_table(), *(PARAMETERS.read(path) for path in parameters)])
-    found = efficiency_table(
-        counts, INTERVALS.read(intervals), read_sizes(sizes), read_paper(paper), sorted(context.stand_ins)
-    )
-    EFFICIENCY.write(found, table)
+    stand_ins = sorted(context.stand_ins)
+    points = efficiency_table(counts, INTERVALS.read(intervals), read_sizes(sizes), read_paper(paper), stand_ins)
+    EFFICIENCY.write(points, table)
     draw_efficiency(EFFICIENCY.read(table.path), drawing.path, picture.path)
 
 

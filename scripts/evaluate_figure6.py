@@ -8,7 +8,7 @@ from clinragen.step import Context, SharedOut, run
 def evaluate_figure6(
     context: Context, ratings: Path, title: str, table: SharedOut, drawing: SharedOut, picture: SharedOut
 ) -> None:
-    """Mean ratings of rationales by criterion and system, as CSV, SVG and PNG."""
+    """Draw the mean ratings of rationales by criterion and system, as CSV, SVG and PNG."""
     from clinragen.evaluate.paper.figures import draw_ratings, written_ratings
     from clinragen.schemas.ratings import RATING_SCORES
 

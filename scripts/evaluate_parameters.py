@@ -7,7 +7,7 @@ from clinragen.step import SharedOut, run
 
 
 def evaluate_parameters(checkpoints: list[Path], trained: TrainedModels, sizes: Path, table: SharedOut) -> None:
-    """Parameters of every trained model, part by part, beside the sizes that the paper prints."""
+    """Count the parameters of every trained model by component, next to the sizes in the paper."""
     from clinragen.evaluate.parameters import parameters, read_counts, read_sizes
     from clinragen.schemas.evaluate import PARAMETERS
 

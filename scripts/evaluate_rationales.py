@@ -15,20 +15,17 @@ def evaluate_rationales(
     table: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Data card of what language models wrote: marked answers and cut notes, as CSV and as a page."""
+    """Make the data card of texts by language models, as CSV and as a page."""
     import pyarrow as pa
 
     from clinragen.evaluate.rationale_card import count_rationales, rationale_card
-    from clinragen.schemas.benchmark import SAMPLES
+    from clinragen.evaluate.variants import SamplesByVariant
     from clinragen.schemas.evaluate import PREDICTIONS
     from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
 
-    # By dataset and variant: .../mimic3/benchmark+<variant>/samples.parquet
-    of = {(path.parts[-3], path.parts[-2].partition("+")[2]): SAMPLES.read(path) for path in samples}
-    counted = []
+    of_variant, counted = SamplesByVariant(samples), []
     for path, kind in [*((p, RATIONALES) for p in rationales), *((p, PREDICTIONS) for p in predictions)]:
-        dataset, variant = path.parts[-4], path.parts[-2].partition("+")[2]
-        counted.append(count_rationales(path, of.get((dataset, variant), of[dataset, ""]), kind.read(path)))
+        counted.append(count_rationales(path, of_variant.behind(path.parts[-4], path), kind.read(path)))
     counts = pa.concat_tables(counted)
     RATIONALE_COUNTS.write(counts, table)
     page.path.write_text(rationale_card(counts, marked_samples, sorted(context.stand_ins), templates), encoding="utf-8")

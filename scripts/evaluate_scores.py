@@ -16,9 +16,9 @@ def evaluate_scores(
     of_run: str,
     scores: SharedOut,
 ) -> None:
-    """Micro and macro precision, recall and F1 of one run: `seed<n>` of a training, `asked`, or `untrained`.
+    """Score one run: `seed<n>` of a training, `asked`, or `untrained`.
 
-    A model that is asked about the selected cases is tested on those, every other one on the whole test split.
+    A model that is asked about the selected cases is tested on those, all others on the whole test split.
     """
     from clinragen.evaluate.runs import read_run, truth_of
     from clinragen.evaluate.scores import score

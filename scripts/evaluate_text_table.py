@@ -8,7 +8,7 @@ from clinragen.step import Context, SharedOut, run
 def evaluate_text_table(
     context: Context, scores: list[Path], templates: list[Path], table: SharedOut, page: SharedOut
 ) -> None:
-    """The measures of the rationales of all datasets, as CSV and as a page."""
+    """Join the measures of the rationales of all datasets, as CSV and as a page."""
     import pyarrow as pa
 
     from clinragen.evaluate.texts.bleu import signature

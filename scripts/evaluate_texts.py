@@ -32,7 +32,7 @@ def evaluate_texts(
     scores: SharedOut,
     findings: Out,
 ) -> None:
-    """Every measure of the rationales of a dataset, and the statements in them that something contradicts."""
+    """Compute all measures of the rationales of a dataset, and list their contradicted statements."""
     from clinragen.evaluate.texts.bleu import signature
     from clinragen.evaluate.texts.read import Cohort, Words, read_facts, read_texts
     from clinragen.evaluate.texts.scores import score_texts
@@ -41,12 +41,12 @@ def evaluate_texts(
 
     cohort = Cohort(cases, samples, labels, captions, courses, series, scales, fences, terms)
     words = Words(wordings, lab_wordings, stop_words, rationale_words)
-    compared, teacher, chosen = read_texts(predictions, runs.runs, notes, labs, cohort)
-    facts = read_facts(teacher, chosen, cohort, words, scaled)
-    known = next((BERTSCORES.read(path) for path in bertscores), None)
-    table, found = score_texts(compared, facts, known, dataset, chosen, bootstrap)
-    TEXT_SCORES.write(table, scores)
-    FINDINGS.write(found, findings)
+    texts, teacher, compared = read_texts(predictions, runs.runs, notes, labs, cohort)
+    facts = read_facts(teacher, compared, cohort, words, scaled)
+    similarity = BERTSCORES.read(bertscores[0]) if bertscores else None
+    measures, contradicted = score_texts(texts, facts, similarity, dataset, compared, bootstrap)
+    TEXT_SCORES.write(measures, scores)
+    FINDINGS.write(contradicted, findings)
     context.note(Facts({"sacrebleu": {signature()}}))
 
 

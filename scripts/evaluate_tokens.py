@@ -13,21 +13,18 @@ def evaluate_tokens(
     table: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Data card of tokens: lengths of notes and targets and how many are cut, as CSV and as a page."""
+    """Make the data card of tokens, as CSV and as a page."""
     import pyarrow as pa
 
     from clinragen.evaluate.token_card import text_lengths, token_card
-    from clinragen.schemas.benchmark import SAMPLES
+    from clinragen.evaluate.variants import SamplesByVariant
     from clinragen.schemas.train import NOTE_TOKENS, TARGET_TOKENS, TEXT_LENGTHS
 
-    # By dataset and variant: .../mimic3/benchmark+<variant>/samples.parquet
-    of = {(path.parts[-3], path.parts[-2].partition("+")[2]): SAMPLES.read(path) for path in samples}
-    found = []
+    of_variant, counted = SamplesByVariant(samples), []
     for path in tokens:
         kind, levels = (NOTE_TOKENS, 4) if path.stem == "note_tokens" else (TARGET_TOKENS, 5)
-        dataset, variant = path.parts[-levels], path.parts[-2].partition("+")[2]
-        found.append(text_lengths(path, of.get((dataset, variant), of[dataset, ""]), kind.read(path)))
-    lengths = pa.concat_tables(found)
+        counted.append(text_lengths(path, of_variant.behind(path.parts[-levels], path), kind.read(path)))
+    lengths = pa.concat_tables(counted)
     TEXT_LENGTHS.write(lengths, table)
     page.path.write_text(token_card(lengths, sorted(context.stand_ins), templates), encoding="utf-8")
 

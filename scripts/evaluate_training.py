@@ -8,7 +8,7 @@ from clinragen.step import Context, SharedOut, run
 def evaluate_training(
     context: Context, checkpoints: list[Path], templates: list[Path], table: SharedOut, page: SharedOut
 ) -> None:
-    """The course of every training, as CSV and as a page."""
+    """Collect the history of every training, as CSV and as a page."""
     import pyarrow as pa
 
     from clinragen.evaluate.training_page import read_course, training_page

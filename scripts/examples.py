@@ -1,6 +1,6 @@
-"""Whether a teacher can be shown a file of worked examples: `python scripts/examples.py FILE`.
+"""Check a file of worked examples for the teacher's prompts: `python scripts/examples.py FILE`.
 
-It is not a step of the workflow, and changes nothing; the same is checked when the workflow starts.
+It is not a step of the workflow, and changes nothing. The workflow makes the same checks when it starts.
 """
 
 import argparse

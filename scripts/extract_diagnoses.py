@@ -18,14 +18,14 @@ def extract_diagnoses(
     diagnoses: Out,
     attrition: Out,
 ) -> None:
-    """Billing codes of the admissions of the cohort."""
+    """Select the billing codes of the admissions of the cohort."""
     from clinragen.extract.diagnoses import select_diagnoses
+    from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.sources import RawTables
-    from clinragen.schemas.extract import ATTRITION, DIAGNOSES, RELEASE, STAYS
+    from clinragen.schemas.extract import ATTRITION, DIAGNOSES, STAYS
 
-    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
-    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
-    chosen, steps = select_diagnoses(tables, dataset, STAYS.read(stays), repairs)
+    tables = RawTables.of_release(raw, dataset, raw_tables, release, memory_limit_mb, threads)
+    chosen, steps = select_diagnoses(tables, LAYOUTS[dataset], STAYS.read(stays), repairs)
     DIAGNOSES.write(chosen, diagnoses)
     ATTRITION.write(steps, attrition)
 

@@ -20,18 +20,18 @@ def extract_events(
     events: Out,
     attrition: Out,
 ) -> None:
-    """Measurements of the 17 variables during the stays of the cohort."""
+    """Select and clean the measurements of the 17 variables during the stays of the cohort."""
     from clinragen.extract.events import read_items, select_events
+    from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.sources import RawTables
     from clinragen.registry.variables import read_variables
-    from clinragen.schemas.extract import ATTRITION, EVENTS, RELEASE, STAYS
+    from clinragen.schemas.extract import ATTRITION, EVENTS, STAYS
 
-    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
-    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
+    tables = RawTables.of_release(raw, dataset, raw_tables, release, memory_limit_mb, threads)
     with EVENTS.writer(events) as out:
         steps = select_events(
             tables,
-            dataset,
+            LAYOUTS[dataset],
             STAYS.read(stays),
             read_items(items, dataset, repairs.blood_only),
             read_variables(variables),

@@ -15,13 +15,12 @@ def extract_features(
     threads: int,
     features: Out,
 ) -> None:
-    """Age, sex and type of admission of the cohort."""
+    """Write age, sex and type of admission of the cohort."""
     from clinragen.extract.features import select_features
     from clinragen.extract.sources import RawTables
-    from clinragen.schemas.extract import FEATURES, RELEASE, STAYS
+    from clinragen.schemas.extract import FEATURES, STAYS
 
-    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
-    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
+    tables = RawTables.of_release(raw, dataset, raw_tables, release, memory_limit_mb, threads)
     FEATURES.write(select_features(tables, STAYS.read(stays)), features)
 
 

@@ -15,15 +15,15 @@ def extract_groups(
     threads: int,
     groups: Out,
 ) -> None:
-    """Age, sex, care unit and insurance of the cohort, by which scores are compared."""
+    """Write age, sex, care unit and insurance of the cohort, by which scores are compared."""
     from clinragen.extract.groups import select_groups
+    from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.sources import RawTables
     from clinragen.schemas.discussion import GROUPS
-    from clinragen.schemas.extract import RELEASE, STAYS
+    from clinragen.schemas.extract import STAYS
 
-    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
-    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
-    GROUPS.write(select_groups(tables, dataset, STAYS.read(stays)), groups)
+    tables = RawTables.of_release(raw, dataset, raw_tables, release, memory_limit_mb, threads)
+    GROUPS.write(select_groups(tables, LAYOUTS[dataset], STAYS.read(stays)), groups)
 
 
 if __name__ == "__main__":

@@ -18,15 +18,15 @@ def extract_notes(
     notes: Out,
     attrition: Out,
 ) -> None:
-    """Discharge reports of the admissions of the cohort."""
+    """Select the discharge reports of the admissions of the cohort."""
+    from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.notes import select_notes
     from clinragen.extract.sources import RawTables
-    from clinragen.schemas.extract import ATTRITION, NOTES, RELEASE, STAYS
+    from clinragen.schemas.extract import ATTRITION, NOTES, STAYS
 
-    tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
-    tables.expect_release(dataset, RELEASE.read(release)["release"][0].as_py(), raw_tables)
+    tables = RawTables.of_release(raw, dataset, raw_tables, release, memory_limit_mb, threads)
     with NOTES.writer(notes) as out:
-        steps = select_notes(tables, dataset, STAYS.read(stays), settings, out.write)
+        steps = select_notes(tables, LAYOUTS[dataset], STAYS.read(stays), settings, out.write)
     ATTRITION.write(steps, attrition)
 
 

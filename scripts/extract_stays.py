@@ -18,14 +18,15 @@ def extract_stays(
     attrition: Out,
     counted: SharedOut,
 ) -> None:
-    """Adult ICU stays without transfers, one per admission."""
+    """Select the adult ICU stays without transfers, one per admission."""
+    from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.sources import RawTables
     from clinragen.extract.stays import check_release, select_stays
     from clinragen.schemas.extract import ATTRITION, RELEASE, STAYS
 
     tables = RawTables(raw, memory_limit_mb, threads).checked(dataset, raw_tables)
     RELEASE.write(check_release(tables, dataset, release, raw_tables), counted)
-    chosen, steps = select_stays(tables, dataset, cohort)
+    chosen, steps = select_stays(tables, LAYOUTS[dataset], cohort)
     STAYS.write(chosen, stays)
     ATTRITION.write(steps, attrition)
 

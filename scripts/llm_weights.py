@@ -6,7 +6,7 @@ from clinragen.step import Context, SharedOut, run
 
 
 def llm_weights(context: Context, model: str, revision: str, local: list[Path], weights: SharedOut) -> None:
-    """A language model that is served by the job that asks it, from the model hub or the files of a local folder."""
+    """Fetch a language model that jobs serve themselves, from the model hub or a local directory."""
     from clinragen.registry.hub import fetch_model
 
     context.note(fetch_model(model, revision, local, weights.path, "llms", "weights"))

@@ -6,7 +6,7 @@ from clinragen.step import Out, run
 
 
 def rationale_join(shards: list[Path], out: Out) -> None:
-    """The rationales of all shards as one table."""
+    """Join the rationales of all shards into one table."""
     from clinragen.rationale.generate import join
     from clinragen.schemas.rationale import RATIONALES
 

@@ -2,50 +2,20 @@
 
 from pathlib import Path
 
-from clinragen.config.llms import Llm, Transport
+from clinragen.rationale.job import TeacherJob
 from clinragen.step import Context, Out, run
 
 
-def rationale_labs(
-    context: Context,
-    samples: Path,
-    courses: Path,
-    labels: Path,
-    captions: Path,
-    notes: Path,
-    prompt: Path,
-    examples: Path,
-    wordings: Path,
-    dataset: str,
-    shard: str,
-    teacher: str,
-    llm: Llm,
-    transport: Transport | None,
-    weights: list[Path],
-    answers: str,
-    out: Out,
-) -> None:
-    """Lab rationale R^t of every sample of a shard (equation 3)."""
-    from functools import partial
-
-    from clinragen.llm.ask import LanguageModel
+def rationale_labs(context: Context, job: TeacherJob, captions: Path, notes: Path, out: Out) -> None:
+    """Write the lab rationale R^t of every sample of a shard (equation 3)."""
     from clinragen.rationale.checks import check_lab
-    from clinragen.rationale.claims import read_wordings
-    from clinragen.rationale.generate import Shard, gather, lab_rationales
-    from clinragen.rationale.prompts import read_examples, read_lab_prompt
-    from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
+    from clinragen.rationale.generate import lab_rationales
+    from clinragen.rationale.prompts import read_lab_prompt
     from clinragen.schemas.rationale import RATIONALES
 
-    ask = partial(
-        LanguageModel(teacher, llm, transport, Path(answers), weights).ask,
-        data=dataset,
-        inputs=[samples, courses, labels, captions, notes, examples],
-        check=partial(check_lab, read_wordings(wordings)),
-    )
-    tables = [SAMPLES.read(samples), COURSES.read(courses), LABELS.read(labels)]
-    beside = {"captions": CAPTIONS.read(captions), "notes": RATIONALES.read(notes)}
-    chosen = gather(*tables, Shard.named(shard), llm.max_note_characters, **beside)
-    table, facts = lab_rationales(chosen, read_lab_prompt(prompt), read_examples(examples), ask)
+    prompt, examples = read_lab_prompt(job.prompt), job.read_examples()
+    ask = job.ask(check_lab, captions, notes)
+    table, facts = lab_rationales(job.read_samples(captions, notes), prompt, examples, ask)
     context.note(facts)
     RATIONALES.write(table, out)
 

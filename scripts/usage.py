@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from clinragen.audit.usage import compare, hours, read_peaks, read_runs, table, write_csv
 from clinragen.runtime.outputs import SharedOut
+from clinragen.workflow.usage import compare, hours, read_peaks, read_runs, table, write_csv
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ import re
 import sys
 from typing import Any
 
-from clinragen.audit.why import Job, Setting, explain
+from clinragen.workflow.why import Job, Setting, explain
 
 
 def main() -> None:

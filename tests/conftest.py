@@ -19,7 +19,7 @@ from pytest_httpserver import HTTPServer
 
 # As in a job of one thread: the threads of several workers would wait for each other, at twice the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# How long an example takes says something about the machine, nothing about the code.
+# Deadlines would measure the machine, not the code.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
@@ -28,10 +28,17 @@ hypothesis.settings.load_profile("tests")
 HEAVY = ("test_reproducible.py", "test_train_deepspeed.py")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests that read the finished demo as slow: building it takes five minutes of CPU time."""
+    if "demo" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(trylast=True)  # after tests have been deselected by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put what takes long at the head of a worker's share: tests that wait for SLURM, one after another; one that
-    builds the shared demo; the heavy modules. Users of the demo come last, and before them all tests but the first of
-    test_reproducible.py, which would wait for the runs that the first one makes.
+    """Put long tests at the head of a worker's share: tests that wait for SLURM, one after another; one that builds the
+    shared demo; the heavy modules. Users of the demo come last, and before them the tests of test_reproducible.py
+    except the first, because they would wait for the runs that the first one makes.
 
     pytest-xdist gives each worker an equal share of the items and lets idle workers take from the ends of the others.
     """
@@ -55,8 +62,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that all workers of pytest share."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    directory = tmp_path_factory.getbasetemp()
+    return directory.parent if "PYTEST_XDIST_WORKER" in os.environ else directory
 
 
 @pytest.fixture(scope="session")
@@ -74,15 +81,15 @@ def demo(shared: Path, request: pytest.FixtureRequest) -> Demo:
 
 @pytest.fixture(scope="session")
 def demo_copy(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout with the finished demo for this worker alone; tests leave it as they find it."""
-    folder = tmp_path_factory.mktemp("demo") / "checkout"
-    shutil.copytree(demo.checkout, folder, symlinks=True)
-    return folder
+    """A copy of the checkout with the finished demo for this worker alone; tests undo their changes."""
+    directory = tmp_path_factory.mktemp("demo") / "checkout"
+    shutil.copytree(demo.checkout, directory, symlinks=True)
+    return directory
 
 
 @pytest.fixture(scope="session")
 def make_httpserver() -> Iterator[HTTPServer]:
-    """The plugin's server with a thread per request: some tests keep one waiting."""
+    """The plugin's server with a thread per request, because some tests keep a request waiting."""
     server = HTTPServer(threaded=True)
     server.start()
     yield server
@@ -100,7 +107,7 @@ def openai_server(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Op
 
 @pytest.fixture
 def public_services_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Questions to PubMed and Wikipedia without pauses, and without the key of whoever runs the tests."""
+    """Requests to PubMed and Wikipedia without pauses, and without the API key of the person who runs the tests."""
     monkeypatch.delenv("NCBI_API_KEY", raising=False)
     monkeypatch.setattr("clinragen.knowledge.service.FIRST_WAIT", 0.01)
     monkeypatch.setattr("clinragen.knowledge.pubmed.INTERVAL", 0.0)
@@ -112,13 +119,13 @@ def public_services_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests/workflow/test_reruns.py counted, over all workers."""
-    reports = [r for found in terminalreporter.stats.values() for r in found if isinstance(r, pytest.TestReport)]
-    counted = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == "rerun"]
-    if counted:
-        tried = Counter(kind for kind, _, _ in counted)
-        needless, missed = (sum(counts) for counts in zip(*(c[1:] for c in counted), strict=True))
-        told = ", ".join(f"{number} {kind}" for kind, number in sorted(tried.items()))
+    """Print the totals of tests/workflow/test_reruns.py over all workers."""
+    reports = [r for each in terminalreporter.stats.values() for r in each if isinstance(r, pytest.TestReport)]
+    reruns = [value for r in reports if r.when == "call" for name, value in r.user_properties if name == "rerun"]
+    if reruns:
+        changes = Counter(kind for kind, _, _ in reruns)
+        needless, missed = (sum(counts) for counts in zip(*(numbers for _, *numbers in reruns), strict=True))
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(changes.items()))
         terminalreporter.write_line(
-            f"Reruns: {len(counted)} changes tried ({told}); jobs rerun needlessly: {needless}, jobs missed: {missed}"
+            f"Reruns: {len(reruns)} changes tried ({kinds}); jobs rerun needlessly: {needless}, jobs missed: {missed}"
         )

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from reruns import TARGETS, checkout_with_tables
+from changes import checkout_with_tables
+from reruns import TARGETS
 from runs import ROOT, SMALL, overlay, path_with, snakemake, succeeded
 
 RESULTS = Path("results/demo")
@@ -32,8 +33,8 @@ def built_once(shared: Path, fork_python: Callable[[], Path]) -> Demo:
 
 
 def _build(demo: Demo, python: Path) -> None:
-    for folder in (demo.checkout, demo.witnessed):
-        folder.mkdir()
+    for directory in (demo.checkout, demo.witnessed):
+        directory.mkdir()
     checkout_with_tables(demo.checkout)
     overlay(demo.checkout / "small.yaml", RESULTS, **SMALL)
     surroundings = {

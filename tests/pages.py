@@ -28,9 +28,9 @@ READ = {v.name for v in read_variables(RESOURCES / "variables.csv", 11)}
 STAYS = 400
 
 
-def templates(page: str) -> list[Path]:
+def templates(*own: str) -> list[Path]:
     """Return the files from which a page is rendered."""
-    return [TEMPLATES / name for name in ("base.html", "style.css", "macros.html", f"{page}.html")]
+    return [TEMPLATES / name for name in ("base.html", "style.css", "macros.html", *(f"{name}.html" for name in own))]
 
 
 def comparison(stand_ins: str | None = None) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Tiny raw folders of MIMIC-III and MIMIC-IV in their real layouts, written for one test."""
+"""Tiny raw directories of MIMIC-III and MIMIC-IV in their real layouts, written for one test."""
 
 import csv
 import gzip
@@ -27,19 +27,21 @@ def csv_text(columns: list[str], rows: list[dict], newline: str = "\n", upper: b
     return text.getvalue()
 
 
-def write_raw(folder: Path, dataset: str, table: str, rows: list[dict], packed: bool = True, **style: object) -> Path:
+def write_raw(
+    directory: Path, dataset: str, table: str, rows: list[dict], packed: bool = True, **style: object
+) -> Path:
     """One raw table in its place, gzipped or plain, with all columns of the release."""
     facts = DECLARATION[dataset]["tables"][table]
-    path = folder / (facts["file"] + (".csv.gz" if packed else ".csv"))
+    path = directory / (facts["file"] + (".csv.gz" if packed else ".csv"))
     path.parent.mkdir(parents=True, exist_ok=True)
     data = csv_text(facts["columns"], rows, **style).encode()
     path.write_bytes(gzip.compress(data, mtime=0) if packed else data)
     return path
 
 
-def open_raw(folder: Path, dataset: str, *tables: str) -> RawTables:
-    """The raw tables of a folder as the steps open them."""
-    return RawTables([raw_path(dataset, folder, t) for t in tables], memory_limit_mb=500, threads=1)
+def open_raw(directory: Path, dataset: str, *tables: str) -> RawTables:
+    """The raw tables of a directory as the steps open them."""
+    return RawTables([raw_path(dataset, directory, t) for t in tables], memory_limit_mb=500, threads=1)
 
 
 def patient(dataset: str, subject: int, **values: object) -> dict:

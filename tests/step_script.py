@@ -1,10 +1,14 @@
-"""Steps written on the spot and run as real processes, as a rule runs them."""
+"""Steps written by a test and run as real processes, as a rule runs them, or in the process of the test."""
 
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+import pytest
+
+from clinragen.runtime import session
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 HEAD = """
@@ -14,15 +18,30 @@ from clinragen.runtime import session
 from clinragen.provenance.digest import code_digest
 from clinragen.errors import UserError
 from clinragen.step import Context, Out, SharedOut, run
-# The script lies outside of scripts/, where its digest would be looked for.
+# The script is outside scripts/, so it has no digest.
 session.code_digest = lambda rule: "digest-of-" + rule
 session.code_files = lambda rule: {}
 """
 
 
-def write_step(folder: Path, signature: str, body: str, name: str = "toy") -> Path:
-    """A script with one step of this signature and body."""
-    script = folder / f"{name}.py"
+def arguments(**values: object) -> list[str]:
+    """Return a command line from keyword arguments; a list becomes several words."""
+    words = []
+    for name, value in values.items():
+        words += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
+    return words
+
+
+def prepare_steps_without_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let functions of a test run as steps: no launcher, and digests without a script."""
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr(session, "code_digest", lambda rule: f"digest-of-{rule}")
+    monkeypatch.setattr(session, "code_files", lambda rule: {f"{rule}.py": "digest"})
+
+
+def write_step(directory: Path, signature: str, body: str, name: str = "toy") -> Path:
+    """Write a script with one step of this signature and body."""
+    script = directory / f"{name}.py"
     function = f"def {name}({signature}) -> None:\n" + textwrap.indent(textwrap.dedent(body).strip(), "    ")
     script.write_text(f"{HEAD}\n{function}\n\nif __name__ == '__main__':\n    run({name})\n", encoding="utf-8")
     return script
@@ -34,17 +53,17 @@ def _call(script: Path, arguments: tuple, environment: dict[str, str]) -> tuple[
 
 
 def run_step(script: Path, *arguments: object, **options: object) -> subprocess.CompletedProcess:
-    """Run to the end; `environment` adds variables, other options go to subprocess.run."""
+    """Run a script to its end; `environment` adds variables, other options go to subprocess.run."""
     command, variables = _call(script, arguments, options.pop("environment", {}))
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, **options)
 
 
 def start_step(script: Path, *arguments: object) -> subprocess.Popen:
-    """Start and return at once."""
+    """Start a script without waiting for it."""
     command, variables = _call(script, arguments, {})
     return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def left_over(folder: Path) -> list[str]:
-    """Names of temporary files anywhere under a folder."""
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob(".tmp-*"))
+def left_over(directory: Path) -> list[str]:
+    """Return the names of temporary files anywhere below a directory."""
+    return sorted(str(p.relative_to(directory)) for p in directory.rglob(".tmp-*"))

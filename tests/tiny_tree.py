@@ -4,6 +4,7 @@ from pathlib import Path
 
 from clinragen.provenance.digest import code_digest
 from clinragen.provenance.record import SCHEMA, describe, read_record, record_hash, write_record
+from clinragen.schemas.extract import ATTRITION
 
 # What a record tells beside what a test is about.
 COMMON = {
@@ -55,6 +56,12 @@ def made(path: str, rule: str, inputs: list[str], sharing: str = "restricted", *
         "inputs": used,
     }
     write_record(Path(path), COMMON | own | facts)
+
+
+def attrition(*steps: str) -> str:
+    """Return a CSV table that the workflow declares as shareable, with these texts in its column `step`."""
+    rows = [f'a,{n},"{step}",1,1,1,1' for n, step in enumerate(steps)]
+    return "\n".join([",".join(ATTRITION.schema.names), *rows]) + "\n"
 
 
 def build() -> None:

@@ -1,10 +1,11 @@
-"""SQLite files outside the results tree: what was paid for or fetched once, kept for every later run."""
+"""SQLite files outside the results tree: paid or fetched responses, kept for every later run."""
 
 import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from clinragen.errors import UserError
 
@@ -13,12 +14,12 @@ BUSY_SECONDS = 120.0
 
 @contextlib.contextmanager
 def database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """A connection to the file, which is made with the `schema` (`CREATE ... IF NOT EXISTS`) and readable by its owner.
+    """Open the file, creating it with `schema` (`CREATE ... IF NOT EXISTS`), accessible to its owner only.
 
-    Any number of processes, on any number of machines, may have it open: SQLite locks the file for each transaction.
-    Therefore no write-ahead log, whose readers and writers must share the memory of one machine.
+    Any number of processes on any number of machines may have it open: SQLite locks the file for each transaction.
+    There is no write-ahead log, because its readers and writers must share the memory of one machine.
 
-    The connection may pass between threads, used by one at a time. UserError if the file is not usable.
+    The connection may pass between threads if only one uses it at a time. UserError if the file is not usable.
     """
     connection = None
     try:
@@ -32,24 +33,31 @@ def database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
         connection.executescript(f"PRAGMA synchronous = FULL; {schema}")
         yield connection
     except sqlite3.OperationalError as error:
-        raise UserError(f"{path}: {error}; free up space or make it accessible, and run again") from None
+        raise UserError(f"{path}: {error}; free up space or fix its permissions, then run again") from None
     except sqlite3.DatabaseError as error:
-        raise UserError(f"{path}: {error}; move it away, or restore it from a copy") from None
+        raise UserError(f"{path}: {error}; move it away, or restore it from a backup") from None
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; make it accessible, and run again") from None
+        raise UserError(f"{path}: {error.strerror}; fix its permissions, then run again") from None
     finally:
         if connection:
             connection.close()
 
 
-def insert(connection: sqlite3.Connection, statement: str, rows: list[tuple]) -> None:
-    """Insert rows in one transaction; on return they are on the disk."""
-    # IMMEDIATE: a lock that is asked for later could be refused without any waiting.
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run statements in one transaction: all of them are on disk afterwards, or none if an exception is raised."""
+    # IMMEDIATE: a lock requested later could be refused without waiting.
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.executemany(statement, rows)
+        yield connection
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def insert(connection: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows in one transaction; on return they are on disk."""
+    with transaction(connection):
+        connection.executemany(statement, rows)

@@ -11,25 +11,25 @@ FEWEST_HIDDEN = 3
 
 
 def shown(count: int) -> int | None:
-    """The count, or None where it is too small to be shown; zero points at nobody."""
+    """Return the count, or None if it is too small to be shown; zero identifies nobody."""
     return count if count == 0 or count >= SMALLEST_SHOWN else None
 
 
 def enough(patients: Iterable[Hashable]) -> bool:
-    """Whether a number about these patients, each named any number of times, may be shown; about nobody it is none."""
+    """Return whether a number about these patients may be shown; each may be listed several times."""
     return len(set(patients)) >= SMALLEST_SHOWN
 
 
 def all_shown(counts: Iterable[int]) -> bool:
-    """Whether none of the counts of patients is too small: for numbers from which all of them follow."""
+    """Return whether every count of patients may be shown: for numbers from which all of them can be derived."""
     return all(shown(count) is not None for count in counts)
 
 
 def shown_parts(patients: Sequence[Set[int]]) -> list[bool]:
-    """Which parts of a whole may be shown next to their sum, by the patients behind each part.
+    """Return, for each part of a whole, whether it may be shown next to the sum; `patients` are those behind each part.
 
-    A part of few patients is hidden, and the next larger ones with it until what is hidden, which the sum reveals,
-    is more than one part and has enough patients.
+    A part with few patients is hidden. Because the sum reveals the total of the hidden parts, the next larger ones are
+    hidden as well until they are at least two parts with enough patients together.
     """
     hidden = {n for n, part in enumerate(patients) if shown(len(part)) is None}
     rest = sorted((n for n, part in enumerate(patients) if part and n not in hidden), key=lambda n: len(patients[n]))
@@ -41,24 +41,24 @@ def shown_parts(patients: Sequence[Set[int]]) -> list[bool]:
 
 
 def drawn_bins(counts: np.ndarray, patients: np.ndarray) -> np.ndarray:
-    """The counts of a histogram's bins, 0 for those that hold values of few patients; both arrays [bins]."""
+    """Return the counts of a histogram's bins, 0 where a bin holds values of few patients; both arrays [bins]."""
     return np.where(patients >= SMALLEST_SHOWN, counts, 0)
 
 
 def shown_quantile(values: np.ndarray, patients: np.ndarray, share: float) -> float | None:
-    """The value below which a share of the values is; None unless enough patients are on both sides or share it.
+    """Return the quantile at `share`; None unless enough patients are on both sides of it, or have exactly this value.
 
     `values` and the patients they belong to are arrays [n].
     """
     if not len(values):
         return None
-    found = float(np.quantile(values, share))
-    below, equal, above = (np.unique(patients[s]).size for s in (values < found, values == found, values > found))
-    return found if max(equal, min(below, above)) >= SMALLEST_SHOWN else None
+    cut = float(np.quantile(values, share))
+    below, equal, above = (np.unique(patients[s]).size for s in (values < cut, values == cut, values > cut))
+    return cut if max(equal, min(below, above)) >= SMALLEST_SHOWN else None
 
 
 def hide_small_counts(table: pa.Table, columns: tuple[str, ...], patients: str) -> pa.Table:
-    """The table with the counts of these columns left empty in rows of few patients, and small ones everywhere."""
+    """Return the table with small counts in these columns emptied, and all of them in rows with few `patients`."""
     few = [count is not None and shown(count) is None for count in table[patients].to_pylist()]
     for name in columns:
         counts = zip(table[name].to_pylist(), few, strict=True)

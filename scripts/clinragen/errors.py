@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """A problem with a file, a setting or the environment; the message names the place, the fact and the remedy."""
+    """A problem with a file, a setting or the environment; the message names the place, the problem and the remedy."""
 
 
 class TakenOver(UserError):

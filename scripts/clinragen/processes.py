@@ -4,10 +4,10 @@ import os
 
 
 def distributed() -> bool:
-    """Whether this process is one of several of the same step."""
+    """Return whether a launcher started this process as part of a step."""
     return "RANK" in os.environ
 
 
 def main_process() -> bool:
-    """Whether this process commits the outputs: exactly one of a step does."""
+    """Return whether this process commits the outputs: exactly one process of a step does."""
     return os.environ.get("RANK", "0") == "0"

@@ -1,13 +1,13 @@
 """A step: a function whose signature is its command line.
 
-An argument annotated `Path` is an input file, `Path | None` one or none, `list[Path]` any number of them, `Out` or
-`SharedOut` an output, a settings class a JSON object checked by that class (with `| None`, or null), `int`, `float`,
-`str`, `bool` plain values, and `Private` a string omitted from logs and records. A dataclass is a group of arguments
-that several steps share: each of its fields is an argument. `Context` is not an argument of the command line: through
-it the step states facts for its record.
+Annotations: `Path` is an input file, `Path | None` one or none, `list[Path]` any number of them; `Out` or `SharedOut`
+an output; a settings class a JSON object validated by that class (with `| None`, also null); `int`, `float`, `str`,
+`bool` plain values; `Private` a string omitted from logs and records. A dataclass is a group of arguments that several
+steps share: each of its fields is an argument. `Context` is not on the command line: the step uses it to add facts to
+its record.
 
-This module is part of the code of every rule, because it sets what values depend on: how arguments are read, seeds
-and the number of threads. `clinragen.runtime`, which does the rest, is content-neutral.
+This module counts as code of every rule because values depend on it: argument parsing, seeds, number of threads.
+`clinragen.runtime`, which does the rest, is content-neutral.
 """
 
 import argparse
@@ -32,10 +32,10 @@ __all__ = ["Context", "Out", "Private", "SharedOut", "run"]
 
 
 def run(function: Callable[..., None], argv: list[str] | None = None) -> None:
-    """Run a step from the command line and leave the process with its exit status."""
+    """Run a step from the command line; exit with a status other than 0 if it fails."""
     set_up_logging(main_process())
-    # Snakemake sets it to the threads of the rule. By hand it would be all cores, and floating-point sums that are
-    # divided differently among threads differ in their last digits.
+    # Snakemake sets this to the rule's threads. Run by hand, a step would use all cores, and floating-point sums split
+    # differently among threads differ in their last digits.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parse(function, argv)
@@ -100,9 +100,10 @@ def _settings(kind: Any) -> Callable[[str], BaseModel | None]:
 
     def read(text: str) -> BaseModel | None:
         try:
-            return adapter.validate_json(text)
+            settings: BaseModel | None = adapter.validate_json(text)
         except ValidationError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
+        return settings
 
     return read
 

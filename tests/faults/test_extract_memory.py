@@ -17,6 +17,7 @@ from runs import OPEN_DEMO
 from step_script import SCRIPTS
 
 from clinragen.config.extract import Cohort, Events
+from clinragen.extract.layout import LAYOUTS
 from clinragen.extract.sources import RawTables
 from clinragen.extract.stays import select_stays
 from clinragen.provenance.record import read_record
@@ -38,39 +39,45 @@ RULES = json.dumps(dict.fromkeys(Events.model_fields, True))
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory) -> Iterator[Path]:
     """A directory with copies of CHARTEVENTS and LABEVENTS (plain, the needed columns), their stays and no release."""
-    folder = tmp_path_factory.mktemp("grown")
+    directory = tmp_path_factory.mktemp("grown")
     for table, names in IDS.items():
         ids = ", ".join(f"{name}::BIGINT + {SHIFT} * copy AS {name}" for name in names)
         RawTables([raw_path("mimic3", OPEN_DEMO, table)], 1000, 2).run(
             f"""COPY (SELECT {ids}, itemid, charttime, value, valueuom FROM raw_{table}, range({COPIES}) t(copy))
-                TO '{folder / table.upper()}.csv' (HEADER)"""
+                TO '{directory / table.upper()}.csv' (HEADER)"""
         )
     row = {"dataset": "mimic3", "release": None, "patients": 100 * COPIES, "icustays": 136 * COPIES}
-    RELEASE.write(pa.Table.from_pylist([row], schema=RELEASE.schema), folder / "release.csv")
+    RELEASE.write(pa.Table.from_pylist([row], schema=RELEASE.schema), directory / "release.csv")
     tables = [raw_path("mimic3", OPEN_DEMO, t) for t in ("icustays", "admissions", "patients")]
     cohort = Cohort(min_age=18, exclude_transfers=True, one_stay_per_admission=True)
-    one, _ = select_stays(RawTables(tables, 1000, 1), "mimic3", cohort)
+    one, _ = select_stays(RawTables(tables, 1000, 1), LAYOUTS["mimic3"], cohort)
     copies = []
     for n in range(COPIES):
         shifted = {c: pa.compute.add(one[c], n * SHIFT) for c in ("subject_id", "hadm_id", "stay_id")}
         copies.append(pa.table({c: shifted.get(c, one[c]) for c in one.column_names}))
-    STAYS.write(pa.concat_tables(copies), folder / "stays.parquet")
-    yield folder
-    (folder / "CHARTEVENTS.csv").unlink()  # half a gigabyte
-    (folder / "LABEVENTS.csv").unlink()
+    STAYS.write(pa.concat_tables(copies), directory / "stays.parquet")
+    yield directory
+    (directory / "CHARTEVENTS.csv").unlink()  # half a gigabyte
+    (directory / "LABEVENTS.csv").unlink()
 
 
-def run_events(folder: Path, memory_limit_mb: int, **options: object) -> tuple[int, str]:
-    """Exit status of the step and what it said; it writes to the folder `out`."""
+def run_events(directory: Path, memory_limit_mb: int, **options: object) -> tuple[int, str]:
+    """Exit status of the step and what it said; it writes to the directory `out`."""
     for name in ("out", "spill"):
-        (folder / name).mkdir(exist_ok=True)
-    words = ["--raw", folder / "CHARTEVENTS.csv", folder / "LABEVENTS.csv", "--release", folder / "release.csv"]
-    words += ["--stays", folder / "stays.parquet", "--dataset", "mimic3", "--repairs", RULES, "--threads", 2]
+        (directory / name).mkdir(exist_ok=True)
+    words = [
+        "--raw",
+        directory / "CHARTEVENTS.csv",
+        directory / "LABEVENTS.csv",
+        "--release",
+        directory / "release.csv",
+    ]
+    words += ["--stays", directory / "stays.parquet", "--dataset", "mimic3", "--repairs", RULES, "--threads", 2]
     words += ["--raw-tables", RESOURCES / "raw_tables.yaml"]
     words += ["--items", RESOURCES / "items.csv", "--variables", RESOURCES / "variables.csv"]
-    words += ["--memory-limit-mb", memory_limit_mb, "--attrition", folder / "out" / "attrition.csv"]
-    words += ["--events", folder / "out" / f"events{memory_limit_mb}.parquet"]
-    environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "TMPDIR": str(folder / "spill")}
+    words += ["--memory-limit-mb", memory_limit_mb, "--attrition", directory / "out" / "attrition.csv"]
+    words += ["--events", directory / "out" / f"events{memory_limit_mb}.parquet"]
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "TMPDIR": str(directory / "spill")}
     command = [sys.executable, SCRIPTS / "extract_events.py", *map(str, words)]
     done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False, **options)
     return done.returncode, done.stderr
@@ -78,8 +85,8 @@ def run_events(folder: Path, memory_limit_mb: int, **options: object) -> tuple[i
 
 def test_the_memory_limit_is_kept_and_changes_no_row(grown):
     for limit in (LIMIT_MB, 4 * LIMIT_MB):
-        status, told = run_events(grown, limit)
-        assert status == 0, told
+        status, output = run_events(grown, limit)
+        assert status == 0, output
     files = (grown / "out" / f"events{n * LIMIT_MB}.parquet" for n in (1, 4))
     peak, peak_without = (read_record(path)["peak_memory_mb"] for path in files)
     assert peak < LIMIT_MB < peak_without, "with room to spare the step would take more"
@@ -93,9 +100,9 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 
 
-def test_a_disk_that_has_no_room_for_what_memory_does_not_hold_is_told(grown):
+def test_a_full_disk_for_spilled_data_is_reported(grown):
     before = set(grown.rglob("*"))
-    status, told = run_events(grown, LIMIT_MB, preexec_fn=limit_file_size)
-    assert status == 2 and "Traceback" not in told
-    assert f"ERROR step: the disk of {grown / 'spill'} is full: free up space, set TMPDIR" in told.splitlines()[-1]
+    status, output = run_events(grown, LIMIT_MB, preexec_fn=limit_file_size)
+    assert status == 2 and "Traceback" not in output
+    assert f"ERROR step: the disk of {grown / 'spill'} is full: free up space, set TMPDIR" in output.splitlines()[-1]
     assert set(grown.rglob("*")) <= before | {grown / name for name in ("out", "spill")}

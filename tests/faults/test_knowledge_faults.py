@@ -164,15 +164,16 @@ def test_refresh_fetches_once_again_and_leaves_others_what_they_had(entrez, tmp_
 QUERIES = "phenotype,pubmed,wikipedia\n" + "".join(f"P{i},query {i},Query {i}\n" for i in range(12))
 
 
-def start(rule: str, server: PubMed | MediaWiki, folder: Path, name: str, most: int = 2) -> subprocess.Popen:
-    """A rule's script against a scripted server, in a directory of its own, with shared responses."""
-    (folder / "queries.csv").write_text(QUERIES, encoding="utf-8")
-    command = [sys.executable, str(ROOT / f"scripts/{rule}.py"), "--queries", "queries.csv", "--texts"]
-    command += ["--source", "online", "--documents", f"{most}", "--answers", "answers", "--refresh", ""]
+def start(source: str, server: PubMed | MediaWiki, directory: Path, name: str, most: int = 2) -> subprocess.Popen:
+    """The rule's script against a scripted server, in a separate directory, with shared responses."""
+    (directory / "queries.csv").write_text(QUERIES, encoding="utf-8")
+    command = [sys.executable, str(ROOT / "scripts/knowledge_documents.py"), "--queries", "queries.csv", "--texts"]
+    command += ["--source", source, "--mode", "online", "--documents", f"{most}"]
+    command += ["--answers", "answers", "--refresh", ""]
     command += [f"--email={EMAIL}"]
     command += ["--endpoint", server.endpoint, "--out", f"{name}.parquet", "--attrition", f"{name}.csv"]
     environment = {**os.environ, "NCBI_API_KEY": "secret-key"}
-    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=directory, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def questions(server: PubMed | MediaWiki) -> Counter:
@@ -180,11 +181,11 @@ def questions(server: PubMed | MediaWiki) -> Counter:
     return Counter(r.full_path for r in server.requests)
 
 
-@pytest.mark.parametrize(("rule", "service_of"), [("knowledge_pubmed", PubMed), ("knowledge_wikipedia", MediaWiki)])
-def test_killed_at_any_moment_a_rerun_asks_only_for_what_is_missing(rule, service_of, httpserver, tmp_path):
+@pytest.mark.parametrize(("source", "service_of"), [("pubmed", PubMed), ("wikipedia", MediaWiki)])
+def test_killed_at_any_moment_a_rerun_asks_only_for_what_is_missing(source, service_of, httpserver, tmp_path):
     server = service_of(httpserver)
     for kept in (3, 9):
-        process = start(rule, server, tmp_path, "out")
+        process = start(source, server, tmp_path, "out")
         while server.count < kept and process.poll() is None:
             time.sleep(0.005)
         os.kill(process.pid, signal.SIGKILL)
@@ -192,13 +193,13 @@ def test_killed_at_any_moment_a_rerun_asks_only_for_what_is_missing(rule, servic
         process.stderr.close()
     assert not (tmp_path / "out.parquet").exists() and server.count >= 9
     for _ in range(2):
-        process = start(rule, server, tmp_path, "out")
+        process = start(source, server, tmp_path, "out")
         words = process.communicate()[1]
         assert process.returncode == 0, words
         assert "secret-key" not in words and EMAIL not in words
     asked = questions(server)
     assert len(asked) == rows(tmp_path / "answers")
-    assert sum(asked.values()) <= len(asked) + 2, "at most what was under way at each kill"
+    assert sum(asked.values()) <= len(asked) + 2, "at most the requests pending at each kill"
     assert DOCUMENTS.read(tmp_path / "out.parquet").num_rows == 24
     records = "".join(p.read_text(encoding="utf-8") for p in tmp_path.rglob("*.json"))
     assert "secret-key" not in records and EMAIL not in records and '"responses"' in records
@@ -206,7 +207,7 @@ def test_killed_at_any_moment_a_rerun_asks_only_for_what_is_missing(rule, servic
 
 def test_two_processes_at_once_read_the_same(httpserver, tmp_path):
     server = PubMed(httpserver)
-    processes = [start("knowledge_pubmed", server, tmp_path, name) for name in ("one", "other")]
+    processes = [start("pubmed", server, tmp_path, name) for name in ("one", "other")]
     for process in processes:
         words = process.communicate()[1]
         assert process.returncode == 0, words
@@ -221,9 +222,9 @@ def test_the_pace_is_kept_over_processes(httpserver, tmp_path):
     reply = server.reply
     server.reply = lambda request: moments.append(time.monotonic()) or reply(request)
     # Other questions each: what one has stored, the other does not ask.
-    processes = [start("knowledge_pubmed", server, tmp_path, f"out{most}", most) for most in (1, 2)]
+    processes = [start("pubmed", server, tmp_path, f"out{most}", most) for most in (1, 2)]
     for process in processes:
         process.communicate()
     assert len(moments) >= 25
-    # With a key, 0.11 s lie between turns, whoever takes them; on a busy machine the first request may be late.
+    # With a key, turns are 0.11 s apart over all processes; on a busy machine the first request may be late.
     assert max(moments) - min(moments) > (len(moments) - 1) * 0.11 - 0.5

@@ -1,4 +1,4 @@
-"""A prediction that is killed continues after its last whole batch, and ends in the same bytes."""
+"""A killed prediction continues after its last complete batch, and ends in the same bytes."""
 
 import json
 import random
@@ -53,20 +53,20 @@ def start(place: Path, name: str, **changes: object) -> subprocess.Popen:
 
 
 def run(place: Path, name: str, python: Path | str = sys.executable, **changes: object) -> tuple[str, bytes]:
-    """The log and the predictions of a job that ends well; its batches are gone."""
+    """Run a job to its end and return its log and predictions; its batches must be removed."""
     log = toy_student.run(command(place, name, **changes), (str(python),))
     assert sorted(p.name for p in (place / name).iterdir()) == [".records", "predictions.parquet"]
     return log, (place / name / "predictions.parquet").read_bytes()
 
 
 def batches(place: Path, name: str) -> dict[str, int]:
-    """Whole batches and when each was written."""
-    found = (place / name).glob("parts/*/[0-9a-f]*.json")
-    return {path.name: path.stat().st_mtime_ns for path in found}
+    """Return the complete batches and their modification times."""
+    paths = (place / name).glob("parts/*/[0-9a-f]*.json")
+    return {path.name: path.stat().st_mtime_ns for path in paths}
 
 
 def kill_after(place: Path, name: str, number: int, seconds: float) -> int:
-    """Start a job and kill it some seconds after it has a number of batches; return the number it had then."""
+    """Start a job, kill it `seconds` after it has `number` batches, and return its number of batches."""
     process = start(place, name)
     limit = time.monotonic() + 120
     while len(batches(place, name)) < number:
@@ -85,7 +85,7 @@ def test_killed_at_random_moments_it_loses_at_most_the_batch_under_way(place, wh
     for _ in range(KILLS):
         kill_after(place, "killed", min(len(before) + chance.randint(1, 3), STAYS // BATCH - 2), chance.random() / 20)
         now = batches(place, "killed")
-        # Nothing that was whole is decoded again.
+        # No complete batch is decoded again.
         assert len(now) > len(before) and before.items() <= now.items()
         before = now
     assert not (place / "killed/predictions.parquet").exists()
@@ -103,12 +103,10 @@ def test_a_torn_batch_is_decoded_again(place, whole, fork_python, length):
     assert table == whole and f"incomplete batch decoded again: {torn}" in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
-    [
-        pytest.param({"checkpoint": "other"}, id="checkpoint"),
-        pytest.param({"tokens": 30}, id="settings", marks=pytest.mark.slow),
-    ],
+    [pytest.param({"checkpoint": "other"}, id="checkpoint"), pytest.param({"tokens": 30}, id="settings")],
 )
 def test_batches_of_other_settings_or_of_another_checkpoint_are_not_used(place, whole, fork_python, changes):
     name, value = f"changed-{next(iter(changes))}", next(iter(changes.values()))
@@ -118,6 +116,7 @@ def test_batches_of_other_settings_or_of_another_checkpoint_are_not_used(place, 
     assert table != whole and table == run(place, f"new-{value}", fork_python, **changes)[1]
 
 
+@pytest.mark.slow
 def test_of_two_copies_at_once_both_end_well(place, whole):
     """The older one hangs, as on a lost node, while the newer one runs to its end."""
     older = start(place, "two")

@@ -1,4 +1,4 @@
-"""A training that is killed goes on from its last whole checkpoint, to the same bits; errors name their remedy."""
+"""A killed training resumes from its last complete checkpoint, with identical bits; errors name their remedy."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(place, fork_python) -> Path:
-    """The model of a training that nothing happens to; those that something does happen to are real processes."""
+    """The model of an undisturbed training; disturbed ones are real processes."""
     run(training(place, "whole"), (str(fork_python),))
     return place / "whole"
 
@@ -57,7 +57,7 @@ def job(place: Path, checkpoints: Path, **changes: object) -> Job:
 
 
 def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture) -> str:
-    """Train once more over what the first training left behind; the step of the checkpoint it went on from."""
+    """Train again with the checkpoints of the first training; return the step that it resumed from."""
     caplog.clear()
     caplog.set_level("INFO")
     train_phase1(work, place / "given" / "backbone", TEXTS, out)
@@ -65,7 +65,7 @@ def resumed(place: Path, work: Job, out: Path, caplog: pytest.LogCaptureFixture)
     return line.rpartition("-")[2]
 
 
-@pytest.fixture(params=["tiny", "tiny-opt"])
+@pytest.fixture(params=["tiny", pytest.param("tiny-opt", marks=pytest.mark.slow)])
 def undisturbed(request, place, whole, tmp_path, fork_python) -> Path:
     """The model of an undisturbed training, of either kind, next to its tables."""
     if request.param == "tiny":
@@ -81,7 +81,7 @@ def test_killed_and_started_again_ends_in_the_same_bits(undisturbed):
     words = training(place, "killed")
     process = subprocess.Popen([sys.executable, *words], env=toy_student.environment(), stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 60
-    # The first checkpoint is whole once the second has begun.
+    # The first checkpoint is complete once the second has begun.
     while len(checkpoints(place / "checkpoints-killed")) < 2:
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.005)
@@ -99,7 +99,7 @@ def test_killed_and_started_again_ends_in_the_same_bits(undisturbed):
 
 @pytest.mark.parametrize("newer_ends_first", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, whole, newer_ends_first):
-    """The older one hangs, as on a lost node, while the newer one starts; each is held where the other is to act."""
+    """The older one hangs, as on a lost node, while the newer one starts; each is stopped while the other acts."""
     name = f"two-{newer_ends_first}"
     scratch, words = place / f"checkpoints-{name}", training(place, name)
     older = start(words)
@@ -115,7 +115,7 @@ def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, whol
         newer.send_signal(signal.SIGSTOP)
     older.send_signal(signal.SIGCONT)
     log = older.communicate(timeout=120)[0]
-    # Snakemake would remove the output of a job that fails: the newer one's.
+    # Snakemake would remove the output of a failed job, which is the newer one's.
     assert older.returncode == (0 if newer_ends_first else 2), log
     assert f"{scratch}: a newer copy of this job has taken over" in log
     assert "Traceback" not in log and "wrote" not in log
@@ -167,7 +167,7 @@ def test_a_torn_newest_checkpoint_falls_back_to_the_one_before(place, tmp_path, 
 
 @pytest.mark.parametrize("patience", [1, 6])
 def test_killed_between_the_last_epoch_and_the_output_trains_no_further(place, tmp_path, patience, caplog):
-    """At so high a rate the loss rises, so the shorter patience ends the training early."""
+    """At this rate the loss rises, so the shorter patience ends the training early."""
     work = job(place, tmp_path / "checkpoints", learning_rate=0.5, epochs=6, patience=patience)
     train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "whole")
     epochs = len(losses(tmp_path / "whole"))
@@ -178,7 +178,7 @@ def test_killed_between_the_last_epoch_and_the_output_trains_no_further(place, t
 
 
 def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatch):
-    """Broken off in the last epoch of a run that has been waiting for a lower validation loss."""
+    """Interrupted in the last epoch of a run that has been waiting for a lower validation loss."""
     work = job(place, tmp_path / "checkpoints-whole", learning_rate=0.5, epochs=9, patience=3)
     train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "whole")
     epochs = len(losses(tmp_path / "whole"))
@@ -215,7 +215,7 @@ def test_no_samples_to_learn_from_is_a_clear_error(tmp_path):
 
 
 def refused(words: list[str], fork_python: Path, model: Path) -> str:
-    """What a training that ends with an error of the user's says last; it leaves nothing where the model would be."""
+    """Return the last line of a training that ends with a user error; it must leave no model behind."""
     run = subprocess.run(
         [str(fork_python), *words], env=toy_student.environment(), capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The floor: the same diagnoses for all, and those that a course names, on cases made by hand."""
+"""The floor: the same diagnoses for all, and those that a course names, on hand-made cases."""
 
 from itertools import combinations
 
@@ -11,6 +11,7 @@ from raw_folders import RESOURCES
 from clinragen.benchmark.course import clean_course
 from clinragen.benchmark.floor import most_frequent, predict_majority, predict_names
 from clinragen.benchmark.leakage import probe_leakage
+from clinragen.benchmark.names import NameSearch
 from clinragen.config.benchmark import Course
 from clinragen.errors import UserError
 from clinragen.registry.phenotypes import read_phenotypes
@@ -75,7 +76,7 @@ def test_what_a_course_names_is_found_in_the_test_split_and_nothing_is_understoo
         "in shock, but of the training split, no sample of the test",
     ]
     labels, samples, courses = tables([[SHOCK], [HYPERTENSION], [], [SHOCK]], ["test"] * 3 + ["train"], texts)
-    table = predict_names(courses, labels, samples, NAMES, USUAL, STOP_WORDS)
+    table = predict_names(courses, labels, samples, NameSearch(NAMES, USUAL, STOP_WORDS))
     found = {row["stay_id"]: row["predicted"] for row in PREDICTIONS.check(table, "test").to_pylist()}
     assert found == {9: [FAILURE, SHOCK], 8: [SHOCK], 7: []}
 
@@ -92,7 +93,8 @@ def test_the_hits_of_the_name_search_are_those_of_the_leakage_table():
         {"stay_id": stays, "subject_id": stays, "hadm_id": stays, "split": ["test"] * 60}, SAMPLES.schema
     )
     courses = pa.table({"stay_id": stays, "heading": ["x"] * 60, "text": texts}, COURSES.schema)
-    leaked = probe_leakage(courses, labels, samples, [SHOCK], USUAL, STOP_WORDS).to_pylist()[0]
-    found = predict_names(courses, labels, samples, [SHOCK], USUAL, STOP_WORDS).to_pylist()
+    search = NameSearch([SHOCK], USUAL, STOP_WORDS)
+    leaked = probe_leakage(courses, labels, samples, search).to_pylist()[0]
+    found = predict_names(courses, labels, samples, search).to_pylist()
     hits = sum(set(row["predicted"]) == {SHOCK} == set(row["true"]) for row in found)
     assert (hits / 24, leaked["recall"], leaked["precision"]) == (0.5, 0.5, 0.5)

@@ -1,11 +1,12 @@
-"""What the names of the phenotypes in the courses diagnose, on evidence planted by hand."""
+"""How well the names of the phenotypes in the courses predict the labels, on planted evidence."""
 
 import pyarrow as pa
 import pytest
 from raw_folders import RESOURCES
 
 from clinragen.benchmark.course import clean_course
-from clinragen.benchmark.leakage import MEASURES, phrases, probe_leakage
+from clinragen.benchmark.leakage import MEASURES, probe_leakage
+from clinragen.benchmark.names import NameSearch, phrases
 from clinragen.config.benchmark import Course
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.stop_words import read_stop_words
@@ -43,7 +44,7 @@ def probe(rows: list[tuple[str, set[str]]], names: list[str], settings: Course =
     ids = list(range(len(rows)))
     texts = [clean_course(text, settings, STOP_WORDS) for text, _ in rows]
     courses = pa.table({"stay_id": ids, "heading": ["x"] * len(ids), "text": texts}, schema=COURSES.schema)
-    # A stay that is no sample, because it has no course, has labels all the same.
+    # A stay without a course is not a sample, but has labels.
     labels = [[n for n in names if n in known] for _, known in rows]
     labels = pa.table({"stay_id": [*ids, 9999], "phenotypes": [*labels, names]}, schema=LABELS.schema)
     samples = {
@@ -52,7 +53,8 @@ def probe(rows: list[tuple[str, set[str]]], names: list[str], settings: Course =
         "hadm_id": ids,
         "split": ["train"] * len(ids),
     }
-    table = probe_leakage(courses, labels, pa.table(samples, schema=SAMPLES.schema), names, settings, STOP_WORDS)
+    search = NameSearch(names, settings, STOP_WORDS)
+    table = probe_leakage(courses, labels, pa.table(samples, schema=SAMPLES.schema), search)
     return {r.pop("phenotype"): r for r in LEAKAGE.check(table, "test").to_pylist()}
 
 
@@ -135,7 +137,7 @@ def test_few_patients_with_many_stays_are_hidden():
     assert found[PNEUMONIA] == found["micro"] == found["macro"] == NOTHING
 
 
-def test_a_hidden_row_can_not_be_had_from_the_averages_and_the_other_rows():
+def test_a_hidden_row_cannot_be_had_from_the_averages_and_the_other_rows():
     names = [PNEUMONIA, "Shock", FAILURE, SEPTICEMIA, "Essential hypertension"]
     rows = [("shock arrest septicemia essential hypertension", set(names))] * 30
     rows += [("pneumonia", set(names))] * 5  # the one small cell: labelled and named

@@ -1,4 +1,4 @@
-"""Rows of `classifiers` that cannot be, all told together."""
+"""Rows of `classifiers`: invalid ones are reported together."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ LSTM = {"row": "L", "method": "lstm", "lstm": {"width": 4, "layers": 1, "dropout
 
 
 def configured(rows: dict[str, Any], *overlays: str) -> Config:
-    """The configuration of the demo with these rows."""
+    """Return the configuration of the demo with these rows."""
     merged: dict[str, Any] = {}
     for name in ("config.yaml", "config/demo.yaml", *overlays):
         update_config(merged, yaml.safe_load((ROOT / name).read_text(encoding="utf-8")))
@@ -24,7 +24,7 @@ def configured(rows: dict[str, Any], *overlays: str) -> Config:
     return load_config(merged)
 
 
-def test_they_are_off_by_default_and_beyond_yaml_switches_on_one_of_each():
+def test_beyond_yaml_adds_one_of_each_method():
     assert configured({}).classifiers == {}
     rows = configured({}, "config/beyond.yaml").classifiers
     assert sorted(row.method for row in rows.values()) == ["encoder", "lstm", "majority", "names", "patchtst"]
@@ -47,18 +47,18 @@ def test_they_are_off_by_default_and_beyond_yaml_switches_on_one_of_each():
             "classifiers.a.encoder: 'none' is not one of encoders (clinical-bert, roberta-large)",
         ),
         ({"a": LSTM, "b": LSTM}, "classifiers: a and b are both row 'L'; rename one of them"),
-        ({"flan-t5": LSTM}, "classifiers.flan-t5: models has a row of this name, too; rename one of them"),
-        ({"llama-zero-shot": LSTM}, "classifiers.llama-zero-shot: asked has a row of this name, too"),
+        ({"flan-t5": LSTM}, "classifiers.flan-t5: models has a row with the same name; rename one of them"),
+        ({"llama-zero-shot": LSTM}, "classifiers.llama-zero-shot: asked has a row with the same name"),
         ({"a/b": LSTM}, "the name 'a/b' cannot be part of a path"),
     ],
 )
-def test_contradictions_are_refused_with_place_and_remedy(rows, message):
+def test_contradictions_are_refused_with_key_and_remedy(rows, message):
     with pytest.raises(UserError) as refused:
         configured(rows)
     assert message in str(refused.value)
 
 
-def test_all_problems_are_told_together():
+def test_all_problems_are_reported_together():
     with pytest.raises(UserError) as refused:
         configured(
             {"a": LSTM | {"lstm": None, "schedule": None}, "b": {"row": "M", "method": "names", "lstm": LSTM["lstm"]}}
@@ -66,11 +66,11 @@ def test_all_problems_are_told_together():
     assert len([line for line in str(refused.value).splitlines() if "classifiers." in line]) == 3
 
 
-def test_a_null_leaves_a_row_out():
+def test_null_omits_a_row():
     assert "majority" not in configured({"majority": None}, "config/beyond.yaml").classifiers
 
 
-def test_only_what_reads_notes_needs_an_encoder_and_only_what_learns_a_gpu():
+def test_only_note_encoders_need_an_encoder_and_only_trained_rows_a_gpu():
     config = configured({}, "config/beyond.yaml")
     base = config.pathvars.results
 
@@ -91,11 +91,11 @@ def test_only_what_reads_notes_needs_an_encoder_and_only_what_learns_a_gpu():
     assert needs.ENCODER not in kinds("tables/table2.csv")
 
 
-def test_a_run_of_each_seed_for_what_learns_and_one_for_what_does_not():
+def test_trained_rows_have_a_run_per_seed_and_others_one():
     config = configured({}, "config/beyond.yaml").model_copy(update={"seeds": [1, 2]})
-    found = inputs.classifier_scores(config)
-    assert len(found) == 2 * (3 * 2 + 2)
-    assert "<results>/mimic4/evaluate/series-lstm/seed2/scores.csv" in found
+    scores = inputs.classifier_scores(config)
+    assert len(scores) == 2 * (3 * 2 + 2)
+    assert "<results>/mimic4/evaluate/series-lstm/seed2/scores.csv" in scores
     assert (
         inputs.predictions(config, "mimic3", "name-search", "untrained") == "<results>/mimic3/benchmark/names.parquet"
     )

@@ -1,4 +1,4 @@
-"""Variants and rows of the paper's tables in the configuration: what is accepted, what is refused and how."""
+"""Variants and rows of the paper's tables in the configuration: accepted ones, and messages for the others."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def with_variant(model: str = "clinragen", **sections: object) -> dict[str, obje
     return {"variants": {"v": sections}, "models": {"v": {"like": model, "row": "with v", "variant": "v"}}}
 
 
-def test_a_variant_has_its_values_and_all_others_of_the_configuration():
+def test_a_variant_keeps_all_other_settings():
     config = read(**with_variant(student={"fusion": {"attention": {"prototypes": 0}}}))
     own = config.of_variant("v")
     assert own.student.fusion.attention.prototypes == 0 and config.student.fusion.attention.prototypes == 24
@@ -45,16 +45,16 @@ def test_a_variant_has_its_values_and_all_others_of_the_configuration():
     assert config.changes("v", "student.fusion") and not config.changes("v", "student.texts")
 
 
-def test_a_row_that_is_tested_on_other_samples_is_not_compared_with_the_rest():
+def test_a_row_tested_on_other_samples_is_not_in_tables_1_and_2():
     overlay = with_variant(benchmark={"split": {"seed": 3}})
     read(**overlay)
     overlay["models"]["v"] |= {"table": [1], "row": "PROMPTEHR"}
     overlay["models"]["promptehr"] = None
     refused = "models.v.table: rows of tables 1 and 2 are compared on the same test samples, which variant 'v' changes"
-    assert f"{refused} (benchmark.split); leave its table empty" in refusal(**overlay)
+    assert f"{refused} (benchmark.split); set it to []" in refusal(**overlay)
 
 
-def test_a_value_that_is_no_other_changes_nothing():
+def test_an_override_with_the_same_value_changes_nothing():
     config = read(**with_variant(student={"fusion": {"attention": {"prototypes": 24}}}))
     assert inputs.checkpoint(config, "mimic3", "v", "1") == inputs.checkpoint(config, "mimic3", "clinragen", "1")
 
@@ -81,7 +81,7 @@ def test_a_variant_changes_only_models_that_read_what_it_changes(model, sections
     assert (of_variant != plain) == changed and ("+v/" in of_variant) == changed
 
 
-def test_captions_have_room_of_their_own():
+def test_captions_have_a_separate_limit():
     longest = {"student": {"max_note_and_captions_tokens": 2000}, "backbones": {"llama2-7b": {"max_note_tokens": 1546}}}
     config = read(**longest)
     found = {
@@ -95,7 +95,7 @@ def test_captions_have_room_of_their_own():
     assert inputs.texts(read(), small, captions=True) == read().student.texts
 
 
-def test_a_row_like_another_has_its_values_and_is_in_no_table():
+def test_a_row_like_another_copies_its_values_except_the_table():
     row = read(**with_variant()).models["v"]
     assert row.recipe == read().models["clinragen"].recipe and row.table == [] and row.row == "with v"
 
@@ -123,8 +123,8 @@ def test_a_variant_is_validated_as_the_sections_are(sections, message):
     ("models", "message"),
     [
         ({"clinragen": {"variant": "w"}}, "models.clinragen.variant: 'w' is not one of variants (none is configured)"),
-        ({"v": {"like": "clinragn"}}, "v.like: 'clinragn' is not another row, without `like`"),
-        ({"flan-t5": {"table": []}}, "models.flan-t5.table: empty, so that its scores would be in no table"),
+        ({"v": {"like": "clinragn"}}, "v.like: 'clinragn' is not a row without `like`"),
+        ({"flan-t5": {"table": []}}, "models.flan-t5.table: empty, so its scores would be in no table"),
         ({"flan-t5": {"row": "FROZEN"}}, "models.flan-t5.training: row 'FROZEN' promises frozen, not phase1"),
         ({"clinragen-large": {"backbone": "flan-t5-small"}}, "models.clinragen-large.backbone: row 'ClinRaGen*' promi"),
         ({"without-know": {"vocabulary": "knowledge"}}, "models.without-know.vocabulary: row 'w/o KNOW' promises stan"),
@@ -174,7 +174,7 @@ def test_a_variant_is_validated_as_the_sections_are(sections, message):
         ),
     ],
 )
-def test_a_row_that_is_not_what_it_says_is_refused(models, message):
+def test_a_row_whose_recipe_contradicts_its_name_is_refused(models, message):
     assert message in refusal(models=models)
 
 
@@ -190,7 +190,7 @@ def test_two_variants_need_two_names():
     assert "v and w are assigned to the same row 'with v' of table sensitivity" in refusal(**overlay)
 
 
-def test_models_that_share_a_row_have_names_of_their_own():
+def test_models_that_share_a_row_have_unique_names():
     names = [name_of(model) for model in read("table6.yaml", "sensitivity.yaml").models.values()]
     assert len(set(names)) == len(names) > 30 and {"ClinRaGen", "OPT-0.1B, ClinRaGen, DeepSeek"} < set(names)
 
@@ -200,11 +200,11 @@ def test_the_name_of_a_variant_fits_into_paths():
     assert "cannot be part of a path" in refusal(variants={"a/b": {}})
 
 
-def test_stand_ins_may_have_the_name_of_what_they_stand_for():
+def test_stand_ins_may_have_the_name_of_the_model_they_replace():
     assert read(backbones={"flan-t5-large": {"source": "tiny"}}).models["clinragen-large"].row == "ClinRaGen*"
 
 
-def test_every_row_of_tables_1_and_2_is_a_recipe_or_said_to_be_missing():
+def test_every_row_of_tables_1_and_2_has_a_recipe_or_is_reported_missing():
     paper = {c.model for n in (1, 2) for c in read_paper(ROOT / f"resources/paper_table{n}.csv")}
     asked = {row.row for row in read().asked.values()}
     assert paper | set(BEYOND) == set(RECIPES) | {name for name in paper if name in asked}

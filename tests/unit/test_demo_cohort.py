@@ -12,27 +12,25 @@ from pathlib import Path
 
 import pytest
 
-from clinragen.demo import raw_mimic3, raw_mimic4
 from clinragen.demo.charting import read_items
 from clinragen.demo.cohort import plan_cohort
 from clinragen.demo.evidence import name_stems, names_in, read_evidence
 from clinragen.demo.hospital_course import HEADINGS
 from clinragen.demo.raw_files import columns_of_tables
+from clinragen.demo.raw_releases import RELEASES
 from clinragen.provenance.record import read_record
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 EVIDENCE = read_evidence(RESOURCES / "demo" / "evidence.yaml")
 STEMS = name_stems(list(EVIDENCE.phenotypes))
 PATIENTS, SEED = 150, 1
-WRITERS = {"mimic3": raw_mimic3.write_mimic3, "mimic4": raw_mimic4.write_mimic4}
-MODULES = {"mimic3": raw_mimic3, "mimic4": raw_mimic4}
 SECTION = re.compile(rf"^(?:{'|'.join(map(re.escape, HEADINGS))})\n(.*?)^Medications on Admission:", re.M | re.S | re.I)
 
 
-def make(dataset: str, folder: Path, patients: int = PATIENTS, seed: int = SEED) -> dict[str, Path]:
+def make(dataset: str, directory: Path, patients: int = PATIENTS, seed: int = SEED) -> dict[str, Path]:
     columns = columns_of_tables(RESOURCES / "raw_tables.yaml", dataset)
-    paths = {table: folder / f"{table}.csv.gz" for table in columns}
-    WRITERS[dataset](patients, seed, EVIDENCE, read_items(RESOURCES / "items.csv", dataset), columns, paths)
+    paths = {table: directory / f"{table}.csv.gz" for table in columns}
+    RELEASES[dataset].write(patients, seed, EVIDENCE, read_items(RESOURCES / "items.csv", dataset), columns, paths)
     return paths
 
 
@@ -46,9 +44,9 @@ def raw(request, tmp_path_factory):
     dataset = request.param
     paths = make(dataset, tmp_path_factory.mktemp(dataset))
     tables = {table: rows_of(path) for table, path in paths.items()}
-    release = MODULES[dataset].RELEASE
-    cohort = plan_cohort(PATIENTS, SEED, release, EVIDENCE)
-    admissions = {str(MODULES[dataset].hadm_id(a)): a for p in cohort for a in p.admissions}
+    release = RELEASES[dataset]
+    cohort = plan_cohort(PATIENTS, SEED, release.number, EVIDENCE)
+    admissions = {str(release.hadm_id(a)): a for p in cohort for a in p.admissions}
     return dataset, paths, tables, cohort, admissions
 
 
@@ -93,7 +91,7 @@ def test_every_row_has_every_column(raw):
         assert all(None not in row and None not in row.values() for row in rows), table
 
 
-def test_cues_stand_in_the_hospital_course_and_nowhere_else(raw):
+def test_cues_are_in_the_hospital_course_and_nowhere_else(raw):
     dataset, _, tables, _, admissions = raw
     found = courses(dataset, tables)
     assert len(found) > 0.9 * len(admissions)
@@ -155,7 +153,7 @@ def test_shifts_are_measurable_where_promised_and_absent_elsewhere(raw):
     means = stay_means(dataset, tables)
     for variable, base in EVIDENCE.variables.items():
         for hadm_id, admission in admissions.items():
-            shifts = [EVIDENCE.deviation(p, variable) for p in admission.phenotypes]
+            shifts = [EVIDENCE.shift(p, variable) for p in admission.phenotypes]
             planted = max(shifts, key=abs, default=0.0)
             seen = (means[hadm_id][variable] - base.mean) / base.sd
             if planted:
@@ -276,9 +274,10 @@ def test_identifiers_agree_between_tables(raw):
 def test_the_step_writes_every_table_and_labels_it(dataset, tmp_path):
     tables = columns_of_tables(RESOURCES / "raw_tables.yaml", dataset)
     flags = ["--evidence", RESOURCES / "demo" / "evidence.yaml", "--items", RESOURCES / "items.csv"]
-    flags += ["--raw-tables", RESOURCES / "raw_tables.yaml", "--number", "20", "--seed", "1"]
+    flags += ["--raw-tables", RESOURCES / "raw_tables.yaml", "--dataset", dataset]
+    flags += ["--number", "20", "--seed", "1"]
     flags += [x for t in tables for x in (f"--{t.replace('_', '-')}", tmp_path / f"{t}.csv.gz")]
-    script = RESOURCES.parent / "scripts" / f"demo_{dataset}.py"
+    script = RESOURCES.parent / "scripts" / "demo_raw.py"
     subprocess.run([sys.executable, script, *flags], check=True, capture_output=True)
     for table in tables:
         assert rows_of(tmp_path / f"{table}.csv.gz"), table

@@ -35,18 +35,18 @@ SMALL = {
 }
 
 
-def small(folder: Path, upper: bool = False, packed: bool = False) -> dict[str, Path]:
+def small(directory: Path, upper: bool = False, packed: bool = False) -> dict[str, Path]:
     paths = {}
     for table, text in SMALL.items():
         header, _, body = text.partition("\n")
         whole = f"{header.upper() if upper else header}\n{body}".encode()
-        paths[table] = folder / f"{table}.csv{'.gz' * packed}"
+        paths[table] = directory / f"{table}.csv{'.gz' * packed}"
         paths[table].write_bytes(gzip.compress(whole) if packed else whole)
     return paths
 
 
 @pytest.mark.parametrize(("upper", "packed"), [(False, False), (True, True)])
-def test_a_note_tells_what_was_done_and_measured(tmp_path, upper, packed):
+def test_a_note_reports_procedures_and_measurements(tmp_path, upper, packed):
     first, second = synthesize_notes(small(tmp_path, upper, packed), PHENOTYPES)
     text = first[-1]
     assert text.startswith(LABEL)

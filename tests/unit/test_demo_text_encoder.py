@@ -13,7 +13,7 @@ from clinragen.registry.text_encoders import require_encoder
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def directory(tmp_path_factory) -> Path:
     return write_text_encoder(tmp_path_factory.mktemp("bert") / "bert")
 
 
@@ -21,8 +21,8 @@ def test_its_pieces_have_the_same_numbers_every_time():
     assert build_tokenizer(PHENOTYPES).get_vocab() == build_tokenizer(PHENOTYPES).get_vocab()
 
 
-def test_it_reads_any_ascii_text_between_its_marks(folder):
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+def test_it_reads_any_ascii_text_between_its_marks(directory):
+    tokenizer = AutoTokenizer.from_pretrained(directory)
     text = "Shock, pH 7.36 (low): {x} ~ 50% <a@b> Unheardofword"
     ids = tokenizer(text)["input_ids"]
     assert tokenizer.is_fast and ids[0] == tokenizer.cls_token_id and ids[-1] == tokenizer.sep_token_id
@@ -31,14 +31,14 @@ def test_it_reads_any_ascii_text_between_its_marks(folder):
 
 
 @torch.inference_mode()
-def test_it_has_512_positions(folder):
-    require_encoder(folder, "tiny-bert")
-    model = AutoModel.from_pretrained(folder).eval()
+def test_it_has_512_positions(directory):
+    require_encoder(directory, "tiny-bert")
+    model = AutoModel.from_pretrained(directory).eval()
     assert model(input_ids=torch.full((1, 512), 7)).last_hidden_state.shape == (1, 512, 64)
     assert model.config.max_position_embeddings == 512
 
 
-def test_a_tokenizer_of_another_model_and_a_model_of_another_kind_are_refused(folder, tmp_path):
+def test_a_tokenizer_of_another_model_and_a_model_of_another_kind_are_refused(directory, tmp_path):
     with pytest.raises(UserError, match="model_type t5; supported text encoders: bert"):
         require_encoder(write_backbone(tmp_path / "t5"), "some/t5")
     other = write_text_encoder(tmp_path / "other")

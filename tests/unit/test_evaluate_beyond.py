@@ -18,7 +18,7 @@ def scores(model: str, seed: int | None, value: float) -> pa.Table:
 RUNS = [scores("LSTM <labs>", 1, 0.5), scores("LSTM <labs>", 2, 0.7), scores("Majority", None, 0.25)]
 
 
-def test_means_and_deviations_are_over_seeds_and_what_learns_nothing_has_none():
+def test_means_and_standard_deviations_are_over_seeds_and_an_untrained_row_has_none():
     rows = BEYOND.check(summarise(RUNS), "test").to_pylist()
     assert len(rows) == 12
     found = {r["model"]: (r["mean"], r["std"], r["n_seeds"], r["samples"]) for r in rows}

@@ -1,4 +1,4 @@
-"""The sample of the test split: random, the same for all, and growing by what is added."""
+"""The sample of the test split is random, the same for all models, and kept when it grows."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""What answers have cost: every attempt at the requests behind a table, and nothing else."""
+"""Costs count every attempt at the requests behind a table, and no other request."""
 
 import pytest
 from openai_server import completion, failure
@@ -21,8 +21,8 @@ def statuses(answers: list[Answer]) -> dict[str, str]:
     return {a.request: a.status for a in answers}
 
 
-def row(answers: list[Answer], folder, **changes) -> dict:
-    (found,) = COSTS.check(costs([stage(**changes)], [statuses(answers)], folder), "test").to_pylist()
+def row(answers: list[Answer], directory, **changes) -> dict:
+    (found,) = COSTS.check(costs([stage(**changes)], [statuses(answers)], directory), "test").to_pylist()
     return found
 
 

@@ -1,4 +1,4 @@
-"""Questions of the discussion: bias, subgroups and scores on hand-made examples, and what is hidden."""
+"""Questions of the discussion: bias, subgroups and scores on hand-made examples, and hidden values."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def patients(number: int, stays_each: int = 1) -> Patients:
 
 
 def said(*kinds: tuple[list[int], bool]) -> Texts:
-    """What texts say of the kinds of stays in turn: phenotypes by number, and whether there is no disease."""
+    """Texts about each kind of stays in turn: phenotypes by number, and whether they say "no disease"."""
     named = np.array([[n in names for n in (0, 1)] for names, _ in kinds]).repeat(EACH, axis=0)
     return Texts(named, np.array([none for _, none in kinds]).repeat(EACH))
 
@@ -80,10 +80,21 @@ def test_the_runs_of_the_student_are_added_up():
 
 
 def test_shares_that_few_patients_follow_from_are_hidden_together():
-    # Two stays of each patient: of the ten patients of the first kind alone the teacher says that there is no disease.
+    # Two stays per patient: the teacher says "no disease" only about the ten patients of the first kind.
     found = by_measure(bias(TRUE, TEACHER, [STUDENT], "ClinRaGen", patients(len(TRUE), stays_each=2)))
     hidden = {name for name, row in found.items() if "value" not in row and "n" not in row}
     assert hidden == {name for name in found if "untrue" not in name[1]}
+
+
+def test_a_share_of_nothing_has_no_value():
+    """The teacher names every true disease, so there is none that the student could find."""
+    everything = said(([0], False), ([0], False), ([0], False), ([0, 1], False))
+    found = by_measure(bias(TRUE, everything, [STUDENT], "ClinRaGen", patients(len(TRUE))))
+    share = found["ClinRaGen", "names, of true diseases that the teacher does not name (found)"]
+    assert share["n"] == 0 and not {"value", "low", "high"} & set(share)
+    table = pa.Table.from_pylist([{"dataset": "MIMIC-III", **share}], schema=DISCUSSION.schema)
+    html = discussion_page(table, SETTINGS, [], templates("discussion"))
+    assert '<td data-label="ClinRaGen">–</td>' in html and "0.0000" not in html
 
 
 def test_a_rationale_names_what_it_says_that_the_patient_has():
@@ -140,7 +151,7 @@ def test_of_three_groups_the_larger_ones_stay_where_enough_is_hidden():
     assert {group for (group, _), row in found.items() if "value" not in row} == {"unit: B", f"unit: {OTHERS}"}
 
 
-def test_stays_of_one_patient_are_no_patients():
+def test_stays_of_one_patient_do_not_count_as_patients():
     found = grouped(in_groups(sex=["F"] * 40 + ["M"] * 20), np.ones((60, 1), dtype=bool), stays_each=2)
     assert {group for (group, _), row in found.items() if "value" not in row} == {"sex: F", f"sex: {OTHERS}"}
 

@@ -1,4 +1,4 @@
-"""Figure 7: which cases are chosen, and what is shown of them."""
+"""Figure 7: the selection of cases, and their page."""
 
 import re
 
@@ -45,16 +45,16 @@ def test_what_the_teacher_leaves_out_or_denies_is_read_from_its_rationales():
 
 
 def test_each_rule_takes_the_case_that_it_states():
-    told = "The patient has Shock, a stroke and a disorder of lipid metabolism: hyperlipidemia."
+    complete = "The patient has Shock, a stroke and a disorder of lipid metabolism: hyperlipidemia."
     cases = [
-        case(1, "S", "S", [told]),
-        case(2, "SC", "SC", [told]),
+        case(1, "S", "S", [complete]),
+        case(2, "SC", "SC", [complete]),
         case(3, "SC", "SCL", ["The patient was in Shock."]),
         case(4, "SCL", "SC", ["no disease was diagnosed"]),
         case(5, "C", "C", ["The patient was in Shock."]),
-        case(6, "L", "S", [told]),
-        case(7, "SC", "L", [told]),
-        case(8, "", "", [told]),
+        case(6, "L", "S", [complete]),
+        case(7, "SC", "L", [complete]),
+        case(8, "", "", [complete]),
     ]
     found = choose(cases)
     # Exactly right: most phenotypes. Teacher: first where it says that there is nothing. Wrong: most phenotypes.
@@ -104,7 +104,7 @@ def test_a_lab_that_a_text_calls_abnormal_is_marked_by_what_the_captions_say():
     text = "Blood sugar is high and pH is low. Heart rate and weight are normal, with fever."
     marks = lab_marks(text, {("Glucose", "higher"), ("pH", "higher"), ("Heart Rate", "higher")}, LAB_WORDINGS)
     shown = {piece.lower(): kind for piece, kind in marked(text, marks) if kind}
-    # What is called normal is no claim, even if the captions say otherwise.
+    # Calling a lab normal is not a claim, even if the captions disagree.
     assert shown == {"blood sugar": "abnormal", "ph": "contradicted", "fever": "contradicted"}
 
 
@@ -176,6 +176,13 @@ def test_the_page_for_everybody_has_rules_and_counts_but_no_text(page):
     assert RIGHT in text and "results/x/figure7.html" in text and 'class="hidden">hidden' in text
     for private in ("shock", "alert('x')</p>", "Glucose", 'curve"', "more</mark>"):
         assert private not in text
+
+
+@pytest.mark.parametrize(("stand_ins", "real"), [(["synthetic cohort"], False), (["tiny model"], True), ([], True)])
+def test_the_page_for_everybody_says_whose_texts_it_leaves_out(stand_ins, real):
+    counts = case_counts("MIMIC-III", [])
+    text = cases_page("MIMIC-III", None, counts, 0, stand_ins, "results/x/figure7.html", templates("cases"))
+    assert ("derived from single patients" in text) == real and ("no patient is real" in text) != real
 
 
 def test_a_rule_without_a_case_says_so(page):

@@ -1,4 +1,4 @@
-"""Claims of the paper: each kind of test, and what follows from it in print and on our values."""
+"""Claims of the paper: each kind of test, and its verdicts in print and on our values."""
 
 from itertools import permutations
 
@@ -39,18 +39,18 @@ def cell(row: str, source: str = "table1", metric: str = "micro_f1", dataset: st
 
 
 def values(spread: float = 0.0, **rows: float) -> Evidence:
-    """Values of rows, each with an interval of so much on either side."""
+    """Values of rows, each with an interval of the given half-width."""
     return Evidence({cell(row): Estimate(v, v - spread, v + spread) for row, v in rows.items()})
 
 
 def difference(value: float, low: float, high: float, p: float | None = None) -> Evidence:
-    """Rows A and B of which the difference has an interval of its own; those of both overlap widely."""
+    """Rows A and B with overlapping intervals, and a separate, narrow interval of their difference."""
     wide = {cell(row): Estimate(0.5, 0.0, 1.0) for row in "AB"}
     pair = (cell("A"), cell("B"))
     return Evidence(wide, {pair: Estimate(value, low, high)}, {} if p is None else {pair: p})
 
 
-# Each kind with evidence for it, against it, and with which nothing is decided.
+# Each kind with evidence for it, against it, and with undecided evidence.
 CASES = {
     "above": (
         claim("above", **A_B),
@@ -225,7 +225,7 @@ def test_the_same_order_is_that_of_the_other_source(first, second, verdict):
     rated = {cell(row, "judge", "overall", "both"): Estimate.exact(v) for row, v in (("A", 4.0), ("B", 3.0))}
     scored = {cell("A"): Estimate.exact(first), cell("B"): Estimate.exact(second)}
     assert on_ours(tested, Evidence(rated | scored), stand_ins=False).verdict == verdict
-    # In print there is only the order of the text.
+    # The paper prints only the order, in its text.
     printed = in_print(tested, Evidence(scored, stated=frozenset({"judge"})))
     assert (printed.verdict == HOLDS) == (verdict == REPRODUCED)
 

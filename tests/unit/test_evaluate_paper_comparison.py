@@ -1,4 +1,4 @@
-"""The paper's tables and our values: numbers and picture."""
+"""The paper's tables compared with our values: numbers and picture."""
 
 import csv
 
@@ -163,7 +163,7 @@ def test_intervals_and_verdicts_stand_beside_our_values():
     place = ("MIMIC-III", "ClinRaGen", "micro_f1")
     first = cells([scores(1, 0.5)], intervals={place: (0.44444, 0.55556)})[0]
     assert (first["low"], first["high"], first["verdict"], first["difference"]) == (0.4444, 0.5556, "lower", -0.14)
-    # A row without a run of ours has no interval, whatever the table of intervals has.
+    # A row without a run has no interval, even if the table of intervals has one.
     other = cells([scores(1, 0.5)], intervals={("MIMIC-III", "ClinRaGen", "macro_f1"): (0.4, 0.5)})[1]
     assert (other["verdict"], other["low"], other["n_seeds"]) == ("missing", None, 0)
 

@@ -39,7 +39,7 @@ def test_a_latex_table_is_whole_whatever_its_texts(rows):
     lines = [line for line in body.split("\n") if line.rstrip().endswith(r"\\")]
     assert len(lines) == len(rows) + 1
     for line in lines:
-        # What is left of the commands that escape must have nothing that LaTeX reads as one.
+        # Without the escaping commands, nothing may be left that LaTeX reads as a command.
         plain = re.sub(r"\\(?:textbackslash|textasciitilde|\^)\{\}|\\ensuremath\{[<>]\}|\\[&%$#_{}]", "", line)
         assert plain.count("&") == 2, line
         plain = plain.removesuffix(r"\\").rstrip().replace("{[}", "").replace("{*}", "")

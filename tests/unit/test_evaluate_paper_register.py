@@ -135,7 +135,7 @@ def test_the_contradictions_are_those_that_were_found_by_reading():
 
 
 def test_all_statements_of_a_claim_are_the_same_in_print_and_on_our_values():
-    """The page shows them beside each other."""
+    """The page shows them side by side."""
     for claim in CLAIMS:
         texts = [[s.text.split(": p =")[0] for s in statements(claim.test, e)] for e in (PAPER_VALUES, Evidence({}))]
         assert texts[0] == texts[1], claim.id
@@ -149,7 +149,7 @@ def test_every_source_has_a_file_and_the_workflow_knows_those_that_are_read():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text + text, "two claims are called"),
+        (lambda text: text + text, "duplicate claim ids"),
         (lambda text: text.replace("quote: ", f"quote: {'word ' * 13}", 1), "more than 12 words"),
         (lambda text: text.replace("kind: above", "kind: unknown", 1), "kind"),
         (lambda text: text.replace("section:", "sektion:", 1), "section"),

@@ -1,4 +1,4 @@
-"""The paper's Table 4: conventions, verdicts, what is missing."""
+"""The paper's Table 4: conventions, verdicts, missing values."""
 
 import pyarrow as pa
 from pages import templates
@@ -85,7 +85,7 @@ def test_without_any_score_every_row_is_there_and_missing():
 
 def test_page_and_text_forms():
     _, made = table(scores(VALUES))
-    page = similarity_page(made, templates("similarity"))
+    page = similarity_page(made, templates("scores", "similarity"))
     assert (
         'paper 0.2689 <em class="verdict" data-said="agrees">agrees</em>' in page and "asked.mistral-five-shot" in page
     )

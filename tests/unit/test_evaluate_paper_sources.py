@@ -35,11 +35,11 @@ ROWS = {
 }
 
 
-def evidence(folder: Path, **tables: list[dict[str, Any]]) -> Evidence:
+def evidence(directory: Path, **tables: list[dict[str, Any]]) -> Evidence:
     """The evidence in such tables, of a run that has one row of table 1."""
     files = []
     for name, rows in tables.items():
-        files.append(folder / f"{name}.csv")
+        files.append(directory / f"{name}.csv")
         full = [dict.fromkeys(SCHEMAS[name].schema.names) | row for row in rows]
         SCHEMAS[name].write(pa.Table.from_pylist(full, schema=SCHEMAS[name].schema), files[-1])
     configured = Configured(datasets=["MIMIC-III"], keys=["models.clinragen"])
@@ -158,11 +158,13 @@ def test_texts_sizes_and_the_discussion_have_their_places(tmp_path):
 def test_what_is_hidden_missing_or_without_interval_says_so(tmp_path):
     answer = {"question": "bias", "dataset": "MIMIC-III", "model": "ClinRaGen", "group": "all"}
     answers = [answer | {"measure": "hidden"}, answer | {"measure": "missing", "missing": "do this"}]
+    answers.append(answer | {"measure": "undefined", "n": 0})
     agreement = {"dataset": "both", "raters": "people", "criterion": "all", "n": 9, "value": 0.6}
     found = evidence(tmp_path, discussion=answers, study_agreement=[agreement | {"statistic": "pearson"}])
     for cell, what, how in (
         (Cell("discussion", "MIMIC-III", "ClinRaGen", "hidden"), "fewer than 11 patients", ""),
         (Cell("discussion", "MIMIC-III", "ClinRaGen", "missing"), "missing of ClinRaGen", "do this"),
+        (Cell("discussion", "MIMIC-III", "ClinRaGen", "undefined"), "a share of nothing", ""),
         (Cell("agreement", "both", "people", "pearson"), "an interval of pearson", ""),
     ):
         with pytest.raises(Lacking) as error:

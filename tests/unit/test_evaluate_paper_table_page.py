@@ -9,7 +9,7 @@ from clinragen.evaluate.paper.table_page import shown, table_page
 
 
 def page(stand_ins: str | None = None) -> str:
-    return table_page(comparison(stand_ins), 1, templates("table"))
+    return table_page(comparison(stand_ins), 1, templates("scores", "table"))
 
 
 def test_the_page_needs_nothing_from_elsewhere():
@@ -41,9 +41,9 @@ def test_the_page_shows_ours_and_the_papers():
 
 
 def test_only_the_page_of_table_6_explains_its_names():
-    assert "Clinical-COT is phase 1 alone" in table_page(comparison(), 6, templates("table"))
+    assert "Clinical-COT is phase 1 alone" in table_page(comparison(), 6, templates("scores", "table"))
     assert "Clinical-COT" not in page()
-    assert "A stand-in has the name" in table_page(comparison("tiny"), 6, templates("table"))
+    assert "A stand-in has the name" in table_page(comparison("tiny"), 6, templates("scores", "table"))
 
 
 def test_every_dataset_has_a_table_of_its_models():
@@ -53,7 +53,7 @@ def test_every_dataset_has_a_table_of_its_models():
 
 
 def test_stand_ins_are_a_notice_on_the_page():
-    assert "Made with stand-ins; not comparable with the paper:</b> tiny." in page("tiny")
+    assert "Made with stand-ins:</b> tiny. No value can be compared with the paper's." in page("tiny")
     assert "stand-ins" not in page()
 
 

@@ -52,10 +52,10 @@ def table(jobs, costs=()):
 
 def trainings(**facts):
     """Three phases of two seeds on both datasets: 10 s a phase in the record, 20 s and 5 s of processors as noted."""
-    folder = "train/flan-t5-small/rationales-t"
+    directory = "train/flan-t5-small/rationales-t"
     return [
         job(
-            f"{code}/{folder}{'' if n == 1 else '-knowledge'}/seed{seed}/phase{n}",
+            f"{code}/{directory}{'' if n == 1 else '-knowledge'}/seed{seed}/phase{n}",
             f"train_phase{n}",
             *(TUNING, title, seed, 10.0, [{"s": 999.0, "cpu_time": 1.0}, {"s": 20.0, "cpu_time": 5.0}]),
             **facts,
@@ -89,7 +89,7 @@ def test_without_timings_the_record_has_the_time_and_nobody_the_processors(tree)
 
 def test_processors_that_were_not_sampled_leave_the_sum_empty(tree):
     first = job(
-        "knowledge/pubmed.parquet", "knowledge_pubmed", RETRIEVAL, None, None, 1.0, [{"s": 2.0, "cpu_time": 1.0}]
+        "knowledge/pubmed.parquet", "knowledge_documents", RETRIEVAL, None, None, 1.0, [{"s": 2.0, "cpu_time": 1.0}]
     )
     second = job(
         "knowledge/terms.parquet", "knowledge_terms", RETRIEVAL, None, None, 1.0, [{"s": 3.0, "cpu_time": "NA"}]
@@ -153,14 +153,13 @@ WILDCARDS = {
     "teacher": "t",
     "parts": "note-captions",
     "documents": "vocab",
+    "source": "pubmed",
     "shard": "2-of-4",
 }
 TIMED = {
     **{f"train_{stage}": "train" for stage in ("phase1", "phase2", "phase3", "joint", "lora", "frozen")},
     **dict.fromkeys(("rationale_notes", "rationale_labs"), "rationale"),
-    **dict.fromkeys(
-        ("knowledge_pubmed", "knowledge_wikipedia", "knowledge_terms", "knowledge_vocabulary"), "knowledge"
-    ),
+    **dict.fromkeys(("knowledge_documents", "knowledge_terms", "knowledge_vocabulary"), "knowledge"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The sizes of trained models, part by part, beside the paper's."""
+"""Parameter counts of trained models by component, next to the paper's."""
 
 import csv
 from pathlib import Path

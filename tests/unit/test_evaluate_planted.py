@@ -1,4 +1,4 @@
-"""Scores on planted evidence: which models read the labs, and are their statements on labs true?"""
+"""Scores on planted evidence: which models read the labs, and are their statements about them true?"""
 
 import json
 import re
@@ -114,7 +114,7 @@ def test_a_part_that_is_not_read_is_not_exchanged():
 
 @pytest.mark.parametrize("read", [("caption_ids",), ("caption_ids", "series")])
 def test_labs_are_exchanged_as_they_are_read(read):
-    """Captions say in words what the series are: a model that reads them gets those of the same other stay."""
+    """Captions describe the series, so a model that reads captions gets those of the same other stay."""
     before = [{"stay_id": i, "input_ids": np.full(2, i)} | {name: np.full(3, i) for name in read} for i in range(6)]
     after = exchange(before, "labs", 1)
     for old, new in zip(before, after, strict=True):

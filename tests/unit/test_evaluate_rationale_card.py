@@ -1,4 +1,4 @@
-"""The data card of the rationales: what is counted, what stays hidden, what the page says."""
+"""The data card of the rationales: counts, hidden numbers, and the page."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def test_statuses_problems_and_cuts_are_counted_by_split():
 
 
 def answered(samples: pa.Table) -> list[dict]:
-    """What is counted of a model that is asked about 60 test stays: 15 answers are flawed, 20 notes are cut."""
+    """Counts of an asked model on 60 test stays: 15 answers are flawed, 20 notes are cut."""
     test = [row["stay_id"] for row in samples.to_pylist() if row["split"] == "test"]
     rows = [
         {"stay_id": stay, "status": "flawed" if n < 15 else "good", "problems": "no" if n < 15 else None}
@@ -102,7 +102,7 @@ def test_a_small_split_hides_the_next_one_too():
     found = counted(NOTES, *tables(validation=9))
     assert {value for (split, *_), value in found.items() if split != "train"} == {None}
     assert found["train", "all", "all"] == 200
-    # Nor does a model that is asked about the test split alone.
+    # Nor does a model that is asked only about the test split.
     assert {row["stays"] for row in answered(tables(validation=9)[0])} == {None}
 
 

@@ -1,4 +1,4 @@
-"""Predictions that are about other samples than the model is tested on are refused, and the error says where."""
+"""Predictions about other samples than the test samples are rejected, with an error that names the file."""
 
 from pathlib import Path
 
@@ -35,9 +35,9 @@ def rows(**predicted: list[str]) -> list[dict]:
 WHOLE = rows(stay3=["b"], stay1=["a"], stay2=[])
 
 
-def written(folder: Path, found: list[dict], schema: pa.Schema = PREDICTIONS.schema) -> Path:
-    """A file of predictions, written as no step would write it: unchecked."""
-    path = folder / "predictions.parquet"
+def written(directory: Path, found: list[dict], schema: pa.Schema = PREDICTIONS.schema) -> Path:
+    """Write a file of predictions without the checks of a step."""
+    path = directory / "predictions.parquet"
     pq.write_table(pa.Table.from_pylist(found, schema), path)
     return path
 
@@ -79,8 +79,8 @@ def test_texts_that_are_all_empty_are_predictions_of_none(truth, tmp_path):
         ([], "3 of 3 test samples are missing"),
         ([*WHOLE, WHOLE[0]], "1 values of stay_id occur twice"),
         ([{**row, "true": ["b"]} for row in WHOLE], "3 samples have other labels than benchmark/labels.parquet"),
-        ([{**WHOLE[0], "predicted": ["c"]}, *WHOLE[1:]], "1 predictions name something that is no phenotype"),
-        ([{**WHOLE[0], "predicted": ["a", None]}, *WHOLE[1:]], "1 predictions name something that is no phenotype"),
+        ([{**WHOLE[0], "predicted": ["c"]}, *WHOLE[1:]], "1 predictions have a name that is not a phenotype"),
+        ([{**WHOLE[0], "predicted": ["a", None]}, *WHOLE[1:]], "1 predictions have a name that is not a phenotype"),
         ([{**WHOLE[0], "predicted": None}, *WHOLE[1:]], "field 'predicted' with null values"),
         ([{**WHOLE[0], "stay_id": None}, *WHOLE[1:]], "field 'stay_id' with null values"),
     ],

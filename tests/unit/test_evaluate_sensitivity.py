@@ -1,4 +1,4 @@
-"""Variants beside the same models without them."""
+"""Variants compared with the same models without them."""
 
 import re
 

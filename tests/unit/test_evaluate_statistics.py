@@ -204,8 +204,8 @@ def test_a_phenotype_without_positives_scores_zero_and_does_not_stop_the_others(
 @pytest.mark.parametrize(
     ("seeds", "message"),
     [
-        ({"a": [1, 2], "b": [1]}, r"row 'b' of MIMIC-IV has runs of the seeds \[1\], where other rows have \[1, 2\]"),
-        ({"a": [1, 2], "b": [2, 3]}, r"row 'a' of MIMIC-IV has runs of the seeds \[1, 2\], where .* \[1, 2, 3\]"),
+        ({"a": [1, 2], "b": [1]}, r"row 'b' of MIMIC-IV has runs of the seeds \[1\], but other rows have \[1, 2\]"),
+        ({"a": [1, 2], "b": [2, 3]}, r"row 'a' of MIMIC-IV has runs of the seeds \[1, 2\], but .* \[1, 2, 3\]"),
         ({"a": [1, 1]}, r"row 'a' of MIMIC-IV has runs of the seeds \[1, 1\]"),
         ({"a": [1, None]}, r"row 'a' of MIMIC-IV has runs"),
         ({"a": [None, None]}, r"row 'a' of MIMIC-IV has runs"),

@@ -17,7 +17,7 @@ LIMIT = 100
 
 
 def tables(splits: dict[str, tuple[int, int]], kind=NOTE_TOKENS, patients: int | None = None):
-    """Samples and tokens of splits, each of (cut, whole) texts; as many patients as stays unless told otherwise."""
+    """Samples and tokens of splits, each of (cut, whole) texts; by default as many patients as stays."""
     samples, tokens = [], []
     for split, (cut, whole) in splits.items():
         for i in range(cut + whole):
@@ -67,7 +67,7 @@ def test_a_split_of_few_patients_is_hidden_with_one_that_would_reveal_it():
 
 
 def test_a_hidden_split_cannot_be_computed_from_files_without_it():
-    """Targets have no test split; what is hidden beside the notes of its few patients is hidden there, too."""
+    """A split that is hidden for notes is hidden for targets too, although targets have no test split."""
     samples, tokens = tables({"train": (0, 100), "validation": (0, 40), "test": (0, 5)}, TARGET_TOKENS)
     learned = tokens.filter(pa.compute.not_equal(tokens["split"], "test"))
     rows = text_lengths(TARGETS, samples, learned).to_pylist()

@@ -1,4 +1,4 @@
-"""What systems wrote about cases, and how their texts are shown to whoever rates them."""
+"""Texts of systems about cases, and their blinded form for raters."""
 
 import pyarrow as pa
 import pytest

@@ -7,6 +7,7 @@ from raw_folders import open_raw, write_raw
 from clinragen.config.extract import Diagnoses
 from clinragen.errors import UserError
 from clinragen.extract.diagnoses import select_diagnoses
+from clinragen.extract.layout import LAYOUTS
 from clinragen.schemas.extract import ATTRITION, DIAGNOSES
 
 STAYS = pa.table({"stay_id": [100, 101, 200], "hadm_id": [10, 10, 20], "subject_id": [1, 1, 2]})
@@ -17,14 +18,14 @@ def row(dataset, hadm, position, code, version=9):
     return {"subject_id": 1, "hadm_id": hadm, "seq_num": position, **values}
 
 
-def select(folder, dataset, rows, dictionary=None):
-    write_raw(folder, dataset, "diagnoses_icd", rows)
+def select(directory, dataset, rows, dictionary=None):
+    write_raw(directory, dataset, "diagnoses_icd", rows)
     tables = ["diagnoses_icd"]
     if dictionary is not None:
-        write_raw(folder, dataset, "d_icd_diagnoses", dictionary)
+        write_raw(directory, dataset, "d_icd_diagnoses", dictionary)
         tables.append("d_icd_diagnoses")
     rules = Diagnoses(unlisted_codes=dictionary is None)
-    chosen, steps = select_diagnoses(open_raw(folder, dataset, *tables), dataset, STAYS, rules)
+    chosen, steps = select_diagnoses(open_raw(directory, dataset, *tables), LAYOUTS[dataset], STAYS, rules)
     codes = [tuple(r.values()) for r in DIAGNOSES.check(chosen, "test").to_pylist()]
     return codes, [s["rows"] for s in ATTRITION.check(steps, "test").to_pylist()]
 
@@ -53,7 +54,7 @@ def test_codes_belong_to_the_whole_admission_and_empty_ones_to_none(dataset, tmp
     assert counts == [5, 3, 3]
 
 
-def test_a_version_that_is_no_number_names_the_file(tmp_path):
+def test_a_version_that_is_not_a_number_names_the_file(tmp_path):
     with pytest.raises(UserError, match=r"diagnoses_icd\.csv\.gz"):
         select(tmp_path, "mimic4", [row("mimic4", 20, 1, "I10", "ten")])
 

@@ -1,75 +1,40 @@
 """Measurements of the cohort, rule by rule."""
 
-import datetime as dt
 import gzip
-import math
 
 import pyarrow as pa
 import pytest
+from event_rows import (
+    DBP,
+    FIO2,
+    HEART,
+    HEIGHT_CM,
+    HEIGHT_INCH,
+    ITEMS,
+    MEAN,
+    RESPIRATION,
+    SBP,
+    SPO2,
+    TEMPERATURE_C,
+    TEMPERATURE_F,
+    WEIGHT_KG,
+    WEIGHT_LB,
+    WEIGHT_OZ,
+    chart,
+    lab,
+    read,
+    repairs,
+    select,
+    stays,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from raw_folders import RESOURCES, STAY, open_raw, write_raw
+from raw_folders import open_raw, write_raw
 
-from clinragen.config.extract import Events
 from clinragen.errors import UserError
-from clinragen.extract.events import CONVERSIONS, _without_ties, read_items, select_events
+from clinragen.extract.events import CONVERSIONS, _without_ties, read_items
 from clinragen.registry.raw import raw_path
-from clinragen.registry.variables import read_variables
-from clinragen.schemas.extract import ATTRITION, EVENTS
-from clinragen.schemas.extract import STAYS as STAYS_TABLE
 
-ITEMS = RESOURCES / "items.csv"
-VARIABLES = read_variables(RESOURCES / "variables.csv")
-NOON = dt.datetime(2100, 1, 1, 12)
-# Stay 100 lasts a day from noon; 200 is of another patient; 101 is a later stay of the first patient.
-HEART, LAB_GLUCOSE = 220045, 50931
-
-
-def stays(**lengths: float | None) -> pa.Table:
-    rows = [
-        {"subject_id": s, "hadm_id": h, "stay_id": i, "intime": NOON + dt.timedelta(days=d), "age": 50.0, "gender": "F"}
-        for s, h, i, d in ((1, 10, 100, 0), (1, 11, 101, 40), (2, 20, 200, 0))
-    ]
-    for row in rows:
-        row["los_hours"] = lengths.get(f"s{row['stay_id']}", 24.0)
-        row["outtime"] = row["intime"] + dt.timedelta(days=1)
-    return pa.Table.from_pylist(rows, schema=STAYS_TABLE.schema)
-
-
-def chart(value, itemid=HEART, hours=1.0, dataset="mimic3", **values):
-    usual = {"subject_id": 1, "hadm_id": 10, STAY[dataset]: 100, "itemid": itemid}
-    return usual | {"charttime": NOON + dt.timedelta(hours=hours), "value": value} | values
-
-
-def lab(value, itemid=LAB_GLUCOSE, hours=1.0, **values):
-    usual = {"subject_id": 1, "hadm_id": 10, "itemid": itemid}
-    return usual | {"charttime": NOON + dt.timedelta(hours=hours), "value": value} | values
-
-
-def repairs(on: bool = True, **others: bool) -> Events:
-    return Events(**(dict.fromkeys(Events.model_fields, on) | others))
-
-
-def read(folder, dataset="mimic3", cohort=None, rules=None) -> tuple[list[dict], list[dict]]:
-    """Rows of the events and of the attrition, from raw files that are there."""
-    raw, rules, batches = open_raw(folder, dataset, "chartevents", "labevents"), rules or repairs(), []
-    items = read_items(ITEMS, dataset, rules.blood_only)
-    steps = select_events(raw, dataset, cohort or stays(), items, VARIABLES, rules, batches.append)
-    rows = [r for b in batches for r in EVENTS.check(pa.Table.from_batches([b]), "test").to_pylist()]
-    return rows, ATTRITION.check(steps, "test").to_pylist()
-
-
-def select(folder, charts=(), labs=(), dataset="mimic3", cohort=None, rules=None, **style):
-    """Stay, hours, variable and value of each event; rows that every step left over."""
-    write_raw(folder, dataset, "chartevents", list(charts), **style)
-    write_raw(folder, dataset, "labevents", list(labs), **style)
-    rows, steps = read(folder, dataset, cohort, rules)
-    return [tuple(r.values())[:4] for r in rows], [s["rows"] for s in steps if s["table"] == "events"]
-
-
-SBP, DBP, FIO2, SPO2, TEMPERATURE_C, TEMPERATURE_F = 220179, 220180, 223835, 220277, 223762, 223761
-WEIGHT_KG, WEIGHT_LB, WEIGHT_OZ, HEIGHT_INCH, HEIGHT_CM = 226512, 226531, 3582, 226707, 226730
-RESPIRATION, MEAN = 220210, 220181
 CLEANING = [
     ("plain", HEART, "88", 88),
     ("padded", HEART, " 88.5 ", 88.5),
@@ -278,7 +243,7 @@ def test_items_of_other_fluids_and_of_the_other_dataset_are_not_read():
     assert 211 in three and 211 not in four and HEART in three & four
 
 
-def test_texts_of_levels_are_kept_beside_their_score(tmp_path):
+def test_texts_of_levels_are_kept_with_their_score(tmp_path):
     write_raw(
         tmp_path,
         "mimic3",
@@ -321,93 +286,6 @@ def test_the_unit_of_the_row_counts_before_that_of_the_item(tmp_path):
         chart("70", HEIGHT_INCH, hours=3),
     ]
     assert [r[3] for r in select(tmp_path, rows)[0]] == [70, pytest.approx(177.8), pytest.approx(177.8)]
-
-
-def cells(folder, charts=(), labs=(), **switched):
-    """(hours, value, text) of the events under the quirk, or quirks, named."""
-    write_raw(folder, "mimic3", "chartevents", list(charts))
-    write_raw(folder, "mimic3", "labevents", list(labs))
-    rows, _ = read(folder, rules=repairs(**dict.fromkeys(switched.get("off", ()), False)))
-    return [(r["hours"], r["value"], r["text"]) for r in rows]
-
-
-def test_quirk_rows_without_admission_are_dropped(tmp_path):
-    assert cells(tmp_path, [chart("88", hadm_id="")]) == [(1.0, 88.0, None)]
-    assert cells(tmp_path, [chart("88", hadm_id="")], off=["admission_by_time"]) == []
-
-
-def test_quirk_every_oxygen_is_divided_but_those_in_torr(tmp_path):
-    rows = [chart("50", FIO2), chart("0.5", FIO2, hours=2), chart("0.5", FIO2, hours=3, valueuom="torr")]
-    assert [c[1] for c in cells(tmp_path, rows)] == [0.5, 0.5, 0.5]
-    assert [c[1] for c in cells(tmp_path, rows, off=["fio2_by_value", "plausible_only"])] == [0.5, 0.005, 0.5]
-
-
-def test_quirk_heights_are_whole_centimetres_rounded_to_even(tmp_path):
-    # 70 inches are 177.8 cm; 61.2204724409 inches are 155.5.
-    rows = [chart("70", HEIGHT_INCH), chart("178.4", HEIGHT_CM, hours=2), chart("12.5", HEIGHT_INCH, hours=3)]
-    assert [c[1] for c in cells(tmp_path, rows, off=["heights_unrounded"])] == [178.0, 178.4, 32.0]
-
-
-def test_quirk_of_texts_at_one_time_the_last_in_their_order_stays(tmp_path):
-    rows = [
-        chart("98"),
-        chart("100"),
-        chart("4 Spontaneously", 184),
-        chart("None", 220739),
-        chart("37", TEMPERATURE_C),
-        chart("4", TEMPERATURE_C),
-    ]
-    texts = {c[2]: c[1] for c in cells(tmp_path, rows, off=["largest_number", "plausible_only"])}
-    assert texts == {"98": 98.0, "None": 0.0, None: 37.0}, "temperatures are numbers to the benchmark too"
-
-
-def test_quirk_in_a_file_of_numbers_alone_they_are_numbers(tmp_path):
-    assert cells(tmp_path, [chart("98"), chart("100")], off=["largest_number"]) == [(1.0, 100.0, "100")]
-    # Any text in an admission of the cohort will do, of whatever item.
-    text = [chart("98"), chart("100"), chart("sinus rhythm", itemid=220048, hours=30)]
-    assert cells(tmp_path, text, off=["largest_number"]) == [(1.0, 98.0, "98")]
-    elsewhere = [chart("98"), chart("100"), chart("sinus rhythm", itemid=220048, hadm_id=99)]
-    assert cells(tmp_path, elsewhere, off=["largest_number"]) == [(1.0, 100.0, "100")]
-
-
-def test_quirk_texts_of_uncleaned_variables_stay_as_they_are(tmp_path):
-    rows = [chart(">60/minute", RESPIRATION), chart("Sometimes", 220739), chart("error", TEMPERATURE_C)]
-    found = cells(tmp_path, rows, off=["numbers_only"])
-    assert [(math.isnan(v), t) for _, v, t in found] == [(True, "Sometimes"), (True, ">60/minute")]
-
-
-@pytest.mark.parametrize("text", ["-7.4", "7.4e0", "+7.4"])
-def test_quirk_a_laboratory_value_with_a_sign_or_exponent_is_none(text, tmp_path):
-    assert cells(tmp_path, labs=[lab(text, 50820)], off=["numbers_only", "plausible_only"]) == []
-
-
-def test_quirk_other_fluids_are_read(tmp_path):
-    assert cells(tmp_path, labs=[lab("120", 51478)]) == []
-    assert cells(tmp_path, labs=[lab("120", 51478)], off=["blood_only"]) == [(1.0, 120.0, None)]
-
-
-def test_quirk_implausible_values_are_kept(tmp_path):
-    assert cells(tmp_path, [chart("999")]) == []
-    assert cells(tmp_path, [chart("999")], off=["plausible_only"]) == [(1.0, 999.0, None)]
-
-
-def test_quirk_what_another_stay_recorded_meanwhile_is_read_too(tmp_path):
-    # Stay 101 recorded at a time when 100 was under way, once at a time of its own, once at one that both have.
-    other = {"hadm_id": 11, "icustay_id": 101}
-    rows = [
-        chart("88", hours=1),
-        chart("90", hours=2),
-        chart("37", TEMPERATURE_C, hours=2, **other),
-        chart("99", hours=3, **other),
-    ]
-    write_raw(tmp_path, "mimic3", "chartevents", rows)
-    write_raw(tmp_path, "mimic3", "labevents", [])
-    own = [(r["stay_id"], r["hours"], r["value"]) for r in read(tmp_path)[0]]
-    assert own == [(100, 1.0, 88.0), (100, 2.0, 90.0)]
-    every = [(r["stay_id"], r["hours"], r["value"]) for r in read(tmp_path, rules=repairs(own_stay_only=False))[0]]
-    # At hour 2 two stays have the time, so the benchmark writes the row of all values twice.
-    twice = [(100, 2.0, 90.0), (100, 2.0, 37.0)]
-    assert sorted(every) == sorted([(100, 1.0, 88.0), *twice, *twice, (100, 3.0, 99.0)])
 
 
 @settings(max_examples=60)

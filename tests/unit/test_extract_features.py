@@ -14,10 +14,10 @@ from clinragen.schemas.extract import FEATURES as TABLE
 both = pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 
 
-def select(folder, dataset, types: dict[int, str], genders="FM", ages=(40.5, 90.0)) -> list[dict]:
+def select(directory, dataset, types: dict[int, str], genders="FM", ages=(40.5, 90.0)) -> list[dict]:
     """Features of one stay per admission, which has this type; the table lists the admissions of others too."""
     rows = [{"subject_id": 1, "hadm_id": hadm, "admission_type": kind} for hadm, kind in types.items()]
-    write_raw(folder, dataset, "admissions", [*rows, {"subject_id": 9, "hadm_id": 99, "admission_type": "URGENT"}])
+    write_raw(directory, dataset, "admissions", [*rows, {"subject_id": 9, "hadm_id": 99, "admission_type": "URGENT"}])
     count = len(types)
     stays = pa.table(
         {
@@ -27,7 +27,7 @@ def select(folder, dataset, types: dict[int, str], genders="FM", ages=(40.5, 90.
             "gender": [genders[i % len(genders)] for i in range(count)],
         }
     )
-    return TABLE.check(select_features(open_raw(folder, dataset, "admissions"), stays), "test").to_pylist()
+    return TABLE.check(select_features(open_raw(directory, dataset, "admissions"), stays), "test").to_pylist()
 
 
 @both

@@ -7,17 +7,18 @@ import pytest
 from raw_folders import STAY, open_raw, write_raw
 
 from clinragen.extract.groups import UNKNOWN, select_groups
+from clinragen.extract.layout import LAYOUTS
 from clinragen.schemas.discussion import GROUPS
 
 both = pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 STAYS = pa.table({"stay_id": [2, 1], "hadm_id": [20, 10], "age": [40.5, 90.0], "gender": ["F", ""]})
 
 
-def select(folder, dataset, **insurance) -> list[dict]:
+def select(directory, dataset, **insurance) -> list[dict]:
     units = {1: " MICU ", 2: ""}
-    write_raw(folder, dataset, "icustays", [{STAY[dataset]: s, "first_careunit": u} for s, u in units.items()])
-    write_raw(folder, dataset, "admissions", [{"hadm_id": 10} | insurance, {"hadm_id": 20}, {"hadm_id": 30}])
-    found = select_groups(open_raw(folder, dataset, "icustays", "admissions"), dataset, STAYS)
+    write_raw(directory, dataset, "icustays", [{STAY[dataset]: s, "first_careunit": u} for s, u in units.items()])
+    write_raw(directory, dataset, "admissions", [{"hadm_id": 10} | insurance, {"hadm_id": 20}, {"hadm_id": 30}])
+    found = select_groups(open_raw(directory, dataset, "icustays", "admissions"), LAYOUTS[dataset], STAYS)
     return GROUPS.check(found, "test").to_pylist()
 
 
@@ -36,5 +37,5 @@ def test_admissions_without_the_column_leave_the_insurance_unknown(tmp_path):
     write_raw(tmp_path, "mimic4", "icustays", [{"stay_id": 1, "first_careunit": "MICU"}])
     path = write_raw(tmp_path, "mimic4", "admissions", [], packed=False)
     path.write_text("subject_id,hadm_id,admission_type\n1,10,URGENT\n", encoding="utf-8")
-    found = select_groups(open_raw(tmp_path, "mimic4", "icustays", "admissions"), "mimic4", STAYS.slice(1))
+    found = select_groups(open_raw(tmp_path, "mimic4", "icustays", "admissions"), LAYOUTS["mimic4"], STAYS.slice(1))
     assert found["insurance"].to_pylist() == [UNKNOWN] and found["unit"].to_pylist() == ["MICU"]

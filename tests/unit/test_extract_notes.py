@@ -8,6 +8,7 @@ from raw_folders import open_raw, write_raw
 
 from clinragen.config.extract import Notes
 from clinragen.errors import UserError
+from clinragen.extract.layout import LAYOUTS
 from clinragen.extract.notes import ROWS_PER_PIECE, select_notes
 from clinragen.registry.raw import raw_path
 from clinragen.schemas.extract import ATTRITION, NOTES
@@ -31,13 +32,14 @@ def note(dataset, number, text="text", hadm=10, **values):
 def selected(raw, dataset, addenda=False):
     """All pieces as one table, and the counts."""
     pieces = [NOTES.schema.empty_table()]
-    steps = select_notes(raw, dataset, STAYS, Notes(addenda=addenda), lambda p: pieces.append(NOTES.check(p, "test")))
+    settings = Notes(addenda=addenda)
+    steps = select_notes(raw, LAYOUTS[dataset], STAYS, settings, lambda p: pieces.append(NOTES.check(p, "test")))
     return pa.concat_tables(pieces), ATTRITION.check(steps, "test")
 
 
-def select(folder, dataset, rows, addenda=False, **style):
-    write_raw(folder, dataset, "noteevents", rows, **style)
-    chosen, _ = selected(open_raw(folder, dataset, "noteevents"), dataset, addenda)
+def select(directory, dataset, rows, addenda=False, **style):
+    write_raw(directory, dataset, "noteevents", rows, **style)
+    chosen, _ = selected(open_raw(directory, dataset, "noteevents"), dataset, addenda)
     return [(n["stay_id"], n["note_id"], n["rank"]) for n in NOTES.check(chosen, "test").to_pylist()], chosen
 
 
@@ -114,7 +116,7 @@ def test_many_notes_come_in_pieces(tmp_path):
     write_raw(tmp_path, "mimic3", "noteevents", [note("mimic3", n) for n in range(rows)])
     pieces = []
     raw = open_raw(tmp_path, "mimic3", "noteevents")
-    steps = select_notes(raw, "mimic3", STAYS, Notes(addenda=False), pieces.append)
+    steps = select_notes(raw, LAYOUTS["mimic3"], STAYS, Notes(addenda=False), pieces.append)
     assert [p.num_rows for p in pieces] == [ROWS_PER_PIECE, ROWS_PER_PIECE, 1]
     assert steps["rows"].to_pylist()[-1] == rows and steps["stays"].to_pylist()[-1] == 1
     assert [n for p in pieces for n in p["rank"].to_pylist()] == list(range(1, rows + 1))

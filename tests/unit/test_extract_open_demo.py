@@ -1,4 +1,4 @@
-"""Stages extract and benchmark on the open MIMIC demos, beside what mimic3-benchmarks made of the same raw files.
+"""Stages extract and benchmark on the open MIMIC demos, compared with mimic3-benchmarks on the same raw files.
 
 In compat mode the export must be the reference's own, file by file; in the default mode every difference is
 counted and has its reason: one of the repairs of docs/decisions.md.
@@ -24,6 +24,7 @@ from clinragen.config.extract import Cohort, Diagnoses, Events
 from clinragen.extract.diagnoses import select_diagnoses
 from clinragen.extract.events import read_items, select_events
 from clinragen.extract.features import select_features
+from clinragen.extract.layout import LAYOUTS
 from clinragen.extract.sources import RawTables
 from clinragen.extract.stays import select_stays
 from clinragen.registry.phenotypes import read_phenotypes
@@ -60,8 +61,8 @@ ALL_TOGETHER = (103, 318)
 LABELS_OF_UNLISTED_CODES, STAYS_THAT_GAIN_THEM = 9, 8
 
 
-def opened(dataset: str, folder: Path, *tables: str) -> RawTables:
-    return RawTables([raw_path(dataset, folder, t) for t in tables], memory_limit_mb=1000, threads=2)
+def opened(dataset: str, directory: Path, *tables: str) -> RawTables:
+    return RawTables([raw_path(dataset, directory, t) for t in tables], memory_limit_mb=1000, threads=2)
 
 
 def counts(attrition: pa.Table) -> list[tuple]:
@@ -70,21 +71,21 @@ def counts(attrition: pa.Table) -> list[tuple]:
 
 @pytest.fixture(scope="module")
 def stays() -> tuple[pa.Table, pa.Table]:
-    return select_stays(opened("mimic3", MIMIC3, "icustays", "admissions", "patients"), "mimic3", COHORT)
+    return select_stays(opened("mimic3", MIMIC3, "icustays", "admissions", "patients"), LAYOUTS["mimic3"], COHORT)
 
 
 def events(stays: pa.Table, on: bool = True, **others: bool) -> tuple[pa.Table, pa.Table]:
-    """Events and attrition with all repairs on or off, but for others."""
+    """Events and attrition with all repairs on or off, except `others`."""
     rules, batches = Events(**(dict.fromkeys(Events.model_fields, on) | others)), []
     items = read_items(RESOURCES / "items.csv", "mimic3", rules.blood_only)
     raw = opened("mimic3", MIMIC3, "chartevents", "labevents")
-    steps = select_events(raw, "mimic3", stays, items, VARIABLES, rules, batches.append)
+    steps = select_events(raw, LAYOUTS["mimic3"], stays, items, VARIABLES, rules, batches.append)
     return EVENTS.check(pa.Table.from_batches(batches), "demo"), steps
 
 
 def labels(stays: pa.Table, unlisted_codes: bool) -> dict[int, list[str]]:
     raw = opened("mimic3", MIMIC3, "diagnoses_icd", "d_icd_diagnoses")
-    codes, _ = select_diagnoses(raw, "mimic3", stays, Diagnoses(unlisted_codes=unlisted_codes))
+    codes, _ = select_diagnoses(raw, LAYOUTS["mimic3"], stays, Diagnoses(unlisted_codes=unlisted_codes))
     icd10 = read_icd10_groups(RESOURCES / "phenotype_icd10.csv")
     table = label_stays(codes, PHENOTYPES, group_codes(codes, read_ccs(RESOURCES / "phenotypes.csv"), icd10))
     return dict(zip(table["stay_id"].to_pylist(), table["phenotypes"].to_pylist(), strict=True))
@@ -109,12 +110,12 @@ def reference() -> dict[str, list[list[str]]]:
 @pytest.fixture(scope="module")
 def compat(stays, tmp_path_factory) -> Path:
     """Our export in compat mode, with the reference's list of test patients."""
-    folder = tmp_path_factory.mktemp("export") / "phenotyping"
+    directory = tmp_path_factory.mktemp("export") / "phenotyping"
     split, _ = split_stays(stays[0], Split(test=0.2, validation=0.1, seed=1), [REFERENCE / "testset_demo.csv"])
     parts = dict(zip(split["stay_id"].to_pylist(), split["split"].to_pylist(), strict=True))
     episodes = read_episodes(iter(events(stays[0], on=False)[0].to_batches()), NAMES)
-    export_samples(folder, stays[0], parts, labels(stays[0], unlisted_codes=False), PHENOTYPES, episodes, NAMES)
-    return folder
+    export_samples(directory, stays[0], parts, labels(stays[0], unlisted_codes=False), PHENOTYPES, episodes, NAMES)
+    return directory
 
 
 def read_csv(path: Path) -> list[list[str]]:
@@ -129,21 +130,21 @@ def test_attrition_of_mimic3_is_the_one_that_the_reference_prints(stays):
 
 def test_attrition_of_mimic4():
     raw = opened("mimic4", MIMIC4, "icustays", "admissions", "patients")
-    table, steps = select_stays(raw, "mimic4", COHORT)
+    table, steps = select_stays(raw, LAYOUTS["mimic4"], COHORT)
     assert counts(steps) == [(140, 128, 100), (129, 119, 96), (112, 112, 91), (112, 112, 91)]
     assert min(table["age"].to_pylist()) >= 18 and max(table["age"].to_pylist()) <= 90
 
 
 def test_every_stay_of_mimic4_has_events():
-    cohort, _ = select_stays(opened("mimic4", MIMIC4, "icustays", "admissions", "patients"), "mimic4", COHORT)
+    cohort, _ = select_stays(opened("mimic4", MIMIC4, "icustays", "admissions", "patients"), LAYOUTS["mimic4"], COHORT)
     raw, batches = opened("mimic4", MIMIC4 / "from-meds", "chartevents", "labevents"), []
     rules = Events(**dict.fromkeys(Events.model_fields, True))
     items = read_items(RESOURCES / "items.csv", "mimic4", blood_only=True)
-    steps = select_events(raw, "mimic4", cohort, items, VARIABLES, rules, batches.append)
+    steps = select_events(raw, LAYOUTS["mimic4"], cohort, items, VARIABLES, rules, batches.append)
     found = pa.Table.from_batches(batches)
     assert len(found["stay_id"].unique()) == 112
     assert [s["rows"] for s in steps.to_pylist() if s["table"] == "events"] == MIMIC4_ROWS
-    # The texts of categorical items are lost in this copy; the numbers are there.
+    # The texts of categorical items are lost in this copy; the numbers exist.
     assert {v.name for v in VARIABLES if not v.categorical} == set(found["variable"].unique().to_pylist())
 
 
@@ -195,10 +196,10 @@ def test_what_codes_outside_of_the_dictionary_change(stays):
 def test_the_decisions_tell_the_measured_effects():
     """docs/decisions.md has a row per switch, with the numbers of this file."""
     text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE))
+    documented = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE))
     for switch, (lost, changed) in EFFECTS.items():
-        assert told[switch] == f"{lost} dropped, {changed} changed", switch
-    assert told["unlisted_codes"] == f"{LABELS_OF_UNLISTED_CODES} labels more, of {STAYS_THAT_GAIN_THEM} stays"
+        assert documented[switch] == f"{lost} dropped, {changed} changed", switch
+    assert documented["unlisted_codes"] == f"{LABELS_OF_UNLISTED_CODES} labels more, of {STAYS_THAT_GAIN_THEM} stays"
 
 
 def test_the_default_export_has_the_same_samples(stays, default, reference):
@@ -207,11 +208,11 @@ def test_the_default_export_has_the_same_samples(stays, default, reference):
     assert set(reference) - {"listfile.csv"} <= with_events and len(with_events) == 113
 
 
-@pytest.mark.parametrize(("dataset", "folder"), [("mimic3", MIMIC3), ("mimic4", MIMIC4)])
-def test_every_stay_of_the_open_demos_has_features_of_known_names(dataset, folder):
-    paths = {table: raw_path(dataset, folder, table) for table in ("icustays", "admissions", "patients")}
+@pytest.mark.parametrize(("dataset", "directory"), [("mimic3", MIMIC3), ("mimic4", MIMIC4)])
+def test_every_stay_of_the_open_demos_has_features_of_known_names(dataset, directory):
+    paths = {table: raw_path(dataset, directory, table) for table in ("icustays", "admissions", "patients")}
     stays, _ = select_stays(
-        RawTables(paths.values(), 500, 1).checked(dataset, RESOURCES / "raw_tables.yaml"), dataset, COHORT
+        RawTables(paths.values(), 500, 1).checked(dataset, RESOURCES / "raw_tables.yaml"), LAYOUTS[dataset], COHORT
     )
     found = FEATURES.check(select_features(RawTables([paths["admissions"]], 500, 1), stays), "test")
     assert found["stay_id"].to_pylist() == stays["stay_id"].to_pylist() and len(found) > 100

@@ -7,6 +7,7 @@ from raw_folders import DECLARATION, admission, csv_text, open_raw, patient, sta
 
 from clinragen.config.extract import Cohort
 from clinragen.errors import UserError
+from clinragen.extract.layout import LAYOUTS
 from clinragen.extract.stays import select_stays
 from clinragen.registry.raw import raw_path
 from clinragen.schemas.extract import ATTRITION, STAYS
@@ -17,13 +18,13 @@ both = pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 MOVED = {"last_careunit": "SICU"}
 
 
-def select(folder, dataset, stays, patients=None, cohort=USUAL, **style):
+def select(directory, dataset, stays, patients=None, cohort=USUAL, **style):
     """Rows of the cohort and counts per step, from tables in which usual patients and admissions are filled in."""
     patients = patients or [patient(dataset, s) for s in sorted({r["subject_id"] for r in stays})]
     admissions = [admission(*a) for a in sorted({(r["subject_id"], r["hadm_id"]) for r in stays})]
     for table, rows in zip(TABLES, (stays, admissions, patients), strict=True):
-        write_raw(folder, dataset, table, rows, **style)
-    chosen, steps = select_stays(open_raw(folder, dataset, *TABLES), dataset, cohort)
+        write_raw(directory, dataset, table, rows, **style)
+    chosen, steps = select_stays(open_raw(directory, dataset, *TABLES), LAYOUTS[dataset], cohort)
     counts = [(s["stays"], s["admissions"], s["subjects"]) for s in ATTRITION.check(steps, "test").to_pylist()]
     return STAYS.check(chosen, "test").to_pylist(), counts
 
@@ -132,7 +133,7 @@ def test_a_byte_order_mark_does_not_matter(dataset, tmp_path):
     select(tmp_path, dataset, [stay(dataset, 1, 10, 100)])
     path = raw_path(dataset, tmp_path, "patients")
     path.write_bytes(gzip.compress(b"\xef\xbb\xbf" + gzip.decompress(path.read_bytes())))
-    chosen, _ = select_stays(open_raw(tmp_path, dataset, *TABLES), dataset, USUAL)
+    chosen, _ = select_stays(open_raw(tmp_path, dataset, *TABLES), LAYOUTS[dataset], USUAL)
     assert chosen["stay_id"].to_pylist() == [100]
 
 
@@ -163,7 +164,7 @@ def test_a_damaged_raw_file_is_named(dataset, damage, tmp_path):
     path = raw_path(dataset, tmp_path, "icustays")
     path.write_bytes(damage(gzip.decompress(path.read_bytes()), dataset))
     with pytest.raises(UserError) as error:
-        select_stays(open_raw(tmp_path, dataset, *TABLES), dataset, USUAL)
+        select_stays(open_raw(tmp_path, dataset, *TABLES), LAYOUTS[dataset], USUAL)
     assert str(path) in str(error.value)
 
 
@@ -174,7 +175,7 @@ def test_a_damage_beyond_the_first_rows_is_named_too(dataset, tmp_path):
     path = raw_path(dataset, tmp_path, "icustays")
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError) as error:
-        select_stays(open_raw(tmp_path, dataset, *TABLES), dataset, USUAL)
+        select_stays(open_raw(tmp_path, dataset, *TABLES), LAYOUTS[dataset], USUAL)
     assert str(path) in str(error.value)
 
 

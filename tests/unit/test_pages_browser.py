@@ -13,7 +13,7 @@ from browser import CHROMIUM, Browser
 from pages import PHENOTYPES, VARIABLES, card, statistics, templates
 from raw_folders import RESOURCES
 
-from clinragen.audit.lineage_page import lineage_page
+from clinragen.audit.lineage import lineage_page
 from clinragen.config.evaluate import Bootstrap
 from clinragen.config.paper import Configured, TimedJob
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise
@@ -72,7 +72,7 @@ COUNTS = {"samples": 5691, "unreadable": 12, "cut": 34, "unknown": 567}
 
 
 def table1() -> str:
-    """The page of the paper's Table 1 with a value of ours, from two seeds, in every cell."""
+    """The page of the paper's Table 1 with our value, from two seeds, in every cell."""
     paper = read_paper(RESOURCES / "paper_table1.csv")
     scores = [
         {"dataset": cell.dataset, "model": cell.model, "seed": seed, "value": cell.mean + seed / 100}
@@ -84,11 +84,11 @@ def table1() -> str:
     intervals = {(c.dataset, c.model, c.metric): (c.mean - 0.01, c.mean + 0.03) for c in paper}
     nothing = Missing([], Configured(datasets=[], keys=[]))
     compared = compare(paper, [pa.Table.from_pylist(scores, SCORES.schema)], ["tiny model"], intervals, nothing)
-    return table_page(compared, 1, templates("table"))
+    return table_page(compared, 1, templates("scores", "table"))
 
 
 def missing(table: int) -> Missing:
-    """What makes the rows of a table, of which the configuration has none."""
+    """How to make the rows of a table, none of which is configured."""
     return Missing(read_paper_rows(RESOURCES / "paper_rows.csv", table), Configured(datasets=[], keys=[]))
 
 
@@ -103,9 +103,9 @@ def table3() -> str:
 
 
 def table4() -> str:
-    """The page of the paper's Table 4 without a model of ours."""
+    """The page of the paper's Table 4 without our values."""
     paper = read_paper(RESOURCES / "paper_table4.csv")
-    return similarity_page(similarity_table(paper, [], [], missing(4)), templates("similarity"))
+    return similarity_page(similarity_table(paper, [], [], missing(4)), templates("scores", "similarity"))
 
 
 def table5() -> str:
@@ -170,10 +170,10 @@ def uncertainty() -> str:
     return statistics_page(statistics(), [], "ClinRaGen", settings, ["tiny model"], templates("statistics"))
 
 
-def judge(folder: Path) -> str:
+def judge(directory: Path) -> str:
     """The page of two judges of two datasets, one of whom does not notice wrong rationales."""
     of = {(d, name): judge_tree.ratings(name, d) for d in ("mimic3", "mimic4") for name in ("reads", "blind")}
-    rated = read_rated(*judge_tree.write(folder, of))
+    rated = read_rated(*judge_tree.write(directory, of))
     settings = Bootstrap(replicates=1000, seed=1)
     tables = (made(rated, settings) for made in (rating_scores, judge_agreement, judge_effects))
     return judge_page(*tables, ["tiny model"], templates("judge"))
@@ -210,9 +210,9 @@ def claims() -> str:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     """A results tree with one page of each kind."""
-    folder = tmp_path_factory.mktemp("pages")
+    directory = tmp_path_factory.mktemp("pages")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+        patch.chdir(directory)
         tiny_tree.build()
         others = [f"results/x/{PHASE3}/{n}" for n in range(40)]
         for path in others:
@@ -236,9 +236,9 @@ def results(tmp_path_factory) -> Path:
             "lineage": lineage_page(outputs, "results/x", "", templates("lineage")),
         }
     for name, path in PAGES.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(texts[name], encoding="utf-8")
-    return folder
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(texts[name], encoding="utf-8")
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -252,7 +252,7 @@ def browser(tmp_path_factory):
 def test_no_page_scrolls_sideways(browser, results, page, width):
     browser.open(results / PAGES[page], width=width)
     assert browser.run("[innerWidth, document.documentElement.scrollWidth]") == [width, width]
-    # What cannot be scrolled to must not be outside either.
+    # Nothing may be where nobody can scroll to.
     outside = browser.run(
         "[...document.querySelectorAll('body *')].filter(e => !e.closest('.wide') && "
         "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 200))"

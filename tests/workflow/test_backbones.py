@@ -1,11 +1,11 @@
-"""Language models that cannot be trained are refused by the workflow before its first job, or when they are fetched."""
+"""Language models that cannot be trained are refused before the first job of a run, or when they are fetched."""
 
 import json
 from pathlib import Path
 
 import pytest
 import yaml
-from runs import ROOT, header_only, jobs, overlay, snakemake, succeeded
+from runs import ROOT, dry_run, header_only, jobs, overlay, snakemake, succeeded
 from toy_student import write_backbone, write_text_encoder
 
 # A stand-in has the name of the model that it replaces.
@@ -45,7 +45,7 @@ def site(directory: Path, source: Path, **settings: object) -> Path:
 )
 def test_a_dry_run_refuses_it_with_the_remedy(damage, words, tmp_path):
     model = changed(write_backbone(tmp_path / "model", shape="tiny-opt"), **damage)
-    run = snakemake("--dry-run", "--quiet", "rules", "--configfile", site(tmp_path, model))
+    run = dry_run("--quiet", "rules", "--configfile", site(tmp_path, model))
     assert run.returncode == 1 and "cannot start; fix the following first:" in run.stdout
     assert f"backbones.{NAME}.source: {model} {words}" in run.stdout, run.stdout
 
@@ -53,12 +53,12 @@ def test_a_dry_run_refuses_it_with_the_remedy(damage, words, tmp_path):
 def test_one_that_fits_is_fetched_and_other_lengths_fetch_nothing_again(tmp_path):
     model = write_backbone(tmp_path / "model", shape="tiny-opt")
     settings = site(tmp_path, model, student={"texts": {"max_note_tokens": 1535}})
-    succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", settings))
+    succeeded(dry_run("--quiet", "rules", "--configfile", settings))
     target = tmp_path / f"results/backbones/{NAME}"
     succeeded(snakemake("--cores", "1", "--quiet", "rules", "--nolock", "--configfile", settings, "--", target))
     assert {"config.json", "model.safetensors", "tokenizer.json", "source.json"} <= {p.name for p in target.iterdir()}
     shorter = site(tmp_path, model, student={"texts": {"max_note_tokens": 1000}})
-    again = succeeded(snakemake("--dry-run", "--configfile", shorter, "--", target))
+    again = succeeded(dry_run("--configfile", shorter, "--", target))
     assert "Nothing to be done" in again  # lengths decide about refusal alone
 
 
@@ -83,30 +83,29 @@ def test_a_q_former_without_its_bert_is_refused_by_a_dry_run(tmp_path):
         ({"encoders": {"clinical-bert": {"source": "/no/bert"}}}, "clinical-bert.source: /no/bert is not a directory"),
         ({"encoders": {"clinical-bert": {"source": str(other)}}}, f"source: {other} is of model_type t5; supported"),
     ):
-        run = snakemake(
-            "--dry-run", "--quiet", "rules", *BEYOND, overlay(tmp_path / "o.yaml", tmp_path / "r", **change)
-        )
+        run = dry_run("--quiet", "rules", *BEYOND, overlay(tmp_path / "o.yaml", tmp_path / "r", **change))
         assert run.returncode == 1 and words in run.stdout, run.stdout
 
 
-def test_a_text_encoder_is_brought_where_jobs_find_it(tmp_path):
+@pytest.mark.slow
+def test_a_text_encoder_is_fetched_to_where_jobs_find_it(tmp_path):
     bert = write_text_encoder(tmp_path / "bert")
     settings = overlay(tmp_path / "o.yaml", tmp_path / "results", encoders={"clinical-bert": {"source": str(bert)}})
     target = tmp_path / "results/encoders/clinical-bert"
     run = ("--cores", "1", "--quiet", "rules", "--nolock", *BEYOND, settings, "--", target)
     succeeded(snakemake(*run))
     assert {"config.json", "model.safetensors", "tokenizer.json", "source.json"} <= {p.name for p in target.iterdir()}
-    assert "Nothing to be done" in succeeded(snakemake("--dry-run", *run[5:]))
+    assert "Nothing to be done" in succeeded(dry_run(*run[5:]))
     changed(bert, model_type="roberta")
     log = tmp_path / "results/logs/train_text_encoder/clinical-bert.log"
-    assert "train_text_encoder" in succeeded(snakemake("--dry-run", "--until", "train_text_encoder", *run[5:]))
+    assert "train_text_encoder" in succeeded(dry_run("--until", "train_text_encoder", *run[5:]))
     assert log.exists()
 
 
 def test_no_text_encoder_is_fetched_when_neither_a_row_nor_bertscore_uses_one(tmp_path):
     settings = overlay(tmp_path / "o.yaml", tmp_path / "results", evaluate={"bertscore": None})
-    planned = succeeded(snakemake("--dry-run", "--quiet", "rules", "--configfile", "config/demo.yaml", settings))
+    planned = succeeded(dry_run("--quiet", "rules", "--configfile", "config/demo.yaml", settings))
     rules = set(jobs(planned))
     assert "evaluate_texts" in rules
     assert not rules & {"evaluate_bertscore", "demo_text_encoder", "train_text_encoder"}
-    assert "demo_text_encoder" in succeeded(snakemake("--dry-run", "--quiet", "rules", *BEYOND))
+    assert "demo_text_encoder" in succeeded(dry_run("--quiet", "rules", *BEYOND))

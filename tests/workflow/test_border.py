@@ -1,4 +1,4 @@
-"""The border of what digests leave out: `clinragen.runtime` cannot change an output, and what can is not in it."""
+"""The border of the digests: they leave out `clinragen.runtime`, which cannot change an output, and nothing else."""
 
 import ast
 import shutil
@@ -12,13 +12,13 @@ from runs import ROOT, copy_of_checkout, path_with, records, snakemake, succeede
 
 from clinragen.provenance import digest
 
-# What other code imports from the runtime, and why no value can come through it.
+# Names that other code imports from the runtime, and why no value can pass through them.
 ACROSS = {
     "Context": "takes facts for the record; returns the labels of stand-ins in the records of inputs, as a set, and a "
     "fingerprint that is only compared with that of an earlier start",
-    "Facts": "holds what library functions say for the record; nothing reads it but the record",
+    "Facts": "holds what library functions report for the record; only the record reads it",
     "Out": "a path that the step writes to",
-    "Private": "a string that remains the same; logs and records ask for its class",
+    "Private": "a string that stays the same; logs and records check its class",
     "Progress": "takes numbers and returns nothing; items do not pass through it",
     "Session": "calls the step once, with a body that already holds its arguments",
     "SharedOut": "a path that the step writes to",
@@ -39,8 +39,8 @@ NEUTRAL = {
     "length of lists in the record": ("session.py", "LONGEST_LIST = 100", "LONGEST_LIST = 0"),
     "last line": ("session.py", "done in %.1f s", "done after %.3f s"),
 }  # fmt: skip
-# Changes of what every rule computes with.
-TELLING = {
+# Changes of code that every rule computes with.
+EFFECTIVE = {
     "seed of random": ("step.py", "random.seed(seed)\n    numpy", "random.seed(seed + 1)\n    numpy"),
     "seed of numpy": ("step.py", "numpy.random.seed(seed)", "numpy.random.seed(seed + 1)"),
     "threads": ("step.py", '"OMP_NUM_THREADS", "1"', '"OMP_NUM_THREADS", "2"'),
@@ -63,7 +63,7 @@ def mutate(library: Path, file: str, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Iterator[Path]:
-    """A copy of the library that the digest looks at, parsed once for all changes."""
+    """A copy of the library that digests are computed from, parsed once for all changes."""
     scripts = tmp_path_factory.mktemp("border") / "scripts"
     shutil.copytree(ROOT / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     with pytest.MonkeyPatch.context() as patch:
@@ -71,54 +71,61 @@ def library(tmp_path_factory) -> Iterator[Path]:
         yield scripts / "clinragen"
 
 
-def digests() -> dict[str, str]:
-    return {rule: digest.code_digest(rule) for rule in reruns.keys_of_rules()}
+def digests() -> tuple[dict[str, str], str]:
+    """Return the digests of all rules, and that of the runtime."""
+    return {rule: digest.code_digest(rule) for rule in reruns.keys_of_rules()}, digest.runtime_digest()
+
+
+@pytest.fixture(scope="module")
+def before(library) -> tuple[dict[str, str], str]:
+    """The digests without a change."""
+    return digests()
 
 
 def changed(library: Path, *change: str) -> tuple[dict[str, str], str]:
-    """Digests of all rules and of the runtime after a change, which is taken back."""
+    """Return the digests after a change, which is undone."""
     path = library / change[0]
     text = path.read_text(encoding="utf-8")
     mutate(library, *change)
     try:
-        return digests(), digest.runtime_digest()
+        return digests()
     finally:
         path.write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize(("file", "old", "new"), NEUTRAL.values(), ids=NEUTRAL.keys())
-def test_a_change_of_the_runtime_is_in_no_digest_of_a_rule_but_in_its_own(library, file, old, new):
-    rules, runtime = digests(), digest.runtime_digest()
+def test_a_change_of_the_runtime_is_in_its_own_digest_and_in_no_digest_of_a_rule(library, before, file, old, new):
+    rules, runtime = before
     changed_rules, changed_runtime = changed(library, f"runtime/{file}", old, new)
     assert changed_rules == rules and changed_runtime != runtime
 
 
-@pytest.mark.parametrize("change", TELLING.values(), ids=TELLING.keys())
-def test_a_change_of_what_steps_compute_with_is_in_the_digest_of_every_rule(library, change):
-    before = digests()
+@pytest.mark.parametrize("change", EFFECTIVE.values(), ids=EFFECTIVE.keys())
+def test_a_change_of_code_that_steps_compute_with_is_in_the_digest_of_every_rule(library, before, change):
+    rules, _ = before
     now, _ = changed(library, *change)
-    assert [rule for rule in before if now[rule] == before[rule]] == []
+    assert [rule for rule in rules if now[rule] == rules[rule]] == []
 
 
 def test_no_change_of_the_runtime_changes_an_output(demo, fork_python, tmp_path):
-    """Steps of the demo once more, with all changes together."""
+    """Run steps of the demo again, with all changes together."""
     checkout = copy_of_checkout(tmp_path / "checkout")
     shutil.copy(demo.checkout / "small.yaml", checkout)
     for change in NEUTRAL.values():
         mutate(checkout / "scripts/clinragen/runtime", *change)
     arguments = ("--cores", "2", "--quiet", "all", "--", *(RESULTS / path for path in CHEAP))
     succeeded(snakemake(*CONFIGURATION, *arguments, cwd=checkout, PATH=path_with(fork_python.parent)))
-    made, before = (records(folder / RESULTS) for folder in (checkout, demo.checkout))
-    assert len(made) > 10 and all(record["another"] == 1 for record in made.values())
-    assert {record["code_digest"] for record in made.values()} <= {r["code_digest"] for r in before.values()}
-    assert {path: r["output"]["sha256"] for path, r in made.items()} == {
-        path: before[path]["output"]["sha256"] for path in made
+    now, before = (records(directory / RESULTS) for directory in (checkout, demo.checkout))
+    assert len(now) > 10 and all(record["another"] == 1 for record in now.values())
+    assert {record["code_digest"] for record in now.values()} <= {r["code_digest"] for r in before.values()}
+    assert {path: r["output"]["sha256"] for path, r in now.items()} == {
+        path: before[path]["output"]["sha256"] for path in now
     }
     log = (checkout / RESULTS / "logs/extract_stays/mimic3.log").read_text(encoding="utf-8")
     assert log.startswith("at ") and "done after" in log
 
 
-def test_other_code_imports_from_the_runtime_only_what_no_value_can_come_through():
+def test_other_code_imports_from_the_runtime_only_names_that_no_value_can_pass_through():
     names, modules = set(), set()
     runtime = (ROOT / reruns.RUNTIME).resolve()
     for path in (ROOT / "scripts").rglob("*.py"):

@@ -1,11 +1,11 @@
-"""Baselines beyond the paper: off by default, and after a change exactly those run again that depend on it."""
+"""Baselines beyond the paper: off by default, and a change reruns exactly those that depend on it."""
 
 import json
 from pathlib import Path
 
 import pytest
 import yaml
-from runs import ROOT, jobs, snakemake, succeeded
+from runs import ROOT, dry_run, jobs, succeeded
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import (
     ConfigSettings,
@@ -85,11 +85,11 @@ def test_the_length_of_the_series_concerns_what_reads_them(before, tmp_path, cap
     now = planned(tmp_path, benchmark={"series": {"max_steps": 56}})
     changed = {(rule, row(output)) for rule, output in now if now[rule, output] != before[rule, output]}
     trained = {name for rule, name in changed if rule == "train_classifier"}
-    assert trained == {"series-patchtst", "series-lstm"} and "benchmark_names" not in {rule for rule, _ in changed}
+    assert trained == {"series-patchtst", "series-lstm"} and "benchmark_leakage" not in {rule for rule, _ in changed}
     capfd.readouterr()
 
 
-def test_each_reads_what_it_is_said_to_read(before):
+def test_each_reads_the_declared_inputs(before):
     read = {row(output): paths for (rule, output), (paths, _) in before.items() if rule == "train_classifier"}
     assert read.keys() == TRAININGS
     for name, paths in read.items():
@@ -101,21 +101,21 @@ def test_each_reads_what_it_is_said_to_read(before):
 
 
 def test_they_are_off_by_default_and_no_row_of_the_paper_needs_them():
-    shown = jobs(succeeded(snakemake("--dry-run", "--forceall", "--configfile", DEMO, "--", "tables")))
+    shown = jobs(succeeded(dry_run("--forceall", "--configfile", DEMO, "--", "tables")))
     # The search for names is also what the discussion compares the student with.
     rules = {"train_classifier", "train_encoder_tokens", "evaluate_classifier", "benchmark_majority"}
     assert not rules & shown.keys() and "evaluate_beyond" not in shown
 
 
 def test_planted_evidence_takes_in_what_is_trained():
-    arguments = ("--dry-run", "--forceall", "--configfile", DEMO, BEYOND, "--", "results/demo/tables/planted.csv")
-    shown = jobs(succeeded(snakemake(*arguments)))
+    arguments = ("--forceall", "--configfile", DEMO, BEYOND, "--", "results/demo/tables/planted.csv")
+    shown = jobs(succeeded(dry_run(*arguments)))
     assert shown["planted_classifier"] == 3 and shown["planted_scores"] == shown["planted_predict"] + 3
 
 
-def test_a_row_that_cannot_be_is_refused_before_anything_runs():
+def test_an_invalid_row_is_refused_before_anything_runs():
     wrong = {"a": {"row": "A", "method": "lstm"}, "b": {"row": "A", "method": "encoder", "encoder": "none"}}
-    run = snakemake("--dry-run", "--configfile", DEMO, "--config", f"classifiers={json.dumps(wrong)}")
+    run = dry_run("--configfile", DEMO, "--config", f"classifiers={json.dumps(wrong)}")
     assert run.returncode == 1
     for message in (
         "classifiers.a.lstm: missing for method lstm",

@@ -4,7 +4,7 @@ import json
 
 import pyarrow.parquet as pq
 from raw_folders import DECLARATION, admission, patient, stay, write_raw
-from runs import ROOT, overlay, records, snakemake, succeeded
+from runs import ROOT, dry_run, overlay, records, snakemake, succeeded
 
 NAME = """it's "a" $HOME `touch executed` $(touch executed); touch executed & #1 *?[x]!~%s|\\ ü 患者"""
 
@@ -37,5 +37,5 @@ def test_a_directory_may_have_any_name(tmp_path):
         assert json.loads(file.readline())["s"] >= 0
     executed = [p for p in (*ROOT.glob("executed*"), *tmp_path.rglob("executed"))]
     assert executed == []
-    again = succeeded(snakemake("--dry-run", "--configfile", tree, "--", target))
+    again = succeeded(dry_run("--configfile", tree, "--", target))
     assert "Nothing to be done" in again

@@ -1,11 +1,12 @@
-"""After a change exactly what depends on it runs again: every file of code, every resource, every key, one by one.
+"""A change reruns exactly what depends on it: every code file, resource and key, one by one.
 
 Each change is made in a copy of the finished demo, and the jobs that Snakemake would run are compared with those that
-depend on the change according to tests/reruns.py. `make test-all` tries one change of each kind, such as one file
-of code in each directory, and compares the digests of all others; `make test-reruns` tries every one.
+depend on the change according to tests/reruns.py. `make test` compares the digests of all code files, `make test-all`
+tries one change of each kind, such as one code file per directory, and `make test-reruns` tries every change.
 """
 
 import ast
+import hashlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import cache
 from pathlib import Path
 
+import changes
 import pytest
 import reruns
 import reruns_page
@@ -29,57 +31,57 @@ from clinragen.provenance import digest
 from clinragen.provenance.digest import closure
 
 PLAN = ("--dry-run", "--nolock")
-SETTINGS = reruns.settings()
+SETTINGS = changes.settings()
 
 
 class Checkout:
-    """A copy of the finished demo of which files are changed and put back."""
+    """A copy of the finished demo in which files are changed and restored."""
 
-    def __init__(self, folder: Path, server: Server) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, server: Server) -> None:
+        self.directory = directory
         self._server = server
         self._originals: dict[Path, tuple[bytes, os.stat_result]] = {}
 
     def write(self, name: str, content: bytes) -> None:
-        """Give a file another content, until `restore`."""
-        path = self.folder / name
+        """Replace the content of a file, until `restore`."""
+        path = self.directory / name
         self._originals.setdefault(path, (path.read_bytes(), path.stat()))
         path.write_bytes(content)
 
     def append(self, name: str, text: str) -> None:
-        """Add to the end of a file, until `restore`."""
-        self.write(name, (self.folder / name).read_bytes() + text.encode())
+        """Append to a file, until `restore`."""
+        self.write(name, (self.directory / name).read_bytes() + text.encode())
 
     def restore(self) -> None:
-        """All files as they were, times too."""
+        """Restore all files, with their times."""
         for path, (content, status) in self._originals.items():
             path.write_bytes(content)
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
         self._originals.clear()
 
     def settings(self, keys: dict[str, object]) -> tuple[str, ...]:
-        """Arguments that change keys of the configuration."""
-        (self.folder / "changed.yaml").write_text(yaml.safe_dump(reruns.nested(keys)), encoding="utf-8")
+        """Return arguments that change keys of the configuration."""
+        (self.directory / "changed.yaml").write_text(yaml.safe_dump(changes.nested(keys)), encoding="utf-8")
         return ("changed.yaml",)
 
     def plan(self, *arguments: str) -> set[reruns.Job]:
-        """All jobs of a dry run."""
+        """Return all jobs of a dry run."""
         return reruns.planned_jobs(self._server.snakemake(*CONFIGURATION, *arguments, *PLAN, "--", *reruns.TARGETS))
 
     def why(self, *arguments: str) -> list[str]:
-        """The lines of scripts/why.py."""
+        """Return the lines that scripts/why.py prints."""
         command = [sys.executable, "scripts/why.py", *CONFIGURATION, *arguments]
-        run = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
+        run = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=True)
         return run.stdout.splitlines()
 
     def rerun(self, *arguments: str) -> reruns.Names:
-        """Names of the jobs that would run."""
+        """Return the names of the jobs that would run."""
         return {job.name for job in self.plan(*arguments)}
 
 
 @pytest.fixture(scope="module")
 def own_copy(demo_copy):
-    """A copy of the finished demo for this worker alone, and what its records tell."""
+    """A copy of the finished demo for this worker alone, and the jobs in its records."""
     with pytest.MonkeyPatch.context() as patch, Server(demo_copy) as server:
         patch.chdir(demo_copy)
         yield Checkout(demo_copy, server), reruns.recorded_jobs(RESULTS)
@@ -87,7 +89,7 @@ def own_copy(demo_copy):
 
 @pytest.fixture
 def checkout(own_copy):
-    """The copy, put back as it was after each test."""
+    """The copy, restored after each test."""
     yield own_copy[0]
     own_copy[0].restore()
 
@@ -98,9 +100,9 @@ def jobs(own_copy):
     return own_copy[1]
 
 
-def compare(found: reruns.Names, expected: reruns.Names, kind: str, record_property) -> None:
+def compare(planned: reruns.Names, expected: reruns.Names, kind: str, record_property) -> None:
     """Count the errors of one change, and fail if there are any."""
-    needless, missed = found - expected, expected - found
+    needless, missed = planned - expected, expected - planned
     record_property("rerun", (kind, len(needless), len(missed)))
     assert not missed, f"depend on it and would not run: {sorted(missed)}"
     assert not needless, f"would run and do not depend on it: {sorted(needless)}"
@@ -113,7 +115,7 @@ def test_the_finished_demo_has_nothing_to_do_and_records_name_the_inputs_of_ever
 
 
 def one_of_each(names: Iterable[str], kind: Callable[[str], Hashable]) -> list[ParameterSet]:
-    """Parameters of which the first of each kind is always tried, the others by `make test-reruns` alone."""
+    """Return parameters: the first of each kind is always tried, the others only by `make test-reruns`."""
     first: dict[Hashable, str] = {}
     return [pytest.param(n, marks=() if first.setdefault(kind(n), n) == n else pytest.mark.exhaustive) for n in names]
 
@@ -137,18 +139,18 @@ def test_changed_resource(checkout, jobs, path, record_property):
 @pytest.mark.slow
 @pytest.mark.parametrize("key", one_of_each(SETTINGS, reruns.kind_of_setting))
 def test_changed_setting(checkout, jobs, key, record_property):
-    keys = reruns.changed(key, SETTINGS[key])
+    keys = changes.changed(key, SETTINGS[key])
     overlay = checkout.settings(keys)
     now, started = reruns.users_of_settings(jobs, keys, lambda: checkout.plan(*overlay, "--forceall"))
     compare(checkout.rerun(*overlay), reruns.with_followers(now, started), "setting", record_property)
     if reruns_page.moves(keys):
         page = (ROOT / "docs/partial-reruns.md").read_text(encoding="utf-8")
-        told = re.search(rf"^\| `{re.escape(reruns_page.general(key))}` \| (.*?) \|", page, re.MULTILINE)[1]
-        assert reruns_page.rules(started) <= set(told.split(", ")), "make docs"
+        documented = re.search(rf"^\| `{re.escape(reruns.general(key))}` \| (.*?) \|", page, re.MULTILINE)[1]
+        assert reruns_page.rules(started) <= set(documented.split(", ")), "make docs"
 
 
 def reformatted(text: str) -> str:
-    """The same program: without comments, other quotes and line breaks, docstrings reworded, a comment at the end."""
+    """Return an equivalent program: no comments, other quotes and line breaks, reworded docstrings, a new comment."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -158,11 +160,15 @@ def reformatted(text: str) -> str:
 
 def test_comments_docstrings_formatting_times_and_the_runtime_rerun_nothing(checkout, record_property):
     for path in reruns.code_files():
-        checkout.write(path, reformatted((checkout.folder / path).read_text(encoding="utf-8")).encode())
+        checkout.write(path, reformatted((checkout.directory / path).read_text(encoding="utf-8")).encode())
         if path.startswith(reruns.RUNTIME):
             checkout.append(path, "_CHANGED = 1\n")
-    for path in [*checkout.folder.glob("rules/*.smk"), checkout.folder / "Snakefile", *checkout.folder.glob("envs/*")]:
-        checkout.append(path.relative_to(checkout.folder), "\n# a remark\n")
+    for path in [
+        *checkout.directory.glob("rules/*.smk"),
+        checkout.directory / "Snakefile",
+        *checkout.directory.glob("envs/*"),
+    ]:
+        checkout.append(path.relative_to(checkout.directory), "\n# a remark\n")
     for path in ("config.yaml", "config/demo.yaml", "small.yaml", "pyproject.toml"):
         checkout.append(path, "# a remark\n")
     for path in ("README.md", "docs/decisions.md", "docs/captions/table.rst"):
@@ -171,24 +177,32 @@ def test_comments_docstrings_formatting_times_and_the_runtime_rerun_nothing(chec
 
 
 def test_a_fresh_checkout_reruns_nothing(checkout, record_property):
-    for path in checkout.folder.rglob("*"):
-        if path.is_file() and path.relative_to(checkout.folder).parts[0] not in ("results", ".snakemake"):
-            checkout.write(path.relative_to(checkout.folder), path.read_bytes())
+    for path in checkout.directory.rglob("*"):
+        if path.is_file() and path.relative_to(checkout.directory).parts[0] not in ("results", ".snakemake"):
+            checkout.write(path.relative_to(checkout.directory), path.read_bytes())
     compare(checkout.rerun(), set(), "without meaning", record_property)
 
 
 @cache
 def digested(rule: str) -> set[str]:
-    """Paths of the files that the digest of a rule covers."""
+    """Return the paths of the files that the digest of a rule covers."""
     return {p.relative_to(ROOT).as_posix() for p in closure(ROOT / f"scripts/{rule}.py")}
 
 
 def test_a_file_of_code_is_in_the_digests_of_its_rules_and_in_no_other(tmp_path, monkeypatch):
-    """Every file, changed one by one."""
+    """Every file, changed one by one; to save time, the digests are computed from hashes of the files' code."""
     scripts = tmp_path / "scripts"
     shutil.copytree(ROOT / "scripts", scripts, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(digest, "SCRIPTS", scripts)
     monkeypatch.setattr(digest, "closure", cache(digest.closure))  # the changes import nothing
+    read = digest._read
+
+    @cache
+    def hashed(*file: object) -> tuple[str, frozenset[str]]:
+        code, imported = read(*file)
+        return hashlib.sha256(code.encode()).hexdigest(), imported
+
+    monkeypatch.setattr(digest, "_read", hashed)
     rules = sorted(reruns.keys_of_rules())
     before = {rule: digest.code_digest(rule) for rule in rules}
     for path in reruns.code_files():
@@ -204,12 +218,12 @@ def test_the_digest_of_a_rule_covers_what_the_standard_library_finds_imported(ru
     assert digested(rule) == reruns.code_of(rule)
 
 
-def test_processes_ran_no_code_outside_of_the_digest_and_read_no_file_that_is_no_input(demo):
-    made: dict[tuple, list[dict]] = {}
+def test_processes_ran_no_code_outside_of_the_digest_and_read_only_inputs(demo):
+    jobs: dict[tuple, list[dict]] = {}
     for record in records(demo.checkout / RESULTS).values():
-        made.setdefault((record["rule"], *record["command"]), []).append(record)
-    # A record does not tell private words of a command, so a job is known by its rule and an output.
-    job_of = {(found[0]["rule"], r["output"]["path"]): found for found in made.values() for r in found}
+        jobs.setdefault((record["rule"], *record["command"]), []).append(record)
+    # Records hide private words of a command, so a job is identified by its rule and an output.
+    job_of = {(job[0]["rule"], record["output"]["path"]): job for job in jobs.values() for record in job}
     seen, wrong = set(), set()
     for log in demo.witnessed.glob("*.jsonl"):
         for line in log.read_text(encoding="utf-8").splitlines():
@@ -221,28 +235,28 @@ def test_processes_ran_no_code_outside_of_the_digest_and_read_no_file_that_is_no
             seen.add(rule)
             if not (declared_code(rule, path) if what == "ran" else declared_file(of_job, path)):
                 wrong.add((rule, what, path))
-    assert seen == {r["rule"] for found in made.values() for r in found}
+    assert seen == {record["rule"] for job in jobs.values() for record in job}
     assert not wrong, sorted(wrong)
 
 
 def declared_code(rule: str, path: str) -> bool:
-    """Whether a rule may run a file: its digest covers it, or that of the runtime."""
+    """Return whether a rule may run a file: its digest covers it, or that of the runtime."""
     return path in digested(rule) or path in reruns.code_of_runtime()
 
 
 def declared_file(of_job: list[dict], path: str) -> bool:
-    """Whether a job with these records may read a file: an input, a record, code for its digest, or its own scratch."""
+    """Return whether a job may read a file: an input, a record, code for its digest, or its scratch files."""
     inputs = {used["path"] for used in of_job[0]["inputs"]}
     if {path, *map(str, Path(path).parents)} & inputs or "/.records/" in path or path.startswith("scripts/"):
         return True
-    # Table 3 shows the times of jobs, which are no inputs because they differ from run to run.
+    # Table 3 shows the times of jobs, which are not inputs because they differ from run to run.
     if of_job[0]["rule"] == "evaluate_table3" and "/timings/" in path:
         return True
-    folders = {Path(record["output"]["path"]).parent for record in of_job}
+    directories = {Path(record["output"]["path"]).parent for record in of_job}
     return any(
-        Path(path).is_relative_to(folder)
-        and Path(path).relative_to(folder).parts[0].startswith((".tmp-", "checkpoints-", "parts"))
-        for folder in folders
+        Path(path).is_relative_to(directory)
+        and Path(path).relative_to(directory).parts[0].startswith((".tmp-", "checkpoints-", "parts"))
+        for directory in directories
     )
 
 
@@ -270,7 +284,7 @@ def test_why_a_module_and_what_waits_for_it(checkout):
 def test_why_a_key_a_resource_and_a_missing_output(checkout):
     overlay = checkout.settings({"benchmark.captions.fence_multiplier": 2.0, "seeds": [1, 2]})
     checkout.append("resources/stop_words.txt", "\n")
-    gone = checkout.folder / "results/demo/mimic4/extract/inventory.csv"
+    gone = checkout.directory / "results/demo/mimic4/extract/inventory.csv"
     content, status = gone.read_bytes(), gone.stat()
     gone.unlink()
     lines = checkout.why(*overlay)
@@ -289,18 +303,18 @@ def test_why_a_key_a_resource_and_a_missing_output(checkout):
     assert sorted("(through benchmark_captions)" in line for line in new) == [False, True]
 
 
-def test_why_says_what_rules_there_are_and_what_snakemake_refuses(checkout):
+def test_why_lists_the_rules_and_passes_on_errors_of_snakemake(checkout):
     cases = ((["--rule", "no_such"], "unknown rule; available rules"), (["--", "no_such_file"], "no_such_file"))
-    for words, told in cases:
+    for words, message in cases:
         command = [sys.executable, "scripts/why.py", *CONFIGURATION, *words]
-        run = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, check=False)
-        assert run.returncode != 0 and told in run.stderr and run.stdout == ""
+        run = subprocess.run(command, cwd=checkout.directory, capture_output=True, text=True, check=False)
+        assert run.returncode != 0 and message in run.stderr and run.stdout == ""
 
 
-def test_the_page_of_partial_reruns_is_of_today(jobs):
+def test_the_page_of_partial_reruns_is_up_to_date(jobs):
     page = (ROOT / "docs/partial-reruns.md").read_text(encoding="utf-8")
-    still, moving = page.split(reruns_page.MOVING)
-    assert still == reruns_page.still(jobs), "make docs"
+    fixed, moving = page.split(reruns_page.MOVING)
+    assert fixed == reruns_page.still(jobs), "make docs"
     assert re.findall(r"^\| `([^`]+)`", moving, re.MULTILINE) == list(
-        dict.fromkeys(reruns_page.general(k) for k, v in SETTINGS.items() if reruns_page.moves(reruns.changed(k, v)))
+        dict.fromkeys(reruns.general(k) for k, v in SETTINGS.items() if reruns_page.moves(changes.changed(k, v)))
     )

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import re
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ STAGES = (
 )
 # Programs for people, in addition to the rules.
 TOOLS = {"check", "estimate", "examples", "trace", "why", "usage", "release"}
-# Files of stage evaluate beside its own: one for each kind of question.
+# Additional files of stage evaluate: one for each kind of question.
 OF_EVALUATE = {"statistics", "texts", "judge", "study", "paper", "discussion", "claims"}
 OVERLAYS = {
     "paper": [],
@@ -31,8 +32,9 @@ OVERLAYS = {
 }
 
 
+@cache  # also used by test_profile.py
 def rules_of(overlay: str) -> list:
-    """The rules that do something, as Snakemake itself reads them."""
+    """Return the rules that do something, as Snakemake itself reads them."""
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=2),
@@ -50,7 +52,7 @@ def with_script(rule) -> str:
 
 @pytest.fixture(scope="module")
 def rules() -> dict:
-    """All rules of all overlays by name: some are defined only where they are needed."""
+    """All rules of all overlays by name: some overlays define rules that others lack."""
     return {rule.name: rule for overlay in OVERLAYS for rule in rules_of(overlay)}
 
 
@@ -74,7 +76,7 @@ def test_every_rule_has_all_its_parts(rules):
         assert {"mem_mb", "runtime", "_cores"} <= set(rule.resources), name
 
 
-def test_threads_are_written_down_in_every_rule():
+def test_every_rule_sets_threads():
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
         for name, body in re.findall(r"^ *rule (\w+):\n((?:[ \t]+.*\n|\n)+)", text, re.MULTILINE):
@@ -106,8 +108,8 @@ def test_each_rule_carries_the_digest_of_its_own_code(rules):
 
 
 def test_rules_that_read_files_which_no_rule_makes_carry_their_content():
-    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "split_lists", "diagnosis_tables",
-               "local_files_of_backbone", "local_files_of_encoder", "local_files_of_llm",
+    readers = ("resources/", "raw_tables(", "raw_table(", "authored_texts(", "offline_texts", "split_lists",
+               "diagnosis_tables", "local_files_of_backbone", "local_files_of_encoder", "local_files_of_llm",
                "page_templates(")  # fmt: skip
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
@@ -213,7 +215,7 @@ def test_rules_that_hold_all_events_ask_for_more_memory_with_the_second_attempt(
         assert second > first and rules[name]._restart_times >= 1, name
 
 
-def test_the_picture_of_the_rules_in_docs_is_of_today(rules):
+def test_the_rule_graph_in_docs_is_up_to_date(rules):
     drawn = set(re.findall(r"\[(\w+)\]", (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")))
     on_demand = {"train_backbone", "benchmark_export", "llm_weights", "train_text_encoder"}
     # For config/beyond.yaml.

@@ -1,4 +1,4 @@
-"""What a run of the real workflow shows on the screen when a job finishes, and when one fails."""
+"""The screen of a run of the real workflow when a job finishes, and when one fails."""
 
 import re
 
@@ -24,10 +24,10 @@ def test_a_finished_job_is_one_line_and_touching_keeps_its_log(tmp_path):
     tree = overlay(
         tmp_path / "tree.yaml", tmp_path / "results", demo={"patients": {"mimic3": 20, "mimic4": 20}, "lessons": 0}
     )
-    target, log = tmp_path / "results/mimic3/raw/PATIENTS.csv.gz", tmp_path / "results/logs/demo_mimic3/mimic3.log"
+    target, log = tmp_path / "results/mimic3/raw/PATIENTS.csv.gz", tmp_path / "results/logs/demo_raw/mimic3.log"
     arguments = ("--configfile", "config/demo.yaml", tree, "--cores", "1", "--quiet", "host")
     shown = succeeded(snakemake(*arguments, "--", target))
-    assert re.search(r"^1 of 1: demo_mimic3, \d+ s$", shown, re.MULTILINE)
+    assert re.search(r"^1 of 1: demo_raw_mimic3, \d+ s$", shown, re.MULTILINE)
     assert "Select jobs" not in shown and "Finished jobid" not in shown and "Provided cores" in shown
-    succeeded(snakemake(*arguments, "--touch", "--forcerun", "demo_mimic3", "--", target))
-    assert "demo_mimic3: done in" in log.read_text(encoding="utf-8")
+    succeeded(snakemake(*arguments, "--touch", "--forcerun", "demo_raw_mimic3", "--", target))
+    assert "demo_raw: done in" in log.read_text(encoding="utf-8")

@@ -1,10 +1,10 @@
-"""`snakemake --profile slurm all` on a real SLURM cluster of one node."""
+"""`snakemake --profile slurm all` on a real SLURM cluster of one node; scripts run in forks, which saves imports."""
 
 from pathlib import Path
 
 import pytest
 import yaml
-from runs import ROOT, SMALL, copy_of_checkout, overlay, records, snakemake, succeeded
+from runs import ROOT, SMALL, copy_of_checkout, overlay, path_with, records, snakemake, succeeded
 from served import scripted
 from slurm_cluster import PROFILE, cluster, slurm, unavailable
 
@@ -15,19 +15,19 @@ TOKENS = {"train_note_tokens", "train_target_tokens"}
 GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict", "planted_predict", "evaluate_bertscore"}
 
 
-def test_from_raw_files_to_tables_each_job_where_it_belongs(tmp_path):
+def test_from_raw_files_to_tables_each_job_where_it_belongs(fork_python, tmp_path):
     checkout = copy_of_checkout(tmp_path / "checkout")
-    # One dataset, one model: the path to the tables is as long as with all of them.
+    # One dataset, one model: the path to the tables is as long as with all datasets and models.
     models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     del models["clinragen"]
     overlay(checkout / "small.yaml", "results/small", **SMALL | {"datasets": {"mimic4": None}, "models": models})
     command = (*PROFILE, "all", "--configfile", "config/demo.yaml", "small.yaml")
     with cluster(tmp_path):
-        succeeded(snakemake(*command, cwd=checkout))
+        succeeded(snakemake(*command, cwd=checkout, PATH=path_with(fork_python.parent)))
         assert "Nothing to be done" in succeeded(snakemake(*command, cwd=checkout))
-    found = records(checkout / "results/small")
-    assert {"results/small/tables/table1.csv", "results/small/tables/table2.csv"} <= set(found)
-    jobs = {rule: slurm_job(found, rule) for rule in {r["rule"] for r in found.values()}}
+    outputs = records(checkout / "results/small")
+    assert {"results/small/tables/table1.csv", "results/small/tables/table2.csv"} <= set(outputs)
+    jobs = {rule: slurm_job(outputs, rule) for rule in {record["rule"] for record in outputs.values()}}
     benchmark = {rule for rule in jobs if rule.startswith("benchmark_")}
     assert {rule: job["SLURM_JOB_PARTITION"] for rule, job in jobs.items() if job} == (
         dict.fromkeys(GPU, "gpu") | dict.fromkeys(EXTRACT | TOKENS | benchmark, "cpu")
@@ -38,9 +38,9 @@ def test_from_raw_files_to_tables_each_job_where_it_belongs(tmp_path):
     assert times == set(jobs)
 
 
-def slurm_job(found: dict[str, dict], rule: str) -> dict[str, str]:
-    """Number and partition of the SLURM job of a rule; empty where it ran without."""
-    (job,) = {tuple(r["hardware"].get("slurm", {}).items()) for r in found.values() if r["rule"] == rule}
+def slurm_job(outputs: dict[str, dict], rule: str) -> dict[str, str]:
+    """Return number and partition of the SLURM job of a rule; empty if it ran outside SLURM."""
+    (job,) = {tuple(r["hardware"].get("slurm", {}).items()) for r in outputs.values() if r["rule"] == rule}
     return dict(job)
 
 
@@ -57,10 +57,10 @@ def test_a_model_that_the_job_serves_gets_a_gpu(tmp_path):
     }
     overlay(tmp_path / "site.yaml", tmp_path / "results", **settings)
     configuration = ("--configfile", "config/demo.yaml", "tests/served.yaml", tmp_path / "site.yaml", "--")
-    folder = tmp_path / "results/mimic3"
-    inputs = [folder / f"benchmark/{table}.parquet" for table in ("samples", "courses", "labels")]
+    directory = tmp_path / "results/mimic3"
+    inputs = [directory / f"benchmark/{table}.parquet" for table in ("samples", "courses", "labels")]
     succeeded(snakemake("--cores", "2", *configuration, *inputs))
-    notes = folder / "rationale/tiny/notes.parquet"
+    notes = directory / "rationale/tiny/notes.parquet"
     with cluster(tmp_path):
         succeeded(snakemake(*PROFILE, *configuration, notes))
         job = slurm_job(records(tmp_path / "results"), "rationale_notes")

@@ -1,4 +1,4 @@
-"""What a language model answers about the cases of the test split, as predictions."""
+"""Predictions from the answers of a language model about cases of the test split."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -32,24 +32,26 @@ NO_RATIONALE = "it has no rationale"
 
 @dataclass(frozen=True)
 class Files:
-    """What questions are made of; `cases` is the table of the selected samples, or nothing: the whole test split."""
+    """Inputs of the questions."""
 
     samples: Path
     courses: Path
     captions: Path
     labels: Path
     cases: list[Path]
+    """The table of selected samples; none for the whole test split."""
     examples: list[Path]
+    """The file of worked examples, if the prompts need one."""
 
     @property
     def texts(self) -> list[Path]:
-        """The files from which the text of questions comes."""
+        """The files that supply the text of questions."""
         return [self.samples, self.courses, self.captions, self.labels, *self.examples]
 
 
 @dataclass(frozen=True)
 class Written:
-    """The answers about one case; `parsed` is None where the model was given the diagnoses."""
+    """The answers about one case; `parsed` is None if the model was given the diagnoses."""
 
     sample: Sample
     answers: list[Answer]
@@ -59,7 +61,7 @@ class Written:
 
 
 def read_cases(files: Files, max_note_characters: int | None) -> list[Sample]:
-    """The cases that are asked about, by stay, with notes of at most so many characters."""
+    """Return the selected cases, sorted by stay, with notes of at most `max_note_characters`."""
     samples = SAMPLES.read(files.samples)
     samples = samples.filter(pc.equal(samples["split"], "test"))
     for path in files.cases:
@@ -77,7 +79,7 @@ def predict(
     wordings: Wordings,
     ask: Ask,
 ) -> pa.Table:
-    """The answers about all cases (PREDICTIONS). `prompts` are those of the questions, in their order."""
+    """Return the answers about all cases (PREDICTIONS); `prompts` are those of the questions, in their order."""
     if question.task == "diagnose":
         written = _diagnosed(cases, question, prompts[0], phenotypes, ask)
     elif question.given_diagnoses:
@@ -90,9 +92,9 @@ def predict(
 def _diagnosed(
     cases: Sequence[Sample], question: Question, prompt: Path, phenotypes: Sequence[str], ask: Ask
 ) -> list[Written]:
-    """D in one question."""
-    asked = read_diagnosis_prompt(prompt)
-    requests = [diagnosis_request(asked, case, phenotypes, question.label_list) for case in cases]
+    """Ask for D in one question."""
+    template = read_diagnosis_prompt(prompt)
+    requests = [diagnosis_request(template, case, phenotypes, question.label_list) for case in cases]
     answers = ask(requests, check_diagnosis)
     return [Written(c, [a], parse_answer(a.text, phenotypes)) for c, a in zip(cases, answers, strict=True)]
 
@@ -100,12 +102,12 @@ def _diagnosed(
 def _explained(
     cases: Sequence[Sample], prompts: Sequence[Path], examples: Path, wordings: Wordings, ask: Ask
 ) -> list[Written]:
-    """R^m, then R^t, as the teacher is asked (equations 2 and 3)."""
+    """Ask for R^m, then R^t, with the teacher's questions (equations 2 and 3)."""
     prompt, shown = read_note_prompt(prompts[0]), read_examples(examples)
     requests = [note_request(prompt, shown, c.note, c.diagnoses) for c in cases]
     notes = ask(requests, partial(check_note, wordings))
     rationales = [replace(c, note_rationale=a.text.strip()) for c, a in zip(cases, notes, strict=True)]
-    labs = _asked_on_labs(rationales, prompts[1], examples, wordings, ask)
+    labs = _ask_about_labs(rationales, prompts[1], examples, wordings, ask)
     return [
         Written(c, [note, lab], None, c.note_rationale, lab.text.strip())
         for c, note, lab in zip(rationales, notes, labs, strict=True)
@@ -121,35 +123,37 @@ def _diagnosed_and_explained(
     wordings: Wordings,
     ask: Ask,
 ) -> list[Written]:
-    """D and R^m in one question, then R^t of the diagnoses that the model named."""
+    """Ask for D and R^m in one question, then for R^t of the diagnoses that the model named."""
     prompt, shown = read_diagnosis_rationale_prompt(prompts[0]), read_examples(examples)
     requests = [diagnosis_rationale_request(prompt, shown, c, phenotypes, question.label_list) for c in cases]
     notes = ask(requests, partial(check_diagnosis_rationale, wordings))
     parsed = [parse_answer(answer.text, phenotypes) for answer in notes]
-    own = [
+    with_answers = [
         replace(c, diagnoses=[*p.phenotypes, *p.unknown], note_rationale=p.note_rationale or "")
         for c, p in zip(cases, parsed, strict=True)
     ]
-    labs = _asked_on_labs(own, prompts[1], examples, wordings, ask)
+    labs = _ask_about_labs(with_answers, prompts[1], examples, wordings, ask)
     return [
         Written(c, [note, lab], p, p.note_rationale, lab.text.strip())
         for c, p, note, lab in zip(cases, parsed, notes, labs, strict=True)
     ]
 
 
-def _asked_on_labs(cases: Sequence[Sample], prompt: Path, examples: Path, wordings: Wordings, ask: Ask) -> list[Answer]:
-    asked, shown = read_lab_prompt(prompt), read_examples(examples)
-    requests = [lab_request(asked, shown, c.note, c.captions, c.diagnoses, c.note_rationale) for c in cases]
+def _ask_about_labs(
+    cases: Sequence[Sample], prompt: Path, examples: Path, wordings: Wordings, ask: Ask
+) -> list[Answer]:
+    template, shown = read_lab_prompt(prompt), read_examples(examples)
+    requests = [lab_request(template, shown, c.note, c.captions, c.diagnoses, c.note_rationale) for c in cases]
     return ask(requests, partial(check_lab, wordings))
 
 
 def check_diagnosis(request: Request, text: str) -> list[str]:
-    """What is wrong with an answer that names diagnoses."""
+    """Return the problems of an answer that names diagnoses."""
     return [] if parse_answer(text, request.slots["phenotypes"]).readable else [UNREADABLE]
 
 
 def check_diagnosis_rationale(wordings: Wordings, request: Request, text: str) -> list[str]:
-    """What is wrong with an answer that names diagnoses and explains them."""
+    """Return the problems of an answer that names diagnoses and explains them."""
     parsed = parse_answer(text, request.slots["phenotypes"])
     problems = [] if parsed.readable else [UNREADABLE]
     if parsed.note_rationale is None:
@@ -159,7 +163,7 @@ def check_diagnosis_rationale(wordings: Wordings, request: Request, text: str) -
 
 
 def _end(reasons: Sequence[str]) -> str | None:
-    """Why the texts of a case end; None where a server does not say that they ended by themselves."""
+    """Return why the texts of a case end; None if the server does not report it."""
     if "length" in reasons:
         return "limit"
     return "end_mark" if reasons and set(reasons) == {"stop"} else None

@@ -1,4 +1,4 @@
-"""The questions that a teacher is not asked: which diseases does the patient have?"""
+"""Questions about the diagnoses of a patient, which a teacher is not asked."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +14,17 @@ ANY = "any"  # in place of a list of diseases
 
 
 def read_diagnosis_prompt(path: Path) -> Prompt:
-    """The prompt for diagnoses alone."""
+    """Return the prompt for diagnoses alone."""
     return read_prompt(path, SLOTS)
 
 
 def read_diagnosis_rationale_prompt(path: Path) -> Prompt:
-    """The prompt for diagnoses and a note rationale R^m, with worked examples."""
+    """Return the prompt for diagnoses and a note rationale R^m, with worked examples."""
     return read_prompt(path, SLOTS | {"examples"})
 
 
 def diagnosis_request(prompt: Prompt, sample: Sample, phenotypes: Sequence[str], label_list: bool) -> Request:
-    """The question for D given M and T*; with `label_list` it names the phenotypes to choose from."""
+    """Return the question for D given M and T*; with `label_list` it lists the phenotypes to choose from."""
     text = prompt.render(**_shown(sample, phenotypes, label_list))
     return Request("diagnosis", text, prompt.version, _slots(sample, phenotypes))
 
@@ -32,7 +32,7 @@ def diagnosis_request(prompt: Prompt, sample: Sample, phenotypes: Sequence[str],
 def diagnosis_rationale_request(
     prompt: Prompt, examples: Sequence[Example], sample: Sample, phenotypes: Sequence[str], label_list: bool
 ) -> Request:
-    """The question for D and R^m given M, T* and O; with `label_list` it names the phenotypes to choose from."""
+    """Return the question for D and R^m given M, T* and O; with `label_list` it lists the phenotypes to choose from."""
     blocks = numbered(
         [
             (
@@ -52,5 +52,5 @@ def _shown(sample: Sample, phenotypes: Sequence[str], label_list: bool) -> dict[
 
 
 def _slots(sample: Sample, phenotypes: Sequence[str]) -> dict[str, Any]:
-    """What the template stand-in reads: never the true diagnoses."""
+    """Return the inputs of the template stand-in, which do not include the true diagnoses."""
     return {"note": sample.note, "captions": sample.captions, "phenotypes": list(phenotypes)}

@@ -6,6 +6,7 @@ action with its inputs, outputs, settings and times. https://www.researchobject.
 
 import hashlib
 import json
+import mimetypes
 import re
 import shlex
 from dataclasses import dataclass
@@ -16,39 +17,22 @@ import yaml
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from clinragen.audit.graph import runs
-from clinragen.provenance.record import Record
+from clinragen.provenance.graph import runs
+from clinragen.provenance.record import File, Record
 
 METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
-VERSION = "1.1"
-PROFILES = {
-    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
-    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
-    "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
-    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
-}
 CONTEXT = "https://w3id.org/ro/terms/workflow-run/context"
-LICENSES = {"MIT": "https://spdx.org/licenses/MIT"}
-PYTHON = "https://docs.python.org/release/"
+PROFILES = ("process", "workflow", "provenance")
+BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 SNAKEMAKE = "https://snakemake.github.io"
 COMPLETED = "http://schema.org/CompletedActionStatus"
 MEGABYTE = "4L"  # UN/CEFACT
-BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
-FORMATS = {
-    ".csv": "text/csv",
-    ".html": "text/html",
-    ".json": "application/json",
-    ".md": "text/markdown",
-    ".parquet": "application/vnd.apache.parquet",
-    ".png": "image/png",
-    ".py": "text/x-python",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain",
-    ".yaml": "application/yaml",
-}
+FORMATS = mimetypes.MimeTypes()
+FORMATS.add_type("application/vnd.apache.parquet", ".parquet")
+FORMATS.add_type("application/yaml", ".yaml")
 WORKFLOW = "Snakefile"
 
-Properties = dict[str, Any]
+Reference = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -72,207 +56,180 @@ class Contents:
 
 
 def describe_crate(contents: Contents) -> dict[str, bytes]:
-    """Metadata and preview of the crate, by their names."""
-    return _Crate(contents).files()
+    """Return metadata and preview of the crate, by their names."""
+    crate = _Crate(contents).describe()
+    for entity in crate.get_entities():
+        for key, value in entity.properties().items():
+            if isinstance(value, list) and len(value) == 1 and key != "hasPart":
+                entity.properties()[key] = value[0]
+    metadata = json.dumps(crate.metadata.generate(), indent=1, ensure_ascii=False, sort_keys=True)
+    return {METADATA: f"{metadata}\n".encode(), PREVIEW: crate.preview.generate_html().encode()}
 
 
 class _Crate:
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
-        self.crate = ROCrate(version=VERSION, gen_preview=True)
+        self.crate = ROCrate(version="1.1", gen_preview=True)
         self.crate.metadata.extra_contexts.append(CONTEXT)
         self.citation = yaml.safe_load(contents.citation)
-        self._made: dict[str, dict[str, str]] = {}
+        self._added: dict[str, Reference] = {}
         self.rules: dict[str, list[Record]] = {}
         """Records of each rule, in the order of use."""
         for record in contents.records.values():
             self.rules.setdefault(record["rule"], []).append(record)
 
-    def files(self) -> dict[str, bytes]:
-        self._code()
-        actions = [
-            self._action(number, run) for number, run in enumerate(runs(self.contents.records.values()), start=1)
-        ]
+    def describe(self) -> ROCrate:
+        self.crate.add_workflow(dest_path=WORKFLOW, main=True, lang="snakemake")
+        for name in sorted(self.contents.files):
+            top, *below = name.split("/")
+            if below and top != "results":
+                self.crate.add_dataset(dest_path=f"{top}/", properties={"name": f"{top}/ of the workflow"})
+            elif not below and name != WORKFLOW and not name.startswith("."):
+                self._file(name, **({"about": {"@id": "./"}} if name == "README.md" else {}))
+        starts = [self._action(n, run) for n, run in enumerate(runs(self.contents.records.values()), start=1)]
         self._workflow()
-        self._run(actions)
+        self._run(starts)
         self._root()
-        for entity in self.crate.get_entities():
-            for key, value in entity.properties().items():
-                if isinstance(value, list) and len(value) == 1 and key != "hasPart":
-                    entity.properties()[key] = value[0]
-        metadata = json.dumps(self.crate.metadata.generate(), indent=1, ensure_ascii=False, sort_keys=True)
-        return {METADATA: f"{metadata}\n".encode(), PREVIEW: self.crate.preview.generate_html().encode()}
+        return self.crate
 
-    # Parts
+    def _add(self, identifier: str, kind: str, **properties: Any) -> Reference:
+        """Add a contextual entity, once."""
+        if identifier not in self._added:
+            entity = ContextEntity(self.crate, identifier, {"@type": kind, **properties})
+            self._added[identifier] = {"@id": self.crate.add(entity).id}
+        return self._added[identifier]
 
-    def _add(self, name: str, kind: str | list[str], properties: Properties) -> dict[str, str]:
-        """A contextual entity, once."""
-        if name not in self._made:
-            entity = ContextEntity(self.crate, name, properties={"@type": kind, **properties})
-            self._made[name] = {"@id": self.crate.add(entity).id}
-        return self._made[name]
-
-    def _file(self, path: str, kind: str | list[str] = "File", **properties: Any) -> dict[str, str]:
-        """A file of the archive, once."""
-        if path not in self._made:
-            suffix = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
-            known = {"name": path, "encodingFormat": FORMATS.get(suffix, "text/plain"), "@type": kind}
+    def _file(self, path: str, **properties: Any) -> Reference:
+        """Add a file of the archive, once."""
+        if path not in self._added:
+            facts = {"name": path, "encodingFormat": FORMATS.guess_type(path)[0] or "text/plain"}
             if path in self.contents.files:
-                known["contentSize"] = str(self.contents.files[path])
-            self._made[path] = {"@id": self.crate.add_file(dest_path=path, properties=known | properties).id}
-        return self._made[path]
+                facts["contentSize"] = str(self.contents.files[path])
+            self._added[path] = {"@id": self.crate.add_file(dest_path=path, properties=facts | properties).id}
+        return self._added[path]
 
-    def _thing(self, described: Properties) -> dict[str, str]:
-        """An input or output as records describe it, in the archive or not."""
+    def _thing(self, described: File) -> Reference:
+        """Add an input or output as records describe it, in the archive or not."""
         path = described["path"]
-        record = self.contents.records.get(path)
-        facts: Properties = {"contentSize": str(described["bytes"]), "sha256": described["sha256"]}
-        if record:
-            stand_ins = record["stand_ins"]
+        facts = {"name": path, "contentSize": str(described["bytes"]), "sha256": described["sha256"]}
+        if record := self.contents.records.get(path):
             words = [f"{record['output']['rows']} rows."] if "rows" in record["output"] else []
-            words += [f"Made with stand-ins: {', '.join(stand_ins)}."] if stand_ins else []
+            words += [f"Made with stand-ins: {', '.join(record['stand_ins'])}."] if record["stand_ins"] else []
             facts |= {"description": " ".join(words)} if words else {}
-        if path in self.contents.left_out:
-            why = self.contents.left_out[path]
-            access = {"conditionsOfAccess": f"not included ({why})", "isAccessibleForFree": False}
-            return self._add(f"#{path}", "CreativeWork", {"name": path, **facts, **access})
-        if "files" not in described:
+        if path not in self.contents.left_out:
             return self._file(path, **facts)
-        if path not in self._made:
-            entity = self.crate.add_dataset(dest_path=f"{path}/", properties={"name": path, **facts})
-            self._made[path] = {"@id": entity.id}
-        return self._made[path]
+        access = f"not included ({self.contents.left_out[path]})"
+        return self._add(f"#{path}", "CreativeWork", **facts, conditionsOfAccess=access, isAccessibleForFree=False)
 
-    def _code(self) -> None:
-        """The files and directories at the root; scripts and inputs get an entity where they are used."""
-        for path in sorted(name for name in self.contents.files if "/" not in name and not name.startswith(".")):
-            if path != WORKFLOW:
-                self._file(path, **({"about": {"@id": "./"}} if path == "README.md" else {}))
-        for folder in sorted({name.split("/")[0] for name in self.contents.files if "/" in name} - {"results"}):
-            self.crate.add_dataset(dest_path=f"{folder}/", properties={"name": f"{folder}/ of the workflow"})
-
-    def _tool(self, rule: str) -> dict[str, str]:
-        """The script of a rule; one that no longer exists is only named."""
+    def _tool(self, rule: str) -> Reference:
+        """Add the script of a rule; one that no longer exists is only named."""
         used = [record["environment"] for record in self.rules[rule]]
-        packages = {package for environment in used for package in environment["packages"].items()}
-        packages |= {("python", environment["python"]) for environment in used}
-        needed = []
-        for name, version in sorted(packages):
-            url = f"{PYTHON}{version}/" if name == "python" else f"https://pypi.org/project/{name}/{version}/"
-            facts = {"name": name, "softwareVersion": version, "url": url}
-            needed.append(self._add(url, "SoftwareApplication", facts))
+        packages = {(n, v, f"https://pypi.org/project/{n}/{v}/") for e in used for n, v in e["packages"].items()}
+        packages |= {("python", e["python"], f"https://docs.python.org/release/{e['python']}/") for e in used}
         properties = {
             "name": rule,
             "description": f"Command line of rule {rule}",
             "version": ", ".join(sorted({record["code_digest"] for record in self.rules[rule]})),
-            "softwareRequirements": needed,
-            "input": [self._parameter(rule, name) for name in self._settings_of(rule)],
+            "softwareRequirements": [
+                self._add(url, "SoftwareApplication", name=name, softwareVersion=version, url=url)
+                for name, version, url in sorted(packages)
+            ],
+            "input": [self._parameter(rule, n) for n in sorted({n for r in self.rules[rule] for n in r["settings"]})],
         }
-        script = f"scripts/{rule}.py"
-        if script in self.contents.files:
-            return self._file(script, ["File", "SoftwareApplication"], **properties)
-        return self._add(f"#tool/{rule}", "SoftwareApplication", properties)
+        if f"scripts/{rule}.py" in self.contents.files:
+            return self._file(f"scripts/{rule}.py", **{"@type": ["File", "SoftwareApplication"]}, **properties)
+        return self._add(f"#tool/{rule}", "SoftwareApplication", **properties)
 
-    def _settings_of(self, rule: str) -> list[str]:
-        return sorted({name for record in self.rules[rule] for name in record["settings"]})
-
-    def _parameter(self, rule: str, name: str) -> dict[str, str]:
+    def _parameter(self, rule: str, name: str) -> Reference:
         facts = {"additionalType": "PropertyValue", "name": name, "valueRequired": True}
-        return self._add(f"#parameter/{rule}/{name}", "FormalParameter", facts)
+        return self._add(f"#parameter/{rule}/{name}", "FormalParameter", **facts)
 
-    def _setting(self, rule: str, name: str, value: Any) -> dict[str, str]:
+    def _setting(self, rule: str, name: str, value: Any) -> Reference:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        short = hashlib.sha256(text.encode()).hexdigest()[:12]
-        facts = {"name": name, "value": text, "exampleOfWork": self._parameter(rule, name)}
-        return self._add(f"#setting/{rule}/{name}/{short}", "PropertyValue", facts)
+        entity = f"#setting/{rule}/{name}/{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        example = self._parameter(rule, name)
+        return self._add(entity, "PropertyValue", name=name, value=text, exampleOfWork=example)
 
-    def _step(self, rule: str) -> dict[str, str]:
-        position = list(self.rules).index(rule) + 1
-        facts = {"name": rule, "position": str(position), "workExample": self._tool(rule)}
-        return self._add(f"#step/{rule}", "HowToStep", facts)
+    def _step(self, rule: str) -> Reference:
+        position = str(list(self.rules).index(rule) + 1)
+        return self._add(f"#step/{rule}", "HowToStep", name=rule, position=position, workExample=self._tool(rule))
 
-    def _action(self, number: int, run: list[Properties]) -> dict[str, str]:
-        """The run of a step; returns the action that started it."""
-        one = run[0]
-        rule = one["rule"]
-        words = [f"Command: {shlex.join(one['command'])}."]
-        if one["git"]:
-            words.append(f"Commit {one['git']['commit']}{', with uncommitted changes' if one['git']['dirty'] else ''}.")
-        words += [f"Seed {one['seed']}."] if one["seed"] is not None else []
-        words += [f"Stand-ins: {', '.join(one['stand_ins'])}."] if one["stand_ins"] else []
-        name, megabytes = "peak_memory_mb", str(one["peak_memory_mb"])
-        memory = {"name": name, "propertyID": name, "value": megabytes, "unitCode": MEGABYTE}
+    def _action(self, number: int, run: list[Record]) -> Reference:
+        """Add the run of a step; return the action that started it."""
+        first = run[0]
+        rule, git, memory = first["rule"], first["git"], "peak_memory_mb"
+        words = [f"Command: {shlex.join(first['command'])}."]
+        words += [f"Commit {git['commit']}{', with uncommitted changes' if git['dirty'] else ''}."] if git else []
+        words += [f"Seed {first['seed']}."] if first["seed"] is not None else []
+        words += [f"Stand-ins: {', '.join(first['stand_ins'])}."] if first["stand_ins"] else []
+        usage = {"name": memory, "propertyID": memory, "value": str(first["peak_memory_mb"]), "unitCode": MEGABYTE}
         facts = {
             "name": f"{rule} of {', '.join(record['output']['path'] for record in run)}",
             "description": " ".join(words),
-            "instrument": self._tool(rule),
-            "object": [self._thing(used) for used in one["inputs"]]
-            + [self._setting(rule, name, value) for name, value in sorted(one["settings"].items())],
-            "result": [self._thing(record["output"]) for record in run],
-            "startTime": one["started"],
-            "endTime": _end(one),
+            "startTime": first["started"],
+            "endTime": _end(first),
             "actionStatus": COMPLETED,
-            "resourceUsage": self._add(f"#run/{number}/memory", "PropertyValue", memory),
+            "resourceUsage": self._add(f"#run/{number}/memory", "PropertyValue", **usage),
         }
-        action = self._add(f"#run/{number}", "CreateAction", facts)
-        facts = {"name": f"start of run {number}", "instrument": self._step(rule), "object": action}
-        return self._add(f"#start/{number}", "ControlAction", facts)
+        settings = [self._setting(rule, name, value) for name, value in sorted(first["settings"].items())]
+        used = [self._thing(used) for used in first["inputs"]] + settings
+        results = [self._thing(record["output"]) for record in run]
+        action = self.crate.add_action(self._tool(rule), f"#run/{number}", used, results, facts)
+        start = {"@type": "ControlAction", "name": f"start of run {number}"}
+        self.crate.add_action(self._step(rule), f"#start/{number}", {"@id": action.id}, properties=start)
+        return {"@id": f"#start/{number}"}
 
     def _workflow(self) -> None:
-        doi = "https://doi.org/10.1093/bioinformatics/bts480"
-        facts = {"name": "Snakemake", "identifier": {"@id": doi}, "url": {"@id": SNAKEMAKE}}
-        language = self._add("https://w3id.org/workflowhub/workflow-ro-crate#snakemake", "ComputerLanguage", facts)
-        bioschemas = {"name": "ComputationalWorkflow", "version": "1.0-RELEASE"}
-        self._file(
-            WORKFLOW,
-            ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
-            name=self.citation["title"],
-            programmingLanguage=language,
-            version=self.contents.commit,
-            license=self._license(),
-            creator=self._authors(),
-            conformsTo=self._add(BIOSCHEMAS, "CreativeWork", bioschemas),
-            hasPart=[self._tool(rule) for rule in self.rules],
-            step=[self._step(rule) for rule in self.rules],
-        )
+        bioschemas = self._add(BIOSCHEMAS, "CreativeWork", name="ComputationalWorkflow", version="1.0-RELEASE")
+        for key, value in {
+            "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
+            "name": self.citation["title"],
+            "version": self.contents.commit,
+            "license": self._license(),
+            "creator": self._authors(),
+            "conformsTo": bioschemas,
+            "hasPart": [self._tool(rule) for rule in self.rules],
+            "step": [self._step(rule) for rule in self.rules],
+            "contentSize": str(self.contents.files[WORKFLOW]),
+        }.items():
+            self.crate.mainEntity.properties()[key] = value
 
-    def _run(self, starts: list[dict[str, str]]) -> None:
-        """The run of the whole workflow, and the engine that organised it."""
-        records = self.contents.records.values()
-        used = {one["path"]: one for record in records for one in record["inputs"]}
-        version = re.search(r"^snakemake==(\S+)", self.contents.pins, re.MULTILINE)
+    def _run(self, starts: list[Reference]) -> None:
+        """Add the run of the whole workflow, and the engine that organised it."""
+        records = self.contents.records
+        used = {one["path"]: one for record in records.values() for one in record["inputs"]}
         times = {
-            "startTime": min(record["started"] for record in records),
-            "endTime": max(_end(record) for record in records),
+            "startTime": min(record["started"] for record in records.values()),
+            "endTime": max(map(_end, records.values())),
         }
         facts = {
             "name": f"Run of the workflow to {self.contents.tree}",
             "description": "All steps behind the outputs, possibly of several invocations of Snakemake.",
-            "instrument": self._file(WORKFLOW),
-            "object": [self._thing(one) for path, one in sorted(used.items()) if path not in self.contents.records],
-            "result": [self._thing(r["output"]) for path, r in self.contents.records.items() if path not in used],
             "actionStatus": COMPLETED,
         }
-        run = self._add("#workflow-run", "CreateAction", facts | times)
-        facts = {"name": "Snakemake", "url": SNAKEMAKE} | ({"softwareVersion": version[1]} if version else {})
-        engine = self._add(SNAKEMAKE, "SoftwareApplication", facts)
-        facts = {"name": "Snakemake's run of the steps", "instrument": engine, "object": starts, "result": run}
-        organised = self._add("#organisation", "OrganizeAction", facts | times)
+        objects = [self._thing(one) for path, one in sorted(used.items()) if path not in records]
+        results = [self._thing(record["output"]) for path, record in records.items() if path not in used]
+        run = self.crate.add_action({"@id": WORKFLOW}, "#workflow-run", objects, results, facts | times)
+        version = re.search(r"^snakemake==(\S+)", self.contents.pins, re.MULTILINE)
+        engine = {"name": "Snakemake", "url": SNAKEMAKE} | ({"softwareVersion": version[1]} if version else {})
+        facts = {"@type": "OrganizeAction", "name": "Snakemake's run of the steps"}
+        organised = self.crate.add_action(
+            self._add(f"{SNAKEMAKE}/#engine", "SoftwareApplication", **engine),
+            "#organisation", starts, {"@id": run.id}, facts | times,
+        )  # fmt: skip
         runs = [{"@id": f"#run/{number}"} for number in range(1, len(starts) + 1)]
-        self.crate.root_dataset["mentions"] = [run, organised, *runs]
+        self.crate.root_dataset["mentions"] = [{"@id": run.id}, {"@id": organised.id}, *runs]
 
-    def _license(self) -> dict[str, str]:
+    def _license(self) -> Reference:
         name = self.citation["license"]
-        facts = {"name": name, "description": f"{name}: see LICENSE"}
-        return self._add(LICENSES.get(name, "LICENSE"), "CreativeWork", facts)
+        description = f"{name}: see LICENSE"
+        return self._add(f"https://spdx.org/licenses/{name}", "CreativeWork", name=name, description=description)
 
-    def _authors(self) -> list[dict[str, str]]:
-        found = []
-        for number, one in enumerate(self.citation["authors"], start=1):
-            person = "family-names" in one
-            name = f"{one.get('given-names', '')} {one['family-names']}".strip() if person else one["name"]
-            found.append(self._add(f"#author/{number}", "Person" if person else "Organization", {"name": name}))
-        return found
+    def _authors(self) -> list[Reference]:
+        return [
+            self._add(f"#author/{n}", "Person" if "family-names" in author else "Organization", name=_name(author))
+            for n, author in enumerate(self.citation["authors"], start=1)
+        ]
 
     def _root(self) -> None:
         root, contents, records = self.crate.root_dataset, self.contents, self.contents.records.values()
@@ -282,32 +239,36 @@ class _Crate:
         root["name"] = f"{self.citation['title']}: {contents.tree.removeprefix('results/')}"
         root["description"] = (
             f"Code at commit {contents.commit}, shareable outputs of {contents.tree}, the provenance records of all "
-            f"{len(records)} outputs in .records folders, and left_out.csv: hashes of the {len(contents.left_out)} "
+            f"{len(records)} outputs in .records directories, and left_out.csv: hashes of the {len(contents.left_out)} "
             f"files that are not included. Check it with: {check}. "
             + (f"Stand-ins: {', '.join(stand_ins)}." if stand_ins else "Made without stand-ins.")
         )
         # The end of the last step, not the time of packing: the same content gives the same bytes.
-        root["datePublished"] = max(_end(record) for record in records)
-        root["license"] = self._license()
-        root["author"] = self._authors()
-        root["publisher"] = self._authors()[0]
+        root["datePublished"] = max(map(_end, records))
+        root["license"], root["author"], root["publisher"] = self._license(), self._authors(), self._authors()[0]
         root["keywords"] = "MIMIC-III, MIMIC-IV, clinical rationales, reproduction, Snakemake"
-        root["mainEntity"] = {"@id": WORKFLOW}
         root["conformsTo"] = [
-            self._add(address, "CreativeWork", {"name": name, "version": version})
-            for address, (name, version) in PROFILES.items()
+            *root.get("conformsTo", []),
+            *(
+                self._add(
+                    f"https://w3id.org/ro/wfrun/{p}/0.5", "CreativeWork", name=f"{p.title()} Run Crate", version="0.5"
+                )
+                for p in PROFILES
+            ),
         ]
-        # The profile asks the descriptor to name both.
-        profile = {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"}
-        self.crate.metadata["conformsTo"] = [{"@id": self.crate.metadata.profile}, profile]
-        references = []
-        for number, one in enumerate(self.citation.get("references", []), start=1):
-            names = [f"{a.get('given-names', '')} {a['family-names']}".strip() for a in one["authors"]]
-            facts = {"name": one["title"], "author": ", ".join(names), "datePublished": str(one["year"])}
-            references.append(self._add(f"#reference/{number}", "ScholarlyArticle", facts))
-        root["citation"] = references
+        root["citation"] = [
+            self._add(
+                f"#reference/{number}", "ScholarlyArticle", name=article["title"],
+                author=", ".join(map(_name, article["authors"])), datePublished=str(article["year"]),
+            )
+            for number, article in enumerate(self.citation.get("references", []), start=1)
+        ]  # fmt: skip
 
 
-def _end(record: Properties) -> str:
+def _name(author: dict[str, str]) -> str:
+    return author.get("name") or f"{author.get('given-names', '')} {author['family-names']}".strip()
+
+
+def _end(record: Record) -> str:
     end = datetime.fromisoformat(record["started"]) + timedelta(seconds=record["wall_seconds"])
     return end.isoformat(timespec="seconds")

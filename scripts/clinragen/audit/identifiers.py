@@ -1,7 +1,7 @@
-"""Identifiers of patients, admissions, stays and notes in what is to be shared.
+"""Identifiers of patients, admissions, stays and notes in the files of a release.
 
-Numbers of six digits and more are searched for everywhere; shorter ones, which counts and codes share, only where names
-or words say that they identify.
+Numbers of six digits and more are searched for everywhere; shorter ones, which may be counts or codes, only where a
+name or a word next to them says that they identify.
 """
 
 import re
@@ -23,29 +23,27 @@ NAMED = (
     re.compile(rf"(?<![a-z]){PERSON}[ _](\d{{3,}}(?:[,;]\s+\d+)*)(?!\d|[.,]\d){UNIT}", re.I),
     re.compile(r"(?<!\d)(\d+)_episode\d", re.I),
 )  # fmt: skip
-ID_NAME = re.compile(
-    r"(?<![a-z])((subject|patient|hadm|admission|icu_?stay|stay|note|person|row)[ _-]?ids?|hadm|mrn|icu_?stay)"
-    r"(?![a-z])",
-    re.I,
-)
-# Under these names a number is somebody's if it is a known one, but for names of measures.
-ABOUT = re.compile(
-    r"(?<![a-z])(subject|patient|person|hadm|stay|icu_?stay|mrn|note|admission|episode|sample|case)s?(?![a-z])", re.I
-)
-MEASURE = re.compile(
-    r"(?<![a-z])(hours?|days|years?|ages?|count|share|rate|percent|length|total|mean|median|quartile|order|number|code|tokens|max)"
-    r"(?![a-z])",
-    re.I,
+
+
+def _name(words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![a-z])(?:{words})(?![a-z])", re.I)
+
+
+# Names under which any number identifies; names under which a known number does, except if they are also measures.
+ID_NAME = _name(r"(?:subject|patient|hadm|admission|icu_?stay|stay|note|person|row)[ _-]?ids?|hadm|mrn|icu_?stay")
+ABOUT = _name(r"(?:subject|patient|person|hadm|stay|icu_?stay|mrn|note|admission|episode|sample|case)s?")
+MEASURE = _name(
+    r"hours?|days?|years?|ages?|count|share|rate|percent|lengths?|total|mean|median|quartile|order|number|code|tokens|max"
 )
 NUMBERS_ONLY = re.compile(r"[\[(]?\s*\d+(?:\.0+)?(?:[,;\s]+\d+(?:\.0+)?)*\s*[\])]?")
-# So many different whole numbers in a column, nearly all of them known, are no chance, whatever its name.
+# A column with so many different numbers, of which this share is known, holds identifiers, whatever its name.
 FEWEST_VALUES, MOST = 5, 0.9
-# Names of sizes, times and machine numbers, which are not identifiers whatever their value ...
-SIZES = {"bytes", "contentSize", "rows", "seed", "wall_seconds", "memory_limit_mb", "memory_mb", "peak_memory_mb"}
-SIZES |= {"SLURM_JOB_ID"}
+# Names of sizes, times and machine numbers, which do not identify, whatever their value ...
+SIZES = {"bytes", "contentSize", "rows", "seed", "wall_seconds", "memory_limit_mb", "memory_mb", "peak_memory_mb",
+         "SLURM_JOB_ID"}  # fmt: skip
 # ... and of counts, none of which has as many digits as an identifier of MIMIC-IV.
-COUNTS = {"stays", "admissions", "subjects", "patients", "icustays", "codes", "inputs", "roots", "number", "samples"}
-COUNTS |= {"cases", "stays with it"}
+COUNTS = {"stays", "admissions", "subjects", "patients", "icustays", "codes", "inputs", "roots", "number", "samples",
+          "cases", "stays with it"}  # fmt: skip
 LONGEST_COUNT = 7
 
 
@@ -60,16 +58,16 @@ COUNT_IN_TEXT = re.compile(
 
 
 def identifiers_in(values: Iterable[Value], known: set[str]) -> Iterator[tuple[str, str]]:
-    """Kind and place of what identifies in a file: values, and whole columns of them."""
+    """Yield kind and place of the identifiers among the values of a file, and of whole columns of them."""
     columns: dict[str, list[str]] = {}
     for value in values:
         about = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", " ".join(value.names))
         column = value.place.split(", ", 1)[-1]
         if ID_NAME.search(about) and re.search(r"\d", value.text):
             yield ("column of identifiers", column) if value.tabular else ("identifier", value.place)
-        elif is_count(value.name, value.text):
+        elif _is_count(value.name, value.text):
             continue
-        elif is_identifier(about, value.text, known) or contains_identifier(value.text, known):
+        elif _is_identifier(about, value.text, known) or contains_identifier(value.text, known):
             yield "identifier", value.place
         elif value.tabular and not MEASURE.search(value.name) and value.text.strip():
             columns.setdefault(column, []).append(value.text.strip())
@@ -79,41 +77,36 @@ def identifiers_in(values: Iterable[Value], known: set[str]) -> Iterator[tuple[s
             yield "column of identifiers", column
 
 
-def long_numbers(text: str, known: set[str]) -> int:
-    """How many numbers of a text are known and too long to be so by chance."""
-    return sum(m[1] in known for m in LONG.finditer(HASH.sub(" ", text)) if len(m[1]) > LONGEST_COUNT)
+def contains_identifier(text: str, known: set[str]) -> bool:
+    """Return whether a text has a long or lettered identifier anywhere, or a short one where words say so."""
+    text = COUNT_IN_TEXT.sub(" ", HASH.sub(" ", text))
+    named = (match[1] for pattern in NAMED for match in pattern.finditer(text))
+    numbers = {number for part in named for number in re.findall(r"\d+", part)} | set(LONG.findall(text))
+    return any(number.lstrip("0") in known for number in numbers) or not known.isdisjoint(LETTERED.findall(text))
+
+
+def unmistakable(text: str, known: set[str]) -> set[str]:
+    """Return the identifiers in a text that have letters, or more digits than any count."""
+    text = HASH.sub(" ", text)
+    numbers = {number for number in LONG.findall(text) if len(number) > LONGEST_COUNT}
+    return known & (numbers | set(LETTERED.findall(text)))
 
 
 def in_name(path: str, known: set[str]) -> bool:
-    """Whether the path of a file holds an identifier."""
+    """Return whether the path of a file holds an identifier."""
     path = re.sub(r"seed\d+", "", HASH.sub("", path))
     return any(number.lstrip("0") in known for number in re.findall(r"\d{3,}", path))
 
 
-def contains_identifier(text: str, known: set[str]) -> bool:
-    """Whether a text holds an identifier: a long number or a lettered one anywhere, a short one where words say so."""
-    text = COUNT_IN_TEXT.sub(" ", HASH.sub(" ", text))
-    if any(match[1].lstrip("0") in known for match in LONG.finditer(text)):
-        return True
-    if any(match.group() in known for match in LETTERED.finditer(text)):
-        return True
-    return any(
-        number.lstrip("0") in known
-        for pattern in NAMED
-        for match in pattern.finditer(text)
-        for number in re.findall(r"\d+", match[1])
-    )
-
-
-def is_identifier(about: str, text: str, known: set[str]) -> bool:
-    """Whether a value is nothing but numbers, a known one among them, under names of identifiers."""
+def _is_identifier(about: str, text: str, known: set[str]) -> bool:
+    """Return whether a value consists of numbers, a known one among them, under a name of something that has one."""
     if not ABOUT.search(about) or MEASURE.search(about) or not NUMBERS_ONLY.fullmatch(text.strip()):
         return False
     return any(number.lstrip("0") in known for number in re.findall(r"(?<![.\d])\d+", text))
 
 
-def is_count(name: str, text: str) -> bool:
-    """Whether a value is a number under the name of a size, time or count."""
+def _is_count(name: str, text: str) -> bool:
+    """Return whether a value is a number under the name of a size, time or count."""
     if not re.fullmatch(r"[\d\s.,+-]*", text):
         return False
     return name in SIZES or (name in COUNTS and not re.search(rf"\d{{{LONGEST_COUNT + 1},}}", text))

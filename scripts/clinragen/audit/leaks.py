@@ -1,4 +1,4 @@
-"""Secrets, e-mail addresses, paths and servers in what is to be shared; detect-secrets knows the keys of services."""
+"""Secrets, e-mail addresses, local paths and private servers in a text; detect-secrets knows the keys of services."""
 
 import html
 import ipaddress
@@ -6,27 +6,25 @@ import json
 import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 
-from detect_secrets.core.scan import scan_line
-from detect_secrets.settings import transient_settings
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from detect_secrets.plugins.ip_public import IPPublicDetector
+from detect_secrets.plugins.keyword import DENYLIST_REGEX, KeywordDetector
 
-# Those whose match is a secret whatever the words around it; detectors of entropy would report hashes.
-DETECTORS = (
-    "AWSKeyDetector", "ArtifactoryDetector", "AzureStorageKeyDetector", "BasicAuthDetector", "CloudantDetector",
-    "DiscordBotTokenDetector", "GitHubTokenDetector", "GitLabTokenDetector", "JwtTokenDetector", "KeywordDetector",
-    "MailchimpDetector", "NpmDetector", "OpenAIDetector", "PrivateKeyDetector", "PypiTokenDetector",
-    "SendGridDetector", "SlackDetector", "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector",
-)  # fmt: skip
+# Public IP addresses are no secret; detectors of entropy, which would report every hash, have no patterns.
+DETECTORS = set(get_mapping_from_secret_type_to_class().values()) - {IPPublicDetector}
+PATTERNS: list[re.Pattern[str]] = [pattern for kind in DETECTORS for pattern in getattr(kind, "denylist", ())]
 # What these miss.
-KEYS = re.compile(
-    r"\b(?:sk-[\w-]{16,}|hf_\w{16,}|github_pat_\w{20,}|AIza[\w-]{30,})"
-    r"|\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+[\w.~+/-]{8,}"
-    r"|aws_?secret\w*[\"'\s:=]{1,6}[A-Za-z0-9/+]{40}",
-    re.I,
-)
+PATTERNS += [
+    re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|github_pat_\w{20,}|AIza[\w-]{30,})"),
+    re.compile(r"\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+[\w.~+/-]{8,}", re.I),
+    re.compile(r"aws_?secret\w*[\"'\s:=]{1,6}[A-Za-z0-9/+]{40}", re.I),
+]
+KEYWORDS = re.compile(DENYLIST_REGEX, re.I)
+# The setting that names the variable of the environment that holds a key.
+VARIABLE = re.compile(r"api_key_variable[\"']?\s*[:=]\s*[\"']?[A-Z][A-Z0-9_]*\b")
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.I)
-# Nobody's (RFC 2606), and what git calls itself at a host.
+# Reserved example domains (RFC 2606), and git@ remotes.
 EXAMPLE_MAIL = re.compile(r"@(?:[\w-]+\.)*example\.(?:org|com|net)$|^git@", re.I)
 ADDRESS = re.compile(
     r"\b(?:https?|wss?|grpc|tcp|ssh|s?ftp)://(?:[^\s/@\"'<>]*@)?(?P<host>\[[0-9a-f:.]+\]|[\w.-]*\w)(?P<port>:\d+)?",
@@ -35,40 +33,39 @@ ADDRESS = re.compile(
 INNER_HOST = re.compile(r"\.(local|localdomain|localhost|internal|intranet|lan|home|corp|private)\.?$", re.I)
 
 
-def detectors() -> AbstractContextManager[object]:
-    """Settings within which `keys` works."""
-    return transient_settings({"plugins_used": [{"name": name} for name in DETECTORS]})
-
-
 def keys(text: str) -> Iterator[int]:
-    """Lines, from 1, that hold a key, token or password."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if KEYS.search(line) or any(True for _ in scan_line(line)):
-            yield number
+    """Yield the offset of every key, token or password."""
+    for pattern in PATTERNS:
+        yield from (match.start() for match in pattern.finditer(text))
+    if KEYWORDS.search(text):
+        keyword, at = KeywordDetector(), 0
+        for line in text.splitlines(keepends=True):
+            if any(keyword.analyze_string(VARIABLE.sub("", line.rstrip("\n")))):
+                yield at
+            at += len(line)
 
 
 def mail_addresses(text: str, authors: set[str]) -> Iterator[int]:
-    """Places of e-mail addresses that are neither the authors' nor examples."""
+    """Yield the offsets of e-mail addresses that are neither the authors' nor examples."""
     for match in MAIL.finditer(text):
         if match.group().lower() not in authors and not EXAMPLE_MAIL.search(match.group()):
             yield match.start()
 
 
-def own_servers(text: str) -> Iterator[int]:
-    """Places of addresses of servers that are not public."""
-    return (m.start() for m in ADDRESS.finditer(text) if not is_public_host(m["host"], m["port"]))
-
-
-def is_public_host(host: str, port: str | None) -> bool:
-    """Whether a host may be disclosed: it has a public name or number, and no explicit port."""
-    try:
-        return port is None and ipaddress.ip_address(host.strip("[]")).is_global
-    except ValueError:
-        return port is None and "." in host.rstrip(".") and not INNER_HOST.search(host)
+def private_servers(text: str) -> Iterator[int]:
+    """Yield the offsets of URLs of servers with an explicit port, or without a public name or number."""
+    for match in ADDRESS.finditer(text):
+        host = match["host"]
+        try:
+            public = ipaddress.ip_address(host.strip("[]")).is_global
+        except ValueError:
+            public = "." in host.rstrip(".") and not INNER_HOST.search(host)
+        if match["port"] or not public:
+            yield match.start()
 
 
 def secret_values(text: str, secrets: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """Which of some values a text holds, also escaped, and where."""
+    """Yield the name and offset of each secret that a text holds, as it is or escaped."""
     for name, value in secrets.items():
         for written in {value, json.dumps(value)[1:-1], html.escape(value), urllib.parse.quote(value, safe="")}:
             if (at := text.find(written)) >= 0:
@@ -76,8 +73,7 @@ def secret_values(text: str, secrets: Mapping[str, str]) -> Iterator[tuple[str, 
 
 
 def places_in(text: str, places: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """Which of some directories a text names, and where first."""
+    """Yield the name and first offset of each directory that a text names."""
     for name, directory in places.items():
-        match = re.search(rf"(?<![\w.}}-]){re.escape(directory.rstrip('/'))}(?![\w.-])", text)
-        if match:
+        if match := re.search(rf"(?<![\w.}}-]){re.escape(directory.rstrip('/'))}(?![\w.-])", text):
             yield name, match.start()

@@ -1,6 +1,6 @@
-"""Runs of words that files to share have in common with restricted tables.
+"""Word spans that the files of a release share with restricted tables.
 
-The files to share are small and are remembered; the restricted tables, however large, stream past them.
+The files of the release are small and are kept in memory; the restricted tables, however large, stream past them.
 """
 
 import html
@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 SPAN = 8
-# In authored files, which git tracks, chance and stock phrases agree with real notes in so many words and no more.
+# A span with fewer different words is a repetition, as weak models write them.
+FEWEST_WORDS = 3
+# Words in a row that an authored text may share with a real note by chance or as a stock phrase.
 LONGEST_STOCK_PHRASE = 19
 SHORTEST_NAME = 3
 BREAK = " 0break0 "
 WORD = re.compile(r"[^\W_]+")
 TAG = re.compile(r"<[^<>]*>")
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"'/\\])|[nrtbf])")
-# Cells of a table, texts between tags, strings: neighbours in these need not belong together.
+# Cells of a table, texts between tags, strings: neighbours that need not belong together.
 PARTS = {
     ".csv": re.compile(r'(?<=")(?:[^"]|"")+(?=")|[^,"\n]+'),
     ".json": re.compile(r'(?<=")(?:[^"\\]|\\.)+(?=")'),
@@ -28,34 +30,34 @@ PARTS = {
 
 
 class Authored:
-    """What the files that git tracks say: a cell that is wholly one of their phrases is a name of ours, and no note's.
+    """Phrases of tracked files: a cell that is wholly one of them is a name of the project's, not a note's.
 
-    Names of phenotypes in a column would otherwise be taken for the list of diagnoses at the end of a note.
+    Names of phenotypes in a column would otherwise look like the list of diagnoses at the end of a note.
     """
 
     def __init__(self) -> None:
-        self._said: list[str] = []
-        self._known: dict[str, bool] = {}
+        self._texts: list[str] = []
+        self._is_phrase: dict[str, bool] = {}
 
     def add(self, text: str) -> None:
-        """Remember a text of a tracked file."""
-        self._said.append(f" {' '.join(words(text))} ")
+        """Add the text of a tracked file."""
+        self._texts.append(f" {' '.join(words(text))} ")
 
     def without(self, name: str, text: str) -> str:
-        """The text of a file with a break in place of every cell that is such a phrase."""
+        """Return the text of a file with every cell that is such a phrase replaced by a break."""
         part = PARTS.get(PurePosixPath(name).suffix)
         return part.sub(lambda match: BREAK if self._has(match.group()) else match.group(), text) if part else text
 
     def _has(self, cell: str) -> bool:
-        if cell not in self._known:
-            found = list(words(cell))
-            phrase = f" {' '.join(found)} "
-            self._known[cell] = len(found) >= SHORTEST_NAME and any(phrase in said for said in self._said)
-        return self._known[cell]
+        if cell not in self._is_phrase:
+            phrase = list(words(cell))
+            padded = f" {' '.join(phrase)} "
+            self._is_phrase[cell] = len(phrase) >= SHORTEST_NAME and any(padded in text for text in self._texts)
+        return self._is_phrase[cell]
 
 
 def views(text: str) -> Iterator[str]:
-    """The ways in which a text may be written down: as it is, without tags, without backslashes."""
+    """Yield a text as it is, without tags, and without backslashes."""
     plain = ESCAPE.sub(_unescaped, text) if "\\" in text else text
     for view in dict.fromkeys((text, plain)):
         yield view
@@ -68,7 +70,7 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def words(text: str) -> Iterator[str]:
-    """Words without case, punctuation, entities of HTML and ways of writing the same letter."""
+    """Yield the words of a text regardless of case, punctuation, HTML entities and variants of a letter."""
     if "&" in text:
         # Twice: a page that quotes a page.
         text = html.unescape(html.unescape(text))
@@ -78,14 +80,14 @@ def words(text: str) -> Iterator[str]:
 
 
 class Spans:
-    """Spans of SPAN words of the files to share, by the numbers of the files."""
+    """Spans of SPAN words, with the numbers of the files that hold them."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._files: dict[int, tuple[int, ...]] = {}
 
     def add(self, file: int, text: str) -> None:
-        """Remember all spans of a text."""
+        """Add all spans of a text of a file."""
         for view in views(text):
             for word in words(view):
                 self._numbers.setdefault(word, len(self._numbers))
@@ -95,13 +97,13 @@ class Spans:
                     self._files[span] = (*known, file)
 
     def hits(self, text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
-        """Spans of another text that are remembered: number of their first word, the span, the files that hold it."""
+        """Yield the known spans of another text: number of the first word, span, and the files that hold it."""
         for at, span in self._spans(text):
             if files := self._files.get(span):
                 yield at, span, files
 
     def line(self, text: str, spans: set[int]) -> int | None:
-        """The first line of a text in which one of the spans begins."""
+        """Return the first line of a text in which one of the spans begins."""
         for view in views(text):
             at = next((at for at, span in self._spans(view) if span in spans), None)
             if at is not None:
@@ -119,5 +121,5 @@ class Spans:
                 run.clear()
             else:
                 run.append(number)
-                if len(run) == SPAN:
+                if len(run) == SPAN and len(set(run)) >= FEWEST_WORDS:
                     yield at - SPAN + 1, hash(tuple(run))

@@ -1,6 +1,6 @@
-"""The scan before a release: restricted texts, identifiers of the cohort, secrets, local paths, refused formats.
+"""Scan a release for restricted texts, identifiers of the cohort, secrets, local paths and formats that it refuses.
 
-A finding names the file, the kind and the place, never what was found.
+A finding names the file, the kind and the place, never the content.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,18 +13,18 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from clinragen.audit import identifiers, leaks
-from clinragen.audit.contents import Refused, texts, values
+from clinragen.audit.contents import Refused, read
 from clinragen.audit.overlap import LONGEST_STOCK_PHRASE, SPAN, Authored, Spans, views
 from clinragen.runtime.progress import Progress
 
 CITATION = "CITATION.cff"
-# Rows that are held at a time, of numbers and of texts, which may be as long as a note.
-NUMBERS, TEXTS = 65_536, 1_024
+# Rows in memory at a time: of identifiers, and of texts, which may be as long as a note.
+IDENTIFIERS, TEXTS = 65_536, 1_024
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """Restricted content in a file to share."""
+    """Restricted content in a file of the release."""
 
     file: str
     kind: str
@@ -36,22 +36,22 @@ class Finding:
 
 @dataclass(frozen=True)
 class Shared:
-    """A file to share: its name in the archive, what reads it, whether git tracks it at the commit.
+    """A file of the release by its name in the archive.
 
-    `public` is what was made of public documents only, whose numbers are no patient's.
+    `tracked` files are in git; `public` ones were made from public documents only, so no number in them is a patient's.
     """
 
     name: str
-    read: Callable[[], bytes]
+    data: bytes
     tracked: bool = False
     public: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
-    """A restricted table, whether it is about real patients, and the tracked files whose words it was made of.
+    """A restricted table, whether it is about real patients, and the tracked files from whose words it was made.
 
-    Of a synthetic cohort, or its notes or rationales, everything that git tracks may be such a file: not `real`.
+    The texts of a synthetic cohort (not `real`) may be made from any tracked file.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Source:
 
 @dataclass
 class Scanned:
-    """Outcome of a scan: what forbids the release, remarks, and numbers of restricted texts and identifiers."""
+    """Result of a scan: blocking findings, remarks, and the numbers of restricted texts and identifiers."""
 
     findings: list[Finding] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Scanned:
 
 
 class Scan:
-    """Looks through files to share, all of them at once."""
+    """Scans the files of a release together."""
 
     def __init__(
         self,
@@ -80,142 +80,120 @@ class Scan:
         secrets: Mapping[str, str] | None = None,
         places: Mapping[str, str] | None = None,
     ) -> None:
-        """`secrets` are values that must not be disclosed, `places` directories, both by their names in findings."""
-        # Tracked files first: their content is authored, and judged there.
-        self.files = sorted(files, key=lambda one: (not one.tracked, one.name))
-        self.sources = sources
-        self.secrets = secrets or {}
-        self.places = places or {}
-        self.found = Scanned()
-        self._authored = Authored()
+        """`secrets` are values and `places` directories that must not be disclosed, by their names in findings."""
+        # Tracked files first: cells of the others are compared with their phrases.
+        self.files = sorted(files, key=lambda file: (not file.tracked, file.name))
+        self.sources, self.secrets, self.places = sources, secrets or {}, places or {}
+        self.result = Scanned()
+        self._authored, self._spans = Authored(), Spans()
         # Files whose names disclose too much are shown under other names.
         self._titles: dict[str, str] = {}
-        self._authors: set[str] = set()
-        self._real: set[str] = set()
+        citation = next((file.data.decode() for file in files if file.tracked and file.name == CITATION), "")
+        self._authors = {match.group().lower() for match in leaks.MAIL.finditer(citation)}
 
     def run(self) -> Scanned:
-        """Everything that forbids the release, sorted."""
-        self._real = identifiers_of(source for source in self.sources if source.real)
-        known = self._real | identifiers_of(source for source in self.sources if not source.real)
-        self.found.identifiers = len(known)
-        for file in self.files:
-            if file.tracked and file.name == CITATION:
-                self._authors = {match.group().lower() for match in leaks.MAIL.finditer(file.read().decode())}
-        spans = Spans()
-        with Progress("files to share looked through", len(self.files)) as bar, leaks.detectors():
+        """Scan, and return all findings in order."""
+        real = identifiers_of(source for source in self.sources if source.real)
+        known = real | identifiers_of(source for source in self.sources if not source.real)
+        self.result.identifiers = len(known)
+        with Progress("files of the release scanned", len(self.files)) as bar:
             for number, file in enumerate(self.files):
-                self._look_through(number, file, spans, known)
+                try:
+                    self._scan(number, file, real if file.tracked else known)
+                except Refused as error:
+                    self._finding(file, "cannot be released", str(error))
                 bar.advance()
-        self._compare(spans)
-        self.found.findings = sorted(set(self.found.findings))
-        return self.found
+        self._compare()
+        self.result.findings = sorted(set(self.result.findings))
+        return self.result
 
-    def _look_through(self, number: int, file: Shared, spans: Spans, known: set[str]) -> None:
-        data = file.read()
-        try:
-            for text in texts(file.name, data, file.tracked):
-                self._leaks(file, text)
-                if file.tracked:
-                    self._authored.add(text)
-                    self._identifiers_of_authored(file, text)
-                spans.add(number, text if file.tracked else self._authored.without(file.name, text))
+    def _scan(self, number: int, file: Shared, known: set[str]) -> None:
+        if not file.tracked and identifiers.in_name(file.name, known):
+            self._titles[file.name] = f"a file in {file.name.split('/')[0]}/"
+            self._finding(file, "identifier", "in its name")
+        content = read(file.name, file.data, file.tracked)
+        for text in content.texts:
+            self._leaks(file, text)
             if file.tracked:
-                return
-            if identifiers.in_name(file.name, known):
-                self._titles[file.name] = f"a file in {file.name.split('/')[0]}/"
-                self._finding(file, "identifier", "in its name")
-            for kind, place in () if file.public else identifiers.identifiers_in(values(file.name, data), known):
-                self._finding(file, kind, place)
-        except Refused as error:
-            self._finding(file, "cannot be released", str(error))
+                self._authored.add(text)
+                self._identifiers_in_tracked(file, text, known)
+            self._spans.add(number, text if file.tracked else self._authored.without(file.name, text))
+        for kind, place in () if file.public else identifiers.identifiers_in(content.values, known):
+            self._finding(file, kind, place)
 
     def _finding(self, file: Shared, kind: str, place: str) -> None:
-        self.found.findings.append(Finding(self._titles.get(file.name, file.name), kind, place))
+        self.result.findings.append(Finding(self._titles.get(file.name, file.name), kind, place))
 
     def _leaks(self, file: Shared, text: str) -> None:
-        def report(kind: str, at: int) -> None:
-            self._finding(file, kind, f"line {text.count(chr(10), 0, at) + 1}")
-
-        for name, at in leaks.secret_values(text, self.secrets):
-            report(f"value of {name}", at)
-        for name, at in leaks.places_in(text, self.places):
-            report(f"path of {name}", at)
-        if file.tracked and file.name.startswith("tests/"):
-            return  # keys and addresses that were made up for them
-        for line in next(filter(None, (list(leaks.keys(view)) for view in views(text))), []):
-            self._finding(file, "secret", f"line {line}")
-        for at in leaks.mail_addresses(text, self._authors):
-            report("mail address", at)
+        hits = [(f"value of {name}", text, at) for name, at in leaks.secret_values(text, self.secrets)]
+        hits += [(f"path of {name}", text, at) for name, at in leaks.places_in(text, self.places)]
+        if not self._is_test(file):  # tests have made-up keys and addresses
+            hits += [("secret", view, at) for view in views(text) for at in leaks.keys(view)]
+            hits += [("e-mail address", text, at) for at in leaks.mail_addresses(text, self._authors)]
         if not file.tracked:
-            for at in leaks.own_servers(text):
-                report("place", at)
+            hits += [("private server", text, at) for at in leaks.private_servers(text)]
+        for kind, view, at in hits:
+            self._finding(file, kind, f"line {view.count(chr(10), 0, at) + 1}")
 
-    def _identifiers_of_authored(self, file: Shared, text: str) -> None:
-        """Only what cannot occur by chance: item numbers, codes and made-up numbers of tests are short."""
-        found = identifiers.long_numbers(text, self._real)
-        if found:
-            self.found.remarks.append(f"{file.name}: {found} numbers are identifiers of the cohort too: by chance?")
+    def _identifiers_in_tracked(self, file: Shared, text: str, real: set[str]) -> None:
+        """Report identifiers that can hardly occur by chance, unlike short item numbers, codes and numbers of tests."""
+        numbers = identifiers.unmistakable(text, real)
+        if not self._is_test(file) and (len(numbers) > 1 or not all(map(str.isdigit, numbers))):
+            self._finding(file, "identifier", f"{len(numbers)} identifiers of real patients")
+        elif numbers:
+            self.result.remarks.append(f"{file.name}: a number is also an identifier of the cohort: by chance?")
 
-    def _compare(self, spans: Spans) -> None:
-        seen: dict[int, set[int]] = {}
+    def _is_test(self, file: Shared) -> bool:
+        return file.tracked and file.name.startswith("tests/")
+
+    def _compare(self) -> None:
+        """Compare every restricted text with the files."""
+        shared: dict[int, set[int]] = {}
         stock: dict[int, int] = {}
         with Progress("restricted tables compared", len(self.sources)) as bar:
             for source in self.sources:
                 for text in restricted_texts(source):
-                    self.found.texts += 1
-                    self._compare_text(text, source, spans, seen, stock)
+                    self.result.texts += 1
+                    self._compare_text(text, source, shared, stock)
                 bar.advance()
-        for number, found in seen.items():
-            self._report_spans(self.files[number], spans, found)
+        for number, spans in shared.items():
+            file = self.files[number]
+            texts = (self._authored.without(file.name, text) for text in read(file.name, file.data).texts)
+            line = next((line for text in texts if (line := self._spans.line(text, spans)) is not None), None)
+            self._finding(file, "text", f"{len(spans)} spans of {SPAN} words of restricted texts, first in line {line}")
         for number, length in sorted(stock.items()):
+            file, fact = self.files[number], f"{length} words in a row of a restricted text"
             if length > LONGEST_STOCK_PHRASE:
-                self._finding(self.files[number], "text", f"{length} words of a restricted text")
+                self._finding(file, "text", fact)
             else:
-                self.found.remarks.append(
-                    f"{self.files[number].name}: shares up to {length} words in a row with a restricted text:"
-                    " a stock phrase?"
-                )
+                self.result.remarks.append(f"{file.name}: {fact}: a stock phrase?")
 
-    def _compare_text(
-        self, text: str, source: Source, spans: Spans, seen: dict[int, set[int]], stock: dict[int, int]
-    ) -> None:
-        """Add the spans that files share with a text (`seen`), and the longest run of tracked ones (`stock`)."""
+    def _compare_text(self, text: str, source: Source, shared: dict[int, set[int]], stock: dict[int, int]) -> None:
+        """Add the spans that untracked files share with a text, and the longest run of words that tracked ones do."""
         runs: dict[int, tuple[int, int]] = {}
-        for at, span, files in spans.hits(text):
+        for at, span, files in self._spans.hits(text):
             authored = [file for file in files if self.files[file].tracked]
-            # What is authored is no secret, unless real patients' texts have it from elsewhere.
-            real = source.real and not any(self.files[file].name in source.made_of for file in authored)
-            if authored and not real:
+            # Authored words are no secret, unless texts of real patients have them from elsewhere.
+            if authored and not (source.real and source.made_of.isdisjoint(self.files[file].name for file in authored)):
                 continue
             for file in set(files).difference(authored):
-                seen.setdefault(file, set()).add(span)
+                shared.setdefault(file, set()).add(span)
             for file in authored:
                 last, length = runs.get(file, (at - 2, 0))
                 runs[file] = (at, length + 1 if last == at - 1 else 1)
                 stock[file] = max(stock.get(file, 0), runs[file][1] + SPAN - 1)
 
-    def _report_spans(self, file: Shared, spans: Spans, found: set[int]) -> None:
-        said = (self._authored.without(file.name, text) for text in texts(file.name, file.read()))
-        line = next((line for text in said if (line := spans.line(text, found)) is not None), None)
-        self._finding(file, "text", f"{len(found)} spans of {SPAN} words of restricted texts, the first in line {line}")
-
 
 def identifiers_of(sources: Iterable[Source]) -> set[str]:
-    """All values of the columns of the restricted tables that name a patient, an admission, a stay or a note."""
-    found: set[str] = set()
-    tables = list(sources)
-    with Progress("tables whose identifiers are read", len(tables)) as bar:
-        for source in tables:
-            for batch in _batches(source.path, NUMBERS, lambda one: one.name.endswith("_id")):
-                for column in batch.columns:
-                    found.update(str(value) for value in pc.unique(column).to_pylist() if value is not None)
-            bar.advance()
-    return found
+    """Return all identifiers of patients, admissions, stays and notes in restricted tables (columns `*_id`)."""
+    batches = (batch for s in sources for batch in _batches(s.path, IDENTIFIERS, lambda f: f.name.endswith("_id")))
+    values = (value for batch in batches for column in batch.columns for value in pc.unique(column).to_pylist())
+    return {str(value) for value in values if value is not None}
 
 
 def restricted_texts(source: Source) -> Iterator[str]:
-    """All different texts of a batch of rows, batch by batch."""
-    for batch in _batches(source.path, TEXTS, lambda one: _is_text(one.type)):
+    """Yield the different texts of each batch of rows that have room for two spans."""
+    for batch in _batches(source.path, TEXTS, lambda field: _is_text(field.type)):
         for column in batch.columns:
             while pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
                 column = column.flatten()
@@ -223,18 +201,18 @@ def restricted_texts(source: Source) -> Iterator[str]:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _is_text(kind.value_type)
+    while pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        kind = kind.value_type
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def _batches(path: Path, rows: int, wanted: Callable[[pa.Field], bool]) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, rows: int, selects: Callable[[pa.Field], bool]) -> Iterator[pa.RecordBatch]:
     if path.suffix == ".arrow":
         with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
-            names = [one.name for one in file.schema if wanted(one)]
+            names = [column.name for column in file.schema if selects(column)]
             for number in range(file.num_record_batches if names else 0):
                 yield file.get_batch(number).select(names)
     else:
         with pq.ParquetFile(path, pre_buffer=False) as file:
-            names = [one.name for one in file.schema_arrow if wanted(one)]
+            names = [column.name for column in file.schema_arrow if selects(column)]
             yield from file.iter_batches(rows, columns=names) if names else ()

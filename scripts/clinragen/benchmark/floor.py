@@ -1,12 +1,11 @@
-"""The floor: what is scored by whoever learns nothing, as predictions on the test split (PREDICTIONS)."""
+"""The floor: predictions on the test split that need no training (PREDICTIONS)."""
 
 import logging
 from collections import Counter
 
 import pyarrow as pa
 
-from clinragen.benchmark.leakage import named_in, phrases
-from clinragen.config.benchmark import Course
+from clinragen.benchmark.names import NameSearch
 from clinragen.errors import UserError
 from clinragen.schemas.evaluate import PREDICTIONS, row_without_text
 
@@ -14,22 +13,22 @@ log = logging.getLogger("benchmark")
 
 
 def predict_majority(labels: pa.Table, samples: pa.Table, phenotypes: list[str]) -> pa.Table:
-    """The same phenotypes for all, those of `most_frequent` in the training split."""
+    """Predict the same phenotypes for every stay: those of `most_frequent` in the training split."""
     true = _phenotypes(labels)
-    chosen = most_frequent([true[stay] for stay in _stays(samples, "train")], phenotypes)
-    log.info("named for every stay: %s", ", ".join(chosen) or "nothing")
-    rows = [row_without_text(stay, chosen, true[stay]) for stay in _stays(samples, "test")]
+    majority = most_frequent([true[stay] for stay in _stays(samples, "train")], phenotypes)
+    log.info("named for every stay: %s", ", ".join(majority) or "nothing")
+    rows = [row_without_text(stay, majority, true[stay]) for stay in _stays(samples, "test")]
     return pa.Table.from_pylist(rows, schema=PREDICTIONS.schema)
 
 
 def most_frequent(true: list[list[str]], phenotypes: list[str]) -> list[str]:
-    """The k most frequent phenotypes, with the k of the highest micro F1, in the benchmark's order.
+    """Return the k most frequent phenotypes, with the k of the highest micro F1, in the benchmark's order.
 
     No other set that is the same for all samples has a higher one. UserError without samples.
     """
     if not true:
         raise UserError(
-            "no training samples, so there is no majority; the tables benchmark/attrition*.csv say where they are lost"
+            "no training samples, so the majority is undefined; benchmark/attrition*.csv show where they were lost"
         )
     counts = Counter(name for names in true for name in names)
     ranked = sorted(phenotypes, key=lambda name: -counts[name])
@@ -40,18 +39,10 @@ def most_frequent(true: list[list[str]], phenotypes: list[str]) -> list[str]:
     return sorted(ranked[: scores.index(max(scores))], key=phenotypes.index)
 
 
-def predict_names(
-    courses: pa.Table,
-    labels: pa.Table,
-    samples: pa.Table,
-    phenotypes: list[str],
-    settings: Course,
-    stop_words: frozenset[str],
-) -> pa.Table:
-    """The phenotypes that the hospital course names, as `leakage` finds them: nothing is understood, no negation."""
+def predict_names(courses: pa.Table, labels: pa.Table, samples: pa.Table, search: NameSearch) -> pa.Table:
+    """Predict the phenotypes that the hospital course names."""
     true, texts = _phenotypes(labels), dict(zip(*(courses[c].to_pylist() for c in ("stay_id", "text")), strict=True))
-    names = {name: phrases(name, settings, stop_words) for name in phenotypes}
-    rows = [row_without_text(stay, named_in(texts[stay], names), true[stay]) for stay in _stays(samples, "test")]
+    rows = [row_without_text(stay, search.named_in(texts[stay]), true[stay]) for stay in _stays(samples, "test")]
     return pa.Table.from_pylist(rows, schema=PREDICTIONS.schema)
 
 

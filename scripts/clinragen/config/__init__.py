@@ -1,1 +1,1 @@
-"""Typed settings: one module per section of config.yaml, so that a stage imports only its own."""
+"""Typed settings: one module per section of config.yaml, so that a stage imports only what it uses."""

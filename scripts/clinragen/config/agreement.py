@@ -1,9 +1,9 @@
-"""Whether the sections of config.yaml agree with each other."""
+"""Consistency checks between the sections of config.yaml."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from clinragen.config.asked import asked_problems
+from clinragen.config.asked import Asked, asked_problems
 from clinragen.config.classifiers import classifier_problems
 from clinragen.config.discussion import keys_by_vocabulary, student_among
 from clinragen.config.judge import judge_problems
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def problems_of(config: "Config") -> Iterator[str]:
-    """Every contradiction between sections, with its place and remedy."""
+    """Yield every contradiction between sections, with its key and a remedy."""
     decoding = config.evaluate.decoding
     yield from setting_problems("", config.overridable)
     yield from variant_problems(config.variants, config.overridable)
     yield from _model_problems(config)
     yield from recipe_problems(config.models)
-    yield from _models_without_place(config)
+    yield from _models_without_table(config)
     yield from _launch_problems(config)
     yield from _llm_problems(config)
     yield from asked_problems(config.asked)
@@ -37,38 +37,35 @@ def problems_of(config: "Config") -> Iterator[str]:
     yield from _study_problems(config)
     yield from tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
     if len(set(config.seeds)) < len(config.seeds):
-        yield f"seeds: {config.seeds} contains a seed twice"
+        yield f"seeds: {config.seeds} contains a seed twice; remove the duplicate"
 
 
 def _model_problems(config: "Config") -> Iterator[str]:
-    """Rows of `models` that name what has no row, or whose values contradict each other."""
+    """Yield problems of rows of `models`: unknown names, and values that contradict each other."""
     for name, model in config.models.items():
         if model.variant not in (None, *config.variants):
-            known = ", ".join(config.variants) or "none is configured"
-            yield f"models.{name}.variant: {model.variant!r} is not one of variants ({known})"
+            variants = ", ".join(config.variants) or "none is configured"
+            yield f"models.{name}.variant: {model.variant!r} is not one of variants ({variants})"
         if model.backbone not in config.backbones:
             yield f"models.{name}.backbone: {model.backbone!r} is not one of backbones ({', '.join(config.backbones)})"
         yield from part_problems(f"models.{name}", model)
         if (model.target == "diagnoses") != (model.teacher is None):
-            demand = "null (diagnoses have no teacher)" if model.target == "diagnoses" else "one of llms"
-            yield f"models.{name}.teacher: target {model.target} requires {demand}, not {model.teacher or 'null'}"
+            required = "null (diagnoses have no teacher)" if model.target == "diagnoses" else "one of llms"
+            yield f"models.{name}.teacher: target {model.target} requires {required}, not {model.teacher or 'null'}"
 
 
 def _encoders_without_row(config: "Config") -> Iterator[str]:
-    named = {
-        f"{section}.{n}.encoder": row.encoder
-        for section in ("models", "classifiers")
-        for n, row in getattr(config, section).items()
-    }
+    encoders = {f"models.{name}.encoder": model.encoder for name, model in config.models.items()}
+    encoders |= {f"classifiers.{name}.encoder": row.encoder for name, row in config.classifiers.items()}
     if config.evaluate.bertscore:
-        named["evaluate.bertscore.encoder"] = config.evaluate.bertscore.encoder
-    for place, encoder in named.items():
+        encoders["evaluate.bertscore.encoder"] = config.evaluate.bertscore.encoder
+    for key, encoder in encoders.items():
         if encoder not in (None, *config.encoders):
-            yield f"{place}: {encoder!r} is not one of encoders ({', '.join(config.encoders)})"
+            yield f"{key}: {encoder!r} is not one of encoders ({', '.join(config.encoders)})"
 
 
-def _models_without_place(config: "Config") -> list[str]:
-    """Models that would be trained although nothing shows how they do."""
+def _models_without_table(config: "Config") -> list[str]:
+    """Return problems of models that would be trained although no table shows their scores."""
     problems = []
     student = student_among(config.models, config.evaluate.reference)
     discussed = set(keys_by_vocabulary(config.models, student).values()) if student else set()
@@ -76,19 +73,19 @@ def _models_without_place(config: "Config") -> list[str]:
         if model.variant is not None and config.without_variant(name) is None:
             problems.append(
                 f"models.{name}.variant: there is no row of models with the same backbone, parts, training, "
-                "target, teacher and vocabulary but variant null, with which it would be compared; add one"
+                "target, teacher and vocabulary and variant null to compare it with; add one"
             )
         shown = model.table or name in discussed or config.planted_datasets()
         if not shown and model.variant is None:
             problems.append(
-                f"models.{name}.table: empty, so that its scores would be in no table; name a table, or set "
+                f"models.{name}.table: empty, so its scores would be in no table; name a table, or set "
                 f"models.{name} to null"
             )
     return problems
 
 
 def _comparison_problems(config: "Config") -> list[str]:
-    """Rows of tables 1 and 2 that cannot be compared with the others: none of that name, or other test samples."""
+    """Return problems of comparing rows of tables 1 and 2: an unknown reference, or different test samples."""
     rows = {*RECIPES, *(row.row for section in (config.models, config.asked) for row in section.values())}
     problems = []
     if config.evaluate.reference not in rows:
@@ -101,34 +98,34 @@ def _comparison_problems(config: "Config") -> list[str]:
         if {1, 2} & set(model.table) and (other := sorted({"split", "course"} & keys)):
             problems.append(
                 f"models.{name}.table: rows of tables 1 and 2 are compared on the same test samples, which variant "
-                f"{model.variant!r} changes (benchmark.{other[0]}); leave its table empty, then its scores are in "
+                f"{model.variant!r} changes (benchmark.{other[0]}); set it to []: its scores are then in "
                 "tables/sensitivity.html"
             )
     return problems
 
 
 def _launch_problems(config: "Config") -> Iterator[str]:
-    """Values of `train.launch` and of the rows of `backbones` that do not go together, or with the models."""
+    """Yield contradictions between `train.launch`, the rows of `backbones`, and the models."""
     launch, batch = config.train.launch, config.train.optimizer.batch
-    found = [*launch_problems("train.launch", launch, {}, batch)]
+    yield from launch_problems("train.launch", launch, {}, batch)
     for name, backbone in config.backbones.items():
-        place = f"backbones.{name}.launch"
-        problems = list(launch_problems(place, launch, backbone.launch, batch))
-        # What is wrong in train.launch is said once.
-        found += problems if backbone.launch else []
-        lora = [key for key, m in config.models.items() if m.training == "lora" and m.backbone == name]
-        if not problems and lora and (own := config.launch_of(name)).deepspeed and own.zero_stage == 3:
-            found.append(
-                f"models.{lora[0]}.training: lora, whose frozen weights zero_stage 3 would divide; set "
-                f"{place}.zero_stage to 2, or deepspeed to false"
+        key = f"backbones.{name}.launch"
+        problems = list(launch_problems(key, launch, backbone.launch, batch))
+        # Without changes, the problems are those of train.launch.
+        if backbone.launch:
+            yield from problems
+        lora = [row for row, m in config.models.items() if m.training == "lora" and m.backbone == name]
+        if not problems and lora and (merged := config.launch_of(name)).deepspeed and merged.zero_stage == 3:
+            yield (
+                f"models.{lora[0]}.training: lora, whose frozen weights zero_stage 3 would partition; set "
+                f"{key}.zero_stage to 2, or deepspeed to false"
             )
-    divided = launch.deepspeed and launch.zero_stage == 3
-    if (names := config.trained_classifiers()) and (launch.gradient_checkpointing or divided):
-        found.append(
+    partitioned = launch.deepspeed and launch.zero_stage == 3
+    if (names := config.trained_classifiers()) and (launch.gradient_checkpointing or partitioned):
+        yield (
             f"classifiers.{names[0]}: gradient_checkpointing and zero_stage 3 are for language models; set them in "
             "backbones.<name>.launch, not in train.launch"
         )
-    yield from found
 
 
 def _study_problems(config: "Config") -> Iterator[str]:
@@ -143,12 +140,12 @@ def _study_problems(config: "Config") -> Iterator[str]:
 
 
 def _dataset_problems(config: "Config") -> list[str]:
-    """Values of `datasets` that no rule could serve."""
+    """Return problems of `datasets` that no rule can handle."""
     mimic3, mimic4 = config.datasets.mimic3, config.datasets.mimic4
     if mimic3 is None and mimic4 is None:
         return ["datasets: mimic3 and mimic4 are both null; configure at least one of them"]
     problems = [
-        f"datasets.{name}.validation_list: needs datasets.{name}.test_list, whose other patients it divides"
+        f"datasets.{name}.validation_list: requires datasets.{name}.test_list; set both, or neither"
         for name, dataset in (("mimic3", mimic3), ("mimic4", mimic4))
         if dataset is not None and dataset.validation_list and not dataset.test_list
     ]
@@ -156,15 +153,15 @@ def _dataset_problems(config: "Config") -> list[str]:
     key = "benchmark.compat: true" if config.benchmark.compat else "extract.diagnoses.unlisted_codes: false"
     if config.benchmark.compat or not config.extract.diagnoses.unlisted_codes:
         problems += [
-            f"{key}: datasets.{name} is synthetic and has no dictionary of codes (D_ICD_DIAGNOSES); use folder"
+            f"{key}: datasets.{name} is synthetic and has no dictionary of codes (D_ICD_DIAGNOSES); use source: folder"
             for name in synthetic
         ]
     if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
         problems.append(
-            "datasets.mimic3.raw: source open-demo needs the directory of the demo, or the one to download it to"
+            "datasets.mimic3.raw: missing; set it to the directory of the open demo, or to the one to download it to"
         )
     if mimic4 is not None and mimic4.source == "open-demo":
-        problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use folder, or synthetic")
+        problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use folder or synthetic")
     if mimic4 is not None and mimic4.notes == "synthetic":
         problems.append(
             "datasets.mimic4.notes: synthetic notes are written for mimic3 only; set the directory of "
@@ -174,9 +171,9 @@ def _dataset_problems(config: "Config") -> list[str]:
 
 
 def _llm_problems(config: "Config") -> list[str]:
-    """Names of language models that have no row, and rows of a server that say nothing of how it is reached."""
+    """Return problems of unknown names of language models, and of servers without a matching `llm_transport`."""
     used, listed = config.named_llms(), ", ".join(config.llms)
-    problems = [f"{place}: {n!r} is not one of llms ({listed})" for place, n in used.items() if n not in config.llms]
+    problems = [f"{key}: {n!r} is not one of llms ({listed})" for key, n in used.items() if n not in config.llms]
     problems += [
         f"llm_transport.{name} is missing: llms.{name} is on a server; add a row with its base_url"
         for name, llm in config.llms.items()
@@ -187,9 +184,9 @@ def _llm_problems(config: "Config") -> list[str]:
         if provider == "openai" and transport.base_url is None:
             problems.append(f"llm_transport.{name}.base_url: missing; provider openai needs the URL of its server")
         if provider == "openai" and transport.server:
-            problems.append(f"llm_transport.{name}.server: provider openai asks a server that exists; set it to null")
+            problems.append(f"llm_transport.{name}.server: provider openai uses an existing server; set it to null")
         if provider == "served" and transport.base_url is not None:
-            problems.append(f"llm_transport.{name}.base_url: provider served chooses it; set it to null")
+            problems.append(f"llm_transport.{name}.base_url: provider served sets it; set it to null")
         if provider == "served" and transport.server is None:
             problems.append(f"llm_transport.{name}.server: missing; provider served needs the server's command")
     unknown = [name for name in config.llm_transport if name not in config.llms]
@@ -197,13 +194,13 @@ def _llm_problems(config: "Config") -> list[str]:
 
 
 def _rows_twice(config: "Config") -> list[str]:
-    """A row of a table that two models claim: their scores would be mixed up as seeds of one model."""
+    """Return problems of table rows assigned to two models, whose scores would be mixed up as seeds of one model."""
     owners: dict[tuple[int | str, str], list[str]] = {}
-    for section in (config.models, config.asked):
-        for name, model in section.items():
-            for table in sorted(set(model.table)):
-                row = row_in(model, table) if isinstance(model, Model) else model.row
-                owners.setdefault((table, row), []).append(name)
+    rows: dict[str, Model | Asked] = {**config.models, **config.asked}
+    for name, model in rows.items():
+        for table in sorted(set(model.table)):
+            row = row_in(model, table) if isinstance(model, Model) else model.row
+            owners.setdefault((table, row), []).append(name)
     for name in config.variant_rows():
         owners.setdefault(("sensitivity", config.models[name].row), []).append(name)
     problems = [
@@ -211,11 +208,11 @@ def _rows_twice(config: "Config") -> list[str]:
         for (table, row), names in owners.items()
         if len(names) > 1
     ]
-    for section, others in (("asked", config.models), ("classifiers", config.models | config.asked)):
-        both = sorted(getattr(config, section).keys() & others.keys())
-        problems += [
-            f"{section}.{name}: {'models' if name in config.models else 'asked'} has a row of this name, too; "
-            "rename one of them"
-            for name in both
-        ]
-    return problems
+    shared = [("asked", name, "models") for name in sorted(config.asked.keys() & config.models.keys())]
+    shared += [
+        ("classifiers", name, "models" if name in config.models else "asked")
+        for name in sorted(config.classifiers.keys() & rows.keys())
+    ]
+    return problems + [
+        f"{section}.{name}: {other} has a row with the same name; rename one of them" for section, name, other in shared
+    ]

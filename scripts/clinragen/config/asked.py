@@ -14,7 +14,7 @@ class Question(Section):
     task: Literal["diagnose", "explain"]
     """diagnose: name the diseases, without examples; explain: write R^m and R^t with the teacher's worked examples."""
     given_diagnoses: bool
-    """Whether the question contains the diagnoses, as the teacher's does; if not, the model names them first."""
+    """Whether the question contains the diagnoses, as the teacher's does; otherwise the model names them first."""
     label_list: bool
     """Whether the question lists the 25 phenotypes to choose from."""
 
@@ -29,18 +29,18 @@ class Asked(Section):
     llm: str
     """A key of `llms`."""
     question: Question
-    """What it is asked."""
+    """The question."""
     cases: Literal["all", "sampled"]
     """all: the whole test split; sampled: the cases that `evaluate.cases` selects."""
 
     @property
     def is_compared(self) -> bool:
-        """Whether its rationales are compared with the teacher's: it writes some."""
+        """Whether it writes rationales, which are then compared with the teacher's."""
         return self.question.task == "explain"
 
     @property
     def is_scored(self) -> bool:
-        """Whether the model names the diagnoses itself; scores of those that it was given would be circular."""
+        """Whether the model names the diagnoses itself; scores of given diagnoses would be circular."""
         return not self.question.given_diagnoses
 
 
@@ -54,19 +54,19 @@ class Cases(Section):
 
 
 def asked_problems(rows: Mapping[str, Asked]) -> Iterator[str]:
-    """Rows whose settings contradict each other."""
+    """Yield contradictions between the settings of a row, and between rows of table 4."""
     for name, row in rows.items():
-        question, place = row.question, f"asked.{name}"
+        question, key = row.question, f"asked.{name}"
         if question.task == "diagnose" and question.given_diagnoses:
-            yield f"{place}.question.given_diagnoses: task diagnose asks for the diagnoses; set it to false"
+            yield f"{key}.question.given_diagnoses: task diagnose asks for the diagnoses; set it to false"
         elif question.label_list and question.given_diagnoses:
-            yield f"{place}.question.label_list: with given_diagnoses there is nothing to choose; set it to false"
+            yield f"{key}.question.label_list: with given_diagnoses there is nothing to choose; set it to false"
         if question.task == "diagnose" and 4 in row.table:
-            yield f"{place}.table: table 4 compares rationales, which task diagnose does not write; leave 4 out"
+            yield f"{key}.table: table 4 compares rationales, which task diagnose does not write; leave 4 out"
         if 1 in row.table and question.given_diagnoses:
-            yield f"{place}.table: table 1 scores diagnoses, which given_diagnoses gives away; leave 1 out"
+            yield f"{key}.table: table 1 scores diagnoses, which given_diagnoses gives away; leave 1 out"
         if 1 in row.table and row.cases == "sampled":
-            yield f"{place}.cases: the other models of table 1 are scored on the whole test split; set it to all"
-    used = {row.cases: name for name, row in rows.items() if 4 in row.table}
-    if len(used) > 1:
-        yield f"asked: {used['all']} and {used['sampled']} are compared in table 4; set both to the same cases"
+            yield f"{key}.cases: the other models of table 1 are scored on the whole test split; set it to all"
+    by_cases = {row.cases: name for name, row in rows.items() if 4 in row.table}
+    if len(by_cases) > 1:
+        yield f"asked: {by_cases['all']} and {by_cases['sampled']} are compared in table 4; set both to the same cases"

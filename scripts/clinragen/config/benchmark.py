@@ -19,7 +19,7 @@ class Series(Section):
     fill: Literal["nearest", "previous"]
     """Which measured value replaces a missing one; ties of `nearest` go to the past (ambiguity 5)."""
     scaled: bool
-    """Scale each variable by mean and deviation of the training split; false: raw units (ambiguity 9)."""
+    """Scale each variable by mean and standard deviation of the training split; false: raw units (ambiguity 9)."""
 
 
 class Split(Section):
@@ -37,7 +37,7 @@ class Course(Section):
     """How the hospital course is extracted and cleaned."""
 
     min_characters: int = Field(ge=1)
-    """Shortest section body; an admission with less counts as having no note."""
+    """Shortest hospital course; an admission with a shorter one counts as having no note."""
     remove_digits: bool
     """Remove numbers."""
     remove_stop_words: bool
@@ -50,7 +50,7 @@ class Captions(Section):
     """How anomalies are described in words."""
 
     fences: Literal["training", "released_code"]
-    """From the training split, or those of the released code, which are the same for both datasets (ambiguity 8)."""
+    """Computed on the training split, or those of the released code, the same for both datasets (ambiguity 8)."""
     fence_multiplier: float = Field(gt=0)
     """Distance of the fences from the quartiles of the training split, in interquartile ranges (ambiguity 8)."""
 

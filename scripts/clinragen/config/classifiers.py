@@ -1,4 +1,4 @@
-"""Baselines beyond the paper: they write nothing, each phenotype is a yes or no."""
+"""Baselines beyond the paper: they write no text and classify each phenotype."""
 
 from collections.abc import Iterator, Mapping
 from typing import Literal
@@ -11,7 +11,7 @@ from clinragen.config.train import Phase
 
 LEARNED = ("patchtst", "lstm", "encoder")
 OF_METHODS = {"lstm": ("lstm",), "encoder": ("encoder",), "pooling": ("encoder",), "schedule": LEARNED}
-"""Keys that only some methods have."""
+"""Keys that only some methods have, with these methods."""
 
 
 class Lstm(Section):
@@ -20,26 +20,26 @@ class Lstm(Section):
     width: int = Field(ge=1)
     """Width of the state."""
     layers: int = Field(ge=1)
-    """Layers, one over the other."""
+    """Number of stacked layers."""
     dropout: float = Field(ge=0, lt=1)
-    """Dropout between layers, and before the 25 phenotypes."""
+    """Dropout between layers and before the output."""
 
 
 class Classifier(Section):
-    """One baseline that says yes or no to each phenotype."""
+    """One baseline that classifies each phenotype."""
 
     row: str
     """Name of the row in the table of baselines beyond the paper."""
     method: Literal["patchtst", "lstm", "encoder", "majority", "names"]
-    """What decides: PatchTST or LSTM on the series, an encoder of the note, the most frequent labels, names in it."""
+    """PatchTST or LSTM on the series, a text encoder on the note, the most frequent labels, or names in the note."""
     lstm: Lstm | None = None
     """Shape of the LSTM; null for other methods."""
     encoder: str | None = None
     """A key of `encoders`, which reads the beginning of the note; null for other methods."""
     pooling: Literal["first", "mean", None] = None
-    """What stands for a note: the vector of its first token, or the mean of all; null without encoder."""
+    """Vector of a note: that of its first token, or the mean over all tokens; null without an encoder."""
     schedule: Phase | None = None
-    """Schedule of the training, else with `train.optimizer`; null where nothing is learned."""
+    """Schedule of the training, which otherwise follows `train.optimizer`; null for methods that are not trained."""
 
     @property
     def learns(self) -> bool:
@@ -53,14 +53,14 @@ class Classifier(Section):
 
 
 class Reader(Section):
-    """What a trained classifier reads and through what; no section of the configuration."""
+    """Input and architecture of a trained classifier; not a section of the configuration."""
 
     method: Literal["patchtst", "lstm", "encoder"]
     """As in Classifier."""
     series_encoder: SeriesEncoder | None = None
     """Of method patchtst."""
     steps: int | None = None
-    """Of a padded series; null where none is read."""
+    """Steps of a padded series; null if none is read."""
     lstm: Lstm | None = None
     """Of method lstm."""
     pooling: Literal["first", "mean", None] = None
@@ -68,14 +68,15 @@ class Reader(Section):
 
 
 def classifier_problems(rows: Mapping[str, Classifier]) -> Iterator[str]:
-    """Rows whose settings contradict each other, and two rows of one name."""
+    """Yield contradictions between the settings of a row, and rows with the same name in the table."""
     owners: dict[str, list[str]] = {}
-    for name, row in rows.items():
-        owners.setdefault(row.row, []).append(name)
+    for name, classifier in rows.items():
+        owners.setdefault(classifier.row, []).append(name)
         for key, methods in OF_METHODS.items():
-            given = getattr(row, key) is not None
-            if given != (row.method in methods):
-                yield f"classifiers.{name}.{key}: {'must be null' if given else 'missing'} for method {row.method}"
+            given = getattr(classifier, key) is not None
+            if given != (classifier.method in methods):
+                problem = "must be null" if given else "missing"
+                yield f"classifiers.{name}.{key}: {problem} for method {classifier.method}"
     for row, names in owners.items():
         if len(names) > 1:
             yield f"classifiers: {' and '.join(names)} are both row {row!r}; rename one of them"

@@ -1,4 +1,4 @@
-"""Where the raw files are."""
+"""Settings of the raw data and of the synthetic cohorts."""
 
 from typing import Literal
 
@@ -17,16 +17,16 @@ class Dataset(Section):
     notes: str | None
     """Directory of the notes; `synthetic` writes stand-in notes (MIMIC-III only); null if they are in `raw`."""
     release: str | None
-    """Release (1.4, 2.2, 3.1, ...), checked by row counts; null: recognised by them; any: changed tables, unchecked."""
+    """Release (1.4, 2.2, 3.1, ...), checked by row counts; null: recognised by them; any: modified, unchecked."""
     test_list: str | None
-    """List of the patients of the test split, such as the benchmark's testset.csv; null: the default split."""
+    """File with the patients of the test split, such as the benchmark's testset.csv; null: the default split."""
     validation_list: str | None
-    """List of the patients of the validation split, such as its valset.csv; only with `test_list`."""
+    """File with the patients of the validation split, such as its valset.csv; only with `test_list`."""
 
     @field_validator("raw", "notes", "test_list", "validation_list")
     @classmethod
     def _usable_path(cls, text: str | None) -> str | None:
-        return usable_path(text)
+        return None if text is None else usable_path(text)
 
     @property
     def synthetic_notes(self) -> bool:
@@ -35,12 +35,12 @@ class Dataset(Section):
 
     @property
     def text_source(self) -> str:
-        """The source by which the guard decides: your own notes make open-demo data restricted."""
+        """The source by which the guard of language models decides: your own notes make open-demo data restricted."""
         return "folder" if self.source == "open-demo" and self.notes != "synthetic" else self.source
 
 
 class Datasets(Section):
-    """The two cohorts of the paper; null leaves one out."""
+    """The two cohorts of the paper; null omits one."""
 
     mimic3: Dataset | None
     """MIMIC-III."""
@@ -61,8 +61,8 @@ class DemoCohort(Section):
     """The synthetic cohorts of `source: synthetic`, and the tiny language model of `source: tiny`."""
 
     patients: Patients
-    """Number of patients."""
+    """Numbers of patients."""
     seed: int
     """Seed of the generator; the same seed produces the same bytes."""
     lessons: int = Field(ge=0)
-    """Findings with their diseases that the tiny language model is taught before it is used; 0 leaves it random."""
+    """Number of pairs of finding and disease on which the tiny language model is pretrained; 0 leaves it random."""

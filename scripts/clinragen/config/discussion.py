@@ -1,4 +1,4 @@
-"""Which rows answer the questions of the paper's discussion; no section of the configuration."""
+"""Rows that answer the questions of the paper's discussion; not a section of the configuration."""
 
 from collections.abc import Mapping
 
@@ -10,16 +10,16 @@ VOCABULARIES = ("knowledge", "pubmed", "wikipedia", "standard")
 
 
 class MissingRow(Section):
-    """A row that would answer a question, and is not configured."""
+    """A row that would answer a question but is not configured."""
 
     question: str
     """The question."""
     group: str
-    """What the row would be: its vocabulary; or all."""
+    """The vocabulary of the row; or all."""
     model: str
     """Name of the row, or of the one that it would be compared with."""
     remedy: str
-    """What to configure and run."""
+    """Settings and target that add it."""
 
 
 class DiscussionRows(Section):
@@ -30,27 +30,28 @@ class DiscussionRows(Section):
     student: str
     """The student."""
     teacher: str | None
-    """The student's teacher as a model that is asked for diagnoses, without examples and without the list."""
+    """The student's teacher, asked for diagnoses without examples and without the list of phenotypes."""
     vocabularies: dict[str, str]
     """Rows like the student, itself included, by the vocabulary of their attention."""
     lists: dict[str, str]
-    """Rows that are asked for diagnoses without the list of phenotypes; of each the same with the list."""
+    """Rows that are asked for diagnoses without the list of phenotypes, and their counterparts with the list."""
     missing: list[MissingRow]
-    """Rows that are not there."""
+    """Rows that are not configured."""
 
 
 def student_among(models: Mapping[str, Model], reference: str) -> str | None:
-    """Key of the model that all questions are about: the row that others are compared with, if it has a teacher."""
+    """Return the key of the student that the questions are about: the reference row, if it has a teacher."""
     return next((key for key, m in models.items() if m.row == reference and m.teacher and not m.variant), None)
 
 
 def keys_by_vocabulary(models: Mapping[str, Model], student: str) -> dict[str, str]:
-    """Keys of the models that differ from the student in the vocabulary of the attention alone, and of itself."""
-    own, found = models[student], {}
+    """Return, by vocabulary, the keys of the student and of the models that differ from it only in the vocabulary."""
+    own = models[student]
+    by_vocabulary = {}
     for vocabulary in VOCABULARIES:
-        same = own.model_copy(update={"vocabulary": vocabulary}).recipe
+        recipe = own.model_copy(update={"vocabulary": vocabulary}).recipe
         keys = [student] if own.vocabulary == vocabulary else []
-        keys += [key for key, model in models.items() if not model.variant and model.recipe == same]
+        keys += [key for key, model in models.items() if not model.variant and model.recipe == recipe]
         if keys:
-            found[vocabulary] = keys[0]
-    return found
+            by_vocabulary[vocabulary] = keys[0]
+    return by_vocabulary

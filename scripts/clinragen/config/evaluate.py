@@ -15,37 +15,37 @@ class Decoding(Section):
     """How the student generates text."""
 
     device: Literal["cuda", "cpu"]
-    """What the student computes on; without a GPU, `cuda` is an error."""
+    """Device of the student; `cuda` is an error without a GPU."""
     beams: int = Field(ge=1)
     """Number of beams; 1 is greedy search."""
     max_new_tokens: int = Field(ge=1)
     """Longest output in tokens."""
     write: Literal["all", "diagnoses"]
-    """Whole outputs, or nothing after the diagnoses: scores cost a fraction, unless the rationale comes first."""
+    """all: whole outputs; diagnoses: stop after them, which is much faster unless the rationale comes first."""
     precision: Literal["fp32", "tf32", "bf16"]
-    """Numbers of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
+    """Number format of the forward pass, as in `train.optimizer.precision` (ambiguity 39)."""
 
 
 class BertScore(Section):
     """BERTScore of rationales against the teacher's; without idf weights, not rescaled."""
 
     encoder: str
-    """Key of `encoders`: the encoder whose vectors are compared."""
+    """A key of `encoders`: the encoder whose vectors are compared."""
     layer: int = Field(ge=1)
     """Layer of the vectors; bert-score uses 17 for roberta-large."""
     batch: int = Field(ge=1)
-    """Texts encoded at once; another number may change the last digit of a score."""
+    """Texts encoded at once; a different number may change the last digit of a score."""
     device: Literal["cuda", "cpu"]
-    """Device of the encoder; without a GPU, `cuda` is an error."""
+    """Device of the encoder; `cuda` is an error without a GPU."""
 
 
 class Bootstrap(Section):
     """Resampling of the patients of the test split."""
 
     replicates: int = Field(ge=1000)
-    """Number of resamples; no p value is below 2 / (replicates + 1)."""
+    """Number of resamples; the smallest p value is 2 / (replicates + 1)."""
     seed: int
-    """Random seed of the resampling."""
+    """Seed of the resampling."""
 
 
 class Compared(Section):
@@ -60,7 +60,7 @@ class Compared(Section):
 
 
 class ComparedRuns(Section):
-    """Some of them, in the order of their files."""
+    """Compared runs, in the order of their files."""
 
     runs: list[Compared]
     """The runs."""
@@ -76,7 +76,7 @@ class Evaluate(Section):
     cases: Cases
     """The sample of the test split on which rationales are compared (table 4, figure 6)."""
     bertscore: BertScore | None
-    """BERTScore of these rationales (table 4); null leaves it out."""
+    """BERTScore of these rationales (table 4); null omits it."""
     bootstrap: Bootstrap
     """Intervals and tests over resampled patients."""
     reference: str
@@ -84,7 +84,7 @@ class Evaluate(Section):
     judge: Judge
     """Language models that rate rationales."""
     planted: list[Literal["mimic3", "mimic4"]]
-    """Datasets on which planted evidence is scored, where they are synthetic."""
+    """Datasets on which planted evidence is scored, if they are synthetic."""
     study: Study
     """The human study of figure 6b."""
     request: Request

@@ -11,7 +11,7 @@ class Cohort(Section):
     min_age: float = Field(ge=0)
     """Minimum age in years at ICU admission."""
     exclude_transfers: bool
-    """Exclude stays that changed the ICU (and, in MIMIC-III, the ward) or do not record it."""
+    """Exclude stays with a change of ICU (in MIMIC-III also of ward), and stays without that information."""
     one_stay_per_admission: bool
     """Exclude admissions with several remaining ICU stays."""
 
@@ -20,7 +20,7 @@ class Diagnoses(Section):
     """Repairs of the benchmark's handling of diagnoses; `benchmark.compat` switches them off."""
 
     unlisted_codes: bool
-    """Keep codes that are missing from the dictionary D_ICD_DIAGNOSES."""
+    """Keep codes that are not in the dictionary D_ICD_DIAGNOSES."""
 
 
 class Events(Section):
@@ -33,15 +33,15 @@ class Events(Section):
     blood_only: bool
     """Exclude glucose and pH of urine and other fluids."""
     numbers_only: bool
-    """Drop texts that are not a value, such as `>60/minute`, from the variables that the benchmark does not clean."""
+    """Drop texts that are not a number, such as `>60/minute`, from the variables that the benchmark does not clean."""
     largest_number: bool
-    """Among simultaneous values take the largest number, not the last in text order."""
+    """Of simultaneous values take the largest number, not the last in text order."""
     fio2_by_value: bool
     """Divide only oxygen fractions above 1 by 100."""
     heights_unrounded: bool
     """Do not round heights in inches to whole centimetres."""
     plausible_only: bool
-    """Drop values outside the outlier bounds in the benchmark's table, which the benchmark does not apply."""
+    """Drop values outside the outlier bounds that the benchmark lists but does not apply."""
 
 
 class Notes(Section):
@@ -63,6 +63,6 @@ class Extract(Section):
     notes: Notes
     """Notes."""
     memory_limit_mb: int = Field(ge=400)
-    """Memory limit of a step; what does not fit is spilled to disk. Does not change any output."""
+    """Memory limit of a step, which spills the rest to disk. It changes no output."""
     threads: int = Field(ge=1)
-    """Processor cores of the extraction of events. Does not change any output."""
+    """Processor cores of the extraction of events. It changes no output."""

@@ -13,16 +13,16 @@ class Controls(Section):
     swapped: int = Field(ge=0)
     """Number of cases that are rated again with every system's rationale about another patient; 0: none."""
     wrong_diagnoses: int = Field(ge=0)
-    """Number of cases that are rated again with another patient's diagnoses, none in common if possible; 0: none."""
+    """Number of cases that are rated again with another patient's diagnoses, disjoint if possible; 0: none."""
 
 
 class Question(Section):
-    """Which ratings a judge is asked for."""
+    """The ratings that a judge is asked for."""
 
     cases: int = Field(ge=1)
-    """Cases of each dataset, drawn from those of `evaluate.cases`; a smaller number draws a subset."""
+    """Cases per dataset, drawn from those of `evaluate.cases`; a smaller number draws a subset."""
     seed: int
-    """Another seed draws other cases and controls, and sends the requests in another order."""
+    """Seed of the cases, the controls and the order of the requests."""
     controls: Controls
     """Rationales that are wrong on purpose."""
 
@@ -33,18 +33,18 @@ class Judge(Question):
     llms: list[str]
     """Keys of `llms`: first the judge of figure 6a, then judges to compare it with; []: no judge."""
     trained: str
-    """Key of `models`: the student whose first seed is rated, with its teacher; without such a row, neither is."""
+    """A key of `models`: the student whose first seed is rated, with its teacher; without such a row, neither is."""
 
     @property
     def question(self) -> Question:
-        """The settings without judges and student."""
+        """The settings without the judges and the student."""
         return Question(cases=self.cases, seed=self.seed, controls=self.controls)
 
 
 def judge_problems(judge: Judge, cases: int) -> Iterator[str]:
-    """Settings that contradict each other; `cases` is the number of cases on which rationales are compared."""
+    """Yield contradictions between settings; `cases` is `evaluate.cases.number`."""
     if len(set(judge.llms)) < len(judge.llms):
-        yield f"evaluate.judge.llms: {judge.llms} contains a language model twice"
+        yield f"evaluate.judge.llms: {judge.llms} contains a language model twice; remove the duplicate"
     if judge.llms and judge.cases > cases:
         yield (
             f"evaluate.judge.cases: {judge.cases} is more than evaluate.cases.number, {cases}; lower the former or "

@@ -12,9 +12,9 @@ class PubMed(Section):
     """Retrieval through NCBI's E-utilities."""
 
     endpoint: str
-    """Base URL of the E-utilities, or of a mirror. A change reruns nothing."""
+    """Base URL of the E-utilities or a mirror. A change reruns nothing."""
     email: str
-    """Your e-mail address, which NCBI and Wikimedia require; never logged or recorded. Empty: that of ENTREZ_EMAIL."""
+    """Your e-mail address, required by NCBI and Wikimedia; not logged or recorded. Empty: that in ENTREZ_EMAIL."""
     documents: int = Field(ge=1)
     """Abstracts retrieved per phenotype, by relevance."""
 
@@ -23,7 +23,7 @@ class Wikipedia(Section):
     """Retrieval through the MediaWiki API."""
 
     endpoint: str
-    """URL of the API of the English Wikipedia, or of a mirror. A change reruns nothing."""
+    """URL of the API of the English Wikipedia or a mirror. A change reruns nothing."""
     documents: int = Field(ge=1)
     """Articles retrieved per phenotype."""
 
@@ -40,7 +40,7 @@ class Terms(Section):
     top: int | None = Field(ge=1)
     """Number of key terms per phenotype, those in most documents first; null: every term is a key term."""
     jaccard: float = Field(gt=0, le=1)
-    """Lowest Jaccard index of the key terms of two successive rounds at which a round counts as stable."""
+    """Lowest Jaccard index with the key terms of the previous round at which a round counts as stable."""
     stable_rounds: int = Field(ge=1)
     """Stop after this many stable rounds in a row."""
     max_terms: int = Field(ge=1)
@@ -52,17 +52,17 @@ class Terms(Section):
     @classmethod
     def _each_once(cls, sources: list[str]) -> list[str]:
         if len(set(sources)) < len(sources):
-            raise ValueError("names a source twice")
+            raise ValueError("names a source twice; remove the duplicate")
         return sources
 
 
 class Vocabulary(Section):
-    """Which tokens of the key terms belong to V^k."""
+    """Selection of the tokens of key terms for V^k."""
 
     stop_word_pieces: bool
     """Keep tokens that spell a stop word of two or more letters, at the beginning of a word or within it."""
     one_letter_pieces: bool
-    """Keep tokens of a single character or of none (the bare mark of a blank)."""
+    """Keep tokens of at most one character (none: only the marker of a blank)."""
 
 
 class Knowledge(Section):
@@ -71,7 +71,7 @@ class Knowledge(Section):
     source: Literal["online", "offline"]
     """online: PubMed and Wikipedia; offline: the authored texts in resources/knowledge, a stand-in."""
     refresh: str | None
-    """A date (YYYY-MM-DD, UTC): responses taken before it are fetched again, once; null: stored responses stay."""
+    """A date (YYYY-MM-DD, UTC): responses fetched before it are fetched again, once; null: stored responses stay."""
     pubmed: PubMed
     """PubMed."""
     wikipedia: Wikipedia
@@ -84,7 +84,7 @@ class Knowledge(Section):
     @field_validator("refresh", mode="before")
     @classmethod
     def _date(cls, value: Any) -> Any:
-        """An ISO date, which YAML reads as a date unless it is quoted."""
+        """Accept an ISO date, which YAML parses as a date unless it is quoted."""
         if value is None:
             return None
         try:

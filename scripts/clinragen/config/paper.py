@@ -1,19 +1,19 @@
-"""What the rules of the paper's tables pass to their scripts about this configuration."""
+"""Facts about this configuration that the rules of the paper's tables pass to their scripts."""
 
 from clinragen.config.base import Section
 
 
 class Configured(Section):
-    """Datasets and rows of one of the paper's tables that this configuration has."""
+    """Configured datasets and rows of one of the paper's tables."""
 
     datasets: list[str]
-    """Datasets, as the paper calls them."""
+    """Datasets, named as in the paper."""
     keys: list[str]
-    """Rows of `models` and `asked` that are in the table, as `models.clinragen`."""
+    """Rows of `models` and `asked` that are in the table, such as `models.clinragen`."""
 
 
 class ConfiguredTables(Section):
-    """Datasets and rows that the configuration has, for each of the paper's tables."""
+    """Configured datasets and rows of each of the paper's tables."""
 
     tables: dict[int, Configured]
     """By table number."""
@@ -23,11 +23,11 @@ class TimedJob(Section):
     """A job whose time counts in the paper's table 3."""
 
     stage: str
-    """Stage, as the paper calls it."""
+    """Stage, named as in the paper."""
     dataset: str | None
-    """The dataset, as the paper calls it; null if both share the job."""
+    """Dataset, named as in the paper; null if both share the job."""
     seed: int | None
-    """The seed of a training."""
+    """Seed of a training."""
 
 
 class TimedJobs(Section):

@@ -6,12 +6,12 @@ from clinragen.config.base import Section, usable_path
 
 
 class Rationale(Section):
-    """What a teacher writes about each sample."""
+    """The rationales of the teachers."""
 
     shards: int = Field(ge=1)
-    """Jobs per dataset and teacher: a failed one costs its share of the samples. Their number changes no answer."""
+    """Jobs per dataset and teacher: one that fails affects only its samples. Their number changes no answer."""
     examples: str
-    """Worked examples in every prompt; replace ours by a file of clinicians' (`make examples FILE=...` checks it)."""
+    """File of worked examples in every prompt; replace it by clinicians' examples (check: `make examples FILE=...`)."""
 
     @field_validator("examples")
     @classmethod

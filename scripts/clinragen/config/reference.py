@@ -1,4 +1,4 @@
-"""The reference of config.yaml: every key with its type and meaning (docs/config.md)."""
+"""Generator of docs/config.md: every key of config.yaml with its type and meaning."""
 
 import ast
 import inspect
@@ -15,7 +15,7 @@ from clinragen.config.root import Config
 
 
 def reference() -> str:
-    """Every key of config.yaml with its type and meaning, as Markdown (docs/config.md)."""
+    """Return the content of docs/config.md."""
     lines = [
         "# Configuration reference",
         "",
@@ -28,31 +28,34 @@ def reference() -> str:
 
 
 def _meanings(section: type[BaseModel]) -> dict[str, str]:
-    """The string under each field of a section, inherited ones too, in one line.
+    """Return the string under each field of a section, including inherited ones, in one line.
 
-    pydantic would collect them at every start of every job.
+    pydantic could collect them, but would do so at the start of every job.
     """
-    sources = [kind for kind in reversed(section.__mro__) if issubclass(kind, Section)]
-    bodies = (ast.parse(inspect.getsource(kind)).body[0].body for kind in sources)
-    pairs = itertools.chain.from_iterable(map(itertools.pairwise, bodies))
-    found = ((f, text.value) for f, text in pairs if isinstance(text, ast.Expr))
-    return {
-        field.target.id: " ".join(ast.literal_eval(text).split())
-        for field, text in found
-        if isinstance(field, ast.AnnAssign)
-    }
+    meanings: dict[str, str] = {}
+    for kind in (kind for kind in reversed(section.__mro__) if issubclass(kind, Section)):
+        for definition in ast.parse(inspect.getsource(kind)).body:
+            body = definition.body if isinstance(definition, ast.ClassDef) else []
+            for field, text in itertools.pairwise(body):
+                if (
+                    isinstance(field, ast.AnnAssign)
+                    and isinstance(field.target, ast.Name)
+                    and isinstance(text, ast.Expr)
+                ):
+                    meanings[field.target.id] = " ".join(ast.literal_eval(text.value).split())
+    return meanings
 
 
 def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
     meanings = _meanings(section)
     for name, field in section.model_fields.items():
         inner = next(sections(field.annotation), None)
-        chosen = ".<name>" if inner and str(field.annotation).startswith("dict") else ""
+        row = ".<name>" if inner and str(field.annotation).startswith("dict") else ""
         kind = "" if inner else _type_name(field.annotation)
         default = "" if field.is_required() else f" Default: `{json.dumps(field.default)}`."
         yield f"| `{prefix}{name}` | {kind} | {meanings[name]}{default} |"
         if inner:
-            yield from _rows(inner, f"{prefix}{name}{chosen}.")
+            yield from _rows(inner, f"{prefix}{name}{row}.")
 
 
 def _type_name(annotation: Any) -> str:

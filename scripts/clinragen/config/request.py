@@ -1,4 +1,4 @@
-"""What a GPU job requests from the cluster."""
+"""Cluster resources that a GPU job requests."""
 
 from pydantic import Field
 
@@ -9,6 +9,6 @@ class Request(Section):
     """Memory and time of a job; they change no output."""
 
     memory_mb: int = Field(ge=500)
-    """Memory in MB of the first attempt; the second attempt requests twice as much."""
+    """Memory in MB of the first attempt; the second one requests twice as much."""
     minutes: int = Field(ge=10)
     """Time limit in minutes of each attempt."""

@@ -9,7 +9,7 @@ from clinragen.config.base import Section, usable_path
 
 
 class StudyDesign(Section):
-    """Who rates what; any change makes another study, whose forms do not accept the ratings of this one."""
+    """Raters and their cases; any change starts a new study, whose forms do not accept ratings of the old one."""
 
     cases: int = Field(ge=2)
     """Number of rated cases, each of a different patient, from those of `evaluate.cases`."""
@@ -20,13 +20,13 @@ class StudyDesign(Section):
     repeats: float = Field(ge=0, le=0.5)
     """Share of a rater's cases that are shown a second time; at least one case unless 0."""
     attention_checks: int = Field(ge=0)
-    """Items of each form that ask for a given answer."""
+    """Items per form that ask for a given answer."""
     seed: int
-    """Seed of the selection of cases, their assignment to raters, and every order."""
+    """Seed of the selection of cases, their assignment to raters, and all orders."""
 
 
 class Exclusion(Section):
-    """Whose ratings do not count."""
+    """Raters whose ratings are excluded."""
 
     absent: list[str]
     """Names of raters who sent no ratings, such as R07; the ratings of all others must be complete."""
@@ -35,33 +35,33 @@ class Exclusion(Section):
 
 
 class Study(Section):
-    """The human study: which rationales are rated, by whom, and where the ratings are."""
+    """The human study: rated rationales, raters, and the files with their ratings."""
 
     dataset: Literal["mimic3", "mimic4"]
-    """Dataset of the cases; if `datasets` lacks it, there is no study."""
+    """Dataset of the cases; the study is omitted if `datasets` lacks it."""
     trained: str
-    """Key of `models`: the student whose first seed is rated, with its teacher and the rows of `asked` in table 4;
-    without such a row, there is no study."""
+    """A key of `models`: the student whose first seed is rated, with its teacher and the rows of `asked` in table 4;
+    the study is omitted without such a row."""
     design: StudyDesign
-    """Who rates what."""
+    """Raters and their cases."""
     responses: str | None
     """Directory of the CSV files that the raters saved; null: none yet (synthetic texts get simulated ratings)."""
     exclusion: Exclusion
-    """Whose ratings do not count."""
+    """Raters whose ratings are excluded."""
 
     @field_validator("responses")
     @classmethod
     def _usable_path(cls, text: str | None) -> str | None:
-        return usable_path(text)
+        return None if text is None else usable_path(text)
 
 
 def study_problems(study: Study, cases: int) -> Iterator[str]:
-    """Values of `evaluate.study` that contradict each other; `cases` is `evaluate.cases.number`."""
+    """Yield contradictions in `evaluate.study`; `cases` is `evaluate.cases.number`."""
     design, place = study.design, "evaluate.study.design"
     if design.cases > cases:
         yield (
-            f"{place}.cases: {design.cases} is more than evaluate.cases.number, {cases}, the only cases for which all "
-            "models have outputs; lower the former or raise the latter"
+            f"{place}.cases: {design.cases} is more than evaluate.cases.number, {cases}, the cases with outputs of all "
+            "models; lower the former or raise the latter"
         )
     if design.raters_per_case is not None and design.raters_per_case > design.raters:
         yield (
@@ -79,5 +79,5 @@ def study_problems(study: Study, cases: int) -> Iterator[str]:
 
 
 def rater_names(number: int) -> list[str]:
-    """Names of the raters; they begin with a letter, so that a spreadsheet leaves them as they are."""
+    """Return the names of the raters, which begin with a letter so that spreadsheets do not reformat them."""
     return [f"R{n:02}" for n in range(1, number + 1)]

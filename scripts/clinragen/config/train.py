@@ -29,7 +29,7 @@ class Lora(Phase):
     alpha: float = Field(gt=0)
     """The product of the factors is multiplied by `alpha` / `rank`."""
     dropout: float = Field(ge=0, lt=1)
-    """Dropout on what an adapter reads."""
+    """Dropout on the input of an adapter."""
     modules: Literal["all"] | list[str]
     """Linear layers that get an adapter, by their names in the language model; `all`: every one within its blocks."""
 
@@ -37,7 +37,7 @@ class Lora(Phase):
     @classmethod
     def _not_empty(cls, names: list[str] | str) -> list[str] | str:
         if not names:
-            raise ValueError("names no layer; list one, or set it to all")
+            raise ValueError("lists no layer; list one, or set it to all")
         return names
 
 
@@ -51,62 +51,62 @@ class Optimizer(Section):
     batch: int = Field(ge=1)
     """Samples per optimizer step, over all processes of all nodes."""
     batch_order: Literal["shuffled", "sorted"]
-    """Order of the batches, each of samples of like length: random, or from long to short (ambiguity 30)."""
+    """Order of the batches, each of samples of similar length: random, or from long to short (ambiguity 30)."""
     diagnoses_weight: float = Field(gt=0)
     """Weight of a token of the diagnoses in the loss; tokens of the rationales have weight 1 (ambiguity 31)."""
     selection: Literal["f1", "loss"]
     """Keep the weights of the epoch with the best validation F1 of the diagnoses, or loss (ambiguity 32)."""
     marked_samples: Literal["keep", "leave_out"]
-    """Training samples with a rationale that failed a check or has no text: keep them, the latter without it."""
+    """Training samples with a rationale that failed a check or is missing: keep them (without a missing one) or not."""
     precision: Literal["fp32", "tf32", "bf16"]
-    """Numbers of the forward pass: fp32, tf32 (fp32, multiplied in TF32; GPU only), or bf16 where it is safe."""
+    """Number format of the forward pass: fp32, tf32 (fp32, multiplied in TF32; GPU only), or bf16 where it is safe."""
 
 
 class Launch(Section):
     """How training is started."""
 
     device: Literal["cuda", "cpu"]
-    """What the processes compute on; without a GPU, `cuda` is an error."""
+    """Device of the processes; `cuda` is an error without a GPU."""
     nodes: int = Field(ge=1)
     """Nodes per job; more than one requires SLURM, which starts `torchrun` on each."""
     processes: int = Field(ge=1)
     """Processes per node; with device `cuda`, one GPU each."""
     micro_batch_tokens: int = Field(ge=1)
-    """Most tokens that a process takes at once, padding included; the batch stays, batch norm sees a part of it."""
+    """Most tokens in a micro-batch of a process, padding included; batch norm sees one micro-batch at a time."""
     fit_memory: bool
-    """Where the largest samples do not fit into the memory of the GPU, halve `micro_batch_tokens` until they do."""
+    """If the largest samples do not fit into GPU memory, halve `micro_batch_tokens` until they do."""
     deepspeed: bool
-    """Train through DeepSpeed."""
+    """Train with DeepSpeed."""
     zero_stage: Literal[2, 3]
-    """What DeepSpeed divides among the processes: 2: gradients and the state of the optimizer; 3: weights as well."""
+    """What DeepSpeed partitions among the processes: 2: gradients and optimizer state; 3: weights as well."""
     gradient_checkpointing: bool
-    """Keep only what enters each block of the language model, and compute the rest again in the backward pass."""
+    """Keep only the inputs of each block of the language model, and recompute the rest in the backward pass."""
 
     def with_values_of(self, changes: dict[str, Any]) -> "Launch":
-        """The settings with other values for some keys; pydantic's ValidationError where they are not valid."""
+        """Return the settings with other values for some keys; pydantic's ValidationError if they are not valid."""
         return Launch.model_validate(self.model_dump() | changes)
 
 
-# Keys of `train.launch` that are the same for all language models: rules request nodes for all their jobs alike.
+# Keys of `train.launch` that are the same for all language models: rules request the same nodes for all their jobs.
 FIXED = ("device", "nodes")
 
 
 def launch_problems(place: str, launch: Launch, changes: dict[str, Any], batch: int) -> Iterator[str]:
-    """Values of `train.launch`, some of them changed at `place`, that do not go together."""
+    """Yield contradictions in `train.launch` with the `changes` at key `place`; `batch` is `train.optimizer.batch`."""
     yield from (f"{place}.{key}: the same for all; set train.launch.{key}" for key in FIXED if key in changes)
     try:
-        found = launch.with_values_of(changes)
+        merged = launch.with_values_of(changes)
     except ValidationError as error:
         yield from (explain(e, Launch, f"{place}.") for e in error.errors())
         return
-    if "processes" in changes and batch < found.nodes * found.processes:
+    if "processes" in changes and batch < merged.nodes * merged.processes:
         yield (
-            f"{place}.processes: {found.processes}, times {found.nodes} nodes, is more than train.optimizer.batch "
-            f"({batch}), of which each process takes a part; lower it"
+            f"{place}.processes: {merged.processes}, times {merged.nodes} nodes, is more than train.optimizer.batch "
+            f"({batch}), which is split among the processes; lower it"
         )
-    if found.deepspeed and found.zero_stage == 3 and found.fit_memory:
+    if merged.deepspeed and merged.zero_stage == 3 and merged.fit_memory:
         yield (
-            f"{place}.fit_memory: true, but what fits cannot be tried while zero_stage 3 divides the weights; set it "
+            f"{place}.fit_memory: true, but memory cannot be probed while zero_stage 3 partitions the weights; set it "
             "to false, and micro_batch_tokens as low as a GPU needs"
         )
 
@@ -121,20 +121,20 @@ class Train(Section):
     phase3: Phase
     """Both: all parts learn D, R^m and R^t (equation 8)."""
     joint: Phase
-    """One stage in which all parts of a model learn at once (`training: joint`)."""
+    """A single stage that trains all parts of a model (`training: joint`)."""
     frozen: Phase
-    """One stage in which the parts before a frozen language model learn (`training: frozen`)."""
+    """A single stage that trains the parts in front of a frozen language model (`training: frozen`)."""
     lora: Lora
-    """One stage in which adapters and the parts before a language model learn (`training: lora`)."""
+    """A single stage that trains adapters and the parts in front of a language model (`training: lora`)."""
     instruction_in_phase2: bool
-    """Put the instruction that precedes a note after the lab tokens of phase 2, too (ambiguity 36)."""
+    """In phase 2, also put the instruction that precedes a note after the lab tokens (ambiguity 36)."""
     freeze_encoder_in_phase3: bool
-    """Keep the series encoder as phase 2 left it (ambiguity 15)."""
+    """Freeze the series encoder in phase 3 (ambiguity 15)."""
     optimizer: Optimizer
     """Settings common to all phases."""
     launch: Launch
     """How training jobs are started."""
     report_to: Literal["none", "tensorboard"]
-    """Write TensorBoard events of each training beside its log, which changes no output (docs/cluster.md)."""
+    """Write TensorBoard events of each training next to its log; changes no output (docs/cluster.md)."""
     request: Request
     """Cluster resources of a training job."""

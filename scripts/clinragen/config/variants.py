@@ -1,4 +1,4 @@
-"""Variants: named overrides of settings, for models that differ from the others in them alone."""
+"""Variants: named overrides of settings for single models."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,23 +11,23 @@ from clinragen.config.explain import explain
 from clinragen.config.student import Student
 from clinragen.config.train import Train
 
-# Keys of the overridden sections that are the same for all.
+# Keys that variants cannot override.
 FIXED = {"train": ("launch", "report_to", "request"), "benchmark": ("compat",)}
 
 
 class Variant(Section):
-    """Values in place of those of `student`, `train` and `benchmark`; only the keys that differ."""
+    """Overrides of `student`, `train` and `benchmark`: only the keys that differ."""
 
     student: dict[str, Any] = Field(default={})
     """Keys of `student`, nested as there."""
     train: dict[str, Any] = Field(default={})
     """Keys of `train` except `launch`, `report_to` and `request`, nested as there."""
     benchmark: dict[str, Any] = Field(default={})
-    """Keys of `benchmark` except `compat`, nested as there; teachers are asked again where their prompts change."""
+    """Keys of `benchmark` except `compat`, nested as there; teachers are asked again if their prompts change."""
 
 
 class Settings(Section):
-    """The sections of which a variant overrides keys."""
+    """The sections that a variant can override."""
 
     student: Student
     """Student model."""
@@ -37,20 +37,20 @@ class Settings(Section):
     """Stage benchmark."""
 
     def with_values_of(self, variant: Variant) -> "Settings":
-        """The settings of a variant; pydantic's ValidationError where they are not valid."""
+        """Return the settings of a variant; pydantic's ValidationError if they are not valid."""
         return Settings.model_validate(_merged(self.model_dump(), variant.model_dump()))
 
 
 def _merged(values: dict[str, Any], keys: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(values)
+    merged = dict(values)
     for name, value in keys.items():
-        both = isinstance(value, Mapping) and isinstance(found.get(name), dict)
-        found[name] = _merged(found[name], value) if both else value
-    return found
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), dict)
+        merged[name] = _merged(merged[name], value) if both else value
+    return merged
 
 
 def variant_problems(variants: Mapping[str, Variant], settings: Settings) -> Iterator[str]:
-    """Keys that no variant may override, and values that the sections refuse."""
+    """Yield keys that no variant may override, and values that are not valid."""
     for name, variant in variants.items():
         place = f"variants.{name}."
         for section, keys in FIXED.items():
@@ -63,7 +63,7 @@ def variant_problems(variants: Mapping[str, Variant], settings: Settings) -> Ite
 
 
 def setting_problems(place: str, settings: Settings) -> Iterator[str]:
-    """Values that do not fit each other; `place` is that of a variant with a dot at its end, or empty."""
+    """Yield contradictions between settings; `place` is the key of a variant with a final dot, or empty."""
     encoder, steps = settings.student.fusion.series_encoder, settings.benchmark.series.max_steps
     at = f"{place}student.fusion.series_encoder"
     if steps % encoder.patch:
@@ -77,11 +77,11 @@ def setting_problems(place: str, settings: Settings) -> Iterator[str]:
     if batch < launch.nodes * launch.processes:
         yield (
             f"{place}train.optimizer.batch ({batch}) must be at least train.launch.nodes ({launch.nodes}) times "
-            f"processes ({launch.processes}): each process takes a part of a batch"
+            f"processes ({launch.processes}): each process takes a share of a batch"
         )
 
 
 def tf32_problems(place: str, precision: str, device_place: str, device: str) -> Iterator[str]:
-    """TF32 on a processor, which would compute in fp32 without saying so; places are sections."""
+    """Yield a problem for TF32 on a CPU, which would silently compute in fp32; places are keys of sections."""
     if precision == "tf32" and device != "cuda":
-        yield f"{place}.precision: tf32, which only GPUs have, but {device_place}.device is {device}; set fp32 or bf16"
+        yield f"{place}.precision: tf32 requires a GPU, but {device_place}.device is {device}; set fp32 or bf16"

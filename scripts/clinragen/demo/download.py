@@ -1,4 +1,4 @@
-"""The open MIMIC-III demo from PhysioNet, checked against the release's checksums and against ours."""
+"""The open MIMIC-III demo from PhysioNet, checked against the checksums of the release and pinned ones."""
 
 import gzip
 import hashlib
@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,11 +32,11 @@ class _Transient(Exception):
 def download_tables(
     base_url: str, destinations: dict[str, Path], pinned: dict[str, str], wait_seconds: float = 2.0
 ) -> None:
-    """Download each `<NAME>.csv` of the release, packed, to its destination.
+    """Download each `<NAME>.csv` of the release and write it, compressed, to its destination.
 
-    `pinned` are the checksums of the uncompressed files that we have seen; a table without one is
-    checked against the release's list only. Waits `wait_seconds`, doubled each time, between attempts.
-    Raises UserError with URL and remedy when a file is missing, incomplete or not what it should be.
+    `pinned` are known checksums of the uncompressed files; a table without one is checked against the list of the
+    release only. Waits `wait_seconds`, doubled each time, between attempts.
+    Raises UserError with URL and remedy when a file is missing, incomplete or has another checksum.
     """
     base_url = base_url.rstrip("/")
     listing = _retried(lambda: _text(f"{base_url}/{CHECKSUMS}"), f"{base_url}/{CHECKSUMS}", wait_seconds)
@@ -50,7 +51,7 @@ def download_tables(
                 f"{base_url}/{CHECKSUMS}: lists {name} as {published[name][:12]}..., expected {pinned[name][:12]}...; "
                 f"the release has changed or the response is not from PhysioNet: {REMEDY}"
             )
-        _retried(lambda url=url, to=destination, sha=published[name]: _fetch(url, to, sha), url, wait_seconds)
+        _retried(partial(_fetch, url, destination, published[name]), url, wait_seconds)
         log.info("%s: verified and compressed", url)
 
 
@@ -71,22 +72,22 @@ def _retried(attempt: Callable[[], T], url: str, wait_seconds: float) -> T:
 
 
 def _text(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
-        return answer.read().decode()
+    with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
+        return response.read().decode()
 
 
 def _fetch(url: str, destination: Path, sha256: str) -> None:
-    """One attempt; the destination appears only when its content is right."""
+    """Download once; the destination appears only if its content is right."""
     partial = destination.with_name(f".tmp-download-{destination.name}")
     digest, received = hashlib.sha256(), 0
     try:
         with (
-            urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer,
+            urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response,
             partial.open("wb") as file,
             gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
         ):
-            expected = answer.headers.get("Content-Length")
-            while chunk := answer.read(CHUNK):
+            expected = response.headers.get("Content-Length")
+            while chunk := response.read(CHUNK):
                 digest.update(chunk)
                 received += len(chunk)
                 packed.write(chunk)

@@ -4,8 +4,10 @@ Neither the diagnoses nor the admission's diagnosis text is read, and no sentenc
 phenotype's name: notes report only procedures and measurements.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -20,7 +22,7 @@ TABLES = {
     "d_icd_procedures": "icd9_code, long_title",
     "d_labitems": "itemid, label",
 }
-"""The tables that are read and, of each, all columns that are."""
+"""The tables that are read, and all columns read of each."""
 LABEL = "SYNTHETIC NOTE, composed by rule from the structured record; no clinician wrote it."
 MOST_PROCEDURES, MOST_LABS = 4, 6
 
@@ -56,7 +58,7 @@ order by f.hadm_id, f.times desc, f.itemid
 
 
 def synthesize_notes(paths: dict[str, Path], phenotypes: list[str]) -> list[tuple]:
-    """One Report per admission, as rows of NOTEEVENTS in the columns' order of resources/raw_tables.yaml.
+    """Return one Report per admission, as rows of NOTEEVENTS in the columns' order of resources/raw_tables.yaml.
 
     `paths` gives the file of each of TABLES (.csv or .csv.gz, headers of any case); UserError names a
     file that cannot be read or lacks a column.
@@ -68,13 +70,14 @@ def synthesize_notes(paths: dict[str, Path], phenotypes: list[str]) -> list[tupl
         facts = connection.execute(FACTS).fetchall()
         procedures = connection.execute(PROCEDURES, [MOST_PROCEDURES]).fetchall()
         labs = connection.execute(LABS, [MOST_LABS]).fetchall()
-    done: dict[str, list[str]] = {}
+    findings: dict[str, list[str]] = {}
     for hadm_id, title in procedures:
-        done.setdefault(hadm_id, []).append(f"The patient underwent {title[0].lower()}{title[1:]}.")
+        findings.setdefault(hadm_id, []).append(f"The patient underwent {title[0].lower()}{title[1:]}.")
     for hadm_id, label, times, direction in labs:
         how = f"abnormal and {direction}" if direction else "abnormal"
-        done.setdefault(hadm_id, []).append(f"{label} was {how} on {times} occasion{'s' * (times > 1)}.")
-    return [_row(number, *fact, done.get(fact[1], []), stems) for number, fact in enumerate(facts, 1)]
+        findings.setdefault(hadm_id, []).append(f"{label} was {how} on {times} occasion{'s' * (times > 1)}.")
+    admissions = [_Admission(*fact) for fact in facts]
+    return [_row(number, a, findings.get(a.hadm_id, []), stems) for number, a in enumerate(admissions, 1)]
 
 
 def _open(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> None:
@@ -86,27 +89,29 @@ def _open(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> None
         raise UserError(f"{path}: not a readable CSV of table {table}: {error}") from None
 
 
-def _row(
-    number: int,
-    subject_id: str,
-    hadm_id: str,
-    discharged: str,
-    kind: str,
-    arrival: str,
-    destination: str,
-    units: str | None,
-    days: float | None,
-    findings: list[str],
-    stems: frozenset[str],
-) -> tuple:
-    sentences = [f"The admission was {kind.lower()}, by way of {arrival.lower()}."]
-    if units:
-        sentences.append(f"The patient stayed {days} days in the {units}.")
+class _Admission(NamedTuple):
+    """A row of FACTS."""
+
+    subject_id: str
+    hadm_id: str
+    discharged: str
+    kind: str
+    arrival: str
+    destination: str
+    units: str | None
+    days: float | None
+
+
+def _row(number: int, admission: _Admission, findings: Sequence[str], stems: frozenset[str]) -> tuple:
+    sentences = [f"The admission was {admission.kind.lower()}, by way of {admission.arrival.lower()}."]
+    if admission.units:
+        sentences.append(f"The patient stayed {admission.days} days in the {admission.units}.")
     sentences += findings
     course = " ".join(s for s in sentences if not names_in(s, stems))
     text = (
         f"{LABEL}\n\nService:\nMEDICINE\n\nBrief Hospital Course:\n{course}\n\n"
-        f"Discharge Disposition:\n{destination.capitalize()}\n"
+        f"Discharge Disposition:\n{admission.destination.capitalize()}\n"
     )
-    date = datetime.fromisoformat(discharged).date()
-    return number, subject_id, hadm_id, date, None, None, "Discharge summary", "Report", None, None, text
+    date = datetime.fromisoformat(admission.discharged).date()
+    ids = (number, admission.subject_id, admission.hadm_id)
+    return *ids, date, None, None, "Discharge summary", "Report", None, None, text

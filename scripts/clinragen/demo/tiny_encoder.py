@@ -14,10 +14,10 @@ POSITIONS = 512
 
 
 def build_tokenizer(texts: Iterable[str]) -> BertTokenizer:
-    """A WordPiece tokenizer in the form of BERT's; all ASCII characters are pieces.
+    """Return a WordPiece tokenizer in the form of BERT's; all ASCII characters are pieces.
 
-    The pieces are those of a byte pair encoding, each at the beginning of a word and inside of one, since training
-    WordPiece numbers them otherwise every time.
+    The pieces are those of a byte pair encoding, each at the beginning of a word and inside one, because training
+    WordPiece numbers them differently every time.
     """
     trained = Tokenizer(models.BPE())
     trained.normalizer = normalizers.BertNormalizer(lowercase=False)
@@ -26,13 +26,14 @@ def build_tokenizer(texts: Iterable[str]) -> BertTokenizer:
         vocab_size=MOST_PIECES, initial_alphabet=[chr(c) for c in range(33, 127)], show_progress=False
     )
     trained.train_from_iterator(texts, trainer)
-    pieces = sorted(trained.get_vocab(), key=trained.token_to_id)
+    numbers = trained.get_vocab()
+    pieces = sorted(numbers, key=lambda piece: numbers[piece])
     vocabulary = [*SPECIAL, *pieces, *(f"##{piece}" for piece in pieces)]
     return BertTokenizer(vocab={piece: i for i, piece in enumerate(vocabulary)}, do_lower_case=False)
 
 
 def build_model(vocabulary_size: int, seed: int) -> BertModel:
-    """Some 300,000 random parameters."""
+    """Return a BERT with about 300,000 random parameters."""
     torch.manual_seed(seed)
     return BertModel(
         BertConfig(
@@ -48,8 +49,8 @@ def build_model(vocabulary_size: int, seed: int) -> BertModel:
     )
 
 
-def build_encoder(texts: Iterable[str], folder: Path, seed: int) -> None:
-    """Write model and tokenizer into a new folder, as `from_pretrained` expects them."""
+def build_encoder(texts: Iterable[str], directory: Path, seed: int) -> None:
+    """Write model and tokenizer into a new directory, as `from_pretrained` expects them."""
     tokenizer = build_tokenizer(texts)
-    build_model(len(tokenizer), seed).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    build_model(len(tokenizer), seed).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)

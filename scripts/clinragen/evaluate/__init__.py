@@ -1,1 +1,1 @@
-"""Stage evaluate: predictions, scores, and the paper's tables next to ours."""
+"""Stage evaluate: predictions, scores, and our values next to the paper's."""

@@ -1,4 +1,4 @@
-"""What a trained classifier names."""
+"""Predictions of a trained classifier."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from clinragen.schemas.evaluate import PREDICTIONS, row_without_text
 
 
 def classify(checkpoint: Path, samples: list[Row], device: str, precision: str, size: int) -> pa.Table:
-    """The phenotypes of all samples whose probability is above the classifier's threshold (PREDICTIONS)."""
+    """Return the phenotypes of all samples with a probability above the classifier's threshold (PREDICTIONS)."""
     prepare_device(device, precision, "evaluate.decoding.device")
     classifier = Classifier.load(checkpoint).to(device).eval()
     steps = classifier.shape.steps if classifier.shape else None
@@ -25,7 +25,7 @@ def classify(checkpoint: Path, samples: list[Row], device: str, precision: str, 
         with half, Progress("samples", len(samples)) as bar:
             chances = probabilities(classifier, samples, Collator(None, steps, padding), size, bar.advance)
     except torch.cuda.OutOfMemoryError:
-        raise UserError("the memory of the GPU does not suffice: lower evaluate.batch") from None
+        raise UserError("the GPU ran out of memory; lower evaluate.batch") from None
     named = (chances > classifier.threshold).tolist()
     rows = [
         row_without_text(

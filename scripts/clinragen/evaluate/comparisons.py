@@ -1,4 +1,4 @@
-"""Which rows of tables 1 and 2 are compared with which."""
+"""The pairs of rows of tables 1 and 2 that are compared."""
 
 import csv
 from collections.abc import Iterable
@@ -17,20 +17,20 @@ class Pair:
 
     @property
     def rows(self) -> frozenset[str]:
-        """Both rows, whichever comes first."""
+        """Both rows, in no order."""
         return frozenset((self.model, self.other))
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """The comparisons of resources/paper_comparisons.csv, in favour of the row that the paper puts first."""
+    """Return the pairs of resources/paper_comparisons.csv, first the row that the paper favours."""
     with path.open(encoding="utf-8", newline="") as file:
         return [Pair(row["model"], row["other"]) for row in csv.DictReader(file)]
 
 
 def pairs_of(rows: Iterable[str], reference: str, paper: Iterable[Pair]) -> list[Pair]:
-    """The reference with every other of the rows that have runs, then the paper's further pairs of them, each once.
+    """Pair the reference with every other row that has runs, and add the paper's own pairs, each pair once.
 
-    With rows that are only in table 6 the reference is compared where the paper does.
+    The reference is paired with a row that is only in table 6 if the paper does so.
     """
     present = list(rows)
     stated = [pair for pair in paper if pair.rows <= set(present)]

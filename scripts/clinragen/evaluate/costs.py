@@ -1,4 +1,4 @@
-"""What the answers behind the results have cost: from the tables that name the requests, and the journal."""
+"""The cost of the answers behind the results, from the tables that name the requests and from the journal."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ STAND_IN = "template"
 
 
 def read_requests(stage: str, path: Path) -> dict[str, str]:
-    """Status of each request whose answer is in a table of the stage; a prediction may take two requests."""
+    """Return the status of each request behind a table of the stage; a prediction may take two requests."""
     if stage.startswith("asked/"):
         table = PREDICTIONS.read(path, ("requests", "status"))
         asked = zip(table["requests"].to_pylist(), table["status"].to_pylist(), strict=True)
@@ -31,15 +31,14 @@ def read_requests(stage: str, path: Path) -> dict[str, str]:
 
 
 def costs(stages: list[Stage], asked: list[dict[str, str]], answers: Path) -> pa.Table:
-    """A row per stage, dataset and model (COSTS).
+    """Return the costs by stage, dataset and model (COSTS).
 
     `asked` holds the status of each request of each stage (`read_requests`). All answers to these requests count,
-    whichever run paid for them. A price that is unknown, or an answer that is no longer in the journal, leaves the
-    money empty.
+    whichever run paid for them. The money is empty if a price is unknown or an answer is no longer in the journal.
     """
     rows = []
     with ExitStack() as opened:
-        # A run with stand-ins alone has no journal, and makes none.
+        # A run with only stand-ins has no journal and must not create one.
         real = any(stage.provider != STAND_IN for stage in stages)
         journal = opened.enter_context(Journal(answers / FILE)) if real else None
         for stage, statuses in zip(stages, asked, strict=True):
@@ -51,7 +50,7 @@ def _row(stage: Stage, asked: dict[str, str], journal: Journal | None) -> dict[s
     stand_in = stage.provider == STAND_IN
     answers, missing, tokens_in, tokens_out, seconds = 0, 0, 0, 0, 0.0
     served: set[str] = set()
-    for entries in () if stand_in else map(journal.answers, asked):
+    for entries in () if stand_in or journal is None else map(journal.answers, asked):
         missing += not entries
         answers += len(entries)
         tokens_in += sum(entry.prompt_tokens for entry in entries)

@@ -12,7 +12,7 @@ MOST_NAMED = 10
 
 
 def count_outcomes(predictions: pa.Table) -> dict[str, int]:
-    """Outputs (PREDICTIONS) that were cut, those without readable diagnoses, and names that are no phenotype."""
+    """Count outputs (PREDICTIONS), cut ones, those without readable diagnoses, and names that are not phenotypes."""
     return {
         "outputs": predictions.num_rows,
         "cut": predictions["end"].to_pylist().count("limit"),
@@ -22,16 +22,16 @@ def count_outcomes(predictions: pa.Table) -> dict[str, int]:
 
 
 def frequent_unknown_names(predictions: pa.Table) -> list[tuple[str, int]]:
-    """The most frequent names that are no phenotype, and in how many outputs each stands.
+    """Return the most frequent names that are not phenotypes, with the number of outputs that have them.
 
-    Only names of many stays: what a model writes about few may come from their notes.
+    Names in few outputs are left out, because they may come from the notes.
     """
     names = Counter(name for row in predictions["unknown"].to_pylist() for name in set(row))
     return [(name, n) for name, n in names.most_common(MOST_NAMED) if n >= SMALLEST_SHOWN]
 
 
 def report(predictions: pa.Table) -> set[str]:
-    """Log how the outputs ended and what could not be read; the counts as values of a fact."""
+    """Log how the outputs ended and what could not be read; return the counts as values of a fact."""
     ends = Counter(f"ended by {end}" for end in predictions["end"].to_pylist() if end)
     counts = count_outcomes(predictions)
     counted = {"outputs": counts["outputs"], **dict(sorted(ends.items()))}

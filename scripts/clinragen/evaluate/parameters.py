@@ -1,4 +1,4 @@
-"""How many parameters the trained models have, part by part, beside the sizes that the paper prints."""
+"""Parameter counts of the trained models by component, next to the sizes in the paper."""
 
 import csv
 import json
@@ -16,14 +16,14 @@ TOTAL = "total"
 
 
 class Count(NamedTuple):
-    """Parameters of a part, and those of them that were trained."""
+    """Parameters of a component, and how many of them were trained."""
 
     parameters: int
     trained: int
 
 
 def read_counts(checkpoint: Path) -> dict[str, Count]:
-    """Parameters of each part of a trained student, as it counted them itself; UserError if it is unreadable."""
+    """Return the parameters of each component of a student, as counted by itself; raise UserError if unreadable."""
     try:
         facts = json.loads((checkpoint / "student.json").read_text(encoding="utf-8"))
         return {str(part): Count(int(n), int(facts["trained"][part])) for part, n in facts["parameters"].items()}
@@ -32,13 +32,13 @@ def read_counts(checkpoint: Path) -> dict[str, Count]:
 
 
 def read_sizes(path: Path) -> dict[str, int]:
-    """The number of parameters that the paper's Table 1 prints (resources/paper_sizes.csv), by row."""
+    """Return the number of parameters by row of the paper's Table 1 (resources/paper_sizes.csv)."""
     with path.open(encoding="utf-8", newline="") as file:
         return {row["model"]: round(float(row["millions"]) * 1e6) for row in csv.DictReader(file)}
 
 
 def parameters(trained: list[Trained], counts: list[dict[str, Count]], sizes: dict[str, int]) -> pa.Table:
-    """A row per part of each model, and one for all of them (PARAMETERS)."""
+    """Return a row per component of each model and one for its total (PARAMETERS)."""
     rows = []
     for model, parts in zip(trained, counts, strict=True):
         own = {"dataset": model.dataset, "name": model.name, "model": model.row, "backbone": model.backbone}

@@ -1,7 +1,7 @@
-"""Outputs of batches that are decoded already, kept until all are: a job that was killed continues after the last.
+"""Decoded batches on disk, so that a killed job continues after its last batch.
 
-`<place>/<fingerprint>/<hash of its samples>.json` is one batch. It gets its name once it is whole, and every copy of a
-job writes the same one, so that two copies at a time do no harm.
+`<directory>/<fingerprint>/<hash of its samples>.json` is one batch. The name appears once the file is complete, and all
+copies of a job write the same bytes, so that two copies at a time do no harm.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ log = logging.getLogger("predict")
 
 
 class Parts:
-    """The batches of one prediction; `fingerprint` is the hash of all that decides its outputs."""
+    """The batches of one prediction; `fingerprint` is the hash of everything that decides its outputs."""
 
-    def __init__(self, place: Path, fingerprint: str) -> None:
-        self.place, self.folder = place, place / fingerprint
+    def __init__(self, directory: Path, fingerprint: str) -> None:
+        self.root, self.directory = directory, directory / fingerprint
         self.kept = 0
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, batch: list[int], make: Callable[[], list[Output]]) -> list[Output]:
-        """The outputs of a batch: kept ones, or those that `make` returns, which are kept from then on."""
-        path = self.folder / f"{hashlib.sha256(json.dumps(batch).encode()).hexdigest()[:16]}.json"
+        """Return the outputs of a batch, from disk if they are there, else from `make`, which are then kept."""
+        path = self.directory / f"{hashlib.sha256(json.dumps(batch).encode()).hexdigest()[:16]}.json"
         outputs = _read(path)
         if outputs is None:
             outputs = make()
@@ -38,7 +38,7 @@ class Parts:
         else:
             self.kept += 1
             if self.kept == 1:
-                log.info("continuing with the batches in %s", self.folder)
+                log.info("continuing with the batches in %s", self.directory)
         return outputs
 
     def _write(self, path: Path, outputs: list[Output]) -> None:
@@ -50,19 +50,19 @@ class Parts:
                 os.fsync(file.fileno())
             whole.replace(path)
         except FileNotFoundError:
-            raise TakenOver(f"{self.folder}: another copy of this job has finished and removed it") from None
+            raise TakenOver(f"{self.directory}: another copy of this job has finished and removed it") from None
 
     def remove(self) -> None:
-        """Remove the batches, also those of other settings; to be called once the predictions are safe elsewhere."""
-        shutil.rmtree(self.place, ignore_errors=True)
+        """Remove all batches, also those of other settings; call it once the predictions are stored elsewhere."""
+        shutil.rmtree(self.root, ignore_errors=True)
 
 
 def _read(path: Path) -> list[Output] | None:
-    """The outputs in a file; None if it is missing or torn."""
+    """Return the outputs in a file; None if it is missing or incomplete."""
     try:
         return [Output(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
     except FileNotFoundError:
         return None
     except (ValueError, TypeError):
-        log.warning("incomplete batch decoded again: %s", path)
+        log.warning("decoding an incomplete batch again: %s", path)
         return None

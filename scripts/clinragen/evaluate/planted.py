@@ -1,7 +1,7 @@
-"""Planted evidence: does a student read what it is given?
+"""Planted evidence: does a student read its inputs?
 
-The synthetic cohort plants the evidence of each phenotype in the notes, in the labs, in both or in neither. Whoever
-reads the labs finds what is in the labs only, and loses it when each test stay is given the series of another one.
+The synthetic cohort plants the evidence of each phenotype in the notes, in the labs, in both or in neither. A model
+that reads the labs finds phenotypes that only they show, and misses them if each stay gets the series of another one.
 """
 
 import re
@@ -21,37 +21,37 @@ CONDITIONS = (AS_IS, SERIES, NOTES, LABELS)
 def group_scores(
     predictions: Mapping[str, pa.Table], channels: Mapping[str, str], dataset: str, model: str, seed: int
 ) -> pa.Table:
-    """Micro F1 per group and condition of one run (PLANTED).
+    """Return micro F1 by group and condition of one run (PLANTED).
 
-    `predictions` are those of each condition but the last (PREDICTIONS); `channels` say where the evidence of each
-    phenotype is. With shuffled labels, F1 is that of the mean number of hits over all orders of the labels: chance.
+    `predictions` (PREDICTIONS) are by condition, except for shuffled labels; `channels` says where the evidence of each
+    phenotype is. For shuffled labels, F1 comes from the mean number of hits over all orders of the labels: chance.
     """
     rows = []
     for group in GROUPS:
-        chosen = [name for name, channel in channels.items() if group in (channel, "all")]
-        scores = {condition: _f1(*_counts(table, chosen)) for condition, table in predictions.items()}
-        scores[LABELS] = _f1(*_counts_by_chance(predictions[AS_IS], chosen))
+        of_group = [name for name, channel in channels.items() if group in (channel, "all")]
+        scores = {condition: _f1(*_counts(table, of_group)) for condition, table in predictions.items()}
+        scores[LABELS] = _f1(*_counts_by_chance(predictions[AS_IS], of_group))
         for condition in CONDITIONS:
             row = {"dataset": dataset, "model": model, "group": group, "condition": condition, "seed": seed}
             rows.append(row | {"f1": round(scores[condition], 4), "samples": predictions[AS_IS].num_rows})
     return pa.Table.from_pylist(rows, schema=PLANTED.schema)
 
 
-def _counts(table: pa.Table, chosen: list[str]) -> tuple[float, int]:
-    """Hits, and phenotypes predicted and true together."""
+def _counts(table: pa.Table, of_group: list[str]) -> tuple[float, int]:
+    """Return the number of hits, and the number of predicted plus true phenotypes."""
     pairs = [
-        (set(predicted) & set(chosen), set(true) & set(chosen))
+        (set(predicted) & set(of_group), set(true) & set(of_group))
         for predicted, true in zip(table["predicted"].to_pylist(), table["true"].to_pylist(), strict=True)
     ]
     return sum(len(p & t) for p, t in pairs), sum(len(p) + len(t) for p, t in pairs)
 
 
-def _counts_by_chance(table: pa.Table, chosen: list[str]) -> tuple[float, int]:
+def _counts_by_chance(table: pa.Table, of_group: list[str]) -> tuple[float, int]:
     predicted, true = (
-        Counter(name for names in table[column].to_pylist() for name in names if name in chosen)
+        Counter(name for names in table[column].to_pylist() for name in names if name in of_group)
         for column in ("predicted", "true")
     )
-    hits = sum(predicted[name] * true[name] for name in chosen) / table.num_rows
+    hits = sum(predicted[name] * true[name] for name in of_group) / table.num_rows
     return hits, predicted.total() + true.total()
 
 
@@ -67,34 +67,35 @@ def statement_scores(
     model: str,
     seed: int,
 ) -> pa.Table:
-    """How many statements of the generated lab rationales hold for the stay's own series (STATEMENTS).
+    """Count the statements of the generated lab rationales that hold for the stay's own series (STATEMENTS).
 
-    A statement is a variable with a direction, as in the captions, which count the values beyond the fences.
+    A statement is a variable with a direction. It holds if the captions, which count the values beyond the fences, have
+    it too.
     """
     rows = []
     for condition, table in predictions.items():
-        made = true = 0
+        total = true = 0
         for stay, output in zip(table["stay_id"].to_pylist(), table["output"].to_pylist(), strict=True):
             stated = statements(parse_output(output, []).lab_rationale or "", variables)
-            made, true = made + len(stated), true + len(stated & statements(captions[stay], variables))
+            total, true = total + len(stated), true + len(stated & statements(captions[stay], variables))
         row = {"dataset": dataset, "model": model, "condition": condition, "seed": seed}
-        rows.append(row | {"statements": made, "true": true})
+        rows.append(row | {"statements": total, "true": true})
     return pa.Table.from_pylist(rows, schema=STATEMENTS.schema)
 
 
 def statements(text: str, variables: list[str]) -> set[tuple[str, str]]:
-    """Variables that a text calls higher or lower than normal, each with its direction.
+    """Return the variables that a text calls higher or lower than normal, each with its direction.
 
     >>> statements("Lab test shows that pH is lower than normal 3 times.", ["Glucose", "pH"])
     {('pH', 'lower')}
     """
     plain = " ".join(text.split())
-    found = set()
+    directions = set()
     for variable in variables:
         stated = re.compile(
             rf"\b{re.escape(variable)} is (higher|lower) than normal"
             r"(?: \d+ times)?(?: and (higher|lower) than normal)?",
             re.IGNORECASE,
         )
-        found |= {(variable, d.lower()) for match in stated.finditer(plain) for d in match.groups() if d}
-    return found
+        directions |= {(variable, d.lower()) for match in stated.finditer(plain) for d in match.groups() if d}
+    return directions

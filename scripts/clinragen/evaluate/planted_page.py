@@ -1,6 +1,5 @@
-"""The page on planted evidence: does it read the labs?"""
+"""The page on planted evidence."""
 
-import io
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from pathlib import Path
 import matplotlib
 import pyarrow as pa
 
+from clinragen.evaluate.paper.forms import distinct
+from clinragen.evaluate.paper.pictures import embedded_png, legend_marks
 from clinragen.evaluate.planted import AS_IS, CONDITIONS, GROUPS, LABELS, NOTES, SERIES
 from clinragen.pages.render import render
 
@@ -27,7 +28,7 @@ SEEN_IN = {
 
 @dataclass(frozen=True)
 class Spread:
-    """A value over the seeds: mean, lowest, highest."""
+    """A value over the seeds: mean, minimum and maximum."""
 
     mean: float
     low: float
@@ -39,9 +40,9 @@ def planted_page(scores: pa.Table, statements: pa.Table, stand_ins: list[str], t
     """Return scores (PLANTED) and truth of lab rationales (STATEMENTS) as HTML, a section per dataset."""
     rows = scores.to_pylist()
     datasets = []
-    for dataset in _in_order(row["dataset"] for row in rows):
+    for dataset in distinct(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
-        models = _in_order(row["model"] for row in own)
+        models = distinct(row["model"] for row in own)
         cells = {
             (model, group, condition): _spread(
                 row["f1"] for row in own if (row["model"], row["group"], row["condition"]) == (model, group, condition)
@@ -74,34 +75,34 @@ def planted_page(scores: pa.Table, statements: pa.Table, stand_ins: list[str], t
 
 
 def _same(rows: list[dict], model: str, condition: str) -> bool:
-    """Whether a condition changes no score of a model."""
-    found = [
+    """Return whether a condition leaves all scores of a model unchanged."""
+    plain, changed = (
         {(row["group"], row["seed"]): row["f1"] for row in rows if (row["model"], row["condition"]) == (model, shown)}
         for shown in (AS_IS, condition)
-    ]
-    return found[0] == found[1]
+    )
+    return plain == changed
 
 
 def _stated(rows: list[dict]) -> dict[str, dict[str, Spread]]:
-    """Share of true statements per model and condition, of the models that make any in every run."""
+    """Return the share of true statements by model and condition, for models with statements in every run."""
     shares: dict[str, dict[str, Spread]] = {}
-    for model in _in_order(row["model"] for row in rows):
+    for model in distinct(row["model"] for row in rows):
         own = [row for row in rows if row["model"] == model]
         if all(row["statements"] for row in own):
             shares[model] = {
                 condition: _spread(row["true"] / row["statements"] for row in own if row["condition"] == condition)
-                for condition in _in_order(row["condition"] for row in own)
+                for condition in distinct(row["condition"] for row in own)
             }
     return shares
 
 
 def _spread(values: Iterable[float]) -> Spread:
-    found = list(values)
-    return Spread(statistics.fmean(found), min(found), max(found), len(found))
+    of_seeds = list(values)
+    return Spread(statistics.fmean(of_seeds), min(of_seeds), max(of_seeds), len(of_seeds))
 
 
 def _draw(cells: dict[tuple[str, str, str], Spread], models: list[str]) -> bytes:
-    """A panel per group, a line per model, a mark per condition at its mean, with a bar from lowest to highest."""
+    """Draw a panel per group, a line per model and a mark per condition, with a bar from minimum to maximum."""
     figure, axes = pyplot.subplots(
         1, len(GROUPS), figsize=(11, 1.3 + 0.42 * len(models)), sharey=True, layout="constrained"
     )
@@ -113,19 +114,12 @@ def _draw(cells: dict[tuple[str, str, str], Spread], models: list[str]) -> bytes
         axis.set_xticks([0, 0.5, 1])
         axis.set_yticks(range(len(models)), models)
         for condition, (mark, color) in MARKS.items():
-            for place, model in enumerate(models):
-                at = cells[model, group, condition]
-                axis.plot([at.low, at.high], [place, place], color=color, linewidth=1)
-                axis.plot(at.mean, place, mark, color=color, markersize=7, alpha=0.85, label=condition)
+            for line, model in enumerate(models):
+                cell = cells[model, group, condition]
+                axis.plot([cell.low, cell.high], [line, line], color=color, linewidth=1)
+                axis.plot(cell.mean, line, mark, color=color, markersize=7, alpha=0.85, label=condition)
     axes[0].invert_yaxis()
-    known = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
-    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=len(known), frameon=False)
+    marks = legend_marks(axes[:1])
+    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=len(marks), frameon=False)
     axes[len(GROUPS) // 2].set_xlabel("micro F1", fontsize=9)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=130, transparent=True, metadata={"Software": None})
-    pyplot.close(figure)
-    return drawn.getvalue()
-
-
-def _in_order(values: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(values))
+    return embedded_png(figure, 130)

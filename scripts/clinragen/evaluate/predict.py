@@ -1,6 +1,7 @@
-"""What a trained student writes."""
+"""Outputs of a trained student."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -27,16 +28,16 @@ def predict(
     keep: Keep = lambda batch, make: make(),
     base: Path | None = None,
 ) -> pa.Table:
-    """Outputs and parsed phenotypes of all samples, none left out (PREDICTIONS), `size` at a time.
+    """Return outputs and parsed phenotypes of all samples (PREDICTIONS), decoded `size` at a time.
 
-    `keep` may answer for a batch that an earlier run decoded. `base` is the language model behind a checkpoint that
-    holds only adapters.
+    `keep` may return a batch that an earlier run decoded. `base` is the language model of a checkpoint that has only
+    adapters.
     """
     prepare_device(decoding.device, decoding.precision, "evaluate.decoding.device")
     student = Student.load(checkpoint, base=base).to(decoding.device).eval()
     tokenizer = load_tokenizer(checkpoint / BACKBONE)
     samples = with_room_for_captions(samples, student.texts.max_note_tokens, marks_of(tokenizer).end)
-    options = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
+    options: dict[str, Any] = {"max_new_tokens": decoding.max_new_tokens, "num_beams": decoding.beams}
     options["diagnoses_only"] = decoding.write == "diagnoses"
     half = torch.autocast(decoding.device, torch.bfloat16, enabled=decoding.precision == "bf16")
     try:
@@ -44,7 +45,7 @@ def predict(
             outputs = decode(student, samples, tokenizer, size, bar.advance, keep, **options)
     except torch.cuda.OutOfMemoryError:
         raise UserError(
-            "the memory of the GPU does not suffice: lower evaluate.batch, or batch of the model's row in backbones"
+            "the GPU ran out of memory; lower evaluate.batch, or `batch` of the model's row in backbones"
         ) from None
     rows = []
     for sample, output in zip(samples, outputs, strict=True):

@@ -1,4 +1,4 @@
-"""Data card of what language models wrote: how much failed a check or has no text, and how many notes were cut."""
+"""Data card of texts by language models: failed checks, missing texts and truncated notes."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -17,23 +17,25 @@ KINDS = {"notes": "note", "labs": "lab", "predictions": "answer"}  # by the name
 
 
 def count_rationales(path: Path, samples: pa.Table, rationales: pa.Table) -> pa.Table:
-    """Counts (RATIONALE_COUNTS) of one table of rationales, `.../{dataset}/rationale/{teacher}/{notes,labs}.parquet`.
+    """Count the texts in one file (RATIONALE_COUNTS).
 
-    Or of the answers of a model that is asked, `.../{dataset}/asked/{asked}/predictions.parquet`.
-    What would tell of 1 to 10 patients is empty, and so is what would reveal it by subtraction.
+    The file has rationales, `.../{dataset}/rationale/{teacher}/{notes,labs}.parquet`, or predictions of an asked model,
+    `.../{dataset}/asked/{asked}/predictions.parquet`. Counts over 1 to 10 patients are empty, and so are counts that
+    would reveal them by subtraction.
     """
     kind = KINDS[path.stem]
-    place = {"dataset": path.parts[-4], "teacher": path.parts[-2], "rationale": kind}
+    source = {"dataset": path.parts[-4], "teacher": path.parts[-2], "rationale": kind}
     of_stay = {row["stay_id"]: row for row in samples.to_pylist()}
     rows = [row | of_stay[row["stay_id"]] for row in rationales.to_pylist()]
     splits = [[row for row in of_stay.values() if row["split"] == split] for split in SPLITS]
-    # As on the card of the samples, whose total would reveal a split that alone is hidden.
+    # As on the data card, where the total would reveal a single hidden split.
     seen = dict(zip(SPLITS, shown_parts(_patients(splits)), strict=True))
-    found = []
+    counts = []
     for split in SPLITS[-1:] if kind == "answer" else SPLITS:
+        hidden = {} if seen[split] else {"stays": None, "characters": None}
         for part in _parts_of_split([row for row in rows if row["split"] == split], with_cuts=kind != "lab"):
-            found.append(place | {"split": split} | part | ({} if seen[split] else {"stays": None, "characters": None}))
-    return pa.Table.from_pylist(found, schema=RATIONALE_COUNTS.schema)
+            counts.append(source | {"split": split} | part | hidden)
+    return pa.Table.from_pylist(counts, schema=RATIONALE_COUNTS.schema)
 
 
 def _parts_of_split(rows: list[dict], with_cuts: bool) -> Iterator[dict[str, Any]]:
@@ -54,7 +56,7 @@ def _grouped(rows: list[dict], values: Callable[[dict], Iterable[str]]) -> dict[
 
 
 def _problems(text: str | None) -> list[str]:
-    """Kinds of problems: without what follows a colon, such as the names of the diagnoses."""
+    """Return the kinds of problems, without details after a colon, such as names of diagnoses."""
     return list(dict.fromkeys(problem.partition(": ")[0] for problem in (text or "").split("; ") if problem))
 
 
@@ -75,7 +77,7 @@ def _patients(groups: Iterable[list[dict]]) -> list[set[int]]:
 
 
 def rationale_card(counts: pa.Table, marked_samples: str, stand_ins: list[str], templates: list[Path]) -> str:
-    """Return the counts as HTML; `marked_samples` is what training does with marked rationales."""
+    """Return the counts as HTML; `marked_samples` is the setting for samples with marked rationales."""
     teachers: dict[tuple[str, str], dict[str, list[dict]]] = {}
     for row in counts.to_pylist():
         tables = teachers.setdefault((row["dataset"], row["teacher"]), {"statuses": [], "problems": [], "notes": []})

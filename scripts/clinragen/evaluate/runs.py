@@ -1,4 +1,4 @@
-"""Predictions of a run, refused unless they are about exactly the samples that the model is tested on."""
+"""Read the predictions of a run, which must be about exactly the test samples of its model."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from clinragen.schemas.evaluate import PREDICTIONS
 
 @dataclass(frozen=True)
 class Truth:
-    """The samples that a model is tested on, each with its patient and the phenotypes that it has."""
+    """The test samples of a model, each with its patient and its phenotypes."""
 
     stays: list[int]
     subjects: list[int]
@@ -23,7 +23,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Scored:
-    """One run of a row: what it predicts, as booleans [samples, phenotypes]; `seed` is None for what is asked."""
+    """One run of a row: predictions as booleans [samples, phenotypes]; `seed` is None for an asked model."""
 
     row: str
     seed: int | None
@@ -31,7 +31,7 @@ class Scored:
 
 
 def truth_of(samples: pa.Table, labels: pa.Table, cases: pa.Table | None = None) -> Truth:
-    """The test split (SAMPLES, LABELS), or those of its samples that are `cases` (CASES)."""
+    """Return the test split (SAMPLES, LABELS), or only those of its samples that are `cases` (CASES)."""
     only = None if cases is None else set(cases["stay_id"].to_pylist())
     names = dict(zip(labels["stay_id"].to_pylist(), labels["phenotypes"].to_pylist(), strict=True))
     rows = [r for r in samples.to_pylist() if r["split"] == "test" and (only is None or r["stay_id"] in only)]
@@ -40,10 +40,10 @@ def truth_of(samples: pa.Table, labels: pa.Table, cases: pa.Table | None = None)
 
 
 def read_run(path: Path, truth: Truth, phenotypes: list[str], row: str, run: str) -> pa.Table:
-    """The predictions of a run (PREDICTIONS), in the order of the samples that it is tested on.
+    """Return the predictions of a run (PREDICTIONS) in the order of its test samples.
 
-    UserError, which names row, run and file, unless there is exactly one prediction for each of these samples, with
-    their own labels, and nothing is predicted but phenotypes: scores of anything else would be those of other samples.
+    Raises UserError, which names row, run and file, unless there is exactly one prediction for each of these samples,
+    with the same labels, and only phenotypes are predicted.
     """
     try:
         table = PREDICTIONS.read(path)
@@ -53,24 +53,24 @@ def read_run(path: Path, truth: Truth, phenotypes: list[str], row: str, run: str
     if problem:
         raise UserError(
             f"{path}: the predictions of row {row!r}, run {run}, cannot be scored: {problem}. Remove the file and run "
-            "the workflow again, which predicts all samples; nothing is scored on fewer samples"
+            "the workflow again, which predicts all samples; scores over fewer samples are not computed"
         )
-    place = {stay: n for n, stay in enumerate(table["stay_id"].to_pylist())}
-    return table.take([place[stay] for stay in truth.stays])
+    index = {stay: n for n, stay in enumerate(table["stay_id"].to_pylist())}
+    return table.take([index[stay] for stay in truth.stays])
 
 
 def read_scored(path: Path, truth: Truth, phenotypes: list[str], run: Run) -> Scored:
-    """What a run predicts for the samples that it is tested on, in their order; UserError as in `read_run`."""
+    """Return the predictions of a run as booleans, in the order of its test samples; errors as in `read_run`."""
     table = read_run(path, truth, phenotypes, run.row, run.name)
     return Scored(run.row, run.seed, marked(table["predicted"].to_pylist(), phenotypes))
 
 
 def _problem(table: pa.Table, truth: Truth, phenotypes: list[str]) -> str | None:
-    stays, wanted = set(table["stay_id"].to_pylist()), set(truth.stays)
-    if stays != wanted:
+    stays, expected = set(table["stay_id"].to_pylist()), set(truth.stays)
+    if stays != expected:
         return (
-            f"{len(wanted - stays)} of {len(wanted)} test samples are missing, and {len(stays - wanted)} predictions "
-            "are about other samples"
+            f"{len(expected - stays)} of {len(expected)} test samples are missing, and {len(stays - expected)} "
+            "predictions are about other samples"
         )
     true = dict(zip(truth.stays, truth.true, strict=True))
     columns = (table[name].to_pylist() for name in ("stay_id", "true"))
@@ -78,14 +78,14 @@ def _problem(table: pa.Table, truth: Truth, phenotypes: list[str]) -> str | None
     if others:
         return f"{others} samples have other labels than benchmark/labels.parquet"
     unknown = sum(not set(names) <= set(phenotypes) for names in table["predicted"].to_pylist())
-    return f"{unknown} predictions name something that is no phenotype" if unknown else None
+    return f"{unknown} predictions have a name that is not a phenotype" if unknown else None
 
 
 def marked(names: Iterable[Iterable[str]], phenotypes: Sequence[str]) -> np.ndarray:
-    """Whether each sample has each phenotype: booleans [samples, phenotypes]."""
-    place = {phenotype: n for n, phenotype in enumerate(phenotypes)}
+    """Return which samples have which phenotypes: booleans [samples, phenotypes]."""
+    column = {phenotype: n for n, phenotype in enumerate(phenotypes)}
     rows = [list(each) for each in names]
-    found = np.zeros((len(rows), len(phenotypes)), dtype=bool)
-    for sample, each in zip(found, rows, strict=True):
-        sample[[place[name] for name in each]] = True
-    return found
+    has = np.zeros((len(rows), len(phenotypes)), dtype=bool)
+    for sample, each in zip(has, rows, strict=True):
+        sample[[column[name] for name in each]] = True
+    return has

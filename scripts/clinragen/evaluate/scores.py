@@ -10,9 +10,9 @@ from clinragen.schemas.evaluate import SCORES
 
 
 def score(predictions: pa.Table, phenotypes: list[str], dataset: str, model: str, seed: int | None) -> pa.Table:
-    """Micro and macro scores of one run (SCORES). A phenotype never predicted has precision 0 (ambiguity 25).
+    """Return micro and macro scores of one run (SCORES); a phenotype never predicted has precision 0 (ambiguity 25).
 
-    `seed` is None for what is not trained. UserError if the model was given the diagnoses.
+    `seed` is None for a model that is not trained. Raises UserError if the model was given the diagnoses.
     """
     if predictions["readable"].null_count:
         raise UserError(f"{model} was given the diagnoses (asked.<name>.question.given_diagnoses): no scores")

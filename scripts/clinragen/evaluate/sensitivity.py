@@ -1,10 +1,11 @@
-"""What single settings are worth: F1 of variants beside that of the same model without them."""
+"""The effect of single settings: F1 of variants next to that of the same model without them."""
 
 import statistics
 from pathlib import Path
 
 import pyarrow as pa
 
+from clinragen.evaluate.paper.forms import page_rows
 from clinragen.pages.render import render
 from clinragen.schemas.evaluate import SENSITIVITY
 
@@ -12,10 +13,10 @@ METRICS = {"micro": "micro F1", "macro": "macro F1"}
 
 
 def compare_variants(variants: list[pa.Table], without: list[pa.Table]) -> pa.Table:
-    """F1 of every variant and of the same model without it (SENSITIVITY), from the scores (SCORES) of their runs.
+    """Compare F1 of every variant with that of the same model without it (SENSITIVITY), from their scores (SCORES).
 
-    The tables of a run stand at the same place of both lists: same dataset, same seed. The difference is the mean of
-    the differences of the runs; a standard deviation needs two of them.
+    Both lists are in the same order of dataset and seed. The difference is the mean of the differences of the runs; its
+    standard deviation needs two of them.
     """
     runs: dict[tuple[str, str, str, str], list[tuple[float, float]]] = {}
     for own, plain in zip(variants, without, strict=True):
@@ -48,21 +49,5 @@ def _f1(scores: pa.Table, average: str) -> list[dict]:
 
 def sensitivity_page(table: pa.Table, stand_ins: list[str], templates: list[Path]) -> str:
     """Return the comparison (SENSITIVITY) as HTML: a table per dataset, a row per variant."""
-    datasets: dict[str, dict[str, dict]] = {}
-    for cell in table.to_pylist():
-        dataset, model = cell["dataset"], cell["model"]
-        new = {
-            "model": model,
-            "without": cell["without"],
-            "seeds": cell["n_seeds"],
-            "place": f"tables/sensitivity.csv/{dataset}/{model}",
-            "cells": {},
-        }
-        datasets.setdefault(dataset, {}).setdefault(model, new)["cells"][cell["average"]] = cell
-    return render(
-        "sensitivity",
-        templates,
-        stand_ins=stand_ins,
-        metrics=METRICS,
-        datasets={dataset: list(rows.values()) for dataset, rows in datasets.items()},
-    )
+    datasets = page_rows(table.to_pylist(), "sensitivity", lambda cell: cell["average"])
+    return render("sensitivity", templates, stand_ins=stand_ins, metrics=METRICS, datasets=datasets)

@@ -1,13 +1,13 @@
-"""How certain the scores of tables 1 and 2 are: intervals, comparisons of rows, scores of each phenotype.
+"""Uncertainty of the scores of tables 1 and 2: intervals, comparisons of rows, scores of each phenotype.
 
-Two sources of chance are kept apart. Other patients might have been in the test split: the bootstrap over patients, in
-which all runs are scored on the same resampled patients. Another training might have ended otherwise: t-tests over the
-seeds.
+Two sources of chance are kept apart. The choice of test patients: a bootstrap over patients, in which all runs are
+scored on the same resampled patients. The randomness of training: t-tests over the seeds.
 """
 
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +28,9 @@ COMPARED = ("micro_f1", "macro_f1")
 
 @dataclass(frozen=True)
 class Estimates:
-    """Scores of the rows of one dataset, each a mean over the runs of its row, and the same of resampled patients.
+    """Scores of the rows of one dataset, each a mean over the runs of its row, also on resampled patients.
 
-    `runs` has the scores of each run [metrics] by row and seed; `phenotypes` precision, recall and F1 of each row
+    `runs` has the scores [metrics] of each run by row and seed; `phenotypes` has precision, recall and F1
     [rows, phenotypes]; `scores` [replicates, rows, metrics] and `f1` [replicates, rows, phenotypes] are resampled.
     """
 
@@ -43,45 +43,45 @@ class Estimates:
     f1: np.ndarray
 
     def mean(self, row: str, metric: str) -> float:
-        """Mean of a metric over the runs of a row."""
+        """Return the mean of a metric over the runs of a row."""
         return float(np.mean(self._values(row, metric)))
 
     def of_seeds(self, row: str, metric: str) -> dict[int, float]:
-        """Values of a metric by seed; none for a row that is asked."""
-        place = self.metrics.index(metric)
-        return {seed: float(values[place]) for seed, values in self.runs[row].items() if seed is not None}
+        """Return the values of a metric by seed; empty for a row that is asked."""
+        column = self.metrics.index(metric)
+        return {seed: float(values[column]) for seed, values in self.runs[row].items() if seed is not None}
 
     def std(self, row: str, metric: str) -> float | None:
-        """Sample standard deviation over the runs; None for one run."""
+        """Return the sample standard deviation over the runs; None for one run."""
         values = self._values(row, metric)
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
     def resampled(self, row: str, metric: str) -> np.ndarray:
-        """Values [replicates] of a metric on resampled patients."""
+        """Return the values [replicates] of a metric on resampled patients."""
         return self.scores[:, self.rows.index(row), self.metrics.index(metric)]
 
     def _values(self, row: str, metric: str) -> list[float]:
-        place = self.metrics.index(metric)
-        return [float(values[place]) for values in self.runs[row].values()]
+        column = self.metrics.index(metric)
+        return [float(values[column]) for values in self.runs[row].values()]
 
 
 def estimate(
     dataset: str, truth: Truth, runs: Iterable[Scored], phenotypes: Sequence[str], settings: Bootstrap
 ) -> Estimates:
-    """Score all runs of a dataset, on its test split and on resampled patients, the same for every run.
+    """Score all runs of a dataset on its test split and on the same resampled patients.
 
-    UserError where trained rows have not the same seeds: the mean of fewer runs is another quantity.
+    Raises UserError if trained rows have different seeds, because means over fewer runs are not comparable.
     """
     by_row: dict[str, list[Scored]] = {}
     for run in runs:
         by_row.setdefault(run.row, []).append(run)
-    check_seeds(dataset, {row: [run.seed for run in found] for row, found in by_row.items()})
-    ordered = [run for found in by_row.values() for run in found]
+    check_seeds(dataset, {row: [run.seed for run in of_row] for row, of_row in by_row.items()})
+    ordered = [run for of_row in by_row.values() for run in of_row]
     true = marked(truth.true, phenotypes)
     columns = [true, *(part for run in ordered for part in (run.predicted & true, run.predicted))]
     sums = sums_of_patients(np.concatenate(columns, axis=1).astype(np.int32), np.array(truth.subjects))
     starts = [0, *itertools.accumulate(map(len, by_row.values()))][:-1]
-    sizes = np.array([len(found) for found in by_row.values()])
+    sizes = np.array([len(of_row) for of_row in by_row.values()])
 
     def counts(summed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         shape = (len(summed), len(ordered), 2, len(phenotypes))
@@ -92,8 +92,8 @@ def estimate(
         return np.add.reduceat(values, starts, axis=1) / sizes[:, None]
 
     def of_rows(summed: np.ndarray) -> np.ndarray:
-        found = counts(summed)
-        return mean(np.concatenate([_stacked(averaged(*found)), by_phenotype(*found)["f1"]], axis=-1))
+        counted = counts(summed)
+        return mean(np.concatenate([_stacked(averaged(*counted)), by_phenotype(*counted)["f1"]], axis=-1))
 
     whole = counts(sums.sum(axis=0, keepdims=True))
     scored = averaged(*whole)
@@ -104,7 +104,7 @@ def estimate(
         dataset,
         ["_".join(name) for name in scored],
         list(by_row),
-        {row: {run.seed: next(of_runs) for run in found} for row, found in by_row.items()},
+        {row: {run.seed: next(of_runs) for run in of_row} for row, of_row in by_row.items()},
         each,
         resampled[..., : len(scored)],
         resampled[..., len(scored) :],
@@ -116,31 +116,31 @@ def _stacked(scores: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
 
 
 def check_seeds(dataset: str, seeds: dict[str, list[int | None]]) -> None:
-    """UserError unless all trained rows have runs of the same seeds, one of each; a row that is asked has one run."""
-    trained = {row: found for row, found in seeds.items() if found != [None]}
-    wanted = sorted({seed for found in trained.values() for seed in found if seed is not None})
-    for row, found in trained.items():
-        if None in found or sorted(found) != wanted:
+    """Raise UserError unless all trained rows have one run of each seed; a row that is asked has one run."""
+    trained = {row: of_row for row, of_row in seeds.items() if of_row != [None]}
+    expected = sorted({seed for of_row in trained.values() for seed in of_row if seed is not None})
+    for row, of_row in trained.items():
+        if sorted(of_row, key=str) != sorted(expected, key=str):
             raise UserError(
-                f"row {row!r} of {dataset} has runs of the seeds {sorted(found, key=str)}, where other rows have "
-                f"{wanted}: means over fewer runs are not compared. Run the workflow for all `seeds`"
+                f"row {row!r} of {dataset} has runs of the seeds {sorted(of_row, key=str)}, but other rows have "
+                f"{expected}; means over fewer runs cannot be compared. Run the workflow for all `seeds`"
             )
 
 
-def intervals(found: Estimates, truth: Truth) -> pa.Table:
-    """Every score of every row with its interval (INTERVALS)."""
+def intervals(estimates: Estimates, truth: Truth) -> pa.Table:
+    """Return every score of every row with its interval (INTERVALS)."""
     rows = []
-    for row, metric in itertools.product(found.rows, found.metrics):
-        resampled = found.resampled(row, metric)
+    for row, metric in itertools.product(estimates.rows, estimates.metrics):
+        resampled = estimates.resampled(row, metric)
         low, high = interval(resampled)
         rows.append(
             {
-                "dataset": found.dataset,
+                "dataset": estimates.dataset,
                 "model": row,
                 "metric": metric,
-                "value": _rounded(found.mean(row, metric)),
-                "std": _rounded(found.std(row, metric)),
-                "n_seeds": len(found.runs[row]),
+                "value": _rounded(estimates.mean(row, metric)),
+                "std": _rounded(estimates.std(row, metric)),
+                "n_seeds": len(estimates.runs[row]),
                 "low": _rounded(low),
                 "high": _rounded(high),
                 "sampling_error": _rounded(standard_error(resampled)),
@@ -151,67 +151,67 @@ def intervals(found: Estimates, truth: Truth) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=INTERVALS.schema)
 
 
-def compare_rows(found: Estimates, pairs: Iterable[Pair], paper: Iterable[PaperCell]) -> list[dict]:
-    """Every pair of rows on the same patients and seeds, for `corrected`; both must have runs."""
-    printed = {(cell.model, cell.metric): cell.mean for cell in paper if cell.dataset == found.dataset}
-    return [_compared(found, metric, pair, printed) for metric, pair in itertools.product(COMPARED, pairs)]
+def compare_rows(estimates: Estimates, pairs: Iterable[Pair], paper: Iterable[PaperCell]) -> list[dict]:
+    """Compare pairs of rows on the same patients and seeds, for `corrected`; both rows must have runs."""
+    printed = {(cell.model, cell.metric): cell.mean for cell in paper if cell.dataset == estimates.dataset}
+    return [_compared(estimates, metric, pair, printed) for metric, pair in itertools.product(COMPARED, pairs)]
 
 
 def corrected(rows: list[dict]) -> pa.Table:
-    """Comparisons of all datasets with p values corrected by Holm's method, over all of them (COMPARISONS)."""
+    """Return the comparisons of all datasets (COMPARISONS), with Holm's correction over all of them."""
     adjusted = {test: holm([row[test] for row in rows]) for test in ("p_patients", "p_welch", "p_paired")}
-    found = []
+    shown = []
     for n, row in enumerate(rows):
         tests = {test: _significant_digits(row[test]) for test in adjusted}
-        found.append(row | tests | {f"{test}_holm": _significant_digits(p[n]) for test, p in adjusted.items()})
-    return pa.Table.from_pylist(found, schema=COMPARISONS.schema)
+        shown.append(row | tests | {f"{test}_holm": _significant_digits(p[n]) for test, p in adjusted.items()})
+    return pa.Table.from_pylist(shown, schema=COMPARISONS.schema)
 
 
-def _compared(found: Estimates, metric: str, pair: Pair, printed: dict[tuple[str, str], float | None]) -> dict:
-    differences = found.resampled(pair.model, metric) - found.resampled(pair.other, metric)
+def _compared(estimates: Estimates, metric: str, pair: Pair, printed: dict[tuple[str, str], float | None]) -> dict:
+    differences = estimates.resampled(pair.model, metric) - estimates.resampled(pair.other, metric)
     low, high = interval(differences)
-    seeds, others = (found.of_seeds(row, metric) for row in (pair.model, pair.other))
-    papers = [printed.get((row, metric)) for row in (pair.model, pair.other)]
+    seeds, others = (estimates.of_seeds(row, metric) for row in (pair.model, pair.other))
+    paper, other_paper = (printed.get((row, metric)) for row in (pair.model, pair.other))
     return {
-        "dataset": found.dataset,
+        "dataset": estimates.dataset,
         "metric": metric,
         "model": pair.model,
         "other": pair.other,
-        "difference": _rounded(found.mean(pair.model, metric) - found.mean(pair.other, metric)),
+        "difference": _rounded(estimates.mean(pair.model, metric) - estimates.mean(pair.other, metric)),
         "low": _rounded(low),
         "high": _rounded(high),
         "p_patients": float(p_value(differences)),
         "p_welch": welch(list(seeds.values()), list(others.values())),
         "p_paired": paired(seeds, others),
         "detectable": _rounded(detectable(float(standard_error(differences)))),
-        "paper_difference": None if None in papers else _rounded(papers[0] - papers[1]),
+        "paper_difference": None if paper is None or other_paper is None else _rounded(paper - other_paper),
     }
 
 
-def score_phenotypes(found: Estimates, truth: Truth, phenotypes: Sequence[str], reference: str) -> pa.Table:
-    """Scores of each phenotype, and how they differ from those of the reference row (PHENOTYPE_SCORES).
+def score_phenotypes(estimates: Estimates, truth: Truth, phenotypes: Sequence[str], reference: str) -> pa.Table:
+    """Return the scores of each phenotype, and their differences from the reference row (PHENOTYPE_SCORES).
 
-    Phenotypes that few patients have, or have not, are hidden for all rows, and with any at least so many that the
+    Phenotypes that few patients have, or that few do not have, are hidden for all rows, with enough others that the
     averages do not reveal them. The family of a correction is the shown phenotypes of a row.
     """
     hidden = _hidden(truth, phenotypes)
     shown = [n for n, phenotype in enumerate(phenotypes) if phenotype not in hidden]
     prevalence = marked(truth.true, phenotypes).mean(axis=0)
-    low, high = interval(found.f1)
-    at = found.rows.index(reference) if reference in found.rows else None
+    low, high = interval(estimates.f1)
+    at = estimates.rows.index(reference) if reference in estimates.rows else None
     rows = []
-    for index, row in enumerate(found.rows):
+    for index, row in enumerate(estimates.rows):
         own = {n: {"prevalence": prevalence[n], "low": low[index, n], "high": high[index, n]} for n in shown}
-        for n, (metric, values) in itertools.product(shown, found.phenotypes.items()):
+        for n, (metric, values) in itertools.product(shown, estimates.phenotypes.items()):
             own[n][metric] = values[index, n]
         own = {n: {name: _rounded(value) for name, value in values.items()} for n, values in own.items()}
         if at is not None and index != at:
-            f1 = found.phenotypes["f1"]
-            p = p_value((found.f1[:, at] - found.f1[:, index])[:, shown])
+            f1 = estimates.phenotypes["f1"]
+            p = p_value((estimates.f1[:, at] - estimates.f1[:, index])[:, shown])
             for n, each, q in zip(shown, p, benjamini_hochberg(list(p)), strict=True):
                 own[n] |= {"difference": _rounded(f1[at, n] - f1[index, n])}
                 own[n] |= {"p_patients": _significant_digits(each), "q": _significant_digits(q)}
-        key = {"dataset": found.dataset, "model": row}
+        key = {"dataset": estimates.dataset, "model": row}
         rows += [key | {"phenotype": name} | own.get(n, {}) for n, name in enumerate(phenotypes)]
     return pa.Table.from_pylist(rows, schema=PHENOTYPE_SCORES.schema)
 
@@ -233,18 +233,18 @@ def tables_of(
     paper: Sequence[PaperCell],
     settings: Bootstrap,
 ) -> Statistics:
-    """The tables, given the test split and the runs of each dataset."""
-    compared, found = [], []
+    """Return the tables, given the test split and the runs of each dataset."""
+    compared, of_datasets = [], []
     for dataset, (truth, runs) in scored.items():
         estimates = estimate(dataset, truth, runs, phenotypes, settings)
         compared += compare_rows(estimates, pairs_of(estimates.rows, reference, pairs), paper)
-        found.append((intervals(estimates, truth), score_phenotypes(estimates, truth, phenotypes, reference)))
-    of_rows, of_phenotypes = map(pa.concat_tables, zip(*found, strict=True))
+        of_datasets.append((intervals(estimates, truth), score_phenotypes(estimates, truth, phenotypes, reference)))
+    of_rows, of_phenotypes = map(pa.concat_tables, zip(*of_datasets, strict=True))
     return Statistics(of_rows, corrected(compared), of_phenotypes)
 
 
 def _hidden(truth: Truth, phenotypes: Sequence[str]) -> set[str]:
-    """Phenotypes whose scores would be those of few patients."""
+    """Return the phenotypes whose scores would describe few patients."""
     having: dict[str, set[int]] = {name: set() for name in phenotypes}
     lacking: dict[str, set[int]] = {name: set() for name in phenotypes}
     for subject, names in zip(truth.subjects, truth.true, strict=True):
@@ -257,11 +257,11 @@ def _hidden(truth: Truth, phenotypes: Sequence[str]) -> set[str]:
     return hidden
 
 
-def _rounded(value: float | None) -> float | None:
-    """Nine decimals, so that pages, which show four, round the value itself."""
+def _rounded(value: SupportsFloat | None) -> float | None:
+    """Round to nine decimals, so that pages, which show four, do not round twice."""
     return None if value is None else round(float(value), 9)
 
 
 def _significant_digits(value: float | None) -> float | None:
-    """Six significant digits of a p value, which may be tiny."""
+    """Round a p value, which may be tiny, to six significant digits."""
     return None if value is None else float(f"{value:.6g}")

@@ -1,7 +1,8 @@
-"""The page of the uncertainty of the scores."""
+"""The page on the uncertainty of the scores."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.paper.comparison import PaperCell
@@ -19,7 +20,7 @@ VERDICTS = {
 
 
 def verdict(row: dict) -> str:
-    """What both tests of a comparison (COMPARISONS) say at 5 %, after Holm's correction: a key of VERDICTS."""
+    """Return the key of VERDICTS for both tests of a comparison (COMPARISONS), at 5 % after Holm's correction."""
     patients, seeds = row["p_patients_holm"] < SIGNIFICANT, row["p_welch_holm"]
     if seeds is None:
         return "differs in these runs" if patients else "no difference shown"
@@ -29,14 +30,14 @@ def verdict(row: dict) -> str:
 
 
 def power(row: dict) -> str | None:
-    """Whether the test split can show a difference as large as the paper's (COMPARISONS); None if it has none."""
+    """Return whether the test split can show a difference as large as the paper's; None if the paper has none."""
     if row["paper_difference"] is None:
         return None
     return "large enough" if abs(row["paper_difference"]) >= row["detectable"] else "too small"
 
 
 def statistics_page(
-    found: Statistics,
+    tables: Statistics,
     paper: Iterable[PaperCell],
     reference: str,
     settings: Bootstrap,
@@ -47,31 +48,29 @@ def statistics_page(
     printed: dict[str, dict[str, None]] = {}
     for cell in paper:
         printed.setdefault(cell.dataset, {})[cell.model] = None
-    datasets = {}
-    for cell in found.intervals.to_pylist():
-        of = datasets.setdefault(
-            cell["dataset"], {"rows": {}, "samples": cell["samples"], "patients": cell["patients"]}
-        )
-        of["rows"].setdefault(cell["model"], {})[cell["metric"]] = cell
-    for dataset, of in datasets.items():
-        of["missing"] = [row for row in printed.get(dataset, ()) if row not in of["rows"]]
-        compared = [row for row in found.comparisons.to_pylist() if row["dataset"] == dataset]
-        of["comparisons"] = {
+    datasets: dict[str, dict[str, Any]] = {}
+    for cell in tables.intervals.to_pylist():
+        new = {"rows": {}, "samples": cell["samples"], "patients": cell["patients"]}
+        datasets.setdefault(cell["dataset"], new)["rows"].setdefault(cell["model"], {})[cell["metric"]] = cell
+    for dataset, facts in datasets.items():
+        facts["missing"] = [row for row in printed.get(dataset, ()) if row not in facts["rows"]]
+        compared = [row for row in tables.comparisons.to_pylist() if row["dataset"] == dataset]
+        facts["comparisons"] = {
             metric: [
-                # What a split of stand-ins can show says nothing of the paper's differences.
+                # The power of a synthetic test split says nothing about the paper's differences.
                 row | {"verdict": verdict(row), "power": None if stand_ins else power(row)}
                 for row in compared
                 if row["metric"] == metric
             ]
             for metric in COMPARED
         }
-        own = (r for r in found.phenotypes.to_pylist() if (r["dataset"], r["model"]) == (dataset, reference))
-        of["phenotypes"] = sorted(own, key=lambda row: -(row["prevalence"] or 0))
+        own = (r for r in tables.phenotypes.to_pylist() if (r["dataset"], r["model"]) == (dataset, reference))
+        facts["phenotypes"] = sorted(own, key=lambda row: -(row["prevalence"] or 0))
     return render(
         "statistics",
         templates,
         datasets=datasets,
-        metrics=list(dict.fromkeys(found.intervals["metric"].to_pylist())),
+        metrics=list(dict.fromkeys(tables.intervals["metric"].to_pylist())),
         verdicts=VERDICTS,
         reference=reference,
         replicates=settings.replicates,

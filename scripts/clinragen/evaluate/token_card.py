@@ -1,4 +1,4 @@
-"""Data card of tokens: how long notes and targets are for each language model, and how many of them are cut."""
+"""Data card of tokens: lengths of notes and targets for each language model, and how many are truncated."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,19 +17,16 @@ QUANTILES = {"median": 0.5, "p95": 0.95}
 
 
 def text_lengths(path: Path, samples: pa.Table, tokens: pa.Table) -> pa.Table:
-    """Lengths and cuts (TEXT_LENGTHS) of one file of tokens, `.../{dataset}/train/{backbone}[/{target}]/<text>.arrow`.
+    """Summarise the lengths of one file of tokens (TEXT_LENGTHS), `.../train/{backbone}[/{target}]/<text>.arrow`.
 
-    What would tell of 1 to 10 patients is empty, and so is what would reveal it by subtraction: a split is shown for
-    all texts or for none, by the patients of the samples.
+    Numbers over 1 to 10 patients are empty, and so are numbers that would reveal them by subtraction: a split is shown
+    for all texts or for none, by the patients of the samples.
     """
-    place = path.parts[-3:-1] if path.stem == "note_tokens" else path.parts[-4:-1]
-    about = {
-        "dataset": path.parts[-len(place) - 2],
-        "tokens": "/".join(place[1:]),
-        "text": TEXTS[path.stem],
-    }
-    found = [about | row for row in _by_split(samples, tokens)]
-    return pa.Table.from_pylist(found, schema=TEXT_LENGTHS.schema)
+    # {dataset}/train/{backbone}/note_tokens.arrow, {dataset}/train/{backbone}/{target}/target_tokens.arrow
+    dataset, _, *tokens_of = path.parts[-4:-1] if path.stem == "note_tokens" else path.parts[-5:-1]
+    about = {"dataset": dataset, "tokens": "/".join(tokens_of), "text": TEXTS[path.stem]}
+    rows = [about | row for row in _by_split(samples, tokens)]
+    return pa.Table.from_pylist(rows, schema=TEXT_LENGTHS.schema)
 
 
 def _by_split(samples: pa.Table, tokens: pa.Table) -> Iterator[dict[str, Any]]:

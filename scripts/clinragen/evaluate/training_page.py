@@ -1,6 +1,5 @@
-"""The course of every training: losses, validation scores, learning rate and gradient, as a table and a page."""
+"""Losses, validation scores, learning rate and gradient of every training, as a table and a page."""
 
-import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ import matplotlib
 import pyarrow as pa
 
 from clinragen.errors import UserError
+from clinragen.evaluate.paper.pictures import embedded_png
 from clinragen.pages.render import render
 from clinragen.schemas.evaluate import TRAINING
 
@@ -27,7 +27,7 @@ NAMES = {
 
 
 def read_course(checkpoint: Path) -> pa.Table:
-    """The course of the training behind a checkpoint (TRAINING)."""
+    """Read the history of the training behind a checkpoint (TRAINING); raise UserError if it is unreadable."""
     try:
         history = json.loads((checkpoint / "history.json").read_text(encoding="utf-8"))["history"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -49,7 +49,7 @@ def read_course(checkpoint: Path) -> pa.Table:
 
 
 def training_page(courses: Iterable[pa.Table], stand_ins: list[str], templates: list[Path]) -> str:
-    """Return the course of each training as HTML: a picture and the epoch that was kept."""
+    """Return the histories of all trainings as HTML: for each a picture and its best epoch."""
     runs = []
     for table in courses:
         rows = table.to_pylist()
@@ -70,8 +70,8 @@ def training_page(courses: Iterable[pa.Table], stand_ins: list[str], templates: 
 
 
 def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
-    """Losses by section (training solid, validation dashed), validation F1, gradient and learning rate by epoch."""
-    # Fixed margins: a layout fitted to the labels would draw each of many figures three times.
+    """Draw losses by section (training solid, validation dashed), validation F1, gradient and learning rate."""
+    # Fixed margins, because a fitted layout draws each of the many figures three times.
     margins = {"left": 0.05, "right": 0.94, "bottom": 0.18, "top": 0.88, "wspace": 0.22}
     figure, (losses, scores, gradient) = pyplot.subplots(1, 3, figsize=(10, 2.6), gridspec_kw=margins)
     for section, color in COLORS.items():
@@ -102,7 +102,4 @@ def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
         axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
         axis.tick_params(which="both", labelsize=8)
         axis.grid(color="#d8dee4", linewidth=0.6)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=110, transparent=True, metadata={"Software": None})
-    pyplot.close(figure)
-    return drawn.getvalue()
+    return embedded_png(figure, 110)

@@ -1,4 +1,4 @@
-"""What a system wrote about a case, read from its tables, and how it is shown to whoever rates it blindly."""
+"""Read what a system wrote about a case, and blind it for raters."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 class Text(NamedTuple):
-    """R^m and R^t as a rater sees them; an empty part is one that the system did not write."""
+    """R^m and R^t as a rater sees them; a part that the system did not write is empty."""
 
     note: str
     lab: str
@@ -32,25 +32,25 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True)
 class Written:
-    """What a system wrote about a case, and what it names; None is a rationale that is missing."""
+    """The rationales and diagnoses of a system for one case; a missing rationale is None."""
 
     note: str | None
     lab: str | None
     predicted: list[str] | None = None
-    """None for who was given the diagnoses."""
+    """Predicted phenotypes; None if the system was given the diagnoses."""
     true: list[str] | None = None
-    """The labels that the table carries; None for the teacher, whose tables have none."""
+    """The labels in the table; None for the teacher, whose tables have none."""
     at_limit: bool | None = None
-    """Whether the output ends at the limit of tokens; None where nobody knows."""
+    """Whether the output ends at the token limit; None if unknown."""
 
     @property
     def blinded(self) -> Text:
-        """The rationales without what only their layout says of who wrote them."""
+        """The rationales without the layout that could identify their author."""
         return Text(blinded(self.note), blinded(self.lab))
 
 
 def written_by_model(predictions: pa.Table) -> dict[int, Written]:
-    """What a student or a model that is asked wrote, by stay, from its predictions (`COLUMNS` of PREDICTIONS)."""
+    """Return the texts of a student or an asked model by stay, from its predictions (`COLUMNS` of PREDICTIONS)."""
     rows = predictions.select(COLUMNS).to_pylist()
     given = all(row["readable"] is None for row in rows)
     return {
@@ -66,9 +66,9 @@ def written_by_model(predictions: pa.Table) -> dict[int, Written]:
 
 
 def written_by_teacher(notes: Path, labs: Path | None = None) -> dict[int, Written]:
-    """The teacher's rationales by stay, from its tables (RATIONALES) on notes and, where it has any, on labs.
+    """Return the teacher's rationales by stay, from its tables (RATIONALES) on notes and, if given, on labs.
 
-    An answer without text is a lack of one. UserError if a stay of the first table is not in the second.
+    An empty text counts as missing. Raises UserError if a stay of the first table is not in the second.
     """
     of_notes = _texts(notes)
     of_labs = _texts(labs) if labs else dict.fromkeys(of_notes)
@@ -83,7 +83,7 @@ def _texts(path: Path) -> dict[int, str | None]:
 
 
 def of_cases(by_stay: Mapping[int, Value], stays: Sequence[int], place: Path | str) -> list[Value]:
-    """Return the value of each stay; UserError naming `place` if a stay has none."""
+    """Return the value of each stay; raise UserError that names `place` if a stay has none."""
     if missing := sum(stay not in by_stay for stay in stays):
         raise UserError(
             f"{place}: {missing} of {len(stays)} cases have no row in it, so it is incomplete or from another "
@@ -93,6 +93,6 @@ def of_cases(by_stay: Mapping[int, Value], stays: Sequence[int], place: Path | s
 
 
 def blinded(text: str | None) -> str:
-    """A text without markup, line breaks and a heading, which would tell one system from another; empty for None."""
+    """Return a text without markup, line breaks and heading, which could identify a system; empty for None."""
     words = " ".join(_MARKUP.sub("", text or "").split())
     return _HEADING.sub("", words)

@@ -4,35 +4,26 @@ import pyarrow as pa
 
 from clinragen.config.extract import Diagnoses
 from clinragen.errors import UserError
+from clinragen.extract.layout import Layout
 from clinragen.extract.sources import LEAST_DIFFERENT, RawTables
 from clinragen.schemas.attrition import Attrition
 
-CODES = {
-    "mimic3": """SELECT hadm_id::BIGINT AS hadm_id, seq_num::INTEGER AS position, 9::TINYINT AS icd_version,
-                        trim(icd9_code) AS icd_code FROM raw_diagnoses_icd""",
-    "mimic4": """SELECT hadm_id::BIGINT AS hadm_id, seq_num::INTEGER AS position, icd_version::TINYINT AS icd_version,
-                        trim(icd_code) AS icd_code FROM raw_diagnoses_icd""",
-}
 # Diagnoses as MIMIC writes them: without a dot, with leading zeros.
 FORMS = {9: "[0-9]{3,5}|V[0-9]{2,4}|E[0-9]{3,4}", 10: "[A-Z][0-9][0-9A-Z]{1,5}"}
 MOST_MALFORMED = 0.1
-# So many ICD-9 codes include infections (001 to 139).
+# Any sample of this many ICD-9 codes includes infections (001 to 139).
 ENOUGH_CODES = 1_000
-DICTIONARY = {
-    "mimic3": "SELECT 9::TINYINT AS icd_version, trim(icd9_code) AS icd_code FROM raw_d_icd_diagnoses",
-    "mimic4": "SELECT icd_version::TINYINT AS icd_version, trim(icd_code) AS icd_code FROM raw_d_icd_diagnoses",
-}
 
 
-def select_diagnoses(raw: RawTables, dataset: str, stays: pa.Table, repairs: Diagnoses) -> tuple[pa.Table, pa.Table]:
-    """Codes per stay (DIAGNOSES), all ranks alike, and the counts (ATTRITION).
+def select_diagnoses(raw: RawTables, layout: Layout, stays: pa.Table, repairs: Diagnoses) -> tuple[pa.Table, pa.Table]:
+    """Return the codes of every stay, whatever their rank (DIAGNOSES), and the counts (ATTRITION).
 
     They belong to the whole admission, not to the ICU stay: that is the benchmark's design. UserError where the
     table is cut, doubled or of other patients, or its codes are not those of their ICD version.
     """
     attrition = Attrition("diagnoses")
     raw.add("stays", stays)
-    raw.run(f"CREATE TABLE codes AS {CODES[dataset]}")
+    raw.run(f"CREATE TABLE codes AS {layout.codes}")
     rows = raw.row("SELECT count(*) FROM codes")[0]
     raw.check_rows({"diagnoses_icd": rows})
     attrition.add("codes in the raw file", rows=rows)
@@ -40,20 +31,20 @@ def select_diagnoses(raw: RawTables, dataset: str, stays: pa.Table, repairs: Dia
     _check_codes(raw)
     attrition.add("with a code", rows=raw.row("SELECT count(*) FROM codes")[0])
     if not repairs.unlisted_codes:
-        raw.run(f"DELETE FROM codes WHERE (icd_version, icd_code) NOT IN ({DICTIONARY[dataset]})")
+        raw.run(f"DELETE FROM codes WHERE (icd_version, icd_code) NOT IN ({layout.dictionary})")
         attrition.add("with a code of the dictionary", rows=raw.row("SELECT count(*) FROM codes")[0])
-    chosen = raw.query(
+    codes = raw.query(
         """SELECT stay_id, position, icd_version, icd_code FROM codes JOIN stays USING (hadm_id)
            ORDER BY stay_id, position, icd_code"""
     )
-    with_codes = len(chosen["stay_id"].unique())
+    with_codes = len(codes["stay_id"].unique())
     raw.check_coverage("diagnoses_icd", with_codes, stays.num_rows)
-    attrition.add("of a stay of the cohort", rows=chosen.num_rows, stays=with_codes)
-    return chosen, attrition.to_table()
+    attrition.add("of a stay of the cohort", rows=codes.num_rows, stays=with_codes)
+    return codes, attrition.to_table()
 
 
 def _check_codes(raw: RawTables) -> None:
-    """UserError where more than a few codes do not have the form of their ICD version, or the rows occur twice."""
+    """Raise UserError if more than a few codes lack the form of their ICD version, or if rows occur twice."""
     path = raw.paths["diagnoses_icd"]
     form = " ".join(f"WHEN {version} THEN '{pattern}'" for version, pattern in FORMS.items())
     for version, codes, wrong, zeros in raw.rows(

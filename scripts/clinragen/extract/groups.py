@@ -4,19 +4,17 @@ import logging
 
 import pyarrow as pa
 
+from clinragen.extract.layout import Layout
 from clinragen.extract.sources import RawTables
 
 log = logging.getLogger("groups")
 UNKNOWN = "unknown"
-# The identifier of a stay in ICUSTAYS.
-STAY = {"mimic3": "icustay_id", "mimic4": "stay_id"}
 
 
-def select_groups(raw: RawTables, dataset: str, stays: pa.Table) -> pa.Table:
-    """Age, sex, first care unit and insurance of every stay (GROUPS).
+def select_groups(raw: RawTables, layout: Layout, stays: pa.Table) -> pa.Table:
+    """Return age, sex, first care unit and insurance of every stay (GROUPS).
 
-    `dataset` is mimic3 or mimic4. What is missing is UNKNOWN, and counted in the log; so is an insurance that the
-    table of admissions has no column for.
+    A missing value becomes UNKNOWN and is counted in the log, as is every insurance of a copy without that column.
     """
     raw.add("stays", stays)
     columns = {name.lower() for (name,) in raw.rows("SELECT column_name FROM (DESCRIBE raw_admissions)")}
@@ -25,7 +23,7 @@ def select_groups(raw: RawTables, dataset: str, stays: pa.Table) -> pa.Table:
         f"""SELECT s.stay_id, s.age, {_text("s.gender")} AS sex, {_text("i.first_careunit")} AS unit,
                    {_text(insurance)} AS insurance
             FROM stays s
-            LEFT JOIN raw_icustays i ON i.{STAY[dataset]}::BIGINT = s.stay_id
+            LEFT JOIN raw_icustays i ON i.{layout.stay_id}::BIGINT = s.stay_id
             LEFT JOIN raw_admissions a ON a.hadm_id::BIGINT = s.hadm_id ORDER BY s.stay_id"""
     )
     for name in ("sex", "unit", "insurance"):

@@ -6,33 +6,18 @@ import pyarrow as pa
 
 from clinragen.config.extract import Notes
 from clinragen.errors import UserError
+from clinragen.extract.layout import Layout
 from clinragen.extract.sources import RawTables
 from clinragen.schemas.attrition import Attrition
 
 # Texts are long: this many are some tens of megabytes.
 ROWS_PER_PIECE = 1_000
-NOTE_ID = {"mimic3": "row_id", "mimic4": "note_id"}
-# `newest` orders the reports of one admission, the one to read first having the largest value.
-DISCHARGE_NOTES = {
-    "mimic3": """
-        SELECT hadm_id::BIGINT AS hadm_id, row_id AS note_id, text AS text,
-               trim(description) = 'Addendum' AS addendum,
-               (chartdate::TIMESTAMP_S, row_id::BIGINT) AS newest
-        FROM raw_noteevents
-        WHERE category = 'Discharge summary' AND coalesce(trim(iserror), '0') <> '1'
-              AND trim(description) IN ('Report', 'Addendum')""",
-    "mimic4": """
-        SELECT hadm_id::BIGINT AS hadm_id, note_id AS note_id, text AS text,
-               note_type = 'AD' AS addendum,
-               (NULL::TIMESTAMP_S, note_seq::BIGINT) AS newest
-        FROM raw_noteevents WHERE note_type IN ('DS', 'AD')""",
-}
 
 
 def select_notes(
-    raw: RawTables, dataset: str, stays: pa.Table, settings: Notes, write: Callable[[pa.Table], None]
+    raw: RawTables, layout: Layout, stays: pa.Table, settings: Notes, write: Callable[[pa.Table], None]
 ) -> pa.Table:
-    """Write discharge reports per stay, the newest first (NOTES, in pieces); the counts (ATTRITION).
+    """Write the discharge reports of every stay, the newest first (NOTES, in pieces); return the counts (ATTRITION).
 
     UserError where the table is cut, doubled or of other patients.
     """
@@ -42,14 +27,14 @@ def select_notes(
     counts = raw.run_and_count(
         f"""CREATE TABLE notes AS
             SELECT * REPLACE (CASE WHEN hadm_id IN (SELECT hadm_id FROM stays) THEN text END AS text)
-            FROM ({DISCHARGE_NOTES[dataset]})"""
+            FROM ({layout.discharge_notes})"""
     )
-    if dataset == "mimic3":  # MIMIC-IV-Note has separate releases
+    if not layout.notes_have_own_release:
         raw.check_rows(counts)
     rows, named, different = raw.row("SELECT count(*), count(note_id), count(DISTINCT note_id) FROM notes")
     if different < named:
         raise UserError(
-            f"{raw.paths['noteevents']}: column {NOTE_ID[dataset]} has {named - different} values that occur before"
+            f"{raw.paths['noteevents']}: column {layout.note_id} has {named - different} values that occur before"
         )
     attrition.add("discharge notes without error mark", rows=rows)
     if not settings.addenda:

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from clinragen.config.extract import Cohort
 from clinragen.errors import UserError
+from clinragen.extract.layout import Layout
 from clinragen.extract.sources import RawTables
 from clinragen.registry.raw import ANY_RELEASE, declaration, release_of, unknown_release
 from clinragen.schemas.attrition import Attrition
@@ -15,44 +16,15 @@ log = logging.getLogger("stays")
 
 # MIMIC shifts the birth of those above 89 by centuries (III) or reports 91 for all of them (IV).
 AGE_OF_THE_OLDEST = 90
-ALL_STAYS = {
-    "mimic3": """
-        SELECT s.subject_id::BIGINT AS subject_id, s.hadm_id::BIGINT AS hadm_id, s.icustay_id::BIGINT AS stay_id,
-               s.intime::TIMESTAMP_S AS intime, s.outtime::TIMESTAMP_S AS outtime, s.los::DOUBLE * 24 AS los_hours,
-               date_diff('second', p.dob::TIMESTAMP_S, s.intime::TIMESTAMP_S) / (365.0 * 24 * 3600) AS age,
-               p.gender AS gender,
-               NOT coalesce(s.first_careunit = s.last_careunit AND s.first_wardid = s.last_wardid, false) AS transfer
-        FROM raw_icustays s
-        JOIN raw_admissions a ON a.subject_id::BIGINT = s.subject_id::BIGINT AND a.hadm_id::BIGINT = s.hadm_id::BIGINT
-        JOIN raw_patients p ON p.subject_id::BIGINT = s.subject_id::BIGINT""",
-    "mimic4": """
-        SELECT s.subject_id::BIGINT AS subject_id, s.hadm_id::BIGINT AS hadm_id, s.stay_id::BIGINT AS stay_id,
-               s.intime::TIMESTAMP_S AS intime, s.outtime::TIMESTAMP_S AS outtime, s.los::DOUBLE * 24 AS los_hours,
-               p.anchor_age::DOUBLE + (year(s.intime::TIMESTAMP_S) - p.anchor_year::INTEGER) AS age,
-               p.gender AS gender,
-               NOT coalesce(s.first_careunit = s.last_careunit, false) AS transfer
-        FROM raw_icustays s
-        JOIN raw_admissions a ON a.subject_id::BIGINT = s.subject_id::BIGINT AND a.hadm_id::BIGINT = s.hadm_id::BIGINT
-        JOIN raw_patients p ON p.subject_id::BIGINT = s.subject_id::BIGINT""",
-}
-# The identifier of each table, present and unique in every row.
-KEYS = {
-    "mimic3": {"patients": "subject_id", "admissions": "hadm_id", "icustays": "icustay_id"},
-    "mimic4": {"patients": "subject_id", "admissions": "hadm_id", "icustays": "stay_id"},
-}
 # Times are shifted into these years: birth of the oldest patients of MIMIC-III from 1800, the rest from 2100 on.
 YEARS = "BETWEEN 1800 AND 2400"
-DATES = {
-    "mimic3": {"patients": {"dob": "year(dob::TIMESTAMP_S)"}},
-    "mimic4": {"patients": {"anchor_year": "anchor_year::INTEGER"}},
-}
 # Single stays of a release may end before they begin; more of them are swapped or damaged columns.
 MOST_REVERSED = 0.01
 TIMES = {"intime": "year(intime::TIMESTAMP_S)", "outtime": "year(outtime::TIMESTAMP_S)"}
 
 
 def check_release(raw: RawTables, dataset: str, release: str, declared: Path) -> pa.Table:
-    """Rows of PATIENTS and ICUSTAYS and the release that has as many, or null (RELEASE).
+    """Return the rows of PATIENTS and ICUSTAYS and the release that has as many, or null (RELEASE).
 
     `release` is datasets.*.release: a release, "any" to leave the tables unchecked, or empty to recognise it.
     `declared` is resources/raw_tables.yaml. UserError where the tables are not of that release, or ADMISSIONS has
@@ -69,10 +41,10 @@ def check_release(raw: RawTables, dataset: str, release: str, declared: Path) ->
     else:
         log.log(logging.INFO if matched else logging.WARNING, "%s, %s", fact, which)
         if release and matched != release:
-            wanted = declaration(declared)[dataset]["releases"][release]
+            expected = declaration(declared)[dataset]["releases"][release]
             raise UserError(
                 f"{raw.paths['patients']}, {raw.paths['icustays']}: {fact}, {which}, but datasets.{dataset}.release is "
-                f"{release}, which has {wanted['patients']} patients and {wanted['icustays']} ICU stays"
+                f"{release}, which has {expected['patients']} patients and {expected['icustays']} ICU stays"
             )
     raw.expect_release(dataset, matched, declared)
     raw.check_rows({"admissions": raw.row("SELECT count(*) FROM raw_admissions")[0]})
@@ -81,16 +53,16 @@ def check_release(raw: RawTables, dataset: str, release: str, declared: Path) ->
     )
 
 
-def select_stays(raw: RawTables, dataset: str, cohort: Cohort) -> tuple[pa.Table, pa.Table]:
-    """Stays of the cohort (STAYS) and the rows remaining after each rule (ATTRITION).
+def select_stays(raw: RawTables, layout: Layout, cohort: Cohort) -> tuple[pa.Table, pa.Table]:
+    """Return the stays of the cohort (STAYS) and the rows remaining after each rule (ATTRITION).
 
-    `dataset` is mimic3 or mimic4. The order of the rules matters: an admission with two stays, one of
-    them a transfer, keeps the other one. UserError where the tables contradict themselves or each other.
+    The order of the rules matters: an admission with two stays, one of them a transfer, keeps the other one.
+    UserError where the tables contradict themselves or each other.
     """
-    _check_keys(raw, dataset)
-    _check_times(raw, dataset)
+    _check_keys(raw, layout)
+    _check_times(raw, layout)
     attrition = Attrition("stays")
-    raw.run(f"CREATE TABLE stays AS {ALL_STAYS[dataset]}")
+    raw.run(f"CREATE TABLE stays AS {layout.stays}")
     raw.run(f"UPDATE stays SET age = {AGE_OF_THE_OLDEST} WHERE age > 89 OR age < 0")
     _count(raw, attrition, "ICU stays with an admission and a patient")
     if cohort.exclude_transfers:
@@ -104,9 +76,9 @@ def select_stays(raw: RawTables, dataset: str, cohort: Cohort) -> tuple[pa.Table
     return raw.query("SELECT * EXCLUDE transfer FROM stays ORDER BY stay_id"), attrition.to_table()
 
 
-def _check_keys(raw: RawTables, dataset: str) -> None:
-    """UserError where an identifier is missing or occurs twice, or a stay has no admission or patient."""
-    for table, key in KEYS[dataset].items():
+def _check_keys(raw: RawTables, layout: Layout) -> None:
+    """Raise UserError if an identifier is missing or occurs twice, or if a stay has no admission or patient."""
+    for table, key in layout.keys.items():
         rows, named, different = raw.row(
             f"SELECT count(*), count(n), count(DISTINCT n) FROM (SELECT {key}::BIGINT AS n FROM raw_{table})"
         )
@@ -124,9 +96,9 @@ def _check_keys(raw: RawTables, dataset: str) -> None:
             )
 
 
-def _check_times(raw: RawTables, dataset: str) -> None:
-    """UserError where a time is far from those of MIMIC, or more than a few stays end before they begin."""
-    for table, years in ({"icustays": TIMES} | DATES[dataset]).items():
+def _check_times(raw: RawTables, layout: Layout) -> None:
+    """Raise UserError if a time is far from those of MIMIC, or if more than a few stays end before they begin."""
+    for table, years in ({"icustays": TIMES} | dict(layout.years)).items():
         for column, year in years.items():
             wrong = raw.row(f"SELECT count(*) FROM raw_{table} WHERE {year} NOT {YEARS}")[0]
             if wrong:

@@ -16,7 +16,7 @@ COLUMNS = 5
 
 
 def draw_convergence(table: pa.Table, bound: float, stand_ins: list[str], path: Path) -> None:
-    """Per phenotype, by documents seen: Jaccard index of successive rounds, its bound, and the share of new terms."""
+    """Draw, per phenotype and documents seen, the Jaccard index of successive rounds and the share of new terms."""
     rows = table.to_pylist()
     phenotypes = list(dict.fromkeys(row["phenotype"] for row in rows))
     lines, most = -(-len(phenotypes) // COLUMNS), max(row["documents"] for row in rows)
@@ -79,5 +79,11 @@ def _draw(axis: Axes, rounds: list[dict], bound: float, most: int) -> None:
     if rounds[-1]["stable"]:
         axis.axvline(documents[-1], color=TEXT, linewidth=0.8)
         late = documents[-1] > most / 2
-        side = {"xytext": (-3 if late else 3, 0), "ha": "right" if late else "left"}
-        axis.annotate("stable", (documents[-1], 0.5), textcoords="offset points", fontsize=7, **side)
+        axis.annotate(
+            "stable",
+            (documents[-1], 0.5),
+            xytext=(-3 if late else 3, 0),
+            textcoords="offset points",
+            ha="right" if late else "left",
+            fontsize=7,
+        )

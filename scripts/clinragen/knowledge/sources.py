@@ -1,6 +1,6 @@
-"""What PubMed and Wikipedia bring to the key terms and to V^k (the study of sources in the paper's limitations)."""
+"""Contribution of PubMed and Wikipedia to the key terms and to V^k (see the paper's limitations)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import pyarrow as pa
@@ -15,28 +15,28 @@ Row = dict[str, Any]
 def source_overlap(
     terms: list[Row], mentions: list[Row], token_ids: Mapping[str, Mapping[str, frozenset[int]]]
 ) -> pa.Table:
-    """What PubMed and Wikipedia bring, alone and together (SOURCES), in key terms and in tokens.
+    """Count what PubMed and Wikipedia bring, alone and together, in key terms and in tokens (SOURCES).
 
-    From the key terms (rows of TERMS) and the documents that carry them (rows of MENTIONS); `token_ids` are the
+    From the key terms (rows of TERMS) and their documents (rows of MENTIONS); `token_ids` are the
     tokens of each wording by language model. A token counts for a source if a wording found there has it.
     """
-    chosen = {(term["phenotype"], term["term"]) for term in terms}
-    carried = [m for m in mentions if (m["phenotype"], m["term"]) in chosen]
-    units = {"terms": lambda m: {m["term"]}}
-    units |= {f"tokens of {name}": lambda m, ids=ids: ids[m["form"]] for name, ids in token_ids.items()}
+    keys = {(term["phenotype"], term["term"]) for term in terms}
+    carried = [m for m in mentions if (m["phenotype"], m["term"]) in keys]
+    units: dict[str, list[Set]] = {"terms": [{m["term"]} for m in carried]}
+    units |= {f"tokens of {name}": [ids[m["form"]] for m in carried] for name, ids in token_ids.items()}
     rows = []
-    for unit, of_mention in units.items():
+    for unit, brought in units.items():
         for phenotype in [*dict.fromkeys(term["phenotype"] for term in terms), ALL]:
-            found: dict[str, set] = {"pubmed": set(), "wikipedia": set()}
-            for mention in carried:
+            by_source: dict[str, set] = {"pubmed": set(), "wikipedia": set()}
+            for mention, members in zip(carried, brought, strict=True):
                 if phenotype in (ALL, mention["phenotype"]):
-                    found[mention["source"]] |= of_mention(mention)
-            rows.append({"unit": unit, "phenotype": phenotype} | _overlap(found["pubmed"], found["wikipedia"]))
+                    by_source[mention["source"]] |= members
+            rows.append({"unit": unit, "phenotype": phenotype} | _overlap(by_source["pubmed"], by_source["wikipedia"]))
     return pa.Table.from_pylist(rows, schema=SOURCES.schema)
 
 
 def terms_of_source(terms: list[Row], mentions: list[Row], source: str) -> list[Row]:
-    """The key terms (rows of TERMS) that documents of a source carry, with the wordings found there.
+    """Return the key terms (rows of TERMS) in documents of a source, with the wordings of that source.
 
     Key terms are those of both sources together; `knowledge.terms.sources` chooses others, from one source alone.
     """
@@ -44,8 +44,8 @@ def terms_of_source(terms: list[Row], mentions: list[Row], source: str) -> list[
     for mention in mentions:
         if mention["source"] == source:
             forms.setdefault((mention["phenotype"], mention["term"]), set()).add(mention["form"])
-    found = [(term, forms.get((term["phenotype"], term["term"]))) for term in terms]
-    return [term | {"forms": sorted(own)} for term, own in found if own]
+    pairs = [(term, forms.get((term["phenotype"], term["term"]))) for term in terms]
+    return [term | {"forms": sorted(own)} for term, own in pairs if own]
 
 
 def _overlap(pubmed: set, wikipedia: set) -> Row:

@@ -1,1 +1,1 @@
-"""What identifies code and outputs: digests of rules, and the provenance record of every output."""
+"""Identity of code and outputs: digests of rules, and the provenance record of every output."""

@@ -1,4 +1,4 @@
-"""Content hash of files that no rule makes: raw tables, resources, templates, lists and weights of the user."""
+"""Content hash of files that no rule writes: raw tables, resources, templates, the user's lists and weights."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ PIECES, PIECE = 16, 1 << 16
 
 
 def content_digest(paths: Iterable[str | Path]) -> str:
-    """Hash of the names and contents of files; UserError names a missing one.
+    """Return a hash of the names and contents of files; UserError names a missing one.
 
-    Files up to 1 MiB count wholly, larger ones by their size and 16 pieces of 64 KiB from beginning to end, so that
-    tens of gigabytes cost milliseconds. A gzip file ends with the checksum and length of its content, so almost any
-    change shows; a plain file edited in place between the pieces, at the same size, does not.
+    Files up to 1 MiB are hashed whole, larger ones by their size and 16 pieces of 64 KiB spread over the file, so that
+    tens of gigabytes take milliseconds. A gzip file ends with the checksum and length of its content, so almost any
+    change is detected. A change of a plain file between the pieces that keeps its size is not.
     """
     total = hashlib.sha256()
     for path in sorted(map(Path, paths)):

@@ -1,4 +1,4 @@
-"""Content hash of a rule's code: its script and every module of the library that the script imports."""
+"""Content hash of a rule's code: its script and every library module that the script imports."""
 
 import ast
 import hashlib
@@ -8,32 +8,32 @@ from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 PACKAGE = "clinragen"
-# Content-neutral: nothing in it touches a value, so that a better log line retrains nothing. It is left out of the
-# digests of rules; its own digest is in every record.
+# Content-neutral: it cannot change a value, so a better log line retrains nothing. It is excluded from the digests of
+# rules; its own digest is in every record.
 NEUTRAL = f"{PACKAGE}.runtime"
 
 
 def code_digest(rule: str) -> str:
-    """Hash of `scripts/<rule>.py` and its import closure, blind to comments, docstrings and formatting.
+    """Return a hash of `scripts/<rule>.py` and its import closure, without comments, docstrings and formatting.
 
-    Raises FileNotFoundError when the rule has no script.
+    FileNotFoundError if the rule has no script.
     """
     return _digest(closure(SCRIPTS / f"{rule}.py"))
 
 
 def code_files(rule: str) -> dict[str, str]:
-    """Hash of each file behind `code_digest`, by its path below scripts/, so that a changed one can be named."""
+    """Return the hash of each file behind `code_digest`, by its path below scripts/."""
     return {p.relative_to(SCRIPTS).as_posix(): _digest([p]) for p in closure(SCRIPTS / f"{rule}.py")}
 
 
 def runtime_digest() -> str:
-    """Hash of the content-neutral runtime and of all modules that it imports."""
+    """Return a hash of the content-neutral runtime and all modules that it imports."""
     modules = (SCRIPTS / PACKAGE / "runtime").glob("*.py")
     return _digest(sorted({path for module in modules for path in _closure(module, "")}))
 
 
 def closure(script: Path) -> list[Path]:
-    """The script and all modules below scripts/ that it imports, directly or not, except the runtime's."""
+    """Return the script and all modules below scripts/ that it imports, directly or not, except the runtime."""
     return _closure(script, NEUTRAL)
 
 
@@ -64,8 +64,8 @@ def _code(path: Path) -> tuple[str, frozenset[str]]:
 
 @cache
 def _read(path: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
-    """The parsed code of a file and the modules that it may import from scripts/; most files serve many rules."""
-    # Bytes, so that a coding cookie counts as Python itself counts it.
+    """Return the parsed code of a file and the modules that it imports; cached, since most files serve many rules."""
+    # Bytes, so that a coding cookie is interpreted as Python does.
     tree = ast.parse(path.read_bytes(), filename=str(path))
     imported = _imported(path, tree)
     return ast.dump(_Bare().visit(tree)), imported
@@ -74,19 +74,19 @@ def _read(path: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
 class _Bare(ast.NodeTransformer):
     """Removes docstrings, those of attributes too."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return None if is_text else self.generic_visit(node)
 
 
 def _imported(path: Path, tree: ast.Module) -> frozenset[str]:
-    """Dotted names that a file imports, anywhere in it."""
+    """Return the dotted names that a file imports anywhere."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            # A relative import starts at the package of the file, or above it.
+            # A relative import starts at the file's package, or above it.
             above = path.relative_to(SCRIPTS).parts[: -node.level] if node.level else ()
             module = ".".join([*above, *filter(None, [node.module])])
             names.add(module)
@@ -95,7 +95,7 @@ def _imported(path: Path, tree: ast.Module) -> frozenset[str]:
 
 
 def _files_of(module: str) -> list[Path]:
-    """The file of a module below scripts/ and the `__init__` files above it; empty for any other name."""
+    """Return the file of a module below scripts/ and the `__init__` files above it; none for any other name."""
     parts = module.split(".")
     files = [SCRIPTS.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
     files.append(SCRIPTS.joinpath(*parts).with_suffix(".py"))

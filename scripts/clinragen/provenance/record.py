@@ -14,10 +14,10 @@ from typing import Any, NotRequired, TypedDict, get_origin, is_typeddict
 
 from clinragen.errors import UserError
 
-FOLDER = ".records"
+RECORDS = ".records"
 SCHEMA = 4
 LONGEST_LISTING = 100
-# Snakemake leaves this file in a directory that a job has made.
+# Snakemake leaves this file in an output directory.
 SNAKEMAKE_TIMESTAMP = ".snakemake_timestamp"
 
 
@@ -28,11 +28,11 @@ class File(TypedDict):
     bytes: int
     sha256: str
     files: NotRequired[dict[str, str] | int]
-    """Of a directory: its listing, or the number of files where the listing is long."""
+    """Of a directory: its listing, or the number of files if the listing is long."""
 
 
 class Output(File):
-    """What a step wrote."""
+    """A file or directory that a step wrote."""
 
     sharing: str
     """`shareable` or `restricted`."""
@@ -41,19 +41,18 @@ class Output(File):
 
 
 class Input(File):
-    """What a step read."""
+    """A file or directory that a step read."""
 
     made_by: str | None
-    """The rule that made it; None for a raw file or a resource."""
+    """The rule that wrote it; None for a raw file or a resource."""
     record: str | None
     """SHA-256 of its provenance record, which chains all records down to raw files; None without one."""
 
 
-class Record(TypedDict):
-    """How an output was made."""
+class StepRecord(TypedDict):
+    """The part of a record that all outputs of a step share."""
 
     schema: int
-    output: Output
     rule: str
     command: list[str]
     code_digest: str
@@ -64,7 +63,6 @@ class Record(TypedDict):
     seed: int | None
     inputs: list[Input]
     facts: dict[str, list[str] | dict[str, Any]]
-    rows: list[dict[str, Any]]
     stand_ins: list[str]
     environment: dict[str, Any]
     hardware: dict[str, Any]
@@ -73,13 +71,21 @@ class Record(TypedDict):
     peak_memory_mb: int
 
 
+class Record(StepRecord):
+    """How an output was made."""
+
+    output: Output
+    rows: list[dict[str, Any]]
+    """Inputs of single rows, where these differ."""
+
+
 def record_path(output: Path) -> Path:
-    """Path of the record of an output."""
-    return output.parent / FOLDER / f"{output.name}.json"
+    """Return the path of the record of an output."""
+    return output.parent / RECORDS / f"{output.name}.json"
 
 
 def read_record(output: Path) -> Record | None:
-    """The record of an output, or None where there is none (a raw file, a resource); UserError as `load`."""
+    """Return the record of an output, None without one (a raw file, a resource); UserError as for `load`."""
     path = record_path(output)
     return load(path) if path.is_file() else None
 
@@ -87,32 +93,38 @@ def read_record(output: Path) -> Record | None:
 def load(path: Path) -> Record:
     """Read and check a record file; UserError if it is corrupted, incomplete or of another version."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError):
         raise _unusable(path, "is corrupted") from None
-    if not isinstance(record, dict) or "schema" not in record:
-        raise _unusable(path, "is not a provenance record")
-    if record["schema"] != SCHEMA:
-        raise _unusable(path, f"has record version {record['schema']}, not {SCHEMA}")
-    wrong = _wrong_keys(record, Record) or _wrong_keys(record["output"], Output)
-    wrong = wrong or {key for used in record["inputs"] for key in _wrong_keys(used, Input)}
-    if wrong:
-        raise _unusable(path, f"has no valid {', '.join(sorted(wrong))}")
+    if problem := _problem_of(content):
+        raise _unusable(path, problem)
+    record: Record = content
     return record
 
 
 def record_hash(output: Path) -> str | None:
-    """SHA-256 of the record of an output; None without one."""
+    """Return the SHA-256 of the record of an output; None without one."""
     path = record_path(output)
     return sha256(path) if path.is_file() else None
 
 
-def _unusable(path: Path, fact: str) -> UserError:
-    return UserError(f"{path} {fact}; regenerate the output that it describes")
+def _problem_of(record: Any) -> str | None:
+    """Return why the content of a file is not a record of this version."""
+    if not isinstance(record, dict) or "schema" not in record:
+        return "is not a provenance record"
+    if record["schema"] != SCHEMA:
+        return f"has record version {record['schema']}, not {SCHEMA}"
+    wrong = _wrong_keys(record, Record) or _wrong_keys(record["output"], Output)
+    wrong = wrong or {key for used in record["inputs"] for key in _wrong_keys(used, Input)}
+    return f"has no valid {', '.join(sorted(wrong))}" if wrong else None
 
 
-def _wrong_keys(value: Any, kind: type) -> set[str]:
-    """Required keys of a TypedDict that are missing, or whose values are of another type on the outermost level."""
+def _unusable(path: Path, problem: str) -> UserError:
+    return UserError(f"{path} {problem}; regenerate the output that it describes")
+
+
+def _wrong_keys(value: Any, kind: Any) -> set[str]:
+    """Return the required keys of the TypedDict `kind` that are missing or have a value of another outermost type."""
     if not isinstance(value, dict):
         return {kind.__name__.lower()}
     kinds = {key: kind.__annotations__[key] for key in kind.__required_keys__}
@@ -120,7 +132,7 @@ def _wrong_keys(value: Any, kind: type) -> set[str]:
 
 
 def _plain(expected: Any) -> Any:
-    """What `isinstance` takes for an annotation: `list` for `list[str]`, a number for a float."""
+    """Return an annotation as `isinstance` takes it: `list` for `list[str]`, any number for a float."""
     if expected is float:
         return int | float
     if isinstance(expected, UnionType):
@@ -129,7 +141,7 @@ def _plain(expected: Any) -> Any:
 
 
 def dump(record: Record) -> bytes:
-    """The bytes of a record file."""
+    """Return the bytes of a record file."""
     return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -137,7 +149,7 @@ def write_record(output: Path, record: Record) -> None:
     """Write the record of an output, atomically."""
     path = record_path(output)
     path.parent.mkdir(exist_ok=True)
-    # Copies of a job on two hosts may have the same process number.
+    # Copies of a job on two hosts may have the same process ID.
     temporary = path.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(3)}-{path.name}")
     try:
         temporary.write_bytes(dump(record))
@@ -147,9 +159,9 @@ def write_record(output: Path, record: Record) -> None:
 
 
 def describe(path: Path) -> File:
-    """Path, size in bytes and SHA-256 of a file, or of the sorted listing of a directory.
+    """Return path, size in bytes and SHA-256 of a file, or of the sorted listing of a directory.
 
-    A long listing is left out: files by the thousand are named after patients.
+    A long listing is omitted: thousands of files are usually named after patients.
     """
     if not path.is_dir():
         return {"path": path.as_posix(), "bytes": path.stat().st_size, "sha256": sha256(path)}
@@ -164,34 +176,34 @@ def describe(path: Path) -> File:
 
 
 def identity(path: Path) -> tuple[int, int]:
-    """Device and inode: they differ for a file or directory that replaced another one of the same name."""
+    """Return device and inode, which change when a file or directory is replaced by another of the same name."""
     status = path.stat()
     return status.st_dev, status.st_ino
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
+    """Return the SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def peak_memory_mb() -> int:
-    """Peak resident memory of this process in MB."""
+    """Return the peak resident memory of this process in MB."""
     status = Path("/proc/self/status")
     if status.is_file():
         lines = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines())
         return int(lines["VmHWM"].split()[0]) // 1024
-    # No Linux. This may be the memory of the process that started this one, where that was more.
+    # Not Linux. This may be the peak of the parent process if that was higher.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024**2
 
 
 def git_state() -> dict[str, Any]:
-    """Commit of the checkout and whether it is dirty; empty outside a repository."""
-    here = Path(__file__).parent
+    """Return the commit of the checkout and whether it is dirty; empty outside a repository."""
+    checkout = Path(__file__).parent
 
     def git(*words: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
+            ["git", "-C", str(checkout), *words], capture_output=True, text=True, check=True
         ).stdout.strip()
 
     try:
@@ -201,23 +213,23 @@ def git_state() -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Python and the versions of the distributions that this process has imported."""
+    """Return the versions of Python and of the distributions that this process has imported."""
     loaded = {module for module in list(sys.modules) if "." not in module}
-    packages = {}
-    for folder in (info for place in sys.path for info in Path(place).glob("*.dist-info")):
-        # importlib.metadata does the same through 20,000 path objects, a third of a second for every job.
-        record = folder / "RECORD"
+    packages: dict[str, str] = {}
+    for info in (info for entry in sys.path for info in Path(entry).glob("*.dist-info")):
+        # importlib.metadata does the same through 20,000 path objects: a third of a second per job.
+        record = info / "RECORD"
         files = record.read_text(encoding="utf-8").splitlines() if record.is_file() else []
         if loaded & {line.partition("/")[0].partition(".")[0] for line in files}:
-            name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+            name, _, version = info.name.removesuffix(".dist-info").partition("-")
             packages.setdefault(name.lower(), version)
     return {"python": platform.python_version(), "packages": dict(sorted(packages.items()))}
 
 
 def hardware() -> dict[str, Any]:
-    """Machine, processor count, nodes and processes of the step, memory in MB, and GPUs where torch sees some.
+    """Return machine, number of processors, nodes and processes of the step, memory in MB, and GPUs if torch sees any.
 
-    Where a step runs on several nodes, processors, memory and GPUs are those of the first.
+    If a step runs on several nodes, processors, memory and GPUs are those of the first.
     """
     facts: dict[str, Any] = {
         "machine": platform.machine(),

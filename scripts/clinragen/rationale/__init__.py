@@ -1,1 +1,1 @@
-"""Stage rationale: what the teacher writes about each sample."""
+"""Stage rationale: the teacher's rationales for each sample."""

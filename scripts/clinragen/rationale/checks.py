@@ -11,14 +11,14 @@ LAB_OPENING = "Lab test shows"
 NOTE_LENGTH = (15, 160)  # words; the prompt asks for about 100
 LAB_LENGTH = (5, 50)  # words
 LEAST_COVERAGE = 0.5
-# Words in the names of phenotypes that name no disease.
+# Words in the names of phenotypes that are not specific to a disease.
 _UNSPECIFIC = (
     "acute adult and arrest care caused chronic complications disease diseases disorder disorders essential except "
     "failure hemorrhage insufficiency labor lower medical metabolism nonhypertensive other procedures secondary "
     "sexually than that transmitted tuberculosis unspecified upper with without"
 )
 UNSPECIFIC = frozenset(_UNSPECIFIC.split())
-# Abbreviations that end no sentence, and those that may do so before a capital letter.
+# Abbreviations that do not end a sentence, and those that may do so before a capital letter.
 _NEVER_LAST = re.compile(
     r"(?:^|[\s(])(?:vs|e\.g|i\.e|cf|dr|drs|mr|mrs|ms|prof|st|approx|ca|fig|incl|esp|resp)\.$", re.I
 )
@@ -26,7 +26,7 @@ _SELDOM_LAST = re.compile(r"(?:^|[\s(])(?:etc|a\.m|p\.m|min|max|temp|pt|no|nos|a
 
 
 def check_note(wordings: Wordings, request: Request, text: str) -> list[str]:
-    """What is wrong with a note rationale R^m."""
+    """Return the problems of a note rationale R^m."""
     diagnoses = request.slots["diagnoses"]
     problems = [*_opening(text, NOTE_OPENING), *_length(text, *NOTE_LENGTH)]
     says_none = NO_DISEASE in " ".join(text.lower().split())
@@ -40,7 +40,7 @@ def check_note(wordings: Wordings, request: Request, text: str) -> list[str]:
 
 
 def check_lab(wordings: Wordings, request: Request, text: str) -> list[str]:
-    """What is wrong with a lab rationale R^t."""
+    """Return the problems of a lab rationale R^t."""
     problems = [*_opening(text, LAB_OPENING), *_length(text, *LAB_LENGTH)]
     if sentences(text) != 1:
         problems.append("it must be one sentence")
@@ -48,30 +48,30 @@ def check_lab(wordings: Wordings, request: Request, text: str) -> list[str]:
 
 
 def coverage(text: str, diagnoses: list[str]) -> float:
-    """Share of the diagnoses of which the text has at least one specific word, by its first six letters."""
+    """Return the share of the diagnoses of which the text has a specific word, compared by its first six letters."""
     words = {w[:6] for w in _words(text)}
     return sum(bool(specific(d) & words) for d in diagnoses) / len(diagnoses)
 
 
 def specific(diagnosis: str) -> set[str]:
-    """First six letters of the words that tell a diagnosis from others; of all words where none does."""
+    """Return the first six letters of the words that distinguish a diagnosis; of all its words if none does."""
     words = _words(diagnosis)
     return {w[:6] for w in words - UNSPECIFIC} or {w[:6] for w in words}
 
 
 def sentences(text: str) -> int:
-    """Number of sentences; a full stop within a number or after an abbreviation does not end one."""
+    """Return the number of sentences; a full stop within a number or after an abbreviation does not end one."""
     number, start = 0, 0
     for end in re.finditer(r"[.!?]+(?=\s|$)", text):
         before, after = text[start : end.end()], text[end.end() :].lstrip()
-        if not re.search(r"\w", before) or (after and _goes_on(before, after)):
+        if not re.search(r"\w", before) or (after and _continues(before, after)):
             continue
         number, start = number + 1, end.end()
     return number + bool(re.search(r"\w", text[start:]))
 
 
-def _goes_on(before: str, after: str) -> bool:
-    """Whether the full stop at the end of `before` belongs to an abbreviation within a sentence."""
+def _continues(before: str, after: str) -> bool:
+    """Return whether the full stop at the end of `before` belongs to an abbreviation within a sentence."""
     return bool(_NEVER_LAST.search(before) or (_SELDOM_LAST.search(before) and not after[0].isupper()))
 
 

@@ -1,4 +1,4 @@
-"""Which diagnoses a text claims, by their wordings: cautious, so that what is found is nearly always a claim."""
+"""Diagnoses that a text claims, found by their wordings; tuned for precision rather than recall."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ LONGEST_CLAUSE = 400  # characters
 _BREAKS = re.compile(
     rf"{NO_DISEASE}|[.;:!?](?:\s|$)|\b(?:but|however|although|though|yet|while|whereas|because|except)\b"
 )
-# Words before a diagnosis, in the same clause, that deny or doubt it; after others only until the next comma.
+# Words before a diagnosis in the same clause that deny or doubt it; those of the past only up to the next comma.
 _DENIAL = (
     r"no|not|nor|neither|never|without|den(?:y|ies|ied)|absen(?:ce|t)|negative for|free of|exclud\w+|"
     r"rul(?:e|ed|ing) out|rather than|instead of|against|unlikely|less \w+ of|possibl[ey]|probabl[ey]|suspected|"
@@ -30,9 +30,10 @@ _AFTER = re.compile(
 
 @dataclass(frozen=True)
 class Wordings:
-    """The phenotypes that a wording may stand for, by wording; of none where it only looks like one."""
+    """The wordings of phenotypes."""
 
     phenotypes: dict[str, frozenset[str]]
+    """Possible phenotypes by wording; empty for a wording that only resembles one."""
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -45,14 +46,14 @@ class Wordings:
         return {_words(wording): wording for wording in self.phenotypes}
 
     def claimed(self, text: str, given: list[str]) -> list[str]:
-        """Wordings of phenotypes that the text says the patient has, each once, if no given phenotype has the wording.
+        """Return the wordings of phenotypes that the text attributes to the patient and that match no given phenotype.
 
-        What is denied, doubted or past is not a claim, and of overlapping wordings the longest counts.
+        Denied, doubted and past diagnoses are not claims. Of overlapping wordings the longest counts.
         """
         text = text.lower()
-        # The names themselves deny and break nothing: "without complication", "(except in labor)".
+        # Masked, because names contain words of denial and breaks: "without complication", "(except in labor)".
         around = self._pattern.sub(lambda match: "_" * len(match[0]), text)
-        claims = {}
+        claims: dict[str, None] = {}
         for match in self._pattern.finditer(text):
             wording = self._by_words[_words(match[1])]
             meant = self.phenotypes[wording]
@@ -62,14 +63,14 @@ class Wordings:
 
 
 def read_wordings(path: Path) -> Wordings:
-    """The wordings of resources/phenotype_wordings.csv; UserError for a file without them."""
-    found: dict[str, set[str]] = defaultdict(set)
+    """Return the wordings of resources/phenotype_wordings.csv; UserError if its columns are missing."""
+    phenotypes: dict[str, set[str]] = defaultdict(set)
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if not row.get("wording") or row.get("phenotype") is None:
                 raise UserError(f"{path}: expected the columns wording and phenotype; restore it with git checkout")
-            found[row["wording"]] |= {row["phenotype"]} - {""}
-    return Wordings({wording: frozenset(names) for wording, names in found.items()})
+            phenotypes[row["wording"]] |= {row["phenotype"]} - {""}
+    return Wordings({wording: frozenset(names) for wording, names in phenotypes.items()})
 
 
 def _affirmed(text: str, start: int, end: int) -> bool:

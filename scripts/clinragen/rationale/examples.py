@@ -1,4 +1,4 @@
-"""Whether a file of worked examples can be shown to a teacher: a line per problem, with its place and remedy."""
+"""Checks of a file of worked examples for the teacher: one line per problem, with its place and a remedy."""
 
 import re
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ CAPTION = re.compile(
 
 
 def problems_of_examples(path: Path, resources: Path) -> list[str]:
-    """What is wrong with a file of examples, a line each; `resources` is the directory of the project's tables.
+    """Return the problems of a file of examples, one line each; `resources` is the directory of the project's tables.
 
-    The rationales must pass the very checks that the answers of a teacher must pass.
+    The rationales must pass the checks that a teacher's answers must pass.
     """
     try:
         examples = read_examples(path)
@@ -34,7 +34,7 @@ def problems_of_examples(path: Path, resources: Path) -> list[str]:
     number = len(examples)
     lines = [] if number == NUMBER else [f"{path}: it has {number} examples; the prompts show {NUMBER}"]
     for n, example in enumerate(examples, 1):
-        lines += [f"{path}: example {n}, {words}" for words in _problems(example, resources)]
+        lines += [f"{path}: example {n}, {problem}" for problem in _problems(example, resources)]
     return lines
 
 
@@ -58,7 +58,7 @@ def _problems(example: Example, resources: Path) -> Iterator[str]:
     if len(set(example.diagnoses)) < len(example.diagnoses):
         yield "diagnoses: one of them is named twice; remove it"
     request = Request("note_rationale", "", "", {"diagnoses": example.diagnoses})
-    yield from (
-        f"note_rationale: {words}; reword it" for words in check_note(wordings, request, example.note_rationale)
-    )
-    yield from (f"lab_rationale: {words}; reword it" for words in check_lab(wordings, request, example.lab_rationale))
+    for problem in check_note(wordings, request, example.note_rationale):
+        yield f"note_rationale: {problem}; reword it"
+    for problem in check_lab(wordings, request, example.lab_rationale):
+        yield f"lab_rationale: {problem}; reword it"

@@ -1,9 +1,10 @@
-"""Rationales for all samples of a dataset; those of the test split are the reference of the text metrics."""
+"""Rationales for all samples of a dataset; those of the test split are the reference for the text metrics."""
 
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,13 +16,13 @@ from clinragen.runtime.context import Facts
 from clinragen.schemas.rationale import RATIONALES
 
 log = logging.getLogger("rationale")
-# Answers in the order of the requests, and what is known of how they came about.
+# Returns answers in the order of the requests, and facts about their origin.
 Ask = Callable[[list[Request]], tuple[list[Answer], Facts]]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the teacher is shown of one stay, its own note rationale included once there is one."""
+    """The data of one stay that the teacher sees, including its note rationale if it has one."""
 
     stay_id: int
     note: str
@@ -29,23 +30,23 @@ class Sample:
     captions: str = ""
     note_rationale: str = ""
     note_cut: int = 0
-    """Characters missing at the end of the note."""
+    """Characters cut from the end of the note."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One of the parts of a dataset that are asked apart: a stay's depends on its number alone."""
+    """A part of a dataset that is asked in a separate job; the `stay_id` alone decides the shard of a stay."""
 
     number: int
     of: int
 
     @classmethod
     def named(cls, text: str) -> "Shard":
-        """The shard that is called `2-of-4`; UserError for what is none."""
-        found = re.fullmatch(r"(\d+)-of-(\d+)", text)
-        if not found or not 1 <= int(found[1]) <= int(found[2]):
+        """Return the shard with a name such as `2-of-4`; UserError for an invalid name."""
+        match = re.fullmatch(r"(\d+)-of-(\d+)", text)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise UserError(f"--shard {text}: expected a shard such as 2-of-4")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def __contains__(self, stay_id: int) -> bool:
         return stay_id % self.of == self.number - 1
@@ -63,9 +64,9 @@ def gather(
     captions: pa.Table | None = None,
     notes: pa.Table | None = None,
 ) -> list[Sample]:
-    """Samples of a shard by stay, with notes of at most so many characters.
+    """Return the samples of a shard, sorted by stay, with notes of at most `max_note_characters`.
 
-    UserError when one of them has no course, labels, captions or note rationale.
+    UserError if a sample has no course, labels, captions or note rationale.
     """
     stays = [stay for stay in sorted(samples["stay_id"].to_pylist()) if stay in shard]
     columns = {"note": _by_stay(courses, "text"), "diagnoses": _by_stay(labels, "phenotypes")}
@@ -77,7 +78,8 @@ def gather(
         lacking = [s for s in stays if s not in column]
         if lacking:
             raise UserError(
-                f"{len(lacking)} of {len(stays)} samples have no {name}; the tables come from different runs"
+                f"{len(lacking)} of {len(stays)} samples have no {name}; the tables come from different runs, so run "
+                "the workflow again"
             )
     cuts = {stay: cut_note(columns["note"][stay], max_note_characters) for stay in stays}
     columns |= {name: {s: cut[i] for s, cut in cuts.items()} for i, name in enumerate(("note", "note_cut"))}
@@ -87,7 +89,7 @@ def gather(
 
 
 def corpus(samples: pa.Table, courses: pa.Table) -> list[str]:
-    """The whole notes of all samples, by stay: what the template stand-in compares words with, whatever the shard."""
+    """Return the uncut notes of all samples by stay, for the word frequencies of the template stand-in."""
     notes = _by_stay(courses, "text")
     return [notes[stay] for stay in sorted(samples["stay_id"].to_pylist()) if stay in notes]
 
@@ -95,29 +97,29 @@ def corpus(samples: pa.Table, courses: pa.Table) -> list[str]:
 def note_rationales(
     samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask, notes: list[str]
 ) -> tuple[pa.Table, Facts]:
-    """R^m of every sample (equation 2); `notes` are the corpus."""
+    """Return R^m of every sample (equation 2); `notes` is the `corpus`."""
     return _answered(samples, note_requests(samples, prompt, examples, notes), ask)
 
 
 def lab_rationales(samples: list[Sample], prompt: Prompt, examples: list[Example], ask: Ask) -> tuple[pa.Table, Facts]:
-    """R^t of every sample (equation 3)."""
+    """Return R^t of every sample (equation 3)."""
     return _answered(samples, lab_requests(samples, prompt, examples), ask)
 
 
 def note_requests(
     samples: list[Sample], prompt: Prompt, examples: list[Example], notes: Sequence[str] = ()
 ) -> list[Request]:
-    """The question for R^m of each sample; `notes` are the corpus, which only the template stand-in reads."""
+    """Return the question for R^m of each sample; `notes` is the `corpus`, which only the template stand-in reads."""
     return [note_request(prompt, examples, s.note, s.diagnoses, notes) for s in samples]
 
 
 def lab_requests(samples: list[Sample], prompt: Prompt, examples: list[Example]) -> list[Request]:
-    """The question for R^t of each sample, whose note rationale it contains."""
+    """Return the question for R^t of each sample, which contains its note rationale."""
     return [lab_request(prompt, examples, s.note, s.captions, s.diagnoses, s.note_rationale) for s in samples]
 
 
 def join(shards: Iterable[pa.Table]) -> pa.Table:
-    """The rationales of all shards by stay: the table that one shard would have been."""
+    """Return the rationales of all shards, sorted by stay, as if there had been one shard."""
     return pa.concat_tables(shards).sort_by("stay_id").combine_chunks()
 
 
@@ -125,22 +127,21 @@ def _answered(samples: list[Sample], requests: list[Request], ask: Ask) -> tuple
     answers, facts = ask(requests)
     facts.values |= notes_cut(samples)
     rows = [
-        {"stay_id": sample.stay_id, "note_cut": sample.note_cut, **facts_of(answer)}
+        {"stay_id": sample.stay_id, "note_cut": sample.note_cut, **_columns_of(answer)}
         for sample, answer in zip(samples, answers, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=RATIONALES.schema), facts
 
 
 def notes_cut(samples: Sequence[Sample]) -> dict[str, set[str]]:
-    """The fact of how many notes have lost their end."""
+    """Return the number of cut notes as a fact for the record."""
     return {"notes cut": {f"{sum(sample.note_cut > 0 for sample in samples)} of {len(samples)}"}}
 
 
-def facts_of(answer: Answer) -> dict[str, str | None]:
-    """The columns of an answer in a table."""
+def _columns_of(answer: Answer) -> dict[str, str | None]:
     problems = "; ".join(answer.problems) or None
     return {"request": answer.request, "text": answer.text.strip(), "status": answer.status, "problems": problems}
 
 
-def _by_stay(table: pa.Table, column: str) -> dict[int, object]:
+def _by_stay(table: pa.Table, column: str) -> dict[int, Any]:
     return dict(zip(table["stay_id"].to_pylist(), table[column].to_pylist(), strict=True))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -27,47 +28,52 @@ class Example:
 
 
 def read_examples(path: Path) -> list[Example]:
-    """The worked examples; UserError names the one with a missing or unknown part."""
-    wanted = set(Example.__dataclass_fields__)
+    """Return the worked examples; UserError names an example with missing or unknown keys."""
+    keys = set(Example.__dataclass_fields__)
     try:
         rows = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{place}: not a YAML file in UTF-8; put texts after `>-` on indented lines") from None
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: not a YAML file in UTF-8; put texts after `>-` on indented lines") from None
     if not isinstance(rows, list) or not rows:
-        raise UserError(f"{path}: expected a list of examples")
+        raise UserError(f"{path}: expected a list of examples; see resources/prompts/examples.yaml")
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or set(row) != wanted or not _has_types(row):
+        if not isinstance(row, dict) or set(row) != keys or not _has_types(row):
             raise UserError(
-                f"{path}: example {number} must have exactly the keys {sorted(wanted)}, with diagnoses as a list of "
+                f"{path}: example {number} must have exactly the keys {sorted(keys)}, with diagnoses as a list of "
                 "names and the others as texts"
             )
-    return [Example(**{k: v if k == "diagnoses" else " ".join(v.split()) for k, v in row.items()}) for row in rows]
+    return [_example(row) for row in rows]
 
 
-def _has_types(row: dict[str, object]) -> bool:
+def _has_types(row: dict[str, Any]) -> bool:
     names = row["diagnoses"]
     texts = [text for key, text in row.items() if key != "diagnoses"]
     return isinstance(names, list) and all(isinstance(text, str) for text in [*names, *texts])
 
 
+def _example(row: dict[str, Any]) -> Example:
+    texts = {key: " ".join(text.split()) for key, text in row.items() if key != "diagnoses"}
+    return Example(diagnoses=row["diagnoses"], **texts)
+
+
 def read_note_prompt(path: Path) -> Prompt:
-    """The prompt for note rationales R^m."""
+    """Return the prompt for note rationales R^m."""
     return read_prompt(path, NOTE_SLOTS)
 
 
 def read_lab_prompt(path: Path) -> Prompt:
-    """The prompt for lab rationales R^t."""
+    """Return the prompt for lab rationales R^t."""
     return read_prompt(path, LAB_SLOTS)
 
 
 def note_request(
     prompt: Prompt, examples: list[Example], note: str, diagnoses: list[str], corpus: Sequence[str] = ()
 ) -> Request:
-    """The question for R^m given M, D and O (equation 2).
+    """Return the question for R^m given M, D and O (equation 2).
 
-    `corpus` are the notes of all samples, among which the template stand-in looks for rare words.
+    `corpus` contains the notes of all samples, in which the template stand-in looks for rare words.
     """
     shown = numbered(
         [
@@ -86,7 +92,7 @@ def note_request(
 def lab_request(
     prompt: Prompt, examples: list[Example], note: str, captions: str, diagnoses: list[str], note_rationale: str
 ) -> Request:
-    """The question for R^t given M, T*, D, O and R^m (equation 3)."""
+    """Return the question for R^t given M, T*, D, O and R^m (equation 3)."""
     shown = numbered(
         [
             (
@@ -104,13 +110,13 @@ def lab_request(
 
 
 def named(diagnoses: list[str]) -> str:
-    """The diagnoses as a prompt lists them."""
-    # Some names hold commas of their own.
+    """Return the diagnoses as a prompt lists them."""
+    # Semicolons separate, because some names contain commas.
     return "; ".join(d.replace(";", ",") for d in diagnoses) or NO_DISEASE
 
 
 def numbered(examples: list[tuple[str, ...]]) -> str:
-    """The worked examples as a prompt shows them, each given as labels and texts in turn."""
+    """Return worked examples as a prompt shows them; each consists of alternating labels and texts."""
     blocks = []
     for number, parts in enumerate(examples, 1):
         lines = [f"{label}: {text}" for label, text in zip(parts[::2], parts[1::2], strict=True)]

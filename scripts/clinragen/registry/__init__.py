@@ -1,1 +1,1 @@
-"""What resources/ declares: phenotypes, variables, raw tables."""
+"""Readers of resources/ (phenotypes, variables, raw tables) and of the small files of models."""

@@ -1,4 +1,4 @@
-"""Lists of SHA-256 as `sha256sum` writes them, and the one of the open MIMIC-III demo."""
+"""Lists of SHA-256 in the format of `sha256sum`, and that of the open MIMIC-III demo."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ OPEN_DEMO = Path(__file__).resolve().parents[3] / "resources" / "demo" / "open_d
 
 
 def read_checksums(text: str) -> dict[str, str]:
-    """SHA-256 per file name, from lines of `digest name`."""
+    """Return the SHA-256 per file name, from lines of `digest name`."""
     lines = (line.split(maxsplit=1) for line in text.splitlines() if line.strip())
     return {parts[1].lstrip("*").strip(): parts[0].lower() for parts in lines if len(parts) == 2}

@@ -1,9 +1,9 @@
-"""The features that conditional prompts are made of: one number, two categories."""
+"""The features of conditional prompts: one numeric, two categorical."""
 
 NUMERIC = {"age": 100.0}
-"""Numeric features, and what each is divided by so that it is between 0 and 1."""
+"""Numeric features with the divisors that scale them to 0 to 1."""
 
-# Types of admission of MIMIC-III 1.4 and MIMIC-IV 3.1 together; some have the same name in both.
+# Admission types of MIMIC-III 1.4 and MIMIC-IV 3.1; some have the same name in both.
 ADMISSION_TYPES = (
     *("ELECTIVE", "EMERGENCY", "NEWBORN", "URGENT"),
     *("AMBULATORY OBSERVATION", "DIRECT EMER.", "DIRECT OBSERVATION", "EU OBSERVATION", "EW EMER."),
@@ -11,6 +11,6 @@ ADMISSION_TYPES = (
 )
 OTHER = "OTHER"
 CATEGORIES = {"sex": ("F", "M", OTHER), "admission_type": (*ADMISSION_TYPES, OTHER)}
-"""Categorical features and their categories; one that is missing or in no known release is OTHER."""
+"""Categorical features and their categories; missing and unknown values are OTHER."""
 
 FEATURES = (*NUMERIC, *CATEGORIES)

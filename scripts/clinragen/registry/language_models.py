@@ -1,22 +1,25 @@
-"""Language models that can be trained: what their own files say of them, read without loading them."""
+"""Trainable language models: checks of their small files, without loading the weights."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from clinragen.config.student import Lengths
 from clinragen.errors import UserError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 Kind = Literal["seq2seq", "causal"]
-# By `model_type` of config.json. Not transformers' own lists: its causal one has encoders such as BERT too.
+# By `model_type` in config.json. The lists of transformers are not used: its causal one includes encoders such as BERT.
 # tests/unit/test_model_backbone.py trains and decodes with a model of every type.
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(("t5", "mt5", "umt5"), "seq2seq"),
     **dict.fromkeys(("opt", "gpt2", "gpt_neox", "llama", "mistral", "qwen2", "qwen3"), "causal"),
 }
-# Linear layers within the blocks of each, which adapters can be put beside; tests/unit/test_model_adapters.py compares
-# them with the models themselves.
+# Linear layers within the blocks of each, at which adapters can be added; tests/unit/test_model_adapters.py compares
+# them with the models.
 _T5 = ("q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo")
 _LLAMA = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 LINEAR_LAYERS: dict[str, tuple[str, ...]] = {
@@ -32,59 +35,59 @@ NO_SAFETENSORS = (
 )
 GATED = "is gated: accept its licence on the hub, and export HF_TOKEN with the access token of that account"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
-# Tokenizer classes without an end mark of their own.
+# Tokenizer classes without a default end mark.
 PLAIN_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The config.json of a model; UserError if it cannot be read."""
-    config = _read(folder / "config.json")
+def read_config(directory: Path) -> dict[str, Any]:
+    """Return the config.json of a model; UserError if it cannot be read."""
+    config = _read(directory / "config.json")
     if config is None:
-        raise UserError(f"{folder}: not a readable language model: config.json; copy it again, or train it again")
+        raise UserError(f"{directory}: not a readable language model: config.json; copy it again, or train it again")
     return config
 
 
 def config_problem(model: str, config: dict[str, Any]) -> str | None:
-    """Why a model with this config.json cannot be trained."""
+    """Return why a model with this config.json cannot be trained."""
     model_type = config.get("model_type")
     if model_type not in KINDS:
         return f"{model} is of model_type {model_type}; supported: {', '.join(KINDS)}"
     if KINDS[model_type] == "seq2seq" and config.get("decoder_start_token_id") is None:
-        return f"{model} does not say how its decoder begins; set decoder_start_token_id in its config.json"
+        return f"{model} has no start mark for its decoder; set decoder_start_token_id in its config.json"
     return None
 
 
-def kind_of(folder: Path) -> Kind:
-    """Whether a model reads with an encoder or continues its prompt; UserError if it cannot be trained."""
-    config = read_config(folder)
-    if problem := config_problem(str(folder), config):
+def kind_of(directory: Path) -> Kind:
+    """Return whether a model is an encoder-decoder or causal; UserError if it cannot be trained."""
+    config = read_config(directory)
+    if problem := config_problem(str(directory), config):
         raise UserError(problem)
     return KINDS[config["model_type"]]
 
 
-def end_mark_problem(folder: Path) -> str | None:
-    """Why the tokenizer stored with a model cannot end a text.
+def end_mark_problem(directory: Path) -> str | None:
+    """Return why the tokenizer stored with a model cannot end a text.
 
-    Files alone do not show every defect: many tokenizer classes have an end mark that no file names. The rule that
-    fetches the model loads the tokenizer and looks again.
+    Files do not show every defect: many tokenizer classes have an end mark that no file names. The rule that fetches
+    the model therefore also loads the tokenizer.
     """
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        return f"{folder} has no tokenizer ({', '.join(TOKENIZER_FILES)}); save it there with save_pretrained"
-    settings = _read(folder / "tokenizer_config.json") or {}
-    named = settings | (_read(folder / "special_tokens_map.json") or {})
-    without = "eos_token" in named or settings.get("tokenizer_class") in PLAIN_TOKENIZERS
-    if without and not named.get("eos_token"):
-        return f"the tokenizer in {folder} has no end mark; set eos_token in its tokenizer_config.json"
+    if not any((directory / name).is_file() for name in TOKENIZER_FILES):
+        return f"{directory} has no tokenizer ({', '.join(TOKENIZER_FILES)}); save it there with save_pretrained"
+    settings = _read(directory / "tokenizer_config.json") or {}
+    named = settings | (_read(directory / "special_tokens_map.json") or {})
+    no_default = "eos_token" in named or settings.get("tokenizer_class") in PLAIN_TOKENIZERS
+    if no_default and not named.get("eos_token"):
+        return f"the tokenizer in {directory} has no end mark; set eos_token in its tokenizer_config.json"
     return None
 
 
 def positions_problem(model: str, config: dict[str, Any], lengths: Lengths) -> str | None:
-    """Why the longest prompt and target do not fit into a model with this config.json.
+    """Return why the longest prompt and target do not fit into a model with this config.json.
 
-    Encoder-decoder models of the T5 family know distances only and have no limit.
+    Encoder-decoder models of the T5 family use relative positions and have no limit.
     """
     most = config.get("max_position_embeddings", config.get("n_positions"))
-    if KINDS.get(config.get("model_type")) != "causal" or most is None or lengths.total <= most:
+    if KINDS.get(config.get("model_type", "")) != "causal" or most is None or lengths.total <= most:
         return None
     excess = lengths.total - most
     return (
@@ -97,48 +100,55 @@ def positions_problem(model: str, config: dict[str, Any], lengths: Lengths) -> s
 
 
 def adapters_problem(model: str, model_type: str | None, modules: Sequence[str]) -> str | None:
-    """Why a model of this type cannot get adapters at layers of these names."""
-    layers = LINEAR_LAYERS.get(model_type, ())
+    """Return why a model of this type cannot get adapters at layers of these names."""
+    layers = LINEAR_LAYERS.get(model_type or "", ())
     if not layers or not (missing := [name for name in modules if name not in layers]):
         return None
     return (
         f"{model} is of model_type {model_type}, which has no layers {', '.join(missing)} (train.lora.modules), but "
-        f"{', '.join(layers)}; set them or `all`, or train the rows with this model by joint"
+        f"{', '.join(layers)}; set them or `all`, or use training joint for the rows with this model"
     )
 
 
-def problems_of(folder: Path, model: str, lengths: Lengths, modules: Sequence[str] = ()) -> list[str]:
-    """Why the model in a directory cannot be trained, as far as its small files show; empty if nothing speaks against.
+def problems_of(directory: Path, model: str, lengths: Lengths, modules: Sequence[str] = ()) -> list[str]:
+    """Return why the model in a directory cannot be trained, as far as its small files show.
 
-    UserError if config.json cannot be read. `model` is what messages call it, `modules` the layers at which it
-    gets adapters.
+    `model` is its name in messages, `modules` the layers that get adapters. UserError if config.json cannot be read.
     """
-    config = read_config(folder)
+    config = read_config(directory)
     problems = (
         config_problem(model, config),
-        end_mark_problem(folder),
+        end_mark_problem(directory),
         positions_problem(model, config, lengths),
         adapters_problem(model, config.get("model_type"), modules),
     )
     return [problem for problem in problems if problem]
 
 
-def require_trainable(folder: Path, model: str, lengths: Lengths) -> None:
-    """Raise UserError if the model in a directory cannot be trained: as `problems_of`, and its tokenizer is loaded."""
-    from transformers import AutoTokenizer
-
+def require_trainable(directory: Path, model: str, lengths: Lengths) -> None:
+    """Raise UserError if the model in a directory cannot be trained: `problems_of`, or defects of its tokenizer."""
     from clinragen.registry.tokenizer import marks_of
 
-    if problems := problems_of(folder, model, lengths):
+    if problems := problems_of(directory, model, lengths):
         raise UserError("; ".join(problems))
+    marks_of(load_tokenizer(directory, model))
+
+
+def load_tokenizer(directory: Path, model: str) -> "PreTrainedTokenizerBase":
+    """Load the tokenizer of a model; UserError if it cannot be read or has more tokens than the model."""
+    from transformers import AutoTokenizer
+
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
     except (OSError, ValueError) as error:
         raise UserError(f"{model}: not a readable tokenizer: {error}") from None
     tokenizer.name_or_path = model
-    marks_of(tokenizer)
-    if len(tokenizer) > (most := read_config(folder)["vocab_size"]):
-        raise UserError(f"{model}: the tokenizer has {len(tokenizer)} tokens and the model {most}: they differ in kind")
+    if len(tokenizer) > (most := read_config(directory)["vocab_size"]):
+        raise UserError(
+            f"{model}: the tokenizer has {len(tokenizer)} tokens but the model only {most}; use the tokenizer of this "
+            "model"
+        )
+    return tokenizer
 
 
 def _read(path: Path) -> dict[str, Any] | None:

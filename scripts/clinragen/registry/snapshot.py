@@ -1,4 +1,4 @@
-"""A directory of fetched weights says in `source.json` where they come from and what they are."""
+"""Origin and content of a directory of fetched weights, in its `source.json`."""
 
 import json
 from pathlib import Path
@@ -9,21 +9,23 @@ from clinragen.provenance.record import describe
 FILE = "source.json"
 
 
-def write_source(folder: Path, facts: dict[str, str]) -> None:
-    """Add `source.json` to a directory that is otherwise complete: facts about the source, and the hash of the rest."""
-    facts = facts | {"content": describe(folder)["sha256"]}
-    (folder / FILE).write_text(json.dumps(facts) + "\n", encoding="utf-8")
+def write_source(directory: Path, facts: dict[str, str]) -> None:
+    """Add `source.json` to an otherwise complete directory: facts about the source, and the hash of the other files."""
+    facts = facts | {"content": describe(directory)["sha256"]}
+    (directory / FILE).write_text(json.dumps(facts) + "\n", encoding="utf-8")
 
 
-def read_source(folder: Path) -> dict[str, str]:
-    """Source, revision, the commit if it came from the hub, and `content`: the SHA-256 of names and contents.
+def read_source(directory: Path) -> dict[str, str]:
+    """Return source, revision, commit (if from the hub) and `content`: the SHA-256 of names and contents.
 
-    Equal weights have equal contents, wherever they were fetched from or lie. UserError where the file has none.
+    Equal weights have equal `content`, wherever they come from. UserError if it is missing.
     """
     try:
-        facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        facts = json.loads((directory / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         facts = None
     if not isinstance(facts, dict) or "content" not in facts:
-        raise UserError(f"{folder / FILE} does not say which weights these are; delete {folder}, and fetch them again")
+        raise UserError(
+            f"{directory / FILE} does not say which weights these are; delete {directory} and fetch them again"
+        )
     return facts

@@ -1,4 +1,4 @@
-"""Tokenizers: their identity, which a vocabulary file names, and the marks that they set around a text."""
+"""Tokenizers: their identity, as in a vocabulary file, and the marks that they add to a text."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def identity_of(tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
-    """What identifies a tokenizer: class, number of tokens, SHA-256 over its tokens and their ids."""
+    """Return the identity of a tokenizer: class, number of tokens, SHA-256 over its tokens and their ids."""
     pairs = json.dumps(sorted(tokenizer.get_vocab().items()))
     return {
         "class": type(tokenizer).__name__,
@@ -26,16 +26,16 @@ class Marks:
     """Ids of the marks of a tokenizer."""
 
     start: tuple[int, ...]
-    """What it puts before a text: nothing for T5 and Qwen, one mark for OPT and LLaMA."""
+    """Marks before a text: none for T5 and Qwen, one for OPT and LLaMA."""
     line_break: tuple[int, ...]
     end: int
-    """What ends a text that a model writes."""
+    """Mark that ends an output."""
     padding: int
-    """The end mark where the tokenizer has none for padding; masks hide it either way."""
+    """The end mark if the tokenizer has no padding mark; masks hide it either way."""
 
 
 def marks_of(tokenizer: "PreTrainedTokenizerBase") -> Marks:
-    """The marks of a tokenizer; UserError if it lacks one that is needed, or cannot say where tokens come from."""
+    """Return the marks of a tokenizer; UserError if it has no end mark, or cannot map tokens to characters."""
     if not tokenizer.is_fast:
         raise UserError(
             f"{tokenizer.name_or_path}: the tokenizer cannot map tokens to characters; save a tokenizer.json with it"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable; `normal` stands where nothing was ever measured, `levels` maps text to a score."""
+    """One variable; `normal` replaces values that were not measured, `levels` maps text to a score."""
 
     name: str
     unit: str
@@ -19,7 +19,7 @@ class Variable:
 
 
 def read_variables(path: Path, number: int = 17) -> list[Variable]:
-    """The 17 variables of resources/variables.csv in their order, or the 11 of the released code."""
+    """Return the 17 variables of resources/variables.csv in their order, or the 11 of the released code."""
     variables = []
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

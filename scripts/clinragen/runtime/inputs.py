@@ -1,4 +1,4 @@
-"""Inputs of a step: hashed once, compared with the records of their producers, watched for changes."""
+"""Inputs of a step: hashed once, compared with their records, watched for changes."""
 
 import threading
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clinragen.errors import UserError
 from clinragen.provenance.record import (
-    FOLDER,
+    RECORDS,
     SNAKEMAKE_TIMESTAMP,
     File,
     Input,
@@ -20,13 +20,13 @@ from clinragen.provenance.record import (
 class Inputs:
     """Hashes of the inputs of a running step.
 
-    Outputs of other steps are hashed before the step begins, because one that is not what its record says must not
-    be used. Raw files of tens of gigabytes are hashed in a thread while the step reads them, so that they come from
-    the disk once.
+    Outputs of other steps are hashed before the step begins, because one that differs from its record must not be
+    used. Raw files of tens of gigabytes are hashed in a thread while the step reads them, so that they are read from
+    disk only once.
     """
 
     def __init__(self, paths: Sequence[Path], outputs: Sequence[Path]) -> None:
-        """Raise UserError for a missing input, one that differs from its record, or one that has lost it.
+        """Raise UserError for an input that is missing, differs from its record, or has lost it.
 
         `outputs` are the final paths of the step: an input from the same results tree must have a record.
         """
@@ -40,8 +40,8 @@ class Inputs:
         for path, record in self.records.items():
             if record is None and _lost_its_record(path, outputs):
                 raise UserError(
-                    f"{path} has no provenance record, unlike its neighbours, so nothing says how it was made. Restore "
-                    "its record in .records, or delete the file and run the workflow again"
+                    f"{path} has no provenance record although its neighbours have one. Restore its record in "
+                    ".records, or delete the file and run the workflow again"
                 )
         self._files = {path: _as_recorded(path, record) for path, record in self.records.items() if record}
         self._raw = [path for path in self.records if path not in self._files]
@@ -56,7 +56,7 @@ class Inputs:
             self._error = error
 
     def described(self) -> list[Input]:
-        """Path, size and hash of each input with its producer; UserError where one changed since the step began."""
+        """Return path, size, hash and producer of each input; UserError if one changed since the step began."""
         self._thread.join()
         if self._error:
             raise self._error
@@ -74,17 +74,17 @@ class Inputs:
 
 
 def _lost_its_record(path: Path, outputs: Sequence[Path]) -> bool:
-    """Whether an input without a record is next to files that have one, in a directory tree of the outputs."""
+    """Return whether an input without a record is next to files that have one, in a directory tree of the outputs."""
     trees = {parent for output in outputs for parent in output.parents if parent.name}
-    return (path.parent / FOLDER).is_dir() and not trees.isdisjoint(path.parents)
+    return (path.parent / RECORDS).is_dir() and not trees.isdisjoint(path.parents)
 
 
 def _as_recorded(path: Path, record: Record) -> File:
     file = describe(path)
     if file["sha256"] != record["output"]["sha256"]:
         raise UserError(
-            f"{path} is not what {record['rule']} wrote: its content differs from its record. Restore it, or make it "
-            f"again: snakemake --forcerun {record['rule']}, with the targets and configuration of this run"
+            f"{path} is not what {record['rule']} wrote: its content differs from its record. Restore it, or "
+            f"regenerate it: snakemake --forcerun {record['rule']}, with the targets and configuration of this run"
         )
     return file
 

@@ -1,7 +1,7 @@
 """Outputs appear whole or not at all: written under a temporary name, then renamed.
 
-What is derived per patient is accessible to owner and group only, whatever the umask: `guarded` sees to it while a
-step writes, `commit` to the finished files. The umask may forbid more.
+Patient-level outputs are accessible to owner and group only, whatever the umask: `guarded` ensures it while a step
+writes, `commit` for the finished files. The umask may restrict access further.
 """
 
 import ctypes
@@ -23,19 +23,19 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 class Out:
     """One output of a step: write to `path`, which becomes `final` when the step has succeeded.
 
-    Derived per patient, so it stays with those who may see MIMIC.
+    It is patient-level data, for those who may see MIMIC.
     """
 
     sharing = "restricted"
 
     def __init__(self, final: str | Path) -> None:
         self.final = Path(final)
-        # Unique per process: after a crash two copies of a job may write at the same time.
+        # Unique per process: after a crash, two copies of a job may write at the same time.
         owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self.path = self.final.with_name(f".tmp-{owner}-{self.final.name}")
 
     def prepare(self) -> None:
-        """Create the directory and remove what a dead process of this host left behind."""
+        """Create the directory and remove leftovers of dead processes of this host."""
         self.final.parent.mkdir(parents=True, exist_ok=True)
         host = socket.gethostname()
         for old in self.final.parent.glob(f".tmp-{host}-*-{self.final.name}"):
@@ -44,14 +44,14 @@ class Out:
                 _remove(old)
 
     def mode(self, path: Path) -> int:
-        """Permissions of a finished file (at most 0640) or directory (at most 0770): no more than the umask leaves."""
-        # Members of a group that share a tree must be able to replace directories, so to empty them.
+        """Return the permissions of a finished file (at most 0640) or directory (at most 0770), less the umask."""
+        # Members of a group that share a tree must be able to replace directories, hence to empty them.
         return path.stat().st_mode & ~(_umask() | OTHERS | (GROUP_WRITES if path.is_file() else 0))
 
     def commit(self) -> None:
-        """Move the finished file or folder to its final name, also where another copy of the job does so now."""
+        """Move the finished file or directory to its final name, even while another copy of the job does the same."""
         for path in (self.path, *self.path.rglob("*")):
-            # The owner is refused only where the file system has no permissions.
+            # Refused to the owner only on file systems without permissions.
             with suppress(PermissionError):
                 if not path.is_symlink():
                     path.chmod(self.mode(path))
@@ -67,7 +67,7 @@ class Out:
             if _exchange(self.path, self.final):
                 break
             old.append(type(self)(self.final).path)
-            with suppress(FileNotFoundError):  # the other copy has just put it aside
+            with suppress(FileNotFoundError):  # the other copy has just moved it
                 self.final.rename(old[-1])
         for path in old:
             _remove(path)
@@ -78,18 +78,18 @@ class Out:
 
 
 class SharedOut(Out):
-    """An output of aggregates or authored content, free of patient-level data: it may be shared."""
+    """An output of aggregates or authored content, without patient-level data: it may be shared."""
 
     sharing = "shareable"
 
     def mode(self, path: Path) -> int:
-        """Permissions of a finished file or directory: what the umask leaves."""
+        """Return the permissions of a finished file or directory: all that the umask allows."""
         return (0o666 if path.is_file() else 0o777) & ~_umask()
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Whatever is written meanwhile is accessible to owner and group only."""
+    """Make files written within this context accessible to owner and group only."""
     before = _umask()
     os.umask(before | OTHERS)
     try:
@@ -99,7 +99,7 @@ def guarded() -> Iterator[None]:
 
 
 def _umask() -> int:
-    """The umask of this process, which can be read only by setting it."""
+    """Return the umask of this process, which can only be read by setting it."""
     umask = os.umask(0o077)
     os.umask(umask)
     return umask
@@ -112,8 +112,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two names in one step; False if one is missing, or the system or file system does not support it."""
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two names atomically; False if one is missing, or the system or file system does not support it."""
     renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
-    names = (AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other))
+    names = (AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second))
     return renameat2 is not None and renameat2(*names, RENAME_EXCHANGE) == 0

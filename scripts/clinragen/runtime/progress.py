@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """A counter, used with `with`. The items themselves never pass through it, so it cannot change what is made."""
+    """A context manager that counts. The items do not pass through it, so it cannot change a result."""
 
     def __init__(self, what: str, total: int | None = None) -> None:
         self.what = what
@@ -22,7 +22,7 @@ class Progress:
         self._bar = tqdm(desc=what, total=total, unit="", leave=False) if sys.stderr.isatty() else None
 
     def advance(self, count: int = 1) -> None:
-        """Count items that are done; log every ten seconds."""
+        """Count finished items; log every ten seconds."""
         self.done += count
         if self._bar is not None:
             self._bar.update(count)

@@ -19,6 +19,7 @@ from clinragen.provenance.digest import code_digest, code_files, runtime_digest
 from clinragen.provenance.record import (
     SCHEMA,
     Output,
+    StepRecord,
     describe,
     environment,
     git_state,
@@ -32,7 +33,7 @@ from clinragen.runtime.inputs import Inputs
 from clinragen.runtime.outputs import Out, guarded
 
 log = logging.getLogger("step")
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LONGEST_LIST = 100
 USER_ERROR = 2
 
@@ -53,9 +54,9 @@ class Session:
         self.inputs = [path for group in groups for path in group if isinstance(path, Path)]
 
     def run(self, body: Callable[[Context], None], main: bool) -> None:
-        """Run the body; leave the process with its exit status when it fails.
+        """Run the body; exit with a status other than 0 if it fails.
 
-        `main` is false in all but one of the processes of a distributed step: these neither commit nor record.
+        `main` is true in exactly one process of a distributed step; the others neither commit nor record.
         """
         try:
             if main:
@@ -64,7 +65,7 @@ class Session:
                 with guarded():
                     body(Context(lambda: "", ()))
         except TakenOver as reason:
-            # Snakemake removes the outputs of a job that fails, even where the other copy made them.
+            # Snakemake removes the outputs of a failed job, even if the other copy wrote them.
             if not all(out.final.exists() for out in self.outputs):
                 log.error("%s", reason)
                 raise SystemExit(USER_ERROR) from None
@@ -73,7 +74,7 @@ class Session:
             log.error("%s", error)
             raise SystemExit(USER_ERROR) from None
         except OSError as error:
-            if error.errno in NO_ROOM:
+            if error.errno in NO_SPACE:
                 # A failed write to an open file names no path.
                 path = error.filename or " or ".join(str(out.final) for out in self.outputs)
                 log.error("%s: %s; free up space and run again", path, os.strerror(error.errno))
@@ -103,11 +104,11 @@ class Session:
             body(context)
 
         described = inputs.described()
-        self._refuse_other_code(code)
+        self._refuse_changed_code(code)
         for out in self.outputs:
             if not out.path.exists():
                 raise RuntimeError(f"{self.rule} did not write {out.final}")
-        common = {
+        common: StepRecord = {
             "schema": SCHEMA,
             "rule": self.rule,
             "command": command,
@@ -127,30 +128,30 @@ class Session:
             "peak_memory_mb": peak_memory_mb(),
         }
         for out in self.outputs:
-            facts = _commit(out, common | {"rows": context.rows_of(out)})
+            facts = _commit(out, common, context.rows_of(out))
             size = f"{facts['rows']} rows, " if "rows" in facts else ""
             log.info("wrote %s: %s%d bytes, sha256 %s", out.final, size, facts["bytes"], facts["sha256"][:12])
         for action in context.actions:
             action()
         log.info("%s: done in %.1f s", self.rule, time.monotonic() - clock)
 
-    def _refuse_other_code(self, before: dict[str, str]) -> None:
+    def _refuse_changed_code(self, before: dict[str, str]) -> None:
         """Raise UserError if code changed since the step began: some of it may have been imported afterwards."""
         now = code_files(self.rule)
         changed = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
         if changed:
             raise UserError(
-                f"scripts/{', scripts/'.join(changed)} changed while {self.rule} was running, so its record would "
-                "name code that may not have run; nothing was written, checkpoints are kept. Run again"
+                f"scripts/{', scripts/'.join(changed)} changed while {self.rule} was running, so its record could "
+                "name code that did not run; nothing was written, checkpoints are kept. Run again"
             )
 
 
-def _commit(out: Out, common: dict[str, Any]) -> Output:
-    """Commit an output and write its record, which fits even where another copy of the job does the same now."""
+def _commit(out: Out, common: StepRecord, rows: list[dict[str, Any]]) -> Output:
+    """Commit an output and write a record that matches it, even while another copy of the job does the same."""
     facts, mine = _described(out, out.path), identity(out.path)
     out.commit()
     while True:
-        write_record(out.final, {"output": facts, **common})
+        write_record(out.final, {"output": facts, **common, "rows": rows})
         try:
             present = identity(out.final)
             if present == mine:
@@ -162,21 +163,30 @@ def _commit(out: Out, common: dict[str, Any]) -> Output:
 
 
 def _described(out: Out, path: Path) -> Output:
-    """The record's description of an output whose content is at `path` now."""
-    rows = _row_count(path)
-    facts = describe(path) | {"path": out.final.as_posix(), "sharing": out.sharing}
-    return facts | ({} if rows is None else {"rows": rows})
+    """Return the record's description of an output whose content is currently at `path`."""
+    rows, file = _row_count(path), describe(path)
+    facts: Output = {
+        "path": out.final.as_posix(),
+        "bytes": file["bytes"],
+        "sha256": file["sha256"],
+        "sharing": out.sharing,
+    }
+    if "files" in file:
+        facts["files"] = file["files"]
+    if rows is not None:
+        facts["rows"] = rows
+    return facts
 
 
 def _launcher() -> list[str]:
-    """The command that started this process, so that the command in log and record can be run again."""
+    """Return the command that started this process, so that the recorded command can be run again."""
     if "RANK" not in os.environ:
         return ["python"]
     nodes, processes = (os.environ.get(name, "1") for name in ("GROUP_WORLD_SIZE", "LOCAL_WORLD_SIZE"))
     if nodes == "1":
         return ["torchrun", "--standalone", "--nproc-per-node", processes]
     start = ["srun", "--nodes", nodes, "--ntasks-per-node", "1", "torchrun", "--nnodes", nodes]
-    # The rendezvous address does not affect the output, and names of machines are not recorded.
+    # The rendezvous address does not affect the output, and machine names are not recorded.
     return [*start, "--nproc-per-node", processes, "--rdzv-backend", "c10d", "--rdzv-endpoint", "HOST:PORT"]
 
 
@@ -187,23 +197,24 @@ def _without_private(argv: list[str], arguments: dict[str, Any]) -> list[str]:
 
 
 def _private(arguments: dict[str, Any]) -> list[str]:
-    """Private arguments, and the values that a settings class lists in its property `private`."""
+    """Return the private arguments and the values that settings classes list in their property `private`."""
     texts = [a for a in arguments.values() if isinstance(a, Private)]
     texts += [text for a in arguments.values() if isinstance(a, BaseModel) for text in getattr(a, "private", [])]
     return [text for text in texts if text]
 
 
 def _public_settings(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Values and sections of settings as data, private texts replaced."""
-    kept = {
+    """Return values and settings as plain data, with private texts replaced."""
+    public = {
         name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         for name, value in arguments.items()
         if isinstance(value, (BaseModel, str, int, float, bool)) and not isinstance(value, Private)
     }
-    text = json.dumps(kept)
+    text = json.dumps(public)
     for value in _private(arguments):
         text = text.replace(json.dumps(value), json.dumps("<private>"))
-    return json.loads(text)
+    settings: dict[str, Any] = json.loads(text)
+    return settings
 
 
 def _listed(values: Iterable[str]) -> list[str] | dict[str, Any]:
@@ -214,15 +225,15 @@ def _listed(values: Iterable[str]) -> list[str] | dict[str, Any]:
 
 
 def _row_count(path: Path) -> int | None:
-    """Number of rows of a Parquet or Arrow file, without reading its columns; None for any other."""
+    """Return the number of rows of a Parquet or Arrow file, without reading its columns; None for any other."""
     if path.name.endswith(".parquet"):
         import pyarrow.parquet
 
-        return pyarrow.parquet.read_metadata(path).num_rows
+        return int(pyarrow.parquet.read_metadata(path).num_rows)
     if path.name.endswith(".arrow"):
         import pyarrow as pa
         import pyarrow.ipc
 
         with pa.memory_map(str(path)) as file:
-            return pa.ipc.open_file(file).read_all().num_rows
+            return int(pa.ipc.open_file(file).read_all().num_rows)
     return None

@@ -102,9 +102,9 @@ UNLABELLED_CODES = Table(
     "unlabelled_codes",
     (
         Column("icd_version", pa.int8(), "9 or 10"),
-        Column("icd_code", pa.string(), "code without dot; rare ones stand in one row together"),
+        Column("icd_code", pa.string(), "code without dot; rare ones share one row"),
         Column("known", pa.bool_(), "the code has a category (CCS, CCSR), which is none of the 25 phenotypes"),
-        Column("codes", pa.int64(), "codes that the row stands for"),
+        Column("codes", pa.int64(), "number of codes in the row"),
         Column("stays", pa.int64(), "stays that have one; empty for 1 to 10 patients", nullable=True),
     ),
     key=("icd_version", "icd_code", "known"),
@@ -114,7 +114,7 @@ HEADINGS = Table(
     "headings",
     (
         Column("heading", pa.string(), "heading variant; (none) where no hospital course was found"),
-        Column("stays", pa.int64(), "stays whose course stands under it; empty for 1 to 10 patients", nullable=True),
+        Column("stays", pa.int64(), "stays whose course has this heading; empty for 1 to 10 patients", nullable=True),
         Column("share", pa.float64(), "share of the stays that have a note; empty like stays", nullable=True),
     ),
     key=("heading",),

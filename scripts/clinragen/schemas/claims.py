@@ -10,7 +10,7 @@ CLAIMS = Table(
         Column("id", pa.string(), "name of the claim"),
         Column("section", pa.string(), "section of the paper"),
         Column("quote", pa.string(), "the paper's words, at most a dozen"),
-        Column("reading", pa.string(), "what is tested, in our words"),
+        Column("reading", pa.string(), "the tested statement, in our words"),
         Column("kind", pa.string(), "kind of test"),
         Column("target", pa.string(), "file of the results that decides it"),
         Column("in_print", pa.string(), "holds in print, contradicted in print, or not printed"),
@@ -32,11 +32,11 @@ CLAIMS = Table(
 CONTRADICTIONS = Table(
     "contradictions",
     (
-        Column("kind", pa.string(), "what does not agree"),
+        Column("kind", pa.string(), "kind of contradiction"),
         Column("place", pa.string(), "table, dataset, row and metric"),
         Column("printed", pa.float64(), "the printed value"),
-        Column("other", pa.float64(), "the printed value, or what follows from others, that it does not agree with"),
-        Column("meaning", pa.string(), "what does not agree, in a sentence"),
+        Column("other", pa.float64(), "the value that it contradicts: printed elsewhere, or derived from others"),
+        Column("meaning", pa.string(), "the contradiction in a sentence"),
     ),
     key=("kind", "place"),
 )

@@ -10,7 +10,7 @@ PREDICTIONS = Table(
     "predictions",
     (
         Column("stay_id", pa.int64(), "ICU stay", identifies=True),
-        Column("output", pa.string(), "text that the model wrote; empty for what only names phenotypes"),
+        Column("output", pa.string(), "text that the model wrote; empty for models that write none"),
         Column(
             "end",
             pa.string(),
@@ -19,12 +19,12 @@ PREDICTIONS = Table(
         ),
         Column("tokens", pa.int64(), "tokens of the output, end mark included; empty if asked", nullable=True),
         Column("predicted", pa.list_(pa.string()), "phenotypes parsed from the output; none if they were given"),
-        Column("unknown", pa.list_(pa.string()), "names in the disease section that no phenotype could be read from"),
+        Column("unknown", pa.list_(pa.string()), "names in the disease section that match no phenotype"),
         Column("readable", pa.bool_(), "diagnoses could be read; empty for a model that was given them", nullable=True),
         Column("note_rationale", pa.string(), "R^m in the output", nullable=True),
         Column("lab_rationale", pa.string(), "R^t in the output", nullable=True),
         Column("status", pa.string(), "good, flawed (fails a check), refused, filtered or empty; good for a student"),
-        Column("problems", pa.string(), "what the checks object to", nullable=True),
+        Column("problems", pa.string(), "problems that the checks report", nullable=True),
         Column("requests", pa.list_(pa.string()), "hashes of the requests in the journal; none for a student"),
         Column("note_cut", pa.int64(), "characters missing at the end of the note; empty for a student", nullable=True),
         Column("true", pa.list_(pa.string()), "phenotypes of the admission"),
@@ -34,7 +34,7 @@ PREDICTIONS = Table(
 
 
 def row_without_text(stay: int, predicted: list[str], true: list[str]) -> dict[str, Any]:
-    """A row of PREDICTIONS of what writes nothing and only names phenotypes."""
+    """Return a row of PREDICTIONS of a model that writes no text and only names phenotypes."""
     nothing = {"output": "", "unknown": [], "requests": [], "readable": True, "status": "good"}
     return nothing | {"stay_id": stay, "predicted": predicted, "true": true}
 
@@ -50,14 +50,14 @@ SCORES = Table(
     (
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
         Column("model", pa.string(), "row of the paper's tables"),
-        Column("seed", pa.int64(), "seed of the training; empty for what is asked, or learns nothing", nullable=True),
+        Column("seed", pa.int64(), "seed of the training; empty for a model that is not trained", nullable=True),
         Column("average", pa.string(), "micro or macro"),
         Column("metric", pa.string(), "precision, recall or f1"),
         Column("value", pa.float64(), "value"),
         Column("samples", pa.int64(), "test samples"),
         Column("unreadable", pa.int64(), "those without readable diagnoses, which count as none"),
         Column("cut", pa.int64(), "outputs that end at the limit of tokens"),
-        Column("unknown", pa.int64(), "names in the outputs that are no phenotype"),
+        Column("unknown", pa.int64(), "names in the outputs that match no phenotype"),
     ),
     key=("average", "metric"),
 )
@@ -82,8 +82,8 @@ COMPARISON = Table(
         Column("outputs", pa.int64(), "outputs of all our runs", nullable=True),
         Column("cut", pa.int64(), "those that end at the limit of tokens", nullable=True),
         Column("unreadable", pa.int64(), "those without readable diagnoses, which count as none", nullable=True),
-        Column("unknown", pa.int64(), "names in them that are no phenotype", nullable=True),
-        Column("make", pa.string(), "what makes a missing value: configuration and target", nullable=True),
+        Column("unknown", pa.int64(), "names in them that match no phenotype", nullable=True),
+        Column("make", pa.string(), "how to obtain a missing value: configuration and target", nullable=True),
     ),
     key=("dataset", "model", "metric"),
 )
@@ -129,7 +129,7 @@ TRAINING = Table(
             "language model, what it writes; vocabulary of its attention, or what it reads and how",
         ),
         Column("seed", pa.int64(), "seed of the training"),
-        Column("stage", pa.string(), "phase1, phase2, phase3; or joint, lora, frozen, classifier: a stage of its own"),
+        Column("stage", pa.string(), "phase1, phase2, phase3; or the single stage joint, lora, frozen, classifier"),
         Column("epoch", pa.float64(), "passes over the training split"),
         Column("step", pa.int64(), "steps of the optimizer"),
         Column("measure", pa.string(), "loss of a section, norm of the gradient, ...; eval_: on the validation split"),
@@ -159,7 +159,7 @@ PLANTED = Table(
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
         Column("model", pa.string(), "row of the paper's tables"),
         Column("group", pa.string(), "where the evidence of the phenotypes is: labs, both, notes, neither; or all"),
-        Column("condition", pa.string(), "as is, or what each test stay had of another: series, notes, labels"),
+        Column("condition", pa.string(), "as is, or what each test stay took from another: series, notes, labels"),
         Column("seed", pa.int64(), "seed of the training"),
         Column("f1", pa.float64(), "micro F1 over the phenotypes of the group"),
         Column("samples", pa.int64(), "test samples"),
@@ -172,7 +172,7 @@ STATEMENTS = Table(
     (
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
         Column("model", pa.string(), "row of the paper's tables"),
-        Column("condition", pa.string(), "as is, or what each test stay had of another: series, notes"),
+        Column("condition", pa.string(), "as is, or what each test stay took from another: series, notes"),
         Column("seed", pa.int64(), "seed of the training"),
         Column("statements", pa.int64(), "statements in the lab rationales: a variable above or below its fence"),
         Column("true", pa.int64(), "those that hold for the series of the stay"),

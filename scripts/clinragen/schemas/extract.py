@@ -5,7 +5,7 @@ import pyarrow as pa
 from clinragen.schemas.schema import Column, Table
 
 TIME = pa.timestamp("s")
-# A name that recurs in tens of millions of rows: one byte a row, the names once.
+# Names that recur in tens of millions of rows: one byte per row, each name stored once.
 FEW_NAMES = pa.dictionary(pa.int8(), pa.string())
 MANY_NAMES = pa.dictionary(pa.int32(), pa.string())
 
@@ -52,12 +52,12 @@ EVENTS = Table(
         Column("hours", pa.float64(), "time since ICU admission in hours"),
         Column("variable", FEW_NAMES, "one of the 17 variables"),
         Column(
-            "value", pa.float64(), "value in the variable's unit, of a categorical one its score; NaN for a mere text"
+            "value", pa.float64(), "value in the variable's unit, or its score if categorical; NaN for text without one"
         ),
         Column(
             "text",
             MANY_NAMES,
-            "as written in the raw file, for variables that are levels or keep their text",
+            "as written in the raw file, for categorical variables and those that keep their text",
             nullable=True,
         ),
     ),
@@ -77,9 +77,9 @@ NOTES = Table(
 ATTRITION = Table(
     "attrition",
     (
-        Column("table", pa.string(), "what is counted"),
+        Column("table", pa.string(), "counted table"),
         Column("order", pa.int32(), "order of the step"),
-        Column("step", pa.string(), "what was done"),
+        Column("step", pa.string(), "description of the step"),
         Column("stays", pa.int64(), "ICU stays left", nullable=True),
         Column("admissions", pa.int64(), "hospital admissions left", nullable=True),
         Column("subjects", pa.int64(), "patients left", nullable=True),
@@ -92,7 +92,7 @@ RELEASE = Table(
     "release",
     (
         Column("dataset", pa.string(), "mimic3 or mimic4"),
-        Column("release", pa.string(), "release whose tables have so many rows, as far as known", nullable=True),
+        Column("release", pa.string(), "release whose tables have these numbers of rows, if known", nullable=True),
         Column("patients", pa.int64(), "rows of the raw table PATIENTS"),
         Column("icustays", pa.int64(), "rows of the raw table ICUSTAYS"),
     ),
@@ -103,7 +103,7 @@ INVENTORY = Table(
     "inventory",
     (
         Column("dataset", pa.string(), "mimic3 or mimic4"),
-        Column("release", pa.string(), "release of the raw tables, as far as known", nullable=True),
+        Column("release", pa.string(), "release of the raw tables, if known", nullable=True),
         Column("table", pa.string(), "raw table"),
         Column("file", pa.string(), "name of its file"),
         Column("bytes", pa.int64(), "size of the file"),

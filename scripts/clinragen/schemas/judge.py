@@ -10,9 +10,9 @@ WRONG_DIAGNOSES = "wrong diagnoses"
 CONTROLS = (ANOTHER_PATIENT, WRONG_DIAGNOSES)
 """Conditions of rationales that are wrong on purpose."""
 BY_RULE = "by rule"
-"""Status of the ratings of a rationale without text: 1 throughout, and nobody is asked."""
+"""Status of the ratings of a rationale without text: 1 throughout, and no judge is asked."""
 LENGTH = "length"
-"""The effect that is no control: how the rating grows with the logarithm of the words."""
+"""The effect that has no control: how the rating grows with the logarithm of the number of words."""
 
 RATINGS = Table(
     "ratings",
@@ -41,7 +41,7 @@ JUDGE_EFFECTS = Table(
         Column(
             "value",
             pa.float64(),
-            "by how much the rating of the same rationale falls; of length, points per doubling of the words",
+            "by how much the rating of the same rationale falls; for length, points per doubling of the words",
             nullable=True,
         ),
         Column("low", pa.float64(), "lower bound of the 95 % interval over patients", nullable=True),

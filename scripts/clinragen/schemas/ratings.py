@@ -6,8 +6,10 @@ from clinragen.schemas.schema import Column, Table
 
 CRITERIA = ("correctness", "readability", "soundness", "consistency", "persuasiveness")
 """The criteria of the paper's appendix A.5, in its order; from 1 (strongly disagree) to 5 (strongly agree)."""
+ALL = "all"
+"""The criteria together, in the column of criteria."""
 AS_WRITTEN = "as written"
-"""The condition of a rationale that is no control."""
+"""The condition of a rationale that is not a control."""
 TEACHER = "GT"
 """Name of the teacher among the rated systems, as in the paper's figure 6."""
 
@@ -40,7 +42,7 @@ AGREEMENT = Table(
         Column("value", pa.float64(), "value; empty where it is not defined", nullable=True),
         Column("low", pa.float64(), "lower bound of the 95 % interval", nullable=True),
         Column("high", pa.float64(), "upper bound", nullable=True),
-        Column("n", pa.int64(), "rated texts that it is over"),
+        Column("n", pa.int64(), "rated texts included"),
         Column("paper", pa.float64(), "value in the paper, where it has one", nullable=True),
     ),
     key=("dataset", "raters", "criterion", "statistic"),

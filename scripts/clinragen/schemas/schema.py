@@ -1,7 +1,7 @@
 """A table's schema, checked when it is written and when it is read.
 
-The suffix of a file gives its format: .parquet (compressed), .csv (for people) or .arrow: an uncompressed Arrow IPC
-file, whose columns are read as views into the mapped file.
+The suffix of a file decides its format: .parquet (compressed), .csv (for people) or .arrow (an uncompressed Arrow IPC
+file, whose columns are views into the mapped file).
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,17 +41,20 @@ class Table:
 
     @property
     def schema(self) -> pa.Schema:
-        """The Arrow schema; the meaning of each column travels in the file."""
+        """The Arrow schema; the file contains the meaning of each column."""
         fields = [pa.field(c.name, c.type, c.nullable, {"meaning": c.meaning}) for c in self.columns]
         return pa.schema(fields, {"table": self.name})
 
     def only(self, names: Sequence[str]) -> "Table":
-        """The table with these of its columns; without one of the key's, rows have no key."""
+        """Return the table with a subset of its columns; it has no key if a column of the key is missing."""
         columns = tuple(c for c in self.columns if c.name in names)
         return Table(self.name, columns, self.key if set(self.key) <= set(names) else ())
 
     def check(self, table: pa.Table, place: str) -> pa.Table:
-        """The table with exactly these columns, types and unique keys; UserError names what does not fit."""
+        """Return the table cast to this schema; UserError for wrong columns or types, nulls or repeated keys.
+
+        `place` is the file, or "writing", in the message.
+        """
         table = self._check_columns(table, place)
         self._check_key(table, place)
         return table
@@ -78,8 +81,8 @@ class Table:
         if self.key and table.num_rows:
             groups = table.select(self.key).group_by(list(self.key)).aggregate([([], "count_all")])
             if groups.num_rows < table.num_rows:
-                twice = groups.filter(pc.greater(groups["count_all"], 1)).num_rows
-                raise UserError(f"{place}: table {self.name}: {twice} values of {'+'.join(self.key)} occur twice")
+                repeated = groups.filter(pc.greater(groups["count_all"], 1)).num_rows
+                raise UserError(f"{place}: table {self.name}: {repeated} values of {'+'.join(self.key)} occur twice")
 
     @property
     def identifying(self) -> list[str]:
@@ -87,7 +90,7 @@ class Table:
         return [c.name for c in self.columns if c.identifies]
 
     def write(self, table: pa.Table, target: Path | Out) -> None:
-        """Check and write; the suffix gives the format. ValueError for an identifying column in a shareable output."""
+        """Check and write a table. ValueError for an identifying column in a shareable output."""
         path = self._place(target)
         table = self.check(table, "writing")
         if path.suffix == ".csv":
@@ -97,12 +100,15 @@ class Table:
                 sink.write_table(table)
 
     def writer(self, target: Path | Out) -> "Writer":
-        """A writer for a table that comes in pieces, to .parquet or .arrow; use it with `with`."""
+        """Return a context manager that writes a table in pieces, to .parquet or .arrow."""
         return Writer(self, self._place(target))
 
     def _place(self, target: Path | Out) -> Path:
         if isinstance(target, SharedOut) and self.identifying:
-            raise ValueError(f"{target.final} is shareable, but {', '.join(self.identifying)} of {self.name} identify")
+            names = ", ".join(self.identifying)
+            raise ValueError(
+                f"{target.final} is shareable, but columns of table {self.name} identify patients: {names}"
+            )
         return target.path if isinstance(target, Out) else target
 
     def _sink(self, path: Path) -> pq.ParquetWriter | pa.ipc.RecordBatchFileWriter:
@@ -111,9 +117,9 @@ class Table:
         return pq.ParquetWriter(path, self.schema, compression="zstd")
 
     def read(self, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read and check; with `columns` only these, which spares the memory of the others.
+        """Read and check a table, or only some columns of it to save memory.
 
-        The columns of an .arrow file are views into the mapped file: they are read when they are touched.
+        The columns of an .arrow file are views into the mapped file: they are read when accessed.
         """
         try:
             if path.suffix == ".csv":
@@ -136,7 +142,7 @@ class Table:
         return self.only(columns).check(table.select([n for n in table.column_names if n in columns]), str(path))
 
     def read_batches(self, path: Path, columns: Sequence[str], rows: int = 65_536) -> Iterator[pa.RecordBatch]:
-        """These columns of a .parquet file, at most `rows` at a time, each batch checked but for its keys."""
+        """Yield columns of a .parquet file in batches of at most `rows`; each is checked, except for repeated keys."""
         table = self.only(columns)
         try:
             with pq.ParquetFile(path, pre_buffer=False) as file:
@@ -147,15 +153,14 @@ class Table:
             raise self._unreadable(path, error) from None
 
     def _unreadable(self, path: Path, error: Exception) -> UserError:
-        return UserError(f"{path}: not a readable {self.name} table: {error}")
+        return UserError(f"{path}: not a readable {self.name} table: {error}; regenerate the file")
 
 
 class Writer:
-    """Writes a table piece by piece, so that only the pieces need memory; made by `Table.writer`.
+    """Writes a table piece by piece, with only one piece in memory; see `Table.writer`.
 
-    Columns, types and empty values are checked at each piece, before it is written; keys, which are remembered, when
-    all is written. A piece becomes at least one row group (.parquet) or record batch (.arrow): tiny ones make slow
-    files.
+    Columns, types and nulls are checked before a piece is written; keys are kept in memory and checked at the end. A
+    piece becomes at least one row group (.parquet) or record batch (.arrow), so tiny pieces make slow files.
     """
 
     def __init__(self, table: Table, path: Path) -> None:
@@ -167,7 +172,7 @@ class Writer:
         rows = pa.Table.from_batches([piece]) if isinstance(piece, pa.RecordBatch) else piece
         rows = self._table._check_columns(rows, "writing")
         if self._table.key:
-            # Copied: a column that comes from DuckDB keeps all columns of its batch alive.
+            # A copy, because a column from DuckDB keeps all columns of its batch alive.
             self._keys.append(rows.select(self._table.key).take(pa.array(range(rows.num_rows), pa.int64())))
         self._sink.write_table(rows)
 

@@ -27,7 +27,7 @@ COMPARISONS = Table(
     (
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
         Column("metric", pa.string(), "micro_f1 or macro_f1"),
-        Column("model", pa.string(), "row that the difference is in favour of, where it is positive"),
+        Column("model", pa.string(), "row that a positive difference favours"),
         Column("other", pa.string(), "row that it is compared with"),
         Column("difference", pa.float64(), "value of model minus value of other, means over the seeds"),
         Column("low", pa.float64(), "lower bound of the 95 % interval over resampled patients, the same for both"),
@@ -38,7 +38,7 @@ COMPARISONS = Table(
         Column("p_patients_holm", pa.float64(), "p_patients, adjusted over all comparisons of the table"),
         Column("p_welch_holm", pa.float64(), "p_welch, adjusted in the same way", nullable=True),
         Column("p_paired_holm", pa.float64(), "p_paired, adjusted in the same way", nullable=True),
-        Column("detectable", pa.float64(), "difference that this test split shows with a power of 80 % at 5 %"),
+        Column("detectable", pa.float64(), "difference detectable on this test split with a power of 80 % at 5 %"),
         Column("paper_difference", pa.float64(), "the same difference of the paper's values", nullable=True),
     ),
     key=("dataset", "metric", "model", "other"),

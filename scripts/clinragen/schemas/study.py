@@ -20,7 +20,7 @@ STUDY_KEY = Table(
             "system", pa.string(), "row of the paper's tables; GT is the teacher; empty for attention", nullable=True
         ),
         Column("expected", pa.int64(), "answer that the text asks for; empty for rationales", nullable=True),
-        Column("without_text", pa.bool_(), "the system wrote nothing, so that there is nothing to rate"),
+        Column("without_text", pa.bool_(), "the system wrote nothing, so there is nothing to rate"),
     ),
     key=("rater", "item", "letter"),
 )
@@ -39,7 +39,7 @@ STUDY_RATINGS = Table(
         Column("criterion", pa.string(), "correctness, readability, soundness, consistency or persuasiveness"),
         Column("value", pa.int64(), "1 (strongly disagree) to 5 (strongly agree)"),
         Column("expected", pa.int64(), "answer that the text asks for; empty for rationales", nullable=True),
-        Column("counted", pa.bool_(), "the rater is not left out for failed attention checks"),
+        Column("counted", pa.bool_(), "the rater is not excluded for failed attention checks"),
     ),
     key=("rater", "item", "letter", "criterion"),
 )

@@ -1,4 +1,4 @@
-"""Tables of what rationales say, and how near they are to the teacher's."""
+"""Tables of the content of rationales, and of their similarity to the teacher's."""
 
 import pyarrow as pa
 
@@ -24,7 +24,7 @@ TEXT_SCORES = Table(
         Column("dataset", pa.string(), "MIMIC-III or MIMIC-IV"),
         Column("model", pa.string(), "row of the paper's tables; GT is the teacher"),
         Column("part", pa.string(), "note (R^m), lab (R^t) or both"),
-        Column("metric", pa.string(), "what is measured, as docs/decisions.md lists it"),
+        Column("metric", pa.string(), "metric, as listed in docs/decisions.md"),
         Column(
             "value", pa.float64(), "mean over the seeds; empty if over nothing, or over few patients", nullable=True
         ),
@@ -32,9 +32,7 @@ TEXT_SCORES = Table(
         Column("n_seeds", pa.int32(), "seeds; 1 for a model that is asked, and for the teacher"),
         Column("low", pa.float64(), "lower bound of the 95 % interval over resampled patients", nullable=True),
         Column("high", pa.float64(), "upper bound", nullable=True),
-        Column(
-            "counted", pa.int64(), "texts or statements that it is over, of all seeds; empty if hidden", nullable=True
-        ),
+        Column("counted", pa.int64(), "texts or statements included, of all seeds; empty if hidden", nullable=True),
         Column("samples", pa.int64(), "cases"),
     ),
     key=("dataset", "model", "part", "metric"),
@@ -46,11 +44,11 @@ FINDINGS = Table(
         Column("stay_id", pa.int64(), "ICU stay", identifies=True),
         Column("model", pa.string(), "row of the paper's tables; GT is the teacher"),
         Column("run", pa.string(), "seed<n>, asked, or teacher"),
-        Column("part", pa.string(), "rationale that says it: note (R^m) or lab (R^t)"),
-        Column("kind", pa.string(), "what it contradicts: captions, series, true, predicted or note"),
+        Column("part", pa.string(), "rationale that contains it: note (R^m) or lab (R^t)"),
+        Column("kind", pa.string(), "source that it contradicts: captions, series, true, predicted or note"),
         Column("what", pa.string(), "the statement: a variable with a direction, a disease, or a term"),
         Column("text", pa.string(), "the words around it"),
     ),
     key=("stay_id", "model", "run", "part", "kind", "what"),
 )
-"""Every statement of a rationale that contradicts something; of single patients."""
+"""Every statement of a rationale that contradicts something; patient-level."""

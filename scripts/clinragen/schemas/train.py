@@ -50,9 +50,9 @@ TEXT_LENGTHS = Table(
         Column("tokens", pa.string(), "file of tokens, by language model, target and variant"),
         Column("text", pa.string(), "note, or target"),
         Column("split", pa.string(), "train, validation or test"),
-        Column("texts", pa.int64(), "texts; empty if they are of 1 to 10 patients", nullable=True),
-        Column("cut", pa.int64(), "of these longer than the longest allowed; empty likewise", nullable=True),
-        Column("share_cut", pa.float64(), "share of the texts that is cut; empty likewise", nullable=True),
+        Column("texts", pa.int64(), "texts; empty for 1 to 10 patients", nullable=True),
+        Column("cut", pa.int64(), "of these longer than the maximum; empty likewise", nullable=True),
+        Column("share_cut", pa.float64(), "share of the texts that are cut; empty likewise", nullable=True),
         Column("median", pa.float64(), "median length of the whole texts in tokens; empty likewise", nullable=True),
         Column("p95", pa.float64(), "95th percentile of it; empty likewise", nullable=True),
     ),
@@ -61,5 +61,5 @@ TEXT_LENGTHS = Table(
 
 
 def is_cut(tokens: pa.Table) -> pa.ChunkedArray:
-    """Which texts of NOTE_TOKENS or TARGET_TOKENS are cut."""
+    """Return a boolean array: which texts of NOTE_TOKENS or TARGET_TOKENS are cut."""
     return pc.greater(tokens["whole"], pc.list_value_length(tokens["tokens"]))

@@ -19,12 +19,12 @@ class ProgressLogger(TrainerCallback):
     def __init__(self) -> None:
         self.logged_at = time.monotonic()
 
-    def on_step_end(self, args, state, control, **_) -> None:  # type: ignore[no-untyped-def]
+    def on_step_end(self, args, state, control, **_) -> None:
         if main_process() and time.monotonic() - self.logged_at > SECONDS_BETWEEN_LINES:
             self.logged_at = time.monotonic()
             log.info("step %d of at most %d", state.global_step, state.max_steps)
 
-    def on_log(self, args, state, control, logs=None, **_) -> None:  # type: ignore[no-untyped-def]
+    def on_log(self, args, state, control, logs=None, **_) -> None:
         shown = {k: round(v, 4) for k, v in (logs or {}).items() if k in self.SHOWN}
         if shown and main_process():
             log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
@@ -40,7 +40,7 @@ class ResumableEarlyStopping(TrainerCallback):
     def __init__(self, patience: int) -> None:
         self.patience = patience
 
-    def on_evaluate(self, args, state, control, **_) -> None:  # type: ignore[no-untyped-def]
+    def on_evaluate(self, args, state, control, **_) -> None:
         control.should_training_stop |= out_of_patience(state.log_history, self.patience)
 
 

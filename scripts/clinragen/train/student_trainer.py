@@ -53,12 +53,12 @@ class StudentTrainer(Trainer):
     def _weights(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return token_weights(batch["labels"], batch["sections"], self._settings.diagnoses_weight)
 
-    def _get_num_items_in_batch(self, batch_samples, device):  # type: ignore[no-untyped-def]
+    def _get_num_items_in_batch(self, batch_samples, device):
         """Return the weight of all target tokens of a step, over its micro-batches and processes."""
         weight = sum(self._weights(part).sum() for parts in batch_samples for part in parts).to(device)
         return self.accelerator.gather(weight).sum()
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # type: ignore[no-untyped-def]
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Return the share of a micro-batch in the weighted mean over the target tokens of the step.
 
         Processes average their gradients, so the loss is multiplied by their number.
@@ -69,7 +69,7 @@ class StudentTrainer(Trainer):
         loss = (losses * self._weights(inputs)).sum() / num_items_in_batch * self.accelerator.num_processes
         return (loss, {"logits": logits}) if return_outputs else loss
 
-    def training_step(self, model, inputs, num_items_in_batch=None):  # type: ignore[no-untyped-def]
+    def training_step(self, model, inputs, num_items_in_batch=None):
         """Run all micro-batches of a step forward and backward; processes exchange gradients with the last one."""
         last, losses = len(inputs) - 1, []
         for i, part in enumerate(inputs):
@@ -80,7 +80,7 @@ class StudentTrainer(Trainer):
         self._stop_unless_finite("loss", float(loss))
         return loss
 
-    def _get_grad_norm(self, model, grad_norm=None):  # type: ignore[no-untyped-def]
+    def _get_grad_norm(self, model, grad_norm=None):
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if norm is not None:
             self._stop_unless_finite("norm of the gradient", float(norm))
@@ -96,7 +96,7 @@ class StudentTrainer(Trainer):
                 f"rate of {rate:.3g}: lower the learning_rate of this phase{half}"
             )
 
-    def log(self, logs, start_time=None) -> None:  # type: ignore[no-untyped-def]
+    def log(self, logs, start_time=None) -> None:
         """Log means over the interval; the Trainer would log those of its last step."""
         if "loss" in logs:
             logs = logs | self._losses.take()
@@ -105,7 +105,7 @@ class StudentTrainer(Trainer):
             self._norms.clear()
         super().log(logs, start_time)
 
-    def evaluation_loop(self, dataloader, description, *_, metric_key_prefix="eval", **__) -> EvalLoopOutput:  # type: ignore[no-untyped-def]
+    def evaluation_loop(self, dataloader, description, *_, metric_key_prefix="eval", **__) -> EvalLoopOutput:
         """Compute the loss per section and the micro F1 of the written diagnoses; each process takes its share."""
         student, rows = self.accelerator.unwrap_model(self.model).eval(), self._validation
         self._share_buffers(student)
@@ -150,11 +150,11 @@ class StudentTrainer(Trainer):
                 for name, parameter in self.model.named_parameters():
                     parameter.data = whole[name]
 
-    def _save(self, output_dir=None, state_dict=None) -> None:  # type: ignore[no-untyped-def]
+    def _save(self, output_dir=None, state_dict=None) -> None:
         if state_dict:  # from DeepSpeed, which does not ask the model for it if it has divided the weights
             separate_shared_tensors(state_dict)
         super()._save(output_dir, state_dict)
 
-    def _save_checkpoint(self, model, trial) -> None:  # type: ignore[no-untyped-def]
+    def _save_checkpoint(self, model, trial) -> None:
         still_owner(Path(str(self.args.output_dir)))
         super()._save_checkpoint(model, trial)

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from clinragen.provenance.record import read_record
+from clinragen.provenance.record import Record, load, read_record, record_path
 
 
 class RecordedOutput(str):
@@ -15,7 +15,8 @@ class RecordedOutput(str):
     @property
     def stand_ins(self) -> list[str]:
         """Labels of the stand-ins among the ancestors of the output; empty without a record."""
-        return (read_record(Path(self)) or {}).get("stand_ins", [])
+        record = read_record(Path(self))
+        return record["stand_ins"] if record else []
 
     @property
     def rows(self) -> int:
@@ -25,15 +26,21 @@ class RecordedOutput(str):
 
     def rows_of(self, name: str) -> int:
         """Number of rows of the input whose file is called `name`, such as `stays`."""
-        used = [facts["path"] for facts in read_record(Path(self))["inputs"]]
-        return next(read_record(Path(path))["output"]["rows"] for path in used if Path(path).stem == name)
+        path = next(facts["path"] for facts in self._record["inputs"] if Path(facts["path"]).stem == name)
+        rows = load(record_path(Path(path)))["output"]["rows"]
+        assert rows is not None
+        return rows
 
     @property
     def samples(self) -> dict[str, str]:
         """Number of test samples per dataset behind a table of scores."""
-        samples = {}
-        for facts in read_record(Path(self))["inputs"]:
+        samples: dict[str, str] = {}
+        for facts in self._record["inputs"]:
             if Path(facts["path"]).name == "scores.csv":
                 with Path(facts["path"]).open(encoding="utf-8", newline="") as file:
                     samples |= {row["dataset"]: row["samples"] for row in csv.DictReader(file)}
         return samples
+
+    @property
+    def _record(self) -> Record:
+        return load(record_path(Path(self)))

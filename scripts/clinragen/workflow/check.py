@@ -1,4 +1,4 @@
-"""Everything that a real run needs, checked in seconds: a line each, with its remedy. Nothing is submitted."""
+"""Checks of everything that a real run needs, in seconds: a line each, with its remedy. Nothing is submitted."""
 
 import gzip
 import shutil
@@ -19,7 +19,7 @@ from clinragen.workflow.verdict import Line, judged, ok, problem
 
 
 def check(config: Config, requests: list[Request], root: Path) -> Iterator[Line]:
-    """All lines for target `all`, one after the other as the checks end; `root` is the checkout."""
+    """Yield the results of all checks for target `all`, each as it ends; `root` is the checkout."""
     needs = needs_of(["all"], config)
     results = Path(config.pathvars.results)
     for name in config.dataset_names():
@@ -39,9 +39,9 @@ def check(config: Config, requests: list[Request], root: Path) -> Iterator[Line]
 
 
 def stop_unless_machine_is_ready(config: Config, workflow: Any) -> None:
-    """End a `snakemake` command that is about to run jobs (SystemExit) if this machine or a partition would stop them.
+    """Raise SystemExit if this machine or a partition would stop the jobs of the running `snakemake` command.
 
-    A dry run writes nothing and needs none of it. Servers, and what only `sbatch` can judge, are left to `make check`.
+    Dry runs are exempt. Servers, and whatever only `sbatch` can judge, are left to `make check`.
     """
     args = command_line()
     if args is None or not runs_jobs(args) or args.dryrun:
@@ -60,79 +60,77 @@ def stop_unless_machine_is_ready(config: Config, workflow: Any) -> None:
 
 
 def summary(lines: list[Line]) -> str:
-    """The last line: how many problems and warnings there are."""
+    """Return the last line, with the numbers of problems and warnings."""
     count = {status: sum(line.status == status for line in lines) for status in ("problem", "warning", "skipped")}
-    counted = f"{count['problem']} problem(s), {count['warning']} warning(s), {count['skipped']} skipped"
-    return f"Not ready: {counted}. Fix the problems and run it again." if count["problem"] else f"Ready: {counted}."
+    numbers = f"{count['problem']} problem(s), {count['warning']} warning(s), {count['skipped']} skipped"
+    return f"Not ready: {numbers}. Fix the problems and run it again." if count["problem"] else f"Ready: {numbers}."
 
 
 def raw_files(config: Config, name: str, notes: bool) -> list[Line]:
-    """Directories, files and headers of the raw tables of a dataset, and their release."""
+    """Check directories, files and headers of the raw tables of a dataset, and their release."""
     place, dataset = f"{raw.TITLES[name]} raw tables", getattr(config.datasets, name)
     if dataset.source == "synthetic":
         return [Line("warning", place, "synthetic is a stand-in; values are not comparable with the paper's")]
     if to_download(dataset):
         return [ok(place, f"the open demo will be downloaded to {dataset.raw}")]
-    found = raw_problems(config, name, notes)
-    lines = judged(place, [line.removeprefix(f"{raw.TITLES[name]}: ") for line in found], f"complete in {dataset.raw}")
-    return lines if found else [*lines, release(config, name)]
+    problems = [line.removeprefix(f"{raw.TITLES[name]}: ") for line in raw_problems(config, name, notes)]
+    lines = judged(place, problems, f"complete in {dataset.raw}")
+    return lines if problems else [*lines, release(config, name)]
 
 
 def examples(config: Config) -> list[Line]:
-    """The worked examples that the teachers are shown."""
+    """Check the worked examples in the teachers' prompts."""
     path = Path(config.rationale.examples)
-    found = problems_of_examples(path, Path("resources"))
-    return judged("rationale.examples", found, f"{path} can be shown to a teacher")
+    return judged("rationale.examples", problems_of_examples(path, Path("resources")), f"{path} can be used in prompts")
 
 
 def release(config: Config, name: str) -> Line:
-    """The release of the raw tables, by their numbers of rows, against the configured one."""
+    """Compare the release of the raw tables, recognised by their row counts, with the configured one."""
     dataset, place = getattr(config.datasets, name), f"{raw.TITLES[name]} release"
-    counts = [rows(raw.raw_path(name, dataset.raw, table)) for table in ("patients", "icustays")]
-    actual = raw.release_of(name, *counts)
-    fact = (
-        f"{counts[0]} patients and {counts[1]} ICU stays are of {f'release {actual}' if actual else 'no known release'}"
-    )
+    patients, stays = (rows(raw.raw_path(name, dataset.raw, table)) for table in ("patients", "icustays"))
+    actual = raw.release_of(name, patients, stays)
+    fact = f"{patients} patients and {stays} ICU stays match {f'release {actual}' if actual else 'no known release'}"
     if dataset.release in raw.declaration()[name]["releases"] and dataset.release != actual:
-        return problem(place, f"{fact}, not of {dataset.release}; correct datasets.{name}.release or the directory")
+        return problem(
+            place, f"{fact}, but {dataset.release} is configured; correct datasets.{name}.release or the directory"
+        )
     if actual is None:
         return Line("warning", place, f"{fact}; compare the directory with the checksums of PhysioNet")
     return ok(place, fact)
 
 
 def rows(path: Path) -> int:
-    """Rows of a CSV file without line breaks in its fields, the header left out."""
+    """Count the rows of a CSV file without its header; its fields must not contain line breaks."""
     with gzip.open(path) if raw.is_gzip(path) else path.open("rb") as file:
         return max(0, sum(1 for line in file if line.strip()) - 1)
 
 
 def cluster(requests: list[Request]) -> list[Line]:
-    """Whether SLURM accepts each kind of job (`sbatch --test-only`), and partitions are up and allow its run time.
+    """Check that SLURM accepts each kind of job (`sbatch --test-only`) and its partition is up and allows its run time.
 
     Without `EnforcePartLimits` sbatch accepts jobs that exceed a limit, and they wait forever.
     """
     if shutil.which("sbatch") is None:
         return [Line("skipped", "SLURM", "sbatch not found; without it use `snakemake --cores N`, not --profile slurm")]
     lines = partition_lines(requests)
-    wrong = {line.place for line in lines}
-    if "SLURM" in wrong:  # it does not respond
+    refused = {line.place for line in lines}
+    if "SLURM" in refused:  # it does not respond
         return lines
-    places = {f"SLURM {names}": group[0] for names, group in slurm.kinds(requests).items()}
-    return [*lines, *(_accepted(place, request) for place, request in places.items() if place not in wrong)]
+    jobs = {f"SLURM {names}": group[0] for names, group in slurm.kinds(requests).items()}
+    return [*lines, *(_accepted(place, request) for place, request in jobs.items() if place not in refused)]
 
 
 def partition_lines(requests: list[Request]) -> list[Line]:
-    """A problem for each kind of job whose partition does not exist, is down or has a shorter time limit."""
+    """Return a problem for each kind of job whose partition does not exist, is down or has a shorter time limit."""
     shown = subprocess.run(
         ["scontrol", "show", "partition", "-o"], capture_output=True, text=True, timeout=30, check=False
     )
     if shown.returncode:
         words = " ".join(shown.stderr.split()) or f"exit status {shown.returncode}"
         return [problem("SLURM", f"scontrol does not respond ({words}); run this on a login node")]
-    known = slurm.partitions(shown.stdout)
-    kinds = slurm.kinds(requests).items()
-    found = ((f"SLURM {names}", slurm.partition_problem(group[0], known)) for names, group in kinds)
-    return [problem(place, words) for place, words in found if words]
+    partitions = slurm.partitions(shown.stdout)
+    problems = {names: slurm.partition_problem(group[0], partitions) for names, group in slurm.kinds(requests).items()}
+    return [problem(f"SLURM {names}", words) for names, words in problems.items() if words]
 
 
 def _accepted(place: str, request: Request) -> Line:

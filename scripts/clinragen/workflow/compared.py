@@ -1,13 +1,15 @@
 """Which rationales are compared, and with what."""
 
+from typing import Literal
+
 from clinragen.config.evaluate import Compared
 from clinragen.config.root import Config
 from clinragen.workflow.inputs import predictions
 
 
 def runs_by_predictions(config: Config, dataset: str) -> dict[str, Compared]:
-    """The predictions whose rationales are compared, and what they are: trainings by seed, then what is asked."""
-    parts = {"rationales": ["note", "lab"], "note_rationale": ["note"]}
+    """Return the runs whose rationales are compared, by the path of their predictions: trainings, then asked rows."""
+    parts: dict[str, list[Literal["note", "lab"]]] = {"rationales": ["note", "lab"], "note_rationale": ["note"]}
     runs = {
         predictions(config, dataset, name, run): Compared(model=model.row, run=run, parts=parts[model.target])
         for name, model in config.compared_models().items()
@@ -20,5 +22,5 @@ def runs_by_predictions(config: Config, dataset: str) -> dict[str, Compared]:
 
 
 def compares_terms(config: Config) -> bool:
-    """Whether rationales are compared with key terms: some compared model attends to a vocabulary of them."""
+    """Return whether rationales are compared with key terms: some compared model attends to their vocabulary."""
     return any(model.uses_knowledge for model in config.compared_models().values())

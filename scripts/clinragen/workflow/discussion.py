@@ -21,20 +21,20 @@ COMMAND = f"run `snakemake evaluate_discussion` with {OVERLAY} as the last --con
 
 
 def student_of(config: Config) -> str | None:
-    """Key of the model that all questions are about, if there is one."""
+    """Return the key of the model that all questions are about, if there is one."""
     return student_among(config.models, config.evaluate.reference)
 
 
 def keys_of_discussion(config: Config) -> set[str]:
-    """Keys of `models` and `asked` that answer a question; none without a student."""
+    """Return the keys of `models` and `asked` that answer a question; none without a student."""
     name = student_of(config)
     return {*_models(config, name), *_asked(config)} if name else set()
 
 
 def discussion_rows(config: Config) -> tuple[list[str], DiscussionRows]:
-    """The files of the predictions of all rows that answer a question, and which rows they are.
+    """Return the predictions of all rows that answer a question, and a description of these rows.
 
-    The configuration has a student (`student_of`).
+    The configuration must have a student (`student_of`).
     """
     name = student_of(config)
     assert name is not None
@@ -43,9 +43,11 @@ def discussion_rows(config: Config) -> tuple[list[str], DiscussionRows]:
     without = {key: row for key, row in asked.items() if not row.question.label_list}
     teacher = next((row.row for row in without.values() if row.llm == student.teacher), None)
     lists = {key: _with_list(asked, row) for key, row in without.items()}
-    files = []
+    files: list[tuple[str, Run]] = []
     for dataset in config.dataset_names():
-        runs = [(model, name_of(config.models[model]), seed) for model in models for seed in config.seeds]
+        runs: list[tuple[str, str, int | None]] = [
+            (model, name_of(config.models[model]), seed) for model in models for seed in config.seeds
+        ]
         runs += [(key, row.row, None) for key, row in asked.items()]
         for key, row, seed in runs:
             run = Run(dataset=TITLES[dataset], row=row, seed=seed)
@@ -66,7 +68,7 @@ def _models(config: Config, student: str) -> list[str]:
 
 
 def _asked(config: Config) -> dict[str, Asked]:
-    """Rows that are only asked for the diagnoses of the whole test split."""
+    """Return the scored rows that are asked for the diagnoses of the whole test split."""
     return {
         key: row
         for key, row in config.asked.items()
@@ -75,9 +77,9 @@ def _asked(config: Config) -> dict[str, Asked]:
 
 
 def _with_list(asked: dict[str, Asked], row: Asked) -> str | None:
-    """Key of the row that is asked the same with the list of phenotypes."""
-    wanted = row.question.model_copy(update={"label_list": True})
-    return next((key for key, other in asked.items() if other.llm == row.llm and other.question == wanted), None)
+    """Return the key of the row with the same question plus the list of phenotypes, or None."""
+    question = row.question.model_copy(update={"label_list": True})
+    return next((key for key, other in asked.items() if other.llm == row.llm and other.question == question), None)
 
 
 def _missing_vocabularies(vocabularies: dict[str, str], student: Model) -> Iterator[MissingRow]:

@@ -1,6 +1,6 @@
-"""Calls, tokens, money and time that language models will still take, before anything is asked.
+"""Calls, tokens, money and time that language models will still take, before any request is sent.
 
-The requests are built by the code that asks them, from what is in the results tree, and compared with the journal.
+The requests are built from the results tree, by the code that sends them, and compared with the journal.
 """
 
 import itertools
@@ -17,14 +17,15 @@ from clinragen.config.llms import Stage
 from clinragen.config.root import Config
 from clinragen.errors import UserError
 from clinragen.evaluate.judge import question as judge_question
-from clinragen.evaluate.judge.files import Files as Judged
 from clinragen.evaluate.judge.files import chosen_cases, read_items
 from clinragen.evaluate.judge.rate import judge_requests
+from clinragen.evaluate.rated_files import RatedFiles
 from clinragen.evaluate.written import Text
 from clinragen.knowledge import terms
 from clinragen.knowledge.abbreviations import read_abbreviations
 from clinragen.knowledge.documents import documents_of
 from clinragen.llm.client import Client
+from clinragen.llm.guard import Destination
 from clinragen.llm.journal import FILE, Entry, Experience, Journal
 from clinragen.llm.prompt import read_prompt
 from clinragen.llm.request import Answer, Check, Request
@@ -46,33 +47,34 @@ from clinragen.workflow.judged import answers
 
 PROMPTS = Path("resources/prompts")
 PHENOTYPES, WORDINGS = Path("resources/phenotypes.csv"), Path("resources/phenotype_wordings.csv")
-COUNTED_TOGETHER = 1000
+TEXTS_AT_ONCE = 1000  # texts whose tokens are counted in one call
+NOWHERE = Destination(host="", addresses=(), local=False, https=False)
 UNKNOWN_WEIGHTS = "its weights are not fetched (`snakemake weights`): as if none of its answers were in the journal"
 
 
 class NotYet(Exception):
-    """A table that the requests are made from is missing."""
+    """A table from which requests are built is missing."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """What one stage asks: how many requests, which of them wait (with the answers so far), and for whose check."""
+    """The requests of one stage; waiting ones come with their previous answers."""
 
     requests: int
     waiting: list[tuple[Request, list[Entry]]]
     least: int
-    """Requests that will be asked in any case."""
+    """Requests that will be sent in any case."""
     longer: float = 0.0
-    """Tokens to be added to each request, for a part of it that is still to be written."""
+    """Tokens to add to each request for text that has not been written yet."""
     whole: bool = True
-    """Whether no request can be longer than that."""
+    """Whether this is the maximum length of every request."""
     remark: str | None = None
     task: str | None = None
-    """Whose earlier answers tell how long one is, if not those of the stage's own name."""
+    """Task whose past answers give the expected length; None: that of the stage's name."""
 
 
 class Estimate:
-    """The estimate of one configuration; use it with `with`."""
+    """The estimate of one configuration, a context manager that holds the journal open."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -87,14 +89,14 @@ class Estimate:
         self._journal.__exit__(*error)
 
     def table(self, first: str) -> pa.Table:
-        """A row per stage, dataset and model (ESTIMATE); `first` is the command that makes what is missing."""
+        """Return a row per stage, dataset and model (ESTIMATE); `first` is the command that makes missing inputs."""
         rows = [self._row(stage, first) for _, stage in answers(self._config)]
         return pa.Table.from_pylist(rows, schema=ESTIMATE.schema)
 
     def budgets(self) -> Iterator[tuple[str, float, float]]:
-        """Of each model with a budget: its name, the budget and what is spent of it, in US dollars."""
+        """Yield name, budget and expenses so far, in US dollars, of each model with a budget."""
         for name, transport in self._config.llm_transport.items():
-            if transport.budget is not None:
+            if transport.budget is not None and transport.price is not None:
                 _, *tokens = self._journal.spent(self._client(name, _no_check).model)
                 yield name, transport.budget, transport.price.of(*tokens)
 
@@ -123,12 +125,14 @@ class Estimate:
         tokenizer = tokenizer_of(llm.model, [Path(llm.model), self._results / "llms" / client.name])
         tokens_in = round(per_request * (_count(texts, tokenizer) + questions.longer * len(questions.waiting)))
         output, output_from = _output(past, llm.limit)
-        # Repairs have been counted where there are answers; the schema of an answer never is.
+        # Past answers include repairs; the JSON schema is never counted.
         repeated = llm.repairs > 0 and not past
         bound = questions.whole and not (past or repeated or llm.json_schema) and tokenizer.exact and bool(llm.limit)
         calls = round(per_request * len(questions.waiting))
         tokens_out = None if output is None and calls else round(calls * (output or 0))
-        known = stage.price is not None and tokens_out is not None
+        dollars = None if calls else 0.0
+        if stage.price is not None and tokens_out is not None:
+            dollars = stage.price.of(tokens_in, tokens_out)
         return {
             "requests": questions.requests,
             "answered": questions.requests - len(questions.waiting),
@@ -136,7 +140,7 @@ class Estimate:
             "calls_least": round(per_request * questions.least),
             "input_tokens": tokens_in,
             "output_tokens": tokens_out,
-            "dollars": stage.price.of(tokens_in, tokens_out) if known else 0.0 if not calls else None,
+            "dollars": dollars,
             "hours": None if transport.batch and calls else _hours(calls, tokens_in + (tokens_out or 0), past, client),
             "counted_with": tokenizer.name,
             "output_from": output_from + ("; repairs come on top" if repeated else ""),
@@ -153,46 +157,46 @@ class Estimate:
             yield UNKNOWN_WEIGHTS
 
     def _client(self, name: str, check: Check) -> Client:
-        """The judgement of answers only: it is never connected."""
+        """Return a client that only judges answers; it never connects."""
         llm, transport = self._config.llms[name], self._config.llm_transport[name]
         weights = self._weights(name) if llm.provider == "served" else None
-        return Client(name, llm, transport, None, self._journal, check, weights=weights)
+        return Client(name, llm, transport, NOWHERE, self._journal, check, weights=weights)
 
     def _weights(self, name: str) -> Path | None:
-        """The weights of a model that is served; None before those that the configuration names are fetched."""
-        folder, llm = self._results / "llms" / name, self._config.llms[name]
-        if not folder.is_dir():
+        """Return the fetched weights of a served model; None if they are missing or of another source or revision."""
+        directory, llm = self._results / "llms" / name, self._config.llms[name]
+        if not directory.is_dir():
             return None
-        source = read_source(folder)
-        return folder if (source["source"], source["revision"]) == (llm.model, llm.revision) else None
+        source = read_source(directory)
+        return directory if (source["source"], source["revision"]) == (llm.model, llm.revision) else None
 
     # --- The requests of each stage ---
 
     def terms(self, stage: Stage, client: Client) -> Questions:
-        """Key terms, of all documents if their sets never become stable."""
+        """Return the requests for key terms: of all documents if the term sets never become stable."""
         settings = self._config.knowledge.terms
-        files = [self._made(f"knowledge/{source}.parquet") for source in settings.sources]
+        files = [self._existing(f"knowledge/{source}.parquet") for source in settings.sources]
         documents = [document for path in files for document in documents_of(DOCUMENTS.read(path))]
         prompt = read_prompt(PROMPTS / "terms.txt", terms.PROMPT_SLOTS)
         abbreviations = read_abbreviations(Path("resources/knowledge/abbreviations.csv"))
 
-        def known(request: Request) -> Answer | None:
-            return client.settled(request, client.chain(request))
+        def answer_to(request: Request) -> Answer | None:
+            return client.accepted_answer(request, client.chain(request))
 
-        waiting, least = terms.still_to_ask(documents, settings, prompt, abbreviations, known)
-        answered = sum(known(terms.request_for(document, settings, prompt)) is not None for document in documents)
+        waiting, least = terms.still_to_ask(documents, settings, prompt, abbreviations, answer_to)
+        answered = sum(answer_to(terms.request_for(document, settings, prompt)) is not None for document in documents)
         sooner = least < len(waiting)
         remark = f"{least} to {len(waiting)} requests, by when the terms become stable" if sooner else None
         return Questions(answered + len(waiting), [(r, client.chain(r)) for r in waiting], least, remark=remark)
 
     def notes(self, stage: Stage, client: Client) -> Questions:
-        """Note rationales."""
+        """Return the requests for note rationales."""
         samples = self._samples(stage, client)
         prompt, examples = read_note_prompt(PROMPTS / "note_rationale.txt"), read_examples(self._examples)
         return _waiting(note_requests(samples, prompt, examples), client)
 
     def labs(self, stage: Stage, client: Client) -> Questions:
-        """Lab rationales; before there are note rationales, without them, and with their expected length."""
+        """Return the requests for lab rationales; missing note rationales count with their expected length."""
         captions = CAPTIONS.read(self._of_stage(stage, "benchmark{variant}/captions.parquet"))
         notes = self._results / self._path(stage, f"rationale/{stage.llm}{{variant}}/notes.parquet")
         written = RATIONALES.read(notes) if notes.is_file() else None
@@ -207,57 +211,52 @@ class Estimate:
         return replace(questions, longer=length or 0.0, whole=not past and bool(length), remark=remark)
 
     def asked(self, stage: Stage, client: Client) -> Questions:
-        """The questions of a row of `asked`: as its step asks them, so far as the journal has the answers."""
+        """Return the requests of a row of `asked`, as far as its step gets with the answers in the journal."""
         row = self._config.asked[stage.stage.partition("/")[2]]
-        files = [
-            self._made(f"{stage.dataset}/benchmark/{n}.parquet") for n in ("samples", "courses", "captions", "labels")
-        ]
-        cases = [self._made(f"{stage.dataset}/evaluate/cases.parquet")] if row.cases == "sampled" else []
+        texts = self._texts(stage)
+        cases = [self._existing(f"{stage.dataset}/evaluate/cases.parquet")] if row.cases == "sampled" else []
         parts: list[Questions] = []
 
-        def known(requests: list[Request], check: Check) -> list[Answer]:
+        def answers_to(requests: list[Request], check: Check) -> list[Answer]:
             judging = replace(client, check=check)
             parts.append(_waiting(requests, judging))
-            found = [judging.settled(request, judging.chain(request)) for request in requests]
-            return [a or Answer(judging.key(r), "", "empty") for r, a in zip(requests, found, strict=True)]
+            answers = [judging.accepted_answer(request, judging.chain(request)) for request in requests]
+            return [a or Answer(judging.key(r), "", "empty") for r, a in zip(requests, answers, strict=True)]
 
-        chosen = read_cases(Files(*files, cases, []), client.llm.max_note_characters)
+        selected = read_cases(Files(**texts, cases=cases, examples=[]), client.llm.max_note_characters)
         prompts, examples = map(Path, prompts_of_asked(row)), [self._examples]
         names, wordings = read_phenotypes(PHENOTYPES), read_wordings(WORDINGS)
-        predict(chosen, row.question, list(prompts), examples, names, wordings, known)
-        requests, waiting, least = (
-            sum(part.requests for part in parts),
-            [each for part in parts for each in part.waiting],
-            sum(part.least for part in parts),
-        )
+        predict(selected, row.question, list(prompts), examples, names, wordings, answers_to)
+        requests = sum(part.requests for part in parts)
+        waiting = [request for part in parts for request in part.waiting]
+        least = sum(part.least for part in parts)
         early = len(parts) > 1 and parts[0].waiting
         remark = "the second question without the answer to the first" if early else None
         task = "diagnosis" if row.question.task == "diagnose" else "note_rationale"
         return Questions(requests, waiting, least, whole=not early, remark=remark, task=task)
 
     def judge(self, stage: Stage, client: Client) -> Questions:
-        """The ratings of a judge; texts that are not written count with the longest that their systems may write."""
-        settings, folder = self._config.evaluate.judge.question, f"{stage.dataset}/benchmark"
-        tables = [self._made(f"{folder}/{name}.parquet") for name in ("samples", "courses", "captions", "labels")]
-        cases = self._made(f"{stage.dataset}/evaluate/cases.parquet")
+        """Return the requests to a judge; texts not written yet count with the longest that their systems may write."""
+        settings, texts = self._config.evaluate.judge.question, self._texts(stage)
+        cases = self._existing(f"{stage.dataset}/evaluate/cases.parquet")
         rationales, predictions, longest = self._judged_files(str(stage.dataset))
         stays = chosen_cases(cases, settings)
-        # Each has a text of its own, so that each is a request.
+        # Distinct texts, because equal ones would be a single request.
         unwritten = {name: {stay: Text(f"{name} {stay}", "") for stay in stays} for name in longest}
-        files = Judged(*tables, cases, rationales, predictions)
+        files = RatedFiles(**texts, cases=cases, rationales=rationales, predictions=predictions)
         items = read_items(files, settings, client.llm.max_note_characters, unwritten)
         asked, requests = judge_requests(items, judge_question.read_judge_prompt(PROMPTS / "judge.txt"), settings.seed)
-        found = _waiting(requests, client)
+        questions = _waiting(requests, client)
         tokens = sum(longest.get(item.system) or 0 for item in asked)
         return replace(
-            found,
-            longer=tokens / max(len(found.waiting), 1),
+            questions,
+            longer=tokens / max(len(questions.waiting), 1),
             whole=None not in longest.values(),
             remark=f"before {', '.join(longest)} have written: as if their texts were the longest" if longest else None,
         )
 
     def _judged_files(self, dataset: str) -> tuple[list[Path], dict[str, Path], dict[str, int | None]]:
-        """The teacher's rationales and the predictions by row, and the most tokens of what is not written yet."""
+        """Return the teacher's rationales, the predictions by row, and the most tokens of each unwritten row."""
         config = self._config
         rationales = [self._below(path) for path in judged.rationales(config, dataset)]
         predictions = {row: self._below(path) for path, row in judged.systems(config, dataset).items()}
@@ -270,12 +269,12 @@ class Estimate:
         return self._results / path.removeprefix("<results>/")
 
     def _builders(self) -> dict[str, tuple[Callable[[Stage, Client], Questions], Check]]:
-        """Of each stage that asks a language model: what builds its requests, and what checks the answers."""
-        worded = read_wordings(WORDINGS)
+        """Return, for each stage, what builds its requests and what checks the answers."""
+        wordings = read_wordings(WORDINGS)
         return {
             "terms": (self.terms, terms.check),
-            "note_rationale": (self.notes, partial(check_note, worded)),
-            "lab_rationale": (self.labs, partial(check_lab, worded)),
+            "note_rationale": (self.notes, partial(check_note, wordings)),
+            "lab_rationale": (self.labs, partial(check_lab, wordings)),
             "asked": (self.asked, _no_check),
             "judge": (self.judge, judge_question.check_ratings),
         }
@@ -284,20 +283,29 @@ class Estimate:
     def _examples(self) -> Path:
         return Path(self._config.rationale.examples)
 
-    def _samples(self, stage: Stage, client: Client, **more: pa.Table | None) -> list[Sample]:
-        kinds = {"samples": SAMPLES, "courses": COURSES, "labels": LABELS}
-        tables = (kind.read(self._of_stage(stage, f"benchmark{{variant}}/{n}.parquet")) for n, kind in kinds.items())
-        return gather(*tables, WHOLE, client.llm.max_note_characters, **more)
+    def _texts(self, stage: Stage) -> dict[str, Path]:
+        """Return the tables of a dataset from which questions are built, by name."""
+        names = ("samples", "courses", "captions", "labels")
+        return {name: self._existing(f"{stage.dataset}/benchmark/{name}.parquet") for name in names}
+
+    def _samples(
+        self, stage: Stage, client: Client, captions: pa.Table | None = None, notes: pa.Table | None = None
+    ) -> list[Sample]:
+        samples, courses, labels = (
+            table.read(self._of_stage(stage, f"benchmark{{variant}}/{name}.parquet"))
+            for name, table in {"samples": SAMPLES, "courses": COURSES, "labels": LABELS}.items()
+        )
+        return gather(samples, courses, labels, WHOLE, client.llm.max_note_characters, captions, notes)
 
     def _of_stage(self, stage: Stage, pattern: str) -> Path:
-        return self._made(self._path(stage, pattern))
+        return self._existing(self._path(stage, pattern))
 
     def _path(self, stage: Stage, pattern: str) -> str:
-        """A file of a dataset, as the variant that a stage of rationales may name has it."""
+        """Return the path of a dataset's file for the variant that a stage of rationales may name."""
         variant = stage.stage.partition("/")[2]
         return of_variant(self._config, f"{{dataset}}/{pattern}", variant, dataset=str(stage.dataset))
 
-    def _made(self, file: str) -> Path:
+    def _existing(self, file: str) -> Path:
         path = self._results / file
         if not path.is_file():
             raise NotYet(f"{path} is missing")
@@ -305,29 +313,29 @@ class Estimate:
 
 
 def _waiting(requests: list[Request], client: Client) -> Questions:
-    """The requests that the journal does not answer, each once."""
+    """Return the requests that the journal does not answer, each once."""
     unique = {client.key(request): request for request in requests}
     chains = ((request, client.chain(request)) for request in unique.values())
-    waiting = [(request, chain) for request, chain in chains if client.settled(request, chain) is None]
+    waiting = [(request, chain) for request, chain in chains if client.accepted_answer(request, chain) is None]
     return Questions(len(unique), waiting, len(waiting))
 
 
 def _count(texts: Iterator[str], tokenizer: Tokenizer) -> int:
     total = 0
-    while part := list(itertools.islice(texts, COUNTED_TOGETHER)):
-        total += tokenizer.count(part)
+    while batch := list(itertools.islice(texts, TEXTS_AT_ONCE)):
+        total += tokenizer.count(batch)
     return total
 
 
 def _output(past: Experience | None, limit: int | None) -> tuple[float | None, str]:
-    """Tokens of an answer, and where the number is from."""
+    """Return the expected tokens of an answer, and the origin of this number."""
     if past:
         return past.output_tokens / past.answers, f"mean of {past.answers} answers"
     return (limit, "the longest answer allowed, an upper bound") if limit else (None, "unknown: no answers, no limit")
 
 
 def _hours(calls: int, tokens: int, past: Experience | None, client: Client) -> float | None:
-    """Time at the slowest of the configured rates and the concurrency; None if none is known."""
+    """Return the hours that the calls take, by the slowest of rate limits and past durations; None if unknown."""
     transport = client.transport
     hours = [calls / per_minute / 60 for per_minute in [transport.requests_per_minute] if per_minute]
     hours += [tokens / per_minute / 60 for per_minute in [transport.tokens_per_minute] if per_minute]

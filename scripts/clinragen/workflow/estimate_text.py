@@ -1,4 +1,4 @@
-"""The estimate as text for people."""
+"""The estimate as text."""
 
 from collections.abc import Iterable
 
@@ -10,32 +10,32 @@ HEADER = ("stage", "dataset", "llm", "requests", "answered", "calls", "tokens in
 
 
 def lines(table: pa.Table, budgets: Iterable[tuple[str, float, float]]) -> list[str]:
-    """An aligned table of ESTIMATE with its sum, what its numbers rest on, and what is left of the budgets.
+    """Return the lines of an aligned table of ESTIMATE: its sum, the basis of its numbers, the remaining budgets.
 
-    Stand-ins cost nothing, and are one line together.
+    Stand-ins cost nothing and share one line.
     """
     every = table.to_pylist()
     rows = [row for row in every if row["remark"] != STAND_IN]
     unknown = sum(row["dollars"] is None for row in rows)
     more = f", and {unknown} of {len(rows)} stages whose price or size is unknown" if unknown else ""
-    found = [*_aligned(rows), f"Total: {_dollars(rows)}{more}"]
+    lines = [*_aligned(rows), f"Total: {_dollars(rows)}{more}"]
     if number := len(every) - len(rows):
-        found.append(f"* answered by a stand-in, which costs nothing: {number} more of {len(every)} stages")
-    said: dict[str, list[str]] = {}
+        lines.append(f"* answered by a stand-in, which costs nothing: {number} more of {len(every)} stages")
+    places: dict[str, list[str]] = {}
     for row in rows:
         for text in _basis(row):
-            said.setdefault(text, []).append(_place(row))
-    found += [f"* {', '.join(places)}: {text}" for text, places in said.items()]
+            places.setdefault(text, []).append(_place(row))
+    lines += [f"* {', '.join(stages)}: {text}" for text, stages in places.items()]
     for name, budget, spent in budgets:
-        still = [row for row in rows if row["llm"] == name]
-        verdict = "enough" if _sum(still) <= budget - spent else "NOT enough"
-        state = f"${spent:.2f} of ${budget:.2f} spent, {verdict} for {_dollars(still)} more"
-        found.append(f"* llm_transport.{name}.budget: {state}")
-    return found
+        remaining = [row for row in rows if row["llm"] == name]
+        verdict = "enough" if _sum(remaining) <= budget - spent else "NOT enough"
+        state = f"${spent:.2f} of ${budget:.2f} spent, {verdict} for {_dollars(remaining)} more"
+        lines.append(f"* llm_transport.{name}.budget: {state}")
+    return lines
 
 
 def _aligned(rows: list[dict]) -> list[str]:
-    """The table, and an empty line; nothing without rows."""
+    """Return the lines of the table and an empty line; nothing without rows."""
     cells = [HEADER, *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(_padded(i, c, widths[i]) for i, c in enumerate(row)).rstrip() for row in cells]
@@ -43,7 +43,7 @@ def _aligned(rows: list[dict]) -> list[str]:
 
 
 def _dollars(rows: list[dict]) -> str:
-    """The sum: an upper bound only where every row is one."""
+    """Return the sum as text, `at most` if every row is an upper bound."""
     bound = all(row["bound"] and row["dollars"] is not None for row in rows)
     return f"{'at most' if bound else 'about'} ${_sum(rows):.2f}"
 
@@ -63,7 +63,7 @@ def _cells(row: dict) -> tuple[str, ...]:
 
 
 def _basis(row: dict) -> list[str]:
-    """What is to be said of a row beside its numbers."""
+    """Return the basis of a row's numbers, and its remark."""
     basis = []
     if row["calls"]:
         basis.append(f"tokens in: {row['counted_with']}; tokens out: {row['output_from']}")

@@ -1,4 +1,4 @@
-"""Which files the rules read, as the configuration says; `<results>` is replaced by Snakemake."""
+"""Paths that the rules read under a configuration; Snakemake replaces `<results>`."""
 
 import itertools
 from collections.abc import Iterable
@@ -19,19 +19,19 @@ from clinragen.workflow.variants import NOTE_ONLY, RATIONALE_FIRST, kind_of, suf
 
 # Numbers of the paper's tables of diagnoses whose rows are compared with each other.
 TABLES = (1, 2)
-# Tables that the claims of the paper are about, beside its printed ones.
+# Our tables that the paper's claims are checked against, in addition to the printed ones.
 BEHIND_CLAIMS = (
     *("intervals", "comparisons", "texts", "parameters", "table3", "discussion"),
     *("judge", "study", "study_agreement"),
 )
-# In place of a seed: the run of what learns nothing.
+# Run name, in place of a seed, of a classifier that learns nothing.
 UNTRAINED = "untrained"
 
 
 def of_variant(config: Config, pattern: str, variant: str | None, **wildcards: str) -> str:
-    """The path of a file for a variant: its own where the variant changes the file, else the one that all share.
+    """Return the path of a file for a variant: its own if the variant changes the file, else the shared one.
 
-    `{variant}` stands at the end of the directory in the pattern that names the variant.
+    `{variant}` in the pattern follows the name of the directory that carries the variant's name.
     """
     kind = kind_of(pattern)
     name = suffix(config, variant, kind, wildcards.get("target", ""), wildcards.get("parts")) if kind else ""
@@ -39,8 +39,9 @@ def of_variant(config: Config, pattern: str, variant: str | None, **wildcards: s
 
 
 def reader(config: Config, name: str) -> Reader:
-    """What a trained row of `classifiers` reads, and through what."""
+    """Return what a trained row of `classifiers` reads and the encoders that it reads it with."""
     row, series = config.classifiers[name], config.benchmark.series
+    assert row.method != "majority" and row.method != "names"  # these learn nothing
     return Reader(
         method=row.method,
         series_encoder=config.student.fusion.series_encoder if row.method == "patchtst" else None,
@@ -51,7 +52,7 @@ def reader(config: Config, name: str) -> Reader:
 
 
 def model_files(config: Config, pattern: str, model: str, **wildcards: str) -> str:
-    """The path of a file as a model reads it, by its variant; classifiers have none."""
+    """Return the path of a file as a model's variant has it; classifiers have no variants."""
     if model in config.classifiers:
         return of_variant(config, pattern, None, **wildcards, model=model)
     row = config.models[model]
@@ -59,11 +60,11 @@ def model_files(config: Config, pattern: str, model: str, **wildcards: str) -> s
 
 
 def raw_tables(config: Config, name: str, tables: Iterable[str]) -> list[str]:
-    """Raw tables of a dataset, from your copy or from the rules that make them."""
+    """Return the paths of raw tables of a dataset: in the user's copy, or as rules generate them."""
     dataset = getattr(config.datasets, name)
-    # The preflight refuses a run without directory; commands that run no job, such as --unlock, get this far.
+    # The preflight refuses a run without a directory; commands that run no job, such as --unlock, get this far.
     unset = f"datasets.{name}.raw-is-not-set"
-    paths = []
+    paths: list[str] = []
     for table in tables:
         notes = table == "noteevents"
         if notes and dataset.synthetic_notes:
@@ -71,56 +72,56 @@ def raw_tables(config: Config, name: str, tables: Iterable[str]) -> list[str]:
         elif dataset.source == "synthetic":
             paths.append(str(raw_path(name, f"<results>/{name}/raw", table)))
         else:
-            folder = dataset.notes if notes and dataset.notes else dataset.raw
-            paths.append(str(raw_path(name, folder or unset, table)))
+            directory = dataset.notes if notes and dataset.notes else dataset.raw
+            paths.append(str(raw_path(name, directory or unset, table)))
     return paths
 
 
 def source_digest(config: Config, paths: Iterable[str]) -> str:
-    """Content hash of those of a job's inputs that no rule makes.
+    """Return a content hash of the inputs of a job that no rule makes.
 
     The tables of the open demo are left out: a rule may have downloaded them.
     """
-    made, demo = [config.pathvars.results], config.datasets.mimic3
-    if demo is not None and demo.source == "open-demo":
-        made.append(demo.raw)
-    return content_digest(path for path in paths if not any(Path(path).is_relative_to(folder) for folder in made))
+    generated, demo = [config.pathvars.results], config.datasets.mimic3
+    if demo is not None and demo.source == "open-demo" and demo.raw is not None:
+        generated.append(demo.raw)
+    return content_digest(path for path in paths if not any(Path(path).is_relative_to(top) for top in generated))
 
 
 def checkpoint(config: Config, dataset: str, model: str, seed: str) -> str:
-    """The last checkpoint of a model; models that agree in a phase share its checkpoint."""
+    """Return the last checkpoint of a model; models that agree up to a phase share its checkpoint."""
     row = config.models[model]
     return stage_checkpoint(config, row, dataset, seed, row.stages[-1])
 
 
 def checkpoints(config: Config) -> list[str]:
-    """The checkpoints of every phase of every run, each once, in the order of datasets, models, seeds and phases."""
+    """Return the checkpoints of all phases of all runs, each once, ordered by dataset, model, seed and phase."""
     runs = itertools.product(config.dataset_names(), config.models.values(), config.seeds)
-    found = (stage_checkpoint(config, row, dataset, seed, stage) for dataset, row, seed in runs for stage in row.stages)
+    paths = (stage_checkpoint(config, row, dataset, seed, stage) for dataset, row, seed in runs for stage in row.stages)
     others = itertools.product(config.dataset_names(), config.trained_classifiers(), config.seeds)
-    return [*dict.fromkeys(found), *(classifier(dataset, name, seed) for dataset, name, seed in others)]
+    return [*dict.fromkeys(paths), *(classifier(dataset, name, seed) for dataset, name, seed in others)]
 
 
 def classifier(dataset: str, name: str, seed: object) -> str:
-    """The checkpoint of a trained row of `classifiers`."""
+    """Return the checkpoint of a trained row of `classifiers`."""
     return f"<results>/{dataset}/train/{name}/phenotypes/seed{seed}/classifier"
 
 
 def tokens_in_use(config: Config) -> list[str]:
-    """The tokens of notes and targets that any model reads or learns to write, each file once."""
-    folder = "<results>/{dataset}/train/{backbone}"
-    found = []
+    """Return the token files of all notes and targets that models read or learn to write, each once."""
+    stem = "<results>/{dataset}/train/{backbone}"
+    paths: list[str] = []
     for dataset, row in itertools.product(config.dataset_names(), config.models.values()):
         own = {"dataset": dataset, "backbone": row.backbone, "target": target(row)}
-        patterns = [f"{folder}{{variant}}/note_tokens.arrow", f"{folder}/{{target}}{{variant}}/target_tokens.arrow"]
-        found += [of_variant(config, pattern, row.variant, **own) for pattern in patterns]
-    return list(dict.fromkeys(found))
+        patterns = [f"{stem}{{variant}}/note_tokens.arrow", f"{stem}/{{target}}{{variant}}/target_tokens.arrow"]
+        paths += [of_variant(config, pattern, row.variant, **own) for pattern in patterns]
+    return list(dict.fromkeys(paths))
 
 
 def trained(config: Config) -> list[tuple[str, Trained]]:
-    """The last checkpoint of every model on every dataset, and what it is; of the first seed, since all are alike.
+    """Return the last checkpoint and a description of every model on every dataset, for the first seed.
 
-    By name, because overlays may change the order of the models.
+    Sorted by name, because overlays may change the order of the models.
     """
     return [
         (
@@ -132,7 +133,7 @@ def trained(config: Config) -> list[tuple[str, Trained]]:
 
 
 def stage_checkpoint(config: Config, row: Model, dataset: str, seed: object, stage: str) -> str:
-    """The checkpoint of one of the trainings that lead to a model."""
+    """Return the checkpoint of one of the training stages of a model."""
     parts = None if stage.startswith("phase") else row.parts_name
     own = {"phase1": "", "phase2": f"-{row.vocabulary}", "phase3": f"-{row.vocabulary}"}.get(stage, f"-{parts}")
     variant = suffix(config, row.variant, stage, target(row), parts)
@@ -140,34 +141,34 @@ def stage_checkpoint(config: Config, row: Model, dataset: str, seed: object, sta
 
 
 def vocabulary(name: str, backbone: str) -> str:
-    """The file of a vocabulary: V^k, the part of one source, or all tokens."""
+    """Return the path of a vocabulary: V^k, the part of one source, or all tokens."""
     return f"<results>/knowledge/{'vocab' if name == 'knowledge' else name}/{backbone}.json"
 
 
 def base(config: Config, model: str) -> list[str]:
-    """The language model without which a checkpoint that holds only adapters cannot be read; none for others."""
+    """Return the language model that a checkpoint of adapters needs; nothing for complete checkpoints."""
     row = config.models[model]
     return [f"<results>/backbones/{row.backbone}"] * (row.training == "lora")
 
 
 def parts_names(config: Config) -> list[str]:
-    """What the models with a stage of their own read, as paths name it."""
+    """Return what the models with a separate training stage read, as paths name it."""
     return sorted({row.parts_name for row in config.models.values() if row.stages[-1] in ("joint", "lora", "frozen")})
 
 
 def parts(config: Config, name: str) -> Parts:
-    """What a model of this name of its parts reads, what stands before its language model, and the settings of both."""
-    found = next(row.parts for row in config.models.values() if row.parts_name == name)
-    own: dict[str, object] = {}
-    if found.series:
-        own |= {"fusion": config.student.fusion, "steps": config.benchmark.series.max_steps}
-    if found.soft_prompts:
-        own["soft_prompt"] = config.student.soft_prompt
-    return found.model_copy(update=own)
+    """Return the inputs and prefixes of the models whose paths have this parts name, with their settings."""
+    parts = next(row.parts for row in config.models.values() if row.parts_name == name)
+    settings: dict[str, object] = {}
+    if parts.series:
+        settings |= {"fusion": config.student.fusion, "steps": config.benchmark.series.max_steps}
+    if parts.soft_prompts:
+        settings["soft_prompt"] = config.student.soft_prompt
+    return parts.model_copy(update=settings)
 
 
 def target(row: Model) -> str:
-    """What a model learns to write, and from whom, as paths name it."""
+    """Return the training target of a model and its teacher, as paths name them."""
     if not row.teacher:
         return "diagnoses"
     order = RATIONALE_FIRST * (row.target_order == "rationale_first")
@@ -175,17 +176,17 @@ def target(row: Model) -> str:
 
 
 def targets(config: Config) -> list[str]:
-    """What the models learn to write, as paths name it."""
+    """Return the training targets of all models, as paths name them."""
     return sorted({target(row) for row in config.models.values()})
 
 
 def rationale_first(target: str) -> bool:
-    """Whether the diagnoses are the last section of a target, by its name in paths."""
+    """Return whether the diagnoses are the last section of a target, given its name in paths."""
     return target.startswith(RATIONALE_FIRST)
 
 
 def rationales(config: Config, dataset: str, target: str, variant: str | None = None) -> list[str]:
-    """The rationales on notes, and on labs, that a target has."""
+    """Return the note and lab rationales that a target contains."""
     unordered = target.removeprefix(RATIONALE_FIRST)
     teacher = unordered.removeprefix(NOTE_ONLY).removeprefix("rationales-")
     parts = ["notes"] if unordered.startswith(NOTE_ONLY) else ["notes", "labs"] if target != "diagnoses" else []
@@ -194,7 +195,7 @@ def rationales(config: Config, dataset: str, target: str, variant: str | None = 
 
 
 def scores(config: Config, table: int) -> dict[str, str]:
-    """The scores of every run of a table, of each training and of each model that is asked, with their rows in it."""
+    """Return the row of a table by the scores of each of its runs, trained or asked."""
     runs = {
         f"{name}/seed{seed}": row_in(model, table)
         for name, model in config.models.items()
@@ -206,7 +207,7 @@ def scores(config: Config, table: int) -> dict[str, str]:
 
 
 def compared_scores(config: Config) -> list[tuple[str, str, str]]:
-    """The scores of every run of a model with a variant, those of the same run without it, and the model's name."""
+    """Return, for every run of a model with a variant, its scores, those without the variant, and the model's name."""
     runs = itertools.product(config.dataset_names(), config.variant_rows(), config.seeds)
     return [
         (_scores(d, f"{name}/seed{seed}"), _scores(d, f"{config.without_variant(name)}/seed{seed}"), name)
@@ -219,7 +220,7 @@ def _scores(dataset: str, run: str) -> str:
 
 
 def classifier_scores(config: Config) -> list[str]:
-    """The scores of every run of the baselines beyond the paper."""
+    """Return the scores of every run of the baselines beyond the paper."""
     runs = [
         f"{name}/{run}"
         for name, row in config.classifiers.items()
@@ -229,7 +230,7 @@ def classifier_scores(config: Config) -> list[str]:
 
 
 def predictions(config: Config, dataset: str, model: str, run: str) -> str:
-    """The predictions of a training, whose run is called `seed<n>`, of a model that is `asked`, or `untrained`."""
+    """Return the predictions of a run: `seed<n>` of a training, `asked`, or `untrained`."""
     if run == UNTRAINED:
         return f"<results>/{dataset}/benchmark/{config.classifiers[model].method}.parquet"
     if run == "asked":
@@ -238,7 +239,7 @@ def predictions(config: Config, dataset: str, model: str, run: str) -> str:
 
 
 def asked(config: Config) -> list[str]:
-    """The predictions of every model that is asked, and the scores of those that name the diagnoses themselves."""
+    """Return the predictions of every asked model, and the scores of those that name the diagnoses themselves."""
     files = []
     for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
         files.append(predictions(config, dataset, name, "asked"))
@@ -248,7 +249,7 @@ def asked(config: Config) -> list[str]:
 
 
 def prompts_of_asked(row: Asked) -> list[str]:
-    """The prompts of the questions of a model that is asked, in their order."""
+    """Return the prompts of an asked model, in the order of its questions."""
     if row.question.task == "diagnose":
         names = ["diagnosis"]
     else:
@@ -257,7 +258,7 @@ def prompts_of_asked(row: Asked) -> list[str]:
 
 
 def taught(config: Config) -> list[tuple[str, str | None]]:
-    """Every teacher with the variants for which its rationales are other ones, none first."""
+    """Return pairs of a teacher and a variant that changes its rationales (None: no variant, first)."""
     pairs = {(m.teacher, m.variant if _asked_again(config, m) else None) for m in config.models.values() if m.teacher}
     return sorted(pairs, key=lambda pair: (pair[0], pair[1] or ""))
 
@@ -267,17 +268,17 @@ def _asked_again(config: Config, model: Model) -> bool:
 
 
 def rationales_in_use(config: Config) -> list[str]:
-    """The rationales of every dataset, teacher and variant, each file once."""
-    found = (
+    """Return the rationales of every dataset, teacher and variant, each file once."""
+    paths = (
         path
         for dataset, (teacher, variant) in itertools.product(config.dataset_names(), taught(config))
         for path in rationales(config, dataset, f"rationales-{teacher}", variant)
     )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(paths))
 
 
 def samples_in_use(config: Config) -> list[str]:
-    """The samples of every dataset, and those of the variants that change them."""
+    """Return the samples of every dataset, and those of the variants that change them."""
     pattern = "<results>/{dataset}/benchmark{variant}/samples.parquet"
     variants = [None, *(model.variant for model in config.models.values() if model.variant)]
     pairs = itertools.product(config.dataset_names(), variants)
@@ -285,67 +286,68 @@ def samples_in_use(config: Config) -> list[str]:
 
 
 def texts_of_teachers(config: Config) -> list[str]:
-    """What teachers are shown, of every dataset and variant, each file once."""
+    """Return the files whose content teachers see, for every dataset and variant, each once."""
     pairs = itertools.product(config.dataset_names(), [None, *(variant for _, variant in taught(config))])
     patterns = [
         f"<results>/{{dataset}}/benchmark{{variant}}/{table}.parquet" for table in ("samples", "courses", "captions")
     ]
-    found = [of_variant(config, pattern, v, dataset=dataset) for dataset, v in pairs for pattern in patterns]
+    paths = [of_variant(config, pattern, v, dataset=dataset) for dataset, v in pairs for pattern in patterns]
     labels = [f"<results>/{dataset}/benchmark/labels.parquet" for dataset in config.dataset_names()]
-    return [*dict.fromkeys(found), *labels]
+    return [*dict.fromkeys(paths), *labels]
 
 
 def asked_predictions(config: Config) -> list[str]:
-    """The predictions of every model that is asked."""
+    """Return the predictions of every asked model."""
     pairs = itertools.product(config.dataset_names(), config.asked)
     return [predictions(config, dataset, name, "asked") for dataset, name in pairs]
 
 
 def answers(config: Config) -> list[tuple[str, Stage]]:
-    """The tables of answers of language models behind the results, and what each of them holds.
+    """Return the path and the content of every table of LLM answers except those of judges.
 
     The stage of rationales that a variant changes is `note_rationale/<variant>` or `lab_rationale/<variant>`.
     """
-    found = []
+    tables: list[tuple[str, Stage]] = []
     if any(model.uses_knowledge for model in config.models.values()):
         stage = stage_of(config, "terms", None, config.knowledge.terms.llm)
-        found.append(("<results>/knowledge/answers.parquet", stage))
+        tables.append(("<results>/knowledge/answers.parquet", stage))
     rationale_stages: dict[str, Stage] = {}
     for dataset, (teacher, variant) in itertools.product(config.dataset_names(), taught(config)):
         paths = rationales(config, dataset, f"rationales-{teacher}", variant)
         for path, kind in zip(paths, ("note_rationale", "lab_rationale"), strict=True):
             name = f"{kind}/{variant}" if variant and f"+{variant}/" in path else kind
             rationale_stages.setdefault(path, stage_of(config, name, dataset, teacher))
-    found += rationale_stages.items()
+    tables += rationale_stages.items()
     for dataset, (name, row) in itertools.product(config.dataset_names(), config.asked.items()):
-        found.append((predictions(config, dataset, name, "asked"), stage_of(config, f"asked/{name}", dataset, row.llm)))
-    return found
+        stage = stage_of(config, f"asked/{name}", dataset, row.llm)
+        tables.append((predictions(config, dataset, name, "asked"), stage))
+    return tables
 
 
 def stage_of(config: Config, stage: str, dataset: str | None, name: str) -> Stage:
-    """What is asked of a language model about a dataset, at what price."""
+    """Return the description of a table of answers: stage, dataset, language model and price."""
     llm, transport = config.llms[name], config.llm_transport.get(name)
     price = transport.price if transport else None
     return Stage(stage=stage, dataset=dataset, llm=name, provider=llm.provider, model=llm.model, price=price)
 
 
 def lengths(config: Config, backbone: str) -> Lengths:
-    """Most tokens that a language model has before it in any of the models that are trained from it."""
+    """Return the longest inputs and targets, in tokens, of all models that are trained from a language model."""
     rows = [m for m in config.models.values() if m.backbone == backbone]
     each = [_lengths(config.of_variant(row.variant), backbone, row) for row in rows]
     each = each or [_lengths(config, backbone)]
-    return Lengths(**{name: max(getattr(found, name) for found in each) for name in Lengths.model_fields})
+    return Lengths(**{name: max(getattr(lengths, name) for lengths in each) for name in Lengths.model_fields})
 
 
 def adapted_layers(config: Config, backbone: str) -> list[str]:
-    """Layers of a language model at which some row gets adapters, so far as they are named; none for `all`."""
+    """Return the names of the layers of a language model that get adapters in some row; none for `all`."""
     rows = [m for m in config.models.values() if m.backbone == backbone and m.training == "lora"]
-    chosen = [config.of_variant(row.variant).train.lora.modules for row in rows]
-    return list(dict.fromkeys(name for modules in chosen if modules != "all" for name in modules))
+    layers = [config.of_variant(row.variant).train.lora.modules for row in rows]
+    return list(dict.fromkeys(name for names in layers if names != "all" for name in names))
 
 
 def texts(config: Config, backbone: str, captions: bool = False) -> Texts:
-    """The longest texts of a student, its note (with `captions`: both) no longer than its language model takes."""
+    """Return the maximum text lengths of a student, its note (with `captions`: both) limited by its language model."""
     own, texts = config.backbones[backbone].max_note_tokens, config.student.texts
     most = (captions and config.student.max_note_and_captions_tokens) or texts.max_note_tokens
     return texts.model_copy(update={"max_note_tokens": min(own or most, most)})
@@ -368,25 +370,25 @@ def _lengths(config: Config, backbone: str, row: Model | None = None) -> Lengths
 
 
 def _soft_prompts(length: int, row: Model) -> int:
-    """Vectors of all soft prompts of a model: before its texts, or before encoder and decoder."""
+    """Return the number of soft-prompt vectors of a model: before its texts, or before encoder and decoder."""
     texts = len({"note", "captions"} & set(row.reads))
     numbers = {"texts": texts * length, "reparametrised": 2 * length, "conditional": 2 * len(FEATURES)}
-    return numbers.get(row.soft_prompts, 0)
+    return numbers[row.soft_prompts] if row.soft_prompts else 0
 
 
 def backbone_files(source: str) -> list[str]:
-    """The files of a language model that is a directory; none if it comes from the hub."""
-    folder = Path(source)
-    return sorted(str(p) for p in folder.glob("*") if p.is_file()) if folder.is_dir() else []
+    """Return the files of a language model that is a directory; none if it comes from the hub."""
+    directory = Path(source)
+    return sorted(str(path) for path in directory.glob("*") if path.is_file()) if directory.is_dir() else []
 
 
 def authored_texts(source: str) -> list[str]:
-    """The offline texts that replace PubMed or Wikipedia, one per phenotype."""
+    """Return the offline texts that replace PubMed or Wikipedia, one per phenotype."""
     names = read_phenotypes(Path("resources/phenotypes.csv"))
     return [f"resources/knowledge/{source}/{slug(name)}.md" for name in names]
 
 
 def data_summaries() -> list[str]:
-    """Data summaries of a dataset, below its results directory."""
+    """Return the data summaries of a dataset, relative to its results directory."""
     tables = ("attrition", "prevalence", "unlabelled_codes", "headings", "leakage", "fences", "scales")
     return ["extract/inventory.csv", *(f"benchmark/{table}.csv" for table in tables), "benchmark/card.html"]

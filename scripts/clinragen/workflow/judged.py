@@ -1,4 +1,4 @@
-"""What judges and people rate, as the configuration says; `<results>` is replaced by Snakemake."""
+"""What judges and people rate under a configuration; Snakemake replaces `<results>` in paths."""
 
 import itertools
 from collections import Counter
@@ -7,41 +7,42 @@ from clinragen.config.llms import Stage
 from clinragen.config.models import Model
 from clinragen.config.root import Config
 from clinragen.config.rows import name_of
+from clinragen.config.study import Study
 from clinragen.workflow import inputs
 
-TABLE = 4  # its rows that are asked write rationales, which are rated
+TABLE = 4  # the asked rows of this table write rationales, which are rated
 
 
 def student(config: Config) -> Model | None:
-    """The student that is rated, and whose teacher is; None if `models` has no such row."""
+    """Return the student that is rated together with its teacher; None if `models` has no such row."""
     return config.models.get(config.evaluate.judge.trained)
 
 
 def rates_student(config: Config) -> bool:
-    """Whether the student itself is rated: it is there, has learned to write rationales, and does."""
+    """Return whether the student itself is rated: it exists, and writes rationales as it has learned to."""
     row = student(config)
     return row is not None and row.teacher is not None and config.evaluate.decoding.write == "all"
 
 
 def names(config: Config) -> dict[str, str]:
-    """Names of the systems that judges rate besides the teacher, by their keys in `asked` and `models`."""
+    """Return the names of the systems that judges rate in addition to the teacher, by key of `asked` or `models`."""
     return _names(config, config.evaluate.judge.trained if rates_student(config) else None)
 
 
 def _names(config: Config, trained: str | None) -> dict[str, str]:
-    """Names of the rated rows of `asked`, and of a student.
+    """Return the names of the rated rows of `asked` and of the student `trained`, by key.
 
-    They are rows of the paper's tables; where two are the same, with the key.
+    A name is that of the row in the paper's tables, followed by the key if two systems share it.
     """
     rows = {key: row.row for key, row in config.asked.items() if TABLE in row.table}
     if trained is not None:
         rows[trained] = name_of(config.models[trained])
-    often = Counter(rows.values())
-    return {key: row if often[row] == 1 else f"{row} ({key})" for key, row in rows.items()}
+    counts = Counter(rows.values())
+    return {key: row if counts[row] == 1 else f"{row} ({key})" for key, row in rows.items()}
 
 
 def systems(config: Config, dataset: str) -> dict[str, str]:
-    """The predictions of the systems that judges rate, with their names."""
+    """Return the names of the systems that judges rate, by the path of their predictions."""
     return _predictions(config, dataset, names(config))
 
 
@@ -53,7 +54,7 @@ def _predictions(config: Config, dataset: str, rows: dict[str, str]) -> dict[str
 
 
 def rationales(config: Config, dataset: str) -> list[str]:
-    """The rationales of the student's teacher, which are rated as GT; none without a teacher."""
+    """Return the rationales of the student's teacher, which are rated as GT; none without a teacher."""
     return _of_teacher(config, dataset, student(config))
 
 
@@ -62,49 +63,58 @@ def _of_teacher(config: Config, dataset: str, row: Model | None) -> list[str]:
 
 
 def longest(config: Config, system: str) -> int | None:
-    """Most tokens of a rationale of a system, GT included; None where nothing limits them."""
+    """Return the maximum number of tokens of a system's rationale (GT is the teacher); None if there is no limit."""
     key = next((key for key, name in names(config).items() if name == system), None)
     if key == config.evaluate.judge.trained:
         return config.evaluate.decoding.max_new_tokens
     if key:
         llm, parts = config.asked[key].llm, len(inputs.prompts_of_asked(config.asked[key]))
     else:
-        llm, parts = student(config).teacher, len(rationales(config, config.dataset_names()[0]))
+        row = student(config)
+        assert row is not None and row.teacher is not None  # only a student with a teacher has GT
+        llm, parts = row.teacher, len(rationales(config, config.dataset_names()[0]))
     limit = config.llms[llm].limit
     return limit and limit * parts
 
 
 def judges(config: Config) -> list[str]:
-    """Names of the language models that rate; none where there is nothing to rate."""
+    """Return the names of the judges; none if there is nothing to rate."""
     return config.evaluate.judge.llms if names(config) or rationales(config, config.dataset_names()[0]) else []
 
 
 def ratings(config: Config) -> list[str]:
-    """The ratings of every dataset and judge."""
+    """Return the paths of the ratings of every dataset and judge."""
     return [path for path, _ in _tables(config)]
 
 
 def teacher_of_study(config: Config) -> list[str]:
-    """The rationales of the teacher of the student in the human study, on notes and on labs."""
-    return _of_teacher(config, config.study.dataset, config.models[config.study.trained])
+    """Return the note and lab rationales of the teacher of the student in the human study."""
+    study = _study(config)
+    return _of_teacher(config, study.dataset, config.models[study.trained])
 
 
 def systems_of_study(config: Config) -> dict[str, str]:
-    """The predictions of the systems that people rate besides the teacher, with their names."""
-    return _predictions(config, config.study.dataset, _names(config, config.study.trained))
+    """Return the names of the systems that people rate in addition to the teacher, by path of their predictions."""
+    study = _study(config)
+    return _predictions(config, study.dataset, _names(config, study.trained))
+
+
+def _study(config: Config) -> Study:
+    """Return the human study of a configuration that has one."""
+    assert config.study is not None
+    return config.study
 
 
 def people_rate(config: Config) -> bool:
-    """Whether the human study has ratings, by people or by simulated raters."""
+    """Return whether the human study has ratings, by people or by simulated raters."""
     return config.study is not None and (config.study.responses is not None or config.simulates_raters())
 
 
 def ratings_of_study(config: Config) -> list[str]:
-    """The ratings of the judges with which those of people are compared; none where they rate another student."""
-    study = config.study
-    if not people_rate(config) or study.trained != config.evaluate.judge.trained:
+    """Return the judges' ratings that are compared with people's; none if judges rate a different student."""
+    if not people_rate(config) or _study(config).trained != config.evaluate.judge.trained:
         return []
-    return [_ratings(study.dataset, llm) for llm in judges(config)]
+    return [_ratings(_study(config).dataset, llm) for llm in judges(config)]
 
 
 def _ratings(dataset: str, llm: str) -> str:
@@ -112,7 +122,7 @@ def _ratings(dataset: str, llm: str) -> str:
 
 
 def answers(config: Config) -> list[tuple[str, Stage]]:
-    """The tables of all answers of language models behind the results, and what each of them holds."""
+    """Return the path and the content of every table of answers that language models contribute to the results."""
     return [*inputs.answers(config), *_tables(config)]
 
 

@@ -1,4 +1,4 @@
-"""How a training job is started, and what it requests from SLURM."""
+"""How a training job is started, and the resources that it requests from SLURM."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ Resources = dict[str, int | str | Callable[..., int | str]]
 
 
 def launcher(launch: Launch) -> str:
-    """Command that starts a training script; each job uses its own port, so jobs can share a node.
+    """Return the command that starts a training script; each job uses its own port, so jobs can share a node.
 
-    On several nodes SLURM starts one torchrun per node. They meet on the first node, where this line is read. Port and
-    name differ with every start of the job, so that a requeued job never meets processes left from its first start.
+    On several nodes SLURM starts one torchrun per node. They meet on the first node, where this line is evaluated. Port
+    and name differ with every start of the job, so a requeued job never meets leftover processes of its first start.
     """
     if launch.nodes > 1:
         return (
@@ -26,9 +26,9 @@ def launcher(launch: Launch) -> str:
 
 
 def gpu_request(launch: Launch, processes: Callable[..., int]) -> Resources:
-    """Nodes and GPUs of a training job, as resources of Snakemake's SLURM executor.
+    """Return the nodes and GPUs of a training job as resources of Snakemake's SLURM executor.
 
-    `processes` gives those of a node for a job, by its wildcards; the number of nodes is the same for all jobs.
+    `processes` maps a job's wildcards to its processes per node; all jobs have the same number of nodes.
     """
     if launch.nodes == 1:
         return {"gpu": processes}
@@ -37,5 +37,5 @@ def gpu_request(launch: Launch, processes: Callable[..., int]) -> Resources:
         "gres": lambda wildcards: f"gpu:{processes(wildcards)}",  # per node; `gpu` would be the total, placed anywhere
         "mpi": "srun",  # the job's own command line calls it
         "tasks": launch.nodes,
-        "tasks_per_gpu": 0,  # the executor would otherwise use `tasks`
+        "tasks_per_gpu": 0,  # otherwise the executor derives it from `tasks`
     }

@@ -1,4 +1,4 @@
-"""Checks of the machine on which Snakemake runs: disk, memory, clock, file system, git."""
+"""Checks of the machine that Snakemake runs on: disk, memory, clock, file system, git."""
 
 import fcntl
 import os
@@ -18,13 +18,13 @@ from clinragen.workflow.verdict import Line, ok, problem
 GB = 1e9
 DATASET_BYTES = 10 * GB  # outputs of a whole MIMIC without checkpoints, estimated from the demo
 SPILL_BYTES = 10 * GB  # what extraction spills to TMPDIR (docs/cluster.md)
-# Years in which a clock can be right.
+# Plausible years of the system clock.
 YEARS = range(2025, 2100)
-SKEW = 2.0  # seconds between clock and file system from which Snakemake's comparison of times is at risk
+SKEW = 2.0  # seconds between clock and file system above which Snakemake may misjudge file times
 
 
 def disks(config: Config, sizes: dict[str, int]) -> list[Line]:
-    """Space for the results and, in TMPDIR, for what extraction spills; `sizes` are of the backbones, in bytes."""
+    """Check the space for results and for what extraction spills to TMPDIR; `sizes`: bytes of each backbone."""
     results = Path(config.pathvars.results)
     real = [d for d in (config.datasets.mimic3, config.datasets.mimic4) if d is not None and d.source == "folder"]
     needed = len(real) * DATASET_BYTES + checkpoint_bytes(config, sizes)
@@ -38,26 +38,26 @@ def disks(config: Config, sizes: dict[str, int]) -> list[Line]:
 
 
 def checkpoint_bytes(config: Config, sizes: dict[str, int]) -> int:
-    """Size of all checkpoints in bytes; models that agree in a phase share its checkpoint, and adapters are small."""
-    whole = (path for path in map(Path, checkpoints(config)) if path.name != "lora")
-    return sum(sizes.get(path.parts[3], 0) for path in whole)
+    """Return the size of all checkpoints in bytes, each shared one once; adapters are ignored as small."""
+    paths = (path for path in map(Path, checkpoints(config)) if path.name != "lora")
+    return sum(sizes.get(path.parts[3], 0) for path in paths)
 
 
-def _space(place: str, folder: Path, needed: float, remedy: str, unknown: Sequence[str] = ()) -> Line:
-    free = shutil.disk_usage(existing(folder)).free
-    words = f"{free / GB:.0f} GB free in {existing(folder)}, about {needed / GB:.0f} GB needed"
+def _space(place: str, directory: Path, needed: float, remedy: str, unknown: Sequence[str] = ()) -> Line:
+    free = shutil.disk_usage(existing(directory)).free
+    words = f"{free / GB:.0f} GB free in {existing(directory)}, about {needed / GB:.0f} GB needed"
     if unknown:
         words += f", and more for checkpoints of {', '.join(unknown)} (size unknown)"
     if free >= needed:
         return ok(place, words)
-    # A run that has begun needs less than all of it.
-    return Line("warning" if folder.exists() else "problem", place, f"{words}; {remedy}")
+    # A run that has already begun needs less.
+    return Line("warning" if directory.exists() else "problem", place, f"{words}; {remedy}")
 
 
 def memory(requests: Iterable[Request], slurm: bool) -> Line:
-    """Memory of this machine against the largest job that runs here: without SLURM, any job."""
-    here = [request for request in requests if request.local or not slurm]
-    largest = max(here, key=lambda request: request.resources.get("mem_mb") or 0)
+    """Compare the memory of this machine with the largest job that runs on it: without SLURM, any job."""
+    local = [request for request in requests if request.local or not slurm]
+    largest = max(local, key=lambda request: request.resources.get("mem_mb") or 0)
     total, needed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6, largest.resources["mem_mb"]
     words = f"{total:.0f} MB on this machine, {needed} MB requested by {largest.rule}"
     if total >= needed:
@@ -65,22 +65,22 @@ def memory(requests: Iterable[Request], slurm: bool) -> Line:
     return Line("warning", "memory", f"{words}; use --profile slurm, or a larger machine")
 
 
-def clock(folder: Path) -> Line:
-    """Whether the year is plausible, and the clock agrees with that of the file system."""
+def clock(directory: Path) -> Line:
+    """Check that the year is plausible, and that the clock agrees with that of the file system."""
     now = datetime.now(UTC)
     if now.year not in YEARS:
         return problem("clock", f"this machine is in the year {now.year}; set its clock")
-    with tempfile.NamedTemporaryFile(dir=existing(folder)) as file:
+    with tempfile.NamedTemporaryFile(dir=existing(directory)) as file:
         skew = Path(file.name).stat().st_mtime - time.time()
     if abs(skew) > SKEW:
-        words = f"the file system of {existing(folder)} is {skew:+.0f} s off this machine; synchronize both (NTP)"
+        words = f"the file system of {existing(directory)} is {skew:+.0f} s off this machine; synchronize both (NTP)"
         return Line("warning", "clock", f"{words}: Snakemake compares times of files")
     return ok("clock", f"{now:%Y-%m-%d %H:%M} UTC, in step with the file system")
 
 
-def file_system(folder: Path) -> Line:
-    """Whether the results directory supports what steps rely on: renaming, exclusive creation, locks."""
-    parent = existing(folder)
+def file_system(directory: Path) -> Line:
+    """Check that the results directory supports what steps rely on: renaming, exclusive creation, locks."""
+    parent = existing(directory)
     step = "writing"
     try:
         with tempfile.TemporaryDirectory(dir=parent, prefix=".tmp-check-") as name:
@@ -98,7 +98,7 @@ def file_system(folder: Path) -> Line:
 
 
 def git_state(root: Path) -> Line:
-    """The commit that records will name, and whether the checkout has changes."""
+    """Report the commit that records will name, and whether the checkout has changes."""
     try:
         commit = _git(root, "rev-parse", "--short", "HEAD")
         changed = len(_git(root, "status", "--porcelain").splitlines())
@@ -117,7 +117,7 @@ def _git(root: Path, *command: str) -> str:
     return run.stdout.strip()
 
 
-def existing(folder: Path) -> Path:
-    """The directory itself, or the nearest one above it that exists."""
-    absolute = folder.absolute()
+def existing(directory: Path) -> Path:
+    """Return the directory, or its nearest ancestor that exists."""
+    absolute = directory.absolute()
     return next(path for path in (absolute, *absolute.parents) if path.is_dir())

@@ -1,4 +1,4 @@
-"""What each target of the workflow needs from outside of it."""
+"""External requirements of each target of the workflow."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ ANSWERS = DATA | TEACHER | {PUBMED}
 CLASSIFIERS = DATA | {ENCODER, GPU}
 TRAINING = DATA | TEACHER | {PUBMED, BACKBONE, ENCODER, GPU}
 
-# The named targets. Of what `all` needs, only what some configured model uses counts (see `_unused`).
+# The named targets. Needs that no configured model has are dropped (see `_unused`).
 TARGETS: dict[str, frozenset[str]] = {
     "all": TRAINING | {ASKED, RESPONSES},
     "tables": TRAINING | {ASKED, RESPONSES},
@@ -66,14 +66,12 @@ TARGETS: dict[str, frozenset[str]] = {
     "knowledge_sources": KNOWLEDGE | {BACKBONE},
     "knowledge_terms": KNOWLEDGE,
     "knowledge_convergence": KNOWLEDGE,
-    "knowledge_pubmed": frozenset({PUBMED}),
-    "knowledge_wikipedia": frozenset({PUBMED}),
     "backbones": frozenset({BACKBONE, ENCODER}),
     "weights": frozenset({WEIGHTS}),
 }
 
-# Which rows of `models` and of `asked`, with their names, a file shows, by a group of its pattern below; such a file
-# shows no classifiers.
+# Which rows of `models` and `asked` a file shows, by a named group of its pattern in FILES; such a file shows no
+# classifiers.
 SHOWN: dict[str, Callable[[str, Model | Asked], bool]] = {
     "scored": lambda name, row: scored(row),
     "timed": lambda name, row: isinstance(row, Asked) or name in (CLINRAGEN, LLAMA),
@@ -95,13 +93,13 @@ SHOWN_BY_TARGET = {
 OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones", "evaluate_claims")
 """Targets that include the encoder of BERTScore."""
 
-# Targets that read the ratings of the judges, and so need all that these need.
+# Targets that read the ratings of the judges, whose needs they inherit.
 READ_RATINGS = re.compile(
     r"all|tables|figures|audit(_lineage)?|evaluate_(costs|table3|judge_scores|claims)|"
     r"tables/(costs|table3|judge|claims|contradictions).*|figures/figure6a.*|audit/.+"
 )
 READ_RATINGS_OF_STUDY = re.compile(r"study|evaluate_study_scores|study/ratings.*|tables/study.*|figures/figure6b.*")
-"""Targets that read those of the judges with whom people are compared."""
+"""Targets that read the ratings of the judges that people are compared with."""
 
 # Files below the results directory; the first pattern that matches counts.
 DATASET = r"(?P<dataset>mimic3|mimic4)"
@@ -163,14 +161,14 @@ FILES: list[tuple[str, frozenset[str]]] = [
 
 
 class Need(NamedTuple):
-    """One thing that must be there: what kind, and of which dataset, model or row (empty where it has none)."""
+    """One requirement: its kind, and the dataset, model or row that it concerns (empty if none)."""
 
     kind: str
     name: str = ""
 
 
 def needs_of(targets: Iterable[str], config: Config) -> set[Need]:
-    """What the targets need; nothing for a target that the workflow does not know, which Snakemake reports itself."""
+    """Return what the targets need; nothing for an unknown target, which Snakemake reports itself."""
     every = [_below(str(target), config.pathvars.results) for target in targets]
     if any(map(READ_RATINGS.fullmatch, every)):
         every += [path.removeprefix("<results>/") for path in judged.ratings(config)]
@@ -227,32 +225,32 @@ def _needs_of(target: str, config: Config) -> set[Need]:
 
 
 def _shows(parts: dict[str, str], name: str, row: Model | Asked) -> bool:
-    """Whether the file with these parts in its path shows a row, as far as SHOWN says."""
+    """Return whether the file with these parts in its path shows a row, according to SHOWN."""
     return all(SHOWN[group](name, row) for group in parts.keys() & SHOWN.keys())
 
 
 def _of_models(models: list[Model], kinds: frozenset[str], parts: dict[str, str], target: str) -> set[str]:
-    """The text encoders of models; a path of a checkpoint names its parts: one without an encoder needs none."""
+    """Return the text encoders of models; the path of a checkpoint shows by its parts whether it has one."""
     read = (m for m in models if "backbone" not in parts or f"-{m.parts_name}" in target)
     return {m.encoder for m in read if m.encoder} if BACKBONE in kinds else set()
 
 
 def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
-    """The text encoders of the rows of `classifiers`, which are in no table of the paper."""
+    """Return the text encoders of the rows of `classifiers`, which are in no table of the paper."""
     named = parts.get("model", parts.get("classifier"))
     rows = {} if {"backbone", "discussed", *SHOWN} & parts.keys() else config.classifiers
     return {row.encoder for name, row in rows.items() if row.encoder and named in (None, name)}
 
 
 def _of_bertscore(config: Config, parts: dict[str, str], target: str) -> set[str]:
-    """The text encoder of BERTScore, for the files that show it and the targets that make them all."""
+    """Return the text encoder of BERTScore, for the files that show it and the targets that include them."""
     used = bool({"compared", "claimed", "audit"} & parts.keys()) or target in OF_EVERYTHING
     settings = config.evaluate.bertscore
     return {settings.encoder} if used and settings and config.compared_models() else set()
 
 
 def _served(kinds: frozenset[str], config: Config, parts: dict[str, str], rows: list[str]) -> list[str]:
-    """Language models that the jobs serve themselves: those that are asked, or whose weights are fetched."""
+    """Return the language models that the jobs serve themselves: those asked, or whose weights are fetched."""
     asked = [parts["llm"]] if "llm" in parts else config.served_llms() if WEIGHTS in kinds else []
     asked += config.teachers() if RATIONALES in kinds else []
     asked += [config.knowledge.terms.llm] if TERMS in kinds else []
@@ -262,13 +260,13 @@ def _served(kinds: frozenset[str], config: Config, parts: dict[str, str], rows: 
 
 
 def _unused(models: list[Model]) -> frozenset[str]:
-    """Kinds that none of the models needs."""
+    """Return the kinds of needs that none of the models has."""
     rationales = any(model.teacher for model in models)
     knowledge = any(model.uses_knowledge for model in models)
     return frozenset({RATIONALES} if not rationales else ()) | (KNOWLEDGE if not knowledge else frozenset())
 
 
 def _below(target: str, results: str) -> str:
-    """Path of a target below the results directory; the target itself where it is not below."""
+    """Return the path of a target below the results directory, or the target itself if it is elsewhere."""
     path = Path(target)
     return path.relative_to(results).as_posix() if path.is_relative_to(results) else target

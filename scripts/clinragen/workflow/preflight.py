@@ -1,4 +1,4 @@
-"""What would stop a run, reported before its first job: all problems together, each with its place and remedy."""
+"""Problems that would stop a run, reported together before its first job, each with its place and remedy."""
 
 import csv
 import itertools
@@ -44,7 +44,7 @@ from clinragen.workflow.needs import (
 )
 
 LOCAL = "config/local.yaml"
-# Commands of Snakemake that run no job and need nothing of what jobs need, as attributes of its parsed arguments.
+# Snakemake commands that run no job, as attributes of its parsed arguments.
 WITHOUT_JOBS = (
     *("lint", "list_rules", "list_target_rules", "print_compilation", "containerize", "reporter", "dag", "rulegraph"),
     *("filegraph", "d3dag", "unlock", "touch", "cleanup_metadata", "cleanup_shadow", "conda_cleanup_envs"),
@@ -54,7 +54,7 @@ WITHOUT_JOBS = (
 
 
 def valid_config(merged: dict[str, Any], resources: Path) -> Config:
-    """The validated configuration; SystemExit with all of its problems.
+    """Return the validated configuration; SystemExit with all of its problems.
 
     SystemExit, because Snakemake adds file, line and traceback to every other exception.
     """
@@ -68,7 +68,7 @@ def valid_config(merged: dict[str, Any], resources: Path) -> Config:
 
 
 def stop_if_tracked_inputs_are_missing(paths: Iterable[Any]) -> None:
-    """End with the names of missing resources and templates (SystemExit): Snakemake would not notice their absence."""
+    """Raise SystemExit naming missing resources and templates: Snakemake would not notice their absence."""
     tracked = {str(path) for path in paths if str(path).startswith(("resources/", "scripts/")) and "{" not in str(path)}
     missing = sorted(path for path in tracked if not Path(path).is_file())
     if missing:
@@ -76,9 +76,9 @@ def stop_if_tracked_inputs_are_missing(paths: Iterable[Any]) -> None:
 
 
 def stop_unless_ready(config: Config) -> None:
-    """End the running `snakemake` command with a message (SystemExit) if something that its targets need is missing.
+    """Raise SystemExit if something that the targets of the running `snakemake` command need is missing.
 
-    With `--until` or `--omit-from` the targets do not say what runs; the jobs themselves then report what is missing.
+    With `--until` or `--omit-from` the targets do not determine what runs; the jobs then report what is missing.
     """
     args = command_line()
     if args is None or not runs_jobs(args) or args.until or args.omit_from:
@@ -89,7 +89,7 @@ def stop_unless_ready(config: Config) -> None:
 
 
 def is_audited() -> bool:
-    """Whether the running `snakemake` command makes the lineage of a results tree."""
+    """Return whether the running `snakemake` command makes the lineage of a results tree."""
     args = command_line()
     if args is None or not runs_jobs(args) or args.until or args.omit_from:
         return False
@@ -97,13 +97,13 @@ def is_audited() -> bool:
 
 
 def runs_jobs(args: Namespace) -> bool:
-    """Whether a `snakemake` command with these arguments runs jobs, or would but for `--dry-run`."""
+    """Return whether a `snakemake` command with these arguments runs jobs, `--dry-run` aside."""
     return not any(getattr(args, name, None) for name in WITHOUT_JOBS)
 
 
 @cache
 def command_line() -> Namespace | None:
-    """Arguments of the running `snakemake` command, profiles included; None if another program runs the workflow.
+    """Return the arguments of the running `snakemake` command, profiles included; None in any other program.
 
     Snakemake exposes the targets only after the Snakefile has been read.
     """
@@ -112,12 +112,12 @@ def command_line() -> Namespace | None:
         return None
     from snakemake.cli import parse_args
 
-    with Path(os.devnull).open("w") as nothing, redirect_stderr(nothing):  # it has named the profiles before
+    with Path(os.devnull).open("w") as null, redirect_stderr(null):  # the profiles have been printed before
         return parse_args(sys.argv[1:])[1]
 
 
 def message(config: Config, lines: Iterable[str]) -> str:
-    """One message of all problems, with where to get access to the data and what works without."""
+    """Return one message with all problems, where to get access to the data, and what works without it."""
     access = [raw.declaration()[name]["access"] for name in config.dataset_names()]
     return "\n".join(
         [
@@ -132,11 +132,11 @@ def message(config: Config, lines: Iterable[str]) -> str:
 
 
 def problems(config: Config, needs: set[Need], executor: str | None) -> list[str]:
-    """Everything that is missing of the needs, a line each; what needs no more because its output exists is left out.
+    """Return a line for every unmet need, except needs of outputs that already exist.
 
     `executor` is Snakemake's: training on several nodes needs `slurm`.
     """
-    lines = []
+    lines: list[str] = []
     for name in raw.TITLES:
         if Need(RAW, name) in needs:
             lines += raw_problems(config, name, Need(NOTES, name) in needs)
@@ -144,8 +144,9 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
         lines += llm_problems(config, name, texts)
     if any(need.kind == RATIONALES for need in needs):
         lines += problems_of_examples(Path(config.rationale.examples), Path("resources"))
-    if Need(RESPONSES) in needs:
-        lines += response_problems(config)
+    responses = config.evaluate.study.responses
+    if Need(RESPONSES) in needs and responses is not None:
+        lines += response_problems(Path(responses))
     lines += email_problems(config, needs)
     for kind, name in sorted(needs):
         if kind == BACKBONE and name in config.backbones:
@@ -160,43 +161,43 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
     return lines
 
 
-def response_problems(config: Config) -> list[str]:
-    """What is wrong with the directory of the raters' files; their content is read by the job alone."""
-    folder = Path(config.evaluate.study.responses)
-    if folder.is_dir() and any(folder.glob("*.csv")):
+def response_problems(directory: Path) -> list[str]:
+    """Check the directory of the raters' files; only the job reads their content."""
+    if directory.is_dir() and any(directory.glob("*.csv")):
         return []
-    fact = "has no .csv file" if folder.is_dir() else "is not a directory"
+    fact = "has no .csv file" if directory.is_dir() else "is not a directory"
     return [
-        f"evaluate.study.responses: {folder} {fact}; name the directory with the files that the raters' forms saved, "
-        "or set it to null"
+        f"evaluate.study.responses: {directory} {fact}; name the directory with the files that the raters' forms saved,"
+        " or set it to null"
     ]
 
 
 def raw_problems(config: Config, name: str, notes: bool) -> list[str]:
-    """What is wrong with the raw tables of one dataset; nothing where the workflow makes them itself."""
+    """Check the raw tables of one dataset, unless the workflow makes them itself."""
     dataset = getattr(config.datasets, name)
     if to_download(dataset):
         return []
-    only = config.datasets.model_copy(update={other: None for other in raw.TITLES if other != name})
-    return raw.problems(only, config.extract.diagnoses.unlisted_codes, notes)
+    datasets = config.datasets.model_copy(update={other: None for other in raw.TITLES if other != name})
+    return raw.problems(datasets, config.extract.diagnoses.unlisted_codes, notes)
 
 
 def to_download(dataset: Dataset | None) -> bool:
-    """Whether the dataset is the open demo and none of its files exists."""
-    if dataset is None or dataset.source != "open-demo":
+    """Return whether the dataset is the open demo and none of its files exists."""
+    if dataset is None or dataset.source != "open-demo" or dataset.raw is None:
         return False
-    return not any(raw.raw_path("mimic3", dataset.raw, table).is_file() for table in ("icustays", "chartevents"))
+    paths = (raw.raw_path("mimic3", dataset.raw, table) for table in ("icustays", "chartevents"))
+    return not any(path.is_file() for path in paths)
 
 
 def texts_to_send(config: Config, needs: set[Need]) -> dict[str, dict[str, str]]:
-    """Which language models will be sent whose texts, by name, with their source for the guard."""
+    """Return the texts that each language model will be sent: by model, title of the data and their source."""
     texts: dict[str, dict[str, str]] = {}
     for teacher, (name, title) in itertools.product(config.teachers(), raw.TITLES.items()):
-        folder = f"<results>/{name}/rationale/"
+        stem = f"<results>/{name}/rationale/{teacher}"
         files = [
             path.removeprefix("<results>/")
             for path in rationales_in_use(config)
-            if path.startswith((f"{folder}{teacher}/", f"{folder}{teacher}+"))
+            if path.startswith((f"{stem}/", f"{stem}+"))
         ]
         if Need(RATIONALES, name) in needs and not all(_exists(config, file) for file in files):
             texts.setdefault(teacher, {})[title] = getattr(config.datasets, name).text_source
@@ -213,9 +214,9 @@ def texts_to_send(config: Config, needs: set[Need]) -> dict[str, dict[str, str]]
 
 
 def llm_problems(config: Config, name: str, texts: dict[str, str], look_up: bool = False) -> list[str]:
-    """Everything that would stop requests to a language model on these texts: permission (`guard.permit`) and key.
+    """Return what would stop requests to a language model about these texts: missing permission or key.
 
-    Without `look_up` no name server is asked, since a dry run must work without a network.
+    Without `look_up` no name server is asked, because a dry run must work without a network.
     """
     if config.llms[name].provider == "template" or not texts:
         return []
@@ -249,6 +250,7 @@ def llm_problems(config: Config, name: str, texts: dict[str, str], look_up: bool
 
 
 def email_problems(config: Config, needs: set[Need]) -> list[str]:
+    """Check the e-mail address for NCBI and Wikimedia, if documents still have to be retrieved."""
     if config.knowledge.source == "offline" or Need(PUBMED) not in needs:
         return []
     if all(_exists(config, f"knowledge/{source}.parquet") for source in ("pubmed", "wikipedia")):
@@ -257,9 +259,9 @@ def email_problems(config: Config, needs: set[Need]) -> list[str]:
 
 
 def backbone_problems(name: str, config: Config) -> list[str]:
-    """What is wrong with a language model that is a directory, or is fetched already.
+    """Check a language model that is a directory or has been fetched.
 
-    Of a name on the hub nothing is known before `make check` or rule train_backbone asks for it.
+    One on the hub is checked by `make check` and by rule train_backbone.
     """
     place, source, modules = f"backbones.{name}.source", config.backbones[name].source, adapted_layers(config, name)
     if config.backbones[name].is_stand_in:
@@ -269,7 +271,7 @@ def backbone_problems(name: str, config: Config) -> list[str]:
 
 
 def encoder_problems(name: str, config: Config) -> list[str]:
-    """What is wrong with a text encoder that is a directory, or is fetched already."""
+    """Check a text encoder that is a directory or has been fetched."""
     if config.encoders[name].is_stand_in:
         return []
     building = name in config.trained_encoders()
@@ -277,32 +279,32 @@ def encoder_problems(name: str, config: Config) -> list[str]:
 
 
 def _fetchable(config: Config, section: str, name: str, problems: Callable[[Path, str], list[str]]) -> list[str]:
-    """What is wrong with a model of a section that is a directory, or is fetched already."""
+    """Check a model of a section that is a directory or has been fetched."""
     place, source = f"{section}.{name}.source", getattr(config, section)[name].source
     fetched = Path(config.pathvars.results, section, name)
-    folder = fetched if fetched.is_dir() else Path(source)
-    if (lines := directory_problems(place, str(folder))) or not folder.is_dir():
+    directory = fetched if fetched.is_dir() else Path(source)
+    if (lines := directory_problems(place, str(directory))) or not directory.is_dir():
         return lines
-    return [f"{place}: {line}" for line in problems(folder, source)]
+    return [f"{place}: {line}" for line in problems(directory, source)]
 
 
 def directory_problems(place: str, source: str) -> list[str]:
-    """What is wrong with a language model that is a directory."""
-    folder = Path(source)
-    if not folder.is_dir():
+    """Check a language model that is a directory; nothing is checked if `source` is a name on the hub."""
+    directory = Path(source)
+    if not directory.is_dir():
         is_path = source.startswith(("/", ".", "~"))
         return [f"{place}: {source} is not a directory"] if is_path else []
     try:
-        read_config(folder)
+        read_config(directory)
     except UserError as error:
         return [f"{place}: {error}"]
-    if not any(folder.glob("*.safetensors")):
-        return [f"{place}: {folder} has no weights in safetensors format; save them with save_pretrained"]
+    if not any(directory.glob("*.safetensors")):
+        return [f"{place}: {directory} has no weights in safetensors format; save them with save_pretrained"]
     return []
 
 
 def row_problems(config: Config, resources: Path) -> list[str]:
-    """Rows of `models` and `asked` that the paper's tables (resources/paper_table<n>.csv) do not have."""
+    """Return a line for each row of `models` or `asked` that resources/paper_table<n>.csv lacks."""
     places = {f"{s}.{name}": row for s in ("models", "asked") for name, row in getattr(config, s).items()}
     lines = []
     for number in sorted({n for row in places.values() for n in row.table}):
@@ -321,7 +323,7 @@ def _exists(config: Config, name: str) -> bool:
 
 
 def _message_of(check: Callable[[], object]) -> list[str]:
-    """The message of a check that fails; nothing of one that passes."""
+    """Return the message of a check that fails, or nothing."""
     try:
         check()
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Checks of what a run reaches over the network: language models, NCBI, Wikipedia, the model hub."""
+"""Checks of the network services that a run uses: language models, NCBI, Wikipedia, the model hub."""
 
 import os
 import shutil
@@ -34,13 +34,13 @@ from clinragen.workflow.verdict import Line, judged, ok, problem
 from clinragen.workflow.web import Unreachable, get
 
 HUB = "https://huggingface.co"
-# Hosts of Azure, where a model is asked by the name of its deployment.
+# Azure hosts, where requests name a deployment and not a model.
 DEPLOYMENTS = (".azure.com", ".azure.us")
 
 
 def language_models(config: Config, needs: set[Need]) -> list[Line]:
-    """Permission and key of the language models that are asked, and whether their servers respond and list them."""
-    kinds, lines = {need.kind for need in needs}, []
+    """Check permission, key and server of every language model that will be asked."""
+    kinds, lines = {need.kind for need in needs}, list[Line]()
     names = config.teachers() if RATIONALES in kinds else []
     names += [config.asked[need.name.split("/")[1]].llm for need in sorted(needs) if need.kind == ASKED]
     names += [need.name.split("/")[1] for need in sorted(needs) if need.kind == JUDGE]
@@ -52,15 +52,16 @@ def language_models(config: Config, needs: set[Need]) -> list[Line]:
             lines.append(Line("warning", f"llms.{name}.provider", words))
             continue
         served = config.is_served(name)
-        said = f"{config.llm_transport[name].data_use}, {'on its own machine' if served else 'key is set'}"
-        lines += judged(f"{name}: permission", llm_problems(config, name, texts.get(name, {}), look_up=True), said)
+        fact = f"{config.llm_transport[name].data_use}, {'on its own machine' if served else 'key is set'}"
+        lines += judged(f"{name}: permission", llm_problems(config, name, texts.get(name, {}), look_up=True), fact)
         lines += served_model(name, config) if served else [ping(name, config)]
     return lines
 
 
 def served_model(name: str, config: Config) -> list[Line]:
-    """Weights, program and GPU of a language model that jobs serve themselves."""
+    """Check weights, program and GPU of a language model that jobs serve themselves."""
     llm, server, place = config.llms[name], config.llm_transport[name].server, f"llms.{name}.model"
+    assert server is not None and llm.revision is not None  # as provider `served` requires
     fetched, program = Path(config.pathvars.results, "llms", name), server.command[0]
     if fetched.is_dir():
         lines = judged(place, directory_problems(place, str(fetched)), f"{fetched} is readable")
@@ -78,8 +79,9 @@ def served_model(name: str, config: Config) -> list[Line]:
 
 
 def ping(name: str, config: Config) -> Line:
-    """Ask a server for its models; the request holds the key and nothing else."""
+    """Ask a server for its models; the request contains the key and nothing else."""
     transport, model, place = config.llm_transport[name], config.llms[name].model, f"{name}: server"
+    assert transport.base_url is not None  # as provider `openai` requires
     try:
         destination = locate(transport.base_url, transport.local_hosts, f"llm_transport.{name}")
         host, key = destination.host, api_key(destination, transport.api_key_variable, f"llm_transport.{name}")
@@ -107,7 +109,7 @@ def ping(name: str, config: Config) -> Line:
 
 
 def knowledge(config: Config, needs: set[Need]) -> list[Line]:
-    """The e-mail address for NCBI, and whether PubMed and Wikipedia respond."""
+    """Check the e-mail address for NCBI, and that PubMed and Wikipedia respond."""
     if Need(PUBMED) not in needs:
         return []
     if config.knowledge.source == "offline":
@@ -124,68 +126,71 @@ def knowledge(config: Config, needs: set[Need]) -> list[Line]:
 
 
 def backbones(config: Config, needs: set[Need]) -> tuple[list[Line], dict[str, int]]:
-    """Lines on the language models that are needed, and the size of their weights in bytes where it is known."""
-    lines, sizes = [], {}
+    """Check the language models to be trained; also return the sizes of their weights in bytes (0: unknown)."""
+    lines: list[Line] = []
+    sizes: dict[str, int] = {}
     for name in sorted(need.name for need in needs if need.kind == BACKBONE):
         checks = (
             config_problem,
             partial(positions_problem, lengths=lengths(config, name)),
             partial(_adapters_problem, modules=adapted_layers(config, name)),
         )
-        found, size = _weights(config, "backbones", name, backbone_problems, checks)
-        lines += found
+        results, size = _weights(config, "backbones", name, backbone_problems, checks)
+        lines += results
         if size is not None:
             sizes[name] = size
     return lines, sizes
 
 
-def _adapters_problem(source: str, found: dict[str, Any], modules: Sequence[str]) -> str | None:
-    return adapters_problem(source, found.get("model_type"), modules)
+def _adapters_problem(source: str, config: dict[str, Any], modules: Sequence[str]) -> str | None:
+    return adapters_problem(source, config.get("model_type"), modules)
 
 
 def encoders(config: Config, needs: set[Need]) -> list[Line]:
-    """Lines on the text encoders that are needed."""
+    """Check the text encoders that are needed."""
     names = sorted(need.name for need in needs if need.kind == ENCODER)
     built = config.trained_encoders()
-    checks = {name: (encoder_problem, *([building_problem] if name in built else [])) for name in names}
-    found = (_weights(config, "encoders", name, encoder_problems, own)[0] for name, own in checks.items())
-    return [line for lines in found for line in lines]
+    lines: list[Line] = []
+    for name in names:
+        checks = (encoder_problem, building_problem) if name in built else (encoder_problem,)
+        lines += _weights(config, "encoders", name, encoder_problems, checks)[0]
+    return lines
 
 
 def _weights(
     config: Config,
     section: str,
     name: str,
-    problems_here: Callable[[str, Config], list[str]],
+    local_problems: Callable[[str, Config], list[str]],
     checks: tuple[Callable[[str, dict[str, Any]], str | None], ...],
 ) -> tuple[list[Line], int | None]:
-    """Lines on a model of a section, and the size of its weights in bytes (0: unknown; None for a stand-in).
+    """Check a model of a section; also return the size of its weights in bytes (0: unknown; None for a stand-in).
 
-    `checks` are those of a config.json on the hub.
+    `local_problems` checks a directory, `checks` a config.json on the hub.
     """
     row, place = getattr(config, section)[name], f"{section}.{name}"
     fetched = Path(config.pathvars.results, section, name)
-    folder = fetched if fetched.is_dir() else Path(row.source)
+    directory = fetched if fetched.is_dir() else Path(row.source)
     if row.is_stand_in:
         words = f"{row.source} is a stand-in; values are not comparable with the paper's"
         return [Line("warning", place, words)], None
-    if folder.is_dir() or row.source.startswith(("/", ".", "~")):
-        found = [line.removeprefix(f"{place}.source: ") for line in problems_here(name, config)]
-        lines = judged(f"{place}.source", found, f"{folder} is readable")
-        return lines, sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    if directory.is_dir() or row.source.startswith(("/", ".", "~")):
+        problems = [line.removeprefix(f"{place}.source: ") for line in local_problems(name, config)]
+        lines = judged(f"{place}.source", problems, f"{directory} is readable")
+        return lines, sum(path.stat().st_size for path in directory.glob("*.safetensors"))
     line, size = on_the_hub(place, row.source, row.revision, "backbones")
-    found = hub_problems(row.source, row.revision, checks) if line.status == "ok" else []
-    return [problem(place, words) for words in found] or [line], size
+    problems = hub_problems(row.source, row.revision, checks) if line.status == "ok" else []
+    return [problem(place, words) for words in problems] or [line], size
 
 
 def hub_problems(
     source: str, revision: str, checks: tuple[Callable[[str, dict[str, Any]], str | None], ...]
 ) -> list[str]:
-    """Why a model on the hub cannot be used, as far as its config.json shows."""
+    """Return why a model on the hub cannot be used, as far as its config.json shows."""
     hub = os.environ.get("HF_ENDPOINT", HUB)
     url = f"{hub}/{quote(source)}/raw/{quote(revision, safe='')}/config.json"
     try:
-        # Never sent without encryption, as other keys.
+        # Like other keys, it is never sent unencrypted.
         status, config = get(url, os.environ.get("HF_TOKEN", "") if hub.startswith("https://") else "")
     except Unreachable as error:
         return [f"{hub} does not respond ({error})"]
@@ -193,14 +198,14 @@ def hub_problems(
         return [f"{source} {GATED}"]
     if status != 200 or not isinstance(config, dict):
         return [f"{source} has no config.json at {revision} (HTTP {status}); name another revision"]
-    found = (check(source, config) for check in checks)
-    return [words for words in found if words]
+    problems = (check(source, config) for check in checks)
+    return [words for words in problems if words]
 
 
 def on_the_hub(place: str, source: str, revision: str, target: str) -> tuple[Line, int]:
-    """Whether the hub has a language model with weights as we read them, and their size in bytes (0: unknown).
+    """Check that the hub has a model with weights in safetensors format; also return their size in bytes (0: unknown).
 
-    `target` is the target of the workflow that fetches it.
+    `target` is the workflow target that fetches the model.
     """
     hub = os.environ.get("HF_ENDPOINT", HUB)
     url = f"{hub}/api/models/{quote(source)}/revision/{quote(revision, safe='')}?blobs=true"

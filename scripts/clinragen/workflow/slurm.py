@@ -1,4 +1,4 @@
-"""What the jobs request from SLURM, and whether this cluster would accept it."""
+"""Resource requests of the jobs, and whether the cluster would accept them."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ class Resources(dict):
 
 @dataclass(frozen=True)
 class Request:
-    """What the jobs of one rule request: resources by name (memory in MB, run time in minutes) and processors."""
+    """Request of the jobs of one rule: resources by name (memory in MB, run time in minutes) and threads."""
 
     rule: str
     local: bool  # runs where Snakemake runs
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as `scontrol` shows it; None is no limit."""
+    """A partition as `scontrol` shows it; `minutes` is None if there is no limit."""
 
     up: bool
     default: bool
@@ -53,7 +53,7 @@ class Partition:
 
 
 def kinds(requests: Iterable[Request]) -> dict[str, list[Request]]:
-    """Requests of jobs that go to SLURM, those that agree under one name of their rules."""
+    """Group the requests of jobs that go to SLURM by equal resources; keys list the rules of a group."""
     groups: dict[str, list[Request]] = {}
     for request in requests:
         if not request.local:
@@ -62,7 +62,7 @@ def kinds(requests: Iterable[Request]) -> dict[str, list[Request]]:
 
 
 def sbatch_test(request: Request) -> list[str]:
-    """The `sbatch` command of the executor for such a job, as a test that submits nothing."""
+    """Return the executor's `sbatch` command for a request, with `--test-only`."""
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string
 
@@ -80,34 +80,35 @@ def sbatch_test(request: Request) -> list[str]:
 
 
 def refusal(request: Request) -> str | None:
-    """Why sbatch would refuse such a job, in its own words, or None."""
+    """Return sbatch's error message for a request that it would refuse, or None."""
     run = subprocess.run(sbatch_test(request), capture_output=True, text=True, timeout=30, check=False)
     words = " ".join(run.stderr.split()).removeprefix("sbatch: ").removeprefix("error: ")
     return None if run.returncode == 0 else words or f"exit status {run.returncode}"
 
 
 def partitions(shown: str) -> dict[str, Partition]:
-    """Partitions by name, from the output of `scontrol show partition -o`."""
-    found = {}
+    """Parse the output of `scontrol show partition -o` into partitions by name."""
+    partitions = {}
     for line in shown.splitlines():
         facts = dict(part.split("=", 1) for part in line.split() if "=" in part)
         if "PartitionName" in facts:
-            found[facts["PartitionName"]] = Partition(
+            partitions[facts["PartitionName"]] = Partition(
                 up=facts.get("State") == "UP",
                 default=facts.get("Default") == "YES",
                 minutes=_minutes(facts.get("MaxTime", "UNLIMITED")),
             )
-    return found
+    return partitions
 
 
-def partition_problem(request: Request, known: dict[str, Partition]) -> str | None:
-    """What does not fit between a request and its partition, with the remedy, or None."""
-    default = next((name for name, partition in known.items() if partition.default), "")
+def partition_problem(request: Request, existing: dict[str, Partition]) -> str | None:
+    """Return why a request does not fit its partition, with the remedy, or None."""
+    default = next((name for name, partition in existing.items() if partition.default), "")
     # SLURM takes the first of several partitions that fits.
-    name = next((n for n in (request.partition or default).split(",") if n in known), request.partition or default)
-    if name not in known:
-        return f"partition {name or '(default)'} does not exist; existing: {', '.join(known)}; edit slurm/config.yaml"
-    partition, minutes = known[name], request.resources.get("runtime") or 0
+    name = next((n for n in (request.partition or default).split(",") if n in existing), request.partition or default)
+    if name not in existing:
+        names = ", ".join(existing)
+        return f"partition {name or '(default)'} does not exist; existing: {names}; edit slurm/config.yaml"
+    partition, minutes = existing[name], request.resources.get("runtime") or 0
     if not partition.up:
         return f"partition {name} is not up; choose another one in slurm/config.yaml"
     if partition.minutes is not None and minutes > partition.minutes:
@@ -119,7 +120,7 @@ def partition_problem(request: Request, known: dict[str, Partition]) -> str | No
 
 
 def _minutes(limit: str) -> float | None:
-    """A time limit of SLURM, such as 2-00:00:00, in minutes; None without limit."""
+    """Return a time limit of SLURM, such as 2-00:00:00, in minutes; None if unlimited."""
     match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", limit)
     if not match:
         return None

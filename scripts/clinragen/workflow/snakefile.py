@@ -1,4 +1,4 @@
-"""The workflow as Snakemake reads it, without running it: the configuration, and what the rules request."""
+"""The workflow as Snakemake reads it, without running it: its configuration and resource requests."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from clinragen.workflow.slurm import OPTIONS, Request, Resources
 
 
 def read_snakefile(arguments: list[str]) -> tuple[Config, list[Request]]:
-    """Configuration and requests under Snakemake's own arguments, profiles included; SystemExit if they are invalid."""
+    """Return configuration and requests for Snakemake's arguments, profiles included; SystemExit if invalid."""
     from snakemake.api import SnakemakeApi
     from snakemake.cli import parse_args, parse_config
     from snakemake.settings import types
@@ -29,12 +29,12 @@ def read_snakefile(arguments: list[str]) -> tuple[Config, list[Request]]:
 
 
 def requests_of(workflow: Any) -> list[Request]:
-    """What the rules of a workflow request, as Snakemake holds it."""
+    """Return the requests of all rules of a Snakemake workflow."""
     return [_request(rule, workflow) for rule in workflow.rules if rule.shellcmd]
 
 
 def _request(rule: Any, workflow: Any) -> Request:
-    """The request of a first attempt."""
+    """Return the request of a rule's first attempt."""
     given = {"input": [], "threads": 1, "rulename": rule.name, "async_run": workflow.async_run, "attempt": 1}
 
     def value(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""docs/status.md: what of the paper the workflow makes, derived from the configuration (`make docs`)."""
+"""docs/status.md: which parts of the paper the workflow reproduces, derived from the configuration (`make docs`)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from clinragen.config.rows import TABLE_OF_PARTS, row_in
 
 PAGE = "docs/status.md"
 SETTINGS = "config.yaml"
-# The overlays with which all of the paper's rows that there are stand in the configuration.
+# The overlays that complete the rows of the paper in the configuration.
 PAPER = ("config/table6.yaml",)
-# Overlays that tests/e2e runs from raw files to tables, each with those that it is laid over.
+# Overlays that tests/e2e runs from raw files to tables, each with its base overlays.
 TESTED = (("config/demo.yaml", "config/demo-full.yaml"), ("config/demo.yaml", "config/open-demo.yaml"))
 INVENTORY = "resources/paper_inventory.yaml"
 KINDS = ("tables", "figures")
@@ -28,7 +28,7 @@ BEGIN, END = "<!-- status: begin -->\n", "<!-- status: end -->\n"
 
 
 class Status(IntEnum):
-    """How far one system is in one table or figure, the lowest first."""
+    """Status of a system in a table or figure, lowest first."""
 
     ABSENT = 0
     NEVER_RUN = 1
@@ -48,19 +48,19 @@ class Row:
 
 
 def stand_ins(config: Config, row: Model | Asked) -> list[str]:
-    """What a run of this row under this configuration has in place of the paper's parts."""
+    """Return the stand-ins that a run of this row under this configuration uses."""
     datasets = [getattr(config.datasets, name) for name in config.dataset_names()]
     if isinstance(row, Asked):
-        asked, knowledge, backbone, encoder = {row.llm}, False, None, None
+        llms, knowledge, backbone, encoder = {row.llm}, False, None, None
     else:
         knowledge, backbone = row.uses_knowledge, config.backbones[row.backbone]
-        encoder = config.encoders.get(row.encoder)
-        asked = {row.teacher} | ({config.knowledge.terms.llm} if knowledge else set())
+        encoder = config.encoders.get(row.encoder) if row.encoder else None
+        llms = {name for name in (row.teacher, config.knowledge.terms.llm if knowledge else None) if name}
     parts = {
         "synthetic data": any(d.source == "synthetic" for d in datasets),
         "100 patients": any(d.source == "open-demo" for d in datasets),
         "synthetic notes": any(d.notes == "synthetic" for d in datasets),
-        "template LLM": any(config.llms[name].provider == "template" for name in asked if name),
+        "template LLM": any(config.llms[name].provider == "template" for name in llms),
         "offline knowledge": knowledge and config.knowledge.source == "offline",
         "tiny language model": backbone is not None and backbone.is_stand_in,
         "tiny text encoder": encoder is not None and encoder.is_stand_in,
@@ -69,18 +69,21 @@ def stand_ins(config: Config, row: Model | Asked) -> list[str]:
 
 
 def is_of(row: Model | Asked, names: list[str], table: int) -> bool:
-    """Whether a row is in one of the paper's tables under one of these names, in which `*` is any text."""
+    """Return whether a row is in one of the paper's tables under one of these names, in which `*` is any text."""
     if table not in row.table:
         return False
-    # Only table 6 has patterns: the * in a name of another table is part of it.
-    return any(fnmatchcase(row_in(row, table), n) for n in names) if table == TABLE_OF_PARTS else row.row in names
+    # Only table 6 has patterns: elsewhere a * is part of the name.
+    if table == TABLE_OF_PARTS:
+        return isinstance(row, Model) and any(fnmatchcase(row_in(row, table), name) for name in names)
+    return row.row in names
 
 
 def status(names: list[str], table: int, settings: Config, tested: list[Config]) -> Status:
-    """Status of a system's rows in one of the paper's tables, under the paper's settings and those that tests run."""
+    """Return the status of a system in a table of the paper, from the paper's settings and those that tests run."""
 
     def rows(config: Config) -> list[Model | Asked]:
-        return [row for row in (*config.models.values(), *config.asked.values()) if is_of(row, names, table)]
+        every: list[Model | Asked] = [*config.models.values(), *config.asked.values()]
+        return [row for row in every if is_of(row, names, table)]
 
     if not rows(settings):
         return Status.ABSENT
@@ -91,7 +94,7 @@ def status(names: list[str], table: int, settings: Config, tested: list[Config])
 
 
 def rows(inventory: dict[str, Any], settings: Config, tested: list[Config]) -> list[Row]:
-    """Every system of the paper, in each of its places."""
+    """Return every system of the paper with its status in each table and figure."""
 
     def names(system: str, table: int) -> list[str]:
         return inventory["rows_of_table6" if table == TABLE_OF_PARTS else "rows_of_systems"].get(system, [system])
@@ -108,7 +111,7 @@ def rows(inventory: dict[str, Any], settings: Config, tested: list[Config]) -> l
 
 
 def of_data(tested: list[Config]) -> Status:
-    """Status of what needs no model, under the settings that tests run."""
+    """Return the status of outputs that need no model, under the settings that tests run."""
     sources = {getattr(config.datasets, name).source for config in tested for name in config.dataset_names()}
     return Status.WORKS if sources - {"synthetic", "open-demo"} else Status.STAND_INS
 
@@ -118,37 +121,37 @@ def _place(kind: str, number: int) -> str:
 
 
 def page(inventory: dict[str, Any], systems: list[Row], data: Status) -> str:
-    """Both tables as Markdown: the paper's tables and figures, then its systems; `data` is the status of `of_data`."""
+    """Return both tables as Markdown: tables and figures, then systems; `data` is the status from `of_data`."""
     lines = ["| in the paper | content | status |", "|---|---|---|"]
     for kind in KINDS:
         for number, content in inventory[kind].items():
             place = _place(kind, number)
-            found = [row.places[place] for row in systems if place in row.places]
-            found += [data] * (number in inventory["of_data"][kind])
-            said = "nothing to compute" if number in inventory["illustrations"][kind] else _counted(found)
-            lines.append(f"| {place} | {content} | {said} |")
+            statuses = [row.places[place] for row in systems if place in row.places]
+            statuses += [data] * (number in inventory["of_data"][kind])
+            cell = "nothing to compute" if number in inventory["illustrations"][kind] else _counted(statuses)
+            lines.append(f"| {place} | {content} | {cell} |")
     lines += ["", "| system | status |", "|---|---|"]
     lines += [f"| {row.system} | {_by_status(row.places)} |" for row in systems]
     return "\n".join(lines) + "\n"
 
 
-def _counted(found: list[Status]) -> str:
-    """The one status of all systems, or how many systems have which."""
-    counts = Counter(found)
+def _counted(statuses: list[Status]) -> str:
+    """Return the common status of all systems, or the number of systems with each status."""
+    counts = Counter(statuses)
     if len(counts) == 1:
-        return str(found[0])
-    return "; ".join(f"{counts[s]} of {len(found)} systems {s}" for s in sorted(counts, reverse=True))
+        return str(statuses[0])
+    return "; ".join(f"{counts[s]} of {len(statuses)} systems {s}" for s in sorted(counts, reverse=True))
 
 
 def _by_status(places: dict[str, Status]) -> str:
-    def named(wanted: Status) -> Iterator[str]:
-        return (place for place, status in places.items() if status == wanted)
+    def places_with(status: Status) -> Iterator[str]:
+        return (place for place, own in places.items() if own == status)
 
-    return "; ".join(f"{s}: {', '.join(named(s))}" for s in sorted(set(places.values()), reverse=True))
+    return "; ".join(f"{s}: {', '.join(places_with(s))}" for s in sorted(set(places.values()), reverse=True))
 
 
 def read(root: Path) -> str:
-    """The status tables of a checkout."""
+    """Return the status tables of a checkout."""
     inventory = yaml.safe_load((root / INVENTORY).read_text(encoding="utf-8"))
     settings = configuration(root, *PAPER)
     tested = [configuration(root, *overlays) for overlays in TESTED]
@@ -156,7 +159,7 @@ def read(root: Path) -> str:
 
 
 def configuration(root: Path, *overlays: str) -> Config:
-    """The paper's settings under overlays, as Snakemake merges them."""
+    """Return the paper's settings with overlays merged as Snakemake does."""
     merged: dict[str, Any] = {}
     for path in (SETTINGS, *overlays):
         update_config(merged, yaml.safe_load((root / path).read_text(encoding="utf-8")))
@@ -164,7 +167,7 @@ def configuration(root: Path, *overlays: str) -> Config:
 
 
 def replaced(text: str, tables: str) -> str:
-    """The page with these status tables; ValueError where its markers are missing."""
+    """Return the page with these status tables; ValueError if its markers are missing."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{tables}\n{END}{after}"

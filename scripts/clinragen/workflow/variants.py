@@ -1,10 +1,10 @@
-"""Which files a variant changes: its name is part of their paths, and of no others."""
+"""Which files a variant changes: its name is part of exactly their paths."""
 
 import re
 
 from clinragen.config.root import Config
 
-# The files that a variant may change: the settings that the rule which makes them has as params, and the files of this
+# The files that a variant may change: the settings in the params of the rule that makes them, and the files of this
 # list that it reads. tests/workflow/test_variants.py compares it with the rules.
 MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "split": (("benchmark.split",), ()),
@@ -69,24 +69,24 @@ MADE_FROM: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("phase2", "note_tokens", "target_tokens", "series"),
     ),
 }
-# Of the above what only a model reads that reads this part.
+# Files and settings that matter only to models that read this part.
 OF_PART = {
     "captions": {"caption_tokens", "student.max_note_and_captions_tokens"},
     "series": {"series", "student.fusion", "benchmark.series.max_steps"},
     "soft prompts": {"student.soft_prompt"},
 }
 NOTE_ONLY = "note-"
-"""Before the target of students that learn no R^t, in paths."""
+"""Prefix of the target, in paths, of students that learn no R^t."""
 RATIONALE_FIRST = "first-"
-"""Before the target of students that write the diagnoses last, in paths."""
+"""Prefix of the target, in paths, of students that write the diagnoses last."""
 KIND = re.compile(rf"[/_]({'|'.join(MADE_FROM)})(?=[/._]|$)")
 
 
 def suffix(config: Config, variant: str | None, kind: str, target: str, parts: str | None = None) -> str:
-    """What a path has for the variant: `+<name>` if it changes this kind of file, else nothing.
+    """Return the variant's mark in a path: `+<name>` if it changes this kind of file, else the empty string.
 
-    A training reads the rationales that its target has, and of what models with a stage of their own may read what its
-    `parts` name, so that what changes only others does not change it.
+    A training depends only on the rationales in its target and on the inputs that its `parts` name: settings of
+    other inputs leave its path unchanged.
     """
     rationales = target.removeprefix(RATIONALE_FIRST)
     unread = {"notes", "labs"} if target == "diagnoses" else {"labs"} if rationales.startswith(NOTE_ONLY) else set()
@@ -98,7 +98,7 @@ def suffix(config: Config, variant: str | None, kind: str, target: str, parts: s
 
 
 def kind_of(pattern: str) -> str | None:
-    """The kind of file that a path names; None for one that no variant changes."""
+    """Return the kind of file that a path names; None if no variant changes it."""
     return next(reversed(KIND.findall(pattern)), None)
 
 

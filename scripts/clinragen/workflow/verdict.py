@@ -1,10 +1,10 @@
-"""What one check found."""
+"""The result of one check."""
 
 from typing import Literal, NamedTuple
 
 
 class Line(NamedTuple):
-    """One line of `make check`: what was checked, and the fact with its remedy."""
+    """One line of `make check`: the item checked, and the finding with its remedy."""
 
     status: Literal["ok", "skipped", "warning", "problem"]
     place: str
@@ -15,15 +15,15 @@ class Line(NamedTuple):
 
 
 def problem(place: str, words: str) -> Line:
-    """Something that stops a run."""
+    """Return a line about something that stops a run."""
     return Line("problem", place, words)
 
 
 def ok(place: str, words: str) -> Line:
-    """Something that a run needs and finds."""
+    """Return a line about a requirement that is met."""
     return Line("ok", place, words)
 
 
 def judged(place: str, problems: list[str], otherwise: str) -> list[Line]:
-    """A line per problem, or one that says that all is well."""
+    """Return a line per problem, or a single `ok` line if there are none."""
     return [problem(place, words) for words in problems] or [ok(place, otherwise)]

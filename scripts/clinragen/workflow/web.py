@@ -20,9 +20,10 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def get(url: str, key: str = "", local: bool = False) -> tuple[int, Any]:
-    """Status and content of a GET request: decoded JSON, or None if it is something else.
+    """Send a GET request and return the status and the decoded JSON, or None if the body is not JSON.
 
-    A server that is `local` is reached directly; for all others a proxy that the environment names is used.
+    A `local` server is reached directly; for others the proxy settings of the environment apply. Unreachable if there
+    is no response.
     """
     headers = {"User-Agent": "clinragen-check"} | ({"Authorization": f"Bearer {key}"} if key else {})
     handlers = [_NoRedirects, ProxyHandler({})] if local else [_NoRedirects]

@@ -1,4 +1,4 @@
-"""All questions of the discussion about one dataset."""
+"""Answer all questions of the discussion for one dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ LEAKAGE_MEASURES = {
 
 @dataclass(frozen=True)
 class Data:
-    """What is known of one dataset; arrays are about its test samples, in the order of `stays`."""
+    """The data of one dataset; arrays follow the order of its test `stays`."""
 
     dataset: str
     stays: list[int]
@@ -32,25 +32,25 @@ class Data:
     true: np.ndarray
     """Booleans [samples, phenotypes]."""
     rows: Mapping[str, Row]
-    """The rows that answer a question, by name."""
+    """Rows that answer a question, by name."""
     named: Row
-    """Whoever searches the notes for the names of the phenotypes."""
+    """Predictions made by searching the notes for the names of the phenotypes."""
     groups: pa.Table
     """GROUPS."""
     leakage: pa.Table
     """LEAKAGE."""
     teacher: Texts
-    """What the teacher's note rationales say."""
+    """The teacher's note rationales."""
     students: list[Texts]
-    """What those of each run of the student say."""
+    """Those of each run of the student."""
 
 
 def answers(data: Data, rows: DiscussionRows) -> pa.Table:
-    """Every answer about a dataset (DISCUSSION); a question whose row is missing says what would make it."""
+    """Return every answer about a dataset (DISCUSSION); for a missing row, how to make it."""
     student = data.rows[rows.student]
     asked = [data.rows[rows.teacher]] if rows.teacher else []
     groups = groups_of(data.groups, data.stays, data.patients)
-    found = [
+    answered = [
         *bias(data.true, data.teacher, data.students, rows.student, data.patients),
         *subgroups(data.true, [student, *asked], groups, data.patients),
         *_knowledge(data, rows),
@@ -59,53 +59,53 @@ def answers(data: Data, rows: DiscussionRows) -> pa.Table:
         *_leakage(data, student),
         *_missing(rows),
     ]
-    named = [{"dataset": data.dataset} | row for row in found]
+    named = [{"dataset": data.dataset} | row for row in answered]
     return pa.Table.from_pylist(named, schema=DISCUSSION.schema)
 
 
 def _knowledge(data: Data, rows: DiscussionRows) -> list[dict[str, Any]]:
-    """F1 with each vocabulary, and what it is above the student's own."""
-    found = []
+    """Return F1 with each vocabulary, and the difference from the student's own vocabulary."""
+    answered: list[dict[str, Any]] = []
     for vocabulary, name in rows.vocabularies.items():
         row = data.rows[name]
-        found += scores("knowledge", data.true, row, data.patients, vocabulary)
+        answered += scores("knowledge", data.true, row, data.patients, vocabulary)
         if name != rows.student:
             measure, other = f"{{}} minus {rows.student}", data.rows[rows.student]
-            found += differences("knowledge", data.true, row, other, data.patients, measure, vocabulary)
-    return found
+            answered += differences("knowledge", data.true, row, other, data.patients, measure, vocabulary)
+    return answered
 
 
 def _parity(data: Data, rows: DiscussionRows) -> list[dict[str, Any]]:
     student = data.rows[rows.student]
-    found = scores("parity", data.true, student, data.patients)
+    answered = scores("parity", data.true, student, data.patients)
     if rows.teacher:
         teacher = data.rows[rows.teacher]
-        found += scores("parity", data.true, teacher, data.patients)
-        found += differences("parity", data.true, student, teacher, data.patients, f"{{}} minus {teacher.name}")
-    return found
+        answered += scores("parity", data.true, teacher, data.patients)
+        answered += differences("parity", data.true, student, teacher, data.patients, f"{{}} minus {teacher.name}")
+    return answered
 
 
 def _contamination(data: Data, rows: DiscussionRows) -> list[dict[str, Any]]:
-    found = []
+    answered: list[dict[str, Any]] = []
     for without, with_list in rows.lists.items():
-        one, other = data.rows[without], data.rows[with_list]
-        found += scores("contamination", data.true, one, data.patients)
-        found += scores("contamination", data.true, other, data.patients, "with the list")
+        plain, listed = data.rows[without], data.rows[with_list]
+        answered += scores("contamination", data.true, plain, data.patients)
+        answered += scores("contamination", data.true, listed, data.patients, "with the list")
         measure = "{} with the list minus without"
-        changed = differences("contamination", data.true, other, one, data.patients, measure)
-        found += [row | {"model": without} for row in changed]
-    return found
+        changed = differences("contamination", data.true, listed, plain, data.patients, measure)
+        answered += [row | {"model": without} for row in changed]
+    return answered
 
 
 def _leakage(data: Data, student: Row) -> list[dict[str, Any]]:
-    """How far the names in the notes carry, over all samples (LEAKAGE), and on the test split beside the student."""
+    """Return scores of the name search over all samples (LEAKAGE), and over the test split next to the student's."""
     micro = next(row for row in data.leakage.to_pylist() if row["phenotype"] == "micro")
     about = {"question": "leakage", "model": SEARCH, "group": ALL}
-    found = [about | {"measure": text, "value": micro[name]} for name, text in LEAKAGE_MEASURES.items()]
-    found += scores("leakage", data.true, data.named, data.patients)
-    found += scores("leakage", data.true, student, data.patients)
-    found += differences("leakage", data.true, student, data.named, data.patients, f"{{}} minus {SEARCH}")
-    return found
+    answered = [about | {"measure": text, "value": micro[name]} for name, text in LEAKAGE_MEASURES.items()]
+    answered += scores("leakage", data.true, data.named, data.patients)
+    answered += scores("leakage", data.true, student, data.patients)
+    answered += differences("leakage", data.true, student, data.named, data.patients, f"{{}} minus {SEARCH}")
+    return answered
 
 
 def _missing(rows: DiscussionRows) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""What the teacher's note rationales leave out although it is true, and whether the student's name it.
+"""True diseases that the teacher's note rationales omit, and whether the student's name them.
 
-A rationale names a phenotype where it says in one of its wordings that the patient has it (`Wordings.claimed`); what is
-denied, doubted or past is not named. The rule is the same for teacher and student. The teacher was given the
+A rationale names a phenotype if it says in one of its wordings that the patient has it (`Wordings.claimed`); denied,
+doubtful or past diseases are not named. The rule is the same for teacher and student. The teacher was given the
 diagnoses, the student was not.
 """
 
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from clinragen.disclosure import all_shown
+from clinragen.evaluate.diagnoses import read_diagnoses
 from clinragen.evaluate.discussion.resample import Estimate, Patients
 from clinragen.evaluate.discussion.scores import ALL
 from clinragen.evaluate.stats.classification import ratio
 from clinragen.rationale.claims import Wordings
-from clinragen.registry.phenotypes import NO_DISEASE
 from clinragen.schemas.ratings import TEACHER
 
 NET = "found minus lost"
@@ -24,30 +24,29 @@ NET = "found minus lost"
 
 @dataclass(frozen=True)
 class Texts:
-    """What note rationales say about each test sample."""
+    """The diagnoses in the note rationales of each test sample."""
 
     named: np.ndarray
-    """Phenotypes that are named: booleans [samples, phenotypes]."""
+    """Named phenotypes: booleans [samples, phenotypes]."""
     none: np.ndarray
-    """Whether it says that there is no disease: booleans [samples]."""
+    """Whether the rationale says that there is no disease: booleans [samples]."""
 
 
 def read_texts(texts: Sequence[str | None], phenotypes: Sequence[str], wordings: Wordings) -> Texts:
-    """What note rationales say; one that is missing says nothing."""
+    """Read the diagnoses in note rationales; a missing rationale names nothing."""
     named = np.zeros((len(texts), len(phenotypes)), dtype=bool)
     none = np.zeros(len(texts), dtype=bool)
-    for n, text in enumerate(text or "" for text in texts):
-        meant = {name for wording in wordings.claimed(text, []) for name in wordings.phenotypes[wording]}
-        named[n] = [phenotype in meant for phenotype in phenotypes]
-        none[n] = NO_DISEASE in " ".join(text.lower().split())
+    for n, text in enumerate(texts):
+        claimed, none[n] = read_diagnoses(text or "", wordings)
+        named[n] = [phenotype in claimed for phenotype in phenotypes]
     return Texts(named, none)
 
 
 def bias(true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients) -> list[dict]:
-    """Rows of DISCUSSION about the note rationales; `true` are booleans [samples, phenotypes].
+    """Return rows of DISCUSSION about the note rationales; `true` are booleans [samples, phenotypes].
 
-    The counts of the runs of the student are added up. What would reveal few patients is empty, and all that it
-    follows from with it.
+    Counts are summed over the runs of the student. If a count would reveal few patients, all shares that it could be
+    derived from are empty.
     """
     return [
         *_about_no_disease(true, teacher, students, student, patients),
@@ -59,7 +58,7 @@ def bias(true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: s
 def _about_no_disease(
     true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients
 ) -> Iterator[dict]:
-    """Samples with diseases of which a rationale says that there is none."""
+    """Yield how often rationales say "no disease" about samples with diseases."""
     ill = true.any(axis=1)
     shape = (len(students), len(true))
     says = np.broadcast_to(ill & teacher.none, shape)
@@ -74,19 +73,19 @@ def _about_no_disease(
 
     cells = [corrected, says & ~names, student_says & ~says, ill & ~says & ~student_says]
     seen = _all_seen(cells, patients)
-    found = patients.estimate(_added(columns), shares)
+    estimates = patients.estimate(_added(columns), shares)
     n = int(ill.sum()) * len(students)
-    yield _row(TEACHER, "says no disease, of stays with diseases", found[0], n, seen)
-    yield _row(student, "says no disease, of stays with diseases", found[1], n, seen)
+    yield _row(TEACHER, "says no disease, of stays with diseases", estimates[0], n, seen)
+    yield _row(student, "says no disease, of stays with diseases", estimates[1], n, seen)
     measure = "names a true disease, of stays of which the teacher says no disease"
     if says.any() or not seen:
-        yield _row(student, measure, found[2], int(says.sum()), seen)
+        yield _row(student, measure, estimates[2], int(says.sum()), seen)
 
 
 def _about_diseases(
     true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients
 ) -> Iterator[dict]:
-    """Pairs of a sample and a disease that it has, by who names it."""
+    """Yield how many true diseases are named by the teacher, the student, both or neither."""
     shape = (len(students), *true.shape)
     named = np.array([s.named for s in students]).reshape(shape)
     pairs, of_teacher = np.broadcast_to(true, shape), np.broadcast_to(teacher.named, shape)
@@ -118,25 +117,28 @@ def _about_diseases(
 def _about_untrue(
     true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients
 ) -> Iterator[dict]:
-    """Diseases that are named and are not true: what naming more may cost."""
+    """Yield how many named diseases are not true: the price of naming more."""
     for model, texts in ((TEACHER, [teacher]), (student, students)):
         untrue = np.array([(text.named & ~true).sum(axis=1) for text in texts])
         columns = [np.ones_like(untrue), untrue]
-        (found,) = patients.estimate(_added(columns), lambda sums: ratio(sums[:, 1:], sums[:, :1]))
+        (per_stay,) = patients.estimate(_added(columns), lambda sums: ratio(sums[:, 1:], sums[:, :1]))
         seen = _all_seen([untrue > 0, untrue == 0], patients)
-        yield _row(model, "untrue diseases named, per stay", found, untrue.size, seen)
+        yield _row(model, "untrue diseases named, per stay", per_stay, untrue.size, seen)
 
 
 def _added(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Counts [runs, samples] of all runs, as columns [samples, columns]."""
+    """Sum counts [runs, samples] over the runs; return them as columns [samples, columns]."""
     return np.stack([np.asarray(column, np.int32).sum(axis=0) for column in columns], axis=1)
 
 
 def _all_seen(cells: Sequence[np.ndarray], patients: Patients) -> bool:
-    """Whether none of the cells [runs, samples], which follow from the shares, is of few patients."""
-    return all_shown(len(patients.behind(cell.any(axis=0))) for cell in cells)
+    """Return whether none of the cells [runs, samples], which follow from the shares, is about few patients."""
+    return all_shown(len(patients.behind(np.any(cell, axis=0))) for cell in cells)
 
 
-def _row(model: str, measure: str, found: Estimate, n: int, seen: bool) -> dict[str, Any]:
-    values = found._asdict() | {"n": n} if seen else {}
+def _row(model: str, measure: str, share: Estimate, n: int, seen: bool) -> dict[str, Any]:
+    """Return a row of DISCUSSION: hidden unless `seen`; a share of nothing has no value and n = 0."""
+    values: dict[str, Any] = {"n": n} if seen else {}
+    if seen and n:
+        values |= share._asdict()
     return {"question": "bias", "model": model, "group": ALL, "measure": measure} | values

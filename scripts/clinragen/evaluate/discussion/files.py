@@ -1,4 +1,4 @@
-"""Read what the answers about a dataset are made of."""
+"""Read the data behind the answers about a dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Files:
 def read_data(
     dataset: str, files: Files, student: str, phenotypes: list[str], wordings: Wordings, settings: Bootstrap
 ) -> Data:
-    """Everything about one dataset, by the samples of its test split; UserError where one of them is missing."""
+    """Read the data of one dataset for its test samples; raise UserError if a file lacks one of them."""
     truth = truth_of(SAMPLES.read(files.samples), LABELS.read(files.labels))
     tables = {path: read_run(path, truth, phenotypes, run.row, run.name) for path, run in files.runs.items()}
     by_row: dict[str, list[np.ndarray]] = {}
@@ -48,7 +48,8 @@ def read_data(
         by_row.setdefault(run.row, []).append(marked(tables[path]["predicted"].to_pylist(), phenotypes))
     search = read_run(files.named, truth, phenotypes, SEARCH, "untrained")
     named = marked(search["predicted"].to_pylist(), phenotypes)
-    students = [_notes(written_by_model(tables[p]), truth, p) for p, run in files.runs.items() if run.row == student]
+    own = [path for path, run in files.runs.items() if run.row == student]
+    students = [_notes(written_by_model(tables[path]), truth, path) for path in own]
     teacher = _notes(written_by_teacher(files.rationales), truth, files.rationales)
     return Data(
         dataset=dataset,
@@ -65,5 +66,5 @@ def read_data(
 
 
 def _notes(written: Mapping[int, Written], truth: Truth, path: Path) -> list[str | None]:
-    """The note rationales about the test samples, in their order."""
+    """Return the note rationales of the test samples, in their order."""
     return [each.note for each in of_cases(written, truth.stays, path)]

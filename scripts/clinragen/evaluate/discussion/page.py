@@ -1,4 +1,4 @@
-"""The page of the questions of the discussion."""
+"""The page with the questions of the discussion."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,22 +21,23 @@ QUESTIONS = {
 
 
 BY_MODEL = ("bias",)
-"""Questions with a column per model, since their measures are many and long; the others have a column per measure."""
+"""Questions with a column per model, because they have many long measures; the others have a column per measure."""
 
 
 @dataclass
 class Answers:
-    """The answers to a question on one dataset: rows of DISCUSSION by line and column, and how to make the others."""
+    """The answers to a question for one dataset: rows of DISCUSSION by line and column, and the missing ones."""
 
     by_model: bool
-    """Whether a column is a model and a line a measure, or the other way round."""
+    """Whether columns are models and lines are measures, or the reverse."""
     columns: list[str] = field(default_factory=list)
     lines: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
-    """By title and subtitle of the line."""
+    """By title and subtitle of the line, then by column."""
     missing: dict[str, str] = field(default_factory=dict)
+    """How to make each missing row."""
 
     def add(self, row: dict[str, Any]) -> None:
-        """Place a row of DISCUSSION."""
+        """Add a row of DISCUSSION."""
         group = "" if row["group"] == ALL else row["group"]
         if row["missing"]:
             self.missing[", ".join(filter(None, (row["model"], group, row["measure"])))] = row["missing"]

@@ -1,4 +1,4 @@
-"""Micro F1 of groups of patients, and its difference to that of all others."""
+"""Micro F1 in groups of patients, and its difference from that of all other patients."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,29 +16,29 @@ ATTRIBUTES = ("age", "sex", "unit", "insurance")
 
 
 def groups_of(groups: pa.Table, stays: Sequence[int], patients: Patients) -> dict[str, list[str]]:
-    """The group of each of the stays by attribute (GROUPS); names that few patients have become one group."""
+    """Return the group of each stay by attribute (GROUPS); names shared by few patients become one group."""
     by_stay = {row["stay_id"]: row for row in groups.to_pylist()}
-    found = {}
+    of_stays = {}
     for attribute in ATTRIBUTES:
         values = [by_stay[stay][attribute] for stay in stays]
-        found[attribute] = [_age_group(v) for v in values] if attribute == "age" else _frequent(values, patients)
-    return found
+        of_stays[attribute] = [_age_group(v) for v in values] if attribute == "age" else _frequent(values, patients)
+    return of_stays
 
 
 def subgroups(true: np.ndarray, rows: Sequence[Row], of_stays: dict[str, list[str]], patients: Patients) -> list[dict]:
-    """Rows of DISCUSSION: micro F1 of each row in each group; empty for groups of few patients.
+    """Return rows of DISCUSSION: micro F1 of each row in each group, without values for groups of few patients.
 
-    `true` are booleans [samples, phenotypes]; of the groups of an attribute so many are empty that none follows from
-    the score of all.
+    `true` are booleans [samples, phenotypes]. If a group of an attribute is empty, so are enough others that it cannot
+    be derived from the score of all.
     """
-    found = []
+    scored = []
     for attribute, names in of_stays.items():
         groups = sorted(set(names), key=_order)
         members = np.array([[name == group for name in names] for group in groups])
         seen = shown_parts([patients.behind(group) for group in members])
         for row in rows:
-            found += _of_row(row, attribute, groups, members, seen, true, patients)
-    return found
+            scored += _of_row(row, attribute, groups, members, seen, true, patients)
+    return scored
 
 
 def _of_row(
@@ -50,7 +50,7 @@ def _of_row(
     true: np.ndarray,
     patients: Patients,
 ) -> list[dict[str, Any]]:
-    """Sums of outcomes [samples, groups x runs x 3] turned into F1 of each group, and that minus F1 of the others."""
+    """Return F1 of each group and its difference from F1 of the others, from outcomes by group and run."""
     counts = outcomes(true, row.predicted)  # [samples, runs, 3]
     columns = members.T[:, :, None, None] * counts[:, None]
     shape = columns.shape[1:]
@@ -61,7 +61,7 @@ def _of_row(
         return np.concatenate([own.mean(axis=2), (own - rest).mean(axis=2)], axis=1)
 
     estimates = patients.estimate(columns.reshape(len(columns), -1), statistic)
-    found = []
+    scored = []
     for n, group in enumerate(groups):
         about = {"question": "subgroups", "model": row.name, "group": f"{attribute}: {group}"}
         size = {"n": int(members[n].sum())}
@@ -69,8 +69,8 @@ def _of_row(
         if len(groups) > 1:
             measures["micro F1 minus the rest"] = estimates[n + len(groups)]
         for measure, estimate in measures.items():
-            found.append(about | {"measure": measure} | (estimate._asdict() | size if seen[n] else {}))
-    return found
+            scored.append(about | {"measure": measure} | (estimate._asdict() | size if seen[n] else {}))
+    return scored
 
 
 def _age_group(age: float) -> str:

@@ -1,4 +1,4 @@
-"""The paper's Table 5: its caption templates, and how many of our captions have each."""
+"""The paper's Table 5: its caption templates, and how many sentences of our captions match each."""
 
 import csv
 import itertools
@@ -20,48 +20,48 @@ ALL, OTHER, DIFFERS = "all", "other", "differs"
 
 
 def read_templates(path: Path) -> dict[str, str]:
-    """Sentence of each condition, with slots in braces (resources/paper_table5.csv)."""
+    """Return the sentence of each condition, with slots in braces (resources/paper_table5.csv)."""
     with path.open(encoding="utf-8", newline="") as file:
         return {row["condition"]: row["template"] for row in csv.DictReader(file)}
 
 
 def sentences(text: str, templates: dict[str, str], variables: list[str]) -> tuple[list[tuple[str, str]], bool]:
-    """Condition and variable of each sentence that fits a template word for word, and whether they are all there is.
+    """Return condition and variable of each sentence that matches a template, and whether nothing else is in the text.
 
     >>> paper = {"lower": "{Lab features} is lower than normal {number of times} times."}
     >>> sentences("pH is lower than normal 3 times.", paper, ["pH"])
     ([('lower', 'pH')], True)
     """
     names = "|".join(re.escape(name) for name in sorted(variables, key=len, reverse=True))
-    found: list[tuple[int, str, str]] = []
+    matches: list[tuple[int, str, str]] = []
     rest = text
     for condition, template in templates.items():
         slots = re.escape(template).replace(re.escape(TIMES), r"[0-9]+").replace(re.escape(VARIABLE), f"({names})")
         pattern = re.compile(rf"(?:(?<=^)|(?<=\s)){slots}(?=\s|$)")
-        found += [(match.start(), condition, match[1]) for match in pattern.finditer(text)]
+        matches += [(match.start(), condition, match[1]) for match in pattern.finditer(text)]
         rest = pattern.sub("", rest)
-    return [(condition, variable) for _, condition, variable in sorted(found)], not rest.strip()
+    return [(condition, variable) for _, condition, variable in sorted(matches)], not rest.strip()
 
 
 def templates_table(
     dataset: str, captions: pa.Table, patients: dict[int, int], templates: dict[str, str], variables: list[str]
 ) -> pa.Table:
-    """A row per condition and variable, and per condition one of all variables (TEMPLATES).
+    """Count sentences by condition and variable, and by condition over all variables (TEMPLATES).
 
-    `patients` has the patient of each sample; other captions do not count. Counts of few patients are empty, and with
-    them those that would reveal them.
+    `patients` has the patient of each sample; captions of other stays do not count. Counts over few patients are empty,
+    and so are counts that would reveal them.
     """
     counts: dict[tuple[str, str], int] = defaultdict(int)
     behind: dict[tuple[str, str], set[int]] = defaultdict(set)
     others: list[int] = []
     for row in captions.to_pylist():
-        if row["stay_id"] not in patients:  # a stay without a note, which is no sample
+        if row["stay_id"] not in patients:  # a stay without a note is not a sample
             continue
-        found, whole = sentences(row["text"], templates, variables)
+        matches, whole = sentences(row["text"], templates, variables)
         patient = patients[row["stay_id"]]
-        for place in found:
-            counts[place] += 1
-            behind[place].add(patient)
+        for match in matches:
+            counts[match] += 1
+            behind[match].add(patient)
         others += [patient] * (not whole)
     verdict = DIFFERS if others else AGREES
     rows = _rows(counts, behind, templates, [name for name in variables if any(v == name for _, v in counts)])
@@ -106,11 +106,11 @@ def templates_page(table: pa.Table, stand_ins: list[str], templates: list[Path])
     sentences = {r["condition"]: r["template"] for r in rows if r["template"]}
     datasets = {}
     for dataset in distinct(r["dataset"] for r in rows):
-        of = [r for r in rows if r["dataset"] == dataset]
-        names = distinct(r["variable"] for r in of)
-        cells = {(r["variable"], r["condition"]): r for r in of}
+        own = [r for r in rows if r["dataset"] == dataset]
+        names = distinct(r["variable"] for r in own)
+        cells = {(r["variable"], r["condition"]): r for r in own}
         datasets[dataset] = {
-            "verdict": of[0]["verdict"],
+            "verdict": own[0]["verdict"],
             "rows": [{"variable": n, "cells": [cells.get((n, c)) for c in sentences]} for n in names],
             "other": cells.get((ALL, OTHER)),
         }
@@ -123,15 +123,15 @@ def shown_templates(table: pa.Table, stand_ins: list[str]) -> Shown:
     conditions = {r["condition"]: r["template"] for r in rows if r["template"]}
     sections = [Section("sentences", ["condition", "sentence"], [list(pair) for pair in conditions.items()])]
     for dataset in distinct(r["dataset"] for r in rows):
-        of = {(r["variable"], r["condition"]): r["sentences"] for r in rows if r["dataset"] == dataset}
+        counts = {(r["variable"], r["condition"]): r["sentences"] for r in rows if r["dataset"] == dataset}
         lines = [
-            [name, *(number(of.get((name, c)), "{:,}", "hidden") for c in conditions)]
-            for name in distinct(variable for variable, _ in of)
+            [name, *(number(counts.get((name, c)), "{:,}", "hidden") for c in conditions)]
+            for name in distinct(variable for variable, _ in counts)
         ]
         sections.append(Section(dataset, ["variable", *conditions], lines))
     notes = [f"Made with stand-ins: {'; '.join(stand_ins)}."] * bool(stand_ins)
     return Shown(
         "Table 5: caption templates",
         sections,
-        [*notes, "Counts are sentences in the captions of all samples; those of fewer than 11 patients are hidden."],
+        [*notes, "Counts are sentences in the captions of all samples; counts over fewer than 11 patients are hidden."],
     )

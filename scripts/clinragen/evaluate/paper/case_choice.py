@@ -1,4 +1,4 @@
-"""Which cases Figure 7 shows: by rules, never by hand (docs/decisions.md, "Figure 7")."""
+"""Select the cases of Figure 7 by fixed rules (docs/decisions.md, "Figure 7")."""
 
 import hashlib
 from collections.abc import Callable
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from clinragen.disclosure import shown
+from clinragen.evaluate.diagnoses import read_diagnoses
 from clinragen.rationale.claims import Wordings
-from clinragen.registry.phenotypes import NO_DISEASE
 from clinragen.schemas.paper import CASE_COUNTS
 
 
 @dataclass(frozen=True)
 class Case:
-    """A case of the test split: what is true, what the student says, and what the teacher's rationales do not say."""
+    """A test case: its phenotypes, those that the student predicts, and those missing from the teacher's rationales."""
 
     stay: int
     patient: int
@@ -25,18 +25,18 @@ class Case:
 
     @property
     def recovered(self) -> frozenset[str]:
-        """What the student says, is true, and the teacher's rationales do not say."""
+        """True phenotypes that the student predicts and the teacher's rationales do not claim."""
         return self.missed_by_teacher & self.predicted
 
     @property
     def order(self) -> bytes:
-        """Random, but the same in every run."""
+        """A sort key in random order that is the same in every run."""
         return hashlib.sha256(f"figure 7 {self.stay}".encode()).digest()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How a case is chosen: which ones fit, and of these the first in an order, ties by hash."""
+    """A rule: among the cases that fit it selects the `first` one; a hash breaks ties."""
 
     name: str
     fits: Callable[[Case], bool]
@@ -65,25 +65,23 @@ RULES = (
 def make_case(
     stay: int, patient: int, true: list[str], predicted: list[str], teacher: list[str], wordings: Wordings
 ) -> Case:
-    """Read from the teacher's rationales on a case which of the true phenotypes they do not claim."""
-    text = " ".join(teacher)
-    claims = {name for wording in wordings.claimed(text, []) for name in wordings.phenotypes[wording]}
-    says_none = NO_DISEASE in " ".join(text.lower().split())
+    """Return a case; `teacher` are the teacher's rationales on it, which are searched for the true phenotypes."""
+    claims, says_none = read_diagnoses(" ".join(teacher), wordings)
     return Case(stay, patient, frozenset(true), frozenset(predicted), frozenset(true) - claims, says_none)
 
 
 def choose(cases: list[Case]) -> dict[str, Case | None]:
-    """The case that each rule chooses; None where none fits. A case that an earlier rule took is not taken again."""
-    chosen: dict[str, Case | None] = {}
+    """Return the case that each rule selects, None if none fits; no case is selected twice."""
+    selected: dict[str, Case | None] = {}
     for rule in RULES:
-        taken = {case.stay for case in chosen.values() if case}
+        taken = {case.stay for case in selected.values() if case}
         fitting = [case for case in cases if rule.fits(case) and case.stay not in taken]
-        chosen[rule.name] = min(fitting, key=lambda case: (*rule.first(case), case.order), default=None)
-    return chosen
+        selected[rule.name] = min(fitting, key=lambda case: (*rule.first(case), case.order), default=None)
+    return selected
 
 
 def case_counts(dataset: str, cases: list[Case]) -> pa.Table:
-    """How many cases fit each rule (CASE_COUNTS); empty where few patients are behind it."""
+    """Count the cases that fit each rule (CASE_COUNTS); a count over 1 to 10 patients is empty."""
     rows = []
     for rule in RULES:
         fitting = [case for case in cases if rule.fits(case)]

@@ -1,4 +1,4 @@
-"""What Figure 7 reads: the cases, and the texts and series of those that are shown."""
+"""Read the cases of Figure 7, with the texts and series of those that are shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from clinragen.schemas.schema import Table
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The cases, and what teacher and student wrote, by stay."""
+    """The cases, and the texts of teacher and student by stay."""
 
     cases: list[Case]
     teacher: Mapping[int, Written]
@@ -29,7 +29,7 @@ class CaseFiles:
 
     def views(
         self,
-        chosen: dict[str, Case | None],
+        selected: dict[str, Case | None],
         courses: Path,
         captions: Path,
         series: Path,
@@ -39,45 +39,45 @@ class CaseFiles:
         units: Mapping[str, str],
         lab_wordings: LabWordings,
     ) -> dict[str, dict[str, Any] | None]:
-        """Return what is shown of the chosen cases, by rule.
+        """Return the facts for the page about each selected case, by rule.
 
-        `ranges` are the files of scales and fences, `units` those of the variables by name.
+        `ranges` are the files of scales and fences; `units` has the unit of each variable.
         """
-        stays = [case.stay for case in chosen.values() if case]
+        stays = [case.stay for case in selected.values() if case]
         notes, sentences, measured = (
             _rows(table, path, stays) for table, path in ((COURSES, courses), (CAPTIONS, captions), (SERIES, series))
         )
         scales, fences = SCALES.read(ranges[0]).to_pylist(), FENCES.read(ranges[1]).to_pylist()
         words = [row for path in terms for row in TERMS.read(path).to_pylist()]
-        found: dict[str, dict[str, Any] | None] = dict.fromkeys(chosen)
-        for rule, case in chosen.items():
+        views: dict[str, dict[str, Any] | None] = dict.fromkeys(selected)
+        for rule, case in selected.items():
             if case is not None:
                 stay = case.stay
                 written = ((own[stay].note, own[stay].lab) for own in (self.teacher, self.student))
                 texts = Texts(notes[stay]["text"], sentences[stay]["text"], *written)
                 drawn = curves_of(measured[stay], scales, fences, scaled)
-                found[rule] = view(case, texts, drawn, words, units, lab_wordings)
-        return found
+                views[rule] = view(case, texts, drawn, words, units, lab_wordings)
+        return views
 
 
 def read_cases(
     predictions: Path, cases: Path, samples: Path, rationales: tuple[Path, Path], wordings: Path
 ) -> CaseFiles:
-    """Read the cases on which rationales are compared; UserError for one without a row of teacher or student."""
+    """Read the cases on which rationales are compared; raise UserError if teacher or student lack one."""
     stays = CASES.read(cases)["stay_id"].to_pylist()
     patients = {r["stay_id"]: r["subject_id"] for r in SAMPLES.read(samples, ("stay_id", "subject_id")).to_pylist()}
     student = of_cases(written_by_model(PREDICTIONS.read(predictions, COLUMNS)), stays, predictions)
     teacher = of_cases(written_by_teacher(*rationales), stays, rationales[0])
-    known = read_wordings(wordings)
-    found = [
-        make_case(stay, patients[stay], own.true, own.predicted, [t for t in (answer.note, answer.lab) if t], known)
-        for stay, own, answer in zip(stays, student, teacher, strict=True)
-    ]
-    return CaseFiles(found, dict(zip(stays, teacher, strict=True)), dict(zip(stays, student, strict=True)))
+    of_phenotypes = read_wordings(wordings)
+    all_cases = []
+    for stay, own, given in zip(stays, student, teacher, strict=True):
+        texts = [text for text in (given.note, given.lab) if text]
+        all_cases.append(make_case(stay, patients[stay], own.true or [], own.predicted or [], texts, of_phenotypes))
+    return CaseFiles(all_cases, dict(zip(stays, teacher, strict=True)), dict(zip(stays, student, strict=True)))
 
 
 def _rows(table: Table, path: Path, stays: list[int]) -> dict[int, dict[str, Any]]:
-    """Rows of some stays, by stay."""
-    read = table.read(path)
-    chosen = read.filter(pc.is_in(read["stay_id"], pa.array(stays, pa.int64())))
-    return {row["stay_id"]: row for row in chosen.to_pylist()}
+    """Return the rows of some stays, by stay."""
+    rows = table.read(path)
+    kept = rows.filter(pc.is_in(rows["stay_id"], pa.array(stays, pa.int64())))
+    return {row["stay_id"]: row for row in kept.to_pylist()}

@@ -28,7 +28,7 @@ from clinragen.pages.render import render
 
 @dataclass(frozen=True)
 class Texts:
-    """What is shown of a case: note, captions, and the rationales on notes and labs of teacher and student."""
+    """The texts of a case: note, captions, and the rationales of teacher and student from the note and the labs."""
 
     note: str
     captions: str
@@ -37,15 +37,15 @@ class Texts:
 
 
 def key_terms(terms: Iterable[dict[str, Any]], phenotypes: Iterable[str]) -> dict[str, str]:
-    """Marks of the key terms of some phenotypes, in all their wordings; `terms` are rows of TERMS."""
-    wanted = set(phenotypes)
-    return {form: TERM for row in terms if row["phenotype"] in wanted for form in row["forms"]}
+    """Return marks for the key terms of some phenotypes, in all their forms; `terms` are rows of TERMS."""
+    names = set(phenotypes)
+    return {form: TERM for row in terms if row["phenotype"] in names for form in row["forms"]}
 
 
 def curves_of(
     series: dict[str, Any], scales: list[dict[str, Any]], fences: list[dict[str, Any]], scaled: bool
 ) -> list[Curve]:
-    """Curves of a row of SERIES in the units of its variables; `scales` are rows of SCALES, `fences` of FENCES."""
+    """Return the curves of a row of SERIES in their units, given rows of SCALES and FENCES."""
     names = [row["variable"] for row in scales]
     shape = (series["steps"], len(names))
     values = np.array(series["values"], dtype=float).reshape(shape)
@@ -63,7 +63,7 @@ def view(
     units: Mapping[str, str],
     lab_wordings: LabWordings,
 ) -> dict[str, Any]:
-    """Return what the template shows of a case: pieces of text with their marks, and curves.
+    """Return the facts for the page about one case: pieces of text with their marks, and curves.
 
     `terms` are rows of TERMS; `units` has the unit of each variable.
     """
@@ -98,9 +98,9 @@ def cases_page(
     restricted: str,
     templates: list[Path],
 ) -> str:
-    """Return the cases (`view` by rule) as HTML; without them only how they are chosen and how many fit.
+    """Return the cases (`view` by rule) as HTML; without `cases` only the rules, and how many cases fit each.
 
-    `number` is that of all cases, `restricted` the path of the page with the texts.
+    `number` is the number of all cases, `restricted` the path of the page with the texts.
     """
     return render(
         "cases",

@@ -1,4 +1,4 @@
-"""A case of Figure 7 as it is shown: text with marks, and the series as curves."""
+"""Parts of a case in Figure 7: text with marks, and the series as curves."""
 
 import re
 from collections.abc import Callable
@@ -12,12 +12,12 @@ LONGEST_NOTE = 2500
 WIDTH, HEIGHT, EDGE = 220.0, 60.0, 4.0  # of a curve, in units of its drawing
 TERM, ABNORMAL, CONTRADICTED, DISEASE = "term", "abnormal", "contradicted", "disease"
 Piece = tuple[str, str]
-"""A piece of text and what it is; nothing for the rest."""
+"""A piece of text and its kind; the kind is empty for unmarked text."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One variable of a stay: points of an SVG polyline, its fences as heights, and the range of its values."""
+    """One variable of a stay: points of an SVG polyline, heights of its fences, and the range of its values."""
 
     variable: str
     points: list[tuple[float, float]]
@@ -29,9 +29,9 @@ class Curve:
 
 
 def marked(text: str, marks: dict[str, str]) -> list[Piece]:
-    """Divide a text into pieces; `marks` has what each phrase is, found as whole words, whatever the case.
+    """Divide a text into pieces; `marks` has the kind of each phrase, found as whole words in any case.
 
-    Of phrases that overlap, the longest at the first place counts.
+    If phrases overlap, the first one counts, and among those that start there the longest.
 
     >>> marked("Low pH.", {"ph": "term"})
     [('Low ', ''), ('pH', 'term'), ('.', '')]
@@ -53,7 +53,7 @@ def _words(text: str) -> str:
 
 
 def lab_marks(text: str, captions: Statements, wordings: LabWordings) -> dict[str, str]:
-    """Marks of the words for the variables that a text calls higher or lower: whether the captions say so too."""
+    """Return marks for the variables that a text calls higher or lower, by whether the captions agree."""
     marks: dict[str, str] = {}
     for claim in sorted(wordings.claims(text), key=lambda claim: not claim.holds(captions)):
         kind = ABNORMAL if claim.holds(captions) else CONTRADICTED
@@ -62,45 +62,45 @@ def lab_marks(text: str, captions: Statements, wordings: LabWordings) -> dict[st
 
 
 def shortened(text: str, longest: int = LONGEST_NOTE) -> str:
-    """The beginning of a text, cut at a space."""
+    """Return the beginning of a text, cut at a space."""
     return text if len(text) <= longest else text[:longest].rsplit(" ", 1)[0] + " …"
 
 
 def curves(
     values: np.ndarray, measured: np.ndarray, variables: list[str], fences: dict[str, tuple[float, float]]
 ) -> list[Curve]:
-    """A curve of each variable that was measured; values [steps, variables] in their units, `measured` likewise.
+    """Return a curve of each measured variable; `values` [steps, variables] are in their units, `measured` alike.
 
-    Only measured bins are drawn. A fence outside of the range of the values is left out.
+    Only measured bins are drawn. Infinite fences are left out.
     """
-    found = []
+    drawn = []
     for column, variable in enumerate(variables):
         steps = np.flatnonzero(measured[:, column])
         if not steps.size:
             continue
-        known = values[steps, column].astype(float)
+        drawn_values = values[steps, column].astype(float)
         low, high = fences.get(variable, (-np.inf, np.inf))
-        least, most = float(known.min()), float(known.max())
+        least, most = float(drawn_values.min()), float(drawn_values.max())
         inside = [fence for fence in (low, high) if np.isfinite(fence)]
         bottom, top = min([least, *inside]), max([most, *inside])
         scale = _height(bottom, top)
         width = max(values.shape[0] - 1, 1)
         points = [
             (round(EDGE + (WIDTH - 2 * EDGE) * step / width, 1), scale(value))
-            for step, value in zip(steps.tolist(), known.tolist(), strict=True)
+            for step, value in zip(steps.tolist(), drawn_values.tolist(), strict=True)
         ]
-        beyond = [p for p, value in zip(points, known.tolist(), strict=True) if value > high or value <= low]
+        beyond = [p for p, value in zip(points, drawn_values.tolist(), strict=True) if value > high or value <= low]
         lines = [scale(fence) if np.isfinite(fence) else None for fence in (low, high)]
-        found.append(Curve(variable, points, beyond, lines[0], lines[1], least, most))
-    return found
+        drawn.append(Curve(variable, points, beyond, lines[0], lines[1], least, most))
+    return drawn
 
 
 def _height(bottom: float, top: float) -> Callable[[float], float]:
-    """Where a value is drawn; in the middle if all are the same."""
+    """Return the function from values to heights; equal values are drawn in the middle."""
     span = top - bottom
     return lambda value: round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * ((value - bottom) / span if span else 0.5), 1)
 
 
 def path(points: list[tuple[float, float]]) -> str:
-    """The points of an SVG polyline; a single one as a line of no length."""
+    """Return the points of an SVG polyline; a single point becomes a line of length 0."""
     return " ".join(f"{x:g},{y:g}" for x, y in (points * 2 if len(points) == 1 else points))

@@ -22,7 +22,7 @@ def claims_page(
 ) -> str:
     """Return the answers and the contradictions (CONTRADICTIONS) as HTML.
 
-    `pages` are the files of the results that the page may link to, as `tables/table1.html`.
+    `pages` are the files in the results that it may link to, such as `tables/table1.html`.
     """
     rows = table_of(assessments).to_pylist()
     for row, each in zip(rows, assessments, strict=True):
@@ -30,8 +30,8 @@ def claims_page(
         row["all"] = [_statement(printed, ours) for printed, ours in pairs]
         row["page"] = _page(each.target, pages)
     kinds: dict[str, list[dict[str, Any]]] = {}
-    for found in contradictions.to_pylist():
-        kinds.setdefault(found["kind"], []).append(found)
+    for row in contradictions.to_pylist():
+        kinds.setdefault(row["kind"], []).append(row)
     return render(
         "claims",
         templates,
@@ -57,5 +57,5 @@ def _statement(printed: Statement, ours: Statement) -> dict[str, Any]:
 
 
 def _page(target: str, pages: Sequence[str]) -> str | None:
-    """The page of the values behind a claim, or the table itself where it has none."""
+    """Return the page of the values behind a claim, or the table itself if it has no page."""
     return next((name for name in (target.replace(".csv", ".html"), target) if name in pages), None)

@@ -1,4 +1,4 @@
-"""The paper's tables of scores and our values: the numbers."""
+"""Compare the scores in the paper's tables with our values."""
 
 import csv
 import statistics
@@ -16,14 +16,14 @@ from clinragen.evaluate.paper.verdict import DECIDED, MISSING, verdict
 from clinragen.schemas.evaluate import COMPARISON, SCORES
 
 COUNTS = {"outputs": "samples", "cut": "cut", "unreadable": "unreadable", "unknown": "unknown"}
-"""Columns of COMPARISON that add up a column of SCORES over our runs."""
+"""Columns of COMPARISON that sum a column of SCORES over our runs."""
 Place = tuple[str, str, str]
 """Dataset, row and metric."""
 
 
 @dataclass(frozen=True)
 class PaperCell:
-    """One value of the paper; `std` in the unit of the value, where it is printed. Rows of BEYOND have none."""
+    """One value of the paper; `std` is in its unit, and None if not printed. `mean` is None in rows of BEYOND."""
 
     dataset: str
     model: str
@@ -33,24 +33,26 @@ class PaperCell:
 
 
 def read_paper(path: Path) -> list[PaperCell]:
-    """Cells of one of resources/paper_table*.csv."""
+    """Return the cells of one of resources/paper_table*.csv."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
-            PaperCell(
-                r["dataset"], r["model"], r["metric"], float(r["mean"]), float(r["std"]) if r.get("std") else None
-            )
-            for r in csv.DictReader(file)
+            PaperCell(row["dataset"], row["model"], row["metric"], float(row["mean"]), _number(row.get("std")))
+            for row in csv.DictReader(file)
         ]
 
 
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
+
+
 def in_row(scores: pa.Table, row: str) -> pa.Table:
-    """Scores (SCORES) as those of a row: table 6 does not name its rows as the others do."""
-    place = SCORES.schema.get_field_index("model")
-    return scores.set_column(place, SCORES.schema.field(place), pa.array([row] * len(scores), pa.string()))
+    """Return scores (SCORES) under the name of a row: table 6 names its rows differently."""
+    index = SCORES.schema.get_field_index("model")
+    return scores.set_column(index, SCORES.schema.field(index), pa.array([row] * len(scores), pa.string()))
 
 
 def intervals_in_rows(intervals: pa.Table, rows: Mapping[tuple[str, str], str]) -> dict[Place, tuple[float, float]]:
-    """Bounds of INTERVALS by the rows of a table; `rows` has the row of a dataset and model as INTERVALS names it."""
+    """Return the bounds of INTERVALS by the rows of a table; `rows` has them by dataset and model of INTERVALS."""
     return {
         (r["dataset"], rows[r["dataset"], r["model"]], r["metric"]): (r["low"], r["high"])
         for r in intervals.to_pylist()
@@ -65,31 +67,30 @@ def compare(
     intervals: Mapping[Place, tuple[float, float]],
     missing: Missing,
 ) -> pa.Table:
-    """Every cell of the paper's table, with mean and sample standard deviation over our seeds (COMPARISON).
+    """Return every cell of the paper's table with the mean and sample standard deviation of our seeds (COMPARISON).
 
-    Cells without a model of ours stay, with n_seeds 0 and what makes them; a standard deviation needs two seeds. A
-    model that is asked has one run, without a seed. Rows of BEYOND follow those of the paper, without its values.
-    UserError for scores of any other row that the paper's table does not have, and for two scores of one metric, row
-    and seed.
+    Cells without a run have n_seeds 0 and the command that makes them. The standard deviation needs two seeds; a model
+    that is asked has one run, without a seed. Rows of BEYOND follow the paper's rows, without its values. Raises
+    UserError for scores of any other row that the paper's table lacks, and for two scores of one metric, row and seed.
     """
-    known = {(cell.dataset, cell.model) for cell in paper}
-    values = _values(scores, known)
-    others = [PaperCell(*place, None, None) for place in values if place[:2] not in known]
+    printed = {(cell.dataset, cell.model) for cell in paper}
+    values = _values(scores, printed)
+    others = [PaperCell(*key, None, None) for key in values if key[:2] not in printed]
     rows = []
     for cell in [*paper, *others]:
-        place = (cell.dataset, cell.model, cell.metric)
-        rows.append(_row(cell, values.get(place, {}), intervals.get(place), stand_ins, missing))
+        key = (cell.dataset, cell.model, cell.metric)
+        rows.append(_row(cell, values.get(key, {}), intervals.get(key), stand_ins, missing))
     return pa.Table.from_pylist(rows, schema=COMPARISON.schema)
 
 
-def _values(scores: list[pa.Table], known: set[tuple[str, str]]) -> dict[Place, dict[int | None, dict[str, Any]]]:
-    """Rows of SCORES by place and seed."""
+def _values(scores: list[pa.Table], printed: set[tuple[str, str]]) -> dict[Place, dict[int | None, dict[str, Any]]]:
+    """Return the rows of SCORES by place and seed."""
     values: dict[Place, dict[int | None, dict[str, Any]]] = {}
     for row in (r for table in scores for r in table.to_pylist()):
-        if (row["dataset"], row["model"]) not in known and row["model"] not in BEYOND:
+        if (row["dataset"], row["model"]) not in printed and row["model"] not in BEYOND:
             raise UserError(
                 f"the paper's table has no row {row['model']!r} for {row['dataset']}; its rows are "
-                f"{', '.join(sorted({model for _, model in known}))} (models.<name> or asked.<name>: .row, .table)"
+                f"{', '.join(sorted({model for _, model in printed}))} (models.<name> or asked.<name>: .row, .table)"
             )
         metric = f"{row['average']}_{row['metric']}"
         seeds = values.setdefault((row["dataset"], row["model"], metric), {})
@@ -114,7 +115,6 @@ def _row(
     mean = statistics.fmean(ours) if ours else None
     low, high = interval if interval and ours else (None, None)
     judged = verdict(mean, interval, cell.mean, cell.std, bool(stand_ins))
-    comparable = mean is not None and cell.mean is not None and not stand_ins
     return {
         "dataset": cell.dataset,
         "model": cell.model,
@@ -127,7 +127,7 @@ def _row(
         "asked": None in runs,
         "paper_mean": cell.mean,
         "paper_std": cell.std,
-        "difference": rounded(mean - cell.mean) if comparable else None,
+        "difference": None if stand_ins else difference(mean, cell.mean),
         "verdict": judged,
         "stand_ins": "; ".join(stand_ins) if ours else None,
         **{count: sum(r[column] for r in runs.values()) if ours else None for count, column in COUNTS.items()},
@@ -136,11 +136,16 @@ def _row(
 
 
 def tally(table: pa.Table) -> dict[str, int]:
-    """How many cells have each verdict that compares two values, and how many have none."""
-    found = table["verdict"].to_pylist()
-    return {name: found.count(name) for name in dict.fromkeys([*DECIDED, *sorted(found)]) if found.count(name)}
+    """Count the cells by verdict, those that compare two values first."""
+    verdicts = table["verdict"].to_pylist()
+    return {v: verdicts.count(v) for v in dict.fromkeys([*DECIDED, *sorted(verdicts)]) if v in verdicts}
 
 
 def rounded(value: float | None) -> float | None:
-    """Four decimals, as the paper prints."""
+    """Round to four decimals, as the paper prints."""
     return None if value is None else round(value, 4)
+
+
+def difference(ours: float | None, paper: float | None) -> float | None:
+    """Return ours minus the paper's, rounded; None without both."""
+    return None if ours is None or paper is None else rounded(ours - paper)

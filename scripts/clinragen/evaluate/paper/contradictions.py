@@ -1,4 +1,4 @@
-"""Where the paper's printed numbers contradict each other, found by computing one from the others."""
+"""Find where the paper's printed numbers contradict each other, by computing some from others."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -13,9 +13,9 @@ from clinragen.schemas.claims import CONTRADICTIONS
 
 F1_METRICS = ("micro_f1", "macro_f1")
 SPREAD_OF_F1 = 0.003
-"""F1 of means and the mean of F1 differ by far less over five runs whose scores spread by some 0.001."""
+"""Far more than F1 of means can differ from the mean of F1, over five runs with a standard deviation of some 0.001."""
 MACRO_STEP, MICRO_STEP = 0.02, 0.01
-"""Another teacher moves macro F1 by more than the one, and micro F1 of the same runs by less than the other."""
+"""Suspicious: another teacher changes macro F1 by more than the first, but micro F1 by less than the second."""
 COT = "Flan-T5-0.1B, Clinical-COT, ChatGPT"
 COT_OF_TABLE1, COT_OF_TABLE2 = "Clinical CoT -w/o TSE", "w/o LAB&KNOW"
 TRAINING, COMPARED_TRAINING = "ClinRaGen - 84M Tuning", "LlaMA - 7B Tuning"
@@ -30,8 +30,8 @@ WORDS = "the text against the tables"
 
 
 def find_contradictions(printed: Evidence, assessments: Sequence[Assessment]) -> pa.Table:
-    """Everything in the printed values that does not agree with other printed values, or with the text."""
-    found = [
+    """Return all printed values that disagree with other printed values or with the text (CONTRADICTIONS)."""
+    rows = [
         *_f1_of_precision_and_recall(printed),
         *_clinical_cot(printed),
         *_teachers(printed),
@@ -39,7 +39,7 @@ def find_contradictions(printed: Evidence, assessments: Sequence[Assessment]) ->
         *_whole_time(printed),
         *_claims(assessments),
     ]
-    return pa.Table.from_pylist(found, schema=CONTRADICTIONS.schema)
+    return pa.Table.from_pylist(rows, schema=CONTRADICTIONS.schema)
 
 
 def _row(kind: str, place: str, printed: float, other: float, meaning: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _row(kind: str, place: str, printed: float, other: float, meaning: str) -> d
 
 
 def _f1_of_precision_and_recall(printed: Evidence) -> Iterator[dict[str, Any]]:
-    """Micro F1 is the harmonic mean of micro precision and recall; a macro F1 is not."""
+    """Yield micro F1 that is not the harmonic mean of micro precision and recall; macro F1 need not be."""
     for cell, value in printed.values.items():
         if cell.source != "table1" or cell.metric != "micro_f1":
             continue
@@ -59,7 +59,7 @@ def _f1_of_precision_and_recall(printed: Evidence) -> Iterator[dict[str, Any]]:
 
 
 def _clinical_cot(printed: Evidence) -> Iterator[dict[str, Any]]:
-    """Clinical-COT of table 6 is one row by its name, and another one by its values."""
+    """Yield values of Clinical-COT in table 6 that belong to another row than its name."""
     for dataset, metric in product(DATASETS, F1_METRICS):
         value, by_name, by_value = (
             printed.value(Cell(source, dataset, row, metric)).value
@@ -71,6 +71,7 @@ def _clinical_cot(printed: Evidence) -> Iterator[dict[str, Any]]:
 
 
 def _teachers(printed: Evidence) -> Iterator[dict[str, Any]]:
+    """Yield macro F1 that changes with the teacher although micro F1 hardly does."""
     for cell in [c for c in printed.values if c.source == "table6" and c.metric == "macro_f1"]:
         if not cell.row.endswith("DeepSeek"):
             continue
@@ -85,7 +86,7 @@ def _teachers(printed: Evidence) -> Iterator[dict[str, Any]]:
 
 
 def _best_baselines(printed: Evidence, assessments: Sequence[Assessment]) -> Iterator[dict[str, Any]]:
-    """Gains that hold against the mean of several rows, and not against the best of them, in no cell."""
+    """Yield gains over the mean of several rows that are not gains over the best of them."""
     for claim in (a.claim for a in assessments):
         test = claim.test
         if not isinstance(test, Gain) or test.source != "table1":
@@ -103,7 +104,7 @@ def _best_baselines(printed: Evidence, assessments: Sequence[Assessment]) -> Ite
 
 
 def _whole_time(printed: Evidence) -> Iterator[dict[str, Any]]:
-    """The student needs the teacher's rationales, which its time of training leaves out."""
+    """Yield the student's training time, which leaves out the rationales that it needs."""
     times = {name: printed.value(Cell("times", "all", name, "seconds")).value for name in (TRAINING, COMPARED_TRAINING)}
     before = sum(printed.value(Cell("times", "all", name, "seconds")).value for name in BEFORE_TRAINING)
     whole = times[TRAINING] + before
@@ -116,11 +117,12 @@ def _whole_time(printed: Evidence) -> Iterator[dict[str, Any]]:
 
 
 def _claims(assessments: Sequence[Assessment]) -> Iterator[dict[str, Any]]:
-    """Claims of the text that the tables contradict."""
+    """Yield the claims in the text that the tables contradict."""
     for each in assessments:
         if each.print.verdict != CONTRADICTED:
             continue
         decisive = each.print.decisive
+        assert decisive.estimate is not None, "a contradicted claim has a printed value"
         value = decisive.estimate.value
         holding = sum(s.holds is True for s in each.print.all)
         meaning = (

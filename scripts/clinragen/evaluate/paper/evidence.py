@@ -1,4 +1,4 @@
-"""What decides a claim: values with the interval in which they may be, and differences of two of them."""
+"""Evidence for claims: values with their intervals, and differences of two values."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from clinragen.registry.raw import TITLES
 
 
 class Cell(NamedTuple):
-    """A place of a value, as the claims name it."""
+    """Where a value is, as the claims name it."""
 
     source: str
     dataset: str
@@ -19,36 +19,36 @@ class Cell(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A value with the bounds of its 95 % interval; a printed value is its own bound."""
+    """A value with the bounds of its 95 % interval, which for a printed value are the value itself."""
 
     value: float
     low: float
     high: float
 
     def minus(self, other: "Estimate") -> "Estimate":
-        """The difference of two values of which only the intervals are known: never narrower than the true one."""
+        """Return the difference with the widest possible interval, because only the intervals of both are known."""
         return Estimate(self.value - other.value, self.low - other.high, self.high - other.low)
 
     @classmethod
     def exact(cls, value: float) -> "Estimate":
-        """A value without an interval."""
+        """Return a value without an interval."""
         return cls(value, value, value)
 
     @classmethod
     def mean(cls, each: list["Estimate"]) -> "Estimate":
-        """The mean of values and of bounds: as wide as if all moved together, and never too narrow."""
+        """Return the mean of values and of bounds, which is the widest possible interval of the mean."""
         return cls(*(sum(column) / len(each) for column in zip(*each, strict=True)))
 
 
 class Gap(NamedTuple):
-    """What a claim needs and is not there, and what would make it (empty where nothing would)."""
+    """A value that a claim needs and lacks, and how to make it (empty if nothing does)."""
 
     what: str
     how: str = ""
 
 
 class Lacking(Exception):
-    """What a claim needs is not there."""
+    """The evidence lacks a value that a claim needs."""
 
     def __init__(self, gap: Gap) -> None:
         """Keep the gap."""
@@ -66,28 +66,28 @@ class Runs(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Values and differences by cell; what is missing is `Lacking`, with the reason of its source if there is one."""
+    """Values and differences by cell. Methods raise `Lacking` for what is missing, with the reason if it is known."""
 
     values: Mapping[Cell, Estimate]
     differences: Mapping[tuple[Cell, Cell], Estimate] = field(default_factory=dict)
-    """Differences whose own interval is known, first minus second."""
+    """Differences with an interval, first minus second."""
     p_values: Mapping[tuple[Cell, Cell], float] = field(default_factory=dict)
-    """Two-sided, of a t-test over the runs, by the same cells."""
+    """Two-sided p values of a t-test over the runs, by the same cells."""
     runs: Mapping[Cell, Runs] = field(default_factory=dict)
-    """Where there are no p-values: what they follow from."""
+    """Runs from which missing p values are computed."""
     gaps: Mapping[Cell, Gap] = field(default_factory=dict)
-    """Why cells are there and have no value that decides anything."""
+    """Cells without a usable value, and why."""
     reasons: Mapping[str, Gap] = field(default_factory=dict)
-    """Why a source has no values at all."""
+    """Sources without any value, and why."""
     makes: Mapping[str, Callable[[str, str | None], str | None]] = field(default_factory=dict)
-    """By source, what would make a row of it on a dataset (None for what is about all)."""
+    """By source, a function of row and dataset (None: all datasets) that says how to make the value."""
     stated: frozenset[str] = frozenset()
-    """Sources of which only the order of the rows is known, as the text states it."""
+    """Sources for which the paper states only the order of the rows."""
 
     def value(self, cell: Cell) -> Estimate:
-        """The value of a cell; Lacking without one.
+        """Return the value of a cell; raise Lacking without one.
 
-        A dataset of which the source has no value at all is missing as a whole, not row by row.
+        If the source has no value for a dataset, the dataset is reported as missing rather than each row.
         """
         if cell in self.values:
             return self.values[cell]
@@ -97,12 +97,12 @@ class Evidence:
             raise Lacking(self.reasons[cell.source])
         dataset = cell.dataset if cell.dataset in TITLES.values() else None
         how = self.makes[cell.source](cell.row, dataset) if cell.source in self.makes else None
-        known = {other.dataset for other in self.values if other.source == cell.source}
-        whole_dataset = dataset is not None and known and dataset not in known
+        datasets = {other.dataset for other in self.values if other.source == cell.source}
+        whole_dataset = dataset is not None and datasets and dataset not in datasets
         raise Lacking(Gap(f"all of {dataset}" if whole_dataset else cell.row, how or ""))
 
     def difference(self, cell: Cell, other: Cell) -> Estimate:
-        """First minus second, with the interval of the difference, or from the intervals of both; else Lacking."""
+        """Return first minus second, with its own interval or one from those of both; raise Lacking without them."""
         if (cell, other) in self.differences:
             return self.differences[cell, other]
         if (other, cell) in self.differences:
@@ -111,13 +111,13 @@ class Evidence:
         return self.value(cell).minus(self.value(other))
 
     def p_value(self, cell: Cell, other: Cell) -> float:
-        """Two-sided p of Welch's t-test over the runs of both; Lacking without runs of both."""
+        """Return the two-sided p of Welch's t-test over the runs of both; raise Lacking without two runs of each."""
         for pair in ((cell, other), (other, cell)):
             if pair in self.p_values:
                 return self.p_values[pair]
-        for one in (cell, other):
-            self.value(one)
-            if one not in self.runs or self.runs[one].number < 2:
-                raise Lacking(Gap(f"a second seed of {one.row}", "add one to `seeds`"))
+        for each in (cell, other):
+            self.value(each)
+            if each not in self.runs or self.runs[each].number < 2:
+                raise Lacking(Gap(f"a second seed of {each.row}", "add one to `seeds`"))
         first, second = self.runs[cell], self.runs[other]
         return float(ttest_ind_from_stats(*first, *second, equal_var=False).pvalue)

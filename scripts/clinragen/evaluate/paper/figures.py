@@ -1,4 +1,4 @@
-"""The paper's Figures 5 and 6, each drawn from its table alone, as SVG and PNG of the same bytes every time."""
+"""The paper's Figures 5 and 6, each drawn from its table, as SVG and PNG with reproducible bytes."""
 
 from pathlib import Path
 from typing import Any
@@ -8,23 +8,25 @@ import pyarrow as pa
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from clinragen.evaluate.judge.rated import BOTH
 from clinragen.evaluate.paper.comparison import PaperCell
 from clinragen.evaluate.paper.forms import distinct
-from clinragen.evaluate.paper.pictures import OURS, PAPER
+from clinragen.evaluate.paper.pictures import OURS, PAPER, error_bars, legend_marks, with_warning
 from clinragen.schemas.paper import EFFICIENCY
 from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, RATING_SCORES, TEACHER
 
 METRIC, TOTAL = "micro_f1", "total"
+COLUMNS = 2  # of panels
 OURS_NAME, PAPER_NAME = "ours", "paper"
 SYSTEMS = (TEACHER, "Mistral", "LLaMA2", "LLaMA3", "ClinRaGen")
-# Systems in the order and colours of every panel; blue and orange differ for most eyes, and hatches for all.
+# By system, in this order in every panel. Hatches distinguish the systems also for colour-blind readers.
 COLOURS = ("#4c5866", "#0b6e99", "#b4540a", "#7a8f2a", "#8d4fa3", "#c0392b")
 MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "*", "p", "h", "d")
 HATCHES = ("", "//", "..", "\\\\", "xx", "--")
-STYLE = {
+STYLE: dict[Any, Any] = {  # matplotlib types its keys as literals
     "svg.hashsalt": "clinragen",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -36,29 +38,24 @@ STYLE = {
 def efficiency_table(
     parameters: pa.Table, intervals: pa.Table, sizes: dict[str, int], paper: list[PaperCell], stand_ins: list[str]
 ) -> pa.Table:
-    """Parameters and micro F1 of every row of table 1 (EFFICIENCY): the paper's, and ours where there is a run.
+    """Return parameters and micro F1 of every row of table 1 (EFFICIENCY): the paper's, and ours if there is a run.
 
-    `parameters` is PARAMETERS, `intervals` INTERVALS; `sizes` has the parameters that the paper prints, by row. They
-    are used for LLMs that are asked, whose parameters this workflow cannot count.
+    `parameters` is PARAMETERS, `intervals` INTERVALS. `sizes` has the parameters that the paper prints, by row;
+    they also serve for LLMs that are asked, whose parameters the workflow cannot count.
     """
     rows = []
     counts = {(r["dataset"], r["model"]): r["parameters"] for r in parameters.to_pylist() if r["part"] == TOTAL}
     scores = {(r["dataset"], r["model"]): r for r in intervals.to_pylist() if r["metric"] == METRIC}
     for cell in paper:
-        place = (cell.dataset, cell.model)
+        key = (cell.dataset, cell.model)
         if cell.metric != METRIC or cell.model not in sizes:
             continue
         own = {"dataset": cell.dataset, "model": cell.model}
         printed = {"source": PAPER_NAME, "parameters": sizes[cell.model], "micro_f1": cell.mean}
         rows.append(own | printed | {"low": None, "high": None, "stand_ins": None})
-        if place in scores:
-            score = scores[place]
-            ours = {
-                "source": OURS_NAME,
-                "parameters": counts.get(place, sizes[cell.model]),
-                "micro_f1": round(score["value"], 4),
-            }
-            ours |= {name: round(score[name], 4) for name in ("low", "high")}
+        if score := scores.get(key):
+            ours = {"source": OURS_NAME, "parameters": counts.get(key, sizes[cell.model])}
+            ours |= {"micro_f1": round(score["value"], 4)} | {n: round(score[n], 4) for n in ("low", "high")}
             rows.append(own | ours | {"stand_ins": "; ".join(stand_ins) or None})
     return pa.Table.from_pylist(rows, schema=EFFICIENCY.schema)
 
@@ -81,26 +78,26 @@ def draw_efficiency(table: pa.Table, svg: Path, png: Path) -> None:
             axis.margins(x=0.1)
             axis.set_ylim(bottom=-0.03)  # marks of scores near 0 are drawn whole
         axes[0].set_ylabel("micro F1")
-        # The legend names what a colour means first, then what a shape does.
-        key = [(OURS_NAME, "s", {"color": OURS}), (PAPER_NAME, "s", {"color": PAPER, "markerfacecolor": "none"})]
-        key += [(model, mark, {"color": "#4c5866", "markerfacecolor": "none"}) for model, mark in marks.items()]
-        for label, mark, colours in key:
-            axes[0].plot([], [], mark, linestyle="none", label=label, **colours)
+        # The legend explains the colours first, then the shapes.
+        legend = [(OURS_NAME, "s", OURS, OURS), (PAPER_NAME, "s", PAPER, "none")]
+        legend += [(model, mark, "#4c5866", "none") for model, mark in marks.items()]
+        for label, mark, edge, face in legend:
+            axes[0].plot([], [], mark, linestyle="none", label=label, color=edge, markerfacecolor=face)
         title = "Figure 5: number of parameters and micro F1 on the test split (ours with 95 % intervals)"
-        _finish(figure, axes, title, rows, svg, png)
+        _finish(figure, axes, title, any(row["stand_ins"] for row in rows), svg, png)
 
 
-def _point(axis: pyplot.Axes, row: dict[str, Any], mark: str) -> None:
+def _point(axis: Axes, row: dict[str, Any], mark: str) -> None:
     x, y = row["parameters"], row["micro_f1"]
     if row["source"] == PAPER_NAME:
         axis.plot(x, y, mark, color=PAPER, markerfacecolor="none", markersize=7, linestyle="none")
         return
-    bounds = None if row["low"] is None else [[max(0.0, y - row["low"])], [max(0.0, row["high"] - y)]]
-    axis.errorbar(x, y, yerr=bounds, fmt=mark, color=OURS, capsize=3, markersize=7, linestyle="none")
+    bars = error_bars(y, row["low"], row["high"])
+    axis.errorbar(x, y, yerr=bars, fmt=mark, color=OURS, capsize=3, markersize=7, linestyle="none")
 
 
 def written_ratings(ratings: pa.Table) -> pa.Table:
-    """Ratings of rationales as they were written, without the controls (RATING_SCORES)."""
+    """Return the ratings of rationales as written, without the controls (RATING_SCORES)."""
     return ratings.filter(pa.compute.equal(ratings["condition"], AS_WRITTEN)).cast(RATING_SCORES.schema)
 
 
@@ -112,7 +109,7 @@ def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, p
     systems = sorted(names, key=lambda name: SYSTEMS.index(name) if name in SYSTEMS else len(SYSTEMS))
     with matplotlib.rc_context(STYLE):
         figure, axes = _panels(len(panels), 6.4, 3.8)
-        for axis, (dataset, rater) in zip(axes, panels, strict=bool(panels)):  # an empty figure has one panel
+        for column, (axis, (dataset, rater)) in enumerate(zip(axes, panels, strict=bool(panels))):  # no rows: one panel
             axis.set_title(f"{'both datasets' if dataset == BOTH else dataset}, {rater}", fontsize=11)
             axis.set_ylim(1, 5.15)  # bars and intervals that end at 5 are not cut
             axis.set_yticks(range(1, 6))
@@ -121,19 +118,17 @@ def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, p
             cells = {(r["criterion"], r["system"]): r for r in rows if (r["dataset"], r["rater"]) == (dataset, rater)}
             _bars(axis, cells, systems)
             axis.set_xticks(range(len(CRITERIA)), CRITERIA, fontsize=8)
-            if axis.get_subplotspec().is_first_col():
+            if column % COLUMNS == 0:
                 axis.set_ylabel("mean rating, 1 to 5")
-        _finish(
-            figure, axes, f"{title} (lines: 95 % intervals)", [{"stand_ins": "; ".join(stand_ins) or None}], svg, png
-        )
+        _finish(figure, axes, f"{title} (lines: 95 % intervals)", bool(stand_ins), svg, png)
 
 
-def _bars(axis: pyplot.Axes, cells: dict[tuple[str, str], dict[str, Any]], systems: list[str]) -> None:
+def _bars(axis: Axes, cells: dict[tuple[str, str], dict[str, Any]], systems: list[str]) -> None:
     width = 0.8 / max(len(systems), 1)
     for number, system in enumerate(systems):
-        found = [cells.get((criterion, system), {}) for criterion in CRITERIA]
-        places = [n - 0.4 + width * (number + 0.5) for n in range(len(CRITERIA))]
-        kept = [(x, r) for x, r in zip(places, found, strict=True) if r.get("mean") is not None]
+        ratings = [cells.get((criterion, system), {}) for criterion in CRITERIA]
+        positions = [n - 0.4 + width * (number + 0.5) for n in range(len(CRITERIA))]
+        kept = [(x, r) for x, r in zip(positions, ratings, strict=True) if r.get("mean") is not None]
         axis.bar(
             [x for x, _ in kept],
             [r["mean"] - 1 for _, r in kept],
@@ -150,9 +145,9 @@ def _bars(axis: pyplot.Axes, cells: dict[tuple[str, str], dict[str, Any]], syste
                 axis.plot([x, x], [row["low"], row["high"]], color="#1b1f24", linewidth=0.9)
 
 
-def _panels(number: int, width: float, height: float) -> tuple[Figure, list[pyplot.Axes]]:
-    """Panels in rows of two."""
-    columns = min(max(number, 1), 2)
+def _panels(number: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with at least one panel."""
+    columns = min(max(number, 1), COLUMNS)
     lines = -(-max(number, 1) // columns)
     figure, axes = pyplot.subplots(
         lines,
@@ -168,19 +163,12 @@ def _panels(number: int, width: float, height: float) -> tuple[Figure, list[pypl
     return figure, flat[: max(number, 1)]
 
 
-def _finish(
-    figure: Figure, axes: list[pyplot.Axes], title: str, rows: list[dict[str, Any]], svg: Path, png: Path
-) -> None:
-    """Write legend, title and warning, and both files without a date."""
-    known = {label: mark for a in axes for mark, label in zip(*a.get_legend_handles_labels(), strict=True)}
-    if known:
-        columns = min(len(known), 5)
-        figure.legend(
-            known.values(), known.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9
-        )
-    stand_ins = distinct(row["stand_ins"] for row in rows)
-    warning = "\nMade with stand-ins, not comparable with the paper." if stand_ins else ""
-    figure.suptitle(title + warning, fontsize=11, x=0.01, ha="left")
+def _finish(figure: Figure, axes: list[Axes], title: str, stand_ins: bool, svg: Path, png: Path) -> None:
+    """Draw legend and title, and write both files without a date."""
+    if marks := legend_marks(axes):
+        layout: dict[str, Any] = {"loc": "outside lower center", "ncols": min(len(marks), 5)}
+        figure.legend(marks.values(), marks.keys(), frameon=False, fontsize=9, **layout)
+    figure.suptitle(with_warning(title, stand_ins), fontsize=11, x=0.01, ha="left")
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
     figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
     pyplot.close(figure)

@@ -1,22 +1,23 @@
-r"""Tables as Markdown and LaTeX, for papers and pull requests.
+r"""Tables as Markdown and LaTeX, for papers and pull requests, and as rows of a page.
 
-LaTeX needs no package: each section is a `table` with a plain `tabular`, to be read by `\input`.
+LaTeX needs no package: each section is a `table` with a plain `tabular`, to be included with `\input`.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from tabulate import LATEX_ESCAPE_RULES, tabulate
 
 MARKDOWN = re.compile(r"[\\`*_|\[\]~#]")
-# At the beginning of a row LaTeX would read these as the argument, or the star, of the end of the row before.
+# At the start of a row LaTeX would take these for the argument, or the star, of the row end before it.
 LATEX = {**LATEX_ESCAPE_RULES, "[": "{[}", "*": "{*}"}
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a table, such as a dataset: cells are text, and empty ones stay empty."""
+    """One part of a table, such as a dataset, with cells as text."""
 
     title: str
     columns: list[str]
@@ -25,7 +26,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Shown:
-    """A table as it is shown: its title, what to know about it, and its sections."""
+    """A table as text: title, sections and notes."""
 
     title: str
     sections: list[Section]
@@ -33,7 +34,7 @@ class Shown:
 
 
 def to_markdown(shown: Shown) -> str:
-    """Return the table in GitHub's Markdown, all text escaped."""
+    """Return the table in GitHub-flavoured Markdown, all text escaped."""
     parts = [f"# {_markdown(shown.title)}", *(_markdown(note) for note in shown.notes)]
     for section in shown.sections:
         parts.append(f"## {_markdown(section.title)}")
@@ -42,7 +43,7 @@ def to_markdown(shown: Shown) -> str:
 
 
 def to_latex(shown: Shown) -> str:
-    """Return a LaTeX table per section, all text escaped; the first one's caption has the notes."""
+    """Return one LaTeX table per section, all text escaped; the caption of the first one has the notes."""
     parts = []
     for number, section in enumerate(shown.sections):
         notes = shown.notes if number == 0 else []
@@ -82,15 +83,30 @@ def _line(text: str) -> str:
 
 
 def number(value: float | None, form: str = "{:.4f}", none: str = "–") -> str:
-    """Return a number as text; a dash where there is none."""
+    """Return a number as text; `none` for None."""
     return none if value is None else form.format(value)
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Return the bounds in brackets; empty without them."""
+    """Return the bounds in brackets, or nothing without them."""
     return "" if low is None or high is None else f"[{low:.4f}, {high:.4f}]"
 
 
 def distinct(values: Iterable[str | None]) -> list[str]:
-    """Return the values that there are, each once, in their order."""
+    """Return the values without repetitions and without empty ones, in their order."""
     return list(dict.fromkeys(value for value in values if value))
+
+
+def page_rows(
+    cells: Iterable[dict[str, Any]], table: str, column: Callable[[dict[str, Any]], str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Group the rows of a CSV file by dataset and then by model, for a page with a line per model.
+
+    A line has its `cells` by `column`, its `place` in the lineage, and the other columns of its first cell.
+    """
+    datasets: dict[str, dict[str, dict[str, Any]]] = {}
+    for cell in cells:
+        dataset, model = cell["dataset"], cell["model"]
+        new = cell | {"place": f"tables/{table}.csv/{dataset}/{model}", "cells": {}}
+        datasets.setdefault(dataset, {}).setdefault(model, new)["cells"][column(cell)] = cell
+    return {dataset: list(lines.values()) for dataset, lines in datasets.items()}

@@ -1,9 +1,9 @@
-"""The kinds of tests of claims: each turns a test into statements about numbers, and says which of them hold."""
+"""The kinds of tests: each turns a test into statements about numbers and decides which of them hold."""
 
 import math
 import operator
 from collections.abc import Callable, Iterator
-from functools import singledispatch
+from functools import partial, singledispatch
 from itertools import product
 from typing import NamedTuple
 
@@ -26,26 +26,26 @@ DIGITS = 9  # differences of decimal fractions are not exact
 
 
 class Statement(NamedTuple):
-    """One statement of a claim; `holds` is None where its interval contains values of both sides, or it lacks a run."""
+    """One statement of a claim; `holds` is None if the interval has values on both sides, or if a run is lacking."""
 
     text: str
     holds: bool | None
     estimate: Estimate | None = None
     margin: float = 0.0
-    """How far the value is on the side that the claim says, in its unit."""
+    """How far the value is on the claimed side, in its unit; negative on the other side."""
     lacking: Gap | None = None
 
 
 @singledispatch
 def statements(test: Rows, evidence: Evidence) -> list[Statement]:
-    """All statements of a test, decided by the evidence."""
+    """Return all statements of a test, decided by the evidence."""
     raise TypeError(type(test))
 
 
 @statements.register
 def _above(test: Above, evidence: Evidence) -> list[Statement]:
     return [
-        _decided(f"{_names(a, b)} > {test.by:g}", lambda a=a, b=b: evidence.difference(a, b), low=test.by)
+        _decided(f"{_names(a, b)} > {test.by:g}", partial(evidence.difference, a, b), low=test.by)
         for a, b in _pairs(test)
     ]
 
@@ -54,8 +54,8 @@ def _above(test: Above, evidence: Evidence) -> list[Statement]:
 def _close(test: Close, evidence: Evidence) -> list[Statement]:
     return [
         _decided(
-            f"{_place(a.dataset, a.metric)}: |{a.row} − {b.row}| ≤ {test.within:g}",
-            lambda a=a, b=b: evidence.difference(a, b),
+            f"{_where(a.dataset, a.metric)}: |{a.row} − {b.row}| ≤ {test.within:g}",
+            partial(evidence.difference, a, b),
             low=-test.within,
             high=test.within,
             closed=True,
@@ -85,22 +85,22 @@ def _larger_gain(test: LargerGain, evidence: Evidence) -> list[Statement]:
 
 @statements.register
 def _significant(test: Significant, evidence: Evidence) -> list[Statement]:
-    found = []
+    decided = []
     for a, b in _pairs(test):
         text = f"{_names(a, b)} > 0 with p < {test.p:g}"
         try:
             difference, p = evidence.difference(a, b), evidence.p_value(a, b)
         except Lacking as error:
-            found.append(Statement(text, None, lacking=error.gap))
+            decided.append(Statement(text, None, lacking=error.gap))
             continue
-        found.append(Statement(f"{text}: p = {p:.2g}", _significance(difference, p, test.p), difference, test.p - p))
-    return found
+        decided.append(Statement(f"{text}: p = {p:.2g}", _significance(difference, p, test.p), difference, test.p - p))
+    return decided
 
 
 def _significance(difference: Estimate, p: float, level: float) -> bool | None:
-    """Whether a difference is positive and significant.
+    """Decide whether a difference is positive and significant.
 
-    One that is not significant is not thereby absent: few runs show little. It fails where it is surely not positive.
+    Few runs may miss a real difference, so a difference fails only if it is certainly not positive.
     """
     if difference.value > 0 and p < level:
         return True
@@ -109,65 +109,65 @@ def _significance(difference: Estimate, p: float, level: float) -> bool | None:
 
 @statements.register
 def _rank(test: Rank, evidence: Evidence) -> list[Statement]:
-    found = []
+    decided = []
     for dataset, metric in product(test.datasets, test.metrics):
         own = Cell(test.source, dataset, test.row, metric)
         others = [Cell(test.source, dataset, row, metric) for row in test.among]
-        text = f"{_place(dataset, metric)}: {test.row} has rank {test.rank} of {len(others) + 1}"
+        text = f"{_where(dataset, metric)}: {test.row} has rank {test.rank} of {len(others) + 1}"
         try:
             differences = [evidence.difference(own, other) for other in others]
             value = evidence.value(own)
         except Lacking as error:
-            found.append(Statement(text, None, lacking=error.gap))
+            decided.append(Statement(text, None, lacking=error.gap))
             continue
-        # Its rank is one of these, by the rows that are surely above it, and surely not.
+        # The intervals allow every rank from best to worst.
         best = 1 + sum(d.high < 0 for d in differences)
         worst = 1 + sum(d.low <= 0 for d in differences)
         holds = None if best <= test.rank <= worst and best < worst else best == test.rank
         nearest = min((abs(d.value) for d in differences), default=0.0)
-        found.append(Statement(text, holds, value, nearest if holds else -nearest))
-    return found
+        decided.append(Statement(text, holds, value, nearest if holds else -nearest))
+    return decided
 
 
 @statements.register
 def _same_order(test: SameOrder, evidence: Evidence) -> list[Statement]:
-    """Every two rows are in the order of the other source, or of the text where that has no numbers."""
-    found = []
+    """Every two rows are in the order of the other source, or of the paper's text if that source has no numbers."""
+    decided = []
     others = [(dataset, test.other_metric) for dataset in test.other_datasets]
-    for (dataset, metric), (place, column) in product(product(test.datasets, test.metrics), others):
+    for (dataset, metric), (other_dataset, column) in product(product(test.datasets, test.metrics), others):
         for n, first in enumerate(test.stated):
             for second in test.stated[n + 1 :]:
-                text = f"{_place(dataset, metric)}: {first} and {second} are in the order of {test.other}"
+                text = f"{_where(dataset, metric)}: {first} and {second} are in the order of {test.other}"
                 a, b = (Cell(test.source, dataset, row, metric) for row in (first, second))
                 try:
                     own = evidence.difference(a, b)
-                    reference = _ordered(evidence, Cell(test.other, place, first, column), second)
+                    reference = _ordered(evidence, Cell(test.other, other_dataset, first, column), second)
                 except Lacking as error:
-                    found.append(Statement(text, None, lacking=error.gap))
+                    decided.append(Statement(text, None, lacking=error.gap))
                     continue
                 signs = {_sign(own), _sign(reference)}
                 holds = None if None in signs else len(signs) == 1
-                found.append(Statement(text, holds, own, abs(own.value) if holds else -abs(own.value)))
-    return found
+                decided.append(Statement(text, holds, own, abs(own.value) if holds else -abs(own.value)))
+    return decided
 
 
 @statements.register
 def _ratio(test: Ratio, evidence: Evidence) -> list[Statement]:
-    relation, bound = (operator.lt, test.below) if test.above is None else (operator.ge, test.above)
-    found = []
+    sign, satisfies, bound = ("<", operator.lt, test.below) if test.above is None else ("≥", operator.ge, test.above)
+    assert bound is not None, "a Ratio has one of the two"
+    decided = []
     for dataset, metric in product(test.datasets, test.metrics):
-        sign = "<" if test.above is None else "≥"
-        text = f"{_place(dataset, metric)}: {test.row} / {test.other} {sign} {bound:g}"
+        text = f"{_where(dataset, metric)}: {test.row} / {test.other} {sign} {bound:g}"
         try:
             own, other = (evidence.value(Cell(test.source, dataset, r, metric)) for r in (test.row, test.other))
         except Lacking as error:
-            found.append(Statement(text, None, lacking=error.gap))
+            decided.append(Statement(text, None, lacking=error.gap))
             continue
         quotient = Estimate(own.value / other.value, own.low / other.high, own.high / other.low)
-        sides = {relation(q, bound) for q in (quotient.low, quotient.high)}
+        sides = {satisfies(q, bound) for q in (quotient.low, quotient.high)}
         margin = bound - quotient.value if test.above is None else quotient.value - bound
-        found.append(Statement(text, sides.pop() if len(sides) == 1 else None, quotient, margin))
-    return found
+        decided.append(Statement(text, sides.pop() if len(sides) == 1 else None, quotient, margin))
+    return decided
 
 
 @statements.register
@@ -176,8 +176,8 @@ def _between(test: Between, evidence: Evidence) -> list[Statement]:
     bounds = f"{lower} < " * math.isfinite(test.low) + "value" + f" < {upper}" * math.isfinite(test.high)
     return [
         _decided(
-            f"{_place(dataset, metric)}: {test.row}: {bounds}",
-            lambda d=dataset, m=metric: evidence.value(Cell(test.source, d, test.row, m)),
+            f"{_where(dataset, metric)}: {test.row}: {bounds}",
+            partial(evidence.value, Cell(test.source, dataset, test.row, metric)),
             low=test.low,
             high=test.high,
         )
@@ -186,15 +186,20 @@ def _between(test: Between, evidence: Evidence) -> list[Statement]:
 
 
 def cells_of(test: Rows) -> set[Cell]:
-    """The cells that a test is about, those of another source included."""
+    """Return the cells that a test is about, including those of another source."""
     rows: set[str] = set()
     if isinstance(test, Pairs):
-        rows = {row for pair in test.compared + getattr(test, "weaker", []) for row in pair}
+        weaker = test.weaker if isinstance(test, LargerGain) else []
+        rows = {row for pair in test.compared + weaker for row in pair}
     elif isinstance(test, SameOrder):
         rows = set(test.stated)
-    else:
-        rows = {test.row, *getattr(test, "among", []), *[getattr(test, "other", test.row)]}
-    cells = {Cell(test.source, *place) for place in product(test.datasets, rows, test.metrics)}
+    elif isinstance(test, Rank):
+        rows = {test.row, *test.among}
+    elif isinstance(test, Ratio):
+        rows = {test.row, test.other}
+    elif isinstance(test, Between):
+        rows = {test.row}
+    cells = {Cell(test.source, *where) for where in product(test.datasets, rows, test.metrics)}
     if isinstance(test, SameOrder):
         cells |= {Cell(test.other, d, r, test.other_metric) for d, r in product(test.other_datasets, rows)}
     return cells
@@ -206,10 +211,10 @@ def _pairs(test: Pairs) -> Iterator[tuple[Cell, Cell]]:
 
 
 def _names(cell: Cell, other: Cell) -> str:
-    return f"{_place(cell.dataset, cell.metric)}: {cell.row} − {other.row}"
+    return f"{_where(cell.dataset, cell.metric)}: {cell.row} − {other.row}"
 
 
-def _place(dataset: str, metric: str) -> str:
+def _where(dataset: str, metric: str) -> str:
     return f"{dataset}, {metric.replace('_f1', ' F1')}"
 
 
@@ -224,19 +229,19 @@ def _decided(
     high: float = math.inf,
     closed: bool = False,
 ) -> Statement:
-    """Whether a value is above `low` and below `high`, or at a bound where the range is closed.
+    """Decide whether a value is above `low` and below `high`, or on a bound if the range is `closed`.
 
-    It holds if the whole interval does, and not if the whole interval does not.
+    The statement holds if its whole interval is inside, and fails if its whole interval is outside.
     """
     try:
-        found = Estimate(*(round(number, DIGITS) for number in estimate()))
+        value = Estimate(*(round(number, DIGITS) for number in estimate()))
     except Lacking as error:
         return Statement(text, None, lacking=error.gap)
     above = operator.ge if closed else operator.gt
-    inside = above(found.low, low) and above(high, found.high)
-    beyond = not above(found.high, low) or not above(high, found.low)
-    margin = min(found.value - low, high - found.value)
-    return Statement(text, True if inside else False if beyond else None, found, margin)
+    inside = above(value.low, low) and above(high, value.high)
+    outside = not above(value.high, low) or not above(high, value.low)
+    margin = min(value.value - low, high - value.value)
+    return Statement(text, True if inside else False if outside else None, value, margin)
 
 
 def _sign(difference: Estimate) -> int | None:
@@ -244,7 +249,7 @@ def _sign(difference: Estimate) -> int | None:
 
 
 def _ordered(evidence: Evidence, cell: Cell, other: str) -> Estimate:
-    """The difference of two rows of which the first is stated to be the higher one."""
+    """Return the difference of two rows, the first of which the paper states to be the higher one."""
     if cell.source in evidence.stated:
         return Estimate.exact(1.0)
     return evidence.difference(cell, cell._replace(row=other))

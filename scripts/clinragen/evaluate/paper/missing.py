@@ -1,4 +1,4 @@
-"""How to make a value of the paper's tables that this run does not have."""
+"""How to make a value of the paper's tables that this run lacks."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Missing:
     configured: Configured
 
     def how(self, model: str, dataset: str | None = None) -> str | None:
-        """Say what to set and run for a row on a dataset, or on any; None for a row that the paper does not have."""
+        """Return what to set and run for a row on a dataset, or on any; None for a row that is not in the paper."""
         row = next((row for row in self.rows if row.model == model), None)
         if row is None:
             return None

@@ -1,4 +1,4 @@
-"""The register of the paper's claims: what resources/claims.yaml says, checked."""
+"""The register of the paper's claims (resources/claims.yaml), validated."""
 
 import math
 from pathlib import Path
@@ -14,14 +14,14 @@ DATASETS = ("MIMIC-III", "MIMIC-IV")
 LONGEST_QUOTE = 12  # words
 
 Source = Literal["table1", "table2", "table4", "table6", "sizes", "times", "judge", "people", "agreement", "discussion"]
-"""Where the cells of a test are; `sources.py` says in which files, printed and ours."""
+"""Source of the cells of a test; `sources.py` maps sources to files, printed and ours."""
 
 
 class Rows(Section):
-    """What every test has: the cells that it is about."""
+    """The cells that a test is about."""
 
     source: Source
-    """Where the cells are."""
+    """Source of the cells."""
     metrics: list[str] = Field(min_length=1)
     """Columns of the cells."""
     datasets: list[str] = Field(default=list(DATASETS), min_length=1)
@@ -36,7 +36,7 @@ class Pairs(Rows):
     others: list[str] = Field(default_factory=list)
     """Rows that they are compared with."""
     pairs: list[tuple[str, str]] = Field(default_factory=list)
-    """A row and the one that it is compared with, where not every row is compared with every other."""
+    """A row and the one that it is compared with, if not all rows are compared with all others."""
 
     @model_validator(mode="after")
     def _has_pairs(self) -> "Pairs":
@@ -51,7 +51,7 @@ class Pairs(Rows):
 
 
 class Above(Pairs):
-    """Every difference is above `by`, which is negative for a row that may match the other."""
+    """Every difference is above `by`, which is negative if the row may merely match the other."""
 
     kind: Literal["above"]
     by: float = 0.0
@@ -75,7 +75,7 @@ class Gain(Pairs):
 
 
 class LargerGain(Pairs):
-    """The mean of the differences of `pairs` is above that of the `weaker` ones."""
+    """The mean difference of `pairs` is above that of the `weaker` pairs."""
 
     kind: Literal["larger_gain"]
     weaker: list[tuple[str, str]] = Field(min_length=1)
@@ -91,7 +91,7 @@ class Significant(Pairs):
 
 
 class Rank(Rows):
-    """The value of `row` is the `rank`-th among these rows, and its own."""
+    """The value of `row` has rank `rank` among its own and those of the rows in `among`."""
 
     kind: Literal["rank"]
     row: str
@@ -103,11 +103,11 @@ class Rank(Rows):
 
 
 class SameOrder(Rows):
-    """The order of rows, in every cell, is that of another source."""
+    """In every cell the rows have the same order as in another source."""
 
     kind: Literal["same_order"]
     stated: list[str] = Field(min_length=2)
-    """The rows in the order that the text gives for the other source, whose numbers are not printed."""
+    """The rows in the order that the paper states for the other source, without printing numbers."""
     other: Literal["judge", "people"]
     """The other source."""
     other_metric: str
@@ -117,7 +117,7 @@ class SameOrder(Rows):
 
 
 class Ratio(Rows):
-    """One value is so many times another."""
+    """The quotient of two values is below or above a bound."""
 
     kind: Literal["ratio"]
     row: str
@@ -125,9 +125,9 @@ class Ratio(Rows):
     other: str
     """The divisor."""
     below: float | None = None
-    """The quotient is below it."""
+    """Exclusive upper bound of the quotient."""
     above: float | None = None
-    """The quotient is at or above it."""
+    """Inclusive lower bound of the quotient."""
 
     @model_validator(mode="after")
     def _has_one_bound(self) -> "Ratio":
@@ -137,7 +137,7 @@ class Ratio(Rows):
 
 
 class Between(Rows):
-    """A value is within a range; where the paper prints the value but no table does, it is `printed`."""
+    """A value is within a range; `printed` is a value that is in the paper's text but in none of its tables."""
 
     kind: Literal["between"]
     row: str
@@ -162,16 +162,16 @@ Test = Annotated[
 
 
 class Claim(Section):
-    """One claim of the paper, and the test that decides it."""
+    """One claim of the paper and the test that decides it."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     """Name of the claim."""
     section: str
     """Section of the paper."""
     quote: str
-    """The paper's words, at most a dozen."""
+    """Quotation from the paper, at most a dozen words."""
     reading: str
-    """The claim as the test reads it, in our words."""
+    """The claim as it is tested, in our words."""
     test: Test
     """The test."""
 
@@ -183,12 +183,12 @@ class Claim(Section):
 
 
 def read_claims(path: Path) -> list[Claim]:
-    """The claims of resources/claims.yaml, in its order; UserError for what is none, and for two of one name."""
+    """Return the claims of resources/claims.yaml in order; raise UserError for invalid or duplicate ones."""
     try:
         claims = TypeAdapter(list[Claim]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
         raise UserError(f"{path}: {error}; restore it with git checkout") from None
     names = [claim.id for claim in claims]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{path}: two claims are called {', '.join(twice)}; rename one")
+        raise UserError(f"{path}: duplicate claim ids: {', '.join(twice)}; rename one")
     return claims

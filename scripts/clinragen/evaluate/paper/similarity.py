@@ -1,4 +1,4 @@
-"""The paper's Table 4: similarity of the rationales to the teacher's, by the released code's convention and others."""
+"""The paper's Table 4: similarity of the rationales to the teacher's, in the released code's convention and others."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from clinragen.evaluate.paper.comparison import PaperCell, rounded, tally
-from clinragen.evaluate.paper.forms import Section, Shown, distinct, interval, number
+from clinragen.evaluate.paper.comparison import PaperCell, difference, rounded, tally
+from clinragen.evaluate.paper.forms import Section, Shown, distinct, interval, number, page_rows
 from clinragen.evaluate.paper.missing import Missing
 from clinragen.evaluate.paper.table_page import NOT_COMPARABLE, missing_rows
 from clinragen.evaluate.paper.verdict import MISSING, NOT_IN_PAPER, verdict
@@ -15,6 +15,7 @@ from clinragen.evaluate.texts.runs import BOTH
 from clinragen.pages.render import render
 from clinragen.schemas.paper import SIMILARITY
 
+TITLE = "Table 4: similarity of the rationales to the teacher's"
 RELEASED, ALL, CORPUS = "released", "all", "corpus"
 METRICS = {
     ("BLEU", RELEASED): "bleu_marked",
@@ -39,21 +40,21 @@ FEW_PATIENTS = "hidden: the value is over fewer than 11 patients"
 def similarity_table(
     paper: list[PaperCell], scores: list[dict[str, Any]], stand_ins: list[str], missing: Missing
 ) -> pa.Table:
-    """Every cell of the paper's table in each convention (SIMILARITY), from rows of TEXT_SCORES.
+    """Return every cell of the paper's table in each convention (SIMILARITY), from rows of TEXT_SCORES.
 
-    The paper's values are beside the released convention alone.
+    Only the released convention has the paper's value.
     """
-    found = {(r["dataset"], r["model"], r["metric"]): r for r in scores if r["part"] == BOTH}
-    ours = {place[:2] for place in found}
+    ours = {(r["dataset"], r["model"], r["metric"]): r for r in scores if r["part"] == BOTH}
+    scored = {key[:2] for key in ours}
     rows = []
     for cell in paper:
         for convention in (convention for metric, convention in METRICS if metric == cell.metric):
-            place = (cell.dataset, cell.model, METRICS[cell.metric, convention])
-            row = _row(cell, convention, found.get(place, {}), stand_ins)
+            key = (cell.dataset, cell.model, METRICS[cell.metric, convention])
+            row = _row(cell, convention, ours.get(key, {}), stand_ins)
             if row["verdict"] == MISSING:
                 make = missing.how(cell.model, cell.dataset)
-                without = place not in found and place[:2] in ours
-                row["make"] = FEW_PATIENTS if place in found else f"{NO_BERTSCORE}{make}" if without else make
+                only_this_metric = key[:2] in scored
+                row["make"] = FEW_PATIENTS if key in ours else f"{NO_BERTSCORE}{make}" if only_this_metric else make
             rows.append(row)
     return pa.Table.from_pylist(rows, schema=SIMILARITY.schema)
 
@@ -62,8 +63,6 @@ def _row(cell: PaperCell, convention: str, score: Mapping[str, Any], stand_ins: 
     ours, low, high = (score.get(name) for name in ("value", "low", "high"))
     printed = cell.mean if convention == RELEASED else None
     bounds = None if low is None or high is None else (low, high)
-    judged = verdict(ours, bounds, printed, cell.std, bool(stand_ins))
-    comparable = ours is not None and printed is not None and not stand_ins
     return {
         "dataset": cell.dataset,
         "model": cell.model,
@@ -77,8 +76,8 @@ def _row(cell: PaperCell, convention: str, score: Mapping[str, Any], stand_ins: 
         "counted": score.get("counted"),
         "samples": score.get("samples"),
         "paper_mean": printed,
-        "difference": rounded(ours - printed) if comparable else None,
-        "verdict": judged,
+        "difference": None if stand_ins else difference(ours, printed),
+        "verdict": verdict(ours, bounds, printed, cell.std, bool(stand_ins)),
         "stand_ins": "; ".join(stand_ins) if ours is not None else None,
         "make": None,
     }
@@ -87,21 +86,22 @@ def _row(cell: PaperCell, convention: str, score: Mapping[str, Any], stand_ins: 
 def similarity_page(table: pa.Table, templates: list[Path]) -> str:
     """Return the scores (SIMILARITY) as HTML: a row per model, a column per metric and convention."""
     cells = table.to_pylist()
-    datasets: dict[str, dict[str, dict]] = {}
-    for cell in cells:
-        new = {"model": cell["model"], "place": f"tables/table4.csv/{cell['dataset']}/{cell['model']}", "cells": {}}
-        row = datasets.setdefault(cell["dataset"], {}).setdefault(cell["model"], new)
-        row["cells"][TITLES[cell["metric"], cell["convention"]]] = cell
+    datasets = page_rows(cells, "table4", lambda cell: TITLES[cell["metric"], cell["convention"]])
     compared = table.filter(pa.compute.not_equal(table["verdict"], NOT_IN_PAPER))
     return render(
         "similarity",
         templates,
+        number=4,
+        title=TITLE,
+        lead="How similar the rationales of ClinRaGen and of the five-shot LLMs are to those of the teacher.",
         columns=list(TITLES.values()),
+        with_seeds=False,
+        unit="cases",
         stand_ins=distinct(c["stand_ins"] for c in cells),
-        datasets={dataset: list(rows.values()) for dataset, rows in datasets.items()},
+        datasets=datasets,
         samples={d: next((c["samples"] for c in cells if c["dataset"] == d and c["samples"]), None) for d in datasets},
         tally=tally(compared.filter(pa.compute.equal(compared["convention"], RELEASED))),
-        missing={dataset: missing_rows([c for c in cells if c["dataset"] == dataset]) for dataset in datasets},
+        missing=missing_rows(cells, datasets),
     )
 
 
@@ -112,17 +112,18 @@ def shown_similarity(table: pa.Table) -> Shown:
     for dataset in distinct(c["dataset"] for c in cells):
         rows = []
         for model in distinct(c["model"] for c in cells):
-            of = {(c["metric"], c["convention"]): c for c in cells if (c["dataset"], c["model"]) == (dataset, model)}
-            found = [of.get(place) for place in TITLES]
-            rows.append([model, "ours", *(number(c and c["ours_mean"]) for c in found)])
-            rows.append(["", "95 %", *(interval(c["low"], c["high"]) if c else "" for c in found)])
-            printed = [c if c and c["paper_mean"] is not None else None for c in found]
-            rows.append(["", "paper", *(number(c and c["paper_mean"], none="") for c in printed)])
-            rows.append(["", "verdict", *(c["verdict"] if c else "" for c in printed)])
+            own = [c for c in cells if (c["dataset"], c["model"]) == (dataset, model)]
+            by_title = {(c["metric"], c["convention"]): c for c in own}
+            row = [by_title.get(key, {}) for key in TITLES]
+            rows.append([model, "ours", *(number(c.get("ours_mean")) for c in row)])
+            rows.append(["", "95 %", *(interval(c.get("low"), c.get("high")) for c in row)])
+            printed = [c if c.get("paper_mean") is not None else {} for c in row]
+            rows.append(["", "paper", *(number(c.get("paper_mean"), none="") for c in printed)])
+            rows.append(["", "verdict", *(c.get("verdict", "") for c in printed)])
         sections.append(Section(dataset, ["model", "", *TITLES.values()], rows))
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
         "The paper's values are compared under the released code's convention: the mean over the outputs that have a "
         "rationale. Over all cases, a missing rationale scores 0."
     )
-    return Shown("Table 4: similarity of the rationales to the teacher's", sections, notes)
+    return Shown(TITLE, sections, notes)

@@ -1,4 +1,4 @@
-"""Where the values behind the paper's claims are: in its printed tables, and in ours."""
+"""Collect the values behind the paper's claims from its printed tables and from ours."""
 
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,10 +24,10 @@ from clinragen.schemas.texts import TEXT_SCORES
 PRINTED_RUNS = 5
 """The paper's results are averaged over five runs."""
 ALL = "all"
-"""The dataset of what has none."""
+"""The dataset of values that belong to no dataset."""
 TABLES = ("table1", "table2", "table6")
 PRINTED = {f"paper_{table}": table for table in (*TABLES, "table4")} | {"paper_sizes": "sizes", "paper_table3": "times"}
-"""Where the claims find the values of the files in resources/."""
+"""Source of the values in each file in resources/."""
 FILES = {name: {source} for name, source in PRINTED.items()} | {
     "intervals": set(TABLES),
     "comparisons": set(TABLES),
@@ -39,7 +39,7 @@ FILES = {name: {source} for name, source in PRINTED.items()} | {
     "study_agreement": {"agreement"},
     "discussion": {"discussion"},
 }
-"""In which files the values of each source are."""
+"""Sources of the values in each file."""
 SCHEMAS: dict[str, Table] = {
     "intervals": INTERVALS,
     "comparisons": COMPARISONS,
@@ -50,16 +50,16 @@ SCHEMAS: dict[str, Table] = {
     "table3": TIMES,
     "discussion": DISCUSSION,
 }
-"""What is in those of our tables that claims read."""
+"""Schemas of our tables that claims read."""
 TEXT_METRICS = {metric: name for (name, convention), metric in METRICS.items() if convention == RELEASED}
-"""Columns of table 4 by metric of TEXT_SCORES, in the convention of the released code."""
+"""Metrics of table 4 by metric of TEXT_SCORES, in the convention of the released code."""
 TRAININGS = ("ClinRaGen - 84M Tuning", "LlaMA - 7B Tuning")
 """Stages of table 3 that claims compare."""
 PEOPLE = "people"
 OVERALL = "overall"
-"""The mean over the five criteria."""
+"""The mean of the five criteria."""
 WHOLE = "both"
-"""Both datasets together; or the only one that has been rated."""
+"""Both datasets together, or the only one that was rated."""
 NOT_PRINTED = "the paper does not print it"
 REASONS = {
     "judge": Gap("ratings of a judge", "set evaluate.judge.llms"),
@@ -68,22 +68,22 @@ REASONS = {
     "table4": Gap("intervals of BLEU and BERTScore", "set evaluate.bertscore, and ask the rows of table 4"),
     "discussion": Gap("a row that answers the question", "tables/discussion.html says which"),
 }
-"""What a source needs that has no values at all."""
+"""What a source without values needs."""
 OTHER_HARDWARE = Gap("times on the same hardware", "train both on the same machines")
 NUMBERS = {"table1": 1, "table2": 2, "times": 3, "table4": 4, "table6": 6, "sizes": 1}
-"""Tables whose rows a source has."""
+"""The paper's table whose rows a source has."""
 
 
 def printed_in_text(claims: Iterable[Claim]) -> dict[Cell, float]:
-    """Values that no table of the paper has and its text does."""
-    tests = (claim.test for claim in claims if isinstance(claim.test, Between) and claim.test.printed is not None)
-    return {cell: test.printed for test in tests for cell in cells_of(test)}
+    """Return the values that are in the paper's text but in none of its tables."""
+    tests = [claim.test for claim in claims if isinstance(claim.test, Between)]
+    return {cell: test.printed for test in tests if test.printed is not None for cell in cells_of(test)}
 
 
 def printed_evidence(files: Iterable[Path], in_text: Mapping[Cell, float]) -> Evidence:
-    """The paper's values: resources/paper_table*.csv and paper_sizes.csv, and those in its text.
+    """Return the paper's values: resources/paper_table*.csv, paper_sizes.csv, and those in its text.
 
-    Standard deviations are those of five runs, read as percentage points.
+    Printed standard deviations are over five runs.
     """
     values, runs = dict(in_text), {}
     for path in files:
@@ -109,10 +109,10 @@ def printed_evidence(files: Iterable[Path], in_text: Mapping[Cell, float]) -> Ev
 def our_evidence(
     files: Sequence[Path], rows: Mapping[str, Mapping[str, str]], missing: Mapping[int, Missing]
 ) -> Evidence:
-    """Our values in those tables of the results that this run makes.
+    """Return our values in the tables that this run makes.
 
-    `rows` has, for table1, table2 and table6, the name there of each row of INTERVALS, `missing` by number of the table
-    what makes its rows. The judge of figure 6a is the first one of its table.
+    `rows` has, for table1, table2 and table6, the name of each row of INTERVALS in that table; `missing` says, by table
+    number, how to make a row. The first judge in its table is that of figure 6a.
     """
     tables = {path.stem: SCHEMAS[path.stem].read(path) for path in files}
     judges = tables["judge"]["rater"].to_pylist() if "judge" in tables else []
@@ -134,16 +134,16 @@ def our_evidence(
 
 
 def files_behind(claim: Claim, files: Iterable[Path]) -> list[Path]:
-    """Those of the files, printed and ours, in which the values of a claim are."""
+    """Return the files, printed and ours, with the values of a claim."""
     sources = {cell.source for cell in cells_of(claim.test)}
     return [path for path in files if sources & FILES[path.stem]]
 
 
 class Ours:
-    """Collects our values, table by table, into the evidence for the claims."""
+    """Collect our values table by table."""
 
     def __init__(self, missing: Mapping[int, Missing]) -> None:
-        """`missing` says by number of the table what makes its rows."""
+        """Start without values; `missing` says, by table number, how to make a row."""
         self._makes = {source: missing[number].how for source, number in NUMBERS.items() if number in missing}
         self._reasons = dict(REASONS)
         self._values: dict[Cell, Estimate] = {}
@@ -154,13 +154,13 @@ class Ours:
 
     @property
     def evidence(self) -> Evidence:
-        """All that was added; a source with anything has no reason for having nothing."""
-        found = {cell.source for cell in (*self._values, *self._gaps)}
-        reasons = {source: reason for source, reason in self._reasons.items() if source not in found}
+        """The evidence so far, with the reasons of the sources that have no values."""
+        sources = {cell.source for cell in (*self._values, *self._gaps)}
+        reasons = {source: reason for source, reason in self._reasons.items() if source not in sources}
         return Evidence(self._values, self._differences, self._p_values, self._runs, self._gaps, reasons, self._makes)
 
     def add_intervals(self, intervals: pa.Table, rows: Mapping[str, Mapping[str, str]]) -> None:
-        """Scores (INTERVALS); `rows` has, for each source, the name there of each of its rows."""
+        """Add scores (INTERVALS); `rows` has the names of their rows in each source."""
         for row in intervals.to_pylist():
             for source, name in _places(row["model"], rows):
                 cell = Cell(source, row["dataset"], name, row["metric"])
@@ -169,17 +169,20 @@ class Ours:
                     self._runs[cell] = Runs(row["value"], row["std"], row["n_seeds"])
 
     def add_comparisons(self, comparisons: pa.Table, rows: Mapping[str, Mapping[str, str]]) -> None:
-        """Differences of scores with their own intervals, and p-values over the seeds (COMPARISONS)."""
+        """Add differences of scores with their intervals, and p values over the seeds (COMPARISONS)."""
         for row in comparisons.to_pylist():
             for source, name in _places(row["model"], rows):
                 for other in (n for s, n in _places(row["other"], rows) if s == source):
-                    pair = tuple(Cell(source, row["dataset"], n, row["metric"]) for n in (name, other))
+                    pair = (
+                        Cell(source, row["dataset"], name, row["metric"]),
+                        Cell(source, row["dataset"], other, row["metric"]),
+                    )
                     self._differences[pair] = Estimate(row["difference"], row["low"], row["high"])
                     if row["p_welch"] is not None:
                         self._p_values[pair] = row["p_welch"]
 
     def add_texts(self, texts: pa.Table) -> None:
-        """Scores of both rationales (TEXT_SCORES)."""
+        """Add scores over both rationales (TEXT_SCORES)."""
         for row in texts.to_pylist():
             metric = TEXT_METRICS.get(row["metric"]) if row["part"] == BOTH_PARTS else None
             if metric and None not in (row["value"], row["low"], row["high"]):
@@ -187,13 +190,13 @@ class Ours:
                 self._values[cell] = Estimate(row["value"], row["low"], row["high"])
 
     def add_parameters(self, parameters: pa.Table) -> None:
-        """Sizes of the trained models (PARAMETERS); they are the same for every dataset and seed."""
+        """Add sizes of the trained models (PARAMETERS), which are equal for all datasets and seeds."""
         for row in parameters.to_pylist():
             if row["part"] == "total":
                 self._values[Cell("sizes", ALL, row["model"], "parameters")] = Estimate.exact(row["parameters"])
 
     def add_times(self, times: pa.Table) -> None:
-        """Times of training (TIMES), over all datasets, where both are those of the same hardware."""
+        """Add times of training over all datasets (TIMES), if both were measured on the same hardware."""
         rows = {r["stage"]: r for r in times.to_pylist() if r["dataset"] == ALL and r["wall_seconds"] is not None}
         trained = [rows[stage]["hardware"] for stage in TRAININGS if stage in rows]
         if len(set(trained)) > 1:
@@ -204,37 +207,39 @@ class Ours:
                 self._values[Cell("times", ALL, stage, "seconds")] = Estimate.exact(rows[stage]["wall_seconds"])
 
     def add_ratings(self, ratings: pa.Table, judge: str | None = None) -> None:
-        """Ratings (RATING_SCORES) of people, or of this judge; those of controls are none."""
+        """Add ratings (RATING_SCORES) of people or of this judge, without the controls."""
         each: dict[tuple[str, str, str], list[Estimate]] = {}
         for row in _of_whole(ratings):
             if row["rater"] not in (PEOPLE, judge) or row["condition"] != AS_WRITTEN or row["mean"] is None:
                 continue
             source = PEOPLE if row["rater"] == PEOPLE else "judge"
-            found = Estimate(row["mean"], row["low"], row["high"])
-            self._values[Cell(source, WHOLE, row["system"], row["criterion"])] = found
-            each.setdefault((source, WHOLE, row["system"]), []).append(found)
-        for place, estimates in each.items():
+            estimate = Estimate(row["mean"], row["low"], row["high"])
+            self._values[Cell(source, WHOLE, row["system"], row["criterion"])] = estimate
+            each.setdefault((source, WHOLE, row["system"]), []).append(estimate)
+        for system, estimates in each.items():
             if len(estimates) == len(CRITERIA):
-                self._values[Cell(*place, OVERALL)] = Estimate.mean(estimates)
+                self._values[Cell(*system, OVERALL)] = Estimate.mean(estimates)
 
     def add_agreement(self, agreement: pa.Table) -> None:
-        """Agreement of people over all criteria (AGREEMENT)."""
+        """Add the agreement of people over all criteria (AGREEMENT)."""
         for row in _of_whole(agreement):
             if row["raters"] == PEOPLE and row["criterion"] == ALL:
                 self._add(Cell("agreement", WHOLE, PEOPLE, row["statistic"]), row)
 
     def add_discussion(self, discussion: pa.Table) -> None:
-        """What answers the questions of the discussion (DISCUSSION), over all cases."""
+        """Add the answers to the questions of the discussion (DISCUSSION) over all cases."""
         for row in discussion.to_pylist():
             if row["group"] == ALL:
                 self._add(Cell("discussion", row["dataset"], row["model"], row["measure"]), row)
 
     def _add(self, cell: Cell, row: Mapping[str, Any]) -> None:
-        """A value with its interval; else why there is none."""
+        """Add a value with its interval, or the reason why it has none."""
         if None not in (row["value"], row["low"], row["high"]):
             self._values[cell] = Estimate(row["value"], row["low"], row["high"])
         elif row.get("missing"):
             self._gaps[cell] = Gap(f"{cell.metric} of {cell.row}", row["missing"])
+        elif row.get("n") == 0:
+            self._gaps[cell] = Gap(f"{cell.metric} of {cell.row} (a share of nothing)")
         elif row["value"] is None:
             self._gaps[cell] = Gap(f"{cell.metric} of {cell.row} (hidden: fewer than 11 patients)")
         else:
@@ -246,7 +251,7 @@ def _places(model: str, rows: Mapping[str, Mapping[str, str]]) -> Iterable[tuple
 
 
 def _of_whole(table: pa.Table) -> list[dict[str, Any]]:
-    """The rows about both datasets together, or about the only one that there is."""
+    """Return the rows about both datasets together, or about the only one."""
     rows = table.to_pylist()
     datasets = {row["dataset"] for row in rows}
     whole = WHOLE if WHOLE in datasets or len(datasets) > 1 else next(iter(datasets), WHOLE)

@@ -1,18 +1,17 @@
-"""One of the paper's tables of scores as it is shown: as a page, and as rows of text."""
+"""The paper's tables of scores, 1, 2 and 6, as a page and as text."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from clinragen.evaluate.paper.comparison import COUNTS, tally
-from clinragen.evaluate.paper.forms import Section, Shown, distinct, interval, number
+from clinragen.evaluate.paper.comparison import tally
+from clinragen.evaluate.paper.forms import Section, Shown, distinct, interval, number, page_rows
 from clinragen.evaluate.paper.verdict import MISSING
 from clinragen.pages.render import render
 
 NOT_COMPARABLE = "Made with stand-ins, so no value can be compared with the paper's: {}."
-ASKED = "asked once"
 TITLES = {1: "diagnosis scores", 2: "ablations", 6: "other language models and teachers"}
 LEADS = {
     1: "How well each model diagnoses the 25 phenotypes on the test split.",
@@ -24,27 +23,21 @@ LEADS = {
 def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
     """Return the comparison (COMPARISON) as HTML: a table per dataset, a row per model, a column per metric."""
     cells = table.to_pylist()
-    datasets: dict[str, dict[str, dict]] = {}
-    for cell in cells:
-        dataset, model = cell["dataset"], cell["model"]
-        place = f"tables/table{number}.csv/{dataset}/{model}"
-        seeds = ASKED if cell["asked"] else cell["n_seeds"]
-        new = {"model": model, "seeds": seeds, "place": place, "cells": {}}
-        row = datasets.setdefault(dataset, {}).setdefault(model, new)
-        row["cells"][cell["metric"]] = cell
-        row |= {count: cell[count] for count in COUNTS}
+    datasets = page_rows(cells, f"table{number}", lambda cell: _titled(cell["metric"]))
     return render(
         "table",
         templates,
         number=number,
         title=_title(number),
         lead=LEADS[number],
-        samples={dataset: _samples(rows.values()) for dataset, rows in datasets.items()},
         stand_ins=distinct(c["stand_ins"] for c in cells),
-        metrics=distinct(c["metric"] for c in cells),
-        datasets={dataset: list(rows.values()) for dataset, rows in datasets.items()},
+        columns=distinct(_titled(c["metric"]) for c in cells),
+        with_seeds=True,
+        unit="test samples",
+        datasets=datasets,
+        samples={dataset: _samples(rows) for dataset, rows in datasets.items()},
         tally=tally(table),
-        missing={dataset: missing_rows([c for c in cells if c["dataset"] == dataset]) for dataset in datasets},
+        missing=missing_rows(cells, datasets),
     )
 
 
@@ -52,31 +45,34 @@ def _title(number: int) -> str:
     return f"Table {number}: {TITLES[number]}, ours and the paper's"
 
 
-def _samples(rows: Iterable[dict[str, Any]]) -> int | None:
-    """Test samples of a dataset: outputs of a row are counted over its seeds. None if no row has a run."""
-    return next((r["outputs"] // (1 if r["seeds"] == ASKED else r["seeds"]) for r in rows if r["outputs"]), None)
+def _titled(metric: str) -> str:
+    return metric.replace("_", " ").replace("f1", "F1")
 
 
-def missing_rows(cells: list[dict[str, Any]], name: str = "model") -> dict[str, str]:
-    """Say for each row without a value how to make it."""
-    return {c[name]: c["make"] for c in cells if c["verdict"] == MISSING and c["make"]}
+def _samples(rows: list[dict[str, Any]]) -> int | None:
+    """Return the test samples of a dataset, from the outputs of a row, which are summed over its runs."""
+    return next((row["outputs"] // row["n_seeds"] for row in rows if row["outputs"]), None)
+
+
+def missing_rows(cells: list[dict[str, Any]], datasets: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return by dataset how to make each of its models without a value."""
+    missing = [cell for cell in cells if cell["verdict"] == MISSING and cell["make"]]
+    return {name: {c["model"]: c["make"] for c in missing if c["dataset"] == name} for name in datasets}
 
 
 def shown(table: pa.Table, number: int) -> Shown:
-    """Return the comparison (COMPARISON) as text: per model a line of ours, its interval, and the paper."""
+    """Return the comparison (COMPARISON) as text: per model our value, its interval, the paper's and the verdict."""
     cells = table.to_pylist()
     metrics = distinct(c["metric"] for c in cells)
     sections = []
     for dataset in distinct(c["dataset"] for c in cells):
-        of = [c for c in cells if c["dataset"] == dataset]
+        of_dataset = [c for c in cells if c["dataset"] == dataset]
         rows = [
             line
-            for model in distinct(c["model"] for c in of)
-            for line in _lines(model, {c["metric"]: c for c in of if c["model"] == model}, metrics)
+            for model in distinct(c["model"] for c in of_dataset)
+            for line in _lines(model, {c["metric"]: c for c in of_dataset if c["model"] == model}, metrics)
         ]
-        sections.append(
-            Section(dataset, ["model", "", *(m.replace("_", " ").replace("f1", "F1") for m in metrics)], rows)
-        )
+        sections.append(Section(dataset, ["model", "", *map(_titled, metrics)], rows))
     notes = [NOT_COMPARABLE.format(labels) for labels in distinct(c["stand_ins"] for c in cells)]
     notes.append(
         "Per model: our mean over the seeds (standard deviation), its 95 % interval over resampled patients, the "
@@ -85,13 +81,13 @@ def shown(table: pa.Table, number: int) -> Shown:
     return Shown(_title(number), sections, notes)
 
 
-def _lines(model: str, cells: dict[str, dict[str, Any]], metrics: list[str]) -> Iterator[list[str]]:
-    found = [cells.get(metric) for metric in metrics]
-    yield [model, "ours", *(_value(c and c["ours_mean"], c and c["ours_std"]) for c in found)]
-    if any(c and c["low"] is not None for c in found):
-        yield ["", "95 %", *(interval(c["low"], c["high"]) if c else "" for c in found)]
-    yield ["", "paper", *(_value(c and c["paper_mean"], c and c["paper_std"]) for c in found)]
-    yield ["", "verdict", *(c["verdict"] if c else "" for c in found)]
+def _lines(model: str, cells: Mapping[str, Mapping[str, Any]], metrics: list[str]) -> Iterator[list[str]]:
+    row = [cells.get(metric, {}) for metric in metrics]
+    yield [model, "ours", *(_value(c.get("ours_mean"), c.get("ours_std")) for c in row)]
+    if any(c.get("low") is not None for c in row):
+        yield ["", "95 %", *(interval(c.get("low"), c.get("high")) for c in row)]
+    yield ["", "paper", *(_value(c.get("paper_mean"), c.get("paper_std")) for c in row)]
+    yield ["", "verdict", *(c.get("verdict", "") for c in row)]
 
 
 def _value(mean: float | None, std: float | None) -> str:

@@ -1,7 +1,7 @@
 """The paper's Table 3: how long the jobs of each stage took.
 
-Times are in the timings that Snakemake writes of each job, and in the provenance records of their outputs; both are
-content-neutral, so that they are read beside the inputs and never make a job rerun.
+Times are in the timings that Snakemake writes for each job and in the provenance records of the outputs. They are not
+inputs of the rule, because a new time must not make a job rerun.
 """
 
 import csv
@@ -32,7 +32,7 @@ ANSWERS = {RETRIEVAL: ("terms",), TEACHING: ("note_rationale", "lab_rationale")}
 
 @dataclass(frozen=True)
 class Time:
-    """One job: wall-clock and processor seconds, machine, and the stand-ins behind its output."""
+    """One job: wall-clock and CPU seconds, machine, and the stand-ins behind its output."""
 
     job: TimedJob
     wall: float
@@ -42,17 +42,17 @@ class Time:
 
 
 def timing_path(timings: Path, results: Path, output: Path, rule: str) -> Path:
-    """Where Snakemake writes the timing of the job that made an output: the wildcards of its path, joined.
+    """Return the file with the timing of the job that made an output; its name joins the wildcards of the output.
 
-    tests/unit/test_evaluate_paper_times.py holds it against the rules.
+    tests/unit/test_evaluate_paper_times.py compares it with the rules.
     """
     parts = output.relative_to(results).with_suffix("").parts
     if rule == "knowledge_vocabulary":
         name = f"{parts[1]}-{parts[2]}"
     elif parts[0] == "knowledge":
-        name = "all"
+        name = parts[1] if rule == "knowledge_documents" else "all"
     elif parts[1] == "rationale":
-        # A shard is a file in a directory called as the part.
+        # A shard is a file in a directory named after the part.
         name = f"{parts[0]}-{parts[2]}" + "".join(f"/{shard}" for shard in parts[4:])
     else:
         name = "-".join((parts[0], *parts[2:-1]))
@@ -60,11 +60,11 @@ def timing_path(timings: Path, results: Path, output: Path, rule: str) -> Path:
 
 
 def read_times(jobs: list[TimedJob], outputs: list[Path], timings: Path, results: Path) -> list[Time]:
-    """Times of the jobs that made these outputs; UserError for an output without a record.
+    """Return the times of the jobs that made these outputs; raise UserError for an output without a record.
 
-    Without a timing, as in a tree that was copied without them, the record has the wall-clock time.
+    If the timing is missing, as in a copied tree, the wall-clock time comes from the record.
     """
-    found = []
+    times = []
     for job, output in zip(jobs, outputs, strict=True):
         record = read_record(output)
         if record is None:
@@ -74,12 +74,12 @@ def read_times(jobs: list[TimedJob], outputs: list[Path], timings: Path, results
         wall = timing.get("s", record["wall_seconds"])
         cpu = timing.get("cpu_time")
         cpu = float(cpu) if isinstance(cpu, int | float) else None
-        found.append(Time(job, float(wall), cpu, _machine(record), tuple(record["stand_ins"])))
-    return found
+        times.append(Time(job, float(wall), cpu, _machine(record), tuple(record["stand_ins"])))
+    return times
 
 
 def _last_line(path: Path) -> dict[str, Any]:
-    """The timing of a job's last run; nothing where it is missing or unreadable."""
+    """Return the timing of a job's last run; empty if it is missing or unreadable."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         timing = json.loads(lines[-1])
@@ -89,7 +89,7 @@ def _last_line(path: Path) -> dict[str, Any]:
 
 
 def _machine(record: Record) -> str:
-    """Processors, memory and GPUs of a machine, as the record has them."""
+    """Describe the GPUs, CPUs and memory of the machine in a record."""
     facts = record["hardware"]
     gpus = facts.get("gpus", [])
     parts = [f"{gpus.count(name)} x {name}" for name in sorted(set(gpus))]
@@ -100,31 +100,31 @@ def _machine(record: Record) -> str:
 
 
 def read_paper_times(path: Path) -> dict[str, float]:
-    """Seconds of each stage of the paper (resources/paper_table3.csv)."""
+    """Return the seconds of each stage in the paper (resources/paper_table3.csv)."""
     with path.open(encoding="utf-8", newline="") as file:
         return {row["stage"]: float(row["seconds"]) for row in csv.DictReader(file)}
 
 
 def answers_of(costs: list[Path], teacher: str | None) -> list[dict[str, Any]]:
-    """Rows of COSTS of the key terms and of one teacher, datasets named as the paper does."""
+    """Return the rows of COSTS about the key terms and one teacher, with the paper's names of the datasets."""
     rows = [row for path in costs for row in COSTS.read(path).to_pylist()]
     kept = [row for row in rows if row["stage"] in ANSWERS[RETRIEVAL] or row["llm"] == teacher]
     return [row | {"dataset": TITLES.get(row["dataset"])} for row in kept]
 
 
 def times_table(paper: dict[str, float], times: list[Time], costs: list[dict[str, Any]], missing: Missing) -> pa.Table:
-    """A row per stage, for all datasets together and for each (TIMES); a stage without jobs stays, without times.
+    """Return a row per stage, for all datasets together and for each (TIMES); a stage without jobs has no times.
 
-    `costs` comes from `answers_of`. Trainings of several seeds count
-    with their mean, since the paper does not say that its times add up its five runs.
+    `costs` comes from `answers_of`. Trainings with several seeds count with their mean, because the paper does not say
+    that its times are sums over its five runs.
     """
     rows = []
     for stage, seconds in paper.items():
         of_stage = [time for time in times if time.job.stage == stage]
         datasets = distinct(time.job.dataset for time in of_stage)
         for dataset in [ALL, *datasets]:
-            chosen = [time for time in of_stage if dataset in (ALL, time.job.dataset)]
-            rows.append(_row(stage, dataset, chosen, _answers(costs, stage, dataset), missing))
+            of_dataset = [time for time in of_stage if dataset in (ALL, time.job.dataset)]
+            rows.append(_row(stage, dataset, of_dataset, _answers(costs, stage, dataset), missing))
             rows[-1]["paper_seconds"] = seconds if dataset == ALL else None
     return pa.Table.from_pylist(rows, schema=TIMES.schema)
 
@@ -152,9 +152,13 @@ def _row(
 
 
 def _sum(values: Iterable[float | None], runs: int) -> float | None:
-    """The sum, of one of the runs; None where there is nothing, or some value is unknown."""
-    known = list(values)
-    return None if not known or None in known else round(sum(known) / runs, 3)
+    """Return the sum per run; None without values or if one of them is unknown."""
+    numbers = []
+    for value in values:
+        if value is None:
+            return None
+        numbers.append(value)
+    return round(sum(numbers) / runs, 3) if numbers else None
 
 
 def _answers(costs: list[dict[str, Any]], stage: str, dataset: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What our value says about the paper's: one rule for all tables (docs/decisions.md, "Verdicts")."""
+"""Compare our value with the paper's by one rule for all tables (docs/decisions.md, "Verdicts")."""
 
 AGREES, HIGHER, LOWER = "agrees", "higher", "lower"
 MISSING = "missing"
@@ -7,7 +7,7 @@ NO_INTERVAL = "no interval"
 NOT_IN_PAPER = "not in the paper"
 DECIDED = (AGREES, HIGHER, LOWER)
 ROUNDING = 0.00005
-"""Half of the last decimal that the paper prints."""
+"""Half a unit of the last decimal that the paper prints."""
 
 
 def verdict(
@@ -17,10 +17,10 @@ def verdict(
     spread: float | None = None,
     stand_ins: bool = False,
 ) -> str:
-    """Say whether the 95 % interval of our value meets the paper's value, widened by its rounding and printed spread.
+    """Return whether our 95 % interval meets the paper's value, widened by its rounding and its printed `spread`.
 
-    `ours` is None where we have no run, `interval` where nothing was resampled, `paper` where the paper has no value.
-    What cannot be judged says so, in this order: a missing run, no value in the paper, stand-ins, no interval.
+    `ours` is None without a run, `interval` without resampling, `paper` if the paper has no value. Checked in this
+    order: missing run, no value in the paper, stand-ins, no interval.
     """
     if ours is None:
         return MISSING

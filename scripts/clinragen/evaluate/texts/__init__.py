@@ -1,1 +1,1 @@
-"""Rationales compared: with the teacher's, with the captions and series, with the labels and the note."""
+"""Measures of rationales: against the teacher's, the captions and series, the labels and the note."""

@@ -1,7 +1,7 @@
-"""BERTScore of rationales against the teacher's (Zhang et al., 2020), by the library bert-score.
+"""BERTScore of rationales against the teacher's (Zhang et al., 2020), with the encoding and matching of bert-score.
 
-Encoding and matching are the library's. Loading is done here: it would choose a class by the name of the directory.
-So is the order: the library's depends on the process, which would change last digits from run to run.
+Two things differ from that library: loading, because it selects a model class by directory name, and the order of the
+texts, because its order varies between processes and changes the last digits.
 """
 
 import logging
@@ -26,44 +26,48 @@ from clinragen.schemas.texts import BERTSCORES
 
 log = logging.getLogger("bertscore")
 DIGITS = 5
-# Cases whose vectors are in memory at once: a case of all runs is some 70 texts of up to 2 MB each.
-CASES_TOGETHER = 32
+# Cases whose vectors are in memory at once; a case has about 70 texts over all runs, up to 2 MB each.
+CASES_PER_BATCH = 32
 EMPTY = (0.0, 0.0, 0.0)
 Vectors = tuple[torch.Tensor, torch.Tensor]
 
 
 class Scorer:
-    """An encoder up to a layer; each unique text of a call is encoded once."""
+    """An encoder cut after a layer; each unique text of a call is encoded once."""
 
-    def __init__(self, folder: Path, settings: BertScore) -> None:
-        """Load the encoder from a local directory; UserError if it is unreadable or has fewer layers."""
+    cut: int
+    """Texts so far that are longer than the encoder's limit."""
+
+    def __init__(self, encoder: Path, settings: BertScore) -> None:
+        """Load the encoder from a local directory; UserError if it is unreadable or has too few layers."""
         prepare_device(settings.device, "fp32", "evaluate.bertscore.device")
-        self._model, self._tokenizer = _load(folder, settings.layer)
-        self._model.to(settings.device)
+        self._model, self._tokenizer = _load(encoder, settings.layer)
+        self._model.to(settings.device)  # type: ignore[arg-type]  # the annotation of transformers lacks `self`
         self._device, self._batch = settings.device, settings.batch
-        # Every token counts alike, except for the marks around a text.
+        # All tokens have the same weight, except the special tokens around a text.
         self._weights: dict[int, float] = defaultdict(lambda: 1.0)
         self._weights |= {self._tokenizer.sep_token_id: 0.0, self._tokenizer.cls_token_id: 0.0}
         self.cut = 0
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, float, float]]:
-        """Precision, recall and F1 of pairs of a text and its reference, none of which is empty."""
+        """Return precision, recall and F1 of pairs of a text and its reference, all non-empty."""
         vectors = self._encode({text for pair in pairs for text in pair})
-        found = []
+        scored: list[tuple[float, float, float]] = []
         for start in range(0, len(pairs), self._batch):
             texts, references = (
                 self._padded([vectors[text] for text in side])
                 for side in zip(*pairs[start : start + self._batch], strict=True)
             )
             scores = torch.stack(greedy_cos_idf(*references, *texts), dim=-1)
-            found += [tuple(round(value, DIGITS) for value in row) for row in scores.tolist()]
-        return found
+            scored += [tuple(round(value, DIGITS) for value in row) for row in scores.tolist()]
+        return scored
 
     def _encode(self, texts: set[str]) -> dict[str, Vectors]:
-        """Vectors [tokens, width] of each text, and the weights of its tokens; long texts first."""
+        """Return the vectors [tokens, width] and token weights [tokens] of each text, encoded longest first."""
         lengths = {text: len(self._tokenizer(text)["input_ids"]) for text in texts}
         self.cut += sum(length > self._tokenizer.model_max_length for length in lengths.values())
-        ordered, found = sorted(texts, key=lambda text: (-lengths[text], text)), {}
+        ordered = sorted(texts, key=lambda text: (-lengths[text], text))
+        encoded: dict[str, Vectors] = {}
         for start in range(0, len(ordered), self._batch):
             batch = ordered[start : start + self._batch]
             arguments = (batch, self._model, self._tokenizer, self._weights)
@@ -73,8 +77,8 @@ class Scorer:
                 raise UserError("out of GPU memory; lower evaluate.bertscore.batch") from None
             for text, own, mask, weight in zip(batch, vectors.cpu(), masks.cpu(), weights.cpu(), strict=True):
                 size = int(mask.sum())
-                found[text] = own[:size].clone(), weight[:size]
-        return found
+                encoded[text] = own[:size].clone(), weight[:size]
+        return encoded
 
     def _padded(self, texts: list[Vectors]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         vectors = pad_sequence([own for own, _ in texts], batch_first=True, padding_value=2.0)
@@ -84,48 +88,51 @@ class Scorer:
         return vectors.to(self._device), mask.to(self._device), weights.to(self._device)
 
 
-def _load(folder: Path, layer: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The layers up to this one, and a tokenizer that knows how long a text may be; uses no network."""
-    model = load_layers(folder)
-    # The library asks for a space before the first word of a text of RoBERTa, which transformers 5 no longer hears.
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, add_prefix_space=True)
+def _load(encoder: Path, layer: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the layers up to this one, and a tokenizer with the encoder's length limit; uses no network."""
+    model = load_layers(encoder)
+    # bert-score passes this option per call for RoBERTa, where transformers 5 ignores it.
+    tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True, add_prefix_space=True)
     if layer > model.config.num_hidden_layers:
         raise UserError(
-            f"evaluate.bertscore.layer is {layer}, but {folder} has {model.config.num_hidden_layers} layers; "
+            f"evaluate.bertscore.layer is {layer}, but {encoder} has {model.config.num_hidden_layers} layers; "
             "choose one of them"
         )
-    model.encoder.layer = model.encoder.layer[:layer]
-    # A tokenizer without a limit says so by a number that no memory holds.
+    model.encoder.layer = model.encoder.layer[:layer]  # type: ignore[union-attr, index]  # BERT and RoBERTa only
+    # A tokenizer without a limit has a huge model_max_length.
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest_text(model.config.to_dict()))
     return model.eval(), tokenizer
 
 
 def bertscores(runs: Sequence[Texts], teacher: Texts, cases: Cases, scorer: Scorer) -> pa.Table:
-    """A score per case, run and part (BERTSCORES) wherever the teacher wrote a text; 0 where the run did not."""
+    """Score each case, run and part for which the teacher wrote a text (BERTSCORES); 0 if the run wrote none."""
     rows = []
     with Progress("cases compared", len(cases.stays)) as bar:
-        for start in range(0, len(cases.stays), CASES_TOGETHER):
-            places = range(start, min(start + CASES_TOGETHER, len(cases.stays)))
-            pairs = list(_pairs(runs, teacher, cases, places))
-            whole = [pair[-1] for pair in pairs if has_text(pair[-1][0])]
-            scores = iter(scorer.score(whole) if whole else [])
+        for start in range(0, len(cases.stays), CASES_PER_BATCH):
+            batch = range(start, min(start + CASES_PER_BATCH, len(cases.stays)))
+            pairs = list(_pairs(runs, teacher, cases, batch))
+            written = [pair for _, pair in pairs if has_text(pair[0])]
+            scores = iter(scorer.score(written) if written else [])
             for key, pair in pairs:
-                found = next(scores) if has_text(pair[0]) else EMPTY
-                rows.append(key | dict(zip(("precision", "recall", "f1"), found, strict=True)))
-            bar.advance(len(places))
-    log.info("%d texts are longer than the encoder takes: their ends are not compared", scorer.cut)
+                values = next(scores) if has_text(pair[0]) else EMPTY
+                rows.append(key | dict(zip(("precision", "recall", "f1"), values, strict=True)))
+            bar.advance(len(batch))
+    log.info("%d texts exceed the encoder's length limit; only their beginnings are compared", scorer.cut)
     return pa.Table.from_pylist(rows, schema=BERTSCORES.schema)
 
 
 def _pairs(
-    runs: Sequence[Texts], teacher: Texts, cases: Cases, places: range
+    runs: Sequence[Texts], teacher: Texts, cases: Cases, batch: range
 ) -> Iterator[tuple[dict[str, object], tuple[str, str]]]:
-    """Whose text it is, and the text with its reference."""
+    """Yield the key of each text of the cases at these indices, and the text with its reference."""
     for part in PARTS:
-        references = teacher.part(part)
+        references = teacher.part(part) or []
         for texts in runs:
             own = texts.part(part)
-            for place in places if own is not None else ():
-                if has_text(references[place]):
-                    key = {"stay_id": cases.stays[place], "model": texts.model, "run": texts.run, "part": part}
-                    yield key, (own[place] or "", references[place])
+            if own is None:
+                continue
+            for case in batch:
+                reference = references[case]
+                if has_text(reference):
+                    key = {"stay_id": cases.stays[case], "model": texts.model, "run": texts.run, "part": part}
+                    yield key, (own[case] or "", reference)

@@ -1,7 +1,7 @@
-"""BLEU of rationales against the teacher's, by sacrebleu: of a corpus, and of each sample as the released code has it.
+"""BLEU of rationales against the teacher's, by sacrebleu: corpus BLEU, and BLEU per sample as in the released code.
 
-The released code takes the mean of one BLEU per sample: 13a tokens, up to four words, case kept, no smoothing. A pair
-without a common sequence of four words then has 0.
+The released code averages the BLEU of samples: 13a tokens, n-grams up to four words, case-sensitive, no smoothing. A
+pair without a common 4-gram has 0.
 """
 
 import logging
@@ -11,41 +11,41 @@ import numpy as np
 from sacrebleu.metrics import BLEU
 
 ORDER = 4
-# What is summed over a corpus: common sequences of 1 to 4 words, sequences of the text, words of text and reference.
+# Sums over a corpus: common n-grams, n-grams of the text (n = 1 to 4), words of the text and of the reference.
 TERMS = 2 * ORDER + 2
 
 
 @cache
 def _corpus() -> BLEU:
-    """As sacrebleu's command line computes it."""
+    """Return BLEU with the defaults of sacrebleu's command line."""
     return BLEU()
 
 
 @cache
 def _per_sample() -> BLEU:
-    # Of every sentence it would say that another setting is recommended.
+    # Suppresses one warning per sentence that recommends other settings.
     logging.getLogger("sacrebleu").setLevel(logging.ERROR)
     return BLEU(tokenize="13a", smooth_method="none", effective_order=False)
 
 
 def signature() -> str:
-    """What identifies the corpus BLEU, in sacrebleu's words."""
+    """Return sacrebleu's signature of the corpus BLEU."""
     _corpus().corpus_score(["x"], [["x"]])
     return str(_corpus().get_signature())
 
 
 def sample_bleu(text: str, reference: str) -> tuple[float, np.ndarray]:
-    """BLEU of one text, 0 to 1, and what it adds to the sums of a corpus [TERMS]; an empty text has 0."""
-    found = _per_sample().sentence_score(text, [reference])
-    value = found.score / 100 if text.strip() else 0.0
-    return value, np.array([*found.counts, *found.totals, found.sys_len, found.ref_len], dtype=float)
+    """Return the BLEU of one text, 0 to 1, and its contribution to corpus sums [TERMS]; an empty text has 0."""
+    score = _per_sample().sentence_score(text, [reference])
+    value = score.score / 100 if text.strip() else 0.0
+    return value, np.array([*score.counts, *score.totals, score.sys_len, score.ref_len], dtype=float)
 
 
 def corpus_bleu(sums: np.ndarray) -> np.ndarray:
-    """Corpus BLEU, 0 to 1, of sums [..., TERMS]; NaN without a reference.
+    """Return corpus BLEU [...], 0 to 1, from sums [..., TERMS]; NaN without a reference.
 
-    As `BLEU.compute_bleu` of sacrebleu for many resamples at once, with its default smoothing: the k-th of the orders
-    without a common sequence counts as 1 / 2^k of one (Chen and Cherry, 2014, method 3).
+    Equals sacrebleu's `BLEU.compute_bleu`, for many resamples at once, with its default smoothing: the k-th order
+    without a common n-gram counts 1 / 2^k (Chen and Cherry, 2014, method 3).
     """
     counts, totals = sums[..., :ORDER], sums[..., ORDER : 2 * ORDER]
     length, reference = sums[..., -2], sums[..., -1]
@@ -55,6 +55,6 @@ def corpus_bleu(sums: np.ndarray) -> np.ndarray:
         precision = np.log(smoothed / totals).mean(axis=-1)
         penalty = np.where(length < reference, 1 - reference / length, 0.0)
         value = np.exp(precision + penalty)
-    # Nothing in common at all, or fewer words than the longest sequence.
+    # No common n-gram, or fewer words than the longest n-gram.
     value = np.where((counts.max(axis=-1) > 0) & (totals.min(axis=-1) > 0), value, 0.0)
     return np.where(reference > 0, value, np.nan)

@@ -1,4 +1,4 @@
-"""Whether rationales are true to what they are about, without a judge: counted per text, with what contradicts.
+"""Faithfulness of rationales without a judge: counts per text, and the contradicted statements.
 
 Lab claims are compared with the captions T* and with the series, diseases with the labels and the model's own
 diagnoses, key terms with the note.
@@ -18,15 +18,15 @@ from clinragen.evaluate.texts.runs import Cases
 from clinragen.rationale.claims import Wordings
 from clinragen.schemas.benchmark import SERIES
 
-# Of a standard deviation: what the 32-bit numbers of a series may have lost of a value on its fence.
+# In standard deviations: the precision that a value on a fence may have lost in the 32-bit series.
 ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A statement that something contradicts: `place` is the number of its case."""
+    """A contradicted statement, by the index of its case; `kind` is what contradicts it (FINDINGS)."""
 
-    place: int
+    case: int
     kind: str
     what: str
     text: str
@@ -34,113 +34,115 @@ class Contradiction:
 
 @dataclass
 class Counts:
-    """Numbers by name, one per case, and the statements that are contradicted."""
+    """Counts by name, each [cases], and the contradicted statements."""
 
     numbers: dict[str, np.ndarray]
     against: list[Contradiction] = field(default_factory=list)
 
 
 def of_captions(captions: Sequence[str], variables: list[str]) -> list[Statements]:
-    """What T* says of each case: variables beyond a fence, with the direction."""
+    """Return the variables beyond a fence by the captions T* of each case, with the direction."""
     return [statements(text, variables) for text in captions]
 
 
 def of_series(series: pa.Table, scales: pa.Table, fences: pa.Table, scaled: bool, cases: Cases) -> list[Statements]:
-    """The same of the values that fell into the bins of the series of each case (SERIES, SCALES, FENCES).
+    """Return the same for the values in the series of each case (SERIES, SCALES, FENCES).
 
-    The bins hold the last value of each hour, so that less is beyond a fence than by the captions, which count all.
+    A series has the last value of each hour, so fewer values are beyond a fence than in the captions, which count all.
+    `scaled`: whether the series are standardized.
     """
     names = scales["variable"].to_pylist()
-    mean, deviation = (
-        scales[name].to_numpy() if scaled else np.array([d]) for name, d in (("mean", 0.0), ("std", 1.0))
-    )
-    margin = ROUNDING * scales["std"].to_numpy()
+    std = scales["std"].to_numpy()
+    mean, scale = (scales["mean"].to_numpy(), std) if scaled else (0.0, 1.0)
+    margin = ROUNDING * std
     bounds = {row["variable"]: (row["low"], row["high"]) for row in fences.to_pylist()}
     low, high = (np.array([bounds[name][side] for name in names]) for side in (0, 1))
-    places = {stay: place for place, stay in enumerate(series["stay_id"].to_pylist())}
-    found = []
-    for row in SERIES.check(series.take([places[stay] for stay in cases.stays]), "series").to_pylist():
-        values = np.array(row["values"]).reshape(-1, len(names)) * deviation + mean
+    index = {stay: n for n, stay in enumerate(series["stay_id"].to_pylist())}
+    statements_of_cases = []
+    for row in SERIES.check(series.take([index[stay] for stay in cases.stays]), "series").to_pylist():
+        values = np.array(row["values"]).reshape(-1, len(names)) * scale + mean
         measured = np.array(row["measured"]).reshape(values.shape)
         above = (measured & (values > high + margin)).any(axis=0)
         below = (measured & (values <= low + margin)).any(axis=0)
-        found.append(
-            {(n, HIGHER) for n, is_so in zip(names, above, strict=True) if is_so}
-            | {(n, LOWER) for n, is_so in zip(names, below, strict=True) if is_so}
+        statements_of_cases.append(
+            {
+                (names[n], direction)
+                for direction, beyond in ((HIGHER, above), (LOWER, below))
+                for n in beyond.nonzero()[0]
+            }
         )
-    return found
+    return statements_of_cases
 
 
 def lab_counts(
     texts: Sequence[str | None], wordings: LabWordings, captions: list[Statements], series: list[Statements]
 ) -> Counts:
-    """Claims of lab rationales, those that T* and the series hold, what T* says, and how much of it is claimed."""
-    found = Counts({name: np.zeros(len(texts)) for name in ("claims", "captions", "series", "stated", "claimed")})
-    for place, text in enumerate(texts):
+    """Count the claims of lab rationales, those true by T* and by the series, statements of T*, and those claimed."""
+    counts = Counts({name: np.zeros(len(texts)) for name in ("claims", "captions", "series", "stated", "claimed")})
+    numbers = counts.numbers
+    for case, text in enumerate(texts):
         claims = wordings.claims(text or "")
-        numbers = found.numbers
-        numbers["claims"][place] = len(claims)
-        for kind, known in (("captions", captions[place]), ("series", series[place])):
-            wrong = {claim: words for claim, words in claims.items() if not claim.holds(known)}
-            numbers[kind][place] = len(claims) - len(wrong)
-            found.against += [Contradiction(place, kind, str(claim), words) for claim, words in wrong.items()]
-        numbers["stated"][place] = len(captions[place])
-        numbers["claimed"][place] = sum(
-            any(variable in c.variables and direction == c.direction for c in claims)
-            for variable, direction in captions[place]
+        numbers["claims"][case] = len(claims)
+        for kind, true in (("captions", captions[case]), ("series", series[case])):
+            wrong = {claim: words for claim, words in claims.items() if not claim.holds(true)}
+            numbers[kind][case] = len(claims) - len(wrong)
+            counts.against += [Contradiction(case, kind, str(claim), words) for claim, words in wrong.items()]
+        numbers["stated"][case] = len(captions[case])
+        numbers["claimed"][case] = sum(
+            any(claim.holds({statement}) for claim in claims) for statement in captions[case]
         )
-    return found
+    return counts
 
 
 def disease_counts(
     texts: Sequence[str | None], wordings: Wordings, true: list[list[str]], predicted: list[list[str]] | None
 ) -> Counts:
-    """Diseases that rationales claim, and of the true and predicted ones those that they claim.
+    """Count the diseases that rationales name, and how they overlap with the true and the predicted diagnoses.
 
-    A wording of several phenotypes ("diabetes") is right if one of them is.
+    A wording of several phenotypes ("diabetes") is correct if one of them is.
     """
-    found = Counts({"named": np.zeros(len(texts))})
-    answers = {"true": true} | ({"predicted": predicted} if predicted is not None else {})
-    for kind in answers:
-        found.numbers |= {name: np.zeros(len(texts)) for name in (kind, f"of_{kind}", f"{kind}_named")}
-    for place, text in enumerate(texts):
+    counts = Counts({"named": np.zeros(len(texts))})
+    diagnoses = {"true": true} | ({"predicted": predicted} if predicted is not None else {})
+    for kind in diagnoses:
+        counts.numbers |= {name: np.zeros(len(texts)) for name in (kind, f"of_{kind}", f"{kind}_named")}
+    for case, text in enumerate(texts):
         named = _named(text or "", wordings)
-        found.numbers["named"][place] = len(named)
-        for kind, phenotypes in answers.items():
-            given = set(phenotypes[place])
-            wrong = {wording: meant for wording, meant in named.items() if not meant & given}
-            found.numbers[kind][place] = len(named) - len(wrong)
-            found.numbers[f"of_{kind}"][place] = len(given)
-            found.numbers[f"{kind}_named"][place] = len(given & set().union(*named.values()))
-            found.against += [Contradiction(place, kind, w, excerpt(text or "", w)) for w in wrong]
-    return found
+        counts.numbers["named"][case] = len(named)
+        for kind, phenotypes in diagnoses.items():
+            given = set(phenotypes[case])
+            wrong = [wording for wording, meant in named.items() if not meant & given]
+            counts.numbers[kind][case] = len(named) - len(wrong)
+            counts.numbers[f"of_{kind}"][case] = len(given)
+            counts.numbers[f"{kind}_named"][case] = len(given & set().union(*named.values()))
+            counts.against += [Contradiction(case, kind, w, excerpt(text or "", w)) for w in wrong]
+    return counts
 
 
 def _named(text: str, wordings: Wordings) -> dict[str, frozenset[str]]:
-    """Claimed diseases by one of their wordings; one that a more exact wording of the text covers counts once."""
+    """Return the claimed diseases by one of their wordings, without those that a more exact wording covers."""
     claimed = {wording: wordings.phenotypes[wording] for wording in wordings.claimed(text, [])}
-    found: dict[frozenset[str], str] = {}
+    first: dict[frozenset[str], str] = {}
     for wording, meant in claimed.items():
         if not any(other < meant for other in claimed.values()):
-            found.setdefault(meant, wording)
-    return {wording: meant for meant, wording in found.items()}
+            first.setdefault(meant, wording)
+    return {wording: meant for meant, wording in first.items()}
 
 
 def term_counts(texts: Sequence[str | None], terms: KeyTerms, notes: Sequence[str]) -> Counts:
-    """Key terms of note rationales, and those of them that the note has."""
-    found = Counts({name: np.zeros(len(texts)) for name in ("terms", "in_note")})
-    for place, text in enumerate(texts):
+    """Count the key terms of note rationales, and those that occur in the note."""
+    counts = Counts({name: np.zeros(len(texts)) for name in ("terms", "in_note")})
+    for case, text in enumerate(texts):
         stated = terms.stated(text or "")
-        strange = sorted(stated - terms.in_note(notes[place])) if stated else []
-        found.numbers["terms"][place] = len(stated)
-        found.numbers["in_note"][place] = len(stated) - len(strange)
-        found.against += [Contradiction(place, "note", term, excerpt(text or "", term)) for term in strange]
-    return found
+        absent = sorted(stated - terms.in_note(notes[case])) if stated else []
+        counts.numbers["terms"][case] = len(stated)
+        counts.numbers["in_note"][case] = len(stated) - len(absent)
+        counts.against += [Contradiction(case, "note", term, excerpt(text or "", term)) for term in absent]
+    return counts
 
 
 def excerpt(text: str, words: str) -> str:
-    """What is around the first occurrence of some words; the beginning of the text where they are worded otherwise."""
+    """Return the text around the first occurrence of some words, or the beginning of the text without a match."""
     pattern = r"[^a-z0-9]+".join(map(re.escape, re.findall(r"[a-z0-9]+", words.lower())))
     match = re.search(pattern, text.lower())
-    place = match.start() if match else 0
-    return text[max(0, place - AROUND) : place + AROUND].strip()
+    start = match.start() if match else 0
+    return text[max(0, start - AROUND) : start + AROUND].strip()

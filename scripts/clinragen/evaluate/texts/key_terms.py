@@ -1,41 +1,41 @@
-"""Key terms of a rationale that the note lacks: findings that the model may have made up.
+"""Key terms of a rationale that the note lacks: findings that the model may have invented.
 
-A term is found by its wordings as documents write them, word by word: case, punctuation, digits, stop words and the s
-of a plural do not matter, since the note that models read has lost its digits and stop words.
+A term is matched word by word by its wordings in the documents, ignoring case, punctuation, digits, stop words and
+plural s, because the note that models read has neither digits nor stop words.
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from clinragen.rationale.claims import Wordings
 
-# Terms of more phenotypes than this share, or in more of the notes, are generic: they say nothing of a patient.
+# Terms of a larger share of the phenotypes, or in a larger share of the notes, are too generic to describe a patient.
 GENERIC = 0.2
 Words = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class KeyTerms:
-    """Terms by the words of their wordings; a wording may belong to several."""
+    """Terms by the words of their wordings; a wording may belong to several terms."""
 
     terms: dict[Words, frozenset[str]]
     stop_words: frozenset[str]
     diseases: re.Pattern[str]
 
     def stated(self, rationale: str) -> set[str]:
-        """The terms in a rationale, outside of the names of diseases, which are no findings of a note."""
+        """Return the terms in a rationale outside the names of diseases, which are not findings of a note."""
         pieces = self.diseases.split(rationale.lower())
-        return {term for piece in pieces for term in self._found(piece)}
+        return {term for piece in pieces for term in self._matches(piece)}
 
     def in_note(self, note: str) -> set[str]:
-        """The terms in a note."""
-        return set(self._found(note))
+        """Return the terms in a note."""
+        return set(self._matches(note))
 
-    def _found(self, text: str) -> Iterable[str]:
+    def _matches(self, text: str) -> Iterable[str]:
         words = words_of(text, self.stop_words)
         longest = max(map(len, self.terms), default=0)
         for start in range(len(words)):
@@ -44,7 +44,7 @@ class KeyTerms:
 
 
 def words_of(text: str, stop_words: Set[str]) -> list[str]:
-    """The words of a text as they are compared.
+    """Return the words of a text in the form in which they are compared.
 
     >>> words_of("Shortness of breath, 3 infiltrates", {"of"})
     ['shortness', 'breath', 'infiltrate']
@@ -61,10 +61,10 @@ def _singular(word: str) -> str:
 def specific_terms(
     terms: pa.Table, stop_words: frozenset[str], ordinary: frozenset[str], wordings: Wordings, notes: Iterable[str]
 ) -> KeyTerms:
-    """The key terms (TERMS) that tell something of a patient.
+    """Return the key terms (TERMS) that are specific to patients.
 
-    Left out are terms of `ordinary` words alone (in the singular), those of more than a fifth of the phenotypes, and
-    those in more than a fifth of the notes.
+    Excludes terms that consist of `ordinary` words (up to plural s), belong to more than a fifth of the phenotypes, or
+    occur in more than a fifth of the notes.
     """
     forms: dict[str, set[Words]] = defaultdict(set)
     phenotypes: dict[str, set[str]] = defaultdict(set)
@@ -74,32 +74,27 @@ def specific_terms(
         forms[row["term"]] |= {tuple(words_of(form, stop_words)) for form in (row["term"], *row["forms"])}
     most = GENERIC * len({name for names in phenotypes.values() for name in names})
     kept = {
-        term: {words for words in found if not set(words) <= plain}
-        for term, found in forms.items()
+        term: {words for words in own if not set(words) <= plain}
+        for term, own in forms.items()
         if len(phenotypes[term]) <= most
     }
-    diseases = _names(wordings)
-    known = KeyTerms(_by_words(kept), stop_words, diseases)
-    counts: dict[str, int] = defaultdict(int)
-    number = 0
-    for note in notes:
-        number += 1
-        for term in known.in_note(note):
-            counts[term] += 1
-    frequent = {term for term, count in counts.items() if count > GENERIC * number}
-    return KeyTerms(_by_words({t: found for t, found in kept.items() if t not in frequent}), stop_words, diseases)
+    candidates = KeyTerms(_by_words(kept), stop_words, _names(wordings))
+    in_notes = [candidates.in_note(note) for note in notes]
+    counts = Counter(term for terms_of_note in in_notes for term in terms_of_note)
+    rare = {term: own for term, own in kept.items() if counts[term] <= GENERIC * len(in_notes)}
+    return replace(candidates, terms=_by_words(rare))
 
 
 def _by_words(terms: dict[str, set[Words]]) -> dict[Words, frozenset[str]]:
-    found: dict[Words, set[str]] = defaultdict(set)
+    by_words: dict[Words, set[str]] = defaultdict(set)
     for term, wordings in terms.items():
         for words in wordings:
-            found[words].add(term)
-    return {words: frozenset(names) for words, names in found.items()}
+            by_words[words].add(term)
+    return {words: frozenset(names) for words, names in by_words.items()}
 
 
 def _names(wordings: Wordings) -> re.Pattern[str]:
-    """The names of diseases as texts write them, in lower case, the longest first."""
+    """Return a pattern of the names of diseases as texts write them, in lower case, longest first."""
     names = {" ".join(re.findall(r"[a-z0-9]+", name.lower())) for name in wordings.phenotypes}
     longest_first = sorted(names, key=len, reverse=True)
     return re.compile(rf"\b(?:{'|'.join('[^a-z0-9]+'.join(name.split()) for name in longest_first)})(?:e?s)?\b")

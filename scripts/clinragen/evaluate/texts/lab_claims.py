@@ -1,8 +1,8 @@
-"""What a rationale says of lab tests and vital signs: variables, each with a direction, as in the captions.
+"""Claims of a rationale about lab tests and vital signs: variables, each with a direction, as in the captions.
 
-Read are the wordings of the captions ("Glucose is higher than normal 3 times"), directions before and after variables
-("high glucose, low pH", "heart rate and temperature were elevated") and words that hold both ("fever"). What is denied
-or called normal is no claim. `hypertension` is a disease here, not a reading.
+Understands the wordings of the captions ("Glucose is higher than normal 3 times"), directions before and after
+variables ("high glucose, low pH", "heart rate and temperature were elevated") and words that imply both ("fever").
+Denied and normal values are not claims. `hypertension` counts as a disease, not as a reading.
 """
 
 import csv
@@ -40,13 +40,13 @@ _WORDS = {
 }
 _PLURAL = {"are", "were", "have"}
 NEAR = 3
-"""Words that may be between a direction and the variable after it."""
+"""Most words between a direction and the variable after it."""
 AROUND = 60
 """Characters of an excerpt on either side of a claim."""
 
 
 class Claim(NamedTuple):
-    """That a variable, or one of several, was beyond its fence."""
+    """The claim that a variable, or one of several, was beyond its fence."""
 
     variables: tuple[str, ...]
     direction: str
@@ -55,7 +55,7 @@ class Claim(NamedTuple):
         return f"{' or '.join(self.variables)} {self.direction}"
 
     def holds(self, statements: Statements) -> bool:
-        """Whether it is true of one of the variables that may be meant."""
+        """Return whether the statements contain the claim for one of its variables."""
         return any((variable, self.direction) in statements for variable in self.variables)
 
 
@@ -67,7 +67,7 @@ class _Token(NamedTuple):
 
 @dataclass(frozen=True)
 class Wording:
-    """The variables that some words may mean, and the direction if they imply one."""
+    """The variables that some words may mean, and the direction that they imply, if any."""
 
     variables: tuple[str, ...]
     direction: str | None
@@ -75,19 +75,19 @@ class Wording:
 
 @dataclass(frozen=True)
 class LabWordings:
-    """How texts name variables, by words in lower case."""
+    """The words, in lower case, by which texts name variables."""
 
     wordings: dict[str, Wording]
 
     def claims(self, text: str) -> dict[Claim, str]:
-        """What a text says, each claim once, with the words around it."""
-        found: dict[Claim, str] = {}
-        for claim, place in _Reader(list(self._tokens(text)), self.wordings).read():
-            found.setdefault(claim, text[max(0, place - AROUND) : place + AROUND].strip())
-        return found
+        """Return the claims of a text, each once, with the text around its first occurrence."""
+        claims: dict[Claim, str] = {}
+        for claim, start in _Reader(list(self._tokens(text)), self.wordings).read():
+            claims.setdefault(claim, text[max(0, start - AROUND) : start + AROUND].strip())
+        return claims
 
     def words_for(self, claim: Claim) -> list[str]:
-        """The words by which a text may make a claim."""
+        """Return the words by which a text can make a claim."""
         return [
             words
             for words, wording in self.wordings.items()
@@ -107,52 +107,55 @@ class LabWordings:
 
 
 def read_lab_wordings(path: Path, variables: Sequence[str]) -> LabWordings:
-    """The wordings of resources/lab_wordings.csv for these variables; UserError for a file without them."""
-    found = {}
+    """Read the wordings of these variables from resources/lab_wordings.csv; UserError if a row is invalid."""
+    wordings = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if not row.get("wording") or not row.get("variables") or row.get("direction") not in ("", HIGHER, LOWER):
-                raise UserError(f"{path}: {row} has no wording, variable or direction; restore it with git checkout")
+                raise UserError(
+                    f"{path}: {row} lacks a wording or variables, or its direction is not empty, {HIGHER} or {LOWER}; "
+                    "restore it with git checkout"
+                )
             meant = tuple(name for name in row["variables"].split("|") if name in variables)
             if meant:
-                found[row["wording"]] = Wording(meant, row["direction"] or None)
-    return LabWordings(found)
+                wordings[row["wording"]] = Wording(meant, row["direction"] or None)
+    return LabWordings(wordings)
 
 
 @dataclass
 class _Mention:
-    """A variable in the text, and the directions that are said of it."""
+    """A variable in the text, the position of its name, and the directions that the text gives it."""
 
     wording: Wording
-    place: int
+    start: int
     directions: set[str] = field(default_factory=set)
 
 
 @dataclass
 class _Reader:
-    """Reads tokens from left to right; the words of a clause decide what a direction is said of."""
+    """A parser that reads tokens from left to right and assigns directions to variables clause by clause."""
 
     tokens: list[_Token]
     wordings: dict[str, Wording]
     mentions: list[_Mention] = field(default_factory=list)
-    group: list[_Mention] = field(default_factory=list)  # variables side by side, as in "A, B and C"
+    group: list[_Mention] = field(default_factory=list)  # coordinated variables, as in "A, B and C"
     subjects: list[_Mention] = field(default_factory=list)  # of the last verb
     predicated: bool = False  # whether a direction follows that verb
-    direction: str | None = None  # what precedes the variables that it is said of
+    direction: str | None = None  # precedes the variables that it describes
     denied: bool = False
-    apart: bool = False  # whether a comma or the like follows the denial
-    joint: str | None = None  # the comma, "and" or the like since the last variable or direction
+    apart: bool = False  # whether a comma or conjunction follows the denial
+    joint: str | None = None  # last comma or conjunction since the last variable or direction
     words: int = 0  # since the same
 
     def read(self) -> Iterator[tuple[Claim, int]]:
-        """The claims, with the place of each in the text."""
-        for place, token in enumerate(self.tokens):
-            self._next(token, place)
+        """Yield the claims, with the position of each in the text."""
+        for index, token in enumerate(self.tokens):
+            self._next(token, index)
         for mention in self.mentions:
             for direction in sorted(mention.directions):
-                yield Claim(mention.wording.variables, direction), mention.place
+                yield Claim(mention.wording.variables, direction), mention.start
 
-    def _next(self, token: _Token, place: int) -> None:
+    def _next(self, token: _Token, index: int) -> None:
         if token.kind == "break":
             self.group, self.subjects, self.direction, self.denied = [], [], None, False
         elif token.kind == "denial":
@@ -160,7 +163,7 @@ class _Reader:
         elif token.kind == "verb":
             self._verb(token.text in _PLURAL)
         elif token.kind in (HIGHER, LOWER, NORMAL):
-            self._direct(token.kind, self._precedes_variable(place))
+            self._direct(token.kind, self._precedes_variable(index))
         elif token.kind == "name":
             self._name(token)
         if token.kind == "and":
@@ -171,13 +174,13 @@ class _Reader:
             self.joint, self.words = None, 0
 
     def _deny(self) -> None:
-        """What follows is no claim, nor is what a verb said before: "fever was absent"."""
+        """Deny the claims that follow, and those of the verb's subject: "fever was absent"."""
         self.denied, self.apart = True, False
         for mention in () if self.predicated else self.subjects:
             mention.directions.clear()
 
     def _verb(self, plural: bool) -> None:
-        """The variables before it are its subject: the last alone where an adjective has described several."""
+        """Make the preceding variables the subject, or only the last one if an adjective already describes them."""
         if not self.group:
             return
         self.denied = self.denied and not self.apart
@@ -185,29 +188,31 @@ class _Reader:
         self.subjects = self.group[-1:] if described and not plural else self.group
         self.direction, self.predicated = None, False
 
-    def _direct(self, said: str, before_variable: bool) -> None:
+    def _direct(self, direction: str, before_variable: bool) -> None:
+        """Keep a direction for the variables after it, or give it to the subject before it."""
         if not before_variable and not self.subjects and self.group and not self.joint and not self.words:
             self._verb(plural=False)  # "glucose high"
         if before_variable or not self.subjects:
             self.denied = self.denied and not (before_variable and self.joint in ("and", "with", "plus"))
-            self.group, self.subjects, self.direction = [], [], said
+            self.group, self.subjects, self.direction = [], [], direction
             return
         for mention in self.subjects:
             if not self.predicated:
                 mention.directions.clear()  # "high glucose and pH was low"
-            mention.directions |= {said} if said != NORMAL and not self.denied else set()
+            mention.directions |= {direction} if direction != NORMAL and not self.denied else set()
         self.group, self.predicated = [], True
 
     def _name(self, token: _Token) -> None:
+        """Add a variable, with the direction that it implies or that precedes it."""
         wording = self._wording(token)
         mention = _Mention(wording, token.start)
         self.mentions.append(mention)
-        goes_on = bool(self.group) and self.joint is not None and self.words <= 1
-        if not (goes_on or (not self.group and self.words <= NEAR)):
+        continues_group = bool(self.group) and self.joint is not None and self.words <= 1
+        if not (continues_group or (not self.group and self.words <= NEAR)):
             self.group, self.direction = [], None
-        said = wording.direction or self.direction
-        if said in (HIGHER, LOWER) and not self.denied:
-            mention.directions.add(said)
+        direction = wording.direction or self.direction
+        if direction in (HIGHER, LOWER) and not self.denied:
+            mention.directions.add(direction)
         if wording.direction:
             self.direction, self.group = None, []
         self.group.append(mention)
@@ -216,10 +221,10 @@ class _Reader:
     def _wording(self, token: _Token) -> Wording:
         return self.wordings.get(token.text) or self.wordings[token.text.removesuffix("s")]
 
-    def _precedes_variable(self, place: int) -> bool:
-        """Whether a variable follows, with a few words between at most."""
+    def _precedes_variable(self, index: int) -> bool:
+        """Return whether a variable follows within NEAR words."""
         words = 0
-        for token in self.tokens[place + 1 :]:
+        for token in self.tokens[index + 1 :]:
             words += token.kind == "word"
             if token.kind not in ("word", "filler") or words > NEAR:
                 return token.kind == "name"

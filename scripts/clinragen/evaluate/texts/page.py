@@ -1,4 +1,4 @@
-"""The page of the rationales compared."""
+"""Page: measures of the rationales."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from clinragen.evaluate.texts.runs import BOTH, LAB, NOTE
 from clinragen.pages.render import render
 
 PARTS = {BOTH: "Whole rationale", NOTE: "From the note (R^m)", LAB: "From the labs (R^t)"}
-# Columns of a table: metric and heading.
+# Columns of the tables: heading by metric.
 LIKENESS = {
     "bleu_marked": "BLEU per sample, with part",
     "bleu_all": "BLEU per sample, all",
@@ -33,13 +33,13 @@ DISEASES = {
 }
 FINDINGS = {"terms": "key terms per text", "terms_in_note": "of them in the note"}
 NUMBERS = {"words", "lab_claims", "named", "terms"}
-"""Metrics that are no share."""
+"""Metrics that are means, not shares."""
 
 
 def texts_page(table: pa.Table, signature: str, stand_ins: list[str], templates: list[Path]) -> str:
-    """Return the scores (TEXT_SCORES) as HTML: per dataset, likeness to the teacher, form and faithfulness.
+    """Return the scores (TEXT_SCORES) as HTML: by dataset, similarity to the teacher, form and faithfulness.
 
-    `signature` is sacrebleu's.
+    `signature` is that of sacrebleu.
     """
     datasets: dict[str, list[dict]] = {}
     for row in table.to_pylist():
@@ -55,7 +55,7 @@ def texts_page(table: pa.Table, signature: str, stand_ins: list[str], templates:
 
 
 def _sections(rows: list[dict]) -> dict[str, object]:
-    """The tables of a dataset, without columns that no row has."""
+    """Return the tables of a dataset, without empty columns."""
     return {
         "samples": rows[0]["samples"],
         "likeness": {title: _table(rows, part, LIKENESS) for part, title in PARTS.items()},

@@ -1,4 +1,4 @@
-"""The files behind the scores of rationales."""
+"""Read the files behind the scores of rationales."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from clinragen.schemas.knowledge import TERMS
 
 @dataclass(frozen=True)
 class Cohort:
-    """Tables of a dataset; `terms` is one file, or none where no knowledge was gathered."""
+    """Paths of the tables of a dataset; `terms` has at most one, and none without retrieved knowledge."""
 
     cases: Path
     samples: Path
@@ -45,7 +45,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Words:
-    """Resources that say how texts name things."""
+    """Paths of the resources that list how texts name diseases and labs, stop words and ordinary words."""
 
     diseases: Path
     labs: Path
@@ -56,16 +56,16 @@ class Words:
 def read_texts(
     predictions: Sequence[Path], runs: Sequence[Compared], notes: Path, labs: Path, cohort: Cohort
 ) -> tuple[list[Texts], Texts, Cases]:
-    """The rationales of all runs and of the teacher, and the cases; UserError where they are not of one cohort."""
+    """Return the rationales of all runs and of the teacher, and the cases; UserError unless all are of one cohort."""
     cases = gather_cases(CASES.read(cohort.cases), SAMPLES.read(cohort.samples))
     true = by_case(LABELS.read(cohort.labels), "phenotypes", cohort.labels, cases)
-    found = [read_run(path, run, cases) for path, run in zip(predictions, runs, strict=True)]
-    require_same_labels(found, predictions, true)
-    return found, read_teacher(notes, labs, cases, true), cases
+    texts = [read_run(path, run, cases) for path, run in zip(predictions, runs, strict=True)]
+    require_same_labels(texts, predictions, true)
+    return texts, read_teacher(notes, labs, cases, true), cases
 
 
 def read_facts(teacher: Texts, cases: Cases, cohort: Cohort, words: Words, scaled: bool) -> Facts:
-    """What rationales are compared with; `scaled` says whether the series are."""
+    """Return what rationales are compared with; `scaled`: whether the series are standardized."""
     fences, diseases = FENCES.read(cohort.fences), read_wordings(words.diseases)
     variables = fences["variable"].to_pylist()
     captions = by_case(CAPTIONS.read(cohort.captions), "text", cohort.captions, cases)

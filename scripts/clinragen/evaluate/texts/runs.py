@@ -1,8 +1,9 @@
-"""What is compared: the rationales of every run and of the teacher, for the same cases in the same order."""
+"""Rationales of every run and of the teacher, for the same cases in the same order."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 import pyarrow as pa
@@ -21,20 +22,20 @@ BY_TEACHER = "teacher"
 
 @dataclass(frozen=True)
 class Cases:
-    """The stays that are compared, ascending, and whose they are."""
+    """The stays whose rationales are compared, ascending, and the patient of each [stays]."""
 
     stays: list[int]
     patients: np.ndarray
     test: frozenset[int]
-    """The whole test split, of which they are a part."""
+    """All stays of the test split."""
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The rationales of one run, by case; None is a rationale that the output lacks.
+    """The rationales and diagnoses of one run, by case; None is a rationale that the output lacks.
 
-    `predicted` is None for who was given the diagnoses. `cut` says which outputs end at the limit of tokens; None
-    where nobody knows.
+    `predicted` is None if the model was given the diagnoses. `cut` marks outputs that end at the token limit; None if
+    unknown.
     """
 
     model: str
@@ -45,7 +46,7 @@ class Texts:
     cut: list[bool | None] = field(default_factory=list)
 
     def part(self, name: str) -> list[str | None] | None:
-        """The texts of a part, `both` joined; None where the row does not write it."""
+        """Return the texts of a part, `both` joined; None if the row does not write that part."""
         if name in self.parts:
             return self.parts[name]
         if name != BOTH or set(self.parts) != {NOTE, LAB}:
@@ -54,37 +55,40 @@ class Texts:
 
 
 def _joined(pair: Iterable[str | None]) -> str | None:
-    found = [text for text in pair if text is not None]
-    return " ".join(text for text in found if text) if found else None
+    texts = [text for text in pair if text is not None]
+    return " ".join(text for text in texts if text) if texts else None
 
 
-def has_text(text: str | None) -> bool:
-    """Whether there is anything to compare."""
+def has_text(text: str | None) -> TypeGuard[str]:
+    """Return whether a text has any non-blank character."""
     return bool(text and text.strip())
 
 
 def gather_cases(cases: pa.Table, samples: pa.Table) -> Cases:
-    """The cases (CASES) with their patients (SAMPLES); UserError if one is not in the test split, or without any."""
+    """Return the cases (CASES) with their patients (SAMPLES).
+
+    UserError if there are none, or if one is not in the test split.
+    """
     test = samples.filter(pc.equal(samples["split"], "test"))
-    patients = dict(zip(test["stay_id"].to_pylist(), test["subject_id"].to_pylist(), strict=True))
+    patients = _by_stay(test, "subject_id")
     stays = sorted(cases["stay_id"].to_pylist())
-    if strange := sum(stay not in patients for stay in stays):
+    if outside := sum(stay not in patients for stay in stays):
         raise UserError(
-            f"{strange} of {len(stays)} cases are not in the test split, so the tables come from different runs; "
+            f"{outside} of {len(stays)} cases are not in the test split, so the tables come from different runs; "
             "run the workflow again"
         )
     if not stays:
         raise UserError(
-            "there are no cases on which to compare rationales; see benchmark/attrition*.csv for where the "
-            "test split lost its stays"
+            "there are no cases on which to compare rationales; benchmark/attrition*.csv shows where the test split "
+            "lost its stays"
         )
     return Cases(stays, np.array([patients[stay] for stay in stays]), frozenset(patients))
 
 
 def read_run(path: Path, run: Compared, cases: Cases) -> Texts:
-    """The rationales in the predictions of a run; UserError for a case without a row, or a stay that is not tested.
+    """Read the rationales of a run from its predictions.
 
-    A stay that occurs twice is refused when the table is read.
+    UserError if a case has no row, a stay is outside the test split, or (from reading the table) a stay occurs twice.
     """
     written = written_by_model(PREDICTIONS.read(path, COLUMNS))
     if extra := sum(stay not in cases.test for stay in written):
@@ -98,14 +102,14 @@ def read_run(path: Path, run: Compared, cases: Cases) -> Texts:
         run.model,
         run.run,
         _parts(own, run.parts),
-        [each.true for each in own],
-        None if given else [each.predicted for each in own],
+        [each.true or [] for each in own],
+        None if given else [each.predicted or [] for each in own],
         [each.at_limit for each in own],
     )
 
 
 def read_teacher(notes: Path, labs: Path, cases: Cases, true: list[list[str]]) -> Texts:
-    """The rationales of the teacher, which was given the diagnoses `true`; UserError for a case without a row."""
+    """Read the rationales of the teacher, which was given the diagnoses `true`; UserError if a case has no row."""
     own = of_cases(written_by_teacher(notes, labs), cases.stays, notes)
     return Texts(TEACHER, BY_TEACHER, _parts(own, (NOTE, LAB)), true)
 
@@ -116,14 +120,16 @@ def _parts(written: Sequence[Written], parts: Sequence[str]) -> dict[str, list[s
 
 
 def by_case(table: pa.Table, column: str, path: Path, cases: Cases) -> list:
-    """A column of a table for each case; UserError where one is missing."""
-    by_stay = dict(zip(table["stay_id"].to_pylist(), table[column].to_pylist(), strict=True))
-    return of_cases(by_stay, cases.stays, path)
+    """Return a column of the table at `path` for each case; UserError if a case has no row."""
+    return of_cases(_by_stay(table, column), cases.stays, path)
+
+
+def _by_stay(table: pa.Table, column: str) -> dict[int, Any]:
+    return dict(zip(table["stay_id"].to_pylist(), table[column].to_pylist(), strict=True))
 
 
 def require_same_labels(runs: Sequence[Texts], paths: Sequence[Path], true: list[list[str]]) -> None:
-    """UserError if the predictions of a run carry other labels than those of the cohort."""
+    """Raise UserError if the labels in the predictions of a run differ from those of the cohort."""
     for texts, path in zip(runs, paths, strict=True):
-        other = sum(set(a) != set(b) for a, b in zip(texts.true, true, strict=True))
-        if other:
-            raise UserError(f"{path}: {other} cases have other labels than the cohort; delete it and run again")
+        if different := sum(set(a) != set(b) for a, b in zip(texts.true, true, strict=True)):
+            raise UserError(f"{path}: {different} cases have other labels than the cohort; delete it and run again")

@@ -1,4 +1,4 @@
-"""Every measure of the rationales of a dataset (TEXT_SCORES), and what they contradict (FINDINGS)."""
+"""All measures of the rationales of a dataset (TEXT_SCORES), and their contradicted statements (FINDINGS)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from clinragen.schemas.texts import FINDINGS, TEXT_SCORES
 
 DIGITS = 5
 MARKED, ALL = "marked", "all"
-"""The two conventions: outputs that have the part, as the released code counts; all outputs, a missing part as 0."""
+"""Two conventions: only outputs that have the part, as in the released code; all outputs, a missing part scores 0."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What rationales are compared with, by case; `terms` is None where no knowledge was gathered."""
+    """What rationales are compared with, by case; `terms` is None without retrieved knowledge."""
 
     teacher: Texts
     captions: list[Statements]
@@ -38,7 +38,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Scored:
-    """A measure of a model's texts; `over` [runs, stays] is what it is over: texts, or statements."""
+    """A measure of a model's texts; `over` [runs, stays] counts the texts or statements behind it."""
 
     model: str
     part: str
@@ -49,18 +49,18 @@ class Scored:
 
 @dataclass(frozen=True)
 class Model:
-    """The runs of a row of the tables, in the order of their seeds."""
+    """The runs of a row of the tables, ordered by seed."""
 
     name: str
     runs: list[Texts]
 
     @property
     def parts(self) -> list[str]:
-        """The parts that it writes."""
+        """The parts that the model writes."""
         return [part for part in PARTS if self.runs[0].part(part) is not None]
 
     def texts(self, part: str) -> list[list[str | None]]:
-        """The texts of a part by run and case."""
+        """Return the texts of a part by run and case."""
         return [run.part(part) or [] for run in self.runs]
 
 
@@ -72,21 +72,21 @@ def score_texts(
     cases: Cases,
     bootstrap: Bootstrap,
 ) -> tuple[pa.Table, pa.Table]:
-    """The scores of all runs and of the teacher, and the statements that something contradicts."""
+    """Return the scores of all runs and of the teacher (TEXT_SCORES), and the contradicted statements (FINDINGS)."""
     models = [Model(name, list(own)) for name, own in groupby(runs, key=lambda run: run.model)]
-    known = _f1_by_text(bertscores) if bertscores is not None else None
-    scored = [each for model in models for each in _against_teacher(model, facts.teacher, cases, known)]
+    f1 = _f1_by_text(bertscores) if bertscores is not None else None
+    scored = [each for model in models for each in _against_teacher(model, facts.teacher, cases, f1)]
     findings: list[dict] = []
     for model in [*models, Model(facts.teacher.model, [facts.teacher])]:
         scored += [*_form(model), *_faithfulness(model, facts, cases, findings)]
     estimates = estimate([each.measure for each in scored], cases.patients, bootstrap)
     rows = []
-    for each, found in zip(scored, estimates, strict=True):
-        counted: int | None = int(each.over.sum())
-        behind = np.unique(cases.patients[each.over.sum(axis=0) > 0]).size
-        if shown(behind) is None:
-            counted, found = None, NOTHING
-        numbers = {name: None if v is None else round(v, DIGITS) for name, v in vars(found).items()}
+    for each, own in zip(scored, estimates, strict=True):
+        patients = np.unique(cases.patients[each.over.sum(axis=0) > 0]).size
+        few = shown(patients) is None
+        counted = None if few else int(each.over.sum())
+        values = vars(NOTHING if few else own)
+        numbers = {name: None if value is None else round(value, DIGITS) for name, value in values.items()}
         key = {"dataset": dataset, "model": each.model, "part": each.part, "metric": each.metric}
         rows.append(key | numbers | {"n_seeds": len(each.over), "counted": counted, "samples": len(cases.stays)})
     ordered = sorted(findings, key=lambda row: tuple(row[name] for name in FINDINGS.key))
@@ -103,34 +103,32 @@ def _f1_by_text(bertscores: pa.Table) -> dict[tuple[int, str, str, str], float]:
 
 
 def _against_teacher(
-    model: Model, teacher: Texts, cases: Cases, known: Mapping[tuple[int, str, str, str], float] | None
+    model: Model, teacher: Texts, cases: Cases, f1_by_text: Mapping[tuple[int, str, str, str], float] | None
 ) -> Iterator[Scored]:
-    """BLEU and BERTScore in both conventions, over the cases that the teacher wrote about."""
+    """Yield BLEU and BERTScore in both conventions, over the cases with a text of the teacher."""
     for part in model.parts:
-        references = teacher.part(part) or []
-        written = np.array([has_text(reference) for reference in references])
+        references = {case: text for case, text in enumerate(teacher.part(part) or []) if has_text(text)}
         texts = model.texts(part)
-        over = {ALL: np.tile(written, (len(texts), 1))}
-        over[MARKED] = over[ALL] & np.array([[text is not None for text in own] for own in texts])
-        values, terms = np.zeros(over[ALL].shape), np.zeros((*over[ALL].shape, TERMS))
+        bleu = np.zeros((len(texts), len(cases.stays)))
+        f1, terms = np.zeros(bleu.shape), np.zeros((*bleu.shape, TERMS))
+        over = {convention: np.zeros(bleu.shape, bool) for convention in (ALL, MARKED)}
         for run, own in enumerate(texts):
-            for place in np.flatnonzero(written):
-                values[run, place], terms[run, place] = sample_bleu(own[place] or "", references[place])
-        for convention, chosen in over.items():
-            yield Scored(model.name, part, f"bleu_{convention}", share(values * chosen, chosen), chosen)
-            measure = Measure(terms * chosen[..., None], corpus_bleu)
-            yield Scored(model.name, part, f"corpus_bleu_{convention}", measure, chosen)
-        if known is not None:
-            f1 = np.zeros(values.shape)
-            for run, own in enumerate(model.runs):
-                for place in np.flatnonzero(written):
-                    f1[run, place] = known[cases.stays[place], model.name, own.run, part]
-            for convention, chosen in over.items():
-                yield Scored(model.name, part, f"bertscore_{convention}", share(f1 * chosen, chosen), chosen)
+            for case, reference in references.items():
+                over[ALL][run, case], over[MARKED][run, case] = True, own[case] is not None
+                bleu[run, case], terms[run, case] = sample_bleu(own[case] or "", reference)
+                if f1_by_text is not None:
+                    f1[run, case] = f1_by_text[cases.stays[case], model.name, model.runs[run].run, part]
+        for convention, counted in over.items():
+            corpus = Measure(terms * counted[..., None], corpus_bleu)
+            yield Scored(model.name, part, f"bleu_{convention}", share(bleu * counted, counted), counted)
+            yield Scored(model.name, part, f"corpus_bleu_{convention}", corpus, counted)
+        if f1_by_text is not None:
+            for convention, counted in over.items():
+                yield Scored(model.name, part, f"bertscore_{convention}", share(f1 * counted, counted), counted)
 
 
 def _form(model: Model) -> Iterator[Scored]:
-    """Lengths, and how many outputs lack a part or were cut."""
+    """Yield text lengths, and the shares of outputs that lack a part or end at the token limit."""
     for part in model.parts:
         texts = model.texts(part)
         words = np.array([[len((text or "").split()) for text in own] for own in texts])
@@ -139,35 +137,36 @@ def _form(model: Model) -> Iterator[Scored]:
         yield Scored(model.name, part, "missing", share(words == 0, whole), whole)
     ends = [run.cut for run in model.runs]
     if all(ends) and any(cut is not None for own in ends for cut in own):
-        known = np.array([[cut is not None for cut in own] for own in ends])
+        defined = np.array([[cut is not None for cut in own] for own in ends])
         cut = np.array([[bool(cut) for cut in own] for own in ends])
-        yield Scored(model.name, BOTH, "cut", share(cut, known), known)
+        yield Scored(model.name, BOTH, "cut", share(cut, defined), defined)
 
 
 def _faithfulness(model: Model, facts: Facts, cases: Cases, findings: list[dict]) -> Iterator[Scored]:
-    """What the texts claim, against what is known; appends to the findings."""
+    """Yield how the claims of the texts compare with the facts; append the contradicted ones to `findings`."""
     for part in model.parts:
-        counts: dict[str, list[Counts]] = {"diseases": []}
-        for run in model.runs:
-            texts = run.part(part) or []
-            found = disease_counts(texts, facts.wordings, run.true, run.predicted)
-            counts["diseases"].append(found)
+        counts: dict[str, list[Counts]] = {}
+        for run, texts in zip(model.runs, model.texts(part), strict=True):
+            of_run = {"diseases": disease_counts(texts, facts.wordings, run.true, run.predicted)}
             if part == LAB:
-                labs = lab_counts(texts, facts.lab_wordings, facts.captions, facts.series)
-                counts.setdefault("labs", []).append(labs)
+                of_run["labs"] = lab_counts(texts, facts.lab_wordings, facts.captions, facts.series)
             if part == NOTE and facts.terms is not None:
-                counts.setdefault("terms", []).append(term_counts(texts, facts.terms, facts.notes))
-            for kind in counts.values() if part != BOTH else ():
-                findings += _rows(kind[-1], run, part, cases)
+                of_run["terms"] = term_counts(texts, facts.terms, facts.notes)
+            for kind, counted in of_run.items():
+                counts.setdefault(kind, []).append(counted)
+                if part != BOTH:
+                    findings += _rows(counted, run, part, cases)
         for kind, own in counts.items():
-            for metric, (of, over) in METRICS[kind].items():
-                if of in own[0].numbers and (over is None or over in own[0].numbers):
-                    tops = np.array([each.numbers[of] for each in own])
-                    below = np.array([each.numbers[over] for each in own]) if over else np.ones(tops.shape)
+            for metric, (numerator, denominator) in METRICS[kind].items():
+                if {numerator, denominator} - {None} <= own[0].numbers.keys():
+                    tops = np.array([each.numbers[numerator] for each in own])
+                    below = (
+                        np.array([each.numbers[denominator] for each in own]) if denominator else np.ones(tops.shape)
+                    )
                     yield Scored(model.name, part, metric, share(tops, below), below)
 
 
-# Metrics by what is counted, and by what it is divided: None is the number of texts.
+# Numerator and denominator of each metric, by what is counted; without a denominator, the number of texts.
 METRICS: dict[str, dict[str, tuple[str, str | None]]] = {
     "diseases": {
         "named": ("named", None),
@@ -188,5 +187,5 @@ METRICS: dict[str, dict[str, tuple[str, str | None]]] = {
 
 def _rows(counts: Counts, run: Texts, part: str, cases: Cases) -> Iterator[dict]:
     for against in counts.against:
-        own = {"stay_id": cases.stays[against.place], "model": run.model, "run": run.run, "part": part}
-        yield own | {"kind": against.kind, "what": against.what, "text": against.text}
+        key = {"stay_id": cases.stays[against.case], "model": run.model, "run": run.run, "part": part}
+        yield key | {"kind": against.kind, "what": against.what, "text": against.text}

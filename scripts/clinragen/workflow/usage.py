@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from clinragen.audit.graph import described_by, records_below
 from clinragen.errors import UserError
 from clinragen.provenance.record import load
+from clinragen.provenance.tree import described_by, records_below
 
 # Above the first share of its request a slightly larger job fails; below the second it keeps other jobs waiting.
 TIGHT, LOOSE = 0.8, 0.25
@@ -112,8 +112,8 @@ def hours(runs: Iterable[Run]) -> Hours:
     total = [0.0] * 4
     for run in runs:
         if run.asked_minutes is not None and run.cores is not None:
-            used = (run.gpus * run.asked_minutes * 60, run.gpus * run.seconds)
-            used += (run.cores * run.asked_minutes * 60, run.cpu_seconds or 0.0)
+            asked = run.asked_minutes * 60
+            used = (run.gpus * asked, run.gpus * run.seconds, run.cores * asked, run.cpu_seconds or 0.0)
             total = [a + b / 3600 for a, b in zip(total, used, strict=True)]
     return Hours(*total)
 

@@ -1,6 +1,7 @@
 """Why jobs would run again: what differs between the records of their outputs and what they would now be given."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +14,8 @@ from clinragen.provenance.record import File, Input, Record, describe, read_reco
 
 # Larger raw files are compared by size, and by content only if they are newer than the record.
 LARGEST_HASHED = 100_000_000
+# A rule that is like another (`use rule`) runs the same script; its name only adds a suffix.
+TWIN = re.compile(r"_(served|mimic3|mimic4)$")
 _describe = cache(describe)
 
 
@@ -71,8 +74,7 @@ def reasons(job: Job) -> list[str]:
         lines.append(f"the command of the rule changed (rules/{stage}.smk)")
     if job.environment_changed:
         lines.append("the environment changed (`--sdm conda` switched on or off, or the rule's file in envs/)")
-    # A rule for models that are served runs the script of the rule that it is like.
-    lines += changed_code(record, job.rule.removesuffix("_served"))
+    lines += changed_code(record, TWIN.sub("", job.rule))
     lines += changed_settings(record["settings"], job.settings)
     lines += changed_files(record["inputs"], job)
     return lines or [job.words] * bool(job.words)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import tiny_tree
 
-from clinragen.audit.why import Job, Setting, explain, reasons
 from clinragen.provenance.digest import code_digest, code_files
 from clinragen.provenance.record import describe, read_record, record_path, write_record
+from clinragen.workflow.why import Job, Setting, explain, reasons
 
 COURSE = {"min_characters": 25, "remove_digits": True}
 

@@ -10,7 +10,7 @@ import pytest
 from runs import ROOT
 from tiny_tree import COMMON
 
-from clinragen.audit.usage import compare, hours, read_peaks, read_runs, table
+from clinragen.workflow.usage import compare, hours, read_peaks, read_runs, table
 
 
 def noted(seconds: float, memory: float | str = 100.0, **changes: object) -> dict:

@@ -1,15 +1,16 @@
-"""Command line of rule demo_mimic4."""
+"""Command line of the rules demo_raw_mimic3 and demo_raw_mimic4."""
 
 from pathlib import Path
 
 from clinragen.step import Context, Out, run
 
 
-def demo_mimic4(
+def demo_raw(
     context: Context,
     evidence: Path,
     items: Path,
     raw_tables: Path,
+    dataset: str,
     number: int,
     seed: int,
     patients: Out,
@@ -20,24 +21,24 @@ def demo_mimic4(
     labevents: Out,
     noteevents: Out,
 ) -> None:
-    """Raw files of a synthetic MIMIC-IV with evidence planted for every phenotype."""
+    """Write the raw files of a synthetic cohort with evidence planted for every phenotype."""
     from clinragen.demo.charting import read_items
     from clinragen.demo.evidence import read_evidence
     from clinragen.demo.raw_files import columns_of_tables
-    from clinragen.demo.raw_mimic4 import write_mimic4
+    from clinragen.demo.raw_releases import RELEASES
 
     context.stand_in("synthetic cohort")
     outputs = (patients, admissions, icustays, diagnoses_icd, chartevents, labevents, noteevents)
-    columns = columns_of_tables(raw_tables, "mimic4")
-    write_mimic4(
+    columns = columns_of_tables(raw_tables, dataset)
+    RELEASES[dataset].write(
         number,
         seed,
         read_evidence(evidence),
-        read_items(items, "mimic4"),
+        read_items(items, dataset),
         columns,
         {table: out.path for table, out in zip(columns, outputs, strict=True)},
     )
 
 
 if __name__ == "__main__":
-    run(demo_mimic4)
+    run(demo_raw)
