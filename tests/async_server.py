@@ -11,7 +11,7 @@ Handler = Callable[[dict[str, Any], asyncio.StreamWriter], Awaitable[None]]
 
 
 class AsyncServer:
-    """Serves `handler` on the loopback from a thread of its own; use it with `with`."""
+    """Serves `handler` on the loopback from a separate thread; use it with `with`."""
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler

@@ -20,19 +20,19 @@ def answering_at_length(characters: int) -> Handler:
     return handle
 
 
-def while_asking(url: str, folder: Path, number: int, points: int = 10) -> tuple[list[float], float]:
+def while_asking(url: str, directory: Path, number: int, points: int = 10) -> tuple[list[float], float]:
     """MB that a new process holds beyond its requests: after each tenth of the answers, and with the answers.
 
-    Every answer is new to the journal in `folder`.
+    Every answer is new to the journal in `directory`.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_ask, (url, str(folder), number, points))
+        return pool.apply(_ask, (url, str(directory), number, points))
 
 
-def _ask(url: str, folder: str, number: int, points: int) -> tuple[list[float], float]:
+def _ask(url: str, directory: str, number: int, points: int) -> tuple[list[float], float]:
     wanted = requests(number)
-    # What is imported and built at the first request is no growth.
-    model(url, Path(folder, "first"), concurrency=64).ask(requests(200), "mimic3", [], lambda *_: [])
+    # What is imported and built at the first request does not count as growth.
+    model(url, Path(directory, "first"), concurrency=64).ask(requests(200), "mimic3", [], lambda *_: [])
     before, seen, taken = resident(), 0, []
 
     def check(request: Request, text: str) -> list[str]:
@@ -42,7 +42,7 @@ def _ask(url: str, folder: str, number: int, points: int) -> tuple[list[float], 
             taken.append(resident() - before)
         return []
 
-    answers, _ = model(url, Path(folder, "second"), concurrency=64).ask(wanted, "mimic3", [], check)
+    answers, _ = model(url, Path(directory, "second"), concurrency=64).ask(wanted, "mimic3", [], check)
     gc.collect()
     assert len(answers) == number and len(taken) == points
     return taken, resident() - before

@@ -85,7 +85,7 @@ SAFE = {"filtered": False, "severity": "safe"}
 
 
 def azure(body: dict[str, Any]) -> Reply:
-    """Azure OpenAI: reports of its filter beside every answer; the model is the name of a deployment."""
+    """Azure OpenAI: reports of its filter with every answer; the model is the name of a deployment."""
     if body["model"] != "my-deployment":
         return 404, {"error": {"code": "DeploymentNotFound", "message": "The API deployment does not exist."}}, {}
     filters = [{"prompt_index": 0, "content_filter_results": {"violence": SAFE}}]
@@ -112,7 +112,7 @@ FILTERED_BY_AZURE: Reply = (
 
 
 def deepseek(body: dict[str, Any]) -> Reply:
-    """DeepSeek's service: reasoning in a field of its own, no answers by schema."""
+    """DeepSeek's service: reasoning in a separate field, no answers by schema."""
     if body.get("response_format", {}).get("type") == "json_schema":
         words = "This response_format type is unavailable now"
         return error(400, words, "invalid_request_error", "invalid_request_error")

@@ -80,7 +80,7 @@ def failure(status: int, code: str = "", message: str = "refused", **headers: st
 
 
 def garbage(text: str, kind: str = "application/json") -> Callable[[Request], Response]:
-    """Status 200 with something that is no completion."""
+    """Status 200 with something other than a completion."""
     return lambda request: Response(text, content_type=kind)
 
 

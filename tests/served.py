@@ -15,7 +15,7 @@ import argparse, http.server, json, os, pathlib, signal, subprocess, sys, time
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--port", type=int)
-parser.add_argument("--folder", type=pathlib.Path)
+parser.add_argument("--directory", type=pathlib.Path)
 parser.add_argument("--dies-after", type=int, default=0)
 parser.add_argument("--exits", type=int)
 parser.add_argument("--never-healthy", action="store_true")
@@ -25,16 +25,16 @@ parser.add_argument("--taken", type=int, default=0)
 parser.add_argument("--deaf", type=int, default=0)
 args = parser.parse_args()
 
-starts = args.folder / "starts"
+starts = args.directory / "starts"
 with starts.open("a") as file:
     file.write(f"{os.getpid()}\\n")
-(args.folder / "environment").write_text(json.dumps(dict(os.environ)))
+(args.directory / "environment").write_text(json.dumps(dict(os.environ)))
 print("loading the weights", flush=True)
 if args.ignores_sigterm:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if args.with_child:
     child = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.pause()"])
-    (args.folder / "child").write_text(str(child.pid))
+    (args.directory / "child").write_text(str(child.pid))
 if args.exits is not None:
     print("CUDA error: no kernel image is available", flush=True)
     sys.exit(args.exits)
@@ -54,7 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         global served
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = body["messages"][-1]["content"]
-        with (args.folder / "prompts").open("a") as file:
+        with (args.directory / "prompts").open("a") as file:
             file.write(prompt + "\\n")
         served += 1
         if args.dies_after and served > args.dies_after:
@@ -78,17 +78,17 @@ http.server.ThreadingHTTPServer(("127.0.0.1", args.port), Handler).serve_forever
 """
 
 
-def scripted(folder: Path, *arguments: str) -> list[str]:
+def scripted(directory: Path, *arguments: str) -> list[str]:
     """The command of the scripted server."""
-    script = folder / "server.py"
+    script = directory / "server.py"
     script.write_text(SERVER, encoding="utf-8")
-    return [sys.executable, str(script), "--port", "{port}", "--folder", str(folder), *arguments]
+    return [sys.executable, str(script), "--port", "{port}", "--directory", str(directory), *arguments]
 
 
 def served_model(
-    folder: Path, command: list[str], llm: dict | None = None, start_seconds: float = 20, **changes: object
+    directory: Path, command: list[str], llm: dict | None = None, start_seconds: float = 20, **changes: object
 ) -> LanguageModel:
-    """A model that is served by the command; its answers are kept in the folder."""
+    """A model that is served by the command; its answers are kept in the directory."""
     row = Llm(**(SETTINGS | {"provider": "served", "revision": "main"} | (llm or {})))
     server = {
         "command": command,
@@ -110,12 +110,14 @@ def served_model(
         "allowed_hosts": [],
         "local_hosts": [],
     }
-    return LanguageModel("teacher", row, Transport(**(values | changes)), folder / "answers", [weights_in(folder)])
+    return LanguageModel(
+        "teacher", row, Transport(**(values | changes)), directory / "answers", [weights_in(directory)]
+    )
 
 
-def weights_in(folder: Path, content: str = "weights", name: str = "weights", source: str = "m") -> Path:
+def weights_in(directory: Path, content: str = "weights", name: str = "weights", source: str = "m") -> Path:
     """A directory with weights, as a rule has fetched them; the scripted server does not read them."""
-    weights = folder / name
+    weights = directory / name
     weights.mkdir(exist_ok=True)
     (weights / FILE).unlink(missing_ok=True)
     (weights / "model.safetensors").write_text(content, encoding="utf-8")

@@ -14,8 +14,8 @@ TEMPLATE = (
 )
 
 
-def build_tiny_chat(texts: Iterable[str], folder: Path, context: int = 8192) -> None:
-    """Write a Llama of two layers and random weights, and a tokenizer for such texts, into a folder."""
+def build_tiny_chat(texts: Iterable[str], directory: Path, context: int = 8192) -> None:
+    """Write a Llama of two layers and random weights, and a tokenizer for such texts, into a directory."""
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trained.decoder = decoders.ByteLevel()
@@ -40,5 +40,5 @@ def build_tiny_chat(texts: Iterable[str], folder: Path, context: int = 8192) -> 
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)

@@ -1,6 +1,6 @@
 """Speed of the benchmark pipeline, in one run on the same files: bounds, ours, mimic3-benchmarks, growth.
 
-`make bench RAW=<folder of the open MIMIC-III demo>` runs it; what it measures stands in docs/performance.md.
+`make bench RAW=<directory of the open MIMIC-III demo>` runs it; docs/performance.md explains what is measured.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def ours(raw: Path, out: Path, cores: int) -> dict[str, Cost]:
     settings = overlay(
         out / "bench.yaml",
         results,
-        datasets={"mimic3": {"source": "folder", "raw": str(raw)}, "mimic4": None},
+        datasets={"mimic3": {"source": "directory", "raw": str(raw)}, "mimic4": None},
         extract={"memory_limit_mb": MEMORY_LIMIT_MB},
     )
     targets = [f"{results}/mimic3/benchmark/{name}" for name in TARGETS]
@@ -175,13 +175,13 @@ def write(text: str) -> None:
 def main() -> None:
     """Command line of `make bench`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    folder = {"type": lambda text: Path(text).absolute()}
-    parser.add_argument("--raw", required=True, **folder, help="folder of the open MIMIC-III demo")
+    directory = {"type": lambda text: Path(text).absolute()}
+    parser.add_argument("--raw", required=True, **directory, help="directory of the open MIMIC-III demo")
     parser.add_argument("--times", type=int, default=20, help="copies of the demo; the growth is that to twice as many")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
-    parser.add_argument("--reference", **folder, help="checkout of YerevaNN/mimic3-benchmarks with its resources")
-    parser.add_argument("--reference-python", **folder, default=Path(sys.executable), help="with what it needs")
-    parser.add_argument("--scratch", **folder, help="where the copies lie meanwhile (0.4 GB for each of TIMES)")
+    parser.add_argument("--reference", **directory, help="checkout of YerevaNN/mimic3-benchmarks with its resources")
+    parser.add_argument("--reference-python", **directory, default=Path(sys.executable), help="with what it needs")
+    parser.add_argument("--scratch", **directory, help="where the copies are kept meanwhile (0.4 GB for each of TIMES)")
     parser.add_argument("--write", action="store_true", help="put the results into docs/performance.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="clinragen-bench-", dir=given.scratch) as scratch:

@@ -1,6 +1,6 @@
-"""Speed of the client of language models beside a bare openai client, and of its journal; one run, one table.
+"""Speed of the client of language models against a bare openai client, and of its journal; one run, one table.
 
-`make bench-llm` runs it; what it measures stands in docs/performance.md. The server runs in a process of its own and
+`make bench-llm` runs it; docs/performance.md explains what is measured. The server runs in a separate process and
 answers after a fixed time. The bare client has the same transport and writes nothing down.
 """
 
@@ -75,8 +75,8 @@ def bare(url: str, number: int, concurrency: int) -> float:
 
 def ours(url: str, number: int, concurrency: int) -> float:
     """Requests a second of ours, every answer on the disk at the end."""
-    with tempfile.TemporaryDirectory() as folder:
-        language_model = model(url, Path(folder), concurrency=concurrency)
+    with tempfile.TemporaryDirectory() as directory:
+        language_model = model(url, Path(directory), concurrency=concurrency)
         started = time.monotonic()
         language_model.ask(requests(number), "mimic3", [], good)
         return number / (time.monotonic() - started)
@@ -84,20 +84,20 @@ def ours(url: str, number: int, concurrency: int) -> float:
 
 def hits(number: int, characters: int) -> float:
     """Answers a second that are taken from the journal, for prompts of so many characters."""
-    with tempfile.TemporaryDirectory() as folder:
-        language_model = model("http://127.0.0.1:9/v1", Path(folder))
+    with tempfile.TemporaryDirectory() as directory:
+        language_model = model("http://127.0.0.1:9/v1", Path(directory))
         wanted = [Request("note_rationale", f"{i} ".ljust(characters, "x"), "v") for i in range(number)]
-        fill(Path(folder), [language_model.key(request) for request in wanted])
+        fill(Path(directory), [language_model.key(request) for request in wanted])
         started = time.monotonic()
         answers, _ = language_model.ask(wanted, "mimic3", [], good)
         assert len(answers) == number
         return number / (time.monotonic() - started)
 
 
-def fill(folder: Path, keys: list[str]) -> None:
+def fill(directory: Path, keys: list[str]) -> None:
     """A journal with an answer of 100 words to each request."""
     text = "word " * 100
-    with Journal(folder / FILE) as journal:
+    with Journal(directory / FILE) as journal:
         for key in keys:
             facts = ("terms", "m", "m", "v", "{}", "answered", text, "stop", 1, 1, 0.1, "2026-01-01T00:00:00+00:00")
             journal.add(Entry(key, 0, *facts))
@@ -105,16 +105,16 @@ def fill(folder: Path, keys: list[str]) -> None:
 
 def opened(number: int) -> tuple[float, float]:
     """Seconds until a journal of so many answers gives one of them, and MB of memory that it takes."""
-    with tempfile.TemporaryDirectory() as folder:
-        fill(Path(folder), [f"r{i}" for i in range(number)])
+    with tempfile.TemporaryDirectory() as directory:
+        fill(Path(directory), [f"r{i}" for i in range(number)])
         context = multiprocessing.get_context("spawn")
         with context.Pool(1) as pool:
-            return pool.apply(_open, (folder, number))
+            return pool.apply(_open, (directory, number))
 
 
-def _open(folder: str, number: int) -> tuple[float, float]:
+def _open(directory: str, number: int) -> tuple[float, float]:
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-    with Journal(Path(folder) / FILE) as journal:
+    with Journal(Path(directory) / FILE) as journal:
         assert journal.answers(f"r{number - 1}")
         seconds = time.monotonic() - started
     return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
@@ -122,8 +122,8 @@ def _open(folder: str, number: int) -> tuple[float, float]:
 
 def growth(url: str) -> tuple[list[float], float]:
     """MB beyond the requests after each tenth of many answers, and with all of them."""
-    with tempfile.TemporaryDirectory() as folder:
-        return while_asking(url, Path(folder), ASKED)
+    with tempfile.TemporaryDirectory() as directory:
+        return while_asking(url, Path(directory), ASKED)
 
 
 def main() -> None:

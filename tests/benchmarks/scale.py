@@ -1,6 +1,6 @@
 """A larger MIMIC-III out of the open demo: every patient N times, under new ids.
 
-python tests/benchmarks/scale.py --raw FOLDER --times 20 --to FOLDER [--gzip] [--lower] [--tables CHARTEVENTS ...]
+python tests/benchmarks/scale.py --raw DIRECTORY --times 20 --to DIRECTORY [--gzip] [--lower] [--tables CHARTEVENTS ...]
 """
 
 import argparse
@@ -19,7 +19,7 @@ TABLES = (*PATIENT_TABLES, "D_ICD_DIAGNOSES")
 
 
 def scale(raw: Path, to: Path, times: int, packed: bool = False, upper: bool = True, tables: tuple = TABLES) -> None:
-    """Write raw tables with `times` copies of each row, copy after copy, each with ids of its own.
+    """Write raw tables with `times` copies of each row, copy after copy, each with separate ids.
 
     Copy 0 keeps its ids; the same step per key in every table keeps the relations. Dictionaries stay as they are.
     """
@@ -58,7 +58,7 @@ def _shifted(column: str, distance: int) -> str:
 
 
 def _step(database: duckdb.DuckDBPyConnection, key: str, tables: list[str]) -> int:
-    """A power of ten above all ids of one kind, so that copies can not meet."""
+    """Return a power of ten above all ids of one kind, so that ids of copies cannot collide."""
     every = " UNION ALL ".join(f"SELECT {key} FROM {table}" for table in tables)
     largest = database.execute(f"SELECT coalesce(max({key}::BIGINT), 0) FROM ({every})").fetchone()[0]
     return 10 ** len(str(largest))
@@ -78,8 +78,8 @@ def _columns(path: Path) -> list[str]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--raw", type=Path, required=True, help="folder of the open demo")
-    parser.add_argument("--to", type=Path, required=True, help="folder to write")
+    parser.add_argument("--raw", type=Path, required=True, help="directory of the open demo")
+    parser.add_argument("--to", type=Path, required=True, help="directory to write")
     parser.add_argument("--times", type=int, required=True)
     parser.add_argument("--gzip", action="store_true", help=".csv.gz in place of .csv")
     parser.add_argument("--lower", action="store_true", help="lower-case headers")

@@ -29,7 +29,7 @@ TREES = {"demo": Bounds(0.4, 0.1), "planted": Bounds(0.8, 0.05)}
 def rows(tree: str, table: str) -> list[dict[str, str]]:
     path = ROOT / "results" / tree / "tables" / f"{table}.csv"
     if not path.is_file():
-        pytest.skip(f"results/{tree} is not there: run make {tree}")
+        pytest.skip(f"results/{tree} is missing: run make {tree}")
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

@@ -27,29 +27,29 @@ ROWS = {
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory) -> Path:
     """Two patients; one laboratory value belongs to no admission."""
-    folder = tmp_path_factory.mktemp("raw")
+    directory = tmp_path_factory.mktemp("raw")
     for table in TABLES:
         declared = DECLARATION["mimic3"]["tables"].get(table.lower(), {}).get("columns")
         columns = declared or OUTPUT_COLUMNS
-        (folder / f"{table}.csv.gz").write_bytes(gzip.compress(csv_text(columns, ROWS.get(table, [])).encode()))
-    return folder
+        (directory / f"{table}.csv.gz").write_bytes(gzip.compress(csv_text(columns, ROWS.get(table, [])).encode()))
+    return directory
 
 
-def read(folder: Path, table: str) -> list[dict]:
-    with (folder / f"{table}.csv").open(newline="") as file:
+def read(directory: Path, table: str) -> list[dict]:
+    with (directory / f"{table}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def column(folder: Path, table: str, name: str) -> list[str]:
-    return [row[name] for row in read(folder, table)]
+def column(directory: Path, table: str, name: str) -> list[str]:
+    return [row[name] for row in read(directory, table)]
 
 
 @pytest.fixture(scope="module")
 def larger(raw: Path, tmp_path_factory) -> Path:
     """The same, three times, in small letters."""
-    folder = tmp_path_factory.mktemp("larger")
-    scale(raw, folder, 3, upper=False)
-    return folder
+    directory = tmp_path_factory.mktemp("larger")
+    scale(raw, directory, 3, upper=False)
+    return directory
 
 
 def test_every_patient_is_there_as_often_as_asked_for(larger):
