@@ -198,6 +198,6 @@ SECRETS = {
     "assignment": ("secret", 'api_key="k3yk3yk3yk3y"'),
     "AWS secret": ("secret", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYabcdefghij"),
     "e-mail address": ("e-mail address", "ask jane.doe@hospital.org"),
-    "place": ("private server", "teacher at http://gpu7.cluster.internal/v1"),
-    "path": ("path of the home folder", "read /home/jane/mimic/x.csv"),
+    "server": ("private server", "teacher at http://gpu7.cluster.internal/v1"),
+    "path": ("path of the home directory", "read /home/jane/mimic/x.csv"),
 }
