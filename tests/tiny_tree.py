@@ -6,7 +6,7 @@ from clinragen.provenance.digest import code_digest
 from clinragen.provenance.record import SCHEMA, describe, read_record, record_hash, write_record
 from clinragen.schemas.extract import ATTRITION
 
-# What a record tells beside what a test is about.
+# What a record holds in addition to the subject of a test.
 COMMON = {
     "schema": SCHEMA,
     "runtime_digest": "c0re",
@@ -65,7 +65,7 @@ def attrition(*steps: str) -> str:
 
 
 def build() -> None:
-    """raw/{a,b}.csv -> stays -> model (a folder) -> tables/table.csv <- resources/names.csv, all below results/x."""
+    """raw/{a,b}.csv -> stays -> model (a directory) -> tables/table.csv <- resources/names.csv, all below results/x."""
     for path in ("raw/a.csv", "raw/b.csv", "resources/names.csv"):
         write(path)
     make("results/x/stays", "extract_stays", ["raw/a.csv", "raw/b.csv"])

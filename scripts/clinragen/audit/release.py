@@ -239,7 +239,7 @@ def release(tree: Path, root: Path, directory: Path, leave_out: Iterable[Path] =
     """
     checkout = Checkout(root)
     parts = Release(tree, checkout, leave_out)
-    checked = Check(parts.graph).folder(tree)
+    checked = Check(parts.graph).directory(tree)
     problems = [f"not committed: {line}" for line in checkout.changes()] + list(map(str, checked.problems))
     left_out, records = parts.left_out(), parts.redacted()
     outputs = parts.outputs()

@@ -160,7 +160,7 @@ def explain(jobs: Sequence[Job], rule: str | None = None) -> list[str]:
     """A line per group of jobs of a rule with equal reasons; first those that wait for the fewest others.
 
     A reason that is not the job's own names, after `through`, the rules of the jobs that it waits for. Jobs that
-    Snakemake does not plan come last, and only with reasons of their own.
+    Snakemake does not plan come last, and only if they have reasons.
     """
     own = [reasons(job) for job in jobs]
     before = [{m for m in _before(jobs, n) if job.planned and jobs[m].planned} for n, job in enumerate(jobs)]
