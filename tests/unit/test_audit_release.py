@@ -15,6 +15,9 @@ import pytest
 from runs import CONTEXTS, ROOT, VALIDATOR
 from tiny_tree import attrition, made, make, write
 
+from clinragen.audit.release import release as write_release
+from clinragen.audit.verify import Check, Findings
+from clinragen.errors import UserError
 from clinragen.provenance.digest import closure, code_digest
 from clinragen.schemas.audit import LINEAGE
 
@@ -306,6 +309,20 @@ def test_the_address_of_a_server_in_a_record_is_found(repository):
     place.write_text(json.dumps(record))
     refused = refusals(release())
     assert "results/x/tables/.records/table1.csv.json: private server" in refused and "gpu7" not in refused
+
+
+def test_an_output_that_changes_after_the_check_is_not_released(repository, monkeypatch):
+    check = Check.directory
+
+    def change_afterwards(self: Check, tree: Path) -> Findings:
+        findings = check(self, tree)
+        write("results/x/tables/table1.csv", attrition("some"))
+        return findings
+
+    monkeypatch.setattr(Check, "directory", change_afterwards)
+    with pytest.raises(UserError, match=r"changed meanwhile: results/x/tables/table1\.csv"):
+        write_release(Path("results/x"), repository, repository / "out")
+    assert not (repository / "out").exists()
 
 
 def test_a_missing_output_is_named(repository):
