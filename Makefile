@@ -118,7 +118,7 @@ $(VALIDATOR): envs/validator.txt
 # One worker more than cores, because one mostly waits for Snakemake or SLURM.
 pytest := pytest --quiet --numprocesses $$(($(CORES) + 1)) --dist worksteal
 
-test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (a quarter of an hour on two cores)
+test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (less than ten minutes on two cores)
 	@$(pytest) -m "not slow and not exhaustive"
 
 test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests except `make test-reruns`: also the demo, SLURM, DeepSpeed, clean runs, faults

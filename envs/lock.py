@@ -191,19 +191,19 @@ def resolved(requirements: list[str]) -> dict[str, str]:
     return dict(sorted(pins.items(), key=lambda item: item[0].lower()))
 
 
-def asked_apart(wanted: dict, name: str) -> list[str]:
+def asked_apart(declared: dict, name: str) -> list[str]:
     """Return the requirements of an environment that is resolved separately."""
-    apart = wanted["apart"][name]
-    shared = sorted({*wanted["runtime"], *wanted["stages"][apart["stage"]]})
-    pinned = [n if n in apart["free"] else f"{n}=={wanted['versions'][n]}" for n in shared]
+    apart = declared["apart"][name]
+    shared = sorted({*declared["runtime"], *declared["stages"][apart["stage"]]})
+    pinned = [n if n in apart["free"] else f"{n}=={declared['versions'][n]}" for n in shared]
     return [*apart["requirements"], *pinned]
 
 
-def apart_for(wanted: dict, kept: dict, ask: bool) -> dict:
+def apart_for(declared: dict, kept: dict, ask: bool) -> dict:
     """Return requirements and pins of the environments that are resolved separately."""
     resolutions = {}
-    for name in wanted["apart"]:
-        asked, resolution = asked_apart(wanted, name), kept.get("apart", {}).get(name, {})
+    for name in declared["apart"]:
+        asked, resolution = asked_apart(declared, name), kept.get("apart", {}).get(name, {})
         if resolution.get("asked") != asked:
             if not ask:
                 sys.exit(f"envs: index.yaml has no resolution of {name} for requirements.yaml: run `make lock`")
@@ -231,7 +231,7 @@ def index_for(union: dict[str, str], apart: dict, kept: dict, ask: bool) -> dict
     return {"cuda": cuda, "apart": apart, "hashes": hashes}
 
 
-def conda_file(wanted: dict, pins: dict[str, str], cuda: dict[str, str], index: dict) -> str:
+def conda_file(declared: dict, pins: dict[str, str], cuda: dict[str, str], index: dict) -> str:
     """Return a conda environment file: Python and pip from conda-forge, the rest by pip with hashes.
 
     `cuda` are pins for Linux only.
@@ -241,8 +241,8 @@ def conda_file(wanted: dict, pins: dict[str, str], cuda: dict[str, str], index: 
         "channels:",
         "- conda-forge",
         "dependencies:",
-        f"- conda-forge::python={wanted['python']}",
-        f"- conda-forge::pip={wanted['pip']}",
+        f"- conda-forge::python={declared['python']}",
+        f"- conda-forge::pip={declared['pip']}",
         "- pip:",
     ]
     for name, version in sorted((pins | cuda).items(), key=lambda item: item[0].lower()):
@@ -253,23 +253,25 @@ def conda_file(wanted: dict, pins: dict[str, str], cuda: dict[str, str], index: 
     return "\n".join(lines) + "\n"
 
 
-def files(wanted: dict, kept: dict, ask: bool) -> dict[Path, str]:
+def files(declared: dict, kept: dict, ask: bool) -> dict[Path, str]:
     """Return path and content of every environment file."""
-    stages = {stage: closure([*wanted["runtime"], *packages]) for stage, packages in wanted["stages"].items()}
-    direct = [name for packages in wanted["stages"].values() for name in packages]
-    union = closure([*wanted["runtime"], *direct, *wanted["runner"], *wanted["tests"]])
+    stages = {stage: closure([*declared["runtime"], *packages]) for stage, packages in declared["stages"].items()}
+    direct = [name for packages in declared["stages"].values() for name in packages]
+    union = closure([*declared["runtime"], *direct, *declared["runner"], *declared["tests"]])
     held = {canonicalize_name(name): version for name, version in union.items()}
-    for name, version in wanted["versions"].items():
+    for name, version in declared["versions"].items():
         if held.get(canonicalize_name(name)) != version:
             installed = held.get(canonicalize_name(name))
             sys.exit(f"requirements.yaml asks for {name} {version}, but {installed} is installed: install it first")
-    index = index_for(union, apart_for(wanted, kept, ask), kept, ask)
+    index = index_for(union, apart_for(declared, kept, ask), kept, ask)
     cuda = index["cuda"]["needs"]
     contents = {
-        HERE / f"{stage}.yaml": conda_file(wanted, pins, cuda if TORCH in pins else {}, index)
+        HERE / f"{stage}.yaml": conda_file(declared, pins, cuda if TORCH in pins else {}, index)
         for stage, pins in stages.items()
     }
-    contents |= {HERE / f"{name}.yaml": conda_file(wanted, r["pins"], {}, index) for name, r in index["apart"].items()}
+    contents |= {
+        HERE / f"{name}.yaml": conda_file(declared, r["pins"], {}, index) for name, r in index["apart"].items()
+    }
     pins = "".join(f"{name}=={version}\n" for name, version in union.items())
     # A constraint installs nothing by itself, so the same file serves torch with and without CUDA.
     contents[HERE / "all.txt"] = f"{HEADER}--constraint cuda.txt\n{pins}"
@@ -281,10 +283,10 @@ def files(wanted: dict, kept: dict, ask: bool) -> dict[Path, str]:
 def main() -> None:
     """Write the files, or with --check compare them."""
     check = "--check" in sys.argv[1:]
-    wanted = yaml.safe_load((HERE / "requirements.yaml").read_text(encoding="utf-8"))
+    declared = yaml.safe_load((HERE / "requirements.yaml").read_text(encoding="utf-8"))
     index = HERE / "index.yaml"
     kept = yaml.safe_load(index.read_text(encoding="utf-8")) if index.is_file() else {}
-    contents = files(wanted, kept, ask=not check)
+    contents = files(declared, kept, ask=not check)
     if check:
         stale = [p.name for p, text in contents.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
         if stale:

@@ -245,7 +245,7 @@ def vocabulary_of_student(wildcards):
 
 
 def synthetic_datasets(*names):
-    """Those of the datasets whose raw files the workflow makes."""
+    """Those of the named datasets whose raw files the workflow generates."""
     datasets = {name: getattr(CONFIG.datasets, name) for name in names}
     return [name for name, dataset in datasets.items() if dataset and dataset.source == "synthetic"]
 

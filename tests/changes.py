@@ -86,13 +86,13 @@ SERVER_THAT_EXISTS = {
 }
 
 
-def checkout_with_tables(folder: Path) -> Path:
+def checkout_with_tables(directory: Path) -> Path:
     """Copy the checkout, and add the files that OTHER_DIRECTORY and OTHER_EXAMPLES name."""
-    copy_of_checkout(folder)
+    copy_of_checkout(directory)
     for dataset in OTHER_DIRECTORY:
-        header_only(folder / "tables" / dataset, dataset)
-    shutil.copy(folder / "resources/prompts/examples.yaml", folder / OTHER_EXAMPLES)
-    return folder
+        header_only(directory / "tables" / dataset, dataset)
+    shutil.copy(directory / "resources/prompts/examples.yaml", directory / OTHER_EXAMPLES)
+    return directory
 
 
 # Values that `changed` cannot derive, with the keys that must change with them so that the configuration is valid.

@@ -33,8 +33,8 @@ def built_once(shared: Path, fork_python: Callable[[], Path]) -> Demo:
 
 
 def _build(demo: Demo, python: Path) -> None:
-    for folder in (demo.checkout, demo.witnessed):
-        folder.mkdir()
+    for directory in (demo.checkout, demo.witnessed):
+        directory.mkdir()
     checkout_with_tables(demo.checkout)
     overlay(demo.checkout / "small.yaml", RESULTS, **SMALL)
     surroundings = {

@@ -12,6 +12,7 @@ PAGES = [
     path.relative_to(ROOT).as_posix()
     for path in (
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
         ROOT / "results/README.md",
         *sorted((ROOT / "docs").glob("*.md")),
         *sorted((ROOT / "config").glob("*.yaml")),
@@ -23,7 +24,7 @@ FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?:[A-Z_]+=\S+ )*(?:(?:snakemake|make|pytest|bash|cp) \S|python (?:scripts/|-)).*")
 SHELL = ("", "bash", "sh", "console")
 ASSIGNMENT = re.compile(r"[A-Z_]+=.*")
-# What the pages write where the reader puts something else, and what is tried in its place.
+# Placeholders of the pages, and the values that tests substitute.
 PLACEHOLDERS = {
     r"\.\.\.(?= |$)": "results/demo",
     r"<[^<>|]+>": "something",

@@ -1,9 +1,9 @@
 """A `python` that runs scripts in forks of one process, which has imported torch, transformers and the like.
 
-Importing them costs more than most test trainings themselves. Each script runs in a process of its own, in the
-caller's directory, with its environment, its standard streams and nothing of `clinragen` imported before. What differs
-from a new process: the hash seed, the peak of memory, and that records list the imported libraries. Tests that end
-processes by force, start several for one training or compare environments use the real one.
+Importing them takes longer than most test trainings. Each script runs in a separate process, in the caller's
+directory, with its environment and standard streams, and with nothing of `clinragen` imported before. Differences from
+a new process: the hash seed, the peak memory, and the imported libraries in records. Tests that kill processes, start
+several for one training or compare environments use the real Python.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ LIBRARIES = (
     "torch, accelerate, transformers.models.t5.modeling_t5, transformers.models.patchtst.modeling_patchtst, "
     "transformers.models.auto.tokenization_auto, transformers.models.t5.tokenization_t5, transformers.trainer_seq2seq"
 )
-# What libraries read when they are imported.
+# Variables that libraries read on import.
 BEFORE_IMPORTS = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 SHIM = """#!/bin/sh
 # Scripts of rules run in forks; anything else in the real Python.
@@ -34,9 +34,9 @@ esac
 class ForkPython:
     """The running server; `path` is the executable to call, alone in its directory."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "bin" / "python"
-        self._address = folder / "socket"
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "bin" / "python"
+        self._address = directory / "socket"
 
     def __enter__(self) -> Self:
         self.path.parent.mkdir()
@@ -58,23 +58,23 @@ class ForkPython:
 
 
 def call(address: str, arguments: list[str]) -> int:
-    """Have a script run in a fork; its exit status."""
+    """Run a script in a fork and return its exit status."""
     mask = os.umask(0)
     request = json.dumps([arguments, str(Path.cwd()), dict(os.environ), mask]).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         socket.send_fds(connection, [b"%d\n" % len(request)], [0, 1, 2])
         connection.sendall(request)
-        answer = connection.recv(16)
-    return int(answer) if answer else 1
+        status = connection.recv(16)
+    return int(status) if status else 1
 
 
 def serve(address: str) -> None:
-    """Answer calls until the process is terminated."""
+    """Serve calls until the process is terminated."""
     import gc
 
     exec(f"import {LIBRARIES}")
-    gc.freeze()  # so that collections in forks leave these objects, and the memory that they share, alone
+    gc.freeze()  # keeps collections in forks from touching, and so copying, these objects
     handlers = set()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
@@ -107,7 +107,7 @@ def handle(connection: socket.socket) -> None:
 
 
 def leave(status: int) -> NoReturn:
-    """End a fork as Python ends, without taking apart every imported library."""
+    """End a fork as Python ends, without tearing down every imported library."""
     import atexit
     import threading
 
@@ -118,8 +118,8 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def run(arguments: list[str], folder: str, environment: dict[str, str], mask: int, descriptors: list[int]) -> int:
-    """What a new Python does: take over the surroundings of the caller, and run the script as the main program."""
+def run(arguments: list[str], directory: str, environment: dict[str, str], mask: int, descriptors: list[int]) -> int:
+    """Take over the environment of the caller, and run the script as the main program, as a new Python would."""
     import runpy
     import traceback
 
@@ -128,7 +128,7 @@ def run(arguments: list[str], folder: str, environment: dict[str, str], mask: in
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    os.chdir(folder)
+    os.chdir(directory)
     os.umask(mask)
     os.environ.clear()
     os.environ.update(environment)

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,12 @@ def _server() -> Server:
     return server
 
 
+def seconds_of_children() -> float:
+    """Return the CPU seconds that all ended child processes have used; other work on the machine does not count."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def started(*arguments: str | Path, cwd: Path, output: Path) -> subprocess.Popen[bytes]:
     """Start Snakemake in the background."""
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
@@ -89,9 +96,9 @@ def started(*arguments: str | Path, cwd: Path, output: Path) -> subprocess.Popen
         return subprocess.Popen(command, cwd=cwd, env=_environment(), stdout=file, stderr=subprocess.STDOUT)
 
 
-def path_with(*folders: Path) -> str:
+def path_with(*directories: Path) -> str:
     """Return a $PATH with these directories first, then that of this Python."""
-    return os.pathsep.join([*map(str, folders), str(Path(sys.executable).parent), os.environ["PATH"]])
+    return os.pathsep.join([*map(str, directories), str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def _environment() -> dict[str, str]:
@@ -117,7 +124,7 @@ def jobs(output: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in lines if rule not in ("total", "all")}
 
 
-def copy_of_checkout(folder: Path) -> Path:
+def copy_of_checkout(directory: Path) -> Path:
     """Copy all files that git tracks or would track; the copy is not a repository."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -128,21 +135,21 @@ def copy_of_checkout(folder: Path) -> Path:
     )
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, directory / name)
+    return directory
 
 
-def header_only(folder: Path, dataset: str, leave_out: str = "", without: str = "") -> Path:
+def header_only(directory: Path, dataset: str, leave_out: str = "", without: str = "") -> Path:
     """Write raw tables with headers and an empty row; one table can be left out, one column dropped everywhere."""
     declared = yaml.safe_load((ROOT / "resources/raw_tables.yaml").read_text(encoding="utf-8"))[dataset]["tables"]
     for table, facts in declared.items():
         if table != leave_out:
-            path = folder / f"{facts['file']}.csv.gz"
+            path = directory / f"{facts['file']}.csv.gz"
             path.parent.mkdir(parents=True, exist_ok=True)
             columns = [c for c in facts["columns"] if c != without]
             path.write_bytes(gzip.compress((",".join(columns) + "\n" + "," * (len(columns) - 1) + "\n").encode()))
-    return folder
+    return directory
 
 
 def records(results: Path) -> dict[str, dict]:
@@ -151,9 +158,9 @@ def records(results: Path) -> dict[str, dict]:
     return {record["output"]["path"]: record for record in loaded}
 
 
-def checkpoints(folder: Path) -> list[Path]:
+def checkpoints(directory: Path) -> list[Path]:
     """Return the checkpoints of running trainings below a directory; all except the newest are complete.
 
     Unlike `Path.glob`, this one tolerates directories that appear and vanish meanwhile.
     """
-    return [Path(p) for p in glob.glob(f"{folder}/**/checkpoint-*", recursive=True)]  # noqa: PTH207
+    return [Path(p) for p in glob.glob(f"{directory}/**/checkpoint-*", recursive=True)]  # noqa: PTH207

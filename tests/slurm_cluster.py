@@ -1,7 +1,7 @@
-"""A SLURM cluster of one node or several on this machine, for tests: real daemons, pretended GPUs, no systemd.
+"""A SLURM cluster of one or several nodes on this machine, for tests: real daemons, fake GPUs, no systemd.
 
-Needs root and the Debian packages slurm-wlm and munge. Jobs look for the configuration in /etc/slurm, so it
-stands there while the cluster runs; a machine that has one of its own is left alone.
+Needs root and the Debian packages slurm-wlm and munge. Jobs look for the configuration in /etc/slurm, so it is put
+there while the cluster runs; a machine that already has a configuration is left alone.
 """
 
 import fcntl
@@ -24,8 +24,8 @@ ETC = Path("/etc/slurm")
 LOCK = Path(tempfile.gettempdir(), "clinragen-slurm-tests.lock")
 MARK = "# Made by a test, which removes it."
 PROFILE = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
-"""The profile as it is, but for looking at jobs sooner than at those of a real cluster, which take hours."""
-# The node says that it is larger than most machines that run tests; nothing holds jobs to what they ask for.
+"""The profile, except that jobs are checked sooner than on a real cluster, where they take hours."""
+# The node claims to be larger than most machines that run tests; nothing enforces the requests of jobs.
 GPUS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
 CONFIG = """
 ClusterName=test
@@ -36,12 +36,12 @@ AuthType=auth/munge
 CredType=cred/munge
 SlurmctldPort={port}
 SlurmdParameters=config_overrides
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool-%n
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd-%n.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd-%n.log
+StateSaveLocation={directory}/state
+SlurmdSpoolDir={directory}/spool-%n
+SlurmctldPidFile={directory}/slurmctld.pid
+SlurmdPidFile={directory}/slurmd-%n.pid
+SlurmctldLogFile={directory}/slurmctld.log
+SlurmdLogFile={directory}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
@@ -70,7 +70,7 @@ NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=
 
 
 def unavailable() -> str | None:
-    """Why no cluster can be started here, or None."""
+    """Return why no cluster can be started here, or None."""
     missing = [p for p in PROGRAMS if shutil.which(p, path=PATH) is None]
     if missing:
         return f"SLURM is not installed ({', '.join(missing)})"
@@ -78,7 +78,7 @@ def unavailable() -> str | None:
         return "starting a SLURM cluster needs root"
     present = ETC / "slurm.conf"
     if present.is_file() and not present.read_text().startswith(MARK):
-        return "this machine has a SLURM configuration of its own"
+        return "this machine has its own SLURM configuration"
     return None
 
 
@@ -86,21 +86,21 @@ def unavailable() -> str | None:
 class Cluster:
     """The running daemons."""
 
-    folder: Path
+    directory: Path
     daemons: dict[str, subprocess.Popen]
 
     def start(self, name: str, *options: str) -> None:
-        """Start a daemon, which is then called by its name and options."""
+        """Start a daemon; it is later referred to by its name and options."""
         path, command = os.environ | {"PATH": PATH}, [name, "-D", *options]
         self.daemons[" ".join([name, *options])] = subprocess.Popen(command, env=path, stderr=subprocess.DEVNULL)
 
     def kill(self, name: str) -> None:
-        """Kill a daemon without a chance to save anything."""
+        """Kill a daemon so that it cannot save anything."""
         self.daemons[name].kill()
         self.daemons[name].wait()
 
     def cut_power(self) -> None:
-        """Kill the daemon of the node and all that runs in jobs."""
+        """Kill the daemon of the node and all processes of jobs."""
         self.kill("slurmd")
         steps = tuple(f"slurmstepd: [{job}." for job in slurm("squeue", "-h", "-t", "RUNNING", "-o", "%i").split())
         found = [p for p in psutil.process_iter(["cmdline"]) if " ".join(p.info["cmdline"] or ()).startswith(steps)]
@@ -109,7 +109,7 @@ class Cluster:
                 process.kill()
 
     def wait_until_up(self) -> None:
-        """Wait until the node takes jobs."""
+        """Wait until the node accepts jobs."""
 
         def up() -> bool:
             return slurm("sinfo", "-h", "-p", "gpu", "-o", "%T") in ("idle", "mixed")
@@ -117,15 +117,15 @@ class Cluster:
         try:
             wait_for(up, 30)
         except TimeoutError:
-            logs = "\n".join(p.read_text(errors="replace")[-2000:] for p in self.folder.glob("*.log"))
+            logs = "\n".join(p.read_text(errors="replace")[-2000:] for p in self.directory.glob("*.log"))
             raise RuntimeError(f"the SLURM node did not come up:\n{logs}") from None
 
 
 @contextmanager
-def cluster(folder: Path, nodes: int = 1) -> Iterator[Cluster]:
-    """Start the daemons, and stop what was started; one cluster a machine, others wait for their turn.
+def cluster(directory: Path, nodes: int = 1) -> Iterator[Cluster]:
+    """Start the daemons, and stop them in the end; a machine has one cluster at a time, others wait.
 
-    Of several nodes all are this machine, each with a daemon of its own.
+    Several nodes are all this machine, each with a separate daemon.
     """
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -133,13 +133,15 @@ def cluster(folder: Path, nodes: int = 1) -> Iterator[Cluster]:
         host = socket.gethostname().split(".")[0]
         names = [host, *(f"{host}-{n}" for n in range(2, nodes + 1))]
         for name in ("state", *(f"spool-{name}" for name in names)):
-            (folder / name).mkdir()
+            (directory / name).mkdir()
         lines = "\n".join(NODE.format(name=n, host=host, port=_free_port(), gpus=len(GPUS)) for n in names)
         ETC.mkdir(exist_ok=True)
-        (ETC / "slurm.conf").write_text(MARK + CONFIG.format(host=host, folder=folder, port=_free_port(), nodes=lines))
+        (ETC / "slurm.conf").write_text(
+            MARK + CONFIG.format(host=host, directory=directory, port=_free_port(), nodes=lines)
+        )
         gpus = [f"Name=gpu File={device}" for device in GPUS]
         (ETC / "gres.conf").write_text("\n".join([MARK, *gpus, ""]))
-        running = Cluster(folder, {})
+        running = Cluster(directory, {})
         try:
             running.start("slurmctld")
             running.start("slurmd")
@@ -158,24 +160,24 @@ def cluster(folder: Path, nodes: int = 1) -> Iterator[Cluster]:
 
 
 def slurm(*command: str) -> str:
-    """What a command of SLURM prints, without the space around it."""
+    """Return the stripped output of a SLURM command."""
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def wait_for(what: Callable[[], object], seconds: float) -> object:
-    """Wait until something is true, and return it."""
+    """Wait until a condition is true, and return its value."""
     limit = time.monotonic() + seconds
-    while not (found := what()):
+    while not (value := what()):
         if time.monotonic() > limit:
             raise TimeoutError(f"not within {seconds} s: {what}")
         time.sleep(0.1)
-    return found
+    return value
 
 
 def _munge() -> None:
     if subprocess.run(["munge", "-n"], capture_output=True, check=False).returncode == 0:
         return
-    # systemd would make this folder.
+    # systemd would make this directory.
     subprocess.run(["install", "-d", "-o", "munge", "-g", "munge", "-m", "0755", "/run/munge"], check=True)
     subprocess.run(["runuser", "-u", "munge", "--", "/usr/sbin/munged"], check=True)
 

@@ -14,12 +14,12 @@ from pathlib import Path
 class Server:
     """Snakemake in a directory, as a context."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     def __enter__(self) -> "Server":
         self._process = subprocess.Popen(
-            [sys.executable, __file__], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__], cwd=self.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         return self
 

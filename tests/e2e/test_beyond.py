@@ -48,8 +48,8 @@ def test_the_rows_of_the_demo_are_not_made_again(results):
 
 
 def test_their_table_has_every_row_with_its_seeds(results):
-    folder, _ = results
-    rows = table(folder / "tables/beyond.csv")
+    directory, _ = results
+    rows = table(directory / "tables/beyond.csv")
     assert {row["model"] for row in rows} == ROWS and {row["dataset"] for row in rows} == {"MIMIC-III"}
     seeds = {row["model"]: row["n_seeds"] for row in rows}
     assert [seeds[name] for name in ("Majority", "Name search in the note", "LSTM on the series")] == ["0", "0", "1"]
@@ -57,6 +57,6 @@ def test_their_table_has_every_row_with_its_seeds(results):
 
 
 def test_table_1_has_the_other_rows_below_its_own(results):
-    folder, _ = results
-    shown = list(dict.fromkeys(row["model"] for row in table(folder / "tables/table1.csv")))
+    directory, _ = results
+    shown = list(dict.fromkeys(row["model"] for row in table(directory / "tables/table1.csv")))
     assert shown[-3:] == ["FROZEN, Q-Former", "FROZEN, never tuned", "PROMPTEHR, features"] and "FROZEN" in shown[:-3]

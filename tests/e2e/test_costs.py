@@ -24,7 +24,7 @@ COSTS = f"{RESULTS}/tables/costs.csv"
 
 
 class Server:
-    """Answers as a good teacher would, and keeps a bill of its own: tokens in and out by stage."""
+    """A server that responds as a good teacher would, and keeps a separate bill: tokens in and out by stage."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -60,22 +60,22 @@ def answer(prompt: str) -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A checkout with synthetic data, a tokenizer of a local model, and the model's server."""
-    folder = copy_of_checkout(tmp_path_factory.mktemp("costs") / "checkout")
+    directory = copy_of_checkout(tmp_path_factory.mktemp("costs") / "checkout")
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    (folder / "local-llm").mkdir()
-    tokenizer.save(str(folder / "local-llm/tokenizer.json"))
+    (directory / "local-llm").mkdir()
+    tokenizer.save(str(directory / "local-llm/tokenizer.json"))
     server = Server(tokenizer)
     with AsyncServer(server) as listening:
-        configured(folder, listening.url)
-        yield folder, server, listening.url
+        configured(directory, listening.url)
+        yield directory, server, listening.url
 
 
-def configured(folder: Path, url: str, **changes) -> None:
+def configured(directory: Path, url: str, **changes) -> None:
     """Write the overlay: one dataset, a teacher on a server of this machine."""
     transport = {"base_url": url, "price": PRICE, "requests_per_minute": 60_000} | changes
     overlay(
-        folder / "small.yaml",
+        directory / "small.yaml",
         RESULTS,
         answers="answers",
         datasets={"mimic4": None},
@@ -90,17 +90,17 @@ def configured(folder: Path, url: str, **changes) -> None:
     )
 
 
-def run(folder: Path, *arguments: str) -> str:
+def run(directory: Path, *arguments: str) -> str:
     configuration = ("--configfile", "config/demo.yaml", "small.yaml", "--cores", "2", "--quiet", "rules")
-    return succeeded(snakemake(*arguments, *configuration, cwd=folder))
+    return succeeded(snakemake(*arguments, *configuration, cwd=directory))
 
 
-def estimate(folder: Path) -> tuple[str, dict[str, dict[str, str]]]:
+def estimate(directory: Path) -> tuple[str, dict[str, dict[str, str]]]:
     """What scripts/estimate.py prints, and its table by stage."""
     command = [sys.executable, "scripts/estimate.py", "--configfile", "config/demo.yaml", "small.yaml", "--cores", "2"]
-    printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    printed = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     assert printed.returncode == 0, printed.stderr
-    return printed.stdout, rows(folder / RESULTS / "audit/estimate.csv")
+    return printed.stdout, rows(directory / RESULTS / "audit/estimate.csv")
 
 
 def rows(path: Path) -> dict[str, dict[str, str]]:
@@ -109,22 +109,22 @@ def rows(path: Path) -> dict[str, dict[str, str]]:
 
 
 def test_the_estimate_meets_the_bill(site):
-    folder, server, url = site
+    directory, server, url = site
     # Nothing is there yet: it says what to run, and nothing is asked.
-    shown, before = estimate(folder)
+    shown, before = estimate(directory)
     assert "run `snakemake estimate --configfile config/demo.yaml small.yaml --cores 2` first" in shown
     assert before["note_rationale"]["calls"] == ""
-    run(folder, "estimate")
-    shown, before = estimate(folder)
+    run(directory, "estimate")
+    shown, before = estimate(directory)
     assert not any(server.bill.values())
     assert "local-llm/tokenizer.json" in shown and "an upper bound" in shown
     # Terms and notes first, then labs, whose requests hold the note rationales.
-    run(folder, str(RESULTS / "knowledge/terms.parquet"), str(RESULTS / "mimic3/rationale/chatgpt/notes.parquet"))
-    _, between = estimate(folder)
-    run(folder, COSTS)
-    _, after = estimate(folder)
-    bill, costs = server.bill, rows(folder / COSTS)
-    print(shown, (folder / COSTS).read_text(encoding="utf-8"), bill, sep="\n")  # for docs/costs.md: pytest -s
+    run(directory, str(RESULTS / "knowledge/terms.parquet"), str(RESULTS / "mimic3/rationale/chatgpt/notes.parquet"))
+    _, between = estimate(directory)
+    run(directory, COSTS)
+    _, after = estimate(directory)
+    bill, costs = server.bill, rows(directory / COSTS)
+    print(shown, (directory / COSTS).read_text(encoding="utf-8"), bill, sep="\n")  # for docs/costs.md: pytest -s
 
     # Tokens of requests are exact where their text is known.
     assert int(before["note_rationale"]["input_tokens"]) == bill["note_rationale"]["input"]
@@ -148,8 +148,8 @@ def test_the_estimate_meets_the_bill(site):
     assert {after[stage]["dollars"] for stage in ASKED} == {"0"}
 
     # A price is shown by costs.csv and by nothing else; how a model is reached changes no output at all.
-    configured(folder, url, price={"input": 5.0, "output": 5.0})
-    planned = run(folder, COSTS, "--dry-run")
+    configured(directory, url, price={"input": 5.0, "output": 5.0})
+    planned = run(directory, COSTS, "--dry-run")
     assert set(re.findall(r"^(\w+) +\d+$", planned, re.MULTILINE)) == {"evaluate_costs", "total"}
-    configured(folder, url, batch=True, budget=1e-6, requests_per_minute=7)
-    assert "Nothing to be done" in run(folder, COSTS, "--dry-run")
+    configured(directory, url, batch=True, budget=1e-6, requests_per_minute=7)
+    assert "Nothing to be done" in run(directory, COSTS, "--dry-run")

@@ -77,11 +77,11 @@ def test_both_tables_hold_ours_beside_the_papers(results):
 
 def test_models_that_are_asked_have_predictions_of_the_test_split_or_of_the_same_sampled_cases(results):
     for dataset in ("mimic3", "mimic4"):
-        folder = results / dataset
-        samples = pq.read_table(folder / "benchmark/samples.parquet").to_pylist()
+        directory = results / dataset
+        samples = pq.read_table(directory / "benchmark/samples.parquet").to_pylist()
         test = sorted(s["stay_id"] for s in samples if s["split"] == "test")
-        cases = pq.read_table(folder / "evaluate/cases.parquet")["stay_id"].to_pylist()
-        asked = {path.parent.name: path for path in folder.glob("asked/*/predictions.parquet")}
+        cases = pq.read_table(directory / "evaluate/cases.parquet")["stay_id"].to_pylist()
+        asked = {path.parent.name: path for path in directory.glob("asked/*/predictions.parquet")}
         assert set(cases) <= set(test) and len(asked) == 5
         for name, path in asked.items():
             table = pq.read_table(path)
@@ -90,27 +90,27 @@ def test_models_that_are_asked_have_predictions_of_the_test_split_or_of_the_same
             assert set(table["readable"].to_pylist()) == ({None} if explains else {True})
             for column in ("note_rationale", "lab_rationale"):
                 assert table[column].null_count == (0 if explains else table.num_rows)
-            assert (folder / f"evaluate/{name}/asked/scores.csv").exists() != explains
+            assert (directory / f"evaluate/{name}/asked/scores.csv").exists() != explains
     students = pq.read_table(results / "mimic3/evaluate/clinragen/seed1/predictions.parquet")
     assert set(students["status"].to_pylist()) == {"good"}
 
 
 def test_the_knowledge_comes_with_its_tables_and_is_in_the_lineage(results):
-    folder = results / "knowledge"
-    rounds = rows(folder / "convergence.csv")
+    directory = results / "knowledge"
+    rounds = rows(directory / "convergence.csv")
     # Two texts per phenotype, one in each round.
     assert len({r["phenotype"] for r in rounds}) == 25 and {r["round"] for r in rounds} == {"1", "2"}
-    vocabulary = json.loads((folder / "vocab/flan-t5-small.json").read_text(encoding="utf-8"))
+    vocabulary = json.loads((directory / "vocab/flan-t5-small.json").read_text(encoding="utf-8"))
     assert [token["id"] for token in vocabulary["tokens"]] == vocabulary["ids"]
     assert all(token["terms"] and token["phenotypes"] for token in vocabulary["tokens"])
-    coverage = {row["phenotype"]: row for row in rows(folder / "vocab/flan-t5-small.csv")}
+    coverage = {row["phenotype"]: row for row in rows(directory / "vocab/flan-t5-small.csv")}
     assert len(coverage) == 26 and coverage["all"]["tokens"] == str(len(vocabulary["ids"]))
-    overlap = {row["unit"]: row for row in rows(folder / "sources.csv") if row["phenotype"] == "all"}
+    overlap = {row["unit"]: row for row in rows(directory / "sources.csv") if row["phenotype"] == "all"}
     brought = overlap["tokens of flan-t5-small"]
     assert sum(int(brought[part]) for part in ("pubmed_only", "wikipedia_only", "both")) == len(vocabulary["ids"])
     listed = {row["output"] for row in rows(results / "audit/lineage.csv")}
     files = ("terms.csv", "convergence.png", "sources.csv", "vocab/flan-t5-small.csv", "standard/flan-t5-small.json")
-    assert {f"{folder}/{file}" for file in files} <= listed
+    assert {f"{directory}/{file}" for file in files} <= listed
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
@@ -127,7 +127,7 @@ def test_no_patient_no_admission_and_no_note_is_in_two_parts(results, dataset):
             for stay, value in zip(table["stay_id"].to_pylist(), table[key].to_pylist(), strict=True):
                 places.setdefault(value, set()).add(splits[stay])
             assert len(places) > 50 and all(len(found) == 1 for found in places.values()), key
-    # What is read by split holds the stays of that split and no others.
+    # Files of a split contain exactly the stays of that split.
     samples = pq.read_table(benchmark / "samples.parquet").to_pylist()
     assert {(s["stay_id"], s["split"]) for s in samples} <= set(splits.items())
     for split in ("train", "validation", "test"):
@@ -178,9 +178,9 @@ def test_tampering_with_a_copy_of_the_results_is_named(demo, tmp_path, monkeypat
     swapped = "benchmark/.records/leakage.csv.json"
     shutil.copy(copy / "mimic4" / swapped, copy / "mimic3" / swapped)
     said, status = trace(RESULTS, "--verify")
-    told = [line.replace(f"{RESULTS}/", "").split(": ")[:2] for line in said.splitlines()]
+    lines = [line.replace(f"{RESULTS}/", "").split(": ")[:2] for line in said.splitlines()]
     kinds = ("corrupt", "edited", "missing", "untracked")
-    assert status == 1 and {tuple(line) for line in told if line[0] in kinds} == {
+    assert status == 1 and {tuple(line) for line in lines if line[0] in kinds} == {
         ("corrupt", "mimic3/benchmark/leakage.csv"),
         ("edited", "mimic3/extract/stays.parquet"),
         ("edited", phase1),
@@ -212,20 +212,20 @@ def test_a_cell_of_a_table_is_traced_to_the_raw_files_of_its_dataset_alone(resul
 
 @pytest.fixture(scope="module")
 def released(demo, tmp_path_factory):
-    """The restored release of the demo, made in a repository with the code of this checkout, and what was said."""
-    folder = tmp_path_factory.mktemp("released")
-    repository = folder / "repository"
+    """The restored release of the demo, made in a repository with the code of this checkout, and the output."""
+    directory = tmp_path_factory.mktemp("released")
+    repository = directory / "repository"
     shutil.copytree(demo.checkout, repository, ignore=shutil.ignore_patterns(".snakemake"))
     author = ("-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "code")):
         subprocess.run(["git", *author, *words], cwd=repository, check=True, capture_output=True)
-    command = [sys.executable, "scripts/release.py", RESULTS, "--to", folder / "archive"]
+    command = [sys.executable, "scripts/release.py", RESULTS, "--to", directory / "archive"]
     run = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    (archive,) = (folder / "archive").iterdir()
+    (archive,) = (directory / "archive").iterdir()
     with zipfile.ZipFile(archive) as packed:
-        packed.extractall(folder / "crate")
-    return folder / "crate", run.stdout
+        packed.extractall(directory / "crate")
+    return directory / "crate", run.stdout
 
 
 @pytest.mark.slow
@@ -324,7 +324,7 @@ def test_the_report_opens_offline_in_a_browser_with_its_captions(demo_copy, tmp_
         view = "document.querySelector('a[iconname=eye][href=\"#\"]')"
         browser.wait(lambda: browser.run(f"{view} !== null"))
         browser.click(view)
-        # A click on a value of ours does not replace the page by an empty pane.
+        # A click on one of our values does not replace the page by an empty pane.
         # The frame is looked up each time: it is another one once the page has loaded.
         browser.wait(lambda: browser.run("document.querySelector('td a') !== null", browser.frame()))
         browser.click("document.querySelector('td a')", browser.frame())

@@ -17,14 +17,14 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def results(fork_python, tmp_path_factory):
     """Results of a finished run with two models."""
-    folder = tmp_path_factory.mktemp("open-demo")
+    directory = tmp_path_factory.mktemp("open-demo")
     absent = dict.fromkeys(("without-lab-know", "without-know", "without-reasoning"))
     datasets = {"mimic3": {"raw": str(OPEN_DEMO)}}
-    tree = overlay(folder / "small.yaml", folder / "results", **SMALL | {"datasets": datasets, "models": absent})
+    tree = overlay(directory / "small.yaml", directory / "results", **SMALL | {"datasets": datasets, "models": absent})
     overlays = ("config/demo.yaml", "config/open-demo.yaml", tree)
     arguments = ("--cores", "2", "--quiet", "rules", "--show-failed-logs", "--", "all")
     succeeded(snakemake("--configfile", *overlays, *arguments, PATH=path_with(fork_python.parent)))
-    return folder / "results"
+    return directory / "results"
 
 
 def test_the_cohort_is_the_benchmarks(results):

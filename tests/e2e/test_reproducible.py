@@ -1,7 +1,7 @@
-"""Two clean runs leave the same bytes: other folder, other time, other number of cores, other surroundings.
+"""Two clean runs leave the same bytes despite a different directory, time, number of cores and environment.
 
-The second run has, as with conda, several environments, each of which holds what a file `envs/*.yaml` pins and nothing
-else. So it also shows that each of them is enough.
+The second run has, as with conda, several environments, each with exactly the packages that a file `envs/*.yaml` pins.
+So it also shows that each of them is sufficient.
 """
 
 import fcntl
@@ -38,52 +38,52 @@ LESS = {
         ("without-lab-know", "without-know", "without-reasoning", "clinical-cot", "clinical-cot-tse", "frozen")
     ),
 }
-# Outputs that may differ, each with the reason, as docs/reproducibility.md tells them.
+# Outputs that may differ, each with the reason, as in docs/reproducibility.md.
 DIFFERENT = {
-    "results/small/audit/lineage.html": "tells when and with which packages each output was made",
+    "results/small/audit/lineage.html": "shows when and with which packages each output was made",
     **{f"results/small/tables/table3.{form}": "times of the jobs" for form in ("csv", "md", "tex", "html")},
     "results/small/audit/lineage.csv": "has the hashes of these times",
 }
 
 
 def pins(stage: str) -> dict[str, str]:
-    """Versions that an environment pins, by normalized name."""
+    """Return the versions that an environment pins, by normalized name."""
     environment = yaml.safe_load((ROOT / f"envs/{stage}.yaml").read_text(encoding="utf-8"))
     found = (re.match(r"([\w.-]+)==(\S+)", line) for line in environment["dependencies"][-1]["pip"])
     return {canonicalize_name(pin[1]): pin[2] for pin in found}
 
 
-def create_environment(stage: str, folder: Path) -> None:
-    """A virtual environment with the pinned distributions of one file, each a link to the one installed here."""
-    venv.create(folder, symlinks=True)
-    here = next(folder.glob("lib/python*/site-packages"))
+def create_environment(stage: str, directory: Path) -> None:
+    """Create a virtual environment with the pinned distributions of one file, as links to the installed ones."""
+    venv.create(directory, symlinks=True)
+    here = next(directory.glob("lib/python*/site-packages"))
     for name in pins(stage):
         try:
             installed = distribution(name)
         except PackageNotFoundError:
-            continue  # CUDA, beside a torch for CPUs
+            continue  # CUDA packages, with a torch for CPUs
         for top in {file.parts[0] for file in installed.files} - {"..", "__pycache__"}:
             if not (here / top).exists():
                 (here / top).symlink_to(installed.locate_file(top))
 
 
-def environments(folder: Path) -> Path:
-    """A folder whose `python` runs each script in the environment of its rule."""
+def environments(directory: Path) -> Path:
+    """Create a directory whose `python` runs each script in the environment of its rule."""
     for stage in yaml.safe_load((ROOT / "envs/requirements.yaml").read_text(encoding="utf-8"))["stages"]:
-        create_environment(stage, folder / stage)
+        create_environment(stage, directory / stage)
     others = "".join(f" scripts/{rule}.py) stage={stage};;" for rule, stage in ENVIRONMENTS.items())
     script = (
         f'#!/bin/sh\nstage=${{1#scripts/}}\nstage=${{stage%%_*}}\ncase "$1" in{others} esac\n'
-        f'exec "{folder}/$stage/bin/python" "$@"\n'
+        f'exec "{directory}/$stage/bin/python" "$@"\n'
     )
-    (folder / "bin").mkdir()
-    (folder / "bin/python").write_text(script, encoding="utf-8")
-    (folder / "bin/python").chmod(0o755)
-    return folder / "bin"
+    (directory / "bin").mkdir()
+    (directory / "bin/python").write_text(script, encoding="utf-8")
+    (directory / "bin/python").chmod(0o755)
+    return directory / "bin"
 
 
 def clean_run(checkout: Path, cores: int, mask: int, **environment: str) -> None:
-    """A run in a checkout of its own, where nothing had been made before."""
+    """Run the workflow in a new checkout without results."""
     checkout.mkdir(parents=True)
     tree = overlay(copy_of_checkout(checkout) / "small.yaml", "results/small", **SMALL | LESS)
     arguments = ("--configfile", "config/demo.yaml", tree.name, "--cores", cores, "--quiet", "rules", "all")
@@ -95,25 +95,25 @@ def clean_run(checkout: Path, cores: int, mask: int, **environment: str) -> None
 
 
 @pytest.fixture(scope="module")
-def folder(shared) -> Path:
-    """Where everything of this module is made, once for all workers of pytest."""
+def directory(shared) -> Path:
+    """The directory of both runs, shared by all workers of pytest."""
     return shared / "reproducible"
 
 
 @pytest.fixture(scope="module")
-def runs(folder, request) -> tuple[dict[str, dict], dict[str, dict]]:
+def runs(directory, request) -> tuple[dict[str, dict], dict[str, dict]]:
     """Records of both runs, by the path of the output."""
-    one, another = folder / "one", folder / "another/place"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
+    one, another = directory / "one", directory / "another/place"
+    directory.mkdir(exist_ok=True)
+    with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
+        if not (directory / "done").exists():
             # Scripts of the first run are forks of one process, which saves minutes; those of the second are not.
             path = path_with(request.getfixturevalue("fork_python").parent)
             clean_run(one, 2, 0o022, PATH=path, PYTHONHASHSEED="1", TZ="UTC", LC_ALL="C")
-            path = path_with(environments(folder / "envs"))
+            path = path_with(environments(directory / "envs"))
             clean_run(another, 1, 0o077, PATH=path, PYTHONHASHSEED="2", TZ="Asia/Kathmandu", LC_ALL="C.UTF-8")
-            (folder / "done").touch()
+            (directory / "done").touch()
     return records(one / "results/small"), records(another / "results/small")
 
 
@@ -125,21 +125,21 @@ def test_two_clean_runs_leave_the_same_bytes(runs):
 
 
 @pytest.mark.slow
-def test_each_rule_ran_with_nothing_but_what_its_environment_pins(runs):
+def test_each_rule_ran_with_exactly_the_packages_that_its_environment_pins(runs):
     for path, record in runs[1].items():
         pinned = pins(environment(record["rule"]))
         for name, version in record["environment"]["packages"].items():
-            # A local label such as +cpu tells which index a build came from.
+            # A local label such as +cpu shows which index a build came from.
             assert pinned.get(canonicalize_name(name)) == version.split("+")[0], f"{path}: {name} {version}"
 
 
 @pytest.mark.slow
-def test_a_recorded_command_run_by_hand_leaves_the_same_bytes(runs, folder, tmp_path):
-    """Without Snakemake nothing tells the libraries how many threads to take; they would take all cores."""
+def test_a_recorded_command_run_by_hand_leaves_the_same_bytes(runs, directory, tmp_path):
+    """Without Snakemake nothing limits the threads of libraries; they would use all cores."""
     path, record = next((p, r) for p, r in runs[0].items() if r["rule"] == "train_phase1")
     places = {path: str(tmp_path / "model")}
     _, *words = [places.get(word, word) for word in record["command"]]
     words[words.index("--checkpoints") + 1] = str(tmp_path / "checkpoints")
     variables = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    subprocess.run([sys.executable, *words], cwd=folder / "one", env=variables, check=True)
+    subprocess.run([sys.executable, *words], cwd=directory / "one", env=variables, check=True)
     assert describe(tmp_path / "model")["sha256"] == record["output"]["sha256"]

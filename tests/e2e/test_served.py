@@ -22,19 +22,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """A folder with a tiny model, and settings by which jobs serve it."""
-    folder = tmp_path_factory.mktemp("served")
+    """A directory with a tiny model, and settings by which jobs serve it."""
+    directory = tmp_path_factory.mktemp("served")
     texts = [
         p.read_text(encoding="utf-8") for p in (ROOT / "resources").rglob("*") if p.suffix in (".txt", ".md", ".yaml")
     ]
-    build_tiny_chat(texts, folder / "model")
+    build_tiny_chat(texts, directory / "model")
     settings = {
-        "answers": str(folder / "answers"),
+        "answers": str(directory / "answers"),
         "demo": {"patients": {"mimic3": 20}},
-        "llms": {"tiny": {"model": str(folder / "model")}},
+        "llms": {"tiny": {"model": str(directory / "model")}},
     }
-    overlay(folder / "site.yaml", folder / "results", **settings)
-    return folder
+    overlay(directory / "site.yaml", directory / "results", **settings)
+    return directory
 
 
 NOTES = "mimic3/rationale/tiny/notes.parquet"
@@ -82,8 +82,8 @@ def test_answers_that_are_kept_need_no_server(site):
     configuration = ("config/demo.yaml", "tests/served.yaml", str(site / "site.yaml"))
     why = [sys.executable, "scripts/why.py", "--configfile", *configuration, "--rule", "rationale_notes_served"]
     path = str(site / "results/mimic3/rationale/tiny/notes.parquet")
-    told = subprocess.run([*why, "--", path], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert told == "Nothing to be done for rationale_notes_served.\n"
+    printed = subprocess.run([*why, "--", path], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert printed == "Nothing to be done for rationale_notes_served.\n"
     before = records(site / "results")
     (site / "site.yaml").write_text(json.dumps(other), encoding="utf-8")
     run(site, "--forcerun", "rationale_notes_served")
@@ -93,7 +93,7 @@ def test_answers_that_are_kept_need_no_server(site):
 
 
 def test_answers_belong_to_the_weights_wherever_they_lie(site):
-    """There is no server any more, so that nothing can be asked."""
+    """Without a server no request can be answered."""
     path = str(site / "results/mimic3/rationale/tiny/notes.parquet")
     before = records(site / "results")[path]
     settings = json.loads((site / "site.yaml").read_text(encoding="utf-8"))

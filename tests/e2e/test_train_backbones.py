@@ -41,28 +41,28 @@ DECODING = Decoding(device="cpu", beams=1, max_new_tokens=48, write="all", preci
 @pytest.fixture(scope="module", params=SHAPES)
 def chain(request, tmp_path_factory, fork_python) -> Path:
     """A directory named like the shape, with tables, language model and the models of the three phases."""
-    folder = tmp_path_factory.mktemp("chain") / request.param
-    tables = write_tables(folder / "tables", train=96, validation=8, test=8, shape=request.param)
-    write_backbone(folder / "given" / "backbone", shape=request.param)
+    directory = tmp_path_factory.mktemp("chain") / request.param
+    tables = write_tables(directory / "tables", train=96, validation=8, test=8, shape=request.param)
+    write_backbone(directory / "given" / "backbone", shape=request.param)
     starts = {
-        1: ["--backbone", folder / "given" / "backbone"],
-        2: ["--phase1", folder / "phase1", "--vocabulary", tables / "vocabulary.json"],
-        3: ["--phase2", folder / "phase2", "--freeze-encoder", False],
+        1: ["--backbone", directory / "given" / "backbone"],
+        2: ["--phase1", directory / "phase1", "--vocabulary", tables / "vocabulary.json"],
+        3: ["--phase2", directory / "phase2", "--freeze-encoder", False],
     }
     for phase, start in starts.items():
         # Labs are hard to learn for a random model that is frozen.
         changes = {"epochs": EPOCHS[phase], "patience": EPOCHS[phase], "learning_rate": 1e-2 if phase == 2 else 5e-3}
-        line = command(f"train_phase{phase}", tables, folder / f"phase{phase}", *start, **changes, selection="loss")
+        line = command(f"train_phase{phase}", tables, directory / f"phase{phase}", *start, **changes, selection="loss")
         run(line, (str(fork_python),))
-    return folder
+    return directory
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory, fork_python) -> Path:
     """Results of the rules, both stand-ins from raw files to predictions."""
-    folder = tmp_path_factory.mktemp("rules")
-    results = folder / "results"
-    own = overlay(folder / "small.yaml", results, **SMALL)
+    directory = tmp_path_factory.mktemp("rules")
+    results = directory / "results"
+    own = overlay(directory / "small.yaml", results, **SMALL)
     overlays = ("config/demo.yaml", "config/planted.yaml", "config/planted-backbones.yaml", own)
     targets = [results / f"mimic3/evaluate/{model}/seed1/predictions.parquet" for model in MODELS.values()]
     targets.append(results / "tables/parameters.csv")

@@ -37,14 +37,14 @@ TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("classifiers")
-    tables = write_tables(folder / "tables", train=24, validation=8, test=6)
-    encoder = text_encoder(folder / "given/bert")
+    directory = tmp_path_factory.mktemp("classifiers")
+    tables = write_tables(directory / "tables", train=24, validation=8, test=6)
+    encoder = text_encoder(directory / "given/bert")
     read = SAMPLES.read(tables / "samples.parquet"), COURSES.read(tables / "courses.parquet")
     NOTE_TOKENS.write(
         pa.concat_tables(encoder_tokens(*read, load_tokenizer(encoder), 8)), tables / "encoder_tokens.arrow"
     )
-    return folder
+    return directory
 
 
 def words(place: Path, name: str, method: str, **changes: object) -> list[str]:
@@ -132,12 +132,12 @@ CHANNELS = {name: planted.channel for name, planted in EVIDENCE.phenotypes.items
 STAYS = {"train": 360, "validation": 60, "test": 120}
 
 
-def planted_tables(folder: Path) -> Path:
+def planted_tables(directory: Path) -> Path:
     """Series of stays with what evidence.yaml plants, in deviations of each variable; some stays have no label."""
-    folder.mkdir()
+    directory.mkdir()
     random, variables = np.random.default_rng(3), list(EVIDENCE.variables)
     shown = [name for name in PHENOTYPES if CHANNELS[name] in ("labs", "both")]
-    shifts = {name: [EVIDENCE.deviation(name, v) for v in variables] for name in PHENOTYPES}
+    shifts = {name: [EVIDENCE.shift(name, v) for v in variables] for name in PHENOTYPES}
     samples, labels, stay = [], [], 0
     for split, number in STAYS.items():
         rows = []
@@ -152,10 +152,10 @@ def planted_tables(folder: Path) -> Path:
             rows.append({"stay_id": stay, "steps": steps, "values": flat, "measured": [True] * len(flat)})
             samples.append({"stay_id": stay, "subject_id": stay, "hadm_id": stay, "split": split})
             labels.append({"stay_id": stay, "phenotypes": has})
-        SERIES.write(pa.Table.from_pylist(rows, SERIES.schema), folder / f"series_{split}.arrow")
-    SAMPLES.write(pa.Table.from_pylist(samples, SAMPLES.schema), folder / "samples.parquet")
-    LABELS.write(pa.Table.from_pylist(labels, LABELS.schema), folder / "labels.parquet")
-    return folder
+        SERIES.write(pa.Table.from_pylist(rows, SERIES.schema), directory / f"series_{split}.arrow")
+    SAMPLES.write(pa.Table.from_pylist(samples, SAMPLES.schema), directory / "samples.parquet")
+    LABELS.write(pa.Table.from_pylist(labels, LABELS.schema), directory / "labels.parquet")
+    return directory
 
 
 @pytest.fixture(scope="module")

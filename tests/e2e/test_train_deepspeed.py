@@ -23,7 +23,7 @@ from toy_student import (
     run,
     tokenizer,
     weights,
-    write_backbone,
+    write_site,
     write_tables,
 )
 
@@ -38,12 +38,10 @@ TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """Tables, backbone and the models of phases 1 and 2 from one plain process."""
-    folder = tmp_path_factory.mktemp("deepspeed")
-    write_tables(folder / "tables")
-    write_backbone(folder / "given" / "backbone")
-    run(words(folder, 1, "plain1"))
-    run(words(folder, 2, "plain2"))
-    return folder
+    directory = write_site(tmp_path_factory.mktemp("deepspeed"))
+    run(words(directory, 1, "plain1"))
+    run(words(directory, 2, "plain2"))
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +97,7 @@ def test_neither_processes_nor_micro_batches_change_what_is_learned(place, exten
 
 
 def test_a_process_without_validation_samples_keeps_nobody_waiting(place, tmp_path):
-    """In phase 2, whose batch norm has statistics of its own in each process: those that are saved validate."""
+    """In phase 2, whose batch norm has separate statistics in each process: the saved ones are used in validation."""
     tables, model = write_tables(tmp_path / "tables", validation=1), tmp_path / "model"
     start = ["--phase1", place / "plain1", "--vocabulary", tables / "vocabulary.json"]
     log = run(command("train_phase2", tables, model, *start, processes=2, epochs=2), launcher(2))
@@ -144,7 +142,7 @@ def test_divided_weights_learn_the_same_and_are_stored_whole(place, extensions):
 
 
 def test_parts_of_a_student_that_are_no_layers_are_divided_too(place, extensions):
-    """Soft prompts, and what tells the variables apart."""
+    """Soft prompts, and the identity of the variables."""
     parts = {"reads": ["note", "series"], "series": "linear", "soft_prompts": "texts"}
     line = ("train_joint", place / "tables")
     start = ("--start", place / "given" / "backbone")

@@ -1,4 +1,4 @@
-"""Adapters of a language model through their script: what moves, what is stored, what is read and written."""
+"""Adapters of a language model through their script: trained weights, checkpoints, inputs and outputs."""
 
 import hashlib
 import json
@@ -23,8 +23,7 @@ from toy_student import (
     run,
     tokenizer,
     weights,
-    write_backbone,
-    write_tables,
+    write_site,
 )
 
 from clinragen.config.evaluate import Decoding
@@ -42,10 +41,7 @@ DECODING = Decoding(device="cpu", beams=2, max_new_tokens=48, write="all", preci
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("lora")
-    write_tables(folder / "tables", shape=SHAPE)
-    write_backbone(folder / "given" / "backbone", shape=SHAPE)
-    return folder
+    return write_site(tmp_path_factory.mktemp("lora"), SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +100,7 @@ def test_adapters_learn_and_alone_are_stored(adapted):
 
 
 def test_the_language_model_did_not_move(adapted, fetched, place):
-    """What training measured at its end is what the stored adapters give beside the model as it was fetched."""
+    """The last measurement of a training is reproduced by the stored adapters on the model as it was fetched."""
     facts = json.loads((adapted / "student.json").read_text(encoding="utf-8"))["base"]
     assert facts["content"] == json.loads((fetched / "source.json").read_text(encoding="utf-8"))["content"]
     f1, measured = (losses(adapted, key) for key in ("eval_f1", "eval_loss"))

@@ -1,4 +1,4 @@
-"""The stages of their own behind the other rows of Table 1, through their scripts: what each reads and trains."""
+"""The single stages of the other rows of Table 1, through their scripts: what each reads and trains."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +16,7 @@ from toy_student import (
     losses,
     run,
     weights,
-    write_backbone,
-    write_tables,
+    write_site,
     write_text_encoder,
 )
 
@@ -39,10 +38,7 @@ DECODING = Decoding(device="cpu", beams=1, max_new_tokens=48, write="all", preci
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("rows")
-    write_tables(folder / "tables")
-    write_backbone(folder / "given" / "backbone")
-    return folder
+    return write_site(tmp_path_factory.mktemp("rows"))
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +97,8 @@ def queried(train, tuned, bert) -> Path:
     return train("train_frozen", "queried", *start, parts=QFORMER, targets="diagnoses", text_encoder=bert)
 
 
-def given(folder: Path) -> dict[str, torch.Tensor]:
-    return {f"backbone.{k}": v for k, v in load_file(folder / "model.safetensors").items()}
+def given(directory: Path) -> dict[str, torch.Tensor]:
+    return {f"backbone.{k}": v for k, v in load_file(directory / "model.safetensors").items()}
 
 
 def parts(model: Path) -> set[str]:

@@ -164,16 +164,16 @@ def test_refresh_fetches_once_again_and_leaves_others_what_they_had(entrez, tmp_
 QUERIES = "phenotype,pubmed,wikipedia\n" + "".join(f"P{i},query {i},Query {i}\n" for i in range(12))
 
 
-def start(source: str, server: PubMed | MediaWiki, folder: Path, name: str, most: int = 2) -> subprocess.Popen:
+def start(source: str, server: PubMed | MediaWiki, directory: Path, name: str, most: int = 2) -> subprocess.Popen:
     """The rule's script against a scripted server, in a separate directory, with shared responses."""
-    (folder / "queries.csv").write_text(QUERIES, encoding="utf-8")
+    (directory / "queries.csv").write_text(QUERIES, encoding="utf-8")
     command = [sys.executable, str(ROOT / "scripts/knowledge_documents.py"), "--queries", "queries.csv", "--texts"]
     command += ["--source", source, "--mode", "online", "--documents", f"{most}"]
     command += ["--answers", "answers", "--refresh", ""]
     command += [f"--email={EMAIL}"]
     command += ["--endpoint", server.endpoint, "--out", f"{name}.parquet", "--attrition", f"{name}.csv"]
     environment = {**os.environ, "NCBI_API_KEY": "secret-key"}
-    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=directory, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def questions(server: PubMed | MediaWiki) -> Counter:
@@ -199,7 +199,7 @@ def test_killed_at_any_moment_a_rerun_asks_only_for_what_is_missing(source, serv
         assert "secret-key" not in words and EMAIL not in words
     asked = questions(server)
     assert len(asked) == rows(tmp_path / "answers")
-    assert sum(asked.values()) <= len(asked) + 2, "at most what was under way at each kill"
+    assert sum(asked.values()) <= len(asked) + 2, "at most the requests pending at each kill"
     assert DOCUMENTS.read(tmp_path / "out.parquet").num_rows == 24
     records = "".join(p.read_text(encoding="utf-8") for p in tmp_path.rglob("*.json"))
     assert "secret-key" not in records and EMAIL not in records and '"responses"' in records
@@ -226,5 +226,5 @@ def test_the_pace_is_kept_over_processes(httpserver, tmp_path):
     for process in processes:
         process.communicate()
     assert len(moments) >= 25
-    # With a key, 0.11 s lie between turns, whoever takes them; on a busy machine the first request may be late.
+    # With a key, turns are 0.11 s apart over all processes; on a busy machine the first request may be late.
     assert max(moments) - min(moments) > (len(moments) - 1) * 0.11 - 0.5

@@ -18,11 +18,11 @@ KILLS = 3
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("faults")
-    write_tables(folder / "tables", test=STAYS)
+    directory = tmp_path_factory.mktemp("faults")
+    write_tables(directory / "tables", test=STAYS)
     for seed, name in enumerate(("checkpoint", "other")):
-        student("both", seed).save(folder / name, tokenizer())
-    return folder
+        student("both", seed).save(directory / name, tokenizer())
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +103,10 @@ def test_a_torn_batch_is_decoded_again(place, whole, fork_python, length):
     assert table == whole and f"incomplete batch decoded again: {torn}" in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
-    [
-        pytest.param({"checkpoint": "other"}, id="checkpoint"),
-        pytest.param({"tokens": 30}, id="settings", marks=pytest.mark.slow),
-    ],
+    [pytest.param({"checkpoint": "other"}, id="checkpoint"), pytest.param({"tokens": 30}, id="settings")],
 )
 def test_batches_of_other_settings_or_of_another_checkpoint_are_not_used(place, whole, fork_python, changes):
     name, value = f"changed-{next(iter(changes))}", next(iter(changes.values()))

@@ -1,4 +1,4 @@
-"""Killed processes, doubled jobs and full disks: an output is whole or absent."""
+"""Killed processes, duplicate jobs and full disks: an output is complete or absent."""
 
 import json
 import os
@@ -32,23 +32,23 @@ def wait_for(condition, seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def half_written(folder: Path) -> list[Path]:
-    return [p for p in folder.glob(".tmp-*") if p.stat().st_size]
+def half_written(directory: Path) -> list[Path]:
+    return [p for p in directory.glob(".tmp-*") if p.stat().st_size]
 
 
 def test_a_killed_step_leaves_no_output_and_the_next_run_cleans_up(tmp_path):
     script = write_step(tmp_path, "slow: bool, out: Out", SLOW)
-    folder = tmp_path / "results"
-    process = start_step(script, "--slow", "true", "--out", folder / "o")
-    wait_for(lambda: folder.is_dir() and half_written(folder))
+    directory = tmp_path / "results"
+    process = start_step(script, "--slow", "true", "--out", directory / "o")
+    wait_for(lambda: directory.is_dir() and half_written(directory))
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    assert not (folder / "o").exists() and len(left_over(folder)) == 1
+    assert not (directory / "o").exists() and len(left_over(directory)) == 1
 
-    done = run_step(script, "--slow", "false", "--out", folder / "o")
+    done = run_step(script, "--slow", "false", "--out", directory / "o")
     assert done.returncode == 0, done.stderr
-    assert (folder / "o").read_text() == WHOLE and left_over(folder) == []
+    assert (directory / "o").read_text() == WHOLE and left_over(directory) == []
 
 
 def test_a_killed_step_leaves_the_output_of_an_earlier_run(tmp_path):
@@ -62,7 +62,7 @@ def test_a_killed_step_leaves_the_output_of_an_earlier_run(tmp_path):
     assert (tmp_path / "results" / "o").read_text() == "earlier"
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("kind", ["file", "directory"])
 def test_two_copies_of_a_job_end_with_one_whole_output(kind, tmp_path):
     writing = (
         SLOW
@@ -70,15 +70,15 @@ def test_two_copies_of_a_job_end_with_one_whole_output(kind, tmp_path):
         else "out.path.mkdir(); inner = out.path / 'f'\n" + SLOW.replace("out.path.open", "inner.open")
     )
     script = write_step(tmp_path, "slow: bool, out: Out", writing)
-    folder = tmp_path / "results"
-    copies = [start_step(script, "--slow", "true", "--out", folder / "o") for _ in range(2)]
-    wait_for(lambda: folder.is_dir() and len(left_over(folder)) == 2)
-    (folder / "o.go").write_text("")
+    directory = tmp_path / "results"
+    copies = [start_step(script, "--slow", "true", "--out", directory / "o") for _ in range(2)]
+    wait_for(lambda: directory.is_dir() and len(left_over(directory)) == 2)
+    (directory / "o.go").write_text("")
     for copy in copies:
         text, _ = copy.communicate(timeout=30)
         assert copy.returncode == 0, text
-    assert (folder / "o" / "f" if kind == "folder" else folder / "o").read_text() == WHOLE
-    assert left_over(folder) == []
+    assert (directory / "o" / "f" if kind == "directory" else directory / "o").read_text() == WHOLE
+    assert left_over(directory) == []
 
 
 ROUNDS = 30
@@ -88,7 +88,7 @@ from clinragen.runtime import outputs
 if not exchange:  # as on most network file systems
     outputs._exchange = lambda one, other: False
 word = secrets.token_hex(4)
-if folder:
+if directory:
     out.path.mkdir()
     for part in range(5):
         (out.path / str(part)).write_text(word)
@@ -98,13 +98,13 @@ else:
 
 
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "no exchange"])
-@pytest.mark.parametrize("folder", [True, False], ids=["folder", "file"])
-def test_two_copies_that_commit_at_the_same_moment_leave_a_whole_output_and_its_record(folder, exchange, tmp_path):
-    """Unlike real copies they write different words, so that a mixture would be seen."""
-    script = write_step(tmp_path, "folder: bool, exchange: bool, out: Out", PARTS)
+@pytest.mark.parametrize("directory", [True, False], ids=["directory", "file"])
+def test_two_copies_that_commit_at_the_same_moment_leave_a_whole_output_and_its_record(directory, exchange, tmp_path):
+    """Unlike real copies they write different words, so that a mixture would be detected."""
+    script = write_step(tmp_path, "directory: bool, exchange: bool, out: Out", PARTS)
     script.write_text(script.read_text().replace("    run(toy)", f"    for _ in range({ROUNDS}):\n        run(toy)"))
     output = tmp_path / "results" / "o"
-    copies = [start_step(script, "--folder", folder, "--exchange", exchange, "--out", output) for _ in range(2)]
+    copies = [start_step(script, "--directory", directory, "--exchange", exchange, "--out", output) for _ in range(2)]
     wait_for(output.exists)
     gaps = 0
     while any(copy.poll() is None for copy in copies):
@@ -114,8 +114,8 @@ def test_two_copies_that_commit_at_the_same_moment_leave_a_whole_output_and_its_
         text, _ = copy.communicate()
         assert copy.returncode == 0, text
     assert exchange is False or gaps == 0
-    words = {p.read_text() for p in output.iterdir()} if folder else {output.read_text()}
-    assert len(words) == 1 and (not folder or len(list(output.iterdir())) == 5)
+    words = {p.read_text() for p in output.iterdir()} if directory else {output.read_text()}
+    assert len(words) == 1 and (not directory or len(list(output.iterdir())) == 5)
     record = json.loads((output.parent / ".records" / "o.json").read_text())
     assert record["output"]["sha256"] == describe(output)["sha256"]
     assert left_over(tmp_path) == []
@@ -134,7 +134,7 @@ FILLERS = {
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of one megabyte, where this user may mount one."""
+    """A file system of one megabyte, if this user may mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
@@ -147,7 +147,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize("writing", FILLERS.values(), ids=FILLERS.keys())
-def test_a_full_disk_is_told_by_the_name_of_the_file(writing, small_disk, tmp_path):
+def test_a_full_disk_is_reported_with_the_name_of_the_file(writing, small_disk, tmp_path):
     script = write_step(tmp_path, "out: Out", writing, name="filler")
     output = small_disk / "o.parquet"
     done = run_step(script, "--out", output)
@@ -156,7 +156,7 @@ def test_a_full_disk_is_told_by_the_name_of_the_file(writing, small_disk, tmp_pa
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_at_the_record_leaves_no_half_record(small_disk, tmp_path):
+def test_a_disk_that_fills_up_at_the_record_leaves_no_partial_record(small_disk, tmp_path):
     script = write_step(tmp_path, "out: Out", "out.path.write_bytes(bytes(1 << 20))", name="filler")
     done = run_step(script, "--out", small_disk / "o")
     assert done.returncode == 2 and "No space left on device" in done.stderr
@@ -170,10 +170,10 @@ def limit_file_size() -> None:
 
 
 @pytest.mark.parametrize("writing", FILLERS.values(), ids=FILLERS.keys())
-def test_a_write_that_fails_is_told_by_the_name_of_the_file(writing, tmp_path):
+def test_a_failed_write_is_reported_with_the_name_of_the_file(writing, tmp_path):
     script = write_step(tmp_path, "out: Out", writing, name="filler")
-    folder = tmp_path / "results"
-    done = run_step(script, "--out", folder / "o.parquet", preexec_fn=limit_file_size)
+    directory = tmp_path / "results"
+    done = run_step(script, "--out", directory / "o.parquet", preexec_fn=limit_file_size)
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert f"ERROR step: {folder / 'o.parquet'}: File too large" in done.stderr
-    assert list(folder.iterdir()) == []
+    assert f"ERROR step: {directory / 'o.parquet'}: File too large" in done.stderr
+    assert list(directory.iterdir()) == []

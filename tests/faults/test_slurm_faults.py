@@ -1,4 +1,4 @@
-"""What happens to jobs on a cluster, on a real one of one node; docs/cluster.md has the table."""
+"""Faults of jobs on a real cluster of one node; docs/cluster.md has the table."""
 
 import os
 import re
@@ -27,7 +27,7 @@ from clinragen.provenance.record import describe
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
-# Seconds, on a machine that does much beside.
+# Seconds, on a machine that is busy with other work.
 WAIT = 400
 DEMO = ("--configfile", "config/demo.yaml", "small.yaml")
 SETTINGS = SMALL | {"datasets": {"mimic4": None}, "train": {"phase1": {"epochs": 40, "patience": 40}}}
@@ -44,7 +44,7 @@ def node(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(fork_python, tmp_path_factory) -> Path:
-    """A checkout with two finished trainings that nothing has happened to, made without the cluster, in forks."""
+    """A checkout with two undisturbed trainings, made without the cluster, in forks."""
     checkout = copy_of_checkout(tmp_path_factory.mktemp("undisturbed"))
     overlay(checkout / "small.yaml", "results/small", **SETTINGS)
     arguments = ("--cores", "2", "--quiet", "all", "--", *PHASE1.values())
@@ -62,38 +62,38 @@ def checkout(undisturbed, tmp_path) -> Path:
 
 
 def running(checkout: Path, seed: int) -> str:
-    """Number of the running SLURM job of one training, once it has written a checkpoint or two."""
-    folder = checkout / Path(PHASE1[seed]).parent
-    wait_for(lambda: len(checkpoints(folder)) > 1, WAIT)
+    """Return the number of a training's running SLURM job, once it has written two checkpoints."""
+    directory = checkout / Path(PHASE1[seed]).parent
+    wait_for(lambda: len(checkpoints(directory)) > 1, WAIT)
     (job,) = jobs_of(seed)
     return job
 
 
 def jobs_of(seed: int) -> list[str]:
-    """Numbers of the running SLURM jobs of one training; their comments name the rule, here of no variant."""
+    """Return the numbers of a training's running SLURM jobs; their comments name the rule and wildcards."""
     lines = slurm("squeue", "-h", "-t", "RUNNING", "-o", "%i %k").splitlines()
     name = f"rule_train_phase1_wildcards_mimic3_flan-t5-small_diagnoses__{seed}"
     return [line.split()[0] for line in lines if line.endswith(f" {name}")]
 
 
 def restarts(job: str) -> int:
-    """How often SLURM itself has started the job again."""
+    """Return how often SLURM itself has restarted the job."""
     return int(re.search(r"Restarts=(\d+)", slurm("scontrol", "show", "job", job))[1])
 
 
 def memory(job: str) -> int:
-    """Memory in MB that the job asks for."""
+    """Return the memory in MB that the job requests."""
     return int(re.search(r"TRES=.*mem=(\d+)M", slurm("scontrol", "show", "job", job))[1])
 
 
 def start_again(job: str) -> None:
-    """Cut short the two minutes that SLURM lets a job wait, for the order to end its old self must come first."""
+    """Shorten the two minutes that SLURM makes a requeued job wait, once the order to end its first start is out."""
     wait_for(lambda: slurm("squeue", "-h", "-j", job, "-o", "%r") == "BeginTime", WAIT)
     slurm("scontrol", "update", f"JobId={job}", "StartTime=now+10seconds")
 
 
 def same_as_undisturbed(checkout: Path, undisturbed: Path, seed: int) -> bool:
-    """Whether a training is whole, as its record tells it, and has the bits of the undisturbed one."""
+    """Return whether a training is complete, as recorded, and has the same bits as the undisturbed one."""
     made, expected = (records(c / "results/small")[PHASE1[seed]]["output"] for c in (checkout, undisturbed))
     assert "model.safetensors" in {Path(name).name for name in made["files"]}
     assert describe(checkout / PHASE1[seed])["sha256"] == made["sha256"]
@@ -220,26 +220,24 @@ onstart:
 """
 
 
-def toy(folder: Path) -> Path:
-    """A folder with a workflow of three small rules, the profile of this repository, and a faulty `squeue`.
+def toy(directory: Path) -> Path:
+    """A directory with a workflow of three small rules, the profile of this repository, and a faulty `squeue`.
 
     `squeue` fails while the file `outage` exists, and appends a line to `calls` each time.
     """
-    shutil.copytree(ROOT / "slurm", folder / "slurm")
-    (folder / "Snakefile").write_text(TOY.format(scripts=str(ROOT / "scripts")), encoding="utf-8")
-    (folder / "bin").mkdir()
-    shim = folder / "bin/squeue"
-    shim.write_text(
-        f'#!/bin/sh\necho >> {folder}/calls\n[ -e {folder}/outage ] && exit 1\nexec {shutil.which("squeue")} "$@"\n',
-        encoding="utf-8",
-    )
+    shutil.copytree(ROOT / "slurm", directory / "slurm")
+    (directory / "Snakefile").write_text(TOY.format(scripts=str(ROOT / "scripts")), encoding="utf-8")
+    (directory / "bin").mkdir()
+    shim = directory / "bin/squeue"
+    lines = ("#!/bin/sh", f"echo >> {directory}/calls", f"[ -e {directory}/outage ] && exit 1")
+    shim.write_text("\n".join([*lines, f'exec {shutil.which("squeue")} "$@"', ""]), encoding="utf-8")
     shim.chmod(0o755)
-    return folder
+    return directory
 
 
-def calls(folder: Path) -> int:
+def calls(directory: Path) -> int:
     """How often the faulty `squeue` was called."""
-    return len((folder / "calls").read_text().splitlines()) if (folder / "calls").exists() else 0
+    return len((directory / "calls").read_text().splitlines()) if (directory / "calls").exists() else 0
 
 
 def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_path, monkeypatch):
@@ -247,11 +245,11 @@ def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_p
     default = ("--slurm-status-attempts", "5", "--max-status-checks-per-second", "10")
     runs = {}
     for name, options in (("profile", ()), ("default", default)):
-        folder = toy(tmp_path / name)
-        (folder / "outage").touch()
+        directory = toy(tmp_path / name)
+        (directory / "outage").touch()
         with monkeypatch.context() as patch:
-            patch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")
-            runs[name] = started(*PROFILE, *options, "works", cwd=folder, output=folder / "output.txt")
+            patch.setenv("PATH", f"{directory}/bin:{os.environ['PATH']}")
+            runs[name] = started(*PROFILE, *options, "works", cwd=directory, output=directory / "output.txt")
     for name in runs:
         wait_for(lambda name=name: (tmp_path / name / "works.txt").exists(), WAIT)
         wait_for(lambda name=name: calls(tmp_path / name) >= {"profile": 2, "default": 5}[name], WAIT)
@@ -267,10 +265,10 @@ def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_p
 
 
 def test_a_job_whose_step_reports_an_error_is_not_submitted_again_and_one_that_crashes_is(node, tmp_path):
-    folder = toy(tmp_path / "toy")
-    run = snakemake(*PROFILE, "reports", "crashes", cwd=folder)
+    directory = toy(tmp_path / "toy")
+    run = snakemake(*PROFILE, "reports", "crashes", cwd=directory)
     assert run.returncode == 1
-    attempts = {name: len((folder / f"{name}.txt").read_text().split()) for name in ("reports", "crashes")}
+    attempts = {name: len((directory / f"{name}.txt").read_text().split()) for name in ("reports", "crashes")}
     assert attempts == {"reports": 1, "crashes": 2} and len(submitted(run.stdout)) == 3
     last = run.stdout[run.stdout.index("Elapsed time") :]
     assert "Error in rule reports:\n" in last and "\n    x.csv: not a gzip file\n" in f"{last}\n"

@@ -66,7 +66,7 @@ def test_what_a_server_says_of_its_models(status, body, expected, words, httpser
 
 
 def listed(base_url: str, model: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> Line:
-    """What is said of a server anywhere that lists these models."""
+    """Return the line about a server that lists these models."""
     monkeypatch.setenv("TEST_KEY", "sk-secret")
     monkeypatch.setattr(services, "locate", lambda url, *_: Destination(host_of(url), ("192.0.2.1",), False, True))
     monkeypatch.setattr(services, "get", lambda *_: (200, {"data": [{"id": name} for name in names]}))
@@ -190,7 +190,7 @@ def test_a_text_encoder_on_the_hub(answer, config, status, words, httpserver, mo
 
 @pytest.mark.parametrize("token", [None, "hf_of-somebody-else"])
 def test_a_gated_language_model_says_what_to_accept(token, httpserver, monkeypatch, tmp_path):
-    """The hub tells of it to everybody, and gives its files to those who have accepted the licence."""
+    """The hub lists it for everybody, but serves its files only to those who have accepted the licence."""
     monkeypatch.setenv("HF_ENDPOINT", httpserver.url_for("").rstrip("/"))
     monkeypatch.setenv("HF_TOKEN", token) if token else monkeypatch.delenv("HF_TOKEN", raising=False)
     facts = {"gated": "manual", "siblings": [{"rfilename": "model.safetensors", "size": 13_500_000_000}]}
@@ -221,13 +221,13 @@ def with_programs(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
 
 
 def test_weights_that_are_fetched_and_a_gpu_are_all_that_a_served_model_needs(tmp_path, monkeypatch):
-    folder = tmp_path / "llms/tiny"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
-    (folder / "model.safetensors").touch()
+    directory = tmp_path / "llms/tiny"
+    directory.mkdir(parents=True)
+    (directory / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    (directory / "model.safetensors").touch()
     with_programs(monkeypatch, "transformers", "nvidia-smi")
-    assert served(tmp_path, "some/model") == [ok("llms.tiny.model", f"{folder} is readable")]
-    assert served(tmp_path / "none", str(folder)) == [ok("llms.tiny.model", f"{folder} is readable")]
+    assert served(tmp_path, "some/model") == [ok("llms.tiny.model", f"{directory} is readable")]
+    assert served(tmp_path / "none", str(directory)) == [ok("llms.tiny.model", f"{directory} is readable")]
 
 
 def test_what_a_served_model_lacks_is_told_with_the_remedy(tmp_path, monkeypatch):
@@ -295,7 +295,7 @@ def test_the_command_is_that_of_the_executor_as_a_test():
 
 def test_checkpoints_that_models_share_count_once():
     sizes = {"flan-t5-small": 1, "flan-t5-large": 1000}
-    # Small: phase 1 of three targets, phases 2 and 3 of three recipes, a stage of its own of four rows; large: one of
+    # Small: phase 1 of three targets, phases 2 and 3 of three recipes, a separate stage of four rows; large: one of
     # each phase; 5 seeds, 2 datasets.
     assert machine.checkpoint_bytes(config_of(), sizes) == 10 * (3 + 3 * 2 + 4 + 3 * 1000)
 

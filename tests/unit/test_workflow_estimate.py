@@ -40,10 +40,10 @@ def site(tmp_path, monkeypatch) -> Path:
         CAPTIONS: {"stay_id": STAYS, "text": ["heart rate is normal all the time."] * 3},
         LABELS: {"stay_id": STAYS, "phenotypes": [["Shock"]] * 3},
     }
-    folder = tmp_path / "results/mimic3/benchmark"
-    folder.mkdir(parents=True)
+    directory = tmp_path / "results/mimic3/benchmark"
+    directory.mkdir(parents=True)
     for table, values in columns.items():
-        table.write(pa.table(values).cast(table.schema), folder / f"{table.name}.parquet")
+        table.write(pa.table(values).cast(table.schema), directory / f"{table.name}.parquet")
     return tmp_path
 
 
@@ -80,8 +80,8 @@ def estimated(site: Path, llm: dict[str, Any] = BOUND, **transport: Any) -> tupl
 
 def answer(site: Path, config: Config, weights: Path | None, stays: list[int]) -> None:
     """Answers to the questions for R^m of these stays, as a run writes them down."""
-    folder = site / "results/mimic3/benchmark"
-    tables = (t.read(folder / f"{t.name}.parquet") for t in (SAMPLES, COURSES, LABELS))
+    directory = site / "results/mimic3/benchmark"
+    tables = (t.read(directory / f"{t.name}.parquet") for t in (SAMPLES, COURSES, LABELS))
     samples = [sample for sample in gather(*tables, WHOLE, None) if sample.stay_id in stays]
     prompts = ROOT / "resources/prompts"
     requests = note_requests(
@@ -150,7 +150,7 @@ def test_stand_ins_are_one_line(site):
     assert rows["terms"]["remark"] == STAND_IN and not any(line.startswith("terms") for line in text)
     (line,) = [line for line in text if "stand-in" in line]
     assert line == "* answered by a stand-in, which costs nothing: 1 more of 3 stages"
-    # With nothing else there is no table.
+    # Without other rows there is no table.
     _, text = estimated(site, {"provider": "template", "model": "template"})
     assert text == [
         "Total: at most $0.00",
@@ -163,12 +163,12 @@ def test_answers_of_a_served_model_count_for_its_weights(site):
     rows, text = estimated(site, SERVED)
     assert rows["note_rationale"]["answered"] == 0 and UNKNOWN_WEIGHTS in rows["note_rationale"]["remark"]
     assert UNKNOWN_WEIGHTS in "\n".join(text)
-    folder = site / "results/llms"
-    folder.mkdir()
+    directory = site / "results/llms"
+    directory.mkdir()
 
     def fetched(content: str) -> Path:
-        weights = weights_in(folder, content, "teacher", source=SERVED["model"])
-        assert weights == folder / "teacher"
+        weights = weights_in(directory, content, "teacher", source=SERVED["model"])
+        assert weights == directory / "teacher"
         return weights
 
     answer(site, config, fetched("one"), [1, 2])

@@ -10,7 +10,7 @@ from clinragen.workflow.launch import gpu_request, launcher
 
 
 def of_job(wildcards: SimpleNamespace) -> int:
-    """Processes of a job, which its wildcards tell."""
+    """Return the processes of a job, by its wildcards."""
     return wildcards.processes
 
 

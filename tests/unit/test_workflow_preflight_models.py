@@ -19,17 +19,17 @@ OPT = {"model_type": "opt", "max_position_embeddings": 2200}
 TOKENIZER = {"eos_token": "</s>"}
 
 
-def model_folder(folder: Path, config: object, tokenizer: object = TOKENIZER, weights: str = "model.safetensors"):
+def model_folder(directory: Path, config: object, tokenizer: object = TOKENIZER, weights: str = "model.safetensors"):
     """The small files of a language model, in a directory."""
-    folder.mkdir(exist_ok=True)
+    directory.mkdir(exist_ok=True)
     for name, content in {"config.json": config, "tokenizer_config.json": tokenizer, "tokenizer.json": {}}.items():
-        (folder / name).write_text(json.dumps(content), encoding="utf-8")
-    (folder / weights).touch()
-    return folder
+        (directory / name).write_text(json.dumps(content), encoding="utf-8")
+    (directory / weights).touch()
+    return directory
 
 
 def backbone(source: Path | str, results: str = "results/none", **changes: object) -> list[str]:
-    """What is wrong with the language model of a row that reads series."""
+    """Return the problems of the language model of a row that reads series."""
     own = {
         "backbones": {"b": {"source": str(source), "revision": "main"}},
         "models": {"clinragen": {"backbone": "b", "table": [6]}},
@@ -203,10 +203,10 @@ def test_a_directory_holds_a_text_encoder(files, words, tmp_path):
 
 
 def test_bertscore_takes_a_roberta_and_trained_models_do_not(tmp_path):
-    folder = model_folder(tmp_path, {"model_type": "roberta", "max_position_embeddings": 514})
-    (line,) = encoder_problems("clinical-bert", with_q_former(folder))
+    directory = model_folder(tmp_path, {"model_type": "roberta", "max_position_embeddings": 514})
+    (line,) = encoder_problems("clinical-bert", with_q_former(directory))
     assert line.endswith("is of model_type roberta; trained models are built of bert only")
-    assert encoder_problems("roberta-large", config_of(encoders={"roberta-large": {"source": str(folder)}})) == []
+    assert encoder_problems("roberta-large", config_of(encoders={"roberta-large": {"source": str(directory)}})) == []
 
 
 def test_a_text_encoder_that_is_no_directory_or_has_no_tokenizer_or_is_fetched(tmp_path):

@@ -1,4 +1,4 @@
-"""Language models that cannot be trained are refused by the workflow before its first job, or when they are fetched."""
+"""Language models that cannot be trained are refused before the first job of a run, or when they are fetched."""
 
 import json
 from pathlib import Path
@@ -8,23 +8,23 @@ import yaml
 from runs import ROOT, dry_run, header_only, jobs, overlay, snakemake, succeeded
 from toy_student import write_backbone, write_text_encoder
 
-# A stand-in has the name of what it stands for.
+# A stand-in has the name of the model that it replaces.
 NAME = "flan-t5-small"
 
 
-def changed(folder: Path, **changes: object) -> Path:
-    path = folder / "config.json"
+def changed(directory: Path, **changes: object) -> Path:
+    path = directory / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes), encoding="utf-8")
-    return folder
+    return directory
 
 
-def site(folder: Path, source: Path, **settings: object) -> Path:
+def site(directory: Path, source: Path, **settings: object) -> Path:
     """Settings under which one model is trained, from a language model in a directory."""
-    raw = header_only(folder / "raw", "mimic3")
+    raw = header_only(directory / "raw", "mimic3")
     models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     return overlay(
-        folder / "site.yaml",
-        folder / "results",
+        directory / "site.yaml",
+        directory / "results",
         datasets={"mimic3": {"raw": str(raw)}, "mimic4": None},
         models=models | {"clinragen": {"teacher": "template"}},
         asked=dict.fromkeys(("chatgpt-zero-shot", "llama-zero-shot", "mistral-five-shot", "llama2-five-shot"))
@@ -87,7 +87,8 @@ def test_a_q_former_without_its_bert_is_refused_by_a_dry_run(tmp_path):
         assert run.returncode == 1 and words in run.stdout, run.stdout
 
 
-def test_a_text_encoder_is_brought_where_jobs_find_it(tmp_path):
+@pytest.mark.slow
+def test_a_text_encoder_is_fetched_to_where_jobs_find_it(tmp_path):
     bert = write_text_encoder(tmp_path / "bert")
     settings = overlay(tmp_path / "o.yaml", tmp_path / "results", encoders={"clinical-bert": {"source": str(bert)}})
     target = tmp_path / "results/encoders/clinical-bert"

@@ -18,7 +18,7 @@ from slurm_cluster import slurm as slurm_command
 from clinragen.workflow.slurm import Request, Resources, refusal
 
 NOTHING = {"OPENAI_API_KEY": "", "ENTREZ_EMAIL": "", "HF_ENDPOINT": "http://127.0.0.1:9"}
-OFFLINE = {"endpoint": "http://127.0.0.1:9"}  # nobody listens at this port
+OFFLINE = {"endpoint": "http://127.0.0.1:9"}  # nothing listens on this port
 SCONTROL = """PartitionName=cpu Default=YES MaxTime=7-00:00:00 State=UP TRES=cpu=8,mem=64000M
 PartitionName=gpu Default=NO MaxTime={limit} State=UP TRES=cpu=8,mem=64000M
 """
@@ -27,18 +27,18 @@ PartitionName=gpu Default=NO MaxTime={limit} State=UP TRES=cpu=8,mem=64000M
 @pytest.fixture
 def programs(tmp_path) -> Path:
     """A directory of stand-ins for the programs of SLURM."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    slurm(folder)
-    return folder
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    slurm(directory)
+    return directory
 
 
-def slurm(folder: Path, limit: str = "2-00:00:00", most_memory: int = 64000) -> None:
-    """A SLURM that accepts jobs up to a memory in MB; it writes down what it was asked."""
-    script(folder / "scontrol", f"cat <<'END'\n{SCONTROL.format(limit=limit)}END")
+def slurm(directory: Path, limit: str = "2-00:00:00", most_memory: int = 64000) -> None:
+    """Write a SLURM stand-in that accepts jobs up to a memory in MB and records its arguments."""
+    script(directory / "scontrol", f"cat <<'END'\n{SCONTROL.format(limit=limit)}END")
     script(
-        folder / "sbatch",
-        f'echo "$@" >> {folder}/asked\n'
+        directory / "sbatch",
+        f'echo "$@" >> {directory}/asked\n'
         'while [ $# -gt 0 ]; do [ "$1" = --mem ] && memory=$2; shift; done\n'
         f"[ $memory -le {most_memory} ] || {{ echo 'allocation failure: no such node' >&2; exit 1; }}",
     )
@@ -49,10 +49,10 @@ def script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def check(settings: dict, folder: Path, path: str, **environment: str) -> tuple[int, list[str], str]:
-    """Exit status, lines and everything printed."""
-    overlay = folder / "local.yaml"
-    results = {"pathvars": {"results": str(folder / "results")}}
+def check(settings: dict, directory: Path, path: str, **environment: str) -> tuple[int, list[str], str]:
+    """Return exit status, result lines and the whole output."""
+    overlay = directory / "local.yaml"
+    results = {"pathvars": {"results": str(directory / "results")}}
     overlay.write_text(yaml.safe_dump(results | settings), encoding="utf-8")
     run = subprocess.run(
         [sys.executable, "scripts/check.py", "--profile", "slurm", "--configfile", overlay],
@@ -109,7 +109,7 @@ def complete(tmp_path, servers) -> dict:
     }
 
 
-def test_an_empty_site_is_told_everything_with_its_remedy(tmp_path):
+def test_an_empty_site_gets_every_problem_with_its_remedy(tmp_path):
     quick = {"knowledge": {"pubmed": OFFLINE, "wikipedia": OFFLINE}}
     status, lines, printed = check(quick, tmp_path, path=without_slurm(tmp_path))
     assert status == 1
@@ -140,15 +140,15 @@ def test_a_partition_that_would_refuse_jobs_stops_a_run_before_its_first_job(com
     assert "Building DAG" not in run.stdout
 
 
-def without_slurm(folder: Path) -> str:
+def without_slurm(directory: Path) -> str:
     """A search path with what Snakemake and git need, and no SLURM."""
-    (folder / "only").mkdir()
+    (directory / "only").mkdir()
     for program in ("bash", "git", "which"):
-        (folder / "only" / program).symlink_to(shutil.which(program))
-    return str(folder / "only")
+        (directory / "only" / program).symlink_to(shutil.which(program))
+    return str(directory / "only")
 
 
-def test_a_half_configured_site_is_told_what_is_left(tmp_path, complete, programs, servers):
+def test_a_half_configured_site_gets_the_remaining_problems(tmp_path, complete, programs, servers):
     slurm(programs, limit="12:00:00", most_memory=4400)
     header_only(tmp_path / "mimic4", "mimic4", without="anchor_age")
     complete["datasets"]["mimic3"]["release"] = "1.4"

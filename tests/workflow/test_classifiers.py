@@ -1,4 +1,4 @@
-"""Baselines beyond the paper: off by default, and after a change exactly those run again that depend on it."""
+"""Baselines beyond the paper: off by default, and a change reruns exactly those that depend on it."""
 
 import json
 from pathlib import Path
@@ -22,9 +22,9 @@ TRAININGS = {"series-patchtst", "series-lstm", "note-encoder"}
 Jobs = dict[tuple[str, str], tuple[list[str], list[str]]]
 
 
-def planned(folder: Path, **changes: object) -> Jobs:
+def planned(directory: Path, **changes: object) -> Jobs:
     """Of each job behind the table what decides whether it runs again, its inputs and params; by rule and output."""
-    changed = folder / "changed.yaml"
+    changed = directory / "changed.yaml"
     changed.write_text(yaml.safe_dump(ONE_DATASET | changes), encoding="utf-8")
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
@@ -89,7 +89,7 @@ def test_the_length_of_the_series_concerns_what_reads_them(before, tmp_path, cap
     capfd.readouterr()
 
 
-def test_each_reads_what_it_is_said_to_read(before):
+def test_each_reads_the_declared_inputs(before):
     read = {row(output): paths for (rule, output), (paths, _) in before.items() if rule == "train_classifier"}
     assert read.keys() == TRAININGS
     for name, paths in read.items():
@@ -113,7 +113,7 @@ def test_planted_evidence_takes_in_what_is_trained():
     assert shown["planted_classifier"] == 3 and shown["planted_scores"] == shown["planted_predict"] + 3
 
 
-def test_a_row_that_cannot_be_is_refused_before_anything_runs():
+def test_an_invalid_row_is_refused_before_anything_runs():
     wrong = {"a": {"row": "A", "method": "lstm"}, "b": {"row": "A", "method": "encoder", "encoder": "none"}}
     run = dry_run("--configfile", DEMO, "--config", f"classifiers={json.dumps(wrong)}")
     assert run.returncode == 1

@@ -35,6 +35,8 @@ SYNTAX_ONLY = {
     "conda": "needs conda and the network",
     "pip": "needs the network",
     "git": "needs the network, or changes the checkout",
+    "perl": "changes the checkout; tests/e2e/test_tutorial.py runs it",
+    "pre-commit": "changes the checkout; tests/workflow/test_house.py runs it",
     "tail": "needs a run in progress",
     "tmux": "needs a terminal",
     "tensorboard": "serves until it is ended; tests/e2e/test_train_tensorboard.py reads what it shows",
@@ -56,22 +58,22 @@ WITHOUT_CORES = ("--report", "--unlock", "--dry-run", "-n", "--lint")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A copy of the checkout with everything that a real run needs, and Snakemake in it."""
-    folder = copy_of_checkout(tmp_path_factory.mktemp("site") / "checkout")
+    directory = copy_of_checkout(tmp_path_factory.mktemp("site") / "checkout")
     for dataset in ("mimic3", "mimic4"):
-        header_only(folder.parent / dataset, dataset)
+        header_only(directory.parent / dataset, dataset)
     local = {
-        "datasets": {name: {"raw": f"{folder.parent}/{name}"} for name in ("mimic3", "mimic4")},
+        "datasets": {name: {"raw": f"{directory.parent}/{name}"} for name in ("mimic3", "mimic4")},
         "llm_transport": {"chatgpt": {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}},
     }
-    (folder / "config/local.yaml").write_text(yaml.safe_dump(local), encoding="utf-8")
+    (directory / "config/local.yaml").write_text(yaml.safe_dump(local), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
+        patch.chdir(directory)
         for name, value in SERVICES.items():
             patch.setenv(name, value)
         finished_results()
-        commit_everything(folder)
-        with Server(folder) as server:
-            yield folder, server
+        commit_everything(directory)
+        with Server(directory) as server:
+            yield directory, server
 
 
 def finished_results() -> None:
@@ -94,11 +96,11 @@ def finished_results() -> None:
     Path("results/paper").symlink_to("demo")
 
 
-def commit_everything(folder: Path) -> None:
+def commit_everything(directory: Path) -> None:
     """Make the copy a repository with one commit."""
     identity = ("-c", "user.name=me", "-c", "user.email=me@example.org")
     for arguments in (("init",), ("add", "--all"), (*identity, "commit", "--message", "all")):
-        subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+        subprocess.run(["git", *arguments], cwd=directory, check=True, capture_output=True)
 
 
 @pytest.mark.slow
@@ -161,6 +163,9 @@ def check(command: Command, site: Path, server: Server) -> None:
         check_make(arguments, site)
     elif program == "python":
         check_python(arguments, site)
+    elif program == "pytest":
+        missing = [name for name in arguments if not (ROOT / name).exists()]
+        assert not missing, f"{command.page}: {missing} are missing"
     elif program == "cp":
         assert (ROOT / arguments[0]).is_file(), f"{command.page}: {arguments[0]} is missing"
     else:
@@ -215,14 +220,14 @@ def check_yaml(block: documented.Block) -> None:
         assert given.keys() <= profile.keys(), f"{block.page}: {sorted(given.keys() - profile.keys())}"
 
 
-def compare_two_runs(script: str, folder: Path) -> None:
+def compare_two_runs(script: str, directory: Path) -> None:
     """The comparison of docs/reproducibility.md says that two trees are equal, and when they are not."""
     for run in ("one", "another"):
         for path in ("tables/table1.csv", "logs/a.log", ".records/table1.csv.json"):
-            tiny_tree.write(f"{folder}/{run}/results/demo/{path}", "same" if path.startswith("tables") else run)
-    assert "the same bytes" in bash(script, folder, status=0)
-    tiny_tree.write(f"{folder}/one/results/demo/tables/table1.csv", "other")
-    assert "the same bytes" not in bash(script, folder, status=1)
+            tiny_tree.write(f"{directory}/{run}/results/demo/{path}", "same" if path.startswith("tables") else run)
+    assert "the same bytes" in bash(script, directory, status=0)
+    tiny_tree.write(f"{directory}/one/results/demo/tables/table1.csv", "other")
+    assert "the same bytes" not in bash(script, directory, status=1)
 
 
 def is_valid_shell(script: str) -> None:
@@ -231,8 +236,8 @@ def is_valid_shell(script: str) -> None:
     assert run.returncode == 0, f"{script}\n{run.stderr}"
 
 
-def bash(script: str, folder: Path, status: int) -> str:
+def bash(script: str, directory: Path, status: int) -> str:
     """Output of a script that must end with this exit status."""
-    run = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    run = subprocess.run(["bash", "-c", script], cwd=directory, capture_output=True, text=True, check=False)
     assert run.returncode == status, f"{script}\n{run.stderr}"
     return run.stdout

@@ -23,7 +23,7 @@ from clinragen.provenance.digest import SCRIPTS, closure
 
 WANTED = yaml.safe_load((ROOT / "envs/requirements.yaml").read_text(encoding="utf-8"))
 STAGES = sorted(WANTED["stages"])
-# Environments with a resolution of their own.
+# Environments that are resolved separately.
 APART = sorted(WANTED["apart"])
 TWIN = re.compile(r"^ *use rule (\w+) as \1_served with:", re.MULTILINE)
 
@@ -93,7 +93,7 @@ def test_only_the_stages_with_torch_have_cuda():
 
 @pytest.fixture
 def envs(tmp_path) -> Path:
-    """A copy of the folder, to be changed by hand."""
+    """A copy of the directory, to be changed by hand."""
     return Path(shutil.copytree(ROOT / "envs", tmp_path / "envs", ignore=shutil.ignore_patterns("__pycache__")))
 
 
@@ -119,7 +119,7 @@ def test_the_files_are_as_the_lock_writes_them(envs):
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "told"),
+    ("file", "old", "new", "message"),
     [
         ("extract.yaml", "duckdb==2.0.0", "duckdb==2.0.1", "extract.yaml differ"),
         ("extract.yaml", "--hash=sha256:", "--hash=sha256:00", "extract.yaml differ"),
@@ -134,10 +134,10 @@ def test_the_files_are_as_the_lock_writes_them(envs):
         ("serve.yaml", "vllm==0.33.0", "vllm==0.32.0", "serve.yaml differ"),
     ],
 )
-def test_a_file_that_was_edited_by_hand_fails_the_check(envs, file, old, new, told):
+def test_a_file_that_was_edited_by_hand_fails_the_check(envs, file, old, new, message):
     replaced(envs / file, old, new)
     run = check(envs)
-    assert run.returncode == 1 and told in run.stderr and "Traceback" not in run.stderr
+    assert run.returncode == 1 and message in run.stderr and "Traceback" not in run.stderr
 
 
 def test_an_environment_that_holds_other_versions_fails_the_check(envs, tmp_path):
@@ -149,7 +149,7 @@ def test_an_environment_that_holds_other_versions_fails_the_check(envs, tmp_path
 
 
 class Index:
-    """A package index with wheels that hold nothing but metadata."""
+    """A package index with wheels that contain only metadata."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.files: dict[str, bytes] = {}

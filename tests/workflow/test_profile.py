@@ -1,4 +1,4 @@
-"""The cluster profile: which job goes where, and that docs/cluster.md tells all of it."""
+"""The cluster profile: where each job runs, and its description in docs/cluster.md."""
 
 import re
 
@@ -36,7 +36,7 @@ def test_jobs_with_a_gpu_go_to_its_partition_and_no_others(profile, rules):
     assert set(elsewhere.values()) == {"gpu"} and profile["default-resources"]["slurm_partition"] == "cpu"
 
 
-def test_what_a_site_sets_stands_once():
+def test_values_that_a_site_sets_appear_once():
     text = (ROOT / "slurm/config.yaml").read_text(encoding="utf-8")
     for key in ("slurm_account", "gpu_model", "slurm_partition: cpu", "slurm_partition: gpu"):
         assert text.count(key) == 1, key
@@ -74,8 +74,8 @@ def test_a_site_may_keep_its_values_where_git_does_not_look(tmp_path, profile):
     (checkout / "profiles/default/config.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
     target = "results/demo/mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
     dry = ("--profile", "slurm", "--configfile", "config/demo.yaml", "--dry-run", "--", target)
-    told = succeeded(snakemake(*dry, cwd=checkout))
-    jobs = dict(re.findall(r"^rule (\w+):\n(?:.*\n)*?    resources: (.*)$", told, re.MULTILINE))
+    printed = succeeded(snakemake(*dry, cwd=checkout))
+    jobs = dict(re.findall(r"^rule (\w+):\n(?:.*\n)*?    resources: (.*)$", printed, re.MULTILINE))
     assert "slurm_partition=dgx" in jobs["train_phase1"] and "slurm_account=lab7" in jobs["train_phase1"]
     assert "slurm_partition=long" in jobs["extract_stays"]
     assert "/profiles/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()

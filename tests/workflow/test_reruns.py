@@ -37,20 +37,20 @@ SETTINGS = changes.settings()
 class Checkout:
     """A copy of the finished demo in which files are changed and restored."""
 
-    def __init__(self, folder: Path, server: Server) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, server: Server) -> None:
+        self.directory = directory
         self._server = server
         self._originals: dict[Path, tuple[bytes, os.stat_result]] = {}
 
     def write(self, name: str, content: bytes) -> None:
         """Replace the content of a file, until `restore`."""
-        path = self.folder / name
+        path = self.directory / name
         self._originals.setdefault(path, (path.read_bytes(), path.stat()))
         path.write_bytes(content)
 
     def append(self, name: str, text: str) -> None:
         """Append to a file, until `restore`."""
-        self.write(name, (self.folder / name).read_bytes() + text.encode())
+        self.write(name, (self.directory / name).read_bytes() + text.encode())
 
     def restore(self) -> None:
         """Restore all files, with their times."""
@@ -61,7 +61,7 @@ class Checkout:
 
     def settings(self, keys: dict[str, object]) -> tuple[str, ...]:
         """Return arguments that change keys of the configuration."""
-        (self.folder / "changed.yaml").write_text(yaml.safe_dump(changes.nested(keys)), encoding="utf-8")
+        (self.directory / "changed.yaml").write_text(yaml.safe_dump(changes.nested(keys)), encoding="utf-8")
         return ("changed.yaml",)
 
     def plan(self, *arguments: str) -> set[reruns.Job]:
@@ -71,7 +71,7 @@ class Checkout:
     def why(self, *arguments: str) -> list[str]:
         """Return the lines that scripts/why.py prints."""
         command = [sys.executable, "scripts/why.py", *CONFIGURATION, *arguments]
-        run = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
+        run = subprocess.run(command, cwd=self.directory, capture_output=True, text=True, check=True)
         return run.stdout.splitlines()
 
     def rerun(self, *arguments: str) -> reruns.Names:
@@ -160,11 +160,15 @@ def reformatted(text: str) -> str:
 
 def test_comments_docstrings_formatting_times_and_the_runtime_rerun_nothing(checkout, record_property):
     for path in reruns.code_files():
-        checkout.write(path, reformatted((checkout.folder / path).read_text(encoding="utf-8")).encode())
+        checkout.write(path, reformatted((checkout.directory / path).read_text(encoding="utf-8")).encode())
         if path.startswith(reruns.RUNTIME):
             checkout.append(path, "_CHANGED = 1\n")
-    for path in [*checkout.folder.glob("rules/*.smk"), checkout.folder / "Snakefile", *checkout.folder.glob("envs/*")]:
-        checkout.append(path.relative_to(checkout.folder), "\n# a remark\n")
+    for path in [
+        *checkout.directory.glob("rules/*.smk"),
+        checkout.directory / "Snakefile",
+        *checkout.directory.glob("envs/*"),
+    ]:
+        checkout.append(path.relative_to(checkout.directory), "\n# a remark\n")
     for path in ("config.yaml", "config/demo.yaml", "small.yaml", "pyproject.toml"):
         checkout.append(path, "# a remark\n")
     for path in ("README.md", "docs/decisions.md", "docs/captions/table.rst"):
@@ -173,9 +177,9 @@ def test_comments_docstrings_formatting_times_and_the_runtime_rerun_nothing(chec
 
 
 def test_a_fresh_checkout_reruns_nothing(checkout, record_property):
-    for path in checkout.folder.rglob("*"):
-        if path.is_file() and path.relative_to(checkout.folder).parts[0] not in ("results", ".snakemake"):
-            checkout.write(path.relative_to(checkout.folder), path.read_bytes())
+    for path in checkout.directory.rglob("*"):
+        if path.is_file() and path.relative_to(checkout.directory).parts[0] not in ("results", ".snakemake"):
+            checkout.write(path.relative_to(checkout.directory), path.read_bytes())
     compare(checkout.rerun(), set(), "without meaning", record_property)
 
 
@@ -280,7 +284,7 @@ def test_why_a_module_and_what_waits_for_it(checkout):
 def test_why_a_key_a_resource_and_a_missing_output(checkout):
     overlay = checkout.settings({"benchmark.captions.fence_multiplier": 2.0, "seeds": [1, 2]})
     checkout.append("resources/stop_words.txt", "\n")
-    gone = checkout.folder / "results/demo/mimic4/extract/inventory.csv"
+    gone = checkout.directory / "results/demo/mimic4/extract/inventory.csv"
     content, status = gone.read_bytes(), gone.stat()
     gone.unlink()
     lines = checkout.why(*overlay)
@@ -303,7 +307,7 @@ def test_why_lists_the_rules_and_passes_on_errors_of_snakemake(checkout):
     cases = ((["--rule", "no_such"], "unknown rule; available rules"), (["--", "no_such_file"], "no_such_file"))
     for words, message in cases:
         command = [sys.executable, "scripts/why.py", *CONFIGURATION, *words]
-        run = subprocess.run(command, cwd=checkout.folder, capture_output=True, text=True, check=False)
+        run = subprocess.run(command, cwd=checkout.directory, capture_output=True, text=True, check=False)
         assert run.returncode != 0 and message in run.stderr and run.stdout == ""
 
 

@@ -1,4 +1,4 @@
-"""What a run of the real workflow shows on the screen when a job finishes, and when one fails."""
+"""The screen of a run of the real workflow when a job finishes, and when one fails."""
 
 import re
 

@@ -8,7 +8,7 @@ import pytest
 from reruns import planned_jobs
 from runs import dry_run, succeeded
 
-FOLDER = "results/none/{}/rationale/{}"
+STEM = "results/none/{}/rationale/{}"
 SHARDS = 3
 
 
@@ -20,7 +20,7 @@ def plan(*arguments: str) -> tuple[set, str]:
         "llm_transport": {"chatgpt": {"base_url": "http://127.0.0.1:9/v1", "data_use": "local-server"}},
     }
     words = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
-    targets = [f"{FOLDER.format(d, t)}/labs.parquet" for d in ("mimic3", "mimic4") for t in ("template", "chatgpt")]
+    targets = [f"{STEM.format(d, t)}/labs.parquet" for d in ("mimic3", "mimic4") for t in ("template", "chatgpt")]
     printed = succeeded(
         dry_run("--configfile", "config/demo.yaml", "--config", *words, "--", *targets, OPENAI_API_KEY="x")
     )
@@ -43,8 +43,8 @@ def test_a_shard_of_lab_rationales_waits_for_its_note_rationales_only(planned):
     joined = {job.outputs[0]: job.inputs for job in jobs if job.rule == "rationale_join"}
     assert {Path(path).name for path in joined} == {"labs.parquet"} and len(joined) == 4
     for path, parts in joined.items():
-        folder = path.removesuffix(".parquet")
-        assert parts == {f"{folder}/{n}-of-{SHARDS}.parquet" for n in range(1, SHARDS + 1)}
+        directory = path.removesuffix(".parquet")
+        assert parts == {f"{directory}/{n}-of-{SHARDS}.parquet" for n in range(1, SHARDS + 1)}
 
 
 def test_what_a_server_is_asked_takes_the_one_unit_of_it(planned):

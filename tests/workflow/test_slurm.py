@@ -57,10 +57,10 @@ def test_a_model_that_the_job_serves_gets_a_gpu(tmp_path):
     }
     overlay(tmp_path / "site.yaml", tmp_path / "results", **settings)
     configuration = ("--configfile", "config/demo.yaml", "tests/served.yaml", tmp_path / "site.yaml", "--")
-    folder = tmp_path / "results/mimic3"
-    inputs = [folder / f"benchmark/{table}.parquet" for table in ("samples", "courses", "labels")]
+    directory = tmp_path / "results/mimic3"
+    inputs = [directory / f"benchmark/{table}.parquet" for table in ("samples", "courses", "labels")]
     succeeded(snakemake("--cores", "2", *configuration, *inputs))
-    notes = folder / "rationale/tiny/notes.parquet"
+    notes = directory / "rationale/tiny/notes.parquet"
     with cluster(tmp_path):
         succeeded(snakemake(*PROFILE, *configuration, notes))
         job = slurm_job(records(tmp_path / "results"), "rationale_notes")

@@ -14,16 +14,16 @@ MODEL = "mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Two nodes that this machine pretends to be, and what is made before training."""
-    folder = tmp_path_factory.mktemp("processes")
+    """A cluster of two nodes on this machine, and the inputs of training."""
+    directory = tmp_path_factory.mktemp("processes")
     before = [f"mimic3/benchmark/{name}.parquet" for name in ("samples", "labels", "courses")]
-    tree = overlay(folder / "small.yaml", folder / "results", **SMALL | {"datasets": {"mimic4": None}})
-    made = [folder / "results" / name for name in (*before, "backbones/flan-t5-small")]
+    tree = overlay(directory / "small.yaml", directory / "results", **SMALL | {"datasets": {"mimic4": None}})
+    made = [directory / "results" / name for name in (*before, "backbones/flan-t5-small")]
     arguments = ("--configfile", "config/demo.yaml", tree, "--cores", "2", "--quiet", "all")
     succeeded(snakemake(*arguments, "--", *made))
-    (folder / "slurm").mkdir()
-    with cluster(folder / "slurm", nodes=2):
-        yield folder
+    (directory / "slurm").mkdir()
+    with cluster(directory / "slurm", nodes=2):
+        yield directory
 
 
 def trained(place, launch: dict[str, int]) -> dict:

@@ -1,4 +1,4 @@
-"""docs/status.md says what the workflow makes, and not more."""
+"""docs/status.md shows exactly what the workflow makes."""
 
 import csv
 import json
@@ -48,6 +48,7 @@ def test_each_row_of_table_6_belongs_to_a_system_and_each_system_has_one():
     assert all(any(fnmatchcase(row, pattern) for row in printed) for pattern in patterns)
 
 
+@pytest.mark.slow
 def test_every_claim_has_its_jobs(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     monkeypatch.setenv("ENTREZ_EMAIL", "me@example.org")
@@ -62,7 +63,7 @@ def test_every_claim_has_its_jobs(tmp_path, monkeypatch):
 
 
 def planned(server, config, *arguments):
-    """Systems and tables whose scores Snakemake would compute and compare, by a dry run of everything."""
+    """Return systems and tables whose scores Snakemake would compute and compare, by a dry run of everything."""
     printed = server.snakemake("tables", "figures", "--dry-run", "--nolock", "--forceall", *arguments)
     jobs = reruns.planned_jobs(printed)
     tables = {Path(path).name: job for job in jobs if job.rule == "evaluate_table" for path in job.outputs}
@@ -80,7 +81,7 @@ def planned(server, config, *arguments):
 
 
 def shown_elsewhere(jobs, config):
-    """Systems, and the other places whose files are made of their runs."""
+    """Yield systems with the other places whose files are made from their runs."""
     systems = {row: system for system, names in INVENTORY["rows_of_systems"].items() for row in names}
     for place in INVENTORY["tables_behind"]:
         kind, number = place.lower().split()
@@ -94,7 +95,7 @@ def shown_elsewhere(jobs, config):
 
 
 def in_table6(model):
-    """Systems that a model is in table 6, by its recipe."""
+    """Return the systems that a model belongs to in table 6, by its recipe."""
     own = {"flan-t5-small": "ClinRaGen", "flan-t5-large": "ClinRaGen*"}
     name = own.get(model.backbone, "ClinRaGen on OPT-0.1B and Qwen-2.5-0.5B")
     found = {"DeepSeek as teacher"} if model.teacher == "deepseek" else set()

@@ -1,13 +1,12 @@
-"""Variants: rows of `models` with other settings share with the others all that these settings do not change."""
+"""Variants: rows of `models` with other settings share everything that these settings do not change."""
 
 import json
-import resource
 from pathlib import Path
 
 import pytest
 import reruns
 import yaml
-from runs import ROOT, copy_of_checkout, dry_run, jobs, overlay, snakemake, succeeded
+from runs import ROOT, copy_of_checkout, dry_run, jobs, overlay, seconds_of_children, snakemake, succeeded
 from snakemake.api import SnakemakeApi
 from snakemake.settings.types import (
     ConfigSettings,
@@ -47,16 +46,16 @@ def flat(section: dict, prefix: str = "") -> dict[str, object]:
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory):
     """The jobs of the demo, and those of the demo with all variants."""
-    folder = copy_of_checkout(tmp_path_factory.mktemp("checkout"))
-    (folder / "more.yaml").write_text(yaml.safe_dump(DIAGNOSES), encoding="utf-8")
-    with Server(folder) as server:
+    directory = copy_of_checkout(tmp_path_factory.mktemp("checkout"))
+    (directory / "more.yaml").write_text(yaml.safe_dump(DIAGNOSES), encoding="utf-8")
+    with Server(directory) as server:
         plain = reruns.planned_jobs(server.snakemake("--configfile", DEMO, *PLAN))
         varied = reruns.planned_jobs(server.snakemake("--configfile", DEMO, SENSITIVITY, "more.yaml", *PLAN))
     return plain, varied
 
 
 def behind(jobs: set[reruns.Job], path: str) -> reruns.Names:
-    """The jobs behind a file."""
+    """Return the jobs behind a file."""
     makers = {output: job for job in jobs for output in job.outputs}
     found, waiting = set(), [path]
     while waiting:
@@ -73,7 +72,7 @@ def without(variant: str, path: str) -> str:
 
 @pytest.mark.parametrize(("variant", "model"), ROWS)
 def test_exactly_what_depends_on_the_keys_of_a_variant_has_its_name_in_the_path(variant, model, plans):
-    """What depends on a key is told by tests/reruns.py, from the text of the rules and the plan without variants."""
+    """tests/reruns.py determines what depends on a key, from the text of the rules and the plan without variants."""
     plain, varied = plans
     settings = VARIANTS.get(variant) or DIAGNOSES["variants"][variant]
     started = {job.name for job in plain if any(reruns.reads(job, key) for key in flat(settings))}
@@ -85,7 +84,7 @@ def test_exactly_what_depends_on_the_keys_of_a_variant_has_its_name_in_the_path(
     own = {job for job in varied if any(f"+{variant}/" in output for output in job.outputs)}
     found = {(job.rule, tuple(sorted(without(variant, output) for output in job.outputs))) for job in own}
     assert found == expected and expected
-    # Whoever reads for the variant reads its own files where there are any.
+    # Jobs of the variant read its own files if there are any.
     made = {without(variant, output) for job in own for output in job.outputs}
     readers = own | {job for job in varied if f"/evaluate/{variant}/seed1/predictions.parquet" in job.outputs[0]}
     assert len(readers) == len(own) + 2
@@ -99,7 +98,7 @@ def test_variants_move_no_job_of_the_others(plans):
 
 
 def params(*overlays: Path | str) -> dict[tuple, tuple]:
-    """Of each job of the demo with sensitivity.yaml what decides whether it runs again: its inputs and params."""
+    """Return inputs and params of each job of the demo with sensitivity.yaml, which decide whether it reruns."""
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=2),
@@ -146,6 +145,7 @@ def test_a_teacher_is_asked_again_only_where_its_prompts_change():
     }
 
 
+@pytest.mark.slow
 def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
     stand_ins = overlay(
         tmp_path / "tree.yaml",
@@ -155,11 +155,9 @@ def test_the_whole_matrix_is_planned_in_seconds(tmp_path):
         knowledge={"source": "offline"},
         evaluate={"planted": [], "judge": {"llms": []}},
     )
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = seconds_of_children()
     shown = jobs(succeeded(snakemake("--dry-run", "--configfile", TABLE6, SENSITIVITY, stand_ins, "--cores", "1")))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Of the processor, since other tests run at the same time.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
+    assert seconds_of_children() - before < 20
     # Table 6 adds 13 rows to those of the other tables, and the sensitivity matrix its own; two datasets, five seeds.
     rows = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"]
     assert shown["evaluate_predict"] == (len(rows) + 13 + len(VARIANTS)) * 10

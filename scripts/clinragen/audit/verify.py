@@ -11,7 +11,7 @@ from clinragen.errors import UserError
 from clinragen.provenance.digest import SCRIPTS, code_digest, runtime_digest
 from clinragen.provenance.graph import Graph
 from clinragen.provenance.record import (
-    FOLDER,
+    RECORDS,
     SNAKEMAKE_TIMESTAMP,
     File,
     Input,
@@ -118,7 +118,7 @@ class Check:
             raise UserError(f"{directory} holds no output with a record")
         for file in files_below(directory):
             if is_no_output(file, directory):
-                self.findings.not_audited += file.parent.name != FOLDER and file.name != SNAKEMAKE_TIMESTAMP
+                self.findings.not_audited += file.parent.name != RECORDS and file.name != SNAKEMAKE_TIMESTAMP
                 continue
             path = self.graph.relocation.recorded_path(file)
             self.findings.files += 1
@@ -170,7 +170,7 @@ class Check:
                 self._problem("missing", path, f"{user} was made from it")
         elif not self._matches(here, used, None):
             self._problem("stale", user, f"was made from another version of {path}")
-        elif (here.parent / FOLDER).is_dir() and not path.startswith(TRACKED):
+        elif (here.parent / RECORDS).is_dir() and not path.startswith(TRACKED):
             self._problem("untracked", path, f"has no record, and {user} was made from it")
 
     def _matches(self, here: Path, recorded: File, recorded_at: int | None) -> bool:

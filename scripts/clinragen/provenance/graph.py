@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from clinragen.errors import UserError
-from clinragen.provenance.record import FOLDER, Input, Record, load, read_record, record_hash, record_path
+from clinragen.provenance.record import RECORDS, Input, Record, load, read_record, record_hash, record_path
 from clinragen.provenance.tree import described_by, records_below
 
 LINEAGE = "audit/lineage.csv"
@@ -174,7 +175,7 @@ def runs(records: Iterable[Record]) -> list[list[Record]]:
     return list(groups.values())
 
 
-def listed(values: list[str] | dict) -> str:
+def listed(values: list[str] | dict[str, Any]) -> str:
     """Return a fact of a record as text: its values, or their number and the hash of their list."""
     if isinstance(values, list):
         return ", ".join(values)
@@ -188,4 +189,4 @@ def records_around(place: Path) -> Iterator[Path]:
     for path in (place, *place.parents):
         if path.name and record_path(path).is_file():
             yield record_path(path)
-    yield from sorted((place.parent / FOLDER).glob("*.json"))
+    yield from sorted((place.parent / RECORDS).glob("*.json"))
