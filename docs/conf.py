@@ -39,7 +39,7 @@ SIDEBAR = {
     "Change": ("docs/config", "docs/decisions", "docs/extending", "docs/variants", "docs/partial-reruns"),
     "Code": ("docs/architecture", "docs/rulegraph", "CONTRIBUTING", "CHANGELOG"),
     "Evidence": ("docs/planted-evidence", "docs/faults", "docs/reproducibility", "docs/performance"),
-    "Results": ("results/README", "docs/auditing", "docs/human-study"),
+    "Results": ("results/README", "docs/trace", "docs/verify", "docs/release", "docs/threat-model", "docs/human-study"),
 }
 
 

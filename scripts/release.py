@@ -12,7 +12,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from clinragen.audit.release import Released, release
+from clinragen.audit.release import Release, release
 from clinragen.errors import UserError
 from clinragen.provenance.digest import SCRIPTS
 from clinragen.provenance.record import sha256
@@ -27,32 +27,31 @@ def main() -> int:
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        done = release(given.tree, SCRIPTS.parent, given.to, given.leave_out)
+        parts, archive = release(given.tree, SCRIPTS.parent, given.to, given.leave_out)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    print("\n".join(summary(done)))
+    print("\n".join(summary(parts, archive)))
     return 0
 
 
-def summary(done: Released) -> list[str]:
+def summary(parts: Release, archive: Path) -> list[str]:
     """Return what was left out, remarks of the scan, the roots, and the archive, a line each."""
     reasons: dict[str, list[int]] = defaultdict(list)
-    for row in done.left_out:
+    for row in parts.left_out:
         reasons[row["why"]].append(row["bytes"])
-    lines = [f"remark: {remark}" for remark in done.scanned.remarks]
+    lines = [f"remark: {remark}" for remark in parts.scanned.remarks]
     lines += [f"left out: {len(sizes)} ({why}), {sum(sizes)} bytes" for why, sizes in sorted(reasons.items())]
-    lines.append(f"left out: {done.not_audited} (logs, timings, checkpoints, report.html)")
-    if done.of_other_states:
-        lines.append(f"{done.of_other_states} outputs are of other commits or uncommitted states, of the same code")
-    lines.append(
-        f"scanned: {done.files} files against {done.scanned.texts} restricted texts"
-        f" and {done.scanned.identifiers} identifiers"
-    )
-    if done.root:
-        lines.append(f"root of the records: {done.root}, before paths were rewritten {done.root_of_tree}")
-    size = done.archive.stat().st_size
-    return [*lines, f"{done.archive}  {done.files} files, {size} bytes, sha256 {sha256(done.archive)}"]
+    lines.append(f"left out: {parts.checked.not_audited} (logs, timings, checkpoints, report.html)")
+    if others := parts.of_other_states():
+        lines.append(f"{others} outputs are of other commits or uncommitted states, of the same code")
+    number = len(parts.files) + len(parts.checkout.files)
+    scanned = f"{parts.scanned.texts} restricted texts and {parts.scanned.identifiers} identifiers"
+    lines.append(f"scanned: {number} files against {scanned}")
+    if parts.root:
+        before = parts.graph.root_of_tree(parts.tree)
+        lines.append(f"root of the records: {parts.root}, before paths were rewritten {before}")
+    return [*lines, f"{archive}  {number} files, {archive.stat().st_size} bytes, sha256 {sha256(archive)}"]
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def _verify(graph: Graph, place: Path, expected_root: str | None, as_data: bool)
     rows = csv.DictReader(left_out.read_text(encoding="utf-8").splitlines()) if left_out.is_file() else []
     check = Check(graph, frozenset(row["path"] for row in rows))
     if place.is_dir() and not record_path(place).is_file():
-        found, root = check.folder(place), graph.root_of_tree(place)
+        found, root = check.directory(place), graph.root_of_tree(place)
     else:
         path = recorded_path(graph, target_of(str(place)))
         found, root = check.outputs(graph.ancestors(path)), graph.root([path])

@@ -1,4 +1,4 @@
-"""What the jobs of a results tree requested from the cluster, and what they used.
+"""Compare what the jobs of a results tree requested from the cluster with what they used.
 
     python scripts/usage.py results/paper
 

@@ -48,10 +48,10 @@ def as_bytes(data: bytes | str) -> bytes:
 
 def kinds(sources, name: str, data: bytes | str, **known) -> set[str]:
     found = scan(sources, {name: data}, **known).findings
-    told = " ".join(map(str, found))
-    # What was found is never told again.
+    text = " ".join(map(str, found))
+    # A finding does not show what it is about.
     for secret in ("saline", str(SUBJECT), str(HADM), str(STAY), str(SHORT), *known.get("secrets", {}).values()):
-        assert secret not in told
+        assert secret not in text
     return {one.kind for one in found}
 
 
@@ -198,6 +198,6 @@ SECRETS = {
     "assignment": ("secret", 'api_key="k3yk3yk3yk3y"'),
     "AWS secret": ("secret", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYabcdefghij"),
     "e-mail address": ("e-mail address", "ask jane.doe@hospital.org"),
-    "place": ("private server", "teacher at http://gpu7.cluster.internal/v1"),
-    "path": ("path of the home folder", "read /home/jane/mimic/x.csv"),
+    "server": ("private server", "teacher at http://gpu7.cluster.internal/v1"),
+    "path": ("path of the home directory", "read /home/jane/mimic/x.csv"),
 }

@@ -33,7 +33,7 @@ each kind, and `make test-reruns` tries every change.
   the rules that use it.
 * **Intermediates and records.** Snakemake does not check them while the targets exist. The targets `all` and `audit`
   check them by their records before and after each run and print the command that repairs each problem
-  ([auditing](auditing.md)). A step refuses an input that differs from its record or has lost it. Without
+  ([verify](verify.md)). A step refuses an input that differs from its record or has lost it. Without
   `.snakemake/` Snakemake does not see changes of code or settings; the check does, and `make why` names the reasons.
 * **Not noticed**: an uncompressed file above 1 MiB that is edited in place between the samples at the same size; an
   intermediate edited without changing size and time (`python scripts/trace.py ... --verify` reads everything); a

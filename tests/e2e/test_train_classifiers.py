@@ -133,7 +133,7 @@ STAYS = {"train": 360, "validation": 60, "test": 120}
 
 
 def planted_tables(directory: Path) -> Path:
-    """Series of stays with what evidence.yaml plants, in standard deviations of each variable; some stays have no label."""
+    """Series of stays with the effects of evidence.yaml, in standard deviations; some stays have no label."""
     directory.mkdir()
     random, variables = np.random.default_rng(3), list(EVIDENCE.variables)
     shown = [name for name in PHENOTYPES if CHANNELS[name] in ("labs", "both")]

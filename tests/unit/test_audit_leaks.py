@@ -18,7 +18,7 @@ def sources(tmp_path) -> list[Source]:
 def test_a_secret_is_found(sources, way, name):
     kind, text = SECRETS[way]
     text = text if name == "a.md" else json.dumps({"command": ["x", text]})
-    known = {"secrets": {"MY_KEY": "correct-horse/battery staple"}, "places": {"the home folder": "/home/jane"}}
+    known = {"secrets": {"MY_KEY": "correct-horse/battery staple"}, "places": {"the home directory": "/home/jane"}}
     assert kind in kinds(sources, name, text, **known)
 
 

@@ -15,6 +15,9 @@ import pytest
 from runs import CONTEXTS, ROOT, VALIDATOR
 from tiny_tree import attrition, made, make, write
 
+from clinragen.audit.release import release as write_release
+from clinragen.audit.verify import Check, Findings
+from clinragen.errors import UserError
 from clinragen.provenance.digest import closure, code_digest
 from clinragen.schemas.audit import LINEAGE
 
@@ -33,16 +36,16 @@ def git(*words: str) -> None:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory) -> Path:
-    """A repository of the code, with results/x: raw files far away -> stays, notes, export -> a table and a folder."""
-    folder, far = tmp_path_factory.mktemp("release") / "repository", tmp_path_factory.mktemp("far") / "jane"
+    """A repository with results/x: raw files far away -> stays, notes, export -> a table and a directory."""
+    directory, far = tmp_path_factory.mktemp("release") / "repository", tmp_path_factory.mktemp("far") / "jane"
     before = Path.cwd()
     # Of the code, what the scripts of this test import: a scan of all files takes several times as long.
     code = {path for script in ("release", "trace", *RULES) for path in closure(ROOT / "scripts" / f"{script}.py")}
     code |= {path for part in ("runtime", "schemas") for path in (ROOT / "scripts/clinragen" / part).glob("*.py")}
     for name in (*CODE, *(path.relative_to(ROOT) for path in code)):
-        (folder / name).parent.mkdir(exist_ok=True, parents=True)
-        shutil.copy2(ROOT / name, folder / name)
-    os.chdir(folder)
+        (directory / name).parent.mkdir(exist_ok=True, parents=True)
+        shutil.copy2(ROOT / name, directory / name)
+    os.chdir(directory)
     try:
         write("resources/names.csv", "phenotype\nShock\n")
         for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "code")):
@@ -68,7 +71,7 @@ def template(tmp_path_factory) -> Path:
         write("results/x/report.html", NOTE)
     finally:
         os.chdir(before)
-    return folder
+    return directory
 
 
 @pytest.fixture
@@ -95,16 +98,16 @@ def refusals(run: subprocess.CompletedProcess[str]) -> str:
     return run.stderr
 
 
-def restored(folder: Path) -> Path:
+def restored(directory: Path) -> Path:
     with zipfile.ZipFile(archive()) as packed:
-        packed.extractall(folder)
-    return folder
+        packed.extractall(directory)
+    return directory
 
 
-def verify(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def verify(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "scripts/trace.py", "results/x", "--verify", *words]
     surroundings = {"PATH": "/nonexistent"}  # so that no git is there
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=surroundings)
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, env=surroundings)
 
 
 def test_code_shareable_outputs_and_all_records_are_in_and_nothing_else(repository):
@@ -164,23 +167,23 @@ def test_the_same_content_makes_the_same_bytes(repository):
 
 def test_a_restored_release_verifies_without_git_until_something_is_edited(repository, tmp_path):
     assert release().returncode == 0
-    folder = restored(tmp_path / "elsewhere")
-    run = verify(folder)
+    directory = restored(tmp_path / "elsewhere")
+    run = verify(directory)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "5 outputs" in run.stdout and "4 outputs left out" in run.stdout and "no problems" in run.stdout
-    # Whoever has the raw files puts them where the list says.
-    write(f"{folder}/raw/mimic3/ADMISSIONS.csv", "a\n")
-    assert verify(folder).returncode == 0
-    write(f"{folder}/raw/mimic3/ADMISSIONS.csv", "other\n")
-    assert "stale: results/x/mimic3/notes.parquet" in verify(folder).stdout
-    (folder / "raw/mimic3/ADMISSIONS.csv").unlink()
-    write(f"{folder}/results/x/tables/table1.csv", attrition("some"))
-    run = verify(folder)
+    # A user with the raw files puts them where the list says.
+    write(f"{directory}/raw/mimic3/ADMISSIONS.csv", "a\n")
+    assert verify(directory).returncode == 0
+    write(f"{directory}/raw/mimic3/ADMISSIONS.csv", "other\n")
+    assert "stale: results/x/mimic3/notes.parquet" in verify(directory).stdout
+    (directory / "raw/mimic3/ADMISSIONS.csv").unlink()
+    write(f"{directory}/results/x/tables/table1.csv", attrition("some"))
+    run = verify(directory)
     assert run.returncode == 1 and "edited: results/x/tables/table1.csv" in run.stdout
 
 
 def test_the_archive_has_its_own_chain_and_root(repository, tmp_path):
-    """Paths are rewritten in the records, so their hashes are too; whoever knows the root notices any other change."""
+    """Paths are rewritten in the records, so their hashes are too; the root discloses any other change."""
     header = ",".join(LINEAGE.schema.names) + "\n"
     make("results/x/audit/lineage.csv", "audit_lineage", ["results/x/tables/table1.csv"], header, sharing="shareable")
     run = release()
@@ -189,12 +192,12 @@ def test_the_archive_has_its_own_chain_and_root(repository, tmp_path):
     root, _, before = line.removeprefix("root of the records: ").partition(", before paths were rewritten ")
     assert root != before and all(len(one) == 64 for one in (root, before))
     assert f"--root {root}" in zipfile.ZipFile(archive()).read("ro-crate-metadata.json").decode()
-    folder = restored(tmp_path / "elsewhere")
-    assert verify(folder, "--root", root).returncode == 0, verify(folder).stdout
-    assert verify(folder, "--root", before).returncode == 1
-    record = folder / "results/x/mimic3/.records/export.json"
+    directory = restored(tmp_path / "elsewhere")
+    assert verify(directory, "--root", root).returncode == 0, verify(directory).stdout
+    assert verify(directory, "--root", before).returncode == 1
+    record = directory / "results/x/mimic3/.records/export.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"seed": 5}))
-    run = verify(folder, "--root", root)
+    run = verify(directory, "--root", root)
     assert run.returncode == 1 and "edited: results/x/mimic3/export: its record is not the one that" in run.stdout
 
 
@@ -267,8 +270,8 @@ def test_an_output_that_names_a_directory_of_the_machine_is_refused(repository, 
     refused = refusals(release())
     assert "results/x/paths.csv: path of raw files (raw/mimic3), line 2" in refused and far not in refused
     assert release("--leave-out", "results/x/paths.csv").returncode == 0
-    folder = restored(tmp_path / "elsewhere")
-    assert not (folder / "results/x/paths.csv").exists() and verify(folder).returncode == 0
+    directory = restored(tmp_path / "elsewhere")
+    assert not (directory / "results/x/paths.csv").exists() and verify(directory).returncode == 0
 
 
 def test_numbers_of_knowledge_are_public_as_long_as_it_was_made_of_public_documents(repository):
@@ -308,6 +311,20 @@ def test_the_address_of_a_server_in_a_record_is_found(repository):
     assert "results/x/tables/.records/table1.csv.json: private server" in refused and "gpu7" not in refused
 
 
+def test_an_output_that_changes_after_the_check_is_not_released(repository, monkeypatch):
+    check = Check.directory
+
+    def change_afterwards(self: Check, tree: Path) -> Findings:
+        findings = check(self, tree)
+        write("results/x/tables/table1.csv", attrition("some"))
+        return findings
+
+    monkeypatch.setattr(Check, "directory", change_afterwards)
+    with pytest.raises(UserError, match=r"changed meanwhile: results/x/tables/table1\.csv"):
+        write_release(Path("results/x"), repository, repository / "out")
+    assert not (repository / "out").exists()
+
+
 def test_a_missing_output_is_named(repository):
     Path("results/x/tables/table1.csv").unlink()
     assert "missing: results/x/tables/table1.csv" in refusals(release())
@@ -321,10 +338,10 @@ def test_outputs_outside_of_the_tree_are_recorded_but_not_included(repository, t
     make("results/x/count.csv", "evaluate_scores", ["data/demo/PATIENTS.csv"], attrition("all"), sharing="shareable")
     Path(".git/info/exclude").write_text("/data/\n")
     assert release().returncode == 0
-    folder = restored(tmp_path / "elsewhere")
-    assert (folder / "data/demo/.records/PATIENTS.csv.json").is_file()
-    assert not (folder / "data/demo/PATIENTS.csv").exists()
-    assert verify(folder).returncode == 0, verify(folder).stdout
+    directory = restored(tmp_path / "elsewhere")
+    assert (directory / "data/demo/.records/PATIENTS.csv.json").is_file()
+    assert not (directory / "data/demo/PATIENTS.csv").exists()
+    assert verify(directory).returncode == 0, verify(directory).stdout
 
 
 def test_other_directories_than_a_results_tree_in_a_repository_are_refused(repository):
@@ -340,11 +357,11 @@ def test_other_directories_than_a_results_tree_in_a_repository_are_refused(repos
 @pytest.mark.skipif(not CONTEXTS.is_dir(), reason="the JSON-LD contexts are not next to the checkout")
 def test_the_crate_is_valid_and_a_broken_one_is_not(repository, tmp_path):
     assert release().returncode == 0
-    folder = restored(tmp_path / "elsewhere")
-    command = [VALIDATOR, ROOT / "tests/validate_crate.py", folder, CONTEXTS]
+    directory = restored(tmp_path / "elsewhere")
+    command = [VALIDATOR, ROOT / "tests/validate_crate.py", directory, CONTEXTS]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (0, ""), run.stdout + run.stderr
-    metadata = folder / "ro-crate-metadata.json"
+    metadata = directory / "ro-crate-metadata.json"
     crate = json.loads(metadata.read_text())
     (organised,) = (one for one in crate["@graph"] if one["@type"] == "OrganizeAction")
     del organised["instrument"]

@@ -156,7 +156,7 @@ def _columns(suffix: str, data: bytes, text: str) -> dict[Column, list[str]]:
         if suffix == ".parquet":
             stored = pq.read_table(pa.BufferReader(data))
             table = _table(stored.column_names)
-            if _described(stored.schema) != _described(table.schema):
+            if not stored.schema.equals(_as_stored(table), check_metadata=True):
                 raise Refused("types or metadata that no schema of the workflow has")
             listed = [stored[column.name].to_pylist() for column in table.columns]
         elif suffix == ".csv" and text.strip():
@@ -180,9 +180,11 @@ def _table(names: list[str]) -> Table:
     return table
 
 
-def _described(schema: pa.Schema) -> str:
-    """Return names, types and metadata of all fields; Parquet and Arrow name the elements of lists differently."""
-    return schema.to_string(truncate_metadata=False).replace("element: ", "item: ")
+def _as_stored(table: Table) -> pa.Schema:
+    """Return the schema of a table as a Parquet file holds it, where some types have another resolution."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.schema.empty_table(), sink)
+    return pq.read_schema(pa.BufferReader(sink.getvalue()))
 
 
 def _cell(value: Any) -> str:

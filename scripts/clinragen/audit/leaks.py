@@ -12,7 +12,7 @@ from detect_secrets.plugins.ip_public import IPPublicDetector
 from detect_secrets.plugins.keyword import DENYLIST_REGEX, KeywordDetector
 
 # Public IP addresses are no secret; detectors of entropy, which would report every hash, have no patterns.
-DETECTORS = set(get_mapping_from_secret_type_to_class().values()) - {IPPublicDetector}
+DETECTORS: set[type] = set(get_mapping_from_secret_type_to_class().values()) - {IPPublicDetector}
 PATTERNS: list[re.Pattern[str]] = [pattern for kind in DETECTORS for pattern in getattr(kind, "denylist", ())]
 # What these miss.
 PATTERNS += [

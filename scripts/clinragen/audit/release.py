@@ -8,7 +8,6 @@ import re
 import subprocess
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,7 +17,7 @@ import pyarrow.csv
 
 from clinragen.audit.crate import Contents, describe_crate
 from clinragen.audit.scan import Scan, Scanned, Shared, Source
-from clinragen.audit.verify import Check
+from clinragen.audit.verify import Check, Findings
 from clinragen.errors import UserError
 from clinragen.provenance.graph import LINEAGE, Graph, root_of
 from clinragen.provenance.record import File, Record, dump, record_path
@@ -38,23 +37,6 @@ REMEDY = (
     "commit or remove uncommitted files, regenerate what does not match its record, fix the rule behind restricted "
     "content or leave the output out (--leave-out PATH)"
 )
-
-
-@dataclass(frozen=True)
-class Released:
-    """A finished release, and what its summary reports."""
-
-    archive: Path
-    files: int
-    left_out: list[dict[str, Any]]
-    """Rows of LEFT_OUT."""
-    not_audited: int
-    """Number of logs, timings and the like in the tree."""
-    scanned: Scanned
-    of_other_states: int
-    root: str | None
-    """Root of the records in the archive, whose paths are rewritten; None without an audit in the tree."""
-    root_of_tree: str | None
 
 
 class Checkout:
@@ -146,6 +128,11 @@ class Release:
         inputs = {used["path"]: path for path, used in uses if used["path"] not in self.own}
         self.paths = Paths({self.home: self.name, checkout.root.as_posix(): "."}, inputs)
         self.shared = [path for path in self.records if self.why_not(path) is None]
+        self.left_out, self.redacted = self._left_out(), self._redacted()
+        lineage = self.redacted.get(f"{self.name}/{LINEAGE}")
+        self.root = root_of({i["path"]: i["record"] for i in lineage["inputs"] if i["record"]}) if lineage else None
+        """Root of the records in the archive, whose paths are rewritten; None without an audit in the tree."""
+        self.checked, self.scanned = Findings(), Scanned()
 
     def why_not(self, path: str) -> str | None:
         """Return why an output is left out; None for a shared one."""
@@ -158,12 +145,59 @@ class Release:
             return "a directory: a language model, available where its record says or from its rule"
         return "left out on request" if path in self.asked else None
 
-    def outputs(self) -> dict[str, bytes]:
-        """Return the shared outputs that exist, by their paths in the archive."""
-        files = {self.paths.new(path): self.graph.current_path(path) for path in self.shared}
-        return {path: file.read_bytes() for path, file in files.items() if file.is_file()}
+    def problems(self) -> list[str]:
+        """Check, read and scan everything; return all that forbids the release."""
+        self.checked = Check(self.graph).directory(self.tree)
+        problems = [f"not committed: {line}" for line in self.checkout.changes()] + list(
+            map(str, self.checked.problems)
+        )
+        if not self.checked.problems:
+            hashes = {
+                path: hashlib.sha256(self.files.get(path, b"")).hexdigest() for path in map(self.paths.new, self.shared)
+            }
+            changed = [path for path, sha256 in hashes.items() if sha256 != self.redacted[path]["output"]["sha256"]]
+            problems += [f"changed meanwhile: {path}; make sure that no workflow is running" for path in changed]
+        code = {name: data for name, (data, _) in self.checkout.files.items()}
+        public = {self.paths.new(path) for path in self.shared if self._is_public(path)}
+        shared = [Shared(name, data, tracked=True) for name, data in code.items()]
+        shared += [Shared(name, data, public=name in public) for name, data in self.files.items()]
+        self.scanned = Scan(shared, self._sources(), self._secrets(), self._places()).run()
+        problems += [f"restricted content: {finding}" for finding in self.scanned.findings]
+        return problems + [f"two files would be {name} in the archive" for name in sorted(code.keys() & self.files)]
 
-    def redacted(self) -> dict[str, Record]:
+    @cached_property
+    def files(self) -> dict[str, bytes]:
+        """Everything in the archive except code, by its path there: outputs, records, and what describes them."""
+        shared = {self.paths.new(path): self.graph.current_path(path) for path in self.shared}
+        outputs = {path: file.read_bytes() for path, file in shared.items() if file.is_file()}
+        written = {record_path(Path(path)).as_posix(): dump(record) for path, record in self.redacted.items()}
+        text = io.BytesIO()
+        pa.csv.write_csv(LEFT_OUT.check(pa.Table.from_pylist(self.left_out, LEFT_OUT.schema), LIST), text)
+        written[LIST] = text.getvalue()
+        code = self.checkout.files
+        return (
+            outputs
+            | written
+            | describe_crate(
+                Contents(
+                    tree=self.name,
+                    commit=self.checkout.commit,
+                    records=self.redacted,
+                    files={name: len(data) for name, (data, _) in code.items()} | {LIST: len(written[LIST])},
+                    citation=code["CITATION.cff"][0].decode(),
+                    pins=code["envs/all.txt"][0].decode(),
+                    left_out={row["path"]: row["why"] for row in self.left_out},
+                    root=self.root,
+                )
+            )
+        )
+
+    def of_other_states(self) -> int:
+        """Return how many outputs are from another commit, or from uncommitted changes."""
+        commits = (record["git"] for record in self.records.values())
+        return sum(1 for git in commits if not git or git["dirty"] or git["commit"] != self.checkout.commit)
+
+    def _redacted(self) -> dict[str, Record]:
         """Return all records as they are released, by their new paths: without listings of directories.
 
         The chain of hashes is computed again: each record comes after those of its inputs, whose hashes it holds.
@@ -181,7 +215,7 @@ class Release:
             records[path], hashes[path] = new, hashlib.sha256(dump(new)).hexdigest()
         return records
 
-    def left_out(self) -> list[dict[str, Any]]:
+    def _left_out(self) -> list[dict[str, Any]]:
         """Return the outputs and raw files that the archive does not hold, by their new paths (LEFT_OUT)."""
         files: list[tuple[File, str]] = [
             (record["output"], why) for path, record in self.records.items() if (why := self.why_not(path))
@@ -196,7 +230,7 @@ class Release:
         ]
         return sorted(rows, key=lambda row: row["path"])
 
-    def is_public(self, path: str) -> bool:
+    def _is_public(self, path: str) -> bool:
         """Return whether stage knowledge made an output only from tracked files and public documents."""
         if not self.records[path]["rule"].startswith("knowledge_"):
             return False
@@ -205,7 +239,7 @@ class Release:
         unknown = (p not in self.records and self.paths.new(p) not in self.checkout.files for p in above)
         return not any(restricted) and not any(unknown)
 
-    def sources(self) -> list[Source]:
+    def _sources(self) -> list[Source]:
         """Return the restricted tables, with which everything that is shared is compared."""
         tables = []
         for path, record in self.records.items():
@@ -216,7 +250,7 @@ class Release:
                 tables.append(Source(self.paths.new(path), file, real, made_of))
         return tables
 
-    def secrets(self) -> dict[str, str]:
+    def _secrets(self) -> dict[str, str]:
         """Return the values of the keys that records name, and of environment variables with a name like one."""
         settings = json.dumps([record["settings"] for record in self.records.values()])
         names = set(re.findall(r'"api_key_variable": "(\w+)"', settings))
@@ -224,68 +258,30 @@ class Release:
         values = {name: os.environ.get(name, "").strip() for name in sorted(names)}
         return {name: value for name, value in values.items() if len(value) >= SHORTEST_SECRET}
 
-    def places(self) -> dict[str, str]:
+    def _places(self) -> dict[str, str]:
         """Return the directories of this machine that must not be disclosed."""
         own = {"the home directory": str(Path.home()), "the checkout": self.checkout.root.as_posix()}
         own |= {"the results": self.home} if self.home.startswith("/") else {}
         return {name: path for name, path in (own | self.paths.outside()).items() if path != "/"}
 
 
-def release(tree: Path, root: Path, directory: Path, leave_out: Iterable[Path] = ()) -> Released:
-    """Write the archive of a results tree into a directory.
+def release(tree: Path, root: Path, directory: Path, leave_out: Iterable[Path] = ()) -> tuple[Release, Path]:
+    """Write the archive of a results tree into a directory; return its parts and its path.
 
     UserError lists all obstacles: uncommitted changes, results that do not match their records, restricted content in
     what would be shared. Nothing is written then.
     """
-    checkout = Checkout(root)
-    parts = Release(tree, checkout, leave_out)
-    checked = Check(parts.graph).folder(tree)
-    problems = [f"not committed: {line}" for line in checkout.changes()] + list(map(str, checked.problems))
-    left_out, records = parts.left_out(), parts.redacted()
-    outputs = parts.outputs()
-    if not checked.problems:
-        hashes = {path: hashlib.sha256(data).hexdigest() for path, data in outputs.items()}
-        changed = [path for path, found in hashes.items() if found != records[path]["output"]["sha256"]]
-        problems += [f"changed meanwhile: {path}; make sure that no workflow is running" for path in changed]
-    written = {record_path(Path(path)).as_posix(): dump(record) for path, record in records.items()}
-    text = io.BytesIO()
-    pa.csv.write_csv(LEFT_OUT.check(pa.Table.from_pylist(left_out, LEFT_OUT.schema), LIST), text)
-    written[LIST] = text.getvalue()
-    lineage = records.get(f"{parts.name}/{LINEAGE}")
-    crate_root = root_of({i["path"]: i["record"] for i in lineage["inputs"] if i["record"]}) if lineage else None
-    sizes = {name: len(data) for name, (data, _) in checkout.files.items()} | {LIST: len(written[LIST])}
-    code = {name: data for name, (data, _) in checkout.files.items()}
-    citation, pins = code["CITATION.cff"].decode(), code["envs/all.txt"].decode()
-    reasons = {row["path"]: row["why"] for row in left_out}
-    written |= describe_crate(
-        Contents(parts.name, checkout.commit, records, sizes, citation, pins, reasons, crate_root)
-    )
-    public = {parts.paths.new(path) for path in parts.shared if parts.is_public(path)}
-    shared = [Shared(name, data, tracked=True) for name, data in code.items()]
-    shared += [Shared(name, data, public=name in public) for name, data in (outputs | written).items()]
-    scanned = Scan(shared, parts.sources(), parts.secrets(), parts.places()).run()
-    problems += [f"restricted content: {finding}" for finding in scanned.findings]
-    problems += [f"two files would be {name} in the archive" for name in sorted(code.keys() & (outputs | written))]
-    if problems:
+    parts = Release(tree, Checkout(root), leave_out)
+    if problems := parts.problems():
         raise UserError("\n  - ".join([f"{tree} cannot be released; {REMEDY}:", *problems]))
-    out = SharedOut(directory / f"{Path(parts.name).name}-{checkout.commit[:12]}.zip")
+    out = SharedOut(directory / f"{tree.absolute().name}-{parts.checkout.commit[:12]}.zip")
     out.prepare()
     try:
-        _write(out.path, {name: (data, 0) for name, data in (outputs | written).items()} | checkout.files)
+        _write(out.path, {name: (data, 0) for name, data in parts.files.items()} | parts.checkout.files)
         out.commit()
     finally:
         out.discard()
-    states = [r["git"] for r in parts.records.values()]
-    return Released(
-        archive=out.final,
-        files=len(shared),
-        left_out=left_out,
-        not_audited=checked.not_audited,
-        scanned=scanned,
-        of_other_states=sum(1 for s in states if not s or s["dirty"] or s["commit"] != checkout.commit),
-        root=crate_root,
-        root_of_tree=parts.graph.root_of_tree(tree),
-    )
+    return parts, out.final
 
 
 def _write(path: Path, files: dict[str, tuple[bytes, int]]) -> None:

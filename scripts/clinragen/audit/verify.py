@@ -33,10 +33,10 @@ NO_OUTPUTS = re.compile(
 )
 
 
-def is_no_output(file: Path, folder: Path) -> bool:
+def is_no_output(file: Path, directory: Path) -> bool:
     """Return whether a file below a directory of results is a log, a timing or another file that is not audited."""
     report = file.name == "report.html" and (file.parent / "tables").is_dir()
-    return report or NO_OUTPUTS.search(file.relative_to(folder).as_posix()) is not None
+    return report or NO_OUTPUTS.search(file.relative_to(directory).as_posix()) is not None
 
 
 Kind = Literal["corrupt", "edited", "missing", "stale", "untracked"]
@@ -108,16 +108,16 @@ class Check:
         self.findings.problems = sorted(set(self.findings.problems))
         return self.findings
 
-    def folder(self, folder: Path) -> Findings:
+    def directory(self, directory: Path) -> Findings:
         """Check all outputs below a directory with their ancestors, and name the files without a record.
 
         UserError where there is nothing to check.
         """
-        tracked = {self.graph.relocation.recorded_path(described_by(file)) for file in records_below(folder)}
+        tracked = {self.graph.relocation.recorded_path(described_by(file)) for file in records_below(directory)}
         if not tracked:
-            raise UserError(f"{folder} holds no output with a record")
-        for file in files_below(folder):
-            if is_no_output(file, folder):
+            raise UserError(f"{directory} holds no output with a record")
+        for file in files_below(directory):
+            if is_no_output(file, directory):
                 self.findings.not_audited += file.parent.name != RECORDS and file.name != SNAKEMAKE_TIMESTAMP
                 continue
             path = self.graph.relocation.recorded_path(file)
@@ -174,7 +174,7 @@ class Check:
             self._problem("untracked", path, f"has no record, and {user} was made from it")
 
     def _matches(self, here: Path, recorded: File, recorded_at: int | None) -> bool:
-        """Return whether a file or directory is as recorded; `recorded_at` is the time of its own record in ns."""
+        """Return whether a file or directory is as recorded; `recorded_at` is the time of its record in ns."""
         if not self.contents:
             files = {p.relative_to(here).as_posix(): p.stat() for p in _files_of(here)}
             listing = recorded.get("files", 1)

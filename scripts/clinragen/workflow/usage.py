@@ -1,4 +1,4 @@
-"""What jobs requested from the cluster and what they used, from Snakemake's timings and the provenance records."""
+"""Compare what jobs requested from the cluster with what they used, by Snakemake's timings and the records."""
 
 import csv
 import json
@@ -75,7 +75,7 @@ class Hours:
 
 
 def read_runs(timings: Path) -> Iterator[Run]:
-    """Runs noted in `<timings>/<rule>/<job>.jsonl`, one per line; malformed lines are skipped.
+    """Yield the runs in `<timings>/<rule>/<job>.jsonl`, one per line; malformed lines are skipped.
 
     Without --benchmark-extended a line holds no request.
     """
@@ -86,7 +86,7 @@ def read_runs(timings: Path) -> Iterator[Run]:
 
 
 def read_peaks(tree: Path) -> Iterator[Peak]:
-    """What the records of a results tree hold; those that cannot be read are skipped."""
+    """Yield peaks from the records of a results tree; unreadable ones are skipped."""
     for path in records_below(tree):
         with suppress(UserError):
             record, output = load(path), described_by(path).relative_to(tree).as_posix()
@@ -95,7 +95,7 @@ def read_peaks(tree: Path) -> Iterator[Peak]:
 
 
 def compare(runs: Iterable[Run], peaks: Iterable[Peak]) -> list[Line]:
-    """A line per rule, by name.
+    """Return a line per rule, by name.
 
     The request is the lowest of the rule's jobs, because retries request more. Memory is the larger of what Snakemake
     sampled, children included, and the peak that the step's main process noted.
@@ -108,7 +108,7 @@ def compare(runs: Iterable[Run], peaks: Iterable[Peak]) -> list[Line]:
 
 
 def hours(runs: Iterable[Run]) -> Hours:
-    """Sums over all runs. A GPU counts as used while its job runs, a CPU while it works, as sampled."""
+    """Return sums over all runs. A GPU counts as used while its job runs, a CPU while it works, as sampled."""
     total = [0.0] * 4
     for run in runs:
         if run.asked_minutes is not None and run.cores is not None:
@@ -119,7 +119,7 @@ def hours(runs: Iterable[Run]) -> Hours:
 
 
 def table(lines: list[Line]) -> list[str]:
-    """Aligned text: the header, and one line per rule; memory in MB, times in minutes."""
+    """Return aligned text: the header, and a line per rule; memory in MB, times in minutes."""
     rows = [("rule", "jobs", "mem_mb", "most used", "by", "runtime", "longest", "propose mem_mb", "runtime", "remark")]
     for line in lines:
         memory = "-" if line.used_mb is None else f"{line.used_mb}{_percent(line.used_mb, line.mem_mb)}"
@@ -138,7 +138,7 @@ def table(lines: list[Line]) -> list[str]:
 
 
 def write_csv(lines: list[Line], path: Path) -> None:
-    """The same table as CSV, empty where a value is unknown."""
+    """Write the lines as CSV, empty where a value is unknown."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [column.name for column in fields(Line)])
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""Why jobs would run again: what differs between the records of their outputs and what they would now be given."""
+"""Explain why jobs would run: differences between the records of their outputs and their current inputs."""
 
 import json
 import re
@@ -54,7 +54,7 @@ class Job:
 
 
 def reasons(job: Job) -> list[str]:
-    """What differs for this job itself, a line each; empty where it only waits for others."""
+    """Return what differs for this job itself, a line each; nothing if it only waits for others."""
     record, lines = None, []
     for output in map(Path, job.outputs):
         try:
@@ -81,7 +81,7 @@ def reasons(job: Job) -> list[str]:
 
 
 def changed_code(record: Record, rule: str) -> list[str]:
-    """Files of a rule's code that differ from those in the record of an output."""
+    """Return the files of a rule's code that differ from those in a record."""
     if record["code_digest"] == code_digest(rule):
         return []
     before, now = record["code"], code_files(rule)
@@ -94,7 +94,7 @@ def changed_code(record: Record, rule: str) -> list[str]:
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Setting]) -> list[str]:
-    """Keys of the configuration with their old and new values."""
+    """Return the changed keys of the configuration with their old and new values."""
     return [
         f"{key}: {_text(old)} → {_text(new)}"
         for argument, setting in now.items()
@@ -104,7 +104,7 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Setting]) -> l
 
 
 def _value(text: str) -> Any:
-    """A section as a dictionary, any other value as it is on the command line."""
+    """Return a section as a dictionary, any other value as it is on the command line."""
     return json.loads(text) if text.startswith("{") else text
 
 
@@ -121,7 +121,7 @@ def _text(value: Any) -> str:
 
 
 def changed_files(before: Sequence[Input], job: Job) -> list[str]:
-    """Inputs that were added, removed or changed since the record, whatever their times.
+    """Return the inputs that were added, removed or changed since the record, whatever their times.
 
     An input made by a job is compared by its record, any other by its content.
     """
@@ -157,10 +157,10 @@ def _file(facts: File) -> str:
 
 
 def explain(jobs: Sequence[Job], rule: str | None = None) -> list[str]:
-    """A line per group of jobs of a rule with equal reasons; first those that wait for the fewest others.
+    """Return a line per group of jobs of a rule with equal reasons; first those that wait for the fewest others.
 
     A reason that is not the job's own names, after `through`, the rules of the jobs that it waits for. Jobs that
-    Snakemake does not plan come last, and only with reasons of their own.
+    Snakemake does not plan come last, and only if they have reasons.
     """
     own = [reasons(job) for job in jobs]
     before = [{m for m in _before(jobs, n) if job.planned and jobs[m].planned} for n, job in enumerate(jobs)]
@@ -181,7 +181,7 @@ def explain(jobs: Sequence[Job], rule: str | None = None) -> list[str]:
 
 
 def _before(jobs: Sequence[Job], n: int) -> set[int]:
-    """All jobs whose outputs a job descends from."""
+    """Return all jobs whose outputs a job descends from."""
     found: set[int] = set()
     waiting = list(jobs[n].waits_for)
     while waiting:
