@@ -76,9 +76,9 @@ def test_the_tree_goes_down_to_raw_files_and_unfolds_each_once():
 
 def test_the_outputs_of_one_run_and_many_files_of_a_directory_are_one_line():
     texts = [str(write(f"resources/texts/{n}.md")) for n in range(9)]
-    command = ["python", "scripts/demo_mimic3.py"]
+    command = ["python", "scripts/demo_raw.py"]
     for n in range(3):
-        make(f"results/x/raw/{n}.csv", "demo_mimic3", texts, command=command)
+        make(f"results/x/raw/{n}.csv", "demo_raw", texts, command=command)
         make(f"results/x/extract{n}", "extract_events", [f"results/x/raw/{n}.csv"])
     make("results/x/other", "evaluate_predict", [f"results/x/extract{n}" for n in range(3)] + ["results/x/raw/0.csv"])
     assert tree_of(trace("results/x/other")[1]) == [
