@@ -71,7 +71,7 @@ def tree(*raw: Path, lists: tuple[Path, ...] = (), **settings: object) -> Path:
 
 
 def synthetic_raw() -> Path:
-    return make("demo_mimic3", "results/mimic3/raw/NOTEEVENTS.csv.gz", EVIDENCE, DECLARATION)
+    return make("demo_raw", "results/mimic3/raw/NOTEEVENTS.csv.gz", EVIDENCE, DECLARATION)
 
 
 def edit_record(output: str | Path, **values: object) -> None:
