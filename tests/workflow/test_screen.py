@@ -27,7 +27,7 @@ def test_a_finished_job_is_one_line_and_touching_keeps_its_log(tmp_path):
     target, log = tmp_path / "results/mimic3/raw/PATIENTS.csv.gz", tmp_path / "results/logs/demo_raw/mimic3.log"
     arguments = ("--configfile", "config/demo.yaml", tree, "--cores", "1", "--quiet", "host")
     shown = succeeded(snakemake(*arguments, "--", target))
-    assert re.search(r"^1 of 1: demo_raw_mimic3, \d+ s$", shown, re.MULTILINE)
+    assert re.search(r"^1 of 1: demo_raw_mimic3 mimic3, \d+ s$", shown, re.MULTILINE)
     assert "Select jobs" not in shown and "Finished jobid" not in shown and "Provided cores" in shown
     succeeded(snakemake(*arguments, "--touch", "--forcerun", "demo_raw_mimic3", "--", target))
     assert "demo_raw: done in" in log.read_text(encoding="utf-8")
