@@ -176,9 +176,9 @@ if workflow.is_main_process:
 # Snakemake checks neither intermediates nor records while the targets exist, and calls no handler if there is nothing to
 # do. So both are checked by their records, before the first job and after the last.
 if workflow.is_main_process and preflight.is_audited():
-    verify.warn_before_run(Path(CONFIG.pathvars.results))
+    records.warn_before_run(Path(CONFIG.pathvars.results))
 
 
 onsuccess:
     if preflight.is_audited():
-        verify.report_after_run(Path(CONFIG.pathvars.results))
+        records.report_after_run(Path(CONFIG.pathvars.results))

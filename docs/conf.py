@@ -22,6 +22,9 @@ myst_fence_as_directive = ["mermaid"]
 # Drawn in the browser by a script from jsdelivr.net; without network a page shows the source of the diagram.
 mermaid_d3_zoom = False
 
+# A fenced block without language is a shell command, not Python.
+highlight_language = "none"
+
 html_theme = "furo"
 html_title = project
 html_static_path = ["static"]

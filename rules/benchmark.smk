@@ -4,7 +4,7 @@
 # makes  <results>/{dataset}/benchmark/split.parquet        split of every stay, by patient
 #        <results>/{dataset}/benchmark/labels.parquet       25 phenotypes per stay
 #        <results>/{dataset}/benchmark/prevalence.csv       how often, next to the published benchmark
-#        <results>/{dataset}/benchmark/unlabelled_codes.csv codes that bring no phenotype
+#        <results>/{dataset}/benchmark/unlabelled_codes.csv codes without a phenotype
 #        <results>/{dataset}/benchmark/courses.parquet      cleaned hospital courses
 #        <results>/{dataset}/benchmark/headings.csv         headings under which they were found
 #        <results>/{dataset}/benchmark/leakage.csv          how well the phenotypes' names in them predict labels
@@ -19,7 +19,7 @@
 #        <results>/{dataset}/benchmark/names.parquet        predictions: the phenotypes that the courses name
 #        <results>/{dataset}/export/phenotyping             samples in the layout of mimic3-benchmarks
 #
-# What a variant (config.yaml, `variants`) changes of split, courses, samples, series and captions is in
+# Splits, courses, samples, series and captions that a variant (config.yaml, `variants`) changes are in
 # <results>/{dataset}/benchmark+<variant>/.
 
 

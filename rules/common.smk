@@ -6,7 +6,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 
-from clinragen.audit import verify
 from clinragen.config.evaluate import ComparedRuns
 from clinragen.config.llms import Stages
 from clinragen.config.models import TrainedModels
@@ -15,7 +14,7 @@ from clinragen.config.rows import RowNames, Runs, name_of, named_rows
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
-from clinragen.runner import screen
+from clinragen.runner import records, screen
 from clinragen.runner.failures import limit_retries
 from clinragen.workflow import (
     check,
@@ -246,7 +245,7 @@ def vocabulary_of_student(wildcards):
 
 
 def synthetic_datasets(*names):
-    """Those of the datasets whose raw files the workflow makes."""
+    """Those of the named datasets whose raw files the workflow generates."""
     datasets = {name: getattr(CONFIG.datasets, name) for name in names}
     return [name for name, dataset in datasets.items() if dataset and dataset.source == "synthetic"]
 

@@ -313,8 +313,8 @@ def encoder_of_bertscore():
 
 def bertscores_in_use(wildcards):
     """Input: the BERTScore of the compared rationales, if configured."""
-    wanted = CONFIG.evaluate.bertscore is not None
-    return [f"<results>/{wildcards.dataset}/evaluate/bertscores.parquet"] * wanted
+    file = f"<results>/{wildcards.dataset}/evaluate/bertscores.parquet"
+    return [file] * (CONFIG.evaluate.bertscore is not None)
 
 
 def terms_of_compared():

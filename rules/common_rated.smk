@@ -1,18 +1,18 @@
-"""Functions of the rules that ask language models and people: rows of `asked`, judges, the human study."""
+"""Functions for the rules that query language models and people: rows of `asked`, judges, the human study."""
 
 
 def asked_predictions():
-    """Input: the predictions of the models that are asked."""
+    """Input: the predictions of the rows of `asked`."""
     return inputs.asked_predictions(CONFIG)
 
 
 def answer_tables():
-    """Input: the tables of answers of language models behind the results."""
+    """Input: the tables of responses of language models behind the results."""
     return [path for path, _ in judged.answers(CONFIG)]
 
 
 def estimate_files():
-    """Input: what the requests to language models are made of, so far as no model has to be asked for it."""
+    """Input: the files that requests to language models are made from, if no model is needed to make them."""
     texts = inputs.texts_of_teachers(CONFIG)
     cases = expand("<results>/{dataset}/evaluate/cases.parquet", dataset=CONFIG.dataset_names())
     sampled = bool(judges()) or any(row.cases == "sampled" for row in CONFIG.asked.values())
@@ -24,18 +24,18 @@ def estimate_files():
 
 
 def asked_stages(wildcards):
-    """Params: whose answers these tables hold, and at what price: what `costs.csv` shows of `llm_transport`."""
+    """Params: the stages and prices behind these tables: the part of `llm_transport` that `costs.csv` shows."""
     return Stages(rows=[stage for _, stage in judged.answers(CONFIG)]).model_dump_json()
 
 
 def study_files():
-    """Input: the kit of the human study, and what its ratings say if there are any."""
+    """Input: the kit of the human study, and the tables of its ratings, if any."""
     kit = [f"<results>/study/{file}" for file in ("forms", "key.csv", "study.html")]
     return (kit if CONFIG.study else []) + study_tables()
 
 
 def study_tables():
-    """Input: what the ratings of the human study say, if there are any, by people or by simulated raters."""
+    """Input: the tables of the ratings of the human study, by people or simulated raters, if any."""
     rated = judged.people_rate(CONFIG)
     files = [
         "study.csv",
@@ -48,7 +48,7 @@ def study_tables():
 
 
 def parts_of_form():
-    """Input: style and program of the raters' forms, and the page about them."""
+    """Input: stylesheet and script of the raters' forms, and the template of the organizer's page."""
     names = ["study_form.css", "study_form.js", "study_kit.html"]
     return [f"scripts/clinragen/pages/templates/{name}" for name in names]
 
@@ -69,7 +69,7 @@ def predictions_of_study():
 
 
 def systems_of_study(wildcards):
-    """Params: the rows of the paper's tables that these predictions are of."""
+    """Params: the rows of the paper's tables of these predictions."""
     return RowNames(names=list(judged.systems_of_study(CONFIG).values())).model_dump_json()
 
 
@@ -79,7 +79,7 @@ def reference_of_study(wildcards):
 
 
 def ratings_of_judges_in_study():
-    """Input: the ratings of the judges, with which those of people are compared."""
+    """Input: the ratings of the judges to compare with those of people."""
     return judged.ratings_of_study(CONFIG)
 
 
@@ -89,7 +89,7 @@ def title_of_study(wildcards):
 
 
 def source_of_study(wildcards):
-    """Params: where the texts of the human study come from, which decides who may read them."""
+    """Params: the source of the texts of the human study, which decides who may read them."""
     return CONFIG.study_source()
 
 
@@ -101,17 +101,17 @@ def responses_of_study(wildcards):
 
 
 def asked_files():
-    """Input: predictions and scores of the models that are asked."""
+    """Input: predictions and scores of the rows of `asked`."""
     return inputs.asked(CONFIG)
 
 
 def served_rows():
-    """Names of the rows of `asked` whose model is served by the job that asks it."""
+    """Names of the rows of `asked` whose job serves the model itself."""
     return [name for name, row in CONFIG.asked.items() if CONFIG.is_served(row.llm)]
 
 
 def cases_of_asked(wildcards):
-    """Input: the selected cases, where a model is asked about those alone."""
+    """Input: the selected cases, if a model is asked only about those."""
     sampled = CONFIG.asked[wildcards.asked].cases == "sampled"
     return f"<results>/{wildcards.dataset}/evaluate/cases.parquet" if sampled else []
 
@@ -122,7 +122,7 @@ def prompts_of_asked(wildcards):
 
 
 def examples_of_asked(wildcards):
-    """Input: the worked examples, for models that are shown any."""
+    """Input: the worked examples, for models that explain."""
     explains = CONFIG.asked[wildcards.asked].question.task == "explain"
     return CONFIG.rationale.examples if explains else []
 
@@ -133,7 +133,7 @@ def judges():
 
 
 def served_judges():
-    """Those of them that are served by the job that asks them."""
+    """Names of the judges whose job serves the model itself."""
     return [name for name in judges() if CONFIG.is_served(name)]
 
 
@@ -148,7 +148,7 @@ def judged_predictions(wildcards):
 
 
 def judged_rows(wildcards):
-    """Params: the rows of the paper's tables that these systems are."""
+    """Params: the rows of the paper's tables of these systems."""
     rows = list(judged.systems(CONFIG, wildcards.dataset).values())
     return RowNames(names=rows).model_dump_json()
 
@@ -159,6 +159,6 @@ def judge_ratings():
 
 
 def judge_files():
-    """Input: what the judges say, where there are any."""
+    """Input: the tables and the page of the judges, if any."""
     files = ["judge.csv", "judge_agreement.csv", "judge_effects.csv", "judge.html"]
     return [f"<results>/tables/{file}" for file in files if judges()]

@@ -1,4 +1,4 @@
-"""Functions of the rules that train, and of those that read what was trained."""
+"""Functions of the rules that train, and of those that read trained models."""
 
 
 def checkpoints():
@@ -12,7 +12,7 @@ def last_checkpoints():
 
 
 def trained_models(wildcards):
-    """Params: which models these checkpoints are."""
+    """Params: the rows of these checkpoints."""
     return TrainedModels(rows=[model for _, model in inputs.trained(CONFIG)]).model_dump_json()
 
 
@@ -85,7 +85,7 @@ def series_of_classifier(*splits):
 
 
 def reader_of_classifier(wildcards):
-    """Params: what a trained classifier reads, and through what."""
+    """Params: the input and the architecture of a trained classifier."""
     return inputs.reader(CONFIG, wildcards.model).model_dump_json()
 
 
@@ -113,12 +113,12 @@ def local_files_of_llm(wildcards):
 
 
 def lengths_of_backbone(wildcards):
-    """Resources: the most tokens that a language model has before it, which only decide whether it is refused."""
+    """Resources: the most tokens that a language model must accept, which only decide whether it is refused."""
     return inputs.lengths(CONFIG, wildcards.backbone).model_dump_json()
 
 
 def fetched_backbone(wildcards):
-    """Params: what decides the files of a language model."""
+    """Params: the settings that determine the files of a language model."""
     return CONFIG.backbones[wildcards.backbone].model_dump_json(include={"source", "revision"})
 
 
@@ -126,7 +126,7 @@ fetched_backbone.place = "backbones.{backbone}"
 
 
 def fetched_encoder(wildcards):
-    """Params: what decides the files of a text encoder."""
+    """Params: the settings that determine the files of a text encoder."""
     return CONFIG.encoders[wildcards.encoder].model_dump_json(include={"source", "revision"})
 
 
@@ -134,7 +134,7 @@ fetched_encoder.place = "encoders.{encoder}"
 
 
 def texts_of_student(wildcards):
-    """Params: the longest texts of a student, its note (and captions) no longer than its language model takes."""
+    """Params: the maximum lengths of a student's texts; note (and captions) fit its language model."""
     config, parts = CONFIG.of_variant(variant_of(wildcards)), wildcards.get("parts")
     captions = bool(parts) and "captions" in inputs.parts(config, parts).reads
     return inputs.texts(config, wildcards.backbone, captions).model_dump_json()
@@ -144,7 +144,7 @@ texts_of_student.place = "student.texts"
 
 
 def longest_note(wildcards):
-    """Params: most tokens of a note."""
+    """Params: the maximum of tokens of a note."""
     config = CONFIG.of_variant(variant_of(wildcards))
     return inputs.texts(config, wildcards.backbone).max_note_tokens
 
@@ -153,32 +153,32 @@ longest_note.place = "student.texts.max_note_tokens"
 
 
 def parts_of_model(wildcards):
-    """Params: what a model with a stage of its own reads, what stands before its language model, and how."""
+    """Params: the inputs of a one-stage model, and the parts in front of its language model."""
     config = CONFIG.of_variant(variant_of(wildcards))
     return inputs.parts(config, wildcards.parts).model_dump_json()
 
 
 def vocabulary_of_parts(wildcards):
-    """Input: the vocabulary of the attention of a model with a stage of its own, if it has any."""
+    """Input: the vocabulary of the attention of a one-stage model, if it has one."""
     names = [row.vocabulary for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
     return [inputs.vocabulary(name, wildcards.backbone) for name in names[:1] if name]
 
 
 def text_encoder_of_parts(wildcards):
-    """Input: the text encoder of which a model with a stage of its own has a Q-Former, if it has any."""
+    """Input: the text encoder from which the Q-Former of a one-stage model is built, if it has one."""
     names = [row.encoder for row in CONFIG.models.values() if row.parts_name == wildcards.parts]
     return [f"<results>/encoders/{name}" for name in names[:1] if name]
 
 
 def captions_of_parts(wildcards):
-    """Input: the captions as tokens, if a model with a stage of its own reads them."""
+    """Input: the captions as tokens, if a one-stage model reads them."""
     reads = inputs.parts(CONFIG, wildcards.parts).reads
     pattern = "<results>/{dataset}/train/{backbone}{variant}/caption_tokens.arrow"
     return of_variant(*[pattern] * ("captions" in reads))(wildcards)
 
 
 def series_of_parts(wildcards):
-    """Input: the series of the splits that are learned from, if a model with a stage of its own reads them."""
+    """Input: the training and validation series, if a one-stage model reads them."""
     pattern = "<results>/{{dataset}}/benchmark{{variant}}/series_{split}.arrow"
     reads = inputs.parts(CONFIG, wildcards.parts).reads
     splits = ["train", "validation"] * ("series" in reads)
@@ -186,7 +186,7 @@ def series_of_parts(wildcards):
 
 
 def features_of_parts(wildcards):
-    """Input: age, sex and type of admission, if a model with a stage of its own reads them."""
+    """Input: age, sex and type of admission, if a one-stage model reads them."""
     reads = inputs.parts(CONFIG, wildcards.parts).reads
     return [f"<results>/{wildcards.dataset}/extract/features.parquet"] * ("features" in reads)
 
@@ -218,8 +218,8 @@ def sharded(pattern):
 def shards_of(wildcards):
     """Input: the rationales of all shards."""
     number = CONFIG.rationale.shards
-    folder = "<results>/{dataset}/rationale/{teacher}{variant}/{part}".format(**wildcards)
-    return [f"{folder}/{n}-of-{number}.parquet" for n in range(1, number + 1)]
+    directory = "<results>/{dataset}/rationale/{teacher}{variant}/{part}".format(**wildcards)
+    return [f"{directory}/{n}-of-{number}.parquet" for n in range(1, number + 1)]
 
 
 def shard(wildcards):
@@ -228,7 +228,7 @@ def shard(wildcards):
 
 
 def launch_of_backbone(wildcards):
-    """Params: how trainings of a language model are started."""
+    """Params: `train.launch` with the changes of a language model."""
     return CONFIG.launch_of(wildcards.backbone).model_dump_json()
 
 
@@ -242,7 +242,7 @@ def launcher(wildcards):
 
 
 def backbones_of_job(wildcards):
-    """The language model that a job needs, none for a classifier; without a job, as in `make check`, all in use."""
+    """Return the language model of a job, none for a classifier; without a job, as in `make check`, all in use."""
     if wildcards is None:
         return backbones_in_use()
     model = CONFIG.models.get(wildcards.get("model"))
@@ -251,9 +251,9 @@ def backbones_of_job(wildcards):
 
 
 def processes(wildcards):
-    """Threads, and part of resources: processes of a training job on a node."""
-    found = (CONFIG.launch_of(name).processes for name in backbones_of_job(wildcards))
-    return max(found, default=CONFIG.train.launch.processes)
+    """Threads, and part of resources: processes of a training job per node."""
+    numbers = (CONFIG.launch_of(name).processes for name in backbones_of_job(wildcards))
+    return max(numbers, default=CONFIG.train.launch.processes)
 
 
 def training_job(name):
@@ -277,7 +277,7 @@ def memory(stage):
     """Resources: the memory of a job of a stage that needs a language model; it grows with each attempt (`scaled`)."""
 
     def value(wildcards, attempt):
-        found = (CONFIG.request_of(stage, name).memory_mb for name in backbones_of_job(wildcards))
-        return attempt * max(found, default=getattr(CONFIG, stage).request.memory_mb)
+        amounts = (CONFIG.request_of(stage, name).memory_mb for name in backbones_of_job(wildcards))
+        return attempt * max(amounts, default=getattr(CONFIG, stage).request.memory_mb)
 
     return value

@@ -1,18 +1,18 @@
-# Stage demo: stand-ins, defined only where the configuration asks for them.
+# Stage demo: stand-ins, made only if the configuration asks for them.
 #
 # takes  resources/demo/*, resources/raw_tables.yaml, resources/items.csv    for the synthetic cohort
-#        the folder datasets.mimic3.raw                                      for the notes of the open demo
+#        the directory datasets.mimic3.raw                                   for the notes of the open demo
 # makes  <results>/{dataset}/raw/*                    raw tables of a synthetic MIMIC-III or MIMIC-IV
 #        <results>/encoders/{encoder}                 tiny text encoder in place of a clinical BERT
 #        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
 #        <results>/backbones/{backbone}               tiny language model in place of Flan-T5, OPT, Qwen2.5 or LLaMA
-#        the folder datasets.mimic3.raw               the open demo itself, where it is not there yet
+#        the directory datasets.mimic3.raw            the open demo itself, if it is missing
 #
-# They take seconds, and one needs the network: all run where Snakemake runs.
+# Each takes seconds, and one needs the network: all run where Snakemake runs.
 
 
 rule demo_backbone:
-    """A tiny language model in the shape of a real one that has been taught the language of lab findings."""
+    """A tiny language model in the shape of a real one, trained on sentences about lab findings."""
     input:
         evidence="resources/demo/evidence.yaml",
         texts=[
@@ -141,7 +141,7 @@ use rule demo_raw_mimic3 as demo_raw_mimic4 with:
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes:
 
     rule demo_notes:
-        """Stand-in discharge notes from the structured record, for the open demo, which has none."""
+        """Stand-in discharge notes from the structured record, for the open demo, which lacks notes."""
         input:
             admissions=raw_tables("admissions"),
             icustays=raw_tables("icustays"),

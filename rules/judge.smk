@@ -1,14 +1,14 @@
 # Stage evaluate, the judges: language models that rate rationales by the criteria of appendix A.5 (figure 6a).
 #
 # takes  <results>/{dataset}/benchmark/*, <results>/{dataset}/rationale/*, predictions of stages asked and evaluate
-# makes  <results>/{dataset}/evaluate/judge/{llm}/ratings.parquet   ratings of every rationale, controls included
+# makes  <results>/{dataset}/evaluate/judge/{llm}/ratings.parquet   ratings of every rationale and control
 #        <results>/tables/judge.csv, .html                          means with intervals per system and criterion
-#        <results>/tables/judge_agreement.csv                       the judges compared with each other
-#        <results>/tables/judge_effects.csv                         how far controls fall, and what length does
-# keeps  <answers>/answers.sqlite                                   every answer of a language model
+#        <results>/tables/judge_agreement.csv                       agreement of the judges
+#        <results>/tables/judge_effects.csv                         effects of controls and of text length
+# keeps  <answers>/answers.sqlite                                   every response of a language model
 #
-# {llm} is a row of `llms` that evaluate.judge.llms names. Its server is asked where Snakemake runs; a model that the job
-# serves itself goes to a node with a GPU (rules/llm.smk).
+# {llm} is a row of `llms` listed in evaluate.judge.llms. Requests to a server are sent from the machine that runs Snakemake; a
+# model that the job serves itself runs on a GPU node (rules/llm.smk).
 
 
 if judges():
@@ -18,7 +18,7 @@ if judges():
         evaluate_judge_scores,
 
     rule evaluate_judge:
-        """Ratings that one judge gives the rationales of every system, and those that are wrong on purpose."""
+        """Have one judge rate the rationales of every system, and controls that are wrong on purpose."""
         input:
             samples="<results>/{dataset}/benchmark/samples.parquet",
             courses="<results>/{dataset}/benchmark/courses.parquet",
@@ -76,7 +76,7 @@ if judges():
                 **serving("{llm}"),
 
     rule evaluate_judge_scores:
-        """What the judges say: means per system and criterion, whether controls fall, what length does, agreement."""
+        """Summarize the judges' ratings: means by system and criterion, effects of controls and length, agreement."""
         input:
             samples=expand(
                 "<results>/{dataset}/benchmark/samples.parquet", dataset=CONFIG.dataset_names()

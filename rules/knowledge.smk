@@ -4,19 +4,19 @@
 #       resources/stop_words.txt, <results>/backbones/{backbone} (stage train); PubMed, Wikipedia and a language model
 # makes <results>/knowledge/pubmed.parquet, wikipedia.parquet   documents
 #       <results>/knowledge/attrition_pubmed.csv, attrition_wikipedia.csv  documents that each step of the retrieval leaves
-#       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents that carry them
-#       <results>/knowledge/mentions.parquet                    every document that carries a term, key term or not
+#       <results>/knowledge/terms.parquet, terms.csv            key terms K by the number of documents with them
+#       <results>/knowledge/mentions.parquet                    every document with a term, key term or not
 #       <results>/knowledge/answers.parquet                     every document that the model was shown, and its request
-#       <results>/knowledge/convergence.csv, convergence.png    how the terms settle, round by round
+#       <results>/knowledge/convergence.csv, convergence.png    convergence of the terms, round by round
 #       <results>/knowledge/vocab/{backbone}.json               V^k, with the terms and phenotypes of each token
 #       <results>/knowledge/vocab/{backbone}.csv                its coverage, and overlap between phenotypes
-#       <results>/knowledge/pubmed, wikipedia/{backbone}.json   the part of V^k that one source brings
+#       <results>/knowledge/pubmed, wikipedia/{backbone}.json   the part of V^k from one source
 #       <results>/knowledge/standard/{backbone}.json            the whole vocabulary
 #       <results>/knowledge/sources.csv                         overlap of PubMed and Wikipedia
 #
-# What needs a network runs where Snakemake runs: compute nodes often have none. Addresses, keys and
-# retries go as resources, which Snakemake does not compare: they change no output. Responses of PubMed and Wikipedia
-# are kept in <answers>/responses.sqlite, from which every later run takes them.
+# Rules that need a network run where Snakemake runs: compute nodes often have none. Addresses, keys and retries are
+# resources, which Snakemake does not compare, because they change no output. Responses of PubMed and Wikipedia are
+# stored in <answers>/responses.sqlite, where every later run reads them.
 
 
 localrules:
@@ -67,7 +67,7 @@ rule knowledge_documents:
 
 
 rule knowledge_terms:
-    """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
+    """Key terms of each phenotype (equation 1), the documents with them, and the convergence of the rounds."""
     input:
         documents=documents_of_terms(),
         prompt="resources/prompts/terms.txt",
@@ -157,7 +157,7 @@ rule knowledge_convergence:
 
 
 rule knowledge_vocabulary:
-    """The vocabulary V^k of a language model (equation 5), or the part of it that one source brings."""
+    """The vocabulary V^k of a language model (equation 5), or the part of it from one source."""
     input:
         tokenizer="<results>/backbones/{backbone}",
         terms="<results>/knowledge/terms.parquet",
@@ -189,7 +189,7 @@ rule knowledge_vocabulary:
 
 
 rule knowledge_coverage:
-    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and what the switches change."""
+    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and the effect of the switches."""
     input:
         tokenizer="<results>/backbones/{backbone}",
         terms="<results>/knowledge/terms.parquet",

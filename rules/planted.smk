@@ -1,8 +1,8 @@
-# Stage planted: does a student read the notes and the labs? Defined where evidence is planted.
+# Stage planted: does a student read the notes and the labs? Rules exist only where evidence is planted.
 #
 # takes  checkpoints and predictions of every trained model, <results>/{dataset}/benchmark/*, resources/demo/evidence.yaml
-# makes  <results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet   outputs with the series of others
-#        <results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet    outputs with the notes of others
+# makes  <results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet   outputs with exchanged series
+#        <results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet    outputs with exchanged notes
 #        <results>/{dataset}/planted/{model}/seed{seed}/scores.csv, statements.csv   F1 by group; truth of lab rationales
 #        <results>/tables/planted.csv, planted_statements.csv, planted.html       all runs
 
@@ -14,7 +14,7 @@ if CONFIG.planted_datasets():
         planted_page,
 
     rule planted_predict:
-        """Outputs of a student on the test samples with the series, and with the notes, of others."""
+        """Predict the test samples with the series, and with the notes, of other samples."""
         input:
             checkpoint=checkpoint_of,
             base=base_of_model,
@@ -57,7 +57,7 @@ if CONFIG.planted_datasets():
             " --series-shuffled {output.series:q} --notes-shuffled {output.notes:q} > {log:q} 2>&1"
 
     rule planted_classifier:
-        """Phenotypes that a classifier names for the test samples with the series, and with the notes, of others."""
+        """Classify the test samples with the series, and with the notes, of other samples."""
         input:
             checkpoint=checkpoint_of_classifier,
             samples="<results>/{dataset}/benchmark/samples.parquet",
@@ -95,7 +95,7 @@ if CONFIG.planted_datasets():
             " --series-shuffled {output.series:q} --notes-shuffled {output.notes:q} > {log:q} 2>&1"
 
     rule planted_scores:
-        """F1 of one run by where the evidence is, as is and shuffled, and the truth of its lab rationales."""
+        """Compute F1 of one run by place of the evidence, intact and shuffled, and the truth of its lab rationales."""
         input:
             as_is="<results>/{dataset}/evaluate/{model}/seed{seed}/predictions.parquet",
             notes="<results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet",
@@ -127,7 +127,7 @@ if CONFIG.planted_datasets():
             " --scores {output.scores:q} --statements {output.statements:q} > {log:q} 2>&1"
 
     rule planted_page:
-        """Does it read the labs? All runs by where the evidence is, as tables and as a page."""
+        """Tabulate all runs by place of the evidence, also as a page: do they read the labs?"""
         input:
             scores=planted_of_runs("scores"),
             statements=planted_of_runs("statements"),

@@ -1,10 +1,10 @@
-# Stage evaluate: how certain the scores of tables 1, 2 and 6 are.
+# Stage evaluate: uncertainty of the scores of tables 1, 2 and 6.
 #
 # takes  predictions of stages evaluate and asked, <results>/{dataset}/benchmark/samples, labels
 # makes  <results>/tables/intervals.csv          every score of every row with its interval over resampled patients
 #        <results>/tables/comparisons.csv        differences between rows, tested over patients and over seeds
 #        <results>/tables/phenotype_scores.csv   scores of each phenotype
-#        <results>/tables/statistics.html        all of it on a page
+#        <results>/tables/statistics.html        these on one page
 
 if diagnosed_predictions():
 
@@ -12,7 +12,7 @@ if diagnosed_predictions():
         evaluate_statistics,
 
     rule evaluate_statistics:
-        """Intervals, comparisons and scores of each phenotype for the rows of tables 1, 2 and 6."""
+        """Compute intervals, comparisons and phenotype scores for the rows of tables 1, 2 and 6."""
         input:
             predictions=diagnosed_predictions(),
             samples=of_datasets("<results>/{dataset}/benchmark/samples.parquet"),

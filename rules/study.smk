@@ -1,12 +1,12 @@
-# Human study of rationales (figure 6b): forms for raters, and what their ratings say. Defined where the rated student is.
+# Human study of rationales (figure 6b): forms for raters, and their ratings. Defined if the rated student is.
 #
 # takes  <results>/{dataset}/benchmark/*, rationale/* of the teacher, predictions of the student and of the rows of table 4,
 #        the CSV files that raters export (evaluate.study.responses)
-#        <results>/{dataset}/evaluate/judge/{llm}/ratings.parquet, where judges rate the same systems
-# makes  <results>/study/forms/form-{rater}.html    a form per rater; restricted, as the notes in it are
-#        <results>/study/key.csv                    which system is behind which letter
-#        <results>/study/study.html                 who may open the forms, and how the study goes on
-#        <results>/study/simulated/*.csv            stand-ins for raters, where the texts are synthetic
+#        <results>/{dataset}/evaluate/judge/{llm}/ratings.parquet, if judges rate the same systems
+# makes  <results>/study/forms/form-{rater}.html    a form per rater; restricted if its notes are
+#        <results>/study/key.csv                    the system behind each letter
+#        <results>/study/study.html                 who may open the forms, and the next steps
+#        <results>/study/simulated/*.csv            ratings of stand-in raters, for synthetic texts
 #        <results>/study/ratings.parquet            every rating
 #        <results>/tables/study*.csv, study.html    mean ratings, agreement, mixed model, raters
 
@@ -18,7 +18,7 @@ if CONFIG.study:
         evaluate_study_scores,
 
     rule evaluate_study_forms:
-        """A form per rater, with blinded systems in an order of its own for every item, and the key to all of them."""
+        """Write a form per rater, with blinded systems in a separate order for every item, and the key to all forms."""
         input:
             cases=of_study("evaluate/cases.parquet"),
             samples=of_study("benchmark/samples.parquet"),
@@ -64,7 +64,7 @@ if CONFIG.study:
             evaluate_study_simulate,
 
         rule evaluate_study_simulate:
-            """Ratings by simulated raters, to whom all systems are alike, in files as the forms save them."""
+            """Write ratings of simulated raters, without differences between systems, in the files that the forms save."""
             input:
                 key="<results>/study/key.csv",
             output:
@@ -87,7 +87,7 @@ if CONFIG.study:
                 " --responses {output.responses:q} > {log:q} 2>&1"
 
     rule evaluate_study_scores:
-        """Import of the ratings, their means, the agreement of the raters, and a mixed model."""
+        """Import the ratings; compute their means, the agreement of the raters, and a mixed model."""
         input:
             key="<results>/study/key.csv",
             samples=of_study("benchmark/samples.parquet"),

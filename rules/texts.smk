@@ -1,10 +1,10 @@
-# Stage evaluate: rationales compared, with the teacher's and with what they are about (docs/decisions.md, "Rationales compared").
+# Stage evaluate: similarity of rationales to the teacher's, and their faithfulness (docs/decisions.md, "Rationales compared").
 #
 # takes  predictions of stages evaluate and asked, <results>/{dataset}/rationale/{teacher}/*, <results>/{dataset}/benchmark/*,
 #        <results>/knowledge/terms.parquet, <results>/encoders/{encoder}
-# makes  <results>/{dataset}/evaluate/bertscores.parquet   BERTScore of every rationale; of single patients
-#        <results>/{dataset}/evaluate/texts.csv            every measure of the rationales of a dataset
-#        <results>/{dataset}/evaluate/findings.parquet     statements that something contradicts; of single patients
+# makes  <results>/{dataset}/evaluate/bertscores.parquet   BERTScore of every rationale; restricted
+#        <results>/{dataset}/evaluate/texts.csv            all measures of the rationales of a dataset
+#        <results>/{dataset}/evaluate/findings.parquet     contradicted statements; restricted
 #        <results>/tables/texts.csv, .html                 the measures of all datasets
 
 
@@ -15,7 +15,7 @@ if CONFIG.compared_models():
         evaluate_text_table,
 
     rule evaluate_texts:
-        """Every measure of the rationales of a dataset, and the statements in them that something contradicts."""
+        """Compute all measures of the rationales of a dataset, and list their contradicted statements."""
         input:
             cases="<results>/{dataset}/evaluate/cases.parquet",
             samples="<results>/{dataset}/benchmark/samples.parquet",
@@ -66,7 +66,7 @@ if CONFIG.compared_models():
             " --scores {output.scores:q} --findings {output.findings:q} > {log:q} 2>&1"
 
     rule evaluate_text_table:
-        """The measures of the rationales of all datasets, as a table and as a page."""
+        """Join the measures of the rationales of all datasets, as a table and as a page."""
         input:
             scores=text_scores(),
             templates=page_templates("texts"),
@@ -105,7 +105,7 @@ if CONFIG.compared_models():
 if CONFIG.compared_models() and CONFIG.evaluate.bertscore:
 
     rule evaluate_bertscore:
-        """BERTScore of every rationale of the cases against the teacher's."""
+        """Compute the BERTScore of every rationale of the cases against the teacher's."""
         input:
             cases="<results>/{dataset}/evaluate/cases.parquet",
             samples="<results>/{dataset}/benchmark/samples.parquet",

@@ -5,25 +5,26 @@
 #        <results>/encoders/{encoder}                                             fetched text encoder
 #        <results>/{dataset}/train/{backbone}/note_tokens.arrow                   notes as its tokens
 #        <results>/{dataset}/train/{backbone}/caption_tokens.arrow                captions as its tokens
-#        <results>/{dataset}/train/{backbone}/{target}/target_tokens.arrow        what it learns to write, as its tokens;
-#                                                     lab_target_tokens.arrow     without R^m: what phase 2 learns
+#        <results>/{dataset}/train/{backbone}/{target}/target_tokens.arrow        targets as its tokens;
+#                                                     lab_target_tokens.arrow     without R^m: targets of phase 2
 #        <results>/{dataset}/train/{backbone}/{target}/seed{seed}/phase1          notes
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase2   labs
 #        <results>/{dataset}/train/{backbone}/{target}-{vocabulary}/seed{seed}/phase3   both
 #        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/joint         all parts at once
-#        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/lora          likewise, of the language model
-#                                                                                       adapters only
-#        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/frozen        those before the language model
+#        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/lora          likewise, with adapters of the
+#                                                                                       language model
+#        <results>/{dataset}/train/{backbone}/{target}-{parts}/seed{seed}/frozen        parts in front of a frozen
+#                                                                                       language model
 #        <results>/{dataset}/train/{encoder}/encoder_tokens.arrow                 notes as tokens of a text encoder
-#        <results>/{dataset}/train/{classifier}/phenotypes/seed{seed}/classifier  a row of `classifiers`: it writes nothing
+#        <results>/{dataset}/train/{classifier}/phenotypes/seed{seed}/classifier  a row of `classifiers`
 #
 # {target} is `diagnoses`, or `rationales-` and the name of the teacher, or `note-rationales-` for R^m alone; `first-`
 # precedes the latter two where the rationale comes before the diagnoses.
-# {parts} is what a model with a stage of its own reads, and how: `note-linear`, `note-captions-soft`.
-# What a variant changes has `+<variant>` after the directory that names its last part: vocabulary, target or backbone.
-# The path of a checkpoint names all that it depends on, so models that agree in a phase share it.
-# Where TensorBoard events are written is a resource, which Snakemake does not compare: they are no output.
-# Earlier phases go first, and training before evaluation: the longest chain of jobs decides how long a run takes.
+# {parts} names what a one-stage model reads, and how: `note-linear`, `note-captions-soft`.
+# A file that a variant changes has `+<variant>` after the directory of its last part: vocabulary, target or backbone.
+# The path of a checkpoint names everything that it depends on, so models that agree in a phase share it.
+# The directory of TensorBoard events, which are not outputs, is a resource, because Snakemake does not compare those.
+# Priorities put earlier phases first, and training before evaluation: the longest chain of jobs determines the run time.
 
 
 localrules:
@@ -32,7 +33,7 @@ localrules:
 
 
 rule train_backbone:
-    """A language model and its tokenizer, copied to where every job finds them without a network."""
+    """Copy a language model and its tokenizer into the results, so that no job needs a network."""
     input:
         local=local_files_of_backbone,
     output:
@@ -43,7 +44,7 @@ rule train_backbone:
         "<timings>/train_backbone/{backbone}.jsonl"
     wildcard_constraints:
         backbone=any_of(name for name, b in CONFIG.backbones.items() if not b.is_stand_in),
-    # A model that cannot be trained is refused here, so this comes before a teacher is asked.
+    # A model that cannot be trained is refused here, before a teacher is asked.
     priority: 10
     conda:
         "../envs/train.yaml"
@@ -62,7 +63,7 @@ rule train_backbone:
 
 
 rule train_text_encoder:
-    """A text encoder and its tokenizer, copied to where every job finds them without a network."""
+    """Copy a text encoder and its tokenizer into the results, so that no job needs a network."""
     input:
         local=local_files_of_encoder,
     output:
@@ -73,7 +74,7 @@ rule train_text_encoder:
         "<timings>/train_text_encoder/{encoder}.jsonl"
     wildcard_constraints:
         encoder=any_of(name for name, e in CONFIG.encoders.items() if not e.is_stand_in),
-    # A model that cannot serve is refused here, so this comes before a teacher is asked.
+    # An unsuitable model is refused here, before a teacher is asked.
     priority: 10
     conda:
         "../envs/train.yaml"
@@ -91,7 +92,7 @@ rule train_text_encoder:
 
 
 rule train_note_tokens:
-    """Notes as tokens of a language model, in a file that trainings and predictions map into memory."""
+    """Write notes as tokens of a language model, in a file that trainings and predictions map into memory."""
     input:
         backbone="<results>/backbones/{backbone}",
         samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
@@ -118,7 +119,7 @@ rule train_note_tokens:
 
 
 rule train_caption_tokens:
-    """Captions as tokens of a language model, for models that read the series as sentences."""
+    """Write captions as tokens of a language model, for models that read the series as sentences."""
     input:
         backbone="<results>/backbones/{backbone}",
         samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
@@ -144,7 +145,7 @@ rule train_caption_tokens:
 
 
 rule train_target_tokens:
-    """Diagnoses and rationales that a language model learns to write, as its tokens."""
+    """Write the targets of a language model, diagnoses and rationales, as its tokens."""
     input:
         backbone="<results>/backbones/{backbone}",
         samples=of_variant("<results>/{dataset}/benchmark{variant}/samples.parquet"),
@@ -353,6 +354,7 @@ rule train_joint:
         **training_job("train_joint/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_joint"),
+        script="scripts/train_joint.py",
         texts=texts_of_student,
         parts=parts_of_model,
         phase=setting("train.joint"),
@@ -364,7 +366,7 @@ rule train_joint:
         ),
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
-        " {params.launcher} scripts/{rule}.py --start {input.start:q}"
+        " {params.launcher} {params.script:q} --start {input.start:q}"
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
         " --notes {input.notes:q} --captions {input.captions:q} --features {input.features:q}"
         " --series {input.series:q} --targets {input.targets:q}"
@@ -374,7 +376,7 @@ rule train_joint:
         " --model {output.model:q} > {log:q} 2>&1"
 
 
-# With a script of the same arguments.
+# The rules made from train_joint have scripts with the same arguments.
 use rule train_joint as train_lora with:
     """Distil rationales, or diagnoses alone, into adapters of a language model with frozen weights."""
     output:
@@ -389,6 +391,7 @@ use rule train_joint as train_lora with:
         **training_job("train_lora/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_lora"),
+        script="scripts/train_lora.py",
         phase=setting("train.lora"),
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-lora"
@@ -421,6 +424,7 @@ use rule train_joint as train_frozen with:
         **training_job("train_frozen/{dataset}-{backbone}-{target}-{parts}{variant}-seed{seed}"),
     params:
         code=code_digest("train_frozen"),
+        script="scripts/train_frozen.py",
         phase=setting("train.frozen"),
         checkpoints=scratch(
             "{dataset}/train/{backbone}/{target}-{parts}{variant}/seed{seed}/checkpoints-frozen"
@@ -428,7 +432,7 @@ use rule train_joint as train_frozen with:
 
 
 rule train_encoder_tokens:
-    """Notes as tokens of a text encoder, cut where its positions end."""
+    """Write notes as tokens of a text encoder, cut where its positions end."""
     input:
         encoder="<results>/encoders/{encoder}",
         samples="<results>/{dataset}/benchmark/samples.parquet",
@@ -454,7 +458,7 @@ rule train_encoder_tokens:
 
 
 rule train_classifier:
-    """Train a baseline that says yes or no to each phenotype."""
+    """Train a baseline that classifies each phenotype."""
     input:
         encoder=encoder_of_classifier,
         samples="<results>/{dataset}/benchmark/samples.parquet",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from clinragen.asked.predict import Files
 from clinragen.config.asked import Question
 from clinragen.config.llms import Llm, Transport
 from clinragen.step import Context, Out, run
@@ -9,15 +10,10 @@ from clinragen.step import Context, Out, run
 
 def asked_predict(
     context: Context,
-    samples: Path,
-    courses: Path,
-    captions: Path,
-    labels: Path,
-    cases: list[Path],
+    files: Files,
     phenotypes: Path,
     wordings: Path,
     prompts: list[Path],
-    examples: list[Path],
     dataset: str,
     question: Question,
     name: str,
@@ -28,7 +24,7 @@ def asked_predict(
     predictions: Out,
 ) -> None:
     """Write the answers of a language model about the test split."""
-    from clinragen.asked.predict import Files, predict, read_cases
+    from clinragen.asked.predict import predict, read_cases
     from clinragen.llm.ask import LanguageModel, counted
     from clinragen.llm.request import Answer, Check, Request
     from clinragen.rationale.claims import read_wordings
@@ -37,7 +33,6 @@ def asked_predict(
     from clinragen.runtime.context import Facts
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    files = Files(samples, courses, captions, labels, cases, examples)
     model = LanguageModel(name, llm, transport, Path(answers), weights)
 
     def ask(requests: list[Request], check: Check) -> list[Answer]:
@@ -47,7 +42,8 @@ def asked_predict(
         return texts
 
     selected = read_cases(files, llm.max_note_characters)
-    table = predict(selected, question, prompts, examples, read_phenotypes(phenotypes), read_wordings(wordings), ask)
+    names = read_phenotypes(phenotypes)
+    table = predict(selected, question, prompts, files.examples, names, read_wordings(wordings), ask)
     context.note(Facts({"statuses": counted(model.statuses)} | notes_cut(selected)))
     PREDICTIONS.write(table, predictions)
 

@@ -9,8 +9,7 @@ def audit_lineage(targets: list[Path], templates: list[Path], lineage: SharedOut
     """List every output behind the targets with what made it, as a table and as a page of links."""
     import logging
 
-    from clinragen.audit.lineage import list_lineage
-    from clinragen.audit.lineage_page import lineage_page
+    from clinragen.audit.lineage import lineage_page, list_lineage
     from clinragen.schemas.audit import LINEAGE
 
     table, problems, root = list_lineage(targets)

@@ -16,7 +16,7 @@ def benchmark_captions(
     captions: Out,
     fences: Out,
 ) -> None:
-    """Anomalies of every stay in words, by fences of the training split or fixed ones."""
+    """Describe the anomalies of every stay in words, by fences of the training split or fixed ones."""
     from clinragen.benchmark.captions import make_captions, make_fences, read_fences
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.benchmark import CAPTIONS, FENCES, SPLIT
@@ -27,11 +27,11 @@ def benchmark_captions(
     names = [v.name for v in read_variables(variables, number) if not v.categorical]
     training = {r["stay_id"] for r in rows if r["split"] == "train"}
     if settings.fences == "training":
-        found = make_fences(measured, training, names, settings.fence_multiplier)
+        limits = make_fences(measured, training, names, settings.fence_multiplier)
     else:
-        found = read_fences(fixed, names)
-    CAPTIONS.write(make_captions(measured, [r["stay_id"] for r in rows], found), captions)
-    FENCES.write(found, fences)
+        limits = read_fences(fixed, names)
+    CAPTIONS.write(make_captions(measured, [r["stay_id"] for r in rows], limits), captions)
+    FENCES.write(limits, fences)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ def benchmark_card(
     from clinragen.schemas.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
     from clinragen.schemas.extract import ATTRITION, EVENTS, STAYS
 
-    everything, chosen = read_variables(variables), SAMPLES.read(samples)
+    every_variable, sample_rows = read_variables(variables), SAMPLES.read(samples)
     read = {v.name for v in read_variables(variables, settings.variables)}
     lengths = STAYS.read(stays, columns=("stay_id", "los_hours"))
     texts = COURSES.read_batches(courses, ("stay_id", "text"), rows=1000)
     values = EVENTS.read_batches(events, ("stay_id", "hours", "variable", "value"), rows=1_000_000)
-    found = survey(chosen, lengths, texts, values, everything, settings)
+    surveyed = survey(sample_rows, lengths, texts, values, every_variable, settings)
     tables = {
         "attrition": ATTRITION.read(attrition),
         "prevalence": PREVALENCE.read(prevalence),
@@ -45,7 +45,9 @@ def benchmark_card(
         "unlabelled": UNLABELLED_CODES.read(unlabelled),
     }
     stand_ins = sorted(context.stand_ins)
-    page = make_card(dataset, source, stand_ins, settings, everything, read, chosen, found, tables, templates)
+    page = make_card(
+        dataset, source, stand_ins, settings, every_variable, read, sample_rows, surveyed, tables, templates
+    )
     card.path.write_text(page, encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from clinragen.step import Out, SharedOut, run
 def benchmark_courses(
     notes: Path, stays: Path, stop_words: Path, settings: Course, courses: Out, headings: SharedOut
 ) -> None:
-    """Cleaned hospital course of every stay that has one."""
+    """Cut out and clean the hospital course of every stay that has one."""
     from clinragen.benchmark.course import select_courses
     from clinragen.registry.stop_words import read_stop_words
     from clinragen.runtime.progress import Progress
@@ -27,9 +27,9 @@ def benchmark_courses(
                 yield from batch.to_pylist()
                 bar.advance(batch.num_rows)
 
-        table, found = select_courses(rows(), patients, settings, read_stop_words(stop_words))
+        table, headings_used = select_courses(rows(), patients, settings, read_stop_words(stop_words))
     COURSES.write(table, courses)
-    HEADINGS.write(found, headings)
+    HEADINGS.write(headings_used, headings)
 
 
 if __name__ == "__main__":

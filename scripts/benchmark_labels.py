@@ -8,7 +8,7 @@ from clinragen.step import Out, SharedOut, run
 def benchmark_labels(
     diagnoses: Path, stays: Path, phenotypes: Path, icd10: Path, labels: Out, prevalence: SharedOut, codes: SharedOut
 ) -> None:
-    """Phenotypes of every stay, and the codes that bring none."""
+    """Label every stay with its phenotypes, and list the codes that belong to none."""
     from clinragen.benchmark.labels import group_codes, label_stays, list_unlabelled, read_ccs, read_icd10_groups
     from clinragen.benchmark.prevalence import compare_prevalence
     from clinragen.registry.phenotypes import read_phenotypes
@@ -16,12 +16,12 @@ def benchmark_labels(
     from clinragen.schemas.extract import DIAGNOSES, STAYS
 
     cohort = STAYS.read(stays, columns=("stay_id", "subject_id"))
-    found = DIAGNOSES.read(diagnoses)
-    groups = group_codes(found, read_ccs(phenotypes), read_icd10_groups(icd10))
-    table = label_stays(found, read_phenotypes(phenotypes), groups)
+    codes_of_stays = DIAGNOSES.read(diagnoses)
+    groups = group_codes(codes_of_stays, read_ccs(phenotypes), read_icd10_groups(icd10))
+    table = label_stays(codes_of_stays, read_phenotypes(phenotypes), groups)
     LABELS.write(table, labels)
     PREVALENCE.write(compare_prevalence(table, cohort, phenotypes), prevalence)
-    UNLABELLED_CODES.write(list_unlabelled(found, cohort, groups), codes)
+    UNLABELLED_CODES.write(list_unlabelled(codes_of_stays, cohort, groups), codes)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ def benchmark_majority(labels: Path, samples: Path, phenotypes: Path, prediction
     from clinragen.schemas.benchmark import LABELS, SAMPLES
     from clinragen.schemas.evaluate import PREDICTIONS
 
-    known, chosen = LABELS.read(labels), SAMPLES.read(samples)
-    PREDICTIONS.write(predict_majority(known, chosen, read_phenotypes(phenotypes)), predictions)
+    labelled, sample_rows = LABELS.read(labels), SAMPLES.read(samples)
+    PREDICTIONS.write(predict_majority(labelled, sample_rows, read_phenotypes(phenotypes)), predictions)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ COUNTS = ("stays", "admissions", "subjects", "rows")
 def benchmark_samples(
     split: Path, events: Path, labels: Path, courses: Path, attrition: list[Path], samples: Out, total: SharedOut
 ) -> None:
-    """Stays with measurements, a diagnosis and a hospital course, in their splits, and the whole attrition."""
+    """Select the stays with measurements, a diagnosis and a hospital course; join all attrition tables."""
     import pyarrow
 
     from clinragen.benchmark.samples import select_samples

@@ -18,7 +18,7 @@ def benchmark_series(
     test: Out,
     scales: Out,
 ) -> None:
-    """Regular, gapless, scaled series of every stay, a file per split."""
+    """Write regular, gapless, scaled series of every stay, one file per split."""
     from clinragen.benchmark.series import cut, find_scales, make_series
     from clinragen.registry.variables import read_variables
     from clinragen.schemas.benchmark import SCALES, SERIES, SPLIT
@@ -26,12 +26,12 @@ def benchmark_series(
 
     channels = read_variables(variables, settings.variables)
     blocks = cut(SPLIT.read(split), STAYS.read(stays, columns=("stay_id", "los_hours")), settings)
-    found = find_scales(events, blocks, channels, settings)
-    SCALES.write(found, scales)
+    scaling = find_scales(events, blocks, channels, settings)
+    SCALES.write(scaling, scales)
     outs = {"train": train, "validation": validation, "test": test}
     with ExitStack() as files:
         writers = {name: files.enter_context(SERIES.writer(out)) for name, out in outs.items()}
-        for name, rows in make_series(events, blocks, found, settings):
+        for name, rows in make_series(events, blocks, scaling, settings):
             writers[name].write(rows)
 
 

@@ -7,7 +7,7 @@ from clinragen.step import Out, run
 
 
 def benchmark_split(stays: Path, lists: list[Path], settings: Split, split: Out, attrition: Out) -> None:
-    """Part of every stay, divided by patient: by our rule, or by the user's lists."""
+    """Assign every stay to a split by patient: by the default rule, or by the user's lists."""
     from clinragen.benchmark.split import split_stays
     from clinragen.schemas.benchmark import SPLIT
     from clinragen.schemas.extract import ATTRITION, STAYS

@@ -16,7 +16,7 @@ def demo_backbone(
     lengths: Lengths,
     backbone: SharedOut,
 ) -> None:
-    """A tiny language model in the shape of a real one that has been taught the language of lab findings."""
+    """Write a tiny language model in the shape of a real one, trained on sentences about lab findings."""
     from clinragen.demo.evidence import read_evidence
     from clinragen.demo.lessons import compose_lessons
     from clinragen.demo.tiny_student import build_student

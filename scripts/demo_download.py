@@ -19,7 +19,7 @@ def demo_download(
     d_icd_procedures: Out,
     d_labitems: Out,
 ) -> None:
-    """The tables of the open MIMIC-III demo from PhysioNet, checked and packed."""
+    """Download the tables of the open MIMIC-III demo from PhysioNet, checked and packed."""
     from clinragen.demo.download import download_tables
     from clinragen.registry.checksums import read_checksums
 

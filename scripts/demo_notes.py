@@ -18,7 +18,7 @@ def demo_notes(
     source: str,
     notes: Out,
 ) -> None:
-    """Stand-in discharge notes in the layout of NOTEEVENTS, from the structured record without its diagnoses."""
+    """Write stand-in discharge notes in the layout of NOTEEVENTS, from the structured record without its diagnoses."""
     from clinragen.demo.notes import TABLES, synthesize_notes
     from clinragen.demo.raw_files import columns_of_tables, write_table
     from clinragen.registry.phenotypes import read_phenotypes

@@ -6,7 +6,7 @@ from clinragen.step import Context, SharedOut, run
 
 
 def demo_text_encoder(context: Context, texts: list[Path], seed: int, encoder: SharedOut) -> None:
-    """A tiny text encoder in the shape of a BERT, with random weights."""
+    """Write a tiny text encoder in the shape of a BERT, with random weights."""
     from clinragen.demo.tiny_encoder import build_encoder
     from clinragen.registry.text_encoders import require_encoder
 

@@ -31,16 +31,16 @@ def evaluate_claims(
     from clinragen.schemas.claims import CLAIMS, CONTRADICTIONS
 
     register = read_claims(claims)
-    missing = {n: Missing(read_paper_rows(paper_rows, n), found) for n, found in configured.tables.items()}
+    missing = {n: Missing(read_paper_rows(paper_rows, n), has) for n, has in configured.tables.items()}
     paper = printed_evidence(printed, printed_in_text(register))
     assessed = assess(register, paper, our_evidence(ours, rows.names, missing), sorted(context.stand_ins))
     for each in assessed:
         context.made_of({"id": each.claim.id}, [claims, *files_behind(each.claim, [*printed, *ours])])
-    found = find_contradictions(paper, assessed)
+    contradicting = find_contradictions(paper, assessed)
     CLAIMS.write(table_of(assessed), table)
-    CONTRADICTIONS.write(found, contradictions)
+    CONTRADICTIONS.write(contradicting, contradictions)
     pages = [*(f"tables/table{n}.html" for n in configured.tables), *(f"tables/{path.name}" for path in ours)]
-    text = claims_page(assessed, found, pages, sorted(context.stand_ins), templates)
+    text = claims_page(assessed, contradicting, pages, sorted(context.stand_ins), templates)
     page.path.write_text(text, encoding="utf-8")
 
 

@@ -34,13 +34,13 @@ def evaluate_figure7(
     from clinragen.evaluate.texts.lab_claims import read_lab_wordings
     from clinragen.registry.variables import read_variables
 
-    found = read_cases(predictions, cases, samples, (notes, labs), wordings)
-    chosen = choose(found.cases)
+    case_files = read_cases(predictions, cases, samples, (notes, labs), wordings)
+    selected = choose(case_files.cases)
     units = {variable.name: variable.unit for variable in read_variables(variables)}
     labs_in_words = read_lab_wordings(lab_wordings, list(units))
-    views = found.views(chosen, courses, captions, series, (scales, fences), terms, scaled, units, labs_in_words)
-    counts = case_counts(dataset, found.cases)
-    own = (counts, len(found.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
+    views = case_files.views(selected, courses, captions, series, (scales, fences), terms, scaled, units, labs_in_words)
+    counts = case_counts(dataset, case_files.cases)
+    own = (counts, len(case_files.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
     page.path.write_text(cases_page(dataset, views, *own), encoding="utf-8")
     shared.path.write_text(cases_page(dataset, None, *own), encoding="utf-8")
 

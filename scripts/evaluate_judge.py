@@ -28,22 +28,24 @@ def evaluate_judge(
     answers: str,
     ratings: Out,
 ) -> None:
-    """Ratings that one judge gives the rationales of every system."""
-    from clinragen.evaluate.judge.files import Files, read_items
+    """Have one judge rate the rationales of every system."""
+    from clinragen.evaluate.judge.files import read_items
     from clinragen.evaluate.judge.question import read_judge_prompt
     from clinragen.evaluate.judge.rate import rate
+    from clinragen.evaluate.rated_files import RatedFiles
     from clinragen.llm.ask import LanguageModel
     from clinragen.llm.request import Answer, Check, Request
     from clinragen.schemas.judge import RATINGS
 
-    of_rows = dict(zip(rows.names, predictions, strict=True))
-    files = Files(samples, courses, captions, labels, cases, rationales, of_rows)
+    by_row = dict(zip(rows.names, predictions, strict=True))
+    files = RatedFiles(samples, courses, captions, labels, cases, rationales, by_row)
+    texts = [samples, courses, captions, labels, *rationales, *predictions]
     model = LanguageModel(name, llm, transport, Path(answers), weights)
 
     def ask(requests: list[Request], check: Check) -> list[Answer]:
-        found, facts = model.ask(requests, dataset, files.texts, check)
+        responses, facts = model.ask(requests, dataset, texts, check)
         context.note(facts)
-        return found
+        return responses
 
     items = read_items(files, question, llm.max_note_characters)
     RATINGS.write(rate(items, read_judge_prompt(prompt), question.seed, ask), ratings)

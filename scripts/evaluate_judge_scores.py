@@ -17,7 +17,7 @@ def evaluate_judge_scores(
     effects: SharedOut,
     page: SharedOut,
 ) -> None:
-    """What the judges say, as tables and as a page."""
+    """Summarize the ratings of the judges as tables and as a page."""
     from clinragen.evaluate.judge.agree import judge_agreement
     from clinragen.evaluate.judge.effects import judge_effects
     from clinragen.evaluate.judge.page import judge_page
@@ -29,12 +29,12 @@ def evaluate_judge_scores(
     for (dataset, rater), paths in behind(ratings).items():
         context.made_of({"dataset": dataset, "rater": rater}, [*paths, *samples])
     rated = read_rated(ratings, samples)
-    tables = [made(rated, bootstrap) for made in (rating_scores, judge_agreement, judge_effects)]
-    for table, schema, out in zip(
-        tables, (RATING_SCORES, AGREEMENT, JUDGE_EFFECTS), (scores, agreement, effects), strict=True
-    ):
-        schema.write(table, out)
-    page.path.write_text(judge_page(*tables, sorted(context.stand_ins), templates), encoding="utf-8")
+    means, agreements, falls = (f(rated, bootstrap) for f in (rating_scores, judge_agreement, judge_effects))
+    RATING_SCORES.write(means, scores)
+    AGREEMENT.write(agreements, agreement)
+    JUDGE_EFFECTS.write(falls, effects)
+    html = judge_page(means, agreements, falls, sorted(context.stand_ins), templates)
+    page.path.write_text(html, encoding="utf-8")
 
 
 if __name__ == "__main__":

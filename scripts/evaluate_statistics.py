@@ -41,17 +41,17 @@ def evaluate_statistics(
     for title, own in split.items():
         truth = truth_of(SAMPLES.read(own[0]), LABELS.read(own[1]))
         scored[title] = truth, [read_scored(path, truth, names, r) for r, path in files if r.dataset == title]
-    found = tables_of(scored, names, read_pairs(pairs), reference, printed, bootstrap)
+    tables = tables_of(scored, names, read_pairs(pairs), reference, printed, bootstrap)
     for schema, table, out, behind in (
-        (INTERVALS, found.intervals, intervals, lambda row: {row["model"]}),
-        (COMPARISONS, found.comparisons, comparisons, lambda row: {row["model"], row["other"]}),
-        (PHENOTYPE_SCORES, found.phenotypes, phenotype_scores, lambda row: {row["model"], reference}),
+        (INTERVALS, tables.intervals, intervals, lambda row: {row["model"]}),
+        (COMPARISONS, tables.comparisons, comparisons, lambda row: {row["model"], row["other"]}),
+        (PHENOTYPE_SCORES, tables.phenotypes, phenotype_scores, lambda row: {row["model"], reference}),
     ):
         schema.write(table, out)
         for row in table.group_by(sorted({*schema.key} - {"metric", "phenotype"})).aggregate([]).to_pylist():
             used = [p for r, p in files if r.dataset == row["dataset"] and r.row in behind(row)]
             context.made_of(row, [*split[row["dataset"]], *used], out)
-    html = statistics_page(found, printed, reference, bootstrap, sorted(context.stand_ins), templates)
+    html = statistics_page(tables, printed, reference, bootstrap, sorted(context.stand_ins), templates)
     page.path.write_text(html, encoding="utf-8")
 
 

@@ -26,24 +26,21 @@ def evaluate_study_forms(
     key: Out,
     page: SharedOut,
 ) -> None:
-    """The kit of the human study: a form per rater, the key to all of them, and a page for whoever hands them out."""
+    """Write the kit of the human study: a form per rater, the key to all forms, and a page for the organizer."""
+    from clinragen.evaluate.rated_files import RatedFiles
     from clinragen.evaluate.study.forms import kit_page, raters_of, study_form, study_key
     from clinragen.evaluate.study.sources import read_study
-    from clinragen.schemas.ratings import TEACHER
     from clinragen.schemas.study import STUDY_KEY
 
-    study = read_study(
-        cases, samples, courses, captions, labels, teacher, dict(zip(systems.names, predictions, strict=True)),
-        wording, design,
-    )  # fmt: skip
+    by_system = dict(zip(systems.names, predictions, strict=True))
+    study = read_study(RatedFiles(samples, courses, captions, labels, cases, teacher, by_system), wording, design)
     forms.path.mkdir()
     for rater in raters_of(study.items):
         text = study_form(study, rater, dataset, source, templates)
         (forms.path / f"form-{rater}.html").write_text(text, encoding="utf-8")
     STUDY_KEY.write(study_key(study), key)
-    names = [TEACHER, *systems.names]
-    shown = kit_page(study, dataset, source, names, design, sorted(context.stand_ins), templates)
-    page.path.write_text(shown, encoding="utf-8")
+    html = kit_page(study, dataset, source, design, sorted(context.stand_ins), templates)
+    page.path.write_text(html, encoding="utf-8")
 
 
 if __name__ == "__main__":

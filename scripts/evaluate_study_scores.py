@@ -25,7 +25,7 @@ def evaluate_study_scores(
     raters: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Import the ratings of the study, and their means, agreement and mixed model, as tables and as a page."""
+    """Import the ratings of the study; write their means, agreement and mixed model as tables and as a page."""
     from clinragen.evaluate.study import scores
     from clinragen.evaluate.study.mixed import mixed_models
     from clinragen.evaluate.study.page import study_page
@@ -37,21 +37,22 @@ def evaluate_study_scores(
 
     keys, columns = STUDY_KEY.read(key), SAMPLES.read(samples, ["stay_id", "subject_id"])
     patients = dict(zip(*(columns[name].to_pylist() for name in ("stay_id", "subject_id")), strict=True))
-    read = scores.leave_out(read_responses(response_files(responses), keys, exclusion.absent), exclusion.failed_checks)
-    scores.stop_without_raters(read)
-    found = (
-        scores.rating_scores(read, keys, patients, dataset, bootstrap),
-        agreement_of_all(read, judged, dataset, bootstrap),
-        mixed_models(read, dataset, reference),
-        scores.raters_table(read, keys, patients, exclusion.failed_checks),
+    imported = read_responses(response_files(responses), keys, exclusion.absent)
+    imported = scores.leave_out(imported, exclusion.failed_checks)
+    scores.stop_without_raters(imported)
+    tables = (
+        scores.rating_scores(imported, keys, patients, dataset, bootstrap),
+        agreement_of_all(imported, judged, dataset, bootstrap),
+        mixed_models(imported, dataset, reference),
+        scores.raters_table(imported, keys, patients),
     )
-    STUDY_RATINGS.write(read, ratings)
-    for kind, values, out in zip(
-        (RATING_SCORES, AGREEMENT, STUDY_MODEL, STUDY_RATERS), found, (table, agreement, model, raters), strict=True
+    STUDY_RATINGS.write(imported, ratings)
+    for schema, values, out in zip(
+        (RATING_SCORES, AGREEMENT, STUDY_MODEL, STUDY_RATERS), tables, (table, agreement, model, raters), strict=True
     ):
-        kind.write(values, out)
-    text = study_page(*found, dataset, exclusion.failed_checks, sorted(context.stand_ins), templates)
-    page.path.write_text(text, encoding="utf-8")
+        schema.write(values, out)
+    html = study_page(*tables, dataset, exclusion.failed_checks, sorted(context.stand_ins), templates)
+    page.path.write_text(html, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from clinragen.step import Context, Out, run
 
 
 def evaluate_study_simulate(context: Context, key: Path, seed: int, responses: Out) -> None:
-    """Files of ratings by simulated raters, as the forms write them."""
+    """Write the ratings of simulated raters to files, as the forms do."""
     from clinragen.evaluate.study.responses import write_responses
     from clinragen.evaluate.study.simulate import simulate_raters
     from clinragen.schemas.study import STUDY_KEY

@@ -18,7 +18,7 @@ def extract_diagnoses(
     diagnoses: Out,
     attrition: Out,
 ) -> None:
-    """Billing codes of the admissions of the cohort."""
+    """Select the billing codes of the admissions of the cohort."""
     from clinragen.extract.diagnoses import select_diagnoses
     from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.sources import RawTables

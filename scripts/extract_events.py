@@ -20,7 +20,7 @@ def extract_events(
     events: Out,
     attrition: Out,
 ) -> None:
-    """Measurements of the 17 variables during the stays of the cohort."""
+    """Select and clean the measurements of the 17 variables during the stays of the cohort."""
     from clinragen.extract.events import read_items, select_events
     from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.sources import RawTables

@@ -15,7 +15,7 @@ def extract_features(
     threads: int,
     features: Out,
 ) -> None:
-    """Age, sex and type of admission of the cohort."""
+    """Write age, sex and type of admission of the cohort."""
     from clinragen.extract.features import select_features
     from clinragen.extract.sources import RawTables
     from clinragen.schemas.extract import FEATURES, STAYS

@@ -15,7 +15,7 @@ def extract_groups(
     threads: int,
     groups: Out,
 ) -> None:
-    """Age, sex, care unit and insurance of the cohort, by which scores are compared."""
+    """Write age, sex, care unit and insurance of the cohort, by which scores are compared."""
     from clinragen.extract.groups import select_groups
     from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.sources import RawTables

@@ -18,7 +18,7 @@ def extract_notes(
     notes: Out,
     attrition: Out,
 ) -> None:
-    """Discharge reports of the admissions of the cohort."""
+    """Select the discharge reports of the admissions of the cohort."""
     from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.notes import select_notes
     from clinragen.extract.sources import RawTables

@@ -18,7 +18,7 @@ def extract_stays(
     attrition: Out,
     counted: SharedOut,
 ) -> None:
-    """Adult ICU stays without transfers, one per admission."""
+    """Select the adult ICU stays without transfers, one per admission."""
     from clinragen.extract.layout import LAYOUTS
     from clinragen.extract.sources import RawTables
     from clinragen.extract.stays import check_release, select_stays

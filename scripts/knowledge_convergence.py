@@ -6,7 +6,7 @@ from clinragen.step import Context, SharedOut, run
 
 
 def knowledge_convergence(context: Context, convergence: Path, bound: float, picture: SharedOut) -> None:
-    """Convergence of the key terms of each phenotype, as a picture."""
+    """Draw the convergence of the key terms of each phenotype."""
     from clinragen.knowledge.pictures import draw_convergence
     from clinragen.schemas.knowledge import CONVERGENCE
 

@@ -7,7 +7,7 @@ from clinragen.step import SharedOut, run
 
 
 def knowledge_coverage(tokenizer: Path, terms: Path, stop_words: Path, settings: Vocabulary, table: SharedOut) -> None:
-    """Coverage of the vocabulary V^k by phenotype, its overlap between them, and what the switches change."""
+    """Write the coverage of V^k by phenotype, its overlap between them, and the effect of the switches."""
     from transformers import AutoTokenizer
 
     from clinragen.knowledge.coverage import coverage
@@ -18,9 +18,9 @@ def knowledge_coverage(tokenizer: Path, terms: Path, stop_words: Path, settings:
 
     loaded = AutoTokenizer.from_pretrained(str(tokenizer), local_files_only=True)
     rows = TERMS.read(terms).to_pylist()
-    found = origins(loaded, rows)
-    kinds = pieces(loaded, found, read_stop_words(stop_words))
-    COVERAGE.write(coverage(rows, found, kinds, left_out(kinds, settings)), table)
+    origin_of = origins(loaded, rows)
+    kinds = pieces(loaded, origin_of, read_stop_words(stop_words))
+    COVERAGE.write(coverage(rows, origin_of, kinds, left_out(kinds, settings)), table)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from clinragen.step import SharedOut, run
 
 
 def knowledge_standard(tokenizer: Path, backbone: str, out: SharedOut) -> None:
-    """The whole vocabulary of a language model, in place of V^k (ablation w/o KNOW)."""
+    """Write the whole vocabulary of a language model, in place of V^k (ablation w/o KNOW)."""
     from transformers import AutoTokenizer
 
     from clinragen.knowledge.vocabulary import described, standard_ids

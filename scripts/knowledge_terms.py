@@ -23,8 +23,7 @@ def knowledge_terms(
     shown: SharedOut,
     convergence: SharedOut,
 ) -> None:
-    """Key terms of each phenotype (equation 1), the documents that carry them, and the course of the rounds."""
-
+    """Extract the key terms of each phenotype (equation 1) and the documents with them, in rounds."""
     from clinragen.knowledge import ranking
     from clinragen.knowledge.abbreviations import read_abbreviations
     from clinragen.knowledge.documents import documents_of
@@ -38,20 +37,20 @@ def knowledge_terms(
     model = LanguageModel(terms.llm, llm, transport, Path(answers), weights)
 
     def ask_model(requests: list[Request]) -> list[Answer]:
-        found, facts = model.ask(requests, "the knowledge documents", documents, check)
+        received, facts = model.ask(requests, "the knowledge documents", documents, check)
         del facts.values["statuses"]  # of one round; those of all follow
         context.note(facts)
-        return found
+        return received
 
     texts = [d for path in documents for d in documents_of(DOCUMENTS.read(path))]
-    found = extract(texts, terms, read_prompt(prompt, PROMPT_SLOTS), ask_model, read_abbreviations(abbreviations))
-    without = counted(found.without_terms)
+    extraction = extract(texts, terms, read_prompt(prompt, PROMPT_SLOTS), ask_model, read_abbreviations(abbreviations))
+    without = counted(extraction.without_terms)
     context.note(Facts({"statuses": counted(model.statuses), "documents_without_terms": without}))
-    TERMS.write(ranking.terms_table(found.terms), out)
-    TERM_LISTS.write(ranking.readable(found.terms), readable)
-    MENTIONS.write(ranking.mentions_table(found.mentions), mentions)
-    ANSWERS.write(ranking.answers_table(found.shown), shown)
-    CONVERGENCE.write(ranking.convergence_table(found.rounds), convergence)
+    TERMS.write(ranking.terms_table(extraction.terms), out)
+    TERM_LISTS.write(ranking.readable(extraction.terms), readable)
+    MENTIONS.write(ranking.mentions_table(extraction.mentions), mentions)
+    ANSWERS.write(ranking.answers_table(extraction.shown), shown)
+    CONVERGENCE.write(ranking.convergence_table(extraction.rounds), convergence)
 
 
 if __name__ == "__main__":

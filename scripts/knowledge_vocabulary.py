@@ -16,7 +16,7 @@ def knowledge_vocabulary(
     settings: Vocabulary,
     out: SharedOut,
 ) -> None:
-    """The vocabulary V^k of a language model (equation 5), or the part of it that one source brings."""
+    """Write the vocabulary V^k of a language model (equation 5), or the part of it from one source."""
     from transformers import AutoTokenizer
 
     from clinragen.errors import UserError
@@ -30,15 +30,16 @@ def knowledge_vocabulary(
     rows = TERMS.read(terms).to_pylist()
     for path in mentions:
         rows = terms_of_source(rows, MENTIONS.read(path).to_pylist(), source)
-    found = origins(loaded, rows)
-    without = left_out(pieces(loaded, found, read_stop_words(stop_words)), settings)
-    ids = [i for i in found if i not in without]
+    origin_of = origins(loaded, rows)
+    without = left_out(pieces(loaded, origin_of, read_stop_words(stop_words)), settings)
+    ids = [i for i in origin_of if i not in without]
     if not ids:
         raise UserError(
-            f"V^k of {backbone} is empty: {len(found)} tokens occur in the key terms ({terms}), {len(without)} of them "
-            "left out; see terms.csv beside it and the switches knowledge.vocabulary"
+            f"V^k of {backbone} is empty: {len(origin_of)} tokens occur in the key terms ({terms}), of which "
+            f"{len(without)} are left out; check terms.csv in the same directory and knowledge.vocabulary"
         )
-    out.path.write_text(described(loaded, backbone, source if mentions else "knowledge", ids, found), encoding="utf-8")
+    text = described(loaded, backbone, source if mentions else "knowledge", ids, origin_of)
+    out.path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -14,17 +14,18 @@ def planted_page(
     stated: SharedOut,
     page: SharedOut,
 ) -> None:
-    """Put all runs on planted evidence together, as tables and as a page."""
+    """Write all runs on planted evidence as tables and as a page."""
     import pyarrow as pa
 
     from clinragen.evaluate.planted_page import planted_page as make_page
     from clinragen.schemas.evaluate import PLANTED, STATEMENTS
 
-    found = pa.concat_tables([PLANTED.read(path) for path in scores])
-    said = pa.concat_tables([STATEMENTS.read(path) for path in statements])
-    PLANTED.write(found, table)
-    STATEMENTS.write(said, stated)
-    page.path.write_text(make_page(found, said, sorted(context.stand_ins), templates), encoding="utf-8")
+    all_scores = pa.concat_tables([PLANTED.read(path) for path in scores])
+    all_statements = pa.concat_tables([STATEMENTS.read(path) for path in statements])
+    PLANTED.write(all_scores, table)
+    STATEMENTS.write(all_statements, stated)
+    text = make_page(all_scores, all_statements, sorted(context.stand_ins), templates)
+    page.path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,20 +17,20 @@ def planted_scores(
     scores: SharedOut,
     statements: SharedOut,
 ) -> None:
-    """F1 of one run by where the evidence is planted and what was shuffled, and the truth of its lab rationales."""
+    """Write F1 of one run by place of the evidence and shuffled part, and the truth of its lab rationales."""
     from clinragen.demo.evidence import read_evidence
     from clinragen.evaluate.planted import AS_IS, NOTES, SERIES, group_scores, statement_scores
     from clinragen.schemas.benchmark import CAPTIONS
     from clinragen.schemas.evaluate import PLANTED, PREDICTIONS, STATEMENTS
 
-    known = read_evidence(evidence)
-    channels = {name: planted.channel for name, planted in known.phenotypes.items()}
+    planted = read_evidence(evidence)
+    channels = {name: phenotype.channel for name, phenotype in planted.phenotypes.items()}
     files = {AS_IS: as_is, SERIES: series_shuffled, NOTES: notes_shuffled}
     predictions = {condition: PREDICTIONS.read(path) for condition, path in files.items()}
     PLANTED.write(group_scores(predictions, channels, dataset, model, seed), scores)
     texts = CAPTIONS.read(captions)
-    of_stay = dict(zip(texts["stay_id"].to_pylist(), texts["text"].to_pylist(), strict=True))
-    stated = statement_scores(predictions, of_stay, list(known.variables), dataset, model, seed)
+    captions_of_stays = dict(zip(texts["stay_id"].to_pylist(), texts["text"].to_pylist(), strict=True))
+    stated = statement_scores(predictions, captions_of_stays, list(planted.variables), dataset, model, seed)
     STATEMENTS.write(stated, statements)
 
 

@@ -19,7 +19,7 @@ from clinragen.provenance.record import sha256
 
 
 def main() -> int:
-    """Make one archive and describe it."""
+    """Write one archive and describe it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tree", type=Path, help="the results tree, such as results/demo")
     parser.add_argument("--to", type=Path, default=Path("results/releases"), help="directory of the archive")
@@ -36,10 +36,10 @@ def main() -> int:
 
 
 def summary(done: Released) -> list[str]:
-    """What was left out, what the scan found, the roots, and the archive."""
+    """Return what was left out, remarks of the scan, the roots, and the archive, a line each."""
     reasons: dict[str, list[int]] = defaultdict(list)
     for row in done.left_out:
-        reasons[row.why].append(row.bytes)
+        reasons[row["why"]].append(row["bytes"])
     lines = [f"remark: {remark}" for remark in done.scanned.remarks]
     lines += [f"left out: {len(sizes)} ({why}), {sum(sizes)} bytes" for why, sizes in sorted(reasons.items())]
     lines.append(f"left out: {done.not_audited} (logs, timings, checkpoints, report.html)")

@@ -20,10 +20,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from clinragen.audit.graph import Graph
-from clinragen.audit.trace import as_json, back, forward, recorded_path, steps, story, summary, target_of
+from clinragen.audit.trace import as_json, back, facts_of, forward, recorded_path, steps, summary, target_of
 from clinragen.audit.verify import Check, Findings
 from clinragen.errors import UserError
+from clinragen.provenance.graph import Graph
 from clinragen.provenance.record import record_path
 
 
@@ -54,8 +54,7 @@ def main() -> int:
             return _print([json.dumps(as_json(graph, target, path), indent=1, ensure_ascii=False)])
         lines = [*summary(graph, target, path), "", *back(graph, path, target.row, given.depth)]
         for number, records in enumerate(steps(graph, path, target.row) if given.long else [], start=1):
-            first, *rest = story(records)
-            lines += ["", f"{number}. {first}", *rest]
+            lines += ["", f"{number}. {records[0]['rule']}", *(f"   {line}" for line in facts_of(records))]
         return _print(lines)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -74,11 +73,8 @@ def _depth(text: str) -> float:
 
 def _verify(graph: Graph, place: Path, expected_root: str | None, as_data: bool) -> int:
     left_out = graph.relocation.new / "left_out.csv"
-    known = frozenset()
-    if left_out.is_file():
-        with left_out.open(encoding="utf-8", newline="") as file:
-            known = frozenset(row["path"] for row in csv.DictReader(file))
-    check = Check(graph, known)
+    rows = csv.DictReader(left_out.read_text(encoding="utf-8").splitlines()) if left_out.is_file() else []
+    check = Check(graph, frozenset(row["path"] for row in rows))
     if place.is_dir() and not record_path(place).is_file():
         found, root = check.folder(place), graph.root_of_tree(place)
     else:

@@ -9,9 +9,9 @@ from clinragen.step import Context, SharedOut, run
 def train_backbone(
     context: Context, settings: Backbone, local: list[Path], lengths: Lengths, backbone: SharedOut
 ) -> None:
-    """A language model and its tokenizer, from the model hub or from the files of a local folder.
+    """Fetch a language model and its tokenizer from the model hub, or copy those of a local directory.
 
-    One that cannot be trained, or has too few positions for the longest texts, is refused.
+    UserError for one that cannot be trained, or has too few positions for the longest texts.
     """
     from clinragen.registry.hub import fetch_model
     from clinragen.registry.language_models import require_trainable

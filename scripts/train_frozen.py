@@ -1,30 +1,16 @@
 """Command line of rule train_frozen."""
 
-from pathlib import Path
-
-from clinragen.config.student import Texts
 from clinragen.config.train import Phase
-from clinragen.model.files import StudentInputs
 from clinragen.step import Context, Out, run
-from clinragen.train.job import NewParts, Setup
+from clinragen.train.job import OneStage, Setup
 
 
-def train_frozen(
-    context: Context,
-    start: Path,
-    inputs: StudentInputs,
-    targets: Path,
-    new: NewParts,
-    texts: Texts,
-    phase: Phase,
-    setup: Setup,
-    model: Out,
-) -> None:
+def train_frozen(context: Context, stage: OneStage, phase: Phase, setup: Setup, model: Out) -> None:
     """Train the parts in front of a frozen language model."""
     from clinragen.train import phases
 
-    job = setup.job(inputs.files(targets), phase, context.fingerprint())
-    context.after_commit(phases.train_frozen(job, start, texts, new, model.path))
+    job = setup.job(stage.files(stage.targets), phase, context.fingerprint())
+    context.after_commit(phases.train_frozen(job, stage, model.path))
 
 
 if __name__ == "__main__":

@@ -1,30 +1,16 @@
 """Command line of rule train_joint."""
 
-from pathlib import Path
-
-from clinragen.config.student import Texts
 from clinragen.config.train import Phase
-from clinragen.model.files import StudentInputs
 from clinragen.step import Context, Out, run
-from clinragen.train.job import NewParts, Setup
+from clinragen.train.job import OneStage, Setup
 
 
-def train_joint(
-    context: Context,
-    start: Path,
-    inputs: StudentInputs,
-    targets: Path,
-    new: NewParts,
-    texts: Texts,
-    phase: Phase,
-    setup: Setup,
-    model: Out,
-) -> None:
+def train_joint(context: Context, stage: OneStage, phase: Phase, setup: Setup, model: Out) -> None:
     """Distil rationales, or diagnoses alone, into all parts of a model at once."""
     from clinragen.train import phases
 
-    job = setup.job(inputs.files(targets), phase, context.fingerprint())
-    context.after_commit(phases.train_joint(job, start, texts, new, model.path))
+    job = setup.job(stage.files(stage.targets), phase, context.fingerprint())
+    context.after_commit(phases.train_joint(job, stage, model.path))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from clinragen.step import Context, SharedOut, run
 
 
 def train_text_encoder(context: Context, settings: TextEncoder, local: list[Path], encoder: SharedOut) -> None:
-    """A text encoder and its tokenizer, from the model hub or from the files of a local folder.
+    """Fetch a text encoder and its tokenizer from the model hub, or copy those of a local directory.
 
-    One of another kind than BERT is refused.
+    UserError for one of an unsupported kind.
     """
     from clinragen.registry.hub import fetch_model
     from clinragen.registry.text_encoders import require_encoder

@@ -12,6 +12,7 @@ PAGES = [
     path.relative_to(ROOT).as_posix()
     for path in (
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
         ROOT / "results/README.md",
         *sorted((ROOT / "docs").glob("*.md")),
         *sorted((ROOT / "config").glob("*.yaml")),

@@ -1,4 +1,4 @@
-"""Ratings of judges whose behaviour is known, as files of a results tree."""
+"""Ratings of judges with known behaviour, as files of a results tree."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ STAYS = 40
 
 
 def ratings(judge: str, dataset: str = "mimic3", stays: int = STAYS) -> list[dict]:
-    """Ratings of a judge that `reads` (controls fall by 2), is `blind` (they do not), or counts words (`long`)."""
+    """Return ratings of a judge that `reads` (controls fall by 2), is `blind` (they stay) or counts words (`long`)."""
     generator, rows = np.random.default_rng(len(dataset)), []
     for stay in range(stays):
         for system, level in LEVEL.items():
@@ -30,24 +30,24 @@ def ratings(judge: str, dataset: str = "mimic3", stays: int = STAYS) -> list[dic
 
 
 def row(stay: int, system: str, condition: str, rating: int | None, **changes: object) -> dict:
-    """One row of RATINGS with the same rating for every criterion."""
+    """Return one row of RATINGS with the same rating for every criterion."""
     given = {"status": "good", "request": "r", "reason": "It fits.", "words": 50, "note_cut": 0, "problems": None}
     place = {"stay_id": stay, "system": system, "condition": condition}
     return place | dict.fromkeys(CRITERIA, rating) | given | changes
 
 
-def write(folder: Path, of: dict[tuple[str, str], list[dict]]) -> tuple[list[Path], list[Path]]:
-    """Write ratings by dataset and judge, and samples with two stays of each patient; the paths of both."""
+def write(tree: Path, of: dict[tuple[str, str], list[dict]]) -> tuple[list[Path], list[Path]]:
+    """Write ratings by dataset and judge, and samples with two stays per patient; return the paths of both."""
     paths, samples = [], []
     for (dataset, judge), rows in of.items():
-        path = folder / f"{dataset}/evaluate/judge/{judge}/ratings.parquet"
+        path = tree / f"{dataset}/evaluate/judge/{judge}/ratings.parquet"
         path.parent.mkdir(parents=True)
         RATINGS.write(pa.Table.from_pylist(rows, RATINGS.schema), path)
         paths.append(path)
     stays = list(range(STAYS))
     columns = {"stay_id": stays, "subject_id": [n // 2 for n in stays], "hadm_id": stays, "split": ["test"] * STAYS}
     for dataset in dict.fromkeys(dataset for dataset, _ in of):
-        path = folder / f"{dataset}/benchmark/samples.parquet"
+        path = tree / f"{dataset}/benchmark/samples.parquet"
         path.parent.mkdir(parents=True)
         SAMPLES.write(pa.table(columns).cast(SAMPLES.schema), path)
         samples.append(path)

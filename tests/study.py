@@ -1,4 +1,4 @@
-"""A small human study, from texts that say of which system and stay they are."""
+"""A small human study whose texts identify their system and stay."""
 
 from raw_folders import RESOURCES
 
@@ -8,7 +8,7 @@ from clinragen.evaluate.study.wording import read_wording
 from clinragen.evaluate.written import Text
 
 SYSTEMS = ("GT", "LLaMA3", "LLaMA2", "Mistral", "ClinRaGen")
-# What tells the systems apart in the texts, and is none of their names.
+# Words that identify the systems in the texts without their names.
 WORDS = dict(zip(SYSTEMS, ("amber", "birch", "cedar", "dune", "ember"), strict=True))
 WORDING = read_wording(RESOURCES / "study.yaml")
 SCRIPT = "</script><script>window.broken = true</script>"

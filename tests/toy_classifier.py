@@ -26,12 +26,12 @@ def patchtst(**changes: object) -> Reader:
     return Reader(method="patchtst", series_encoder=series_encoder(**changes), steps=STEPS)
 
 
-def text_encoder(folder: Path) -> Path:
+def text_encoder(directory: Path) -> Path:
     """A tiny text encoder over the names of the phenotypes and some words."""
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        build_encoder([*PHENOTYPES, "pressor fluids cold tablet clinic calm"] * 3, folder, 1)
-    return folder
+    if not directory.exists():
+        directory.mkdir(parents=True)
+        build_encoder([*PHENOTYPES, "pressor fluids cold tablet clinic calm"] * 3, directory, 1)
+    return directory
 
 
 def classifier(reader: Reader, encoder: Path | None = None, seed: int = 0) -> Classifier:

@@ -73,7 +73,7 @@ LAUNCH = Launch(
     gradient_checkpointing=False,
 )
 LORA = {"rank": 4, "alpha": 8, "dropout": 0.05, "modules": "all"}
-# Two kinds of patients, told apart by the note and by the level of the series.
+# Two kinds of patients, distinguished by the note and by the level of the series.
 KINDS = [(["Shock"], "pressor fluids cold", 2.0), (["Essential hypertension"], "tablet clinic calm", -2.0)]
 FEATURES_OF_KIND = [{"sex": "F", "admission_type": "EMERGENCY"}, {"sex": "M", "admission_type": "ELECTIVE"}]
 TABLES = ("samples", "labels", "courses")
@@ -123,23 +123,23 @@ def batch(count: int = 2, length: int = 7, seed: int = 0) -> dict[str, torch.Ten
     }
 
 
-def write_backbone(folder: Path, seed: int = 0, shape: str = "tiny") -> Path:
+def write_backbone(directory: Path, seed: int = 0, shape: str = "tiny") -> Path:
     """Model and tokenizer as `from_pretrained` expects them, and what they are."""
-    build_model(len(tokenizer(shape)), seed, shape).save_pretrained(folder)
-    tokenizer(shape).save_pretrained(folder)
-    write_source(folder, {"source": shape, "revision": f"seed {seed}"})
-    return folder
+    build_model(len(tokenizer(shape)), seed, shape).save_pretrained(directory)
+    tokenizer(shape).save_pretrained(directory)
+    write_source(directory, {"source": shape, "revision": f"seed {seed}"})
+    return directory
 
 
-def write_text_encoder(folder: Path, seed: int = 0) -> Path:
+def write_text_encoder(directory: Path, seed: int = 0) -> Path:
     """A tiny BERT as `from_pretrained` expects it."""
-    tiny_encoder.build_encoder(PHENOTYPES, folder, seed)
-    return folder
+    tiny_encoder.build_encoder(PHENOTYPES, directory, seed)
+    return directory
 
 
-def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int = 5, shape: str = "tiny") -> Path:
+def write_tables(directory: Path, train: int = 16, validation: int = 4, test: int = 5, shape: str = "tiny") -> Path:
     """Tables of stages benchmark and rationale over stays of both kinds, and a vocabulary."""
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     splits = ["train"] * train + ["validation"] * validation + ["test"] * test
     random = np.random.default_rng(0)
     rows: dict[str, list[dict]] = {name: [] for name in (*TABLES, *SPLITS, "captions", "features", "notes", "labs")}
@@ -159,34 +159,41 @@ def write_tables(folder: Path, train: int = 16, validation: int = 4, test: int =
         rows["notes"].append({"stay_id": stay, "request": "r", "text": f"Based on the medical notes, {note}."})
         rows["labs"].append({"stay_id": stay, "request": "r", "text": f"Lab test shows level {level}."})
     for table in (SAMPLES, LABELS, COURSES, CAPTIONS, FEATURES):
-        table.write(pa.Table.from_pylist(rows[table.name], table.schema), folder / f"{table.name}.parquet")
+        table.write(pa.Table.from_pylist(rows[table.name], table.schema), directory / f"{table.name}.parquet")
     for split in SPLITS:
-        SERIES.write(pa.Table.from_pylist(rows[split], SERIES.schema), folder / f"series_{split}.arrow")
+        SERIES.write(pa.Table.from_pylist(rows[split], SERIES.schema), directory / f"series_{split}.arrow")
     for name in ("notes", "labs"):
         RATIONALES.write(
             pa.Table.from_pylist([{"status": "good", "note_cut": 0} | row for row in rows[name]], RATIONALES.schema),
-            folder / f"{name}.parquet",
+            directory / f"{name}.parquet",
         )
     facts = {"ids": VOCABULARY, "tokenizer": identity_of(tokenizer(shape))}
-    (folder / "vocabulary.json").write_text(json.dumps(facts), encoding="utf-8")
-    write_tokens(folder, shape=shape)
-    return folder
+    (directory / "vocabulary.json").write_text(json.dumps(facts), encoding="utf-8")
+    write_tokens(directory, shape=shape)
+    return directory
 
 
-def write_tokens(folder: Path, texts: Texts = TEXTS, shape: str = "tiny") -> None:
-    """The tokens of the tables in a folder: of notes, of targets, without R^m, of diagnoses alone, and after R^m."""
-    samples, labels, courses = (table.read(folder / f"{table.name}.parquet") for table in (SAMPLES, LABELS, COURSES))
-    on_notes, on_labs = (RATIONALES.read(folder / f"{name}.parquet") for name in ("notes", "labs"))
+def write_site(directory: Path, shape: str = "tiny") -> Path:
+    """The directory, with what trainings start from: `tables` and the language model `given/backbone`."""
+    write_tables(directory / "tables", shape=shape)
+    write_backbone(directory / "given" / "backbone", shape=shape)
+    return directory
+
+
+def write_tokens(directory: Path, texts: Texts = TEXTS, shape: str = "tiny") -> None:
+    """The tokens of the tables in a directory: of notes, of targets, without R^m, of diagnoses alone, and after R^m."""
+    samples, labels, courses = (table.read(directory / f"{table.name}.parquet") for table in (SAMPLES, LABELS, COURSES))
+    on_notes, on_labs = (RATIONALES.read(directory / f"{name}.parquet") for name in ("notes", "labs"))
     notes = note_tokens(samples, courses, tokenizer(shape), texts.max_note_tokens)
-    NOTE_TOKENS.write(pa.concat_tables(notes), folder / "note_tokens.arrow")
-    captions = caption_tokens(samples, CAPTIONS.read(folder / "captions.parquet"), tokenizer(shape))
-    CAPTION_TOKENS.write(pa.concat_tables(captions), folder / "caption_tokens.arrow")
+    NOTE_TOKENS.write(pa.concat_tables(notes), directory / "note_tokens.arrow")
+    captions = caption_tokens(samples, CAPTIONS.read(directory / "captions.parquet"), tokenizer(shape))
+    CAPTION_TOKENS.write(pa.concat_tables(captions), directory / "caption_tokens.arrow")
     parts = {"target": (on_notes, on_labs), "lab_target": (None, on_labs), "diagnoses": (None, None)}
     parts["rationale_first"] = (on_notes, None)
     for name, rationales in parts.items():
         given = samples, labels, rationales, tokenizer(shape), texts.max_target_tokens
         targets = target_tokens(*given, rationale_first=name == "rationale_first")
-        TARGET_TOKENS.write(pa.concat_tables(targets), folder / f"{name}_tokens.arrow")
+        TARGET_TOKENS.write(pa.concat_tables(targets), directory / f"{name}_tokens.arrow")
 
 
 def files(tables: Path, targets: str | None = "target") -> Files:
@@ -200,7 +207,7 @@ def command(rule: str, tables: Path, out: Path, *start: object, seed: int = 1, *
     """Command line of a training script without the interpreter.
 
     `start` are the arguments that only this phase has. Changes: epochs, patience, learning_rate, every key of OPTIMIZER
-    and LAUNCH, `targets`, for phase 2 `instruction`, and for a stage of its own `parts`, `texts` and `text_encoder`.
+    and LAUNCH, `targets`, for phase 2 `instruction`, and for a single stage `parts`, `texts` and `text_encoder`.
     """
     phase = {"learning_rate": 5e-3, "epochs": 3, "patience": 3}
     optimizer, launch = OPTIMIZER.model_dump(), LAUNCH.model_dump()
@@ -260,7 +267,7 @@ def run(words: list[str], launcher: tuple[str, ...] = (), **variables: str) -> s
 
 
 def weights(model: Path) -> dict[str, torch.Tensor]:
-    """All weights of a saved student by name; `backbone.` stands before those of the language model."""
+    """All weights of a saved student by name; those of the language model begin with `backbone.`."""
     found = {f"backbone.{k}": v for k, v in load_file(model / "backbone" / "model.safetensors").items()}
     own = model / "parts.safetensors"
     return found | (load_file(own) if own.is_file() else {})

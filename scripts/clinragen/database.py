@@ -43,14 +43,21 @@ def database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
             connection.close()
 
 
-def insert(connection: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
-    """Insert rows in one transaction; on return they are on disk."""
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run statements in one transaction: all of them are on disk afterwards, or none if an exception is raised."""
     # IMMEDIATE: a lock requested later could be refused without waiting.
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.executemany(statement, rows)
+        yield connection
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def insert(connection: sqlite3.Connection, statement: str, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows in one transaction; on return they are on disk."""
+    with transaction(connection):
+        connection.executemany(statement, rows)

@@ -1,7 +1,7 @@
 """Where do the labs get lost? Planted evidence, followed from the series to the diagnosis, a rung at a time.
 
 `make ladder` runs it on the tree of `make planted`. Each rung is micro F1 over the phenotypes whose evidence is in the
-labs only; where one fails, the fault lies between it and the one above.
+labs only; where one fails, the fault is between it and the one above.
 """
 
 import argparse

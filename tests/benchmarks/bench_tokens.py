@@ -66,7 +66,7 @@ def main() -> None:
                     out.write(piece)
             counted.row(f"write the tokens of {name}", paths[name])
         found = count_cut(NOTE_TOKENS.read(paths["notes"]))
-        # In a process of its own, whose memory is not that of the texts above.
+        # In a separate process, whose memory does not hold the texts above.
         with get_context("spawn").Pool(1) as pool:
             pool.apply(start_and_walk, (Path(place), paths))
     texts, cut = (sum(found[f"{split} {what}"] for split in set(splits)) for what in ("texts", "cut"))

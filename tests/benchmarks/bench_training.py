@@ -142,9 +142,9 @@ def pace_of_ours(run: Run, phase: int, rows: list[Row]) -> float:
     here = {"device": run.device.type, "nodes": 1, "processes": 1, "deepspeed": False}
     launch = Launch.model_validate(SETTINGS["train"]["launch"] | here | small)
     student = student_of(run.backbone, phase, "sdpa")
-    with tempfile.TemporaryDirectory() as folder, Recorder(student) as recorder:
+    with tempfile.TemporaryDirectory() as directory, Recorder(student) as recorder:
         schedule = Phase(learning_rate=1e-5, epochs=epochs, patience=epochs)
-        job = Job(None, schedule, optimizer, launch, 1, Path(folder) / "checkpoints", "bench")
+        job = Job(None, schedule, optimizer, launch, 1, Path(directory) / "checkpoints", "bench")
         train_student(student, rows, rows[:1], Writing(tokenizer()), job)
     return recorder.samples_per_second(epochs)
 
@@ -164,7 +164,7 @@ def measured(run: Run) -> dict[str, list[float]]:
 
 
 def speed(run: Run, paces: dict[str, list[float]]) -> tuple[str, dict[tuple[str, int], float]]:
-    """The paces and their ratios to the released loop, in Markdown; and the MFU of ours, if the card is known."""
+    """The paces and their ratios to the released loop, in Markdown, and the MFU here if the card is known."""
     lines = ["| samples a second | phase 1 | phase 2 | phase 3 |", "|---|---:|---:|---:|"]
     for name, found in paces.items():
         lines.append(_line(name, (_pace(x, x / first) for x, first in zip(found, paces[THEIRS], strict=True))))
@@ -193,8 +193,8 @@ def equivalence() -> str:
     lines = ["| phase, ours | step | ours | released, padding masked | released | largest difference |"]
     lines.append("|---|---:|---:|---:|---:|---:|")
     for phase, precision, most in ((1, "fp32", 300), (3, "fp32", 100_000), (3, "bf16", 100_000)):
-        with tempfile.TemporaryDirectory() as folder:
-            steps = our_steps(Path(folder), phase, precision, most)
+        with tempfile.TemporaryDirectory() as directory:
+            steps = our_steps(Path(directory), phase, precision, most)
         ours, masked, counted = [s.loss for s in steps], *(released_losses(steps, phase, c) for c in (False, True))
         largest = f"{largest_difference(ours, masked):.1e}"
         for i in (0, 49, 99, 199):

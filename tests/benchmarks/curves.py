@@ -32,9 +32,9 @@ def toy(phase: int) -> Student:
     return made.train()
 
 
-def our_steps(folder: Path, phase: int, precision: str = "fp32", micro_batch_tokens: int = 100_000) -> list[Step]:
+def our_steps(directory: Path, phase: int, precision: str = "fp32", micro_batch_tokens: int = 100_000) -> list[Step]:
     """200 steps of our trainer, with the batches that it made and their losses."""
-    sources = files(write_tables(folder / "tables", train=TRAINING))
+    sources = files(write_tables(directory / "tables", train=TRAINING))
     if phase == 1:
         sources = replace(sources, series=[])
     rows = {split: read_samples(sources, split) for split in ("train", "validation")}
@@ -45,7 +45,7 @@ def our_steps(folder: Path, phase: int, precision: str = "fp32", micro_batch_tok
         OPTIMIZER.model_copy(update={"batch": BATCH, "weight_decay": 0.0, "precision": precision}),
         LAUNCH.model_copy(update={"micro_batch_tokens": micro_batch_tokens}),
         seed=1,
-        checkpoints=folder / "checkpoints",
+        checkpoints=directory / "checkpoints",
         fingerprint="curves",
     )
     model = toy(phase)

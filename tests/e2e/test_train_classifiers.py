@@ -137,7 +137,7 @@ def planted_tables(directory: Path) -> Path:
     directory.mkdir()
     random, variables = np.random.default_rng(3), list(EVIDENCE.variables)
     shown = [name for name in PHENOTYPES if CHANNELS[name] in ("labs", "both")]
-    shifts = {name: [EVIDENCE.deviation(name, v) for v in variables] for name in PHENOTYPES}
+    shifts = {name: [EVIDENCE.shift(name, v) for v in variables] for name in PHENOTYPES}
     samples, labels, stay = [], [], 0
     for split, number in STAYS.items():
         rows = []

@@ -23,7 +23,7 @@ from toy_student import (
     run,
     tokenizer,
     weights,
-    write_backbone,
+    write_site,
     write_tables,
 )
 
@@ -38,9 +38,7 @@ TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """Tables, backbone and the models of phases 1 and 2 from one plain process."""
-    directory = tmp_path_factory.mktemp("deepspeed")
-    write_tables(directory / "tables")
-    write_backbone(directory / "given" / "backbone")
+    directory = write_site(tmp_path_factory.mktemp("deepspeed"))
     run(words(directory, 1, "plain1"))
     run(words(directory, 2, "plain2"))
     return directory
@@ -99,7 +97,7 @@ def test_neither_processes_nor_micro_batches_change_what_is_learned(place, exten
 
 
 def test_a_process_without_validation_samples_keeps_nobody_waiting(place, tmp_path):
-    """In phase 2, where batch norm has separate statistics in each process: validation uses those that are saved."""
+    """In phase 2, whose batch norm has separate statistics in each process: the saved ones are used in validation."""
     tables, model = write_tables(tmp_path / "tables", validation=1), tmp_path / "model"
     start = ["--phase1", place / "plain1", "--vocabulary", tables / "vocabulary.json"]
     log = run(command("train_phase2", tables, model, *start, processes=2, epochs=2), launcher(2))

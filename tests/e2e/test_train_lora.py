@@ -1,4 +1,4 @@
-"""Adapters of a language model through their script: trained parameters, stored files, inputs and outputs."""
+"""Adapters of a language model through their script: trained weights, checkpoints, inputs and outputs."""
 
 import hashlib
 import json
@@ -23,8 +23,7 @@ from toy_student import (
     run,
     tokenizer,
     weights,
-    write_backbone,
-    write_tables,
+    write_site,
 )
 
 from clinragen.config.evaluate import Decoding
@@ -42,10 +41,7 @@ DECODING = Decoding(device="cpu", beams=2, max_new_tokens=48, write="all", preci
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("lora")
-    write_tables(directory / "tables", shape=SHAPE)
-    write_backbone(directory / "given" / "backbone", shape=SHAPE)
-    return directory
+    return write_site(tmp_path_factory.mktemp("lora"), SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +100,7 @@ def test_adapters_learn_and_alone_are_stored(adapted):
 
 
 def test_the_language_model_did_not_move(adapted, fetched, place):
-    """The stored adapters, applied to the fetched model, give the loss that training measured at its end."""
+    """The last measurement of a training is reproduced by the stored adapters on the model as it was fetched."""
     facts = json.loads((adapted / "student.json").read_text(encoding="utf-8"))["base"]
     assert facts["content"] == json.loads((fetched / "source.json").read_text(encoding="utf-8"))["content"]
     f1, measured = (losses(adapted, key) for key in ("eval_f1", "eval_loss"))

@@ -19,8 +19,7 @@ from toy_student import (
     run,
     tokenizer,
     weights,
-    write_backbone,
-    write_tables,
+    write_site,
     write_tokens,
 )
 
@@ -36,10 +35,7 @@ SERIES_PARTS = {"encoder", "attention", "identity"}
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """A directory with tables and backbone."""
-    directory = tmp_path_factory.mktemp("chain")
-    write_tables(directory / "tables")
-    write_backbone(directory / "given" / "backbone")
-    return directory
+    return write_site(tmp_path_factory.mktemp("chain"))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +121,7 @@ def test_a_frozen_encoder_reads_each_series_once_and_the_losses_are_the_same(pla
     student = Student.load(chain / "phase2", ("note", "series")).eval()
     student.freeze("encoder")
     collate = Collator(tokenizer(), STEPS)
-    encoded = encode_series(student, samples, collate, torch.device("cpu"))
+    encoded = encode_series(student.encoder, samples, collate)
     before, after = collate(samples), collate(encoded)
     assert set(before) - set(after) == {"series", "steps"} and after["vectors"].shape == (16, CHANNELS, 16)
     monkeypatch.setattr(student.encoder, "forward", lambda *_: pytest.fail("the encoder was asked again"))
@@ -242,8 +238,8 @@ def test_the_log_is_a_story_of_dated_lines_without_colours_or_bars(chain):
         lines = log.splitlines()
         assert "\x1b" not in log and "\r" not in log
         assert [line for line in lines if not re.match(r"\d\d:\d\d:\d\d (INFO|WARNING) \w+: ", line)] == []
-        messages = [line.split(" ", 1)[1] for line in lines]
-        assert len(set(messages)) == len(messages)
+        logged = [line.split(" ", 1)[1] for line in lines]
+        assert len(set(logged)) == len(logged)
         assert sum("'loss'" in line for line in lines) == sum("'eval_loss'" in line for line in lines) == 3
 
 

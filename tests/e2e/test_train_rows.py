@@ -1,4 +1,4 @@
-"""The separate stages of the other rows of Table 1, through their scripts: what each reads and trains."""
+"""The single stages of the other rows of Table 1, through their scripts: what each reads and trains."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +16,7 @@ from toy_student import (
     losses,
     run,
     weights,
-    write_backbone,
-    write_tables,
+    write_site,
     write_text_encoder,
 )
 
@@ -39,10 +38,7 @@ DECODING = Decoding(device="cpu", beams=1, max_new_tokens=48, write="all", preci
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("rows")
-    write_tables(directory / "tables")
-    write_backbone(directory / "given" / "backbone")
-    return directory
+    return write_site(tmp_path_factory.mktemp("rows"))
 
 
 @pytest.fixture(scope="module")

@@ -10,20 +10,17 @@ from pathlib import Path
 import pytest
 from runs import checkpoints
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from toy_student import command, environment, run, write_backbone, write_tables
+from toy_student import command, environment, run, write_site
 
 from clinragen.errors import UserError
-from clinragen.train.tensorboard import FOLDER, event_writers, require_tensorboard
+from clinragen.train.tensorboard import DIRECTORY, event_writers, require_tensorboard
 
 EPOCHS = 6
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("events")
-    write_tables(directory / "tables")
-    write_backbone(directory / "given" / "backbone")
-    return directory
+    return write_site(tmp_path_factory.mktemp("events"))
 
 
 def training(place: Path, name: str, **changes: object) -> list[str]:
@@ -31,9 +28,9 @@ def training(place: Path, name: str, **changes: object) -> list[str]:
     return command("train_phase1", place / "tables", place / name, *start, epochs=EPOCHS, patience=EPOCHS, **changes)
 
 
-def directory(place: Path, name: str) -> dict[str, str]:
+def with_events(place: Path, name: str) -> dict[str, str]:
     """Environment with which a training writes its events where the rule lets it."""
-    return {FOLDER: str(place / "logs" / name)}
+    return {DIRECTORY: str(place / "logs" / name)}
 
 
 def curves(events: Path) -> dict[str, list[tuple[int, float]]]:
@@ -60,7 +57,7 @@ def shown(events: Path, tags: object) -> dict[str, list[tuple[int, float]]]:
 @pytest.fixture(scope="module")
 def whole(place, fork_python) -> Path:
     """The model of a training that nothing happens to, with events."""
-    run(training(place, "whole"), (str(fork_python),), **directory(place, "whole"))
+    run(training(place, "whole"), (str(fork_python),), **with_events(place, "whole"))
     return place / "whole"
 
 
@@ -83,17 +80,17 @@ def test_events_hold_no_text_of_patients(place, whole):
 
 
 def test_without_the_option_there_are_none_and_the_model_is_the_same(place, whole, fork_python):
-    run(training(place, "silent"), (str(fork_python),), **{FOLDER: ""})
+    run(training(place, "silent"), (str(fork_python),), **{DIRECTORY: ""})
     assert not list(place.rglob("silent/**/events.out*")) and not (place / "logs/silent").exists()
     records = [json.loads((place / f".records/{name}.json").read_text()) for name in ("whole", "silent")]
     assert records[0]["output"]["sha256"] == records[1]["output"]["sha256"]
-    assert "tfevents" not in json.dumps(records) and FOLDER not in json.dumps(records)
+    assert "tfevents" not in json.dumps(records) and DIRECTORY not in json.dumps(records)
 
 
 @pytest.mark.slow
 def test_a_killed_and_resumed_training_has_one_curve(place, whole):
     words = training(place, "killed")
-    line, variables = [sys.executable, *words], environment() | directory(place, "killed")
+    line, variables = [sys.executable, *words], environment() | with_events(place, "killed")
     process = subprocess.Popen(line, env=variables, stderr=subprocess.DEVNULL)
     limit = time.monotonic() + 120
     while len(checkpoints(place / "checkpoints-killed")) < 2:
@@ -101,7 +98,7 @@ def test_a_killed_and_resumed_training_has_one_curve(place, whole):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert "resuming from" in run(words, **directory(place, "killed"))
+    assert "resuming from" in run(words, **with_events(place, "killed"))
     assert len(list((place / "logs/killed").iterdir())) == 2
     wanted = expected(whole)
     assert expected(place / "killed") == {
@@ -112,7 +109,7 @@ def test_a_killed_and_resumed_training_has_one_curve(place, whole):
 
 def test_what_was_written_after_the_last_checkpoint_is_void(tmp_path, monkeypatch):
     """Killed between the log of an epoch and its checkpoint; the second attempt takes another course."""
-    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setenv(DIRECTORY, str(tmp_path))
     for steps_done, value in ((0, 1.0), (4, 2.0)):
         (callback,) = event_writers(steps_done)
         for step in range(steps_done + 2, 9, 2):
@@ -129,7 +126,7 @@ def test_what_was_written_after_the_last_checkpoint_is_void(tmp_path, monkeypatc
 
 def test_only_the_main_process_writes(place, fork_python, tmp_path):
     launcher = ("torchrun", "--standalone", "--nproc-per-node", "2")
-    run(training(place, "two", processes=2), launcher, **directory(place, "two"))
+    run(training(place, "two", processes=2), launcher, **with_events(place, "two"))
     assert len(list((place / "logs/two").iterdir())) == 1
     wanted = expected(place / "two")
     assert shown(place / "logs/two", wanted) == wanted
@@ -138,6 +135,6 @@ def test_only_the_main_process_writes(place, fork_python, tmp_path):
 def test_a_missing_package_is_an_error_before_the_training(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     require_tensorboard()
-    monkeypatch.setenv(FOLDER, "logs")
+    monkeypatch.setenv(DIRECTORY, "logs")
     with pytest.raises(UserError, match=r"^train\.report_to is tensorboard, but the package tensorboard is missing: "):
         require_tensorboard()

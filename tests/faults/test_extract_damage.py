@@ -90,15 +90,15 @@ def test_a_damaged_file_is_refused_by_its_name(damage, step, dataset, table, tmp
     directory = good_directory(tmp_path, dataset)
     path = raw_path(dataset, directory / "raw", table)
     lines = len(whole(path).splitlines())
-    change, told = DAMAGES[damage]
+    change, message = DAMAGES[damage]
     change(path, COLUMN[table])
     done = run_extract(step, dataset, directory)
     others = [str(raw_path(dataset, directory / "raw", t)) for t in TABLES[step] if t != table]
     assert not any(other in done.stderr.splitlines()[-1] for other in others), "only the file at fault is named"
-    assert_refused(done, directory, str(path), told.format(column=COLUMN[table], line=lines, after=lines + 1))
+    assert_refused(done, directory, str(path), message.format(column=COLUMN[table], line=lines, after=lines + 1))
 
 
-# Step, dataset, table, column, what its last row says, what is told.
+# Step, dataset, table, column, what its last row says, words of the message.
 CELLS = [
     ("extract_stays", "mimic3", "icustays", "los", SECRET, "line 3, column los"),
     ("extract_stays", "mimic3", "icustays", "icustay_id", SECRET, "line 3, column icustay_id"),
@@ -135,14 +135,14 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize(("step", "dataset", "table", "column", "value", "told"), CELLS, ids=lambda v: v[:20])
-def test_a_wrong_value_is_refused_by_its_place(step, dataset, table, column, value, told, tmp_path):
+@pytest.mark.parametrize(("step", "dataset", "table", "column", "value", "message"), CELLS, ids=lambda v: v[:20])
+def test_a_wrong_value_is_refused_by_its_place(step, dataset, table, column, value, message, tmp_path):
     directory = good_directory(tmp_path, dataset)
     path = raw_path(dataset, directory / "raw", table)
     pack(path, cell(whole(path), column, value))
     done = run_extract(step, dataset, directory)
-    lost = "stays have no row" in told
-    assert_refused(done, directory, str(raw_path(dataset, directory / "raw", "icustays") if lost else path), told)
+    lost = "stays have no row" in message
+    assert_refused(done, directory, str(raw_path(dataset, directory / "raw", "icustays") if lost else path), message)
 
 
 def save(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:

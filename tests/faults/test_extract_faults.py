@@ -48,7 +48,7 @@ def test_line_ends_byte_order_marks_and_further_columns_are_no_matter(step, data
     assert done.stderr.count("known release: unnamed_1, comment") == len(paths) and "Planted" not in done.stderr
 
 
-# What stands in good files: item, value, unit, its value in the unit of the variable or None, step that drops it.
+# Entries of real files: item, value, unit, value in the unit of the variable or None, step that drops or converts it.
 MISSING, READABLE = "that does not stand for a missing value", "with a readable value"
 PLAUSIBLE, STAYED = "within the plausible range", "during the ICU stay"
 DIRTY = [
@@ -95,7 +95,7 @@ def test_dirty_values_are_repaired_or_dropped_and_counted(tmp_path):
 
 
 def limited(size: int) -> Callable[[], None]:
-    """For the child: no file may grow beyond so many bytes; such a write fails as on a full disk."""
+    """Return what limits the files of a child process to `size` bytes: a larger write fails as on a full disk."""
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -105,7 +105,7 @@ def limited(size: int) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("step", TABLES)
-def test_an_output_that_finds_no_room_is_told_by_its_name(step, tmp_path):
+def test_an_output_that_finds_no_room_is_named(step, tmp_path):
     directory = good_directory(tmp_path, "mimic3")
     done = run_extract(step, "mimic3", directory, preexec_fn=limited(100))
     assert_refused(done, directory, str(directory / "results"), "File too large; free up space and run again")
@@ -125,7 +125,7 @@ def test_two_runs_of_a_step_at_once_end_with_whole_outputs(step, tmp_path):
     assert len(list(results.rglob(".records/*.json"))) == (3 if step == "extract_stays" else 2)
 
 
-def test_a_second_snakemake_says_that_the_folder_is_locked(tmp_path):
+def test_a_second_snakemake_says_that_the_directory_is_locked(tmp_path):
     checkout = copy_of_checkout(tmp_path / "checkout")
     directory = good_directory(tmp_path, "mimic3")
     for table in DECLARATION["mimic3"]["tables"]:
@@ -143,7 +143,7 @@ def test_a_second_snakemake_says_that_the_folder_is_locked(tmp_path):
     end = time.monotonic() + 60
     # Snakemake writes the locks of outputs last; it fills a file after making it.
     while not any(lock.stat().st_size for lock in locks.glob("*.output.lock")):
-        assert time.monotonic() < end and first.poll() is None, "the first one came to no lock"
+        assert time.monotonic() < end and first.poll() is None, "the first run took no lock"
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGSTOP)
     try:

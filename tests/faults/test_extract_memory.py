@@ -85,8 +85,8 @@ def run_events(directory: Path, memory_limit_mb: int, **options: object) -> tupl
 
 def test_the_memory_limit_is_kept_and_changes_no_row(grown):
     for limit in (LIMIT_MB, 4 * LIMIT_MB):
-        status, printed = run_events(grown, limit)
-        assert status == 0, printed
+        status, output = run_events(grown, limit)
+        assert status == 0, output
     files = (grown / "out" / f"events{n * LIMIT_MB}.parquet" for n in (1, 4))
     peak, peak_without = (read_record(path)["peak_memory_mb"] for path in files)
     assert peak < LIMIT_MB < peak_without, "with room to spare the step would take more"
@@ -100,9 +100,9 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 
 
-def test_a_disk_that_has_no_room_for_what_memory_does_not_hold_is_told(grown):
+def test_a_full_disk_for_spilled_data_is_reported(grown):
     before = set(grown.rglob("*"))
-    status, printed = run_events(grown, LIMIT_MB, preexec_fn=limit_file_size)
-    assert status == 2 and "Traceback" not in printed
-    assert f"ERROR step: the disk of {grown / 'spill'} is full: free up space, set TMPDIR" in printed.splitlines()[-1]
+    status, output = run_events(grown, LIMIT_MB, preexec_fn=limit_file_size)
+    assert status == 2 and "Traceback" not in output
+    assert f"ERROR step: the disk of {grown / 'spill'} is full: free up space, set TMPDIR" in output.splitlines()[-1]
     assert set(grown.rglob("*")) <= before | {grown / name for name in ("out", "spill")}

@@ -226,5 +226,5 @@ def test_the_pace_is_kept_over_processes(httpserver, tmp_path):
     for process in processes:
         process.communicate()
     assert len(moments) >= 25
-    # With a key, turns are 0.11 s apart, for any process; on a busy machine the first request may be late.
+    # With a key, turns are 0.11 s apart over all processes; on a busy machine the first request may be late.
     assert max(moments) - min(moments) > (len(moments) - 1) * 0.11 - 0.5

@@ -1,4 +1,4 @@
-"""Requests in batches: each is paid once, whatever happens to the job, the server and the connection."""
+"""Requests in batches: each is paid for once, despite faults of the job, the server and the connection."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def test_answers_come_from_a_batch_into_the_same_journal(server, tmp_path, monke
     assert line["body"]["model"] == "m" and line["body"]["max_tokens"] == 50 and line["method"] == "POST"
     assert server.batches["batch-0"]["endpoint"] == line["url"] == "/v1/chat/completions"
     assert {e.served_model for e in entries(tmp_path)} == {"scripted-1"} and len(entries(tmp_path)) == 9
-    # One by one or in batches: answered requests are not sent again.
+    # Answered requests are not sent again, individually or in batches.
     assert asked(server, tmp_path, requests(9)) == batched(server, tmp_path, requests(9)) == answers
     assert len(server.batches) == 1
     # The texts do not stay on the server.
@@ -66,7 +66,7 @@ def test_files_keep_the_limits_of_the_service(server, tmp_path, monkeypatch):
     assert all(len(content) <= 500 for content in server.uploads[3:]) and len(server.prompts) == 20
 
 
-def test_a_repair_goes_into_the_next_batch(server, tmp_path):
+def test_a_repair_is_part_of_the_next_batch(server, tmp_path):
     def check(request, text):
         return [] if text.endswith("again.") or request.prompt != "prompt 1" else ["too short"]
 
@@ -90,7 +90,7 @@ LINES = {
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
-def test_a_line_that_is_no_answer_is_asked_again_alone_and_not_for_ever(line, server, tmp_path):
+def test_only_an_invalid_line_is_requested_again_and_not_forever(line, server, tmp_path):
     turns = []
     server.results = {
         "prompt 1": lambda result: turns.append(1) or (line(result) if len(turns) < 3 else json.dumps(result))
@@ -98,7 +98,7 @@ def test_a_line_that_is_no_answer_is_asked_again_alone_and_not_for_ever(line, se
     assert {a.text for a in batched(server, tmp_path, requests(3))} == {f"answer to prompt {i}" for i in range(3)}
     assert [len(content.splitlines()) for content in server.uploads] == [3, 1, 1] and len(entries(tmp_path)) == 3
     server.results = {"prompt 4": line}
-    with pytest.raises(UserError, match=r"4 of 5 .*1 requests stay without an answer \(3 batches.*remaining 1 only"):
+    with pytest.raises(UserError, match=r"4 of 5 .*1 requests remain without an answer \(3 batches.*remaining 1"):
         batched(server, tmp_path, requests(5))
 
 
@@ -116,7 +116,7 @@ def test_a_refused_request_is_an_answer(line, status, server, tmp_path):
     assert len(server.batches) == 1
 
 
-def test_a_server_that_refuses_everything_is_believed_nothing(server, tmp_path):
+def test_refusals_of_a_server_that_refuses_everything_are_not_recorded(server, tmp_path):
     server.results = {f"prompt {i}": refused(400, "invalid_value") for i in range(4)}
     with pytest.raises(UserError, match=r"0 of 4 .*refuses every request .HTTP status 400, invalid_value"):
         batched(server, tmp_path, requests(4))
@@ -125,13 +125,13 @@ def test_a_server_that_refuses_everything_is_believed_nothing(server, tmp_path):
     assert {a.status for a in batched(server, tmp_path, requests(4))} == {"good"}
 
 
-def test_a_wrong_parameter_ends_the_stage_and_keeps_what_is_answered(server, tmp_path):
+def test_a_wrong_parameter_ends_the_stage_and_keeps_the_answers(server, tmp_path):
     server.results = {"prompt 3": refused(400, "unsupported_parameter")}
-    with pytest.raises(UserError, match=r"3 of 4 .*a parameter that the model does not know"):
+    with pytest.raises(UserError, match=r"3 of 4 .*a parameter that the model does not support"):
         batched(server, tmp_path, requests(4))
 
 
-def test_an_expired_batch_keeps_its_answers_and_the_rest_is_asked_again(server, tmp_path):
+def test_an_expired_batch_keeps_its_answers_and_the_rest_is_requested_again(server, tmp_path):
     server.fates = [Fate("expired", answered=2)]
     assert len(batched(server, tmp_path, requests(5))) == 5
     assert [len(content.splitlines()) for content in server.uploads] == [5, 3] and len(entries(tmp_path)) == 5
@@ -139,7 +139,7 @@ def test_an_expired_batch_keeps_its_answers_and_the_rest_is_asked_again(server, 
 
 def test_a_cancelled_batch_ends_the_stage_and_a_rerun_asks_for_the_rest(server, tmp_path):
     server.fates = [Fate("cancelled", answered=2)]
-    with pytest.raises(UserError, match=r"2 of 5 .*cancelled on the server.*remaining 3 only"):
+    with pytest.raises(UserError, match=r"2 of 5 .*cancelled on the server.*remaining 3"):
         batched(server, tmp_path, requests(5))
     batched(server, tmp_path, requests(5))
     assert [len(content.splitlines()) for content in server.uploads] == [5, 3]
@@ -164,15 +164,15 @@ def test_a_full_queue_makes_smaller_batches(server, tmp_path):
 
 @pytest.mark.parametrize("place", [("POST", "/v1/files"), ("POST", "/v1/batches"), ("GET", "/v1/batches/batch-0")])
 def test_a_lost_response_pays_nothing_twice(place, server, tmp_path):
-    """The server has done its part, and the connection drops."""
+    """The server has processed the request when the connection drops."""
     server.lost = {place: 1}
     assert len(batched(server, tmp_path, requests(5))) == 5
     assert len(server.batches) == 1 and len(server.prompts) == 5
 
 
-def test_a_server_that_is_gone_ends_in_a_message_and_the_rerun_takes_up_the_batch(server, tmp_path):
+def test_a_dead_server_ends_with_a_message_and_the_rerun_continues_the_batch(server, tmp_path):
     server.lost = {("GET", "/v1/batches/batch-0"): 99}
-    with pytest.raises(UserError, match=r"0 of 5 .*connection failed.*5 requests remain with the server in batches"):
+    with pytest.raises(UserError, match=r"0 of 5 .*connection failed.*5 requests remain on the server in batches"):
         batched(server, tmp_path, requests(5))
     server.lost = {}
     assert len(batched(server, tmp_path, requests(5))) == 5 and len(server.prompts) == 5
@@ -184,14 +184,15 @@ def test_a_batch_that_the_key_does_not_reach(server, tmp_path):
         batched(server, tmp_path, requests(2))
     server.lost, made = {}, server.batches.copy()
     server.batches.clear()
-    with pytest.raises(UserError, match=r"HTTP status 404.*batch-0; use the API key.*set llm_transport.teacher.batch"):
+    remedy = r"HTTP status 404.*batch batch-0.; use the API key.*set llm_transport.teacher.batch"
+    with pytest.raises(UserError, match=remedy):
         batched(server, tmp_path, requests(2))
     server.batches.update(made)
     assert len(batched(server, tmp_path, requests(2))) == 2 and len(server.prompts) == 2
 
 
-def test_a_changed_limit_is_no_part_of_what_a_batch_was_asked_with(server, tmp_path):
-    """Taken up under a higher limit, an answer that was cut is known as one of the lower limit, and asked again."""
+def test_a_changed_limit_does_not_apply_to_a_batch_in_progress(server, tmp_path):
+    """If a run with a higher limit continues a batch, an answer cut at the lower limit is requested again."""
     server.lost = {("GET", "/v1/batches/batch-0"): 99}
     server.results = {"prompt 0": cut}
     with pytest.raises(UserError):
@@ -208,7 +209,7 @@ def cut(result):
 
 
 def test_a_budget_bounds_batches(server, tmp_path):
-    """By the rule of thumb a request costs more than the budget, so they go one by one until it is used up."""
+    """By the rule of thumb one request exceeds the budget, so each is a batch until the budget is used up."""
     with pytest.raises(UserError, match=r"3 of 5 .*budget is used up \(\$21 of \$15\); raise it"):
         batched(server, tmp_path, requests(5), price=PRICE, budget=15.0)
     assert len(server.prompts) == 3
@@ -226,14 +227,14 @@ batch.FIRST_WAIT = batch.FIRST_POLL = batch.LONGEST_POLL = 0.05
 {patch}
 print(len(asked(SimpleNamespace(url={url!r}), Path({answers!r}), requests(20), batch=True)))
 """
-# Where the process dies: SIGKILL from within, between two steps of the client.
+# Points at which the process kills itself with SIGKILL, between two steps of the client.
 KILLED = {
     "after the upload": "batch.Batches.uploaded = lambda *_: os.kill(os.getpid(), 9)",
     "before the batch is created": "batch.BatchRun._create = lambda *_: os.kill(os.getpid(), 9)",
     "after the batch is created": "batch.Batches.created = lambda *_: os.kill(os.getpid(), 9)",
-    "while polling": "batch.BatchRun._look_at = lambda *_: os.kill(os.getpid(), 9)",
+    "while polling": "batch.BatchRun._poll = lambda *_: os.kill(os.getpid(), 9)",
     "before the results are written": "batch.Batches.finish = lambda *_: os.kill(os.getpid(), 9)",
-    "after the results are written": "batch.BatchRun._remove = lambda *_: os.kill(os.getpid(), 9)",
+    "after the results are written": "batch.BatchRun._delete = lambda *_: os.kill(os.getpid(), 9)",
 }
 
 
@@ -246,7 +247,7 @@ def started(server, answers, patch=""):
 
 
 @pytest.mark.parametrize("patch", KILLED.values(), ids=KILLED.keys())
-def test_killed_anywhere_nothing_is_paid_twice(patch, server, tmp_path):
+def test_a_job_killed_at_any_point_pays_nothing_twice(patch, server, tmp_path):
     job = started(server, tmp_path, patch)
     job.communicate(timeout=60)
     assert job.returncode == -signal.SIGKILL
@@ -254,7 +255,7 @@ def test_killed_anywhere_nothing_is_paid_twice(patch, server, tmp_path):
     assert len(server.batches) == 1 and len(server.prompts) == 20 and len(entries(tmp_path)) == 20
 
 
-def test_stopped_by_a_signal_the_batch_goes_on_and_the_next_job_takes_it_up(server, tmp_path):
+def test_after_a_signal_the_batch_continues_and_the_next_job_collects_it(server, tmp_path):
     server.fates = [Fate(polls=10**9)]
     job = started(server, tmp_path)
     deadline = time.monotonic() + 60
@@ -263,7 +264,7 @@ def test_stopped_by_a_signal_the_batch_goes_on_and_the_next_job_takes_it_up(serv
     time.sleep(0.5)
     os.kill(job.pid, signal.SIGTERM)
     _, stderr = job.communicate(timeout=60)
-    assert "interrupted by SIGTERM; 20 requests remain with the server in batches" in stderr
+    assert "interrupted by SIGTERM; 20 requests remain on the server in batches" in stderr
     server._ends["batch-0"] = (Fate(), 1)
     assert len(batched(server, tmp_path, requests(20))) == 20 and len(server.prompts) == 20
 
@@ -275,7 +276,7 @@ def test_two_jobs_that_ask_the_same_share_a_batch(server, tmp_path):
     assert len(server.prompts) == 20 and len(entries(tmp_path)) == 20
 
 
-def test_what_is_kept_beside_the_answers_holds_no_text(server, tmp_path):
+def test_records_of_batches_contain_no_text(server, tmp_path):
     batched(server, tmp_path, requests(2))
     with sqlite3.connect(tmp_path / FILE) as connection:
         rows = connection.execute("SELECT * FROM batches").fetchall()

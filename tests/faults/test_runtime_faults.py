@@ -1,4 +1,4 @@
-"""Killed processes, doubled jobs and full disks: an output is whole or absent."""
+"""Killed processes, duplicate jobs and full disks: an output is complete or absent."""
 
 import json
 import os
@@ -100,7 +100,7 @@ else:
 @pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "no exchange"])
 @pytest.mark.parametrize("directory", [True, False], ids=["directory", "file"])
 def test_two_copies_that_commit_at_the_same_moment_leave_a_whole_output_and_its_record(directory, exchange, tmp_path):
-    """Unlike real copies they write different words, so that a mixture would be seen."""
+    """Unlike real copies they write different words, so that a mixture would be detected."""
     script = write_step(tmp_path, "directory: bool, exchange: bool, out: Out", PARTS)
     script.write_text(script.read_text().replace("    run(toy)", f"    for _ in range({ROUNDS}):\n        run(toy)"))
     output = tmp_path / "results" / "o"
@@ -134,7 +134,7 @@ FILLERS = {
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of one megabyte, where this user may mount one."""
+    """A file system of one megabyte, if this user may mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
@@ -147,7 +147,7 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.parametrize("writing", FILLERS.values(), ids=FILLERS.keys())
-def test_a_full_disk_is_told_by_the_name_of_the_file(writing, small_disk, tmp_path):
+def test_a_full_disk_is_reported_with_the_name_of_the_file(writing, small_disk, tmp_path):
     script = write_step(tmp_path, "out: Out", writing, name="filler")
     output = small_disk / "o.parquet"
     done = run_step(script, "--out", output)
@@ -156,7 +156,7 @@ def test_a_full_disk_is_told_by_the_name_of_the_file(writing, small_disk, tmp_pa
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_at_the_record_leaves_no_half_record(small_disk, tmp_path):
+def test_a_disk_that_fills_up_at_the_record_leaves_no_partial_record(small_disk, tmp_path):
     script = write_step(tmp_path, "out: Out", "out.path.write_bytes(bytes(1 << 20))", name="filler")
     done = run_step(script, "--out", small_disk / "o")
     assert done.returncode == 2 and "No space left on device" in done.stderr
@@ -170,7 +170,7 @@ def limit_file_size() -> None:
 
 
 @pytest.mark.parametrize("writing", FILLERS.values(), ids=FILLERS.keys())
-def test_a_write_that_fails_is_told_by_the_name_of_the_file(writing, tmp_path):
+def test_a_failed_write_is_reported_with_the_name_of_the_file(writing, tmp_path):
     script = write_step(tmp_path, "out: Out", writing, name="filler")
     directory = tmp_path / "results"
     done = run_step(script, "--out", directory / "o.parquet", preexec_fn=limit_file_size)

@@ -1,4 +1,4 @@
-"""What a server that the job starts itself may do: nothing is lost, nothing is left over, and the message says why."""
+"""Faults of a server that the job starts: no answer is lost, no process remains, and the message names the cause."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def model(tmp_path, request):
-    """A maker of served models; their servers are ended after the test."""
+    """Return a factory of served models, whose servers are ended after the test."""
     made = []
 
     def make(*arguments, **changes):
@@ -60,7 +60,7 @@ def gone(pid: int, seconds: float = 10) -> bool:
     return not running(pid)
 
 
-def test_a_served_model_answers_and_one_server_serves_all_that_a_step_asks(model, tmp_path):
+def test_one_server_serves_all_requests_of_a_step(model, tmp_path):
     asked = model()
     assert [a.text for a in ask(asked, 3)] == [f"answer to prompt {i}" for i in range(3)]
     assert len(ask(asked, 6)) == 6 and len(lines(tmp_path / "prompts")) == 6
@@ -70,47 +70,50 @@ def test_a_served_model_answers_and_one_server_serves_all_that_a_step_asks(model
     assert gone(pid) and outputs(tmp_path) == []
 
 
-def test_nothing_is_started_when_the_journal_holds_every_answer(model, tmp_path):
+def test_no_server_is_started_if_the_journal_has_every_answer(model, tmp_path):
     before = ask(model(), 3)
     again = model("--exits", "1")
     assert ask(again, 3) == before and len(pids(tmp_path)) == 1
 
 
-def test_other_weights_under_the_same_name_are_asked_again_and_the_same_elsewhere_are_not(model, tmp_path):
+def test_answers_belong_to_the_weights_and_not_to_their_name(model, tmp_path):
     asked = model()
     before = ask(asked, 3)
     assert {answer.request for answer in before} == {asked.key(request) for request in requests(3)}
-    # The branch has moved, or the files of the local directory are others: the names are as before.
+    # The branch has moved, or the local directory has other files, under the same names.
     other = replace(model(), weights=[weights_in(tmp_path, "other weights")])
     after = ask(other, 3)
     assert len(lines(tmp_path / "prompts")) == 6 and len(pids(tmp_path)) == 2
     assert not {answer.request for answer in before} & {answer.request for answer in after}
     assert {answer.request for answer in after} == {other.key(request) for request in requests(3)}
-    # The first ones again, in another directory and under other names.
+    # The first weights, in another directory and under other names.
     names = {"model": "/elsewhere/model", "revision": "a-commit"}
     moved = replace(model("--exits", "1", llm=names), weights=[weights_in(tmp_path, name="elsewhere")])
     assert ask(moved, 3) == before and len(pids(tmp_path)) == 2
     other.server.close()
 
 
-def test_a_server_that_dies_at_the_50th_request_is_started_again(model, tmp_path):
+def test_a_server_that_dies_at_the_50th_request_is_restarted(model, tmp_path):
     answers = ask(model("--dies-after", "49"), 120)
     assert [a.text for a in answers] == [f"answer to prompt {i}" for i in range(120)]
     assert len(pids(tmp_path)) == 3 and len(entries(tmp_path / "answers")) == 120
-    # Only requests pending when it died are sent twice: at most one per connection.
+    # Only requests that were in progress when it died are repeated: at most one per connection.
     assert len(lines(tmp_path / "prompts")) <= 120 + 2 * 4
 
 
-def test_a_server_that_keeps_dying_ends_in_one_clear_error_that_quotes_no_prompt(model, tmp_path, caplog):
+def test_a_server_that_keeps_dying_ends_with_an_error_that_quotes_no_prompt(model, tmp_path, caplog):
     with pytest.raises(UserError) as error:
         ask(model("--dies-after", "10"), 120)
     message = str(error.value)
     assert len(pids(tmp_path)) == 4
     assert "of 120 requests are answered" in message and "the server ended with exit status 9" in message
-    assert "asks for the remaining" in message and str(outputs(tmp_path)[-1]) in message
-    assert "prompt" not in message and "died of" not in caplog.text
-    assert "died of prompt" in outputs(tmp_path)[-1].read_text()
-    assert len(ask(model(), 120)) == 120  # the next run asks for the rest
+    assert "requests only the remaining" in message and str(outputs(tmp_path)[-1]) in message
+    assert (
+        "prompt" not in message
+        and "died of" not in caplog.text
+        and "died of prompt" in outputs(tmp_path)[-1].read_text()
+    )
+    assert len(ask(model(), 120)) == 120  # the next run requests the rest
 
 
 def test_a_server_that_exits_at_once_shows_the_end_of_its_output(model, tmp_path):
@@ -120,7 +123,7 @@ def test_a_server_that_exits_at_once_shows_the_end_of_its_output(model, tmp_path
 
 
 def test_a_server_that_never_becomes_healthy_shows_the_end_of_its_output_and_is_ended(model, tmp_path):
-    with pytest.raises(UserError, match=r"start_seconds: GET /health had no status 200 within 1 s") as error:
+    with pytest.raises(UserError, match=r"start_seconds: GET /health did not return status 200 within 1 s") as error:
         ask(model("--never-healthy", start_seconds=1), 1)
     assert "loading the weights" in str(error.value) and "Traceback" not in str(error.value)
     assert all(gone(pid) for pid in pids(tmp_path))
@@ -133,14 +136,14 @@ def test_a_program_that_is_missing_is_named(tmp_path):
         ask(served_model(tmp_path, ["no-such-vllm", "--port", "{port}"]), 1)
 
 
-def test_a_server_whose_port_is_taken_gets_another_one(model, tmp_path):
+def test_a_server_whose_port_is_taken_gets_another_port(model, tmp_path):
     assert len(ask(model("--taken", "2"), 3)) == 3 and len(pids(tmp_path)) == 3
     with pytest.raises(UserError, match="5 free ports in a row"):
         ask(model("--taken", "99"), 4)
 
 
-def test_another_server_on_the_port_is_asked_nothing(model, tmp_path, monkeypatch):
-    """It would get the text, or give answers of another model."""
+def test_another_server_on_the_port_gets_no_request(model, tmp_path, monkeypatch):
+    """It could store the text, or return answers of another model."""
     other = tmp_path / "other"
     other.mkdir()
     port = serve.free_port()
@@ -150,7 +153,7 @@ def test_another_server_on_the_port_is_asked_nothing(model, tmp_path, monkeypatc
             time.sleep(0.05)
         free, ports = serve.free_port(), iter([port])
         monkeypatch.setattr(serve, "free_port", lambda: next(ports, free))
-        # Ours takes its time to load, and would notice when it begins to listen.
+        # The started server loads slowly, and would notice the conflict only when it begins to listen.
         assert len(ask(model("--deaf", str(port)), 3)) == 3
         assert lines(other / "prompts") == [] and len(lines(tmp_path / "prompts")) == 3
     finally:
@@ -176,7 +179,7 @@ def test_the_server_sees_no_keys_and_stays_off_the_network(model, tmp_path, monk
     assert seen["HF_HUB_OFFLINE"] == seen["VLLM_NO_USAGE_STATS"] == "1"
 
 
-def test_arguments_are_no_shell_words(tmp_path):
+def test_arguments_are_not_interpreted_by_a_shell(tmp_path):
     model = served_model(
         tmp_path,
         ["x", "{weights}", "--name={model}", "$(id); {port}", '{"a": "{b}"}'],
@@ -187,7 +190,7 @@ def test_arguments_are_no_shell_words(tmp_path):
     assert model.server.command(7) == expected
 
 
-def test_records_name_no_path_of_the_program(tmp_path):
+def test_records_do_not_contain_the_path_of_the_program(tmp_path):
     model = served_model(tmp_path, ["/sw/vllm/bin/vllm", "serve", "{weights}", "--port", "{port}"])
     assert model.transport.private == ["/sw/vllm/bin/vllm"]
 
@@ -209,7 +212,7 @@ if {waits}:
 
 
 @pytest.mark.parametrize("number", [None, signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_no_server_outlives_the_job_however_that_ends(number, tmp_path):
+def test_no_server_outlives_the_job(number, tmp_path):
     text = PROGRAM.format(
         scripts=str(ROOT / "scripts"), tests=str(ROOT / "tests"), directory=str(tmp_path), waits=number is not None
     )

@@ -25,6 +25,7 @@ from toy_student import (
     run,
     weights,
     write_backbone,
+    write_site,
     write_tables,
 )
 
@@ -40,10 +41,7 @@ EPOCHS = 15
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("faults")
-    write_tables(directory / "tables")
-    write_backbone(directory / "given" / "backbone")
-    return directory
+    return write_site(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Answers of models that nobody trained to a format: what is read from them, and that nothing breaks the reader."""
+"""Free-form answers of untrained models: their diagnoses are parsed, and no text breaks the parser."""
 
 import json
 import time

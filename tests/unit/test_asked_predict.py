@@ -1,4 +1,4 @@
-"""What is asked of each case, and what becomes of the answers, with the shipped prompts and examples."""
+"""Questions about each case and predictions from the answers, with the shipped prompts and examples."""
 
 import json
 from dataclasses import replace
@@ -56,7 +56,7 @@ def files(tmp_path):
 
 
 class Asked:
-    """Answers from a script, or of the template stand-in; keeps what it was asked."""
+    """Return answers from a script or of the template stand-in, and keep the requests."""
 
     def __init__(self, *texts: str) -> None:
         self.texts, self.requests = list(texts), []

@@ -8,11 +8,11 @@ import pytest
 import tiny_tree
 from tiny_tree import made, make
 
-from clinragen.audit.graph import Graph
 from clinragen.audit.lineage import list_lineage
 from clinragen.audit.verify import TOUCHED_NS
 from clinragen.errors import UserError
 from clinragen.provenance.digest import code_digest
+from clinragen.provenance.graph import Graph
 from clinragen.provenance.record import describe, record_path, sha256
 from clinragen.schemas.audit import LINEAGE
 

@@ -10,7 +10,7 @@ import tiny_tree
 from pages import templates
 from tiny_tree import make
 
-from clinragen.audit.lineage_page import lineage_page
+from clinragen.audit.lineage import lineage_page
 from clinragen.provenance.digest import code_digest
 
 TEMPLATES = templates("lineage")

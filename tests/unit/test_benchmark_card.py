@@ -101,11 +101,13 @@ def test_no_number_of_patients_is_between_one_and_ten(page):
     assert len(counts) > 50 and all(int(c.replace(",", "")) > 10 for c in counts)
 
 
-def test_a_validation_stays_is_hidden_and_can_not_be_had_by_subtraction():
+def test_a_small_split_is_hidden_and_cannot_be_derived_by_subtraction():
     rows = Page(card(validation_stays=20)).rows("split")
     assert rows["validation"] == rows["test"] == ["hidden"] * 4
     assert rows["train"][0] == "280" and rows["all"][0] == "400"
-    assert "validation split" not in Page(card(validation_stays=20)).rows("attrition"), "they have a table of their own"
+    assert "validation split" not in Page(card(validation_stays=20)).rows("attrition"), (
+        "the card has a separate table of them"
+    )
 
 
 def test_values_of_few_patients_are_not_drawn(page):

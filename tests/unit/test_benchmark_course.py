@@ -191,7 +191,7 @@ def test_prose_about_a_diagnosis_does_not_end_the_course():
 
 
 @pytest.mark.parametrize(
-    ("heading", "told"),
+    ("heading", "recorded"),
     [
         ("Brief Hospital Course (by problem):", "brief hospital course"),
         ("Hospital Course - by problem:", "hospital course"),
@@ -202,8 +202,8 @@ def test_prose_about_a_diagnosis_does_not_end_the_course():
         ("Hospital course by Dr. Planted:", "hospital course"),
     ],
 )
-def test_a_heading_may_go_on_but_its_own_words_are_not_told(heading, told):
-    assert find_course(f"{heading}\n{BODY}\nDischarge Medications:", 25) == (told, BODY)
+def test_a_heading_may_go_on_but_its_own_words_are_not_recorded(heading, recorded):
+    assert find_course(f"{heading}\n{BODY}\nDischarge Medications:", 25) == (recorded, BODY)
 
 
 AFTER_HISTORY = [
@@ -365,7 +365,7 @@ def test_a_cohort_without_notes_has_no_courses():
     assert select() == ({}, {"(none)": (0, 0)})
 
 
-def test_the_newest_report_that_has_a_course_is_read_whatever_stands_in_newer_ones(tmp_path):
+def test_the_newest_report_with_a_course_is_read_whatever_newer_ones_contain(tmp_path):
     usual = {"subject_id": 1, "hadm_id": 10, "category": "Discharge summary", "description": "Report"}
     rows = [
         usual | {"row_id": 3, "chartdate": "2100-01-07", "text": "Interim summary without such a heading."},

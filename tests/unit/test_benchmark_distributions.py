@@ -33,7 +33,7 @@ def test_bins_span_the_plausible_range_in_round_steps(variable):
     assert edges[0] <= variable.plausible_low + 1e-9 and edges[-1] > variable.plausible_high
     assert np.allclose(widths, widths[0]) and len(widths) <= 202
     if variable.categorical:
-        assert widths[0] == 1 and set(edges % 1) == {0.5}, "a score stands in the middle of its bin"
+        assert widths[0] == 1 and set(edges % 1) == {0.5}, "a score is in the middle of its bin"
 
 
 def test_coverage_counts_stays_and_bins_once():
@@ -62,12 +62,14 @@ def test_batches_may_be_cut_anywhere():
     )
 
 
-@pytest.mark.parametrize(("with_it", "told"), [(0, True), (1, False), (10, False), (11, True), (29, True), (30, False)])
-def test_coverage_by_or_without_few_patients_is_hidden(with_it, told):
+@pytest.mark.parametrize(
+    ("with_it", "visible"), [(0, True), (1, False), (10, False), (11, True), (29, True), (30, False)]
+)
+def test_coverage_by_or_without_few_patients_is_hidden(with_it, visible):
     (ph, _), _ = survey([events(*((stay, 0.5, "pH", 7.4) for stay in range(with_it)))])
-    assert (ph.stays_without is not None) == told
-    # That all patients but few have gaps is told by the share of bins, and here all have.
-    assert (ph.bins_with is not None) == (told or with_it == 30)
+    assert (ph.stays_without is not None) == visible
+    # The share of bins would reveal that few patients have no gaps; here all have gaps.
+    assert (ph.bins_with is not None) == (visible or with_it == 30)
 
 
 def test_values_of_few_patients_are_not_drawn_however_many_they_are():

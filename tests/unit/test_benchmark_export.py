@@ -33,7 +33,7 @@ def episodes(table: pa.Table, size: int = 1000) -> list[tuple[int, list[list[str
     return list(read_episodes(iter(table.to_batches(max_chunksize=size)), VARIABLES))
 
 
-def test_a_row_a_time_with_texts_as_they_stand_and_numbers_in_full():
+def test_a_row_per_time_with_texts_unchanged_and_numbers_in_full():
     table = events(
         (7, 0.1, "Heart Rate", 88.0, None), (7, 0.1, "pH", 7.4, None), (7, 1 / 3, "Heart Rate", float("nan"), ">60")
     )

@@ -144,7 +144,7 @@ def unlabelled(*rows: tuple[int, str, int], patients: int = 10**9) -> list[tuple
     return [tuple(r.values()) for r in UNLABELLED_CODES.check(table, "test").to_pylist()]
 
 
-def test_codes_that_bring_no_phenotype_are_counted_and_unknown_ones_told_apart():
+def test_codes_without_a_phenotype_are_counted_and_unknown_ones_distinguished():
     rows = (
         [(n, "V3000", 9) for n in range(20)]
         + [(n, "99999", 9) for n in range(30)]
@@ -154,7 +154,7 @@ def test_codes_that_bring_no_phenotype_are_counted_and_unknown_ones_told_apart()
     assert unlabelled(*rows) == [(9, "99999", False, 1, 30), (9, "V3000", True, 1, 20), (10, "Z733", True, 1, 11)]
 
 
-def test_rare_codes_stand_in_one_row_together_and_hide_who_has_them():
+def test_rare_codes_share_a_row_that_hides_who_has_them():
     few = [(n, "V3000", 9) for n in range(10)] + [(n, "V3001", 9) for n in range(5, 12)]
     assert unlabelled(*few) == [(9, RARE, True, 2, 12)]
     assert unlabelled(*few[:10]) == [(9, RARE, True, 1, None)]
@@ -175,7 +175,7 @@ def prevalence(stays: dict[int, int], having: dict[str, range]) -> list[dict]:
     return PREVALENCE.check(compare_prevalence(found, cohort, PHENOTYPES), "test").to_pylist()
 
 
-def test_prevalence_beside_the_published_benchmark_hides_small_counts():
+def test_prevalence_next_to_the_published_benchmark_hides_small_counts():
     rows = prevalence({n: n for n in range(100)}, {NAMES[0]: range(10), NAMES[1]: range(11)})
     assert [r["phenotype"] for r in rows] == NAMES
     assert [(r["stays"], r["share"]) for r in rows[:3]] == [(None, None), (11, 0.11), (0, 0.0)]

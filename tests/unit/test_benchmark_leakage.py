@@ -44,7 +44,7 @@ def probe(rows: list[tuple[str, set[str]]], names: list[str], settings: Course =
     ids = list(range(len(rows)))
     texts = [clean_course(text, settings, STOP_WORDS) for text, _ in rows]
     courses = pa.table({"stay_id": ids, "heading": ["x"] * len(ids), "text": texts}, schema=COURSES.schema)
-    # A stay that is no sample, because it has no course, has labels all the same.
+    # A stay without a course is not a sample, but has labels.
     labels = [[n for n in names if n in known] for _, known in rows]
     labels = pa.table({"stay_id": [*ids, 9999], "phenotypes": [*labels, names]}, schema=LABELS.schema)
     samples = {

@@ -33,7 +33,7 @@ def test_batches_hold_the_events_of_the_variables():
     assert [row for batch in found for row in batch] == [(1, 2, 90.0), (1, 0, 7.0), (2, 0, 8.0)]
 
 
-def test_a_value_that_is_no_number_was_not_measured():
+def test_a_value_that_is_not_a_number_was_not_measured():
     events = part((1, "pH", float("nan")), (1, "pH", 7), (2, "pH", 8))
     assert [values.tolist() for _, _, values in batches(events, NAMES)] == [[7, 8]]
     fences = make_fences(events, {1, 2}, ["pH"], 1.5)

@@ -41,7 +41,7 @@ def test_samples_meet_all_conditions_and_each_is_counted():
     ]
 
 
-def test_a_part_of_few_patients_can_not_be_had_by_subtraction():
+def test_a_split_of_few_patients_cannot_be_derived_by_subtraction():
     stays = [(n, n) for n in range(100)]
     sizes = [s["stays"] for s in select(stays, range(100), range(100))[1][3:]]
     # Eight patients are in the validation split, so the next larger split is hidden with it.
@@ -61,7 +61,7 @@ def test_the_part_of_a_patient_does_not_depend_on_who_else_has_a_note():
 @pytest.mark.parametrize(
     ("patients", "validation", "split"), [(1, 0.1, "validation"), (0, 0.1, "train"), (2, 0.5, "test")]
 )
-def test_an_empty_part_is_told_with_the_place_to_look_at(patients, validation, split):
+def test_an_empty_split_is_reported_with_the_tables_to_check(patients, validation, split):
     division = SPLIT.model_copy(update={"validation": validation})
     with pytest.raises(UserError, match=rf"the {split} split is empty: {patients} stays .*benchmark\.split"):
         select([(n, n) for n in range(patients)], range(patients), range(patients), division)

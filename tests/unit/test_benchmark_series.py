@@ -44,7 +44,7 @@ def test_a_full_last_bin_opens_no_further_one(hours, width, longest, steps):
 
 
 def block_of(*steps: int) -> Block:
-    """A block of stays 10, 20, ... of so many bins."""
+    """A block of stays 10, 20, ... with these numbers of bins."""
     return Block(np.arange(1, len(steps) + 1) * 10, np.array(steps), np.full(len(steps), "train"))
 
 
@@ -65,7 +65,7 @@ def test_a_value_on_a_border_belongs_to_the_earlier_bin(hours, bin_):
     assert np.flatnonzero(~np.isnan(grid[:, 0])).tolist() == ([] if bin_ is None else [bin_])
 
 
-# Some values are no number, which is not measured; channel -1 is a variable that was not chosen.
+# NaN counts as not measured; channel -1 is a variable that was not chosen.
 VALUES = st.floats(-50, 50) | st.just(NAN)
 EVENT_LISTS = st.lists(
     st.tuples(st.integers(0, 40 * 60).map(lambda m: m / 60), st.integers(-1, 2), VALUES), max_size=60
@@ -184,12 +184,12 @@ def test_scales_come_from_the_training_part_only(make):
     training = [(1, 0.5, "Heart Rate", 60.0), (1, 2.5, "Heart Rate", 80.0), (2, 0.5, "Heart Rate", 100.0)]
     others = [(3, 0.5, "Heart Rate", 300.0), (4, 0.5, "Heart Rate", 10.0)]
     series, scales = make(stays, training + others)
-    mean, deviation = 80.0, statistics.stdev([60, 80, 100])
-    assert (scales["Heart Rate"]["mean"], scales["Heart Rate"]["std"]) == pytest.approx((mean, deviation))
+    mean, std = 80.0, statistics.stdev([60, 80, 100])
+    assert (scales["Heart Rate"]["mean"], scales["Heart Rate"]["std"]) == pytest.approx((mean, std))
     assert make(stays, [*training, (3, 0.5, "Heart Rate", 1.0), (4, 1.5, "pH", 9.0)])[1] == scales
     # Measured, filled from the nearest bin (a tie: from the past), measured.
-    assert channel(series[1], "Heart Rate") == pytest.approx([(v - mean) / deviation for v in (60, 60, 80)])
-    assert channel(series[3], "Heart Rate") == pytest.approx([(300 - mean) / deviation] * 2)
+    assert channel(series[1], "Heart Rate") == pytest.approx([(v - mean) / std for v in (60, 60, 80)])
+    assert channel(series[3], "Heart Rate") == pytest.approx([(300 - mean) / std] * 2)
     assert channel(series[1], "Heart Rate", "measured") == [True, False, True]
 
 
@@ -200,13 +200,13 @@ def test_raw_units_are_left_as_they_are(make):
     assert scales == make(stays, events)[1]
 
 
-def test_what_was_never_measured_is_normal_and_told_as_unmeasured(make):
+def test_a_channel_never_measured_is_normal_and_marked_as_unmeasured(make):
     events = [(1, 0.5, "pH", 7.2), (1, 1.5, "pH", 7.4), (2, 0.5, "Heart Rate", 70.0)]
     series, scales = make({1: ("train", 2.0), 2: ("train", 2.0)}, events)
     ph = scales["pH"]
     assert channel(series[2], "pH") == pytest.approx([(7.4 - ph["mean"]) / ph["std"]] * 2, rel=1e-5)
     assert channel(series[2], "pH", "measured") == [False, False]
-    # Nobody's weight was measured: mean and deviation are the normal value and 1.
+    # Nobody's weight was measured: mean and standard deviation are the normal value and 1.
     assert (scales["Weight"]["mean"], scales["Weight"]["std"]) == (81.0, 1.0)
     assert channel(series[1], "Weight") == [0.0, 0.0]
 
@@ -249,7 +249,7 @@ def test_series_come_in_the_order_of_stays_with_17_variables_too(make):
     assert len(series[5]["values"]) == 17 and sum(series[5]["measured"]) == 1 and sum(series[2]["measured"]) == 0
 
 
-def test_a_value_that_is_no_number_was_not_measured(make):
+def test_a_value_that_is_not_a_number_was_not_measured(make):
     stays, measured = {1: ("train", 3.0)}, [(1, 0.5, "pH", 7.2), (1, 2.5, "pH", 7.4)]
     assert make(stays, [*measured, (1, 0.7, "pH", NAN), (1, 1.5, "pH", NAN)]) == make(stays, measured)
 
@@ -296,7 +296,7 @@ def test_the_same_bytes_whatever_the_size_of_blocks(tmp_path_factory, stays, row
             found[split].append(table)
         return [bytes_of(table) for table in (scales, *map(pa.concat_tables, found.values()))]
 
-    # Of one bin: every stay is a block of its own.
+    # Blocks of one bin: one stay each.
     assert made(1) == made(bins) == made(10**9)
     assert [len(b.stays) for b in cut(*tables_of(samples), USUAL, 1)] == [1] * len(samples)
 

@@ -85,7 +85,7 @@ def test_stays_go_with_their_patient_and_are_counted(tmp_path):
     ]
 
 
-def test_whose_division_it_is_stands_in_the_log(tmp_path, caplog):
+def test_the_log_names_the_rule_or_list_of_the_split(tmp_path, caplog):
     caplog.set_level("INFO")
     split_stays(stays([(10, 1), (20, 2)]), SPLIT, [])
     assert "split by the default rule, seed 2019 (no list given)" in caplog.text
@@ -101,7 +101,7 @@ def test_both_lists_of_the_benchmark(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         (["1,1", "SUBJECT_ID,flag"], "line 2: expected a subject_id"),
         (["1,1", "2"], "line 2: expected"),
@@ -111,8 +111,8 @@ def test_both_lists_of_the_benchmark(tmp_path):
         ([""], "line 1: expected"),
     ],
 )
-def test_a_bad_list_is_told_with_its_line(lines, told, tmp_path):
-    with pytest.raises(UserError, match=told) as error:
+def test_a_bad_list_is_reported_with_its_line(lines, message, tmp_path):
+    with pytest.raises(UserError, match=message) as error:
         read_list(write_list(tmp_path, *lines))
     assert "list.csv" in str(error.value)
 

@@ -91,7 +91,7 @@ def test_every_row_has_every_column(raw):
         assert all(None not in row and None not in row.values() for row in rows), table
 
 
-def test_cues_stand_in_the_hospital_course_and_nowhere_else(raw):
+def test_cues_are_in_the_hospital_course_and_nowhere_else(raw):
     dataset, _, tables, _, admissions = raw
     found = courses(dataset, tables)
     assert len(found) > 0.9 * len(admissions)
@@ -153,7 +153,7 @@ def test_shifts_are_measurable_where_promised_and_absent_elsewhere(raw):
     means = stay_means(dataset, tables)
     for variable, base in EVIDENCE.variables.items():
         for hadm_id, admission in admissions.items():
-            shifts = [EVIDENCE.deviation(p, variable) for p in admission.phenotypes]
+            shifts = [EVIDENCE.shift(p, variable) for p in admission.phenotypes]
             planted = max(shifts, key=abs, default=0.0)
             seen = (means[hadm_id][variable] - base.mean) / base.sd
             if planted:

@@ -102,7 +102,7 @@ def test_a_release_that_is_not_the_known_one_is_refused_before_its_download(rele
     assert release.asked["PATIENTS.csv"] == 0
 
 
-def test_a_missing_file_is_told_at_once_with_url_and_remedy(release, tmp_path):
+def test_a_missing_file_is_reported_at_once_with_url_and_remedy(release, tmp_path):
     del release.files["PATIENTS.csv"]
     with pytest.raises(UserError, match=r"http://127.*/PATIENTS\.csv: HTTP status 404.*manually"):
         fetch(release, tmp_path)
@@ -115,7 +115,7 @@ def test_a_table_that_the_release_does_not_list_is_refused(release, tmp_path):
         fetch(release, tmp_path)
 
 
-def test_no_server_is_told_with_url_and_remedy(tmp_path, release):
+def test_an_unreachable_server_is_reported_with_url_and_remedy(tmp_path, release):
     release.server.shutdown()
     release.server.server_close()
     with pytest.raises(UserError, match=r"SHA256SUMS\.txt: .*after 4 attempts.*make demo"):

@@ -67,9 +67,9 @@ def test_cues_share_no_content_word_and_survive_cleaning():
 def test_shifts_are_strong_and_each_signature_is_its_own():
     signatures = {}
     for name, planted in EVIDENCE.phenotypes.items():
-        assert all(abs(EVIDENCE.deviation(name, v)) >= 3 for v in planted.shifts), name
+        assert all(abs(EVIDENCE.shift(name, v)) >= 3 for v in planted.shifts), name
         if planted.shifts:
-            signatures[name] = tuple(round(EVIDENCE.deviation(name, v)) for v in EVIDENCE.variables)
+            signatures[name] = tuple(round(EVIDENCE.shift(name, v)) for v in EVIDENCE.variables)
     assert len(set(signatures.values())) == 12
 
 

@@ -32,7 +32,7 @@ def test_findings_are_those_of_the_diseases():
         found = findings(question)
         for name in parse_output(target, list(EVIDENCE.phenotypes)).phenotypes:
             for variable in EVIDENCE.phenotypes[name].shifts:
-                direction = "higher" if EVIDENCE.deviation(name, variable) > 0 else "lower"
+                direction = "higher" if EVIDENCE.shift(name, variable) > 0 else "lower"
                 assert (variable, direction) in found, (question, target)
 
 

@@ -46,7 +46,7 @@ def small(directory: Path, upper: bool = False, packed: bool = False) -> dict[st
 
 
 @pytest.mark.parametrize(("upper", "packed"), [(False, False), (True, True)])
-def test_a_note_tells_what_was_done_and_measured(tmp_path, upper, packed):
+def test_a_note_reports_procedures_and_measurements(tmp_path, upper, packed):
     first, second = synthesize_notes(small(tmp_path, upper, packed), PHENOTYPES)
     text = first[-1]
     assert text.startswith(LABEL)

@@ -1,4 +1,4 @@
-"""What tells of few patients stays hidden, by itself and by subtraction."""
+"""Numbers about few patients stay hidden, directly and by subtraction."""
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from clinragen.disclosure import (
 
 
 def people(*sizes: int) -> list[set[int]]:
-    """Parts of so many patients each, all different."""
+    """Return parts with these numbers of patients, all different."""
     ends = np.cumsum(sizes).tolist()
     return [set(range(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
 
@@ -29,7 +29,7 @@ def people(*sizes: int) -> list[set[int]]:
         ((0, 11), (True, True)),
         ((10, 11), (False, False)),
         ((3, 40, 50, 20), (False, True, True, False)),
-        # The sum of what is hidden follows by subtraction: one patient and nine are ten.
+        # The sum of the hidden parts follows by subtraction: one patient and nine are ten.
         ((1, 9, 30, 40), (False, False, False, True)),
         ((5, 6, 30), (False, False, True)),
         ((5, 0, 0), (False, True, True)),
@@ -73,7 +73,7 @@ def test_a_quantile_needs_patients_on_both_sides_of_it():
     assert shown_quantile(np.empty(0), np.empty(0), 0.5) is None
 
 
-def test_a_row_of_few_patients_is_hidden_whole_and_a_small_count_everywhere():
+def test_rows_of_few_patients_and_small_counts_are_hidden():
     table = pa.table({"stays": [12, 40, 11, None], "subjects": [9, 30, None, None], "rows": [500, 7, 0, 90]})
     hidden = hide_small_counts(table, ("stays", "subjects", "rows"), patients="subjects").to_pydict()
     assert hidden == {

@@ -1,4 +1,4 @@
-"""Which rationales are rated, and what is wrong with those that are wrong on purpose."""
+"""Rated rationales, and controls that are wrong on purpose."""
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ def question(cases: int = 4, another: int = 4, wrong: int = 4, seed: int = 1) ->
     return Question(cases=cases, seed=seed, controls=Controls(swapped=another, wrong_diagnoses=wrong))
 
 
-def test_every_system_is_rated_on_every_case_and_without_controls_nothing_else():
+def test_every_system_is_rated_on_every_case_and_nothing_else_without_controls():
     items = build_items(CASES, PATIENTS, SYSTEMS, question(another=0, wrong=0))
     assert [(i.sample.stay_id, i.system) for i in items] == [(n, s) for n in STAYS for s in SYSTEMS]
     assert {i.condition for i in items} == {AS_WRITTEN}
@@ -53,7 +53,7 @@ def test_controls_have_the_rationale_or_the_diagnoses_of_swapped():
         assert not set(item.sample.diagnoses) & set(own.sample.diagnoses) and item.note_rationale == own.note_rationale
 
 
-def test_a_text_that_is_the_same_for_two_patients_is_no_control():
+def test_a_text_shared_by_two_patients_is_not_a_control():
     same = {"S": dict.fromkeys(STAYS, ("always this", ""))}
     items = build_items(CASES, PATIENTS, same, question(wrong=0))
     assert {i.condition for i in items} == {AS_WRITTEN}

@@ -1,4 +1,4 @@
-"""A judge on a real connection: all kinds of answers, paid once, to blind and shuffled questions; their estimate."""
+"""A judge behind a real server: responses of all kinds, each paid once, to blind, shuffled questions; the estimate."""
 
 import json
 import re
@@ -18,10 +18,11 @@ from step_script import SCRIPTS, run_step
 from clinragen.config.root import Config, load_config
 from clinragen.errors import UserError
 from clinragen.evaluate.costs import costs, read_requests
-from clinragen.evaluate.judge.files import Files, read_items
+from clinragen.evaluate.judge.files import read_items
 from clinragen.evaluate.judge.items import Item
 from clinragen.evaluate.judge.question import read_judge_prompt
 from clinragen.evaluate.judge.rate import judge_requests
+from clinragen.evaluate.rated_files import RatedFiles
 from clinragen.provenance.record import read_record
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.evaluate import CASES, PREDICTIONS
@@ -45,13 +46,13 @@ CONTROLS = {"swapped": 4, "wrong_diagnoses": 3}
 
 @pytest.fixture
 def site(tmp_path, monkeypatch) -> Path:
-    """A results tree with six test stays; the student has written nothing about the last."""
+    """A results tree with six test stays; the student wrote nothing about the last one."""
     monkeypatch.chdir(ROOT)
-    folder = tmp_path / "results/mimic3"
+    tree = tmp_path / "results/mimic3"
     sevens = [*STAYS, 7]
 
     def write(path: str, table: Any, columns: dict[str, list]) -> None:
-        target = folder / path
+        target = tree / path
         target.parent.mkdir(parents=True, exist_ok=True)
         empty = {name: [None] * len(columns["stay_id"]) for name in table.schema.names}
         table.write(pa.table(empty | columns).cast(table.schema), target)
@@ -81,7 +82,7 @@ def site(tmp_path, monkeypatch) -> Path:
 
 
 def config_of(site: Path, url: str, **llm: object) -> Config:
-    """The demo on one dataset, with a judge on a server."""
+    """The demo on one dataset, with a judge behind a server."""
     merged = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     overlay = {
         "pathvars": {"results": str(site / "results")},
@@ -99,7 +100,7 @@ def config_of(site: Path, url: str, **llm: object) -> Config:
 
 
 def command(site: Path, config: Config) -> list[object]:
-    """The command line of the rule."""
+    """Return the command line of the rule."""
     below = site / "results"
     paths = {path.replace("<results>", str(below)): row for path, row in judged.systems(config, "mimic3").items()}
     transport = config.llm_transport["gpt4"].model_copy(
@@ -125,7 +126,7 @@ def output_of(site: Path) -> Path:
 
 
 def rated(site: Path, config: Config) -> list[dict]:
-    """The ratings that the command of the rule writes."""
+    """Run the command of the rule and return the ratings that it writes."""
     run = run_step(*command(site, config), cwd=ROOT)
     assert run.returncode == 0, run.stderr
     assert "note of" not in run.stderr and "teacher notes" not in run.stderr
@@ -152,19 +153,19 @@ def test_every_rationale_is_rated_once_blindly_and_in_a_seeded_order(openai_serv
     assert (empty["stay_id"], empty["system"], empty["request"], empty["words"]) == (6, "ClinRaGen", None, 0)
     assert all(empty[name] == 1 for name in CRITERIA)
     assert openai_server.count == len({row["request"] for row in rows} - {None}) == len(rows) - 1
-    # Nothing of the system, the stay or the condition is in a request; the schema goes with it.
+    # A request contains the schema, but neither system, stay nor condition.
     for body in openai_server.bodies:
         (message,) = body["messages"]
         assert not re.search(
             "|".join((*SYSTEMS, *FIVE_SHOT, "clinragen", ANOTHER_PATIENT, "control")), message["content"]
         )
         assert body["response_format"]["json_schema"]["schema"]["required"][1] == "reason"
-    # The order is that of the seed, not of systems or stays; another seed has another.
+    # The order depends on the seed, not on systems or stays.
     sent = [body["messages"][0]["content"] for body in openai_server.bodies]
     first, second = (judge_requests(items_of(site, config), read_judge_prompt(PROMPT), seed) for seed in (1, 2))
     assert sent == [request.prompt for request in first[1]] != [request.prompt for request in second[1]]
     assert [item.system for item in first[0]] != sorted(item.system for item in first[0])
-    # What it has cost: every request once.
+    # Every request is paid once.
     stages = [stage for path, stage in judged.answers(config) if path.endswith("ratings.parquet")]
     (bill,) = costs(stages, [read_requests("judge", output_of(site))], site / "answers").to_pylist()
     number = openai_server.count
@@ -175,16 +176,16 @@ def test_every_rationale_is_rated_once_blindly_and_in_a_seeded_order(openai_serv
 
 
 def items_of(site: Path, config: Config) -> list[Item]:
-    """What is rated, as the step reads it."""
+    """Return the rated items, as the step reads them."""
     below = str(site / "results")
     paths = {row: Path(path.replace("<results>", below)) for path, row in judged.systems(config, "mimic3").items()}
     rationales = [Path(path.replace("<results>", below)) for path in judged.rationales(config, "mimic3")]
     tables = (Path(below, "mimic3/benchmark", f"{name}.parquet") for name in TABLES)
-    files = Files(*tables, Path(below, "mimic3/evaluate/cases.parquet"), rationales, paths)
+    files = RatedFiles(*tables, Path(below, "mimic3/evaluate/cases.parquet"), rationales, paths)
     return read_items(files, config.evaluate.judge.question, None)
 
 
-# By the stay that they are about.
+# By stay.
 BAD: dict[int, tuple[str, Callable[[str], str]]] = {
     1: ("it is not one JSON object", lambda prompt: "The rationale is fine, 4/5."),
     2: ("not a whole number from 1 to 5: correctness", lambda prompt: answer(prompt, correctness=0)),
@@ -194,8 +195,8 @@ BAD: dict[int, tuple[str, Callable[[str], str]]] = {
 }
 
 
-def test_an_answer_that_cannot_be_read_is_repaired_once_and_then_counted(openai_server, site):
-    """The judge comes to its senses after the objection where the text is the teacher's, and for no other."""
+def test_an_unreadable_response_is_repaired_once_and_then_counted(openai_server, site):
+    """After the objection, the judge responds correctly only about the teacher's text."""
     question = ""  # the last one that was no objection: one request is under way at a time
 
     def reply(prompt: str) -> str:
@@ -228,10 +229,10 @@ def test_a_refusal_is_a_row_with_a_status(openai_server, site):
     assert all(row["correctness"] is None for row in rows)
 
 
-def test_a_judge_that_is_killed_or_changed_is_paid_only_for_what_is_new(openai_server, site):
+def test_a_killed_or_changed_judge_is_paid_only_for_new_questions(openai_server, site):
     openai_server.reply = answer
     config = config_of(site, openai_server.url)
-    # Six answers, then the server is gone.
+    # Six responses, then the server fails.
     openai_server.script = [lambda request: completion(answer(request.get_json()["messages"][-1]["content"]))] * 6 + [
         failure(401)
     ] * 50
@@ -242,7 +243,7 @@ def test_a_judge_that_is_killed_or_changed_is_paid_only_for_what_is_new(openai_s
     assert openai_server.count - before == len({row["request"] for row in rows} - {None}) - 6
     before = openai_server.count
     assert rated(site, config) == rows and openai_server.count == before
-    # Fewer controls are some of the same questions.
+    # With fewer controls, the questions are a subset.
     judge = config.evaluate.judge.model_copy(
         update={"controls": config.evaluate.judge.controls.model_copy(update={"wrong_diagnoses": 1})}
     )
@@ -250,7 +251,7 @@ def test_a_judge_that_is_killed_or_changed_is_paid_only_for_what_is_new(openai_s
     assert len(rated(site, fewer)) < len(rows) and openai_server.count == before
 
 
-def test_the_estimate_counts_what_is_sent_before_and_after_the_texts_exist(openai_server, site):
+def test_the_estimate_counts_the_requests_before_and_after_the_texts_exist(openai_server, site):
     openai_server.reply = answer
     config = config_of(site, openai_server.url, json_schema=False, repairs=0)
 
@@ -262,7 +263,7 @@ def test_the_estimate_counts_what_is_sent_before_and_after_the_texts_exist(opena
     table = PREDICTIONS.read(predictions)
     predictions.unlink()
     without = estimated()
-    # Of each system six rationales, four of another patient, three with wrong diagnoses.
+    # For each system six rationales, four of another patient, three with wrong diagnoses.
     assert without["requests"] == without["calls"] == 5 * (6 + 4 + 3)
     assert without["remark"] == "before ClinRaGen have written: as if their texts were the longest"
     PREDICTIONS.write(table, predictions)
@@ -274,14 +275,14 @@ def test_the_estimate_counts_what_is_sent_before_and_after_the_texts_exist(opena
     assert (after["calls"], after["answered"], after["dollars"]) == (0, openai_server.count, 0.0)
 
 
-def test_a_dataset_whose_text_may_not_go_to_the_judge_sends_nothing(openai_server, site):
+def test_text_that_may_not_be_sent_to_the_judge_is_not_sent(openai_server, site):
     config = config_of(site, openai_server.url)
     words = shlex.join(map(str, command(site, config))).replace("local-server", "none")
     run = run_step(*[Path(word) if i == 0 else word for i, word in enumerate(shlex.split(words))], cwd=ROOT)
     assert run.returncode != 0 and "mimic3" in run.stderr and openai_server.count == 0
 
 
-def test_more_cases_than_are_compared_are_refused(site):
+def test_more_cases_than_are_selected_are_refused(site):
     with pytest.raises(UserError, match=r"evaluate\.judge\.cases: 6 is more than evaluate\.cases\.number, 5;"):
         merged = config_of(site, "http://127.0.0.1:9/v1").model_dump()
         load_config(merged | {"evaluate": merged["evaluate"] | {"cases": {"number": 5, "seed": 1}}})

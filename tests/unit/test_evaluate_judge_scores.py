@@ -1,11 +1,10 @@
-"""Means, controls, length and agreement of judges whose behaviour is known, and the page that tells of them."""
-
-from pathlib import Path
+"""Means, controls, length and agreement of judges with known behaviour, and their page."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from judge_tree import LEVEL, STAYS, ratings, row, write
+from pages import templates
 
 from clinragen.config.evaluate import Bootstrap
 from clinragen.evaluate.judge.agree import judge_agreement
@@ -24,16 +23,12 @@ from clinragen.schemas.judge import (
 from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA, RATING_SCORES
 
 DRAWS = Bootstrap(replicates=2000, seed=1)
-ROOT = Path(__file__).parents[2]
-TEMPLATES = [
-    ROOT / f"scripts/clinragen/pages/templates/{name}"
-    for name in ("base.html", "style.css", "macros.html", "judge.html")
-]
+TEMPLATES = templates("judge")
 
 
 @pytest.fixture
 def tree(tmp_path):
-    """Writes ratings by dataset and judge, and reads them; two stays of each patient."""
+    """A function that writes ratings by dataset and judge, and reads them; each patient has two stays."""
 
     def written(of: dict[tuple[str, str], list[dict]]):
         paths, samples = write(tmp_path, of)
@@ -57,26 +52,26 @@ def test_means_are_those_of_numpy_with_intervals_around_them(tree):
             r["correctness"] for n in names for r in ratings("reads", n)
             if r["system"] == "GT" and r["condition"] == AS_WRITTEN
         ]  # fmt: skip
-        (found,) = only(table, dataset=dataset, system="GT", condition=AS_WRITTEN, criterion="correctness")
-        assert found["mean"] == pytest.approx(np.mean(values)) and found["std"] == pytest.approx(np.std(values, ddof=1))
-        assert found["low"] < found["mean"] < found["high"] and found["high"] - found["low"] < 0.5
-        assert (found["ratings"], found["cases"], found["empty"]) == (len(values), len(values), 0)
+        (score,) = only(table, dataset=dataset, system="GT", condition=AS_WRITTEN, criterion="correctness")
+        assert score["mean"] == pytest.approx(np.mean(values)) and score["std"] == pytest.approx(np.std(values, ddof=1))
+        assert score["low"] < score["mean"] < score["high"] and score["high"] - score["low"] < 0.5
+        assert (score["ratings"], score["cases"], score["empty"]) == (len(values), len(values), 0)
 
 
-def test_what_cannot_be_read_is_no_rating_and_what_has_no_text_is_one(tree):
+def test_an_unreadable_response_is_not_a_rating_and_a_missing_text_counts_1(tree):
     rows = [row(n, "GT", AS_WRITTEN, 5) for n in range(STAYS)]
     for n in range(12):
         rows[n] |= {"status": "flawed", "reason": None} | dict.fromkeys(CRITERIA)
         rows[20 + n] |= {"status": BY_RULE, "request": None, "words": 0} | dict.fromkeys(CRITERIA, 1)
     rated, _ = tree({("mimic3", "j"): rows})
-    (found,) = only(rating_scores(rated, DRAWS), criterion="soundness")
-    assert found["mean"] == pytest.approx((12 + 5 * 16) / 28)
-    assert (found["ratings"], found["cases"], found["empty"]) == (28, 40, 12)
-    # Neither tells whether the judge reads.
+    (score,) = only(rating_scores(rated, DRAWS), criterion="soundness")
+    assert score["mean"] == pytest.approx((12 + 5 * 16) / 28)
+    assert (score["ratings"], score["cases"], score["empty"]) == (28, 40, 12)
+    # Neither shows whether the judge reads.
     assert {r["n"] for r in only(judge_effects(rated, DRAWS), effect=LENGTH)} == {None}
 
 
-def test_little_is_said_of_few(tree):
+def test_values_about_few_patients_are_hidden(tree):
     few = [row(n, "GT", AS_WRITTEN, 5) for n in range(20)]  # of ten patients
     rated, _ = tree({("mimic3", "j"): few, ("mimic4", "j"): [row(n, "GT", AS_WRITTEN, 4) for n in range(STAYS)]})
     table = rating_scores(rated, DRAWS)
@@ -86,12 +81,12 @@ def test_little_is_said_of_few(tree):
     assert {r["mean"] for r in only(table, dataset="MIMIC-IV")} == {4.0}
 
 
-def test_three_unreadable_answers_are_not_told(tree):
+def test_three_unreadable_responses_are_not_revealed(tree):
     rows = [row(n, "GT", AS_WRITTEN, 5) for n in range(STAYS)]
     for n in range(3):
         rows[n] |= {"status": "flawed", "reason": None} | dict.fromkeys(CRITERIA)
-    (found,) = only(rating_scores(tree({("mimic3", "j"): rows})[0], DRAWS), criterion="soundness")
-    assert (found["ratings"], found["cases"], found["mean"]) == (None, 40, 5.0)
+    (score,) = only(rating_scores(tree({("mimic3", "j"): rows})[0], DRAWS), criterion="soundness")
+    assert (score["ratings"], score["cases"], score["mean"]) == (None, 40, 5.0)
 
 
 def test_controls_fall_for_a_judge_that_reads_and_for_no_other(tree):
@@ -144,12 +139,12 @@ def test_judges_are_compared_on_what_both_have_rated(tree):
     assert other["low"] < other["value"] < other["high"] < 0.5
 
 
-def test_one_judge_agrees_with_nobody(tree):
+def test_a_single_judge_has_no_agreement(tree):
     rated, _ = tree({("mimic3", "a"): ratings("reads")})
     assert judge_agreement(rated, DRAWS).num_rows == 0
 
 
-def test_rows_know_the_ratings_behind_them(tree):
+def test_rows_are_linked_to_the_ratings_behind_them(tree):
     _, paths = tree({("mimic3", "a"): ratings("reads"), ("mimic4", "a"): ratings("reads")})
     assert behind(paths) == {("MIMIC-III", "a"): paths[:1], ("MIMIC-IV", "a"): paths[1:], (BOTH, "a"): paths}
 
@@ -164,17 +159,17 @@ def page(tree):
     return render
 
 
-def test_the_page_says_in_words_whether_controls_fall(page):
+def test_the_page_says_whether_controls_fall(page):
     text = page("reads", "blind")
     assert f"✓ MIMIC-III, {ANOTHER_PATIENT}: correctness, soundness, persuasiveness fall".replace("'", "&#39;") in text
     assert f"✗ MIMIC-III, {WRONG_DIAGNOSES}: correctness is undecided; persuasiveness is undecided." in text
     assert "A judge that overlooks this says little about the texts." in text
     assert "stand-ins" not in text and "reads, blind" in text
-    # In the order of the configuration, not of the alphabet.
+    # In the order of the configuration, not alphabetically.
     assert text.index("Judge: reads") < text.index("Judge: blind")
 
 
-def test_the_page_names_stand_ins_and_asks_nothing_of_the_network(page):
+def test_the_page_names_stand_ins_and_loads_nothing(page):
     text = page("reads", stand_ins=("template LLM",))
     assert "<b>Made with stand-ins:</b> template LLM" in text and "not comparable with the paper's" in text
     assert "Only one judge is configured" in text
@@ -182,7 +177,7 @@ def test_the_page_names_stand_ins_and_asks_nothing_of_the_network(page):
 
 
 @pytest.mark.parametrize("rows", [[], [row(n, "GT", AS_WRITTEN, 4) for n in range(8)]])
-def test_a_page_of_nobody_or_of_few_says_nothing(rows, tree):
+def test_a_page_without_ratings_or_about_few_patients_shows_no_values(rows, tree):
     rated, _ = tree({("mimic3", name): rows for name in ("a", "b")})
     tables = [made(rated, DRAWS) for made in (rating_scores, judge_agreement, judge_effects)]
     for table, schema in zip(tables, (RATING_SCORES, AGREEMENT, JUDGE_EFFECTS), strict=True):

@@ -52,10 +52,10 @@ def table(jobs, costs=()):
 
 def trainings(**facts):
     """Three phases of two seeds on both datasets: 10 s a phase in the record, 20 s and 5 s of processors as noted."""
-    folder = "train/flan-t5-small/rationales-t"
+    directory = "train/flan-t5-small/rationales-t"
     return [
         job(
-            f"{code}/{folder}{'' if n == 1 else '-knowledge'}/seed{seed}/phase{n}",
+            f"{code}/{directory}{'' if n == 1 else '-knowledge'}/seed{seed}/phase{n}",
             f"train_phase{n}",
             *(TUNING, title, seed, 10.0, [{"s": 999.0, "cpu_time": 1.0}, {"s": 20.0, "cpu_time": 5.0}]),
             **facts,

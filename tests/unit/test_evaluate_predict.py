@@ -18,15 +18,15 @@ TESTS = 7
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("predict")
-    write_tables(folder / "tables", test=TESTS)
+    directory = tmp_path_factory.mktemp("predict")
+    write_tables(directory / "tables", test=TESTS)
     for modality in ("notes", "labs", "both"):
-        student(modality).save(folder / modality, tokenizer())
-    student("both", lab_position="suffix").save(folder / "suffix", tokenizer())
+        student(modality).save(directory / modality, tokenizer())
+    student("both", lab_position="suffix").save(directory / "suffix", tokenizer())
     # Encodes as many patches as the longest stay of a batch has.
     own = {"series_encoder__mask_padding": True, "series_encoder__token": "last_measured"}
-    student("both", **own).save(folder / "own patches", tokenizer())
-    return folder
+    student("both", **own).save(directory / "own patches", tokenizer())
+    return directory
 
 
 def predicted(place, model: str, batch: int = 4, beams: int = 1, device: str = "cpu"):

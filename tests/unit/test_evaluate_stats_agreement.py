@@ -1,4 +1,4 @@
-"""Agreement of raters: against published values and other libraries, and what is not defined."""
+"""Agreement of raters: published values, other libraries, and undefined statistics."""
 
 import numpy as np
 import pytest
@@ -32,16 +32,16 @@ KRIPPENDORFF = np.array(
 
 
 def test_intraclass_correlations_are_those_of_shrout_and_fleiss():
-    found = icc(SHROUT_FLEISS)
-    assert tuple(found) == FORMS
+    forms = icc(SHROUT_FLEISS)
+    assert tuple(forms) == FORMS
     published = dict(zip(FORMS, (0.1657, 0.2898, 0.7148, 0.4428, 0.6201, 0.9093), strict=True))
-    assert {form: round(estimate.value, 4) for form, estimate in found.items()} == published
-    # Of R's psych::ICC on the same data.
-    assert [round(x, 2) for x in found["ICC(A,1)"][1:]] == [0.02, 0.76]
-    assert [round(x, 2) for x in found["ICC(C,1)"][1:]] == [0.34, 0.95]
+    assert {form: round(estimate.value, 4) for form, estimate in forms.items()} == published
+    # From R's psych::ICC on the same data.
+    assert [round(x, 2) for x in forms["ICC(A,1)"][1:]] == [0.02, 0.76]
+    assert [round(x, 2) for x in forms["ICC(C,1)"][1:]] == [0.34, 0.95]
 
 
-def test_targets_that_a_rater_has_left_out_do_not_count():
+def test_targets_with_a_missing_rating_do_not_count():
     with_gap = [*SHROUT_FLEISS, [1, _, 10, 1]]
     assert icc(with_gap) == icc(SHROUT_FLEISS)
 
@@ -54,11 +54,11 @@ def test_alpha_is_that_of_krippendorff(level, published):
 
 
 def test_mean_pairwise_correlation_of_shrout_and_fleiss():
-    found = mean_pairwise(SHROUT_FLEISS)
-    assert found["pearson"] == pytest.approx(0.7603, abs=5e-5)
+    means = mean_pairwise(SHROUT_FLEISS)
+    assert means["pearson"] == pytest.approx(0.7603, abs=5e-5)
     ratings = np.array(SHROUT_FLEISS, dtype=float)
     pairs = [(i, j) for i in range(4) for j in range(i)]
-    assert found["spearman"] == pytest.approx(np.mean([spearman(ratings[:, i], ratings[:, j]) for i, j in pairs]))
+    assert means["spearman"] == pytest.approx(np.mean([spearman(ratings[:, i], ratings[:, j]) for i, j in pairs]))
 
 
 RATINGS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=40)
@@ -70,14 +70,14 @@ def test_kappa_is_that_of_scikit_learn(pairs):
     from sklearn.metrics import cohen_kappa_score
 
     a, b = zip(*pairs, strict=True)
-    found = weighted_kappa(a, b)
+    kappa = weighted_kappa(a, b)
     if len({*a, *b}) == 1:
-        assert found is None
+        assert kappa is None
     else:
-        assert found == pytest.approx(cohen_kappa_score(a, b, weights="quadratic", labels=[1, 2, 3, 4, 5]))
+        assert kappa == pytest.approx(cohen_kappa_score(a, b, weights="quadratic", labels=[1, 2, 3, 4, 5]))
 
 
-def test_correlations_are_those_of_scipy_where_both_have_rated():
+def test_correlations_equal_scipy_on_common_targets():
     from scipy import stats
 
     a, b = [1, 2, 2, 4, 5, _, 3], [2, 1, 3, 5, 5, 1, _]
@@ -98,7 +98,7 @@ def test_correlations_are_those_of_scipy_where_both_have_rated():
         np.empty((0, 2)),
     ],
 )
-def test_what_is_not_defined_is_empty(ratings):
+def test_undefined_statistics_are_none(ratings):
     assert icc(ratings) == dict.fromkeys(FORMS, Estimate(None))
     assert mean_pairwise(ratings) == {"pearson": None, "spearman": None}
     if len(ratings) != 1:  # three raters of one target do disagree
@@ -118,9 +118,9 @@ def test_a_constant_rater_has_no_correlation():
 
 
 def test_raters_who_differ_by_a_constant_agree_by_consistency():
-    found = icc([[1, 2], [2, 3], [4, 5]])
-    assert found["ICC(C,1)"].value == pytest.approx(1.0)
-    assert found["ICC(A,1)"].value < 1
+    forms = icc([[1, 2], [2, 3], [4, 5]])
+    assert forms["ICC(C,1)"].value == pytest.approx(1.0)
+    assert forms["ICC(A,1)"].value < 1
 
 
 def test_a_rating_outside_the_scale_is_an_error():

@@ -1,4 +1,4 @@
-"""The bootstrap over patients: against a plain one, by simulation, and what it is for."""
+"""The bootstrap over patients: against a plain bootstrap, by simulation, and its purpose."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from clinragen.evaluate.stats.classification import averaged
 
 
 def micro_f1(sums: np.ndarray) -> np.ndarray:
-    """Of hits, predicted and true [samples, 3 * phenotypes]."""
+    """Return a statistic of hits, predicted and true [samples, 3 * phenotypes]."""
     return averaged(*np.split(sums, 3, axis=1))["micro", "f1"]
 
 
@@ -54,13 +54,13 @@ def test_sums_are_exact_where_single_precision_is_not():
     assert replicate(fractions, lambda drawn: drawn, 50, seed=1).max() == 0.3 + 0.3
 
 
-def test_without_patients_there_is_nothing_to_draw():
+def test_resampling_without_patients_is_an_error():
     with pytest.raises(ValueError, match="no patient"):
         replicate(np.zeros((0, 3)), micro_f1, 10, seed=1)
 
 
-def test_an_interval_of_95_percent_holds_the_true_value_95_times_in_a_hundred():
-    """On clusters of stays; the true value is that of very many patients."""
+def test_a_95_percent_interval_covers_the_true_value_95_times_in_100():
+    """On clusters of stays; the true value is computed from a very large sample."""
     truth = micro_f1(simulated(np.random.default_rng(0), 400_000, alike=0.7)[0].sum(axis=0)[None])[0]
     rng = np.random.default_rng(14)
     covered = []
@@ -71,7 +71,7 @@ def test_an_interval_of_95_percent_holds_the_true_value_95_times_in_a_hundred():
     assert 0.935 <= np.mean(covered) <= 0.965
 
 
-def test_stays_of_a_patient_that_are_alike_make_the_sampling_error_larger_than_that_of_stays():
+def test_correlated_stays_of_a_patient_enlarge_the_sampling_error():
     values, owner = simulated(np.random.default_rng(5), 300, alike=1)
     of_patients, of_stays = (
         standard_error(replicate(sums_of_patients(values, of), micro_f1, 2000, seed=1))
@@ -108,7 +108,7 @@ def test_p_is_bounded_by_the_number_of_replicates_and_agrees_with_the_interval()
 
 
 def test_p_is_uniform_where_there_is_no_difference():
-    """One sided errors would show in the shares below 5 and 20 %."""
+    """One-sided errors would show in the shares below 5 and 20 %."""
     rng, found = np.random.default_rng(9), []
     for trial in range(1000):
         values = rng.normal(size=(120, 1))

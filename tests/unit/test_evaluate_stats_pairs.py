@@ -1,4 +1,4 @@
-"""Statistics of pairs of ratings, many samples at once, against those of the ratings themselves."""
+"""Statistics from counts of rating pairs equal those from the ratings themselves."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ RATINGS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(RATINGS, min_size=1, max_size=4))
-def test_they_are_those_of_the_ratings(samples):
+def test_statistics_from_counts_equal_those_of_the_ratings(samples):
     counts = []
     for pairs in samples:
         first, second = np.array(pairs).T
@@ -33,7 +33,7 @@ def test_they_are_those_of_the_ratings(samples):
 
 @settings(max_examples=100, deadline=None)
 @given(MATRICES)
-def test_the_mean_correlation_is_that_of_the_ratings_whoever_has_left_some_out(rows):
+def test_the_mean_correlation_equals_that_of_the_ratings_with_missing_ones(rows):
     matrix = np.array(rows, dtype=float)
     value, expected = mean_pearson(pair_terms(matrix).sum(axis=0)[None])[0], mean_pairwise(matrix)["pearson"]
     assert np.isnan(value) if expected is None else value == pytest.approx(expected, abs=1e-9)

@@ -26,12 +26,12 @@ def test_students_example():
 
 
 def test_benjamini_and_hochbergs_example():
-    """Their method rejects the four smallest at 5 %, a method that bounds the chance of any error the first three."""
+    """Benjamini-Hochberg rejects the four smallest p values at 5 %, Holm only the first three."""
     assert [q < 0.05 for q in benjamini_hochberg(TRIAL)] == [True] * 4 + [False] * 11
     assert [p < 0.05 for p in holm(TRIAL)] == [True] * 3 + [False] * 12
 
 
-def test_holm_by_hand_in_any_order_and_without_those_that_are_not_defined():
+def test_holm_by_hand_in_any_order_and_without_undefined_tests():
     assert holm([0.01, None, 0.04, 0.03, 0.005]) == pytest.approx([0.03, None, 0.06, 0.06, 0.02])
     assert benjamini_hochberg([0.01, None, 0.04, 0.03, 0.005]) == pytest.approx([0.02, None, 0.04, 0.04, 0.02])
     assert holm([]) == [] and holm([None]) == benjamini_hochberg([None]) == [None]
@@ -45,11 +45,11 @@ def test_holm_by_hand_in_any_order_and_without_those_that_are_not_defined():
         ({}, {}),  # rows that are asked
     ],
 )
-def test_tests_that_are_not_defined_have_no_p(one, other):
+def test_undefined_tests_have_no_p_value(one, other):
     assert welch(list(one.values()), list(other.values())) is paired(one, other) is None
 
 
-def test_the_paired_test_is_over_the_seeds_that_both_have():
+def test_the_paired_test_uses_common_seeds():
     both = paired({1: 0.1, 2: 0.3, 3: 0.2}, {3: 0.1, 2: 0.1, 1: 0.05})
     assert paired({1: 0.1, 2: 0.3, 3: 0.2, 4: 9.0}, {3: 0.1, 2: 0.1, 1: 0.05, 5: 7.0}) == both
     assert both == pytest.approx(stats.ttest_rel([0.1, 0.3, 0.2], [0.05, 0.1, 0.1]).pvalue)
@@ -68,8 +68,8 @@ def test_scipy_finds_the_same_from_the_moments(one, other):
         assert p == pytest.approx(stats.ttest_ind_from_stats(*moments, equal_var=False).pvalue, rel=1e-6)
 
 
-def test_a_detectable_difference_is_found_with_the_power_that_it_is_named_for():
-    """By statsmodels, from the other end; it also counts the rejections on the wrong side."""
+def test_a_detectable_difference_is_detected_with_the_stated_power():
+    """The inverse computation by statsmodels, which also counts rejections on the wrong side."""
     effect = detectable(1.0)
     assert effect == pytest.approx(2.8016, abs=1e-4) and detectable(0.5) == pytest.approx(effect / 2)
     # One sample of one value with a standard deviation of 1 has a standard error of 1.

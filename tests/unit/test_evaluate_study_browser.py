@@ -1,4 +1,4 @@
-"""A form in a real browser: filled in by keyboard, left and come back to, saved, and read by the import."""
+"""A form in a real browser: filled in by keyboard, reloaded, saved, and imported."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ EMPTY = frozenset(("LLaMA2", 200001 + n) for n in range(40))
 PLANNED = study(systems=SYSTEMS[:3], empty=EMPTY, note=SCRIPT + " word" * 600, cases=3, raters=2, attention_checks=1)
 KEY = study_key(PLANNED)
 CELLS = cells_of(KEY.to_pylist(), "R01")
-# What is typed: a rating of every cell, and none twice in a row.
+# The typed ratings, one per cell, never the same twice in a row.
 TYPED = {cell: 1 + (7 * n + n // 5) % 5 for n, cell in enumerate(CELLS)}
 PATIENCE = "new Promise(done => setTimeout(done, 50))"
 
@@ -32,7 +32,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def page(tmp_path, browser) -> Path:
-    """The form of R01 in a directory of its own, nothing kept of earlier tests, downloads beside it."""
+    """The form of R01 in a fresh directory, with empty browser storage and downloads next to it."""
     path = tmp_path / "form-R01.html"
     path.write_text(study_form(PLANNED, "R01", "MIMIC-III", "folder", FORM), encoding="utf-8")
     browser.open(path)
@@ -44,7 +44,7 @@ def page(tmp_path, browser) -> Path:
 
 
 def press(browser: Browser, key: str) -> None:
-    """Press and release a key, as a person does."""
+    """Press and release a key."""
     code = {"Enter": 13, "Tab": 9, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}.get(key)
     pressed = {"key": key, "windowsVirtualKeyCode": code or ord(key)}
     text = {"text": "\r"} if key == "Enter" else {"text": key} if code is None else {}
@@ -53,20 +53,20 @@ def press(browser: Browser, key: str) -> None:
 
 
 def focused(browser: Browser) -> str:
-    """Name of the statement, or id of the button, in focus."""
+    """Return the name of the statement, or the id of the button, in focus."""
     return browser.run("document.activeElement.name || document.activeElement.id")
 
 
-def saved_file(browser: Browser, folder: Path) -> Path:
-    """Let the form save its ratings, and wait for the file."""
+def saved_file(browser: Browser, downloads: Path) -> Path:
+    """Save the ratings in the form and wait for the file."""
     browser.click("document.getElementById('export')")
-    path = folder / "responses-R01.csv"
+    path = downloads / "responses-R01.csv"
     browser.wait(lambda: path.exists() and path.read_text(encoding="utf-8").endswith("\n"))
     return path
 
 
 def fill(browser: Browser, cells: list[Cell]) -> None:
-    """Type the ratings of the items of these cells, from the item that is shown on, and go on after each."""
+    """Type the ratings of these cells, starting at the shown item, and continue after each item."""
     for item in dict.fromkeys(cell[0] for cell in cells):
         own = [cell for cell in cells if cell[0] == item]
         press(browser, "1")  # leads to the first statement and rates nothing
@@ -78,7 +78,7 @@ def fill(browser: Browser, cells: list[Cell]) -> None:
 
 
 def trouble(browser: Browser, page: Path) -> list[dict]:
-    """What the console, the log and the network report; the form itself and the blob of the download are no request."""
+    """Return the messages of console, log and network, except the requests for the form and its download."""
     browser.run(PATIENCE)
     own = ("about:blank", "blob:", page.as_uri())
     found = [e for e in browser.events if e.get("method") in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled")]
@@ -87,7 +87,7 @@ def trouble(browser: Browser, page: Path) -> list[dict]:
     return found + [request for request in requests if not request["url"].startswith(own)]
 
 
-def test_what_is_typed_survives_a_reload_and_comes_out_of_the_import(browser, page):
+def test_typed_ratings_survive_a_reload_and_are_imported(browser, page):
     press(browser, "Tab")
     browser.run("document.getElementById('next').focus()")
     press(browser, "Enter")
@@ -126,7 +126,7 @@ def test_requests_and_errors_would_be_seen(browser, page):
         assert trouble(browser, page), script
 
 
-def test_a_browser_that_keeps_nothing_says_so(browser, page):
+def test_the_form_warns_if_the_browser_stores_nothing(browser, page):
     browser.run(
         "Storage.prototype.setItem = () => { throw new Error('full'); }; document.getElementById('next').click()"
     )
@@ -155,7 +155,7 @@ def test_arrows_move_and_change_and_digits_elsewhere_rate_nothing(browser, page)
     assert kept == {names[0]: 3}
 
 
-def test_what_is_in_focus_is_seen_with_its_statement(browser, page):
+def test_the_focused_rating_is_visible_with_its_statement(browser, page):
     browser.open(page, width=375)
     for _ in range(2):
         browser.run("document.getElementById('next').click()")
@@ -194,7 +194,7 @@ def test_a_saved_file_restores_the_ratings_and_others_are_refused(browser, page)
         other.write_text(whole.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
         assert message in restore(other)
         assert browser.run("document.getElementById('rated').textContent") == f"0 of {len(CELLS)} ratings"
-    # After a spreadsheet.
+    # As changed by a spreadsheet.
     text = "\ufeff" + whole.read_text(encoding="utf-8").replace(",", ";").replace("\n", "\r\n")
     other.write_text(text, encoding="utf-8", newline="")
     assert restore(other) == f"{len(CELLS)} ratings restored."
@@ -202,7 +202,7 @@ def test_a_saved_file_restores_the_ratings_and_others_are_refused(browser, page)
     assert saved_file(browser, page.parent).read_text(encoding="utf-8") == whole.read_text(encoding="utf-8")
 
 
-def test_open_items_are_listed_and_lead_there(browser, page):
+def test_open_items_are_listed_and_linked(browser, page):
     browser.run("document.getElementById('overview').click()")
     names = browser.run("[...document.querySelectorAll('#open-items button')].map(e => e.textContent)")
     missing = {item: sum(cell[0] == item for cell in CELLS) for item in range(1, 6)}
@@ -246,7 +246,7 @@ def test_nothing_scrolls_sideways_and_every_button_can_be_hit(browser, page, wid
     assert trouble(browser, page) == []
 
 
-def test_every_rating_has_a_name_that_a_screen_reader_says(browser, page):
+def test_every_rating_has_an_accessible_name(browser, page):
     browser.run("document.getElementById('next').click()")
     browser.send("Accessibility.enable")
     nodes = browser.send("Accessibility.getFullAXTree")["nodes"]
@@ -263,7 +263,7 @@ def test_every_rating_has_a_name_that_a_screen_reader_says(browser, page):
 @pytest.mark.parametrize("width", [375, 1280])
 def test_the_page_of_the_kit_does_not_scroll_sideways(browser, tmp_path, width):
     path = tmp_path / "study.html"
-    page = kit_page(PLANNED, "MIMIC-III", "folder", SYSTEMS, design(), ["tiny model"], templates("study_kit"))
+    page = kit_page(PLANNED, "MIMIC-III", "folder", design(), ["tiny model"], templates("study_kit"))
     path.write_text(page, encoding="utf-8")
     browser.open(path, width=width)
     assert browser.run("[innerWidth, document.documentElement.scrollWidth]") == [width, width]

@@ -27,7 +27,7 @@ def data_of(html: str) -> dict:
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
-def test_no_form_names_a_system_a_stay_or_the_kind_of_an_item(planned):
+def test_forms_reveal_neither_system_stay_nor_kind_of_item(planned):
     for rater in raters_of(planned.items):
         html = form(planned, rater)
         assert not re.search("|".join(SYSTEMS[1:]), html, re.IGNORECASE) and not re.search(r"\bGT\b", html)
@@ -38,7 +38,7 @@ def test_no_form_names_a_system_a_stay_or_the_kind_of_an_item(planned):
         assert {tuple(sorted(text)) for text in rated} == {("lab", "letter", "note")}
 
 
-def test_the_letters_of_a_form_lead_through_the_key_to_the_systems_that_wrote_the_texts(planned):
+def test_the_key_maps_the_letters_of_a_form_to_the_systems(planned):
     key = {(r["rater"], r["item"], r["letter"]): r for r in study_key(planned).to_pylist()}
     letters = {system: set() for system in SYSTEMS}
     for rater in raters_of(planned.items):
@@ -62,7 +62,7 @@ def test_script_tags_in_notes_stay_text():
     assert html.count("<script") == 2 and html.count("</script>") == 2
 
 
-def test_a_form_needs_nothing_else_and_may_load_nothing(planned):
+def test_a_form_is_self_contained_and_may_load_nothing(planned):
     html = form(planned)
     assert "default-src 'none'" in html
     assert not re.search(r"""(?:src|href)\s*=\s*["']|url\(|@import|https?://|fetch\(|XMLHttpRequest|sendBeacon""", html)
@@ -70,7 +70,7 @@ def test_a_form_needs_nothing_else_and_may_load_nothing(planned):
 
 @pytest.mark.parametrize("source", ["folder", "synthetic", "open-demo"])
 def test_form_and_kit_say_who_may_open_them(planned, source):
-    kit = kit_page(planned, "MIMIC-III", source, SYSTEMS, design(), [], templates("study_kit"))
+    kit = kit_page(planned, "MIMIC-III", source, design(), [], templates("study_kit"))
     for page in (form(planned, source=source), kit):
         words = " ".join(page.split())
         assert ("credentialed PhysioNet access" in words) == (source == "folder")
@@ -84,11 +84,11 @@ def test_a_missing_text_is_shown_as_missing_and_is_in_the_key():
     key = study_key(planned).to_pylist()
     assert {row["without_text"] for row in key if row["system"] == "Mistral"} == {True}
     assert {row["without_text"] for row in key if row["system"] != "Mistral"} == {False}
-    kit = kit_page(planned, "MIMIC-III", "synthetic", SYSTEMS, design(), [], templates("study_kit"))
+    kit = kit_page(planned, "MIMIC-III", "synthetic", design(), [], templates("study_kit"))
     assert "270" in kit, "(12 + 1) x 4 texts x 5 statements + 2 checks x 5 statements"
 
 
-def test_the_name_of_a_study_depends_on_all_that_raters_see_and_a_spreadsheet_leaves_it_alone(planned):
+def test_the_name_of_a_study_depends_on_everything_that_raters_see(planned):
     others = [study(seed=2), study(note="x"), study(raters=4), study(cases=11), study(systems=SYSTEMS[:4])]
     names = {planned.name, *(other.name for other in others)}
     assert len(names) == 6 and study().name == planned.name

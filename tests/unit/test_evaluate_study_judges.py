@@ -1,4 +1,4 @@
-"""People and judges who have rated the same texts, and how certain the correlation of people is."""
+"""Agreement of people with judges on the same texts, and the interval of the correlation among people."""
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +14,9 @@ from clinragen.evaluate.stats.agreement import krippendorff_alpha, mean_pairwise
 from clinragen.evaluate.stats.correlations import mean_pearson_interval
 from clinragen.evaluate.stats.pairs import compare_two
 from clinragen.evaluate.study.plan import choose_cases as cases_of_study
-from clinragen.evaluate.study.scores import ALL
 from clinragen.evaluate.study.with_judges import agreement_with_judges
 from clinragen.schemas.judge import BY_RULE, CONTROLS, RATINGS
-from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA
+from clinragen.schemas.ratings import AGREEMENT, ALL, AS_WRITTEN, CRITERIA
 from clinragen.schemas.study import STUDY_RATINGS
 
 DRAWS = Bootstrap(replicates=2000, seed=1)
@@ -25,7 +24,7 @@ SYSTEMS = ("GT", "ClinRaGen", "Mistral")
 
 
 def by_people(value, stays: int = 20, raters: int = 3, **changes) -> pa.Table:
-    """Ratings `value(rater, stay, system)`, the same for every criterion."""
+    """Return ratings `value(rater, stay, system)`, the same for every criterion."""
     rows = [
         {"rater": f"R{rater}", "item": stay, "letter": system, "kind": "case", "stay_id": stay, "system": system}
         | {"criterion": criterion, "value": value(rater, stay, system), "counted": True}
@@ -54,7 +53,7 @@ def level(stay: int, system: str) -> int:
 
 
 def test_a_judge_who_rates_as_people_do_on_average_agrees_completely():
-    # One rater a level lower and one a level higher: it is their mean that counts.
+    # One rater is a level lower and one a level higher: their mean counts.
     inner = {1: 2, 5: 4}
     shown = by_people(lambda r, n, s: inner.get(level(n, s), level(n, s)) + r - 1)
     same = compared(shown, by_judge(lambda n, s: inner.get(level(n, s), level(n, s))))
@@ -68,7 +67,7 @@ def test_values_are_those_of_the_mean_of_the_people():
     draw = np.random.default_rng(3)
     given_by = {(r, n, s): int(draw.integers(1, 6)) for r in range(3) for n in range(20) for s in SYSTEMS}
     judge = {(n, s): int(draw.integers(1, 6)) for n in range(20) for s in SYSTEMS}
-    found = compared(by_people(lambda *place: given_by[place]), by_judge(lambda *place: judge[place]))
+    statistics = compared(by_people(lambda *place: given_by[place]), by_judge(lambda *place: judge[place]))
     means = np.array([np.mean([given_by[r, *place] for r in range(3)]) for place in judge])
     second, rounded = np.array(list(judge.values())), np.array([round(m) for m in means.tolist()])
     expected = {
@@ -77,41 +76,43 @@ def test_values_are_those_of_the_mean_of_the_people():
         "alpha": krippendorff_alpha(np.column_stack([rounded, second])),
     }
     for statistic, value in expected.items():
-        one = found["soundness", statistic]
-        assert one["value"] == pytest.approx(value, abs=1e-4) and one["low"] < one["value"] < one["high"]
+        estimate = statistics["soundness", statistic]
+        assert estimate["value"] == pytest.approx(value, abs=1e-4)
+        assert estimate["low"] < estimate["value"] < estimate["high"]
 
 
-def test_the_orders_of_the_systems_are_compared():
+def test_the_rankings_of_the_systems_are_compared():
     order = dict(zip(SYSTEMS, (5, 3, 2), strict=True))
     people = by_people(lambda r, n, s: order[s])
     assert compared(people, by_judge(lambda n, s: order[s] - 1))[ALL, "tau"]["value"] == 1
     assert compared(people, by_judge(lambda n, s: 6 - order[s]))[ALL, "tau"]["value"] == -1
 
 
-def test_only_texts_that_both_have_rated_count():
+def test_only_texts_that_both_rated_count():
     people = by_people(lambda r, n, s: level(n, s))
     wrong = [row(n, s, CONTROLS[0], 6 - level(n, s)) for n in range(20) for s in SYSTEMS]
     rule = [row(n, s, AS_WRITTEN, 1, status=BY_RULE) for n in range(20, 30) for s in SYSTEMS]
     unread = [row(n, s, AS_WRITTEN, None, status="flawed") for n in range(30, 40) for s in SYSTEMS]
     table = pa.concat_tables([by_judge(level), pa.Table.from_pylist([*wrong, *rule, *unread], RATINGS.schema)])
-    found = compared(by_people(lambda r, n, s: level(n, s), stays=40), table)
-    assert found[ALL, "kappa"]["value"] == 1 and found["soundness", "kappa"]["n"] == 60
-    # Second ratings, and those of raters who are left out.
+    statistics = compared(by_people(lambda r, n, s: level(n, s), stays=40), table)
+    assert statistics[ALL, "kappa"]["value"] == 1 and statistics["soundness", "kappa"]["n"] == 60
+    # Second ratings, and ratings of excluded raters.
     others = [by_people(lambda *_: 5, kind="repeat"), by_people(lambda *_: 5, raters=9, counted=False)]
     assert compared(pa.concat_tables([people, *others]), by_judge(level)) == compared(people, by_judge(level))
 
 
-def test_fewer_than_11_patients_in_common_are_hidden_and_no_judge_is_no_row():
+def test_fewer_than_11_common_patients_are_hidden_and_without_judges_there_are_no_rows():
     people = by_people(lambda r, n, s: level(n, s))
-    found = compared(people, by_judge(level, stays=10))
-    assert all(r["value"] is None and r["low"] is None and r["n"] == 0 for r in found.values()) and len(found) == 6 * 4
+    statistics = compared(people, by_judge(level, stays=10))
+    assert len(statistics) == 6 * 4
+    assert all(r["value"] is None and r["low"] is None and r["n"] == 0 for r in statistics.values())
     assert agreement_with_judges(people, {}, "MIMIC-III", DRAWS).num_rows == 0
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1000), st.booleans())
-def test_intervals_are_those_of_ratings_that_are_drawn(seed, missing):
-    """With as many draws from the same generator, the statistics are computed on the drawn ratings themselves."""
+def test_intervals_equal_those_of_drawn_ratings(seed, missing):
+    """Compared with statistics of the ratings that the same generator draws."""
     draw = np.random.default_rng(seed)
     ratings = draw.integers(1, 6, (12, 4)).astype(float)
     if missing:
@@ -120,8 +121,8 @@ def test_intervals_are_those_of_ratings_that_are_drawn(seed, missing):
     drawn = np.random.default_rng(seed).integers(6, size=(30, 6))
     values = [mean_pairwise(np.concatenate([ratings[cases == case] for case in one]))["pearson"] for one in drawn]
     known = [value for value in values if value is not None]
-    found = mean_pearson_interval(ratings, cases, few)
-    assert found == (pytest.approx(tuple(np.quantile(known, [0.025, 0.975]))) if known else (None, None))
+    interval = mean_pearson_interval(ratings, cases, few)
+    assert interval == (pytest.approx(tuple(np.quantile(known, [0.025, 0.975]))) if known else (None, None))
     whole = np.nan_to_num(ratings, nan=3)
     other = compare_two(whole[:, :2].mean(axis=1), whole[:, 2], cases, few)["spearman"]
     pairs = [np.concatenate([whole[cases == case] for case in one]) for one in drawn]

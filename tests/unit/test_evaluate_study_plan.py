@@ -1,4 +1,4 @@
-"""Who rates what: cases of different patients, equal loads, orders that say nothing, hidden repeats, checks."""
+"""Plan of the study: cases of different patients, equal loads, random orders, hidden repeats, checks."""
 
 from collections import Counter
 from itertools import combinations
@@ -27,7 +27,7 @@ def test_a_study_is_never_made_smaller_silently():
         choose_cases(STAYS, PATIENTS, design(cases=60))
 
 
-def test_without_blocks_everybody_rates_everything():
+def test_without_blocks_every_rater_rates_every_case():
     assert assign(STAYS, design(raters=4)) == dict.fromkeys(("R01", "R02", "R03", "R04"), STAYS)
 
 
@@ -44,7 +44,7 @@ def test_blocks_are_balanced(cases, raters, per_case, seed):
 
 
 def test_blocks_tie_every_rater_to_every_other():
-    """Windows of a cycle would make five groups of three that never meet, whose agreement nothing could compare."""
+    """A cyclic design would make five groups of three raters without common cases, so without comparable ratings."""
     loads = assign(STAYS, design(raters=15, raters_per_case=3))
     shared = [len(set(loads[a]) & set(loads[b])) for a, b in combinations(loads, 2)]
     assert min(shared) >= 1 and sum(shared) == 100 * 3
@@ -71,7 +71,7 @@ def test_items_of_a_form(cases, share, checks, seed):
 
 
 @pytest.mark.parametrize(("cases", "share", "repeats"), [(100, 0.1, 10), (12, 0.1, 1), (2, 0.1, 1), (100, 0, 0)])
-def test_a_tenth_is_repeated_and_never_none(cases, share, repeats):
+def test_a_tenth_is_repeated_and_at_least_one(cases, share, repeats):
     assert number_of_repeats(cases, share) == repeats
 
 

@@ -1,4 +1,4 @@
-"""The import of ratings: what a spreadsheet may do to a file, and every problem of all files named at once."""
+"""The import of ratings: accepted changes by spreadsheets, and all problems of all files in one error."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from clinragen.schemas.study import STUDY_RATINGS
 PLANNED = study(cases=3, raters=2, repeats=0.5, attention_checks=1)
 KEY = study_key(PLANNED)
 VALUES = simulate_raters(KEY, seed=3)
-# The first item of R01 that is a case, and its lines in the file.
+# The first case of R01, and its lines in the file.
 CASE = next(item.number for item in PLANNED.items if item.rater == "R01" and item.kind == "case")
 
 
@@ -40,7 +40,7 @@ def line_of(cell: str) -> str:
 
 
 def rate(cell: str, value: str):
-    """Put another value into a cell."""
+    """Replace the value of a cell."""
     return lambda text: text.replace(line_of(cell), re.sub(r",\d,R", f",{value},R", line_of(cell)))
 
 
@@ -50,7 +50,7 @@ def message_of(files: list[Path], absent=()) -> str:
     return str(error.value)
 
 
-def test_whole_files_give_every_rating_with_its_system(files):
+def test_complete_files_give_every_rating_with_its_system(files):
     table = STUDY_RATINGS.check(read_responses(files, KEY, []), "test")
     systems = {(r["rater"], r["item"], r["letter"]): (r["system"], r["stay_id"]) for r in KEY.to_pylist()}
     rows = table.to_pylist()
@@ -76,7 +76,7 @@ SPREADSHEETS = {
 
 
 @pytest.mark.parametrize("change", SPREADSHEETS.values(), ids=SPREADSHEETS)
-def test_what_a_spreadsheet_does_to_a_file_without_changing_its_meaning_is_read(files, change):
+def test_changes_by_a_spreadsheet_that_keep_the_meaning_are_accepted(files, change):
     expected = read_responses(files, KEY, [])
     edit(files[0], change)
     assert read_responses(files, KEY, []).equals(expected)
@@ -118,10 +118,10 @@ def test_missing_items_and_missing_ratings(files):
     own = [line_of(f"R01/{CASE}/{letter}/{name}") for letter in "ABCDE" for name in ("soundness", "correctness")]
     edit(files[0], lambda text: text.replace(own[0], ""))
     edit(files[1], lambda text: "".join(line for line in text.splitlines(True) if line.split(",")[2] != "2"))
-    found = message_of(files)
-    assert f"responses-R01.csv: rater R01: item {CASE}, text A, soundness: missing" in found
-    assert re.search(r"responses-R02.csv: rater R02: item 2: missing with all its (5|25) ratings", found)
-    assert len(found.splitlines()) == 3
+    message = message_of(files)
+    assert f"responses-R01.csv: rater R01: item {CASE}, text A, soundness: missing" in message
+    assert re.search(r"responses-R02.csv: rater R02: item 2: missing with all its (5|25) ratings", message)
+    assert len(message.splitlines()) == 3
 
 
 def test_unknown_items_letters_and_criteria(files):
@@ -130,12 +130,12 @@ def test_unknown_items_letters_and_criteria(files):
         for item, letter, name in (("99", "A", "soundness"), (CASE, "Z", "soundness"), (CASE, "A", "beauty"))
     )
     edit(files[0], lambda text: text + extra)
-    found = message_of(files)
-    assert found.count("is not in the form of this rater") == 3 and "item 99, text A, soundness" in found
+    message = message_of(files)
+    assert message.count("is not in the form of this rater") == 3 and "item 99, text A, soundness" in message
 
 
 def test_items_swapped_by_sorting_one_column_are_found(files):
-    """Each line has a good item and a good value: only the column `cell` shows that they do not belong together."""
+    """Each line has a valid item and value; only the column `cell` shows that they do not match."""
 
     def sort_items(text: str) -> str:
         header, *lines = (line.split(",") for line in text.splitlines())
@@ -149,8 +149,8 @@ def test_items_swapped_by_sorting_one_column_are_found(files):
 
 def test_another_study(files):
     edit(files[0], lambda text: text.replace(PLANNED.name, "study-0123456789ab"))
-    found = message_of(files)
-    assert f"rater R01: belongs to another study, study-0123456789ab instead of {PLANNED.name}" in found
+    message = message_of(files)
+    assert f"rater R01: belongs to another study, study-0123456789ab instead of {PLANNED.name}" in message
 
 
 def test_duplicate_rows_are_refused_even_if_equal(files):
@@ -160,7 +160,7 @@ def test_duplicate_rows_are_refused_even_if_equal(files):
     )
 
 
-def test_a_rater_with_two_files_with_none_or_absent_though_there(files, tmp_path):
+def test_raters_with_two_files_without_a_file_or_wrongly_listed_as_absent(files, tmp_path):
     copy = tmp_path / "responses-R01 (1).csv"
     copy.write_bytes(files[0].read_bytes())
     assert "rater R01: 2 files, responses-R01.csv, responses-R01 (1).csv; keep the one that counts" in message_of(
@@ -193,18 +193,18 @@ def test_files_of_others(files, tmp_path):
         (b'study,rater,item,letter,criterion,value,cell\nx,"R01\x00', "responses-R01.csv: "),
     ],
 )
-def test_what_is_no_file_of_a_form(files, content, problem):
+def test_files_that_no_form_saved_are_refused(files, content, problem):
     files[0].write_bytes(content)
     assert problem in message_of(files)
 
 
-def test_all_problems_of_all_files_come_together_and_nothing_is_imported(files):
+def test_all_problems_of_all_files_are_reported_together_and_nothing_is_imported(files):
     edit(files[0], rate(f"R01/{CASE}/A/soundness", "6"))
     edit(files[0], rate(f"R01/{CASE}/B/soundness", ""))
     edit(files[1], lambda text: text.replace(PLANNED.name, "study-0123456789ab"))
-    found = message_of(files)
-    assert found.splitlines()[0].startswith("the ratings cannot be imported; to fix a file, restore it")
-    assert len(found.splitlines()) == 5  # with no readable file of R02
+    message = message_of(files)
+    assert message.splitlines()[0].startswith("the ratings cannot be imported; to fix a file, restore it")
+    assert len(message.splitlines()) == 5  # with no readable file of R02
 
 
 def test_a_directory_without_files(tmp_path):
@@ -218,21 +218,21 @@ def test_a_directory_without_files(tmp_path):
 @settings(max_examples=200)
 @given(st.data())
 def test_no_edit_of_one_character_changes_another_rating_silently(tmp_path_factory, data):
-    """Either it is refused, or only the value of the edited line differs, or nothing does."""
-    folder = tmp_path_factory.mktemp("edited")
-    paths = [folder / f"{rater}.csv" for rater in VALUES]
+    """Either the file is refused, or at most the value of the edited line differs."""
+    edited = tmp_path_factory.mktemp("edited")
+    paths = [edited / f"{rater}.csv" for rater in VALUES]
     for path, (rater, values) in zip(paths, VALUES.items(), strict=True):
         write_responses(PLANNED.name, rater, values, path)
     text = paths[0].read_text(encoding="utf-8")
     place = data.draw(st.integers(0, len(text) - 1))
     paths[0].write_text(text[:place] + data.draw(st.characters(codec="utf-8")) + text[place + 1 :], encoding="utf-8")
     try:
-        found = read_responses(paths, KEY, []).to_pylist()
+        imported = read_responses(paths, KEY, []).to_pylist()
     except UserError:
         return
     changed = {
         (row["rater"], row["item"], row["letter"], row["criterion"])
-        for row in found
+        for row in imported
         if row["value"] != VALUES[row["rater"]][row["item"], row["letter"], row["criterion"]]
     }
     line = text[:place].count("\n")

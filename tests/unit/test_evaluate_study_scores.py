@@ -1,4 +1,4 @@
-"""What ratings say: means, agreement, repeats, failed checks, and a mixed model that finds planted effects."""
+"""Scores of ratings: means, agreement, repeats, failed checks, and a mixed model that recovers planted effects."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ from clinragen.evaluate.study.mixed import SPREADS, fit, mixed_models
 from clinragen.evaluate.study.page import study_page
 from clinragen.evaluate.study.responses import read_responses, write_responses
 from clinragen.evaluate.study.scores import (
-    ALL,
     PEOPLE,
     TWICE,
     agreement,
@@ -24,15 +23,15 @@ from clinragen.evaluate.study.scores import (
     stop_without_raters,
 )
 from clinragen.evaluate.study.simulate import simulate_raters
-from clinragen.schemas.ratings import AGREEMENT, CRITERIA, RATING_SCORES
+from clinragen.schemas.ratings import AGREEMENT, ALL, CRITERIA, RATING_SCORES
 from clinragen.schemas.study import STUDY_MODEL, STUDY_RATERS
 
 BOOTSTRAP = Bootstrap(replicates=2000, seed=1)
 PATIENTS = {stay: stay // 2 for stay in range(200001, 200041)}
 
 
-def rated(folder, planned, change=None, absent=(), **simulated) -> tuple[pa.Table, pa.Table]:
-    """Ratings and key of a study, through the files that the forms save; `change(row)` gives another value or None."""
+def rated(directory, planned, change=None, absent=(), **simulated) -> tuple[pa.Table, pa.Table]:
+    """Return ratings and key of a study, via the files of the forms; `change(row)` returns another value or None."""
     key = study_key(planned)
     rows = {(r["rater"], r["item"], r["letter"]): r for r in key.to_pylist()}
     files = []
@@ -41,7 +40,7 @@ def rated(folder, planned, change=None, absent=(), **simulated) -> tuple[pa.Tabl
             for cell in values:
                 other = change(rows[rater, *cell[:2]] | {"criterion": cell[2]}) if change else None
                 values[cell] = values[cell] if other is None else other
-            files.append(folder / f"{rater}.csv")
+            files.append(directory / f"{rater}.csv")
             write_responses(planned.name, rater, values, files[-1])
     return read_responses(files, key, absent), key
 
@@ -68,7 +67,7 @@ def test_the_interval_is_that_of_resampled_patients(tmp_path):
     assert (row["high"] - row["low"]) / 2 == pytest.approx(1.96 * means.std(ddof=0) / np.sqrt(12), rel=0.12)
 
 
-def test_texts_that_are_missing_count_as_one_and_are_not_rated(tmp_path):
+def test_missing_texts_count_as_1_and_are_not_rated(tmp_path):
     stays = study(cases=12).cases
     planned = study(cases=12, empty=frozenset(("Mistral", stay) for stay in stays))
     ratings, key = rated(tmp_path, planned, lambda row: 5 if row["system"] else None)
@@ -82,7 +81,7 @@ def test_few_patients_are_hidden(tmp_path):
     ratings, key = rated(tmp_path, study(cases=10))
     rows = rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP).to_pylist()
     assert all(row["mean"] is None and row["ratings"] is None and row["cases"] is None for row in rows)
-    assert raters_table(ratings, key, PATIENTS, 2)["mean"].null_count == 3
+    assert raters_table(ratings, key, PATIENTS)["mean"].null_count == 3
     agreed = [row for row in agreement(ratings, "x", BOOTSTRAP).to_pylist() if row["raters"] == PEOPLE]
     assert agreed and all(row["value"] is None and row["low"] is None for row in agreed)
     model = mixed_models(ratings, "x", SYSTEMS[0])
@@ -154,7 +153,7 @@ def test_incomplete_blocks_have_alpha_and_correlations_but_no_intraclass_correla
 
 
 def careless(row):
-    """R02 answers every check wrongly, R03 one statement of one of them."""
+    """R02 fails every check, R03 one statement of one check."""
     if row["kind"] == "attention" and row["rater"] == "R02":
         return row["expected"] % 5 + 1
     first = min(i.number for i in study().items if i.rater == "R03" and i.kind == "attention")
@@ -167,7 +166,7 @@ def careless(row):
 def test_failed_checks_are_reported_and_raters_left_out_by_the_rule(tmp_path, limit, left_out):
     ratings, key = rated(tmp_path, study(), careless)
     ratings = leave_out(ratings, limit)
-    rows = STUDY_RATERS.check(raters_table(ratings, key, PATIENTS, limit), "test").to_pylist()
+    rows = STUDY_RATERS.check(raters_table(ratings, key, PATIENTS), "test").to_pylist()
     assert [row["failed"] for row in rows] == [0, 2, 1] and {row["checks"] for row in rows} == {2}
     assert {row["rater"] for row in rows if row["status"].startswith("left out")} == left_out
     counted = rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP)["ratings"].to_pylist()
@@ -177,7 +176,7 @@ def test_failed_checks_are_reported_and_raters_left_out_by_the_rule(tmp_path, li
     }
 
 
-def test_if_nobody_is_left_it_is_an_error(tmp_path):
+def test_excluding_every_rater_is_an_error(tmp_path):
     ratings, _ = rated(tmp_path, study(), lambda row: 1 + row["expected"] % 5 if row["expected"] else None)
     with pytest.raises(UserError, match=r"every rater failed .* evaluate\.study\.exclusion\.failed_checks"):
         stop_without_raters(leave_out(ratings, 2))
@@ -185,7 +184,7 @@ def test_if_nobody_is_left_it_is_an_error(tmp_path):
 
 def test_absent_raters_are_listed_and_change_nothing_else(tmp_path):
     ratings, key = rated(tmp_path, study(), absent=("R02",))
-    rows = {row["rater"]: row for row in raters_table(ratings, key, PATIENTS, 2).to_pylist()}
+    rows = {row["rater"]: row for row in raters_table(ratings, key, PATIENTS).to_pylist()}
     assert rows["R02"]["status"] == "absent" and rows["R02"]["failed"] is None and rows["R01"]["status"] == "counted"
     assert rating_scores(ratings, key, PATIENTS, "x", BOOTSTRAP)["ratings"][0].as_py() == 24
 
@@ -197,7 +196,7 @@ SD = {"sd of cases": 0.7, "sd of texts": 0.5, "sd of raters": 0.4, "sd of residu
 
 
 def scores(seed: int, cases=40, raters=10) -> pd.DataFrame:
-    """Scores from the very model, unrounded."""
+    """Return unrounded scores generated by the same model."""
     draw = np.random.default_rng(seed)
     case, text, rater = (
         draw.normal(0, SD[n], size) for n, size in zip(SPREADS, (cases, (cases, 3), raters), strict=False)
@@ -219,7 +218,7 @@ def test_the_mixed_model_finds_known_effects_and_spreads():
     for system in "BC":
         errors = [(terms[system]["estimate"] - EFFECTS[system]) / terms[system]["std_error"] for terms, _ in runs]
         assert max(map(abs, errors)) < 3.3 and abs(np.mean(errors)) < 1.7
-        # The texts' share: sqrt(2 (0.5^2 + 0.6^2 / 10) / 40); without it only the second term would be left.
+        # sqrt(2 (0.5^2 + 0.6^2 / 10) / 40); without the component of the texts only the second term would remain.
         assert np.mean([terms[system]["std_error"] for terms, _ in runs]) == pytest.approx(0.1196, rel=0.15)
     for name, true in SD.items():
         assert np.mean([terms[name]["estimate"] for terms, _ in runs]) == pytest.approx(true, rel=0.25), name
@@ -241,7 +240,7 @@ def test_in_a_balanced_design_the_estimates_are_the_differences_of_means():
         (lambda f: f.assign(value=4.0), "all ratings are equal"),
     ],
 )
-def test_where_there_is_nothing_to_fit_it_says_so(change, reason):
+def test_a_model_that_cannot_be_fitted_gives_the_reason(change, reason):
     assert fit(change(scores(1)), "A") == ({}, f"not fitted: {reason}")
 
 
@@ -255,7 +254,7 @@ def test_the_table_of_the_model_and_the_page(tmp_path):
         rating_scores(ratings, key, PATIENTS, "MIMIC-III", BOOTSTRAP),
         agreement(ratings, "MIMIC-III", BOOTSTRAP),
         model,
-        raters_table(ratings, key, PATIENTS, 2),
+        raters_table(ratings, key, PATIENTS),
     )
     page = study_page(*tables, "MIMIC-III", 2, ["simulated raters"], templates("study"))
     assert (

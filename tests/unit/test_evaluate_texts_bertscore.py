@@ -1,4 +1,4 @@
-"""BERTScore: as bert-score's own command line says it, on a tiny model."""
+"""BERTScore of a tiny model, compared with bert-score's command line."""
 
 import json
 import os
@@ -29,8 +29,8 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """A tiny BERT whose tokenizer says how long a text may be, as the command line of bert-score needs it."""
+def encoder(tmp_path_factory) -> Path:
+    """A tiny BERT whose tokenizer has a length limit, as bert-score's command line requires."""
     path = write_text_encoder(tmp_path_factory.mktemp("bert") / "bert")
     tokenizer = AutoTokenizer.from_pretrained(path)
     tokenizer.model_max_length = 512
@@ -38,13 +38,13 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def test_scores_are_those_of_the_command_line_of_bert_score(folder, tmp_path):
+def test_scores_are_those_of_the_command_line_of_bert_score(encoder, tmp_path):
     files = {name: tmp_path / name for name in ("text", "reference")}
     for file, side in zip(files.values(), zip(*PAIRS, strict=True), strict=True):
         file.write_text("".join(f"{line}\n" for line in side), encoding="utf-8")
     command = [sys.executable, "-m", "bert_score_cli.score", "-r", files["reference"], "-c", files["text"]]
     run = subprocess.run(
-        [*command, "-m", folder, "-l", "1", "-s", "-b", "4"],
+        [*command, "-m", encoder, "-l", "1", "-s", "-b", "4"],
         capture_output=True,
         text=True,
         check=True,
@@ -52,16 +52,16 @@ def test_scores_are_those_of_the_command_line_of_bert_score(folder, tmp_path):
     )
     printed = [tuple(map(float, line.split("\t"))) for line in run.stdout.splitlines() if line.count("\t") == 2]
     assert len(printed) == len(PAIRS) and len(set(printed)) == len(PAIRS)
-    scorer = Scorer(folder, SETTINGS)
+    scorer = Scorer(encoder, SETTINGS)
     assert np.array(scorer.score(PAIRS)) == pytest.approx(np.array(printed), abs=1.1e-5)
     assert scorer.cut == 1
-    # Of a text with itself.
+    # A text with itself.
     assert printed[2] == (1, 1, 1)
 
 
-def test_neither_the_batch_nor_the_order_of_the_pairs_matters(folder):
-    once = Scorer(folder, SETTINGS).score(PAIRS)
-    again = Scorer(folder, SETTINGS.model_copy(update={"batch": 64})).score(PAIRS[::-1])
+def test_neither_the_batch_nor_the_order_of_the_pairs_matters(encoder):
+    once = Scorer(encoder, SETTINGS).score(PAIRS)
+    again = Scorer(encoder, SETTINGS.model_copy(update={"batch": 64})).score(PAIRS[::-1])
     assert np.array(again[::-1]) == pytest.approx(np.array(once), abs=1.1e-5)
 
 
@@ -91,8 +91,8 @@ def roberta(tmp_path_factory) -> Path:
     return path
 
 
-def test_the_first_word_of_a_text_is_a_word_as_any_other_to_roberta(roberta):
-    """Without a space before it, it would have other tokens, and no text would be like another that begins with it."""
+def test_roberta_tokenizes_the_first_word_of_a_text_like_any_other(roberta):
+    """Without a preceding space its tokens would differ, and it would not match the same word elsewhere."""
     scorer = Scorer(roberta, SETTINGS)
     assert scorer._tokenizer.tokenize("fever and fever") == ["Ġfever", "Ġand", "Ġfever"]
     # Two of the 66 positions belong to the padding.
@@ -100,23 +100,23 @@ def test_the_first_word_of_a_text_is_a_word_as_any_other_to_roberta(roberta):
     assert scorer.score([("fever " * 90, "fever")])
 
 
-def test_no_model_is_built_of_a_roberta(roberta):
+def test_no_model_is_built_from_a_roberta(roberta):
     with pytest.raises(UserError, match="model_type roberta; trained models are built of bert only"):
         load_text_encoder(roberta)
 
 
-def test_a_layer_that_the_encoder_does_not_have_is_an_error(folder):
+def test_a_layer_beyond_the_encoder_is_an_error(encoder):
     with pytest.raises(UserError, match=r"evaluate\.bertscore\.layer is 17, but .* has 2 layers; choose"):
-        Scorer(folder, SETTINGS.model_copy(update={"layer": 17}))
+        Scorer(encoder, SETTINGS.model_copy(update={"layer": 17}))
 
 
-def test_empty_texts_score_0_and_cases_without_a_reference_have_no_score(folder):
+def test_empty_texts_score_0_and_cases_without_a_reference_have_no_score(encoder):
     cases = Cases([1, 2, 3], np.arange(3), frozenset((1, 2, 3)))
     true: list[list[str]] = [[], [], []]
     teacher = Texts("GT", "teacher", {"note": ["Shock", "Shock", None], "lab": ["pH", None, None]}, true)
     silent = Texts("silent", "asked", {"note": [None, "", "a"], "lab": [None] * 3}, true)
     brief = Texts("brief", "seed1", {"note": ["Shock", " ", "a"]}, true)
-    rows = bertscores([silent, brief], teacher, cases, Scorer(folder, SETTINGS)).to_pylist()
+    rows = bertscores([silent, brief], teacher, cases, Scorer(encoder, SETTINGS)).to_pylist()
     found = {(r["stay_id"], r["model"], r["part"]): r["f1"] for r in rows}
     assert found == {
         **dict.fromkeys([(1, "silent", "note"), (2, "silent", "note"), (1, "silent", "lab")], 0),

@@ -1,4 +1,4 @@
-"""BLEU: worked out by hand, and as sacrebleu itself says it."""
+"""BLEU: worked out by hand, and compared with sacrebleu."""
 
 import json
 import subprocess
@@ -21,21 +21,21 @@ PAIRS = [
 
 
 def test_a_sample_by_hand():
-    """Of its 7, 6, 5 and 4 sequences of words, 6, 5, 4 and 3 are in the reference; it is no shorter."""
+    """Of its 7, 6, 5 and 4 n-grams, 6, 5, 4 and 3 are in the reference, which is not longer."""
     value, terms = sample_bleu("the cat sat on the mat now", "the cat sat on the mat")
     assert value == pytest.approx((3 / 7) ** 0.25)
     assert terms.tolist() == [6, 5, 4, 3, 7, 6, 5, 4, 7, 6]
-    # Shorter than the reference: exp(1 - 6 / 5), all its sequences common.
+    # Shorter than the reference: exp(1 - 6 / 5); all its n-grams are common.
     assert sample_bleu("the cat sat on the", "the cat sat on the mat")[0] == pytest.approx(np.exp(1 - 6 / 5))
 
 
-def test_a_sample_without_four_common_words_in_a_row_has_0_and_so_has_an_empty_one():
+def test_a_sample_without_a_common_4_gram_and_an_empty_sample_have_0():
     assert sample_bleu("the cat sat off the mat", "the cat sat on the mat")[0] == 0
     assert sample_bleu("", "the cat sat on the mat")[0] == 0
     assert sample_bleu(" ", "the cat sat on the mat")[1].tolist() == [0] * 9 + [6]
 
 
-def test_corpus_bleu_is_that_of_sacrebleus_command_line(tmp_path):
+def test_corpus_bleu_equals_sacrebleus_command_line(tmp_path):
     for name, side in (("text", 0), ("reference", 1)):
         (tmp_path / name).write_text("".join(f"{pair[side]}\n" for pair in PAIRS), encoding="utf-8")
     command = [sys.executable, "-m", "sacrebleu", tmp_path / "reference", "-i", tmp_path / "text", "-w", "9"]
@@ -47,7 +47,7 @@ def test_corpus_bleu_is_that_of_sacrebleus_command_line(tmp_path):
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 9)] * ORDER), min_size=1, max_size=4), st.integers(0, 60))
-def test_corpus_bleu_of_many_resamples_is_sacrebleus(counts, reference):
+def test_corpus_bleu_of_many_resamples_equals_sacrebleu(counts, reference):
     rows = []
     for common in counts:
         totals = [max(n, sum(common) - k) for k, n in enumerate(common)]

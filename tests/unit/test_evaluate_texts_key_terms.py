@@ -1,4 +1,4 @@
-"""Key terms in rationales and notes: what counts as the same, and what is too general to count."""
+"""Key terms in rationales and notes: equivalent wordings, and exclusion of generic terms."""
 
 import pyarrow as pa
 import pytest
@@ -18,14 +18,14 @@ NOTES = ["dyspnea orthopnea bilateral infiltrates", "shortness breath vancomycin
 
 
 def terms(*named: tuple[str, int], notes=NOTES):
-    """Key terms, each of the first so many phenotypes."""
+    """Return key terms; each is given with the number of phenotypes that it belongs to."""
     rows = [
         {"phenotype": name, "term": term, "rank": rank + 1, "forms": [term, f"{term}s"], "documents": 1}
         | {"pubmed": 1, "wikipedia": 0, "round": 1}
         for rank, (term, number) in enumerate(named)
         for name in PHENOTYPES[:number]
     ]
-    # Every phenotype has some term.
+    # Every phenotype has at least one term.
     rows += [rows[0] | {"phenotype": name, "term": f"of {name}", "forms": ["zzz"]} for name in PHENOTYPES]
     return specific_terms(pa.Table.from_pylist(rows, TERMS.schema), STOP, ORDINARY, WORDINGS, notes)
 
@@ -56,7 +56,7 @@ def test_general_terms_do_not_count(term, phenotypes, why):
     assert known.stated(text) == {"orthopnea"}, why
 
 
-def test_the_frame_of_a_rationale_holds_no_finding():
-    """Every ordinary word, as a key term of one phenotype, still says nothing."""
+def test_ordinary_words_are_not_findings():
+    """Even as key terms of one phenotype they do not count."""
     known = terms(*((word, 1) for word in sorted(ORDINARY)), notes=["x"])
     assert known.stated(f"The notes support this by {' '.join(sorted(ORDINARY))}.") == set()

@@ -28,7 +28,7 @@ SHORT = {
 
 
 def read(text: str) -> set[str]:
-    """The claims, as `glucose+`; of a pressure that is not named more exactly, `any-`."""
+    """Return the claims, as `glucose+`; `any-` for an unspecified blood pressure."""
     found = set()
     for claim in WORDINGS.claims(text):
         name = SHORT[claim.variables[0]] if len(claim.variables) == 1 else "any"
@@ -39,7 +39,7 @@ def read(text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("text", "claims"),
     [
-        # The worked examples of the teacher (resources/prompts/examples.yaml), as a reader understands them.
+        # The teacher's worked examples (resources/prompts/examples.yaml), as a reader understands them.
         (
             "Lab test shows repeated fever, rapid breathing and episodes of low oxygen saturation, which agree with "
             "impaired gas exchange and inflammation in pneumonia.",
@@ -65,7 +65,7 @@ def read(text: str) -> set[str]:
             "expected in shock from variceal hemorrhage.",
             "heart+ sys- mean-",
         ),
-        # The sentence of the released questionnaire that the captions contradict, in other words.
+        # A paraphrase of the sentence in the released questionnaire that the captions contradict.
         ("Lab test shows elevated diastolic blood pressure and temperature.", "dia+ temp+"),
         ("Glucose is higher than normal 3 times and lower than normal 2 times.", "glucose+ glucose-"),
         ("Heart rate and temperature were elevated, while pH was low.", "heart+ temp+ pH-"),
@@ -75,7 +75,7 @@ def read(text: str) -> set[str]:
         ("SpO2 dropped below normal; tachycardia.", "oxygen- heart+"),
         ("normal heart rate, high glucose", "glucose+"),
         ("Temperature is normal, glucose and pH are high.", "glucose+ pH+"),
-        # Denied, normal, or no reading.
+        # Denied, normal, or not a reading.
         ("Fever was absent, and the patient is afebrile and not tachycardic.", ""),
         ("Heart rate was not elevated and temperature was high.", "temp+"),
         ("No elevated heart rate, low pH or fever.", ""),
@@ -93,7 +93,7 @@ def test_what_a_sentence_claims(text, claims):
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=11, max_size=11), st.booleans())
 def test_captions_are_read_as_they_were_written(counts, in_one_sentence):
-    """Whatever they count, also as the stand-in for a teacher joins them."""
+    """For any counts, also joined into one sentence as the template teacher does."""
     sentences = [caption(name, *pair) for name, pair in zip(NAMES, counts, strict=True)]
     text = " ".join(sentences)
     if in_one_sentence:
@@ -112,16 +112,16 @@ def test_captions_are_read_as_they_were_written(counts, in_one_sentence):
 
 
 @given(st.text(alphabet=" ,.;highlowfever Hno<&>pH123", max_size=60))
-def test_no_text_breaks_the_reader(text):
+def test_no_text_breaks_the_parser(text):
     assert all(claim.direction in ("higher", "lower") for claim in WORDINGS.claims(text))
 
 
-def test_variables_that_the_captions_do_not_have_are_not_read():
+def test_variables_without_captions_are_ignored():
     glucose = read_lab_wordings(RESOURCES / "lab_wordings.csv", ["Glucose"])
     assert [str(c) for c in glucose.claims("high glucose, low pH, hypotension")] == ["Glucose higher"]
 
 
-def test_a_file_of_other_columns_is_refused(tmp_path):
+def test_a_file_with_invalid_directions_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("wording,variables,direction\nfever,Temperature,up\n", encoding="utf-8")
     with pytest.raises(UserError, match="restore it with git checkout"):
         read_lab_wordings(tmp_path / "x.csv", NAMES)

@@ -1,4 +1,4 @@
-"""The measures of rationales on small tables: both conventions, what is missing, what is refused, what a page shows."""
+"""Measures of rationales on small tables: both conventions, missing texts, invalid inputs, the page."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,7 @@ def cases(number: int = NUMBER) -> Cases:
 def facts(**changes) -> Facts:
     parts = {"note": [NOTE] * NUMBER, "lab": [LAB] * NUMBER}
     stated = of_captions([CAPTIONS] * NUMBER, VARIABLES)
-    found = Facts(
+    facts_of_cases = Facts(
         Texts("GT", "teacher", parts, SHOCK),
         stated,
         [{("Glucose", "higher")}] * NUMBER,
@@ -47,7 +47,7 @@ def facts(**changes) -> Facts:
         read_wordings(RESOURCES / "phenotype_wordings.csv"),
         None,
     )
-    return replace(found, **changes)
+    return replace(facts_of_cases, **changes)
 
 
 def run(notes, labs=None, predicted=SHOCK, model="M", name="seed1", cut=()) -> Texts:
@@ -56,29 +56,29 @@ def run(notes, labs=None, predicted=SHOCK, model="M", name="seed1", cut=()) -> T
 
 
 def scores(*runs, known=None, number: int = NUMBER, **changes) -> tuple[dict, list[dict]]:
-    table, found = score_texts(runs, facts(**changes), known, "MIMIC-III", cases(number), SETTINGS)
+    table, findings = score_texts(runs, facts(**changes), known, "MIMIC-III", cases(number), SETTINGS)
     rows = TEXT_SCORES.check(table, "test").to_pylist()
-    return {(r["model"], r["part"], r["metric"]): r for r in rows}, FINDINGS.check(found, "test").to_pylist()
+    return {(r["model"], r["part"], r["metric"]): r for r in rows}, FINDINGS.check(findings, "test").to_pylist()
 
 
-def values(found: dict, model: str, part: str) -> dict[str, float | None]:
-    return {metric: row["value"] for (m, p, metric), row in found.items() if (m, p) == (model, part)}
+def values(cells: dict, model: str, part: str) -> dict[str, float | None]:
+    return {metric: row["value"] for (m, p, metric), row in cells.items() if (m, p) == (model, part)}
 
 
-def test_the_teachers_own_texts_are_like_themselves_and_true():
-    found, against = scores(run([NOTE] * NUMBER, [LAB] * NUMBER))
+def test_the_teachers_own_texts_score_1_and_are_faithful():
+    cells, against = scores(run([NOTE] * NUMBER, [LAB] * NUMBER))
     for part in ("note", "lab", "both"):
-        assert {v for m, v in values(found, "M", part).items() if "bleu" in m} == {1}
-    assert values(found, "M", "lab") | values(found, "GT", "lab") == values(found, "M", "lab")
-    lab = values(found, "GT", "lab")
+        assert {v for m, v in values(cells, "M", part).items() if "bleu" in m} == {1}
+    assert values(cells, "M", "lab") | values(cells, "GT", "lab") == values(cells, "M", "lab")
+    lab = values(cells, "GT", "lab")
     assert (lab["lab_claims"], lab["lab_claims_captions"], lab["captions_claimed"]) == (1, 1, 1)
-    # The series of these stays hold something else.
+    # The series of these stays contradict the claim.
     assert lab["lab_claims_series"] == 0
     assert {(f["model"], f["kind"], f["what"]) for f in against} == {(m, "series", "pH lower") for m in ("M", "GT")}
-    note = values(found, "GT", "note")
+    note = values(cells, "GT", "note")
     assert (note["named"], note["named_true"], note["true_named"]) == (1, 1, 1)
-    # It was given the diagnoses: nothing is predicted.
-    assert "named_predicted" not in note and values(found, "M", "note")["named_predicted"] == 1
+    # The teacher was given the diagnoses, so it predicts none.
+    assert "named_predicted" not in note and values(cells, "M", "note")["named_predicted"] == 1
 
 
 def test_a_missing_part_is_left_out_by_one_convention_and_0_by_the_other():
@@ -87,61 +87,61 @@ def test_a_missing_part_is_left_out_by_one_convention_and_0_by_the_other():
         {"stay_id": s, "model": "M", "run": "seed1", "part": "note", "precision": v, "recall": v, "f1": v}
         for s, v in enumerate([0.9] * 11 + [0.0])
     ]
-    found, _ = scores(run(notes), known=pa.Table.from_pylist(rows, BERTSCORES.schema))
-    own = values(found, "M", "note")
+    cells, _ = scores(run(notes), known=pa.Table.from_pylist(rows, BERTSCORES.schema))
+    own = values(cells, "M", "note")
     assert (own["bleu_marked"], own["bleu_all"]) == (1, pytest.approx(11 / 12, abs=1e-5))
     assert (own["bertscore_marked"], own["bertscore_all"]) == (0.9, 0.825)
     assert own["missing"] == pytest.approx(1 / 12, abs=1e-5) and own["words"] == len(NOTE.split())
     assert own["corpus_bleu_marked"] == 1 > own["corpus_bleu_all"] > own["bleu_all"] - 0.1
-    assert found["M", "note", "bleu_marked"]["counted"] == 11
-    # It writes no R^t by design: nothing is said of it.
-    assert {part for model, part, _ in found if model == "M"} == {"note", "both"}
-    assert values(found, "M", "both") == {"cut": 0}
+    assert cells["M", "note", "bleu_marked"]["counted"] == 11
+    # It writes no R^t by design, so R^t has no rows.
+    assert {part for model, part, _ in cells if model == "M"} == {"note", "both"}
+    assert values(cells, "M", "both") == {"cut": 0}
 
 
 def test_a_marker_without_text_counts_as_0_in_both_conventions():
-    found, _ = scores(run([NOTE] * 11 + [""]))
-    assert values(found, "M", "note")["bleu_marked"] == values(found, "M", "note")["bleu_all"] < 1
+    cells, _ = scores(run([NOTE] * 11 + [""]))
+    assert values(cells, "M", "note")["bleu_marked"] == values(cells, "M", "note")["bleu_all"] < 1
 
 
 def test_texts_that_are_all_empty_score_0_and_claim_nothing():
-    found, against = scores(run([None] * NUMBER, [""] * NUMBER))
+    cells, against = scores(run([None] * NUMBER, [""] * NUMBER))
     for part in ("note", "lab", "both"):
-        own = values(found, "M", part)
+        own = values(cells, "M", part)
         assert own["bleu_all"] == own["corpus_bleu_all"] == 0 and own["missing"] == 1 and own["words"] is None
-    assert values(found, "M", "note")["bleu_marked"] is None and values(found, "M", "lab")["bleu_marked"] == 0
-    assert values(found, "M", "lab")["lab_claims"] == 0 and values(found, "M", "lab")["lab_claims_captions"] is None
-    assert found["M", "lab", "lab_claims_captions"]["counted"] == 0
+    assert values(cells, "M", "note")["bleu_marked"] is None and values(cells, "M", "lab")["bleu_marked"] == 0
+    assert values(cells, "M", "lab")["lab_claims"] == 0 and values(cells, "M", "lab")["lab_claims_captions"] is None
+    assert cells["M", "lab", "lab_claims_captions"]["counted"] == 0
     assert {row["model"] for row in against} == {"GT"}
-    assert 'class="scores"' in texts_page(pa.Table.from_pylist([*found.values()], TEXT_SCORES.schema), "s", [], PAGE)
+    assert 'class="scores"' in texts_page(pa.Table.from_pylist([*cells.values()], TEXT_SCORES.schema), "s", [], PAGE)
 
 
-def test_cases_about_which_the_teacher_wrote_nothing_have_no_reference():
+def test_cases_without_a_text_of_the_teacher_have_no_reference():
     parts = {"note": [NOTE] * 11 + [None], "lab": [LAB] * NUMBER}
     silent = Texts("GT", "teacher", parts, SHOCK)
-    found, _ = scores(run(["something else"] * 11 + [NOTE]), teacher=silent)
-    assert found["M", "note", "bleu_all"]["counted"] == 11 and found["M", "note", "bleu_all"]["value"] == 0
-    assert values(found, "GT", "note")["missing"] == pytest.approx(1 / 12, abs=1e-5)
+    cells, _ = scores(run(["something else"] * 11 + [NOTE]), teacher=silent)
+    assert cells["M", "note", "bleu_all"]["counted"] == 11 and cells["M", "note", "bleu_all"]["value"] == 0
+    assert values(cells, "GT", "note")["missing"] == pytest.approx(1 / 12, abs=1e-5)
 
 
 def test_outputs_cut_at_the_limit_are_counted_where_their_end_is_known():
-    found, _ = scores(
+    cells, _ = scores(
         run([NOTE] * NUMBER, cut=[True] * 3 + [False] * 9), run([NOTE] * NUMBER, model="A", cut=[None] * NUMBER)
     )
-    assert values(found, "M", "both")["cut"] == 0.25 and ("A", "both", "cut") not in found
+    assert values(cells, "M", "both")["cut"] == 0.25 and ("A", "both", "cut") not in cells
 
 
 def test_the_mean_is_over_the_seeds():
     other = run(["nothing"] * NUMBER, name="seed2")
-    found, _ = scores(run([NOTE] * NUMBER), other)
-    row = found["M", "note", "bleu_all"]
+    cells, _ = scores(run([NOTE] * NUMBER), other)
+    row = cells["M", "note", "bleu_all"]
     assert (row["value"], row["n_seeds"], row["counted"]) == (0.5, 2, 24) and row["std"] == pytest.approx(0.70711)
 
 
 def test_diseases_are_compared_with_the_labels_and_the_models_own():
     text = "Based on the medical notes, septic shock and pneumonia; no stroke."
-    found, against = scores(run([text] * NUMBER, predicted=[["Shock", "Acute cerebrovascular disease"]] * NUMBER))
-    own = values(found, "M", "note")
+    cells, against = scores(run([text] * NUMBER, predicted=[["Shock", "Acute cerebrovascular disease"]] * NUMBER))
+    own = values(cells, "M", "note")
     assert (own["named"], own["named_true"], own["true_named"]) == (2, 0.5, 1)
     assert (own["named_predicted"], own["predicted_named"]) == (0.5, 0.5)
     wrong = {(row["kind"], row["what"]) for row in against if row["model"] == "M"}
@@ -149,16 +149,16 @@ def test_diseases_are_compared_with_the_labels_and_the_models_own():
     assert all("septic shock" in row["text"] for row in against if row["model"] == "M")
 
 
-def test_what_is_over_few_patients_is_hidden():
+def test_values_over_few_patients_are_hidden():
     labs = [LAB] * 10 + [None] * 2
-    found, _ = scores(run([NOTE] * NUMBER, labs))
-    row = found["M", "lab", "lab_claims_captions"]
+    cells, _ = scores(run([NOTE] * NUMBER, labs))
+    row = cells["M", "lab", "lab_claims_captions"]
     assert [row[name] for name in ("value", "std", "low", "high", "counted")] == [None] * 5
-    assert found["M", "lab", "captions_claimed"]["value"] == pytest.approx(10 / 12, abs=1e-5)
+    assert cells["M", "lab", "captions_claimed"]["value"] == pytest.approx(10 / 12, abs=1e-5)
 
 
-def test_the_series_are_read_back_to_their_units():
-    """A value on the low fence is low; what was filled in does not count."""
+def test_series_are_converted_back_to_their_units():
+    """A value on the low fence is low; imputed values do not count."""
     scales = [("Glucose", 100.0, 50.0, 128.0), ("pH", 7.4, 0.1, 7.4)]
     scales = pa.Table.from_pylist([dict(zip(SCALES.schema.names, row, strict=True)) for row in scales], SCALES.schema)
     fences = [("Glucose", 40.0, 200.0), ("pH", 7.25, 7.55)]
@@ -171,23 +171,23 @@ def test_the_series_are_read_back_to_their_units():
             flat = {"values": values.ravel().astype(np.float32), "measured": np.array(measured, bool).ravel()}
             rows.append({"stay_id": stay, "steps": 2} | flat)
         series = pa.Table.from_pylist(rows, SERIES.schema)
-        found = of_series(series, scales, fences, scaled, cases(2))
-        assert found == [{("pH", "lower")}, {("Glucose", "higher"), ("Glucose", "lower"), ("pH", "higher")}]
+        stated = of_series(series, scales, fences, scaled, cases(2))
+        assert stated == [{("pH", "lower")}, {("Glucose", "higher"), ("Glucose", "lower"), ("pH", "higher")}]
 
 
 PAGE = templates("texts")
 
 
-def test_a_page_escapes_what_it_is_given_and_shows_what_is_hidden():
-    found, _ = scores(run([NOTE] * NUMBER, [LAB] * 10 + [None] * 2, model="<script>R&D</script>"))
-    table = pa.Table.from_pylist([*found.values()], TEXT_SCORES.schema)
+def test_the_page_escapes_names_and_marks_hidden_values():
+    cells, _ = scores(run([NOTE] * NUMBER, [LAB] * 10 + [None] * 2, model="<script>R&D</script>"))
+    table = pa.Table.from_pylist([*cells.values()], TEXT_SCORES.schema)
     page = texts_page(table, "nrefs:1|<b>", ["tiny & <synthetic>"], PAGE)
     assert "<script>R" not in page and "&lt;script&gt;R&amp;D&lt;/script&gt;" in page and "nrefs:1|&lt;b&gt;" in page
     assert "tiny &amp; &lt;synthetic&gt;" in page and 'class="hidden"' in page
     assert "http" not in page.replace("http-equiv", "")
 
 
-# --- What is refused ---
+# --- Invalid inputs ---
 
 
 def predictions(path: Path, stays, **changes) -> Path:
@@ -203,9 +203,9 @@ COMPARED = Compared(model="M", run="seed1", parts=["note", "lab"])
 
 def test_predictions_are_put_in_the_order_of_the_cases(tmp_path):
     chosen = Cases([1, 3], np.array([1, 3]), frozenset(range(5)))
-    found = read_run(predictions(tmp_path / "x.parquet", [4, 3, 2, 1, 0]), COMPARED, chosen)
-    assert found.parts == {"note": [NOTE] * 2, "lab": [None] * 2} and found.predicted == [["Shock"]] * 2
-    assert found.part("both") == [NOTE] * 2 and found.cut == [True, True]
+    texts = read_run(predictions(tmp_path / "x.parquet", [4, 3, 2, 1, 0]), COMPARED, chosen)
+    assert texts.parts == {"note": [NOTE] * 2, "lab": [None] * 2} and texts.predicted == [["Shock"]] * 2
+    assert texts.part("both") == [NOTE] * 2 and texts.cut == [True, True]
     given = read_run(predictions(tmp_path / "y.parquet", range(5), readable=None), COMPARED, chosen)
     assert given.predicted is None
 
@@ -229,10 +229,10 @@ def test_stays_that_occur_twice_are_an_error(tmp_path):
 
 def test_labels_of_another_cohort_are_an_error(tmp_path):
     path = predictions(tmp_path / "x.parquet", range(3))
-    found = [read_run(path, COMPARED, cases(3))]
-    require_same_labels(found, [path], [["Shock"]] * 3)
+    texts = [read_run(path, COMPARED, cases(3))]
+    require_same_labels(texts, [path], [["Shock"]] * 3)
     with pytest.raises(UserError, match=r"x\.parquet: 1 cases have other labels"):
-        require_same_labels(found, [path], [["Shock"], [], ["Shock"]])
+        require_same_labels(texts, [path], [["Shock"], [], ["Shock"]])
 
 
 def test_a_teacher_without_a_row_for_a_case_is_an_error_and_one_without_a_text_is_not(tmp_path):

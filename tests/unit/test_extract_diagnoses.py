@@ -54,7 +54,7 @@ def test_codes_belong_to_the_whole_admission_and_empty_ones_to_none(dataset, tmp
     assert counts == [5, 3, 3]
 
 
-def test_a_version_that_is_no_number_names_the_file(tmp_path):
+def test_a_version_that_is_not_a_number_names_the_file(tmp_path):
     with pytest.raises(UserError, match=r"diagnoses_icd\.csv\.gz"):
         select(tmp_path, "mimic4", [row("mimic4", 20, 1, "I10", "ten")])
 

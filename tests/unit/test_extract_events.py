@@ -243,7 +243,7 @@ def test_items_of_other_fluids_and_of_the_other_dataset_are_not_read():
     assert 211 in three and 211 not in four and HEART in three & four
 
 
-def test_texts_of_levels_are_kept_beside_their_score(tmp_path):
+def test_texts_of_levels_are_kept_with_their_score(tmp_path):
     write_raw(
         tmp_path,
         "mimic3",

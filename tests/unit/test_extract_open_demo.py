@@ -1,4 +1,4 @@
-"""Stages extract and benchmark on the open MIMIC demos, beside what mimic3-benchmarks made of the same raw files.
+"""Stages extract and benchmark on the open MIMIC demos, compared with mimic3-benchmarks on the same raw files.
 
 In compat mode the export must be the reference's own, file by file; in the default mode every difference is
 counted and has its reason: one of the repairs of docs/decisions.md.
@@ -75,7 +75,7 @@ def stays() -> tuple[pa.Table, pa.Table]:
 
 
 def events(stays: pa.Table, on: bool = True, **others: bool) -> tuple[pa.Table, pa.Table]:
-    """Events and attrition with all repairs on or off, but for others."""
+    """Events and attrition with all repairs on or off, except `others`."""
     rules, batches = Events(**(dict.fromkeys(Events.model_fields, on) | others)), []
     items = read_items(RESOURCES / "items.csv", "mimic3", rules.blood_only)
     raw = opened("mimic3", MIMIC3, "chartevents", "labevents")
@@ -144,7 +144,7 @@ def test_every_stay_of_mimic4_has_events():
     found = pa.Table.from_batches(batches)
     assert len(found["stay_id"].unique()) == 112
     assert [s["rows"] for s in steps.to_pylist() if s["table"] == "events"] == MIMIC4_ROWS
-    # The texts of categorical items are lost in this copy; the numbers are there.
+    # The texts of categorical items are lost in this copy; the numbers exist.
     assert {v.name for v in VARIABLES if not v.categorical} == set(found["variable"].unique().to_pylist())
 
 
@@ -196,10 +196,10 @@ def test_what_codes_outside_of_the_dictionary_change(stays):
 def test_the_decisions_tell_the_measured_effects():
     """docs/decisions.md has a row per switch, with the numbers of this file."""
     text = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
-    told = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE))
+    documented = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE))
     for switch, (lost, changed) in EFFECTS.items():
-        assert told[switch] == f"{lost} dropped, {changed} changed", switch
-    assert told["unlisted_codes"] == f"{LABELS_OF_UNLISTED_CODES} labels more, of {STAYS_THAT_GAIN_THEM} stays"
+        assert documented[switch] == f"{lost} dropped, {changed} changed", switch
+    assert documented["unlisted_codes"] == f"{LABELS_OF_UNLISTED_CODES} labels more, of {STAYS_THAT_GAIN_THEM} stays"
 
 
 def test_the_default_export_has_the_same_samples(stays, default, reference):

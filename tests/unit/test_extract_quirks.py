@@ -76,7 +76,7 @@ def test_quirk_implausible_values_are_kept(tmp_path):
 
 
 def test_quirk_what_another_stay_recorded_meanwhile_is_read_too(tmp_path):
-    # Stay 101 recorded at a time when 100 was under way, once at a time of its own, once at one that both have.
+    # Stay 101 recorded while 100 was under way, once at a time of its records only, once at a time of both.
     other = {"hadm_id": 11, "icustay_id": 101}
     rows = [
         chart("88", hours=1),

@@ -37,16 +37,16 @@ BAD_ROWS = {
 
 
 @pytest.mark.parametrize("name", ["NOTEEVENTS.csv.gz", "noteevents.csv"])
-@pytest.mark.parametrize(("row", "told"), BAD_ROWS.values(), ids=BAD_ROWS.keys())
-def test_a_bad_row_is_told_by_its_line_and_never_by_what_it_says(row, told, name, tmp_path):
+@pytest.mark.parametrize(("row", "message"), BAD_ROWS.values(), ids=BAD_ROWS.keys())
+def test_a_bad_row_is_reported_by_its_line_and_never_quoted(row, message, name, tmp_path):
     data = b"row_id,text,rest\n" + GOOD + row.encode(errors="surrogateescape") + GOOD
     with pytest.raises(UserError) as error:
         opened(tmp_path, data, name).query("SELECT row_id::BIGINT AS n, text, rest FROM raw_noteevents")
     assert "Planted" not in repr(error.value)
-    assert told in str(error.value) and str(tmp_path / name) in str(error.value)
+    assert message in str(error.value) and str(tmp_path / name) in str(error.value)
 
 
-def test_a_text_that_becomes_no_number_in_a_later_step_is_not_told(tmp_path):
+def test_a_text_that_a_later_step_cannot_read_as_a_number_is_not_quoted(tmp_path):
     raw = opened(tmp_path, f"row_id,text,rest\n7,{SECRET},x\n".encode())
     raw.run("CREATE TABLE kept AS SELECT * FROM raw_noteevents")
     for wanted in ("text::BIGINT", "text::TIMESTAMP", "(text || '9')::DOUBLE"):

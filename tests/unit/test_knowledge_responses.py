@@ -22,7 +22,7 @@ def response(body: bytes, day: str) -> Response:
     return Response(body, datetime.fromisoformat(f"{day}T12:00:00+00:00"))
 
 
-def test_who_asks_is_no_part_of_the_question():
+def test_the_question_does_not_include_who_asks():
     same = request(email="me@example.org", tool="x", api_key="secret-key")
     assert same.key == request().key and "secret" not in same.question and "@" not in same.question
     assert Request("pubmed", "esearch.fcgi", dict(reversed(QUESTION.items()))).key == request().key
@@ -67,7 +67,7 @@ def test_a_date_in_the_future_is_refused(tmp_path):
         pass
 
 
-def test_turns_are_apart_whoever_takes_them(tmp_path):
+def test_turns_are_spaced_over_all_processes(tmp_path):
     with stored_responses(tmp_path, "") as one, stored_responses(tmp_path, "") as other:
         waits = [asker.turn("pubmed", 10.0) for asker in (one, other, one)]
         assert waits == pytest.approx([0.0, 10.0, 20.0], abs=1)

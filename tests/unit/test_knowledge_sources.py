@@ -68,7 +68,7 @@ def test_the_key_is_that_of_the_environment(entrez, tmp_path, public_services_at
     assert {r.args["api_key"] for r in entrez.requests} == {"secret-key"}
     monkeypatch.delenv("NCBI_API_KEY")
     entrez.abstracts(tmp_path)
-    assert entrez.count == 2, "whoever asks, it is the same question"
+    assert entrez.count == 2, "the question does not depend on who asks"
     for secret in (b"secret-key", EMAIL.encode()):
         assert secret not in (tmp_path / "responses.sqlite").read_bytes()
 

@@ -78,7 +78,7 @@ def answering(terms_of):
 
 
 @given(st.lists(st.text()), st.text(alphabet=st.characters(exclude_characters="[]")), st.text())
-def test_a_list_is_found_whatever_stands_around_it(terms, before, after):
+def test_a_list_is_found_whatever_text_surrounds_it(terms, before, after):
     assert parse(f"{before}{json.dumps(terms)}{after}") == terms
 
 
@@ -100,7 +100,7 @@ def test_any_text_gives_a_list_or_a_value_error(text):
 
 
 @given(st.lists(st.text(max_size=20)), st.text())
-def test_accepted_terms_stand_in_the_document_once_and_written_form(terms, text):
+def test_accepted_terms_occur_in_the_document_in_written_form_without_repeats(terms, text):
     found = accepted(json.dumps(terms), text)
     assert len(set(found)) == len(found)
     for term in found:
@@ -232,7 +232,7 @@ def test_phenotypes_without_terms_so_far_are_not_stable(prompt):
 
 @given(st.data())
 def test_texts_that_share_a_core_of_terms_settle_on_it(data):
-    """Planted: five terms in every document, one of its own in each."""
+    """Planted: five terms in every document, and another one in each."""
     core = [f"core{'abcde'[i]}" for i in range(5)]
     texts = [f"{' '.join(data.draw(st.permutations(core)))} own{chr(97 + i)}" for i in range(8)]
     prompt = Prompt("$disease|$document|$most", "v", frozenset(PROMPT_SLOTS))

@@ -92,7 +92,7 @@ def test_definitions_in_a_text():
 @pytest.mark.parametrize(
     "text", ["shock (Cold)", "we saw an (AN)", "nothing (XYZ)", "(ARDS)", "ARDS (ARDS)", "liver failure (2021)"]
 )
-def test_what_is_no_definition(text):
+def test_texts_without_a_definition(text):
     assert defined(text) == set()
 
 

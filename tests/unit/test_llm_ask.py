@@ -1,4 +1,4 @@
-"""Asking: identity of a request, repairs, order, and what is sent."""
+"""Asking a language model: content and identity of requests, repairs, order of answers, the template stand-in."""
 
 import json
 import logging
@@ -55,7 +55,7 @@ def test_answers_come_in_order_and_once(openai_server, tmp_path):
     assert openai_server.count == 9
 
 
-def test_what_is_sent_and_written_down(openai_server, tmp_path, monkeypatch, caplog):
+def test_the_request_and_its_journal_entry(openai_server, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("TEST_KEY", KEY)
     with caplog.at_level(logging.DEBUG):
         (answer,) = asked(openai_server, tmp_path, requests(1))
@@ -80,7 +80,7 @@ def test_null_parameters_are_not_sent_and_extra_ones_are(openai_server, tmp_path
 FORM = {"type": "object", "properties": {"terms": {"type": "array"}}, "required": ["terms"]}
 
 
-def test_an_answer_is_held_to_its_schema_where_the_server_can(openai_server, tmp_path):
+def test_the_schema_of_an_answer_is_sent_if_configured(openai_server, tmp_path):
     wanted = [Request("terms", "prompt 0", "v1", schema=FORM), *requests(2)[1:]]
     asked(openai_server, tmp_path, wanted, {"json_schema": True}, concurrency=1)
     terms, rationale = openai_server.bodies
@@ -89,12 +89,12 @@ def test_an_answer_is_held_to_its_schema_where_the_server_can(openai_server, tmp
     assert "response_format" not in rationale
     stored = [json.loads(entry.parameters) for entry in entries(tmp_path)]
     assert ["response_format" in parameters for parameters in stored] == [True, False]
-    # A server that cannot gets the same question without it, which is another question.
+    # Without the schema it is a different request.
     asked(openai_server, tmp_path, wanted, concurrency=1)
     assert openai_server.count == 3 and "response_format" not in openai_server.bodies[2]
 
 
-def test_the_schema_is_part_of_the_identity_only_where_it_is_sent():
+def test_the_schema_is_part_of_the_identity_only_if_it_is_sent():
     bare, formed = requests(1)[0], Request("terms", "prompt 0", "v1", schema=FORM)
     other = Request("terms", "prompt 0", "v1", schema=FORM | {"required": []})
     assert key(bare) == key(bare, json_schema=True) == key(formed)
@@ -108,7 +108,7 @@ def test_the_schema_is_part_of_the_identity_only_where_it_is_sent():
         failure(422, message="response_format: unknown variant"),
     ],
 )
-def test_a_server_that_knows_no_schema_is_named_with_the_setting(reply, openai_server, tmp_path):
+def test_a_server_without_schemas_is_reported_with_the_setting(reply, openai_server, tmp_path):
     openai_server.script = [reply] * 9
     wanted = [Request("terms", f"prompt {i}", "v1", schema=FORM) for i in range(30)]
     fact = r"llm_transport.teacher: 0 of 30 .*; then: the server refuses response_format; set llms.teacher.json_schema"
@@ -117,7 +117,7 @@ def test_a_server_that_knows_no_schema_is_named_with_the_setting(reply, openai_s
     assert openai_server.count == 1 and "\n" not in str(error.value) and not entries(tmp_path)
 
 
-def test_a_server_that_does_not_say_what_it_dislikes_is_named_with_what_it_may_be(openai_server, tmp_path):
+def test_an_unexplained_refusal_is_reported_with_a_possible_cause(openai_server, tmp_path):
     openai_server.script = [failure(400)] * 30
     wanted = [Request("terms", f"prompt {i}", "v1", schema=FORM) for i in range(30)]
     with pytest.raises(UserError, match=r"refuses every request .*; correct llms.teacher, perhaps json_schema"):
@@ -138,7 +138,7 @@ def test_identity_of_a_request():
     changed = [{"model": "n"}, {"temperature": 0.5}, {"temperature": None}, {"provider": "template"}, {"seed": 1}]
     changed += [{"revision": "a"}, {"endpoint": "completions"}, {"extra": {"reasoning_effort": "low"}}]
     assert len({key(request), *(key(request, **c) for c in changed)}) == len(changed) + 1
-    # How long an answer may be, and how many repairs are allowed, is no part of it: complete answers stay good.
+    # The limits of length and repairs are not part of it: complete answers remain valid.
     assert key(request, repairs=3) == key(request, max_tokens=51) == key(request)
     assert key(Request("note_rationale", "prompt 0", "v2", {"a": 1})) == key(request)
     assert key(requests(2)[1]) != key(request)
@@ -160,11 +160,11 @@ def entry(attempt: int, status="answered", finish="stop", limit=50, text="t") ->
 
 
 def test_which_answers_count():
-    def texts(*found, limit=50):
-        return [e.text for e in accepted_chain(list(found), {"max_tokens": limit}, limit)]
+    def texts(*chain, limit=50):
+        return [e.text for e in accepted_chain(list(chain), {"max_tokens": limit}, limit)]
 
     assert texts(entry(0, text="a"), entry(1, text="b")) == ["a", "b"]
-    # Of another process that asked at the same time: what was used stays, unless it was cut.
+    # Answers to the same request of another process: the first one stays, unless it was cut.
     assert texts(entry(0, text="a"), entry(1, text="b"), entry(0, text="c"), entry(1, text="d")) == ["a", "b"]
     cut = entry(0, finish="length", text="a")
     assert texts(cut, entry(1, text="b")) == ["a", "b"]
@@ -175,7 +175,7 @@ def test_which_answers_count():
     assert texts(refused) == [""] and texts(refused, limit=60) == []
 
 
-def test_a_bad_answer_is_asked_for_again_with_the_reason(openai_server, tmp_path):
+def test_a_bad_answer_is_requested_again_with_the_problem(openai_server, tmp_path):
     openai_server.reply = lambda prompt: "good" if "too short" in prompt else "bad"
     check = lambda request, text: [] if text == "good" else ["too short"]  # noqa: E731
     (answer,) = asked(openai_server, tmp_path, requests(1), check=check)
@@ -183,8 +183,8 @@ def test_a_bad_answer_is_asked_for_again_with_the_reason(openai_server, tmp_path
     assert [m["role"] for m in openai_server.bodies[1]["messages"]] == ["user", "assistant", "user"]
 
 
-def test_an_answer_of_another_process_that_still_needs_a_repair_gets_it(openai_server, tmp_path):
-    """It is written while this process asks the same, and comes first; the chain of both is judged at the end."""
+def test_an_answer_of_another_process_is_repaired(openai_server, tmp_path):
+    """It is recorded first, while this process sends the same request; the chain of both is checked at the end."""
     wanted, name = requests(1), model(openai_server.url, tmp_path).key(requests(1)[0])
 
     def other(request):
@@ -206,7 +206,7 @@ def test_after_the_repairs_the_answer_is_kept_and_counted(openai_server, tmp_pat
     with caplog.at_level(logging.WARNING):
         answers = asked(openai_server, tmp_path, requests(3), check=lambda r, t: ["too short"])
     assert openai_server.count == 6 and {a.problems for a in answers} == {("too short",)}
-    assert {a.status for a in answers} == {"flawed"} and "3 of 3 answers are marked: too short" in caplog.text
+    assert {a.status for a in answers} == {"flawed"} and "3 of 3 answers fail a check: too short" in caplog.text
     asked(openai_server, tmp_path, requests(3), check=lambda r, t: ["too short"])
     assert openai_server.count == 6
 
@@ -217,7 +217,7 @@ def test_an_answer_that_was_cut_off_is_a_bad_one(openai_server, tmp_path):
     assert "cut off" in answer.problems[0] and answer.status == "flawed" and openai_server.count == 2
 
 
-def test_a_foreign_server_needs_a_key(monkeypatch, tmp_path):
+def test_a_remote_server_needs_a_key(monkeypatch, tmp_path):
     monkeypatch.delenv("TEST_KEY", raising=False)
     with pytest.raises(UserError, match="TEST_KEY"):
         model("https://192.0.2.1/v1", tmp_path).ask(requests(1), "mimic3", [], good)
@@ -230,7 +230,7 @@ def test_restricted_text_is_refused_before_anything_is_sent(openai_server, tmp_p
     assert openai_server.count == 0 and not (tmp_path / FILE).exists()
 
 
-def test_the_template_stand_in_sends_nothing_and_says_so(openai_server, tmp_path):
+def test_the_template_stand_in_sends_nothing_and_is_labelled(openai_server, tmp_path):
     stand_in = LanguageModel("template", Llm(**(SETTINGS | {"provider": "template"})), None, tmp_path)
     slots = {"note": "fever cough infiltrate", "diagnoses": ["Shock"]}
     wanted = [Request("note_rationale", "p", "v", slots)]
@@ -240,7 +240,7 @@ def test_the_template_stand_in_sends_nothing_and_says_so(openai_server, tmp_path
     assert openai_server.count == 0 and facts.stand_ins == {"template LLM"}
 
 
-def test_template_note_rationales_depend_on_the_corpus_and_on_no_other_request():
+def test_template_note_rationales_depend_on_the_corpus_but_not_on_other_requests():
     notes = [f"common words {text} more text that every note has" for text in ("fever lobar", "fever melena", "melena")]
     slots = [{"note": note, "diagnoses": [], "corpus": notes} for note in notes]
     wanted = [Request("note_rationale", s["note"], "v", s) for s in slots]
@@ -267,7 +267,7 @@ def test_template_lab_rationale_is_one_short_sentence():
     assert "no disease" in template.lab_rationale("ph is normal all the time.", [])
 
 
-def test_template_diagnoses_are_those_whose_own_words_stand_in_note_or_captions():
+def test_template_diagnoses_have_a_distinctive_word_in_note_or_captions():
     names = ["Shock", "Essential hypertension", "Hypertension with complications", "Septicemia (except in labor)"]
     slots = {"note": "septic SHOCK with hypertension", "captions": "essential", "phenotypes": names}
     alone, both = template.compose(
@@ -281,7 +281,7 @@ def test_template_diagnoses_are_those_whose_own_words_stand_in_note_or_captions(
     assert template.compose([Request("diagnosis", "p", "v", nothing)]) == ["no disease was diagnosed"]
 
 
-def test_template_terms_stand_in_the_document():
+def test_template_terms_occur_in_the_document():
     document = "Fever and cough. Fever with productive cough and fever."
-    found = template.terms(document, 4)
-    assert found[0] == "fever" and "productive cough" in found and len(found) == 4
+    terms = template.terms(document, 4)
+    assert terms[0] == "fever" and "productive cough" in terms and len(terms) == 4

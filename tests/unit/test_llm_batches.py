@@ -1,4 +1,4 @@
-"""Batches kept beside the answers: whose they are, and that their results are written once."""
+"""Batches recorded next to the answers: their owner, and results that are recorded once."""
 
 import sqlite3
 
@@ -7,7 +7,7 @@ from unit.test_llm_journal import entry
 
 from clinragen.database import database
 from clinragen.llm.batches import Batches, name_of
-from clinragen.llm.journal import FILE, SCHEMA, Asked
+from clinragen.llm.journal import FILE, SCHEMA, Sent
 
 
 @pytest.fixture
@@ -16,15 +16,15 @@ def connection(tmp_path):
         yield opened
 
 
-def asked(number: int) -> Asked:
-    return Asked(f"m-{number}", 0, "terms", "v1", "{}")
+def asked(number: int) -> Sent:
+    return Sent(f"m-{number}", 0, "terms", "v1", "{}")
 
 
 def answers(connection) -> int:
     return connection.execute("SELECT count(*) FROM answers").fetchone()[0]
 
 
-def test_results_are_written_once_whoever_brings_them(connection):
+def test_results_are_recorded_once_by_any_process(connection):
     batches = Batches(connection, "host", "m")
     batches.uploaded("file", [asked(1)], 100)
     assert batches.finish("file", [entry(), entry()]) and answers(connection) == 2
@@ -33,7 +33,7 @@ def test_results_are_written_once_whoever_brings_them(connection):
     assert batches.under_way({name_of(asked(1))}) == []
 
 
-def test_a_batch_belongs_to_a_server_and_a_model_and_concerns_who_waits_for_it(connection):
+def test_a_batch_belongs_to_a_server_and_a_model(connection):
     batches = Batches(connection, "host", "m")
     batches.uploaded("file", [asked(1), asked(2)], 100)
     assert batches.under_way({name_of(asked(3))}) == []

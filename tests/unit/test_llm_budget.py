@@ -1,4 +1,4 @@
-"""The budget of a model: nothing is asked beyond it, whoever spent it, and a rerun with more goes on."""
+"""The budget of a model: it limits all processes together, and a rerun with a higher one continues."""
 
 import threading
 
@@ -14,7 +14,7 @@ from clinragen.errors import UserError
 PRICE = {"input": 1e6, "output": 2e6}  # an answer of the scripted server: 7 tokens in, 5 out, so $17
 
 
-def test_nothing_is_asked_once_the_budget_is_used_up_and_a_higher_one_goes_on(openai_server, tmp_path):
+def test_no_request_is_sent_once_the_budget_is_used_up_and_a_higher_one_continues(openai_server, tmp_path):
     with pytest.raises(UserError, match=r"3 of 9 .*llm_transport.teacher.budget is used up \(\$51 of \$40\); raise it"):
         asked(openai_server, tmp_path, requests(9), price=PRICE, budget=40.0, concurrency=1)
     assert openai_server.count == 3
@@ -25,16 +25,16 @@ def test_nothing_is_asked_once_the_budget_is_used_up_and_a_higher_one_goes_on(op
     assert openai_server.count == 9
 
 
-def test_what_is_answered_already_costs_nothing(openai_server, tmp_path):
+def test_stored_answers_cost_nothing(openai_server, tmp_path):
     asked(openai_server, tmp_path, requests(9))
     assert len(asked(openai_server, tmp_path, requests(9), price=PRICE, budget=1.0)) == 9
 
 
-def test_the_overshoot_is_bounded_by_the_requests_under_way(openai_server, tmp_path):
+def test_the_overshoot_is_bounded_by_the_concurrent_requests(openai_server, tmp_path):
     with pytest.raises(UserError, match="used up"):
         asked(openai_server, tmp_path, requests(60), price=PRICE, budget=17.0 * 20, concurrency=8)
     assert 20 <= openai_server.count <= 20 + 8
-    assert len(entries(tmp_path)) == openai_server.count  # answers under way are awaited and written
+    assert len(entries(tmp_path)) == openai_server.count  # sent requests are awaited and recorded
 
 
 def test_repairs_count(openai_server, tmp_path):
@@ -63,7 +63,7 @@ def test_two_jobs_share_it(openai_server, tmp_path):
     with pytest.raises(UserError, match="used up"):
         asked(openai_server, tmp_path, wanted[:40], price=PRICE, budget=17.0 * 40, concurrency=2)
     job.join()
-    # Each sees what the other has written whenever it takes up 16 more requests.
+    # Each reads the other's answers after every 16 requests.
     assert 40 <= openai_server.count <= 40 + 2 * (16 + 2)
 
 
@@ -72,14 +72,14 @@ def test_refusals_cost_what_they_report(openai_server, tmp_path):
     assert len(asked(openai_server, tmp_path, requests(3), price=PRICE, budget=35.0, concurrency=1)) == 3
 
 
-def test_a_server_that_reports_no_tokens_keeps_no_budget(openai_server, tmp_path):
+def test_a_budget_needs_a_server_that_reports_tokens(openai_server, tmp_path):
     def without_usage(request):
         response = completion("x")
         response.set_data(response.get_data().replace(b'"usage"', b'"other"'))
         return response
 
     openai_server.script = [without_usage]
-    with pytest.raises(UserError, match="budget cannot be kept, because the server does not report the tokens"):
+    with pytest.raises(UserError, match="budget cannot be enforced, because the server does not report tokens"):
         asked(openai_server, tmp_path, requests(3), price=PRICE, budget=35.0, concurrency=1)
     assert openai_server.count == 1
 

@@ -1,4 +1,4 @@
-"""Connections go to the addresses that the guard has judged, over real sockets and real TLS."""
+"""Connections reach only the addresses that the guard has checked, over real sockets and real TLS."""
 
 import asyncio
 import shutil
@@ -15,7 +15,7 @@ import openai
 import pytest
 
 from clinragen.errors import UserError
-from clinragen.llm.connection import Elsewhere, PinnedResolver, http_client, proxy_of
+from clinragen.llm.connection import PinnedResolver, WrongServer, http_client, proxy_of
 from clinragen.llm.guard import Destination, locate
 
 HOST = "gpu07.hpc.example.edu"
@@ -27,7 +27,7 @@ VARIABLES = [name for word in ("http", "https", "all", "no") for name in (f"{wor
 
 
 class Server(ThreadingTCPServer):
-    """A server that answers every request alike and counts connections and requests."""
+    """A server with one response to all requests, which counts connections and requests."""
 
     daemon_threads = True
     redirect_to = ""
@@ -52,7 +52,7 @@ class Server(ThreadingTCPServer):
         return connection, address
 
     def handle_error(self, request, client_address):
-        """Clients that break a handshake off are part of the tests."""
+        """Ignore errors: clients that abort a handshake are part of the tests."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = answer
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -97,18 +97,18 @@ def no_proxy(monkeypatch):
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory) -> Callable[[str], str]:
-    """PEM files with key and self-signed certificate of a host."""
+    """Return PEM files with key and self-signed certificate, by host."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    folder, made = tmp_path_factory.mktemp("tls"), {}
+    directory, made = tmp_path_factory.mktemp("tls"), {}
 
     def make(host: str) -> str:
         if host not in made:
-            key, cert, made[host] = folder / f"{host}.key", folder / f"{host}.crt", str(folder / f"{host}.pem")
+            key, cert, made[host] = directory / f"{host}.key", directory / f"{host}.crt", str(directory / f"{host}.pem")
             names = ("-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}")
             command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
             subprocess.run([*command, *names, "-keyout", key, "-out", cert], check=True, capture_output=True)
-            (folder / f"{host}.pem").write_bytes(key.read_bytes() + cert.read_bytes())
+            (directory / f"{host}.pem").write_bytes(key.read_bytes() + cert.read_bytes())
         return made[host]
 
     return make
@@ -116,7 +116,7 @@ def certificate(tmp_path_factory) -> Callable[[str], str]:
 
 @pytest.fixture
 def tls(certificate, monkeypatch) -> Callable[..., ssl.SSLContext]:
-    """The context of a server whose certificate is for a host; clients trust it unless told otherwise."""
+    """Return the TLS context of a server with a certificate for a host; clients trust it by default."""
 
     def make(host: str, trusted: bool = True) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -129,7 +129,7 @@ def tls(certificate, monkeypatch) -> Callable[..., ssl.SSLContext]:
 
 @pytest.fixture
 def rebinding(monkeypatch) -> list[str]:
-    """A name server that answers 127.0.0.1 once, and then an address of the attacker; the hosts that were asked for."""
+    """Resolve to 127.0.0.1 once, and then to an address of the attacker; return the hosts that were queried."""
     asked: list[str] = []
     real = socket.getaddrinfo
 
@@ -162,18 +162,18 @@ def causes(error: BaseException | None) -> list[type]:
 # --- The pinned address ---
 
 
-def test_the_second_answer_of_a_name_server_is_never_used(servers, rebinding):
+def test_a_second_resolution_is_not_used(servers, rebinding):
     server = servers()
     url = f"http://{HOST}:{server.port}/v1"
     place = locate(url)
-    assert socket.getaddrinfo(HOST, 80)[0][4][0] == "127.0.0.66"  # what anyone else is told from now on
+    assert socket.getaddrinfo(HOST, 80)[0][4][0] == "127.0.0.66"  # the result of any further query
     assert place.addresses == ("127.0.0.1",) and place.local
     assert [r.status_code for r in get(place, url, url)] == [200, 200]
     assert len(server.requests) == 2
     assert rebinding == [HOST, HOST]
 
 
-def test_an_openai_client_asks_through_it(servers, rebinding):
+def test_an_openai_client_uses_the_pinned_address(servers, rebinding):
     server = servers()
     place = locate(f"http://{HOST}:{server.port}/v1")
 
@@ -190,7 +190,7 @@ def test_an_openai_client_asks_through_it(servers, rebinding):
     assert rebinding == [HOST]
 
 
-def test_the_next_address_is_tried_where_the_first_does_not_answer(servers):
+def test_the_next_address_is_tried_if_the_first_does_not_respond(servers):
     server = servers()
     (reply,) = get(destination(HOST, "127.0.0.66", "127.0.0.1"), f"http://{HOST}:{server.port}/v1")
     assert reply.status_code == 200
@@ -201,12 +201,12 @@ def test_no_other_host_is_connected_to(host, servers):
     server = servers()
     with pytest.raises(OSError) as error:
         get(destination(), f"http://{host}:{server.port}/v1")
-    assert Elsewhere in causes(error.value)
+    assert WrongServer in causes(error.value)
     assert server.connections == 0
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "evil.example.org"])
-def test_the_sockets_refuse_by_themselves(host, servers, monkeypatch):
+def test_the_sockets_refuse_other_addresses(host, servers, monkeypatch):
     server = servers()
     place = destination(HOST, "127.0.0.66")
 
@@ -221,23 +221,23 @@ def test_the_sockets_refuse_by_themselves(host, servers, monkeypatch):
     assert server.connections == 0
 
 
-def test_the_resolver_knows_one_host():
+def test_the_resolver_resolves_one_host():
     resolver = PinnedResolver(destination(HOST, "10.0.0.1", "fd00::1"))
     every = asyncio.run(resolver.resolve(f"{HOST.upper()}.", 80))
     assert [(r["host"], r["family"]) for r in every] == [("10.0.0.1", socket.AF_INET), ("fd00::1", socket.AF_INET6)]
     assert [r["host"] for r in asyncio.run(resolver.resolve(HOST, 80, socket.AF_INET6))] == ["fd00::1"]
-    with pytest.raises(Elsewhere):
+    with pytest.raises(WrongServer):
         asyncio.run(resolver.resolve("localhost", 80))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "LOCALHOST.", "localhost"])
-def test_the_ways_to_write_this_machine(host, servers):
+def test_spellings_of_the_local_host(host, servers):
     server = servers()
     url = f"http://{host}:{server.port}/v1"
     assert get(locate(url), url)[0].status_code == 200
 
 
-def test_a_server_that_is_not_there_is_no_timeout(servers):
+def test_a_refused_connection_is_not_a_timeout(servers):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
 
@@ -253,7 +253,7 @@ def test_a_server_that_is_not_there_is_no_timeout(servers):
     assert not isinstance(error.value, openai.APITimeoutError)
 
 
-def test_a_server_that_does_not_answer_is_a_timeout():
+def test_a_server_that_does_not_respond_is_a_timeout():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://{HOST}:{silent.getsockname()[1]}/v1"
 
@@ -291,20 +291,20 @@ def test_a_certificate_for_another_host_or_of_an_unknown_authority_is_refused(ho
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_sees_nothing_for_a_local_server(name, servers, monkeypatch):
+def test_a_proxy_is_not_used_for_a_local_server(name, servers, monkeypatch):
     server, proxy = servers(), servers()
     monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
     assert get(destination(), f"http://{HOST}:{server.port}/v1")[0].status_code == 200
     assert proxy.connections == 0
 
 
-def test_a_proxy_of_the_environment_is_used_for_other_servers(servers, monkeypatch):
+def test_a_proxy_is_used_for_other_servers(servers, monkeypatch):
     proxy = servers()
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
     place = destination("api.example.org", "192.0.2.1", local=False)
     assert get(place, "http://api.example.org/v1")[0].status_code == 200
     assert [path for path, _ in proxy.requests] == ["http://api.example.org/v1"]
-    with pytest.raises(Elsewhere):
+    with pytest.raises(WrongServer):
         get(place, "http://evil.example.org/v1")
 
 

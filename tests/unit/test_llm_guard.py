@@ -1,4 +1,4 @@
-"""The guard: servers and bases, and the addresses that try to look local."""
+"""The guard: servers, bases for sending text, and addresses that only look local."""
 
 import socket
 
@@ -15,7 +15,7 @@ PRIVATE = "http://10.1.2.3:8000/v1"
 SECTION = "llm_transport.gpt"
 RESTRICTED = ("/data/NOTEEVENTS.csv.gz: it is not of the open demo",)
 PUBLIC_ADDRESS = "93.184.216.34"
-# What a name server, mDNS and /etc/hosts answer; names that are not here do not exist.
+# Results of DNS, mDNS and /etc/hosts; other names do not exist.
 NAMES = {
     "api.openai.com": ["162.159.140.245"],
     "api.deepseek.com": ["104.18.26.90"],
@@ -40,7 +40,7 @@ NAMES = {
 
 @pytest.fixture(autouse=True)
 def names(monkeypatch):
-    """Names resolve as in NAMES, which a test may change, and addresses to themselves; no query leaves."""
+    """Resolve names as in NAMES, which a test may change, and addresses to themselves, without a network."""
     answers = dict(NAMES)
     real = socket.getaddrinfo
 
@@ -63,7 +63,7 @@ def send(url: str, data_use: str, allowed_hosts=(), local_hosts=(), restricted=R
     permit(destination, data="mimic3", restricted=restricted, **settings)
 
 
-# --- Where a server is ---
+# --- Location of a server ---
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_addresses_that_are_refused_for_all_data(url):
     "host", ["134744072", "2130706433", "0x7f000001", "0x08080808", "127.1", "0177.0.0.1", "010.0.0.1", "127.0.0.0x1",
              "256.256.256.256", "10.0.0.1.2", "example.123", "0"],
 )  # fmt: skip
-def test_numbers_that_programs_read_differently_are_refused(host):
+def test_numbers_that_parsers_read_differently_are_refused(host):
     with pytest.raises(UserError, match="neither a host name nor an address of four decimal numbers"):
         send(f"http://{host}/v1", "local-server")
 
@@ -144,12 +144,12 @@ def test_upper_case_and_final_dot_are_the_same_host():
     send("https://API.OpenAI.com./v1", "no-retention-cloud", ["api.openai.com"])
 
 
-# --- What may be sent ---
+# --- Permission to send text ---
 
 
 @pytest.mark.parametrize("basis", ["none", "local-server", "no-retention-cloud"])
 @pytest.mark.parametrize("url", [CLOUD, LOOPBACK, PRIVATE, "http://api.openai.com/v1", "https://api.deepseek.com"])
-def test_open_text_may_go_anywhere(url, basis):
+def test_open_text_may_be_sent_to_any_server(url, basis):
     send(url, basis, restricted=())
 
 
@@ -198,13 +198,13 @@ def test_a_host_that_the_user_names_is_local():
 @pytest.mark.parametrize("host", WITHOUT_AGREEMENT)
 @pytest.mark.parametrize("prefix", ["", "api."])
 @pytest.mark.parametrize("basis", ["local-server", "no-retention-cloud"])
-def test_services_without_an_agreement_are_refused_even_if_the_user_names_them(host, prefix, basis, names):
+def test_services_without_an_agreement_are_refused_even_if_named(host, prefix, basis, names):
     names[prefix + host] = [PUBLIC_ADDRESS]
     with pytest.raises(UserError, match="use a local server, or a service with a zero-retention agreement"):
         send(f"https://{prefix}{host}/v1", basis, [prefix + host], [prefix + host])
 
 
-def test_a_host_that_only_ends_like_one_without_agreement_is_another(names):
+def test_a_host_with_a_similar_suffix_is_not_refused(names):
     names["notdeepseek.com"] = [PUBLIC_ADDRESS]
     send("https://notdeepseek.com/v1", "no-retention-cloud", ["notdeepseek.com"])
 
@@ -217,8 +217,8 @@ def test_the_message_counts_further_reasons():
 # --- Keys ---
 
 
-def test_restricted_text_goes_into_no_file_of_a_cloud():
-    """A batch is stored there until it is deleted, so no agreement on zero retention covers it."""
+def test_restricted_text_is_not_stored_in_a_cloud():
+    """A batch is stored until it is deleted, which violates zero retention."""
     allowed = {"allowed_hosts": ["8.8.8.8"], "data_use": "no-retention-cloud"}
     send("https://8.8.8.8/v1", **allowed)
     with pytest.raises(UserError, match=rf"a batch is stored there as a file.*set {SECTION}.batch to false.*Nothing"):
@@ -263,7 +263,7 @@ def test_only_a_local_server_may_go_without_a_key(monkeypatch):
         api_key(locate(CLOUD), None, SECTION)
 
 
-# --- What the configuration says, for early warnings ---
+# --- Early warnings from the configuration ---
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_only_a_local_server_may_go_without_a_key(monkeypatch):
      ("127.0.0.1", "none", True), ("localhost", "none", True), ("gpu07", "none", True), ("box.local", "none", True),
      ("llm.example.org", "local-server", True), ("gpu07.hpc.example.edu", "none", True)],
 )  # fmt: skip
-def test_early_warnings_need_no_name_server(host, data_use, local, monkeypatch):
+def test_early_warnings_need_no_dns(host, data_use, local, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("a name was looked up"))
     seen = foresee(f"https://{host}/v1", data_use, ["gpu07.hpc.example.edu"], SECTION)
     assert (seen.host, seen.local, seen.https) == (host, local, True)
@@ -289,7 +289,7 @@ def test_early_warnings_refuse_invalid_addresses():
     [("folder", None, "folder"), ("folder", "synthetic", "folder"), ("synthetic", None, "synthetic"),
      ("open-demo", "synthetic", "open-demo"), ("open-demo", None, "folder"), ("open-demo", "notes", "folder")],
 )  # fmt: skip
-def test_notes_of_your_own_are_never_open(source, notes, expected):
+def test_your_own_notes_are_restricted(source, notes, expected):
     others = {"release": None, "test_list": None, "validation_list": None}
     assert Dataset(source=source, raw="raw", notes=notes, **others).text_source == expected
     assert open_by_config(expected) == (expected != "folder")

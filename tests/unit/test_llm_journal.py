@@ -1,4 +1,4 @@
-"""The journal: what is written comes back, and what cannot be written is an error."""
+"""The journal: answers are read back as written, and failed writes are errors."""
 
 import sqlite3
 import tempfile
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clinragen.errors import UserError
 from clinragen.llm.journal import FILE, Entry, Journal
 
-# What JSON can carry and SQLite can store: lone surrogates are replaced before.
+# Texts that both JSON and SQLite can store: lone surrogates are replaced earlier.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -23,8 +23,8 @@ def entry(request: str = "r", text: str = "t", attempt: int = 0) -> Entry:
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from("abc"), TEXTS), max_size=8))
 def test_round_trip(written):
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "sub", FILE)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "sub", FILE)
         with Journal(path) as journal:
             for request, text in written:
                 journal.add(entry(request, text))
@@ -33,7 +33,7 @@ def test_round_trip(written):
                 assert journal.answers(request) == [entry(r, t) for r, t in written if r == request]
 
 
-def test_flushed_answers_are_on_the_disk(tmp_path):
+def test_flushed_answers_are_on_disk(tmp_path):
     with Journal(tmp_path / FILE) as journal:
         journal.add(entry())
         journal.flush()
@@ -62,30 +62,30 @@ def test_only_the_owner_may_read_it(tmp_path):
     assert (tmp_path / "sub" / FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_copy_that_others_may_read_is_closed_to_them(tmp_path):
+def test_a_copy_that_others_may_read_becomes_private(tmp_path):
     with Journal(tmp_path / FILE):
         (tmp_path / FILE).chmod(0o644)
     with Journal(tmp_path / FILE):
         assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_what_cannot_be_written_is_an_error_and_no_endless_wait(tmp_path):
+def test_a_failed_write_is_an_error_and_not_an_endless_wait(tmp_path):
     with Journal(tmp_path / FILE) as journal:
         journal.add(entry(text="lone \ud800 surrogate"))
         with pytest.raises(UserError, match=r"an answer cannot be written \(UnicodeEncodeError\)") as raised:
             journal.flush()
         assert "surrogate" not in str(raised.value)
-        journal._error = None  # the end of the `with` would report it again
+        journal._error = None  # otherwise the end of the `with` block would raise it again
 
 
-def test_a_file_that_is_no_journal_is_named(tmp_path):
+def test_a_file_that_is_not_a_journal_is_named(tmp_path):
     (tmp_path / FILE).write_bytes(b"no database at all, but long enough to be read as a header " * 9)
     with pytest.raises(UserError, match=rf"{FILE}: file is not a database; move it away"), Journal(tmp_path / FILE):
         pass
 
 
-def test_a_torn_transaction_leaves_what_was_before(tmp_path):
-    """What a killed process leaves behind: a rollback journal, which the next one applies."""
+def test_an_interrupted_transaction_is_rolled_back(tmp_path):
+    """A killed process leaves a rollback journal, which the next process applies."""
     with Journal(tmp_path / FILE) as journal:
         journal.add(entry("before"))
     connection = sqlite3.connect(tmp_path / FILE, isolation_level=None)

@@ -1,4 +1,4 @@
-"""Whose text it is, from records: open if all of it is synthetic, public or of the open demo, otherwise restricted."""
+"""Origin of text from records: open if all of it is synthetic, public or of the open demo, otherwise restricted."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ KEEP = object()
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch) -> Path:
-    """A working directory with the project's own files."""
+    """A working directory with the authored files of the project."""
     monkeypatch.chdir(tmp_path)
     for own in (EVIDENCE, DECLARATION, PINNED, "resources/prompts/terms.txt", "resources/knowledge/queries.csv"):
         put(own, f"content of {own}")
@@ -37,7 +37,7 @@ def put(path: str | Path, content: str | bytes) -> Path:
 
 
 def make(rule: str, output: str | Path, *inputs: str | Path, content: object = None, **settings: object) -> Path:
-    """An output of a rule with its record."""
+    """Write an output of a rule with its record."""
     output = Path(output)
     if content is not KEEP:
         put(output, content or f"content of {output}")
@@ -62,7 +62,7 @@ def make(rule: str, output: str | Path, *inputs: str | Path, content: object = N
 
 
 def tree(*raw: Path, lists: tuple[Path, ...] = (), **settings: object) -> Path:
-    """The hospital courses made from raw tables, as the workflow makes them."""
+    """Write hospital courses derived from raw tables as in the workflow."""
     stays = make("extract_stays", STAYS, *raw, DECLARATION, **settings)
     make("benchmark_split", "results/mimic3/split.parquet", stays, *lists)
     notes = make("extract_notes", NOTES, *raw, DECLARATION, stays, **settings)
@@ -80,7 +80,7 @@ def edit_record(output: str | Path, **values: object) -> None:
 
 
 def pin(monkeypatch: pytest.MonkeyPatch, **tables: bytes) -> None:
-    """Pin other checksums than those of the open demo: {table: its uncompressed content}."""
+    """Pin checksums of other tables as those of the open demo: {table: its uncompressed content}."""
     monkeypatch.setattr(
         origin, "pinned", lambda: {name: hashlib.sha256(content).hexdigest() for name, content in tables.items()}
     )
@@ -142,7 +142,7 @@ def test_downloaded_tables_and_stand_in_notes_are_open():
     assert restricted_origin([downloaded("https://physionet.org/files/mimiciii-demo/1.4")]) == []
 
 
-def test_a_list_of_patients_holds_no_text():
+def test_a_list_of_patients_contains_no_text():
     courses = tree(synthetic_raw(), lists=(put("lists/testset.csv", "1,0\n"),))
     assert restricted_origin([courses, Path("results/mimic3/captions.parquet")]) == []
 
@@ -162,10 +162,10 @@ def reason_of(*inputs: Path) -> str:
     return reason
 
 
-def test_a_real_folder_is_restricted_and_named_once():
+def test_a_real_directory_is_restricted_and_named_once():
     raw = put("mimic/NOTEEVENTS.csv.gz", gzip.compress(b"real"))
     assert reason_of(tree(raw)) == (
-        "mimic/NOTEEVENTS.csv.gz: no record says that it is synthetic or public, and it has no pinned checksum of the "
+        "mimic/NOTEEVENTS.csv.gz: no record identifies it as synthetic or public, and its checksum is not one of the "
         "open demo"
     )
 
@@ -185,10 +185,10 @@ def test_one_real_table_among_synthetic_ones_is_enough():
 def test_a_hundred_patients_of_anything_are_not_the_open_demo(monkeypatch):
     pin(monkeypatch, patients=b"patients of the open demo\n")
     raw = put("demo-1.4/PATIENTS.csv.gz", gzip.compress(b"a hundred other patients\n"))
-    assert "PATIENTS.csv.gz: no record says" in reason_of(tree(raw))
+    assert "PATIENTS.csv.gz: no record identifies it" in reason_of(tree(raw))
 
 
-def test_stand_in_notes_of_a_real_folder_are_restricted():
+def test_stand_in_notes_of_real_tables_are_restricted():
     raw = put("mimic/ADMISSIONS.csv.gz", gzip.compress(b"real"))
     notes = make("demo_notes", "results/mimic3/demo/NOTEEVENTS.csv.gz", raw, DECLARATION)
     assert "mimic/ADMISSIONS.csv.gz" in reason_of(tree(notes))
@@ -213,7 +213,7 @@ def test_a_compressed_table_that_cannot_be_compared_is_restricted(change, monkey
     courses = tree(raw)
     if change == "removed":
         raw.unlink()
-    if change == "replaced":  # the open demo is put where a real folder was read
+    if change == "replaced":  # the open demo replaces a real directory
         put(raw, gzip.compress(b"patients\n" * 9))
     if change == "too large":
         monkeypatch.setattr(origin, "LARGEST_OPEN_TABLE", 20)
@@ -251,7 +251,7 @@ def test_inputs_without_a_record_are_restricted():
 
 
 def test_an_output_that_was_made_from_nothing_is_restricted():
-    assert "names nothing that it was made from" in reason_of(make("rule_of_tomorrow", "results/x.parquet"))
+    assert "lists no inputs" in reason_of(make("rule_of_tomorrow", "results/x.parquet"))
 
 
 @pytest.mark.parametrize("path", [NOTES, STAYS])
@@ -275,7 +275,7 @@ def test_an_altered_record_is_restricted():
         edit_record(path, inputs=synthetic)
     reasons = restricted_origin([courses])
     assert [reason.split(";")[0] for reason in reasons] == [
-        f"{path}: its record is not the one that benchmark_courses was made with" for path in (NOTES, STAYS)
+        f"{path}: its record is not the one that benchmark_courses used" for path in (NOTES, STAYS)
     ]
 
 

@@ -45,7 +45,7 @@ EXAMPLE = example()
 
 
 class Asked:
-    """A row of the example beside an imitation of its service, which stands in for its host only."""
+    """A row of the example with an imitation of its service, which replaces only its host."""
 
     def __init__(self, name: str, server: AsyncServer, service: Service, answers: Path) -> None:
         self.name, self.server, self.service, self.answers = name, server, service, answers
@@ -58,7 +58,7 @@ class Asked:
         return LanguageModel(self.name, llm, transport, self.answers)
 
     def ask(self, number: int = 1, **changes: object) -> list[Answer]:
-        """Answers to so many prompts, with the schema of the answers."""
+        """Return the answers to `number` prompts that have a schema."""
         wanted = [Request("terms", f"prompt {i}", "v1", schema=FORM) for i in range(number)]
         return self.model(**changes).ask(wanted, "public documents", [], good)[0]
 

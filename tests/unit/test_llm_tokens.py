@@ -21,13 +21,13 @@ def bytes_as_tokens(monkeypatch):
     monkeypatch.setattr(tiktoken, "get_encoding", lambda name: encoding)
 
 
-def words_as_tokens(folder: Path) -> Path:
+def words_as_tokens(directory: Path) -> Path:
     """A directory of a model whose tokenizer makes a token of each word."""
     tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.enable_truncation(3)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    return folder
+    tokenizer.save(str(directory / "tokenizer.json"))
+    return directory
 
 
 def test_a_model_of_openai(bytes_as_tokens):

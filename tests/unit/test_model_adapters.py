@@ -1,4 +1,4 @@
-"""Adapters beside the layers of a language model: which layers, how many parameters, what is stored."""
+"""Adapters of a language model: their layers, their number of parameters, their checkpoints."""
 
 import json
 import re
@@ -49,9 +49,9 @@ def random_adapters(student: Student) -> None:
                 parameter.normal_(std=0.2)
 
 
-def tuned(folder: Path, shape: str = "tiny-llama", dtype: torch.dtype = torch.float32, **changes: object) -> Student:
-    made = Student.from_backbone(folder, TEXTS, ("note",), dtype).eval()
-    made.add_adapters(lora(**changes), Base.of(folder, dtype))
+def tuned(directory: Path, shape: str = "tiny-llama", dtype: torch.dtype = torch.float32, **changes: object) -> Student:
+    made = Student.from_backbone(directory, TEXTS, ("note",), dtype).eval()
+    made.add_adapters(lora(**changes), Base.of(directory, dtype))
     random_adapters(made)
     return made
 

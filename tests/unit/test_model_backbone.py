@@ -233,11 +233,11 @@ def test_an_output_layer_stays_tied_or_its_own(shape, tied, tmp_path):
 
 @pytest.mark.parametrize("shape", ["tiny", *GPT])
 def test_sampling_penalties_and_limits_that_come_with_a_model_are_not_used(shape, tmp_path):
-    folder, rows = write_backbone(tmp_path, shape=shape), batch()
-    plain = Student(load_backbone(folder), TEXTS, ("note",)).eval()
+    directory, rows = write_backbone(tmp_path, shape=shape), batch()
+    plain = Student(load_backbone(directory), TEXTS, ("note",)).eval()
     settings = {"do_sample": True, "temperature": 0.1, "repetition_penalty": 5.0, "num_beams": 4, "min_new_tokens": 6}
-    (folder / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    other = Student(load_backbone(folder), TEXTS, ("note",)).eval()
+    (directory / "generation_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    other = Student(load_backbone(directory), TEXTS, ("note",)).eval()
     options = {"max_new_tokens": 8, "do_sample": False, "num_beams": 1}
     assert torch.equal(plain.generate(rows, **options), other.generate(rows, **options))
 
@@ -261,7 +261,7 @@ def test_a_chat_template_is_not_used(shape):
 @pytest.mark.parametrize("cached", [True, False])
 @torch.no_grad()
 def test_in_every_step_of_writing_the_logits_are_those_of_training(model_type, beams, cached):
-    """Each sample of a batch of unequal lengths has vectors of its own before its target, and so have its beams."""
+    """Each sample of a batch of unequal lengths has separate vectors before its target, and so have its beams."""
     made, count = adapter(model_type), 3
     before = torch.randn(count, 4, made.model.get_input_embeddings().weight.shape[1])
     vectors, mask = padded(made, prompts(3, 7, 5))
@@ -296,16 +296,16 @@ def test_a_decoder_is_left_as_it_was_also_after_an_error():
 # --- What is refused ---
 
 
-def changed(folder, **changes: object) -> None:
-    path = folder / "config.json"
+def changed(directory, **changes: object) -> None:
+    path = directory / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes), encoding="utf-8")
 
 
 def test_an_encoder_is_no_student(tmp_path):
-    folder = write_backbone(tmp_path)
-    changed(folder, model_type="bert")
+    directory = write_backbone(tmp_path)
+    changed(directory, model_type="bert")
     with pytest.raises(UserError, match="model_type bert; supported: t5, "):
-        load_backbone(folder)
+        load_backbone(directory)
 
 
 @pytest.mark.parametrize(("shape", "kind"), [("tiny", "seq2seq"), ("tiny-opt", "causal"), ("tiny-qwen", "causal")])
@@ -319,26 +319,26 @@ FITTING = Lengths(labs=11, note=1600, target=435)
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda folder: None, None),
-        (lambda folder: changed(folder, max_position_embeddings=2047), "has 2047 positions, but 2048 are needed"),
-        (lambda folder: changed(folder, vocab_size=100), "the tokenizer has .* tokens and the model 100"),
-        (lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer"),
+        (lambda directory: None, None),
+        (lambda directory: changed(directory, max_position_embeddings=2047), "has 2047 positions, but 2048 are needed"),
+        (lambda directory: changed(directory, vocab_size=100), "the tokenizer has .* tokens and the model 100"),
+        (lambda directory: (directory / "tokenizer.json").unlink(), "has no tokenizer"),
         (
-            lambda folder: PreTrainedTokenizerFast(
+            lambda directory: PreTrainedTokenizerFast(
                 tokenizer_object=tokenizer("tiny-opt").backend_tokenizer
-            ).save_pretrained(folder),
+            ).save_pretrained(directory),
             "no end mark",
         ),
     ],
 )
 def test_what_is_fetched_is_refused_if_it_cannot_be_trained(damage, words, tmp_path):
-    folder = write_backbone(tmp_path, shape="tiny-opt")
-    damage(folder)
+    directory = write_backbone(tmp_path, shape="tiny-opt")
+    damage(directory)
     if words is None:
-        require_trainable(folder, "some/opt", FITTING)
+        require_trainable(directory, "some/opt", FITTING)
     else:
         with pytest.raises(UserError, match=words):
-            require_trainable(folder, "some/opt", FITTING)
+            require_trainable(directory, "some/opt", FITTING)
 
 
 def test_a_tokenizer_without_end_mark_is_refused_by_name():

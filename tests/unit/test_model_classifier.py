@@ -119,15 +119,15 @@ def samples(count: int = 8) -> list[dict]:
     ]
 
 
-def gradient_of_a_step(folder, parts: int) -> torch.Tensor:
-    """Gradient of the linear layer at the end of one step of the one trainer, in at least so many micro-batches."""
+def gradient_of_a_step(directory, parts: int) -> torch.Tensor:
+    """Gradient of the linear layer at the end of one step of the trainer, in at least `parts` micro-batches."""
     rows, model, task = (
         samples(),
         classifier(PLAIN_LSTM),
         Classifying(),
     )
     arguments = TrainingArguments(
-        output_dir=str(folder), use_cpu=True, report_to="none", save_strategy="no", max_grad_norm=1e9,
+        output_dir=str(directory), use_cpu=True, report_to="none", save_strategy="no", max_grad_norm=1e9,
         learning_rate=0.0, max_steps=1, remove_unused_columns=False, disable_tqdm=True,
     )  # fmt: skip
     sizes, collate = Sizes(rows, model.lab_tokens), task.collator(STEPS)

@@ -26,8 +26,8 @@ TEXT = [
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     """Samples with notes of one length, so that they are decoded in their order."""
-    folder = write_tables(tmp_path_factory.mktemp("decoding"), test=len(TEXT))
-    samples = read_samples(files(folder, None), "test")
+    directory = write_tables(tmp_path_factory.mktemp("decoding"), test=len(TEXT))
+    samples = read_samples(files(directory, None), "test")
     return [row | {"input_ids": samples[0]["input_ids"]} for row in samples]
 
 

@@ -149,12 +149,12 @@ def test_the_seed_decides_what_is_new(bert):
 
 
 def test_what_is_no_whole_bert_is_refused(bert, tmp_path):
-    def refused(folder: Path) -> str:
+    def refused(directory: Path) -> str:
         with pytest.raises(UserError) as error:
-            QFormer.from_encoder(SETTINGS, folder, WIDTH)
+            QFormer.from_encoder(SETTINGS, directory, WIDTH)
         return str(error.value)
 
-    assert "is of model_type t5; a Q-Former is built of a bert: name one" in refused(write_backbone(tmp_path / "t5"))
+    assert "is of model_type t5; a Q-Former is built from a bert: name one" in refused(write_backbone(tmp_path / "t5"))
     assert "not a readable language model" in refused(tmp_path / "nothing")
     damaged = write_text_encoder(tmp_path / "damaged")
     weights = load_file(damaged / "model.safetensors")

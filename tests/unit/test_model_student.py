@@ -31,7 +31,7 @@ def loss(model, rows):
 
 
 def padded(rows: dict[str, Tensor], more: int) -> dict[str, Tensor]:
-    """The same samples as they stand beside a note that is longer by `more` tokens."""
+    """The same samples, padded for a batch with a note that is longer by `more` tokens."""
     blank = torch.zeros(len(rows["input_ids"]), more, dtype=torch.long)
     notes = {k: torch.cat([rows[k], blank], 1) for k in ("input_ids", "attention_mask")}
     return rows | notes | {"labels": torch.cat([rows["labels"], blank + IGNORED], 1)}
@@ -129,7 +129,7 @@ def test_the_output_layer_and_the_scale_of_outputs_are_kept(scaled, tmp_path):
 
 
 @pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: f.write_text("{")])
-def test_a_folder_without_student_is_named(damage, tmp_path):
+def test_a_directory_without_student_is_named(damage, tmp_path):
     student("notes").save(tmp_path, tokenizer())
     damage(tmp_path / "student.json")
     with pytest.raises(UserError, match="not a readable student checkpoint"):

@@ -1,4 +1,4 @@
-"""What is written is parsed again, as it stands and as tokenizers and small models deform it."""
+"""Written targets are parsed again, unchanged and as tokenizers and small models deform them."""
 
 import re
 
@@ -102,7 +102,7 @@ def test_no_name_is_part_of_the_format(name):
     assert parse_output(write_target([name]), PHENOTYPES).phenotypes == [name]
 
 
-# What is written in the disease section, what is read, and what cannot be.
+# Texts of the disease section, the phenotypes read from them, and the names that cannot be read.
 KIDNEYS, STROKE, HEART = "Acute and unspecified renal failure", "Acute cerebrovascular disease", "Cardiac dysrhythmias"
 LUNG = "Chronic obstructive pulmonary disease and bronchiectasis"
 CORONARY, PRESSURE = "Coronary atherosclerosis and other heart disease", "Essential hypertension"

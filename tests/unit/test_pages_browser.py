@@ -13,7 +13,7 @@ from browser import CHROMIUM, Browser
 from pages import PHENOTYPES, VARIABLES, card, statistics, templates
 from raw_folders import RESOURCES
 
-from clinragen.audit.lineage_page import lineage_page
+from clinragen.audit.lineage import lineage_page
 from clinragen.config.evaluate import Bootstrap
 from clinragen.config.paper import Configured, TimedJob
 from clinragen.evaluate.beyond import CELLS, beyond_page, summarise

@@ -1,4 +1,4 @@
-"""Files that no rule makes count by their content."""
+"""The digest of files that no rule writes depends on their content."""
 
 import gzip
 import os

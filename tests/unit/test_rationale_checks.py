@@ -1,4 +1,4 @@
-"""What makes a rationale good or bad."""
+"""Checks of rationales."""
 
 from pathlib import Path
 
@@ -82,5 +82,5 @@ def test_coverage_needs_a_specific_word(text, diagnosis, expected):
         ("fever. chills.", 2),
     ],
 )
-def test_a_number_or_an_abbreviation_ends_no_sentence(text, number):
+def test_numbers_and_abbreviations_do_not_end_a_sentence(text, number):
     assert sentences(text) == number

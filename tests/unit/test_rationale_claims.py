@@ -1,4 +1,4 @@
-"""Which diagnoses a rationale claims that were not given: recall, precision, and what is no claim."""
+"""Diagnoses that a rationale claims although they were not given: recall and precision."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from clinragen.registry.phenotypes import read_phenotypes
 
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 WORDINGS = read_wordings(RESOURCES / "phenotype_wordings.csv")
-# "Without doubt": a word that denies what follows it, nearly everywhere.
+# "Without doubt" is an exception: "without" nearly always denies the following words.
 MISSED = {"Without doubt, the patient had bacteremia."}
 
 
 def claimed(text: str, given: str = "") -> set[str]:
-    """The phenotypes that a text claims besides those given, by their short names in the table."""
+    """Return the phenotypes that a text claims in addition to those given, by their short names in the table."""
     wordings = WORDINGS.claimed(text, [PHENOTYPES[name] for name in given.split()])
     return set().union(*(WORDINGS.phenotypes[wording] for wording in wordings))
 
@@ -26,10 +26,10 @@ def names(short: str) -> set[str]:
 
 
 def test_claims_in_the_table_are_found_and_nothing_else():
-    """Precision 1 and recall 33/34 on sentences by the author of the rule: an upper bound of what it does elsewhere."""
+    """Precision 1 and recall 33/34 on sentences by the author of the rule: an upper bound for other texts."""
     assert len(CLAIMS) == 34 and len(SILENT) == 40
     missed = {text for given, text, expected in CLAIMS if claimed(text, given) != names(expected)}
-    false_alarms = {text: found for given, text in SILENT if (found := claimed(text, given))}
+    false_alarms = {text: wrong for given, text in SILENT if (wrong := claimed(text, given))}
     assert missed == MISSED and not false_alarms
 
 
@@ -44,7 +44,7 @@ def test_every_phenotype_is_claimed_by_its_name_and_only_by_that_of_another():
             assert not claimed(f"There was no sign of {wording}.")
 
 
-def test_all_given_diagnoses_together_are_no_claim():
+def test_given_diagnoses_are_not_claims():
     every = read_phenotypes(RESOURCES / "phenotypes.csv")
     text = f"Based on the medical notes, the patient was diagnosed with {', '.join(every)}."
     assert WORDINGS.claimed(text, every) == []

@@ -1,4 +1,4 @@
-"""A file of worked examples: ours can be used, and what is wrong with another is said with its place and remedy."""
+"""A file of worked examples: the shipped one is valid, and problems of others are reported with place and remedy."""
 
 import subprocess
 import sys
@@ -21,13 +21,13 @@ def examples() -> list[dict]:
     return yaml.safe_load(OURS.read_text(encoding="utf-8"))
 
 
-def problems(examples: object, folder: Path) -> list[str]:
-    path = folder / "theirs.yaml"
+def problems(examples: object, directory: Path) -> list[str]:
+    path = directory / "theirs.yaml"
     path.write_text(yaml.safe_dump(examples), encoding="utf-8")
     return problems_of_examples(path, RESOURCES)
 
 
-def test_ours_can_be_used_and_says_whose_it_is():
+def test_the_shipped_examples_are_valid_and_name_their_authors():
     assert problems_of_examples(OURS, RESOURCES) == []
     head = OURS.read_text(encoding="utf-8").partition("- note")[0]
     assert all(line.startswith("#") for line in head.splitlines())
@@ -53,17 +53,17 @@ CASES = {
 @pytest.mark.parametrize(("key", "value", "words"), CASES.values(), ids=CASES.keys())
 def test_each_fault_is_named_once_with_its_place(examples, tmp_path, key, value, words):
     examples[0][key] = value
-    found = problems(examples, tmp_path)
-    expected = [line for line in found if words in line]
+    lines = problems(examples, tmp_path)
+    expected = [line for line in lines if words in line]
     assert len(expected) == 1 and expected[0].startswith(f"{tmp_path}/theirs.yaml: example 1, {key}: ")
     # Another diagnosis also contradicts the rationales.
-    assert found == expected or key == "diagnoses"
+    assert lines == expected or key == "diagnoses"
 
 
 def test_all_faults_come_together(examples, tmp_path):
     examples[1]["note"], examples[3]["lab_rationale"] = "short", "wrong"
-    found = problems(examples[:4], tmp_path)
-    assert [line.partition("theirs.yaml: ")[2][:10] for line in found] == [
+    lines = problems(examples[:4], tmp_path)
+    assert [line.partition("theirs.yaml: ")[2][:10] for line in lines] == [
         "it has 4 e",
         "example 2,",
         *["example 4,"] * 2,
@@ -79,7 +79,7 @@ def test_all_faults_come_together(examples, tmp_path):
         (b"- {note: x}", "example 1 must have exactly the keys"),
     ],
 )
-def test_a_file_that_is_none_is_named(tmp_path, content, words):
+def test_an_unreadable_file_is_named(tmp_path, content, words):
     (tmp_path / "theirs.yaml").write_bytes(content)
     (line,) = problems_of_examples(tmp_path / "theirs.yaml", RESOURCES)
     assert line.startswith(f"{tmp_path}/theirs.yaml") and words in line

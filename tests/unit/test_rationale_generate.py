@@ -51,15 +51,15 @@ def template(requests):
 
 
 def both(samples, shard=WHOLE, most=None):
-    """R^m and R^t of a shard, by the template."""
+    """Return R^m and R^t of a shard, written by the template."""
     captions = samples["captions"]
     rest = {name: samples[name] for name in ("samples", "courses", "labels")}
     words = corpus(samples["samples"], samples["courses"])
     notes, _ = note_rationales(
         gather(**rest, shard=shard, max_note_characters=most), NOTE_PROMPT, EXAMPLES, template, words
     )
-    chosen = gather(**rest, shard=shard, max_note_characters=most, captions=captions, notes=notes)
-    return notes, lab_rationales(chosen, LAB_PROMPT, EXAMPLES, template)[0]
+    with_notes = gather(**rest, shard=shard, max_note_characters=most, captions=captions, notes=notes)
+    return notes, lab_rationales(with_notes, LAB_PROMPT, EXAMPLES, template)[0]
 
 
 def test_every_sample_gets_both_rationales(samples):
@@ -78,7 +78,7 @@ def test_a_sample_without_its_part_is_an_error(samples, name):
 
 
 def many(number):
-    """Tables of so many stays, whose notes share some of their words."""
+    """Return tables of `number` stays whose notes share some of their words."""
     stays = [3 * n + 1 for n in range(number)]
     texts = [" ".join(f"finding{chr(97 + (n * k) % 23)}word" for k in range(1, 12)) for n in stays]
     facts = {"subject_id": stays, "hadm_id": stays, "split": ["train"] * number}
@@ -99,7 +99,7 @@ def test_shards_divide_the_samples_and_change_no_answer(number, tmp_path):
         assert sorted(stay for part in parts for stay in part["stay_id"].to_pylist()) == one["stay_id"].to_pylist()
         drop = [part.drop_columns("request") for part in parts]  # the stand-in here numbers them per call
         assert join(drop) == one.drop_columns("request")
-    # A shard of a stay depends on nothing but its number, and no file tells how many shards there were.
+    # The shard of a stay depends only on its number, and the joined file does not depend on the number of shards.
     fewer = both({**samples, "samples": samples["samples"].slice(5)}, Shard(1, number))[0]["stay_id"].to_pylist()
     assert set(fewer) <= set(shards[0][0]["stay_id"].to_pylist())
     files = [tmp_path / name for name in ("joined.parquet", "one.parquet")]
@@ -110,7 +110,7 @@ def test_shards_divide_the_samples_and_change_no_answer(number, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "0-of-2", "3-of-2", "1of2", "1-of-2-of-3", "-1-of-2"])
-def test_what_is_no_shard_is_refused(text):
+def test_an_invalid_shard_is_refused(text):
     with pytest.raises(UserError, match="expected a shard such as 2-of-4"):
         Shard.named(text)
 
@@ -122,13 +122,13 @@ def test_a_long_note_is_cut_and_the_cut_is_counted(samples, caplog):
     assert "2 of 2 notes are cut, by 15 characters in total" in caplog.text
     assert both(samples)[0]["note_cut"].to_pylist() == [0, 0]
     seen = []
-    chosen = gather(samples["samples"], samples["courses"], samples["labels"], WHOLE, 7)
-    _, facts = note_rationales(chosen, NOTE_PROMPT, EXAMPLES, lambda r: (seen.extend(r), template(r))[1], [])
+    cases = gather(samples["samples"], samples["courses"], samples["labels"], WHOLE, 7)
+    _, facts = note_rationales(cases, NOTE_PROMPT, EXAMPLES, lambda r: (seen.extend(r), template(r))[1], [])
     assert "Medical note: fever\n" in seen[0].prompt and "cough" not in seen[0].prompt.rpartition("Input:")[2]
     assert facts.values["notes cut"] == {"2 of 2"}
 
 
-def test_the_prompts_hold_their_slots_in_the_paper_s_order():
+def test_the_slots_of_the_prompts_are_in_the_paper_s_order():
     note = note_request(NOTE_PROMPT, EXAMPLES, "THE $NOTE", ["Shock", "X; y"]).prompt
     lab = lab_request(LAB_PROMPT, EXAMPLES, "THE $NOTE", "CAPTIONS", ["X y"], "R OF NOTE").prompt
     for text, parts in (
@@ -140,7 +140,7 @@ def test_the_prompts_hold_their_slots_in_the_paper_s_order():
     assert named([]) == "no disease was diagnosed"
 
 
-def test_the_examples_pass_our_own_checks():
+def test_the_examples_pass_the_checks():
     assert len(EXAMPLES) == 5
     for e in EXAMPLES:
         assert set(e.diagnoses) <= set(PHENOTYPES)
@@ -165,7 +165,8 @@ def test_template_rationales_pass_the_checks():
 @pytest.mark.parametrize(("asked", "quoted"), [("100-word", 6), ("200-word", 12), ("long", 6)])
 def test_the_template_writes_as_much_as_the_prompt_asks_for(tmp_path, asked, quoted):
     path = tmp_path / "prompt.txt"
-    path.write_text(Path("resources/prompts/note_rationale.txt").read_text().replace("100-word", asked))
+    text = (RESOURCES / "prompts" / "note_rationale.txt").read_text(encoding="utf-8")
+    path.write_text(text.replace("100-word", asked), encoding="utf-8")
     note = " ".join(f"finding{chr(97 + i)}word" for i in range(20))
     (text,) = compose([note_request(read_note_prompt(path), EXAMPLES, note, PHENOTYPES[:1])])
     assert text.count("finding") == quoted

@@ -1,4 +1,4 @@
-"""What resources/ declares, and what is said about raw folders that are not ready."""
+"""Contents of resources/, and problems of raw directories."""
 
 import csv
 import gzip
@@ -88,7 +88,7 @@ def test_what_is_needed_of_a_raw_table_is_read():
 
 
 @pytest.mark.parametrize(
-    ("made", "found"),
+    ("files", "resolved"),
     [
         (["ICUSTAYS.csv.gz"], "ICUSTAYS.csv.gz"),
         (["icustays.csv"], "icustays.csv"),
@@ -99,10 +99,10 @@ def test_what_is_needed_of_a_raw_table_is_read():
         (["ICUSTAYS.csv.bak", "OLD_ICUSTAYS.csv"], "ICUSTAYS.csv.gz"),
     ],
 )
-def test_a_raw_file_is_found_whatever_its_case_and_packing(made, found, tmp_path):
-    for name in made:
+def test_a_raw_file_is_found_in_any_case_and_compression(files, resolved, tmp_path):
+    for name in files:
         (tmp_path / name).write_text("")
-    assert raw_path("mimic3", tmp_path, "icustays") == tmp_path / found
+    assert raw_path("mimic3", tmp_path, "icustays") == tmp_path / resolved
 
 
 def test_the_modules_of_mimic4_lie_in_folders_and_notes_where_they_are_given(tmp_path):
@@ -128,18 +128,18 @@ def test_the_header_is_read_whatever_its_form(packed, start, newline, tmp_path):
     assert columns_of(path) == ["row_id", "subject_id"]
 
 
-def whole_folder(folder: Path, dataset: str = "mimic3", **style: object) -> Path:
+def complete_copy(directory: Path, dataset: str = "mimic3", **style: object) -> Path:
     for table in DECLARATION[dataset]["tables"]:
-        write_raw(folder, dataset, table, [{}], **style)
-    return folder
+        write_raw(directory, dataset, table, [{}], **style)
+    return directory
 
 
 def problems_of(configured: Datasets, unlisted_codes: bool = True) -> list[str]:
     return problems(configured, unlisted_codes)
 
 
-def datasets(folder: Path | str | None, dataset: str = "mimic3", **values: object) -> Datasets:
-    usual = {"source": "folder", "raw": None if folder is None else str(folder), "notes": None}
+def datasets(directory: Path | str | None, dataset: str = "mimic3", **values: object) -> Datasets:
+    usual = {"source": "folder", "raw": None if directory is None else str(directory), "notes": None}
     none = dict.fromkeys(("release", "test_list", "validation_list"))
     one = Dataset(**usual | none | values)
     return Datasets(**{"mimic3": None, "mimic4": None, dataset: one})
@@ -149,62 +149,62 @@ def datasets(folder: Path | str | None, dataset: str = "mimic3", **values: objec
 @pytest.mark.parametrize(
     "style", [{}, {"packed": False}, {"newline": "\r\n"}, {"upper": True}], ids=["gzip", "plain", "CRLF", "upper case"]
 )
-def test_a_whole_folder_has_no_problems(dataset, style, tmp_path):
-    assert problems_of(datasets(whole_folder(tmp_path, dataset, **style), dataset)) == []
+def test_a_complete_copy_has_no_problems(dataset, style, tmp_path):
+    assert problems_of(datasets(complete_copy(tmp_path, dataset, **style), dataset)) == []
 
 
-def test_raw_files_that_the_workflow_makes_itself_are_not_asked_for(tmp_path):
+def test_files_that_the_workflow_generates_are_not_required(tmp_path):
     assert problems_of(datasets(None, source="synthetic")) == []
-    folder = whole_folder(tmp_path)
-    raw_path("mimic3", folder, "noteevents").unlink()
-    assert problems_of(datasets(folder, source="open-demo", notes="synthetic")) == []
-    assert any("NOTEEVENTS" in line for line in problems_of(datasets(folder)))
+    directory = complete_copy(tmp_path)
+    raw_path("mimic3", directory, "noteevents").unlink()
+    assert problems_of(datasets(directory, source="open-demo", notes="synthetic")) == []
+    assert any("NOTEEVENTS" in line for line in problems_of(datasets(directory)))
 
 
-def test_what_stand_in_notes_are_written_from_is_asked_for_only_then(tmp_path):
-    folder = whole_folder(tmp_path)
-    (folder / "D_LABITEMS.csv.gz").write_bytes(gzip.compress(b"row_id,itemid\n"))
-    (folder / "PROCEDURES_ICD.csv.gz").unlink()
-    assert problems_of(datasets(folder)) == []
+def test_tables_for_stand_in_notes_are_required_only_for_them(tmp_path):
+    directory = complete_copy(tmp_path)
+    (directory / "D_LABITEMS.csv.gz").write_bytes(gzip.compress(b"row_id,itemid\n"))
+    (directory / "PROCEDURES_ICD.csv.gz").unlink()
+    assert problems_of(datasets(directory)) == []
     for source in ("open-demo", "folder"):
-        text = "\n".join(problems_of(datasets(folder, source=source, notes="synthetic")))
+        text = "\n".join(problems_of(datasets(directory, source=source, notes="synthetic")))
         assert "PROCEDURES_ICD.csv[.gz] is missing" in text and "D_LABITEMS.csv.gz: missing column label" in text
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
-def test_the_dictionary_of_codes_is_asked_for_only_where_it_decides(dataset, tmp_path):
-    folder = whole_folder(tmp_path, dataset)
-    raw_path(dataset, folder, "d_icd_diagnoses").unlink()
-    assert problems_of(datasets(folder, dataset)) == []
-    (line,) = problems_of(datasets(folder, dataset), unlisted_codes=False)
+def test_the_dictionary_of_codes_is_required_only_if_it_matters(dataset, tmp_path):
+    directory = complete_copy(tmp_path, dataset)
+    raw_path(dataset, directory, "d_icd_diagnoses").unlink()
+    assert problems_of(datasets(directory, dataset)) == []
+    (line,) = problems_of(datasets(directory, dataset), unlisted_codes=False)
     assert "d_icd_diagnoses.csv[.gz] is missing" in line.lower()
 
 
-def test_a_file_without_rows_is_told(tmp_path):
-    folder = whole_folder(tmp_path)
-    path = write_raw(folder, "mimic3", "labevents", [])
-    assert problems_of(datasets(folder)) == [f"MIMIC-III: {path} has no rows"]
+def test_a_file_without_rows_is_reported(tmp_path):
+    directory = complete_copy(tmp_path)
+    path = write_raw(directory, "mimic3", "labevents", [])
+    assert problems_of(datasets(directory)) == [f"MIMIC-III: {path} has no rows"]
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
-def test_notes_are_asked_for_only_where_they_are_read(dataset, tmp_path):
-    folder = whole_folder(tmp_path, dataset)
-    raw_path(dataset, folder, "noteevents").unlink()
-    assert len(problems_of(datasets(folder, dataset))) == 1
-    assert problems(datasets(folder, dataset), unlisted_codes=True, notes=False) == []
+def test_notes_are_required_only_where_they_are_read(dataset, tmp_path):
+    directory = complete_copy(tmp_path, dataset)
+    raw_path(dataset, directory, "noteevents").unlink()
+    assert len(problems_of(datasets(directory, dataset))) == 1
+    assert problems(datasets(directory, dataset), unlisted_codes=True, notes=False) == []
 
 
-def test_another_release_is_told(tmp_path):
-    folder = whole_folder(tmp_path, "mimic4")
-    (folder / "core").mkdir()
-    (line,) = problems_of(datasets(folder, "mimic4", release="3.1"))
-    assert f"{folder / 'core'}: only MIMIC-IV 1.0 and older have this directory" in line
-    (folder / "core").rmdir()
-    (line,) = problems_of(datasets(folder, "mimic4", release="1.4"))
+def test_another_release_is_reported(tmp_path):
+    directory = complete_copy(tmp_path, "mimic4")
+    (directory / "core").mkdir()
+    (line,) = problems_of(datasets(directory, "mimic4", release="3.1"))
+    assert f"{directory / 'core'}: only MIMIC-IV 1.0 and older have this directory" in line
+    (directory / "core").rmdir()
+    (line,) = problems_of(datasets(directory, "mimic4", release="1.4"))
     assert line == "MIMIC-IV: datasets.mimic4.release: unknown release '1.4'; known releases: 2.2, 3.1, demo 2.2, any"
 
 
-def test_a_release_is_known_by_its_numbers_of_rows():
+def test_a_release_is_recognised_by_its_numbers_of_rows():
     for dataset, facts in DECLARATION.items():
         for release, rows in facts["releases"].items():
             assert {"patients", "icustays"} < set(rows) <= set(facts["tables"])
@@ -214,30 +214,30 @@ def test_a_release_is_known_by_its_numbers_of_rows():
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_more_patients_than_the_open_demo_has_are_not_the_open_demo(packed, tmp_path):
-    folder = whole_folder(tmp_path, packed=packed)
+    directory = complete_copy(tmp_path, packed=packed)
     for patients, refused in ((100, False), (101, True)):
-        write_raw(folder, "mimic3", "patients", [{"subject_id": n} for n in range(patients)], packed=packed)
-        text = "\n".join(problems_of(datasets(folder, source="open-demo", notes="synthetic")))
-        assert ("not the open demo: datasets.mimic3.source must be folder" in text) is refused
-        assert problems_of(datasets(folder)) == []
+        write_raw(directory, "mimic3", "patients", [{"subject_id": n} for n in range(patients)], packed=packed)
+        text = "\n".join(problems_of(datasets(directory, source="open-demo", notes="synthetic")))
+        assert ("not the open demo; set datasets.mimic3.source to folder" in text) is refused
+        assert problems_of(datasets(directory)) == []
 
 
-def test_notes_may_lie_in_a_folder_of_their_own(tmp_path):
-    folder = whole_folder(tmp_path / "raw", "mimic4")
+def test_notes_may_be_in_a_separate_directory(tmp_path):
+    directory = complete_copy(tmp_path / "raw", "mimic4")
     (tmp_path / "notes").mkdir()
-    raw_path("mimic4", folder, "noteevents").rename(tmp_path / "notes" / "discharge.csv.gz")
-    assert problems_of(datasets(folder, "mimic4", notes=str(tmp_path / "notes"))) == []
-    assert any("discharge.csv[.gz] is missing" in line for line in problems_of(datasets(folder, "mimic4")))
+    raw_path("mimic4", directory, "noteevents").rename(tmp_path / "notes" / "discharge.csv.gz")
+    assert problems_of(datasets(directory, "mimic4", notes=str(tmp_path / "notes"))) == []
+    assert any("discharge.csv[.gz] is missing" in line for line in problems_of(datasets(directory, "mimic4")))
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
 def test_missing_notes_name_their_setting_and_what_works_without(dataset, tmp_path):
-    folder = whole_folder(tmp_path, dataset)
-    raw_path(dataset, folder, "noteevents").unlink()
-    (line,) = problems_of(datasets(folder, dataset))
+    directory = complete_copy(tmp_path, dataset)
+    raw_path(dataset, directory, "noteevents").unlink()
+    (line,) = problems_of(datasets(directory, dataset))
     assert f"is missing; set datasets.{dataset}.notes in config/local.yaml to" in line
     assert "Without notes, the target export_benchmark still works" in line
-    (line,) = problems_of(datasets(folder, dataset, notes="/no/such/folder"))
+    (line,) = problems_of(datasets(directory, dataset, notes="/no/such/folder"))
     assert line.endswith(
         f"datasets.{dataset}.notes: /no/such/folder is not a directory; correct it in config/local.yaml"
     )
@@ -249,7 +249,7 @@ def test_missing_notes_name_their_setting_and_what_works_without(dataset, tmp_pa
     [("ICUSTAYS.csv", False, True), ("icustays.csv.gz", False, True), ("icustays.csv.gz", True, False)],
 )
 def test_two_files_of_one_table_are_refused_and_both_named(twin, linked, refused, tmp_path):
-    path = raw_path("mimic3", whole_folder(tmp_path), "icustays")
+    path = raw_path("mimic3", complete_copy(tmp_path), "icustays")
     other = path.with_name(twin)
     if linked:
         other.symlink_to(path.name)
@@ -271,26 +271,26 @@ def test_two_files_of_one_table_are_refused_and_both_named(twin, linked, refused
 )
 def test_the_parent_of_a_release_names_the_directory_to_set(dataset, places, tmp_path):
     for place in places:
-        whole_folder(tmp_path / "physionet.org" / place, dataset)
+        complete_copy(tmp_path / "physionet.org" / place, dataset)
     parent = tmp_path / "physionet.org" / Path(places[0]).parent.parent
     (line,) = problems_of(datasets(parent, dataset))
     assert f"{parent} has no tables itself" in line
-    wanted = " or ".join(str(tmp_path / "physionet.org" / place) for place in places)
-    assert line.endswith(f"set datasets.{dataset}.raw in config/local.yaml to {wanted}")
+    expected = " or ".join(str(tmp_path / "physionet.org" / place) for place in places)
+    assert line.endswith(f"set datasets.{dataset}.raw in config/local.yaml to {expected}")
 
 
 def test_the_parent_of_the_notes_names_the_directory_to_set(tmp_path):
-    folder = whole_folder(tmp_path / "raw", "mimic4")
+    directory = complete_copy(tmp_path / "raw", "mimic4")
     (tmp_path / "notes").mkdir()
-    (folder / "note").rename(tmp_path / "notes" / "2.2")
-    assert problems_of(datasets(folder, "mimic4", notes=f"{tmp_path}/notes/2.2")) == []
-    (line,) = problems_of(datasets(folder, "mimic4", notes=f"{tmp_path}/notes"))
+    (directory / "note").rename(tmp_path / "notes" / "2.2")
+    assert problems_of(datasets(directory, "mimic4", notes=f"{tmp_path}/notes/2.2")) == []
+    (line,) = problems_of(datasets(directory, "mimic4", notes=f"{tmp_path}/notes"))
     assert line.endswith(f"set datasets.mimic4.notes in config/local.yaml to {tmp_path}/notes/2.2")
 
 
-def test_files_and_directories_in_each_others_place_are_named(tmp_path):
-    folder = whole_folder(tmp_path / "raw", "mimic4")
-    file = raw_path("mimic4", folder, "patients")
+def test_confused_files_and_directories_are_named(tmp_path):
+    directory = complete_copy(tmp_path / "raw", "mimic4")
+    file = raw_path("mimic4", directory, "patients")
     (line,) = problems_of(datasets(file, "mimic4"))
     assert (
         f"datasets.mimic4.raw: {file} is a file; set datasets.mimic4.raw in config/local.yaml to the directory" in line
@@ -299,54 +299,55 @@ def test_files_and_directories_in_each_others_place_are_named(tmp_path):
     file.unlink()
     file.mkdir()
     (file / "patients.csv").write_bytes(data)
-    (line,) = problems_of(datasets(folder, "mimic4"))
+    (line,) = problems_of(datasets(directory, "mimic4"))
     assert f"{file} is a directory; replace it by the file" in line
     (file / "patients.csv").unlink()
     file.rmdir()
     file.symlink_to(tmp_path / "nowhere")
-    (line,) = problems_of(datasets(folder, "mimic4"))
+    (line,) = problems_of(datasets(directory, "mimic4"))
     assert f"{file} is a link to {tmp_path}/nowhere, which does not exist" in line
-    (folder / "note" / "discharge.csv.gz").unlink()
-    (folder / "note").rmdir()
-    (folder / "note").write_text("")
+    (directory / "note" / "discharge.csv.gz").unlink()
+    (directory / "note").rmdir()
+    (directory / "note").write_text("")
     assert any(
-        f"because {folder}/note is a file, not a directory" in line for line in problems_of(datasets(folder, "mimic4"))
+        f"because {directory}/note is a file, not a directory" in line
+        for line in problems_of(datasets(directory, "mimic4"))
     )
 
 
 @pytest.mark.parametrize(
     ("raw", "words"), [(None, "is not set"), ("/no/such/folder", "/no/such/folder is not a directory")]
 )
-def test_a_folder_that_is_not_there_is_told_with_its_setting(raw, words):
+def test_a_missing_directory_is_reported_with_its_setting(raw, words):
     lines = problems_of(datasets(raw, "mimic4"))
     assert any("MIMIC-IV: datasets.mimic4.raw" in line and words in line for line in lines)
 
 
-def test_everything_is_told_together_with_the_remedy(tmp_path):
-    folder = whole_folder(tmp_path)
+def test_all_problems_are_reported_together_with_the_remedy(tmp_path):
+    directory = complete_copy(tmp_path)
     needed = DECLARATION["mimic3"]["tables"]["icustays"]["columns"]
-    raw_path("mimic3", folder, "patients").unlink()
+    raw_path("mimic3", directory, "patients").unlink()
     without = [c for c in needed if c not in ("outtime", "los")]
-    (folder / "ICUSTAYS.csv.gz").write_bytes(gzip.compress(csv_text(without, []).encode()))
-    (folder / "CHARTEVENTS.csv.gz").write_bytes((folder / "CHARTEVENTS.csv.gz").read_bytes()[:30])
-    (folder / "LABEVENTS.csv.gz").write_bytes(b"plainly,not,gzip\n")
-    (folder / "ADMISSIONS.csv.gz").write_bytes(gzip.compress("größe,hadm_id\n".encode("latin-1")))
-    (folder / "DIAGNOSES_ICD.csv.gz").write_bytes(gzip.compress(b""))
-    both = Datasets(mimic3=datasets(folder).mimic3, mimic4=datasets(None, "mimic4").mimic4)
+    (directory / "ICUSTAYS.csv.gz").write_bytes(gzip.compress(csv_text(without, []).encode()))
+    (directory / "CHARTEVENTS.csv.gz").write_bytes((directory / "CHARTEVENTS.csv.gz").read_bytes()[:30])
+    (directory / "LABEVENTS.csv.gz").write_bytes(b"plainly,not,gzip\n")
+    (directory / "ADMISSIONS.csv.gz").write_bytes(gzip.compress("größe,hadm_id\n".encode("latin-1")))
+    (directory / "DIAGNOSES_ICD.csv.gz").write_bytes(gzip.compress(b""))
+    both = Datasets(mimic3=datasets(directory).mimic3, mimic4=datasets(None, "mimic4").mimic4)
     text = "\n".join(problems_of(both))
     for words in (
-        f"MIMIC-III: {folder}/PATIENTS.csv[.gz] is missing",
-        f"{folder}/ICUSTAYS.csv.gz: missing columns outtime, los",
-        f"{folder}/CHARTEVENTS.csv.gz cannot be read: it ends too early",
-        f"{folder}/LABEVENTS.csv.gz cannot be read: not compressed with gzip",
-        f"{folder}/ADMISSIONS.csv.gz cannot be read: its header is not CSV in UTF-8",
-        f"{folder}/DIAGNOSES_ICD.csv.gz is empty",
+        f"MIMIC-III: {directory}/PATIENTS.csv[.gz] is missing",
+        f"{directory}/ICUSTAYS.csv.gz: missing columns outtime, los",
+        f"{directory}/CHARTEVENTS.csv.gz cannot be read: it ends too early",
+        f"{directory}/LABEVENTS.csv.gz cannot be read: not compressed with gzip",
+        f"{directory}/ADMISSIONS.csv.gz cannot be read: its header is not CSV in UTF-8",
+        f"{directory}/DIAGNOSES_ICD.csv.gz is empty",
         "MIMIC-IV: datasets.mimic4.raw is not set",
     ):
         assert words in text, words
     assert "NOTEEVENTS" not in text
 
 
-def test_the_words_for_no_disease_stand_in_one_place():
+def test_the_wording_for_no_disease_is_defined_once():
     code = [p for p in (RESOURCES.parent / "scripts").rglob("*.py") if '"no disease was diagnosed"' in p.read_text()]
     assert [p.name for p in code] == ["phenotypes.py"]

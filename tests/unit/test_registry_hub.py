@@ -1,4 +1,4 @@
-"""Bringing a language model from the hub or a directory to a directory of our own."""
+"""Fetching language models from the hub or a local directory."""
 
 import json
 from pathlib import Path
@@ -14,15 +14,15 @@ FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.ji
 OTHERS = ("pytorch_model.bin", "README.md", "consolidated.safetensors")
 
 
-def model(folder: Path, *names: str) -> Path:
-    folder.mkdir(parents=True)
+def model(directory: Path, *names: str) -> Path:
+    directory.mkdir(parents=True)
     for name in names:
-        (folder / name).write_text(f"content of {name}", encoding="utf-8")
-    return folder
+        (directory / name).write_text(f"content of {name}", encoding="utf-8")
+    return directory
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
 def test_a_local_model_is_copied_without_pickles_and_second_copies(tmp_path):
@@ -35,8 +35,8 @@ def test_a_local_model_is_copied_without_pickles_and_second_copies(tmp_path):
 
 
 @pytest.mark.parametrize("same_disk", [True, False])
-def test_a_snapshot_of_the_hub_lies_on_the_disk_once_where_it_can(same_disk, tmp_path, monkeypatch):
-    """The cache holds links to files that are named by their content."""
+def test_a_snapshot_of_the_hub_is_stored_once_if_possible(same_disk, tmp_path, monkeypatch):
+    """The cache contains links to files that are named by their content."""
     blobs = model(tmp_path / "blobs", *FILES)
     snapshot = tmp_path / "snapshots/abc123"
     snapshot.mkdir(parents=True)
@@ -60,15 +60,15 @@ def test_a_snapshot_of_the_hub_lies_on_the_disk_once_where_it_can(same_disk, tmp
     assert source == {"source": "a/b", "revision": "v1", "commit": "abc123"}
 
 
-def content(local: Path, folder: Path, revision: str = "main") -> str:
-    hub.fetch_model(str(local), revision, sorted(local.iterdir()), folder, "llms", "weights")
-    return read_source(folder)["content"]
+def content(local: Path, directory: Path, revision: str = "main") -> str:
+    hub.fetch_model(str(local), revision, sorted(local.iterdir()), directory, "llms", "weights")
+    return read_source(directory)["content"]
 
 
-def test_the_content_of_weights_is_the_same_wherever_they_lie_and_another_if_a_file_differs(tmp_path):
+def test_the_content_of_weights_depends_on_their_files_only(tmp_path):
     first = content(model(tmp_path / "one", *FILES), tmp_path / "fetched")
     assert content(model(tmp_path / "other", *FILES, *OTHERS), tmp_path / "other-fetched", "v2") == first
-    # What was fetched may be moved, and named in the configuration as it is.
+    # Fetched weights may be moved and used as a local directory.
     assert content(tmp_path / "fetched", tmp_path / "again") == first
     for name in FILES:
         (tmp_path / "one" / name).write_text(f"changed {name}", encoding="utf-8")
@@ -76,7 +76,7 @@ def test_the_content_of_weights_is_the_same_wherever_they_lie_and_another_if_a_f
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '{"source": "a/b", "revision": "main"}'])
-def test_a_directory_that_does_not_say_what_it_holds_is_named(text, tmp_path):
+def test_a_directory_without_source_facts_is_named(text, tmp_path):
     if text is not None:
         (tmp_path / "source.json").write_text(text, encoding="utf-8")
     with pytest.raises(

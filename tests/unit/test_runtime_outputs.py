@@ -24,12 +24,12 @@ def test_two_writers_of_one_output_never_share_a_temporary_file(tmp_path):
     assert Out(tmp_path / "o").path != Out(tmp_path / "o").path
 
 
-def test_preparing_makes_the_folder(tmp_path):
+def test_preparing_creates_the_directory(tmp_path):
     Out(tmp_path / "a" / "b" / "o").prepare()
     assert (tmp_path / "a" / "b").is_dir()
 
 
-@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+@pytest.mark.parametrize("directory", [False, True], ids=["file", "directory"])
 @pytest.mark.parametrize(
     ("name", "removed"),
     [
@@ -40,9 +40,9 @@ def test_preparing_makes_the_folder(tmp_path):
     ],
     ids=["dead process", "living process", "another output", "another host"],
 )
-def test_only_what_a_dead_process_of_this_host_left_is_removed(name, removed, folder, tmp_path):
+def test_only_leftovers_of_dead_processes_of_this_host_are_removed(name, removed, directory, tmp_path):
     old = tmp_path / (".tmp-" + name.format(host=HOST, dead=dead_pid(), own=os.getpid()))
-    if folder:
+    if directory:
         old.mkdir()
         (old / "part").write_text("half")
     else:
@@ -51,11 +51,11 @@ def test_only_what_a_dead_process_of_this_host_left_is_removed(name, removed, fo
     assert old.exists() is not removed
 
 
-@pytest.mark.parametrize("old", [None, "file", "folder"])
-@pytest.mark.parametrize("new", ["file", "folder"])
-def test_the_new_output_takes_the_place_of_whatever_was_there(new, old, tmp_path):
+@pytest.mark.parametrize("old", [None, "file", "directory"])
+@pytest.mark.parametrize("new", ["file", "directory"])
+def test_the_new_output_replaces_an_old_one_of_any_kind(new, old, tmp_path):
     def make(path: Path, kind: str, text: str) -> None:
-        if kind == "folder":
+        if kind == "directory":
             path.mkdir()
             path = path / text
         path.write_text(text)
@@ -71,17 +71,17 @@ def test_the_new_output_takes_the_place_of_whatever_was_there(new, old, tmp_path
     assert [p.name for p in tmp_path.iterdir()] == ["o"]
 
 
-def test_discarding_removes_files_and_folders_and_is_harmless_without(tmp_path):
-    file, folder, nothing = (Out(tmp_path / n) for n in ("a", "b", "c"))
+def test_discarding_removes_files_and_directories_if_they_exist(tmp_path):
+    file, directory, nothing = (Out(tmp_path / n) for n in ("a", "b", "c"))
     file.path.write_text("half")
-    folder.path.mkdir()
-    (folder.path / "x").write_text("half")
-    for out in (file, folder, nothing):
+    directory.path.mkdir()
+    (directory.path / "x").write_text("half")
+    for out in (file, directory, nothing):
         out.discard()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_discarding_a_link_spares_what_it_points_at(tmp_path):
+def test_discarding_a_link_keeps_its_target(tmp_path):
     (tmp_path / "kept").mkdir()
     out = Out(tmp_path / "o")
     out.path.symlink_to(tmp_path / "kept")
@@ -102,7 +102,7 @@ def modes(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("mask", "file", "folder", "shared_file", "shared_folder"),
+    ("mask", "file", "directory", "shared_file", "shared_folder"),
     [
         (0o000, "0o640", "0o770", "0o666", "0o777"),
         (0o002, "0o640", "0o770", "0o664", "0o775"),
@@ -111,14 +111,14 @@ def modes(path: Path) -> list[str]:
         (0o077, "0o600", "0o700", "0o600", "0o700"),
     ],
 )
-def test_restricted_outputs_are_for_owner_and_group_and_shared_ones_as_the_umask_says(
-    mask, file, folder, shared_file, shared_folder, tmp_path, umask
+def test_restricted_outputs_are_for_owner_and_group_and_shared_ones_follow_the_umask(
+    mask, file, directory, shared_file, shared_folder, tmp_path, umask
 ):
     """Also while they are written, and where a library copies a file with its mode."""
     umask(mask)
     (tmp_path / "open").write_text("x")
     (tmp_path / "open").chmod(0o644)
-    for kind, one, several in ((Out, file, folder), (SharedOut, shared_file, shared_folder)):
+    for kind, one, several in ((Out, file, directory), (SharedOut, shared_file, shared_folder)):
         single, tree = kind(tmp_path / f"{kind.__name__}.parquet"), kind(tmp_path / kind.__name__)
         with guarded():
             single.path.write_text("row")
@@ -140,7 +140,7 @@ def test_the_umask_is_as_before_also_after_a_failure(umask):
     assert umask(0o002) == 0o002
 
 
-def test_a_file_system_without_permissions_is_no_failure(tmp_path, monkeypatch):
+def test_a_file_system_without_permissions_is_not_an_error(tmp_path, monkeypatch):
     def refused(self, mode):
         raise PermissionError
 
@@ -151,5 +151,5 @@ def test_a_file_system_without_permissions_is_no_failure(tmp_path, monkeypatch):
     assert out.final.read_text() == "x"
 
 
-def test_outputs_are_restricted_unless_said_otherwise():
+def test_outputs_are_restricted_by_default():
     assert (Out("x").sharing, SharedOut("x").sharing) == ("restricted", "shareable")

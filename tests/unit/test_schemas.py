@@ -1,4 +1,4 @@
-"""A table is what its schema says, when it is written and when it is read."""
+"""Tables are checked against their schema when they are written and when they are read."""
 
 import datetime as dt
 import math
@@ -76,7 +76,7 @@ ONE = (1, "a", None, 0.5, 3)
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
 @settings(max_examples=150)
 @given(rows=ROWS)
-def test_what_is_written_is_what_is_read(suffix, rows, tmp_path_factory):
+def test_round_trip(suffix, rows, tmp_path_factory):
     path = tmp_path_factory.mktemp("tables") / f"toy{suffix}"
     table = toy(*rows)
     TABLE.write(table, path)
@@ -99,7 +99,7 @@ def test_infinite_fences_survive_csv(tmp_path):
     ]
 
 
-def test_an_empty_text_and_no_text_stay_two_things_in_csv(tmp_path):
+def test_csv_distinguishes_an_empty_text_from_a_missing_one(tmp_path):
     TABLE.write(toy((1, "", "", None, None), (2, "", None, None, None)), tmp_path / "t.csv")
     assert TABLE.read(tmp_path / "t.csv")["remark"].to_pylist() == ["", None]
 
@@ -174,7 +174,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("name", GARBAGE)
-def test_garbage_is_told_by_the_name_of_the_file(name, tmp_path):
+def test_garbage_is_reported_with_the_name_of_the_file(name, tmp_path):
     path = tmp_path / name
     path.write_bytes(GARBAGE[name](parquet_bytes(tmp_path)))
     with pytest.raises(UserError) as error:
@@ -191,7 +191,7 @@ def test_every_declared_table_can_be_written_empty_and_explains_its_columns(tabl
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
-def test_a_cut_arrow_file_is_told_by_its_name(kept, tmp_path):
+def test_a_truncated_arrow_file_is_reported_with_its_name(kept, tmp_path):
     path = tmp_path / "cut.arrow"
     TABLE.write(toy(*((i, "text", None, i / 7, i) for i in range(500))), path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
@@ -212,7 +212,7 @@ def test_times_survive_both_formats(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".arrow"])
-def test_chosen_columns_keep_the_checks_that_concern_them(suffix, tmp_path):
+def test_selected_columns_keep_their_checks(suffix, tmp_path):
     path = tmp_path / f"t{suffix}"
     TABLE.write(toy(ONE, (2, "b", None, None, None)), path)
     assert TABLE.read(path, columns=("text", "id")).to_pylist() == [{"id": 1, "text": "a"}, {"id": 2, "text": "b"}]
@@ -226,11 +226,11 @@ def test_a_file_comes_in_batches_of_its_rows(size, tmp_path):
     batches = list(TABLE.read_batches(tmp_path / "t.parquet", TABLE.schema.names, size))
     assert [b.num_rows for b in batches] == [min(size, 5 - start) for start in range(0, 5, size)]
     assert [r for b in batches for r in b.to_pylist()] == toy(*rows).to_pylist()
-    chosen = [r for b in TABLE.read_batches(tmp_path / "t.parquet", ("value", "id"), size) for r in b.to_pylist()]
-    assert chosen == [{"id": n, "value": n / 2} for n in range(5)]
+    rows = [r for b in TABLE.read_batches(tmp_path / "t.parquet", ("value", "id"), size) for r in b.to_pylist()]
+    assert rows == [{"id": n, "value": n / 2} for n in range(5)]
 
 
-def test_a_key_that_is_read_is_checked_and_one_that_is_not_is_not(tmp_path):
+def test_a_key_is_checked_only_if_it_is_read(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.concat_tables([toy(ONE), toy(ONE)]), path)
     with pytest.raises(UserError, match="1 values of id occur twice"):
@@ -245,9 +245,9 @@ def test_columns_of_an_arrow_file_are_views_into_the_mapped_file(tmp_path):
     )
     table.write(pa.table({"id": [1, 2], "values": pa.array([[0.5] * 500_000] * 2, pa.list_(pa.float32()))}), path)
     before = pa.total_allocated_bytes()
-    found = table.read(path)
-    assert pa.total_allocated_bytes() - before < 10_000 and found["values"].nbytes > 4_000_000
-    view = found["values"].chunk(0).values.to_numpy()
+    columns = table.read(path)
+    assert pa.total_allocated_bytes() - before < 10_000 and columns["values"].nbytes > 4_000_000
+    view = columns["values"].chunk(0).values.to_numpy()
     assert not view.flags.writeable and view.sum() == 500_000
 
 
@@ -292,7 +292,7 @@ def test_a_key_that_two_pieces_share_is_an_error(suffix, tmp_path):
         out.write(toy(ONE))
 
 
-def test_what_stops_the_writing_is_what_is_told(tmp_path):
+def test_the_error_that_stops_writing_is_reported(tmp_path):
     with pytest.raises(ZeroDivisionError), TABLE.writer(tmp_path / "t.parquet") as out:
         out.write(toy(ONE))
         out.write(toy(ONE))
@@ -310,17 +310,17 @@ def test_pieces_may_have_different_dictionaries(tmp_path):
     assert column.compression == "ZSTD"
 
 
-def test_batches_hold_the_chosen_columns_and_are_checked(tmp_path):
+def test_batches_contain_the_selected_columns_and_are_checked(tmp_path):
     path = tmp_path / "t.parquet"
     TABLE.write(toy(*((i, "a", None, None, None) for i in range(5))), path)
-    found = list(TABLE.read_batches(path, ("text", "id"), rows=2))
-    assert [b["id"].to_pylist() for b in found] == [[0, 1], [2, 3], [4]] and found[0].schema.names == ["id", "text"]
+    batches = list(TABLE.read_batches(path, ("text", "id"), rows=2))
+    assert [b["id"].to_pylist() for b in batches] == [[0, 1], [2, 3], [4]] and batches[0].schema.names == ["id", "text"]
     with pytest.raises(UserError, match=r"t.parquet: table other lacks columns \['count'\]"):
         list(Table("other", (Column("count", pa.int64(), "count"),)).read_batches(path, ("count",)))
 
 
 @pytest.mark.parametrize("name", [n for n in GARBAGE if n.endswith(".parquet")])
-def test_batches_of_garbage_are_told_by_the_name_of_the_file(name, tmp_path):
+def test_batches_of_garbage_are_reported_with_the_name_of_the_file(name, tmp_path):
     path = tmp_path / name
     path.write_bytes(GARBAGE[name](parquet_bytes(tmp_path)))
     with pytest.raises(UserError, match=name):

@@ -21,14 +21,14 @@ DEEPSPEED = ["global_step4/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt"]
 OF_EACH = ["rng_state_{}.pth", "global_step4/bf16_zero_pp_rank_{}_mp_rank_00_optim_states.pt"]
 
 
-def checkpoint(folder: Path, step: int) -> Path:
+def checkpoint(directory: Path, step: int) -> Path:
     """The files that the Trainer writes, in their formats, those of DeepSpeed too."""
-    path = folder / f"checkpoint-{step}"
+    path = directory / f"checkpoint-{step}"
     (path / "global_step4").mkdir(parents=True)
     save_file({"w": torch.zeros(100)}, path / "model.safetensors")
     for name in (*FILES[1:4], *DEEPSPEED):
         torch.save({"x": torch.zeros(100)}, path / name)
-    best = str(folder / f"checkpoint-{step // 2}")
+    best = str(directory / f"checkpoint-{step // 2}")
     state = {"global_step": step, "log_history": [{"loss": 1.0}], "best_model_checkpoint": best}
     (path / "trainer_state.json").write_text(json.dumps(state))
     # A pickle of the arguments; it is not read again.
@@ -36,8 +36,8 @@ def checkpoint(folder: Path, step: int) -> Path:
     return path
 
 
-def newest(folder: Path) -> Path | None:
-    return resume_point(folder, 1)[0]
+def newest(directory: Path) -> Path | None:
+    return resume_point(directory, 1)[0]
 
 
 def test_the_newest_by_number_not_by_name(tmp_path):

@@ -27,10 +27,10 @@ def rows(tmp_path_factory):
     return read_samples(notes_only, "train")
 
 
-def trainer(rows, folder, parts: int = 1, weight: float = 1.0) -> StudentTrainer:
-    """A trainer of one step over all rows, in at least so many micro-batches."""
+def trainer(rows, directory, parts: int = 1, weight: float = 1.0) -> StudentTrainer:
+    """A trainer of one step over all rows, in at least `parts` micro-batches."""
     arguments = TrainingArguments(
-        output_dir=str(folder),
+        output_dir=str(directory),
         use_cpu=True,
         report_to="none",
         save_strategy="no",
@@ -49,9 +49,9 @@ def trainer(rows, folder, parts: int = 1, weight: float = 1.0) -> StudentTrainer
     return StudentTrainer(settings, Writing(tokenizer()), steps, data_collator=collate, **options)
 
 
-def gradient_of_a_step(rows, folder, parts: int, weight: float = 1.0) -> torch.Tensor:
+def gradient_of_a_step(rows, directory, parts: int, weight: float = 1.0) -> torch.Tensor:
     """Gradient of the language model's output layer at the end of one step."""
-    made, kept = trainer(rows, folder, parts, weight), []
+    made, kept = trainer(rows, directory, parts, weight), []
     name = "backbone.lm_head.weight"
     parameter = dict(made.model.named_parameters())[name]
     parameter.register_post_accumulate_grad_hook(lambda p: kept.append(p.grad.clone()))

@@ -1,4 +1,4 @@
-"""Micro-batches that fit into memory; a GPU that is too small is played by an error above so many tokens."""
+"""Micro-batches that fit into memory; an error above a number of tokens simulates a GPU that is too small."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def steps_over(tables, most_tokens: int = 10**6) -> Steps:
 
 
 def gpu_of(tokens: int, steps: Steps, model) -> list[int]:
-    """Fit to a GPU that holds so many tokens; the sizes that were tried."""
+    """Fit to a GPU that holds a number of tokens; return the sizes that were tried."""
     tried = []
 
     def run(part):

@@ -19,7 +19,7 @@ def changed(directory: Path, **changes: object) -> Path:
 
 
 def site(directory: Path, source: Path, **settings: object) -> Path:
-    """Write settings under which one model is trained, from a language model in a directory."""
+    """Settings under which one model is trained, from a language model in a directory."""
     raw = header_only(directory / "raw", "mimic3")
     models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     return overlay(

@@ -23,7 +23,7 @@ Jobs = dict[tuple[str, str], tuple[list[str], list[str]]]
 
 
 def planned(directory: Path, **changes: object) -> Jobs:
-    """Return inputs and params of each job behind the table, which decide whether it reruns, by rule and output."""
+    """Of each job behind the table what decides whether it runs again, its inputs and params; by rule and output."""
     changed = directory / "changed.yaml"
     changed.write_text(yaml.safe_dump(ONE_DATASET | changes), encoding="utf-8")
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:

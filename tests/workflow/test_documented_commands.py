@@ -35,6 +35,8 @@ SYNTAX_ONLY = {
     "conda": "needs conda and the network",
     "pip": "needs the network",
     "git": "needs the network, or changes the checkout",
+    "perl": "changes the checkout; tests/e2e/test_tutorial.py runs it",
+    "pre-commit": "changes the checkout; tests/workflow/test_house.py runs it",
     "tail": "needs a run in progress",
     "tmux": "needs a terminal",
     "tensorboard": "serves until it is ended; tests/e2e/test_train_tensorboard.py reads what it shows",
@@ -154,6 +156,9 @@ def check(command: Command, site: Path, server: Server) -> None:
         check_make(arguments, site)
     elif program == "python":
         check_python(arguments, site)
+    elif program == "pytest":
+        missing = [name for name in arguments if not (ROOT / name).exists()]
+        assert not missing, f"{command.page}: {missing} are missing"
     elif program == "cp":
         assert (ROOT / arguments[0]).is_file(), f"{command.page}: {arguments[0]} is missing"
     else:

@@ -32,14 +32,16 @@ NO_RATIONALE = "it has no rationale"
 
 @dataclass(frozen=True)
 class Files:
-    """Inputs of the questions; `cases` is a table of selected samples, or empty for the whole test split."""
+    """Inputs of the questions."""
 
     samples: Path
     courses: Path
     captions: Path
     labels: Path
     cases: list[Path]
+    """The table of selected samples; none for the whole test split."""
     examples: list[Path]
+    """The file of worked examples, if the prompts need one."""
 
     @property
     def texts(self) -> list[Path]:

@@ -143,7 +143,7 @@ def _json(text: str) -> Any:
 
 
 @cache
-def _declared() -> dict[tuple[str, ...], Table]:
+def declared() -> dict[tuple[str, ...], Table]:
     """Return every table of the workflow by its columns."""
     names = [f"clinragen.schemas.{module.name}" for module in pkgutil.iter_modules(clinragen.schemas.__path__)]
     members = (member for name in names for member in vars(importlib.import_module(name)).values())
@@ -172,7 +172,7 @@ def _columns(suffix: str, data: bytes, text: str) -> dict[Column, list[str]]:
 
 
 def _table(names: list[str]) -> Table:
-    table = _declared().get(tuple(names))
+    table = declared().get(tuple(names))
     if table is None:
         raise Refused("columns that no schema of the workflow has")
     if table.identifying:

@@ -6,18 +6,18 @@ action with its inputs, outputs, settings and times. https://www.researchobject.
 
 import hashlib
 import json
+import mimetypes
 import re
 import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
 from rocrate.model import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from clinragen.audit.graph import runs
+from clinragen.provenance.graph import runs
 from clinragen.provenance.record import File, Record
 
 METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
@@ -27,17 +27,9 @@ BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 SNAKEMAKE = "https://snakemake.github.io"
 COMPLETED = "http://schema.org/CompletedActionStatus"
 MEGABYTE = "4L"  # UN/CEFACT
-FORMATS = {
-    ".csv": "text/csv",
-    ".html": "text/html",
-    ".json": "application/json",
-    ".md": "text/markdown",
-    ".parquet": "application/vnd.apache.parquet",
-    ".png": "image/png",
-    ".py": "text/x-python",
-    ".svg": "image/svg+xml",
-    ".yaml": "application/yaml",
-}
+FORMATS = mimetypes.MimeTypes()
+FORMATS.add_type("application/vnd.apache.parquet", ".parquet")
+FORMATS.add_type("application/yaml", ".yaml")
 WORKFLOW = "Snakefile"
 
 Reference = dict[str, str]
@@ -110,7 +102,7 @@ class _Crate:
     def _file(self, path: str, **properties: Any) -> Reference:
         """Add a file of the archive, once."""
         if path not in self._added:
-            facts = {"name": path, "encodingFormat": FORMATS.get(PurePosixPath(path).suffix, "text/plain")}
+            facts = {"name": path, "encodingFormat": FORMATS.guess_type(path)[0] or "text/plain"}
             if path in self.contents.files:
                 facts["contentSize"] = str(self.contents.files[path])
             self._added[path] = {"@id": self.crate.add_file(dest_path=path, properties=facts | properties).id}

@@ -33,7 +33,7 @@ def _name(words: str) -> re.Pattern[str]:
 ID_NAME = _name(r"(?:subject|patient|hadm|admission|icu_?stay|stay|note|person|row)[ _-]?ids?|hadm|mrn|icu_?stay")
 ABOUT = _name(r"(?:subject|patient|person|hadm|stay|icu_?stay|mrn|note|admission|episode|sample|case)s?")
 MEASURE = _name(
-    r"hours?|days?|years?|ages?|count|share|rate|percent|length|total|mean|median|quartile|order|number|code|tokens|max"
+    r"hours?|days?|years?|ages?|count|share|rate|percent|lengths?|total|mean|median|quartile|order|number|code|tokens|max"
 )
 NUMBERS_ONLY = re.compile(r"[\[(]?\s*\d+(?:\.0+)?(?:[,;\s]+\d+(?:\.0+)?)*\s*[\])]?")
 # A column with so many different numbers, of which this share is known, holds identifiers, whatever its name.

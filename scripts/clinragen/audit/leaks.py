@@ -12,8 +12,8 @@ from detect_secrets.plugins.ip_public import IPPublicDetector
 from detect_secrets.plugins.keyword import DENYLIST_REGEX, KeywordDetector
 
 # Public IP addresses are no secret; detectors of entropy, which would report every hash, have no patterns.
-DETECTORS = [kind() for kind in get_mapping_from_secret_type_to_class().values() if kind is not IPPublicDetector]
-PATTERNS = [pattern for detector in DETECTORS for pattern in getattr(detector, "denylist", ())]
+DETECTORS = set(get_mapping_from_secret_type_to_class().values()) - {IPPublicDetector}
+PATTERNS: list[re.Pattern[str]] = [pattern for kind in DETECTORS for pattern in getattr(kind, "denylist", ())]
 # What these miss.
 PATTERNS += [
     re.compile(r"\b(?:sk-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|github_pat_\w{20,}|AIza[\w-]{30,})"),

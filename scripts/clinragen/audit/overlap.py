@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 SPAN = 8
+# A span with fewer different words is a repetition, as weak models write them.
+FEWEST_WORDS = 3
 # Words in a row that an authored text may share with a real note by chance or as a stock phrase.
 LONGEST_STOCK_PHRASE = 19
 SHORTEST_NAME = 3
@@ -119,5 +121,5 @@ class Spans:
                 run.clear()
             else:
                 run.append(number)
-                if len(run) == SPAN:
+                if len(run) == SPAN and len(set(run)) >= FEWEST_WORDS:
                     yield at - SPAN + 1, hash(tuple(run))

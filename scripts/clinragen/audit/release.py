@@ -1,23 +1,26 @@
 """Pack a results tree into one archive: code, shareable outputs, all records, and a list of what is left out."""
 
-import csv
 import hashlib
 import io
+import json
 import os
 import re
 import subprocess
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.csv
+
 from clinragen.audit.crate import Contents, describe_crate
-from clinragen.audit.graph import LINEAGE, Graph, root_of
 from clinragen.audit.scan import Scan, Scanned, Shared, Source
 from clinragen.audit.verify import Check
 from clinragen.errors import UserError
+from clinragen.provenance.graph import LINEAGE, Graph, root_of
 from clinragen.provenance.record import File, Record, dump, record_path
 from clinragen.provenance.tree import described_by, records_below
 from clinragen.runtime.outputs import SharedOut
@@ -38,22 +41,13 @@ REMEDY = (
 
 
 @dataclass(frozen=True)
-class Missing:
-    """A file named in the records that the archive does not hold: a row of LEFT_OUT."""
-
-    path: str
-    bytes: int
-    sha256: str
-    why: str
-
-
-@dataclass(frozen=True)
 class Released:
     """A finished release, and what its summary reports."""
 
     archive: Path
     files: int
-    left_out: list[Missing]
+    left_out: list[dict[str, Any]]
+    """Rows of LEFT_OUT."""
     not_audited: int
     """Number of logs, timings and the like in the tree."""
     scanned: Scanned
@@ -187,18 +181,20 @@ class Release:
             records[path], hashes[path] = new, hashlib.sha256(dump(new)).hexdigest()
         return records
 
-    def left_out(self) -> list[Missing]:
-        """Return outputs and raw files that the archive does not hold, by their new paths."""
+    def left_out(self) -> list[dict[str, Any]]:
+        """Return the outputs and raw files that the archive does not hold, by their new paths (LEFT_OUT)."""
         files: list[tuple[File, str]] = [
-            (self.records[p]["output"], why) for p in self.records if (why := self.why_not(p))
+            (record["output"], why) for path, record in self.records.items() if (why := self.why_not(path))
         ]
         for path, used in self.roots.items():
             new = self.paths.new(path)
             if new not in self.checkout.files and path not in self.records:
-                raw = new.startswith("raw/")
-                files.append((used, "raw file" if raw else "raw file or resource that git does not track"))
-        rows = (Missing(self.paths.new(file["path"]), file["bytes"], file["sha256"], why) for file, why in files)
-        return sorted(rows, key=lambda row: row.path)
+                files.append((used, "raw file" if new.startswith("raw/") else "raw file or resource outside of git"))
+        rows = [
+            {key: f[key] for key in ("bytes", "sha256")} | {"path": self.paths.new(f["path"]), "why": w}
+            for f, w in files
+        ]
+        return sorted(rows, key=lambda row: row["path"])
 
     def is_public(self, path: str) -> bool:
         """Return whether stage knowledge made an output only from tracked files and public documents."""
@@ -222,7 +218,8 @@ class Release:
 
     def secrets(self) -> dict[str, str]:
         """Return the values of the keys that records name, and of environment variables with a name like one."""
-        names = {value for record in self.records.values() for value in _values(record["settings"], "api_key_variable")}
+        settings = json.dumps([record["settings"] for record in self.records.values()])
+        names = set(re.findall(r'"api_key_variable": "(\w+)"', settings))
         names |= {name for name in os.environ if NAME_OF_SECRET.search(name)}
         values = {name: os.environ.get(name, "").strip() for name in sorted(names)}
         return {name: value for name, value in values.items() if len(value) >= SHORTEST_SECRET}
@@ -251,13 +248,15 @@ def release(tree: Path, root: Path, directory: Path, leave_out: Iterable[Path] =
         changed = [path for path, found in hashes.items() if found != records[path]["output"]["sha256"]]
         problems += [f"changed meanwhile: {path}; make sure that no workflow is running" for path in changed]
     written = {record_path(Path(path)).as_posix(): dump(record) for path, record in records.items()}
-    written[LIST] = _as_csv(left_out)
+    text = io.BytesIO()
+    pa.csv.write_csv(LEFT_OUT.check(pa.Table.from_pylist(left_out, LEFT_OUT.schema), LIST), text)
+    written[LIST] = text.getvalue()
     lineage = records.get(f"{parts.name}/{LINEAGE}")
     crate_root = root_of({i["path"]: i["record"] for i in lineage["inputs"] if i["record"]}) if lineage else None
     sizes = {name: len(data) for name, (data, _) in checkout.files.items()} | {LIST: len(written[LIST])}
     code = {name: data for name, (data, _) in checkout.files.items()}
     citation, pins = code["CITATION.cff"].decode(), code["envs/all.txt"].decode()
-    reasons = {row.path: row.why for row in left_out}
+    reasons = {row["path"]: row["why"] for row in left_out}
     written |= describe_crate(
         Contents(parts.name, checkout.commit, records, sizes, citation, pins, reasons, crate_root)
     )
@@ -287,22 +286,6 @@ def release(tree: Path, root: Path, directory: Path, leave_out: Iterable[Path] =
         root=crate_root,
         root_of_tree=parts.graph.root_of_tree(tree),
     )
-
-
-def _values(value: Any, key: str) -> Iterator[str]:
-    """Yield all texts under a key, anywhere in a JSON value."""
-    if isinstance(value, dict) and isinstance(value.get(key), str):
-        yield value[key]
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _values(part, key)
-
-
-def _as_csv(rows: list[Missing]) -> bytes:
-    text = io.StringIO(newline="")
-    lines = csv.DictWriter(text, LEFT_OUT.schema.names, lineterminator="\n")
-    lines.writeheader()
-    lines.writerows(map(vars, rows))
-    return text.getvalue().encode()
 
 
 def _write(path: Path, files: dict[str, tuple[bytes, int]]) -> None:

@@ -1,19 +1,17 @@
-"""Whether results still match their records: contents, inputs, code, and files without a record."""
+"""Verify that results match their records: contents, inputs, code, and no file without a record."""
 
 import re
-import shlex
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from clinragen.audit.graph import LINEAGE, Graph
 from clinragen.errors import UserError
 from clinragen.provenance.digest import SCRIPTS, code_digest, runtime_digest
+from clinragen.provenance.graph import Graph
 from clinragen.provenance.record import (
-    FOLDER,
+    RECORDS,
     SNAKEMAKE_TIMESTAMP,
     File,
     Input,
@@ -33,20 +31,22 @@ NO_OUTPUTS = re.compile(
     r"|/train/.+/seed\d+/checkpoints-phase\d/|/(evaluate|planted)/.+/seed\d+/parts/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
     r"|^releases/[^/]+\.zip$|^README\.md$"
 )
-MOST_LISTED = 20
 
 
 def is_no_output(file: Path, folder: Path) -> bool:
-    """Whether a file below a directory of results is a log, a timing or another file that is not audited."""
+    """Return whether a file below a directory of results is a log, a timing or another file that is not audited."""
     report = file.name == "report.html" and (file.parent / "tables").is_dir()
     return report or NO_OUTPUTS.search(file.relative_to(folder).as_posix()) is not None
 
 
+Kind = Literal["corrupt", "edited", "missing", "stale", "untracked"]
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that does not match the records; all kinds but `untracked` concern an output or a resource."""
+    """A mismatch with the records."""
 
-    kind: Literal["corrupt", "edited", "missing", "stale", "untracked"]
+    kind: Kind
     path: str
     fact: str
 
@@ -56,7 +56,7 @@ class Problem:
 
 @dataclass
 class Findings:
-    """What a check found, and what it could not look at."""
+    """Result of a check, and what it could not check."""
 
     outputs: int = 0
     files: int = 0
@@ -96,7 +96,7 @@ class Check:
         self._first_use: dict[str, tuple[str, str]] = {}
 
     def outputs(self, paths: Iterable[str]) -> Findings:
-        """Check outputs, by their recorded paths, and all that their records name."""
+        """Check outputs, by their recorded paths, and everything that their records name."""
         names = list(paths)
         with Progress("outputs checked", len(names)) as bar:
             for path in names:
@@ -118,7 +118,7 @@ class Check:
             raise UserError(f"{folder} holds no output with a record")
         for file in files_below(folder):
             if is_no_output(file, folder):
-                self.findings.not_audited += file.parent.name != FOLDER and file.name != SNAKEMAKE_TIMESTAMP
+                self.findings.not_audited += file.parent.name != RECORDS and file.name != SNAKEMAKE_TIMESTAMP
                 continue
             path = self.graph.relocation.recorded_path(file)
             self.findings.files += 1
@@ -170,11 +170,11 @@ class Check:
                 self._problem("missing", path, f"{user} was made from it")
         elif not self._matches(here, used, None):
             self._problem("stale", user, f"was made from another version of {path}")
-        elif (here.parent / FOLDER).is_dir() and not path.startswith(TRACKED):
+        elif (here.parent / RECORDS).is_dir() and not path.startswith(TRACKED):
             self._problem("untracked", path, f"has no record, and {user} was made from it")
 
     def _matches(self, here: Path, recorded: File, recorded_at: int | None) -> bool:
-        """Whether a file or directory is as recorded; `recorded_at` is the time of its own record in ns."""
+        """Return whether a file or directory is as recorded; `recorded_at` is the time of its own record in ns."""
         if not self.contents:
             files = {p.relative_to(here).as_posix(): p.stat() for p in _files_of(here)}
             listing = recorded.get("files", 1)
@@ -185,7 +185,7 @@ class Check:
                 return True
         return self._describe(here)["sha256"] == recorded["sha256"]
 
-    def _problem(self, kind: str, path: str, fact: str) -> None:
+    def _problem(self, kind: Kind, path: str, fact: str) -> None:
         self.findings.problems.append(Problem(kind, path, fact))
 
 
@@ -193,45 +193,3 @@ def _files_of(place: Path) -> list[Path]:
     if not place.is_dir():
         return [place]
     return [p for p in place.rglob("*") if p.is_file() and p.name != SNAKEMAKE_TIMESTAMP]
-
-
-def check_tree(tree: Path) -> tuple[list[str], str | None]:
-    """Check everything behind the tables of a results tree in seconds: existence, names, sizes, times and records.
-
-    Returns what does not match, with the command that repairs it, and the root of the tree. Both are empty before the
-    first complete run. Snakemake looks at none of this as long as the targets exist.
-    """
-    if not (tree / LINEAGE).is_file():
-        return [], None
-    graph = Graph.around(tree / LINEAGE)
-    lineage = graph.relocation.recorded_path(tree / LINEAGE)
-    names = graph.ancestors(lineage)
-    if graph.record(lineage) is None:
-        graph.corrupt.setdefault(lineage, "its record is missing")
-    problems = Check(graph, contents=False).outputs(names).problems
-    stale = len({problem.path for problem in problems if problem.kind == "stale"})
-    others = [problem for problem in problems if problem.kind != "stale"]
-    lines = [str(problem) for problem in others[:MOST_LISTED]]
-    if len(others) > MOST_LISTED:
-        lines.append(f"and {len(others) - MOST_LISTED} more: python scripts/trace.py {shlex.quote(str(tree))} --verify")
-    tracked = sorted({p.path for p in others if p.kind == "missing" and p.path.startswith(TRACKED)})
-    # What to do with a file that no rule made is for its owner to decide.
-    again = sorted({p.path for p in others if p.kind != "untracked"} - set(tracked))
-    repairs = (("git checkout", tracked), ("snakemake all <options of this run> --forcerun", again))
-    lines += [f"repair with: {command} {shlex.join(paths)}" for command, paths in repairs if paths]
-    if stale:
-        lines.append(f"{stale} outputs are stale by their records; `make why` says why, even where no job would run")
-    return lines, graph.root_of_tree(tree)
-
-
-def warn_before_run(tree: Path) -> None:
-    """Print what `check_tree` finds."""
-    lines, _ = check_tree(tree)
-    print(*(f"{tree}: {line}" for line in lines), sep="\n", end="\n" * bool(lines), file=sys.stderr)
-
-
-def report_after_run(tree: Path) -> None:
-    """Print what `check_tree` finds, and the root of the tree."""
-    lines, root = check_tree(tree)
-    lines += [f"root of the records: {root}"] if root else []
-    print(*(f"{tree}: {line}" for line in lines), sep="\n", end="\n" * bool(lines), file=sys.stderr)

@@ -16,29 +16,30 @@ BOTH = "{} is higher than normal {} times and lower than normal {} times."
 
 
 def make_fences(events: pa.Table, training: set[int], variables: list[str], multiplier: float) -> pa.Table:
-    """Interquartile fences of each variable over the raw values of the training split (FENCES).
+    """Return interquartile fences of each variable over the raw values of the training split (FENCES).
 
-    Q1 - m IQR and Q3 + m IQR (Vinutha et al., 2018); a variable without a value has infinite fences.
+    Q1 - m IQR and Q3 + m IQR (Vinutha et al., 2018) with m = `multiplier`, in the unit of the variable; a variable
+    without a value has infinite fences.
     """
-    chosen = np.array(sorted(training), dtype=np.int64)
+    training_stays = np.array(sorted(training), dtype=np.int64)
     parts: list[list[np.ndarray]] = [[] for _ in variables]
     for stay_ids, codes, values in batches(events, variables):
-        trained = np.isin(stay_ids, chosen)
+        trained = np.isin(stay_ids, training_stays)
         for code, part in enumerate(parts):
             part.append(values[trained & (codes == code)])
     rows = []
     for variable, part in zip(variables, parts, strict=True):
-        known = np.concatenate(part) if part else np.empty(0)
+        measured = np.concatenate(part) if part else np.empty(0)
         low, high = -np.inf, np.inf
-        if known.size:
-            first, third = np.quantile(known, [0.25, 0.75])
+        if measured.size:
+            first, third = np.quantile(measured, [0.25, 0.75])
             low, high = first - multiplier * (third - first), third + multiplier * (third - first)
         rows.append({"variable": variable, "low": low, "high": high})
     return pa.Table.from_pylist(rows, schema=FENCES.schema)
 
 
 def read_fences(path: Path, variables: list[str]) -> pa.Table:
-    """Fixed fences of each variable (FENCES); infinite ones where the file has none, as for a height."""
+    """Return fixed fences of each variable (FENCES); infinite ones where the file has none, as for height."""
     with path.open(encoding="utf-8", newline="") as file:
         fixed = {row["variable"]: (float(row["low"]), float(row["high"])) for row in csv.DictReader(file)}
     pairs = [(variable, *fixed.get(variable, (-np.inf, np.inf))) for variable in variables]
@@ -46,7 +47,7 @@ def read_fences(path: Path, variables: list[str]) -> pa.Table:
 
 
 def caption(variable: str, high: int, low: int) -> str:
-    """The sentence on one variable with its numbers of values above and below the fences."""
+    """Return the sentence on one variable with `high` values above and `low` values below its fences."""
     if high and low:
         return BOTH.format(variable, high, low)
     if high:
@@ -55,20 +56,20 @@ def caption(variable: str, high: int, low: int) -> str:
 
 
 def make_captions(events: pa.Table, stays: list[int], fences: pa.Table) -> pa.Table:
-    """A caption per stay: one sentence per variable, counted over raw values, before any filling."""
+    """Return a caption per stay (CAPTIONS): one sentence per variable, counted over raw values, before any filling."""
     names, low, high = (fences[name].to_pylist() for name in ("variable", "low", "high"))
     ordered, size = np.array(sorted(stays), dtype=np.int64), len(stays) * len(names)
     counts = np.zeros((2, size), dtype=np.int64)
     for stay_ids, codes, values in batches(events, names):
         rows = np.searchsorted(ordered, stay_ids)
         rows[rows == len(ordered)] = 0
-        wanted = ordered[rows] == stay_ids if len(ordered) else np.zeros(len(rows), dtype=bool)
+        is_sample = ordered[rows] == stay_ids if len(ordered) else np.zeros(len(rows), dtype=bool)
         cells = rows * len(names) + codes
         for count, beyond in zip(counts, (values > np.array(high)[codes], values <= np.array(low)[codes]), strict=True):
-            count += np.bincount(cells[wanted & beyond], minlength=size)
-    found = dict(zip(ordered.tolist(), counts.reshape(2, len(ordered), len(names)).transpose(1, 2, 0), strict=True))
+            count += np.bincount(cells[is_sample & beyond], minlength=size)
+    counts_of = dict(zip(ordered.tolist(), counts.reshape(2, len(ordered), len(names)).transpose(1, 2, 0), strict=True))
     texts = {
-        stay: " ".join(caption(name, *counted) for name, counted in zip(names, found[stay].tolist(), strict=True))
+        stay: " ".join(caption(name, *counted) for name, counted in zip(names, counts_of[stay].tolist(), strict=True))
         for stay in stays
     }
     return pa.table({"stay_id": list(texts), "text": list(texts.values())}, schema=CAPTIONS.schema)

@@ -34,7 +34,7 @@ def make_card(
     `survey` is that of the samples, with all of the variables in their order; `read` names those that the model reads.
     """
     rows = {name: table.to_pylist() for name, table in tables.items()}
-    # The splits of the samples have a table of their own.
+    # The card has a separate table of the splits of the samples.
     attrition = [row for row in rows["attrition"] if row["table"] != "sample splits"]
     splits = _splits(samples)
     lengths = [
@@ -55,12 +55,12 @@ def make_card(
         prevalence=rows["prevalence"],
         prevalence_picture=draw_prevalence(rows["prevalence"]),
         coverage=[
-            {"name": v.name, "read": v.name in read, "found": found}
-            for v, found in zip(variables, survey.coverage, strict=True)
+            {"name": v.name, "read": v.name in read, "found": measured}
+            for v, measured in zip(variables, survey.coverage, strict=True)
         ],
         lengths=[
-            {"name": name, "unit": unit, "quartiles": found.quartiles, "picture": draw_bars(found.bars)}
-            for name, unit, found in lengths
+            {"name": name, "unit": unit, "quartiles": measured.quartiles, "picture": draw_bars(measured.bars)}
+            for name, unit, measured in lengths
         ],
         measured=[
             {"name": v.name, "unit": v.unit, "picture": draw_bars(bars, levels=v.categorical)}

@@ -23,7 +23,7 @@ STYLE: dict[RcKeyType, Any] = {
     "axes.edgecolor": "#8c959f",
     "axes.labelcolor": "#1b1f24",
 }
-# Bars lower than this part of the highest one do not stretch the axis.
+# Bars lower than this fraction of the highest one do not stretch the axis.
 NOTICEABLE = 0.002
 
 
@@ -43,7 +43,7 @@ def _plain(axis: Axes) -> None:
 
 
 def draw_bars(bars: Bars, levels: bool = False) -> bytes | None:
-    """A histogram; with `levels` a bar per score. None where no bar may be drawn."""
+    """Draw a histogram, with `levels` a bar per score; return a PNG, or None if no bar may be drawn."""
     drawn = np.flatnonzero(bars.shares > NOTICEABLE * bars.shares.max(initial=0))
     if not drawn.size:
         return None
@@ -68,20 +68,21 @@ def draw_bars(bars: Bars, levels: bool = False) -> bytes | None:
 
 
 def draw_prevalence(rows: list[dict]) -> bytes:
-    """Share of the stays with each phenotype (rows of PREVALENCE), ours and in the published benchmark."""
+    """Draw the share of stays with each phenotype (rows of PREVALENCE), here and in the published benchmark."""
     ordered = sorted(rows, key=lambda row: row["benchmark_train"])
-    places = np.arange(len(ordered))
+    positions = np.arange(len(ordered))
     with pyplot.rc_context(STYLE):
         figure, axis = pyplot.subplots(figsize=(4.5, 0.5 + 0.33 * len(ordered)), layout="constrained")
         _plain(axis)
         published = [row["benchmark_train"] for row in ordered]
-        for place, row in zip(places, ordered, strict=True):
+        for position, row in zip(positions, ordered, strict=True):
             if row["share"] is not None:
-                axis.plot([row["benchmark_train"], row["share"]], [place] * 2, color=GRID, linewidth=2.5, zorder=1)
-        axis.plot(published, places, "D", color=PUBLISHED, markersize=5, fillstyle="none", label="published (train)")
-        seen = [(row["share"], place) for place, row in zip(places, ordered, strict=True) if row["share"] is not None]
+                axis.plot([row["benchmark_train"], row["share"]], [position] * 2, color=GRID, linewidth=2.5, zorder=1)
+        axis.plot(published, positions, "D", color=PUBLISHED, markersize=5, fillstyle="none", label="published (train)")
+        shares = zip(positions, (row["share"] for row in ordered), strict=True)
+        seen = [(share, position) for position, share in shares if share is not None]
         axis.plot([s for s, _ in seen], [p for _, p in seen], "o", color=OURS, markersize=5.5, label="this data")
-        axis.set_yticks(places, [textwrap.fill(row["phenotype"].split(" (")[0], 34) for row in ordered], fontsize=8)
+        axis.set_yticks(positions, [textwrap.fill(row["phenotype"].split(" (")[0], 34) for row in ordered], fontsize=8)
         axis.set_ylim(-0.7, len(ordered) - 0.3)
         axis.set_xlim(left=0)
         axis.xaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")

@@ -18,12 +18,12 @@ from clinragen.registry.variables import Variable
 
 # A continuous variable has no more bins than this over its plausible range; pictures join some of them.
 FINEST_BINS = 200
-# How many bins may become one, and the share of the values that makes the narrower bins good enough.
+# How many bins may be joined, and the share of the values that the narrower bins must show.
 JOINED = (1, 2, 4, 8)
 GOOD_ENOUGH = 0.95
 LONGEST_HOURS, HOURS_PER_BIN = 1440, 6
 MOST_WORDS, WORDS_PER_BIN = 6000, 10
-# Borders of bins as they are meant, not as a division of floating numbers makes them.
+# Borders of bins are exact, whatever the rounding of a division.
 TOLERANCE = 1e-6
 
 
@@ -68,7 +68,7 @@ class Tally:
         self.seen[bins[inside], patients[inside]] = True
 
     def bars(self, choices: tuple[int, ...] = JOINED) -> Bars:
-        """The bars that may be drawn: of so many bins joined, the fewest that show nearly all values."""
+        """Return the bars that may be drawn, with as few bins joined as show nearly all values."""
         for joined in choices:
             starts = np.arange(0, len(self.counts), joined)
             counts = np.add.reduceat(self.counts, starts)
@@ -79,7 +79,7 @@ class Tally:
 
 
 def bin_edges(variable: Variable) -> np.ndarray:
-    """Edges of the narrowest bins of a variable: round numbers over its plausible range, a bin per score."""
+    """Return the edges of the narrowest bins of a variable: round numbers over its plausible range, a bin per score."""
     low, high = variable.plausible_low, variable.plausible_high
     if variable.categorical:
         return np.arange(low - 0.5, high + 1)
@@ -98,10 +98,10 @@ def survey_events(
     variables: list[Variable],
     step_hours: float,
 ) -> tuple[list[Coverage], list[Bars]]:
-    """How often each variable is measured, and its values, in the samples: arrays [samples] by ascending stay.
+    """Return how often each variable is measured in the samples, and its values.
 
-    `events` come in any number of batches; unreadable values (NaN) and those outside the plausible range are no
-    values of a picture, and only unreadable ones no measurement.
+    `stays`, `steps` and `patients` are arrays [samples] by ascending stay. `events` come in any number of batches; a
+    picture omits unreadable values (NaN) and those outside the plausible range, a coverage only unreadable ones.
     """
     names, count = [v.name for v in variables], int(patients.max(initial=-1)) + 1
     tallies = [Tally(bin_edges(v), count) for v in variables]
@@ -111,42 +111,42 @@ def survey_events(
         codes = codes_of(batch["variable"], names)
         stay_ids, hours, values = (batch[name].to_numpy() for name in ("stay_id", "hours", "value"))
         rows = np.minimum(np.searchsorted(stays, stay_ids), max(len(stays) - 1, 0))
-        wanted = (codes >= 0) & ~np.isnan(values)
-        wanted &= stays[rows] == stay_ids if len(stays) else False
-        rows, codes, hours, values = rows[wanted], codes[wanted], hours[wanted], values[wanted]
+        is_measured = (codes >= 0) & ~np.isnan(values)
+        is_measured &= stays[rows] == stay_ids if len(stays) else False
+        rows, codes, hours, values = rows[is_measured], codes[is_measured], hours[is_measured], values[is_measured]
         bins = np.maximum((hours / step_hours - TOLERANCE).astype(np.int64), 0)
         inside = bins < steps[rows]
         measured[offsets[rows[inside]] + bins[inside], codes[inside]] = True
         for code, tally in enumerate(tallies):
-            chosen = codes == code
-            places = np.searchsorted(tally.edges, values[chosen] + TOLERANCE, side="right") - 1
-            tally.add(places, patients[rows[chosen]])
+            of_variable = codes == code
+            positions = np.searchsorted(tally.edges, values[of_variable] + TOLERANCE, side="right") - 1
+            tally.add(positions, patients[rows[of_variable]])
     # Scores are names: two of them are never joined.
     bars = [tally.bars((1,) if v.categorical else JOINED) for v, tally in zip(variables, tallies, strict=True)]
     return _coverage(measured, offsets[:-1], steps, patients), bars
 
 
 def _coverage(measured: np.ndarray, starts: np.ndarray, steps: np.ndarray, patients: np.ndarray) -> list[Coverage]:
-    """From measured bins [all bins, variables], those of a stay beginning at its start."""
+    """Return the coverage from measured bins [all bins, variables], those of a stay beginning at its start."""
     if not len(starts):
         return [Coverage(None, None)] * measured.shape[1]
-    found = []
+    coverages = []
     for column in measured.T:
         bins = np.add.reduceat(column, starts, dtype=np.int64)
         with_it, without, gaps = (np.unique(patients[which]).size for which in (bins > 0, bins == 0, bins < steps))
-        found.append(
+        coverages.append(
             Coverage(
                 float(np.mean(bins == 0)) if all_shown((with_it, without)) else None,
                 float(bins.sum() / steps.sum()) if all_shown((with_it, gaps)) else None,
             )
         )
-    return found
+    return coverages
 
 
 def survey_lengths(
     values: np.ndarray, patients: np.ndarray, width: float, longest: float, choices: tuple[int, ...] = JOINED
 ) -> Lengths:
-    """Quartiles and bars of one number per stay, arrays [samples]; a bin reaches from above one border to the next."""
+    """Return quartiles and bars of one number per stay, arrays [samples]; a bin excludes its lower border."""
     tally = Tally(np.arange(0, longest + width, width), int(patients.max(initial=-1)) + 1)
     tally.add(np.maximum(np.ceil(values / width - TOLERANCE).astype(np.int64) - 1, 0), patients)
     first, median, third = (shown_quantile(values, patients, share) for share in (0.25, 0.5, 0.75))
@@ -172,7 +172,7 @@ def survey(
     variables: list[Variable],
     settings: Series,
 ) -> Survey:
-    """Aggregates over the samples: measurements, values, and lengths of stays, series and courses."""
+    """Return aggregates over the samples: measurements, values, and lengths of stays, series and courses."""
     samples = samples.sort_by("stay_id")
     stay_ids = samples["stay_id"].to_numpy()
     _, patients = np.unique(samples["subject_id"].to_numpy(), return_inverse=True)

@@ -12,7 +12,7 @@ from clinragen.runtime.progress import Progress
 
 
 def name_episodes(stays: pa.Table) -> dict[int, str]:
-    """File name per stay: the n-th of the patient's stays of the cohort, whether or not the others have samples."""
+    """Return the file name per stay, numbered over all stays of the patient in the cohort, samples or not."""
     rows = sorted(stays.to_pylist(), key=lambda r: (r["subject_id"], r["intime"], r["outtime"] or r["intime"]))
     numbers: dict[int, int] = defaultdict(int)
     names = {}
@@ -23,7 +23,7 @@ def name_episodes(stays: pa.Table) -> dict[int, str]:
 
 
 def export_samples(
-    folder: Path,
+    directory: Path,
     stays: pa.Table,
     splits: dict[int, str],
     labels: dict[int, list[str]],
@@ -31,35 +31,35 @@ def export_samples(
     episodes: Iterator[tuple[int, list[list[str]]]],
     variables: list[str],
 ) -> dict[str, int]:
-    """Write train/ and test/ with one time series a stay and listfile.csv; number of samples of each.
+    """Write train/ and test/, each with listfile.csv and a time series per stay; return their numbers of samples.
 
-    The layout knows no validation split: ours is in train. Stays without label have no sample.
+    The layout has no validation split: it becomes part of train. Stays without a label are not exported.
     """
     names = name_episodes(stays)
     hours = dict(zip(stays["stay_id"].to_pylist(), stays["los_hours"].to_pylist(), strict=True))
     listed: dict[str, list[tuple]] = {TRAIN: [], TEST: []}
     for split in listed:
-        (folder / split).mkdir(parents=True)
+        (directory / split).mkdir(parents=True)
     with Progress("stays", stays.num_rows) as bar:
         for stay, rows in episodes:
             bar.advance()
             if stay not in labels:
                 continue
             split = TEST if splits[stay] == TEST else TRAIN
-            _write(folder / split / names[stay], ["Hours", *variables], rows)
+            _write(directory / split / names[stay], ["Hours", *variables], rows)
             flags = (int(p in labels[stay]) for p in phenotypes)
             listed[split].append((names[stay], f"{hours[stay]:.6f}", *flags))
     for split, samples in listed.items():
-        _write(folder / split / "listfile.csv", ["stay", "period_length", *phenotypes], sorted(samples))
+        _write(directory / split / "listfile.csv", ["stay", "period_length", *phenotypes], sorted(samples))
     return {split: len(samples) for split, samples in listed.items()}
 
 
 def read_episodes(batches: Iterator[pa.RecordBatch], variables: list[str]) -> Iterator[tuple[int, list[list[str]]]]:
-    """Each stay of EVENTS with its rows: hours and a cell per variable, empty where nothing was measured.
+    """Yield each stay of EVENTS with its rows: hours and a cell per variable, empty where nothing was measured.
 
-    A time that comes twice (see `own_stay_only`) makes two rows.
+    A time that occurs twice (see `own_stay_only`) makes two rows.
     """
-    place = {name: column for column, name in enumerate(variables, 1)}
+    column_of = {name: column for column, name in enumerate(variables, 1)}
     stay: int | None = None
     time: float | None = None
     rows: list[list[str]] = []
@@ -73,7 +73,7 @@ def read_episodes(batches: Iterator[pa.RecordBatch], variables: list[str]) -> It
                 stay, rows, time = stay_id, [], None
             if hours != time:
                 time, of_time = hours, []
-            cell, column = repr(value) if text is None else text, place[variable]
+            cell, column = repr(value) if text is None else text, column_of[variable]
             row = next((r for r in of_time if not r[column]), None)
             if row is None:
                 row = [repr(hours), *[""] * len(variables)]

@@ -15,9 +15,9 @@ log = logging.getLogger("benchmark")
 def predict_majority(labels: pa.Table, samples: pa.Table, phenotypes: list[str]) -> pa.Table:
     """Predict the same phenotypes for every stay: those of `most_frequent` in the training split."""
     true = _phenotypes(labels)
-    chosen = most_frequent([true[stay] for stay in _stays(samples, "train")], phenotypes)
-    log.info("named for every stay: %s", ", ".join(chosen) or "nothing")
-    rows = [row_without_text(stay, chosen, true[stay]) for stay in _stays(samples, "test")]
+    majority = most_frequent([true[stay] for stay in _stays(samples, "train")], phenotypes)
+    log.info("named for every stay: %s", ", ".join(majority) or "nothing")
+    rows = [row_without_text(stay, majority, true[stay]) for stay in _stays(samples, "test")]
     return pa.Table.from_pylist(rows, schema=PREDICTIONS.schema)
 
 
@@ -28,7 +28,7 @@ def most_frequent(true: list[list[str]], phenotypes: list[str]) -> list[str]:
     """
     if not true:
         raise UserError(
-            "no training samples, so there is no majority; benchmark/attrition*.csv show where they were lost"
+            "no training samples, so the majority is undefined; benchmark/attrition*.csv show where they were lost"
         )
     counts = Counter(name for names in true for name in names)
     ranked = sorted(phenotypes, key=lambda name: -counts[name])

@@ -35,22 +35,22 @@ def _rows(cells: dict[str, dict[Kind, list[int]]], patients: Mapping[int, int]) 
     def people(*parts: list[int]) -> int:
         return len({patients[stay] for part in parts for stay in part})
 
-    counts = {name: {kind: len(stays) for kind, stays in found.items()} for name, found in cells.items()}
+    counts = {name: {kind: len(stays) for kind, stays in of_kind.items()} for name, of_kind in cells.items()}
     rows: dict[str, dict[str, Any]] = {
-        name: {"phenotype": name, "stays": _labelled(found), **measures(found)} for name, found in counts.items()
+        name: {"phenotype": name, "stays": _labelled(of_kind), **measures(of_kind)} for name, of_kind in counts.items()
     }
-    pooled = {kind: sum(found[kind] for found in counts.values()) for kind in KINDS}
+    pooled = {kind: sum(of_kind[kind] for of_kind in counts.values()) for kind in KINDS}
     micro: dict[str, Any] = {"phenotype": "micro", "stays": _labelled(pooled), **measures(pooled)}
     macro: dict[str, Any] = {"phenotype": "macro"}
     macro |= {m: sum(row[m] for row in rows.values()) / max(len(rows), 1) for m in MEASURES}
 
-    having = {name: people(found[True, True], found[True, False]) for name, found in cells.items()}
-    lacking = {name: people(found[False, True], found[False, False]) for name, found in cells.items()}
+    having = {name: people(of_kind[True, True], of_kind[True, False]) for name, of_kind in cells.items()}
+    lacking = {name: people(of_kind[False, True], of_kind[False, False]) for name, of_kind in cells.items()}
     for name, row in rows.items():
         if not all_shown((having[name], lacking[name])):
             row["stays"] = micro["stays"] = None
     # Every cell of the fourfold table follows from the four measures and the number of stays.
-    hidden = {name for name, found in cells.items() if not all_shown(map(people, found.values()))}
+    hidden = {name for name, of_kind in cells.items() if not all_shown(map(people, of_kind.values()))}
     if hidden:
         others = sorted(cells.keys() - hidden, key=lambda name: (having[name], name))
         hidden.update(others[: max(0, FEWEST_HIDDEN - len(hidden))])

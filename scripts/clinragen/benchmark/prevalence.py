@@ -11,9 +11,9 @@ from clinragen.schemas.benchmark import PREVALENCE
 
 
 def compare_prevalence(labels: pa.Table, stays: pa.Table, phenotypes: Path) -> pa.Table:
-    """Prevalence per phenotype (PREVALENCE) among the stays with a billing code.
+    """Return the prevalence per phenotype (PREVALENCE) among the stays with a billing code.
 
-    Hidden by the number of patients, who may have several stays, that have it or have it not.
+    A row is hidden if few patients have the phenotype, or few lack it; a patient may have several stays.
     """
     with phenotypes.open(encoding="utf-8", newline="") as file:
         published = {row["phenotype"]: row for row in csv.DictReader(file)}

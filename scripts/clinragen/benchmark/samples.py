@@ -9,15 +9,15 @@ from clinragen.schemas.benchmark import SAMPLES
 
 
 def select_samples(split: pa.Table, conditions: dict[str, pa.ChunkedArray]) -> tuple[pa.Table, pa.Table]:
-    """Stays that meet all conditions, in the split of their patient (SAMPLES), and how many each leaves (ATTRITION).
+    """Return the stays that meet all conditions (SAMPLES), and how many remain after each (ATTRITION).
 
-    A condition is a name and the stays that meet it, in any order.
+    A condition is a name and the stays that meet it, in any order. UserError if a split ends up empty.
     """
     rows, attrition = split.to_pylist(), Attrition("samples")
     attrition.add("stays of the cohort", **count_rows(rows))
     for name, stays in conditions.items():
-        wanted = set(stays.unique().to_pylist())
-        rows = [r for r in rows if r["stay_id"] in wanted]
+        meeting = set(stays.unique().to_pylist())
+        rows = [r for r in rows if r["stay_id"] in meeting]
         attrition.add(name, **count_rows(rows))
     for split in SPLITS:
         if not any(r["split"] == split for r in rows):

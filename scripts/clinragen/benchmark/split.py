@@ -19,7 +19,7 @@ TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
 def split_subjects(subjects: Iterable[int], settings: Split) -> dict[int, str]:
-    """Split of every patient; the same patients and seed give the same splits on any machine.
+    """Return the split of every patient; the same patients and seed give the same splits on any machine.
 
     Patients are ordered by a keyed hash; the first `test` share is the test split, the next
     `validation` share of the others the validation split.
@@ -32,9 +32,9 @@ def split_subjects(subjects: Iterable[int], settings: Split) -> dict[int, str]:
 def split_by_lists(
     subjects: Iterable[int], tests: dict[int, bool], validations: dict[int, bool] | None, settings: Split
 ) -> dict[int, str]:
-    """Split of every patient by lists of others, such as the benchmark's; one whom no list names is in train.
+    """Return the split of every patient by published lists, such as the benchmark's; unlisted patients are in train.
 
-    Without a list of the validation split, it is cut from the others by our rule.
+    Without a list of the validation split, it is drawn from the others by the default rule.
     """
     ordered = _shuffled(subjects, settings.seed)
     splits = {s: TEST for s in ordered if tests.get(s)}
@@ -45,22 +45,22 @@ def split_by_lists(
 
 
 def read_list(path: Path) -> dict[int, bool]:
-    """A list of the benchmark (testset.csv, valset.csv): `SUBJECT_ID,flag` a line, no header; flag 1 is in it."""
-    found: dict[int, bool] = {}
+    """Read a list of the benchmark (testset.csv, valset.csv): lines `SUBJECT_ID,flag`, no header; flag 1 is in it."""
+    flags: dict[int, bool] = {}
     with path.open(encoding="utf-8-sig", newline="") as file:
         for number, row in enumerate(csv.reader(file), 1):
             if len(row) != 2 or not row[0].strip().isdigit() or row[1].strip() not in ("0", "1"):
                 raise UserError(f"{path}, line {number}: expected a subject_id and 0 or 1, such as 123,1")
-            if int(row[0]) in found:
+            if int(row[0]) in flags:
                 raise UserError(f"{path}, line {number}: the patient is already listed on an earlier line")
-            found[int(row[0])] = row[1].strip() == "1"
-    if not any(found.values()):
+            flags[int(row[0])] = row[1].strip() == "1"
+    if not any(flags.values()):
         raise UserError(f"{path}: no patient has flag 1")
-    return found
+    return flags
 
 
 def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa.Table, pa.Table]:
-    """Split of every stay of the cohort (SPLIT), by patient, and the size of each split (ATTRITION).
+    """Return the split of every stay of the cohort (SPLIT), by patient, and the size of each split (ATTRITION).
 
     `lists` is empty, or the list of the test split, or that and the list of the validation split.
     """
@@ -81,7 +81,7 @@ def split_stays(stays: pa.Table, settings: Split, lists: list[Path]) -> tuple[pa
 
 
 def count_splits(table: str, stays: pa.Table) -> pa.Table:
-    """Size of each split (ATTRITION), left empty where it would reveal few patients, also by subtraction."""
+    """Return the size of each split (ATTRITION), empty where it would reveal few patients, also by subtraction."""
     groups = [[r for r in stays.to_pylist() if r["split"] == name] for name in SPLITS]
     visible = shown_parts([{r["subject_id"] for r in group} for group in groups])
     sizes = Attrition(table)
@@ -91,7 +91,7 @@ def count_splits(table: str, stays: pa.Table) -> pa.Table:
 
 
 def count_rows(rows: list[dict]) -> dict[str, int]:
-    """Stays, admissions and patients in rows of SPLIT or SAMPLES."""
+    """Count stays, admissions and patients in rows of SPLIT or SAMPLES."""
     columns = {"stays": "stay_id", "admissions": "hadm_id", "subjects": "subject_id"}
     return {name: len({r[column] for r in rows}) for name, column in columns.items()}
 

@@ -36,7 +36,7 @@ LEVELS: dict[tuple[str, str], dict[str, int | None]] = {
     ("Glascow coma scale verbal response", "metavision"): {"Oriented": 5, "Confused": 4, "No Response-ETT": 0},
     ("Capillary refill rate", "metavision"): {"Normal <3 secs": None, "Abnormal >3 secs": None},
 }
-"""Texts of the categorical variables, the usual one first, with the number charted beside them."""
+"""Texts of the categorical variables, the usual one first, with the number charted next to each."""
 DIRT = {
     "Respiratory rate": ">60/minute",
     "Systolic blood pressure": "80/xx",
@@ -59,7 +59,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Event:
-    """One row of the charts or of the laboratory; the lab knows no ICU stay."""
+    """One row of the charts or of the laboratory, which does not record ICU stays."""
 
     admission: Admission
     stay: Stay
@@ -81,7 +81,7 @@ Items = dict[tuple[str, str], list[Item]]
 
 
 def read_items(path: Path, dataset: str) -> Items:
-    """Items per variable and system (carevue, metavision or lab), the most frequent ones of blood only."""
+    """Return the most frequent items per variable and system (carevue, metavision or lab), of blood only."""
     items: Items = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -91,40 +91,40 @@ def read_items(path: Path, dataset: str) -> Items:
             system = "metavision" if itemid >= FIRST_METAVISION_ITEM else "carevue"
             key = row["variable"], "lab" if row["table"] == "labevents" else system
             items.setdefault(key, []).append(Item(itemid, row["label"], row["unit"]))
-    return {key: found[:ITEMS_IN_USE] for key, found in items.items()}
+    return {key: of_key[:ITEMS_IN_USE] for key, of_key in items.items()}
 
 
 def chart(admission: Admission, evidence: Evidence, items: Items, rng: np.random.Generator) -> list[Event]:
-    """All chart and laboratory events of an admission, by stay and time."""
+    """Return all chart and laboratory events of an admission, by stay and time."""
     events = []
     for stay in admission.stays:
         system = "metavision" if stay.metavision else "carevue"
-        chosen = {key: found[int(rng.integers(len(found)))] for key, found in items.items()}
+        item_of = {key: of_key[int(rng.integers(len(of_key)))] for key, of_key in items.items()}
         fraction = bool(rng.random() < 0.1)
         for m in measure(stay, admission.admitted, admission.phenotypes, evidence, rng):
-            item = chosen[m.variable, "lab" if m.lab else system]
+            item = item_of[m.variable, "lab" if m.lab else system]
             number = _charted(m, item, fraction)
             unit = LAB_UNITS[m.variable] if m.lab else item.unit or CAREVUE_UNITS.get(m.variable, "")
             events.append(Event(admission, stay, m.lab, m.variable, m.time, item.itemid, f"{number:g}", number, unit))
-        events += _categories(admission, stay, chosen, system, rng)
+        events += _categories(admission, stay, item_of, system, rng)
         events += _height(admission, stay, items, system, rng)
     return sorted(events, key=lambda e: (e.stay.index, e.time, e.itemid))
 
 
 def with_dirt(events: list[Event]) -> list[Event]:
-    """The events of a cohort with every few hundredth value of some variables spoilt."""
+    """Return the events of a cohort with one value of DIRTY_EVERY of some variables replaced by DIRT."""
     seen: Counter[str] = Counter()
-    made = []
+    entries = []
     for event in events:
         seen[event.variable] += 1
         if event.variable in DIRT and seen[event.variable] % DIRTY_EVERY == FIRST_DIRTY:
             event = replace(event, value=DIRT[event.variable], number=None)
-        made.append(event)
-    return made
+        entries.append(event)
+    return entries
 
 
 def _charted(m: Measurement, item: Item, fraction: bool) -> float:
-    """The value in the item's own unit."""
+    """Return the value in the unit of the item."""
     if m.variable == "Temperature" and ("Fahrenheit" in item.label or " F" in item.label):
         return round(m.value * 9 / 5 + 32, 1)
     if m.variable == "Weight" and "lb" in item.label:
@@ -135,11 +135,11 @@ def _charted(m: Measurement, item: Item, fraction: bool) -> float:
 
 
 def _categories(
-    admission: Admission, stay: Stay, chosen: dict[tuple[str, str], Item], system: str, rng: np.random.Generator
+    admission: Admission, stay: Stay, item_of: dict[tuple[str, str], Item], system: str, rng: np.random.Generator
 ) -> list[Event]:
     events = []
     for (variable, of), levels in LEVELS.items():
-        item = chosen.get((variable, system)) if of == system else None
+        item = item_of.get((variable, system)) if of == system else None
         if item is None:
             continue
         texts = list(levels)
@@ -163,7 +163,7 @@ def _categories(
 
 
 def _height(admission: Admission, stay: Stay, items: Items, system: str, rng: np.random.Generator) -> list[Event]:
-    """The height once, in every unit that the system charts."""
+    """Return the height once, in every unit that the system charts."""
     cm = round(float(rng.normal(169, 9)))
     events = []
     for item in items.get(("Height", system), []):
@@ -178,6 +178,6 @@ NORMAL_RANGES = {"Glucose": (70, 105), "pH": (7.35, 7.45)}
 
 
 def abnormal(event: Event) -> bool:
-    """Whether the laboratory flags a result."""
+    """Return whether the laboratory flags a result."""
     low, high = NORMAL_RANGES[event.variable]
     return event.number is not None and not low <= event.number <= high

@@ -14,7 +14,7 @@ UNITS = ("MICU", "SICU", "CCU", "CSRU", "TSICU")
 NUMBER_OF_PHENOTYPES = (0.05, 0.30, 0.40, 0.25)
 """Probability of 0, 1, 2 and 3 phenotypes in an admission."""
 SHARES = {"transfer": 0.05, "two stays": 0.05, "over 89": 0.05, "two admissions": 0.12}
-"""Share of patients of each kind; minors come on top."""
+"""Share of patients of each kind, minors not included."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Patient:
 
 
 def plan_cohort(patients: int, seed: int, release: int, evidence: Evidence) -> list[Patient]:
-    """`patients` adults and a few minors; each phenotype is the first one of about equally many admissions.
+    """Plan `patients` adults and a few minors; each phenotype is the first one of about equally many admissions.
 
-    `release` (3 or 4) keeps the two datasets of one seed apart.
+    `release` (3 or 4) gives the two datasets of one seed different cohorts.
     """
     rng = np.random.default_rng([seed, release])
     minors = max(2, patients // 50)
@@ -69,29 +69,30 @@ def plan_cohort(patients: int, seed: int, release: int, evidence: Evidence) -> l
     first = [list(evidence.phenotypes)[i] for i in rng.permutation(len(evidence.phenotypes))]
     cohort, admissions, stays = [], 0, 0
     for index in range(patients + minors):
-        mine = kinds[index] if index < patients else frozenset({"minor"})
-        made = []
+        kinds_of_patient = kinds[index] if index < patients else frozenset({"minor"})
+        planned = []
         admitted = datetime(2110, 1, 1) + timedelta(minutes=int(rng.integers(0, 70 * 365 * 24 * 60)))
-        for number in range(2 if "two admissions" in mine else 1):
+        for number in range(2 if "two admissions" in kinds_of_patient else 1):
             phenotypes = draw_phenotypes(first[admissions % len(first)], list(evidence.phenotypes), evidence, rng)
             # MIMIC-IV begins after the change of the charting system.
             metavision = release == 4 or bool(rng.random() < 0.5)
-            admission = _admission(admissions, stays, admitted, phenotypes, mine, number, metavision, rng)
-            made.append(admission)
+            admission = _admission(admissions, stays, admitted, phenotypes, kinds_of_patient, number, metavision, rng)
+            planned.append(admission)
             admissions, stays = admissions + 1, stays + len(admission.stays)
             admitted = admission.discharged + timedelta(
                 days=int(rng.integers(30, 500)), minutes=int(rng.integers(1440))
             )
-        cohort.append(Patient(index, "MF"[int(rng.integers(2))], _age(mine, rng), mine, tuple(made)))
+        gender, age = "MF"[int(rng.integers(2))], _age(kinds_of_patient, rng)
+        cohort.append(Patient(index, gender, age, kinds_of_patient, tuple(planned)))
     return cohort
 
 
 def _kinds(patients: int, rng: np.random.Generator) -> list[frozenset[str]]:
-    chosen: list[set[str]] = [set() for _ in range(patients)]
+    kinds_of: list[set[str]] = [set() for _ in range(patients)]
     for kind, share in SHARES.items():
         for index in rng.permutation(patients)[: max(1, round(share * patients))]:
-            chosen[index].add(kind)
-    return [frozenset(kinds) for kinds in chosen]
+            kinds_of[index].add(kind)
+    return [frozenset(kinds) for kinds in kinds_of]
 
 
 def _age(kinds: frozenset[str], rng: np.random.Generator) -> int:
@@ -101,15 +102,15 @@ def _age(kinds: frozenset[str], rng: np.random.Generator) -> int:
 
 
 def draw_phenotypes(first: str, candidates: list[str], evidence: Evidence, rng: np.random.Generator) -> tuple[str, ...]:
-    """Up to three phenotypes that can be distinguished in one stay, `first` among them if there is any."""
+    """Draw up to three phenotypes that can be distinguished in one stay, `first` among them unless there are none."""
     number = int(rng.choice(len(NUMBER_OF_PHENOTYPES), p=NUMBER_OF_PHENOTYPES))
-    chosen = [first][:number]
+    drawn = [first][:number]
     for candidate in rng.permutation(candidates):
-        if len(chosen) >= number:
+        if len(drawn) >= number:
             break
-        if candidate not in chosen and all(evidence.together(str(candidate), other) for other in chosen):
-            chosen.append(str(candidate))
-    return tuple(chosen)
+        if candidate not in drawn and all(evidence.together(str(candidate), other) for other in drawn):
+            drawn.append(str(candidate))
+    return tuple(drawn)
 
 
 def _admission(
@@ -122,7 +123,7 @@ def _admission(
     metavision: bool,
     rng: np.random.Generator,
 ) -> Admission:
-    """One admission; the odd kinds show in the first one, so that a second one may still be kept."""
+    """Plan one admission; the unusual kinds show in the first one, so that a second one may still be kept."""
     odd = kinds if number == 0 else frozenset()
     stays, intime = [], admitted + timedelta(seconds=int(rng.integers(600, 12 * 3600)))
     for n in range(2 if "two stays" in odd else 1):

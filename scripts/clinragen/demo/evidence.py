@@ -1,4 +1,4 @@
-"""What the synthetic cohort plants per phenotype (resources/demo/evidence.yaml)."""
+"""Evidence that the synthetic cohort plants per phenotype (resources/demo/evidence.yaml)."""
 
 import re
 from dataclasses import dataclass
@@ -51,25 +51,25 @@ class Evidence:
     filler: tuple[str, ...]
     distractors: dict[str, tuple[str, ...]]
 
-    def deviation(self, phenotype: str, variable: str) -> float:
-        """Planted shift of a variable in standard deviations; 0 where the phenotype leaves it alone."""
+    def shift(self, phenotype: str, variable: str) -> float:
+        """Return the planted shift of a variable in standard deviations; 0 where the phenotype leaves it alone."""
         base = self.variables[variable]
         return (self.phenotypes[phenotype].shifts.get(variable, base.mean) - base.mean) / base.sd
 
     def together(self, one: str, other: str) -> bool:
-        """Whether two phenotypes can be distinguished in one stay.
+        """Return whether two phenotypes can be distinguished in one stay.
 
-        No variable is pulled both ways, and each keeps one of its own.
+        They do not shift a variable in opposite directions, and each shifts one that the other does not.
         """
         first, second = self.phenotypes[one].shifts, self.phenotypes[other].shifts
         shared = first.keys() & second.keys()
-        if any(self.deviation(one, v) * self.deviation(other, v) < 0 for v in shared):
+        if any(self.shift(one, v) * self.shift(other, v) < 0 for v in shared):
             return False
         return not shared or (len(shared) < len(first) and len(shared) < len(second))
 
 
 def read_evidence(path: Path) -> Evidence:
-    """Read evidence.yaml; UserError names what is not as declared there."""
+    """Read evidence.yaml; UserError names the key or phenotype that is invalid."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
         variables = {name: Baseline(**facts) for name, facts in raw["variables"].items()}
@@ -104,11 +104,11 @@ def read_evidence(path: Path) -> Evidence:
 
 
 def name_stems(phenotypes: list[str]) -> frozenset[str]:
-    """Beginnings of the words that give a phenotype's name away."""
+    """Return the beginnings of the words that give a phenotype's name away."""
     words = {w for name in phenotypes for w in re.findall(r"[a-z]{4,}", name.lower())}
     return frozenset(w[:STEM] for w in words - GENERIC)
 
 
 def names_in(text: str, stems: frozenset[str]) -> list[str]:
-    """Words of a text that begin like a word of a phenotype's name."""
+    """Return the words of a text that begin like a word of a phenotype's name."""
     return [w for w in re.findall(r"[a-z]{4,}", text.lower()) if w[:STEM] in stems]

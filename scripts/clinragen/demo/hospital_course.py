@@ -25,7 +25,7 @@ Redact = Callable[[str, np.random.Generator], str]
 
 
 def bracketed(what: str, rng: np.random.Generator) -> str:
-    """The placeholder of MIMIC-III."""
+    """Return a placeholder of MIMIC-III."""
     number = int(rng.integers(10, 9999))
     return {
         "person": f"[**Known lastname {number}**]",
@@ -36,24 +36,24 @@ def bracketed(what: str, rng: np.random.Generator) -> str:
 
 
 def underscored(what: str, rng: np.random.Generator) -> str:
-    """The placeholder of MIMIC-IV-Note."""
+    """Return the placeholder of MIMIC-IV-Note."""
     return "___"
 
 
 def course(admission: Admission, evidence: Evidence, redact: Redact, rng: np.random.Generator) -> str:
-    """Three to six sentences, 25 to 60 words: the cues of the admission's phenotypes among neutral ones."""
+    """Compose three to six sentences, 25 to 60 words: the cues of the admission's phenotypes among neutral ones."""
     cues_of_phenotypes = [evidence.phenotypes[p].cues for p in admission.phenotypes if evidence.phenotypes[p].cues]
     cues_each = 2 if len(cues_of_phenotypes) <= 2 else 1
     sentences = []
     for cues in cues_of_phenotypes:
-        chosen = [cues[i] for i in sorted(rng.permutation(len(cues))[:cues_each])]
-        sentences.append(str(rng.choice(CARRIERS)).format("; ".join(chosen)))
-    wanted = int(rng.integers(FEWEST_SENTENCES, MOST_SENTENCES + 1))
+        phrases = [cues[i] for i in sorted(rng.permutation(len(cues))[:cues_each])]
+        sentences.append(str(rng.choice(CARRIERS)).format("; ".join(phrases)))
+    number = int(rng.integers(FEWEST_SENTENCES, MOST_SENTENCES + 1))
     for index in rng.permutation(len(evidence.filler)):
         # Counted before redaction, where a placeholder is one word.
         words = sum(len(s.split()) for s in sentences)
         more = len(evidence.filler[index].split())
-        if words >= FEWEST_WORDS and (len(sentences) >= wanted or words + more > MOST_WORDS):
+        if words >= FEWEST_WORDS and (len(sentences) >= number or words + more > MOST_WORDS):
             break
         sentences.insert(int(rng.integers(0, len(sentences) + 1)), evidence.filler[index])
     text = " ".join(sentences)
@@ -71,10 +71,10 @@ def discharge_note(
     heading: str | None,
     rng: np.random.Generator,
 ) -> str:
-    """A whole discharge summary; without a hospital course where `heading` is None.
+    """Compose a whole discharge summary, without a hospital course if `heading` is None.
 
-    The names of the phenotypes stand under the history (another patient's worth of them) and under
-    the discharge diagnosis, where a reader of the hospital course must not look.
+    Names of phenotypes occur in the past medical history (one at random) and in the discharge diagnosis, which a
+    reader of the hospital course must not see.
     """
     history = str(rng.choice(list(evidence.phenotypes)))
     capitals = heading is not None and heading.isupper()

@@ -1,8 +1,8 @@
-"""What the tiny language model is taught before it replaces Flan-T5: which findings go with which disease.
+"""Lessons for the tiny language model that replaces Flan-T5: which findings go with which disease.
 
-A pretrained language model has read that a low blood pressure goes with shock; a random one has not, and frozen, as in
-phase 2, it never can. The lessons are composed from resources/demo/evidence.yaml alone: no lesson is a patient of the
-cohort.
+A pretrained language model has read that a low blood pressure goes with shock; a random one has not, and cannot learn
+it while it is frozen, as in phase 2. The lessons are composed from resources/demo/evidence.yaml alone: no lesson is a
+patient of the cohort.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ STRAY = 0.1
 
 
 def compose_lessons(evidence: Evidence, number: int, seed: int) -> list[tuple[str, str]]:
-    """Abnormal variables of imagined patients in words, and the target text that belongs to them, as in phase 2.
+    """Compose pairs of texts: abnormal variables of imagined patients in words, and their target text, as in phase 2.
 
     The findings say variable and direction only, as much as a lab token does; the target also counts. Only phenotypes
     with evidence in the labs occur: the labs of others look like those of the healthy.
@@ -35,7 +35,7 @@ def _lesson(evidence: Evidence, visible: list[str], rng: np.random.Generator) ->
     phenotypes = [name for name in visible if name in drawn]
     findings, captions = [], []
     for variable in evidence.variables:
-        shift = max((evidence.deviation(p, variable) for p in phenotypes), key=abs, default=0.0)
+        shift = max((evidence.shift(p, variable) for p in phenotypes), key=abs, default=0.0)
         high, low = (int(rng.integers(1, 3)) if rng.random() < STRAY / 2 else 0 for _ in range(2))
         if shift:
             times = int(rng.integers(2, MOST_TIMES + 1))

@@ -27,7 +27,7 @@ def _field(value: object, quote: bool) -> str:
 
 
 def columns_of_tables(declaration: Path, dataset: str) -> dict[str, list[str]]:
-    """All columns of each raw table of a synthetic dataset (resources/raw_tables.yaml).
+    """Return all columns of each raw table of a synthetic dataset (resources/raw_tables.yaml).
 
     Tables used only to write synthetic notes are left out: a synthetic cohort has notes.
     """

@@ -1,4 +1,4 @@
-"""What the two synthetic raw releases share: which rows there are, their identifiers, and which of them are unusual.
+"""The common part of the synthetic raw releases: which rows exist, their identifiers, and which are unusual.
 
 A subclass of `Release` per dataset (raw_mimic3, raw_mimic4) writes the rows in the columns of that release.
 """
@@ -141,7 +141,7 @@ class Release(ABC):
         yield from self.notes_in_error(patient, admission)
 
     def notes_of_others(self, patient: Patient, admission: Admission) -> Iterator[Row]:
-        """Yield the notes of an admission that are no discharge notes."""
+        """Yield the notes of an admission other than discharge notes."""
         yield from ()
 
     def notes_in_error(self, patient: Patient, admission: Admission) -> Iterator[Row]:

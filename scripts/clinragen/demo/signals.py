@@ -34,7 +34,7 @@ class Measurement:
 def measure(
     stay: Stay, admitted: datetime, phenotypes: tuple[str, ...], evidence: Evidence, rng: np.random.Generator
 ) -> list[Measurement]:
-    """All continuous measurements of a stay in the order of time, with a few laboratory values from before it."""
+    """Return all continuous measurements of a stay by time, with a few laboratory values from before it."""
     course = {v: _Course(v, stay, phenotypes, evidence, rng) for v in evidence.variables}
     rows = []
     times = _times(stay, 1.0, 2.0, rng)
@@ -58,7 +58,7 @@ class _Course:
     ) -> None:
         self.variable, self.stay, self.base = variable, stay, evidence.variables[variable]
         self.own = 0.6 * self.base.sd * float(_noise(1, rng)[0])
-        shifts = [evidence.deviation(p, variable) for p in phenotypes]
+        shifts = [evidence.shift(p, variable) for p in phenotypes]
         self.shift = max(shifts, key=abs, default=0.0) * self.base.sd
         # Weight hardly moves within a stay; the rest recovers or begins later.
         whole = variable == "Weight"
@@ -66,7 +66,7 @@ class _Course:
         self.end = stay.hours if whole else self.start + stay.hours * rng.uniform(0.75, 0.92)
 
     def at(self, hours: np.ndarray, rng: np.random.Generator, lab: bool = False) -> list[Measurement]:
-        """Values at these hours since admission to the ICU."""
+        """Return the values at these hours since admission to the ICU."""
         noise = (0.05 if self.variable == "Weight" else 0.8) * self.base.sd * _noise(len(hours), rng)
         planted = np.where((hours >= self.start) & (hours <= self.end), self.shift, 0.0)
         values = np.clip(self.base.mean + self.own + noise + planted, self.base.low, self.base.high)
@@ -78,14 +78,14 @@ class _Course:
 
 
 def _times(stay: Stay, low: float, high: float, rng: np.random.Generator) -> np.ndarray:
-    """Hours since admission to the ICU, the first one soon after it."""
+    """Return hours since admission to the ICU, the first one soon after it."""
     steps = rng.uniform(low, high, int(stay.hours / low) + 2)
     hours = np.cumsum(steps) - steps[0] + rng.uniform(0.1, 1.0)
     return hours[hours < stay.hours - 0.1]
 
 
 def _noise(number: int, rng: np.random.Generator) -> np.ndarray:
-    """Normal noise, cut off at two deviations so that chance never looks like planted evidence."""
+    """Return normal noise, clipped at two standard deviations so that it does not look like planted evidence."""
     return np.clip(rng.standard_normal(number), -2.0, 2.0)
 
 

@@ -1,4 +1,4 @@
-"""Tiny language models shaped like Flan-T5, OPT, Qwen2.5, LLaMA, with tokenizers and lessons made of authored texts."""
+"""Tiny language models shaped like Flan-T5, OPT, Qwen2.5 and LLaMA, with tokenizers made of authored texts."""
 
 import json
 import logging
@@ -36,12 +36,12 @@ log = logging.getLogger("demo.backbone")
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 SENTINELS = 100
 MOST_PIECES = 1500
-# How the lessons are taught: passes over them, lessons per step, peak learning rate.
+# Training on the lessons: passes over them, lessons per step, peak learning rate.
 PASSES, BATCH, LEARNING_RATE = 5, 32, 3e-3
 
 
 def build_tokenizer(texts: Iterable[str], shape: str = "tiny") -> PreTrainedTokenizerBase:
-    """A tokenizer in the form of Flan-T5's, OPT's (`tiny-opt`), Qwen2.5's (`tiny-qwen`) or LLaMA's (`tiny-llama`)."""
+    """Return a tokenizer like that of Flan-T5, OPT (`tiny-opt`), Qwen2.5 (`tiny-qwen`) or LLaMA (`tiny-llama`)."""
     match shape:
         case "tiny-opt":
             # As of OPT: texts begin with the mark that ends them.
@@ -64,7 +64,7 @@ def build_tokenizer(texts: Iterable[str], shape: str = "tiny") -> PreTrainedToke
 
 
 def _llama_tokenizer(texts: Iterable[str]) -> LlamaTokenizer:
-    """A byte pair encoding that begins with a mark, has bytes for characters that it lacks, and no mark for padding."""
+    """Return a byte pair encoding that begins with a mark, falls back to bytes, and has no mark for padding."""
     trained = Tokenizer(models.BPE(byte_fallback=True))
     trained.pre_tokenizer = pre_tokenizers.Metaspace()
     trainer = trainers.BpeTrainer(
@@ -78,7 +78,7 @@ def _llama_tokenizer(texts: Iterable[str]) -> LlamaTokenizer:
     return LlamaTokenizer(vocab=vocabulary, merges=merges, add_bos_token=True)
 
 
-# The annotations of transformers allow texts only; pairs are what the tokenizers library takes.
+# Pairs, as the tokenizers library takes them; the annotations of transformers allow texts only.
 Merges = Any
 
 
@@ -100,9 +100,9 @@ def _vocabulary_and_merges(trained: Tokenizer) -> tuple[dict[str, int], Merges]:
 
 
 def _t5_tokenizer(texts: Iterable[str]) -> T5Tokenizer:
-    """A Unigram tokenizer in the form of T5's, for text of any kind: all ASCII characters are pieces.
+    """Return a Unigram tokenizer in the form of T5's, for text of any kind: all ASCII characters are pieces.
 
-    The pieces are those of a byte pair encoding, since training a Unigram model gives other scores every time.
+    The pieces are those of a byte pair encoding, because training a Unigram model gives different scores every time.
     """
     texts = list(texts)
     trained = Tokenizer(models.BPE())
@@ -127,7 +127,7 @@ def _t5_tokenizer(texts: Iterable[str]) -> T5Tokenizer:
 
 
 def build_model(vocabulary_size: int, seed: int, shape: str = "tiny") -> PreTrainedModel:
-    """Some 200,000 to 400,000 random parameters; Flan-T5 and LLaMA have an output layer, OPT and Qwen2.5 tie it."""
+    """Return a model with 200,000 to 400,000 random parameters; OPT and Qwen2.5 tie their output layer."""
     torch.manual_seed(seed)
     # Not annotated precisely: the configurations take each key from a different union of types.
     size: dict[str, Any] = {
@@ -173,7 +173,10 @@ def _t5(vocabulary_size: int) -> T5ForConditionalGeneration:
 def teach(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lessons: Sequence[tuple[str, str]], seed: int
 ) -> float:
-    """Train the model in place to answer each lesson's first text by its second; the mean loss of the last pass."""
+    """Train the model in place to continue each lesson's first text with its second.
+
+    Return the mean loss of the last pass.
+    """
     random = torch.Generator().manual_seed(seed)
     adapter = adapter_of(model, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
@@ -183,8 +186,8 @@ def teach(
     losses: list[float] = []
     for _ in range(PASSES):
         losses = []
-        for chosen in torch.randperm(len(lessons), generator=random).split(BATCH):
-            loss = lesson_loss(adapter, tokenizer, [lessons[i] for i in chosen.tolist()])
+        for batch in torch.randperm(len(lessons), generator=random).split(BATCH):
+            loss = lesson_loss(adapter, tokenizer, [lessons[i] for i in batch.tolist()])
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -197,7 +200,7 @@ def teach(
 def lesson_loss(
     adapter: Backbone, tokenizer: PreTrainedTokenizerBase, lessons: Sequence[tuple[str, str]]
 ) -> torch.Tensor:
-    """Mean loss of a token of the lessons' answers."""
+    """Return the mean loss per token of the lessons' second texts."""
     questions, answers = zip(*lessons, strict=True)
     marks, pad = marks_of(tokenizer), partial(torch.nn.utils.rnn.pad_sequence, batch_first=True)
     asked = [torch.tensor(ids[len(marks.start) :]) for ids in tokenizer(list(questions))["input_ids"]]

@@ -28,30 +28,30 @@ def group_scores(
     """
     rows = []
     for group in GROUPS:
-        chosen = [name for name, channel in channels.items() if group in (channel, "all")]
-        scores = {condition: _f1(*_counts(table, chosen)) for condition, table in predictions.items()}
-        scores[LABELS] = _f1(*_counts_by_chance(predictions[AS_IS], chosen))
+        of_group = [name for name, channel in channels.items() if group in (channel, "all")]
+        scores = {condition: _f1(*_counts(table, of_group)) for condition, table in predictions.items()}
+        scores[LABELS] = _f1(*_counts_by_chance(predictions[AS_IS], of_group))
         for condition in CONDITIONS:
             row = {"dataset": dataset, "model": model, "group": group, "condition": condition, "seed": seed}
             rows.append(row | {"f1": round(scores[condition], 4), "samples": predictions[AS_IS].num_rows})
     return pa.Table.from_pylist(rows, schema=PLANTED.schema)
 
 
-def _counts(table: pa.Table, chosen: list[str]) -> tuple[float, int]:
+def _counts(table: pa.Table, of_group: list[str]) -> tuple[float, int]:
     """Return the number of hits, and the number of predicted plus true phenotypes."""
     pairs = [
-        (set(predicted) & set(chosen), set(true) & set(chosen))
+        (set(predicted) & set(of_group), set(true) & set(of_group))
         for predicted, true in zip(table["predicted"].to_pylist(), table["true"].to_pylist(), strict=True)
     ]
     return sum(len(p & t) for p, t in pairs), sum(len(p) + len(t) for p, t in pairs)
 
 
-def _counts_by_chance(table: pa.Table, chosen: list[str]) -> tuple[float, int]:
+def _counts_by_chance(table: pa.Table, of_group: list[str]) -> tuple[float, int]:
     predicted, true = (
-        Counter(name for names in table[column].to_pylist() for name in names if name in chosen)
+        Counter(name for names in table[column].to_pylist() for name in names if name in of_group)
         for column in ("predicted", "true")
     )
-    hits = sum(predicted[name] * true[name] for name in chosen) / table.num_rows
+    hits = sum(predicted[name] * true[name] for name in of_group) / table.num_rows
     return hits, predicted.total() + true.total()
 
 

@@ -66,11 +66,11 @@ def read_scored(path: Path, truth: Truth, phenotypes: list[str], run: Run) -> Sc
 
 
 def _problem(table: pa.Table, truth: Truth, phenotypes: list[str]) -> str | None:
-    stays, wanted = set(table["stay_id"].to_pylist()), set(truth.stays)
-    if stays != wanted:
+    stays, expected = set(table["stay_id"].to_pylist()), set(truth.stays)
+    if stays != expected:
         return (
-            f"{len(wanted - stays)} of {len(wanted)} test samples are missing, and {len(stays - wanted)} predictions "
-            "are about other samples"
+            f"{len(expected - stays)} of {len(expected)} test samples are missing, and {len(stays - expected)} "
+            "predictions are about other samples"
         )
     true = dict(zip(truth.stays, truth.true, strict=True))
     columns = (table[name].to_pylist() for name in ("stay_id", "true"))

@@ -1,4 +1,4 @@
-"""Test samples that have a part of another one: what is found then was not read from that part."""
+"""Test samples with a part of another sample: phenotypes that are still found were not read from that part."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -20,7 +20,7 @@ def shuffled_samples(samples: list[Row], seed: int) -> Iterator[tuple[str, list[
 
 
 def exchange(samples: list[Row], part: Part, seed: int) -> list[Row]:
-    """The samples, each with the note or the labs of another one, as far as they are read; all else stays."""
+    """Return the samples, each with the note or the labs of another one, as far as they are read."""
     names = [name for name in PARTS[part] if samples and name in samples[0]]
     order = np.random.default_rng(seed).permutation(len(samples))
     other = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))

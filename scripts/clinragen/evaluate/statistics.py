@@ -127,20 +127,20 @@ def check_seeds(dataset: str, seeds: dict[str, list[int | None]]) -> None:
             )
 
 
-def intervals(found: Estimates, truth: Truth) -> pa.Table:
+def intervals(estimates: Estimates, truth: Truth) -> pa.Table:
     """Return every score of every row with its interval (INTERVALS)."""
     rows = []
-    for row, metric in itertools.product(found.rows, found.metrics):
-        resampled = found.resampled(row, metric)
+    for row, metric in itertools.product(estimates.rows, estimates.metrics):
+        resampled = estimates.resampled(row, metric)
         low, high = interval(resampled)
         rows.append(
             {
-                "dataset": found.dataset,
+                "dataset": estimates.dataset,
                 "model": row,
                 "metric": metric,
-                "value": _rounded(found.mean(row, metric)),
-                "std": _rounded(found.std(row, metric)),
-                "n_seeds": len(found.runs[row]),
+                "value": _rounded(estimates.mean(row, metric)),
+                "std": _rounded(estimates.std(row, metric)),
+                "n_seeds": len(estimates.runs[row]),
                 "low": _rounded(low),
                 "high": _rounded(high),
                 "sampling_error": _rounded(standard_error(resampled)),
@@ -151,10 +151,10 @@ def intervals(found: Estimates, truth: Truth) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=INTERVALS.schema)
 
 
-def compare_rows(found: Estimates, pairs: Iterable[Pair], paper: Iterable[PaperCell]) -> list[dict]:
+def compare_rows(estimates: Estimates, pairs: Iterable[Pair], paper: Iterable[PaperCell]) -> list[dict]:
     """Compare pairs of rows on the same patients and seeds, for `corrected`; both rows must have runs."""
-    printed = {(cell.model, cell.metric): cell.mean for cell in paper if cell.dataset == found.dataset}
-    return [_compared(found, metric, pair, printed) for metric, pair in itertools.product(COMPARED, pairs)]
+    printed = {(cell.model, cell.metric): cell.mean for cell in paper if cell.dataset == estimates.dataset}
+    return [_compared(estimates, metric, pair, printed) for metric, pair in itertools.product(COMPARED, pairs)]
 
 
 def corrected(rows: list[dict]) -> pa.Table:
@@ -167,17 +167,17 @@ def corrected(rows: list[dict]) -> pa.Table:
     return pa.Table.from_pylist(shown, schema=COMPARISONS.schema)
 
 
-def _compared(found: Estimates, metric: str, pair: Pair, printed: dict[tuple[str, str], float | None]) -> dict:
-    differences = found.resampled(pair.model, metric) - found.resampled(pair.other, metric)
+def _compared(estimates: Estimates, metric: str, pair: Pair, printed: dict[tuple[str, str], float | None]) -> dict:
+    differences = estimates.resampled(pair.model, metric) - estimates.resampled(pair.other, metric)
     low, high = interval(differences)
-    seeds, others = (found.of_seeds(row, metric) for row in (pair.model, pair.other))
+    seeds, others = (estimates.of_seeds(row, metric) for row in (pair.model, pair.other))
     paper, other_paper = (printed.get((row, metric)) for row in (pair.model, pair.other))
     return {
-        "dataset": found.dataset,
+        "dataset": estimates.dataset,
         "metric": metric,
         "model": pair.model,
         "other": pair.other,
-        "difference": _rounded(found.mean(pair.model, metric) - found.mean(pair.other, metric)),
+        "difference": _rounded(estimates.mean(pair.model, metric) - estimates.mean(pair.other, metric)),
         "low": _rounded(low),
         "high": _rounded(high),
         "p_patients": float(p_value(differences)),
@@ -188,7 +188,7 @@ def _compared(found: Estimates, metric: str, pair: Pair, printed: dict[tuple[str
     }
 
 
-def score_phenotypes(found: Estimates, truth: Truth, phenotypes: Sequence[str], reference: str) -> pa.Table:
+def score_phenotypes(estimates: Estimates, truth: Truth, phenotypes: Sequence[str], reference: str) -> pa.Table:
     """Return the scores of each phenotype, and their differences from the reference row (PHENOTYPE_SCORES).
 
     Phenotypes that few patients have, or that few do not have, are hidden for all rows, with enough others that the
@@ -197,21 +197,21 @@ def score_phenotypes(found: Estimates, truth: Truth, phenotypes: Sequence[str], 
     hidden = _hidden(truth, phenotypes)
     shown = [n for n, phenotype in enumerate(phenotypes) if phenotype not in hidden]
     prevalence = marked(truth.true, phenotypes).mean(axis=0)
-    low, high = interval(found.f1)
-    at = found.rows.index(reference) if reference in found.rows else None
+    low, high = interval(estimates.f1)
+    at = estimates.rows.index(reference) if reference in estimates.rows else None
     rows = []
-    for index, row in enumerate(found.rows):
+    for index, row in enumerate(estimates.rows):
         own = {n: {"prevalence": prevalence[n], "low": low[index, n], "high": high[index, n]} for n in shown}
-        for n, (metric, values) in itertools.product(shown, found.phenotypes.items()):
+        for n, (metric, values) in itertools.product(shown, estimates.phenotypes.items()):
             own[n][metric] = values[index, n]
         own = {n: {name: _rounded(value) for name, value in values.items()} for n, values in own.items()}
         if at is not None and index != at:
-            f1 = found.phenotypes["f1"]
-            p = p_value((found.f1[:, at] - found.f1[:, index])[:, shown])
+            f1 = estimates.phenotypes["f1"]
+            p = p_value((estimates.f1[:, at] - estimates.f1[:, index])[:, shown])
             for n, each, q in zip(shown, p, benjamini_hochberg(list(p)), strict=True):
                 own[n] |= {"difference": _rounded(f1[at, n] - f1[index, n])}
                 own[n] |= {"p_patients": _significant_digits(each), "q": _significant_digits(q)}
-        key = {"dataset": found.dataset, "model": row}
+        key = {"dataset": estimates.dataset, "model": row}
         rows += [key | {"phenotype": name} | own.get(n, {}) for n, name in enumerate(phenotypes)]
     return pa.Table.from_pylist(rows, schema=PHENOTYPE_SCORES.schema)
 

@@ -20,7 +20,7 @@ from clinragen.schemas.attrition import Attrition
 
 KILOGRAMS_PER_POUND = 0.453592
 CENTIMETRES_PER_INCH = 2.54
-# Texts that stand for a missing value, the empty field apart: those that pandas reads as one.
+# Texts that mean a missing value, in addition to the empty field: those that pandas reads as one.
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "<NA>",
            "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN")  # fmt: skip
 # From this number of measurements on, many equal ones mean a doubled file.
@@ -60,9 +60,9 @@ ORDERED = f"""SELECT {", ".join(TIE)}, coalesce(value, 'nan'::DOUBLE) AS value, 
 
 
 def read_items(path: Path, dataset: str, blood_only: bool) -> pa.Table:
-    """Items of a dataset (resources/items.csv): itemid, variable, raw table, label and unit in lower case.
+    """Read the items of a dataset (resources/items.csv): itemid, variable, raw table, label and unit in lower case.
 
-    With `blood_only` those measured in urine or another fluid are left out.
+    `blood_only` leaves out those measured in urine or another fluid.
     """
     with path.open(encoding="utf-8", newline="") as file:
         rows = [r for r in csv.DictReader(file) if r["dataset"] == dataset]
@@ -87,13 +87,13 @@ def select_events(
     repairs: Events,
     write: Callable[[pa.RecordBatch], None],
 ) -> pa.Table:
-    """Write cleaned values per stay, time and variable (EVENTS, in batches); rows left by each rule (ATTRITION).
+    """Write cleaned values per stay, time and variable (EVENTS, in batches); return the rows per step (ATTRITION).
 
-    A row belongs to the stay that it names; one without stay to the stay of its admission; by
-    `admission_by_time` one without admission to the stay of its patient that was under way. UserError where a table
-    is cut, doubled, of other patients or of other times.
+    A row belongs to the stay that it names; one without a stay to the stay of its admission; with
+    `admission_by_time` one without an admission to the stay of its patient at that time. UserError where a table
+    is truncated, doubled, of other patients or of other times.
     """
-    attrition, unreadable, conversions = (Attrition(t) for t in ("events", "unreadable values", "conversions"))
+    attrition, unreadable = Attrition("events"), Attrition("unreadable values")
     raw.add("stays", stays)
     raw.add("items", items)
     # Stored as dictionary codes: as texts the names would be most of the tables.
@@ -118,13 +118,7 @@ def select_events(
         unreadable.add(name, rows=rows - readable.get(name, 0))
     if repairs.plausible_only:
         _count(raw, attrition, "within the plausible range", "cleaned WHERE plausible")
-    counts = raw.rows(
-        """SELECT conversion, count(*), count(DISTINCT stay_id), count(DISTINCT subject_id)
-           FROM cleaned WHERE conversion > 0 GROUP BY conversion"""
-    )
-    found = {number: dict(zip(("rows", "stays", "subjects"), n, strict=True)) for number, *n in counts}
-    for number, name in enumerate(CONVERSIONS, 1):
-        conversions.add(name, **found.get(number, {"rows": 0, "stays": 0, "subjects": 0}))
+    conversions = _count_conversions(raw)
     _place_in_time(raw, repairs)
     _count(raw, attrition, "during the ICU stay", "timed")
     kept, timed = 0, attrition.steps[-1]["rows"]
@@ -141,7 +135,7 @@ def select_events(
 
 
 def _map_items(raw: RawTables, layout: Layout, items: pa.Table) -> dict[str, int]:
-    """Table `mapped`: the rows of our items; returns the numbers of all rows of the raw tables."""
+    """Create table `mapped`, the rows of the items; return the number of all rows of each raw table."""
     parts = []
     for table, stay in (("chartevents", f"{layout.stay_id}::BIGINT"), ("labevents", "NULL::BIGINT")):
         numbers = [str(i["itemid"]) for i in items.to_pylist() if i["source"] == table]
@@ -155,7 +149,7 @@ def _map_items(raw: RawTables, layout: Layout, items: pa.Table) -> dict[str, int
 
 
 def _find_stays(raw: RawTables, repairs: Events) -> None:
-    """Table `placed`: rows with the stay of their admission; `elsewhere` marks those that name another stay."""
+    """Create table `placed`: rows with the stay of their admission; `elsewhere` marks those that name another stay."""
     by_time = """
         UNION ALL
         SELECT s.stay_id, m.* FROM mapped m JOIN stays s
@@ -172,7 +166,7 @@ def _find_stays(raw: RawTables, repairs: Events) -> None:
 
 
 def _check_coverage(raw: RawTables, stays: int) -> None:
-    """UserError where CHARTEVENTS or LABEVENTS has rows of the 17 variables during too few stays."""
+    """Raise UserError if CHARTEVENTS or LABEVENTS has rows of the 17 variables during too few stays."""
     covered = dict(
         raw.rows(
             """SELECT source, count(DISTINCT stay_id)
@@ -185,9 +179,9 @@ def _check_coverage(raw: RawTables, stays: int) -> None:
 
 
 def _clean(raw: RawTables, repairs: Events) -> None:
-    """Table `cleaned`: values in the unit of their variable, and the texts of those that are kept unchanged.
+    """Create table `cleaned`: values in the unit of their variable, and the texts of those that are kept unchanged.
 
-    `by_text` marks the values of which, at one time, the last text is chosen instead of the largest number.
+    `by_text` marks values of which the last text at one time is kept instead of the largest number.
     """
     conversions = dict(CONVERSIONS)
     if not repairs.fio2_by_value:
@@ -197,7 +191,7 @@ def _clean(raw: RawTables, repairs: Events) -> None:
     which = " ".join(f"WHEN {when} THEN {n}" for n, (when, _) in enumerate(conversions.values(), 1))
     values = " ".join(f"WHEN {n} THEN {value}" for n, (_, value) in enumerate(conversions.values(), 1))
     unsigned = f"WHEN variable IN ({_quoted(LABORATORY)}) AND NOT regexp_full_match(text, '{UNSIGNED}') THEN NULL"
-    as_they_stand = SCALES if repairs.numbers_only and repairs.largest_number else UNCLEANED
+    unchanged = SCALES if repairs.numbers_only and repairs.largest_number else UNCLEANED
     by_text = "false"
     if not repairs.largest_number:
         _find_texts(raw)
@@ -208,7 +202,7 @@ def _clean(raw: RawTables, repairs: Events) -> None:
                    CASE WHEN categorical THEN coalesce(score, CASE WHEN numeric_levels THEN number END)
                         {"" if repairs.numbers_only else unsigned}
                         ELSE CASE conversion {values} ELSE number END END AS value,
-                   CASE WHEN variable IN ({_quoted(as_they_stand)}) THEN text END AS kept_text,
+                   CASE WHEN variable IN ({_quoted(unchanged)}) THEN text END AS kept_text,
                    coalesce(value BETWEEN low AND high, true) AS plausible
             FROM (SELECT *, CASE WHEN categorical THEN 0 {which} ELSE 0 END AS conversion
                   FROM (SELECT p.*, v.*, l.score, concat(i.label, ' ', coalesce(p.unit, i.unit)) AS words,
@@ -223,7 +217,7 @@ def _clean(raw: RawTables, repairs: Events) -> None:
 
 
 def _find_texts(raw: RawTables) -> None:
-    """Table `with_texts`: patients with any value that is not a number; the benchmark sorts only numbers as numbers."""
+    """Create table `with_texts`: patients with a value that is not a number, which the benchmark sorts as texts."""
     parts = [
         f"""SELECT subject_id::BIGINT AS subject_id FROM raw_{table}
             WHERE hadm_id::BIGINT IN (SELECT hadm_id FROM stays) AND TRY_CAST(value AS DOUBLE) IS NULL
@@ -233,8 +227,20 @@ def _find_texts(raw: RawTables) -> None:
     raw.run(f"CREATE TABLE with_texts AS {' UNION '.join(parts)}")
 
 
+def _count_conversions(raw: RawTables) -> Attrition:
+    counts = raw.rows(
+        """SELECT conversion, count(*), count(DISTINCT stay_id), count(DISTINCT subject_id)
+           FROM cleaned WHERE conversion > 0 GROUP BY conversion"""
+    )
+    counted = {number: dict(zip(("rows", "stays", "subjects"), n, strict=True)) for number, *n in counts}
+    conversions = Attrition("conversions")
+    for number, name in enumerate(CONVERSIONS, 1):
+        conversions.add(name, **counted.get(number, {"rows": 0, "stays": 0, "subjects": 0}))
+    return conversions
+
+
 def _place_in_time(raw: RawTables, repairs: Events) -> None:
-    """Table `timed`: hours since the beginning of the stay, for rows from then until its end.
+    """Create table `timed`: hours since the beginning of the stay, for rows from then until its end.
 
     `copy` distinguishes rows of one time where the benchmark writes that time twice.
     """
@@ -258,7 +264,7 @@ def _place_in_time(raw: RawTables, repairs: Events) -> None:
 
 
 def _without_ties(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Only the last of the rows that agree in all of TIE; such rows follow each other, over batches too."""
+    """Yield only the last of the rows that agree in all of TIE; such rows are adjacent, also across batches."""
     held: pa.RecordBatch | None = None
     for batch in batches:
         if not batch.num_rows:

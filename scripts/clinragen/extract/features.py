@@ -12,9 +12,9 @@ LIST = ", ".join("'{}'".format(name.replace("'", "''")) for name in CATEGORIES["
 
 
 def select_features(raw: RawTables, stays: pa.Table) -> pa.Table:
-    """Age in years, sex and type of admission of every stay (FEATURES); ages above 89 are those of STAYS, 90.
+    """Return age in years, sex and type of admission of every stay (FEATURES); ages above 89 are 90, as in STAYS.
 
-    A sex or a type of admission that is missing, or in no known release, becomes OTHER, and is counted in the log.
+    A missing or unknown sex or type of admission becomes OTHER and is counted in the log.
     """
     raw.add("stays", stays)
     table = raw.query(

@@ -1,4 +1,4 @@
-"""Raw MIMIC files as SQL relations: read in place, out of core, whatever their case or compression."""
+"""Raw MIMIC files as SQL relations, read in place and out of core, whatever their case or compression."""
 
 import json
 import logging
@@ -26,20 +26,22 @@ from clinragen.registry.raw import (
 from clinragen.schemas.extract import RELEASE
 
 log = logging.getLogger("sources")
-# What Python and its libraries take of a step's memory; the rest is DuckDB's.
-BESIDE_DUCKDB_MB = 300
+# Memory of Python and its libraries in a step; the rest is for DuckDB.
+OUTSIDE_DUCKDB_MB = 300
 ROWS_PER_BATCH = 100_000
-# A table with rows for a smaller share of the cohort's stays is cut, or of other patients; few stays show nothing.
+# A table with rows for a smaller share of the cohort's stays is truncated, or of other patients; few stays are not
+# tested.
 LEAST_COVERAGE = 0.5
 ENOUGH_STAYS = 10
 # A table that contains every row twice has fewer different rows; those of MIMIC have more than 0.9.
 LEAST_DIFFERENT = 0.6
 # Columns that are parsed as numbers; the others are converted where they are used.
 NUMBERS = {"itemid": "INTEGER"}
-# Texts of many lines: DuckDB would start in the middle of a file, take a line of a text for a row and refuse it.
+# Tables with texts of many lines: DuckDB would start in the middle of a file, mistake a line of text for a row and
+# refuse it.
 # Other tables are read in one piece only after a row was refused.
 MANY_LINES = ("noteevents",)
-# What the queries convert the texts to: used to find the line of one that is not a number or time.
+# Types to which the queries convert texts: used to find the line of one that is not a number or time.
 CONVERSIONS = NUMBERS | {
     **dict.fromkeys(("subject_id", "hadm_id", "icustay_id", "stay_id", "row_id", "note_seq"), "BIGINT"),
     **dict.fromkeys(("intime", "outtime", "dob", "charttime", "chartdate"), "TIMESTAMP_S"),
@@ -65,10 +67,11 @@ class RawTables:
         self._published: Mapping[str, int] = {}
         self._dataset = self._release = ""
         self.connection = duckdb.connect()
-        # What does not fit into memory is patient data: it must not spill into the checkout.
+        # Data that does not fit into memory is patient data: it must not spill into the checkout.
         self._spill = tempfile.TemporaryDirectory(prefix="clinragen-duckdb-")
         self.connection.execute(f"SET temp_directory = '{_quoted(self._spill.name)}'")
-        self.connection.execute(f"SET memory_limit = '{memory_limit_mb - BESIDE_DUCKDB_MB}MB'; SET threads = {threads}")
+        memory = memory_limit_mb - OUTSIDE_DUCKDB_MB
+        self.connection.execute(f"SET memory_limit = '{memory}MB'; SET threads = {threads}")
         self.connection.execute("SET preserve_insertion_order = false; SET enable_progress_bar = false")
         self._in_one_piece: set[str] = set()
         for table in self.paths:
@@ -102,7 +105,7 @@ class RawTables:
         )
 
     def checked(self, dataset: str, declared: Path) -> Self:
-        """The same, after a look at header and first row of every file; ignored columns are logged.
+        """Check header and first row of every file, log ignored columns, and return these tables.
 
         `declared` is resources/raw_tables.yaml. UserError lists files without a needed column or row.
         """
@@ -122,7 +125,7 @@ class RawTables:
         self._dataset, self._release = dataset, f"release {release}"
 
     def check_rows(self, counts: Mapping[str, int]) -> None:
-        """UserError where a table does not have as many rows as in its release.
+        """Raise UserError if a table does not have as many rows as in its release.
 
         Without effect where the release is unknown, and for files that the workflow made, such as synthetic notes.
         """
@@ -136,7 +139,7 @@ class RawTables:
                 )
 
     def check_coverage(self, table: str, covered: int, stays: int) -> None:
-        """UserError where a table has rows for too few stays of the cohort."""
+        """Raise UserError if a table has rows for too few stays of the cohort."""
         if stays >= ENOUGH_STAYS and covered < LEAST_COVERAGE * stays:
             raise UserError(
                 f"{self.paths[table]} has rows for only {covered} of the {stays} stays of the cohort: it is cut, "
@@ -144,7 +147,7 @@ class RawTables:
             )
 
     def _file(self, table: str, types: dict[str, str]) -> str:
-        """A raw file as an SQL table; columns without a type are texts."""
+        """Return a raw file as an SQL table; columns without a type are texts."""
         # Dialect and columns are given: sniffing fails on rows of the real files, or skips ragged ones.
         columns = ", ".join(f"'{_quoted(name)}': '{types.get(name, 'VARCHAR')}'" for name in self._columns[table])
         in_pieces = table not in self._in_one_piece
@@ -162,7 +165,7 @@ class RawTables:
         self._try(self.connection.execute, sql)
 
     def run_and_count(self, sql: str) -> dict[str, int]:
-        """Run a statement; rows that it read of each raw table, whatever it kept of them.
+        """Run a statement; return the rows that it read of each raw table, whatever it kept of them.
 
         The counts come from DuckDB's profile of the statement: another scan of CHARTEVENTS would take as long again.
         """
@@ -174,19 +177,19 @@ class RawTables:
         return {table: scans[str(path)] for table, path in self.paths.items() if str(path) in scans}
 
     def query(self, sql: str) -> pa.Table:
-        """Result of a query; UserError names the raw files where they are at fault."""
+        """Return the result of a query; UserError names the raw files where they are at fault."""
         return self._try(lambda text: self.connection.sql(text).to_arrow_table(), sql)
 
     def rows(self, sql: str) -> list[tuple]:
-        """The rows of a query with few of them."""
+        """Return all rows of a query with few rows."""
         return self._try(lambda text: self.connection.sql(text).fetchall(), sql)
 
     def row(self, sql: str) -> tuple:
-        """The single row of a query."""
+        """Return the single row of a query."""
         return self.rows(sql)[0]
 
     def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
-        """Result of a query, of which only a batch is in memory at a time."""
+        """Yield the result of a query, one batch in memory at a time."""
         reader = self._try(lambda text: self.connection.sql(text).to_arrow_reader(ROWS_PER_BATCH), sql)
         while (batch := self._try(lambda _: next(reader, None), sql)) is not None:
             yield batch
@@ -212,7 +215,7 @@ class RawTables:
         return self._try(call, sql)
 
     def _reason(self, error: duckdb.Error) -> str | None:
-        """The message for the user; None where neither files nor machine are at fault."""
+        """Return the message for the user; None if neither files nor machine are at fault."""
         if self._spill.name in _first_line(error) or "max_temp_directory_size" in str(error):
             room = f"the disk of {Path(self._spill.name).parent} is full"
             return f"{room}: free up space, set TMPDIR to another directory, or raise extract.memory_limit_mb"
@@ -232,13 +235,13 @@ class RawTables:
         if isinstance(error, duckdb.ConversionException) and (message := self._find_text()):
             return message
         named = [str(p) for p in self.paths.values() if f"file = {p}\n" in str(error)]
-        place = named[0] if named else f"one of {self._files()}"
-        return f"a raw file cannot be read ({place}): {_safe_reason(error)}"
+        origin = named[0] if named else f"one of {self._files()}"
+        return f"a raw file cannot be read ({origin}): {_safe_reason(error)}"
 
     def _find_text(self) -> str | None:
-        """File, line and column of a text that is not a number or time; reads the files again.
+        """Return file, line and column of a text that is not a number or time; reads the files again.
 
-        The error of a conversion behind a filter has no place, that of others may name the wrong column.
+        The error of a conversion after a filter has no position, others may name the wrong column.
         """
         try:
             for table, names in self._columns.items():
@@ -251,7 +254,7 @@ class RawTables:
                         f"cannot be read as {CONVERSIONS[column]}"
                     )
         except duckdb.Error:
-            pass  # rows that cannot even be split: the first error is reported
+            pass  # rows that cannot even be split into fields: the first error is reported
         return None
 
     def _line_of(self, table: str, column: str) -> str:
@@ -275,7 +278,7 @@ def _first_line(error: duckdb.Error) -> str:
 
 
 def _scans(profile: dict) -> Iterator[tuple[str, int]]:
-    """Raw files and the rows read of them, in a query profile of DuckDB."""
+    """Yield the raw files in a query profile of DuckDB, and the rows read of each."""
     for operator in profile.get("operator", profile.get("children", [])):
         if "rows_scanned" in operator and "Filename(s)" in operator["extra_info"]:
             yield operator["extra_info"]["Filename(s)"], operator["rows_scanned"]
@@ -283,7 +286,7 @@ def _scans(profile: dict) -> Iterator[tuple[str, int]]:
 
 
 def _safe_reason(error: duckdb.Error) -> str:
-    """Kind of the error, line and reason, without anything from the row."""
+    """Return kind of the error, line and reason, without anything from the row."""
     kind, line = str(error).partition(":")[0], LINE.search(_first_line(error))
     if not line:
         return kind
@@ -292,7 +295,7 @@ def _safe_reason(error: duckdb.Error) -> str:
 
 
 def _header(path: Path) -> list[str]:
-    """Column names of a raw file, a number for one without; UserError where there are none or a name occurs twice."""
+    """Return the column names of a raw file, numbers for unnamed ones; UserError if all are unnamed or one repeats."""
     names = columns_of(path)
     named = [name for name in names if name]
     if not named or len(set(named)) < len(named):

@@ -41,10 +41,10 @@ def check_release(raw: RawTables, dataset: str, release: str, declared: Path) ->
     else:
         log.log(logging.INFO if matched else logging.WARNING, "%s, %s", fact, which)
         if release and matched != release:
-            wanted = declaration(declared)[dataset]["releases"][release]
+            expected = declaration(declared)[dataset]["releases"][release]
             raise UserError(
                 f"{raw.paths['patients']}, {raw.paths['icustays']}: {fact}, {which}, but datasets.{dataset}.release is "
-                f"{release}, which has {wanted['patients']} patients and {wanted['icustays']} ICU stays"
+                f"{release}, which has {expected['patients']} patients and {expected['icustays']} ICU stays"
             )
     raw.expect_release(dataset, matched, declared)
     raw.check_rows({"admissions": raw.row("SELECT count(*) FROM raw_admissions")[0]})

@@ -6,7 +6,7 @@ from clinragen.errors import UserError
 
 
 def address_of_user(setting: str) -> str:
-    """The operator's e-mail address: the setting, else the environment variable ENTREZ_EMAIL; UserError without."""
+    """Return the operator's e-mail address: the setting, else the variable ENTREZ_EMAIL; UserError without one."""
     address = setting.strip() or os.environ.get("ENTREZ_EMAIL", "").strip()
     if "@" not in address:
         raise UserError(

@@ -1,4 +1,4 @@
-"""How much of V^k each phenotype brings, and how far phenotypes share it."""
+"""Coverage of V^k by phenotype, and its overlap between phenotypes."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def coverage(terms: list[Row], found: Mapping[int, Origin], kinds: Pieces, without: frozenset[int]) -> pa.Table:
-    """Coverage and overlap of V^k (COVERAGE): a row per phenotype and one of all.
+    """Return coverage and overlap of V^k (COVERAGE): a row per phenotype and one of all.
 
     `found` are the tokens of the key terms (rows of TERMS), `without` those that the settings leave out of V^k.
     """

@@ -1,4 +1,4 @@
-"""What both sources share: the query of each phenotype and the form of a document."""
+"""Queries and documents of PubMed and Wikipedia."""
 
 import csv
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Document:
 
 
 def read_queries(path: Path, source: str) -> dict[str, str]:
-    """Query per phenotype, from resources/knowledge/queries.csv; `source` names the column."""
+    """Read the query per phenotype, from resources/knowledge/queries.csv; `source` names the column."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     empty = [row["phenotype"] for row in rows if not (row.get(source) or "").strip()]
@@ -40,10 +40,10 @@ def read_queries(path: Path, source: str) -> dict[str, str]:
 
 
 def table_of(documents: list[Document]) -> pa.Table:
-    """The documents as a table."""
+    """Return the documents as a table (DOCUMENTS)."""
     return pa.Table.from_pylist([vars(d) for d in documents], schema=DOCUMENTS.schema)
 
 
 def documents_of(table: pa.Table) -> list[Document]:
-    """The documents of a table."""
+    """Return the documents of a table (DOCUMENTS)."""
     return [Document(**row) for row in table.to_pylist()]

@@ -10,7 +10,7 @@ LICENCE = "MIT, written for this repository"
 
 
 def authored(phenotypes: list[str], source: str, texts: list[Path]) -> list[Document]:
-    """One document per phenotype, from `<slug of the phenotype>.md` among the texts.
+    """Return one document per phenotype, from `<slug of the phenotype>.md` among the texts.
 
     UserError names a phenotype without a text, or a text without a title.
     """

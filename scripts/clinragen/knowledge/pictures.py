@@ -16,7 +16,7 @@ COLUMNS = 5
 
 
 def draw_convergence(table: pa.Table, bound: float, stand_ins: list[str], path: Path) -> None:
-    """Per phenotype, by documents seen: Jaccard index of successive rounds, its bound, and the share of new terms."""
+    """Draw, per phenotype and documents seen, the Jaccard index of successive rounds and the share of new terms."""
     rows = table.to_pylist()
     phenotypes = list(dict.fromkeys(row["phenotype"] for row in rows))
     lines, most = -(-len(phenotypes) // COLUMNS), max(row["documents"] for row in rows)

@@ -17,7 +17,7 @@ class Pieces:
 
 
 def pieces(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int], stop_words: frozenset[str]) -> Pieces:
-    """Which tokens spell a stop word of two or more letters, and which at most one character."""
+    """Return the tokens that spell a stop word of two or more letters, and those of at most one character."""
     spelt = {i: str(tokenizer.decode([i])).strip().lower() for i in ids}
     return Pieces(
         frozenset(i for i, text in spelt.items() if len(text) > 1 and text in stop_words),
@@ -26,7 +26,7 @@ def pieces(tokenizer: PreTrainedTokenizerBase, ids: Iterable[int], stop_words: f
 
 
 def left_out(found: Pieces, settings: Vocabulary) -> frozenset[int]:
-    """The tokens that the settings leave out of V^k."""
+    """Return the tokens that the settings leave out of V^k."""
     nothing: frozenset[int] = frozenset()
     stop_words = nothing if settings.stop_word_pieces else found.stop_words
     return stop_words | (nothing if settings.one_letter_pieces else found.one_letter)

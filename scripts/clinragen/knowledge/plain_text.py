@@ -10,12 +10,12 @@ ESCAPED_TAG = re.compile(r"</?(?:i|b|u|em|strong|sub|sup)>")
 
 
 def plain(text: str) -> str:
-    """One line of words: subscript digits are ordinary ones, escaped tags and repeated blanks are gone."""
+    """Return one line of words: subscript digits are ordinary ones, escaped tags and repeated blanks are gone."""
     return " ".join(ESCAPED_TAG.sub("", text).translate(SUBSCRIPTS).split())
 
 
 def text_of(element: Element | None) -> str:
-    """The words of an XML element without its markup; a power keeps its sign: 10<sup>9</sup> is 10^9."""
+    """Return the words of an XML element without its markup; a power keeps its sign: 10<sup>9</sup> is 10^9."""
     return plain(_words(element)) if element is not None else ""
 
 

@@ -19,13 +19,13 @@ from clinragen.knowledge.service import TIMEOUT, Failure, Service, ask, collect,
 from clinragen.knowledge.steps import Steps
 
 log = logging.getLogger("pubmed")
-# Where Biopython sends everything; it has no setting for it.
+# Where Biopython sends all requests; it has no setting for it.
 FIXED = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"
 TOOL = "clinragen"
 KEY_VARIABLE = "NCBI_API_KEY"
 # NCBI permits 3 requests a second, with a key 10.
 INTERVAL, INTERVAL_WITH_KEY = 0.37, 0.11  # seconds
-# Results of a search beyond those that are wanted: they replace what is retracted or has no text.
+# Surplus results of a search, which replace papers that are retracted or have no text.
 SPARE = 10
 BATCH = 100  # records per request; NCBI asks for at most 200
 CHUNK = 65_536  # bytes
@@ -59,7 +59,7 @@ def entrez(endpoint: str, email: str) -> Iterator[None]:
 
 
 def abstracts(responses: Responses, phenotype: str, query: str, most: int, steps: Steps) -> list[Document]:
-    """The most relevant abstracts for a query, best first, retracted papers left out; within `entrez`.
+    """Return the most relevant abstracts for a query, best first, retracted papers left out; within `entrez`.
 
     Fewer where PubMed has fewer. UserError when the service cannot be reached, keeps failing or finds nothing.
     """
@@ -92,11 +92,11 @@ def abstracts(responses: Responses, phenotype: str, query: str, most: int, steps
         raise UserError(
             f"PubMed returned no usable abstract for {phenotype!r}; change its query in resources/knowledge/queries.csv"
         )
-    return [_document(phenotype, term, rank, *found) for rank, found in enumerate(kept, 1)]
+    return [_document(phenotype, term, rank, *pair) for rank, pair in enumerate(kept, 1)]
 
 
 def _records(responses: Responses, identifiers: list[str]) -> list[tuple[Record, Response]]:
-    """The records that PubMed has, in the order of the identifiers."""
+    """Return the records that PubMed has, in the order of the identifiers."""
 
     def complete(body: bytes) -> None:
         if not records(body):
@@ -132,7 +132,7 @@ def _ask(responses: Responses, request: Request, check: Callable[[bytes], object
 
 
 def _send(request: Request) -> bytes:
-    """The body of one response, through Biopython; Failure without a whole one."""
+    """Return the body of one response, through Biopython; Failure unless it is complete."""
     try:
         with UTILITIES[request.path](**request.parameters) as handle:
             raw = getattr(handle, "buffer", handle)  # Biopython wraps plain text

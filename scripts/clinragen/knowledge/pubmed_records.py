@@ -1,4 +1,4 @@
-"""What the E-utilities send: results of a search, and records of articles and books.
+"""Responses of the E-utilities: results of a search, and records of articles and books.
 
 Read with ElementTree: Biopython's parser fetches a document type that it does not know from the network, and keeps the
 markup within titles and abstracts.
@@ -39,7 +39,7 @@ class Record:
 
 
 def search_result(body: bytes) -> list[str]:
-    """PMIDs that a search found, best first; Failure unless the response is a search result."""
+    """Return the PMIDs that a search found, best first; Failure unless the response is a search result."""
     root = _root(body, "eSearchResult")
     if root.find("ERROR") is not None or root.find("IdList") is None:
         raise Failure("an error message in place of a search result")
@@ -50,9 +50,9 @@ def search_result(body: bytes) -> list[str]:
 
 
 def records(body: bytes) -> dict[str, Record]:
-    """Articles and chapters by PMID; Failure unless the response is a set of them."""
-    found = [_record(element) for element in _root(body, "PubmedArticleSet")]
-    return {record.identifier: record for record in found if record}
+    """Return articles and chapters by PMID; Failure unless the response is a set of them."""
+    parsed = [_record(element) for element in _root(body, "PubmedArticleSet")]
+    return {record.identifier: record for record in parsed if record}
 
 
 def _root(body: bytes, name: str) -> Element:
@@ -116,7 +116,7 @@ def _chapter(element: Element) -> Record | None:
 
 
 def _abstract(parent: Element) -> str:
-    """The paragraphs of an abstract; those of a structured one keep their labels."""
+    """Return the paragraphs of an abstract; those of a structured one keep their labels."""
     return "\n".join(_paragraphs(parent))
 
 
@@ -132,7 +132,7 @@ def _licence(parent: Element) -> str:
 
 
 def iso_date(element: Element | None) -> str | None:
-    """A date as precise as it is known: 2020, 2020-03 or 2020-03-05; None where there is no year."""
+    """Return a date as precisely as it is known: 2020, 2020-03 or 2020-03-05; None without a year."""
     if element is None:
         return None
     free = re.search(r"\b(?:1[89]|20)\d\d\b", element.findtext("MedlineDate") or "")

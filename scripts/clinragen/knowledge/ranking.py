@@ -1,4 +1,4 @@
-"""Terms by the number of documents that carry them, and whether a set of terms still changes."""
+"""Terms ranked by the number of their documents, and the stability of a set of terms."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Shown:
-    """A document that the model was shown, and what came of it."""
+    """A document that the model was shown, and the outcome."""
 
     phenotype: str
     source: str
@@ -64,7 +64,7 @@ class Round:
 
 
 def ranked(mentions: Iterable[Mention], top: int | None) -> list[Term]:
-    """The terms of one phenotype: those of most documents first, ties by name; at most `top` of them."""
+    """Return the terms of one phenotype: those of most documents first, ties by name; at most `top` of them."""
     by_term: dict[str, list[Mention]] = {}
     for mention in mentions:
         by_term.setdefault(mention.term, []).append(mention)
@@ -86,27 +86,27 @@ def ranked(mentions: Iterable[Mention], top: int | None) -> list[Term]:
 
 
 def jaccard(one: set, other: set) -> float:
-    """Size of the intersection by that of the union; 0 for two empty sets, which have nothing in common."""
+    """Return the size of the intersection divided by that of the union; 0 for two empty sets."""
     return len(one & other) / len(one | other) if one or other else 0.0
 
 
 def terms_table(terms: Iterable[Term]) -> pa.Table:
-    """The key terms as a table (TERMS)."""
+    """Return the key terms as a table (TERMS)."""
     return pa.Table.from_pylist([vars(t) for t in terms], schema=TERMS.schema)
 
 
 def mentions_table(mentions: Iterable[Mention]) -> pa.Table:
-    """The mentions as a table (MENTIONS)."""
+    """Return the mentions as a table (MENTIONS)."""
     return pa.Table.from_pylist([vars(m) for m in mentions], schema=MENTIONS.schema)
 
 
 def answers_table(shown: Iterable[Shown]) -> pa.Table:
-    """The documents that were shown as a table (ANSWERS)."""
+    """Return the documents that were shown as a table (ANSWERS)."""
     return pa.Table.from_pylist([vars(s) for s in shown], schema=ANSWERS.schema)
 
 
 def convergence_table(rounds: Iterable[Round]) -> pa.Table:
-    """The rounds as a table (CONVERGENCE)."""
+    """Return the rounds as a table (CONVERGENCE)."""
     return pa.Table.from_pylist([vars(r) for r in rounds], schema=CONVERGENCE.schema)
 
 

@@ -15,9 +15,9 @@ from clinragen.database import database, insert
 from clinragen.errors import UserError
 
 FILE = "responses.sqlite"
-# Who asks and where to reach them: no part of the question, and never written down.
+# Who asks and where to reach them: not part of the question, and not stored.
 PERSONAL = frozenset({"api_key", "email", "tool"})
-# A turn or pause further away is left over from a clock that was wrong.
+# A turn or pause further away stems from a clock that was wrong.
 LONGEST_PAUSE = 300.0  # seconds
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS turns (service TEXT PRIMARY KEY, at REAL NOT NULL);
 
 @dataclass(frozen=True)
 class Request:
-    """A question to a public service. Its host is no part of it: a mirror gives the same answers."""
+    """A question to a public service. Its host is not part of it: a mirror gives the same responses."""
 
     service: str
     path: str
@@ -57,19 +57,19 @@ class Response:
 
 
 class Responses:
-    """The stored responses. Each counts for the first time after `refresh`, however often others asked again later.
+    """The stored responses. Of each question, the first one after `refresh` counts, however often others ask later.
 
-    Therefore what is read depends on the date only, and one results tree that refreshes does not change another.
+    Therefore the content read depends on the date only: a results tree that refreshes does not change another.
     """
 
     def __init__(self, connection: sqlite3.Connection, refresh: str) -> None:
         self._connection = connection
         self._refresh = refresh
         self.used: set[str] = set()
-        """Keys of the requests that were answered in this run."""
+        """Keys of the requests that got a response in this run."""
 
     def get(self, request: Request) -> Response | None:
-        """The first response that was taken on or after the date `refresh`; None if there is none."""
+        """Return the first response taken on or after the date `refresh`; None without one."""
         row = self._connection.execute(
             "SELECT body, taken, status FROM responses WHERE request = ? AND taken >= ? ORDER BY taken LIMIT 1",
             (request.key, self._refresh),
@@ -83,7 +83,7 @@ class Responses:
             raise sqlite3.DatabaseError(f"the response to {request.path} {request.question} is damaged") from error
 
     def keep(self, request: Request, response: Response) -> Response:
-        """Store a response; returns the one that counts, which another process may have stored meanwhile."""
+        """Store a response; return the one that counts, which another process may have stored meanwhile."""
         taken = response.taken.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
         about = (request.key, taken, request.service, request.path, request.question)
         body = zlib.compress(response.body)
@@ -96,14 +96,14 @@ class Responses:
         return self.get(request) or response
 
     def turn(self, service: str, interval: float) -> float:
-        """Reserve the next turn to ask a service: seconds to wait until then.
+        """Reserve the next turn to ask a service; return the seconds to wait until then.
 
         Turns are `interval` seconds apart over all processes that share the file.
         """
         return self._reserve(service, lambda now, last: max(now, last + interval))
 
     def pause(self, service: str, seconds: float) -> None:
-        """Let no process ask a service for some seconds."""
+        """Keep all processes from asking a service for some seconds."""
         self._reserve(service, lambda now, last: max(now + min(seconds, LONGEST_PAUSE), last))
 
     def _reserve(self, service: str, choose: Callable[[float, float], float]) -> float:
@@ -124,7 +124,7 @@ class Responses:
 
 @contextlib.contextmanager
 def stored_responses(directory: Path, refresh: str) -> Iterator[Responses]:
-    """The stored responses of a directory; those taken before the ISO date `refresh` do not count (empty: all do)."""
+    """Open the stored responses of a directory; those before the ISO date `refresh` do not count (empty: all do)."""
     if refresh > datetime.now(UTC).date().isoformat():
         raise UserError(f"knowledge.refresh: {refresh} is in the future (UTC); set it to today or an earlier date")
     with database(directory / FILE, SCHEMA) as connection:

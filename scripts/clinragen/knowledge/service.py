@@ -1,4 +1,4 @@
-"""Asking a public service politely: at its pace, patiently, and each question only once."""
+"""Requests to a public service: rate-limited, retried, and each question only once."""
 
 import logging
 import random
@@ -17,11 +17,11 @@ FIRST_WAIT = 2.0  # seconds; doubled after every failure
 TIMEOUT = 60.0  # seconds without a byte
 DEADLINE = 300.0  # seconds for a whole response
 LARGEST = 64_000_000  # bytes of a response
-PASSING = (408, 425, 429)  # of the client errors, those that pass
+PASSING = (408, 425, 429)  # client errors that are temporary
 
 
 class Failure(Exception):
-    """No usable response. The text names the reason only: what a service sends back may contain the API key."""
+    """No usable response. The text names the reason only: responses may contain the API key."""
 
     def __init__(self, reason: str, wait: float | None = None, final: bool = False) -> None:
         super().__init__(reason)
@@ -73,18 +73,18 @@ def ask(
 def _given_up(service: Service, failure: Failure, attempts: int) -> UserError:
     return UserError(
         f"{service.title} returned no valid response ({failure}, {attempts} attempt{'s' * (attempts > 1)}); check "
-        f"{service.setting} and the network, then re-run: what was fetched is kept"
+        f"{service.setting} and the network, then re-run: fetched responses are kept"
     )
 
 
 def refused(status: int, retry_after: str | None) -> Failure:
-    """The failure behind an HTTP status other than 200."""
+    """Return the failure for an HTTP status other than 200."""
     passing = status >= 500 or status in PASSING
     return Failure(f"HTTP status {status}", wait=seconds(retry_after) if passing else None, final=not passing)
 
 
 def seconds(retry_after: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for, as a number or a date; None if it is absent or not readable."""
+    """Return the seconds that a Retry-After header asks for, as a number or a date; None without a readable one."""
     text = (retry_after or "").strip()
     try:
         wait = float(text) if text.isdigit() else (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
@@ -94,7 +94,7 @@ def seconds(retry_after: str | None) -> float | None:
 
 
 def collect(chunks: Iterable[bytes], length: str | None = None) -> bytes:
-    """A whole body from its pieces; Failure if it is too large or too slow, or shorter than announced."""
+    """Join a whole body from its pieces; Failure if it is too large or too slow, or shorter than announced."""
     started, body = time.monotonic(), bytearray()
     for chunk in chunks:
         body += chunk

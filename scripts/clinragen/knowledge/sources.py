@@ -1,4 +1,4 @@
-"""What PubMed and Wikipedia bring to the key terms and to V^k (the study of sources in the paper's limitations)."""
+"""Contribution of PubMed and Wikipedia to the key terms and to V^k (see the paper's limitations)."""
 
 from collections.abc import Mapping, Set
 from typing import Any
@@ -17,7 +17,7 @@ def source_overlap(
 ) -> pa.Table:
     """Count what PubMed and Wikipedia bring, alone and together, in key terms and in tokens (SOURCES).
 
-    From the key terms (rows of TERMS) and the documents that carry them (rows of MENTIONS); `token_ids` are the
+    From the key terms (rows of TERMS) and their documents (rows of MENTIONS); `token_ids` are the
     tokens of each wording by language model. A token counts for a source if a wording found there has it.
     """
     keys = {(term["phenotype"], term["term"]) for term in terms}
@@ -36,7 +36,7 @@ def source_overlap(
 
 
 def terms_of_source(terms: list[Row], mentions: list[Row], source: str) -> list[Row]:
-    """Return the key terms (rows of TERMS) that documents of a source carry, with the wordings found there.
+    """Return the key terms (rows of TERMS) in documents of a source, with the wordings of that source.
 
     Key terms are those of both sources together; `knowledge.terms.sources` chooses others, from one source alone.
     """

@@ -1,4 +1,4 @@
-"""Counting what each step of a retrieval leaves over."""
+"""Counts of the documents that remain after each step of a retrieval."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from clinragen.schemas.attrition import Attrition
 
 
 class Steps:
-    """How many documents each step of a retrieval leaves, over all phenotypes."""
+    """Number of documents that remain after each step of a retrieval, over all phenotypes."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -18,7 +18,7 @@ class Steps:
         self._counts[step] += number
 
     def table_of(self, source: str) -> pa.Table:
-        """The steps in the order in which they were first added, as an ATTRITION table, and in the log."""
+        """Return the steps in the order in which they were first added (ATTRITION), and log them."""
         attrition = Attrition(source)
         for step, number in self._counts.items():
             attrition.add(step, rows=number)

@@ -30,7 +30,7 @@ RESPONSE_SCHEMA = {
 
 @dataclass
 class Search:
-    """The extraction for one phenotype: documents not yet shown, what was found, how far the set has settled."""
+    """The extraction for one phenotype: documents not yet shown, terms found, and how stable their set is."""
 
     phenotype: str
     waiting: list[Document]
@@ -46,14 +46,14 @@ class Search:
     """Documents that gave no terms, by reason."""
 
     def goes_on(self) -> bool:
-        """Whether there are documents left and the terms still change."""
+        """Return whether documents remain and the terms still change."""
         return bool(self.waiting) and not (self.rounds and self.rounds[-1].stable)
 
     def add(self, document: Document, answer: Answer, settings: Terms) -> None:
-        """Take up the terms of the answer on one document."""
+        """Add the terms of the answer on one document."""
         number, problems = len(self.rounds) + 1, "; ".join(answer.problems) or None
-        place = (self.phenotype, document.source, document.identifier, number)
-        self.shown.append(Shown(*place, answer.request, answer.status, problems))
+        key = (self.phenotype, document.source, document.identifier, number)
+        self.shown.append(Shown(*key, answer.request, answer.status, problems))
         self.read += answer.status not in WITHOUT_TEXT
         forms = accepted(answer.text, visible(document, settings))[: settings.max_terms]
         if not forms:
@@ -63,7 +63,7 @@ class Search:
             self.mentions.append(Mention(self.phenotype, term, form, document.source, document.identifier, number))
 
     def close_round(self, settings: Terms) -> None:
-        """Compare the top terms with those of the round before; a round without any answer says nothing of them."""
+        """Compare the top terms with those of the round before; a round without any answer does not count."""
         last = self.rounds[-1] if self.rounds else Round(self.phenotype, 0, 0, 0, 0, 0, None, False)
         before, self.top = {t.term for t in self.top}, ranked(self.mentions, settings.top)
         index = jaccard(before, {t.term for t in self.top}) if self.rounds and self.read else None
@@ -91,7 +91,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Extraction:
-    """The key terms K, the mentions they were chosen from, the documents shown, the rounds, and what went without."""
+    """The key terms K, the mentions they were chosen from, the documents shown, and the rounds."""
 
     terms: list[Term]
     mentions: list[Mention]
@@ -108,7 +108,7 @@ def extract(
     ask: Callable[[list[Request]], list[Answer]],
     abbreviations: Mapping[str, str],
 ) -> Extraction:
-    """Key terms of every phenotype, from the documents of the configured sources.
+    """Extract the key terms of every phenotype, from the documents of the configured sources.
 
     A round shows the model the next `batch` documents of each phenotype. A phenotype is done when its top terms are
     stable, or without documents; its key terms are the last top terms. UserError for one without any term.
@@ -154,9 +154,9 @@ def still_to_ask(
     abbreviations: Mapping[str, str],
     known: Callable[[Request], Answer | None],
 ) -> tuple[list[Request], int]:
-    """The requests of `extract` without an answer if no term set becomes stable early, and how many are needed anyway.
+    """Return the requests that `extract` may still make, and how many of them it makes in any case.
 
-    `known` gives the answers that there are; with them each phenotype gets as far as `extract` would.
+    `known` returns the answer to a request if it is stored; with these each phenotype gets as far as `extract` would.
     """
     requests, least = [], 0
     for search in (_search(p, documents, settings, abbreviations) for p in unique(documents)):
@@ -178,7 +178,7 @@ def still_to_ask(
 
 
 def in_words(counts: Counter[str]) -> str:
-    """Counts by reason, the most frequent first."""
+    """Return the counts by reason in words, the most frequent first."""
     return ", ".join(f"{number} {reason}" for reason, number in counts.most_common())
 
 
@@ -188,7 +188,7 @@ def _search(phenotype: str, documents: list[Document], settings: Terms, abbrevia
 
 
 def request_for(document: Document, settings: Terms, prompt: Prompt) -> Request:
-    """The question for the key terms of one document."""
+    """Return the request for the key terms of one document."""
     text = visible(document, settings)
     rendered = prompt.render(disease=document.phenotype, document=text, most=str(settings.max_terms))
     slots = {"document": text, "max_terms": settings.max_terms}
@@ -196,7 +196,7 @@ def request_for(document: Document, settings: Terms, prompt: Prompt) -> Request:
 
 
 def check(request: Request, text: str) -> list[str]:
-    """What is wrong with an answer: no list of terms in it, or none of them in the document."""
+    """Return the problems of an answer: no list of terms in it, or none of them in the document."""
     try:
         terms = parse(text)
     except ValueError as error:
@@ -207,7 +207,7 @@ def check(request: Request, text: str) -> list[str]:
 
 
 def parse(text: str) -> list[str]:
-    """The terms of an answer: the first object of RESPONSE_SCHEMA or list of strings in it; ValueError without one."""
+    """Return the terms of an answer: its first object of RESPONSE_SCHEMA or list of strings; ValueError without one."""
     decoder = json.JSONDecoder()
     for start in (m.start() for m in re.finditer(r"[\[{]", text)):
         try:
@@ -221,9 +221,9 @@ def parse(text: str) -> list[str]:
 
 
 def accepted(text: str, document: str) -> list[str]:
-    """The written forms of an answer's terms that appear in the document as whole words, without repeats.
+    """Return the written forms of an answer's terms that appear in the document as whole words, without repeats.
 
-    An answer that is not a list has none: by then it was requested again and counted.
+    An answer that is not a list has none: it has been requested again and counted before.
     """
     try:
         forms = [written_form(term) for term in parse(text)]
@@ -234,17 +234,17 @@ def accepted(text: str, document: str) -> list[str]:
 
 
 def visible(document: Document, settings: Terms) -> str:
-    """The part of a document that the model sees."""
+    """Return the part of a document that the model sees."""
     return f"{document.title}\n{document.text}"[: settings.max_characters]
 
 
 def unique(documents: list[Document]) -> list[str]:
-    """Phenotypes of the documents, in their order."""
+    """Return the phenotypes of the documents, in their order."""
     return list(dict.fromkeys(d.phenotype for d in documents))
 
 
 def alternating(documents: list[Document]) -> list[Document]:
-    """Documents by rank, the sources in turn."""
+    """Return the documents by rank, the sources in turn."""
     ranked_documents = sorted(documents, key=lambda d: d.rank)
     sources = [[d for d in ranked_documents if d.source == s] for s in dict.fromkeys(d.source for d in documents)]
     return [d for row in zip_longest(*sources) for d in row if d is not None]

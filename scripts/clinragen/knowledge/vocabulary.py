@@ -12,16 +12,16 @@ from clinragen.registry.tokenizer import identity_of
 
 @dataclass
 class Origin:
-    """What brought a token into the vocabulary."""
+    """The terms and phenotypes that brought a token into the vocabulary."""
 
     terms: set[str] = field(default_factory=set)
     phenotypes: set[str] = field(default_factory=set)
 
 
 def token_ids(tokenizer: PreTrainedTokenizerBase, forms: Iterable[str]) -> dict[str, frozenset[int]]:
-    """Ids of the tokens that occur in each wording, special tokens left out.
+    """Return the ids of the tokens that occur in each wording, special tokens left out.
 
-    A wording counts both at the beginning of a text and within it, which tokenizers of the GPT kind tell apart.
+    A wording counts both at the beginning of a text and within it, which tokenizers of the GPT kind distinguish.
     """
     forms, special = sorted(set(forms)), set(tokenizer.all_special_ids)
     if not forms:
@@ -32,7 +32,7 @@ def token_ids(tokenizer: PreTrainedTokenizerBase, forms: Iterable[str]) -> dict[
 
 
 def origins(tokenizer: PreTrainedTokenizerBase, terms: list[dict[str, Any]]) -> dict[int, Origin]:
-    """The tokens that occur in the wordings of the key terms (rows of TERMS) and where each comes from, by id."""
+    """Return the origin of each token in the wordings of the key terms (rows of TERMS), by id."""
     ids = token_ids(tokenizer, (form for term in terms for form in term["forms"]))
     found: dict[int, Origin] = {}
     for term in terms:
@@ -44,14 +44,14 @@ def origins(tokenizer: PreTrainedTokenizerBase, terms: list[dict[str, Any]]) -> 
 
 
 def standard_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Ids of all tokens but the special ones, ascending (the ablation w/o KNOW)."""
+    """Return the ids of all tokens except the special ones, ascending (the ablation w/o KNOW)."""
     return sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
 
 
 def described(
     tokenizer: PreTrainedTokenizerBase, backbone: str, vocabulary: str, ids: list[int], found: dict[int, Origin]
 ) -> str:
-    """The vocabulary as JSON, a line per token, with the identity of the tokenizer whose ids it holds."""
+    """Return the vocabulary as JSON, one line per token, with the identity of the tokenizer whose ids it holds."""
     facts = {"backbone": backbone, "vocabulary": vocabulary, "tokenizer": identity_of(tokenizer), "ids": ids}
     tokens = [
         {"id": i, "token": token} | ({name: sorted(x) for name, x in vars(found[i]).items()} if i in found else {})

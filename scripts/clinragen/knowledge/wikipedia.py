@@ -20,14 +20,14 @@ PAPER = "https://arxiv.org/abs/2411.07611"
 SERVICE = Service("wikipedia", "Wikipedia", 0.2, "knowledge.wikipedia.endpoint")
 LICENCE = "CC BY-SA 4.0, by the contributors to Wikipedia"
 PAGE = "https://en.wikipedia.org/w/index.php"
-# Results of a search beyond those that are wanted: they replace disambiguation pages and pages without text.
+# Surplus results of a search, which replace disambiguation pages and pages without text.
 SPARE = 5
-# All of a page in one response, so that its text is that of the revision that is named.
+# A whole page in one response, so that its text belongs to the revision that is named.
 WHOLE = {"prop": "extracts|pageprops|revisions", "ppprop": "disambiguation", "rvprop": "ids|timestamp"}
 
 
 class Stored(httpx.BaseTransport):
-    """Takes the requests of wikipedia-api to the stored responses and, for what these lack, to the endpoint."""
+    """A transport that answers wikipedia-api from the stored responses and asks the endpoint for missing ones."""
 
     def __init__(self, endpoint: str, responses: Responses) -> None:
         self._endpoint = httpx.URL(endpoint)
@@ -75,13 +75,13 @@ class Wikipedia:
             "user_agent": f"{PROJECT} ({PAPER}; {email})",
             "language": "en",
             "transport": self._transport,
-            "max_retries": 0,  # `ask` repeats what fails
+            "max_retries": 0,  # `ask` retries
         }
         self._finder = wikipediaapi.Wikipedia(**common)
         self._reader = wikipediaapi.Wikipedia(**common, extra_api_params=WHOLE)
 
     def articles(self, phenotype: str, query: str, most: int, steps: Steps) -> list[Document]:
-        """The best matching articles as plain text, best first; disambiguation pages are passed over.
+        """Return the best matching articles as plain text, best first; disambiguation pages are skipped.
 
         UserError when the service cannot be reached, keeps failing or finds nothing.
         """
@@ -92,7 +92,7 @@ class Wikipedia:
                 break
             looked_at += 1
             document = self._article(phenotype, query, title, len(found) + 1)
-            # A redirect may lead to a page that is there already.
+            # A redirect may lead to a page that was read before.
             if document and document.identifier not in found:
                 found[document.identifier] = document
         if not found:
@@ -104,7 +104,7 @@ class Wikipedia:
         return list(found.values())
 
     def _article(self, phenotype: str, query: str, title: str, rank: int) -> Document | None:
-        """One article; None for a disambiguation page and a page without text."""
+        """Return one article; None for a disambiguation page and a page without text."""
         text = plain_paragraphs(self._reader.page(title).text)
         response = self._transport.latest
         assert response is not None, "reading a page made a request"
@@ -133,7 +133,7 @@ class Wikipedia:
 
 
 def result(body: bytes) -> dict[str, Any]:
-    """The `query` part of a response; Failure unless it is a whole search result or a whole page."""
+    """Return the `query` part of a response; Failure unless it is a whole search result or a whole page."""
     try:
         response = json.loads(body)
     except (ValueError, RecursionError):
@@ -159,7 +159,7 @@ def _whole(page: Any) -> bool:
 
 
 def plain_paragraphs(text: str) -> str:
-    """Paragraphs without the LaTeX of formulas, which MediaWiki adds to their plain text, and blank lines."""
+    """Return the paragraphs without blank lines and the LaTeX that MediaWiki adds to the plain text of formulas."""
     lines = (" ".join(line.split()) for line in _without_latex(text).translate(SUBSCRIPTS).splitlines())
     return "\n".join(line for line in lines if line)
 
@@ -174,8 +174,8 @@ def _without_latex(text: str) -> str:
 
 def _end_of_braces(text: str, start: int) -> int:
     depth = 0
-    for place, character in enumerate(text[start:], start):
+    for position, character in enumerate(text[start:], start):
         depth += (character == "{") - (character == "}")
         if depth == 0:
-            return place + 1
+            return position + 1
     return len(text)

@@ -1,14 +1,13 @@
-"""When two wordings are one term: case, hyphens, possessives, plurals, abbreviations.
+"""Which wordings are one term: case, hyphens, possessives, plurals, abbreviations.
 
-`written_form` is what a term looks like in a text, `canonical` what identifies it. Both are fixed points: applied
-again they change nothing.
+`written_form` is the form of a term in a text, `canonical` the form that identifies it. Both are idempotent.
 """
 
 import re
 from collections.abc import Mapping
 
 LONGEST_TERM = 5  # words
-# Words that look like plurals and are none, and plurals that no rule below covers.
+# Words that only look like plurals, and plurals that no rule below covers.
 _NO_PLURALS = """
     aids alias always ascites atlas bias biceps caries diabetes facies feces forceps herpes lens measles mumps pancreas
     perhaps pons rabies scabies series shingles species triceps whereas
@@ -43,7 +42,7 @@ IRREGULAR = {
     "vertebrae": "vertebra",
     "women": "woman",
 }
-# The first ending that fits: shortest word, letters that are cut off, and what takes their place.
+# Ending, length of the shortest word, letters that are cut off, and their replacement; the first match counts.
 ENDINGS = (
     ("aches", 6, 1, ""),
     ("ches", 5, 2, ""),
@@ -61,17 +60,17 @@ ENDINGS = (
 
 
 def written_form(text: str) -> str:
-    """Lower-case words and numbers separated by single spaces; hyphens and apostrophes inside words stay."""
+    """Return the lower-case words and numbers separated by single spaces; hyphens and apostrophes inside words stay."""
     return " ".join(re.findall(r"[^\W_]+(?:[-'’][^\W_]+)*", text.lower()))
 
 
 def is_term(form: str) -> bool:
-    """Whether a written form can be a term: a few words, with at least one word of letters."""
+    """Return whether a written form can be a term: a few words, with at least one word of letters."""
     return 1 <= len(form.split()) <= LONGEST_TERM and re.search(r"[^\W\d_]{2}", form) is not None
 
 
 def canonical(form: str, long_forms: Mapping[str, str]) -> str:
-    """The wording that stands for all spellings of a term.
+    """Return the wording that represents all spellings of a term.
 
     Hyphens become spaces, possessives and plurals their base form, an abbreviation its long form
     (`long_forms` of `abbreviations.long_forms`: canonical, and free of abbreviations).
@@ -86,7 +85,7 @@ def _expanded(word: str, long_forms: Mapping[str, str]) -> str:
 
 
 def singular(word: str) -> str:
-    """The base form of a lower-case English plural; any other word as it is."""
+    """Return the base form of a lower-case English plural; any other word as it is."""
     if word in IRREGULAR:
         return IRREGULAR[word]
     if len(word) <= 3 or word in UNCHANGED or word.endswith(("ss", "us", "is")):

@@ -1,1 +1,1 @@
-"""The language model: one interface for a server and for the template stand-in."""
+"""Language models: one interface for a server and for the template stand-in."""

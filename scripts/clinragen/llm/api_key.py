@@ -1,4 +1,4 @@
-"""The API key of a server; it is never written to a file."""
+"""The API key of a server, which is not written to any file."""
 
 import os
 
@@ -7,7 +7,7 @@ from clinragen.llm.guard import Destination, permit_key
 
 
 def api_key(destination: Destination, variable: str | None, section: str = "llm_transport") -> str:
-    """The key from its environment variable; a local server may go without.
+    """Return the key from its environment variable, or "" for a local server without one.
 
     UserError if a server that is not local has no key, or would receive it without encryption.
     """

@@ -1,4 +1,4 @@
-"""What the answers of one language model have cost, and whether that is all they may cost."""
+"""Cost of the answers of one language model, and its limit."""
 
 from typing import TYPE_CHECKING
 
@@ -9,18 +9,17 @@ if TYPE_CHECKING:
 
 
 class Budget:
-    """The money for a model (`llm_transport.<name>.budget`): all its answers in the journal count, whoever asked.
+    """The budget of a model (`llm_transport.<name>.budget`): all its answers in the journal count, from any process.
 
-    Nothing new is asked once it is used up. Answers to requests under way then are awaited, written down and paid, so
-    it is exceeded by the price of at most `concurrency` answers (of one batch, where requests go in batches). Each of
-    several processes that ask the same model looks at the journal whenever it takes up 16 more requests, so each may
-    exceed it by as many.
+    No new requests are sent once it is used up. Requests that were sent are still awaited, recorded and paid for, so
+    the budget is exceeded by the price of at most `concurrency` answers (or one batch). Several processes that ask the
+    same model read the journal after every 16 requests, so each may exceed it by as many.
     """
 
     def __init__(self, client: "Client") -> None:
         self._client = client
-        self.price, self.limit = client.transport.price, client.transport.budget
-        self._place, self._written = 0, 0.0
+        self._price, self.limit = client.transport.price, client.transport.budget
+        self._position, self._written = 0, 0.0
         self._own = self._others = 0.0
         self._unknown = False
 
@@ -29,27 +28,31 @@ class Budget:
         """US dollars that may still be spent; infinite without a budget."""
         return float("inf") if self.limit is None else self.limit - self._own - self._others
 
+    def cost(self, input_tokens: float, output_tokens: float) -> float:
+        """Return the price of these tokens in US dollars; 0 if the price is unknown."""
+        return self._price.of(input_tokens, output_tokens) if self._price else 0.0
+
     def read(self) -> None:
-        """Take up what others have written to the journal."""
+        """Count the answers that other processes have added to the journal."""
         if self.limit is None:
             return
-        self._place, *tokens = self._client.journal.spent(self._client.model, self._place)
-        self._written += self.price.of(*tokens)
-        # Own answers count from the moment they come, and are written a little later.
+        self._position, *tokens = self._client.journal.spent(self._client.model, self._position)
+        self._written += self.cost(*tokens)
+        # Answers of this process are counted when they arrive and written a little later.
         self._others = max(self._others, self._written - self._own)
 
     def add(self, entry: Entry) -> None:
         """Count an answer of this process."""
         if self.limit is not None:
-            self._own += self.price.of(entry.prompt_tokens, entry.completion_tokens)
+            self._own += self.cost(entry.prompt_tokens, entry.completion_tokens)
             self._unknown |= entry.status == "answered" and not (entry.prompt_tokens or entry.completion_tokens)
 
     def reached(self) -> str:
-        """Why nothing more may be asked; empty while there is money."""
+        """Return why no more requests may be sent; empty while the budget is not used up."""
         key = f"llm_transport.{self._client.name}.budget"
         if self._unknown:
-            return f"{key} cannot be kept, because the server does not report the tokens of its answers; set it to null"
+            return f"{key} cannot be enforced, because the server does not report tokens; set it to null"
         if self.left > 0:
             return ""
         spent = self._own + self._others
-        return f"{key} is used up (${spent:.4g} of ${self.limit:.4g}); raise it to go on"
+        return f"{key} is used up (${spent:.4g} of ${self.limit:.4g}); raise it to continue"

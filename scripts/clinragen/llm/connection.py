@@ -1,4 +1,4 @@
-"""Connections to one server and no other: to the addresses that the guard has judged."""
+"""Connections restricted to one server, at the addresses that the guard has checked."""
 
 import ipaddress
 import socket
@@ -18,22 +18,23 @@ from clinragen.llm.api_key import api_key
 from clinragen.llm.guard import Destination
 
 LARGEST_RESPONSE = 16_000_000  # bytes
+KEEPALIVE_SECONDS = 60.0
 AddressInfo = tuple[Any, Any, Any, Any, Any]
-"""What `aiohttp` gives a maker of sockets: family, type, protocol, canonical name, address and port."""
+"""Argument of a socket factory in `aiohttp`: family, type, protocol, canonical name, (address, port)."""
 
 
-class Elsewhere(OSError):
-    """A connection to another server than the one that the guard has judged; nothing was sent."""
+class WrongServer(OSError):
+    """A connection to a server that the guard has not checked; nothing was sent."""
 
 
-class Unacceptable(httpx2.ReadError):
+class UnacceptableResponse(httpx2.ReadError):
     """A response that is not read further: compressed, or too large."""
 
 
 class PinnedResolver(AbstractResolver):
-    """Answers with the addresses of a destination, without asking a name server again.
+    """Resolves a host to the addresses of a destination, without a second DNS query.
 
-    A second answer may differ from the first, by which the guard has decided ("DNS rebinding").
+    A second query could return other addresses than those that the guard has checked (DNS rebinding).
     """
 
     def __init__(self, destination: Destination) -> None:
@@ -42,25 +43,25 @@ class PinnedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Addresses of the destination; `Elsewhere` for any other host."""
+        """Return the addresses of the destination; `WrongServer` for any other host."""
         if host.lower().rstrip(".") != self._destination.host:
-            raise Elsewhere(f"{host} is not {self._destination.host}")
-        found = [(_family(address), address) for address in self._destination.addresses]
+            raise WrongServer(f"{host} is not {self._destination.host}")
+        addresses = [(_family(address), address) for address in self._destination.addresses]
         return [
             ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=socket.AI_NUMERICHOST)
-            for kind, address in found
+            for kind, address in addresses
             if family in (socket.AF_UNSPEC, kind)
         ]
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no connection is open."""
 
 
 class ExactTransport(AiohttpTransport):
-    """The transport of the openai package, which calls a refused connection a timeout."""
+    """The transport of the openai package, except that a refused connection is not reported as a timeout."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request; ConnectError where the server cannot be reached or has another certificate."""
+        """Send a request; ConnectError if the server cannot be reached or has an invalid certificate."""
         try:
             return await super().handle_async_request(request)
         except httpx2.ConnectTimeout as error:
@@ -72,9 +73,9 @@ class ExactTransport(AiohttpTransport):
 def connect(
     transport: Transport, destination: Destination, section: str, largest: int = LARGEST_RESPONSE
 ) -> openai.AsyncOpenAI:
-    """A client of the server, which retries nothing by itself; UserError without a key where one is needed.
+    """Return a client of the server without automatic retries; UserError if a required API key is missing.
 
-    `largest` is the number of bytes of a response at which reading it ends.
+    `largest` is the maximum size of a response in bytes.
     """
     return openai.AsyncOpenAI(
         base_url=transport.base_url,
@@ -86,48 +87,52 @@ def connect(
 
 
 def http_client(
-    destination: Destination,
-    max_connections: int | None = None,
-    keepalive_seconds: float = 60.0,
-    largest: int = LARGEST_RESPONSE,
+    destination: Destination, max_connections: int | None = None, largest: int = LARGEST_RESPONSE
 ) -> httpx2.AsyncClient:
-    """The client for `openai.AsyncOpenAI(http_client=...)`: requests reach the destination or fail.
+    """Return the client for `openai.AsyncOpenAI(http_client=...)`: requests reach the destination or fail.
 
-    Redirects are not followed, since they could carry a text elsewhere. A proxy named in the environment is used
-    for servers that are not local. Certificates are checked against the host name; SSL_CERT_FILE may name those of a
-    private authority. UserError for a proxy that is not reached over http(s).
+    Redirects are not followed, because they could send a text to another server. A proxy named in the environment is
+    used for servers that are not local. Certificates are checked against the host name; SSL_CERT_FILE may name those of
+    a private authority. UserError for a proxy without an http(s) URL.
     """
     verify = httpx2.create_ssl_context(trust_env=True)
     limits = httpx2.Limits(
-        max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=keepalive_seconds
+        max_connections=max_connections, max_keepalive_connections=max_connections, keepalive_expiry=KEEPALIVE_SECONDS
     )
     if proxy := proxy_of(destination):
         transport = ExactTransport(verify=verify, limits=limits, proxy=httpx2.Proxy(proxy))
     else:
-        transport = ExactTransport(client=lambda: _session(destination, verify, max_connections, keepalive_seconds))
+        transport = ExactTransport(client=lambda: _session(destination, verify, max_connections))
 
-    async def stay(request: httpx2.Request) -> None:
+    async def check_host(request: httpx2.Request) -> None:
         if request.url.host.lower().rstrip(".") != destination.host:
-            raise Elsewhere(f"{request.url.host} is not {destination.host}")
+            raise WrongServer(f"{request.url.host} is not {destination.host}")
 
     return openai.DefaultAioHttpClient(
-        transport=Bounded(transport, largest), trust_env=False, follow_redirects=False, event_hooks={"request": [stay]}
+        transport=Bounded(transport, largest),
+        trust_env=False,
+        follow_redirects=False,
+        event_hooks={"request": [check_host]},
     )
 
 
 class Bounded(httpx2.AsyncBaseTransport):
-    """Another transport, whose responses are uncompressed and of a bounded size."""
+    """Wraps a transport so that responses are uncompressed and of a bounded size."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, largest: int = LARGEST_RESPONSE) -> None:
         self._inner, self._largest = inner, largest
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        # What is small when compressed may be of any size afterwards.
+        # A small compressed response can have any size once it is decompressed.
         request.headers["Accept-Encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
-            raise Unacceptable("the server compresses its responses although it was asked not to", request=request)
+            raise UnacceptableResponse(
+                "the server compresses its responses although it was asked not to", request=request
+            )
+        if not isinstance(response.stream, httpx2.AsyncByteStream):
+            raise TypeError("the stream of an asynchronous response must be asynchronous")
         response.stream = _BoundedStream(response.stream, request, self._largest)
         return response
 
@@ -144,7 +149,7 @@ class _BoundedStream(httpx2.AsyncByteStream):
         async for chunk in self._inner:
             received += len(chunk)
             if received > self._largest:
-                raise Unacceptable(f"the response is larger than {self._largest} bytes", request=self._request)
+                raise UnacceptableResponse(f"the response is larger than {self._largest} bytes", request=self._request)
             yield chunk
 
     async def aclose(self) -> None:
@@ -152,9 +157,9 @@ class _BoundedStream(httpx2.AsyncByteStream):
 
 
 def proxy_of(destination: Destination) -> str | None:
-    """The proxy that the environment names for a server; none for a local one, whose text must not pass through it.
+    """Return the proxy that the environment names for a server; None for a local one, whose text must not leave.
 
-    UserError for a proxy that is not reached over http(s).
+    UserError for a proxy without an http(s) URL.
     """
     if destination.local or urllib.request.proxy_bypass(destination.host):
         return None
@@ -165,38 +170,35 @@ def proxy_of(destination: Destination) -> str | None:
     if proxy and not proxy.startswith(("http://", "https://")):
         raise UserError(
             f"the proxy that the environment names for {destination.host} is not an http(s) proxy; set HTTPS_PROXY to "
-            f"one that is, or add {destination.host} to NO_PROXY"
+            f"an http(s) URL, or add {destination.host} to NO_PROXY"
         )
     return proxy or None
 
 
-def _session(
-    destination: Destination, verify: Any, max_connections: int | None, keepalive_seconds: float
-) -> aiohttp.ClientSession:
+def _session(destination: Destination, verify: Any, max_connections: int | None) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         resolver=PinnedResolver(destination),
-        # An address in place of a name is connected to without a resolver.
-        socket_factory=_only(destination),
+        # A literal address bypasses the resolver.
+        socket_factory=_socket_factory(destination),
         use_dns_cache=False,
         ssl=verify,
         limit=max_connections or 0,
-        keepalive_timeout=keepalive_seconds,
+        keepalive_timeout=KEEPALIVE_SECONDS,
     )
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
-def _only(destination: Destination) -> Callable[[AddressInfo], socket.socket]:
-    """A maker of sockets for the addresses of a destination; `Elsewhere` for any other."""
-
+def _socket_factory(destination: Destination) -> Callable[[AddressInfo], socket.socket]:
+    """Return a factory of sockets for the addresses of a destination; it raises `WrongServer` for any other."""
     allowed = {ipaddress.ip_address(address) for address in destination.addresses}
 
-    def make(info: AddressInfo) -> socket.socket:
-        family, kind, protocol, _, place = info
-        if ipaddress.ip_address(place[0]) not in allowed:
-            raise Elsewhere(f"{place[0]} is not an address of {destination.host}")
+    def create(info: AddressInfo) -> socket.socket:
+        family, kind, protocol, _, (address, *_) = info
+        if ipaddress.ip_address(address) not in allowed:
+            raise WrongServer(f"{address} is not an address of {destination.host}")
         return socket.socket(family=family, type=kind, proto=protocol)
 
-    return make
+    return create
 
 
 def _family(address: str) -> socket.AddressFamily:

@@ -1,4 +1,4 @@
-"""Which text may reach which server: restricted text is sent only if the settings name a basis for it."""
+"""Permission to send text to a server: restricted text requires a basis in the settings."""
 
 import ipaddress
 import re
@@ -9,24 +9,24 @@ from urllib.parse import urlsplit
 
 from clinragen.errors import UserError
 
-# Sources whose text anyone may see; every other, known or not, counts as restricted.
+# Sources of open text; all others, including unknown ones, count as restricted.
 OPEN_SOURCES = frozenset({"synthetic", "open-demo", "public"})
-# Listed by hand: ipaddress.is_private also includes ranges that are not private networks, such as 169.254.0.0/16,
-# where clouds answer with the metadata of a machine, and 0.0.0.0/8.
+# Listed explicitly: ipaddress.is_private also includes ranges that are not private networks, such as 169.254.0.0/16,
+# where clouds serve the metadata of a machine, and 0.0.0.0/8.
 LOCAL_NETWORKS = tuple(
     ipaddress.ip_network(network)
     for network in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
 HOST = re.compile(r"[a-z0-9.:-]*[a-z0-9:]")
-# Readers of addresses disagree on hosts that end in a number: 134744072 is 8.8.8.8 to one and a name to another.
+# Address parsers disagree on hosts that end in a number: 134744072 may be read as 8.8.8.8 or as a name.
 ENDS_IN_NUMBER = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 
 _CHAT = "it is a chat service for people, which keeps conversations"
-_RELAY = "it passes text on to other companies, so that zero retention cannot be verified"
-# Public services for which no agreement makes restricted text permissible; their subdomains count as well.
-# Services that offer zero retention (OpenAI, Azure, Together, ...) are for the user to name in `allowed_hosts`.
+_RELAY = "it forwards text to other companies, so zero retention cannot be verified"
+# Public services to which no agreement permits sending restricted text, including their subdomains.
+# Users name services that offer zero retention (OpenAI, Azure, Together, ...) in `allowed_hosts`.
 WITHOUT_AGREEMENT = {
-    "deepseek.com": "its terms offer no zero retention and allow training on what is sent",
+    "deepseek.com": "its terms offer no zero retention and allow training on submitted text",
     "openrouter.ai": _RELAY,
     "router.huggingface.co": _RELAY,
     "api-inference.huggingface.co": _RELAY,
@@ -41,24 +41,24 @@ WITHOUT_AGREEMENT = {
 
 @dataclass(frozen=True)
 class Destination:
-    """A server: what its host name stands for, looked up once."""
+    """A server with the addresses of its host name, resolved once."""
 
     host: str
     """Host name or address, in lower case, without a final dot."""
     addresses: tuple[str, ...]
-    """What the host name resolved to; connections are made to these and no others."""
+    """Resolved addresses; connections are made only to these."""
     local: bool
-    """Whether it is this machine, on a private network, or named by the user as such."""
+    """Whether it is this machine, on a private network, or named in `local_hosts`."""
     https: bool
     """Whether the connection is encrypted."""
 
 
 def locate(base_url: str, local_hosts: Sequence[str] = (), section: str = "llm_transport") -> Destination:
-    """Resolve the host of a server's address, whatever its name looks like.
+    """Resolve the host of a URL.
 
-    `local_hosts` are hosts that the user vouches for, such as a node of the institution's cluster with a public
-    address. `section` is the section of the settings that messages name. UserError for anything but a plain http(s)
-    address and for a host that cannot be resolved.
+    `local_hosts` are hosts that the user declares local, such as a node of the institution's cluster with a public
+    address. `section` is the section of the settings in messages. UserError unless `base_url` is a plain http(s) URL
+    with a host that can be resolved.
     """
     host = host_of(base_url, section)
     addresses = _resolve(host, section)
@@ -69,17 +69,16 @@ def locate(base_url: str, local_hosts: Sequence[str] = (), section: str = "llm_t
 def foresee(
     base_url: str, data_use: str, local_hosts: Sequence[str] = (), section: str = "llm_transport"
 ) -> Destination:
-    """What can be said of a server without a name server, in favour of the settings; UserError as `locate`.
+    """Guess the destination of a URL without a DNS query, trusting the settings; UserError as for `locate`.
 
-    For early warnings only, which must be quick and work without a network: it takes the basis `local-server` at its
-    word. `locate` decides before anything is sent.
+    For early warnings only, which must be quick and work without a network: it trusts the basis `local-server`.
+    `locate` decides before anything is sent.
     """
     host = host_of(base_url, section)
-    if _address(host) is not None:
-        addresses, local = (host,), _is_local(host)
-    else:
-        addresses, local = (), "." not in host or host.endswith(".local") or data_use == "local-server"
-    return Destination(host, addresses, local or _listed(host, local_hosts), urlsplit(base_url).scheme == "https")
+    is_address = _address(host) is not None
+    looks_local = "." not in host or host.endswith(".local") or data_use == "local-server"
+    local = (_is_local(host) if is_address else looks_local) or _listed(host, local_hosts)
+    return Destination(host, (host,) if is_address else (), local, urlsplit(base_url).scheme == "https")
 
 
 def permit(
@@ -94,23 +93,22 @@ def permit(
 ) -> None:
     """Raise UserError unless text of these data may be sent to the server.
 
-    `data` names the data in the message, `stored` says that the server would keep it in files for a while (`batch`).
-    `restricted` says why their text is restricted (`restricted_origin`); open text has no such reason and may go
-    anywhere.
+    `data` names the data in the message; `stored` says that the server would store it in files (`batch`). `restricted`
+    lists why the text is restricted (`restricted_origin`); if it is empty, the text may be sent to any server.
     """
     if not restricted:
         return
-    if reason := _objection(destination, section, data_use, allowed_hosts, stored):
+    if reason := _refusal(destination, section, data_use, allowed_hosts, stored):
         more = f", and {len(restricted) - 1} more" if len(restricted) > 1 else ""
         raise UserError(
             f"{section}.data_use: {data_use} does not permit sending {data} text to {destination.host}: {reason}. "
-            f"The text is restricted: {restricted[0]}{more}. Nothing was sent. docs/data-access.md lists which "
-            "setting fits which server; set it in config/local.yaml"
+            f"The text is restricted: {restricted[0]}{more}. Nothing was sent. docs/data-access.md lists the "
+            "setting for each kind of server; set it in config/local.yaml"
         )
 
 
 def permit_key(destination: Destination, section: str) -> None:
-    """Raise UserError unless an API key may be sent to the server: others could read it on the way."""
+    """Raise UserError if an API key would be sent to a remote server without encryption."""
     if not (destination.https or destination.local):
         raise UserError(
             f"{section}.base_url: the API key would reach {destination.host} without encryption; use https, or name "
@@ -119,7 +117,7 @@ def permit_key(destination: Destination, section: str) -> None:
 
 
 def open_by_config(source: str) -> bool:
-    """Whether the configuration says that a dataset's text is open.
+    """Return whether a dataset's text is open according to the configuration.
 
     For early warnings only: before text is sent, the records of the inputs decide (`restricted_origin`).
     """
@@ -127,13 +125,13 @@ def open_by_config(source: str) -> bool:
 
 
 def host_of(base_url: str, section: str = "llm_transport") -> str:
-    """Host of a server's address, in lower case; UserError for anything but a plain http(s) address."""
+    """Return the host of a URL in lower case; UserError unless it is a plain http(s) URL."""
     try:
         parts = urlsplit(base_url)
         host, _ = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
         parts, host = None, ""
-    # Lower case turns some letters beyond ASCII, such as the Kelvin sign, into others.
+    # ASCII only, because lower() maps some other letters to ASCII, such as the Kelvin sign to k.
     plain = base_url.isascii() and not re.search(r"[\s\\@?#]", base_url) and ("[" in base_url) == (":" in host)
     if parts is None or parts.scheme not in ("http", "https") or not plain or not HOST.fullmatch(host):
         raise UserError(
@@ -148,16 +146,14 @@ def host_of(base_url: str, section: str = "llm_transport") -> str:
     return host
 
 
-def _objection(
-    destination: Destination, section: str, data_use: str, allowed_hosts: Sequence[str], stored: bool
-) -> str:
-    """What is against sending restricted text; empty if nothing is."""
+def _refusal(destination: Destination, section: str, data_use: str, allowed_hosts: Sequence[str], stored: bool) -> str:
+    """Return why restricted text may not be sent, with a remedy; empty if it may."""
     host = destination.host
     for domain, reason in WITHOUT_AGREEMENT.items():
         if host == domain or host.endswith(f".{domain}"):
             return f"{reason}; use a local server, or a service with a zero-retention agreement"
     if data_use not in ("local-server", "no-retention-cloud"):
-        return "no data-use basis is configured"
+        return "no data-use basis is configured; set one"
     if destination.local:
         return ""
     if data_use == "local-server":
@@ -167,7 +163,7 @@ def _objection(
             f"{section}.local_hosts"
         )
     if stored:
-        return f"a batch is stored there as a file, which zero retention rules out; set {section}.batch to false"
+        return f"a batch is stored there as a file, which violates zero retention; set {section}.batch to false"
     if not destination.https:
         return f"{host} would be reached without encryption; use https"
     if not _listed(host, allowed_hosts):
@@ -181,15 +177,15 @@ def _listed(host: str, hosts: Sequence[str]) -> bool:
 
 def _resolve(host: str, section: str) -> tuple[str, ...]:
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):  # UnicodeError: an empty or too long part of the name
-        found = []
-    if not found:
+        entries = []
+    if not entries:
         raise UserError(
-            f"{section}.base_url: the host name {host} cannot be resolved on this machine, so nothing says where text "
-            "would go; correct it in config/local.yaml, or run on a machine that can reach the server"
+            f"{section}.base_url: the host name {host} cannot be resolved on this machine; correct it in "
+            "config/local.yaml, or run on a machine that can reach the server"
         )
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def _is_local(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The journal: every answer that was given, outside the results tree, so that none is paid for twice."""
+"""The journal: every answer of a language model, kept outside the results tree so that none is paid for twice."""
 
 import json
 import queue
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from clinragen.database import database, insert
 from clinragen.errors import UserError
@@ -25,8 +25,8 @@ CREATE INDEX IF NOT EXISTS answers_by_request ON answers (request, attempt);
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What an entry says of the request that was sent."""
+class Sent:
+    """The part of an entry that describes the request."""
 
     request: str
     attempt: int
@@ -37,10 +37,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Entry:
-    """One answer as the server gave it; `attempt` 0 is the question, later ones its repairs.
-
-    `status` is `answered`, or why there is no text: `refused`, `filtered`, `empty`.
-    """
+    """One answer of the server; `attempt` 0 is the question, later ones its repairs."""
 
     request: str
     attempt: int
@@ -49,8 +46,9 @@ class Entry:
     served_model: str
     prompt_version: str
     parameters: str
-    """What was sent besides model and text, as JSON."""
-    status: str
+    """Parameters sent in addition to model and text, as JSON."""
+    status: Literal["answered", "refused", "filtered", "empty"]
+    """`answered`, or the reason for a missing text."""
     text: str
     finish_reason: str
     prompt_tokens: int
@@ -65,18 +63,18 @@ class Experience:
 
     answers: int
     requests: int
-    """Different ones; the other answers are repairs, or replace answers that were cut."""
+    """Distinct requests; the other answers are repairs, or replace answers that were cut."""
     output_tokens: int
     seconds: float
     timed: int
-    """Answers with a time; those of batches have none."""
+    """Number of answers with a time; those of batches have none."""
 
 
 NAMES = tuple(field.name for field in fields(Entry))
 COLUMNS = ", ".join(NAMES)
 INSERT = f"INSERT INTO answers ({COLUMNS}) VALUES ({', '.join('?' for _ in NAMES)})"
 columns_of = attrgetter(*NAMES)
-# Of one model: `-` ends its part of a request, and `.` follows it in the order of characters.
+# A request begins with the model and `-`; `.` is the next character, so BETWEEN selects the requests of one model.
 SPENT = """
 SELECT coalesce(max(rowid), 0), total(prompt_tokens), total(completion_tokens) FROM answers
 WHERE rowid > ? AND +request BETWEEN ? || '-' AND ? || '.'
@@ -92,10 +90,9 @@ SELECT = f"SELECT {COLUMNS} FROM answers WHERE request = ? ORDER BY rowid"
 
 
 class Journal:
-    """Answers by request; several processes may have the same file open. Use it with `with`.
+    """A context manager for the answers by request; several processes may have the same file open.
 
-    Answers are written by a thread of its own, all that wait in one transaction: the time that a disk takes holds up
-    nobody who asks.
+    A separate thread writes all pending answers in one transaction, so that disk writes do not delay requests.
     """
 
     def __init__(self, path: Path) -> None:
@@ -118,82 +115,84 @@ class Journal:
             self.check()
 
     def answers(self, request: str) -> list[Entry]:
-        """Answers to a request that are on the disk, in the order in which they were given."""
+        """Return the answers to a request that are on disk, in the order of their arrival."""
         return [Entry(*row) for row in self._reading.execute(SELECT, (request,))]
 
     def spent(self, model: str, after: int = 0) -> tuple[int, float, float]:
-        """The place of the last answer of a model (`identity_hash`), and the tokens in and out of all after a place."""
+        """Return the row of a model's last answer, and the input and output tokens of its answers after row `after`.
+
+        `model` is an `identity_hash`, here and below.
+        """
         last, tokens_in, tokens_out = self._reading.execute(SPENT, (after, model, model)).fetchone()
         return max(last, after), tokens_in, tokens_out
 
     def has_answered(self, model: str) -> bool:
-        """Whether it holds any text of a model (`identity_hash`)."""
+        """Return whether it contains a text of a model."""
         return self._reading.execute(ANSWERED, (model, model)).fetchone() is not None
 
     def experience(self, model: str) -> dict[str, Experience]:
-        """What the answers of a model (`identity_hash`) were like, by task."""
+        """Return statistics of the answers of a model, by task."""
         return {task: Experience(*row) for task, *row in self._reading.execute(EXPERIENCE, (model, model))}
 
     def add(self, entry: Entry) -> None:
-        """Hand an answer to the writer; UserError if an earlier one could not be written."""
+        """Pass an answer to the writer; UserError if an earlier one could not be written."""
         self.check()
         self._queue.put(entry)
 
     def flush(self) -> None:
-        """Return when everything that was added is on the disk; UserError if it could not be written."""
+        """Wait until all added answers are on disk; UserError if one could not be written."""
         self._queue.join()
         self.check()
 
     def check(self) -> None:
-        """Raise the UserError of a write that failed."""
+        """Raise the UserError of a failed write."""
         if self._error:
             raise self._error
 
     def _write(self) -> None:
         try:
             with database(self.path, SCHEMA) as connection:
-                while self._write_waiting(connection):
+                while self._write_pending(connection):
                     pass
         except Exception as error:
-            # Whatever it is, nobody may wait for this thread. Some errors hold the text, which no message may show.
+            # No thread may wait for this one after any error. The text of some errors contains the answer.
             unknown = UserError(f"{self.path}: an answer cannot be written ({type(error).__name__}); run again")
             self._error = error if isinstance(error, UserError) else unknown
-            while self._queue.get() is not None:  # nobody waits for what can no longer be written
+            while self._queue.get() is not None:  # release threads that wait for answers that cannot be written
                 self._queue.task_done()
 
-    def _write_waiting(self, connection: sqlite3.Connection) -> bool:
-        """Write all answers that wait, at least one; False at the end."""
-        waiting = [self._queue.get()]
+    def _write_pending(self, connection: sqlite3.Connection) -> bool:
+        """Write all pending answers, at least one; False at the end."""
+        pending = [self._queue.get()]
         while not self._queue.empty():
-            waiting.append(self._queue.get_nowait())
+            pending.append(self._queue.get_nowait())
         try:
-            if rows := [columns_of(entry) for entry in waiting if entry]:
+            if rows := [columns_of(entry) for entry in pending if entry]:
                 insert(connection, INSERT, rows)
         except Exception:
-            # Put back, so that who waits for them goes on only once `_write` has noted the error.
-            for entry in waiting:
+            # Put back, so that waiting threads continue only after `_write` has set the error.
+            for entry in pending:
                 self._queue.put(entry)
             raise
         finally:
-            for _ in waiting:
+            for _ in pending:
                 self._queue.task_done()
-        return waiting[-1] is not None
+        return pending[-1] is not None
 
 
 def accepted_chain(entries: list[Entry], parameters: dict[str, Any], limit: int | None) -> list[Entry]:
-    """The answers that count, by attempt: the first of each, but one that ended by itself before one that was cut.
+    """Return the answers that count, by attempt: the first of each, but preferably one that was not cut.
 
-    So an answer that was used stays the answer, also where another process has asked the same at the same time. Two
-    kinds count only under the parameters that they were asked with: an answer that was cut where the limit is higher
-    now, and one that the server refused.
+    So a used answer is not replaced when another process sends the same request at the same time. Two kinds count only
+    with the parameters of their request: a cut answer if the limit is higher now, and a refusal.
     """
     chain: list[Entry] = []
     for entry in entries:
         if entry.finish_reason == "length" or entry.status == "refused":
-            asked = json.loads(entry.parameters)
-            then = asked.get("max_completion_tokens") or asked.get("max_tokens")
-            raised = then is not None and (limit is None or limit > then)
-            if asked != parameters and (entry.status == "refused" or raised):
+            sent = json.loads(entry.parameters)
+            old_limit = sent.get("max_completion_tokens") or sent.get("max_tokens")
+            raised = old_limit is not None and (limit is None or limit > old_limit)
+            if sent != parameters and (entry.status == "refused" or raised):
                 continue
         if entry.attempt == len(chain) or (entry.attempt < len(chain) and _is_cut(chain[entry.attempt], entry)):
             chain = [*chain[: entry.attempt], entry]

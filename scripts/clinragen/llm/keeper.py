@@ -1,8 +1,8 @@
-"""A process that runs a server and outlives nobody: `python keeper.py SECONDS PROGRAM ARGUMENTS...`.
+"""A process that runs a server and ends it with its parent: `python keeper.py SECONDS PROGRAM ARGUMENTS...`.
 
-It ends the server, with all processes that it has started, when its own standard input ends: when the process that
-holds the other end closes it, or no longer exists, however that was killed. It leaves with the server's exit status.
-Only the standard library is used, so that it starts at once.
+It ends the server and all processes that the server started when its standard input ends: when the parent closes the
+other end or exits, however it was killed. It exits with the server's status. It uses only the standard library, so
+that it starts quickly.
 """
 
 import contextlib
@@ -12,16 +12,16 @@ import subprocess
 import sys
 import threading
 
-NOT_STARTED = 127  # as a shell says it
+NOT_STARTED = 127  # as in a shell
 
 
 def keep(seconds: float, command: list[str]) -> int:
-    """Run the command until it ends, or standard input does; its exit status, negative for a signal.
+    """Run the command until it or standard input ends; return its exit status, negative for a signal.
 
-    `seconds` is how long the server has from SIGTERM to SIGKILL.
+    `seconds` is the time from SIGTERM to SIGKILL.
     """
     try:
-        # A group of its own, by which all of its processes can be reached.
+        # In a separate process group, so that a signal reaches all its processes.
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", flush=True)
@@ -42,7 +42,7 @@ def keep(seconds: float, command: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_input, daemon=True).start()
     status = server.wait()
-    # Its processes may still be there.
+    # Its child processes may still be running.
     _signal(server.pid, signal.SIGKILL)
     return status
 
@@ -53,6 +53,6 @@ def _signal(group: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    # `sys.exit` takes no status of a signal.
+    # As in a shell: `sys.exit` does not accept a negative status.
     status = keep(float(sys.argv[1]), sys.argv[2:])
     sys.exit(status if status >= 0 else 128 - status)

@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine (Linux): another process may have taken the one that was meant for ours."""
+"""Identify the process that listens on a port (Linux): another one may have taken the port of a started server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,14 +7,14 @@ LISTENING = "0A"  # TCP_LISTEN, as /proc/net/tcp writes it
 PROC = Path("/proc")
 
 
-def is_ours(port: int, ancestor: int) -> bool:
-    """Whether a process that listens on the port descends from the process `ancestor`."""
+def descendant_listens(port: int, ancestor: int) -> bool:
+    """Return whether a process that listens on the port descends from the process `ancestor`."""
     sockets = set(_listening(port))
     return any(ancestor in _ancestors(process) for process in _processes() if sockets & set(_open_files(process)))
 
 
 def _listening(port: int) -> Iterator[str]:
-    """Sockets that listen on a port, as links in /proc name them."""
+    """Yield the sockets that listen on a port, named as in the links of /proc."""
     for table in ("tcp", "tcp6"):
         file = PROC / "net" / table
         for line in file.read_text(encoding="ascii").splitlines()[1:] if file.exists() else []:
@@ -28,7 +28,7 @@ def _processes() -> list[int]:
 
 
 def _open_files(process: int) -> Iterator[str]:
-    """What a process holds open; nothing of a process that has ended or belongs to somebody else."""
+    """Yield the open files of a process; none if it has ended or belongs to another user."""
     try:
         for file in (PROC / str(process) / "fd").iterdir():
             yield str(file.readlink())
@@ -37,11 +37,11 @@ def _open_files(process: int) -> Iterator[str]:
 
 
 def _ancestors(process: int) -> Iterator[int]:
-    """The process itself, its parent, and so on."""
+    """Yield the process itself, its parent, and so on."""
     while process:
         yield process
         try:
-            # The name, in parentheses, may contain anything.
+            # The name in parentheses may contain any character.
             process = int((PROC / str(process) / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
         except (OSError, ValueError, IndexError):
             return

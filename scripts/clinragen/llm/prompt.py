@@ -11,23 +11,23 @@ from clinragen.errors import UserError
 
 @dataclass(frozen=True)
 class Prompt:
-    """A template whose slots were checked; its version is the SHA-256 of the file."""
+    """A template with checked slots; its version is the SHA-256 of the file."""
 
     text: str
     version: str
     slots: frozenset[str]
 
     def render(self, **values: str) -> str:
-        """The prompt with every slot filled; ValueError when a value is missing or has no slot."""
+        """Return the prompt with every slot filled; ValueError if a value is missing or has no slot."""
         if set(values) != self.slots:
-            raise ValueError(f"the prompt has the slots {sorted(self.slots)}, values came for {sorted(values)}")
+            raise ValueError(f"the prompt has the slots {sorted(self.slots)}, but the values are {sorted(values)}")
         return Template(self.text).substitute(values)
 
 
 def cut_note(note: str, most: int | None) -> tuple[str, int]:
-    """The note without its end where it has more than `most` characters, and how many were cut.
+    """Return the note cut to at most `most` characters (None: no limit), and the number of characters removed.
 
-    It is cut after a word, or within the first one if that alone is too long; None never cuts.
+    It is cut after a word, or within the first one if that alone is too long.
     """
     if most is None or len(note) <= most:
         return note, 0
@@ -45,10 +45,10 @@ def read_prompt(path: Path, slots: set[str]) -> Prompt:
     template = Template(data.decode("utf-8"))
     if not template.is_valid():
         raise UserError(f"{path}: stray '$' outside a placeholder; write $$ for a dollar sign")
-    found = set(template.get_identifiers())
-    if found != slots:
-        lacking, unknown = sorted(slots - found), sorted(found - slots)
+    present = set(template.get_identifiers())
+    if present != slots:
+        missing, unknown = sorted(slots - present), sorted(present - slots)
         raise UserError(
-            f"{path}: missing placeholders {lacking}, unknown placeholders {unknown}; required: {sorted(slots)}"
+            f"{path}: missing placeholders {missing}, unknown placeholders {unknown}; required: {sorted(slots)}"
         )
     return Prompt(template.template, hashlib.sha256(data).hexdigest(), frozenset(slots))

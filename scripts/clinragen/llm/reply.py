@@ -1,33 +1,35 @@
-"""What a server's reply means: an answer, no answer for this request, a reason to wait, or the end."""
+"""Meaning of a server's response: an answer, a refusal of this request, a reason to retry, or a fatal error."""
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import openai
 
-from clinragen.llm.pace import asked_pause
+from clinragen.llm.pace import requested_pause
 
-# Errors that no other request of this run would be spared.
+ReplyStatus = Literal["answered", "refused", "filtered", "empty"]
+INVALID_RESPONSE = "the server returned an invalid response"
+# Errors that affect every request of a run.
 NO_CREDIT = "the account has no credit left"
 FATAL = {401: "API key rejected", 402: NO_CREDIT, 403: "access denied", 404: "unknown model or URL"}
 FATAL_CODES = {
     "insufficient_quota": NO_CREDIT,
-    "unsupported_parameter": "a parameter that the model does not know",
-    "unsupported_value": "a value that the model does not accept",
+    "unsupported_parameter": "a parameter that the model does not support",
+    "unsupported_value": "a value that the model does not support",
 }
-PASSING = (408, 409, 429)
+TRANSIENT = (408, 409, 429)
 INTERRUPTED = ("abort", "insufficient_system_resource")
-"""Reasons of vLLM and DeepSeek for an answer that they broke off."""
+"""Finish reasons of vLLM and DeepSeek for interrupted answers."""
 LARGEST = 4_000_000
-"""Characters of an answer; more is no answer."""
+"""Characters of an answer; a longer one counts as empty."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the model said: `answered` with a text, or `refused`, `filtered`, `empty` without one."""
+class Reply:
+    """The reply of the model: `answered` with a text, or `refused`, `filtered`, `empty` without one."""
 
-    status: str
+    status: ReplyStatus
     text: str
     finish_reason: str
     served_model: str = ""
@@ -35,15 +37,15 @@ class Said:
     completion_tokens: int = 0
 
 
-class NothingCanBeAnswered(Exception):
-    """The server would answer no request."""
+class FatalError(Exception):
+    """An error that affects every request."""
 
 
-class AskAgain(Exception):
-    """The request may be answered when it is sent again.
+class TransientError(Exception):
+    """An error after which the request may succeed if it is sent again.
 
-    `busy` says that the server asks for fewer requests, `seconds` for how long, where it does; `gone` that no request
-    is answered while this lasts.
+    `busy`: the server asks for fewer requests; `seconds`: for how long, if it says so; `gone`: the server answers no
+    request at the moment.
     """
 
     def __init__(self, reason: str, *, busy: bool = False, seconds: float | None = None, gone: bool = False) -> None:
@@ -51,10 +53,10 @@ class AskAgain(Exception):
         self.busy, self.seconds, self.gone = busy, seconds, gone
 
 
-def read_reply(reply: Any, endpoint: str) -> Said:
-    """What a reply (JSON) of the endpoint (`chat`, `completions`) says; AskAgain if it is none."""
+def read_reply(response: Any, endpoint: str) -> Reply:
+    """Parse a response (JSON) of the endpoint (`chat`, `completions`); TransientError if it is not valid."""
     try:
-        choice = reply["choices"][0]
+        choice = response["choices"][0]
         message = choice["message"] if endpoint == "chat" else {}
         text = message.get("content") if endpoint == "chat" else choice["text"]
         reason = plain_code(str(choice.get("finish_reason"))) or "other"
@@ -62,13 +64,14 @@ def read_reply(reply: Any, endpoint: str) -> Said:
         if text is not None and not isinstance(text, str):
             raise TypeError
     except (AttributeError, TypeError, KeyError, IndexError):
-        raise AskAgain("the server returned an invalid response") from None
+        raise TransientError(INVALID_RESPONSE) from None
     if reason in INTERRUPTED:
-        raise AskAgain(f"the server broke the answer off ({reason})")
+        raise TransientError(f"the server interrupted the answer ({reason})")
     text = _storable(text or "")
-    usage = reply.get("usage")
+    usage = response.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+    status: ReplyStatus
     if len(text) > LARGEST:
         status, text, reason = "empty", "", "too_long"
     elif reason == "content_filter":
@@ -77,53 +80,54 @@ def read_reply(reply: Any, endpoint: str) -> Said:
         status = "answered"
     else:
         status, text = ("refused", "") if refusal else ("empty", "")
-    return Said(status, text, "refusal" if refusal else reason, _storable(str(reply.get("model") or "")), *counts)
+    return Reply(status, text, "refusal" if refusal else reason, _storable(str(response.get("model") or "")), *counts)
 
 
-def read_error(error: openai.APIStatusError) -> Said:
-    """What an error status says of this request; AskAgain if it may pass, NothingCanBeAnswered if it will not.
+def read_error(error: openai.APIStatusError) -> Reply:
+    """Return the refusal in an error response; TransientError if a retry may help, FatalError for every request.
 
-    The server's own message may quote the prompt or the key: only status and code are kept.
+    Only status and code are kept, because the server's message may quote the prompt or the key.
     """
     status, code = error.status_code, _code(error)
     fact = ", ".join(
         part for part in (f"HTTP status {status}", FATAL.get(status) or FATAL_CODES.get(code), code) if part
     )
     if status in FATAL or code in FATAL_CODES:
-        raise NothingCanBeAnswered(fact)
+        raise FatalError(fact)
     if status < 400:
-        raise NothingCanBeAnswered(f"{fact}: the server redirects, which is not followed; correct base_url")
-    if status >= 500 or status in PASSING:
-        pause = asked_pause(error.response.headers)
-        raise AskAgain(fact, busy=status == 429, seconds=pause, gone=status >= 500)
-    return Said("filtered" if code == "content_filter" else "refused", "", fact)
+        raise FatalError(f"{fact}: the server redirects, which is not followed; correct base_url")
+    if status >= 500 or status in TRANSIENT:
+        pause = requested_pause(error.response.headers)
+        raise TransientError(fact, busy=status == 429, seconds=pause, gone=status >= 500)
+    return Reply("filtered" if code == "content_filter" else "refused", "", fact)
 
 
 def about_response_format(error: openai.APIStatusError) -> bool:
-    """Whether the server complains of `response_format`, in whatever field."""
+    """Return whether an error response mentions `response_format`, in any field."""
     return error.status_code in (400, 422) and "response_format" in str(error.body)
 
 
 def _code(error: openai.APIStatusError) -> str:
-    """The error's code, or its type where it has none; servers differ in where they put it."""
-    body = error.body if isinstance(error.body, dict) else {}
-    inner = body.get("innererror") if isinstance(body.get("innererror"), dict) else {}
-    values = (error.code, body.get("code"), inner.get("code"), error.type, body.get("type"))
+    """Return the error's code, or its type if it has none; servers use different fields."""
+    body: dict[str, Any] = error.body if isinstance(error.body, dict) else {}
+    inner = body.get("innererror")
+    inner_code = inner.get("code") if isinstance(inner, dict) else None
+    values = (error.code, body.get("code"), inner_code, error.type, body.get("type"))
     return next(filter(None, map(plain_code, values)), "")
 
 
 def plain_code(value: Any) -> str:
-    """A code of an error; empty where a server sends anything else in its place, such as a sentence with the prompt."""
+    """Return the code of an error; empty for any other value, such as a sentence that may quote the prompt."""
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]{1,60}", value) else ""
 
 
 def _storable(text: str) -> str:
-    """A text without lone surrogates, which can be sent as JSON, but neither stored nor shown."""
+    """Return a text without lone surrogates, which JSON can contain but files cannot."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _count(value: Any) -> int:
-    """A number of tokens, 0 where the server sends something else."""
+    """Return a number of tokens, 0 for an invalid value."""
     try:
         return min(max(int(value), 0), 2**31)
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""What a language model is asked, and what comes back."""
+"""Requests to a language model, and their answers."""
 
 import hashlib
 import json
@@ -18,29 +18,29 @@ WITHOUT_TEXT: frozenset[Status] = frozenset({"refused", "filtered", "empty"})
 
 @dataclass(frozen=True)
 class Request:
-    """One question: the rendered prompt for a model, the filled slots for the template stand-in and the checks."""
+    """One question: the rendered prompt for a model, and the slots for the template stand-in and the checks."""
 
     task: Task
     prompt: str
     prompt_version: str
     slots: dict[str, Any] = field(default_factory=dict)
     schema: dict[str, Any] | None = None
-    """JSON schema of the answer, to which only models with `json_schema: true` are held."""
+    """JSON schema of the answer, enforced only for models with `json_schema: true`."""
 
     @cached_property
     def text_hash(self) -> str:
-        """Hash of what is asked."""
+        """Hash of the prompt."""
         return _hash(self.prompt)
 
     @cached_property
     def form_hash(self) -> str:
-        """Hash of what is asked and of the schema of the answer."""
+        """Hash of the prompt and of the schema of the answer."""
         return _hash(self.text_hash + json.dumps(self.schema, sort_keys=True))
 
     def key(self, model: str, by_schema: bool = False) -> str:
-        """Identity of the request to a model (`identity_hash`): whatever can change its answer, not the connection.
+        """Return the identity of the request to a model (`identity_hash`): all that can change its answer.
 
-        `by_schema` says that the model is held to the schema of the request, where it has one.
+        `by_schema` says that the schema of the request is enforced, if it has one.
         """
         return f"{model}-{self.form_hash if by_schema and self.schema else self.text_hash}"
 
@@ -49,8 +49,8 @@ class Request:
 class Answer:
     """One answer.
 
-    `good` passes the checks, `flawed` still fails those in `problems` after the last repair; the other statuses come
-    without a text: the server refused the request, filtered the answer, or answered nothing.
+    `good` passes the checks, `flawed` still fails those in `problems` after the last repair. Answers with another
+    status have no text: the server refused the request, filtered the answer, or returned an empty one.
     """
 
     request: str
@@ -58,20 +58,20 @@ class Answer:
     status: Status = "good"
     problems: tuple[str, ...] = ()
     served_model: str = ""
-    """What the server calls the model; empty for the template."""
+    """Name of the model in the server's response; empty for the template."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     finish_reason: str = ""
-    """Why the server says that the text ends; empty for the template."""
+    """The server's reason for the end of the text; empty for the template."""
 
     @property
     def without_text(self) -> bool:
-        """Whether the server gave no text."""
+        """Whether the answer has no text."""
         return self.status in WITHOUT_TEXT
 
 
-# Objections to an answer; none when it is good.
 Check = Callable[[Request, str], list[str]]
+"""Returns the problems of an answer to a request."""
 
 
 def _hash(text: str) -> str:
@@ -79,10 +79,10 @@ def _hash(text: str) -> str:
 
 
 def identity_hash(llm: Llm, weights: Path | None = None) -> str:
-    """Hash of what decides an answer besides the question; nothing about the connection is in it.
+    """Return a hash of everything except the question that decides an answer; the connection does not.
 
-    A model that is served is what its weights are, not what they are called: `weights` is the directory that was
-    fetched. Without it no answer in a journal is this model's. UserError if the directory does not say what it holds.
+    A served model is identified by its weights instead of its name: `weights` is their fetched directory. Without it,
+    no answer in a journal belongs to this model. UserError if the directory does not identify its weights.
     """
     identity = llm.identity
     if llm.provider == "served":

@@ -1,7 +1,7 @@
 """A stand-in for a language model: answers composed by rules, so that the workflow runs without any model.
 
-What it writes has the form of a rationale and none of its judgement: it names the diagnoses and quotes
-words of the note. Every output made with it carries the label "template LLM".
+Its texts have the form of a rationale without clinical judgement: they name the diagnoses and quote words of the
+note. Every output that uses it carries the label "template LLM".
 """
 
 import json
@@ -14,10 +14,10 @@ from itertools import accumulate, pairwise
 from clinragen.llm.request import Request
 from clinragen.registry.phenotypes import NO_DISEASE
 
-# Words of a note that are quoted where the prompt asks for 100: few, so that the demo's small student learns to write
-# them in seconds. The length is all that the stand-in reads in a prompt.
+# Words of a note that are quoted if the prompt asks for a rationale of 100 words: few, so that the demo's small student
+# learns to write them in seconds. The stand-in reads only this length in a prompt.
 QUOTED_OF_100 = 6
-LAB_WORDS = 40  # the sentence around the findings has room within 50
+LAB_WORDS = 40  # leaves room within 50 for the rest of the sentence
 NORMAL = "normal all the time"
 _COMMON = """
     a about after all also am among an and any are as at be because been before being below between both but by can
@@ -31,9 +31,9 @@ STOP_WORDS = frozenset(_COMMON.split())
 
 
 def compose(requests: list[Request]) -> list[str]:
-    """One text per request. Which words of a note are quoted depends on the notes in slot `corpus`, where there is one.
+    """Return one text per request.
 
-    All requests of a call have the same.
+    The quoted words of a note depend on their frequency in the notes in slot `corpus`, the same in all requests.
     """
     corpus = next((r.slots.get("corpus", ()) for r in requests if r.task == "note_rationale"), ())
     frequency = Counter(word for note in corpus for word in set(content_words(note)))
@@ -58,13 +58,13 @@ def compose(requests: list[Request]) -> list[str]:
 
 
 def words_to_quote(prompt: str) -> int:
-    """Return how many words of the note to quote, from the last "<n>-word" in the prompt; 100 where it has none."""
-    asked = re.findall(r"\b(\d{1,3})-word\b", prompt)
-    return round(QUOTED_OF_100 * int(asked[-1]) / 100) if asked else QUOTED_OF_100
+    """Return the number of quoted words for the last "<n>-word" in the prompt, by default for 100 words."""
+    lengths = re.findall(r"\b(\d{1,3})-word\b", prompt)
+    return round(QUOTED_OF_100 * int(lengths[-1]) / 100) if lengths else QUOTED_OF_100
 
 
 def note_rationale(note: str, diagnoses: list[str], frequency: Counter[str], most: int = QUOTED_OF_100) -> str:
-    """A note rationale that names the diagnoses and quotes the note's `most` rarest words in their order."""
+    """Return a note rationale that names the diagnoses and quotes the note's `most` rarest words in their order."""
     if diagnoses:
         opening = f"Based on the medical notes, the patient was diagnosed with {listed(diagnoses)}."
         frame = "The notes support this by mentioning {}."
@@ -76,16 +76,16 @@ def note_rationale(note: str, diagnoses: list[str], frequency: Counter[str], mos
 
 
 def diagnosis_rationale(note: str, diagnoses: list[str], frequency: Counter[str]) -> str:
-    """A line with the diagnoses, and one with a note rationale of them."""
-    # Some names hold semicolons of their own.
+    """Return a line with the diagnoses, and one with a note rationale of them."""
+    # Semicolons separate the names, so those within a name are replaced.
     names = "; ".join(d.replace(";", ",") for d in diagnoses) or NO_DISEASE
     return f"Diagnoses: {names}\nNote rationale: {note_rationale(note, diagnoses, frequency)}"
 
 
 def named(note: str, captions: str, phenotypes: list[str]) -> list[str]:
-    """The phenotypes of which the note or the captions have a word that is in the name of no other phenotype."""
+    """Return the phenotypes whose name has a word that occurs in the note or the captions and in no other name."""
     words = {name: set(content_words(name)) for name in phenotypes}
-    shared = Counter(word for found in words.values() for word in found)
+    shared = Counter(word for words_of_name in words.values() for word in words_of_name)
     mentioned = set(content_words(f"{note} {captions}"))
     return [name for name in phenotypes if any(shared[word] == 1 for word in words[name] & mentioned)]
 
@@ -93,11 +93,11 @@ def named(note: str, captions: str, phenotypes: list[str]) -> list[str]:
 def judged(
     case: str, note: str, captions: str, diagnoses: list[str], note_rationale: str, lab_rationale: str
 ) -> dict[str, object]:
-    """Ratings by shares of words, from 1 for none to 5 for all: a stand-in that judges nothing, but reads everything.
+    """Return ratings from shares of words, 1 (none) to 5 (all), which depend on every input without judging it.
 
-    Correctness: words of the diagnoses that the rationale has. Readability: parts that begin with a capital letter and
-    end with a full stop. Soundness: words of the rationale that note, captions or diagnoses have. Consistency: words of
-    the lab part that the captions have, none where a part is missing. Persuasiveness: the mean of these.
+    Correctness: words of the diagnoses in the rationale. Readability: parts that begin with a capital letter and end
+    with a full stop. Soundness: words of the rationale in note, captions or diagnoses. Consistency: words of the lab
+    part in the captions, none if a part is missing. Persuasiveness: the mean of these.
     """
     parts = [part for part in (note_rationale, lab_rationale) if part]
     written, shown = (" ".join(texts) for texts in (parts, (note, captions, *diagnoses)))
@@ -113,20 +113,20 @@ def judged(
 
 
 def _share(text: str, other: str) -> float:
-    """Share of the content words of a text that the other has, too; 0 for a text without any."""
+    """Return the share of the content words of a text that the other text contains; 0 for a text without any."""
     words = set(content_words(text))
     return len(words & set(content_words(other))) / len(words) if words else 0.0
 
 
 def lab_rationale(captions: str, diagnoses: list[str]) -> str:
-    """One sentence of at most 50 words on the captions that report abnormal values."""
+    """Return one sentence of at most 50 words about the captions that report abnormal values."""
     abnormal = [c for c in sentences(captions) if NORMAL not in c]
     finding = listed(fitting(abnormal, LAB_WORDS)) if abnormal else "all measured values were normal"
     return f"Lab test shows that {finding}" + ("." if diagnoses else ", while no disease was diagnosed.")
 
 
 def terms(document: str, most: int) -> list[str]:
-    """The most frequent content words and word pairs of a document, frequent first, then in their order."""
+    """Return the most frequent content words and word pairs of a document, by frequency, then in their order."""
     counts: Counter[str] = Counter()
     for sentence in re.split(r"[.;:!?()\n,]", document.lower()):
         words = re.findall(r"[a-z][a-z-]+", sentence)
@@ -136,31 +136,33 @@ def terms(document: str, most: int) -> list[str]:
 
 
 def salient(note: str, frequency: Counter[str], most: int) -> list[str]:
-    """The words of a note that fewest notes share, in the note's order; words of one note alone come last."""
+    """Return the words of a note that the fewest notes share, in the note's order.
+
+    Words of a single note are chosen last, because they are more often names or typing errors than findings.
+    """
     words = list(dict.fromkeys(content_words(note)))
-    # A word that no other note has is more often a name or a slip than a finding.
     rank = sorted(range(len(words)), key=lambda i: (frequency[words[i]] < 2, frequency[words[i]], i))
     return [words[i] for i in sorted(rank[:most])]
 
 
 def content_words(text: str) -> list[str]:
-    """Lower-case words of at least four letters that are no stop words, in their order."""
+    """Return the words of at least four letters in lower case, in their order, without stop words."""
     return [w for w in re.findall(r"[a-z]{4,}", text.lower()) if w not in STOP_WORDS]
 
 
 def sentences(captions: str) -> list[str]:
-    """The sentences of the captions, without their full stops."""
+    """Return the sentences of the captions, without their full stops."""
     return [s.strip().rstrip(".") for s in re.split(r"\.(?:\s+|$)|\n", captions) if s.strip(" .")]
 
 
 def listed(items: Iterable[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Return `a`, `a and b`, or `a, b and c`."""
     *most, last = items
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def fitting(items: list[str], words: int) -> list[str]:
-    """The longest beginning of the items that has at most so many words, each item counted with its "and"."""
+    """Return the longest prefix of the items with at most this number of words, one "and" per item included."""
     total = list(accumulate(len(item.split()) + 1 for item in items))
     return items[: bisect_right(total, words)]
 

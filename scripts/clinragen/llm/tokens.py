@@ -1,4 +1,4 @@
-"""Tokens of texts before they are sent, counted with the model's own tokenizer where there is one."""
+"""Number of tokens of texts before they are sent, counted with the model's tokenizer if it is available."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import Any
 
 CHARACTERS_PER_TOKEN = 4
-# What OpenAI's chat format adds to a request with one message.
+# Tokens that OpenAI's chat format adds to a request with one message.
 CHAT_TOKENS = 7
-PATIENCE = 30.0  # seconds for tiktoken, which fetches an encoding once and waits for it without limit
+PATIENCE = 30.0  # seconds for tiktoken, which fetches an encoding once and has no time limit
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """A way to count tokens, and its name for people."""
+    """A way to count tokens, and its name in reports."""
 
     name: str
     count: Callable[[list[str]], int]
-    """Tokens of all texts together."""
+    """Returns the sum over all texts."""
     exact: bool = True
-    """False for a rule of thumb, and for a file, which does not count what the model's chat template adds."""
+    """False for a rule of thumb, and for a file, which does not include the model's chat template."""
 
 
-def tokenizer_of(model: str, folders: Iterable[Path]) -> Tokenizer:
-    """The tokenizer of a model: `tokenizer.json` in one of the folders, else tiktoken's, else a rule of thumb.
+def tokenizer_of(model: str, directories: Iterable[Path]) -> Tokenizer:
+    """Return the tokenizer of a model: a `tokenizer.json`, otherwise tiktoken's, otherwise a rule of thumb.
 
-    tiktoken fetches the encoding of a model of OpenAI from the network once; TIKTOKEN_CACHE_DIR names where it is kept.
+    tiktoken fetches the encoding of an OpenAI model from the network once and stores it in TIKTOKEN_CACHE_DIR.
     """
-    for path in (folder / "tokenizer.json" for folder in folders):
+    for path in (directory / "tokenizer.json" for directory in directories):
         if path.is_file():
             return _of_file(path)
     return _of_openai(model) or _rule_of_thumb()
@@ -47,29 +47,29 @@ def _of_file(path: Path) -> Tokenizer:
 
 
 def _of_openai(model: str) -> Tokenizer | None:
-    """None for a model that tiktoken does not know."""
+    """Return the tokenizer of a model that tiktoken supports, None for others."""
     import tiktoken
 
     try:
         name = tiktoken.encoding_name_for_model(model)
     except KeyError:
         return None
-    found: list[Any] = []
+    encodings: list[Any] = []
 
     def fetch() -> None:
         try:
-            found.append(tiktoken.get_encoding(name))
+            encodings.append(tiktoken.get_encoding(name))
         except (OSError, ValueError):
-            return  # not reachable, or not what it should be
+            return  # not reachable, or not valid
 
     thread = threading.Thread(target=fetch, daemon=True)
     thread.start()
     thread.join(PATIENCE)
-    if not found:
+    if not encodings:
         return _rule_of_thumb(f"; tiktoken cannot fetch {name}")
 
     def count(texts: list[str]) -> int:
-        return sum(len(tokens) + CHAT_TOKENS for tokens in found[0].encode_ordinary_batch(texts))
+        return sum(len(tokens) + CHAT_TOKENS for tokens in encodings[0].encode_ordinary_batch(texts))
 
     return Tokenizer(f"tiktoken {name}", count)
 

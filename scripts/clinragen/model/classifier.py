@@ -1,4 +1,4 @@
-"""Classifiers of the 25 phenotypes: something that reads, and a linear layer with a sigmoid for each phenotype."""
+"""Classifiers of the 25 phenotypes: a reader, and a linear layer with a sigmoid for each phenotype."""
 
 import json
 from collections.abc import Callable
@@ -23,26 +23,35 @@ FACTS, WEIGHTS, ENCODER = "classifier.json", "classifier.safetensors", "encoder"
 Collate = Callable[[list[Row]], dict[str, Tensor]]
 
 
-class SeriesReader(nn.Module):
-    """PatchTST: the vectors of all channels side by side, for their order says which variable is which."""
+class ReaderModule(nn.Module):
+    """What turns a sample into one vector [batch, width]."""
+
+    width: int
+    tokens: int = 0
+    """Vectors that it computes of the series of a sample; 0 if it reads a note."""
+    shape: Shape | None = None
+    """Channels and steps of the series; None if it reads a note."""
+
+
+class SeriesReader(ReaderModule):
+    """PatchTST: the vectors of all channels concatenated, so that their order identifies the variables."""
 
     def __init__(self, settings: SeriesSettings, shape: Shape) -> None:
         super().__init__()
         self.shape, self.encoder = shape, SeriesEncoder(settings, shape.channels, shape.steps)
-        self.width = shape.channels * settings.width
+        self.channels, self.width = shape.channels, shape.channels * settings.width
         self.tokens = shape.channels * self.encoder.patches
-        """Vectors that it computes of a sample."""
 
     def forward(self, series: Tensor, steps: Tensor) -> Tensor:
-        """Vectors [batch, width] of series [batch, steps, channels] with their own steps [batch]."""
-        vectors, mask = (x.unflatten(1, (self.shape.channels, -1)) for x in self.encoder(series, steps))
+        """Return vectors [batch, width] of series [batch, steps, channels] with their own steps [batch]."""
+        vectors, mask = (x.unflatten(1, (self.channels, -1)) for x in self.encoder(series, steps))
         return ((vectors * mask[..., None]).sum(2) / mask.sum(2)[..., None]).flatten(1)
 
 
-class LstmReader(nn.Module):
-    """An LSTM over the steps of all channels, of which the state at a stay's own last step counts.
+class LstmReader(ReaderModule):
+    """An LSTM over the steps of all channels; its state at the last step that is not padding is read.
 
-    Padding follows that step, so that no state that is read has seen any.
+    Padding follows that step, so the state has not seen any.
     """
 
     def __init__(self, settings: Lstm, shape: Shape) -> None:
@@ -53,25 +62,22 @@ class LstmReader(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
 
     def forward(self, series: Tensor, steps: Tensor) -> Tensor:
-        """Vectors [batch, width] of series [batch, steps, channels] with their own steps [batch]."""
+        """Return vectors [batch, width] of series [batch, steps, channels] with their own steps [batch]."""
         # bf16 has one number for a pH of 7.36 and of 7.38.
         with torch.autocast(series.device.type, enabled=False):
             states, _ = self.lstm(series.float())
         return self.dropout(states[torch.arange(len(states), device=states.device), steps - 1])
 
 
-class NoteReader(nn.Module):
-    """A text encoder such as BERT, of which the first vector or the mean of all stands for a note."""
-
-    shape = None
-    tokens = 0
+class NoteReader(ReaderModule):
+    """A text encoder such as BERT; its first vector or the mean of all represents a note."""
 
     def __init__(self, encoder: PreTrainedModel, pooling: str) -> None:
         super().__init__()
         self.encoder, self.pooling, self.width = encoder, pooling, encoder.config.hidden_size
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Vectors [batch, width] of tokens [batch, length] and their mask."""
+        """Return vectors [batch, width] of tokens [batch, length] and their mask."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         if self.pooling == "first":
             return hidden[:, 0]
@@ -81,7 +87,7 @@ class NoteReader(nn.Module):
 class Classifier(nn.Module):
     """A reader and a linear layer; a phenotype is named where its probability is above `threshold`."""
 
-    def __init__(self, settings: Reader, reader: nn.Module, phenotypes: list[str]) -> None:
+    def __init__(self, settings: Reader, reader: ReaderModule, phenotypes: list[str]) -> None:
         super().__init__()
         self.settings, self.reader, self.phenotypes = settings, reader, phenotypes
         self.head = nn.Linear(reader.width, len(phenotypes))
@@ -94,24 +100,25 @@ class Classifier(nn.Module):
 
     @property
     def lab_tokens(self) -> int:
-        """Vectors that it computes of the series of a sample; 0 if it reads a note."""
+        """Number of vectors that it computes of the series of a sample; 0 if it reads a note."""
         return self.reader.tokens
 
     def forward(self, *, labels: Tensor | None = None, **inputs: Tensor) -> Tensor:
-        """Logits [batch, phenotypes]; inputs are series and steps, or input_ids and attention_mask."""
+        """Return logits [batch, phenotypes]; inputs are series and steps, or input_ids and attention_mask."""
         return self.head(self.reader(**inputs)).float()
 
     def parameter_counts(self) -> dict[str, int]:
-        """Parameters of each part."""
+        """Count the parameters of each part."""
         return {name: sum(p.numel() for p in getattr(self, name).parameters()) for name in ("reader", "head")}
 
-    def save(self, folder: Path, tokenizer: Any = None) -> None:
-        """Write the classifier; `encoder/` is an ordinary transformers checkpoint with its tokenizer."""
-        if tokenizer:
-            self.reader.encoder.save_pretrained(folder / ENCODER)
-            tokenizer.save_pretrained(folder / ENCODER)
-        own = {k: v.contiguous() for k, v in self.state_dict().items() if not (tokenizer and k.startswith("reader."))}
-        save_file(own, folder / WEIGHTS)
+    def save(self, directory: Path, tokenizer: Any = None) -> None:
+        """Write the classifier; `encoder/`, of a note reader, is an ordinary transformers checkpoint with tokenizer."""
+        if isinstance(self.reader, NoteReader):
+            self.reader.encoder.save_pretrained(directory / ENCODER)
+            tokenizer.save_pretrained(directory / ENCODER)
+        apart = "reader." if isinstance(self.reader, NoteReader) else ()
+        own = {name: value.contiguous() for name, value in self.state_dict().items() if not name.startswith(apart)}
+        save_file(own, directory / WEIGHTS)
         facts = {
             "settings": self.settings.model_dump(mode="json"),
             "shape": vars(self.shape) if self.shape else None,
@@ -119,33 +126,41 @@ class Classifier(nn.Module):
             "threshold": self.threshold,
             "parameters": self.parameter_counts(),
         }
-        (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        (directory / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> "Classifier":
+    def load(cls, directory: Path) -> "Classifier":
         """Read a classifier; UserError for a checkpoint that cannot be read."""
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
             settings, shape = Reader(**facts["settings"]), Shape(**facts["shape"]) if facts["shape"] else None
-            found = build_classifier(settings, shape, folder / ENCODER, facts["phenotypes"])
-            own = load_file(folder / WEIGHTS)
-            found.load_state_dict({**found.state_dict(), **own} if shape is None else own)
+            classifier = build_classifier(settings, shape, directory / ENCODER, facts["phenotypes"])
+            own = load_file(directory / WEIGHTS)
+            classifier.load_state_dict({**classifier.state_dict(), **own} if shape is None else own)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise UserError(f"{folder}: not a readable classifier: {error}; train it again") from None
-        found.threshold = facts["threshold"]
-        return found
+            raise UserError(f"{directory}: not a readable classifier: {error}; train it again") from None
+        classifier.threshold = facts["threshold"]
+        return classifier
 
 
 def build_classifier(settings: Reader, shape: Shape | None, encoder: Path | None, phenotypes: list[str]) -> Classifier:
-    """A new classifier: `shape` is that of the series, `encoder` the folder of a text encoder; uses no network."""
-    match settings.method:
-        case "patchtst":
-            reader = SeriesReader(settings.series_encoder, shape)
-        case "lstm":
-            reader = LstmReader(settings.lstm, shape)
-        case "encoder":
-            reader = NoteReader(load_text_encoder(encoder), settings.pooling)
-    return Classifier(settings, reader, phenotypes)
+    """Build a new classifier; uses no network.
+
+    `shape` is that of the series, `encoder` the directory of a text encoder; each method needs one of them.
+    """
+    return Classifier(settings, _reader(settings, shape, encoder), phenotypes)
+
+
+def _reader(settings: Reader, shape: Shape | None, encoder: Path | None) -> ReaderModule:
+    if settings.method == "encoder":
+        assert encoder is not None and settings.pooling is not None
+        return NoteReader(load_text_encoder(encoder), settings.pooling)
+    assert shape is not None
+    if settings.method == "lstm":
+        assert settings.lstm is not None
+        return LstmReader(settings.lstm, shape)
+    assert settings.series_encoder is not None
+    return SeriesReader(settings.series_encoder, shape)
 
 
 @torch.inference_mode()
@@ -156,14 +171,14 @@ def probabilities(
     size: int,
     advance: Callable[[int], None] = lambda n: None,
 ) -> Tensor:
-    """Probability [samples, phenotypes] of each phenotype, on the processor; `size` samples at a time.
+    """Return the probability [samples, phenotypes] of each phenotype, on the CPU; `size` samples at a time.
 
     `advance` is called with the number done.
     """
-    device, found = next(classifier.parameters()).device, []
+    device, batches = next(classifier.parameters()).device, []
     for start in range(0, len(rows), size):
         batch = collate(rows[start : start + size])
         inputs = {k: v.to(device) for k, v in batch.items() if k not in ("labels", "sections")}
-        found.append(torch.sigmoid(classifier(**inputs)).cpu())
-        advance(len(found[-1]))
-    return torch.cat(found) if found else torch.empty(0, len(classifier.phenotypes))
+        batches.append(torch.sigmoid(classifier(**inputs)).cpu())
+        advance(len(batches[-1]))
+    return torch.cat(batches) if batches else torch.empty(0, len(classifier.phenotypes))

@@ -1,4 +1,4 @@
-"""What a student computes on, and in which numbers."""
+"""The device that a student computes on, and its precision."""
 
 import os
 
@@ -8,7 +8,7 @@ from clinragen.errors import UserError
 
 
 def prepare_device(device: str, precision: str, key: str) -> None:
-    """Set how the GPU multiplies numbers of fp32, for the whole process; bf16 is autocast's business.
+    """Set how the GPU multiplies fp32 numbers, for the whole process; bf16 is left to autocast.
 
     UserError where the setting `key` asks for a GPU and PyTorch sees none.
     """
@@ -18,10 +18,10 @@ def prepare_device(device: str, precision: str, key: str) -> None:
             "CUDA_VISIBLE_DEVICES, or set the key to cpu"
         )
     if device == "cuda":
-        # Said for fp32, too: some containers start PyTorch with TF32.
+        # Also set for fp32, because some containers start PyTorch with TF32.
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 
 
 def own_device(device: str) -> torch.device:
-    """The device of this process: with `cuda`, the GPU that torchrun numbers for it."""
+    """Return the device of this process: with `cuda`, the GPU that torchrun assigns to it."""
     return torch.device(device, int(os.environ.get("LOCAL_RANK", "0"))) if device == "cuda" else torch.device(device)

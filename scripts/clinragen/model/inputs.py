@@ -27,12 +27,12 @@ Row = dict[str, Any]
 
 
 def read_samples(files: Files, split: str) -> list[Row]:
-    """Samples of a split, by stay; their arrays are views into the mapped files.
+    """Read the samples of a split, by stay; their arrays are views into the mapped files.
 
-    A sample has `stay_id`, `phenotypes` and `length`, its number of tokens; where notes are read `input_ids` [tokens]
-    and `note_cut`; where captions are `caption_ids` [tokens]; where there are targets `labels` and their `sections`
-    [tokens], `target_cut` and `marked`; where series are read `series` [its steps, channels]; where features are
-    `numbers` and `categories` [features]. UserError if a file lacks a stay that another one has.
+    A sample has `stay_id`, `phenotypes` and `length`, its number of tokens. Files add to it: notes `input_ids` [tokens]
+    and `note_cut`; captions `caption_ids` [tokens]; targets `labels` and their `sections` [tokens], `target_cut` and
+    `marked`; series `series` [its steps, channels]; features `numbers` and `categories` [features]. UserError if a
+    file lacks a stay that another one has.
     """
     parts: dict[Path, dict[int, Row]] = {}
     if files.notes:
@@ -62,26 +62,26 @@ def read_samples(files: Files, split: str) -> list[Row]:
 
 
 def length_of(row: Row) -> int:
-    """Number of tokens of a sample."""
+    """Count the tokens of a sample."""
     return sum(len(row.get(name, ())) for name in ("input_ids", "caption_ids", "labels"))
 
 
 def with_room_for_captions(samples: list[Row], longest: int, end: int) -> list[Row]:
-    """The samples, notes cut where they and the captions have more than `longest` tokens together.
+    """Return the samples, notes cut where notes and captions have more than `longest` tokens together.
 
-    The end mark of a note, where its tokenizer closes texts, stays behind what is left of it.
+    A cut note keeps its end mark, if its tokenizer closes texts.
     """
     if not samples or not {"input_ids", "caption_ids"} <= samples[0].keys():
         return samples
-    found = []
+    shortened = []
     for row in samples:
         note, room = row["input_ids"], max(0, longest - len(row["caption_ids"]))
         if len(note) > room:
             closing = note[-1:][: room * (note[-1] == end)]
             note = np.concatenate([note[: room - len(closing)], closing])
             row = row | {"input_ids": note, "note_cut": True}
-        found.append(row | {"length": length_of(row)})
-    return found
+        shortened.append(row | {"length": length_of(row)})
+    return shortened
 
 
 def _notes(path: Path, split: str) -> dict[int, Row]:
@@ -122,34 +122,34 @@ def _labels(path: Path) -> dict[int, Row]:
 
 
 def _grids(series: list[Path]) -> dict[int, Row]:
-    found = {}
+    grids: dict[int, Row] = {}
     for table in map(SERIES.read, series):
         columns = (table[name].to_pylist() for name in ("stay_id", "steps"))
         rows = zip(*columns, _views(table["values"]), strict=True)
-        found |= {stay: {"series": values.reshape(steps, -1)} for stay, steps, values in rows}
-    return found
+        grids |= {stay: {"series": values.reshape(steps, -1)} for stay, steps, values in rows}
+    return grids
 
 
 def _features(path: Path) -> dict[int, Row]:
-    places = {name: {category: i for i, category in enumerate(all_)} for name, all_ in CATEGORIES.items()}
+    indices = {name: {category: i for i, category in enumerate(all_)} for name, all_ in CATEGORIES.items()}
     return {
         row["stay_id"]: {
             "numbers": np.array([row[name] / scale for name, scale in NUMERIC.items()], np.float32),
-            "categories": np.array([place[row[name]] for name, place in places.items()], np.int64),
+            "categories": np.array([index[row[name]] for name, index in indices.items()], np.int64),
         }
         for row in FEATURES.read(path).to_pylist()
     }
 
 
 def _views(lists: pa.ChunkedArray) -> Iterator[np.ndarray]:
-    """Each list of a column as an array, which is a view."""
+    """Yield each list of a column as an array, which is a view."""
     for chunk in lists.chunks:
         flat = chunk.values.to_numpy()
         yield from (flat[begin:end] for begin, end in pairwise(chunk.offsets.to_pylist()))
 
 
 def channels_of(series: list[Path]) -> int:
-    """Number of channels, read from the first series of the first file."""
+    """Return the number of channels, read from the first series of the first file."""
     first = SERIES.read(series[0]).slice(0, 1).to_pylist()
     if not first:
         raise UserError(f"{series[0]}: holds no series; the tables benchmark/attrition*.csv say where samples are lost")
@@ -157,25 +157,26 @@ def channels_of(series: list[Path]) -> int:
 
 
 def pad_series(grid: np.ndarray, steps: int) -> np.ndarray:
-    """Array [steps, channels]: cut at the end, or its last row repeated (ambiguity 7)."""
+    """Return an array [steps, channels]: cut at the end, or its last row repeated (ambiguity 7)."""
     missing = steps - len(grid)
     return grid[:steps] if missing <= 0 else np.concatenate([grid, np.repeat(grid[-1:], missing, axis=0)])
 
 
 class Collator:
-    """Batches padded to their longest sample, their series to `steps`, which is None where none are read."""
+    """Pads batches to their longest sample, and series to `steps`, which is None where none are read."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase | None, steps: int | None, padding: int = 0) -> None:
-        """Take the padding of the tokenizer of a language model, or without one `padding`."""
+        """Pad tokens as the tokenizer of a language model does, or without one with `padding`."""
         self.padding, self.steps = marks_of(tokenizer).padding if tokenizer else padding, steps
 
     def __call__(self, rows: list[Row]) -> dict[str, Tensor]:
-        """Those of these that the samples have: labels and their sections [batch, length]; input_ids and
-        attention_mask [batch, length], caption_ids and caption_mask likewise; series [batch, steps, channels] and how
-        many steps are the stay's own, steps [batch]; vectors of series [batch, channels, width]; numbers and categories
-        [batch, features].
+        """Return a batch of what the samples have.
+
+        labels and their sections [batch, length]; input_ids and attention_mask [batch, length], caption_ids and
+        caption_mask likewise; series [batch, steps, channels] and steps [batch], the number that are not padding;
+        vectors of series [batch, channels, width]; numbers and categories [batch, features].
         """
-        batch = {}
+        batch: dict[str, Tensor] = {}
         if "labels" in rows[0]:
             batch |= {"labels": _padded(rows, "labels", IGNORED), "sections": _padded(rows, "sections", 0)}
         for ids, mask in (("input_ids", "attention_mask"), ("caption_ids", "caption_mask")):
@@ -186,8 +187,10 @@ class Collator:
         if "vectors" in rows[0]:
             batch["vectors"] = torch.from_numpy(np.stack([row["vectors"] for row in rows]))
         elif "series" in rows[0]:
-            batch["series"] = torch.from_numpy(np.stack([pad_series(row["series"], self.steps) for row in rows]))
-            batch["steps"] = torch.tensor([min(len(row["series"]), self.steps) for row in rows])
+            steps = self.steps
+            assert steps is not None, "series need a number of steps"
+            batch["series"] = torch.from_numpy(np.stack([pad_series(row["series"], steps) for row in rows]))
+            batch["steps"] = torch.tensor([min(len(row["series"]), steps) for row in rows])
         for name in ("numbers", "categories"):
             if name in rows[0]:
                 batch[name] = torch.from_numpy(np.stack([row[name] for row in rows]))

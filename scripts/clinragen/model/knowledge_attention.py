@@ -19,6 +19,7 @@ class KnowledgeAttention(nn.Module):
         n, d = vocabulary.shape
         inner = settings.heads * settings.head_width
         self.heads, self.dropout = settings.heads, settings.dropout
+        self.vocabulary: Tensor
         self.register_buffer("vocabulary", vocabulary.detach().clone())
         self.mixture = nn.Linear(n, settings.prototypes, bias=False) if settings.prototypes else None
         self.project = nn.Linear(series_width, d)
@@ -28,7 +29,7 @@ class KnowledgeAttention(nn.Module):
         self.out = nn.Linear(inner, d)
 
     def forward(self, series: Tensor) -> Tensor:
-        """Lab vectors [batch, channels, width] to tokens [batch, channels, d] of the language model."""
+        """Turn lab vectors [batch, channels, width] into tokens [batch, channels, d] of the language model."""
         words = self.vocabulary.to(series.dtype)
         if self.mixture is not None:
             words = self.mixture(words.T).T
@@ -41,10 +42,10 @@ class KnowledgeAttention(nn.Module):
         return self.out(attended.transpose(1, 2).flatten(2))
 
     def _split(self, vectors: Tensor) -> Tensor:
-        """[batch, length, inner] to [batch, heads, length, head_width]."""
+        """Reshape [batch, length, inner] to [batch, heads, length, head_width]."""
         return vectors.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 def vocabulary_vectors(embeddings: nn.Embedding, token_ids: list[int]) -> Tensor:
-    """Vectors [n, d] of the tokens of a vocabulary."""
+    """Return the vectors [n, d] of the tokens of a vocabulary."""
     return embeddings.weight.detach()[torch.tensor(token_ids)].float()

@@ -1,4 +1,4 @@
-"""The Q-Former: learned queries that read the vectors of a series encoder, in layers that begin as those of a BERT."""
+"""The Q-Former: learned queries that read the vectors of a series encoder, in layers initialised from a BERT."""
 
 import re
 from pathlib import Path
@@ -14,9 +14,11 @@ from clinragen.model.text_encoder import load_text_encoder
 from clinragen.registry.language_models import read_config
 
 TYPE = "bert"
-# What the layers of a BERT have in its config.json, under the same names as in a Q-Former's.
-SHARED = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
-SHARED += ("hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "initializer_range")
+# Settings of the layers in the config.json of a BERT, which have the same names in a Q-Former's.
+SHARED = (
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "layer_norm_eps", "initializer_range"),
+)
 # Names of a BERT's weights as a Q-Former calls them, whose feed-forward parts are those of the queries.
 RENAMED = (
     (r"^embeddings\.LayerNorm\.", "layernorm."),
@@ -46,26 +48,29 @@ class QFormer(nn.Module):
         self.transformer = Blip2QFormerModel(config)
 
     @classmethod
-    def from_encoder(cls, settings: Settings, folder: Path, series_width: int) -> "QFormer":
-        """A Q-Former whose self-attention and feed-forward parts are those of the BERT in a local directory.
+    def from_encoder(cls, settings: Settings, directory: Path, series_width: int) -> "QFormer":
+        """Return a Q-Former with the self-attention and feed-forward parts of the BERT in a local directory.
 
         Queries and cross-attention are new. UserError for a model that is unreadable or has other parts than a BERT.
         """
-        if (found := read_config(folder).get("model_type")) != TYPE:
+        kind = read_config(directory).get("model_type")
+        if kind != TYPE:
             raise UserError(
-                f"{folder}: is of model_type {found}; a Q-Former is built of a {TYPE}: name one in encoders"
+                f"{directory}: is of model_type {kind}; a Q-Former is built from a {TYPE}: name one in encoders"
             )
-        bert = load_text_encoder(folder)
-        made = cls(settings, bert.config.to_dict(), series_width)
+        bert = load_text_encoder(directory)
+        qformer = cls(settings, bert.config.to_dict(), series_width)
         copied = {_renamed(name): weight for name, weight in bert.state_dict().items()}
         copied = {name: weight for name, weight in copied.items() if not name.startswith(NOT_COPIED)}
-        missing, unexpected = made.transformer.load_state_dict(copied, strict=False)
+        missing, unexpected = qformer.transformer.load_state_dict(copied, strict=False)
         if other := [name for name in missing if NEW not in name] + unexpected:
-            raise UserError(f"{folder}: its layers are not those of a BERT ({other[0]}); name another one in encoders")
-        return made
+            raise UserError(
+                f"{directory}: its layers differ from those of a BERT ({other[0]}); name another one in encoders"
+            )
+        return qformer
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """What the queries [batch, n, width] read from vectors [batch, length, series width]; mask 0 hides one."""
+        """Let queries [batch, n, width] read vectors [batch, length, series width]; mask 0 hides one."""
         queries = self.queries.expand(len(vectors), -1, -1)
         return self.transformer(
             query_embeds=queries, encoder_hidden_states=vectors, encoder_attention_mask=mask

@@ -1,18 +1,19 @@
-"""The time series encoder (TSE): PatchTST over patches of a channel, and what stands for the channel."""
+"""The time series encoder (TSE): PatchTST over patches of a channel, and the tokens that represent the channel."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PatchTSTConfig, PatchTSTModel
+from transformers.models.patchtst.modeling_patchtst import PatchTSTAttention
 
 from clinragen.config.student import SeriesEncoder as Settings
 
 
 class SeriesEncoder(nn.Module):
-    """PatchTST over channels that do not see each other, which share all weights.
+    """PatchTST over channels that do not see each other and share all weights.
 
-    Series are padded to a common number of steps; `own_steps` is how many are a stay's own.
+    Series are padded to a common number of steps; `own_steps` is the number of steps that are not padding.
     """
 
     def __init__(self, settings: Settings, channels: int, steps: int) -> None:
@@ -32,13 +33,13 @@ class SeriesEncoder(nn.Module):
             positional_dropout=settings.dropout,
             positional_encoding_type="sincos" if settings.positions == "sincos" else "random",
             norm_type=f"{settings.norm}norm",
-            # The series are scaled by the training part; scaling each one by itself would hide
-            # that all of its values are high.
+            # The series are scaled by the training split; scaling each one by itself would hide that all of its values
+            # are high.
             scaling=None,
             use_cls_token=False,
             do_mask_input=False,
-            # Eager attention would add our mask of truth values to the scores, and hide nothing.
-            attn_implementation="sdpa",
+            # Eager attention would add the boolean mask to the scores, and hide nothing.
+            attn_implementation="sdpa",  # type: ignore[call-arg]  # PatchTSTConfig passes it on to its base class
         )
         self.patchtst = PatchTSTModel(config)
         self.patches = steps // settings.patch
@@ -47,17 +48,18 @@ class SeriesEncoder(nn.Module):
         if settings.positions == "zero":
             nn.init.zeros_(self.patchtst.encoder.positional_encoder.position_enc)
         self._mask: Tensor | None = None
-        for layer in self.patchtst.encoder.layers:
+        for module in self.patchtst.encoder.layers.modules():
             # transformers' PatchTST hides no patches, but its attention can.
-            layer.self_attn.register_forward_pre_hook(self._hide_padding, with_kwargs=True)
+            if isinstance(module, PatchTSTAttention):
+                module.register_forward_pre_hook(self._hide_padding, with_kwargs=True)
 
     def forward(self, series: Tensor, own_steps: Tensor) -> tuple[Tensor, Tensor]:
-        """Series [batch, steps, channels] and their own steps [batch] to vectors [batch, channels x tokens, width].
+        """Encode series [batch, steps, channels] with their own steps [batch] as [batch, channels x tokens, width].
 
-        The tokens of a channel follow each other; the second result, their mask, is 0 for patches of padding.
+        The tokens of a channel are consecutive; the second result, their mask, is 0 for patches of padding.
         """
         batch, steps, channels = series.shape
-        # The last patch of a stay may be padded in part, but holds at least one step of its own.
+        # The last patch of a stay may be padded in part, but holds at least one step that is not padding.
         last = (own_steps.clamp(1, steps) - 1) // self.settings.patch
         own = torch.arange(self.patches, device=series.device) <= last[:, None]
         if self._only_own_patches_count():
@@ -70,15 +72,15 @@ class SeriesEncoder(nn.Module):
             case "all":
                 return hidden.flatten(1, 2), own.long().repeat(1, channels)
             case "last":
-                chosen = hidden[:, :, -1]
+                vectors = hidden[:, :, -1]
             case "last_measured":
-                chosen = hidden[torch.arange(batch, device=series.device), :, last]
+                vectors = hidden[torch.arange(batch, device=series.device), :, last]
             case "mean_measured":
-                chosen = (hidden * own[:, None, :, None]).sum(2) / own.sum(1)[:, None, None]
-        return chosen, torch.ones(batch, channels, dtype=torch.long, device=series.device)
+                vectors = (hidden * own[:, None, :, None]).sum(2) / own.sum(1)[:, None, None]
+        return vectors, torch.ones(batch, channels, dtype=torch.long, device=series.device)
 
     def _only_own_patches_count(self) -> bool:
-        """Whether patches of padding change no result, so that those behind the longest stay can be left out.
+        """Return whether patches of padding change no result, so that those after the longest stay can be left out.
 
         A batch norm that learns counts them in its statistics.
         """
@@ -86,13 +88,13 @@ class SeriesEncoder(nn.Module):
         return unread and not (self.training and self.settings.norm == "batch")
 
     def _encode(self, series: Tensor, patches: int) -> Tensor:
-        """Hidden vectors [batch, channels, patches, width] of the first patches, in fp32 under autocast, too.
+        """Return hidden vectors [batch, channels, patches, width] of the first patches, also in fp32 under autocast.
 
-        What PatchTSTModel computes. Under autocast its linear layers and its attention are in half precision, but the
-        sums of its layers and their norms are whole, because they start whole.
+        This is what PatchTSTModel computes. Under autocast its linear layers and its attention are in half precision,
+        but the residual sums and norms stay in fp32, because they start in fp32.
         """
         encoder = self.patchtst.encoder
-        # bf16 has one number for a pH of 7.36 and of 7.38, so values are embedded as they are.
+        # bf16 has one number for a pH of 7.36 and of 7.38, so values are embedded in fp32.
         with torch.autocast(series.device.type, enabled=False):
             hidden = encoder.positional_encoder(encoder.embedder(self.patchtst.patchifier(series)))
         hidden = hidden[:, :, :patches].contiguous()

@@ -1,4 +1,4 @@
-"""Soft prompts: vectors that are learned, before each text, or before what encoder and decoder read."""
+"""Soft prompts: learned vectors in front of each text, or in front of the inputs of encoder and decoder."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ HIDDEN = 128
 
 
 class SoftPrompts(nn.Module):
-    """As many vectors [length, d] before each of some texts as in EHR-KnowGen.
+    """Vectors [length, d] in front of each of some texts, as in EHR-KnowGen.
 
     They start as copies of the first rows of the embedding table (EHR-KnowGen's released code).
     """
@@ -24,13 +24,13 @@ class SoftPrompts(nn.Module):
         self.vectors = nn.ParameterDict({name: nn.Parameter(first.clone()) for name in texts})
 
     def before(self, name: str, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors [batch, length, d] of a text and their mask, after its soft prompt."""
+        """Prepend the soft prompt of a text to its vectors [batch, length, d] and their mask."""
         prompt = self.vectors[name].to(vectors.dtype).expand(len(vectors), -1, -1)
         return torch.cat([prompt, vectors], 1), torch.cat([mask.new_ones(prompt.shape[:2]), mask], 1)
 
 
 class NumericPrompt(nn.Module):
-    """A vector (w x + b) P per number x, with w and b [128] of its own and one P [128, d] for all.
+    """A vector (w x + b) P per number x; each number has its w and b [128], all share P [128, d].
 
     PromptEHR's conditional prompt for numeric features (Wang and Sun, 2022). Its code leaves b uninitialised; here it
     starts at zero.
@@ -43,22 +43,23 @@ class NumericPrompt(nn.Module):
         self.projection = nn.Linear(HIDDEN, width, bias=False)
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """Vectors [batch, count, d] of the numbers [batch, count]."""
+        """Return vectors [batch, count, d] of the numbers [batch, count]."""
         return self.projection(self.slopes * numbers[..., None] + self.offsets)
 
 
 class CategoricalPrompt(nn.Module):
-    """A vector (e + b) P per category, with e [128] of the category and b [128] of the feature (PromptEHR, too)."""
+    """A vector (e + b) P per category, with e [128] of the category and b [128] of the feature (also PromptEHR)."""
 
     def __init__(self, sizes: tuple[int, ...], width: int) -> None:
         super().__init__()
         self.categories = nn.Embedding(sum(sizes), HIDDEN)
         self.offsets = nn.Parameter(torch.zeros(len(sizes), HIDDEN))
         self.projection = nn.Linear(HIDDEN, width, bias=False)
+        self.first: Tensor
         self.register_buffer("first", torch.tensor([0, *sizes[:-1]]).cumsum(0), persistent=False)
 
     def forward(self, categories: Tensor) -> Tensor:
-        """Vectors [batch, features, d] of the categories [batch, features], each counted within its feature."""
+        """Return vectors [batch, features, d] of the categories [batch, features], counted within their feature."""
         return self.projection(self.categories(categories + self.first) + self.offsets)
 
 
@@ -70,7 +71,7 @@ class FreePrompt(nn.Module):
         self.numeric = NumericPrompt(length, width)
 
     def forward(self, inputs: Mapping[str, Tensor], count: int) -> Tensor:
-        """The vectors [count, length, d]."""
+        """Return the vectors [count, length, d]."""
         slopes = self.numeric.slopes
         return self.numeric(slopes.new_ones(1, len(slopes))).expand(count, -1, -1)
 
@@ -84,12 +85,12 @@ class ConditionalPrompt(nn.Module):
         self.categorical = CategoricalPrompt(tuple(map(len, CATEGORIES.values())), width)
 
     def forward(self, inputs: Mapping[str, Tensor], count: int) -> Tensor:
-        """The vectors [count, features, d] of `numbers` [count, numeric features] and `categories` [count, others]."""
+        """Return vectors [count, features, d] of `numbers` [count, numeric ones] and `categories` [count, others]."""
         return torch.cat([self.numeric(inputs["numbers"]), self.categorical(inputs["categories"])], 1)
 
 
 class PromptPair(nn.Module):
-    """A prompt before what the encoder reads, and another one before what the decoder reads."""
+    """A prompt in front of the inputs of the encoder, and another one in front of those of the decoder."""
 
     def __init__(self, kind: str, length: int, width: int) -> None:
         super().__init__()

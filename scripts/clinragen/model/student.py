@@ -22,11 +22,15 @@ from clinragen.model.series_encoder import SeriesEncoder
 from clinragen.model.soft_prompts import PromptPair, SoftPrompts
 from clinragen.registry.snapshot import read_source
 
-INPUTS = ("input_ids", "attention_mask", "caption_ids", "caption_mask", "series", "steps", "vectors")
-INPUTS += ("numbers", "categories")
+INPUTS = (
+    *("input_ids", "attention_mask", "caption_ids", "caption_mask", "series", "steps", "vectors"),
+    *("numbers", "categories"),
+)
 TEXTS = {"note": ("input_ids", "attention_mask"), "captions": ("caption_ids", "caption_mask")}
-PARTS = ("backbone", "adapters", "encoder", "attention", "qformer", "projection", "identity")
-PARTS += ("soft_prompts", "prompt_pair")
+PARTS = (
+    *("backbone", "adapters", "encoder", "attention", "qformer", "projection", "identity"),
+    *("soft_prompts", "prompt_pair"),
+)
 FACTS, OWN_PARTS, BACKBONE = "student.json", "parts.safetensors", "backbone"
 
 
@@ -40,7 +44,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Base:
-    """The language model beside which a student keeps adapters alone."""
+    """The language model of a student that is saved as adapters alone."""
 
     source: str
     commit: str | None
@@ -50,17 +54,18 @@ class Base:
     """Precision to which its weights were rounded when the adapters learned."""
 
     @classmethod
-    def of(cls, folder: Path, dtype: torch.dtype) -> "Base":
-        """That in a directory of ours; UserError if the directory does not say which one it is."""
-        facts = read_source(folder)
-        return cls(facts["source"], facts.get("commit"), facts["content"], str(dtype).removeprefix("torch."))
+    def of(cls, directory: Path, dtype: torch.dtype) -> "Base":
+        """Return the one in a directory that a rule wrote; UserError if the directory does not name its source."""
+        facts = read_source(directory)
+        precision: Literal["bfloat16", "float32"] = "bfloat16" if dtype == torch.bfloat16 else "float32"
+        return cls(facts["source"], facts.get("commit"), facts["content"], precision)
 
 
 class Student(nn.Module):
-    """Backbone, and where it has them: series encoder, attention, Q-Former or projection of its vectors, soft prompts
-    (before each text, or a pair of them before encoder and decoder).
+    """A backbone and the parts that its row has: series encoder, attention, Q-Former or projection of the encoder's
+    vectors, soft prompts (one per text, or a pair of them in front of encoder and decoder).
 
-    `reads` says what of a sample it reads, texts in their order.
+    `reads` lists what it reads of a sample, texts in their order.
     """
 
     def __init__(self, adapter: Backbone, texts: Texts, reads: tuple[Read, ...]) -> None:
@@ -88,8 +93,8 @@ class Student(nn.Module):
     ) -> None:
         """Attach a new series encoder, and an attention over the backbone's embeddings of these tokens.
 
-        Without tokens a linear projection takes the place of the attention; it follows a Q-Former that is built of a
-        text encoder, where there is one.
+        Without tokens a linear projection replaces the attention; with a text encoder it follows a Q-Former built from
+        the layers of that encoder.
         """
         embeddings = self.backbone.get_input_embeddings()
         vocabulary = None if token_ids is None else vocabulary_vectors(embeddings, token_ids)
@@ -97,7 +102,7 @@ class Student(nn.Module):
         qformer = QFormer.from_encoder(fusion.qformer, text_encoder, width) if text_encoder else None
         self._build_series_parts(fusion, channels, steps, vocabulary, qformer)
         if self.identity is not None and qformer is None:
-            # As large as the words among which the lab tokens stand.
+            # As large as the embeddings around the lab tokens.
             words = embeddings.weight if vocabulary is None else vocabulary
             nn.init.normal_(self.identity.weight, std=float(words.std()))
 
@@ -113,25 +118,26 @@ class Student(nn.Module):
         else:
             self.attention = KnowledgeAttention(fusion.attention, own, vocabulary)
         if fusion.variable_identity:
-            # A lab token of a Q-Former stands for no single variable, so that what it reads must say which is which.
+            # A lab token of a Q-Former represents no single variable, so the vectors that it reads are identified.
             self.identity = nn.Embedding(channels, own if qformer else width)
 
     def add_soft_prompts(self, kind: SoftPromptKind, length: int) -> None:
         """Attach a new soft prompt to each text that it reads, or a pair of them to encoder and decoder."""
         texts, words = tuple(name for name in self.reads if name in TEXTS), self.backbone.get_input_embeddings().weight
         self.prompt_kind = kind
-        if kind == "texts":
-            self.soft_prompts = SoftPrompts(texts, length, words)
-        else:
-            self.prompt_pair = PromptPair(kind, length, words.shape[1])
+        match kind:
+            case "texts":
+                self.soft_prompts = SoftPrompts(texts, length, words)
+            case "reparametrised" | "conditional":
+                self.prompt_pair = PromptPair(kind, length, words.shape[1])
 
     def add_adapters(self, lora: Lora, base: Base) -> None:
-        """Attach new adapters to the backbone, which is `base` and stays as it is; they are kept, it is not."""
+        """Attach new adapters to the backbone, which is `base`; its own weights are frozen and not saved."""
         add_adapters(self.backbone, lora)
         self.base = base
 
     def freeze(self, *parts: Literal["backbone", "encoder"]) -> None:
-        """Keep parts as they are: no gradient, and in evaluation mode."""
+        """Freeze parts: no gradient, and always in evaluation mode."""
         self.frozen = set(parts)
         for name in parts:
             getattr(self, name).requires_grad_(False)
@@ -145,15 +151,17 @@ class Student(nn.Module):
 
     @property
     def lab_tokens(self) -> int:
-        """Number of tokens that stand for the series of a sample; 0 if it reads none."""
-        if "series" not in self.reads:
+        """Number of tokens that represent the series of a sample; 0 if it reads none."""
+        if "series" not in self.reads or self.encoder is None or self.shape is None:
             return 0
         return len(self.qformer.queries) if self.qformer else self.shape.channels * self.encoder.tokens
 
     def _embed(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The prompt [batch, prompts + lab tokens + tokens of texts + marks, d] of the language model, and its mask."""
+        """Return the prompt [batch, prompts + lab tokens + tokens of texts + marks, d] of the language model, and its
+        mask.
+        """
         parts = [self._text(name, inputs) for name in self.reads if name in TEXTS]
-        if "series" in self.reads:
+        if self.fusion is not None and "series" in self.reads:
             first = 0 if self.fusion.lab_position == "prefix" else len(parts)
             parts.insert(first, self._labs(inputs))
         if self.prompt_pair:
@@ -172,62 +180,65 @@ class Student(nn.Module):
         return vectors, torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
 
     def _before_target(self, inputs: dict[str, Tensor]) -> Tensor | None:
-        """Vectors [batch, n, d] that the language model reads before the target, if it has any."""
+        """Return the vectors [batch, n, d] that the language model reads before the target; None without a pair."""
         return self._prompt(self.prompt_pair.decoder, inputs)[0] if self.prompt_pair else None
 
     def _labs(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        vectors = inputs.get("vectors")
-        if vectors is None:
-            vectors, mask = self.encoder(inputs["series"], inputs["steps"])
-        else:
+        assert self.encoder is not None
+        project = self.attention or self.projection
+        assert project is not None
+        if "vectors" in inputs:
+            vectors = inputs["vectors"]
             mask = torch.ones(vectors.shape[:2], dtype=torch.long, device=vectors.device)
+        else:
+            vectors, mask = self.encoder(inputs["series"], inputs["steps"])
         if self.qformer is not None:
-            labs = self.projection(self.qformer(self._identified(vectors), mask))
+            labs = project(self.qformer(self._identified(vectors, self.encoder.tokens), mask))
             mask = mask.new_ones(labs.shape[:2])
         else:
-            labs = self._identified(self.attention(vectors) if self.attention else self.projection(vectors))
+            labs = self._identified(project(vectors), self.encoder.tokens)
         return labs.to(self.backbone.get_input_embeddings().weight.dtype), mask
 
-    def _identified(self, vectors: Tensor) -> Tensor:
-        """Vectors [batch, channels x tokens, d] of the channels, with what says which channel each is of."""
+    def _identified(self, vectors: Tensor, tokens: int) -> Tensor:
+        """Add the vector of each one's channel to vectors [batch, channels x tokens, d]."""
         if self.identity is None:
             return vectors
-        return vectors + self.identity.weight.repeat_interleave(self.encoder.tokens, 0)
+        return vectors + self.identity.weight.repeat_interleave(tokens, 0)
 
     def forward(self, *, labels: Tensor, **inputs: Tensor) -> Tensor:
-        """Logits [batch, length, vocabulary] of each token of the target, given those before it.
+        """Return the logits [batch, length, vocabulary] of each token of the target, given those before it.
 
         `labels` are [batch, length]. Inputs are those of INPUTS that the student reads: input_ids and attention_mask
         [batch, note tokens]; caption_ids and caption_mask [batch, caption tokens]; series [batch, steps, channels] and
-        steps [batch], how many are the stay's own, the rest being padding; or vectors [batch, channels, width], which
-        a frozen encoder made of the series before; numbers and categories [batch, features].
+        steps [batch], the number that are not padding; or vectors [batch, channels, width], the output of a frozen
+        encoder for the series; numbers and categories [batch, features].
         """
         return self.adapter.logits(*self._embed(**inputs), labels, self._before_target(inputs))
 
     @torch.inference_mode()
     def generate(self, batch: dict[str, Tensor], **options: Any) -> Tensor:
-        """Ids [batch, length] of the tokens that the student writes, padding after its end mark."""
+        """Return the ids [batch, length] of the tokens that the student writes, padding after its end mark."""
         inputs = {name: batch[name] for name in INPUTS if name in batch}
         return self.adapter.generate(*self._embed(**inputs), self._before_target(inputs), **options)
 
     def parameter_counts(self, trained: bool = False) -> dict[str, int]:
-        """Parameters of each part, or those of them that are trained, buffers left out."""
+        """Count the parameters of each part, or only the trained ones; buffers do not count."""
         counts: Counter[str] = Counter()
         for name, parameter in self.named_parameters():
             part = "adapters" if MARK in name else name.split(".")[0]
             counts[part] += parameter.numel() * (parameter.requires_grad or not trained)
         return {part: counts[part] for part in PARTS if part in counts}
 
-    def save(self, folder: Path, tokenizer: Any) -> None:
-        """Write the student: `backbone/` is an ordinary checkpoint of transformers, or of PEFT, with its tokenizer."""
+    def save(self, directory: Path, tokenizer: Any) -> None:
+        """Write the student; `backbone/` is an ordinary checkpoint of transformers, or of PEFT, with its tokenizer."""
         if self.base:
-            save_adapters(self.backbone, folder / BACKBONE, self.base.source, self.base.commit)
+            save_adapters(self.backbone, directory / BACKBONE, self.base.source, self.base.commit)
         else:
-            self.backbone.save_pretrained(folder / BACKBONE)
-        tokenizer.save_pretrained(folder / BACKBONE)
+            self.backbone.save_pretrained(directory / BACKBONE)
+        tokenizer.save_pretrained(directory / BACKBONE)
         own = {k: v.contiguous() for k, v in self.state_dict().items() if not k.startswith("backbone.")}
         if own:
-            save_file(own, folder / OWN_PARTS)
+            save_file(own, directory / OWN_PARTS)
         facts = {
             "reads": self.reads,
             "soft_prompts": self._prompt_facts(),
@@ -239,33 +250,33 @@ class Student(nn.Module):
             "trained": self.parameter_counts(trained=True),
             "base": asdict(self.base) if self.base else None,
         }
-        (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        (directory / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
     def _prompt_facts(self) -> dict[str, Any] | None:
         prompts = self.soft_prompts or self.prompt_pair
         return {"kind": self.prompt_kind, "length": prompts.length} if prompts else None
 
     @classmethod
-    def load(cls, folder: Path, reads: tuple[Read, ...] | None = None, base: Path | None = None) -> "Student":
-        """Read a student, in full precision; that it reads other parts than it was saved with may be asked for.
+    def load(cls, directory: Path, reads: tuple[Read, ...] | None = None, base: Path | None = None) -> "Student":
+        """Read a student, in full precision; `reads` overrides what it was saved with.
 
         `base` is the directory of the language model of a student that was saved as adapters. UserError for a
         checkpoint that cannot be read or does not fit its own description, or was trained with another model.
         """
         try:
-            return cls._load(folder, reads, base)
+            return cls._load(directory, reads, base)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            raise UserError(f"{folder}: not a readable student checkpoint: {error}; train it again") from None
+            raise UserError(f"{directory}: not a readable student checkpoint: {error}; train it again") from None
 
     @classmethod
-    def _load(cls, folder: Path, reads: tuple[Read, ...] | None, base: Path | None) -> "Student":
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    def _load(cls, directory: Path, reads: tuple[Read, ...] | None, base: Path | None) -> "Student":
+        facts = json.loads((directory / FACTS).read_text(encoding="utf-8"))
         texts, reads = Texts(**facts["texts"]), reads or facts["reads"]
         if facts["base"] is None:
-            student = cls.from_backbone(folder / BACKBONE, texts, reads)
+            student = cls.from_backbone(directory / BACKBONE, texts, reads)
         else:
-            student = cls._from_adapters(folder, texts, reads, base, Base(**facts["base"]))
-        own = load_file(folder / OWN_PARTS) if facts["shape"] or facts["soft_prompts"] else {}
+            student = cls._from_adapters(directory, texts, reads, base, Base(**facts["base"]))
+        own = load_file(directory / OWN_PARTS) if facts["shape"] or facts["soft_prompts"] else {}
         if facts["shape"]:
             shape, fusion = Shape(**facts["shape"]), Fusion(**facts["fusion"])
             layers, width = facts["qformer"], fusion.series_encoder.width
@@ -278,31 +289,35 @@ class Student(nn.Module):
 
     @classmethod
     def _from_adapters(
-        cls, folder: Path, texts: Texts, reads: tuple[Read, ...], base: Path | None, expected: Base
+        cls, directory: Path, texts: Texts, reads: tuple[Read, ...], base: Path | None, expected: Base
     ) -> "Student":
         if base is None:
-            raise UserError(f"{folder}: holds adapters of {expected.source} alone; name the directory of that model")
+            raise UserError(f"{directory}: holds adapters of {expected.source} alone; name the directory of that model")
         dtype = getattr(torch, expected.dtype)
-        if (found := Base.of(base, dtype)).content != expected.content:
+        actual = Base.of(base, dtype)
+        if actual.content != expected.content:
             raise UserError(
-                f"{folder}: trained with {expected.source} at {expected.commit or 'its content then'}, but {base} "
-                f"holds other weights ({found.source} at {found.commit or 'its content now'}); train it again"
+                f"{directory}: trained with {expected.source} at {expected.commit or 'its content then'}, but {base} "
+                f"holds other weights ({actual.source} at {actual.commit or 'its content now'}); train it again"
             )
         student = cls.from_backbone(base, texts, reads, dtype).float()
-        load_adapters(student.backbone, folder / BACKBONE)
+        load_adapters(student.backbone, directory / BACKBONE)
         student.base = expected
         return student
 
     @classmethod
     def from_backbone(
-        cls, folder: Path, texts: Texts, reads: tuple[Read, ...], dtype: torch.dtype = torch.float32
+        cls, directory: Path, texts: Texts, reads: tuple[Read, ...], dtype: torch.dtype = torch.float32
     ) -> "Student":
-        """A student around a language model in a local directory; uses no network. UserError if it is unreadable."""
-        return cls(load_backbone(folder, dtype), texts, reads)
+        """Return a student around a language model in a local directory; uses no network.
+
+        UserError if the model is unreadable.
+        """
+        return cls(load_backbone(directory, dtype), texts, reads)
 
 
 def separate_shared_tensors(state: dict[str, Tensor]) -> None:
-    """Give every name its own tensor: embeddings may be tied, and safetensors stores no shared memory."""
+    """Give every name a separate tensor: embeddings may be tied, and safetensors stores no shared memory."""
     seen: set[int] = set()
     for name, tensor in state.items():
         if tensor.data_ptr() in seen:
@@ -311,16 +326,16 @@ def separate_shared_tensors(state: dict[str, Tensor]) -> None:
 
 
 def _of_base(name: str) -> bool:
-    """Whether a weight of a student with adapters is one of the language model beside them."""
+    """Return whether a weight of a student with adapters belongs to the language model itself."""
     return name.startswith("backbone.") and MARK not in name
 
 
 def _without_base(student: Student, state: dict[str, Tensor], _prefix: str, _metadata: dict) -> None:
-    """Leave the weights that never change out of checkpoints, where only adapters learn."""
+    """Leave weights that never change out of checkpoints where only adapters learn."""
     for name in [name for name in state if student.base and _of_base(name)]:
         del state[name]
 
 
 def _need_no_base(student: Student, keys: Any) -> None:
-    """Do not miss them when a checkpoint is read."""
+    """Do not report the weights of the language model as missing from such a checkpoint."""
     keys.missing_keys[:] = [name for name in keys.missing_keys if not (student.base and _of_base(name))]

@@ -1,4 +1,4 @@
-"""What the student writes: diagnoses and rationales, in either order. Written and parsed here only."""
+"""The text that a student writes: diagnoses and rationales, in either order. Only this module writes and parses it."""
 
 import re
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ SECTIONS = ("diagnoses", "note rationale", "lab rationale")
 
 @dataclass(frozen=True)
 class Parsed:
-    """The parts of an output; `unknown` are names that are no phenotype.
+    """The parts of an output; `unknown` are names that no phenotype has.
 
-    It is `readable` if it names diseases, known or not, or says that there is none.
+    It is `readable` if it names diseases, known or not, or states that there are none.
     """
 
     phenotypes: list[str]
@@ -38,7 +38,7 @@ def write_target(
     lab_rationale: str | None = None,
     rationale_first: bool = False,
 ) -> str:
-    """Target text; a rationale that is None is left out (phase 2 has no note, an ablation neither)."""
+    """Return the text of a target; a rationale that is None is left out (phase 2 has no note, an ablation neither)."""
     diagnoses = f"{DIAGNOSES} {', '.join(phenotypes) or NO_DISEASE}."
     parts = [
         f"{marker} {_clean(_without_markers(rationale))}"
@@ -49,21 +49,21 @@ def write_target(
 
 
 def sections_of_tokens(target: str, spans: list[tuple[int, int]]) -> list[int]:
-    """Index into SECTIONS of each token, given where its characters are; tokens without any go with the one before."""
+    """Return the index into SECTIONS of each token, given its span of characters; an empty span continues a section."""
     starts = [(mark.start(), SECTIONS.index(_marker_name(mark))) for mark in _MARKERS.finditer(target)]
-    found, section = [], 0
+    sections, section = [], 0
     for begin, end in spans:
         if begin < end:
             section = max((s for s in starts if s[0] < end), default=(0, 0))[1]
-        found.append(section)
-    return found
+        sections.append(section)
+    return sections
 
 
 def parse_output(text: str, phenotypes: Sequence[str], cut: bool = False) -> Parsed:
-    """Parts of an output. A phenotype counts if the disease section names it, as `read_names` reads names.
+    """Parse an output. A phenotype counts if the disease section names it, as `read_names` reads names.
 
-    `cut` says that the text ends at a limit, so that the last of its names may be the beginning of one. The phenotypes
-    have the benchmark's order (ambiguity 20).
+    `cut` marks a text that ends at a limit, so that its last name may be incomplete. The phenotypes have the
+    benchmark's order (ambiguity 20).
     """
     marks = list(_MARKERS.finditer(text))
     sections: dict[str, str] = {}
@@ -90,16 +90,16 @@ def parse_output(text: str, phenotypes: Sequence[str], cut: bool = False) -> Par
 
 
 def diagnoses_end(text: str) -> int | None:
-    """Where the marker begins that ends the disease section; None as long as there is none, or if it is the last."""
+    """Return the position of the marker that ends the disease section; None while there is none, or if it is last."""
     pairs = pairwise(_MARKERS.finditer(text))
     return next((after.start() for mark, after in pairs if _marker_name(mark) == "diagnoses"), None)
 
 
 def read_names(text: str, phenotypes: Sequence[str], cut: bool = False) -> tuple[list[str], list[str]]:
-    """Phenotypes, and other names, in what stands between two commas, as `normal_name` leaves it.
+    """Return the phenotypes, and the other names, in the text between two commas, as `normal_name` normalises it.
 
-    It is a complete name, a shortened one (`_phenotype`), or several of them joined by "and"; complete names, some of
-    which contain that word, come first.
+    The text is a complete name, a shortened one (`_phenotype`), or several of them joined by "and"; complete names,
+    some of which contain that word, take precedence.
     """
     known = _by_name(tuple(phenotypes))
     parts = [part for part in _AND.split(text) if part]
@@ -122,11 +122,11 @@ def read_names(text: str, phenotypes: Sequence[str], cut: bool = False) -> tuple
 
 
 SHORTEST_CUT = 6
-"""Letters of a name that the limit of an output has cut, so that it still counts."""
+"""Fewest letters of a name, cut by the limit of an output, that still count."""
 
 
 def _phenotype(text: str, known: dict[str, str], cut: bool) -> str | None:
-    """The phenotype that a text names: completely, or by a beginning that no other phenotype shares.
+    """Return the phenotype that a text names: completely, or by a beginning that no other phenotype shares.
 
     A shortened name has whole words, and more than one ("hypertension" alone is rather the essential one) unless
     punctuation follows in the complete name: "pneumonia". A name that is `cut` may end anywhere.
@@ -151,7 +151,7 @@ def _marker_name(mark: re.Match[str]) -> str:
 
 
 def _without_markers(rationale: str) -> str:
-    """A marker inside a rationale would end it early; taking one out may leave another."""
+    """Remove markers, which would end a rationale early; removing one may form another."""
     while _MARKERS.search(rationale):
         rationale = _MARKERS.sub(" ", rationale)
     return rationale
@@ -162,7 +162,7 @@ def _clean(text: str) -> str:
 
 
 def normal_name(name: str) -> str:
-    """The name of a disease as it is compared: case, white space and punctuation at its ends do not matter."""
-    # Sentence pieces may stand apart from punctuation: "( adult )", "failure ; insufficiency".
+    """Normalise the name of a disease for comparison: case, white space and punctuation at its ends do not matter."""
+    # Sentence pieces may be separated from punctuation: "( adult )", "failure ; insufficiency".
     name = re.sub(r"\s*([;()])\s*", r"\1", _clean(name).lower())
     return name.strip(" .:;")

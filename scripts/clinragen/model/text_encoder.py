@@ -1,6 +1,7 @@
-"""Text encoders, without what stands on their last layer."""
+"""Text encoders, without the heads on their last layer."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,39 +13,42 @@ from clinragen.registry.text_encoders import building_problem, encoder_problem
 
 
 class _Bert(BertModel):
-    """A BERT whose checkpoint may have a pooling layer and heads of its pre-training, which are left out."""
+    """A BERT; a pooling layer and the heads of its pre-training in the checkpoint are ignored."""
 
-    _keys_to_ignore_on_load_unexpected = (r"^cls\.", r"(^|\.)pooler\.")
+    # A list, as transformers declares it.
+    _keys_to_ignore_on_load_unexpected = [r"^cls\.", r"(^|\.)pooler\."]  # noqa: RUF012
 
 
 class _Roberta(RobertaModel):
-    """The same of a RoBERTa."""
+    """A RoBERTa, likewise."""
 
-    _keys_to_ignore_on_load_unexpected = (r"^lm_head\.", r"(^|\.)pooler\.", r"position_ids$")
+    _keys_to_ignore_on_load_unexpected = [r"^lm_head\.", r"(^|\.)pooler\.", r"position_ids$"]  # noqa: RUF012
 
 
-def load_text_encoder(folder: Path) -> BertModel:
-    """The layers of a BERT in a local directory, in full precision, of which other models are built; uses no network.
+def load_text_encoder(directory: Path) -> PreTrainedModel:
+    """Return the layers of a BERT in a local directory, in full precision, to build other models; uses no network.
 
     UserError if it is unreadable, of another kind, or if weights are missing, which would silently be random.
     """
-    if problem := building_problem(str(folder), read_config(folder)):
+    if problem := building_problem(str(directory), read_config(directory)):
         raise UserError(problem)
-    return load_layers(folder)
+    return load_layers(directory)
 
 
-def load_layers(folder: Path) -> PreTrainedModel:
-    """The same of a text encoder of either kind."""
-    config = read_config(folder)
-    if problem := encoder_problem(str(folder), config):
+def load_layers(directory: Path) -> PreTrainedModel:
+    """Return the layers of a BERT or a RoBERTa; see `load_text_encoder`."""
+    config = read_config(directory)
+    if problem := encoder_problem(str(directory), config):
         raise UserError(problem)
-    kind = {"bert": _Bert, "roberta": _Roberta}[config["model_type"]]
+    kinds: dict[str, type[PreTrainedModel]] = {"bert": _Bert, "roberta": _Roberta}
+    kind = kinds[config["model_type"]]
     try:
-        encoder, loaded = kind.from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, add_pooling_layer=False, output_loading_info=True
+        pair: Any = kind.from_pretrained(
+            directory, local_files_only=True, dtype=torch.float32, add_pooling_layer=False, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"{folder}: not a readable text encoder: {error}; fetch it again") from None
+        raise UserError(f"{directory}: not a readable text encoder: {error}; fetch it again") from None
+    encoder, loaded = pair
     if missing := sorted(loaded["missing_keys"]):
-        raise UserError(f"{folder}: weight {missing[0]} is missing, one of {len(missing)}; fetch it again")
+        raise UserError(f"{directory}: weight {missing[0]} is missing, one of {len(missing)}; fetch it again")
     return encoder

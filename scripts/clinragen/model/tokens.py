@@ -18,18 +18,18 @@ SPLITS = ("train", "validation", "test")
 INSTRUCTION = "Diagnose the patient from the medical notes: "
 LEARNED = ("train", "validation")
 TOGETHER = 1000
-"""Texts that are in memory at a time."""
+"""Number of texts that are in memory at a time."""
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer stored with a language model; uses no network."""
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+def load_tokenizer(directory: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer stored with a language model; uses no network."""
+    return AutoTokenizer.from_pretrained(directory, local_files_only=True)
 
 
 def note_tokens(
     samples: pa.Table, courses: pa.Table, tokenizer: PreTrainedTokenizerBase, longest: int
 ) -> Iterator[pa.Table]:
-    """The notes of all samples by stay, in pieces (NOTE_TOKENS); what is beyond `longest` tokens is cut."""
+    """Yield the notes of all samples by stay, in pieces (NOTE_TOKENS), each cut after `longest` tokens."""
     notes = _by_stay(courses, "text")
     for stays in _pieces(samples, SPLITS):
         encoded = encode_notes([notes[stay] for stay, _ in stays], tokenizer, longest)
@@ -40,9 +40,9 @@ def note_tokens(
 def encoder_tokens(
     samples: pa.Table, courses: pa.Table, tokenizer: PreTrainedTokenizerBase, longest: int
 ) -> Iterator[pa.Table]:
-    """The notes of all samples as a text encoder reads them, by stay, in pieces (NOTE_TOKENS).
+    """Yield the notes of all samples as a text encoder reads them, by stay, in pieces (NOTE_TOKENS).
 
-    They have the encoder's own marks and no instruction; what is beyond `longest` tokens, marks included, is cut.
+    They have the encoder's marks and no instruction, and are cut after `longest` tokens, marks included.
     """
     notes = _by_stay(courses, "text")
     for stays in _pieces(samples, SPLITS):
@@ -55,7 +55,7 @@ def encoder_tokens(
 
 
 def caption_tokens(samples: pa.Table, captions: pa.Table, tokenizer: PreTrainedTokenizerBase) -> Iterator[pa.Table]:
-    """The captions of all samples by stay, in pieces (CAPTION_TOKENS)."""
+    """Yield the captions of all samples by stay, in pieces (CAPTION_TOKENS)."""
     texts, start = _by_stay(captions, "text"), len(marks_of(tokenizer).start)
     for stays in _pieces(samples, SPLITS):
         encoded = tokenizer([texts[stay] for stay, _ in stays])["input_ids"]
@@ -74,17 +74,18 @@ def target_tokens(
     longest: int,
     rationale_first: bool = False,
 ) -> Iterator[pa.Table]:
-    """The targets of the samples that are learned from, by stay, in pieces (TARGET_TOKENS).
+    """Yield the targets of the training and validation samples, by stay, in pieces (TARGET_TOKENS).
 
-    `rationales` are R^m and R^t, None for one that is no part of the targets, as R^m in phase 2. What is beyond
-    `longest` tokens is cut as `encode_targets` says.
+    `rationales` are R^m and R^t, None for one that the targets do not contain, such as R^m in phase 2. Targets are cut
+    after `longest` tokens, as `encode_targets` says.
     """
     phenotypes = _by_stay(labels, "phenotypes")
     texts, statuses = ([None if t is None else _by_stay(t, name) for t in rationales] for name in ("text", "status"))
     for stays in _pieces(samples, LEARNED):
         parts = [[None if table is None else table[stay] or None for table in texts] for stay, _ in stays]
         written = [
-            write_target(phenotypes[s], *part, rationale_first) for (s, _), part in zip(stays, parts, strict=True)
+            write_target(phenotypes[s], on_note, on_labs, rationale_first)
+            for (s, _), (on_note, on_labs) in zip(stays, parts, strict=True)
         ]
         encoded = encode_targets(written, tokenizer, longest)
         rows = [
@@ -95,19 +96,19 @@ def target_tokens(
 
 
 def encode_notes(notes: list[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[dict[str, Any]]:
-    """`tokens` of each note after the instruction, at most `longest`, and how many the `whole` note has."""
+    """Return the `tokens` of each note after the instruction, at most `longest`, and the number of the `whole` note."""
     start = len(marks_of(tokenizer).start)
     encoded = tokenizer([INSTRUCTION + note for note in notes], truncation=True, max_length=longest)
-    # The language model sets its start mark itself, before lab tokens too.
+    # The adapter of the language model sets the start mark, also before lab tokens.
     rows = [{"tokens": ids[start:]} for ids in encoded["input_ids"]]
     return [row | {"whole": len(row["tokens"]) + _cut(e)} for row, e in zip(rows, encoded.encodings, strict=True)]
 
 
 def encode_targets(targets: list[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[dict[str, Any]]:
-    """`tokens` of each target with its end mark, their `sections`, and how many the `whole` target has.
+    """Return the `tokens` of each target with its end mark, their `sections`, and the number of the `whole` target.
 
-    What is beyond `longest` tokens is cut at the end, or before the diagnoses where those come last. The end mark
-    counts, and follows a cut target too.
+    A target longer than `longest` tokens, end mark included, is cut at its end, or before the diagnoses where those
+    come last; a cut target has the end mark too.
     """
     encoded = tokenizer(targets, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     rows = []
@@ -124,7 +125,7 @@ def encode_targets(targets: list[str], tokenizer: PreTrainedTokenizerBase, longe
 
 
 def _kept(sections: list[int], most: int) -> list[int]:
-    """Places of the tokens of a target, given their sections, that remain if there is room for `most` of them."""
+    """Return the indices of the tokens of a target that remain if there is room for `most`, given their sections."""
     last = [i for i, section in enumerate(sections) if section == 0 and sections[0] != 0]
     others = len(sections) - len(last)
     return [*range(min(others, max(0, most - len(last)))), *last][:most]
@@ -156,7 +157,7 @@ def cut_text(counts: Counter[str]) -> str:
 
 
 def _cut(encoding: Any) -> int:
-    """Tokens of a text beyond the longest allowed."""
+    """Count the tokens of a text beyond the longest allowed."""
     return sum(len(rest.ids) - sum(rest.special_tokens_mask) for rest in encoding.overflowing)
 
 

@@ -10,7 +10,7 @@ from clinragen.registry.tokenizer import identity_of
 
 
 def read_vocabulary(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Token ids of the vocabulary, ascending; UserError if it is empty or was made with another tokenizer."""
+    """Read the token ids of the vocabulary, ascending; UserError if it is empty or made with another tokenizer."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         ids, made_with = facts["ids"], facts["tokenizer"]
@@ -22,7 +22,7 @@ def read_vocabulary(path: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]
             "run rule knowledge_vocabulary again"
         )
     if not ids:
-        raise UserError(f"{path}: no token; see the terms of the knowledge texts (terms.csv)")
+        raise UserError(f"{path}: contains no token; check the terms of the knowledge texts (terms.csv)")
     if not 0 <= min(ids) <= max(ids) < len(tokenizer):
         raise UserError(f"{path}: ids from {min(ids)} to {max(ids)}, but the tokenizer has {len(tokenizer)} tokens")
     return ids

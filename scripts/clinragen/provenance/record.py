@@ -14,7 +14,7 @@ from typing import Any, NotRequired, TypedDict, get_origin, is_typeddict
 
 from clinragen.errors import UserError
 
-FOLDER = ".records"
+RECORDS = ".records"
 SCHEMA = 4
 LONGEST_LISTING = 100
 # Snakemake leaves this file in an output directory.
@@ -81,7 +81,7 @@ class Record(StepRecord):
 
 def record_path(output: Path) -> Path:
     """Return the path of the record of an output."""
-    return output.parent / FOLDER / f"{output.name}.json"
+    return output.parent / RECORDS / f"{output.name}.json"
 
 
 def read_record(output: Path) -> Record | None:

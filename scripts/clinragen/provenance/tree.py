@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from clinragen.provenance.record import FOLDER
+from clinragen.provenance.record import RECORDS
 
 
 def files_below(directory: Path) -> list[Path]:
@@ -21,7 +21,7 @@ def files_below(directory: Path) -> list[Path]:
 def records_below(directory: Path) -> Iterator[Path]:
     """Yield the paths of all record files below a directory, in order."""
     for path in files_below(directory):
-        if path.parent.name == FOLDER and path.suffix == ".json" and not path.name.startswith(".tmp-"):
+        if path.parent.name == RECORDS and path.suffix == ".json" and not path.name.startswith(".tmp-"):
             yield path
 
 

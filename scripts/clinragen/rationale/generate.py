@@ -4,7 +4,6 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +13,6 @@ from clinragen.llm.prompt import Prompt, cut_note
 from clinragen.llm.request import Answer, Request
 from clinragen.rationale.prompts import Example, lab_request, note_request
 from clinragen.runtime.context import Facts
-from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
 from clinragen.schemas.rationale import RATIONALES
 
 log = logging.getLogger("rationale")
@@ -55,37 +53,6 @@ class Shard:
 
 
 WHOLE = Shard(1, 1)
-
-
-@dataclass(frozen=True)
-class Files:
-    """Inputs of the rules that ask a teacher; only the one for lab rationales reads `captions` and `notes`."""
-
-    samples: Path
-    courses: Path
-    labels: Path
-    examples: Path
-    captions: Path | None = None
-    notes: Path | None = None
-    """Note rationales."""
-
-    @property
-    def texts(self) -> list[Path]:
-        """The files that supply the text of prompts."""
-        paths = (self.samples, self.courses, self.labels, self.captions, self.notes, self.examples)
-        return [path for path in paths if path]
-
-    def read(self, shard: Shard, max_note_characters: int | None) -> list[Sample]:
-        """Return the samples of a shard; see `gather`."""
-        return gather(
-            SAMPLES.read(self.samples),
-            COURSES.read(self.courses),
-            LABELS.read(self.labels),
-            shard,
-            max_note_characters,
-            captions=CAPTIONS.read(self.captions) if self.captions else None,
-            notes=RATIONALES.read(self.notes) if self.notes else None,
-        )
 
 
 def gather(

@@ -1,1 +1,1 @@
-"""What this workflow adds to Snakemake itself: output on the screen, retries. No step imports it."""
+"""Additions to Snakemake itself: output on the screen, retries. No step imports it."""

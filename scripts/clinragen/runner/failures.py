@@ -1,4 +1,4 @@
-"""Why a job failed, from the log of its step, and whether another attempt can succeed."""
+"""The reason for which a job failed, from the log of its step, and whether another attempt can succeed."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ LAST_LINES = 20
 
 
 def reason(log: Path) -> str:
-    """The error that a step reported in its log, else the last lines of the log; empty if it has not failed."""
+    """Return the error that a step reported in its log, else the last lines of the log; empty if it has not failed."""
     text = _read(log)
     if _DONE.search(text):
         return ""
@@ -26,23 +26,23 @@ def reason(log: Path) -> str:
 
 
 def names_cause(log: Path) -> bool:
-    """Whether the log says why the step failed; that of a killed job does not."""
+    """Return whether the log gives the reason; that of a killed job does not."""
     return re.search(r"^Traceback |^\d\d:\d\d:\d\d ERROR step: ", _read(log), re.MULTILINE) is not None
 
 
 def reported_by_step(log: Path) -> bool:
-    """Whether the step itself reported the error, which another attempt would meet again.
+    """Return whether the step itself reported the error, which would recur in another attempt.
 
-    An error that ends in a traceback, and a job that was killed, can be an accident of the machine.
+    A traceback or a killed job may be caused by the machine.
     """
     return any(error[2] is None for error in _ERROR.finditer(_read(log)))
 
 
 def limit_retries() -> None:
-    """Make Snakemake submit a failed job again as often as rule and profile say, unless the step reported the error.
+    """Make Snakemake retry a failed job as often as rule and profile say, unless the step reported the error.
 
-    Snakemake itself retries whatever the cause, and does so again in each of the two processes that it nests in a SLURM
-    job: with `retries: 2` a step that crashes would run ten times.
+    Snakemake retries whatever the cause, and again in each of the two processes that it nests in a SLURM job: with
+    `retries: 2` a step that crashes would run ten times.
     """
     from snakemake.jobs import GroupJob, Job
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clinragen.errors import UserError
 from clinragen.provenance.record import (
-    FOLDER,
+    RECORDS,
     SNAKEMAKE_TIMESTAMP,
     File,
     Input,
@@ -76,7 +76,7 @@ class Inputs:
 def _lost_its_record(path: Path, outputs: Sequence[Path]) -> bool:
     """Return whether an input without a record is next to files that have one, in a directory tree of the outputs."""
     trees = {parent for output in outputs for parent in output.parents if parent.name}
-    return (path.parent / FOLDER).is_dir() and not trees.isdisjoint(path.parents)
+    return (path.parent / RECORDS).is_dir() and not trees.isdisjoint(path.parents)
 
 
 def _as_recorded(path: Path, record: Record) -> File:

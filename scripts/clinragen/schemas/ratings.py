@@ -6,6 +6,8 @@ from clinragen.schemas.schema import Column, Table
 
 CRITERIA = ("correctness", "readability", "soundness", "consistency", "persuasiveness")
 """The criteria of the paper's appendix A.5, in its order; from 1 (strongly disagree) to 5 (strongly agree)."""
+ALL = "all"
+"""The criteria together, in the column of criteria."""
 AS_WRITTEN = "as written"
 """The condition of a rationale that is not a control."""
 TEACHER = "GT"

@@ -15,14 +15,14 @@ MicroBatches = list[list[int]]
 
 
 def batches_of_epoch(lengths: Sequence[int], size: int, seed: int, epoch: int, shuffled: bool) -> list[list[int]]:
-    """Batches of samples of like length, which saves padding; each sample is in one of them, an incomplete one is last.
+    """Divide samples into batches of similar length, which saves padding; an incomplete batch is last.
 
     Groups of 50 batches, drawn at random, are sorted by length, as in transformers' LengthGroupedSampler. That class
-    then visits each group from its longest batch to its shortest. Length goes with the number of phenotypes, so the
-    gradient drifts along with it; in trials on planted evidence a language model that was random at first did then not
-    learn the labs. With `shuffled` the batches are visited in random order instead.
+    then visits each group from its longest batch to its shortest. Length correlates with the number of phenotypes, so
+    the gradient drifts with it; in trials on planted evidence an initially random language model then did not learn
+    the labs. With `shuffled` the batches are visited in random order instead.
 
-    The batches are a function of the arguments alone: a resumed training and all its processes agree on them.
+    The batches depend on the arguments alone: a resumed training and all its processes agree on them.
     """
     random = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     drawn = torch.randperm(len(lengths), generator=random).tolist()
@@ -39,25 +39,25 @@ def batches_of_epoch(lengths: Sequence[int], size: int, seed: int, epoch: int, s
 
 
 class Sizes:
-    """Tokens of each sample, from which the padded size of a micro-batch follows."""
+    """Number of tokens of each sample, which determines the padded size of a micro-batch."""
 
     def __init__(self, rows: list[Row], lab_tokens: int) -> None:
-        """Take the samples, and the lab tokens that each of them has before or after its note."""
+        """Take the samples, and the number of lab tokens that each has in addition to its texts."""
         texts = [len(row.get("input_ids", ())) + len(row.get("caption_ids", ())) for row in rows]
         self.prompts = np.array(texts) + lab_tokens
         self.targets = np.array([len(row["labels"]) for row in rows])
 
     def padded(self, samples: Sequence[int]) -> int:
-        """Tokens of a micro-batch, all of it padded to its longest prompt and its longest target."""
-        chosen = np.asarray(samples, dtype=int)
-        return len(chosen) * int(self.prompts[chosen].max() + self.targets[chosen].max()) if len(chosen) else 0
+        """Count the tokens of a micro-batch that is padded to its longest prompt and its longest target."""
+        indices = np.asarray(samples, dtype=int)
+        return len(indices) * int(self.prompts[indices].max() + self.targets[indices].max()) if len(indices) else 0
 
 
 def divide(batch: list[int], sizes: Sizes, processes: int, most_tokens: int) -> list[MicroBatches]:
-    """The micro-batches of each process: as few as hold at most that many tokens each, and equally many for all.
+    """Divide a batch into micro-batches per process: the fewest of at most `most_tokens` each, equally many for all.
 
-    A process takes every `processes`-th sample of the batch, which is sorted by length, in that order. A sample that is
-    larger by itself is a micro-batch; where there are fewer samples than micro-batches, some are empty.
+    A process takes every `processes`-th sample of the batch, which is sorted by length, in that order. A sample that
+    exceeds the limit by itself is a micro-batch; with fewer samples than micro-batches, some are empty.
     """
     shares = [batch[rank::processes] for rank in range(processes)]
     for count in range(1, len(shares[0]) + 1):
@@ -94,11 +94,11 @@ class Steps(Dataset):
         self.batches = batches_of_epoch(lengths, self.batch, self.seed, epoch, self.shuffled)
 
     def largest(self) -> list[list[int]]:
-        """The micro-batches that may need the most memory.
+        """Return the micro-batches that may need the most memory.
 
-        Of all in an epoch, and in the batches of the longest samples and of the longest targets, these are that with
-        most tokens, with most samples (each has the same series) and with most positions of targets (each has a logit
-        for every token of the vocabulary).
+        They are the ones with the most tokens, with the most samples (each has a series of the same size), and with the
+        most positions of targets (each has a logit for every token of the vocabulary), among all in an epoch and those
+        of batches of the longest samples and of the longest targets.
         """
         orders = (self.sizes.prompts + self.sizes.targets, self.sizes.targets)
         longest = [np.argsort(-size, kind="stable")[: self.batch].tolist() for size in orders]
@@ -116,13 +116,13 @@ class Steps(Dataset):
         return [self.collated(part) if part else self._nothing(batch[-1]) for part in parts]
 
     def collated(self, samples: list[int]) -> dict[str, Tensor]:
-        """A micro-batch of these samples."""
+        """Return a micro-batch of these samples."""
         return self.collate([self.rows[i] for i in samples])
 
     def _nothing(self, sample: int) -> dict[str, Tensor]:
-        """A micro-batch without target tokens: all processes must take part in each, but this one has nothing to do."""
-        found = self.collated([sample])
-        return found | {"labels": torch.full_like(found["labels"], IGNORED)}
+        """Return a micro-batch without target tokens, for a process that has nothing to do but must take part."""
+        batch = self.collated([sample])
+        return batch | {"labels": torch.full_like(batch["labels"], IGNORED)}
 
 
 class StepLoader(DataLoader):
@@ -130,7 +130,8 @@ class StepLoader(DataLoader):
 
     def __init__(self, steps: Steps, pin_memory: bool) -> None:
         super().__init__(steps, batch_size=None, pin_memory=pin_memory)
+        self._steps = steps
 
     def set_epoch(self, epoch: int) -> None:
         """Select the steps of an epoch; the Trainer calls this."""
-        self.dataset.set_epoch(epoch)
+        self._steps.set_epoch(epoch)

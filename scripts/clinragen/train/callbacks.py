@@ -1,4 +1,4 @@
-"""What happens between the steps of a training: lines of progress, and the end where nothing gets better."""
+"""Callbacks of a training: progress in the log, and early stopping."""
 
 import logging
 import time
@@ -12,40 +12,40 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class ProgressLogger(TrainerCallback):
-    """Log one line per epoch, and in long epochs how far it is."""
+    """Log one line per epoch, and once a minute the step."""
 
     SHOWN = ("loss", "eval_loss", "eval_f1", "grad_norm", "learning_rate")
 
     def __init__(self) -> None:
         self.logged_at = time.monotonic()
 
-    def on_step_end(self, args, state, control, **_) -> None:  # type: ignore[no-untyped-def]
+    def on_step_end(self, args, state, control, **_) -> None:
         if main_process() and time.monotonic() - self.logged_at > SECONDS_BETWEEN_LINES:
             self.logged_at = time.monotonic()
             log.info("step %d of at most %d", state.global_step, state.max_steps)
 
-    def on_log(self, args, state, control, logs=None, **_) -> None:  # type: ignore[no-untyped-def]
+    def on_log(self, args, state, control, logs=None, **_) -> None:
         shown = {k: round(v, 4) for k, v in (logs or {}).items() if k in self.SHOWN}
         if shown and main_process():
             log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
 
 
 class ResumableEarlyStopping(TrainerCallback):
-    """Stop when the validation split has shown no progress for long enough, decided from the history alone.
+    """Stop when validation has shown no progress for long enough, decided from the history alone.
 
-    The counter of transformers' EarlyStoppingCallback starts at 0 again after a resume, so that a killed run
-    would train longer than one that was left alone.
+    The counter of transformers' EarlyStoppingCallback restarts at 0 after a resume, so a killed run would train longer
+    than an uninterrupted one.
     """
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
 
-    def on_evaluate(self, args, state, control, **_) -> None:  # type: ignore[no-untyped-def]
+    def on_evaluate(self, args, state, control, **_) -> None:
         control.should_training_stop |= out_of_patience(state.log_history, self.patience)
 
 
 def out_of_patience(history: list[dict], patience: int) -> bool:
-    """Whether the last `patience` validations have neither a lower loss nor a higher F1 than those before them."""
+    """Return whether the last `patience` validations have neither a lower loss nor a higher F1 than those before."""
     rows = [row for row in history if "eval_loss" in row]
     if len(rows) <= patience:
         return False

@@ -1,8 +1,8 @@
 """In-progress checkpoints: ownership, which one to resume from, and whether they belong to this run.
 
 After a lost node or a killed Snakemake two copies of a job may run at once. Each works in its own directory,
-`<place>/<host>-<process>-<random>/checkpoint-N`. The newer copy takes over by renaming the directory of the older one,
-one step that needs no lock on any file system: from then on nothing that the older one writes can reach it.
+`<root>/<host>-<process>-<random>/checkpoint-N`. The newer copy takes over by renaming the directory of the older one,
+which is atomic and needs no lock on any file system: afterwards nothing that the older one writes can reach it.
 """
 
 import json
@@ -29,60 +29,60 @@ STATE = "trainer_state.json"
 TRIES = 100
 
 
-def take_over(place: Path, fingerprint: str) -> Path:
-    """A folder inside `place` for this copy alone, with the checkpoints that earlier copies of the same run left.
+def take_over(root: Path, fingerprint: str) -> Path:
+    """Return a directory inside `root` for this copy alone, with the checkpoints of earlier copies of the same run.
 
-    Those of a run with other settings, code or inputs are removed.
+    Checkpoints of runs with other settings, code or inputs are removed.
     """
-    own = place / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    own = root / f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     for _ in range(TRIES):
-        place.mkdir(parents=True, exist_ok=True)
-        # Seen before this copy moves in: what is not among them may be a copy that is newer still.
-        others = [p for p in place.iterdir() if p != own]
+        root.mkdir(parents=True, exist_ok=True)
+        # Listed before this copy moves in: a directory that appears later may belong to an even newer copy.
+        others = [p for p in root.iterdir() if p != own]
         try:
             _move_in(own, others, fingerprint)
             break
-        except FileNotFoundError:  # another copy was faster: it is there to be taken over now
+        except FileNotFoundError:  # another copy was faster, and can be taken over now
             continue
     else:
-        raise UserError(f"{place}: several copies of this job keep taking over from each other; run only one")
+        raise UserError(f"{root}: several copies of this job keep taking over from each other; run only one")
     for other in others:
         if _stamp(other) not in (fingerprint, None):
             log.warning("checkpoints of another run removed: %s", other)
         _remove(other)
-    with suppress(FileNotFoundError):  # a newer copy has taken over already, which the next look at the owner notices
+    with suppress(FileNotFoundError):  # a newer copy has taken over already, as the next check of the owner shows
         for checkpoint in _numbered(own):
-            _tell_new_place(checkpoint)
+            _correct_path_of_best(checkpoint)
     return own
 
 
 def is_owner(own: Path) -> bool:
-    """Whether no newer copy has taken over the folder."""
-    # A network file system may answer from memory for a minute, unless this host has just changed the folder above.
+    """Return whether no newer copy has taken over the directory."""
+    # A network file system may cache for a minute, unless this host has just changed the parent directory.
     probe = _temporary(own)
-    with suppress(FileNotFoundError):  # all is gone, or an older copy took it for rubbish
+    with suppress(FileNotFoundError):  # everything is gone, or an older copy removed the probe as unknown
         probe.mkdir()
         probe.rmdir()
     return (own / FINGERPRINT).is_file()
 
 
 def of_main_process(make: Callable[[], Any]) -> Any:
-    """What the main process makes, in every process: they may see a network file system at different times."""
-    made = [make() if main_process() else None]
+    """Return the main process's value in every process: they may see a network file system at different times."""
+    values = [make() if main_process() else None]
     if distributed():
-        torch.distributed.broadcast_object_list(made)
-    return made[0]
+        torch.distributed.broadcast_object_list(values)
+    return values[0]
 
 
 def still_owner(own: Path) -> None:
-    """Raise TakenOver, in all processes, if a newer copy has taken over the folder."""
+    """Raise TakenOver, in all processes, if a newer copy has taken over the directory."""
     if not of_main_process(lambda: is_owner(own)):
         raise TakenOver(str(own))
 
 
 def leave(own: Path) -> None:
-    """Remove the folder of this copy and what dead ones left behind, but nothing that a newer copy has taken over."""
-    with suppress(OSError):  # gone with the newer copy, or not empty, for that is running
+    """Remove the directory of this copy and the rest of dead ones, but nothing that a newer copy has taken over."""
+    with suppress(OSError):  # gone with the newer copy, or not empty, because that is running
         _remove(own)
         for path in own.parent.iterdir():
             if _stamp(path) is None:
@@ -91,22 +91,22 @@ def leave(own: Path) -> None:
 
 
 def resume_point(own: Path, processes: int) -> tuple[Path | None, int, list[dict]]:
-    """The newest checkpoint that all processes can read, steps done and losses up to it; torn ones are removed."""
+    """Return the newest checkpoint that all processes can read, its steps and losses; incomplete ones are removed."""
     for path in _numbered(own):
         if _is_whole(path, processes):
             log.info("resuming from %s", path)
             return path, *_history(path)
-        # Not only passed over: an older copy may still have one of its files open.
+        # Removed rather than skipped, because an older copy may still have one of its files open.
         log.warning("incomplete checkpoint removed: %s", path)
         _remove(path)
     return None, 0, []
 
 
 def _move_in(own: Path, others: list[Path], fingerprint: str) -> None:
-    """Give the folder that got furthest the new name, or make one; FileNotFoundError where another copy came first."""
-    left = [p for p in others if _stamp(p) == fingerprint]
-    if left:
-        max(left, key=lambda p: max(map(_step, _numbered(p)), default=0)).rename(own)
+    """Rename the most advanced directory of this run, or make one; FileNotFoundError if another copy was faster."""
+    same_run = [p for p in others if _stamp(p) == fingerprint]
+    if same_run:
+        max(same_run, key=lambda p: max(map(_step, _numbered(p)), default=0)).rename(own)
     else:
         fresh = _temporary(own)
         fresh.mkdir()
@@ -118,17 +118,17 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".tmp-{secrets.token_hex(3)}")
 
 
-def _stamp(folder: Path) -> str | None:
-    """Fingerprint of the run that a folder is of; None where there is none, as in what an older copy wrote too late."""
-    # Any other error of the file system is not an answer: checkpoints of days are not thrown away for it.
+def _stamp(directory: Path) -> str | None:
+    """Return the fingerprint of a directory's run; None without one, as in one that an older copy wrote too late."""
+    # Other file system errors are raised: they are no reason to discard days of checkpoints.
     with suppress(FileNotFoundError, NotADirectoryError):
-        return (folder / FINGERPRINT).read_text(encoding="utf-8")
+        return (directory / FINGERPRINT).read_text(encoding="utf-8")
     return None
 
 
-def _numbered(folder: Path) -> list[Path]:
-    """Checkpoints, the newest first."""
-    numbered = [p for p in folder.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdigit()]
+def _numbered(directory: Path) -> list[Path]:
+    """Return the checkpoints, newest first."""
+    numbered = [p for p in directory.glob("checkpoint-*") if p.name.removeprefix("checkpoint-").isdigit()]
     return sorted(numbered, key=_step, reverse=True)
 
 
@@ -136,9 +136,9 @@ def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("checkpoint-"))
 
 
-def _tell_new_place(checkpoint: Path) -> None:
-    """Correct where the Trainer noted its best checkpoint to be, by its full path."""
-    with suppress(OSError, ValueError, KeyError, TypeError):  # torn
+def _correct_path_of_best(checkpoint: Path) -> None:
+    """Correct the full path at which the Trainer recorded its best checkpoint."""
+    with suppress(OSError, ValueError, KeyError, TypeError):  # incomplete
         state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
         if state["best_model_checkpoint"] is not None:
             state["best_model_checkpoint"] = str(checkpoint.with_name(Path(state["best_model_checkpoint"]).name))
@@ -148,7 +148,7 @@ def _tell_new_place(checkpoint: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder that its owner may still write to: rename it first, so that the owner cannot."""
+    """Remove a directory whose owner may still write to it: renamed first, it is out of the owner's reach."""
     aside = _temporary(path)
     with suppress(FileNotFoundError):
         path.rename(aside)
@@ -164,7 +164,7 @@ def _history(checkpoint: Path) -> tuple[int, list[dict]]:
 
 
 def _is_whole(path: Path, processes: int) -> bool:
-    # Every process writes its random state, with DeepSpeed its part of the optimizer too; none waits for the others.
+    # Every process writes its random state, with DeepSpeed its part of the optimizer too, without waiting for others.
     random = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
     parts = len(list(path.glob("global_step*/*_optim_states.pt")))
     if parts not in (0, processes) or not all((path / name).is_file() for name in random):
@@ -175,7 +175,7 @@ def _is_whole(path: Path, processes: int) -> bool:
         for file in weights:
             with safe_open(file, "pt"):
                 pass
-        # Optimizer, schedule (.pt) and random states (.pth), which are zip files: their end says what they hold.
+        # Optimizer, schedule (.pt) and random states (.pth) are zip files, whose directory is at their end.
         states = [*path.rglob("*.pt"), *path.glob("rng_state*.pth")]
         return bool(weights and states) and all(zipfile.is_zipfile(p) for p in states)
     except (FileNotFoundError, EOFError, ValueError, KeyError, TypeError, SafetensorError):

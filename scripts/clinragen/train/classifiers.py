@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from clinragen.config.classifiers import Reader
@@ -19,18 +19,17 @@ from clinragen.model.student import Shape
 from clinragen.model.tokens import load_tokenizer
 from clinragen.processes import main_process
 from clinragen.train.job import Job
-from clinragen.train.phases import Release
-from clinragen.train.trainer import finish, train_student
+from clinragen.train.trainer import Release, finish, log_counts, train_student
 
 log = logging.getLogger("train")
 THRESHOLDS = tuple(n / 100 for n in range(1, 100))
-"""Probabilities above which a phenotype may count as named; the validation split decides between them."""
+"""Candidates for the probability above which a phenotype counts as named; the validation split selects one."""
 READ_TOGETHER = 64
 
 
 @dataclass(frozen=True)
 class Classifying:
-    """To give each phenotype its probability. A sample has a label of 0 or 1 for each of them (`with_answers`)."""
+    """Predict the probability of each phenotype; a sample has a label of 0 or 1 for each of them (`with_answers`)."""
 
     padding: int = 0
 
@@ -39,7 +38,7 @@ class Classifying:
         return Collator(None, steps, self.padding)
 
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """Binary cross-entropy [batch, phenotypes]; 0 where the label is padding."""
+        """Return the binary cross-entropy [batch, phenotypes]; 0 where the label is padding."""
         known = labels != IGNORED
         losses = functional.binary_cross_entropy_with_logits(outputs, labels.clamp(min=0).float(), reduction="none")
         return losses * known
@@ -47,17 +46,17 @@ class Classifying:
     def counts(
         self, model: Classifier, rows: list[Row], names: list[str], longest: int, size: int
     ) -> list[tuple[int, int]]:
-        """A pair for each of THRESHOLDS."""
+        """Return a pair for each of THRESHOLDS."""
         collate = self.collator(model.shape.steps if model.shape else None)
         return count_hits(probabilities(model, rows, collate, size), rows)
 
 
-def train_classifier(job: Job, reader: Reader, encoder: Path | None, phenotypes: list[str], folder: Path) -> Release:
-    """Train a classifier of the series, or of the tokens of a text encoder, which learns with it.
+def train_classifier(job: Job, reader: Reader, encoder: Path | None, phenotypes: list[str], directory: Path) -> Release:
+    """Train a classifier of the series, or of the tokens of a text encoder, which is trained with it.
 
-    The threshold is chosen for the highest micro F1 of the validation split, one for all phenotypes.
+    One threshold for all phenotypes is selected for the highest micro F1 on the validation split.
     """
-    # The weights that are new here depend on the seed, not only the order of the samples.
+    # New weights depend on the seed, not only the order of the samples.
     torch.manual_seed(job.seed)
     shape = Shape(channels_of(job.files.series), reader.steps) if reader.steps else None
     classifier = build_classifier(reader, shape, encoder, phenotypes)
@@ -67,27 +66,26 @@ def train_classifier(job: Job, reader: Reader, encoder: Path | None, phenotypes:
         split: [with_answers(row, phenotypes) for row in read_samples(job.files, split)]
         for split in ("train", "validation")
     }
-    counts = {split: _counts(found) for split, found in rows.items()}
-    for split, found in counts.items():
-        log.info("%s split: %s", split, ", ".join(f"{n} {what}" for what, n in found.items()))
+    counts = {split: _counts(samples) for split, samples in rows.items()}
+    log_counts(counts)
     log.info("parameters: %s", classifier.parameter_counts())
     training = train_student(classifier, rows["train"], rows["validation"], task, job)
     if main_process():
         classifier.threshold = best_threshold(classifier, rows["validation"], task, own_device(job.launch.device))
         log.info("a phenotype is named above a probability of %.2f", classifier.threshold)
-    finish(partial(classifier.save, tokenizer=tokenizer), counts, training, folder)
+    finish(partial(classifier.save, tokenizer=tokenizer), counts, training, directory)
     return training.release
 
 
 def with_answers(row: Row, phenotypes: list[str]) -> Row:
-    """The sample with a label of 0 or 1 for each phenotype; in the terms of a target, all are diagnoses."""
+    """Return the sample with a label of 0 or 1 for each phenotype; they belong to the section of the diagnoses."""
     labels = np.array([name in row["phenotypes"] for name in phenotypes], dtype=np.int8)
     row = row | {"labels": labels, "sections": np.zeros_like(labels)}
     return row | {"length": length_of(row)}
 
 
-def best_threshold(classifier: nn.Module, rows: list[Row], task: Classifying, device: torch.device) -> float:
-    """Of THRESHOLDS with the highest micro F1, the one in the middle."""
+def best_threshold(classifier: Classifier, rows: list[Row], task: Classifying, device: torch.device) -> float:
+    """Return the middle one of the THRESHOLDS with the highest micro F1."""
     pairs = task.counts(classifier.to(device).eval(), rows, [], 0, READ_TOGETHER)
     scores = [2 * hits / named if named else 0.0 for hits, named in pairs]
     best = [threshold for threshold, score in zip(THRESHOLDS, scores, strict=True) if score == max(scores)]
@@ -95,11 +93,11 @@ def best_threshold(classifier: nn.Module, rows: list[Row], task: Classifying, de
 
 
 def count_hits(chances: Tensor, rows: list[Row]) -> list[tuple[int, int]]:
-    """Of probabilities [samples, phenotypes], for each threshold: named and true, and named and true together."""
+    """Count for each threshold, given probabilities [samples, phenotypes], what `Task.counts` does."""
     # Of two processes, one may have no samples.
     true = torch.tensor(np.array([row["labels"] for row in rows]), dtype=torch.bool).reshape(chances.shape)
     named = [chances > threshold for threshold in THRESHOLDS]
-    return [(int((found & true).sum()), int(found.sum() + true.sum())) for found in named]
+    return [(int((chosen & true).sum()), int(chosen.sum() + true.sum())) for chosen in named]
 
 
 def _counts(rows: list[Row]) -> dict[str, int]:

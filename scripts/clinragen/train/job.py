@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinragen.config.student import Parts
+from clinragen.config.student import Parts, Texts
 from clinragen.config.train import Launch, Optimizer, Phase
-from clinragen.model.files import Files
+from clinragen.model.files import Files, StudentInputs
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,13 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class NewParts:
-    """Arguments of steps that train a row in one stage: what is new in front of its language model."""
+class OneStage(StudentInputs):
+    """Arguments of steps that train a row in one stage: its samples, and the parts in front of its language model."""
 
+    start: Path
+    """The language model; for `train_frozen` it may be a student of phase 1."""
+    targets: Path
+    texts: Texts
     parts: Parts
     vocabulary: Path | None
     """Of the attention; None for rows without it."""

@@ -4,23 +4,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clinragen.model.inputs import IGNORED
+from clinragen.model.backbone import IGNORED
 from clinragen.model.target_codec import SECTIONS
 from clinragen.processes import distributed
 
 
 def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy [batch, length] of each target token; 0 where the label is padding."""
+    """Return the cross-entropy [batch, length] of each target token; 0 where the label is padding."""
     return functional.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
 
 
 def token_weights(labels: Tensor, sections: Tensor, diagnoses: float) -> Tensor:
-    """Weight [batch, length] of each target token: `diagnoses` in that section, 1 in the others, 0 for padding."""
+    """Return the weight [batch, length] of each target token: `diagnoses` in that section, 1 elsewhere; padding: 0."""
     return (labels != IGNORED) * torch.where(sections == 0, diagnoses, 1.0)
 
 
 class SectionMeans:
-    """Mean loss of a target token, over all with their weights and per section, over batches and processes."""
+    """Mean loss per target token over batches and processes: weighted over all tokens, and per section."""
 
     def __init__(self, diagnoses_weight: float, device: torch.device | str = "cpu") -> None:
         self._weights = torch.ones(len(SECTIONS), dtype=torch.double)
@@ -34,9 +34,9 @@ class SectionMeans:
         self._sums = self._sums + torch.stack([(losses.detach() * kinds).sum((1, 2)), kinds.sum((1, 2))])
 
     def take(self, prefix: str = "") -> dict[str, float]:
-        """Means since the last call: `<prefix>loss` over all tokens, `<prefix>loss_<section>` where it has any."""
+        """Return the means since the last call: `<prefix>loss`, and `<prefix>loss_<section>` of those with tokens."""
         sums, self._sums = self._sums.double(), self._nothing
-        # Also of a process without samples: the others wait for it.
+        # Processes without samples take part too, because the others wait for them.
         if distributed():
             torch.distributed.all_reduce(sums)
         total, count = (sums.cpu() * self._weights).sum(1).tolist()

@@ -1,4 +1,4 @@
-"""How many tokens fit into the memory of a GPU at once."""
+"""Find the number of tokens that fit into the memory of a GPU at once."""
 
 import logging
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from clinragen.train.batches import Steps
 
 log = logging.getLogger("train")
 BYTES_OF_OPTIMIZER = 16
-"""Per trained parameter: both moments of AdamW, the gradient once more where processes exchange gradients, and the copy
-of the weight that DeepSpeed keeps."""
+"""Per trained parameter: both moments of AdamW, a second copy of the gradient for exchange between processes, and
+DeepSpeed's copy of the weight."""
 
 
 def fit(steps: Steps, student: nn.Module, device: torch.device, run: Callable[[list[int]], None]) -> None:
-    """Halve the most tokens of a micro-batch until the largest micro-batches fit into the memory of the device.
+    """Halve the maximum of tokens of a micro-batch until the largest micro-batches fit into the memory of the device.
 
-    `run` takes a micro-batch forward and backward; what the optimizer will need is kept free. The student and all
-    random numbers are left as they were. UserError if a single sample does not fit.
+    `run` runs a micro-batch forward and backward; the memory that the optimizer will need is kept free. The student
+    and all random states are unchanged afterwards. UserError if a single sample does not fit.
     """
     buffers = {name: buffer.clone() for name, buffer in student.named_buffers()}
     kept_free = BYTES_OF_OPTIMIZER * sum(p.numel() for p in student.parameters() if p.requires_grad)

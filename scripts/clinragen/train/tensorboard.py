@@ -8,16 +8,17 @@ from transformers.integrations import TensorBoardCallback
 from clinragen.errors import UserError
 from clinragen.processes import main_process
 
-FOLDER = "TENSORBOARD_LOGGING_DIR"
-"""Environment variable with the folder of the events, as in transformers; empty or missing for none.
+DIRECTORY = "TENSORBOARD_LOGGING_DIR"
+"""Environment variable with the directory of the events, as in transformers; empty or missing for none.
 
-No argument: checkpoints fit one command line, and a training that was killed resumes with events or without.
+It is not an argument, because checkpoints belong to one command line, and a killed training may resume with events or
+without them.
 """
 
 
 def require_tensorboard() -> None:
-    """Raise UserError if events are asked for and the package that writes them is missing."""
-    if os.environ.get(FOLDER):
+    """Raise UserError if events are requested and the package that writes them is missing."""
+    if os.environ.get(DIRECTORY):
         try:
             import torch.utils.tensorboard  # noqa: F401
         except ImportError:
@@ -28,13 +29,13 @@ def require_tensorboard() -> None:
 
 
 def event_writers(steps_done: int) -> list[TrainerCallback]:
-    """The Trainer's callback that writes events, in the main process if they are asked for; else nothing.
+    """Return the Trainer's callback that writes events, in the main process and if they are requested.
 
-    What earlier attempts wrote of steps after `steps_done` is void, so that a resumed training has one curve.
+    Events of earlier attempts after `steps_done` are discarded, so that a resumed training has one curve.
     """
-    folder = os.environ.get(FOLDER)
-    if not folder or not main_process():
+    directory = os.environ.get(DIRECTORY)
+    if not directory or not main_process():
         return []
     from torch.utils.tensorboard import SummaryWriter
 
-    return [TensorBoardCallback(SummaryWriter(folder, purge_step=steps_done + 1 if steps_done else 0))]
+    return [TensorBoardCallback(SummaryWriter(directory, purge_step=steps_done + 1 if steps_done else 0))]

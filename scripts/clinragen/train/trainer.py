@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
 from transformers import PrinterCallback, TrainingArguments
 
 from clinragen.config.train import Launch
 from clinragen.errors import TakenOver, UserError
 from clinragen.model.device import prepare_device
 from clinragen.model.inputs import Row
+from clinragen.model.student import Student
 from clinragen.processes import distributed, main_process
 from clinragen.train.batches import Sizes, Steps
 from clinragen.train.callbacks import ProgressLogger, ResumableEarlyStopping, out_of_patience
@@ -24,7 +24,7 @@ from clinragen.train.checkpoints import is_owner, leave, of_main_process, resume
 from clinragen.train.job import Job
 from clinragen.train.memory import fit
 from clinragen.train.student_trainer import StudentTrainer
-from clinragen.train.task import Task
+from clinragen.train.task import M, Task
 from clinragen.train.tensorboard import event_writers, require_tensorboard
 
 log = logging.getLogger("train")
@@ -53,19 +53,22 @@ DEEPSPEED = {
 }
 
 
+# Removes the checkpoints of a training: to be called once its student is committed.
+Release = Callable[[], None]
+
+
 @dataclass(frozen=True)
 class Training:
-    """How a training went."""
+    """The course of a training."""
 
     history: list[dict]
     """The log of losses."""
     most_tokens: int
-    """Tokens of a micro-batch, at most."""
-    release: Callable[[], None]
-    """Removes the checkpoints: to be called once the student is safe elsewhere."""
+    """Maximum of tokens of a micro-batch."""
+    release: Release
 
 
-def train_student(student: nn.Module, training: list[Row], validation: list[Row], task: Task, job: Job) -> Training:
+def train_student(student: M, training: list[Row], validation: list[Row], task: Task[M], job: Job) -> Training:
     """Train a student, or a classifier, in place, ending with the weights of the best validation.
 
     Killed at any point, the next call with the same fingerprint continues from the last checkpoint. It does so even if
@@ -80,34 +83,60 @@ def train_student(student: nn.Module, training: list[Row], validation: list[Row]
         )
     started, asked = int(os.environ.get("WORLD_SIZE", "1")), job.launch.nodes * job.launch.processes
     if started != asked:
-        # The batch, and with it what is learned, would be another one; checkpoints of one number fit no other.
+        # Another number changes the batch, and with it the weights; checkpoints do not fit another number either.
         raise UserError(
             f"train.launch asks for {job.launch.nodes} nodes with {job.launch.processes} processes each, "
             f"but {started} were started; check the launcher"
         )
     prepare_device(job.launch.device, job.optimizer.precision, "train.launch.device")
     require_tensorboard()
+    if job.launch.gradient_checkpointing and isinstance(student, Student):
+        student.backbone.activation_checkpointing_enable()
+    arguments = _arguments(job)
+    own = of_main_process(lambda: take_over(job.checkpoints, job.fingerprint))
+    arguments.output_dir = str(own)
+    try:
+        history, most_tokens = _train(student, training, validation, task, job, arguments, own)
+        # The best weights come from this directory only if no other copy had taken it over before.
+        still_owner(own)
+    except Exception as error:
+        if is_owner(own):
+            if isinstance(error, torch.cuda.OutOfMemoryError):
+                raise _out_of_memory(own, job.launch) from None
+            raise
+        if main_process():
+            leave(own)
+        raise TakenOver(
+            f"{job.checkpoints}: a newer copy of this job has taken over and continues from the last checkpoint"
+        ) from None
+    if distributed():
+        # Otherwise processes that are still working are torn down with the first that ends.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+    return Training(history, most_tokens, lambda: leave(own))
+
+
+def _arguments(job: Job) -> TrainingArguments:
+    """Return the settings of the Trainer; its directory is set once this copy of the job has one."""
     on_gpu = job.launch.device == "cuda"
     half = job.optimizer.precision == "bf16"
-    # DeepSpeed's own bf16 would turn the weights themselves into half precision, the series encoder's too,
-    # and what phase 1 learned would be rounded; autocast keeps them whole, as without DeepSpeed. Gradients of linear
-    # layers travel between processes in half precision.
+    # DeepSpeed's bf16 would convert the weights themselves to half precision, the series encoder's too, and round the
+    # result of phase 1; autocast keeps them in fp32, as without DeepSpeed. Processes exchange gradients of linear
+    # layers in half precision.
     deepspeed = DEEPSPEED | {"torch_autocast": {"enabled": half, "dtype": "bfloat16"}}
     deepspeed["zero_optimization"] = ZERO[job.launch.zero_stage]
-    if job.launch.gradient_checkpointing:
-        student.backbone.activation_checkpointing_enable()
     if not on_gpu:
-        # Asked by accelerate even where DeepSpeed is not used; it would warn of what it finds by itself.
+        # accelerate asks for it even without DeepSpeed, which would warn about the device that it detects.
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    arguments = TrainingArguments(
+    return TrainingArguments(
         output_dir=str(job.checkpoints),
         num_train_epochs=job.phase.epochs,
         learning_rate=job.phase.learning_rate,
         weight_decay=job.optimizer.weight_decay,
         warmup_steps=job.optimizer.warmup,
         lr_scheduler_type="linear",
-        # For what the Trainer logs: our loader has a step's share of a process as one batch.
-        per_device_train_batch_size=math.ceil(job.optimizer.batch / asked),
+        # For the Trainer's log: StepLoader yields the share of a process in a step as one batch.
+        per_device_train_batch_size=math.ceil(job.optimizer.batch / (job.launch.nodes * job.launch.processes)),
         bf16=half and not job.launch.deepspeed,
         use_cpu=not on_gpu,
         deepspeed=deepspeed if job.launch.deepspeed else None,
@@ -128,46 +157,24 @@ def train_student(student: nn.Module, training: list[Row], validation: list[Row]
         report_to="none",
         disable_tqdm=True,
     )
-    own = of_main_process(lambda: take_over(job.checkpoints, job.fingerprint))
-    arguments.output_dir = str(own)
-    try:
-        history, most_tokens = _train(student, training, validation, task, job, arguments)
-        # The best weights were read from this folder only if it had not been taken over before.
-        still_owner(own)
-    except Exception as error:
-        if is_owner(own):
-            if isinstance(error, torch.cuda.OutOfMemoryError):
-                raise _out_of_memory(own, job.launch) from None
-            raise
-        if main_process():
-            leave(own)
-        raise TakenOver(
-            f"{job.checkpoints}: a newer copy of this job has taken over and continues from the last checkpoint"
-        ) from None
-    if distributed():
-        # Without it processes that are still working are torn down with the first that ends.
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-    return Training(history, most_tokens, lambda: leave(own))
 
 
 def _train(
-    student: nn.Module,
+    student: M,
     training: list[Row],
     validation: list[Row],
-    task: Task,
+    task: Task[M],
     job: Job,
     arguments: TrainingArguments,
+    own: Path,
 ) -> tuple[list[dict], int]:
-    """Train from the last checkpoint in the arguments' folder to the end.
+    """Train from the last checkpoint in this copy's directory to the end.
 
-    Returns the log of losses, and how many tokens a micro-batch had at most.
+    Returns the log of losses, and the maximum of tokens of a micro-batch.
     """
-    resumed, steps_done, history = of_main_process(
-        lambda: resume_point(Path(arguments.output_dir), job.launch.nodes * job.launch.processes)
-    )
+    resumed, steps_done, history = of_main_process(lambda: resume_point(own, job.launch.nodes * job.launch.processes))
     if out_of_patience(history, job.phase.patience):
-        # Killed after its last epoch: nothing is left but to take the best weights.
+        # Killed after its last epoch: only the best weights remain to be loaded.
         arguments.max_steps = steps_done
     steps = Steps(
         training,
@@ -181,7 +188,7 @@ def _train(
         processes=arguments.world_size,
     )
     if job.launch.fit_memory and job.launch.device == "cuda":
-        _fit_memory(steps, student, task, arguments, half=job.optimizer.precision == "bf16")
+        _fit_memory(steps, student, task, arguments.device, own, half=job.optimizer.precision == "bf16")
     trainer = StudentTrainer(
         job.optimizer,
         task,
@@ -193,18 +200,18 @@ def _train(
         data_collator=steps.collate,
         callbacks=[ResumableEarlyStopping(job.phase.patience), ProgressLogger(), *event_writers(steps_done)],
     )
-    # It prints the losses again, beside the log.
+    # It would print the losses that are logged already.
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     trainer.gather_weights()
-    # Without the clock, and without the closing row, a mean since the last start: equal runs leave equal files.
+    # Without times, and without the last row, a mean since the last start, so that equal runs write equal files.
     rows = [row for row in trainer.state.log_history if "train_loss" not in row]
     return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows], steps.most_tokens
 
 
-def _fit_memory(steps: Steps, student: nn.Module, task: Task, arguments: TrainingArguments, *, half: bool) -> None:
+def _fit_memory(steps: Steps, student: M, task: Task[M], device: torch.device, own: Path, *, half: bool) -> None:
     """Find the micro-batches that fit into the memory of all GPUs; a resumed training starts from those it had."""
-    device, kept = arguments.device, Path(arguments.output_dir, MOST_TOKENS)
+    kept = own / MOST_TOKENS
     steps.most_tokens = of_main_process(lambda: _kept(kept) or steps.most_tokens)
     student.to(device).train()
 
@@ -225,9 +232,9 @@ def _fit_memory(steps: Steps, student: nn.Module, task: Task, arguments: Trainin
 
 
 def _out_of_memory(own: Path, launch: Launch) -> Exception:
-    """What to raise where memory does not suffice: an error of the setting, or of this attempt alone.
+    """Return the error to raise for lack of memory: one of the setting, or of this attempt alone.
 
-    Where micro-batches may be made smaller, the next attempt continues from the last checkpoint with half the tokens.
+    If micro-batches may shrink, the next attempt continues from the last checkpoint with half the tokens.
     """
     kept = _kept(own / MOST_TOKENS)
     if not launch.fit_memory or kept is None:
@@ -243,7 +250,7 @@ def _out_of_memory(own: Path, launch: Launch) -> Exception:
 
 
 def _kept(path: Path) -> int | None:
-    """The number in a file; None if it is missing or torn."""
+    """Return the number in a file; None if it is missing or incomplete."""
     with suppress(OSError, ValueError):
         return int(path.read_text(encoding="utf-8"))
     return None
@@ -255,12 +262,18 @@ def _keep(path: Path, number: int) -> None:
     whole.replace(path)
 
 
-def finish(save: Callable[[Path], None], samples: dict[str, dict[str, int]], training: Training, folder: Path) -> None:
-    """Let `save` write the model into a new folder, and add what it was trained on and the course of the training."""
+def log_counts(counts: dict[str, dict[str, int]]) -> None:
+    """Log the counts of the samples of each split."""
+    for split, numbers in counts.items():
+        log.info("%s split: %s", split, ", ".join(f"{number} {name}" for name, number in numbers.items()))
+
+
+def finish(save: Callable[[Path], None], samples: dict[str, dict[str, int]], training: Training, model: Path) -> None:
+    """Let `save` write the model into a new directory; add the counts of its samples and the log of the training."""
     if main_process():
-        folder.mkdir()
-        save(folder)
+        model.mkdir()
+        save(model)
         # Sorted, as are the rows that a resumed run read from its checkpoint.
         facts = {"samples": samples, "micro_batch_tokens": training.most_tokens, "history": training.history}
         text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
-        (folder / HISTORY).write_text(text, encoding="utf-8")
+        (model / HISTORY).write_text(text, encoding="utf-8")

@@ -17,9 +17,9 @@ from clinragen.config.llms import Stage
 from clinragen.config.root import Config
 from clinragen.errors import UserError
 from clinragen.evaluate.judge import question as judge_question
-from clinragen.evaluate.judge.files import Files as Judged
 from clinragen.evaluate.judge.files import chosen_cases, read_items
 from clinragen.evaluate.judge.rate import judge_requests
+from clinragen.evaluate.rated_files import RatedFiles
 from clinragen.evaluate.written import Text
 from clinragen.knowledge import terms
 from clinragen.knowledge.abbreviations import read_abbreviations
@@ -181,7 +181,7 @@ class Estimate:
         abbreviations = read_abbreviations(Path("resources/knowledge/abbreviations.csv"))
 
         def answer_to(request: Request) -> Answer | None:
-            return client.settled(request, client.chain(request))
+            return client.accepted_answer(request, client.chain(request))
 
         waiting, least = terms.still_to_ask(documents, settings, prompt, abbreviations, answer_to)
         answered = sum(answer_to(terms.request_for(document, settings, prompt)) is not None for document in documents)
@@ -220,7 +220,7 @@ class Estimate:
         def answers_to(requests: list[Request], check: Check) -> list[Answer]:
             judging = replace(client, check=check)
             parts.append(_waiting(requests, judging))
-            answers = [judging.settled(request, judging.chain(request)) for request in requests]
+            answers = [judging.accepted_answer(request, judging.chain(request)) for request in requests]
             return [a or Answer(judging.key(r), "", "empty") for r, a in zip(requests, answers, strict=True)]
 
         selected = read_cases(Files(**texts, cases=cases, examples=[]), client.llm.max_note_characters)
@@ -243,7 +243,7 @@ class Estimate:
         stays = chosen_cases(cases, settings)
         # Distinct texts, because equal ones would be a single request.
         unwritten = {name: {stay: Text(f"{name} {stay}", "") for stay in stays} for name in longest}
-        files = Judged(**texts, cases=cases, rationales=rationales, predictions=predictions)
+        files = RatedFiles(**texts, cases=cases, rationales=rationales, predictions=predictions)
         items = read_items(files, settings, client.llm.max_note_characters, unwritten)
         asked, requests = judge_requests(items, judge_question.read_judge_prompt(PROMPTS / "judge.txt"), settings.seed)
         questions = _waiting(requests, client)
@@ -316,7 +316,7 @@ def _waiting(requests: list[Request], client: Client) -> Questions:
     """Return the requests that the journal does not answer, each once."""
     unique = {client.key(request): request for request in requests}
     chains = ((request, client.chain(request)) for request in unique.values())
-    waiting = [(request, chain) for request, chain in chains if client.settled(request, chain) is None]
+    waiting = [(request, chain) for request, chain in chains if client.accepted_answer(request, chain) is None]
     return Questions(len(unique), waiting, len(waiting))
 
 

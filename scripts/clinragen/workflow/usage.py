@@ -112,9 +112,9 @@ def hours(runs: Iterable[Run]) -> Hours:
     total = [0.0] * 4
     for run in runs:
         if run.asked_minutes is not None and run.cores is not None:
-            gpu = (run.gpus * run.asked_minutes * 60, run.gpus * run.seconds)
-            cpu = (run.cores * run.asked_minutes * 60, run.cpu_seconds or 0.0)
-            total = [a + b / 3600 for a, b in zip(total, (*gpu, *cpu), strict=True)]
+            asked = run.asked_minutes * 60
+            used = (run.gpus * asked, run.gpus * run.seconds, run.cores * asked, run.cpu_seconds or 0.0)
+            total = [a + b / 3600 for a, b in zip(total, used, strict=True)]
     return Hours(*total)
 
 

@@ -1,1 +1,1 @@
-"""Language models as judges of rationales (figure 6a): what is rated, the question, the answers, their summary."""
+"""Language models as judges of rationales (figure 6a): items, question, ratings, their summary and page."""

@@ -1,4 +1,4 @@
-"""What a judge's ratings depend on: whether wrong rationales fall, and whether length alone pays."""
+"""Effects on a judge's ratings: deliberately wrong rationales (controls) and text length."""
 
 from typing import Any
 
@@ -7,18 +7,18 @@ import pandas as pd
 import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.evaluate.judge.rated import ALL, may_be_shown, parts
+from clinragen.evaluate.judge.rated import may_be_shown, parts
 from clinragen.evaluate.stats.means import mean_interval
 from clinragen.schemas.judge import CONTROLS, JUDGE_EFFECTS, LENGTH
-from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA
+from clinragen.schemas.ratings import ALL, AS_WRITTEN, CRITERIA
 
 NAMES = [*CRITERIA, ALL]
 
 
 def judge_effects(rated: pd.DataFrame, settings: Bootstrap) -> pa.Table:
-    """The fall of each control, and the slope of length, of every judge (JUDGE_EFFECTS); of the frame of `read_rated`.
+    """Return each judge's fall per control and slope of length (JUDGE_EFFECTS), from the frame of `read_rated`.
 
-    Only what the model has rated counts, not what is 1 by rule.
+    Ratings by rule do not count.
     """
     rows = []
     for dataset, part in parts(rated[rated["judged"]]):
@@ -28,16 +28,16 @@ def judge_effects(rated: pd.DataFrame, settings: Bootstrap) -> pa.Table:
             effects[LENGTH] = _slopes(written)
             rows += [
                 {"dataset": dataset, "rater": rater, "effect": effect, "criterion": criterion, **values}
-                for effect, found in effects.items()
-                for criterion, values in zip(NAMES, found, strict=True)
+                for effect, by_criterion in effects.items()
+                for criterion, values in zip(NAMES, by_criterion, strict=True)
             ]
     return pa.Table.from_pylist(rows, schema=JUDGE_EFFECTS.schema)
 
 
 def _falls(written: pd.DataFrame, control: pd.DataFrame, settings: Bootstrap) -> list[dict[str, Any]]:
-    """By how much the same case and system is rated lower in the control: means of the pairs, over patients."""
-    place = ["dataset", "stay_id", "system"]
-    pairs = written.merge(control[[*place, *NAMES]], on=place, suffixes=("", " in control"))
+    """Return the mean fall from the original to the control, over pairs of the same case and system."""
+    text = ["dataset", "stay_id", "system"]
+    pairs = written.merge(control[[*text, *NAMES]], on=text, suffixes=("", " in control"))
     if not may_be_shown(pairs):
         return [_nothing() for _ in NAMES]
     falls = pairs[["dataset", "patient"]].assign(**{name: pairs[name] - pairs[f"{name} in control"] for name in NAMES})
@@ -46,9 +46,9 @@ def _falls(written: pd.DataFrame, control: pd.DataFrame, settings: Bootstrap) ->
 
 
 def _slopes(written: pd.DataFrame) -> list[dict[str, Any]]:
-    """Least squares of the rating on the logarithm (base 2) of the words, with a level for each system and dataset.
+    """Regress the rating on log2 of the word count, with fixed effects of system and dataset, by least squares.
 
-    Errors are clustered by patient. Not defined where the words vary within no system.
+    Standard errors are clustered by patient. Undefined if the word count is constant within every system.
     """
     logs = np.log2(written["words"].to_numpy(np.float64))
     level = written["dataset"] + "/" + written["system"].astype(str)
@@ -59,13 +59,13 @@ def _slopes(written: pd.DataFrame) -> list[dict[str, Any]]:
 
     levels = pd.get_dummies(level, dtype=np.float64).to_numpy()
     patients = pd.factorize(written["patient"])[0]
-    found = []
+    slopes = []
     for name in NAMES:
         model = sm.OLS(written[name].to_numpy(np.float64), np.column_stack([logs, levels]))
         fitted = model.fit(cov_type="cluster", cov_kwds={"groups": patients})
         low, high = fitted.conf_int()[0]
-        found.append(_value(fitted.params[0], low, high, len(written)))
-    return found
+        slopes.append(_value(fitted.params[0], low, high, len(written)))
+    return slopes
 
 
 def _value(value: float, low: float, high: float, number: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a judge rates: every system's rationale of every case, and controls that are wrong on purpose."""
+"""Items for a judge: every system's rationale of every case, and controls that are wrong on purpose."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ from clinragen.schemas.judge import ANOTHER_PATIENT, WRONG_DIAGNOSES
 from clinragen.schemas.ratings import AS_WRITTEN
 
 Texts = Mapping[int, Text]
-"""What a judge sees of one system, by stay."""
+"""The blinded texts of one system, by stay."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One rationale as it is shown to a judge, and whose it is, which the judge never sees."""
+    """One rationale as shown to a judge, and its system, which is not shown."""
 
     sample: Sample
     """Note, captions and diagnoses."""
@@ -27,14 +27,14 @@ class Item:
 
     @property
     def words(self) -> int:
-        """Words of the rationale."""
+        """Number of words of the rationale."""
         return len(f"{self.note_rationale} {self.lab_rationale}".split())
 
 
 def choose_cases(stays: Sequence[int], number: int, seed: int, purpose: str = "") -> list[int]:
-    """A random sample of the stays, ascending; all of them where they are no more.
+    """Return a random sample of at most `number` stays, ascending.
 
-    A larger number keeps those of a smaller one. Samples for different purposes are independent.
+    A larger sample contains a smaller one. Samples for different purposes are independent.
     """
     return sorted(ranked(stays, seed, purpose)[:number])
 
@@ -42,9 +42,9 @@ def choose_cases(stays: Sequence[int], number: int, seed: int, purpose: str = ""
 def build_items(
     cases: Sequence[Sample], patients: Mapping[int, int], systems: Mapping[str, Texts], question: Question
 ) -> list[Item]:
-    """Every rationale of the cases and the controls, by case and system, controls last; `patients` by stay.
+    """Return every rationale of the cases, by case and system, then the controls; `patients` is by stay.
 
-    UserError if a system has no row for a case: nothing is rated on fewer cases than are asked for.
+    UserError if a system has no row for a case.
     """
     stays = [case.stay_id for case in cases]
     shown = {name: of_cases(texts, stays, f"the rationales of {name}") for name, texts in systems.items()}
@@ -55,13 +55,13 @@ def build_items(
 def _controls(
     cases: Sequence[Sample], patients: Mapping[int, int], written: Sequence[Item], question: Question
 ) -> Iterator[Item]:
-    """Rationales that are wrong on purpose. One without a text, or the same as written, would tell nothing."""
+    """Yield deliberately wrong rationales, except those without text or equal to the original."""
     of = {(item.sample.stay_id, item.system): item for item in written}
     systems = list(dict.fromkeys(item.system for item in written))
     by_stay = {case.stay_id: case for case in cases}
     seed, numbers = question.seed, question.controls
-    chosen = choose_cases(list(by_stay), numbers.swapped, seed, ANOTHER_PATIENT)
-    for stay, other in sorted(derangement(chosen, patients, seed).items()):
+    swapped = choose_cases(list(by_stay), numbers.swapped, seed, ANOTHER_PATIENT)
+    for stay, other in sorted(derangement(swapped, patients, seed).items()):
         for system in systems:
             item, donor = of[stay, system], of[other, system]
             parts = donor.note_rationale, donor.lab_rationale
@@ -76,10 +76,10 @@ def _controls(
 
 
 def derangement(stays: Sequence[int], patients: Mapping[int, int], seed: int) -> dict[int, int]:
-    """Another stay for each, of another patient, each once; stays of a patient who has more than half are left out.
+    """Map each stay to a stay of another patient, one to one; excess stays of a patient with over half are left out.
 
-    The stays are put into a random order, patient by patient, and moved on by as many places as the patient with most
-    of them has: then no place keeps its patient, as long as nobody has more than half.
+    The stays, in random order patient by patient, are rotated by the largest number of stays of one patient: then no
+    position keeps its patient unless one has more than half of all stays.
     """
     owners = ranked({patients[stay] for stay in stays}, seed, "derangement")
     order = [stay for patient in owners for stay in sorted(stays) if patients[stay] == patient]
@@ -90,9 +90,9 @@ def derangement(stays: Sequence[int], patients: Mapping[int, int], seed: int) ->
 
 
 def wrong_diagnoses(case: Sample, cases: Sequence[Sample], patients: Mapping[int, int], seed: int) -> list[str] | None:
-    """The diagnoses of another patient: with none in common if there are any, else with the smallest share in common.
+    """Return the diagnoses of another patient with the smallest overlap; None if all others have the same diagnoses.
 
-    Among those, some disease rather than none, then at random. None if all others have the same diagnoses.
+    Ties prefer at least one disease, then are broken at random.
     """
     own = set(case.diagnoses)
     others = {
@@ -101,9 +101,10 @@ def wrong_diagnoses(case: Sample, cases: Sequence[Sample], patients: Mapping[int
         if patients[each.stay_id] != patients[case.stay_id] and set(each.diagnoses) != own
     }
     order = ranked(others, seed, str(case.stay_id))
-    best = min(order, key=lambda stay: (_in_common(own, set(others[stay])), not others[stay]), default=None)
+    best = min(order, key=lambda stay: (_overlap(own, set(others[stay])), not others[stay]), default=None)
     return None if best is None else others[best]
 
 
-def _in_common(one: set[str], other: set[str]) -> float:
-    return len(one & other) / max(len(one | other), 1)
+def _overlap(a: set[str], b: set[str]) -> float:
+    """Return the Jaccard index of two sets."""
+    return len(a & b) / max(len(a | b), 1)

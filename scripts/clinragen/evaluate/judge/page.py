@@ -1,4 +1,4 @@
-"""The page about the judges."""
+"""Page: ratings of the judges."""
 
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ from clinragen.pages.render import render
 from clinragen.schemas.judge import ANOTHER_PATIENT, CONTROLS, LENGTH, WRONG_DIAGNOSES
 from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA
 
-# The criteria that a control must lower: the rest may stay, since the text itself is as readable as before.
+# Criteria that a control must lower; the others need not fall, because the text is as readable as before.
 MUST_FALL = {
     ANOTHER_PATIENT: ("correctness", "soundness", "persuasiveness"),
     WRONG_DIAGNOSES: ("correctness", "persuasiveness"),
 }
+Rows = list[dict[str, Any]]
 FALLS, UNMOVED, OPEN, HIDDEN = "falls", "does not fall", "is undecided", "too few patients"
 
 
@@ -33,62 +34,54 @@ def judge_page(
 
 
 def verdict(effect: dict[str, Any]) -> str:
-    """Whether a control falls, by the interval of the fall."""
+    """Return whether a control falls, by the interval of the fall."""
     if effect["low"] is None:
         return HIDDEN
     return FALLS if effect["low"] > 0 else UNMOVED if effect["high"] <= 0 else OPEN
 
 
 def _of_judge(rater: str, scores: pa.Table, effects: pa.Table) -> dict[str, Any]:
-    own = [row for row in effects.to_pylist() if row["rater"] == rater]
-    datasets = {}
+    own = [row | {"verdict": verdict(row)} for row in effects.to_pylist() if row["rater"] == rater]
+    written: dict[str, Rows] = {}
     for row in scores.to_pylist():
         if row["rater"] == rater:
-            tables = datasets.setdefault(row["dataset"], {})
-            systems = tables.setdefault(row["condition"], {})
-            systems.setdefault(row["system"], {"system": row["system"], "cells": {}})["cells"][row["criterion"]] = row
-    tables = {name: {c: list(rows.values()) for c, rows in of.items()} for name, of in datasets.items()}
+            written.setdefault(row["dataset"], [])
+            if row["condition"] == AS_WRITTEN:
+                written[row["dataset"]].append(row)
+    controls = _lines([row for row in own if row["effect"] in CONTROLS], ("dataset", "effect"), "criterion")
     return {
         "rater": rater,
-        "written": {name: of.get(AS_WRITTEN, []) for name, of in tables.items()},
-        "controls": _rows(own, CONTROLS),
-        "length": _rows(own, (LENGTH,)),
-        "sentences": list(_sentences(own)),
+        "written": {dataset: _lines(rows, ("system",), "criterion") for dataset, rows in written.items()},
+        "controls": controls,
+        "length": _lines([row for row in own if row["effect"] == LENGTH], ("dataset", "effect"), "criterion"),
+        "sentences": [_sentence(line) for line in controls],
     }
 
 
-def _rows(effects: list[dict[str, Any]], kinds: tuple[str, ...]) -> list[dict[str, Any]]:
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in effects:
-        if row["effect"] in kinds:
-            place = row["dataset"], row["effect"]
-            new = {"dataset": row["dataset"], "effect": row["effect"], "cells": {}}
-            found.setdefault(place, new)["cells"][row["criterion"]] = row | {"verdict": verdict(row)}
-    return list(found.values())
+def _sentence(control: dict[str, Any]) -> tuple[bool, str]:
+    """Return whether all criteria that must fall do so in a dataset and control, and a sentence that says so."""
+    verdicts = {name: control["cells"][name]["verdict"] for name in MUST_FALL[control["effect"]]}
+    failing = {name: v for name, v in verdicts.items() if v != FALLS}
+    subject = f"{control['dataset']}, {control['effect']}"
+    if not failing:
+        return True, f"{subject}: {', '.join(verdicts)} fall, as they must."
+    if set(failing.values()) == {HIDDEN}:
+        return False, f"{subject}: undecided, because fewer than 11 patients have rated pairs."
+    listed = "; ".join(f"{name} {v}" for name, v in failing.items())
+    return False, f"{subject}: {listed}. A judge that overlooks this says little about the texts."
 
 
-def _sentences(effects: list[dict[str, Any]]) -> list[tuple[bool, str]]:
-    """Of each dataset and control, in words, whether every criterion falls that must, and which does not."""
-    said = []
-    for row in _rows(effects, CONTROLS):
-        verdicts = {name: row["cells"][name]["verdict"] for name in MUST_FALL[row["effect"]]}
-        failing = {name: v for name, v in verdicts.items() if v != FALLS}
-        place = f"{row['dataset']}, {row['effect']}"
-        names = ", ".join(verdicts)
-        if not failing:
-            said.append((True, f"{place}: {names} fall, as they must."))
-        elif set(failing.values()) == {HIDDEN}:
-            said.append((False, f"{place}: undecided, because fewer than 11 patients have rated pairs."))
-        else:
-            listed = "; ".join(f"{name} {v}" for name, v in failing.items())
-            said.append((False, f"{place}: {listed}. A judge that overlooks this says little about the texts."))
-    return said
-
-
-def _agreement(rows: list[dict[str, Any]]) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    found: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+def _agreement(rows: Rows) -> dict[str, Rows]:
+    by_raters: dict[str, Rows] = {}
     for row in rows:
-        lines = found.setdefault(row["raters"], {})
-        new = {"dataset": row["dataset"], "criterion": row["criterion"], "n": row["n"], "cells": {}}
-        lines.setdefault((row["dataset"], row["criterion"]), new)["cells"][row["statistic"]] = row
-    return {raters: list(lines.values()) for raters, lines in found.items()}
+        by_raters.setdefault(row["raters"], []).append(row)
+    return {raters: _lines(own, ("dataset", "criterion", "n"), "statistic") for raters, own in by_raters.items()}
+
+
+def _lines(rows: Rows, key: tuple[str, ...], column: str) -> Rows:
+    """Return the lines of a page's table: rows that agree in `key` form one line, with a cell per value of `column`."""
+    lines: dict[tuple, dict[str, Any]] = {}
+    for row in rows:
+        new = {name: row[name] for name in key} | {"cells": {}}
+        lines.setdefault(tuple(new[name] for name in key), new)["cells"][row[column]] = row
+    return list(lines.values())

@@ -1,4 +1,4 @@
-"""The question to a judge about one rationale, and the ratings in its answer: read strictly, never guessed."""
+"""The question to a judge about one rationale, and the strict parser of its response."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ SLOTS = {"case", "note", "captions", "diagnoses", "note_rationale", "lab_rationa
 NO_TEXT = "(none)"
 SCALE = (1, 2, 3, 4, 5)
 FIELDS = ("case", "reason", *CRITERIA)
-# The form of an answer, for servers that can be held to one; they write the properties in this order.
+# The response format, for servers that can enforce one; they write the properties in this order.
 RESPONSE_SCHEMA = {
     "type": "object",
     "properties": {
@@ -34,16 +34,16 @@ _MARK = re.compile(
 
 
 class Unreadable(Exception):
-    """An answer without ratings, and why."""
+    """The reason why a response has no valid ratings."""
 
 
 def read_judge_prompt(path: Path) -> Prompt:
-    """The prompt for ratings."""
+    """Read the prompt for ratings."""
     return read_prompt(path, SLOTS)
 
 
 def judge_request(prompt: Prompt, item: Item) -> Request:
-    """The question about one rationale; nothing in it says which system wrote the text, or which stay it is."""
+    """Return the question about one rationale, which identifies neither the system nor the stay."""
     sample = item.sample
     texts = {
         "note": _shown(sample.note),
@@ -60,17 +60,17 @@ def judge_request(prompt: Prompt, item: Item) -> Request:
 
 
 def case_name(text: str) -> str:
-    """What an answer must repeat, so that one about another rationale is noticed: a hash of what is shown."""
+    """Return a hash of the shown texts, which a response must repeat, so that a mixed-up response is noticed."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 def _shown(text: str) -> str:
-    """A text as the prompt has it: in one line, and without the marks that end it there."""
+    """Return a text on one line, without the tags that would end it in the prompt."""
     return " ".join(_MARK.sub(" ", text).split())
 
 
 def check_ratings(request: Request, text: str) -> list[str]:
-    """What is wrong with an answer: why its ratings cannot be read."""
+    """Return why the ratings of a response cannot be read, or an empty list."""
     try:
         read_ratings(text, request.slots["case"])
     except Unreadable as error:
@@ -79,10 +79,10 @@ def check_ratings(request: Request, text: str) -> list[str]:
 
 
 def read_ratings(text: str, case: str) -> dict[str, Any]:
-    """Reason and ratings of an answer about a case, by field (`FIELDS`); Unreadable says why there are none.
+    """Return the reason and ratings in a response about a case, by field (`FIELDS` without `case`).
 
-    The text must be one JSON object, at most in a code fence, with exactly the fields asked for, the reason before the
-    ratings, and whole numbers from 1 to 5. Everything else is refused: prose around it, "4/5", "4", 4.0, 0, 6, true.
+    The text must be one JSON object, optionally in a code fence, with exactly the requested fields, the reason before
+    the ratings, and integers from 1 to 5. Unreadable for anything else: surrounding prose, "4/5", "4", 4.0, 0, 6, true.
     """
     fenced = _FENCE.match(text.strip())
     try:
@@ -91,29 +91,29 @@ def read_ratings(text: str, case: str) -> dict[str, Any]:
         raise Unreadable("it is not one JSON object") from None
     if not isinstance(pairs, _Pairs):
         raise Unreadable("it is not one JSON object")
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         raise Unreadable("a field occurs twice")
-    if lacking := [name for name in FIELDS if name not in found]:
-        raise Unreadable(f"fields are missing: {', '.join(lacking)}")
-    if len(found) > len(FIELDS):
+    if missing := [name for name in FIELDS if name not in values]:
+        raise Unreadable(f"fields are missing: {', '.join(missing)}")
+    if len(values) > len(FIELDS):
         raise Unreadable("it has fields that were not asked for")
-    if found["case"] != case:
+    if values["case"] != case:
         raise Unreadable("it is about another case")
-    if not isinstance(found["reason"], str) or not found["reason"].strip():
+    if not isinstance(values["reason"], str) or not values["reason"].strip():
         raise Unreadable("it gives no reason")
-    if wrong := [name for name in CRITERIA if type(found[name]) is not int or found[name] not in SCALE]:
+    if wrong := [name for name in CRITERIA if type(values[name]) is not int or values[name] not in SCALE]:
         raise Unreadable(f"not a whole number from 1 to 5: {', '.join(wrong)}")
     order = [name for name, _ in pairs]
     if any(order.index(name) < order.index("reason") for name in CRITERIA):
         raise Unreadable("a rating comes before the reason")
-    return {name: found[name] for name in FIELDS if name != "case"}
+    return {name: values[name] for name in FIELDS if name != "case"}
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """The fields of a JSON object in their order."""
+    """The fields of a JSON object, in order and with duplicates."""
 
 
 def _refuse(constant: str) -> None:
-    """NaN and Infinity, which are no JSON."""
+    """Refuse NaN and Infinity, which are not JSON."""
     raise ValueError(constant)

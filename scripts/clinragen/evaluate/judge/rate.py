@@ -1,4 +1,4 @@
-"""Ratings of one judge: every rationale is asked about alone, in a random order."""
+"""Ratings of one judge: one question per rationale, in random order."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -16,9 +16,9 @@ Ask = Callable[[list[Request], Check], list[Answer]]
 
 
 def judge_requests(items: Sequence[Item], prompt: Prompt, seed: int) -> tuple[list[Item], list[Request]]:
-    """The rationales that are asked about, those with a text, and their requests: in a random order, the same for both.
+    """Return the rationales with a text, and their requests, both in the same random order.
 
-    So no system is asked about before the others, whatever changes on the server meanwhile.
+    The random order keeps changes of the server over time from favouring a system.
     """
     asked = [item for item in items if item.words]
     random.Random(seed).shuffle(asked)
@@ -26,27 +26,22 @@ def judge_requests(items: Sequence[Item], prompt: Prompt, seed: int) -> tuple[li
 
 
 def rate(items: Sequence[Item], prompt: Prompt, seed: int, ask: Ask) -> pa.Table:
-    """The ratings of all items (RATINGS), by stay, system and condition."""
+    """Return the ratings of all items (RATINGS), by stay, system and condition; without text, all are 1 by rule."""
     asked, requests = judge_requests(items, prompt, seed)
     answers = ask(requests, check_ratings)
     rows = [_row(item, request, answer) for item, request, answer in zip(asked, requests, answers, strict=True)]
-    rows += [_row_by_rule(item) for item in items if not item.words]
+    rows += [_key(item) | dict.fromkeys(CRITERIA, 1) | {"status": BY_RULE} for item in items if not item.words]
     return pa.Table.from_pylist(rows, schema=RATINGS.schema).sort_by([(name, "ascending") for name in RATINGS.key])
 
 
 def _row(item: Item, request: Request, answer: Answer) -> dict[str, object]:
     ratings = read_ratings(answer.text, request.slots["case"]) if answer.status == "good" else {}
     problems = "; ".join(answer.problems) or None
-    return _place(item) | ratings | {"status": answer.status, "problems": problems, "request": answer.request}
+    return _key(item) | ratings | {"status": answer.status, "problems": problems, "request": answer.request}
 
 
-def _row_by_rule(item: Item) -> dict[str, object]:
-    return _place(item) | dict.fromkeys(CRITERIA, 1) | {"status": BY_RULE}
-
-
-def _place(item: Item) -> dict[str, object]:
-    empty: dict[str, object] = dict.fromkeys(RATINGS.schema.names)
-    return empty | {
+def _key(item: Item) -> dict[str, object]:
+    return {
         "stay_id": item.sample.stay_id,
         "system": item.system,
         "condition": item.condition,

@@ -1,4 +1,4 @@
-"""The ratings of all judges as one data frame, and how its parts may be shown."""
+"""The ratings of all judges as one data frame, and which parts of it may be shown."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,23 +11,23 @@ from clinragen.disclosure import enough
 from clinragen.registry.raw import TITLES
 from clinragen.schemas.benchmark import SAMPLES
 from clinragen.schemas.judge import BY_RULE, CONTROLS, RATINGS
-from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, TEACHER
+from clinragen.schemas.ratings import ALL, AS_WRITTEN, CRITERIA, TEACHER
 
 BOTH = "both"
-ALL = "all"
+"""Both datasets together, in the column of datasets."""
 
 
 def read_rated(ratings: list[Path], samples: list[Path]) -> pd.DataFrame:
-    """RATINGS of every `.../{dataset}/evaluate/judge/{llm}/ratings.parquet`, a row each.
+    """Join RATINGS of every `.../{dataset}/evaluate/judge/{llm}/ratings.parquet`.
 
-    Further columns: dataset, rater, patient (of the dataset), `judged` (rated by the model, not by rule), `all` (mean
-    of the five ratings). Raters are in the order of their files, systems and conditions in that of the tables.
-    `samples` are the tables `.../{dataset}/benchmark/samples.parquet`.
+    Further columns: dataset, rater, patient (unique across datasets), `judged` (by the model, not by rule), `all` (mean
+    of the five ratings). Raters are in file order, systems and conditions in the order of the paper's tables. `samples`
+    are the tables `.../{dataset}/benchmark/samples.parquet`.
     """
     owners = {path.parts[-3]: _owners(SAMPLES.read(path)) for path in samples}
     frames = []
     for path in ratings:
-        name, rater = _place(path)
+        name, rater = _dataset_and_judge(path)
         frame = RATINGS.read(path).to_pandas()
         frame.insert(0, "dataset", TITLES[name])
         frame.insert(1, "rater", rater)
@@ -45,17 +45,17 @@ def read_rated(ratings: list[Path], samples: list[Path]) -> pd.DataFrame:
 
 
 def behind(ratings: list[Path]) -> dict[tuple[str, str], list[Path]]:
-    """The tables of ratings behind the rows of a dataset (or both) and rater."""
-    found: dict[tuple[str, str], list[Path]] = {}
+    """Return the tables of ratings behind the rows of each dataset (or both) and rater."""
+    paths: dict[tuple[str, str], list[Path]] = {}
     for path in ratings:
-        name, rater = _place(path)
+        name, rater = _dataset_and_judge(path)
         for dataset in (TITLES[name], BOTH):
-            found.setdefault((dataset, rater), []).append(path)
-    return found
+            paths.setdefault((dataset, rater), []).append(path)
+    return paths
 
 
-def _place(path: Path) -> tuple[str, str]:
-    """Dataset and judge of a table of ratings, from its path."""
+def _dataset_and_judge(path: Path) -> tuple[str, str]:
+    """Return the dataset and judge of a table of ratings, from its path."""
     return path.parts[-5], path.parts[-2]
 
 
@@ -64,12 +64,15 @@ def _owners(samples: pa.Table) -> dict[int, int]:
 
 
 def parts(rated: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Every dataset, and both together where there are two."""
+    """Yield every dataset, and both together if there are two."""
     yield from rated.groupby("dataset", sort=False)
     if rated["dataset"].nunique() > 1:
         yield BOTH, rated
 
 
 def may_be_shown(rows: pd.DataFrame) -> bool:
-    """Whether a number over these rows may be shown: every dataset in it has enough patients, so none by difference."""
+    """Return whether a number over these rows may be shown: every dataset in them has enough patients.
+
+    The number over both datasets must not reveal that of one dataset by subtraction.
+    """
     return len(rows) > 0 and all(enough(own) for _, own in rows.groupby("dataset")["patient"])

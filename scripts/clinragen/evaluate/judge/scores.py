@@ -1,4 +1,4 @@
-"""Means of the ratings per system, condition and criterion."""
+"""Mean ratings by system, condition and criterion."""
 
 from typing import Any
 
@@ -15,37 +15,36 @@ from clinragen.schemas.ratings import CRITERIA, RATING_SCORES
 
 
 def rating_scores(rated: pd.DataFrame, settings: Bootstrap) -> pa.Table:
-    """Means with intervals over resampled patients (RATING_SCORES), of the frame of `read_rated`.
+    """Return means with intervals over resampled patients (RATING_SCORES), from the frame of `read_rated`.
 
-    An answer that cannot be read is no rating; a rationale without text counts as 1. Everything about fewer than 11
-    patients is empty, and so is the number of ratings where it would say that 1 to 10 are missing.
+    An unreadable response is not a rating; a rationale without text counts as 1. Values about fewer than 11 patients
+    are empty, as is the number of ratings if it would reveal that 1 to 10 are missing.
     """
     rows = []
     for dataset, part in parts(rated):
         groups = part.groupby(["rater", "condition", "system"], observed=True)
         for (rater, condition, system), group in groups:
-            place = {"dataset": dataset, "rater": rater, "system": system, "condition": condition}
-            rows += [place | row for row in _rows(group, settings)]
+            key = {"dataset": dataset, "rater": rater, "system": system, "condition": condition}
+            rows += [key | row for row in _rows(group, settings)]
     return pa.Table.from_pylist(rows, schema=RATING_SCORES.schema)
 
 
 def _rows(group: pd.DataFrame, settings: Bootstrap) -> list[dict[str, Any]]:
-    found = group[group[CRITERIA[0]].notna()]
-    if not may_be_shown(found):
-        nothing = dict.fromkeys(RATING_SCORES.schema.names[5:])
-        return [nothing | {"criterion": name} for name in CRITERIA]
-    lows, highs = mean_interval(found[list(CRITERIA)].to_numpy(np.float64), found["patient"].to_numpy(str), settings)
-    unreadable = shown(len(group) - len(found))
+    rated = group[group[CRITERIA[0]].notna()]
+    if not may_be_shown(rated):
+        return [{"criterion": name} for name in CRITERIA]
+    lows, highs = mean_interval(rated[list(CRITERIA)].to_numpy(np.float64), rated["patient"].to_numpy(str), settings)
+    unreadable = shown(len(group) - len(rated))
     counts = {
         "cases": len(group),
-        "ratings": None if unreadable is None else len(found),
+        "ratings": None if unreadable is None else len(rated),
         "empty": shown(int((group["status"] == BY_RULE).sum())),
     }
     return [
         {
             "criterion": name,
-            "mean": float(found[name].mean()),
-            "std": float(found[name].std(ddof=1)) if len(found) > 1 else None,
+            "mean": float(rated[name].mean()),
+            "std": float(rated[name].std(ddof=1)) if len(rated) > 1 else None,
             "low": float(low),
             "high": float(high),
             **counts,

@@ -69,11 +69,11 @@ def read_cases(
     student = of_cases(written_by_model(PREDICTIONS.read(predictions, COLUMNS)), stays, predictions)
     teacher = of_cases(written_by_teacher(*rationales), stays, rationales[0])
     of_phenotypes = read_wordings(wordings)
-    made = []
+    all_cases = []
     for stay, own, given in zip(stays, student, teacher, strict=True):
         texts = [text for text in (given.note, given.lab) if text]
-        made.append(make_case(stay, patients[stay], own.true or [], own.predicted or [], texts, of_phenotypes))
-    return CaseFiles(made, dict(zip(stays, teacher, strict=True)), dict(zip(stays, student, strict=True)))
+        all_cases.append(make_case(stay, patients[stay], own.true or [], own.predicted or [], texts, of_phenotypes))
+    return CaseFiles(all_cases, dict(zip(stays, teacher, strict=True)), dict(zip(stays, student, strict=True)))
 
 
 def _rows(table: Table, path: Path, stays: list[int]) -> dict[int, dict[str, Any]]:

@@ -78,18 +78,18 @@ def curves(
         steps = np.flatnonzero(measured[:, column])
         if not steps.size:
             continue
-        known = values[steps, column].astype(float)
+        drawn_values = values[steps, column].astype(float)
         low, high = fences.get(variable, (-np.inf, np.inf))
-        least, most = float(known.min()), float(known.max())
+        least, most = float(drawn_values.min()), float(drawn_values.max())
         inside = [fence for fence in (low, high) if np.isfinite(fence)]
         bottom, top = min([least, *inside]), max([most, *inside])
         scale = _height(bottom, top)
         width = max(values.shape[0] - 1, 1)
         points = [
             (round(EDGE + (WIDTH - 2 * EDGE) * step / width, 1), scale(value))
-            for step, value in zip(steps.tolist(), known.tolist(), strict=True)
+            for step, value in zip(steps.tolist(), drawn_values.tolist(), strict=True)
         ]
-        beyond = [p for p, value in zip(points, known.tolist(), strict=True) if value > high or value <= low]
+        beyond = [p for p, value in zip(points, drawn_values.tolist(), strict=True) if value > high or value <= low]
         lines = [scale(fence) if np.isfinite(fence) else None for fence in (low, high)]
         drawn.append(Curve(variable, points, beyond, lines[0], lines[1], least, most))
     return drawn

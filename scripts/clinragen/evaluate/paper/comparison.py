@@ -47,8 +47,8 @@ def _number(text: str | None) -> float | None:
 
 def in_row(scores: pa.Table, row: str) -> pa.Table:
     """Return scores (SCORES) under the name of a row: table 6 names its rows differently."""
-    place = SCORES.schema.get_field_index("model")
-    return scores.set_column(place, SCORES.schema.field(place), pa.array([row] * len(scores), pa.string()))
+    index = SCORES.schema.get_field_index("model")
+    return scores.set_column(index, SCORES.schema.field(index), pa.array([row] * len(scores), pa.string()))
 
 
 def intervals_in_rows(intervals: pa.Table, rows: Mapping[tuple[str, str], str]) -> dict[Place, tuple[float, float]]:
@@ -73,24 +73,24 @@ def compare(
     that is asked has one run, without a seed. Rows of BEYOND follow the paper's rows, without its values. Raises
     UserError for scores of any other row that the paper's table lacks, and for two scores of one metric, row and seed.
     """
-    known = {(cell.dataset, cell.model) for cell in paper}
-    values = _values(scores, known)
-    others = [PaperCell(*place, None, None) for place in values if place[:2] not in known]
+    printed = {(cell.dataset, cell.model) for cell in paper}
+    values = _values(scores, printed)
+    others = [PaperCell(*key, None, None) for key in values if key[:2] not in printed]
     rows = []
     for cell in [*paper, *others]:
-        place = (cell.dataset, cell.model, cell.metric)
-        rows.append(_row(cell, values.get(place, {}), intervals.get(place), stand_ins, missing))
+        key = (cell.dataset, cell.model, cell.metric)
+        rows.append(_row(cell, values.get(key, {}), intervals.get(key), stand_ins, missing))
     return pa.Table.from_pylist(rows, schema=COMPARISON.schema)
 
 
-def _values(scores: list[pa.Table], known: set[tuple[str, str]]) -> dict[Place, dict[int | None, dict[str, Any]]]:
+def _values(scores: list[pa.Table], printed: set[tuple[str, str]]) -> dict[Place, dict[int | None, dict[str, Any]]]:
     """Return the rows of SCORES by place and seed."""
     values: dict[Place, dict[int | None, dict[str, Any]]] = {}
     for row in (r for table in scores for r in table.to_pylist()):
-        if (row["dataset"], row["model"]) not in known and row["model"] not in BEYOND:
+        if (row["dataset"], row["model"]) not in printed and row["model"] not in BEYOND:
             raise UserError(
                 f"the paper's table has no row {row['model']!r} for {row['dataset']}; its rows are "
-                f"{', '.join(sorted({model for _, model in known}))} (models.<name> or asked.<name>: .row, .table)"
+                f"{', '.join(sorted({model for _, model in printed}))} (models.<name> or asked.<name>: .row, .table)"
             )
         metric = f"{row['average']}_{row['metric']}"
         seeds = values.setdefault((row["dataset"], row["model"], metric), {})

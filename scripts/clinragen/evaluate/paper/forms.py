@@ -6,7 +6,6 @@ LaTeX needs no package: each section is a `table` with a plain `tabular`, to be 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tabulate import LATEX_ESCAPE_RULES, tabulate
@@ -32,12 +31,6 @@ class Shown:
     title: str
     sections: list[Section]
     notes: list[str] = field(default_factory=list)
-
-
-def write_forms(shown: Shown, html: str, markdown: Path, latex: Path, page: Path) -> None:
-    """Write a table as Markdown, as LaTeX, and as its page `html`."""
-    for path, text in ((markdown, to_markdown(shown)), (latex, to_latex(shown)), (page, html)):
-        path.write_text(text, encoding="utf-8")
 
 
 def to_markdown(shown: Shown) -> str:

@@ -45,16 +45,16 @@ def similarity_table(
     Only the released convention has the paper's value.
     """
     ours = {(r["dataset"], r["model"], r["metric"]): r for r in scores if r["part"] == BOTH}
-    scored = {place[:2] for place in ours}
+    scored = {key[:2] for key in ours}
     rows = []
     for cell in paper:
         for convention in (convention for metric, convention in METRICS if metric == cell.metric):
-            place = (cell.dataset, cell.model, METRICS[cell.metric, convention])
-            row = _row(cell, convention, ours.get(place, {}), stand_ins)
+            key = (cell.dataset, cell.model, METRICS[cell.metric, convention])
+            row = _row(cell, convention, ours.get(key, {}), stand_ins)
             if row["verdict"] == MISSING:
                 make = missing.how(cell.model, cell.dataset)
-                only_this_metric = place[:2] in scored
-                row["make"] = FEW_PATIENTS if place in ours else f"{NO_BERTSCORE}{make}" if only_this_metric else make
+                only_this_metric = key[:2] in scored
+                row["make"] = FEW_PATIENTS if key in ours else f"{NO_BERTSCORE}{make}" if only_this_metric else make
             rows.append(row)
     return pa.Table.from_pylist(rows, schema=SIMILARITY.schema)
 
@@ -95,6 +95,8 @@ def similarity_page(table: pa.Table, templates: list[Path]) -> str:
         title=TITLE,
         lead="How similar the rationales of ClinRaGen and of the five-shot LLMs are to those of the teacher.",
         columns=list(TITLES.values()),
+        with_seeds=False,
+        unit="cases",
         stand_ins=distinct(c["stand_ins"] for c in cells),
         datasets=datasets,
         samples={d: next((c["samples"] for c in cells if c["dataset"] == d and c["samples"]), None) for d in datasets},
@@ -112,7 +114,7 @@ def shown_similarity(table: pa.Table) -> Shown:
         for model in distinct(c["model"] for c in cells):
             own = [c for c in cells if (c["dataset"], c["model"]) == (dataset, model)]
             by_title = {(c["metric"], c["convention"]): c for c in own}
-            row = [by_title.get(place, {}) for place in TITLES]
+            row = [by_title.get(key, {}) for key in TITLES]
             rows.append([model, "ours", *(number(c.get("ours_mean")) for c in row)])
             rows.append(["", "95 %", *(interval(c.get("low"), c.get("high")) for c in row)])
             printed = [c if c.get("paper_mean") is not None else {} for c in row]

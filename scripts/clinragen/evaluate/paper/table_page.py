@@ -32,6 +32,8 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
         lead=LEADS[number],
         stand_ins=distinct(c["stand_ins"] for c in cells),
         columns=distinct(_titled(c["metric"]) for c in cells),
+        with_seeds=True,
+        unit="test samples",
         datasets=datasets,
         samples={dataset: _samples(rows) for dataset, rows in datasets.items()},
         tally=tally(table),

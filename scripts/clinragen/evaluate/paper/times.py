@@ -153,12 +153,12 @@ def _row(
 
 def _sum(values: Iterable[float | None], runs: int) -> float | None:
     """Return the sum per run; None without values or if one of them is unknown."""
-    known = []
+    numbers = []
     for value in values:
         if value is None:
             return None
-        known.append(value)
-    return round(sum(known) / runs, 3) if known else None
+        numbers.append(value)
+    return round(sum(numbers) / runs, 3) if numbers else None
 
 
 def _answers(costs: list[dict[str, Any]], stage: str, dataset: str) -> list[dict[str, Any]]:

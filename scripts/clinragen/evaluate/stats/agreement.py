@@ -5,7 +5,7 @@ define (all ratings equal, one rater, one target) is None.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +15,8 @@ from scipy import stats
 
 FORMS = ("ICC(1,1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)")
 """Intraclass correlations (McGraw and Wong 1996); ICC(1,1), (2,1), (3,1), (1,k), (2,k), (3,k) of Shrout and Fleiss."""
+CATEGORIES = 5
+"""Ratings on a scale are 1 to 5."""
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
 
@@ -68,21 +70,20 @@ def krippendorff_alpha(ratings: ArrayLike, level: Level = "ordinal") -> float | 
     return _finite(krippendorff.alpha(reliability_data=paired.T, level_of_measurement=level))
 
 
-def weighted_kappa(first: ArrayLike, second: ArrayLike, categories: Sequence[int] = (1, 2, 3, 4, 5)) -> float | None:
+def weighted_kappa(first: ArrayLike, second: ArrayLike) -> float | None:
     """Return Cohen's kappa with quadratic weights (Cohen 1968) over the targets that both raters rated.
 
-    Undefined without such targets, or if both raters gave the same rating throughout. ValueError if a rating is not one
-    of the categories.
+    Undefined without such targets, or if both raters gave the same rating throughout. ValueError unless all ratings are
+    integers from 1 to CATEGORIES.
     """
     a, b = _common(first, second)
     if not len(a):
         return None
-    index = {float(category): i for i, category in enumerate(categories)}
-    if unknown := sorted({*a.tolist(), *b.tolist()} - set(index)):
-        raise ValueError(f"ratings outside {tuple(categories)}: {unknown[:3]}")
-    observed = np.zeros((len(index), len(index)))
-    np.add.at(observed, ([index[x] for x in a.tolist()], [index[x] for x in b.tolist()]), 1)
-    distance = np.subtract.outer(np.arange(len(index)), np.arange(len(index))) ** 2
+    if invalid := sorted({*a.tolist(), *b.tolist()} - set(map(float, range(1, CATEGORIES + 1)))):
+        raise ValueError(f"ratings outside 1 to {CATEGORIES}: {invalid[:3]}")
+    observed = np.zeros((CATEGORIES, CATEGORIES))
+    np.add.at(observed, (a.astype(int) - 1, b.astype(int) - 1), 1)
+    distance = np.subtract.outer(np.arange(CATEGORIES), np.arange(CATEGORIES)) ** 2
     expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / observed.sum()
     by_chance = (distance * expected).sum()
     return _finite(1 - (distance * observed).sum() / by_chance) if by_chance else None

@@ -7,15 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.evaluate.stats.agreement import Estimate, krippendorff_alpha, spearman, weighted_kappa
+from clinragen.evaluate.stats.agreement import CATEGORIES, Estimate, krippendorff_alpha, spearman, weighted_kappa
 from clinragen.evaluate.stats.bootstrap import known_interval, replicate, sums_of_patients
 
 NAMES = ("spearman", "kappa", "alpha")
 """Spearman's correlation, kappa with quadratic weights, Krippendorff's alpha for ordinal ratings."""
 TAU = "tau"
 """Kendall's tau of the rankings of the systems."""
-CATEGORIES = 5
-"""Ratings are 1 to 5."""
 
 
 def pair_counts(first: NDArray[np.int64], second: NDArray[np.int64], categories: int = CATEGORIES) -> NDArray[np.int64]:

@@ -1,1 +1,1 @@
-"""The human study of figure 6b: forms for raters, import of their ratings, and what they say."""
+"""The human study of figure 6b: forms for raters, import of their ratings, scores and page."""

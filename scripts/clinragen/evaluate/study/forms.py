@@ -1,10 +1,10 @@
-"""The kit of the study: a form per rater, the key to it, and a page for whoever hands it out."""
+"""The kit of the study: a form per rater, the key to the forms, and a page for the organizer."""
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from clinragen.schemas.study import STUDY_KEY
 
 @dataclass(frozen=True)
 class Case:
-    """What is shown of a stay beside the rationales."""
+    """What a form shows of a stay in addition to the rationales."""
 
     note: str
     labs: str
@@ -29,7 +29,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Study:
-    """A planned study; `name` is a hash of all that its raters see."""
+    """A planned study; `name` is a hash of everything that its raters see."""
 
     name: str
     items: list[Item]
@@ -47,28 +47,27 @@ def plan_study(
     wording: Wording,
     design: StudyDesign,
 ) -> Study:
-    """Choose cases among `stays`, assign them to raters and put everything into order.
+    """Choose cases among `stays`, assign them to raters and order the items.
 
-    `texts` has a rationale of every system on each of the stays; KeyError if one is missing.
+    `texts` has a rationale for every system and stay; KeyError if one is missing.
     """
     chosen = choose_cases(stays, patients, design)
     items = plan_items(assign(chosen, design), systems, design)
     cases = {stay: shown[stay] for stay in chosen}
-    own = {(system, stay): texts[system, stay] for system in systems for stay in chosen}
-    nameless = Study("", items, cases, own, wording)
+    rated = {(system, stay): texts[system, stay] for system in systems for stay in chosen}
+    nameless = Study("", items, cases, rated, wording)
     content = json.dumps([form_data(nameless, rater) for rater in raters_of(items)], sort_keys=True)
-    # A letter first, so that a spreadsheet never takes it for a number.
-    name = f"study-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-    return Study(name, items, cases, own, wording)
+    # A leading letter keeps spreadsheets from converting the name to a number.
+    return replace(nameless, name=f"study-{hashlib.sha256(content.encode()).hexdigest()[:12]}")
 
 
 def raters_of(items: Sequence[Item]) -> list[str]:
-    """The raters, in order."""
+    """Return the raters, in order."""
     return list(dict.fromkeys(item.rater for item in items))
 
 
 def form_data(study: Study, rater: str) -> dict[str, Any]:
-    """What the form of a rater shows: no system name, no identifier, nothing that distinguishes repeats from cases."""
+    """Return the content of a rater's form, without system names, identifiers and marks of repeated cases."""
     practice = study.wording.practice
     texts = [
         {
@@ -90,35 +89,29 @@ def form_data(study: Study, rater: str) -> dict[str, Any]:
 
 
 def _item_data(study: Study, item: Item) -> dict[str, Any]:
-    case = study.cases[item.stay]
+    texts = [study.texts[system, item.stay] for system in item.systems]
     if item.expected is not None:
         answer = f"{item.expected} ({study.wording.scale[item.expected - 1].lower()})"
-        texts = [{"letter": LETTERS[0], "note": study.wording.attention.format(answer=answer), "lab": ""}]
-    else:
-        texts = [
-            {"letter": letter, "note": text.note, "lab": text.lab}
-            for letter, system in zip(LETTERS, item.systems, strict=False)
-            for text in [study.texts[system, item.stay]]
-        ]
-    shown = {"note": case.note, "labs": case.labs, "diagnoses": case.diagnoses}
-    return {"item": item.number, **shown, "texts": texts}
+        texts = [Text(study.wording.attention.format(answer=answer), "")]
+    shown = [{"letter": letter, **text._asdict()} for letter, text in zip(LETTERS, texts, strict=False)]
+    return {"item": item.number, **vars(study.cases[item.stay]), "texts": shown}
 
 
 def study_key(study: Study) -> pa.Table:
-    """Which system is behind which letter of which item (STUDY_KEY)."""
+    """Return the system behind each letter of each item (STUDY_KEY)."""
     rows = []
     for item in study.items:
-        same = {"study": study.name, "rater": item.rater, "item": item.number, "kind": item.kind, "stay_id": item.stay}
+        row = {"study": study.name, "rater": item.rater, "item": item.number, "kind": item.kind, "stay_id": item.stay}
         if item.expected is not None:
-            rows.append(same | {"letter": LETTERS[0], "expected": item.expected, "without_text": False})
+            rows.append(row | {"letter": LETTERS[0], "expected": item.expected, "without_text": False})
         for letter, system in zip(LETTERS, item.systems, strict=False):
             missing = study.texts[system, item.stay].missing
-            rows.append(same | {"letter": letter, "system": system, "without_text": missing})
+            rows.append(row | {"letter": letter, "system": system, "without_text": missing})
     return pa.Table.from_pylist(rows, schema=STUDY_KEY.schema)
 
 
 def study_form(study: Study, rater: str, dataset: str, source: str, templates: list[Path]) -> str:
-    """The form of a rater as HTML that needs nothing else. `source` is where its texts come from."""
+    """Return the form of a rater as self-contained HTML; `source` is the source of its texts."""
     data = form_data(study, rater)
     return render("study_form", templates, data=data, rater=rater, dataset=dataset, restricted=source == "folder")
 
@@ -127,25 +120,18 @@ def kit_page(
     study: Study,
     dataset: str,
     source: str,
-    systems: Sequence[str],
     design: StudyDesign,
     stand_ins: list[str],
     templates: list[Path],
 ) -> str:
-    """The page for whoever hands out the forms: who may open them, what they hold, what to do."""
-    kinds = {rater: Counter(i.kind for i in study.items if i.rater == rater) for rater in raters_of(study.items)}
-    texts = {rater: sum(_to_rate(study, item) for item in study.items if item.rater == rater) for rater in kinds}
-    rows = [
-        {
-            "rater": rater,
-            "form": f"forms/form-{rater}.html",
-            "cases": of_rater["case"],
-            "repeats": of_rater["repeat"],
-            "checks": of_rater["attention"],
-            "ratings": texts[rater] * len(study.wording.criteria),
-        }
-        for rater, of_rater in kinds.items()
-    ]
+    """Return the page for the organizer: who may open the forms, what they contain, what to do."""
+    rows = []
+    for rater in raters_of(study.items):
+        items = [item for item in study.items if item.rater == rater]
+        kinds = Counter(item.kind for item in items)
+        row: dict[str, str | int] = {"rater": rater, "form": f"forms/form-{rater}.html"}
+        row |= {"cases": kinds["case"], "repeats": kinds["repeat"], "checks": kinds["attention"]}
+        rows.append(row | {"ratings": sum(_rated_texts(study, item) for item in items) * len(study.wording.criteria)})
     return render(
         "study_kit",
         templates,
@@ -153,7 +139,7 @@ def kit_page(
         dataset=dataset,
         restricted=source == "folder",
         source=source,
-        systems=systems,
+        systems=list(dict.fromkeys(system for system, _ in study.texts)),
         design=design,
         criteria=study.wording.criteria,
         rows=rows,
@@ -161,6 +147,6 @@ def kit_page(
     )
 
 
-def _to_rate(study: Study, item: Item) -> int:
-    """Texts of an item that are rated."""
+def _rated_texts(study: Study, item: Item) -> int:
+    """Return the number of rated texts of an item."""
     return 1 if item.expected is not None else sum(not study.texts[s, item.stay].missing for s in item.systems)

@@ -1,13 +1,16 @@
-"""The page of the human study: mean ratings, agreement beside the paper's, the mixed model, the raters."""
+"""Page: results of the human study (mean ratings, agreement next to the paper's, mixed model, raters)."""
 
 from pathlib import Path
 
 import pyarrow as pa
 
-from clinragen.evaluate.study.mixed import ALL
+from clinragen.evaluate.study.mixed import CONVERGED
 from clinragen.evaluate.study.scores import PEOPLE, TWICE
 from clinragen.pages.render import render
-from clinragen.schemas.ratings import CRITERIA
+from clinragen.schemas.ratings import ALL, CRITERIA
+
+Cells = dict[str, dict[str, dict]]
+"""Rows of a table by the values of two columns."""
 
 
 def study_page(
@@ -21,25 +24,23 @@ def study_page(
     templates: list[Path],
 ) -> str:
     """Return the tables of the study (RATING_SCORES, AGREEMENT, STUDY_MODEL, STUDY_RATERS) as HTML."""
-    systems: dict[str, dict[str, dict]] = {}
-    for row in scores.to_pylist():
-        systems.setdefault(row["system"], {})[row["criterion"]] = row
-    terms: dict[str, dict[str, dict]] = {}
-    for row in model.to_pylist():
-        terms.setdefault(row["term"], {})[row["criterion"]] = row
-    statuses = {row["criterion"]: row["status"] for row in model.to_pylist() if row["status"] != "converged"}
+    by_raters: dict[str, list[dict]] = {}
+    for row in agreement.to_pylist():
+        by_raters.setdefault(row["raters"], []).append(row)
+    agreements = {name: _cells(rows, "statistic") for name, rows in by_raters.items()}
+    statuses = {row["criterion"]: row["status"] for row in model.to_pylist() if row["status"] != CONVERGED}
     return render(
         "study",
         templates,
         dataset=dataset,
         stand_ins=stand_ins,
         criteria=CRITERIA,
-        systems=systems,
-        among=_by_statistic(agreement, PEOPLE),
-        twice=_by_statistic(agreement, TWICE),
-        judges={raters: _by_statistic(agreement, raters) for raters in _judges(agreement)},
+        systems=_cells(scores.to_pylist(), "system"),
+        among=agreements.pop(PEOPLE),
+        twice=agreements.pop(TWICE),
+        judges=agreements,
         columns=[*CRITERIA, ALL],
-        terms=terms,
+        terms=_cells(model.to_pylist(), "term"),
         statuses=statuses,
         reference=model["reference"][0].as_py(),
         raters=raters.to_pylist(),
@@ -47,14 +48,9 @@ def study_page(
     )
 
 
-def _judges(agreement: pa.Table) -> list[str]:
-    """The comparisons with judges, in order."""
-    return [raters for raters in dict.fromkeys(agreement["raters"].to_pylist()) if raters not in (PEOPLE, TWICE)]
-
-
-def _by_statistic(agreement: pa.Table, raters: str) -> dict[str, dict[str, dict]]:
-    found: dict[str, dict[str, dict]] = {}
-    for row in agreement.to_pylist():
-        if row["raters"] == raters:
-            found.setdefault(row["statistic"], {})[row["criterion"]] = row
-    return found
+def _cells(rows: list[dict], column: str) -> Cells:
+    """Return rows by the values of a column, then by criterion."""
+    cells: Cells = {}
+    for row in rows:
+        cells.setdefault(row[column], {})[row["criterion"]] = row
+    return cells

@@ -1,10 +1,11 @@
-"""Who rates which case, and in which order: all of it follows from the seed."""
+"""Assignment of cases to raters, and the order of items: all determined by the seed."""
 
 import random
 import string
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from clinragen.config.study import StudyDesign, rater_names
 from clinragen.errors import UserError
@@ -15,7 +16,7 @@ LETTERS = string.ascii_uppercase
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a rater's form; `systems` in the order of the letters, none where an answer is `expected`."""
+    """One item of a rater's form; `systems` in the order of the letters, none for attention checks (`expected`)."""
 
     rater: str
     number: int
@@ -26,56 +27,51 @@ class Item:
 
 
 def choose_cases(cases: Sequence[int], patients: Mapping[int, int], design: StudyDesign) -> list[int]:
-    """The rated stays, each of another patient, in the order of `ranked`.
+    """Return the rated stays, each of a different patient, in the order of `ranked`.
 
-    A larger number keeps the cases of a smaller one. UserError if there are fewer patients than cases wanted: a study
-    is never made smaller silently.
+    A larger study keeps the cases of a smaller one. UserError if there are fewer patients than `design.cases`.
     """
-    chosen: dict[int, int] = {}
+    by_patient: dict[int, int] = {}
     for stay in ranked(cases, design.seed):
-        chosen.setdefault(patients[stay], stay)
-    if len(chosen) < design.cases:
+        by_patient.setdefault(patients[stay], stay)
+    if len(by_patient) < design.cases:
         raise UserError(
             f"evaluate.study.design.cases: {design.cases}, but evaluate.cases selects stays of only "
-            f"{len(chosen)} patients; lower it, or raise evaluate.cases.number"
+            f"{len(by_patient)} patients; lower it, or raise evaluate.cases.number"
         )
-    return list(chosen.values())[: design.cases]
+    return list(by_patient.values())[: design.cases]
 
 
 def assign(cases: Sequence[int], design: StudyDesign) -> dict[str, list[int]]:
-    """The cases of each rater: all of them, or balanced incomplete blocks.
+    """Return the cases of each rater: all of them, or balanced incomplete blocks.
 
-    With blocks every case gets `raters_per_case` raters: those with the fewest cases so far, and of these the ones
-    that have met least often. So the loads differ by one at most, and every rater shares cases with many others, which
-    statistics of agreement need.
+    With blocks, each case gets the `raters_per_case` raters with the fewest cases so far, preferring those that share
+    the fewest cases. So loads differ by at most one, and every rater shares cases with many others, as statistics of
+    agreement require.
     """
     raters = rater_names(design.raters)
     if design.raters_per_case is None:
         return {rater: list(cases) for rater in raters}
     draw = random.Random(f"{design.seed} assignment")
     loads: dict[str, list[int]] = {rater: [] for rater in raters}
-    met: dict[frozenset[str], int] = {}
+    shared: Counter[frozenset[str]] = Counter()  # cases by pair of raters
     for case in draw.sample(list(cases), len(cases)):
-        chosen: list[str] = []
-        while len(chosen) < design.raters_per_case:
-            others = [rater for rater in raters if rater not in chosen]
+        block: list[str] = []
+        while len(block) < design.raters_per_case:
+            others = [rater for rater in raters if rater not in block]
             draw.shuffle(others)
-            chosen.append(
-                min(others, key=lambda r: (len(loads[r]), sum(met.get(frozenset({r, c}), 0) for c in chosen)))
-            )
-        for i, rater in enumerate(chosen):
+            block.append(min(others, key=lambda r: (len(loads[r]), sum(shared[frozenset({r, b})] for b in block))))
+        for rater in block:
             loads[rater].append(case)
-            for other in chosen[:i]:
-                pair = frozenset({rater, other})
-                met[pair] = met.get(pair, 0) + 1
+        shared.update(map(frozenset, combinations(block, 2)))
     return loads
 
 
 def plan_items(cases: Mapping[str, Sequence[int]], systems: Sequence[str], design: StudyDesign) -> list[Item]:
-    """The items of every rater's form, in their order.
+    """Return the items of every rater's form, in order.
 
-    Cases come in an order of the rater's own, and the systems of each item in one of that item's own. Repeats are of
-    the first half and come in the second, with at least one item between; attention checks are spread over the form.
+    Each rater has a separate order of cases, and each item a separate order of systems. Repeats show items of the first
+    half again in the second half, with at least one item between; attention checks are spread over the form.
     """
     items = []
     for rater, own in cases.items():
@@ -84,8 +80,8 @@ def plan_items(cases: Mapping[str, Sequence[int]], systems: Sequence[str], desig
         half = (len(shown) + 1) // 2
         for stay, _ in draw.sample(shown[:half], min(half, number_of_repeats(len(own), design.repeats))):
             shown.insert(draw.randint(min(half + 1, len(shown)), len(shown)), (stay, "repeat"))
-        for place in sorted(_places(len(shown), design.attention_checks, draw), reverse=True):
-            shown.insert(place, (draw.choice(own), "attention"))
+        for position in sorted(_positions(len(shown), design.attention_checks, draw), reverse=True):
+            shown.insert(position, (draw.choice(own), "attention"))
         for number, (stay, kind) in enumerate(shown, start=1):
             if kind == "attention":
                 items.append(Item(rater, number, kind, stay, expected=draw.randint(1, 5)))
@@ -95,11 +91,11 @@ def plan_items(cases: Mapping[str, Sequence[int]], systems: Sequence[str], desig
 
 
 def number_of_repeats(cases: int, share: float) -> int:
-    """Cases of a form that are shown twice: the share, rounded, but at least one unless the share is 0."""
+    """Return how many cases of a form are shown twice: the rounded share, at least one unless the share is 0."""
     return max(1, round(cases * share)) if share else 0
 
 
-def _places(items: int, number: int, draw: random.Random) -> list[int]:
-    """One place in each of as many stretches of the form, never the first, where everybody reads everything."""
+def _positions(items: int, number: int, draw: random.Random) -> list[int]:
+    """Return a random position in each of `number` equal sections; never the first, which everybody reads carefully."""
     edges = [round(i * items / number) for i in range(number + 1)] if number else []
     return [draw.randint(max(1, low), max(1, low, high - 1)) for low, high in pairwise(edges)]

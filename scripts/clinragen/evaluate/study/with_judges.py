@@ -1,4 +1,4 @@
-"""The judges compared with people, text by text and as orders of the systems."""
+"""Agreement of people with each judge, by text and by ranking of the systems."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,15 +11,15 @@ from clinragen.config.evaluate import Bootstrap
 from clinragen.disclosure import enough
 from clinragen.evaluate.stats.agreement import Estimate, tau_of_systems
 from clinragen.evaluate.stats.pairs import NAMES, TAU, compare_two
-from clinragen.evaluate.study.scores import ALL, PEOPLE, agreement, agreement_row, first_ratings
+from clinragen.evaluate.study.scores import PEOPLE, agreement, agreement_row, first_ratings
 from clinragen.schemas.judge import BY_RULE, RATINGS
-from clinragen.schemas.ratings import AGREEMENT, AS_WRITTEN, CRITERIA
+from clinragen.schemas.ratings import AGREEMENT, ALL, AS_WRITTEN, CRITERIA
 
 TEXT = ["stay_id", "system", "criterion"]
 
 
 def agreement_of_all(ratings: pa.Table, judged: Sequence[Path], dataset: str, bootstrap: Bootstrap) -> pa.Table:
-    """Agreement of people with each other and with the judges (AGREEMENT).
+    """Return the agreement of people with each other and with the judges (AGREEMENT).
 
     `judged` are the tables `.../evaluate/judge/{llm}/ratings.parquet` of the dataset.
     """
@@ -31,11 +31,11 @@ def agreement_of_all(ratings: pa.Table, judged: Sequence[Path], dataset: str, bo
 def agreement_with_judges(
     ratings: pa.Table, judges: Mapping[str, pa.Table], dataset: str, bootstrap: Bootstrap
 ) -> pa.Table:
-    """People against each judge (AGREEMENT); `ratings` are STUDY_RATINGS, `judges` RATINGS of the dataset by name.
+    """Compare people with each judge (AGREEMENT); `ratings` are STUDY_RATINGS, `judges` RATINGS of the dataset by name.
 
-    Over the rationales that people and judge have rated, as they were written: the mean of the people's ratings, and
-    the judge's rating. `all` takes each criterion of each text as one. Intervals are over resampled cases, each of
-    another patient; nothing is said of fewer than 11.
+    Compares the mean rating of people with the judge's, over original rationales that both rated. `all` treats each
+    criterion of each text as a separate target. Intervals are over resampled cases, each of a different patient;
+    statistics of fewer than 11 are empty.
     """
     people = first_ratings(ratings).groupby(TEXT, as_index=False)["value"].mean()
     rows = []
@@ -43,15 +43,17 @@ def agreement_with_judges(
         pairs = people.merge(_rated_by(table), on=TEXT, suffixes=("", " of judge"))
         for criterion in (*CRITERIA, ALL):
             own = pairs if criterion == ALL else pairs[pairs["criterion"] == criterion]
-            found = _compared(own, bootstrap) if enough(own["stay_id"]) else {}
-            for statistic in (*NAMES, TAU):
-                estimate, n = found.get(statistic, Estimate(None)), len(own) if found else 0
-                rows.append(agreement_row(dataset, f"{PEOPLE}, {name}", criterion, statistic, estimate, n))
+            shown = enough(own["stay_id"])
+            statistics = _compared(own, bootstrap) if shown else dict.fromkeys((*NAMES, TAU), Estimate(None))
+            rows += [
+                agreement_row(dataset, f"{PEOPLE}, {name}", criterion, statistic, estimate, len(own) if shown else 0)
+                for statistic, estimate in statistics.items()
+            ]
     return pa.Table.from_pylist(rows, schema=AGREEMENT.schema)
 
 
 def _rated_by(table: pa.Table) -> pd.DataFrame:
-    """What a judge has rated itself, a row for each criterion of a text."""
+    """Return the judge's ratings, except those by rule, with a row for each criterion of a text."""
     frame = table.to_pandas()
     frame = frame[(frame["condition"] == AS_WRITTEN) & (frame["status"] != BY_RULE)]
     long = frame.melt(["stay_id", "system"], list(CRITERIA), var_name="criterion")

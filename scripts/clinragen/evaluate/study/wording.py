@@ -1,4 +1,4 @@
-"""What every rater reads: the statements, the scale, the attention check and the practice item."""
+"""Wording of the forms: the statements, the scale, the attention check and the practice item."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from clinragen.schemas.ratings import CRITERIA
 
 
 class PracticeText(Section):
-    """A text of the practice item, and per criterion our answer with its reason."""
+    """A text of the practice item, with the model answer and its reason for each criterion."""
 
     note: str
     lab: str
@@ -38,16 +38,16 @@ class Wording(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "Wording":
-        for names in (self.criteria, *(text.answers for text in self.practice.texts)):
-            if tuple(names) != CRITERIA:
-                raise ValueError(f"expected the criteria {', '.join(CRITERIA)}, in this order")
+        orders = [tuple(self.criteria), *(tuple(text.answers) for text in self.practice.texts)]
+        if any(order != CRITERIA for order in orders):
+            raise ValueError(f"expected the criteria {', '.join(CRITERIA)}, in this order")
         if "{answer}" not in self.attention:
             raise ValueError("attention: {answer} is missing")
         return self
 
 
 def read_wording(path: Path) -> Wording:
-    """Read resources/study.yaml; UserError where it is not as expected."""
+    """Read resources/study.yaml; UserError if it is invalid."""
     try:
         return Wording.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (ValidationError, yaml.YAMLError) as error:

@@ -1,4 +1,4 @@
-"""Which outputs were made from which, read from provenance records, wherever the results are now."""
+"""The graph of provenance records: which outputs were made from which, wherever the results are now."""
 
 import hashlib
 import shlex
@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from clinragen.errors import UserError
-from clinragen.provenance.record import FOLDER, Input, Record, load, read_record, record_hash, record_path
+from clinragen.provenance.record import RECORDS, Input, Record, load, read_record, record_hash, record_path
 from clinragen.provenance.tree import described_by, records_below
 
 LINEAGE = "audit/lineage.csv"
@@ -26,7 +26,7 @@ class Relocation:
 
     @classmethod
     def of(cls, recorded: str, here: Path) -> "Relocation":
-        """The move of an output from its recorded path to where it is now; ends that agree are left out."""
+        """Return the move of an output from its recorded path to its current one, without the ends that agree."""
         old, new = PurePosixPath(recorded).parts, here.absolute().parts
         same = 0
         while same < min(len(old), len(new)) and old[-1 - same] == new[-1 - same]:
@@ -34,12 +34,12 @@ class Relocation:
         return cls(PurePosixPath(*old[: len(old) - same]), Path(*new[: len(new) - same]))
 
     def current_path(self, recorded: str) -> Path:
-        """Current path for a recorded one; a path outside of what was moved is returned as it is."""
+        """Return the current path for a recorded one; a path outside of what was moved is its own."""
         path = PurePosixPath(recorded)
         return self.new / path.relative_to(self.old) if path.is_relative_to(self.old) else Path(recorded)
 
     def recorded_path(self, here: Path) -> str:
-        """The path under which records know a file."""
+        """Return the path under which records know a file."""
         here = here.absolute()
         return (self.old / here.relative_to(self.new)).as_posix() if here.is_relative_to(self.new) else here.as_posix()
 
@@ -57,7 +57,7 @@ class Graph:
 
     @classmethod
     def around(cls, place: Path) -> "Graph":
-        """The graph of the results that a file or directory belongs to."""
+        """Return the graph of the results that a file or directory belongs to."""
         moves: Counter[Relocation] = Counter()
         # Several, because one record may be the misplaced record of another output.
         for file in islice(records_around(place), VOTES):
@@ -67,11 +67,11 @@ class Graph:
         return cls(moves.most_common(1)[0][0] if moves else Relocation(PurePosixPath(), Path.cwd()))
 
     def current_path(self, path: str) -> Path:
-        """Where the file with that recorded path is now."""
+        """Return the current path for a recorded one."""
         return self.relocation.current_path(path)
 
     def record(self, path: str) -> Record | None:
-        """The record of an output by its recorded path; None for a raw file, a resource or an unusable record."""
+        """Return the record of an output by its recorded path; None for a raw file, resource or unusable record."""
         if path not in self._records:
             self._records[path] = None
             here = self.current_path(path)
@@ -87,7 +87,7 @@ class Graph:
         return self._records[path]
 
     def output_of(self, here: Path) -> str | None:
-        """Recorded path of the output that a file is or belongs to; None without a record."""
+        """Return the recorded path of the output that a file is or belongs to; None without a record."""
         path = self.relocation.recorded_path(here)
         for place in (path, *(p.as_posix() for p in PurePosixPath(path).parents)):
             if PurePosixPath(place).name and self.record(place) is not None:
@@ -95,7 +95,7 @@ class Graph:
         return None
 
     def inputs(self, path: str, row: dict[str, str] | None = None) -> list[Input]:
-        """Inputs of an output; given the values of one of its rows, only those that the row descends from."""
+        """Return the inputs of an output, or, given the values of one of its rows, those of this row."""
         record = self.record(path)
         used = record["inputs"] if record else []
         if row is None or not record or not record["rows"]:
@@ -103,51 +103,50 @@ class Graph:
         named = {name for part in record["rows"] for name in part["inputs"]}
         matching = (p for p in record["rows"] if all(row.get(key, value) == value for key, value in p["where"].items()))
         own = {name for part in matching for name in part["inputs"]}
-        return [one for one in used if one["path"] not in named or one["path"] in own]
+        return [i for i in used if i["path"] not in named or i["path"] in own]
 
     def _has_row(self, path: str, row: dict[str, str] | None) -> bool:
-        """Whether a table says what its rows descend from, and has one with the values of this row of another.
+        """Return whether a table records the inputs of its rows, and has a row with the values of this one.
 
         A row that takes values from a table with its own keys takes them from the row with the same keys.
         """
         record = self.record(path) if row else None
-        parts = record["rows"] if record else []
-        return any(all(row.get(key) == value for key, value in part["where"].items()) for part in parts)
+        return any(p["where"].items() <= row.items() for p in record["rows"]) if record and row else False
 
     def ancestors(self, path: str, row: dict[str, str] | None = None) -> list[str]:
-        """Recorded paths that an output descends from, itself last; each after its own inputs, except in a cycle."""
-        found: dict[str, None] = {}
+        """Return what an output descends from, itself last: each after its own inputs, except in a cycle."""
+        ordered: dict[str, None] = {}
         entered: dict[str, None] = {}
         waiting: list[tuple[str, bool]] = [(path, False)]
         while waiting:
             name, done = waiting.pop()
             if done:
-                found[name] = None
-            elif name in entered and name not in found:
-                chain = [n for n in entered if n not in found]
+                ordered[name] = None
+            elif name in entered and name not in ordered:
+                chain = [n for n in entered if n not in ordered]
                 cycle = chain[chain.index(name) :]
                 start = cycle.index(min(cycle))
                 cycle = [*cycle[start:], *cycle[: start + 1]]
                 self.corrupt[cycle[0]] = f"cycle of records: {' ← '.join(cycle)}"
-            elif name not in found:
+            elif name not in ordered:
                 entered[name] = None
                 waiting.append((name, True))
                 used = self.inputs(name, row if name == path or self._has_row(name, row) else None)
-                waiting += [(one["path"], False) for one in reversed(used) if one["path"] not in found]
-        return list(found)
+                waiting += [(i["path"], False) for i in reversed(used) if i["path"] not in ordered]
+        return list(ordered)
 
     def root(self, paths: Iterable[str]) -> str:
-        """The root of these outputs, see `root_of`."""
+        """Return the root of these outputs, see `root_of`."""
         return root_of({path: record_hash(self.current_path(path)) for path in paths})
 
     def root_of_tree(self, tree: Path) -> str | None:
-        """Root of a results tree: that of the outputs behind its `audit/lineage.csv`; None if that has no record."""
+        """Return the root of the outputs behind `audit/lineage.csv` of a results tree; None if that has no record."""
         record = self.record(self.relocation.recorded_path(tree / LINEAGE))
         return self.root(used["path"] for used in record["inputs"] if used["record"]) if record else None
 
 
 def root_of(hashes: Mapping[str, str | None]) -> str:
-    """One hash that covers the records of outputs and of everything that they were made from.
+    """Return one hash that covers the records of outputs and of everything that they were made from.
 
     It is the SHA-256 of the sorted lines `<SHA-256 of the record file>  <recorded path>` of these outputs. A record
     holds the hashes of the records of its inputs, so the lines depend on all records down to raw files.
@@ -157,12 +156,18 @@ def root_of(hashes: Mapping[str, str | None]) -> str:
 
 
 def run_of(record: Record) -> str:
-    """Identifies the run of a step that wrote a record: its command and start."""
+    """Return what identifies the run of a step that wrote a record: its command and start."""
     return shlex.join([*record["command"], record["started"]])
 
 
+def commit_of(record: Record) -> str:
+    """Return the start of the commit that wrote a record."""
+    git = record["git"]
+    return f"{git['commit'][:12]}{' with uncommitted changes' if git['dirty'] else ''}" if git else "outside of git"
+
+
 def runs(records: Iterable[Record]) -> list[list[Record]]:
-    """Records grouped by run of a step, in the order given."""
+    """Group records by run of a step, in the order given."""
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(run_of(record), []).append(record)
@@ -170,17 +175,17 @@ def runs(records: Iterable[Record]) -> list[list[Record]]:
 
 
 def listed(values: list[str] | dict) -> str:
-    """A fact of a record in words: its values, or their number and the hash of their list."""
+    """Return a fact of a record as text: its values, or their number and the hash of their list."""
     if isinstance(values, list):
         return ", ".join(values)
     return f"{values['number']}, sha256 of their list {values['sha256']}"
 
 
 def records_around(place: Path) -> Iterator[Path]:
-    """Paths of record files below a directory, of a file, of the outputs that it belongs to, and of its neighbours."""
+    """Yield the record files below a directory, of a file, of the outputs that it belongs to, and of its neighbours."""
     if place.is_dir():
         yield from records_below(place)
     for path in (place, *place.parents):
         if path.name and record_path(path).is_file():
             yield record_path(path)
-    yield from sorted((place.parent / FOLDER).glob("*.json"))
+    yield from sorted((place.parent / RECORDS).glob("*.json"))

@@ -9,9 +9,10 @@ import pytest
 import tiny_tree
 from tiny_tree import make, write
 
-from clinragen.audit.verify import TOUCHED_NS, check_tree, report_after_run, warn_before_run
+from clinragen.audit.verify import TOUCHED_NS
 from clinragen.provenance.digest import runtime_digest
 from clinragen.provenance.record import record_path
+from clinragen.runner.records import check_tree, report_after_run, warn_before_run
 
 TREE, STAYS, MODEL, TABLE = Path("results/x"), "results/x/stays", "results/x/model", "results/x/tables/table.csv"
 LINEAGE = "results/x/audit/lineage.csv"
