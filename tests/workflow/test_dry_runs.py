@@ -154,7 +154,7 @@ def test_a_wrong_configuration_is_refused_and_the_place_named(tmp_path, wrong, m
 def test_a_dataset_can_be_left_out(left_out, other, tmp_path):
     tree = overlay(tmp_path / "tree.yaml", tmp_path / "results", datasets={left_out: None})
     found = jobs(succeeded(dry_run("all", *DEMO, tree)))
-    assert f"demo_{other}" in found and f"demo_{left_out}" not in found
+    assert f"demo_raw_{other}" in found and f"demo_raw_{left_out}" not in found
 
 
 def test_a_list_of_patients_that_is_missing_stops_the_workflow(tmp_path):
