@@ -127,7 +127,7 @@ if CONFIG.planted_datasets():
             " --scores {output.scores:q} --statements {output.statements:q} > {log:q} 2>&1"
 
     rule planted_page:
-        """Tabulate all runs by place of the evidence, also as a page: do they read the labs?"""
+        """Tabulate all runs by place of the evidence, as tables and as a page."""
         input:
             scores=planted_of_runs("scores"),
             statements=planted_of_runs("statements"),

@@ -51,13 +51,13 @@ TEACHER = said(([], True), ([0], False), ([], False), ([0, 1], False))
 STUDENT = said(([0], False), ([], True), ([], False), ([0], False))
 
 
-def test_what_teacher_and_student_leave_out_is_counted():
+def test_omissions_of_teacher_and_student_are_counted():
     found = by_measure(bias(TRUE, TEACHER, [STUDENT], "ClinRaGen", patients(len(TRUE))))
     value = {name: row["value"] for name, row in found.items()}
     assert value["GT", "says no disease, of stays with diseases"] == 0.25
     assert value["ClinRaGen", "says no disease, of stays with diseases"] == 0.25
     assert value["ClinRaGen", "names a true disease, of stays of which the teacher says no disease"] == 1.0
-    # Five true diseases a group of stays; the teacher names three, the student two: one that the teacher does not.
+    # Each four stays have five true diseases. The teacher names three, the student two, one of them not by the teacher.
     assert value["GT", "does not name, of true diseases"] == 0.4
     assert value["ClinRaGen", "does not name, of true diseases"] == 0.6
     assert value["ClinRaGen", "names, of true diseases that the teacher does not name (found)"] == 0.5
@@ -71,7 +71,7 @@ def test_what_teacher_and_student_leave_out_is_counted():
     assert (low, high) == pytest.approx((0.25 - 1.96 * 0.0484, 0.25 + 1.96 * 0.0484), abs=0.02)
 
 
-def test_the_runs_of_the_student_are_added_up():
+def test_counts_are_summed_over_the_runs_of_the_student():
     other = said(([0], False), ([0], False), ([0], False), ([0, 1], False))
     found = by_measure(bias(TRUE, TEACHER, [STUDENT, other], "ClinRaGen", patients(len(TRUE))))
     assert found["ClinRaGen", NET]["value"] == pytest.approx((-1 + 2) / 10)
@@ -133,7 +133,7 @@ def test_each_group_has_its_f1_and_the_difference_to_all_others():
     assert found["sex: F", "micro F1"]["value"] == 1.0 and found["sex: M", "micro F1"]["value"] == 0.0
     assert found["sex: M", "micro F1 minus the rest"]["value"] == -1.0
     assert found["sex: M", "micro F1"]["n"] == 20
-    # A group of all has no rest.
+    # A group of all patients has no rest.
     assert found["unit: MICU", "micro F1"]["value"] == 0.75
     assert ("unit: MICU", "micro F1 minus the rest") not in found
 
@@ -250,7 +250,7 @@ def test_without_a_row_of_the_teacher_there_is_no_parity_and_the_rest_stays():
     assert all(row["model"] == "ClinRaGen" for row in table if row["question"] == "parity")
 
 
-def test_the_page_shows_values_intervals_what_is_hidden_and_what_is_missing():
+def test_the_page_shows_values_intervals_hidden_and_missing_values():
     few = data()
     few = Data(**(few.__dict__ | {"groups": in_groups(sex=["F"] * 75 + ["M"] * 5)}))
     html = discussion_page(answers(few, rows()), SETTINGS, ["tiny <model>"], templates("discussion"))
@@ -299,13 +299,13 @@ def test_the_overlay_has_all_rows_that_are_missing():
     }
 
 
-def test_without_a_student_that_has_a_teacher_there_is_nothing_to_discuss():
+def test_without_a_student_with_a_teacher_there_is_no_discussion():
     assert student_of(read(models={"clinragen": None})) is None
     assert student_of(read()) == "clinragen"
     assert discussion_rows(read(asked={"chatgpt-zero-shot": None}))[1].teacher is None
 
 
-def test_the_discussion_needs_its_own_rows_alone_and_the_claims_all_that_the_tables_need():
+def test_the_discussion_needs_only_its_rows_and_the_claims_need_all_of_the_tables():
     config = read()
     for target in ("evaluate_discussion", f"{config.pathvars.results}/tables/discussion.csv"):
         needs = needs_of([target], config)

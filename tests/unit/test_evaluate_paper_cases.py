@@ -34,7 +34,7 @@ def case(stay: int, true: str, predicted: str, teacher: list[str] = (), patient:
     )
 
 
-def test_what_the_teacher_leaves_out_or_denies_is_read_from_its_rationales():
+def test_omissions_and_denials_are_read_from_the_teachers_rationales():
     both = case(1, "SC", "S", ["Based on the medical notes, the patient was in Shock.", "Lab test shows a stroke."])
     assert both.missed_by_teacher == frozenset() and not both.teacher_says_none
     one = case(1, "SC", "C", ["The patient was in Shock, and there was no stroke."])
@@ -44,7 +44,7 @@ def test_what_the_teacher_leaves_out_or_denies_is_read_from_its_rationales():
     assert case(1, "S", "S").missed_by_teacher == {SHOCK}  # a teacher without a text
 
 
-def test_each_rule_takes_the_case_that_it_states():
+def test_each_rule_selects_the_case_that_it_describes():
     complete = "The patient has Shock, a stroke and a disorder of lipid metabolism: hyperlipidemia."
     cases = [
         case(1, "S", "S", [complete]),
@@ -57,20 +57,20 @@ def test_each_rule_takes_the_case_that_it_states():
         case(8, "", "", [complete]),
     ]
     found = choose(cases)
-    # Exactly right: most phenotypes. Teacher: first where it says that there is nothing. Wrong: most phenotypes.
+    # Right and wrong: most phenotypes. Teacher misses: "no disease" comes first.
     assert {name: chosen.stay for name, chosen in found.items()} == {RIGHT: 2, MISSES: 4, WRONG: 7}
     without = choose([c for c in cases if c.stay != 4])
     assert without[MISSES].stay in (3, 5) and choose([])[RIGHT] is None
-    # Of equal numbers, the one that names less that is not true.
+    # Of two equal cases, the one with fewer wrong predictions.
     assert without[MISSES].stay == 5
 
 
-def test_the_choice_does_not_depend_on_the_order_of_the_cases_and_takes_none_twice():
+def test_the_selection_ignores_the_order_of_the_cases_and_takes_none_twice():
     cases = [case(n, "S", "S") for n in range(30)]
     first = choose(cases)
     assert first == choose(cases[::-1])
     assert first[RIGHT].stay != first[MISSES].stay and first[WRONG] is None
-    # By hash, not by number: of thirty equal ones it would be the smallest.
+    # By hash: by number it would be the first of thirty equal cases.
     assert first[RIGHT] == min(cases, key=lambda c: c.order) != cases[0]
 
 

@@ -157,7 +157,7 @@ def test_values_of_stand_ins_decide_nothing_and_are_shown(tested, good, bad, ope
 
 
 @cases
-def test_a_row_without_a_run_is_named_with_what_makes_it(tested, good, bad, open_):
+def test_a_row_without_a_run_is_named_with_how_to_make_it(tested, good, bad, open_):
     makes = {"table1": lambda row, dataset: f"make {row} on {dataset}"}
     answer = on_ours(tested, Evidence({}, makes=makes), stand_ins=False)
     assert answer.verdict == NOT_DECIDABLE
@@ -176,7 +176,7 @@ def test_a_source_without_any_value_says_why():
     assert on_ours(claim("above", **A_B), evidence, stand_ins=False).reason == "missing: a reason; a remedy"
 
 
-def test_one_statement_that_fails_decides_whatever_is_missing():
+def test_one_failing_statement_decides_even_if_others_are_missing():
     tested = claim("above", rows=["A"], others=["B", "missing"])
     assert on_ours(tested, values(A=0.4, B=0.5), stand_ins=False).verdict == NOT_REPRODUCED
     answer = on_ours(tested, values(A=0.6, B=0.5), stand_ins=False)
@@ -188,12 +188,12 @@ def test_the_statement_that_fails_by_most_decides():
     assert "A − C" in answer.decisive.text and answer.decisive.estimate.value == pytest.approx(-0.3)
 
 
-def test_the_claim_that_is_nearest_to_failing_is_shown_of_those_that_hold():
+def test_of_statements_that_hold_the_one_nearest_to_failing_is_shown():
     answer = on_ours(claim("above", rows=["A"], others=OTHERS), values(A=0.9, B=0.6, C=0.8, D=0.1), stand_ins=False)
     assert "A − C" in answer.decisive.text and answer.verdict == REPRODUCED
 
 
-def test_in_print_a_tie_is_no_order_and_a_decimal_fraction_no_difference():
+def test_in_print_a_tie_has_no_order_and_rounding_errors_make_no_difference():
     assert in_print(claim("above", **A_B), values(A=0.5, B=0.5)).verdict == CONTRADICTED
     assert in_print(claim("rank", row="A", among=["B"], rank=1), values(A=0.5, B=0.5)).verdict == CONTRADICTED
     # 0.6413 - 0.6313 is more than 0.01 in binary.
@@ -206,7 +206,7 @@ def test_the_difference_of_two_rows_is_taken_either_way_round():
     assert on_ours(swapped, difference(-0.02, -0.03, -0.01), stand_ins=False).verdict == REPRODUCED
 
 
-def test_significance_in_print_follows_from_means_and_deviations():
+def test_significance_in_print_follows_from_means_and_standard_deviations():
     """Welch's t of 0.6410 (0.0001) and 0.6364 (0.0004), five runs each: 24.9 with 4.5 degrees of freedom."""
     runs = {cell("A"): Runs(0.6410, 0.0001, 5), cell("B"): Runs(0.6364, 0.0004, 5)}
     evidence = Evidence({c: Estimate.exact(r.mean) for c, r in runs.items()}, runs=runs)
@@ -266,6 +266,6 @@ def test_the_table_has_a_row_per_claim():
         ("nothing", {}),
     ],
 )
-def test_a_test_that_says_too_little_or_too_much_is_refused(kind, test):
+def test_a_test_with_too_few_or_too_many_settings_is_rejected(kind, test):
     with pytest.raises(ValidationError):
         claim(kind, **test)

@@ -45,7 +45,7 @@ def cells(tables: list[pa.Table], stand_ins: tuple[str, ...] = (), intervals: di
     return COMPARISON.check(compared, "test").to_pylist()
 
 
-def test_mean_and_sample_deviation_over_the_seeds():
+def test_mean_and_sample_standard_deviation_over_the_seeds():
     ours = cells([scores(1, 0.5), scores(2, 0.6), scores(3, 0.7)], ("tiny model", "template"))[0]
     assert ours == {
         "dataset": "MIMIC-III",
@@ -70,7 +70,7 @@ def test_mean_and_sample_deviation_over_the_seeds():
     }
 
 
-def test_one_seed_has_no_deviation():
+def test_one_seed_has_no_standard_deviation():
     ours = cells([scores(1, 0.56789)])[0]
     assert (ours["ours_mean"], ours["ours_std"], ours["n_seeds"]) == (0.5679, None, 1)
 
@@ -90,7 +90,7 @@ def test_rows_of_the_paper_without_our_model_remain():
         assert [cell[k] for k in ("ours_mean", "ours_std", "difference", "stand_ins", "outputs", "cut")] == [None] * 6
 
 
-def test_scores_that_no_row_of_the_paper_has_are_refused():
+def test_scores_of_rows_that_are_not_in_the_paper_are_rejected():
     with pytest.raises(UserError, match=r"no row 'ClinRagen' for MIMIC-III; its rows are .*ClinRaGen.*\.row"):
         cells([scores(1, 0.5), scores(1, 0.9, model="ClinRagen")])
 
@@ -106,7 +106,7 @@ def test_rows_that_the_paper_does_not_have_follow_its_own_without_its_values():
     assert last["paper_mean"] is last["paper_std"] is last["difference"] is None
 
 
-def test_two_scores_of_one_row_and_seed_are_refused():
+def test_two_scores_of_one_row_and_seed_are_rejected():
     with pytest.raises(UserError, match=r"two scores micro_f1 of row 'ClinRaGen' for MIMIC-III, seed 1"):
         cells([scores(1, 0.5), scores(1, 0.6)])
 
@@ -128,7 +128,7 @@ def test_the_picture_is_the_same_bytes_every_time(tmp_path):
     assert first == (tmp_path / "b.png").read_bytes()
 
 
-def test_a_picture_without_any_model_of_ours_can_be_drawn(tmp_path):
+def test_a_picture_without_our_values_can_be_drawn(tmp_path):
     draw_comparison(compare(PAPER, [], [], {}, HOW), 1, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5000
 
@@ -159,7 +159,7 @@ def test_the_verdict_is_that_of_the_interval_and_the_widened_value_of_the_paper(
     assert verdict(ours, interval, paper, spread, stand_ins) == expected
 
 
-def test_intervals_and_verdicts_stand_beside_our_values():
+def test_our_values_have_intervals_and_verdicts():
     place = ("MIMIC-III", "ClinRaGen", "micro_f1")
     first = cells([scores(1, 0.5)], intervals={place: (0.44444, 0.55556)})[0]
     assert (first["low"], first["high"], first["verdict"], first["difference"]) == (0.4444, 0.5556, "lower", -0.14)
@@ -168,7 +168,7 @@ def test_intervals_and_verdicts_stand_beside_our_values():
     assert (other["verdict"], other["low"], other["n_seeds"]) == ("missing", None, 0)
 
 
-def test_intervals_come_by_the_name_that_scores_have_whatever_the_row_of_the_table():
+def test_intervals_are_found_by_the_name_in_the_scores_not_in_the_table():
     schema = INTERVALS.schema
     row = {name: 0 for name in schema.names} | {"dataset": "MIMIC-III", "model": "ClinRaGen", "metric": "micro_f1"}
     table = pa.Table.from_pylist([row | {"low": 0.4, "high": 0.6}, row | {"model": "Flan-T5"}], schema)

@@ -1,4 +1,4 @@
-"""Figures 5 and 6: their tables, and drawings that are the same bytes every time."""
+"""Figures 5 and 6: their tables, and drawings with reproducible bytes."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -47,7 +47,7 @@ def efficiency(stand_ins=()) -> pa.Table:
     return EFFICIENCY.check(efficiency_table(COUNTS, SCORES, SIZES, PAPER, list(stand_ins)), "test")
 
 
-def test_figure_5_has_every_row_of_table_1_and_ours_where_there_is_a_score():
+def test_figure_5_has_every_row_of_table_1_and_our_scores():
     rows = efficiency().to_pylist()
     assert len([r for r in rows if r["source"] == "paper"]) == 22
     ours = [r for r in rows if r["source"] == "ours"]
@@ -122,7 +122,7 @@ def test_figures_without_any_value_can_be_drawn(tmp_path):
     drawn(tmp_path, lambda *files: draw_efficiency(none, *files))
 
 
-def test_systems_have_the_papers_order_whatever_that_of_the_table(tmp_path):
+def test_systems_have_the_papers_order_in_spite_of_the_tables(tmp_path):
     drawings = []
     for name, rows in (("a", list(range(30))), ("b", list(range(30))[::-1])):
         table = written_ratings(ratings().take(rows))

@@ -32,7 +32,7 @@ def test_markdown_round_trip(rows):
 
 
 @given(ROWS)
-def test_a_latex_table_is_whole_whatever_its_texts(rows):
+def test_no_text_breaks_a_latex_table(rows):
     text = to_latex(table(rows))
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     body = text[text.index(r"\begin{tabular}{lll}") : text.index(r"\end{tabular}")]
@@ -55,7 +55,7 @@ def test_known_characters_are_escaped_as_latex_wants_them():
     assert r"w/o LAB\&KNOW 100 \% of \$x\_1\^{}2\$ \#1 \{a\}" in to_latex(table([[NASTY, "", ""]]))
 
 
-def test_a_row_that_begins_with_a_bracket_or_a_star_is_no_argument_of_the_row_before():
+def test_a_row_that_begins_with_a_bracket_or_a_star_is_not_an_argument_of_the_row_before():
     text = to_latex(table([["[0.1, 0.2]", "", ""], ["*", "", ""]]))
     assert "{[}0.1, 0.2]" in text and "{*}" in text
 

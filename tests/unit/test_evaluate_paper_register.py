@@ -78,7 +78,7 @@ def test_every_row_of_a_table_is_one_of_the_paper():
                 assert cell.row in {row.model for row in rows}, f"{claim.id}: {cell}"
 
 
-def test_what_holds_in_print_and_what_does_not():
+def test_verdicts_in_print():
     answers = {a.claim.id: a.print.verdict for a in ASSESSED}
     assert {name for name, verdict in answers.items() if verdict == CONTRADICTED} == {
         "multimodal-beats-single",
@@ -94,7 +94,7 @@ def test_what_holds_in_print_and_what_does_not():
 
 
 def test_the_numbers_in_print_are_those_of_the_tables():
-    """Each computed a second time, from the files alone."""
+    """Each is computed again from the files."""
     with (RESOURCES / "paper_table1.csv").open(encoding="utf-8") as file:
         table1 = {(r["dataset"], r["model"], r["metric"]): float(r["mean"]) for r in csv.DictReader(file)}
     trained = ["Flan-T5", "PROMPTEHR", "LLaMA-ft", "FROZEN", "EHR-KnowGen", "Clinical CoT -w/o TSE"]
@@ -112,7 +112,7 @@ def test_the_numbers_in_print_are_those_of_the_tables():
     assert rows["decoders-gain-3"]["printed"] == pytest.approx(0.0299, abs=1e-4)
 
 
-def test_the_contradictions_are_those_that_were_found_by_reading():
+def test_the_contradictions_are_those_found_by_reading_the_paper():
     found = contradictions()
     differences = {row["place"].split(", ", 1)[1]: round(row["printed"] - row["other"], 4) for row in found[F1]}
     assert differences == {
@@ -156,7 +156,7 @@ def test_every_source_has_a_file_and_the_workflow_knows_those_that_are_read():
         (lambda text: "[", "restore it with git checkout"),
     ],
 )
-def test_a_damaged_register_is_refused(tmp_path, change, message):
+def test_a_damaged_register_is_rejected(tmp_path, change, message):
     path = tmp_path / "claims.yaml"
     path.write_text(change((RESOURCES / "claims.yaml").read_text(encoding="utf-8").split("- id: significance")[0]))
     with pytest.raises(UserError, match=message):

@@ -1,4 +1,4 @@
-"""What the claims read of our tables, and their page."""
+"""Evidence from our tables, and the page of the claims."""
 
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def test_a_comparison_has_precedence_over_the_intervals_of_both(tmp_path):
     assert both.p_value(b, a) == 0.03 != alone.p_value(a, b)
 
 
-def test_what_makes_a_missing_row_is_that_of_the_tables(tmp_path):
+def test_a_missing_row_says_how_to_make_it_as_the_tables_do(tmp_path):
     found = evidence(tmp_path, intervals=[score("ClinRaGen", 0.6)])
     with pytest.raises(Lacking) as error:
         found.value(of_table("table1", "FROZEN"))
@@ -96,7 +96,7 @@ def rating(rater: str, system: str, value: float, criterion: str, **other: objec
     return row | {"mean": value, "low": value - 0.1, "high": value + 0.1} | other
 
 
-def test_the_first_judge_is_that_of_the_figure_and_controls_are_no_ratings(tmp_path):
+def test_the_first_judge_is_that_of_the_figure_and_controls_do_not_count(tmp_path):
     rows = [rating("first", "ClinRaGen", 4.0, criterion) for criterion in CRITERIA]
     rows += [rating("second", "ClinRaGen", 1.0, criterion) for criterion in CRITERIA]
     rows += [rating("first", "ClinRaGen", 2.0, CRITERIA[0], condition="wrong diagnoses")]
@@ -136,7 +136,7 @@ def test_times_of_different_hardware_are_not_compared(tmp_path, hardware, decida
             found.value(cell)
 
 
-def test_texts_sizes_and_the_discussion_have_their_places(tmp_path):
+def test_values_of_texts_sizes_and_the_discussion_have_their_cells(tmp_path):
     text = {"dataset": "MIMIC-III", "model": "ClinRaGen", "part": "both", "n_seeds": 1, "samples": 9, "counted": 9}
     text |= {"value": 0.2, "low": 0.1, "high": 0.3}
     texts = [text | {"metric": m} for m in ("bleu_marked", "bertscore_marked", "words")]
@@ -155,7 +155,7 @@ def test_texts_sizes_and_the_discussion_have_their_places(tmp_path):
     }
 
 
-def test_what_is_hidden_missing_or_without_interval_says_so(tmp_path):
+def test_hidden_and_missing_values_and_missing_intervals_give_their_reason(tmp_path):
     answer = {"question": "bias", "dataset": "MIMIC-III", "model": "ClinRaGen", "group": "all"}
     answers = [answer | {"measure": "hidden"}, answer | {"measure": "missing", "missing": "do this"}]
     answers.append(answer | {"measure": "undefined", "n": 0})
@@ -197,7 +197,7 @@ def test_the_page_shows_every_claim_with_both_answers_and_its_links(tmp_path):
     assert "configure models.flan-t5 as in config.yaml" in html and "http" not in html.replace("http-equiv", "")
 
 
-def test_the_page_of_stand_ins_says_so_and_decides_nothing(tmp_path):
+def test_with_stand_ins_the_page_says_so_and_decides_nothing(tmp_path):
     html = page(evidence(tmp_path, intervals=[score("ClinRaGen", 0.6)]), ["tiny <model>"])
     assert "tiny &lt;model&gt;" in html and "Stand-ins decide nothing" in html
     assert 'class="answer" data-said="reproduced"' not in html and '"answer" data-said="not reproduced"' not in html

@@ -1,4 +1,4 @@
-"""The page of a table: ours and the paper's values, links to the lineage, nothing from elsewhere."""
+"""The page of a table: ours and the paper's values, links to the lineage, no external content."""
 
 import re
 
@@ -12,7 +12,7 @@ def page(stand_ins: str | None = None) -> str:
     return table_page(comparison(stand_ins), 1, templates("scores", "table"))
 
 
-def test_the_page_needs_nothing_from_elsewhere():
+def test_the_page_has_no_external_content():
     text = page()
     # Only a click leads to another file, which is part of the results.
     assert set(re.findall(r'href="([^"#]*)', text)) == {"../audit/lineage.html"}
@@ -61,7 +61,7 @@ def test_the_same_table_gives_the_same_bytes():
     assert page("tiny") == page("tiny")
 
 
-def test_missing_rows_are_shown_with_what_makes_them():
+def test_missing_rows_are_shown_with_how_to_make_them():
     text = page()
     assert "<dt>&lt;b&gt;R&amp;D&lt;/b&gt;</dt><dd>take &lt;models.x&gt;</dd>" in text
     assert text.count('<dl class="missing">') == 1  # MIMIC-IV lacks nothing

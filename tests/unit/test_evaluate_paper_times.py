@@ -29,7 +29,7 @@ HOW = Missing(
 
 
 def job(path: str, rule: str, stage: str, dataset: str | None, seed: int | None, seconds: float, timing=None, **facts):
-    """An output with its record, and what Snakemake notes of its job unless that is None."""
+    """An output with its record, and the timing of its job unless that is None."""
     tiny_tree.make(f"{RESULTS}/{path}", rule, [], **({"wall_seconds": seconds} | facts))
     if timing is not None:
         file = timing_path(RESULTS / "timings", RESULTS, RESULTS / path, rule)
@@ -51,7 +51,7 @@ def table(jobs, costs=()):
 
 
 def trainings(**facts):
-    """Three phases of two seeds on both datasets: 10 s a phase in the record, 20 s and 5 s of processors as noted."""
+    """Three phases of two seeds on both datasets: 10 s a phase in the record, 20 s and 5 s of CPU in the timing."""
     directory = "train/flan-t5-small/rationales-t"
     return [
         job(
@@ -76,7 +76,7 @@ def test_times_add_up_over_jobs_and_are_the_mean_over_seeds(tree):
     assert (whole["verdict"], whole["stand_ins"], whole["make"]) == ("not comparable", None, None)
 
 
-def test_without_timings_the_record_has_the_time_and_nobody_the_processors(tree):
+def test_without_timings_the_record_has_the_wall_time_and_there_is_no_cpu_time(tree):
     output, found = job("knowledge/terms.parquet", "knowledge_terms", RETRIEVAL, None, None, 12.5)
     rows, _ = table([(output, found)])
     row = rows[RETRIEVAL, "all"]
@@ -87,7 +87,7 @@ def test_without_timings_the_record_has_the_time_and_nobody_the_processors(tree)
         assert table([(output, found)])[0][RETRIEVAL, "all"]["wall_seconds"] == 12.5
 
 
-def test_processors_that_were_not_sampled_leave_the_sum_empty(tree):
+def test_cpu_time_that_was_not_sampled_leaves_the_sum_empty(tree):
     first = job(
         "knowledge/pubmed.parquet", "knowledge_documents", RETRIEVAL, None, None, 1.0, [{"s": 2.0, "cpu_time": 1.0}]
     )
@@ -98,7 +98,7 @@ def test_processors_that_were_not_sampled_leave_the_sum_empty(tree):
     assert (row["wall_seconds"], row["cpu_seconds"]) == (5.0, None)
 
 
-def test_stages_without_jobs_stay_and_say_what_makes_them(tree):
+def test_stages_without_jobs_stay_and_say_how_to_make_them(tree):
     rows, _ = table(trainings())
     llama = rows["LlaMA - 7B Tuning", "all"]
     assert (llama["jobs"], llama["runs"], llama["verdict"], llama["wall_seconds"]) == (0, 0, "missing", None)
@@ -136,7 +136,7 @@ def test_waiting_and_money_come_from_the_costs_of_the_teacher_alone(tree, tmp_pa
     }
 
 
-def test_an_output_without_a_record_is_refused(tree):
+def test_an_output_without_a_record_is_rejected(tree):
     output, found = job("knowledge/terms.parquet", "knowledge_terms", RETRIEVAL, None, None, 1.0)
     (RESULTS / "knowledge/.records/terms.parquet.json").unlink()
     with pytest.raises(UserError, match=r"terms.parquet has no provenance record"):
@@ -180,7 +180,7 @@ def test_the_timing_of_an_output_is_where_its_rule_writes_it(rule, sharded):
     assert timing_path(Path("t"), RESULTS, output, rule).as_posix() == timing.replace("<timings>", "t")
 
 
-def test_the_page_and_the_text_forms_show_hours_machines_and_what_is_missing(tree):
+def test_the_page_and_the_text_forms_show_hours_machines_and_missing_stages(tree):
     _, made = table(trainings(hardware=A100, stand_ins=["<i>tiny</i>"]))
     page = times_page(made, templates("times"))
     assert "259,113 s (72.0 h)" in page and "2 x NVIDIA A100" in page and "models.llama-ft" in page

@@ -40,7 +40,7 @@ def scored(as_is: pa.Table, series: pa.Table | None = None, notes: pa.Table | No
     return {(row["group"], row["condition"]): row["f1"] for row in table.to_pylist()}
 
 
-def test_a_group_counts_its_own_phenotypes_alone():
+def test_a_group_counts_only_its_own_phenotypes():
     as_is = predictions((["Shock", "Gout"], ["Shock"]), ([], ["Gout", "Fever"]))
     found = scored(as_is, series=predictions(([], ["Shock"]), (["Gout"], ["Gout", "Fever"])))
     assert set(found) == {(group, condition) for group in GROUPS for condition in CONDITIONS}
@@ -156,7 +156,7 @@ def test_the_page_answers_its_question_first_and_shows_every_model():
     assert text == planted_page(scores, said, ["tiny language model"], templates("planted"))
 
 
-def test_the_course_of_a_training_is_read_and_shown(tmp_path):
+def test_the_history_of_a_training_is_read_and_shown(tmp_path):
     directory = tmp_path / "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
     directory.mkdir(parents=True)
     with pytest.raises(UserError, match=r"phase3: no readable history.*train it again"):
@@ -173,5 +173,5 @@ def test_the_course_of_a_training_is_read_and_shown(tmp_path):
     assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
     text = training_page([course], [], templates("training"))
     assert "flan-t5-small/rationales-knowledge, phase3" in text and "0.600 after epoch 2" in text
-    # The cards have these counts, without those of few patients.
+    # These counts are on the cards, where those of few patients are hidden.
     assert not re.search(r"8,?777|3,?333|2,?222|1,?111", text)

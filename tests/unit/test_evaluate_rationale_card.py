@@ -85,7 +85,7 @@ def test_answers_of_a_model_that_is_asked_are_counted_on_the_test_split_with_the
 
 
 @pytest.mark.parametrize("few", [1, 10])
-def test_what_tells_of_few_patients_is_hidden_and_cannot_be_computed(few):
+def test_counts_of_few_patients_are_hidden_and_cannot_be_computed(few):
     changes = {stay: row | {"note_cut": 7} for stay, row in flawed(range(few), "it must be one sentence").items()}
     found = counted(NOTES, *tables(**changes))
     assert found["train", "all", "all"] == 200
@@ -98,11 +98,11 @@ def test_what_tells_of_few_patients_is_hidden_and_cannot_be_computed(few):
 
 
 def test_a_small_split_hides_the_next_one_too():
-    """The card of the samples shows how many there are in all."""
+    """The data card shows the total, from which a single hidden split would follow."""
     found = counted(NOTES, *tables(validation=9))
     assert {value for (split, *_), value in found.items() if split != "train"} == {None}
     assert found["train", "all", "all"] == 200
-    # Nor does a model that is asked only about the test split.
+    # The same for a model that is asked only about the test split.
     assert {row["stays"] for row in answered(tables(validation=9)[0])} == {None}
 
 

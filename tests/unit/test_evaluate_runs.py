@@ -85,7 +85,7 @@ def test_texts_that_are_all_empty_are_predictions_of_none(truth, tmp_path):
         ([{**WHOLE[0], "stay_id": None}, *WHOLE[1:]], "field 'stay_id' with null values"),
     ],
 )
-def test_anything_else_is_refused_with_row_run_file_and_remedy(found, reason, truth, tmp_path):
+def test_anything_else_is_rejected_with_row_run_file_and_remedy(found, reason, truth, tmp_path):
     path = written(tmp_path, found, pa.schema([f.with_nullable(True) for f in PREDICTIONS.schema]))
     with pytest.raises(UserError) as error:
         read_run(path, truth, NAMES, "w/o KNOW", "seed4")
@@ -93,7 +93,7 @@ def test_anything_else_is_refused_with_row_run_file_and_remedy(found, reason, tr
         assert part in str(error.value)
 
 
-def test_a_file_that_is_no_table_is_refused_in_the_same_way(truth, tmp_path):
+def test_a_file_that_is_not_a_table_is_rejected_in_the_same_way(truth, tmp_path):
     (tmp_path / "p.parquet").write_bytes(b"torn")
     with pytest.raises(UserError, match=r"row 'x', run asked, cannot be scored: .*not a readable predictions table"):
         read_run(tmp_path / "p.parquet", truth, NAMES, "x", "asked")

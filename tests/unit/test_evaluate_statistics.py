@@ -1,4 +1,4 @@
-"""Intervals, comparisons and scores of each phenotype, from the runs of made-up rows."""
+"""Intervals, comparisons and phenotype scores, from runs of made-up rows."""
 
 import csv
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ def test_an_interval_is_about_two_sampling_errors_to_each_side(found):
 
 
 def test_stays_of_a_patient_are_drawn_together():
-    """Every second stay is the one before once more: 200 patients know no more than 200 stays."""
+    """Every second stay repeats the one before, so 400 stays of 200 patients hold no more than 200 stays."""
     once = np.repeat(np.arange(0, 400, 2), 2)
     runs = [Scored("ours", 1, RUNS[0].predicted[once])]
     names = [SPLIT.true[n] for n in once]
@@ -143,18 +143,18 @@ def test_a_pair_of_the_paper_replaces_the_reference_with_that_row():
     assert pairs_of(["theirs", "other"], "ours", pairs) == [Pair("theirs", "other")]
 
 
-def test_the_comparisons_of_the_paper_are_between_its_rows_and_each_is_there_once():
+def test_the_comparisons_of_the_paper_are_between_its_rows_and_unique():
     pairs = read_pairs(RESOURCES / "paper_comparisons.csv")
     printed = set()
     for number in (1, 2, 6):
         with (RESOURCES / f"paper_table{number}.csv").open(encoding="utf-8", newline="") as file:
             printed |= {row["model"] for row in csv.DictReader(file)}
     assert len({pair.rows for pair in pairs}) == len(pairs) == 46
-    # Rows of table 6 that are in others have the names that they have there.
+    # Rows of table 6 that are in other tables have their names from there.
     printed -= {f"Flan-T5-{size}, ClinRaGen, ChatGPT" for size in ("0.1B", "0.7B")}
     printed -= {"Flan-T5-0.1B, Clinical-COT, ChatGPT"}
     assert set().union(*(pair.rows for pair in pairs)) == printed >= {"ClinRaGen", "w/o REASONING"}
-    # With the reference and every other row of tables 1 and 2: what Holm's correction counts.
+    # Holm's correction also counts the reference with every other row of tables 1 and 2.
     assert len(pairs_of(sorted(printed), "ClinRaGen", pairs)) == 58
     assert len(pairs_of([row for row in printed if not is_of_parts(row)], "ClinRaGen", pairs)) == 39
     with (RESOURCES / "paper_comparisons.csv").open(encoding="utf-8", newline="") as file:
@@ -170,7 +170,7 @@ def test_without_runs_of_the_reference_only_other_pairs_are_compared():
     assert alone.comparisons.num_rows == 0 and alone.intervals.num_rows == 18
 
 
-def test_phenotypes_of_few_patients_are_hidden_and_so_many_others_that_averages_do_not_reveal_them(found):
+def test_phenotypes_of_few_patients_are_hidden_with_others_that_averages_would_reveal(found):
     shown = {row["phenotype"] for row in found.phenotypes.to_pylist() if row["prevalence"] is not None}
     assert len(shown) == 2 and "rare" not in shown
     for row in found.phenotypes.to_pylist():
@@ -216,7 +216,7 @@ def test_a_row_without_all_seeds_is_not_compared(seeds, message):
         check_seeds("MIMIC-IV", seeds)
 
 
-def test_rows_may_have_other_numbers_of_runs_only_if_they_are_asked():
+def test_only_asked_rows_may_have_another_number_of_runs():
     check_seeds("MIMIC-IV", {"a": [2, 1], "b": [1, 2], "c": [None]})
     with pytest.raises(UserError, match="row 'theirs'"):
         statistics([run for run in RUNS if (run.row, run.seed) != ("theirs", 2)])

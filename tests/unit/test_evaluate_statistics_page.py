@@ -1,4 +1,4 @@
-"""What the page of the uncertainty says."""
+"""The page on the uncertainty of the scores."""
 
 import pyarrow as pa
 import pytest
@@ -42,7 +42,7 @@ def test_whether_the_paper_could_have_shown_it_on_this_split(paper, said):
     assert power({"paper_difference": paper, "detectable": 0.02}) == said
 
 
-def test_the_papers_differences_are_judged_by_no_split_of_stand_ins():
+def test_a_synthetic_split_does_not_judge_the_papers_differences():
     assert "differences that the paper prints for these rows" in page(statistics())
     text = page(statistics(), stand_ins=("synthetic cohort",))
     assert "differences that the paper prints" not in text and "<small>too small</small>" not in text
@@ -55,7 +55,7 @@ def test_names_are_escaped_and_values_lead_to_their_lineage():
     assert "../audit/lineage.html#tables/comparisons.csv/MIMIC-III/ClinRaGen/%3Ci%3Etheirs" in text
 
 
-def test_the_page_says_what_a_reader_must_know():
+def test_the_page_explains_its_numbers():
     text = page(statistics(), stand_ins=("tiny model",))
     for words in (
         "Made with stand-ins:</b> tiny model",
@@ -70,7 +70,7 @@ def test_the_page_says_what_a_reader_must_know():
         assert words in text, words
 
 
-def test_a_reference_without_runs_is_said_and_nothing_is_claimed_of_it():
+def test_the_page_says_that_the_reference_has_no_runs():
     found = statistics()
     alone = Statistics(found.intervals, found.comparisons.slice(0, 0), found.phenotypes)
     text = page(alone, reference="ClinRaGen*")

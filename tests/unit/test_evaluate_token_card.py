@@ -55,7 +55,7 @@ def test_cuts_of_few_patients_are_hidden_and_so_is_their_share(splits):
     assert row["texts"] == 105 and row["cut"] is None and row["share_cut"] is None
 
 
-def test_none_cut_is_no_secret():
+def test_zero_cuts_are_shown():
     (row,) = found({"train": (0, 50)})
     assert (row["cut"], row["share_cut"]) == (0, 0.0)
 

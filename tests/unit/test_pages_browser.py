@@ -137,7 +137,7 @@ def figure7() -> str:
 
 
 def sensitivity() -> str:
-    """The page of the rows of config/sensitivity.yaml, each with two seeds."""
+    """The page with the rows of config/sensitivity.yaml, each with two seeds."""
     overlay = yaml.safe_load((RESOURCES.parent / "config/sensitivity.yaml").read_text(encoding="utf-8"))
     rows = [model["row"] for model in overlay["models"].values()]
 
@@ -151,7 +151,7 @@ def sensitivity() -> str:
 
 
 def beyond() -> str:
-    """The page of the rows of config/beyond.yaml, each with two seeds."""
+    """The page with the rows of config/beyond.yaml, each with two seeds."""
     overlay = yaml.safe_load((RESOURCES.parent / "config/beyond.yaml").read_text(encoding="utf-8"))
     same = {"dataset": "MIMIC-III", **COUNTS}
     scores = [
@@ -171,7 +171,7 @@ def uncertainty() -> str:
 
 
 def judge(directory: Path) -> str:
-    """The page of two judges of two datasets, one of whom does not notice wrong rationales."""
+    """The page with two judges on two datasets; one of them does not notice wrong rationales."""
     of = {(d, name): judge_tree.ratings(name, d) for d in ("mimic3", "mimic4") for name in ("reads", "blind")}
     rated = read_rated(*judge_tree.write(directory, of))
     settings = Bootstrap(replicates=1000, seed=1)
@@ -180,7 +180,7 @@ def judge(directory: Path) -> str:
 
 
 def discussion() -> str:
-    """The page of an answer, one that is hidden, and one that is missing."""
+    """The page with one answer that is shown, one hidden and one missing."""
     row = {"question": "bias", "dataset": "MIMIC-III", "model": "ClinRaGen", "group": "all", "measure": "a" * 60}
     rows = [
         row | {"value": 0.5, "low": 0.4, "high": 0.6, "n": 5691},
@@ -273,7 +273,7 @@ def test_a_small_screen_shows_every_score(browser, results):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_in_the_dark_text_is_light_and_its_ground_is_dark(browser, results, page):
+def test_in_dark_mode_text_is_light_on_a_dark_background(browser, results, page):
     def brightness(what: str) -> float:
         color = browser.run(f"getComputedStyle(document.body).{what}")
         return sum(map(int, color.removeprefix("rgb(").removesuffix(")").split(", "))) / 3
@@ -317,7 +317,7 @@ def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page,
     frame = browser.frame()
     assert browser.run("document.getElementById('embedded').innerText.includes('audit/lineage.html')", frame)
     browser.click(f"document.querySelector('{link}')", frame)
-    # A link that is inside the page is followed, after which the first one had its time.
+    # A link inside the page is followed after the first link had time to load.
     browser.run("new Promise(done => setTimeout(done, 500))")
     assert browser.run("[location.protocol, document.querySelectorAll('h1').length]", browser.frame()) == ["data:", 1]
 
@@ -330,7 +330,7 @@ def test_links_inside_the_lineage_work_inside_a_report(browser, results):
     assert browser.run("document.querySelector(':target').id", frame) == f"{PHASE3}/1"
 
 
-def test_outside_of_a_report_nothing_is_said_of_it(browser, results):
+def test_outside_of_a_report_the_notice_is_hidden(browser, results):
     for page in ("table", "sensitivity", "beyond", "statistics", "judge", "discussion", "claims", "lineage"):
         browser.open(results / PAGES[page])
         assert browser.run("document.getElementById('embedded').checkVisibility()") is False

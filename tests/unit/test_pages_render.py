@@ -45,7 +45,7 @@ def test_every_page_has_language_viewport_and_the_one_stylesheet(page):
         assert scheme in style
 
 
-def test_every_class_of_a_template_is_in_the_stylesheet_and_the_other_way_round():
+def test_templates_and_stylesheets_have_the_same_classes():
     styles = [p.read_text(encoding="utf-8") for p in sorted(TEMPLATES.glob("*.css"))]
     parts = [p for p in TEMPLATES.iterdir() if p.suffix in (".html", ".js")]
     markup = "".join(p.read_text(encoding="utf-8") for p in parts)

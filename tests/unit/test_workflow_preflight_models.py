@@ -54,7 +54,7 @@ def test_adapters_at_layers_that_a_model_lacks_are_refused_in_the_dry_run(source
         lines = backbone(given, models=rows, train={"lora": {"modules": modules}})
         assert lines == [
             f"backbones.b.source: {given} is of model_type t5, which has no layers q_proj (train.lora.modules), but "
-            "q, k, v, o, wi, wi_0, wi_1, wo; set them or `all`, or train the rows with this model by joint"
+            "q, k, v, o, wi, wi_0, wi_1, wo; set them or `all`, or use training joint for the rows with this model"
         ] * wrong  # fmt: skip
 
 

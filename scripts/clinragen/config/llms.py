@@ -22,7 +22,7 @@ class Llm(Section):
     model: str
     """Name of the model on the server; if served, a model hub name or a local directory with the weights."""
     revision: str | None = None
-    """Commit, tag or branch to fetch, if served; otherwise that of the server's weights, if known, to tag answers."""
+    """Commit, tag or branch to fetch, if served; otherwise that of the server's weights, which identifies answers."""
     server_arguments: list[str] = Field([])
     """More arguments of `llm_transport.<name>.server.command`: those that can change an answer."""
     endpoint: Literal["chat", "completions"] = "chat"

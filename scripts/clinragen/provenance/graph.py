@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from clinragen.errors import UserError
 from clinragen.provenance.record import RECORDS, Input, Record, load, read_record, record_hash, record_path
@@ -174,7 +175,7 @@ def runs(records: Iterable[Record]) -> list[list[Record]]:
     return list(groups.values())
 
 
-def listed(values: list[str] | dict) -> str:
+def listed(values: list[str] | dict[str, Any]) -> str:
     """Return a fact of a record as text: its values, or their number and the hash of their list."""
     if isinstance(values, list):
         return ", ".join(values)
