@@ -52,7 +52,7 @@ $(READY): envs/all.txt envs/cuda.txt
 	@$(BIN)/pip install --quiet --requirement envs/all.txt
 	@touch $@
 
-demo: $(READY)  ## run the whole workflow on synthetic data (five minutes)
+demo: $(READY)  ## run the whole workflow on synthetic data (six minutes)
 	@$(call run,demo,$(DEMO))
 
 demo-full: $(READY)  ## add the rows of table 1 that `make demo` leaves out to its tree (another three minutes)
@@ -133,7 +133,7 @@ lint: $(READY) docs-site  ## check style, wording, types, rules, imports, pinned
 	@snakefmt --check Snakefile rules
 	@git ls-files -z | xargs -0 codespell
 	@python tests/house.py
-	@jscpd > .tmp-duplicates || { cat .tmp-duplicates; exit 1; }
+	@jscpd > .tmp-duplicates 2>&1 || { cat .tmp-duplicates; exit 1; }
 	@mypy --no-error-summary
 	@snakemake --lint
 	@snakemake --lint $(DEMO)

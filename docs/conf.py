@@ -20,7 +20,7 @@ nitpicky = True
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 # Drawn in the browser by a script from jsdelivr.net; without network a page shows the source of the diagram.
-mermaid_d3_zoom = False
+mermaid_height = "auto"
 
 # A fenced block without language is a shell command, not Python.
 highlight_language = "none"

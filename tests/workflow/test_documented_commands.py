@@ -82,7 +82,12 @@ def finished_results() -> None:
         Path("results/demo", name) for name in ("mimic3/rationale/template/notes.parquet", "knowledge/terms.parquet")
     )
     for path, table, rule, source in (
-        (notes, {"stay_id": [100001], "request": ["abc"]}, "rationale_notes", "resources/prompts/note_rationale.txt"),
+        (
+            notes,
+            {"stay_id": [100001], "request": ["abc"], "text": ["x"]},
+            "rationale_notes",
+            "resources/prompts/note_rationale.txt",
+        ),
         (terms, {"term": ["lactate"]}, "knowledge_terms", "resources/prompts/terms.txt"),
     ):
         path.parent.mkdir(parents=True)

@@ -32,10 +32,9 @@ from clinragen.llm.reply import (
     read_error,
     read_reply,
 )
-from clinragen.llm.request import Request
+from clinragen.llm.request import CHARACTERS_PER_TOKEN, Request
 from clinragen.llm.round import Round, stop_on_signals
 from clinragen.llm.sending import ENDPOINTS, body_of, sending
-from clinragen.llm.tokens import CHARACTERS_PER_TOKEN
 from clinragen.runtime.progress import Progress
 
 if TYPE_CHECKING:

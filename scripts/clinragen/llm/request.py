@@ -11,6 +11,8 @@ from typing import Any, Literal
 from clinragen.config.llms import Llm
 from clinragen.registry.snapshot import read_source
 
+CHARACTERS_PER_TOKEN = 4  # a rule of thumb
+
 Task = Literal["terms", "note_rationale", "lab_rationale", "diagnosis", "diagnosis_rationale", "judge"]
 Status = Literal["good", "flawed", "refused", "filtered", "empty"]
 WITHOUT_TEXT: frozenset[Status] = frozenset({"refused", "filtered", "empty"})

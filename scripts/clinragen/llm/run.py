@@ -14,10 +14,9 @@ from clinragen.errors import UserError
 from clinragen.llm.journal import Entry
 from clinragen.llm.pace import LONGEST_PAUSE, Pace, sleep
 from clinragen.llm.reply import FatalError, Reply, TransientError, about_response_format, read_error, read_reply
-from clinragen.llm.request import Request
+from clinragen.llm.request import CHARACTERS_PER_TOKEN, Request
 from clinragen.llm.round import Round, stop_on_signals
 from clinragen.llm.sending import body_of, path_of, sending
-from clinragen.llm.tokens import CHARACTERS_PER_TOKEN
 from clinragen.runtime.progress import Progress
 
 if TYPE_CHECKING:

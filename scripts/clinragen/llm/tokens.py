@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CHARACTERS_PER_TOKEN = 4
+from clinragen.llm.request import CHARACTERS_PER_TOKEN
+
 # Tokens that OpenAI's chat format adds to a request with one message.
 CHAT_TOKENS = 7
 PATIENCE = 30.0  # seconds for tiktoken, which fetches an encoding once and has no time limit

@@ -16,7 +16,7 @@ MARK = ".lora_"
 
 
 def add_adapters(model: PreTrainedModel, lora: Lora) -> None:
-    """Freeze a model and add new adapters to its layers, in full precision whatever that of its own weights.
+    """Freeze a model and add new adapters to its layers, in full precision whatever the precision of the model.
 
     UserError where it lacks a layer.
     """

@@ -73,15 +73,15 @@ def parse_output(text: str, phenotypes: Sequence[str], cut: bool = False) -> Par
     titles = [_marker_name(mark) for mark in marks]
     cut = cut and titles[-1:] == ["diagnoses"] and titles.count("diagnoses") == 1
     names = [normal_name(n) for n in sections.get("diagnoses", "").split(",")]
-    found: set[str] = set()
+    named: set[str] = set()
     unknown: list[str] = []
     for i, name in enumerate(names):
-        known, others = read_names(name, phenotypes, cut and i == len(names) - 1)
-        found |= set(known)
+        phenotypes_of_name, others = read_names(name, phenotypes, cut and i == len(names) - 1)
+        named |= set(phenotypes_of_name)
         unknown += [other for other in others if other != NO_DISEASE]
     note, lab = sections.get("note rationale"), sections.get("lab rationale")
     return Parsed(
-        [p for p in phenotypes if p in found],
+        [p for p in phenotypes if p in named],
         unknown,
         None if note is None else _clean(note),
         None if lab is None else _clean(lab),
@@ -101,44 +101,44 @@ def read_names(text: str, phenotypes: Sequence[str], cut: bool = False) -> tuple
     The text is a complete name, a shortened one (`_phenotype`), or several of them joined by "and"; complete names,
     some of which contain that word, take precedence.
     """
-    known = _by_name(tuple(phenotypes))
+    by_name = _by_name(tuple(phenotypes))
     parts = [part for part in _AND.split(text) if part]
-    most = max(name.count(" and ") for name in known) + 1 if known else 1
-    found: list[str] = []
+    most = max(name.count(" and ") for name in by_name) + 1 if by_name else 1
+    named: list[str] = []
     others: list[list[str]] = [[]]
     start = 0
     while start < len(parts):
         for size in range(min(most, len(parts) - start), 0, -1):
             end = start + size
-            name = _phenotype(" and ".join(parts[start:end]), known, cut and end == len(parts))
+            name = _phenotype(" and ".join(parts[start:end]), by_name, cut and end == len(parts))
             if name:
-                found.append(name)
+                named.append(name)
                 others.append([])
                 break
         else:
             others[-1].append(parts[start])
         start += size
-    return found, [" and ".join(other) for other in others if other]
+    return named, [" and ".join(other) for other in others if other]
 
 
 SHORTEST_CUT = 6
 """Fewest letters of a name, cut by the limit of an output, that still count."""
 
 
-def _phenotype(text: str, known: dict[str, str], cut: bool) -> str | None:
+def _phenotype(text: str, by_name: dict[str, str], cut: bool) -> str | None:
     """Return the phenotype that a text names: completely, or by a beginning that no other phenotype shares.
 
     A shortened name has whole words, and more than one ("hypertension" alone is rather the essential one) unless
     punctuation follows in the complete name: "pneumonia". A name that is `cut` may end anywhere.
     """
-    if text in known:
-        return known[text]
-    names = [name for name in known if text and name.startswith(text)]
+    if text in by_name:
+        return by_name[text]
+    names = [name for name in by_name if text and name.startswith(text)]
     if len(names) != 1:
         return None
     following = names[0][len(text)]
     whole = following in ";(" or (following == " " and " " in text)
-    return known[names[0]] if whole or (cut and len(text) >= SHORTEST_CUT) else None
+    return by_name[names[0]] if whole or (cut and len(text) >= SHORTEST_CUT) else None
 
 
 @cache
