@@ -136,7 +136,7 @@ use rule demo_raw_mimic3 as demo_raw_mimic4 with:
         noteevents="<results>/{dataset}/raw/note/discharge.csv.gz",
     wildcard_constraints:
         dataset=any_of(synthetic_datasets("mimic4")),
-    localrule: True
+    localrule: True  # which `use rule` does not inherit
 
 
 if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes:

@@ -47,7 +47,7 @@ EFFECTIVE = {
     "booleans": ("step.py", 'text.lower() == "true"', 'text.lower() != "true"'),
     "settings": ("step.py", "adapter.validate_json(text)", "adapter.validate_json(text) or None"),
     "arguments": ("step.py", "vars(parser.parse_args(argv))", "vars(parser.parse_args(argv[::-1]))"),
-    "the context": ("step.py", "if kind is Context}", "if kind is not Context}"),
+    "the context": ("step.py", "context if kind is Context", "context if kind is not Context"),
     "number of processes": ("processes.py", '"0"', '"1"'),
 }
 # Outputs of a few steps that take a second each.
