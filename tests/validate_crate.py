@@ -2,7 +2,7 @@
 
     .venv-validator/bin/python tests/validate_crate.py CRATE CONTEXTS [SEVERITY]
 
-CONTEXTS is the folder of the JSON-LD contexts. Prints every issue as a line of JSON; exit status 1 where there are any.
+CONTEXTS is the directory of the JSON-LD contexts. Print every issue as a line of JSON; exit status 1 if there are any.
 """
 
 import io
@@ -26,26 +26,26 @@ FILES = {
 HEADERS = {"Content-Type": "application/ld+json"}
 
 
-def content(folder: Path, address: str) -> bytes:
-    """What an address holds; OSError for all that no file answers."""
+def content(directory: Path, address: str) -> bytes:
+    """Return the content of an address; OSError if no file provides it."""
     name = FILES.get(address.split("#")[0].rstrip("/"))
     if name is None:
         raise urllib.error.URLError(f"no network: {address}")
-    return (folder / name).read_bytes()
+    return (directory / name).read_bytes()
 
 
 class Opener(urllib.request.BaseHandler):
-    """The contexts for urllib, through which rdflib reads them."""
+    """Serve the contexts to urllib, through which rdflib reads them."""
 
     handler_order = 100
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     def https_open(self, request: urllib.request.Request) -> urllib.response.addinfourl:
         headers = Message()
         headers["Content-Type"] = HEADERS["Content-Type"]
-        body = io.BytesIO(content(self.folder, request.full_url))
+        body = io.BytesIO(content(self.directory, request.full_url))
         answer = urllib.response.addinfourl(body, headers, request.full_url, code=200)
         answer.msg = "OK"
         return answer
@@ -54,7 +54,7 @@ class Opener(urllib.request.BaseHandler):
 
 
 def main() -> int:
-    """Validate, and tell the issues."""
+    """Validate and print the issues."""
     crate, contexts = Path(sys.argv[1]), Path(sys.argv[2])
     severity = sys.argv[3] if len(sys.argv) > 3 else "REQUIRED"
     urllib.request.install_opener(urllib.request.build_opener(Opener(contexts)))
@@ -76,8 +76,8 @@ def main() -> int:
     )
     issues = result.get_issues()
     for issue in issues:
-        told = {"severity": issue.severity.name, "check": issue.check.identifier, "message": issue.message}
-        print(json.dumps(told | {"entity": str(getattr(issue, "violatingEntity", None))}))
+        fields = {"severity": issue.severity.name, "check": issue.check.identifier, "message": issue.message}
+        print(json.dumps(fields | {"entity": str(getattr(issue, "violatingEntity", None))}))
     return 1 if issues else 0
 
 

@@ -91,7 +91,7 @@ def ours(raw: Path, out: Path, cores: int) -> dict[str, Cost]:
     )
     targets = [f"{results}/mimic3/benchmark/{name}" for name in TARGETS]
     command = [sys.executable, "-m", "snakemake", "--configfile", settings, "--cores", str(cores), "--", *targets]
-    # Its memory is not told: the jobs are no children of this process.
+    # Its memory is not measured: the jobs are not children of this process.
     found = {WITH_SNAKEMAKE: (cost(command)[0], float("nan"))}
     records = [json.loads(p.read_text(encoding="utf-8")) for p in results.rglob(".records/*.json")]
     jobs = {r["rule"]: r["command"] for r in sorted(records, key=lambda r: r["started"])}

@@ -218,7 +218,7 @@ def test_more_patients_than_the_open_demo_has_are_not_the_open_demo(packed, tmp_
     for patients, refused in ((100, False), (101, True)):
         write_raw(directory, "mimic3", "patients", [{"subject_id": n} for n in range(patients)], packed=packed)
         text = "\n".join(problems_of(datasets(directory, source="open-demo", notes="synthetic")))
-        assert ("not the open demo; set datasets.mimic3.source to folder" in text) is refused
+        assert ("not the open demo; set datasets.mimic3.source to 'folder'" in text) is refused
         assert problems_of(datasets(directory)) == []
 
 
@@ -237,9 +237,9 @@ def test_missing_notes_name_their_setting_and_what_works_without(dataset, tmp_pa
     (line,) = problems_of(datasets(directory, dataset))
     assert f"is missing; set datasets.{dataset}.notes in config/local.yaml to" in line
     assert "Without notes, the target export_benchmark still works" in line
-    (line,) = problems_of(datasets(directory, dataset, notes="/no/such/folder"))
+    (line,) = problems_of(datasets(directory, dataset, notes="/no/such/directory"))
     assert line.endswith(
-        f"datasets.{dataset}.notes: /no/such/folder is not a directory; correct it in config/local.yaml"
+        f"datasets.{dataset}.notes: /no/such/directory is not a directory; correct it in config/local.yaml"
     )
 
 
@@ -316,7 +316,7 @@ def test_confused_files_and_directories_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("raw", "words"), [(None, "is not set"), ("/no/such/folder", "/no/such/folder is not a directory")]
+    ("raw", "words"), [(None, "is not set"), ("/no/such/directory", "/no/such/directory is not a directory")]
 )
 def test_a_missing_directory_is_reported_with_its_setting(raw, words):
     lines = problems_of(datasets(raw, "mimic4"))

@@ -161,7 +161,7 @@ def _dataset_problems(config: "Config") -> list[str]:
             "datasets.mimic3.raw: missing; set it to the directory of the open demo, or to the one to download it to"
         )
     if mimic4 is not None and mimic4.source == "open-demo":
-        problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use folder or synthetic")
+        problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use 'folder' or 'synthetic'")
     if mimic4 is not None and mimic4.notes == "synthetic":
         problems.append(
             "datasets.mimic4.notes: synthetic notes are written for mimic3 only; set the directory of "

@@ -196,7 +196,7 @@ def _problems_of_table(name: str, dataset: Dataset, directory: Path, table: str)
         # Checked, because this label decides where text may be sent.
         return [
             f"{path} has more than {OPEN_DEMO_PATIENTS} patients, so it is not the open demo; "
-            f"set datasets.{name}.source to folder"
+            f"set datasets.{name}.source to 'folder'"
         ]
     return lines
 

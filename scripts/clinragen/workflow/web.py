@@ -22,8 +22,8 @@ class _NoRedirects(HTTPRedirectHandler):
 def get(url: str, key: str = "", local: bool = False) -> tuple[int, Any]:
     """Send a GET request and return the status and the decoded JSON, or None if the body is not JSON.
 
-    A `local` server is reached directly; for others the proxy settings of the environment apply. Unreachable if there
-    is no response.
+    A `local` server is reached directly; for others the proxy settings of the environment apply. Raise Unreachable
+    without a response.
     """
     headers = {"User-Agent": "clinragen-check"} | ({"Authorization": f"Bearer {key}"} if key else {})
     handlers = [_NoRedirects, ProxyHandler({})] if local else [_NoRedirects]
