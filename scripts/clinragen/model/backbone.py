@@ -7,7 +7,7 @@ writes. Student, loss and trainer do not depend on the kind.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from safetensors import SafetensorError
@@ -149,9 +149,9 @@ ADAPTERS: dict[Kind, type[Backbone]] = {"seq2seq": Seq2Seq, "causal": Causal}
 LOADERS = {"seq2seq": AutoModelForSeq2SeqLM, "causal": AutoModelForCausalLM}
 
 
-def adapter_of(model: "LanguageModel", tokenizer: PreTrainedTokenizerBase) -> Backbone:
+def adapter_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Backbone:
     """Return the adapter of a language model; UserError if its tokenizer lacks a mark."""
-    return ADAPTERS[KINDS[model.config.model_type]](model, marks_of(tokenizer))
+    return ADAPTERS[KINDS[model.config.model_type]](cast("LanguageModel", model), marks_of(tokenizer))
 
 
 def load_backbone(directory: Path, dtype: torch.dtype = torch.float32) -> Backbone:
