@@ -321,7 +321,7 @@ FITTING = Lengths(labs=11, note=1600, target=435)
     [
         (lambda directory: None, None),
         (lambda directory: changed(directory, max_position_embeddings=2047), "has 2047 positions, but 2048 are needed"),
-        (lambda directory: changed(directory, vocab_size=100), "the tokenizer has .* tokens and the model 100"),
+        (lambda directory: changed(directory, vocab_size=100), "the tokenizer has .* tokens but the model only 100"),
         (lambda directory: (directory / "tokenizer.json").unlink(), "has no tokenizer"),
         (
             lambda directory: PreTrainedTokenizerFast(
