@@ -326,7 +326,7 @@ rule train_phase3:
 rule train_joint:
     """Distil rationales, or diagnoses alone, into all parts of a model at once."""
     input:
-        start="<results>/backbones/{backbone}",
+        base="<results>/backbones/{backbone}",
         vocabulary=vocabulary_of_parts,
         text_encoder=text_encoder_of_parts,
         labels="<results>/{dataset}/benchmark/labels.parquet",
@@ -366,7 +366,7 @@ rule train_joint:
         ),
     shell:
         "TENSORBOARD_LOGGING_DIR={resources.tensorboard:q}"
-        " {params.launcher} {params.script:q} --start {input.start:q}"
+        " {params.launcher} {params.script:q} --base {input.base:q}"
         " --vocabulary {input.vocabulary:q} --text-encoder {input.text_encoder:q} --labels {input.labels:q}"
         " --notes {input.notes:q} --captions {input.captions:q} --features {input.features:q}"
         " --series {input.series:q} --targets {input.targets:q}"
@@ -401,7 +401,7 @@ use rule train_joint as train_lora with:
 use rule train_joint as train_frozen with:
     """Train the parts in front of a frozen language model."""
     input:
-        start=start_of_frozen,
+        base=start_of_frozen,
         vocabulary=vocabulary_of_parts,
         text_encoder=text_encoder_of_parts,
         labels="<results>/{dataset}/benchmark/labels.parquet",

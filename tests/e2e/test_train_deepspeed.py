@@ -145,7 +145,7 @@ def test_parts_of_a_student_that_are_no_layers_are_divided_too(place, extensions
     """Soft prompts, and the identity of the variables."""
     parts = {"reads": ["note", "series"], "series": "linear", "soft_prompts": "texts"}
     line = ("train_joint", place / "tables")
-    start = ("--start", place / "given" / "backbone")
+    start = ("--base", place / "given" / "backbone")
     run(command(*line, place / "undivided", *start, parts=parts))
     changes = {"deepspeed": True, "zero_stage": 3, "processes": 2}
     run(command(*line, place / "composed", *start, parts=parts, **changes), launcher(2), **extensions)
@@ -155,7 +155,7 @@ def test_parts_of_a_student_that_are_no_layers_are_divided_too(place, extensions
 
 def test_adapters_through_deepspeed_learn_what_they_learn_without(place, extensions):
     line = ("train_lora", place / "tables")
-    start = ("--start", place / "given" / "backbone")
+    start = ("--base", place / "given" / "backbone")
     run(command(*line, place / "plain-lora", *start))
     run(command(*line, place / "lora", *start, deepspeed=True, processes=2), launcher(2), **extensions)
     for key in ("loss", "eval_loss"):

@@ -52,7 +52,7 @@ def fetched(place) -> Path:
 def words(place: Path, name: str, **changes: object) -> list[str]:
     settings = {"parts": CAPTIONED, "targets": "diagnoses"} | changes
     backbone = place / "given" / "backbone"
-    return command("train_lora", place / "tables", place / name, "--start", backbone, **settings)
+    return command("train_lora", place / "tables", place / name, "--base", backbone, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_killed_and_started_again_it_ends_in_the_same_bits(train, place):
 def test_the_whole_model_is_trained_by_the_same_command_but_for_its_rule(place, fetched, fork_python):
     """The switch of the row: `training: joint`."""
     line = command(
-        "train_joint", place / "tables", place / "full", "--start", fetched, parts=CAPTIONED, targets="diagnoses"
+        "train_joint", place / "tables", place / "full", "--base", fetched, parts=CAPTIONED, targets="diagnoses"
     )
     run(line, (str(fork_python),))
     first = {f"backbone.{name}": tensor for name, tensor in load_file(fetched / "model.safetensors").items()}

@@ -58,22 +58,22 @@ def fetched(place) -> Path:
 
 @pytest.fixture(scope="module")
 def joint(train, fetched) -> Path:
-    return train("train_joint", "joint", "--start", fetched, parts=LINEAR)
+    return train("train_joint", "joint", "--base", fetched, parts=LINEAR)
 
 
 @pytest.fixture(scope="module")
 def captioned(train, fetched) -> Path:
-    return train("train_joint", "captioned", "--start", fetched, parts=CAPTIONED, targets="diagnoses")
+    return train("train_joint", "captioned", "--base", fetched, parts=CAPTIONED, targets="diagnoses")
 
 
 @pytest.fixture(scope="module")
 def prompted(train, fetched) -> Path:
-    return train("train_joint", "prompted", "--start", fetched, parts=PROMPTED, targets="diagnoses")
+    return train("train_joint", "prompted", "--base", fetched, parts=PROMPTED, targets="diagnoses")
 
 
 @pytest.fixture(scope="module")
 def conditional(train, fetched) -> Path:
-    return train("train_joint", "conditional", "--start", fetched, parts=CONDITIONAL, targets="diagnoses")
+    return train("train_joint", "conditional", "--base", fetched, parts=CONDITIONAL, targets="diagnoses")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def tuned(train, fetched) -> Path:
 
 @pytest.fixture(scope="module")
 def frozen(train, tuned) -> Path:
-    return train("train_frozen", "frozen", "--start", tuned, parts=LINEAR, targets="diagnoses")
+    return train("train_frozen", "frozen", "--base", tuned, parts=LINEAR, targets="diagnoses")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def bert(place) -> Path:
 
 @pytest.fixture(scope="module")
 def queried(train, tuned, bert) -> Path:
-    start = ("--start", tuned)
+    start = ("--base", tuned)
     return train("train_frozen", "queried", *start, parts=QFORMER, targets="diagnoses", text_encoder=bert)
 
 
@@ -159,7 +159,7 @@ def test_before_a_frozen_language_model_only_the_new_parts_learn(frozen, tuned):
 
 def test_a_frozen_language_model_has_the_room_for_captions_that_its_row_has(train, tuned):
     longer = TEXTS.model_copy(update={"max_note_tokens": TEXTS.max_note_tokens + 20})
-    start, captioned = ("--start", tuned), LINEAR | {"reads": ["note", "captions", "series"]}
+    start, captioned = ("--base", tuned), LINEAR | {"reads": ["note", "captions", "series"]}
     model = train("train_frozen", "roomy", *start, parts=captioned, targets="diagnoses", epochs=1, texts=longer)
     assert Student.load(tuned).texts == TEXTS and Student.load(model).texts == longer
 
@@ -182,7 +182,7 @@ def test_a_q_former_learns_from_the_weights_of_its_bert_before_a_frozen_language
 
 
 def test_an_untuned_language_model_stays_as_it_was_fetched(train, fetched):
-    start = ("--start", fetched)
+    start = ("--base", fetched)
     model = train("train_frozen", "untuned", *start, parts=LINEAR, targets="diagnoses", epochs=1)
     assert changed(given(fetched), weights(model)) == set()
 

@@ -201,7 +201,9 @@ def test_another_release_is_reported(tmp_path):
     assert f"{directory / 'core'}: only MIMIC-IV 1.0 and older have this directory" in line
     (directory / "core").rmdir()
     (line,) = problems_of(datasets(directory, "mimic4", release="1.4"))
-    assert line == "MIMIC-IV: datasets.mimic4.release: unknown release '1.4'; known releases: 2.2, 3.1, demo 2.2, any"
+    problem, known = line.split("; known releases: ")
+    assert problem == "MIMIC-IV: datasets.mimic4.release: unknown release '1.4'"
+    assert {"2.2", "3.1", "demo 2.2", "any"} <= set(known.split(", "))
 
 
 def test_a_release_is_recognised_by_its_numbers_of_rows():

@@ -17,6 +17,7 @@ from snakemake.utils import update_config
 from snakemake_server import Server
 
 from clinragen.config.root import Config, load_config
+from clinragen.schemas.evaluate import COMPARISON
 
 SERVICES = {"OPENAI_API_KEY": "x", "ENTREZ_EMAIL": "me@example.org"}
 # Commands of which only the syntax is checked, each with the reason.
@@ -93,7 +94,9 @@ def finished_results() -> None:
         path.parent.mkdir(parents=True)
         pq.write_table(pa.table(table), path)
         tiny_tree.made(f"{path}", rule, [source])
-    cells = "dataset,model,metric,ours_mean\nMIMIC-III,ClinRaGen,micro_f1,0.5\n"
+    row = {"dataset": "MIMIC-III", "model": "ClinRaGen", "metric": "micro_f1", "ours_mean": "0.5"}
+    names = COMPARISON.schema.names
+    cells = f"{','.join(names)}\n{','.join(row.get(name, '') for name in names)}\n"
     for number in (1, 2):
         inputs = [f"{notes}", f"resources/paper_table{number}.csv"]
         path = f"results/demo/tables/table{number}.csv"
@@ -153,7 +156,7 @@ def test_no_page_is_without_its_commands():
         "results/README.md",
         "docs/cluster.md",
         "docs/release.md",
-        "docs/verify.md",
+        "docs/trace.md",
         "config/open-demo.yaml",
     } <= pages
     assert len(commands()) > 30

@@ -143,6 +143,19 @@ def test_every_argument_of_a_script_is_given_by_its_rule(rules):
         assert wanted == given, name
 
 
+def test_no_argument_of_a_training_begins_an_option_of_torchrun(rules):
+    """argparse takes `--start` for `--start-method` of torchrun, even behind the name of the script."""
+    from torch.distributed.run import get_args_parser
+
+    options = {option for action in get_args_parser()._actions for option in action.option_strings}
+    trainings = {script_of(name) for name, rule in rules.items() if "{params.launcher}" in rule.shellcmd}
+    assert {"train_phase1", "train_joint", "train_frozen"} <= trainings
+    for script in trainings:
+        for argument in arguments_of(script):
+            word = "--" + argument.replace("_", "-")
+            assert [option for option in options if option.startswith(word)] == [], f"{script}: {word}"
+
+
 def test_every_placeholder_of_a_command_line_is_quoted(rules):
     """Paths and names come from the configuration: unquoted, a directory called `$(id)` would be executed."""
     not_text = {"threads", "params.launcher"}  # a number; a command of numbers only

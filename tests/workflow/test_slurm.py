@@ -32,7 +32,7 @@ def test_from_raw_files_to_tables_each_job_where_it_belongs(fork_python, tmp_pat
     assert {rule: job["SLURM_JOB_PARTITION"] for rule, job in jobs.items() if job} == (
         dict.fromkeys(GPU, "gpu") | dict.fromkeys(EXTRACT | TOKENS | benchmark, "cpu")
     )
-    assert len(benchmark) == 9 and len({jobs[rule]["SLURM_JOB_ID"] for rule in benchmark}) == 1
+    assert len(benchmark) == 8 and len({jobs[rule]["SLURM_JOB_ID"] for rule in benchmark}) == 1
     assert len({job["SLURM_JOB_ID"] for job in jobs.values() if job}) == len(GPU | EXTRACT | TOKENS) + 1
     times = {path.parent.name for path in Path(checkout, "results/small/timings").rglob("*.jsonl")}
     assert times == set(jobs)

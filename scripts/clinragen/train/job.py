@@ -41,7 +41,7 @@ class Setup:
 class OneStage(StudentInputs):
     """Arguments of steps that train a row in one stage: its samples, and the parts in front of its language model."""
 
-    start: Path
+    base: Path
     """The language model; for `train_frozen` it may be a student of phase 1."""
     targets: Path
     texts: Texts

@@ -74,9 +74,9 @@ def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, directory: Path) 
 def train_joint(job: Job, stage: OneStage, directory: Path) -> Release:
     """Train the language model and everything in front of it at once, in one stage."""
     plan = Plan(tuple(stage.parts.reads))
-    student = Student.from_backbone(stage.start, stage.texts, plan.reads)
-    _add_parts(student, stage, stage.start, job)
-    return _train(job, plan, student, stage.start, directory)
+    student = Student.from_backbone(stage.base, stage.texts, plan.reads)
+    _add_parts(student, stage, stage.base, job)
+    return _train(job, plan, student, stage.base, directory)
 
 
 def train_lora(job: Job, stage: OneStage, lora: Lora, directory: Path) -> Release:
@@ -86,10 +86,10 @@ def train_lora(job: Job, stage: OneStage, lora: Lora, directory: Path) -> Releas
     """
     plan = Plan(tuple(stage.parts.reads))
     dtype = torch.bfloat16 if job.optimizer.precision == "bf16" else torch.float32
-    student = Student.from_backbone(stage.start, stage.texts, plan.reads, dtype)
-    _add_parts(student, stage, stage.start, job)
-    student.add_adapters(lora, Base.of(stage.start, dtype))
-    return _train(job, plan, student, stage.start, directory)
+    student = Student.from_backbone(stage.base, stage.texts, plan.reads, dtype)
+    _add_parts(student, stage, stage.base, job)
+    student.add_adapters(lora, Base.of(stage.base, dtype))
+    return _train(job, plan, student, stage.base, directory)
 
 
 def train_frozen(job: Job, stage: OneStage, directory: Path) -> Release:
@@ -97,9 +97,9 @@ def train_frozen(job: Job, stage: OneStage, directory: Path) -> Release:
 
     The stage starts from a student of phase 1, or from a language model as it was fetched.
     """
-    plan, backbone = Plan(tuple(stage.parts.reads), frozen=("backbone",)), stage.start
-    if (stage.start / FACTS).is_file():
-        student, backbone = Student.load(stage.start, plan.reads), stage.start / BACKBONE
+    plan, backbone = Plan(tuple(stage.parts.reads), frozen=("backbone",)), stage.base
+    if (stage.base / FACTS).is_file():
+        student, backbone = Student.load(stage.base, plan.reads), stage.base / BACKBONE
         # Phase 1 read no captions, which may have more room.
         student.texts = stage.texts
     else:
