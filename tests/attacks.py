@@ -112,6 +112,7 @@ WAYS = {
     "base64 with other bytes": ("a.json", lambda t: json.dumps([coded(b"\0\1\2" + t.encode() + b"\x07")])),
     "base64 twice": ("a.json", lambda t: json.dumps({"a": coded(coded(t.encode()).encode())})),
     "hexadecimal": ("a.svg", lambda t: f"<svg><desc>{t.encode().hex()}</desc></svg>"),
+    "text in a drawing": ("a.svg", lambda t: f"<?xml version='1.0' encoding='utf-8'?>\n<svg><text>{t}</text></svg>"),
     "text in an address": ("a.svg", lambda t: f"<a href='data:text/plain,{t.replace(' ', '%20')}'/>"),
     "json": ("a.json", lambda t: json.dumps({"a": {"b": [t]}})),
     "escaped json": ("a.json", lambda t: json.dumps({"a": t.replace(" ", "\u2003")})),

@@ -216,6 +216,7 @@ def released(demo, tmp_path_factory):
     directory = tmp_path_factory.mktemp("released")
     repository = directory / "repository"
     shutil.copytree(demo.checkout, repository, ignore=shutil.ignore_patterns(".snakemake"))
+    shutil.rmtree(repository / "tables")  # raw tables of other tests, which no repository would hold
     author = ("-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "code")):
         subprocess.run(["git", *author, *words], cwd=repository, check=True, capture_output=True)

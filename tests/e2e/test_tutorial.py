@@ -41,7 +41,7 @@ def in_miniature(command: str) -> str:
     if command.startswith("git checkout "):
         return f"cp {ROOT / PROMPT} {PROMPT}"
     if command.startswith("make "):
-        return f'{command} --old-file .venv/.installed DEMO="{MINIATURE} --cores 2"'
+        return f'{command} --old-file .venv/.installed overlay="{MINIATURE}"'
     return command.replace("--configfile config/demo.yaml", MINIATURE)
 
 

@@ -222,7 +222,8 @@ def _leaves(value: Any, names: tuple[str, ...]) -> Iterator[Value]:
 
 def _page(text: str) -> Iterator[Value]:
     """Yield the cells of the tables of a page by their columns, and attributes, scripts, comments and other lines."""
-    page = html.document_fromstring(text or "<p>")
+    # Bytes, because lxml refuses text with an XML declaration, which SVG files have.
+    page = html.document_fromstring(text.encode() or b"<p>", html.HTMLParser(encoding="utf-8"))
     for element in page.iter(etree.Element):
         yield from (Value(f"attribute {_shown(name)}", (), value) for name, value in element.attrib.items())
     for comment in COMMENT.findall(text):
