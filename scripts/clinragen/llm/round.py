@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("llm")
 
 
-class Round:
+class Round(ABC):
     """Requests without an answer in the journal, and the state of asking for them.
 
     `failed` is the number of requests that are known to have no text.
@@ -31,9 +32,9 @@ class Round:
         self.failures: list[str] = []
         self.finished = 0
 
+    @abstractmethod
     async def ask_all(self) -> None:
         """Ask until no request remains, or there is a reason to stop."""
-        raise NotImplementedError
 
     def stop(self, reason: str) -> None:
         """Send no new requests."""
