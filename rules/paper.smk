@@ -7,6 +7,7 @@
 #        <results>/figures/figure6{a,b}.csv, .svg, .png  ratings by language models (a) and people (b)
 #        <results>/{dataset}/evaluate/figure7.html       cases, with text from single patients
 #        <results>/figures/figure7-{dataset}.html        how they are selected, without that text
+#        <results>/site/example-{dataset}.json           a typical case, if its data are synthetic or open
 
 
 localrules:
@@ -271,6 +272,7 @@ if datasets_with_cases():
                 category="Figures",
                 labels={"figure": "7", "form": "page, {dataset}"},
             ),
+            example="<results>/site/example-{dataset}.json",
         log:
             "<logs>/evaluate_figure7/{dataset}.log",
         benchmark:
@@ -295,4 +297,4 @@ if datasets_with_cases():
             " --wordings {input.wordings:q} --lab-wordings {input.lab_wordings:q}"
             " --variables {input.variables:q} --scaled {params.scaled:q}"
             " --dataset {params.dataset:q} --templates {input.templates:q}"
-            " --page {output.page:q} --shared {output.shared:q} > {log:q} 2>&1"
+            " --page {output.page:q} --shared {output.shared:q} --example {output.example:q} > {log:q} 2>&1"
