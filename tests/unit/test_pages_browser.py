@@ -315,7 +315,7 @@ def embedded(results: Path, page: str) -> Path:
 def test_a_click_inside_a_report_does_not_blank_the_page(browser, results, page, link):
     browser.open(embedded(results, page))
     frame = browser.frame()
-    assert browser.run("document.getElementById('embedded').innerText.includes('audit/lineage.html')", frame)
+    assert browser.run(f"document.getElementById('embedded').innerText.includes('{PAGES[page]}')", frame)
     browser.click(f"document.querySelector('{link}')", frame)
     # A link inside the page is followed after the first link had time to load.
     browser.run("new Promise(done => setTimeout(done, 500))")
