@@ -12,7 +12,12 @@ localrules:
 rule audit_lineage:
     """Every output behind the targets, with what made it and the raw files that it reaches."""
     input:
-        targets=table_files() + asked_files() + planted_files() + knowledge_files_in_use(),
+        targets=table_files()
+        + figure_files()
+        + asked_files()
+        + planted_files()
+        + knowledge_files_in_use()
+        + example_files(),
         data=data_files(),
         templates=page_templates("lineage"),
     output:

@@ -227,7 +227,7 @@ def backbones_with_knowledge():
 
 def knowledge_files():
     """Input: the key terms, the vocabularies, and the tables and figure about them."""
-    files = ["terms.csv", "convergence.csv", "convergence.png", "sources.csv"]
+    files = ["terms.csv", "convergence.csv", "convergence.png", "sources.csv", "knowledge.html"]
     files += [
         f"vocab/{name}.{kind}" for name in backbones_with_knowledge() for kind in ("json", "csv")
     ]

@@ -51,15 +51,24 @@ def table_files():
     tables += [f"<results>/tables/discussion.{form}" for form in ("csv", "html") if has_student()]
     tables += judge_files()
     tables += study_tables()
-    return tables + ["<results>/tables/costs.csv"] * bool(answer_tables())
+    return tables + [
+        f"<results>/tables/costs.{form}" for form in ("csv", "html") if answer_tables()
+    ]
 
 
 def figure_files():
-    """Input: the paper's figures for which the configuration makes the data, in each of their forms."""
-    names = ["figure5"] * bool(diagnosed_predictions())
-    names += [f"figure6{panel}" for panel in rated_panels()]
-    figures = expand("<results>/figures/{name}.{form}", name=names, form=["csv", "svg", "png"])
-    return figures + [f"<results>/figures/figure7-{name}.html" for name in datasets_with_cases()]
+    """Input: the paper's figures for which the configuration makes the data, in each of their forms, and their page."""
+    forms = ["csv", "svg", "png"]
+    figures = expand("<results>/figures/{name}.{form}", name=drawn_figures(), form=forms)
+    figures += [f"<results>/figures/figure7-{name}.html" for name in datasets_with_cases()]
+    return figures + ["<results>/figures/figures.html"] * bool(figures)
+
+
+def drawn_figures():
+    """Names of the figures that are drawn: sizes and scores, and the ratings."""
+    return ["figure5"] * bool(diagnosed_predictions()) + [
+        f"figure6{panel}" for panel in rated_panels()
+    ]
 
 
 def rated_panels():

@@ -11,7 +11,7 @@
 #        <results>/tables/tokens.csv, .html                                    data card of token lengths
 #        <results>/tables/training.csv, .html                                  losses and scores during training
 #        <results>/tables/parameters.csv                                       parameter counts of the trained models
-#        <results>/tables/costs.csv                                            requests, tokens and money spent on LLMs
+#        <results>/tables/costs.csv, .html                                     requests, tokens and money spent on LLMs
 
 # The batch size changes no output, so it is a resource: Snakemake does not compare resources.
 
@@ -349,8 +349,10 @@ rule evaluate_costs:
     """Requests, tokens, money and time spent on language models, by stage and model."""
     input:
         tables=answer_tables(),
+        templates=page_templates("costs"),
     output:
         costs=file_in_report("<results>/tables/costs.csv", "costs", "Costs", "table"),
+        page=file_in_report("<results>/tables/costs.html", "costs", "Costs", "page"),
     log:
         "<logs>/evaluate_costs/all.log",
     benchmark:
@@ -364,8 +366,10 @@ rule evaluate_costs:
         answers=setting("answers"),
     params:
         code=code_digest("evaluate_costs"),
+        sources=sources,
         stages=asked_stages,
         record=output_record("tables/costs.csv"),
     shell:
         "python scripts/evaluate_costs.py --tables {input.tables:q} --stages {params.stages:q}"
-        " --answers {resources.answers:q} --costs {output.costs:q} > {log:q} 2>&1"
+        " --answers {resources.answers:q} --templates {input.templates:q}"
+        " --costs {output.costs:q} --page {output.page:q} > {log:q} 2>&1"

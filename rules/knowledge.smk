@@ -13,6 +13,7 @@
 #       <results>/knowledge/pubmed, wikipedia/{backbone}.json   the part of V^k from one source
 #       <results>/knowledge/standard/{backbone}.json            the whole vocabulary
 #       <results>/knowledge/sources.csv                         overlap of PubMed and Wikipedia
+#       <results>/knowledge/knowledge.html                      all of this on one page
 #
 # Rules that need a network run where Snakemake runs: compute nodes often have none. Addresses, keys and retries are
 # resources, which Snakemake does not compare, because they change no output. Responses of PubMed and Wikipedia are
@@ -27,6 +28,7 @@ localrules:
     knowledge_coverage,
     knowledge_standard,
     knowledge_sources,
+    knowledge_page,
 
 
 rule knowledge_documents:
@@ -274,3 +276,47 @@ rule knowledge_sources:
     shell:
         "python scripts/knowledge_sources.py --terms {input.terms:q} --mentions {input.mentions:q}"
         " --tokenizers {input.tokenizers:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule knowledge_page:
+    """Documents, key terms, convergence and vocabularies on one page."""
+    input:
+        terms="<results>/knowledge/terms.parquet",
+        shown="<results>/knowledge/answers.parquet",
+        convergence="<results>/knowledge/convergence.csv",
+        picture="<results>/knowledge/convergence.png",
+        attrition=expand(
+            "<results>/knowledge/attrition_{source}.csv", source=CONFIG.knowledge.terms.sources
+        ),
+        sources="<results>/knowledge/sources.csv",
+        coverage=expand(
+            "<results>/knowledge/vocab/{backbone}.csv", backbone=backbones_with_knowledge()
+        ),
+        templates=page_templates("knowledge"),
+    output:
+        page=file_in_report(
+            "<results>/knowledge/knowledge.html", "knowledge", "Knowledge", "all, page"
+        ),
+    log:
+        "<logs>/knowledge_page/all.log",
+    benchmark:
+        "<timings>/knowledge_page/all.jsonl"
+    conda:
+        "../envs/knowledge.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code_digest("knowledge_page"),
+        sources=sources,
+        mode=setting("knowledge.source"),
+        settings=setting("knowledge.terms"),
+        llm=llm("knowledge.terms.llm"),
+        record=output_record("knowledge/knowledge.html"),
+    shell:
+        "python scripts/knowledge_page.py --terms {input.terms:q} --shown {input.shown:q}"
+        " --convergence {input.convergence:q} --picture {input.picture:q} --attrition {input.attrition:q}"
+        " --sources {input.sources:q} --coverage {input.coverage:q} --mode {params.mode:q}"
+        " --settings {params.settings:q} --llm {params.llm:q} --templates {input.templates:q}"
+        " --page {output.page:q} > {log:q} 2>&1"

@@ -5,8 +5,10 @@
 # makes  <results>/tables/table{1..6}.csv, .md, .tex, .html; of tables of scores also .png
 #        <results>/figures/figure5.csv, .svg, .png       size and micro F1
 #        <results>/figures/figure6{a,b}.csv, .svg, .png  ratings by language models (a) and people (b)
+#        <results>/figures/figures.html                  all figures with their values on one page
 #        <results>/{dataset}/evaluate/figure7.html       cases, with text from single patients
 #        <results>/figures/figure7-{dataset}.html        how they are selected, without that text
+#        <results>/site/example-{dataset}.json           a typical case, if its data are synthetic or open
 
 
 localrules:
@@ -271,6 +273,7 @@ if datasets_with_cases():
                 category="Figures",
                 labels={"figure": "7", "form": "page, {dataset}"},
             ),
+            example="<results>/site/example-{dataset}.json",
         log:
             "<logs>/evaluate_figure7/{dataset}.log",
         benchmark:
@@ -295,4 +298,37 @@ if datasets_with_cases():
             " --wordings {input.wordings:q} --lab-wordings {input.lab_wordings:q}"
             " --variables {input.variables:q} --scaled {params.scaled:q}"
             " --dataset {params.dataset:q} --templates {input.templates:q}"
-            " --page {output.page:q} --shared {output.shared:q} > {log:q} 2>&1"
+            " --page {output.page:q} --shared {output.shared:q} --example {output.example:q} > {log:q} 2>&1"
+
+
+if figure_files():
+
+    localrules:
+        evaluate_figures,
+
+    rule evaluate_figures:
+        """The figures with their values on one page."""
+        input:
+            drawings=expand("<results>/figures/{name}.svg", name=drawn_figures()),
+            tables=expand("<results>/figures/{name}.csv", name=drawn_figures()),
+            cases=expand("<results>/figures/figure7-{dataset}.html", dataset=datasets_with_cases()),
+            templates=page_templates("figures"),
+        output:
+            page=figure_in_report("<results>/figures/figures.html", "figures", "all"),
+        log:
+            "<logs>/evaluate_figures/all.log",
+        benchmark:
+            "<timings>/evaluate_figures/all.jsonl"
+        conda:
+            "../envs/evaluate.yaml"
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        params:
+            code=code_digest("evaluate_figures"),
+            sources=sources,
+            record=output_record("figures/figures.html"),
+        shell:
+            "python scripts/evaluate_figures.py --drawings {input.drawings:q} --tables {input.tables:q}"
+            " --cases {input.cases:q} --templates {input.templates:q} --page {output.page:q} > {log:q} 2>&1"

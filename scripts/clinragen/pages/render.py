@@ -1,6 +1,7 @@
 """Render a page from its templates and facts."""
 
 import base64
+from functools import partial
 from pathlib import Path
 
 from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError, TemplateSyntaxError
@@ -11,8 +12,8 @@ from clinragen.errors import UserError
 def render(page: str, templates: list[Path], **facts: object) -> str:
     """Return the HTML of `<page>.html` with these facts; only the listed template files are read.
 
-    Text is escaped, PNG bytes become data URIs (`| png`), and the same facts give the same bytes. Raises UserError
-    for a template that is missing from the list, cannot be parsed, or uses a fact that is not given.
+    Text is escaped, PNG and SVG bytes become data URIs (`| png`, `| svg`), and the same facts give the same bytes.
+    Raises UserError for a template that is missing from the list, cannot be parsed, or uses a fact that is not given.
     """
     environment = Environment(
         loader=DictLoader({path.name: path.read_text(encoding="utf-8") for path in templates}),
@@ -22,7 +23,8 @@ def render(page: str, templates: list[Path], **facts: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["png"] = _data_uri
+    environment.filters["png"] = partial(_data_uri, "image/png")
+    environment.filters["svg"] = partial(_data_uri, "image/svg+xml")
     try:
         return environment.get_template(f"{page}.html").render(facts)
     except TemplateError as error:
@@ -30,5 +32,5 @@ def render(page: str, templates: list[Path], **facts: object) -> str:
         raise UserError(f"cannot render page {page!r}: {line}{type(error).__name__}: {error}") from error
 
 
-def _data_uri(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+def _data_uri(kind: str, picture: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(picture).decode()}"

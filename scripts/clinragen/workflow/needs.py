@@ -52,6 +52,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_table4": TRAINING | {ASKED},
     "evaluate_table5": DATA,
     "evaluate_figure5": TRAINING | {ASKED},
+    "evaluate_figures": TRAINING | {ASKED, RESPONSES},
     "evaluate_judge_scores": DATA,
     "study": TRAINING | {ASKED, RESPONSES},
     "evaluate_study_forms": TRAINING | {ASKED},
@@ -64,6 +65,7 @@ TARGETS: dict[str, frozenset[str]] = {
     "export_benchmark": frozenset({RAW}),
     "knowledge": KNOWLEDGE | {BACKBONE},
     "knowledge_sources": KNOWLEDGE | {BACKBONE},
+    "knowledge_page": KNOWLEDGE | {BACKBONE},
     "knowledge_terms": KNOWLEDGE,
     "knowledge_convergence": KNOWLEDGE,
     "backbones": frozenset({BACKBONE, ENCODER}),
@@ -88,6 +90,7 @@ SHOWN_BY_TARGET = {
     "evaluate_table4": "compared",
     "evaluate_text_table": "compared",
     "evaluate_figure5": "sized",
+    "evaluate_figures": "sized",
 }
 
 OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones", "evaluate_claims")
@@ -95,8 +98,8 @@ OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones", "evalua
 
 # Targets that read the ratings of the judges, whose needs they inherit.
 READ_RATINGS = re.compile(
-    r"all|tables|figures|audit(_lineage)?|evaluate_(costs|table3|judge_scores|claims)|"
-    r"tables/(costs|table3|judge|claims|contradictions).*|figures/figure6a.*|audit/.+"
+    r"all|tables|figures|audit(_lineage)?|evaluate_(costs|table3|judge_scores|claims|figures)|"
+    r"tables/(costs|table3|judge|claims|contradictions).*|figures/(figure6a|figures).*|audit/.+"
 )
 READ_RATINGS_OF_STUDY = re.compile(r"study|evaluate_study_scores|study/ratings.*|tables/study.*|figures/figure6b.*")
 """Targets that read the ratings of the judges that people are compared with."""
@@ -132,7 +135,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (rf"{DATASET}/(evaluate|planted)/(?P<model>[^/]+)/.+", TRAINING),
     (r"knowledge/(attrition_)?(pubmed|wikipedia)\..+", frozenset({PUBMED})),
     (r"knowledge/(terms|mentions|answers|convergence)\..+", KNOWLEDGE),
-    (r"knowledge/sources\..+", KNOWLEDGE | {BACKBONE}),
+    (r"knowledge/(sources|knowledge)\..+", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/vocab/(?P<backbone>[^/]+)\.(json|csv)", KNOWLEDGE | {BACKBONE}),
     (r"knowledge/standard/(?P<backbone>[^/]+)\.json", frozenset({BACKBONE})),
     (r"backbones/(?P<backbone>[^/]+)", frozenset({BACKBONE})),
@@ -142,6 +145,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/table5\..+", DATA),
     (r"tables/(?P<scored>table6)\..+", TRAINING | {ASKED}),
     (r"figures/(?P<sized>figure5)\..+", TRAINING | {ASKED}),
+    (r"figures/(?P<sized>figures)\..+", TRAINING | {ASKED, RESPONSES}),
     (rf"figures/(?P<cased>figure7)-{DATASET}\.html", TRAINING),
     (rf"{DATASET}/evaluate/(?P<cased>figure7)\.html", TRAINING),
     (r"tables/(?P<scored>table[12]|intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
@@ -151,7 +155,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/beyond\..+", CLASSIFIERS),
     (r"tables/rationales\..+", DATA | {RATIONALES, ASKED}),
     (r"tables/tokens\..+", DATA | {BACKBONE, RATIONALES}),
-    (r"tables/costs\.csv", ANSWERS | {ASKED}),
+    (r"tables/costs\..+", ANSWERS | {ASKED}),
     (r"(tables/judge|figures/figure6a).*", DATA),
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
     (r"(study/ratings|tables/study|figures/figure6b).+", TRAINING | {ASKED, RESPONSES}),
