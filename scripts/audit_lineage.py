@@ -18,9 +18,8 @@ def audit_lineage(targets: list[Path], templates: list[Path], lineage: SharedOut
     tree = page.final.parents[1].as_posix()
     logging.getLogger("lineage").info("root of %s: %s", tree, root)
     LINEAGE.write(table, lineage)
-    outputs, complete = table["output"].to_pylist(), table["complete"].to_pylist()
-    incomplete = [output for output, whole in zip(outputs, complete, strict=True) if not whole]
-    page.path.write_text(lineage_page(outputs, tree, root, templates, incomplete), encoding="utf-8")
+    text = lineage_page(table["output"].to_pylist(), tree, root, templates, problems)
+    page.path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -57,12 +57,12 @@ def list_lineage(targets: list[Path]) -> tuple[pa.Table, list[Problem], str]:
 
 
 def lineage_page(
-    outputs: list[str], tree: str, root: str, templates: list[Path], incomplete: Collection[str] = ()
+    outputs: list[str], tree: str, root: str, templates: list[Path], problems: Iterable[Problem] = ()
 ) -> str:
     """Return the page of outputs by their recorded paths, with the recorded path of their tree and its root.
 
-    `incomplete` are those whose chain has a problem. Of an absolute path outside the tree only the end is shown: the
-    location of a user's raw files is private.
+    Of an absolute path outside the tree only the end is shown, and of `problems` only kind and path: the location of a
+    user's raw files is private.
     """
     graph = Graph.around(Path(outputs[0])) if outputs else None
     records = {path: record for path in outputs if graph and (record := graph.record(path))}
@@ -100,7 +100,7 @@ def lineage_page(
         templates,
         hash=root,
         stand_ins=sorted({label for record in records.values() for label in record["stand_ins"]}),
-        incomplete=[path for path in outputs if path in incomplete],
+        problems=dict.fromkeys((problem.kind, word(problem.path)) for problem in problems),
         environments=environments(every),
         machines=machines,
         raw=sum(not path.startswith(REPOSITORY) for path in sources),
