@@ -35,9 +35,9 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
 	|| { snakemake $(2) --quiet all --report results/$(1)/.tmp-report.html \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
-	&& echo "Report: results/$(1)/report.html (tables: results/$(1)/tables/)"
+	&& printf '%s\n' "Results: results/$(1)/index.html (make view TREE=$(1))" "Report: results/$(1)/report.html"
 
-.PHONY: help setup demo demo-full open-demo planted check estimate examples why release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs docs-site lock clean
+.PHONY: help setup demo demo-full open-demo planted check estimate examples why view release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs docs-site lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,9 @@ examples: $(READY)  ## check a file of worked examples for the teacher: [FILE=re
 
 why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|planted|local] [FROM_RECORDS=1]
 	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) $(call overlay,$(OVERLAY))
+
+view: $(READY)  ## show the pages of a results tree in a browser: TREE=demo [PORT=8000]
+	@python scripts/view.py "results/$(or $(TREE),demo)" $(if $(PORT),--port $(PORT))
 
 usage: $(READY)  ## compare requested and used resources of the jobs: TREE=demo
 	@python scripts/usage.py results/$(or $(TREE),demo)

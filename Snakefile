@@ -12,6 +12,7 @@ include: "rules/common.smk"
 include: "rules/common_train.smk"
 include: "rules/common_rated.smk"
 include: "rules/common_evaluate.smk"
+include: "rules/common_site.smk"
 
 
 CONFIG = preflight.valid_config(config, Path(workflow.basedir, "resources"))
@@ -53,6 +54,7 @@ localrules:
     backbones,
     weights,
     audit,
+    site,
 
 
 limit_retries()
@@ -71,6 +73,7 @@ rule all:
         planted_files(),
         knowledge_files_in_use(),
         "<results>/audit/lineage.csv",
+        site_files(),
 
 
 rule tables:
@@ -146,6 +149,12 @@ rule audit:
         "<results>/audit/lineage.csv",
 
 
+rule site:
+    """The front page of the results, and every page that it lists."""
+    input:
+        site_files(),
+
+
 include: "rules/demo.smk"
 include: "rules/extract.smk"
 include: "rules/benchmark.smk"
@@ -164,6 +173,7 @@ include: "rules/discussion.smk"
 include: "rules/claims.smk"
 include: "rules/planted.smk"
 include: "rules/audit.smk"
+include: "rules/site.smk"
 
 
 preflight.stop_if_tracked_inputs_are_missing(

@@ -16,7 +16,8 @@ rule audit_lineage:
         + figure_files()
         + asked_files()
         + planted_files()
-        + knowledge_files_in_use(),
+        + knowledge_files_in_use()
+        + example_files(),
         data=data_files(),
         templates=page_templates("lineage"),
     output:

@@ -8,6 +8,7 @@
 #        <results>/figures/figures.html                  all figures with their values on one page
 #        <results>/{dataset}/evaluate/figure7.html       cases, with text from single patients
 #        <results>/figures/figure7-{dataset}.html        how they are selected, without that text
+#        <results>/site/example-{dataset}.json           a typical case, if its data are synthetic or open
 
 
 localrules:
@@ -272,6 +273,7 @@ if datasets_with_cases():
                 category="Figures",
                 labels={"figure": "7", "form": "page, {dataset}"},
             ),
+            example="<results>/site/example-{dataset}.json",
         log:
             "<logs>/evaluate_figure7/{dataset}.log",
         benchmark:
@@ -296,7 +298,7 @@ if datasets_with_cases():
             " --wordings {input.wordings:q} --lab-wordings {input.lab_wordings:q}"
             " --variables {input.variables:q} --scaled {params.scaled:q}"
             " --dataset {params.dataset:q} --templates {input.templates:q}"
-            " --page {output.page:q} --shared {output.shared:q} > {log:q} 2>&1"
+            " --page {output.page:q} --shared {output.shared:q} --example {output.example:q} > {log:q} 2>&1"
 
 
 if figure_files():

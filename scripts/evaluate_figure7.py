@@ -26,23 +26,28 @@ def evaluate_figure7(
     templates: list[Path],
     page: Out,
     shared: SharedOut,
+    example: SharedOut,
 ) -> None:
-    """Write the cases selected by rules, as a restricted page, and as one without text from patients."""
+    """Write the cases selected by rules: restricted, without text from patients, and one of open data as an example."""
+    from clinragen.evaluate.paper import case_example
     from clinragen.evaluate.paper.case_choice import case_counts, choose
-    from clinragen.evaluate.paper.case_files import read_cases
+    from clinragen.evaluate.paper.case_files import Shown, read_cases
     from clinragen.evaluate.paper.case_page import cases_page
     from clinragen.evaluate.texts.lab_claims import read_lab_wordings
     from clinragen.registry.variables import read_variables
 
-    case_files = read_cases(predictions, cases, samples, (notes, labs), wordings)
-    selected = choose(case_files.cases)
     units = {variable.name: variable.unit for variable in read_variables(variables)}
-    labs_in_words = read_lab_wordings(lab_wordings, list(units))
-    views = case_files.views(selected, courses, captions, series, (scales, fences), terms, scaled, units, labs_in_words)
-    counts = case_counts(dataset, case_files.cases)
-    own = (counts, len(case_files.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
-    page.path.write_text(cases_page(dataset, views, *own), encoding="utf-8")
+    of_labs = read_lab_wordings(lab_wordings, list(units))
+    shown = Shown(courses, captions, series, scales, fences, terms, scaled, units, of_labs)
+    files = read_cases(predictions, cases, samples, (notes, labs), wordings)
+    counts = case_counts(dataset, files.cases)
+    own = (counts, len(files.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
+    page.path.write_text(cases_page(dataset, files.views(choose(files.cases), shown), *own), encoding="utf-8")
     shared.path.write_text(cases_page(dataset, None, *own), encoding="utf-8")
+    read = [predictions, cases, samples, courses, captions, series, scales, fences, notes, labs, *terms]
+    place = page.final.relative_to(example.final.parents[1]).as_posix()
+    facts = case_example.example(dataset, files, shown, read, place)
+    example.path.write_text(case_example.as_json(facts), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ ENVIRONMENTS = dict.fromkeys(("demo_raw", "demo_notes", "demo_download"), "extra
     "planted_classifier": "train",
     "planted_scores": "evaluate",
     "planted_page": "evaluate",
+    "site_index": "evaluate",
 }
 # The demo in miniature: tests check that everything fits together, not what models learn.
 SMALL = {

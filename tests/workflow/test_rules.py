@@ -16,10 +16,10 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, 
 
 STAGES = (
     *("demo", "extract", "benchmark", "llm", "knowledge", "rationale", "asked"),
-    *("train", "evaluate", "planted", "audit"),
+    *("train", "evaluate", "planted", "audit", "site"),
 )
 # Programs for people, in addition to the rules.
-TOOLS = {"check", "estimate", "examples", "trace", "why", "usage", "release"}
+TOOLS = {"check", "estimate", "examples", "trace", "why", "view", "usage", "release"}
 # Additional files of stage evaluate: one for each kind of question.
 OF_EVALUATE = {"statistics", "texts", "judge", "study", "paper", "discussion", "claims"}
 OVERLAYS = {

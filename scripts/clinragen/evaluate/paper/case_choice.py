@@ -29,6 +29,11 @@ class Case:
         return self.missed_by_teacher & self.predicted
 
     @property
+    def f1(self) -> float:
+        """F1 of the predicted phenotypes; 0 if there are neither true nor predicted ones."""
+        return 2 * len(self.true & self.predicted) / max(len(self.true) + len(self.predicted), 1)
+
+    @property
     def order(self) -> bytes:
         """A sort key in random order that is the same in every run."""
         return hashlib.sha256(f"figure 7 {self.stay}".encode()).digest()
@@ -78,6 +83,12 @@ def choose(cases: list[Case]) -> dict[str, Case | None]:
         fitting = [case for case in cases if rule.fits(case) and case.stay not in taken]
         selected[rule.name] = min(fitting, key=lambda case: (*rule.first(case), case.order), default=None)
     return selected
+
+
+def typical(cases: list[Case]) -> Case | None:
+    """Return the case with the median F1, the lower one of two; a hash breaks ties."""
+    ranked = sorted(cases, key=lambda case: (case.f1, case.order))
+    return ranked[(len(ranked) - 1) // 2] if ranked else None
 
 
 def case_counts(dataset: str, cases: list[Case]) -> pa.Table:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from clinragen.evaluate.paper.case_choice import Case, make_case
 from clinragen.evaluate.paper.case_page import Texts, curves_of, view
+from clinragen.evaluate.planted import statements
 from clinragen.evaluate.texts.lab_claims import LabWordings
 from clinragen.evaluate.written import COLUMNS, Written, of_cases, written_by_model, written_by_teacher
 from clinragen.rationale.claims import read_wordings
@@ -20,6 +21,23 @@ from clinragen.schemas.schema import Table
 
 
 @dataclass(frozen=True)
+class Shown:
+    """Where notes, captions and series of the cases are, and how to show them."""
+
+    courses: Path
+    captions: Path
+    series: Path
+    scales: Path
+    fences: Path
+    terms: list[Path]
+    scaled: bool
+    """Whether the values of the series are scaled."""
+    units: Mapping[str, str]
+    """Unit of each variable."""
+    lab_wordings: LabWordings
+
+
+@dataclass(frozen=True)
 class CaseFiles:
     """The cases, and the texts of teacher and student by stay."""
 
@@ -27,37 +45,27 @@ class CaseFiles:
     teacher: Mapping[int, Written]
     student: Mapping[int, Written]
 
-    def views(
-        self,
-        selected: dict[str, Case | None],
-        courses: Path,
-        captions: Path,
-        series: Path,
-        ranges: tuple[Path, Path],
-        terms: list[Path],
-        scaled: bool,
-        units: Mapping[str, str],
-        lab_wordings: LabWordings,
-    ) -> dict[str, dict[str, Any] | None]:
-        """Return the facts for the page about each selected case, by rule.
-
-        `ranges` are the files of scales and fences; `units` has the unit of each variable.
-        """
+    def views(self, selected: dict[str, Case | None], shown: Shown) -> dict[str, dict[str, Any] | None]:
+        """Return the facts for the page about each selected case, by rule."""
         stays = [case.stay for case in selected.values() if case]
-        notes, sentences, measured = (
-            _rows(table, path, stays) for table, path in ((COURSES, courses), (CAPTIONS, captions), (SERIES, series))
-        )
-        scales, fences = SCALES.read(ranges[0]).to_pylist(), FENCES.read(ranges[1]).to_pylist()
-        words = [row for path in terms for row in TERMS.read(path).to_pylist()]
+        of_stays = ((COURSES, shown.courses), (CAPTIONS, shown.captions), (SERIES, shown.series))
+        notes, sentences, measured = (_rows(table, path, stays) for table, path in of_stays)
+        scales, fences = SCALES.read(shown.scales).to_pylist(), FENCES.read(shown.fences).to_pylist()
+        words = [row for path in shown.terms for row in TERMS.read(path).to_pylist()]
         views: dict[str, dict[str, Any] | None] = dict.fromkeys(selected)
         for rule, case in selected.items():
             if case is not None:
                 stay = case.stay
                 written = ((own[stay].note, own[stay].lab) for own in (self.teacher, self.student))
                 texts = Texts(notes[stay]["text"], sentences[stay]["text"], *written)
-                drawn = curves_of(measured[stay], scales, fences, scaled)
-                views[rule] = view(case, texts, drawn, words, units, lab_wordings)
+                drawn = curves_of(measured[stay], scales, fences, shown.scaled)
+                views[rule] = view(case, texts, drawn, words, shown.units, shown.lab_wordings)
         return views
+
+    def with_abnormal_labs(self, shown: Shown) -> list[Case]:
+        """Return the cases whose captions call some value abnormal."""
+        captions = _rows(CAPTIONS, shown.captions, [case.stay for case in self.cases])
+        return [case for case in self.cases if statements(captions[case.stay]["text"], list(shown.units))]
 
 
 def read_cases(
