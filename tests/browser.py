@@ -84,14 +84,18 @@ class Browser:
 
     def open(self, page: Path, width: int = 1280, height: int = 800, dark: bool = False, fragment: str = "") -> None:
         """Open a file as a screen of this size, in CSS pixels, would show it."""
+        self.shown_as(width, height, dark)
+        self.send("Page.navigate", url="about:blank")
+        self.send("Page.navigate", url=page.absolute().as_uri() + fragment)
+        self.wait(lambda: self.run("location.protocol === 'file:' && document.readyState === 'complete'"))
+
+    def shown_as(self, width: int = 1280, height: int = 800, dark: bool = False) -> None:
+        """Change the screen on which the page is shown."""
         self.send(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", media="screen", features=[scheme])
-        self.send("Page.navigate", url="about:blank")
-        self.send("Page.navigate", url=page.absolute().as_uri() + fragment)
-        self.wait(lambda: self.run("location.protocol === 'file:' && document.readyState === 'complete'"))
 
     def wait(self, holds: Callable[[], Any]) -> None:
         """Wait until something holds; TimeoutError if it never does."""
@@ -128,6 +132,22 @@ class Browser:
     def click(self, element: str, frame: str = "") -> None:
         """Click an element, given as an expression, wherever the layout moves it; the click follows the answer."""
         self.run(f"(e => {{ setTimeout(() => e.click()); }})({element})", frame)
+
+    def press(self, element: str, frame: str = "") -> None:
+        """Click in the middle of an element, given as an expression, with the mouse, as a person would."""
+        middle = "(e => { const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; })"
+        into = f"({element}).scrollIntoView({{block: 'center'}})"
+        self.run(into, frame)
+        left, top = self.run(f"{middle}({element})", frame)
+        if frame:
+            outer = self.run("(r => [r.left, r.top])(document.querySelector('iframe').getBoundingClientRect())")
+            left, top = left + outer[0], top + outer[1]
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send("Input.dispatchMouseEvent", type=kind, x=left, y=top, button="left", clickCount=1)
+
+    def tabs(self) -> list[str]:
+        """Return the addresses of all open tabs."""
+        return [t["url"] for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "page"]
 
     def picture(self, path: Path, whole: bool = False) -> None:
         """Write what is on the screen, or the whole page, as PNG."""

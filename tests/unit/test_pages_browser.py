@@ -308,7 +308,13 @@ def embedded(results: Path, page: str) -> Path:
 @pytest.mark.parametrize(
     ("page", "link"),
     [
-        *(("table", "td a"), ("sensitivity", "td a"), ("beyond", "td a"), ("statistics", "td a"), ("judge", "td a")),
+        *(
+            ("table", "td a"),
+            ("sensitivity", "td a"),
+            ("beyond", "td a"),
+            ("statistics", "td a"),
+            ("judge", "tbody th a"),
+        ),
         *(("discussion", "td a"), ("claims", "b a"), ("lineage", "h3 a")),
     ],
 )
