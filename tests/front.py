@@ -140,7 +140,7 @@ def front_page(stand_ins: list[str] = SYNTHETIC, labs: pa.Table | None = None, *
 KINDS: dict[str, dict[str, Any]] = {
     "demo": {},
     "open demo": {"stand_ins": OPEN, "labs": PLANTED.schema.empty_table()},
-    "real": {"stand_ins": [], "labs": PLANTED.schema.empty_table(), "example": None, "tree": Path("/home/jane/paper"),
+    "real": {"stand_ins": [], "labs": PLANTED.schema.empty_table(), "example": None, "tree": Path("results/paper"),
              "restricted": ["mimic3/evaluate/figure7.html", "mimic4/evaluate/figure7.html"]},
     "no student": {"example": None, "table1": TABLE1.filter(pc.equal(TABLE1["asked"], True)),
                    "table2": NOTHING, "labs": PLANTED.schema.empty_table()},
