@@ -37,8 +37,9 @@ def site_index(
     )
     heads = [read_page(path, tree) for path in pages]
     root = Graph.around(lineage).root_of_tree(tree)
-    own = (sorted(context.stand_ins), tree, root, templates)
-    page.path.write_text(index_page(found, heads, *read_examples(examples, tree), *own), encoding="utf-8")
+    example, restricted = read_examples(examples, tree)
+    text = index_page(found, heads, example, restricted, sorted(context.stand_ins), tree, root, templates)
+    page.path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
