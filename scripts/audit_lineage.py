@@ -18,7 +18,8 @@ def audit_lineage(targets: list[Path], templates: list[Path], lineage: SharedOut
     tree = page.final.parents[1].as_posix()
     logging.getLogger("lineage").info("root of %s: %s", tree, root)
     LINEAGE.write(table, lineage)
-    page.path.write_text(lineage_page(table["output"].to_pylist(), tree, root, templates), encoding="utf-8")
+    text = lineage_page(table["output"].to_pylist(), tree, root, templates, problems)
+    page.path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -145,6 +145,13 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=left, y=top, button="left", clickCount=1)
 
+    def key(self, name: str) -> None:
+        """Press and release a key such as Tab or Enter."""
+        code = {"Tab": 9, "Enter": 13}[name]
+        text = {"text": "\r"} if name == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=name, windowsVirtualKeyCode=code, **text)
+
     def tabs(self) -> list[str]:
         """Return the addresses of all open tabs."""
         return [t["url"] for t in self.send("Target.getTargets")["targetInfos"] if t["type"] == "page"]

@@ -10,7 +10,8 @@ import tiny_tree
 from pages import templates
 from tiny_tree import make
 
-from clinragen.audit.lineage import lineage_page
+from clinragen.audit.lineage import environments, lineage_page
+from clinragen.audit.verify import Problem
 from clinragen.provenance.digest import code_digest
 
 TEMPLATES = templates("lineage")
@@ -81,6 +82,41 @@ def test_a_tree_with_absolute_paths_is_shown_like_one_with_relative_paths(tmp_pa
 
 def test_the_root_of_the_records_is_shown():
     assert "<code>beef</code>" in lineage_page(OUTPUTS, "results/x", "beef", TEMPLATES)
+
+
+def test_the_summary_counts_environments_machines_commits_and_files_from_outside():
+    newer = {"python": "3.11.15", "packages": {"numpy": "9.9", "torch": "3"}}
+    make("results/x/other", "train_phase1", ["results/x/stays"], environment=newer, hardware={"cpus": 64},
+         git={"commit": "def", "dirty": False})  # fmt: skip
+    page = lineage_page([*OUTPUTS, "results/x/other"], "results/x", "", TEMPLATES)
+    summary = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page[: page.index('id="outputs"')]))
+    for text in ("4 outputs", "2 raw files from outside", "1 resources of the repository", "yes complete",
+                 "environment-1: Python 3.11.15, 1 packages 3 outputs", "numpy 2.4.6",
+                 "environment-2: Python 3.11.15, 2 packages 1 output ", "numpy 9.9, torch 3",
+                 "commit abc with uncommitted changes 3 outputs", "commit def 1 output ",
+                 "machine-2: {&#34;cpus&#34;: 64} 1 output "):  # fmt: skip
+        assert text in summary, text
+    (other,) = re.findall(r'<section class="output" id="other">(.*?)</section>', page, re.DOTALL)
+    assert 'href="#environment-2"' in other and 'href="#machine-2"' in other
+
+
+def test_packages_that_other_steps_import_do_not_make_another_environment():
+    def of(number: int, **packages: str) -> dict:
+        return {"path": number, "record": {"environment": {"python": "3", "packages": packages}}}
+
+    outputs = [of(1, numpy="1"), of(2, torch="2"), of(3, numpy="1", torch="3"), of(4, torch="2", scipy="5")]
+    first, second = environments(outputs)
+    assert (first["packages"], first["outputs"]) == ({"numpy": "1", "torch": "2", "scipy": "5"}, 3)
+    assert (second["packages"], second["outputs"]) == ({"numpy": "1", "torch": "3"}, 1)
+    assert [output["environment"] for output in outputs] == [1, 1, 2, 1]
+
+
+def test_problems_are_listed_without_places_outside_of_the_tree(tmp_path):
+    outside = str(tmp_path / "home/me/raw/a.csv")
+    problems = [Problem("edited", "results/x/stays", f"made of {outside}"), Problem("lost", outside, "is missing")]
+    page = lineage_page(OUTPUTS, "results/x", "", TEMPLATES, problems)
+    assert 'edited: <a href="#stays">stays</a>; lost: …/raw/a.csv' in page and "/home/" not in page
+    assert "<b>no</b><span>complete down to raw files</span>" in page
 
 
 def test_no_outputs_make_a_page_too():

@@ -2,6 +2,8 @@
 
 import json
 import shlex
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,6 +18,7 @@ from clinragen.schemas.audit import LINEAGE
 # From the tables back to the raw files.
 STAGES = ("evaluate", "asked", "train", "rationale", "knowledge", "benchmark", "extract", "demo")
 LONGEST_OPEN_LIST = 15
+REPOSITORY = ("resources/", "scripts/")  # inputs that are part of the code, not raw files
 
 
 def list_lineage(targets: list[Path]) -> tuple[pa.Table, list[Problem], str]:
@@ -53,10 +56,13 @@ def list_lineage(targets: list[Path]) -> tuple[pa.Table, list[Problem], str]:
     return pa.Table.from_pylist(rows, schema=LINEAGE.schema), problems, graph.root(paths)
 
 
-def lineage_page(outputs: list[str], tree: str, root: str, templates: list[Path]) -> str:
+def lineage_page(
+    outputs: list[str], tree: str, root: str, templates: list[Path], problems: Iterable[Problem] = ()
+) -> str:
     """Return the page of outputs by their recorded paths, with the recorded path of their tree and its root.
 
-    Of an absolute path outside the tree only the end is shown: the location of a user's raw files is private.
+    Of an absolute path outside the tree only the end is shown, and of `problems` only kind and path: the location of a
+    user's raw files is private.
     """
     graph = Graph.around(Path(outputs[0])) if outputs else None
     records = {path: record for path in outputs if graph and (record := graph.record(path))}
@@ -69,8 +75,10 @@ def lineage_page(outputs: list[str], tree: str, root: str, templates: list[Path]
     def word(text: str) -> str:
         return shown.get(text) or (_shown(text, tree) if text.startswith((tree, "/")) else text)
 
+    machines: Counter[str] = Counter()
     stages: dict[str, list[dict[str, Any]]] = {stage: [] for stage in STAGES}
     for path, record in records.items():
+        machines[machine := json.dumps(record["hardware"])] += 1
         of_rows = {used for part in record["rows"] for used in part["inputs"]}
         stages.setdefault(record["rule"].split("_")[0], []).append(
             {
@@ -79,16 +87,48 @@ def lineage_page(outputs: list[str], tree: str, root: str, templates: list[Path]
                 "commit": commit_of(record),
                 "command": shlex.join(map(word, record["command"])),
                 "facts": {name: listed(values) for name, values in record["facts"].items()},
-                "hardware": json.dumps(record["hardware"]),
+                "machine": list(machines).index(machine) + 1,
                 "open": len(record["inputs"]) <= LONGEST_OPEN_LIST or bool(of_rows),
                 "of_rows": of_rows,
             }
         )
     stages = {stage: members for stage, members in stages.items() if members}
+    every = [output for members in stages.values() for output in members]
     sources = {i["path"]: i for record in records.values() for i in record["inputs"] if i["path"] not in records}
-    stand_ins = sorted({label for record in records.values() for label in record["stand_ins"]})
-    data = {"stages": stages, "sources": dict(sorted(sources.items())), "shown": shown, "users": users}
-    return render("lineage", templates, root=root, stand_ins=stand_ins, **data)
+    return render(
+        "lineage",
+        templates,
+        hash=root,
+        stand_ins=sorted({label for record in records.values() for label in record["stand_ins"]}),
+        problems=dict.fromkeys((problem.kind, word(problem.path)) for problem in problems),
+        environments=environments(every),
+        machines=machines,
+        raw=sum(not path.startswith(REPOSITORY) for path in sources),
+        commits=Counter(output["commit"] for output in every),
+        stages=stages,
+        sources=dict(sorted(sources.items())),
+        shown=shown,
+        users=users,
+    )
+
+
+def environments(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return Python, packages and number of outputs of each environment, and write its number, from 1, into these.
+
+    A record has the packages that its step imported; outputs are of one environment if no version differs.
+    """
+    found: list[dict[str, Any]] = []
+    for output in outputs:
+        python, packages = (output["record"]["environment"][name] for name in ("python", "packages"))
+        for own in found:
+            if own["python"] == python and all(own["packages"].get(n, v) == v for n, v in packages.items()):
+                break
+        else:
+            found.append(own := {"number": len(found) + 1, "python": python, "packages": {}, "outputs": 0})
+        own["packages"] |= packages
+        own["outputs"] += 1
+        output["environment"] = own["number"]
+    return found
 
 
 def _shown(path: str, tree: str) -> str:

@@ -3,27 +3,20 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import matplotlib
 import pyarrow as pa
 
 from clinragen.errors import UserError
-from clinragen.evaluate.paper.pictures import embedded_png
+from clinragen.evaluate.line_chart import Chart, Points, chart
 from clinragen.pages.render import render
+from clinragen.registry.raw import TITLES
 from clinragen.schemas.evaluate import TRAINING
 
-matplotlib.use("Agg")
-from matplotlib import pyplot
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-
 OTHER = ("epoch", "step")
-COLORS = {"": "#1b1f24", "_diagnoses": "#0b6e99", "_note_rationale": "#7a5ea8", "_lab_rationale": "#b4540a"}
-NAMES = {
-    "": "all tokens",
-    "_diagnoses": "diagnoses",
-    "_note_rationale": "note rationale",
-    "_lab_rationale": "lab rationale",
-}
+# Parts of the target: how the names of their losses end, and the class of their lines.
+SECTIONS = {"": "all", "_diagnoses": "diagnoses", "_note_rationale": "of-note", "_lab_rationale": "of-lab"}
+Row = dict[str, Any]
 
 
 def read_course(checkpoint: Path) -> pa.Table:
@@ -49,57 +42,57 @@ def read_course(checkpoint: Path) -> pa.Table:
 
 
 def training_page(courses: Iterable[pa.Table], stand_ins: list[str], templates: list[Path]) -> str:
-    """Return the histories of all trainings as HTML: for each a picture and its best epoch."""
-    runs = []
-    for table in courses:
-        rows = table.to_pylist()
-        first = rows[0]
+    """Return the histories of all trainings as HTML: charts for each phase of each student, all seeds in one."""
+    datasets: dict[str, list[Row]] = {}
+    for (dataset, student, stage), seeds in grouped(courses).items():
+        training: Row = {"id": f"{dataset}/{student}/{stage}", "student": student, "stage": stage}
+        training |= {"seeds": [outcome(seed, series) for seed, series in sorted(seeds.items())]}
+        training |= {"charts": charts(list(seeds.values()))}
+        datasets.setdefault(TITLES.get(dataset, dataset), []).append(training)
+    return render("training", templates, stand_ins=stand_ins, datasets=datasets)
+
+
+def grouped(courses: Iterable[pa.Table]) -> dict[tuple[str, str, str], dict[int, dict[str, Points]]]:
+    """Return epochs and values of each measure (TRAINING), by dataset, student and stage, then by seed."""
+    groups: dict[tuple[str, str, str], dict[int, dict[str, Points]]] = {}
+    for course in courses:
         series: dict[str, list[tuple[float, float]]] = {}
+        rows = course.to_pylist()
         for row in rows:
             series.setdefault(row["measure"], []).append((row["epoch"], row["value"]))
-        runs.append(
-            {
-                "title": f"{first['student']}, {first['stage']}",
-                "about": f"{first['dataset']}, seed {first['seed']}",
-                "epochs": round(max(row["epoch"] for row in rows)),
-                "best": max(series["eval_f1"], key=lambda point: point[1]),
-                "picture": _draw(series),
-            }
-        )
-    return render("training", templates, stand_ins=stand_ins, runs=runs)
+        key = (rows[0]["dataset"], rows[0]["student"], rows[0]["stage"])
+        groups.setdefault(key, {})[rows[0]["seed"]] = dict(series)
+    return groups
 
 
-def _draw(series: dict[str, list[tuple[float, float]]]) -> bytes:
-    """Draw losses by section (training solid, validation dashed), validation F1, gradient and learning rate."""
-    # Fixed margins, because a fitted layout draws each of the many figures three times.
-    margins = {"left": 0.05, "right": 0.94, "bottom": 0.18, "top": 0.88, "wspace": 0.22}
-    figure, (losses, scores, gradient) = pyplot.subplots(1, 3, figsize=(10, 2.6), gridspec_kw=margins)
-    for section, color in COLORS.items():
-        for measure, style in (("loss", "-"), ("eval_loss", "--")):
-            if points := series.get(measure + section):
-                label = NAMES[section] if style == "-" else None
-                losses.plot(*zip(*points, strict=True), style, color=color, linewidth=1.4, label=label)
-    losses.set_title("loss per token (dashed: validation)", fontsize=9)
-    losses.set_yscale("log")
-    losses.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    losses.yaxis.set_major_formatter("{x:g}")
-    losses.yaxis.set_minor_locator(NullLocator())
-    losses.legend(fontsize=7, frameon=False)
-    scores.plot(*zip(*series["eval_f1"], strict=True), "o-", color=COLORS["_diagnoses"], markersize=3)
-    scores.set_ylim(-0.02, 1.02)
-    scores.set_title("validation micro F1 of the diagnoses", fontsize=9)
-    gradient.set_title("norm of the gradient (left), learning rate (right)", fontsize=9)
-    if points := series.get("grad_norm"):
-        gradient.plot(*zip(*points, strict=True), color=COLORS[""], linewidth=1.4)
-    gradient.set_ylim(bottom=0)
-    if points := series.get("learning_rate"):
-        rate = gradient.twinx()
-        rate.plot(*zip(*points, strict=True), ":", color=COLORS["_lab_rationale"])
-        rate.set_ylim(bottom=0)
-        rate.tick_params(labelsize=8)
-    for axis in (losses, scores, gradient):
-        axis.set_xlabel("epoch", fontsize=8)
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-        axis.tick_params(which="both", labelsize=8)
-        axis.grid(color="#d8dee4", linewidth=0.6)
-    return embedded_png(figure, 110)
+def outcome(seed: int, series: dict[str, Points]) -> Row:
+    """Return the epochs of a training, its best validation F1, and the epoch after which that was reached."""
+    epoch, score = max(series["eval_f1"], key=lambda point: point[1])
+    return {
+        "seed": seed,
+        "epochs": round(max(x for points in series.values() for x, _ in points)),
+        "score": score,
+        "epoch": round(epoch),
+    }
+
+
+def charts(seeds: list[dict[str, Points]]) -> list[Chart]:
+    """Return the charts of a training: losses by section, validation F1, gradient norm and learning rate."""
+    losses = [
+        (f"{section} {split}".strip(), series[measure + suffix])
+        for series in seeds
+        for suffix, section in SECTIONS.items()
+        for measure, split in (("loss", ""), ("eval_loss", "validation"))
+        if measure + suffix in series
+    ]
+
+    def of(measure: str) -> list[tuple[str, Points]]:
+        return [("all", series[measure]) for series in seeds if measure in series]
+
+    drawn = (
+        chart("loss per token (logarithmic)", losses, log=True),
+        chart("validation micro F1 of the diagnoses", of("eval_f1"), low=0, high=1),
+        chart("norm of the gradient", of("grad_norm"), low=0),
+        chart("learning rate", of("learning_rate"), low=0),
+    )
+    return [each for each in drawn if each]
