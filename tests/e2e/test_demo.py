@@ -56,6 +56,26 @@ def test_the_guard_finds_by_the_records_that_all_text_is_open(dataset, results):
     assert restricted_origin([*texts, *knowledge, Path("resources/prompts/examples.yaml")]) == []
 
 
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_a_case_is_published_because_all_its_data_are_synthetic(dataset, results):
+    example = json.loads((results / f"site/example-{dataset}.json").read_text(encoding="utf-8"))
+    restricted = (results / f"{dataset}/evaluate/figure7.html").read_text(encoding="utf-8")
+    assert "restricted" not in example and example["dataset"] in restricted
+    assert (example["case"] is None) == (example["fitting"] == 0)
+
+
+def test_the_front_page_lists_every_page_and_shows_the_first_case(results):
+    page = (results / "index.html").read_text(encoding="utf-8")
+    pages = [file for file in results.rglob("*.html") if 'name="section"' in file.read_text(encoding="utf-8")]
+    may_be_shared = {file for file in pages if "evaluate" not in file.parts} - {results / "index.html"}
+    listed = set(re.findall(r'<li class="page"><a class="file" href="([^"]+)"', page))
+    assert listed == {file.relative_to(results).as_posix() for file in may_be_shared} and len(listed) > 15
+    examples = [json.loads(file.read_text(encoding="utf-8")) for file in sorted((results / "site").glob("*.json"))]
+    cases = [example["case"] for example in examples if example["case"]]
+    first = html.escape(cases[0]["note"][0][0], quote=False) if cases else "This run has no case to show"
+    assert first.replace("'", "&#39;").replace('"', "&#34;") in page
+
+
 def test_both_tables_hold_ours_beside_the_papers(results):
     for number, trained in (
         (1, {"ClinRaGen", "Flan-T5", *BASELINES, *ZERO_SHOT}),
