@@ -236,7 +236,8 @@ def _page(text: str) -> Iterator[Value]:
             for name, cell in zip([*header, *[""] * len(cells)], cells, strict=False):
                 yield Value(f"row {number} of a table, column {_shown(name)}", (name,), cell, True)
         table.drop_tree()
-    yield from _lines(page.text_content())
+    # A space between elements, or the number in one would end with that of the next.
+    yield from _lines(re.sub(" +", " ", " ".join(page.itertext())))
 
 
 def _lines(text: str) -> Iterator[Value]:
