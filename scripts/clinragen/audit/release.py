@@ -19,6 +19,7 @@ from clinragen.audit.crate import Contents, describe_crate
 from clinragen.audit.scan import Scan, Scanned, Shared, Source
 from clinragen.audit.verify import Check, Findings
 from clinragen.errors import UserError
+from clinragen.llm.origin import restricted_origin
 from clinragen.provenance.graph import LINEAGE, Graph, root_of
 from clinragen.provenance.record import File, Record, dump, record_path
 from clinragen.provenance.tree import described_by, records_below
@@ -32,6 +33,7 @@ MODULES = ("hosp", "icu", "note")
 SYNTHETIC_SOURCES = {"synthetic cohort", "synthetic notes", "template LLM"}
 NAME_OF_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.I)
 SHORTEST_SECRET = 8
+EXAMPLE = re.compile(r"site/example-\w+\.json")
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 REMEDY = (
     "commit or remove uncommitted files, regenerate what does not match its record, fix the rule behind restricted "
@@ -158,9 +160,12 @@ class Release:
             changed = [path for path, sha256 in hashes.items() if sha256 != self.redacted[path]["output"]["sha256"]]
             problems += [f"changed meanwhile: {path}; make sure that no workflow is running" for path in changed]
         code = {name: data for name, (data, _) in self.checkout.files.items()}
-        public = {self.paths.new(path) for path in self.shared if self._is_public(path)}
+        public, examples = (
+            {self.paths.new(path) for path in self.shared if holds(path)}
+            for holds in (self._is_public, self._is_example)
+        )
         shared = [Shared(name, data, tracked=True) for name, data in code.items()]
-        shared += [Shared(name, data, public=name in public) for name, data in self.files.items()]
+        shared += [Shared(n, data, public=n in public, example=n in examples) for n, data in self.files.items()]
         self.scanned = Scan(shared, self._sources(), self._secrets(), self._places()).run()
         problems += [f"restricted content: {finding}" for finding in self.scanned.findings]
         return problems + [f"two files would be {name} in the archive" for name in sorted(code.keys() & self.files)]
@@ -232,12 +237,14 @@ class Release:
 
     def _is_public(self, path: str) -> bool:
         """Return whether stage knowledge made an output only from tracked files and public documents."""
-        if not self.records[path]["rule"].startswith("knowledge_"):
-            return False
-        above = self.graph.ancestors(path)
-        restricted = (p in self.records and self.records[p]["output"]["sharing"] != "shareable" for p in above)
-        unknown = (p not in self.records and self.paths.new(p) not in self.checkout.files for p in above)
-        return not any(restricted) and not any(unknown)
+        above = self.graph.ancestors(path) if self.records[path]["rule"].startswith("knowledge_") else [""]
+        own = (self.records[p]["output"]["sharing"] == "shareable" for p in above if p in self.records)
+        return all(own) and all(self.paths.new(p) in self.checkout.files for p in above if p not in self.records)
+
+    def _is_example(self, path: str) -> bool:
+        """Return whether an output is the site's example and its records prove that its data are synthetic or open."""
+        is_one = EXAMPLE.fullmatch(PurePosixPath(path).relative_to(self.home).as_posix())
+        return is_one is not None and not restricted_origin([self.graph.current_path(path)], self.checkout.root)
 
     def _sources(self) -> list[Source]:
         """Return the restricted tables, with which everything that is shared is compared."""
