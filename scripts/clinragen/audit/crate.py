@@ -7,7 +7,6 @@ https://www.researchobject.org/workflow-run-crate/profiles/
 
 import json
 import mimetypes
-import re
 import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,8 +44,6 @@ class Contents:
     """Bytes of every file that is not an output."""
     citation: str
     """CITATION.cff."""
-    pins: str
-    """envs/all.txt."""
     left_out: dict[str, str]
     """Why a file is not included."""
     root: str | None
@@ -112,12 +109,9 @@ class _Crate:
 
     def _workflow(self) -> Entity:
         """Add the workflow with a tool and a step per rule, in the order of use."""
-        version = re.search(r"^snakemake==(\S+)", self.contents.pins, re.MULTILINE)
         kinds = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
         facts = {"@type": kinds, "name": self.citation["title"], "version": self.contents.commit}
-        workflow = self.crate.add_workflow(
-            dest_path=WORKFLOW, main=True, lang="snakemake", lang_version=version and version[1], properties=facts
-        )
+        workflow = self.crate.add_workflow(dest_path=WORKFLOW, main=True, lang="snakemake", properties=facts)
         rules = dict.fromkeys(record["rule"] for record in self.contents.records.values())
         workflow["license"], workflow["creator"] = self._license(), self._authors()
         profile = {"name": "ComputationalWorkflow", "version": "1.0-RELEASE"}

@@ -18,7 +18,7 @@ UNIT = r"(?!\s*(?:h|hrs?|hours?|d|days?|weeks?|months?|years?|%)\b)"
 NAMED = (
     # stay_id=12, "note ids": [3, 4], patient: 12
     re.compile(
-        rf"(?:{PERSON}|stay|admission|note|row|episode)[ _-]?(?:ids?|no\.?|nr\.?|numbers?)\b"
+        rf"(?:{PERSON}|stay|admission|note|row|episode)[ _-]?ids?\b"
         r"[\s\"':=#(\[]*(\d[\d\s,;\"']*)", re.I),
     re.compile(rf"(?<![a-z]){PERSON}[\"']?\s*[:=#]\s*[\"'\[(]?(\d[\d\s,;\"']*)(?!\d){UNIT}", re.I),
     re.compile(rf"(?<![a-z]){PERSON}[ _](\d{{3,}}(?:[,;]\s+\d+)*)(?!\d|[.,]\d){UNIT}", re.I),
