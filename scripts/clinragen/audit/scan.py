@@ -11,8 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.ipc
-import pyarrow.parquet as pq
+import pyarrow.dataset
 
 from clinragen.audit.contents import Refused, read
 from clinragen.audit.identifiers import Identifiers
@@ -23,6 +22,7 @@ from clinragen.runtime.progress import Progress
 CITATION = "CITATION.cff"
 # Rows in memory at a time: of identifiers, and of texts, which may be as long as a note.
 IDENTIFIERS, TEXTS = 65_536, 1_024
+STRINGS, LISTS = (pa.string(), pa.large_string()), (pa.ListType, pa.LargeListType)
 
 
 @dataclass(frozen=True, order=True)
@@ -185,6 +185,37 @@ class Scan:
                 stock[file] = max(stock.get(file, 0), runs[file][1] + SPAN - 1)
 
 
+def _is_test(file: Shared) -> bool:
+    return file.tracked and file.name.startswith("tests/")
+
+
+def identifiers_of(sources: Iterable[Source]) -> set[str]:
+    """Return all identifiers of patients, admissions, stays and notes in restricted tables (columns `*_id`)."""
+    columns = (column for s in sources for column in _columns(s.path, IDENTIFIERS, lambda f: f.name.endswith("_id")))
+    return {str(value) for column in columns for value in pc.unique(column).to_pylist() if value is not None}
+
+
+def restricted_texts(source: Source) -> Iterator[str]:
+    """Yield the different texts of each batch of rows that have room for two spans."""
+    for column in _columns(source.path, TEXTS, lambda field: _innermost(field.type) in STRINGS):
+        while isinstance(column.type, LISTS):
+            column = column.flatten()
+        yield from (text for text in pc.unique(column).to_pylist() if text and len(text) >= 2 * SPAN - 1)
+
+
+def _innermost(kind: pa.DataType) -> pa.DataType:
+    return _innermost(kind.value_type) if isinstance(kind, (pa.DictionaryType, *LISTS)) else kind
+
+
+def _columns(path: Path, rows: int, selects: Callable[[pa.Field], bool]) -> Iterator[pa.Array]:
+    """Yield the selected columns of a table in pieces of at most so many rows."""
+    table = pyarrow.dataset.dataset(path, format="ipc" if path.suffix == ".arrow" else "parquet")
+    names = [column.name for column in table.schema if selects(column)]
+    # One batch at a time in memory, because a text may be as long as a note.
+    for batch in table.to_batches(names, batch_size=rows, batch_readahead=1, fragment_readahead=1) if names else ():
+        yield from batch.columns
+
+
 def said(facts: Any) -> Iterator[str]:
     """Yield the texts in the JSON of an example; a list of `[text, kind]` holds the pieces of one text."""
     if isinstance(facts, str):
@@ -192,44 +223,5 @@ def said(facts: Any) -> Iterator[str]:
     elif isinstance(facts, dict):
         yield from (text for part in facts.values() for text in said(part))
     elif isinstance(facts, list):
-        pieces = [part[0] for part in facts if isinstance(part, list) and isinstance(part[0], str)]
-        yield "".join(pieces)
+        yield "".join(part[0] for part in facts if isinstance(part, list) and part and isinstance(part[0], str))
         yield from (text for part in facts for text in said(part))
-
-
-def _is_test(file: Shared) -> bool:
-    return file.tracked and file.name.startswith("tests/")
-
-
-def identifiers_of(sources: Iterable[Source]) -> set[str]:
-    """Return all identifiers of patients, admissions, stays and notes in restricted tables (columns `*_id`)."""
-    batches = (batch for s in sources for batch in _batches(s.path, IDENTIFIERS, lambda f: f.name.endswith("_id")))
-    values = (value for batch in batches for column in batch.columns for value in pc.unique(column).to_pylist())
-    return {str(value) for value in values if value is not None}
-
-
-def restricted_texts(source: Source) -> Iterator[str]:
-    """Yield the different texts of each batch of rows that have room for two spans."""
-    for batch in _batches(source.path, TEXTS, lambda field: _is_text(field.type)):
-        for column in batch.columns:
-            while pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-                column = column.flatten()
-            yield from (text for text in pc.unique(column).to_pylist() if text and len(text) >= 2 * SPAN - 1)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    while pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
-def _batches(path: Path, rows: int, selects: Callable[[pa.Field], bool]) -> Iterator[pa.RecordBatch]:
-    if path.suffix == ".arrow":
-        with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
-            names = [column.name for column in file.schema if selects(column)]
-            for number in range(file.num_record_batches if names else 0):
-                yield file.get_batch(number).select(names)
-    else:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            names = [column.name for column in file.schema_arrow if selects(column)]
-            yield from file.iter_batches(rows, columns=names) if names else ()
