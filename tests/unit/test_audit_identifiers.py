@@ -77,6 +77,8 @@ HARMLESS = {
     "size": ("a.json", json.dumps({"bytes": HADM, "rows": SUBJECT, "contentSize": str(HADM)})),
     "count": ("a.csv", attrition("x").replace("1,1,1,1", f"{STAY},{HADM},{SHORT},{SUBJECT}")),
     "count in a page": ("a.html", f"<table><tr><th>step<th>stays<tr><td>a<td>{HADM}</table>"),
+    "count of cases": ("a.html", f"<table><tr><th>rule<th>cases that fit<tr><td>a<td>{SHORT}</table>"),
+    "hash after its name": ("a.html", f"<dt>sha256</dt><dd>{'a' * 20}{HADM}{'b' * 20}</dd>"),
     "job": ("a.json", json.dumps({"hardware": {"slurm": {"SLURM_JOB_ID": str(HADM)}}})),
     "memory": ("a.json", json.dumps({"command": ["--memory-limit-mb", str(HADM)], "d": f"--memory-limit-mb {HADM}"})),
     "property": ("a.json", json.dumps({"propertyID": "peak_memory_mb", "value": str(HADM)})),

@@ -21,11 +21,13 @@ from clinragen.errors import UserError
 from clinragen.provenance.digest import closure, code_digest
 from clinragen.schemas.audit import LINEAGE
 
-CODE = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "README.md", ".gitignore", "envs/all.txt")
+CODE = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "README.md", ".gitignore", "envs/all.txt",
+        "resources/raw_tables.yaml", "resources/demo/open_demo_sha256.txt")  # fmt: skip
 RULES = (
     *("audit_lineage", "benchmark_export", "evaluate_scores", "evaluate_table", "extract_events", "extract_inventory"),
     *("extract_stays", "knowledge_documents", "train_phase1"),
 )
+NOTES = "results/x/mimic3/notes.parquet"
 NOTE = "The patient was found down by her neighbour and was brought to the emergency department at night"
 
 
@@ -53,12 +55,12 @@ def template(tmp_path_factory) -> Path:
         raw = [write(f"{far}/mimic3/ADMISSIONS.csv", "a\n"), write(f"{far}/mimic4/hosp/admissions.csv", "b\n")]
         text = {"stay_id": [200001], "subject_id": [10001], "text": [NOTE]}
         Path("results/x/mimic3/export").mkdir(parents=True)
-        pq.write_table(pa.table(text), "results/x/mimic3/notes.parquet")
+        pq.write_table(pa.table(text), NOTES)
         facts = {"settings": {"raw": f"{far}/mimic3", "api_key_variable": "LLM_KEY"}, "stand_ins": ["synthetic cohort"]}
-        made("results/x/mimic3/notes.parquet", "extract_stays", [str(raw[0])], **facts)
+        made(NOTES, "extract_stays", [str(raw[0])], **facts)
         for name in ("10001_episode1.csv", "10002_episode1.csv"):
             write(f"results/x/mimic3/export/{name}", "Hours\n1\n")
-        made("results/x/mimic3/export", "benchmark_export", ["results/x/mimic3/notes.parquet"])
+        made("results/x/mimic3/export", "benchmark_export", [NOTES])
         make("results/x/mimic4/stays.csv", "extract_events", [str(raw[1])], "stay\n1\n")
         write("results/x/model/config.json", "{}")
         write("results/x/model/.snakemake_timestamp")
@@ -128,7 +130,7 @@ def test_code_shareable_outputs_and_all_records_are_in_and_nothing_else(reposito
         "results/x/mimic4/.records/stays.csv.json",
     }
     assert {row["path"]: row["why"].split(":")[0] for row in listed} == {
-        "results/x/mimic3/notes.parquet": "restricted",
+        NOTES: "restricted",
         "results/x/mimic3/export": "restricted",
         "results/x/mimic4/stays.csv": "restricted",
         "results/x/model": "a directory",
@@ -206,13 +208,7 @@ def test_all_that_forbids_a_release_is_named_at_once(repository):
         file.write("\nNEW = 1\n")
     write("notes.txt", "new")
     write("results/x/model/config.json", '{"edited": 1}')
-    make(
-        "results/x/leak.csv",
-        "evaluate_scores",
-        ["results/x/mimic3/notes.parquet"],
-        attrition(NOTE),
-        sharing="shareable",
-    )
+    make("results/x/leak.csv", "evaluate_scores", [NOTES], attrition(NOTE), sharing="shareable")
     refused = refusals(release())
     assert "not committed:  M scripts/clinragen/evaluate/paper/comparison.py" in refused
     assert "not committed: ?? notes.txt" in refused
@@ -246,13 +242,7 @@ def test_a_key_that_records_name_and_an_identifier_in_a_record_are_found(reposit
 
 
 def test_a_shareable_output_can_be_left_out(repository):
-    make(
-        "results/x/leak.csv",
-        "evaluate_scores",
-        ["results/x/mimic3/notes.parquet"],
-        attrition(NOTE),
-        sharing="shareable",
-    )
+    make("results/x/leak.csv", "evaluate_scores", [NOTES], attrition(NOTE), sharing="shareable")
     refusals(release())
     run = release("--leave-out", "results/x/leak.csv")
     assert run.returncode == 0 and "left out: 1 (left out on request)" in run.stdout
@@ -279,13 +269,7 @@ def test_numbers_of_knowledge_are_public_as_long_as_it_was_made_of_public_docume
     make("results/x/knowledge/a.csv", "knowledge_documents", ["resources/names.csv"], text, sharing="shareable")
     assert release().returncode == 0
     shutil.rmtree("results/releases")
-    make(
-        "results/x/knowledge/a.csv",
-        "knowledge_documents",
-        ["results/x/mimic3/notes.parquet"],
-        text,
-        sharing="shareable",
-    )
+    make("results/x/knowledge/a.csv", "knowledge_documents", [NOTES], text, sharing="shareable")
     assert "results/x/knowledge/a.csv: identifier" in refusals(release())
 
 
@@ -300,6 +284,55 @@ def test_words_of_real_patients_are_a_secret_though_a_tracked_file_says_them(rep
     place = Path("results/x/mimic3/.records/notes.parquet.json")
     place.write_text(json.dumps(json.loads(place.read_text()) | {"stand_ins": []}))
     assert "results/x/leak.csv: text" in refusals(release())
+
+
+OPEN, EXAMPLE = "results/x/open/notes.parquet", "results/x/site/example-mimic3.json"
+SAID = "The boy fell off a horse and broke his left arm in three places"
+
+
+def site(*sources: str, index: str = SAID) -> None:
+    """Write two more notes that derive from a tracked file, an example from notes, and a page that shows a text."""
+    make("results/x/open/raw.csv", "extract_inventory", ["resources/names.csv"])
+    pq.write_table(pa.table({"stay_id": [1, 2], "text": [SAID, NOTE.replace("found", "seen")]}), OPEN)
+    made(OPEN, "extract_stays", ["results/x/open/raw.csv"])
+    pieces = [[SAID[:16], ""], [SAID[16:22], "disease"], [SAID[22:], ""]]
+    facts = json.dumps({"dataset": "mimic3", "case": {"note": pieces}})
+    make(EXAMPLE, "evaluate_scores", [*sources, "resources/names.csv"], facts, sharing="shareable")
+    page = f"<p>{index.replace(SAID[16:22], f'<mark>{SAID[16:22]}</mark>')}</p>"
+    make("results/x/index.html", "evaluate_table", [EXAMPLE], page, sharing="shareable")
+
+
+def test_the_example_of_open_data_may_be_shown(repository):
+    site(OPEN)
+    run = release()
+    assert run.returncode == 0, run.stderr
+    with zipfile.ZipFile(archive()) as packed:
+        assert {EXAMPLE, "results/x/index.html"} <= set(packed.namelist())
+
+
+def test_an_example_with_a_restricted_input_may_not_be_shown(repository):
+    site(OPEN, NOTES)
+    refused = refusals(release())
+    assert "results/x/index.html: text, " in refused and f"{EXAMPLE}: text, " in refused
+
+
+def test_another_text_than_that_of_the_example_may_not_be_shown(repository):
+    site(OPEN, index=f"{SAID}. {NOTE.replace('found', 'seen')}")
+    refused = refusals(release())
+    assert "results/x/index.html: text, " in refused and f"{EXAMPLE}: " not in refused
+
+
+def test_an_example_that_was_changed_by_hand_may_not_be_shown(repository):
+    site(OPEN)
+    Path(EXAMPLE).write_text(Path(EXAMPLE).read_text() + "\n")
+    refused = refusals(release())
+    assert f"edited: {EXAMPLE}" in refused and "results/x/index.html: text, " in refused
+
+
+def test_an_example_elsewhere_is_none(repository, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "EXAMPLE", "results/x/tables/example-mimic3.json")
+    site(OPEN)
+    assert "results/x/index.html: text, " in refusals(release())
 
 
 def test_the_address_of_a_server_in_a_record_is_found(repository):
@@ -363,8 +396,8 @@ def test_the_crate_is_valid_and_a_broken_one_is_not(repository, tmp_path):
     assert (run.returncode, run.stdout) == (0, ""), run.stdout + run.stderr
     metadata = directory / "ro-crate-metadata.json"
     crate = json.loads(metadata.read_text())
-    (organised,) = (one for one in crate["@graph"] if one["@type"] == "OrganizeAction")
-    del organised["instrument"]
+    (workflow,) = (one for one in crate["@graph"] if one["@id"] == "Snakefile")
+    del workflow["hasPart"]
     metadata.write_text(json.dumps(crate))
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 1 and "workflow engine" in run.stdout
+    assert run.returncode == 1 and "orchestrated tools via hasPart" in run.stdout

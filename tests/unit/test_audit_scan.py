@@ -90,7 +90,10 @@ def test_texts_in_lists_dictionaries_and_arrow_files_are_compared(tmp_path):
     with pa.ipc.new_file(str(tmp_path / "n.arrow"), pa.schema({"t": column.type})) as file:
         file.write_table(pa.table({"t": column}))
     pq.write_table(pa.table({"t": [["x"], [NOTE]]}), tmp_path / "n.parquet")
-    for name in ("n.arrow", "n.parquet"):
+    pq.write_table(
+        pa.table({"t": pa.array([[[NOTE]]], pa.large_list(pa.list_(pa.large_string())))}), tmp_path / "l.parquet"
+    )
+    for name in ("n.arrow", "n.parquet", "l.parquet"):
         assert kinds([Source(name, tmp_path / name)], "a.md", NINE) == {"text"}
 
 

@@ -5,9 +5,7 @@ identifies nobody, HTML, SVG, JSON, Markdown, LaTeX, and PNG without texts. File
 """
 
 import base64
-import csv
 import importlib
-import io
 import json
 import pkgutil
 import re
@@ -18,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 from lxml import etree, html
 
@@ -75,15 +74,21 @@ def read(name: str, data: bytes, tracked: bool = False) -> Content:
     if data.startswith(PNG):
         check_picture(data)
         return Content([], [])
-    text = "" if suffix == ".parquet" else _decoded(data)
-    columns = {} if tracked else _columns(suffix, data, text)
+    try:
+        text = "" if suffix == ".parquet" else data.decode()
+    except UnicodeDecodeError:
+        raise Refused("not a text in UTF-8") from None
+    columns = {} if tracked else _columns(suffix, data)
     texts = [text, *map("\n".join, columns.values())]
     inner = [part for outer in texts for part in encoded(outer)]
     values: list[Value] = []
     if columns:
         values = [value for column, cells in columns.items() for value in _cells(column, cells)]
     elif not tracked and suffix == ".json":
-        values = list(_leaves(_json(text), ()))
+        try:
+            values = list(_leaves(json.loads(text), ()))
+        except (ValueError, RecursionError):
+            raise Refused("not a valid JSON file") from None
     elif not tracked:
         values = list(_page(text) if suffix in (".html", ".svg") else _lines(text))
     return Content([*texts, *inner], values + [value for part in inner for value in _lines(part)])
@@ -128,20 +133,6 @@ def _base64(run: str) -> bytes:
     return base64.b64decode(run + "=" * (-len(run) % 4), altchars=alphabet, validate=True)
 
 
-def _decoded(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise Refused("not a text in UTF-8") from None
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise Refused("not a valid JSON file") from None
-
-
 @cache
 def declared() -> dict[tuple[str, ...], Table]:
     """Return every table of the workflow by its columns."""
@@ -150,34 +141,30 @@ def declared() -> dict[tuple[str, ...], Table]:
     return {tuple(c.name for c in table.columns): table for table in members if isinstance(table, Table)}
 
 
-def _columns(suffix: str, data: bytes, text: str) -> dict[Column, list[str]]:
+def _columns(suffix: str, data: bytes) -> dict[Column, list[str]]:
     """Return the cells of a table by its columns, without empty ones; nothing for a file that is not a table."""
+    if suffix not in (".csv", ".parquet"):
+        return {}
     try:
-        if suffix == ".parquet":
-            stored = pq.read_table(pa.BufferReader(data))
-            table = _table(stored.column_names)
-            if not stored.schema.equals(_as_stored(table), check_metadata=True):
-                raise Refused("types or metadata that no schema of the workflow has")
-            listed = [stored[column.name].to_pylist() for column in table.columns]
-        elif suffix == ".csv" and text.strip():
-            header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-            table = _table(header)
-            listed = [list(cells) for cells in zip(*rows, strict=True)] or [[] for _ in header]
-        else:
-            return {}
-    except (pa.ArrowInvalid, OSError, csv.Error, ValueError):
+        stored = pq.read_table(pa.BufferReader(data)) if suffix == ".parquet" else _as_texts(data)
+    except (pa.ArrowInvalid, OSError):
         raise Refused("a damaged table") from None
-    cells = ([_cell(cell) for cell in column if cell not in (None, "")] for column in listed)
-    return dict(zip(table.columns, cells, strict=True))
-
-
-def _table(names: list[str]) -> Table:
-    table = declared().get(tuple(names))
+    table = declared().get(tuple(stored.column_names))
     if table is None:
         raise Refused("columns that no schema of the workflow has")
     if table.identifying:
         raise Refused("columns that identify patients or stays")
-    return table
+    if suffix == ".parquet" and not stored.schema.equals(_as_stored(table), check_metadata=True):
+        raise Refused("types or metadata that no schema of the workflow has")
+    return {c: [_cell(cell) for cell in stored[c.name].to_pylist() if cell not in (None, "")] for c in table.columns}
+
+
+def _as_texts(data: bytes) -> pa.Table:
+    """Return a CSV table with all its cells as they are written."""
+    parsing = pa.csv.ParseOptions(newlines_in_values=True)
+    names = pa.csv.open_csv(pa.BufferReader(data), parse_options=parsing).schema.names
+    texts = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+    return pa.csv.read_csv(pa.BufferReader(data), parse_options=parsing, convert_options=texts)
 
 
 def _as_stored(table: Table) -> pa.Schema:
@@ -236,7 +223,8 @@ def _page(text: str) -> Iterator[Value]:
             for name, cell in zip([*header, *[""] * len(cells)], cells, strict=False):
                 yield Value(f"row {number} of a table, column {_shown(name)}", (name,), cell, True)
         table.drop_tree()
-    yield from _lines(page.text_content())
+    # A space between elements, or the number in one would end with that of the next.
+    yield from _lines(re.sub(" +", " ", " ".join(page.itertext())))
 
 
 def _lines(text: str) -> Iterator[Value]:

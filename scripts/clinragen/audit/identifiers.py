@@ -6,6 +6,7 @@ name or a word next to them says that they identify.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from clinragen.audit.contents import Value
 
@@ -17,7 +18,7 @@ UNIT = r"(?!\s*(?:h|hrs?|hours?|d|days?|weeks?|months?|years?|%)\b)"
 NAMED = (
     # stay_id=12, "note ids": [3, 4], patient: 12
     re.compile(
-        rf"(?:{PERSON}|stay|admission|note|row|episode)[ _-]?(?:ids?|no\.?|nr\.?|numbers?)\b"
+        rf"(?:{PERSON}|stay|admission|note|row|episode)[ _-]?ids?\b"
         r"[\s\"':=#(\[]*(\d[\d\s,;\"']*)", re.I),
     re.compile(rf"(?<![a-z]){PERSON}[\"']?\s*[:=#]\s*[\"'\[(]?(\d[\d\s,;\"']*)(?!\d){UNIT}", re.I),
     re.compile(rf"(?<![a-z]){PERSON}[ _](\d{{3,}}(?:[,;]\s+\d+)*)(?!\d|[.,]\d){UNIT}", re.I),
@@ -43,7 +44,7 @@ SIZES = {"bytes", "contentSize", "rows", "seed", "wall_seconds", "memory_limit_m
          "SLURM_JOB_ID"}  # fmt: skip
 # ... and of counts, none of which has as many digits as an identifier of MIMIC-IV.
 COUNTS = {"stays", "admissions", "subjects", "patients", "icustays", "codes", "inputs", "roots", "number", "samples",
-          "cases", "stays with it"}  # fmt: skip
+          "cases", "stays with it", "cases that fit"}  # fmt: skip
 LONGEST_COUNT = 7
 
 
@@ -57,52 +58,57 @@ COUNT_IN_TEXT = re.compile(
 )
 
 
-def identifiers_in(values: Iterable[Value], known: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield kind and place of the identifiers among the values of a file, and of whole columns of them."""
-    columns: dict[str, list[str]] = {}
-    for value in values:
-        about = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", " ".join(value.names))
-        column = value.place.split(", ", 1)[-1]
-        if ID_NAME.search(about) and re.search(r"\d", value.text):
-            yield ("column of identifiers", column) if value.tabular else ("identifier", value.place)
-        elif _is_count(value.name, value.text):
-            continue
-        elif _is_identifier(about, value.text, known) or contains_identifier(value.text, known):
-            yield "identifier", value.place
-        elif value.tabular and not MEASURE.search(value.name) and value.text.strip():
-            columns.setdefault(column, []).append(value.text.strip())
-    for column, cells in columns.items():
-        hits = sum(cell.removesuffix(".0") in known for cell in cells)
-        if len(set(cells)) >= FEWEST_VALUES and hits >= MOST * len(cells):
-            yield "column of identifiers", column
+class Identifiers:
+    """Finds known identifiers; each different text is searched once."""
 
+    def __init__(self, known: set[str]) -> None:
+        self._known = known
+        self.contained = cache(self._contained)
 
-def contains_identifier(text: str, known: set[str]) -> bool:
-    """Return whether a text has a long or lettered identifier anywhere, or a short one where words say so."""
-    text = COUNT_IN_TEXT.sub(" ", HASH.sub(" ", text))
-    named = (match[1] for pattern in NAMED for match in pattern.finditer(text))
-    numbers = {number for part in named for number in re.findall(r"\d+", part)} | set(LONG.findall(text))
-    return any(number.lstrip("0") in known for number in numbers) or not known.isdisjoint(LETTERED.findall(text))
+    def among(self, values: Iterable[Value]) -> Iterator[tuple[str, str]]:
+        """Yield kind and place of the identifiers among the values of a file, and of whole columns of them."""
+        columns: dict[str, list[str]] = {}
+        for value in values:
+            about = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", " ".join(value.names))
+            column = value.place.split(", ", 1)[-1]
+            if ID_NAME.search(about) and re.search(r"\d", value.text):
+                yield ("column of identifiers", column) if value.tabular else ("identifier", value.place)
+            elif _is_count(value.name, value.text):
+                continue
+            elif self._is_one(about, value.text) or self.contained(value.text):
+                yield "identifier", value.place
+            elif value.tabular and not MEASURE.search(value.name) and value.text.strip():
+                columns.setdefault(column, []).append(value.text.strip())
+        for column, cells in columns.items():
+            hits = sum(cell.removesuffix(".0") in self._known for cell in cells)
+            if len(set(cells)) >= FEWEST_VALUES and hits >= MOST * len(cells):
+                yield "column of identifiers", column
 
+    def _contained(self, text: str) -> bool:
+        """Return whether a text has a long or lettered identifier anywhere, or a short one where words say so."""
+        text = COUNT_IN_TEXT.sub(" ", HASH.sub(" ", text))
+        named = (match[1] for pattern in NAMED for match in pattern.finditer(text))
+        numbers = {number for part in named for number in re.findall(r"\d+", part)} | set(LONG.findall(text))
+        return self._has(numbers) or not self._known.isdisjoint(LETTERED.findall(text))
 
-def unmistakable(text: str, known: set[str]) -> set[str]:
-    """Return the identifiers in a text that have letters, or more digits than any count."""
-    text = HASH.sub(" ", text)
-    numbers = {number for number in LONG.findall(text) if len(number) > LONGEST_COUNT}
-    return known & (numbers | set(LETTERED.findall(text)))
+    def unmistakable(self, text: str) -> set[str]:
+        """Return the identifiers in a text that have letters, or more digits than any count."""
+        text = HASH.sub(" ", text)
+        numbers = {number for number in LONG.findall(text) if len(number) > LONGEST_COUNT}
+        return self._known & (numbers | set(LETTERED.findall(text)))
 
+    def in_name(self, path: str) -> bool:
+        """Return whether the path of a file holds an identifier."""
+        return self._has(re.findall(r"\d{3,}", re.sub(r"seed\d+", "", HASH.sub("", path))))
 
-def in_name(path: str, known: set[str]) -> bool:
-    """Return whether the path of a file holds an identifier."""
-    path = re.sub(r"seed\d+", "", HASH.sub("", path))
-    return any(number.lstrip("0") in known for number in re.findall(r"\d{3,}", path))
+    def _is_one(self, about: str, text: str) -> bool:
+        """Return whether a value consists of numbers, a known one among them, under a name of something with one."""
+        if not ABOUT.search(about) or MEASURE.search(about) or not NUMBERS_ONLY.fullmatch(text.strip()):
+            return False
+        return self._has(re.findall(r"(?<![.\d])\d+", text))
 
-
-def _is_identifier(about: str, text: str, known: set[str]) -> bool:
-    """Return whether a value consists of numbers, a known one among them, under a name of something that has one."""
-    if not ABOUT.search(about) or MEASURE.search(about) or not NUMBERS_ONLY.fullmatch(text.strip()):
-        return False
-    return any(number.lstrip("0") in known for number in re.findall(r"(?<![.\d])\d+", text))
+    def _has(self, numbers: Iterable[str]) -> bool:
+        return any(number.lstrip("0") in self._known for number in numbers)
 
 
 def _is_count(name: str, text: str) -> bool:

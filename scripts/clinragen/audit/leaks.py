@@ -11,6 +11,10 @@ from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_cla
 from detect_secrets.plugins.ip_public import IPPublicDetector
 from detect_secrets.plugins.keyword import DENYLIST_REGEX, KeywordDetector
 
+from clinragen.audit.overlap import views
+
+SECRET, ADDRESS, SERVER = "secret", "e-mail address", "private server"
+
 # Public IP addresses are no secret; detectors of entropy, which would report every hash, have no patterns.
 DETECTORS: set[type] = set(get_mapping_from_secret_type_to_class().values()) - {IPPublicDetector}
 PATTERNS: list[re.Pattern[str]] = [pattern for kind in DETECTORS for pattern in getattr(kind, "denylist", ())]
@@ -20,60 +24,71 @@ PATTERNS += [
     re.compile(r"\bauthorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic)\s+[\w.~+/-]{8,}", re.I),
     re.compile(r"aws_?secret\w*[\"'\s:=]{1,6}[A-Za-z0-9/+]{40}", re.I),
 ]
-KEYWORDS = re.compile(DENYLIST_REGEX, re.I)
+KEYWORD, KEYWORDS = KeywordDetector(), re.compile(DENYLIST_REGEX, re.I)
 # The setting that names the variable of the environment that holds a key.
 VARIABLE = re.compile(r"api_key_variable[\"']?\s*[:=]\s*[\"']?[A-Z][A-Z0-9_]*\b")
-MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.I)
+MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}", re.I)
 # Reserved example domains (RFC 2606), and git@ remotes.
 EXAMPLE_MAIL = re.compile(r"@(?:[\w-]+\.)*example\.(?:org|com|net)$|^git@", re.I)
-ADDRESS = re.compile(
+URL = re.compile(
     r"\b(?:https?|wss?|grpc|tcp|ssh|s?ftp)://(?:[^\s/@\"'<>]*@)?(?P<host>\[[0-9a-f:.]+\]|[\w.-]*\w)(?P<port>:\d+)?",
     re.I,
 )
 INNER_HOST = re.compile(r"\.(local|localdomain|localhost|internal|intranet|lan|home|corp|private)\.?$", re.I)
 
 
-def keys(text: str) -> Iterator[int]:
-    """Yield the offset of every key, token or password."""
-    for pattern in PATTERNS:
-        yield from (match.start() for match in pattern.finditer(text))
-    if KEYWORDS.search(text):
-        keyword, at = KeywordDetector(), 0
-        for line in text.splitlines(keepends=True):
-            if any(keyword.analyze_string(VARIABLE.sub("", line.rstrip("\n")))):
-                yield at
-            at += len(line)
+class Leaks:
+    """Finds what must not be disclosed, in texts of which many share lines."""
+
+    def __init__(self, secrets: Mapping[str, str], places: Mapping[str, str], authors: str) -> None:
+        """`secrets` are values and `places` directories, by their names in findings; `authors` may be written to."""
+        self._secrets = {form: name for name, value in secrets.items() for form in _written(value)}
+        # Not a directory whose name only begins alike.
+        self._places = {name: re.compile(rf"(?<![\w.}}-]){re.escape(path.rstrip('/'))}(?![\w.-])") for name, path in
+                        places.items()}  # fmt: skip
+        self._authors = {match.group().lower() for match in MAIL.finditer(authors)}
+        self._clean: set[str] = set()
+
+    def lines(self, text: str) -> Iterator[tuple[int, set[str]]]:
+        """Yield number and kinds of each line that discloses something."""
+        new = [line for line in dict.fromkeys(text.splitlines()) if line not in self._clean]
+        if not self._kinds("\n".join(new)):
+            self._clean.update(new)
+            return
+        for number, line in enumerate(text.splitlines(), start=1):
+            if kinds := self._kinds(line):
+                yield number, kinds
+
+    def _kinds(self, text: str) -> set[str]:
+        kinds = {f"value of {name}" for form, name in self._secrets.items() if form in text}
+        kinds |= {f"path of {name}" for name, pattern in self._places.items() if pattern.search(text)}
+        kinds |= {SECRET} if any(map(_has_key, views(text))) else set()
+        kinds |= {ADDRESS} if any(self._is_private(match.group()) for match in MAIL.finditer(text)) else set()
+        return kinds | ({SERVER} if any(map(_is_inner, URL.finditer(text))) else set())
+
+    def _is_private(self, address: str) -> bool:
+        return address.lower() not in self._authors and not EXAMPLE_MAIL.search(address)
 
 
-def mail_addresses(text: str, authors: set[str]) -> Iterator[int]:
-    """Yield the offsets of e-mail addresses that are neither the authors' nor examples."""
-    for match in MAIL.finditer(text):
-        if match.group().lower() not in authors and not EXAMPLE_MAIL.search(match.group()):
-            yield match.start()
+def _written(value: str) -> set[str]:
+    """Return the longest line of a value as it is and escaped."""
+    line = max(value.splitlines(), key=len)
+    return {line, json.dumps(line)[1:-1], html.escape(line), urllib.parse.quote(line, safe="")}
 
 
-def private_servers(text: str) -> Iterator[int]:
-    """Yield the offsets of URLs of servers with an explicit port, or without a public name or number."""
-    for match in ADDRESS.finditer(text):
-        host = match["host"]
-        try:
-            public = ipaddress.ip_address(host.strip("[]")).is_global
-        except ValueError:
-            public = "." in host.rstrip(".") and not INNER_HOST.search(host)
-        if match["port"] or not public:
-            yield match.start()
+def _has_key(text: str) -> bool:
+    """Return whether a text has a key, token or password."""
+    if any(pattern.search(text) for pattern in PATTERNS):
+        return True
+    lines = (VARIABLE.sub("", line) for line in text.splitlines() if KEYWORDS.search(line))
+    return any(any(KEYWORD.analyze_string(line)) for line in lines)
 
 
-def secret_values(text: str, secrets: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """Yield the name and offset of each secret that a text holds, as it is or escaped."""
-    for name, value in secrets.items():
-        for written in {value, json.dumps(value)[1:-1], html.escape(value), urllib.parse.quote(value, safe="")}:
-            if (at := text.find(written)) >= 0:
-                yield name, at
-
-
-def places_in(text: str, places: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-    """Yield the name and first offset of each directory that a text names."""
-    for name, directory in places.items():
-        if match := re.search(rf"(?<![\w.}}-]){re.escape(directory.rstrip('/'))}(?![\w.-])", text):
-            yield name, match.start()
+def _is_inner(url: re.Match[str]) -> bool:
+    """Return whether a server has an explicit port, or neither a public name nor a public number."""
+    host = url["host"]
+    try:
+        public = ipaddress.ip_address(host.strip("[]")).is_global
+    except ValueError:
+        public = "." in host.rstrip(".") and not INNER_HOST.search(host)
+    return url["port"] is not None or not public

@@ -6,8 +6,8 @@ The files of the release are small and are kept in memory; the restricted tables
 import html
 import re
 import unicodedata
-from collections import deque
 from collections.abc import Iterator
+from functools import cache
 from pathlib import PurePosixPath
 
 SPAN = 8
@@ -37,23 +37,27 @@ class Authored:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
-        self._is_phrase: dict[str, bool] = {}
+        self._places: dict[tuple[str, ...], set[int]] = {}
+        """Numbers of the texts with some words in a row."""
+        self._is_phrase = cache(self._has)
 
     def add(self, text: str) -> None:
         """Add the text of a tracked file."""
-        self._texts.append(f" {' '.join(words(text))} ")
+        own = words(text)
+        for run in runs_of(own, SHORTEST_NAME):
+            self._places.setdefault(run, set()).add(len(self._texts))
+        self._texts.append(f" {' '.join(own)} ")
 
     def without(self, name: str, text: str) -> str:
         """Return the text of a file with every cell that is such a phrase replaced by a break."""
         part = PARTS.get(PurePosixPath(name).suffix)
-        return part.sub(lambda match: BREAK if self._has(match.group()) else match.group(), text) if part else text
+        return part.sub(lambda m: BREAK if self._is_phrase(m.group()) else m.group(), text) if part else text
 
     def _has(self, cell: str) -> bool:
-        if cell not in self._is_phrase:
-            phrase = list(words(cell))
-            padded = f" {' '.join(phrase)} "
-            self._is_phrase[cell] = len(phrase) >= SHORTEST_NAME and any(padded in text for text in self._texts)
-        return self._is_phrase[cell]
+        phrase = words(cell)
+        places = [self._places.get(run, set()) for run in runs_of(phrase, SHORTEST_NAME)]
+        padded = f" {' '.join(phrase)} "
+        return bool(places) and any(padded in self._texts[number] for number in set.intersection(*places))
 
 
 def views(text: str) -> Iterator[str]:
@@ -69,57 +73,51 @@ def _unescaped(match: re.Match[str]) -> str:
     return chr(int(match[1], 16)) if match[1] else match[2] or " "
 
 
-def words(text: str) -> Iterator[str]:
-    """Yield the words of a text regardless of case, punctuation, HTML entities and variants of a letter."""
+def words(text: str) -> list[str]:
+    """Return the words of a text regardless of case, punctuation, HTML entities and variants of a letter."""
     if "&" in text:
         # Twice: a page that quotes a page.
         text = html.unescape(html.unescape(text))
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.replace("\xad", "").replace("\u200b", ""))
-    return (match.group() for match in WORD.finditer(text.casefold()))
+    return WORD.findall(text.casefold())
+
+
+def runs_of(text: list[str], length: int) -> Iterator[tuple[str, ...]]:
+    """Return all runs of so many consecutive words."""
+    return zip(*(text[start:] for start in range(length)), strict=False)
 
 
 class Spans:
-    """Spans of SPAN words, with the numbers of the files that hold them."""
+    """Hashes of spans of SPAN words, with the numbers of the files that hold them."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
         self._files: dict[int, tuple[int, ...]] = {}
+        self._texts: dict[int, list[str]] = {}
 
     def add(self, file: int, text: str) -> None:
         """Add all spans of a text of a file."""
         for view in views(text):
-            for word in words(view):
-                self._numbers.setdefault(word, len(self._numbers))
-            for _, span in self._spans(view):
+            self._texts.setdefault(file, []).append(view)
+            for span in map(hash, runs_of(words(view), SPAN)):
                 known = self._files.get(span, ())
                 if file not in known:
                     self._files[span] = (*known, file)
 
     def hits(self, text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:
         """Yield the known spans of another text: number of the first word, span, and the files that hold it."""
-        for at, span in self._spans(text):
-            if files := self._files.get(span):
-                yield at, span, files
+        for at, span in enumerate(runs_of(words(text), SPAN)):
+            files = self._files.get(hash(span))
+            if files and len(set(span)) >= FEWEST_WORDS:
+                yield at, hash(span), files
 
-    def line(self, text: str, spans: set[int]) -> int | None:
-        """Return the first line of a text in which one of the spans begins."""
-        for view in views(text):
-            at = next((at for at, span in self._spans(view) if span in spans), None)
+    def line(self, file: int, spans: set[int]) -> int | None:
+        """Return the first line of a file in which one of the spans begins."""
+        for view in self._texts[file]:
+            at = next((at for at, span in enumerate(runs_of(words(view), SPAN)) if hash(span) in spans), None)
             if at is not None:
                 for number, line in enumerate(view.splitlines(), start=1):
-                    at -= sum(1 for _ in words(line))
+                    at -= len(words(line))
                     if at < 0:
                         return number
         return None
-
-    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
-        run: deque[int] = deque(maxlen=SPAN)
-        for at, word in enumerate(words(text)):
-            number = self._numbers.get(word)
-            if number is None:
-                run.clear()
-            else:
-                run.append(number)
-                if len(run) == SPAN and len(set(run)) >= FEWEST_WORDS:
-                    yield at - SPAN + 1, hash(tuple(run))

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ from clinragen.audit.crate import Contents, describe_crate
 from clinragen.audit.scan import Scan, Scanned, Shared, Source
 from clinragen.audit.verify import Check, Findings
 from clinragen.errors import UserError
+from clinragen.llm.origin import restricted_origin
 from clinragen.provenance.graph import LINEAGE, Graph, root_of
 from clinragen.provenance.record import File, Record, dump, record_path
 from clinragen.provenance.tree import described_by, records_below
@@ -26,12 +27,12 @@ from clinragen.runtime.outputs import SharedOut
 from clinragen.schemas.audit import LEFT_OUT
 
 LIST = "left_out.csv"
-# Directories of the modules of MIMIC-IV, kept in the paths of raw files.
-MODULES = ("hosp", "icu", "note")
+DATASETS, MODULES = ("mimic3", "mimic4"), ("hosp", "icu", "note")
 # The project itself wrote or generated the texts of these.
 SYNTHETIC_SOURCES = {"synthetic cohort", "synthetic notes", "template LLM"}
 NAME_OF_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.I)
 SHORTEST_SECRET = 8
+EXAMPLE = re.compile(r"site/example-\w+\.json")
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 REMEDY = (
     "commit or remove uncommitted files, regenerate what does not match its record, fix the rule behind restricted "
@@ -71,24 +72,16 @@ class Paths:
         """`moved` are old and new directories, `inputs` files from outside the tree with an output made from each."""
         self.moved = moved
         for path, user in sorted(inputs.items()):
-            file = PurePosixPath(path)
-            outside = file.is_absolute() or ".." in file.parts
-            if outside and not any(file.is_relative_to(old) for old in self.moved):
-                self._add_raw(
-                    file.parent, next((p for p in PurePosixPath(user).parts if p in ("mimic3", "mimic4")), "")
-                )
+            directory = PurePosixPath(path).parent
+            outside = directory.is_absolute() or ".." in directory.parts
+            if outside and not any(directory.is_relative_to(old) for old in self.moved):
+                dataset = next((part for part in PurePosixPath(user).parts if part in DATASETS), "other")
+                number = 1 + sum(new.startswith(f"raw/{dataset}") for new in self.moved.values())
+                # The modules of MIMIC-IV stay below one directory.
+                top = directory.parent if directory.name in MODULES and directory.parent.name else directory
+                self.moved[top.as_posix()] = f"raw/{dataset}" if number == 1 else f"raw/{dataset}-{number}"
         old = "|".join(map(re.escape, sorted(self.moved, key=len, reverse=True)))
         self._known = re.compile(rf"(?<![\w./-])({old})(/|(?![\w.-]))")
-
-    def _add_raw(self, directory: PurePosixPath, dataset: str) -> None:
-        module = directory.name if directory.name in MODULES else ""
-        number, base = 1, f"raw/{dataset or 'other'}"
-        while (new := PurePosixPath(base, module).as_posix()) in self.moved.values():
-            number += 1
-            base = f"raw/{dataset or 'other'}-{number}"
-        self.moved[directory.as_posix()] = new
-        if module:
-            self.moved.setdefault(directory.parent.as_posix(), base)
 
     def new(self, value: Any) -> Any:
         """Return a text, or all texts of a JSON value, with the paths of the archive."""
@@ -98,11 +91,6 @@ class Paths:
         if isinstance(value, list):
             return [self.new(part) for part in value]
         return {self.new(key): self.new(part) for key, part in value.items()} if isinstance(value, dict) else value
-
-    def outside(self) -> dict[str, str]:
-        """Return the directories of raw files, by what they are."""
-        raw = {f"raw files ({new})": old for old, new in self.moved.items() if new.startswith("raw/")}
-        return {name: old for name, old in raw.items() if old.startswith("/") and old != "/"}
 
 
 class Release:
@@ -148,22 +136,27 @@ class Release:
     def problems(self) -> list[str]:
         """Check, read and scan everything; return all that forbids the release."""
         self.checked = Check(self.graph).directory(self.tree)
-        problems = [f"not committed: {line}" for line in self.checkout.changes()] + list(
-            map(str, self.checked.problems)
-        )
-        if not self.checked.problems:
-            hashes = {
-                path: hashlib.sha256(self.files.get(path, b"")).hexdigest() for path in map(self.paths.new, self.shared)
-            }
-            changed = [path for path, sha256 in hashes.items() if sha256 != self.redacted[path]["output"]["sha256"]]
-            problems += [f"changed meanwhile: {path}; make sure that no workflow is running" for path in changed]
+        problems = [f"not committed: {line}" for line in self.checkout.changes()]
+        problems += map(str, self.checked.problems or self._changed())
         code = {name: data for name, (data, _) in self.checkout.files.items()}
-        public = {self.paths.new(path) for path in self.shared if self._is_public(path)}
-        shared = [Shared(name, data, tracked=True) for name, data in code.items()]
-        shared += [Shared(name, data, public=name in public) for name, data in self.files.items()]
-        self.scanned = Scan(shared, self._sources(), self._secrets(), self._places()).run()
+        self.scanned = Scan(
+            [Shared(name, data, tracked=True) for name, data in code.items()] + self._outputs(),
+            self._sources(), self._secrets(), self._places(),
+        ).run()  # fmt: skip
         problems += [f"restricted content: {finding}" for finding in self.scanned.findings]
         return problems + [f"two files would be {name} in the archive" for name in sorted(code.keys() & self.files)]
+
+    def _changed(self) -> Iterator[str]:
+        """Yield what is wrong with outputs that changed after the check."""
+        for path in map(self.paths.new, self.shared):
+            if hashlib.sha256(self.files.get(path, b"")).hexdigest() != self.redacted[path]["output"]["sha256"]:
+                yield f"changed meanwhile: {path}; make sure that no workflow is running"
+
+    def _outputs(self) -> list[Shared]:
+        """Return everything but code for the scan."""
+        old = {self.paths.new(path): path for path in self.shared}
+        kinds = {new: {"public": self._is_public(path), "example": self._is_example(path)} for new, path in old.items()}
+        return [Shared(name, data, **kinds.get(name, {})) for name, data in self.files.items()]
 
     @cached_property
     def files(self) -> dict[str, bytes]:
@@ -175,22 +168,16 @@ class Release:
         pa.csv.write_csv(LEFT_OUT.check(pa.Table.from_pylist(self.left_out, LEFT_OUT.schema), LIST), text)
         written[LIST] = text.getvalue()
         code = self.checkout.files
-        return (
-            outputs
-            | written
-            | describe_crate(
-                Contents(
-                    tree=self.name,
-                    commit=self.checkout.commit,
-                    records=self.redacted,
-                    files={name: len(data) for name, (data, _) in code.items()} | {LIST: len(written[LIST])},
-                    citation=code["CITATION.cff"][0].decode(),
-                    pins=code["envs/all.txt"][0].decode(),
-                    left_out={row["path"]: row["why"] for row in self.left_out},
-                    root=self.root,
-                )
-            )
+        contents = Contents(
+            tree=self.name,
+            commit=self.checkout.commit,
+            records=self.redacted,
+            files={name: len(data) for name, (data, _) in code.items()} | {LIST: len(written[LIST])},
+            citation=code["CITATION.cff"][0].decode(),
+            left_out={row["path"]: row["why"] for row in self.left_out},
+            root=self.root,
         )
+        return outputs | written | describe_crate(contents)
 
     def of_other_states(self) -> int:
         """Return how many outputs are from another commit, or from uncommitted changes."""
@@ -232,12 +219,14 @@ class Release:
 
     def _is_public(self, path: str) -> bool:
         """Return whether stage knowledge made an output only from tracked files and public documents."""
-        if not self.records[path]["rule"].startswith("knowledge_"):
-            return False
-        above = self.graph.ancestors(path)
-        restricted = (p in self.records and self.records[p]["output"]["sharing"] != "shareable" for p in above)
-        unknown = (p not in self.records and self.paths.new(p) not in self.checkout.files for p in above)
-        return not any(restricted) and not any(unknown)
+        above = self.graph.ancestors(path) if self.records[path]["rule"].startswith("knowledge_") else [""]
+        own = (self.records[p]["output"]["sharing"] == "shareable" for p in above if p in self.records)
+        return all(own) and all(self.paths.new(p) in self.checkout.files for p in above if p not in self.records)
+
+    def _is_example(self, path: str) -> bool:
+        """Return whether an output is the site's example and its records prove that its data are synthetic or open."""
+        is_one = EXAMPLE.fullmatch(PurePosixPath(path).relative_to(self.home).as_posix())
+        return is_one is not None and not restricted_origin([self.graph.current_path(path)], self.checkout.root)
 
     def _sources(self) -> list[Source]:
         """Return the restricted tables, with which everything that is shared is compared."""
@@ -260,9 +249,10 @@ class Release:
 
     def _places(self) -> dict[str, str]:
         """Return the directories of this machine that must not be disclosed."""
-        own = {"the home directory": str(Path.home()), "the checkout": self.checkout.root.as_posix()}
-        own |= {"the results": self.home} if self.home.startswith("/") else {}
-        return {name: path for name, path in (own | self.paths.outside()).items() if path != "/"}
+        places = {"the home directory": str(Path.home()), "the checkout": self.checkout.root.as_posix(), "the results":
+                  self.home}  # fmt: skip
+        places |= {f"raw files ({new})": old for old, new in self.paths.moved.items() if new.startswith("raw/")}
+        return {name: path for name, path in places.items() if path.startswith("/") and path != "/"}
 
 
 def release(tree: Path, root: Path, directory: Path, leave_out: Iterable[Path] = ()) -> tuple[Release, Path]:

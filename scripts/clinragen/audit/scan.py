@@ -3,23 +3,26 @@
 A finding names the file, the kind and the place, never the content.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.ipc
-import pyarrow.parquet as pq
+import pyarrow.dataset
 
-from clinragen.audit import identifiers, leaks
 from clinragen.audit.contents import Refused, read
-from clinragen.audit.overlap import LONGEST_STOCK_PHRASE, SPAN, Authored, Spans, views
+from clinragen.audit.identifiers import Identifiers
+from clinragen.audit.leaks import ADDRESS, SECRET, SERVER, Leaks
+from clinragen.audit.overlap import LONGEST_STOCK_PHRASE, SPAN, Authored, Spans, runs_of, words
 from clinragen.runtime.progress import Progress
 
 CITATION = "CITATION.cff"
 # Rows in memory at a time: of identifiers, and of texts, which may be as long as a note.
 IDENTIFIERS, TEXTS = 65_536, 1_024
+STRINGS, LISTS = (pa.string(), pa.large_string()), (pa.ListType, pa.LargeListType)
 
 
 @dataclass(frozen=True, order=True)
@@ -38,13 +41,15 @@ class Finding:
 class Shared:
     """A file of the release by its name in the archive.
 
-    `tracked` files are in git; `public` ones were made from public documents only, so no number in them is a patient's.
+    `tracked` files are in git; `public` ones were made from public documents only, so no number in them is a patient's;
+    an `example` (JSON) was made from synthetic or open data only, so its texts may be shown.
     """
 
     name: str
     data: bytes
     tracked: bool = False
     public: bool = False
+    example: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,23 +88,23 @@ class Scan:
         """`secrets` are values and `places` directories that must not be disclosed, by their names in findings."""
         # Tracked files first: cells of the others are compared with their phrases.
         self.files = sorted(files, key=lambda file: (not file.tracked, file.name))
-        self.sources, self.secrets, self.places = sources, secrets or {}, places or {}
+        self.sources = sources
         self.result = Scanned()
         self._authored, self._spans = Authored(), Spans()
-        # Files whose names disclose too much are shown under other names.
-        self._titles: dict[str, str] = {}
-        citation = next((file.data.decode() for file in files if file.tracked and file.name == CITATION), "")
-        self._authors = {match.group().lower() for match in leaks.MAIL.finditer(citation)}
+        self._examples: set[int] = set()
+        authors = next((file.data.decode() for file in files if file.tracked and file.name == CITATION), "")
+        self._leaks = Leaks(secrets or {}, places or {}, authors)
 
     def run(self) -> Scanned:
         """Scan, and return all findings in order."""
         real = identifiers_of(source for source in self.sources if source.real)
         known = real | identifiers_of(source for source in self.sources if not source.real)
         self.result.identifiers = len(known)
+        of_tracked, of_others = Identifiers(real), Identifiers(known)
         with Progress("files of the release scanned", len(self.files)) as bar:
             for number, file in enumerate(self.files):
                 try:
-                    self._scan(number, file, real if file.tracked else known)
+                    self._scan(number, file, of_tracked if file.tracked else of_others)
                 except Refused as error:
                     self._finding(file, "cannot be released", str(error))
                 bar.advance()
@@ -107,44 +112,40 @@ class Scan:
         self.result.findings = sorted(set(self.result.findings))
         return self.result
 
-    def _scan(self, number: int, file: Shared, known: set[str]) -> None:
-        if not file.tracked and identifiers.in_name(file.name, known):
-            self._titles[file.name] = f"a file in {file.name.split('/')[0]}/"
-            self._finding(file, "identifier", "in its name")
+    def _scan(self, number: int, file: Shared, identifiers: Identifiers) -> None:
+        if not file.tracked and identifiers.in_name(file.name):
+            # Its name would disclose the identifier.
+            self.result.findings.append(Finding(f"a file in {file.name.split('/')[0]}/", "identifier", "in its name"))
+            return
         content = read(file.name, file.data, file.tracked)
         for text in content.texts:
-            self._leaks(file, text)
+            self._scan_lines(file, text)
             if file.tracked:
                 self._authored.add(text)
-                self._identifiers_in_tracked(file, text, known)
+                self._identifiers_in_tracked(file, identifiers.unmistakable(text))
             self._spans.add(number, text if file.tracked else self._authored.without(file.name, text))
-        for kind, place in () if file.public else identifiers.identifiers_in(content.values, known):
+        for text in said(json.loads(file.data)) if file.example else ():
+            self._examples.update(map(hash, runs_of(words(text), SPAN)))
+        for kind, place in () if file.tracked or file.public else identifiers.among(content.values):
             self._finding(file, kind, place)
 
     def _finding(self, file: Shared, kind: str, place: str) -> None:
-        self.result.findings.append(Finding(self._titles.get(file.name, file.name), kind, place))
+        self.result.findings.append(Finding(file.name, kind, place))
 
-    def _leaks(self, file: Shared, text: str) -> None:
-        hits = [(f"value of {name}", text, at) for name, at in leaks.secret_values(text, self.secrets)]
-        hits += [(f"path of {name}", text, at) for name, at in leaks.places_in(text, self.places)]
-        if not self._is_test(file):  # tests have made-up keys and addresses
-            hits += [("secret", view, at) for view in views(text) for at in leaks.keys(view)]
-            hits += [("e-mail address", text, at) for at in leaks.mail_addresses(text, self._authors)]
-        if not file.tracked:
-            hits += [("private server", text, at) for at in leaks.private_servers(text)]
-        for kind, view, at in hits:
-            self._finding(file, kind, f"line {view.count(chr(10), 0, at) + 1}")
+    def _scan_lines(self, file: Shared, text: str) -> None:
+        # Tests have made-up keys and addresses; the documentation names servers.
+        ignored = {SERVER} if file.tracked else set()
+        ignored |= {SECRET, ADDRESS} if _is_test(file) else set()
+        for number, kinds in self._leaks.lines(text):
+            for kind in kinds - ignored:
+                self._finding(file, kind, f"line {number}")
 
-    def _identifiers_in_tracked(self, file: Shared, text: str, real: set[str]) -> None:
+    def _identifiers_in_tracked(self, file: Shared, numbers: set[str]) -> None:
         """Report identifiers that can hardly occur by chance, unlike short item numbers, codes and numbers of tests."""
-        numbers = identifiers.unmistakable(text, real)
-        if not self._is_test(file) and (len(numbers) > 1 or not all(map(str.isdigit, numbers))):
+        if not _is_test(file) and (len(numbers) > 1 or not all(map(str.isdigit, numbers))):
             self._finding(file, "identifier", f"{len(numbers)} identifiers of real patients")
         elif numbers:
             self.result.remarks.append(f"{file.name}: a number is also an identifier of the cohort: by chance?")
-
-    def _is_test(self, file: Shared) -> bool:
-        return file.tracked and file.name.startswith("tests/")
 
     def _compare(self) -> None:
         """Compare every restricted text with the files."""
@@ -157,10 +158,9 @@ class Scan:
                     self._compare_text(text, source, shared, stock)
                 bar.advance()
         for number, spans in shared.items():
-            file = self.files[number]
-            texts = (self._authored.without(file.name, text) for text in read(file.name, file.data).texts)
-            line = next((line for text in texts if (line := self._spans.line(text, spans)) is not None), None)
-            self._finding(file, "text", f"{len(spans)} spans of {SPAN} words of restricted texts, first in line {line}")
+            line = self._spans.line(number, spans)
+            fact = f"{len(spans)} spans of {SPAN} words of restricted texts, first in line {line}"
+            self._finding(self.files[number], "text", fact)
         for number, length in sorted(stock.items()):
             file, fact = self.files[number], f"{length} words in a row of a restricted text"
             if length > LONGEST_STOCK_PHRASE:
@@ -174,7 +174,8 @@ class Scan:
         for at, span, files in self._spans.hits(text):
             authored = [file for file in files if self.files[file].tracked]
             # Authored words are no secret, unless texts of real patients have them from elsewhere.
-            if authored and not (source.real and source.made_of.isdisjoint(self.files[file].name for file in authored)):
+            own = authored and not (source.real and source.made_of.isdisjoint(self.files[f].name for f in authored))
+            if own or span in self._examples:
                 continue
             for file in set(files).difference(authored):
                 shared.setdefault(file, set()).add(span)
@@ -184,35 +185,43 @@ class Scan:
                 stock[file] = max(stock.get(file, 0), runs[file][1] + SPAN - 1)
 
 
+def _is_test(file: Shared) -> bool:
+    return file.tracked and file.name.startswith("tests/")
+
+
 def identifiers_of(sources: Iterable[Source]) -> set[str]:
     """Return all identifiers of patients, admissions, stays and notes in restricted tables (columns `*_id`)."""
-    batches = (batch for s in sources for batch in _batches(s.path, IDENTIFIERS, lambda f: f.name.endswith("_id")))
-    values = (value for batch in batches for column in batch.columns for value in pc.unique(column).to_pylist())
-    return {str(value) for value in values if value is not None}
+    columns = (column for s in sources for column in _columns(s.path, IDENTIFIERS, lambda f: f.name.endswith("_id")))
+    return {str(value) for column in columns for value in pc.unique(column).to_pylist() if value is not None}
 
 
 def restricted_texts(source: Source) -> Iterator[str]:
     """Yield the different texts of each batch of rows that have room for two spans."""
-    for batch in _batches(source.path, TEXTS, lambda field: _is_text(field.type)):
-        for column in batch.columns:
-            while pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-                column = column.flatten()
-            yield from (text for text in pc.unique(column).to_pylist() if text and len(text) >= 2 * SPAN - 1)
+    for column in _columns(source.path, TEXTS, lambda field: _innermost(field.type) in STRINGS):
+        while isinstance(column.type, LISTS):
+            column = column.flatten()
+        yield from (text for text in pc.unique(column).to_pylist() if text and len(text) >= 2 * SPAN - 1)
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    while pa.types.is_dictionary(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+def _innermost(kind: pa.DataType) -> pa.DataType:
+    return _innermost(kind.value_type) if isinstance(kind, (pa.DictionaryType, *LISTS)) else kind
 
 
-def _batches(path: Path, rows: int, selects: Callable[[pa.Field], bool]) -> Iterator[pa.RecordBatch]:
-    if path.suffix == ".arrow":
-        with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as file:
-            names = [column.name for column in file.schema if selects(column)]
-            for number in range(file.num_record_batches if names else 0):
-                yield file.get_batch(number).select(names)
-    else:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            names = [column.name for column in file.schema_arrow if selects(column)]
-            yield from file.iter_batches(rows, columns=names) if names else ()
+def _columns(path: Path, rows: int, selects: Callable[[pa.Field], bool]) -> Iterator[pa.Array]:
+    """Yield the selected columns of a table in pieces of at most so many rows."""
+    table = pyarrow.dataset.dataset(path, format="ipc" if path.suffix == ".arrow" else "parquet")
+    names = [column.name for column in table.schema if selects(column)]
+    # One batch at a time in memory, because a text may be as long as a note.
+    for batch in table.to_batches(names, batch_size=rows, batch_readahead=1, fragment_readahead=1) if names else ():
+        yield from batch.columns
+
+
+def said(facts: Any) -> Iterator[str]:
+    """Yield the texts in the JSON of an example; a list of `[text, kind]` holds the pieces of one text."""
+    if isinstance(facts, str):
+        yield facts
+    elif isinstance(facts, dict):
+        yield from (text for part in facts.values() for text in said(part))
+    elif isinstance(facts, list):
+        yield "".join(part[0] for part in facts if isinstance(part, list) and part and isinstance(part[0], str))
+        yield from (text for part in facts for text in said(part))

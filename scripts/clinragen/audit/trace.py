@@ -37,22 +37,18 @@ def target_of(text: str) -> Target:
     name, mark, cell = text.partition("#")
     if not mark or Path(text).exists():
         return Target(Path(text))
-    file = Path(name)
+    file, (row, _, column) = Path(name), cell.rpartition(":") if ":" in cell else (cell, "", "")
     rows = _rows_of(file)
-    before, mark, column = cell.rpartition(":")
-    cell, column = (before, column) if mark else (cell, "")
-    pairs = {} if cell.isdigit() else dict(pair.partition("=")[::2] for pair in cell.split(",") if pair)
+    pairs = {} if row.isdigit() else dict(pair.partition("=")[::2] for pair in row.split(",") if pair)
     unknown = [key for key in (*pairs, *filter(None, [column])) if rows and key not in rows[0]]
     if unknown:
         raise UserError(f"{file} has no column {', '.join(unknown)}; it has {', '.join(rows[0])}")
-    if cell.isdigit():
-        if not 1 <= int(cell) <= len(rows):
-            raise UserError(f"{file} has {len(rows)} rows, and no row {cell}")
-        return Target(file, rows[int(cell) - 1], column or None)
-    matches = [row for row in rows if pairs.items() <= row.items()]
+    if row.isdigit() and not 1 <= int(row) <= len(rows):
+        raise UserError(f"{file} has {len(rows)} rows, and no row {row}")
+    matches = [rows[int(row) - 1]] if row.isdigit() else [r for r in rows if pairs.items() <= r.items()]
     if not matches or (column and len(matches) > 1):
-        raise UserError(f"{cell} matches {len(matches)} rows of {file}; expected exactly one")
-    shared = {key: value for key, value in matches[0].items() if all(row[key] == value for row in matches)}
+        raise UserError(f"{row} matches {len(matches)} rows of {file}; expected exactly one")
+    shared = {key: value for key, value in matches[0].items() if all(r[key] == value for r in matches)}
     return Target(file, shared, column or None)
 
 
@@ -90,11 +86,10 @@ def summary(graph: Graph, target: Target, path: str) -> Iterator[str]:
     # A row of a table may have fewer stand-ins than the whole table.
     behind = records[:-1] if target.row is not None and records[-1]["rows"] else records
     commits = Counter(commit_of(record) for record in records)
-    tree = next((p for p in target.file.absolute().parents if graph.root_of_tree(p)), None)
-    if tree and path in graph.ancestors(graph.relocation.recorded_path(tree / LINEAGE)):
-        root = f"{graph.root_of_tree(tree)} (of {graph.relocation.recorded_path(tree)})"
-    else:
-        root = f"{graph.root([path])} (of this output)"
+    recorded = graph.relocation.recorded_path
+    trees = (p for p in target.file.absolute().parents if path in graph.ancestors(recorded(p / LINEAGE)))
+    tree = next((p for p in trees if graph.root_of_tree(p)), None)
+    root = f"{graph.root_of_tree(tree)} (of {recorded(tree)})" if tree else f"{graph.root([path])} (of this output)"
     if target.column and target.row:
         yield f"{target.column}: {target.row[target.column]}"
     for title, values in {
@@ -116,13 +111,8 @@ def back(graph: Graph, path: str, row: dict[str, str] | None, depth: float | Non
     Inputs from one run of a step, or from one directory, are one line. What is shown is not unfolded again.
     """
     if depth is None:
-        lines = back(graph, path, row, 1)
-        for levels in range(2, SCREEN):
-            deeper = back(graph, path, row, levels)
-            if len(deeper) > SCREEN or deeper == lines:
-                break
-            lines = deeper
-        return lines
+        trees = [back(graph, path, row, levels) for levels in range(1, SCREEN)]
+        return next((tree for tree in reversed(trees) if len(tree) <= SCREEN), trees[0])
     used = {i["path"]: i for name in graph.ancestors(path, row) for i in graph.inputs(name)}
     shown, unfolded, lines = {path}, set(), []
 
