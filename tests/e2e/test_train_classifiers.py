@@ -28,7 +28,7 @@ from clinragen.model.inputs import read_samples
 from clinragen.model.tokens import encoder_tokens, load_tokenizer
 from clinragen.provenance.record import describe
 from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES, SERIES
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 from clinragen.schemas.train import NOTE_TOKENS
 
 READERS = {"lstm": LSTM, "patchtst": patchtst(), "encoder": Reader(method="encoder", pooling="first")}
