@@ -31,7 +31,7 @@ def asked_predict(
     from clinragen.rationale.generate import notes_cut
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.runtime.context import Facts
-    from clinragen.schemas.evaluate import PREDICTIONS
+    from clinragen.schemas.predictions import PREDICTIONS
 
     model = LanguageModel(name, llm, transport, Path(answers), weights)
 

@@ -28,8 +28,9 @@ def benchmark_card(
     from clinragen.benchmark.card import make_card
     from clinragen.benchmark.distributions import survey
     from clinragen.registry.variables import read_variables
-    from clinragen.schemas.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
+    from clinragen.schemas.benchmark import COURSES, HEADINGS, PREVALENCE, SAMPLES, UNLABELLED_CODES
     from clinragen.schemas.extract import ATTRITION, EVENTS, STAYS
+    from clinragen.schemas.leakage import LEAKAGE
 
     every_variable, sample_rows = read_variables(variables), SAMPLES.read(samples)
     read = {v.name for v in read_variables(variables, settings.variables)}

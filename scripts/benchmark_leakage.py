@@ -22,8 +22,9 @@ def benchmark_leakage(
     from clinragen.benchmark.names import NameSearch
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.registry.stop_words import read_stop_words
-    from clinragen.schemas.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
-    from clinragen.schemas.evaluate import PREDICTIONS
+    from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
+    from clinragen.schemas.leakage import LEAKAGE
+    from clinragen.schemas.predictions import PREDICTIONS
 
     tables = (COURSES.read(courses), LABELS.read(labels), SAMPLES.read(samples))
     search = NameSearch(read_phenotypes(phenotypes), settings, read_stop_words(stop_words))

@@ -10,7 +10,7 @@ def benchmark_majority(labels: Path, samples: Path, phenotypes: Path, prediction
     from clinragen.benchmark.floor import predict_majority
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.benchmark import LABELS, SAMPLES
-    from clinragen.schemas.evaluate import PREDICTIONS
+    from clinragen.schemas.predictions import PREDICTIONS
 
     labelled, sample_rows = LABELS.read(labels), SAMPLES.read(samples)
     PREDICTIONS.write(predict_majority(labelled, sample_rows, read_phenotypes(phenotypes)), predictions)

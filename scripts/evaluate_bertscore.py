@@ -23,7 +23,7 @@ def evaluate_bertscore(
     from clinragen.evaluate.texts.runs import gather_cases, read_run, read_teacher
     from clinragen.runtime.context import Facts
     from clinragen.schemas.benchmark import SAMPLES
-    from clinragen.schemas.evaluate import CASES
+    from clinragen.schemas.predictions import CASES
     from clinragen.schemas.texts import BERTSCORES
 
     compared = gather_cases(CASES.read(cases), SAMPLES.read(samples))

@@ -10,7 +10,7 @@ def evaluate_cases(samples: Path, settings: Cases, out: Out) -> None:
     """Select the test samples on which rationales are compared."""
     from clinragen.evaluate.cases import select_cases
     from clinragen.schemas.benchmark import SAMPLES
-    from clinragen.schemas.evaluate import CASES
+    from clinragen.schemas.predictions import CASES
 
     CASES.write(select_cases(SAMPLES.read(samples), settings), out)
 

@@ -12,7 +12,7 @@ def evaluate_classifier(
     """Write the phenotypes that a trained classifier names for all test samples."""
     from clinragen.evaluate.classify import classify
     from clinragen.model.inputs import read_samples
-    from clinragen.schemas.evaluate import PREDICTIONS
+    from clinragen.schemas.predictions import PREDICTIONS
 
     samples = read_samples(inputs.files(), "test")
     PREDICTIONS.write(classify(checkpoint, samples, device, precision, batch), predictions)

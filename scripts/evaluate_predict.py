@@ -14,7 +14,7 @@ def evaluate_predict(context: Context, student: StudentStep, predictions: Out) -
     from clinragen.model.inputs import read_samples
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.runtime.context import Facts
-    from clinragen.schemas.evaluate import PREDICTIONS
+    from clinragen.schemas.predictions import PREDICTIONS
 
     samples, names = read_samples(student.files(), "test"), read_phenotypes(student.phenotypes)
     kept = Parts(Path(student.parts), context.fingerprint())

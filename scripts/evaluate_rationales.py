@@ -20,7 +20,7 @@ def evaluate_rationales(
 
     from clinragen.evaluate.rationale_card import count_rationales, rationale_card
     from clinragen.evaluate.variants import SamplesByVariant
-    from clinragen.schemas.evaluate import PREDICTIONS
+    from clinragen.schemas.predictions import PREDICTIONS
     from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
 
     of_variant, counted = SamplesByVariant(samples), []

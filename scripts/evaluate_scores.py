@@ -24,7 +24,8 @@ def evaluate_scores(
     from clinragen.evaluate.scores import score
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.schemas.benchmark import LABELS, SAMPLES
-    from clinragen.schemas.evaluate import CASES, SCORES
+    from clinragen.schemas.evaluate import SCORES
+    from clinragen.schemas.predictions import CASES
 
     names, seed = read_phenotypes(phenotypes), int(of_run[4:]) if of_run.startswith("seed") else None
     selected = next((CASES.read(path) for path in cases), None)

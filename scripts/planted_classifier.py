@@ -20,7 +20,7 @@ def planted_classifier(
     from clinragen.evaluate.classify import classify
     from clinragen.evaluate.shuffle import shuffled_samples
     from clinragen.model.inputs import read_samples
-    from clinragen.schemas.evaluate import PREDICTIONS
+    from clinragen.schemas.predictions import PREDICTIONS
 
     outputs = {"series": series_shuffled, "notes": notes_shuffled}
     for name, samples in shuffled_samples(read_samples(inputs.files(), "test"), seed):

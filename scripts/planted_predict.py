@@ -15,7 +15,7 @@ def planted_predict(context: Context, student: StudentStep, series_shuffled: Out
     from clinragen.model.inputs import read_samples
     from clinragen.registry.phenotypes import read_phenotypes
     from clinragen.runtime.context import Facts
-    from clinragen.schemas.evaluate import PREDICTIONS
+    from clinragen.schemas.predictions import PREDICTIONS
 
     outputs, names = {"series": series_shuffled, "notes": notes_shuffled}, read_phenotypes(student.phenotypes)
     for name, samples in shuffled_samples(read_samples(student.files(), "test"), student.seed):

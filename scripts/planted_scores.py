@@ -21,7 +21,8 @@ def planted_scores(
     from clinragen.demo.evidence import read_evidence
     from clinragen.evaluate.planted import AS_IS, NOTES, SERIES, group_scores, statement_scores
     from clinragen.schemas.benchmark import CAPTIONS
-    from clinragen.schemas.evaluate import PLANTED, PREDICTIONS, STATEMENTS
+    from clinragen.schemas.evaluate import PLANTED, STATEMENTS
+    from clinragen.schemas.predictions import PREDICTIONS
 
     planted = read_evidence(evidence)
     channels = {name: phenotype.channel for name, phenotype in planted.phenotypes.items()}

@@ -16,9 +16,10 @@ from clinragen.evaluate.runs import Scored, Truth, marked
 from clinragen.evaluate.statistics import Statistics, tables_of
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.variables import read_variables
-from clinragen.schemas.benchmark import COURSES, HEADINGS, LEAKAGE, PREVALENCE, SAMPLES, UNLABELLED_CODES
+from clinragen.schemas.benchmark import COURSES, HEADINGS, PREVALENCE, SAMPLES, UNLABELLED_CODES
 from clinragen.schemas.evaluate import COMPARISON
 from clinragen.schemas.extract import ATTRITION, EVENTS
+from clinragen.schemas.leakage import LEAKAGE
 
 TEMPLATES = Path(__file__).parents[1] / "scripts/clinragen/pages/templates"
 VARIABLES = read_variables(RESOURCES / "variables.csv")

@@ -15,7 +15,7 @@ from runs import ROOT, overlay, records, snakemake, succeeded
 from tiny_chat import build_tiny_chat
 
 from clinragen.llm.journal import FILE
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 
 pytestmark = pytest.mark.slow
 

@@ -28,8 +28,9 @@ from clinragen.evaluate.shuffle import exchange
 from clinragen.model.inputs import Collator, read_samples
 from clinragen.model.student import Student
 from clinragen.model.tokens import load_tokenizer
-from clinragen.schemas.evaluate import PARAMETERS, PREDICTIONS
+from clinragen.schemas.evaluate import PARAMETERS
 from clinragen.schemas.knowledge import TERMS
+from clinragen.schemas.predictions import PREDICTIONS
 from clinragen.train.loss import token_losses
 
 MODELS = {"tiny-opt": "clinragen-opt", "tiny-qwen": "clinragen-qwen"}

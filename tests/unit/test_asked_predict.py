@@ -18,7 +18,7 @@ from clinragen.provenance.record import read_record
 from clinragen.rationale.claims import read_wordings
 from clinragen.rationale.generate import Sample
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
-from clinragen.schemas.evaluate import CASES, PREDICTIONS
+from clinragen.schemas.predictions import CASES, PREDICTIONS
 
 RESOURCES = Path(__file__).resolve().parents[2] / "resources"
 PROMPTS = RESOURCES / "prompts"

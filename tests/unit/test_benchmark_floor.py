@@ -17,7 +17,7 @@ from clinragen.errors import UserError
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.stop_words import read_stop_words
 from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 
 NAMES = read_phenotypes(RESOURCES / "phenotypes.csv")
 STOP_WORDS = read_stop_words(RESOURCES / "stop_words.txt")

@@ -10,7 +10,8 @@ from clinragen.benchmark.names import NameSearch, phrases
 from clinragen.config.benchmark import Course
 from clinragen.registry.phenotypes import read_phenotypes
 from clinragen.registry.stop_words import read_stop_words
-from clinragen.schemas.benchmark import COURSES, LABELS, LEAKAGE, SAMPLES
+from clinragen.schemas.benchmark import COURSES, LABELS, SAMPLES
+from clinragen.schemas.leakage import LEAKAGE
 
 STOP_WORDS = read_stop_words(RESOURCES / "stop_words.txt")
 USUAL = Course(min_characters=25, remove_digits=True, remove_stop_words=True, keep_negation=False)

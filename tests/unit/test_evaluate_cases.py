@@ -5,7 +5,7 @@ import pyarrow as pa
 from clinragen.config.asked import Cases
 from clinragen.evaluate.cases import select_cases
 from clinragen.schemas.benchmark import SAMPLES
-from clinragen.schemas.evaluate import CASES
+from clinragen.schemas.predictions import CASES
 
 SPLITS = ("test", "train", "validation")
 STAYS = [{"stay_id": n, "subject_id": n, "hadm_id": n, "split": SPLITS[n % 3]} for n in range(300)]

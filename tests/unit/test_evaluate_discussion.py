@@ -20,8 +20,8 @@ from clinragen.evaluate.discussion.resample import Patients
 from clinragen.evaluate.discussion.scores import Row
 from clinragen.evaluate.discussion.subgroups import OTHERS, groups_of, subgroups
 from clinragen.rationale.claims import read_wordings
-from clinragen.schemas.benchmark import LEAKAGE
 from clinragen.schemas.discussion import DISCUSSION, GROUPS
+from clinragen.schemas.leakage import LEAKAGE
 from clinragen.workflow.discussion import discussion_rows, student_of
 from clinragen.workflow.needs import ASKED, BACKBONE, needs_of
 

@@ -25,8 +25,8 @@ from clinragen.evaluate.judge.rate import judge_requests
 from clinragen.evaluate.rated_files import RatedFiles
 from clinragen.provenance.record import read_record
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
-from clinragen.schemas.evaluate import CASES, PREDICTIONS
 from clinragen.schemas.judge import ANOTHER_PATIENT, BY_RULE, RATINGS
+from clinragen.schemas.predictions import CASES, PREDICTIONS
 from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA
 from clinragen.schemas.rationale import RATIONALES
 from clinragen.workflow import judged

@@ -17,7 +17,8 @@ from clinragen.evaluate.planted_page import planted_page
 from clinragen.evaluate.shuffle import exchange
 from clinragen.evaluate.training_page import read_course, training_page
 from clinragen.model.inputs import Row
-from clinragen.schemas.evaluate import PLANTED, PREDICTIONS, STATEMENTS
+from clinragen.schemas.evaluate import PLANTED, STATEMENTS
+from clinragen.schemas.predictions import PREDICTIONS
 
 CHANNELS = {"Shock": "labs", "Fever": "both", "Gout": "notes", "Rash": "neither"}
 ALL = list(CHANNELS)

@@ -11,7 +11,7 @@ from clinragen.evaluate import outcomes
 from clinragen.evaluate.predict import predict
 from clinragen.model.inputs import Collator, read_samples
 from clinragen.model.student import Student
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 
 TESTS = 7
 

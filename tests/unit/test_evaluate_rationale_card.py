@@ -8,7 +8,7 @@ from pages import templates
 
 from clinragen.evaluate.rationale_card import count_rationales, rationale_card
 from clinragen.schemas.benchmark import SAMPLES
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 from clinragen.schemas.rationale import RATIONALE_COUNTS, RATIONALES
 
 NOTES, LABS = (Path(f"results/x/mimic3/rationale/chatgpt/{part}.parquet") for part in ("notes", "labs"))

@@ -10,7 +10,7 @@ from clinragen.config.rows import Run
 from clinragen.errors import UserError
 from clinragen.evaluate.runs import Truth, marked, read_run, read_scored, truth_of
 from clinragen.schemas.benchmark import LABELS, SAMPLES
-from clinragen.schemas.evaluate import CASES, PREDICTIONS, row_without_text
+from clinragen.schemas.predictions import CASES, PREDICTIONS, row_without_text
 
 NAMES = ["a", "b"]
 TRUE = {1: ["a"], 2: ["a", "b"], 3: [], 9: ["b"]}

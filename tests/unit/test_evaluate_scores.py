@@ -10,7 +10,8 @@ from toy_student import PHENOTYPES
 
 from clinragen.errors import UserError
 from clinragen.evaluate.scores import score
-from clinragen.schemas.evaluate import PREDICTIONS, SCORES
+from clinragen.schemas.evaluate import SCORES
+from clinragen.schemas.predictions import PREDICTIONS
 
 A, B, C = "a", "b", "c"
 

@@ -18,7 +18,7 @@ from clinragen.evaluate.texts.runs import Cases, Texts, gather_cases, read_run, 
 from clinragen.evaluate.texts.scores import Facts, score_texts
 from clinragen.rationale.claims import read_wordings
 from clinragen.schemas.benchmark import FENCES, SAMPLES, SCALES, SERIES
-from clinragen.schemas.evaluate import CASES, PREDICTIONS, row_without_text
+from clinragen.schemas.predictions import CASES, PREDICTIONS, row_without_text
 from clinragen.schemas.rationale import RATIONALES
 from clinragen.schemas.texts import BERTSCORES, FINDINGS, TEXT_SCORES
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clinragen.errors import UserError
 from clinragen.evaluate.written import Written, blinded, of_cases, written_by_model, written_by_teacher
-from clinragen.schemas.evaluate import PREDICTIONS, row_without_text
+from clinragen.schemas.predictions import PREDICTIONS, row_without_text
 from clinragen.schemas.rationale import RATIONALES
 
 VARIANTS = ["A b.", " A\n b. ", "**A** b.", "Note rationale: A b.", "**Rationale**:\n\nA b.", "# A `b.`"]

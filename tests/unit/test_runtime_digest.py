@@ -1,5 +1,6 @@
 """Changes that affect the digest of a rule's code, and changes that do not."""
 
+import ast
 import os
 import shutil
 from pathlib import Path
@@ -115,6 +116,19 @@ def test_a_coding_cookie_counts_as_python_counts_it(scripts):
     assert changed_by(
         scripts, "extract_stays", lambda: path.write_bytes(b"# -*- coding: latin-1 -*-\n" + text.encode("utf-8"))
     )
+
+
+class Bare(ast.NodeTransformer):
+    """Removes statements that are only a text."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+
+def test_the_code_of_a_file_is_what_the_standard_library_dumps_without_docstrings():
+    for path in SCRIPTS.rglob("*.py"):
+        assert digest._code(path)[0] == ast.dump(Bare().visit(ast.parse(path.read_bytes()))), path
 
 
 FORMS = {

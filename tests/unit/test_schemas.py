@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clinragen import schemas as package
 from clinragen.errors import UserError
-from clinragen.schemas import audit, benchmark, evaluate, extract, knowledge, rationale
+from clinragen.schemas import audit, benchmark, evaluate, extract, knowledge, leakage, predictions, rationale
 from clinragen.schemas.schema import Column, Table
 
 TABLE = Table(
@@ -29,7 +29,7 @@ TABLE = Table(
 NESTED = Table("nested", (Column("id", pa.int64(), "identifier"), Column("parts", pa.list_(pa.string()), "list")))
 ALL = [
     t
-    for m in (audit, benchmark, evaluate, extract, knowledge, rationale)
+    for m in (audit, benchmark, evaluate, extract, knowledge, leakage, predictions, rationale)
     for t in vars(m).values()
     if isinstance(t, Table)
 ]

@@ -213,6 +213,18 @@ def test_a_file_of_code_is_in_the_digests_of_its_rules_and_in_no_other(tmp_path,
         file.write_text(content, encoding="utf-8")
 
 
+# What costs hours of a GPU or calls of a language model.
+COSTLY = re.compile(r"train_(?!.*tokens)|.*_predict$|.*_classifier$|rationale_|knowledge_terms|evaluate_judge$")
+
+
+@pytest.mark.parametrize(
+    "table", ["evaluate", "leakage", "statistics", "texts", "costs", "discussion", "paper", "claims"]
+)
+def test_a_column_or_metric_of_the_evaluation_trains_predicts_and_asks_nothing_again(table):
+    users = reruns.rules_of_code(f"scripts/clinragen/schemas/{table}.py")
+    assert users and not [rule for rule in users if COSTLY.match(rule)]
+
+
 @pytest.mark.parametrize("rule", sorted(reruns.keys_of_rules()))
 def test_the_digest_of_a_rule_covers_what_the_standard_library_finds_imported(rule):
     assert digested(rule) == reruns.code_of(rule)

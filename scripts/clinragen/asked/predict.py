@@ -23,7 +23,7 @@ from clinragen.rationale.claims import Wordings
 from clinragen.rationale.generate import WHOLE, Sample, gather
 from clinragen.rationale.prompts import lab_request, note_request, read_examples, read_lab_prompt, read_note_prompt
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
-from clinragen.schemas.evaluate import CASES, PREDICTIONS
+from clinragen.schemas.predictions import CASES, PREDICTIONS
 
 Ask = Callable[[list[Request], Check], list[Answer]]
 UNREADABLE = "no diagnoses can be read from it"

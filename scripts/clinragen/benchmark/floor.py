@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from clinragen.benchmark.names import NameSearch
 from clinragen.errors import UserError
-from clinragen.schemas.evaluate import PREDICTIONS, row_without_text
+from clinragen.schemas.predictions import PREDICTIONS, row_without_text
 
 log = logging.getLogger("benchmark")
 

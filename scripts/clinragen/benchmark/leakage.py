@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from clinragen.benchmark.names import NameSearch
 from clinragen.disclosure import FEWEST_HIDDEN, all_shown
-from clinragen.schemas.benchmark import LEAKAGE
+from clinragen.schemas.leakage import LEAKAGE
 
 MEASURES = ("recall", "others_named", "precision", "f1")
 Kind = tuple[bool, bool]

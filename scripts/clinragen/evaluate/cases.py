@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from clinragen.config.asked import Cases
-from clinragen.schemas.evaluate import CASES
+from clinragen.schemas.predictions import CASES
 
 
 def select_cases(samples: pa.Table, settings: Cases) -> pa.Table:

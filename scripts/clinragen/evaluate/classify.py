@@ -11,7 +11,7 @@ from clinragen.model.device import prepare_device
 from clinragen.model.inputs import Collator, Row
 from clinragen.model.tokens import load_tokenizer
 from clinragen.runtime.progress import Progress
-from clinragen.schemas.evaluate import PREDICTIONS, row_without_text
+from clinragen.schemas.predictions import PREDICTIONS, row_without_text
 
 
 def classify(checkpoint: Path, samples: list[Row], device: str, precision: str, size: int) -> pa.Table:

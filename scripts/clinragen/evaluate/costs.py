@@ -10,9 +10,9 @@ from clinragen.config.llms import Stage
 from clinragen.disclosure import shown
 from clinragen.llm.journal import FILE, Entry, Journal
 from clinragen.schemas.costs import COSTS
-from clinragen.schemas.evaluate import PREDICTIONS
 from clinragen.schemas.judge import RATINGS
 from clinragen.schemas.knowledge import ANSWERS
+from clinragen.schemas.predictions import PREDICTIONS
 from clinragen.schemas.rationale import RATIONALES
 
 STAND_IN = "template"

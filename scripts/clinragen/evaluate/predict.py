@@ -16,7 +16,7 @@ from clinragen.model.target_codec import parse_output
 from clinragen.model.tokens import load_tokenizer
 from clinragen.registry.tokenizer import marks_of
 from clinragen.runtime.progress import Progress
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 
 
 def predict(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clinragen.evaluate.written import COLUMNS, Text, written_by_model, written_by_teacher
 from clinragen.schemas.benchmark import SAMPLES
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 from clinragen.schemas.ratings import TEACHER
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from clinragen.config.rows import Run
 from clinragen.errors import UserError
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 
 
 @dataclass(frozen=True)

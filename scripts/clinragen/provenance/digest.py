@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -39,13 +40,15 @@ def closure(script: Path) -> list[Path]:
 
 def _closure(start: Path, left_out: str) -> list[Path]:
     paths: set[Path] = set()
+    names: set[str] = set()
     waiting = [start]
     while waiting:
         path = waiting.pop()
         if path not in paths:
             paths.add(path)
-            names = (n for n in _code(path)[1] if not left_out or not f"{n}.".startswith(f"{left_out}."))
-            waiting += [file for name in names for file in _files_of(name)]
+            new = {n for n in _code(path)[1] - names if not left_out or not f"{n}.".startswith(f"{left_out}.")}
+            names |= new
+            waiting += [file for name in new for file in _files_of(name)]
     return sorted(paths)
 
 
@@ -67,36 +70,50 @@ def _read(path: Path, stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
     """Return the parsed code of a file and the modules that it imports; cached, since most files serve many rules."""
     # Bytes, so that a coding cookie is interpreted as Python does.
     tree = ast.parse(path.read_bytes(), filename=str(path))
-    imported = _imported(path, tree)
-    return ast.dump(_Bare().visit(tree)), imported
+    imports: list[ast.Import | ast.ImportFrom] = []
+    return _dump(tree, imports), frozenset(name for node in imports for name in _imported(path, node))
 
 
-class _Bare(ast.NodeTransformer):
-    """Removes docstrings, those of attributes too."""
+def _dump(value: object, imports: list[ast.Import | ast.ImportFrom]) -> str:
+    """Return what `ast.dump` returns without docstrings, those of attributes too, in a third of its time.
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if is_text else self.generic_visit(node)
+    The import statements on the way are added to `imports`.
+    """
+    if isinstance(value, list):
+        return f"[{', '.join([_dump(item, imports) for item in value if not _is_docstring(item)])}]"
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    if isinstance(value, ast.Import | ast.ImportFrom):
+        imports.append(value)
+    kind = type(value)
+    fields = [(name, getattr(value, name, None)) for name in kind._fields]
+    # As `ast.dump` does, leave out what is None by default.
+    shown = [
+        f"{name}={_dump(field, imports)}"
+        for name, field in fields
+        if field is not None or getattr(kind, name, ...) is not None
+    ]
+    return f"{kind.__name__}({', '.join(shown)})"
 
 
-def _imported(path: Path, tree: ast.Module) -> frozenset[str]:
-    """Return the dotted names that a file imports anywhere."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            # A relative import starts at the file's package, or above it.
-            above = path.relative_to(SCRIPTS).parts[: -node.level] if node.level else ()
-            module = ".".join([*above, *filter(None, [node.module])])
-            names.add(module)
-            names |= {f"{module}.{alias.name}" for alias in node.names}
-    return frozenset(names)
+def _is_docstring(node: object) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _imported(path: Path, node: ast.Import | ast.ImportFrom) -> set[str]:
+    """Return the dotted names that a statement imports."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    # A relative import starts at the file's package, or above it.
+    above = path.relative_to(SCRIPTS).parts[: -node.level] if node.level else ()
+    module = ".".join([*above, *filter(None, [node.module])])
+    return {module} | {f"{module}.{alias.name}" for alias in node.names}
 
 
 def _files_of(module: str) -> list[Path]:
     """Return the file of a module below scripts/ and the `__init__` files above it; none for any other name."""
-    parts = module.split(".")
-    files = [SCRIPTS.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
-    files.append(SCRIPTS.joinpath(*parts).with_suffix(".py"))
-    return [f for f in files if f.is_file()]
+    place, files = str(SCRIPTS), []
+    for part in module.split("."):
+        place = f"{place}/{part}"
+        files.append(f"{place}/__init__.py")
+    return [Path(file) for file in (*files, f"{place}.py") if os.path.isfile(file)]  # noqa: PTH113, thousands of them

@@ -15,8 +15,9 @@ from clinragen.evaluate.discussion.scores import Row
 from clinragen.evaluate.runs import Truth, marked, read_run, truth_of
 from clinragen.evaluate.written import Written, of_cases, written_by_model, written_by_teacher
 from clinragen.rationale.claims import Wordings
-from clinragen.schemas.benchmark import LABELS, LEAKAGE, SAMPLES
+from clinragen.schemas.benchmark import LABELS, SAMPLES
 from clinragen.schemas.discussion import GROUPS
+from clinragen.schemas.leakage import LEAKAGE
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from clinragen.evaluate.judge.items import Item, Texts, build_items, choose_case
 from clinragen.evaluate.rated_files import RatedFiles
 from clinragen.rationale.generate import WHOLE, gather
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS, SAMPLES
-from clinragen.schemas.evaluate import CASES
+from clinragen.schemas.predictions import CASES
 
 
 def read_items(

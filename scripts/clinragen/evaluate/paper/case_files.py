@@ -15,8 +15,8 @@ from clinragen.evaluate.texts.lab_claims import LabWordings
 from clinragen.evaluate.written import COLUMNS, Written, of_cases, written_by_model, written_by_teacher
 from clinragen.rationale.claims import read_wordings
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, FENCES, SAMPLES, SCALES, SERIES
-from clinragen.schemas.evaluate import CASES, PREDICTIONS
 from clinragen.schemas.knowledge import TERMS
+from clinragen.schemas.predictions import CASES, PREDICTIONS
 from clinragen.schemas.schema import Table
 
 

@@ -11,7 +11,7 @@ from clinragen.evaluate.study.forms import Case, Study, plan_study
 from clinragen.evaluate.study.wording import read_wording
 from clinragen.evaluate.written import of_cases
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, LABELS
-from clinragen.schemas.evaluate import CASES
+from clinragen.schemas.predictions import CASES
 from clinragen.schemas.ratings import TEACHER
 
 

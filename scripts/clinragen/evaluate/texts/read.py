@@ -24,8 +24,8 @@ from clinragen.evaluate.texts.scores import Facts
 from clinragen.rationale.claims import Wordings, read_wordings
 from clinragen.registry.stop_words import read_stop_words
 from clinragen.schemas.benchmark import CAPTIONS, COURSES, FENCES, LABELS, SAMPLES, SCALES, SERIES
-from clinragen.schemas.evaluate import CASES
 from clinragen.schemas.knowledge import TERMS
+from clinragen.schemas.predictions import CASES
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from clinragen.config.evaluate import Compared
 from clinragen.errors import UserError
 from clinragen.evaluate.written import COLUMNS, Written, of_cases, written_by_model, written_by_teacher
-from clinragen.schemas.evaluate import PREDICTIONS
+from clinragen.schemas.predictions import PREDICTIONS
 from clinragen.schemas.ratings import TEACHER
 
 NOTE, LAB, BOTH = "note", "lab", "both"
