@@ -1,12 +1,12 @@
 # Stage demo: stand-ins, made only if the configuration asks for them.
 #
 # takes  resources/demo/*, resources/raw_tables.yaml, resources/items.csv    for the synthetic cohort
-#        the directory datasets.mimic3.raw                                   for the notes of the open demo
+#        the directories datasets.*.raw                                      for the notes of the open demos
 # makes  <results>/{dataset}/raw/*                    raw tables of a synthetic MIMIC-III or MIMIC-IV
 #        <results>/encoders/{encoder}                 tiny text encoder in place of a clinical BERT
-#        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
+#        <results>/{dataset}/demo/*                   stand-in notes of an open demo
 #        <results>/backbones/{backbone}               tiny language model in place of Flan-T5, OPT, Qwen2.5 or LLaMA
-#        the directory datasets.mimic3.raw            the open demo itself, if it is missing
+#        the directories datasets.*.raw               the open demos themselves, if they are missing
 #
 # Each takes seconds, and one needs the network: all run where Snakemake runs.
 
@@ -139,86 +139,102 @@ use rule demo_raw_mimic3 as demo_raw_mimic4 with:
     localrule: True  # which `use rule` does not inherit
 
 
-if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes:
-
-    rule demo_notes:
-        """Stand-in discharge notes from the structured record, for the open demo, which lacks notes."""
-        input:
-            admissions=raw_tables("admissions"),
-            icustays=raw_tables("icustays"),
-            labevents=raw_tables("labevents"),
-            procedures_icd=raw_tables("procedures_icd"),
-            d_icd_procedures=raw_tables("d_icd_procedures"),
-            d_labitems=raw_tables("d_labitems"),
-            phenotypes="resources/phenotypes.csv",
-            raw_tables="resources/raw_tables.yaml",
-        output:
-            notes="<results>/{dataset}/demo/NOTEEVENTS.csv.gz",
-        log:
-            "<logs>/demo_notes/{dataset}.log",
-        benchmark:
-            "<timings>/demo_notes/{dataset}.jsonl"
-        wildcard_constraints:
-            dataset="mimic3",
-        localrule: True
-        conda:
-            "../envs/extract.yaml"
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=10,
-        params:
-            code=code_digest("demo_notes"),
-            sources=sources,
-            source=setting("datasets.{dataset}.source"),
-        shell:
-            "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
-            " --labevents {input.labevents:q} --procedures-icd {input.procedures_icd:q}"
-            " --d-icd-procedures {input.d_icd_procedures:q} --d-labitems {input.d_labitems:q}"
-            " --phenotypes {input.phenotypes:q} --raw-tables {input.raw_tables:q}"
-            " --source {params.source:q} --notes {output.notes:q} > {log:q} 2>&1"
+rule demo_notes_mimic3:
+    """Stand-in discharge notes from the structured record, for the open demos, which lack notes."""
+    input:
+        admissions=raw_tables("admissions"),
+        icustays=raw_tables("icustays"),
+        labevents=raw_tables("labevents"),
+        outputevents=raw_tables("outputevents"),
+        d_items=raw_tables("d_items"),
+        d_labitems=raw_tables("d_labitems"),
+        phenotypes="resources/phenotypes.csv",
+        raw_tables="resources/raw_tables.yaml",
+    output:
+        notes="<results>/{dataset}/demo/NOTEEVENTS.csv.gz",
+    log:
+        "<logs>/demo_notes/{dataset}.log",
+    benchmark:
+        "<timings>/demo_notes/{dataset}.jsonl"
+    wildcard_constraints:
+        dataset=any_of(synthetic_notes("mimic3")),
+    localrule: True
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code_digest("demo_notes"),
+        sources=sources,
+        source=setting("datasets.{dataset}.source"),
+    shell:
+        "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
+        " --labevents {input.labevents:q} --outputevents {input.outputevents:q}"
+        " --d-items {input.d_items:q} --d-labitems {input.d_labitems:q}"
+        " --phenotypes {input.phenotypes:q} --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q}"
+        " --source {params.source:q} --notes {output.notes:q} > {log:q} 2>&1"
 
 
-if open_demo_to_download():
+use rule demo_notes_mimic3 as demo_notes_mimic4 with:
+    output:
+        notes="<results>/{dataset}/demo/note/discharge.csv.gz",
+    wildcard_constraints:
+        dataset=any_of(synthetic_notes("mimic4")),
+    localrule: True  # which `use rule` does not inherit
 
-    rule demo_download:
-        """The tables of the open MIMIC-III demo from PhysioNet, checked and packed."""
-        input:
-            pinned="resources/demo/open_demo_sha256.txt",
-        output:
-            patients=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "patients")),
-            admissions=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "admissions")),
-            icustays=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "icustays")),
-            diagnoses_icd=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "diagnoses_icd")),
-            chartevents=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "chartevents")),
-            labevents=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "labevents")),
-            procedures_icd=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "procedures_icd")),
-            d_icd_procedures=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "d_icd_procedures")),
-            d_labitems=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "d_labitems")),
-        log:
-            "<logs>/demo_download/mimic3.log",
-        benchmark:
-            "<timings>/demo_download/mimic3.jsonl"
-        localrule: True
-        conda:
-            "../envs/extract.yaml"
-        threads: 1
-        resources:
-            mem_mb=500,
-            runtime=30,
-        params:
-            code=code_digest("demo_download"),
-            sources=sources,
-            base_url="https://physionet.org/files/mimiciii-demo/1.4",
-        shell:
-            "python scripts/demo_download.py --pinned {input.pinned:q} --base-url {params.base_url:q}"
-            " --patients {output.patients:q}"
-            " --admissions {output.admissions:q}"
-            " --icustays {output.icustays:q}"
-            " --diagnoses-icd {output.diagnoses_icd:q}"
-            " --chartevents {output.chartevents:q}"
-            " --labevents {output.labevents:q}"
-            " --procedures-icd {output.procedures_icd:q}"
-            " --d-icd-procedures {output.d_icd_procedures:q}"
-            " --d-labitems {output.d_labitems:q}"
-            " > {log:q} 2>&1"
+
+# Defined only for what is missing: Snakemake would remove a user's own tables before it makes them again.
+for demo, base_url in {
+    "mimic3": "https://physionet.org/files/mimiciii-demo/1.4",
+    "mimic4": "https://physionet.org/files/mimic-iv-demo/2.2",
+}.items():
+    if demo in open_demos_to_download():
+
+        rule:
+            """The tables of an open demo from PhysioNet, checked and compressed."""
+            name:
+                f"demo_download_{demo}"
+            input:
+                pinned="resources/demo/open_demo_sha256.txt",
+                raw_tables="resources/raw_tables.yaml",
+            output:
+                patients=open_demo_table(demo, "patients"),
+                admissions=open_demo_table(demo, "admissions"),
+                icustays=open_demo_table(demo, "icustays"),
+                diagnoses_icd=open_demo_table(demo, "diagnoses_icd"),
+                chartevents=open_demo_table(demo, "chartevents"),
+                labevents=open_demo_table(demo, "labevents"),
+                outputevents=open_demo_table(demo, "outputevents"),
+                d_items=open_demo_table(demo, "d_items"),
+                d_labitems=open_demo_table(demo, "d_labitems"),
+            log:
+                f"<logs>/demo_download/{demo}.log",
+            benchmark:
+                f"<timings>/demo_download/{demo}.jsonl"
+            localrule: True
+            conda:
+                "../envs/extract.yaml"
+            threads: 1
+            resources:
+                mem_mb=500,
+                runtime=30,
+            params:
+                code=code_digest("demo_download"),
+                sources=sources,
+                dataset=demo,
+                base_url=base_url,
+            shell:
+                "python scripts/demo_download.py --pinned {input.pinned:q} --raw-tables {input.raw_tables:q}"
+                " --dataset {params.dataset:q} --base-url {params.base_url:q}"
+                " --patients {output.patients:q}"
+                " --admissions {output.admissions:q}"
+                " --icustays {output.icustays:q}"
+                " --diagnoses-icd {output.diagnoses_icd:q}"
+                " --chartevents {output.chartevents:q}"
+                " --labevents {output.labevents:q}"
+                " --outputevents {output.outputevents:q}"
+                " --d-items {output.d_items:q}"
+                " --d-labitems {output.d_labitems:q}"
+                " > {log:q} 2>&1"
