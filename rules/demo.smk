@@ -185,56 +185,68 @@ use rule demo_notes_mimic3 as demo_notes_mimic4 with:
     localrule: True  # which `use rule` does not inherit
 
 
-# Defined only for what is missing: Snakemake would remove a user's own tables before it makes them again.
-for demo, base_url in {
-    "mimic3": "https://physionet.org/files/mimiciii-demo/1.4",
-    "mimic4": "https://physionet.org/files/mimic-iv-demo/2.2",
-}.items():
-    if demo in open_demos_to_download():
+rule demo_download_mimic3:
+    """The tables of an open demo from PhysioNet, checked and compressed."""
+    input:
+        pinned="resources/demo/open_demo_sha256.txt",
+        raw_tables="resources/raw_tables.yaml",
+    output:
+        patients=open_demo_table("mimic3", "patients"),
+        admissions=open_demo_table("mimic3", "admissions"),
+        icustays=open_demo_table("mimic3", "icustays"),
+        diagnoses_icd=open_demo_table("mimic3", "diagnoses_icd"),
+        chartevents=open_demo_table("mimic3", "chartevents"),
+        labevents=open_demo_table("mimic3", "labevents"),
+        outputevents=open_demo_table("mimic3", "outputevents"),
+        d_items=open_demo_table("mimic3", "d_items"),
+        d_labitems=open_demo_table("mimic3", "d_labitems"),
+    log:
+        "<logs>/demo_download/mimic3.log",
+    benchmark:
+        "<timings>/demo_download/mimic3.jsonl"
+    localrule: True
+    conda:
+        "../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=30,
+    params:
+        code=code_digest("demo_download"),
+        sources=sources,
+        dataset="mimic3",
+        base_url="https://physionet.org/files/mimiciii-demo/1.4",
+    shell:
+        "python scripts/demo_download.py --pinned {input.pinned:q} --raw-tables {input.raw_tables:q}"
+        " --dataset {params.dataset:q} --base-url {params.base_url:q}"
+        " --patients {output.patients:q}"
+        " --admissions {output.admissions:q}"
+        " --icustays {output.icustays:q}"
+        " --diagnoses-icd {output.diagnoses_icd:q}"
+        " --chartevents {output.chartevents:q}"
+        " --labevents {output.labevents:q}"
+        " --outputevents {output.outputevents:q}"
+        " --d-items {output.d_items:q}"
+        " --d-labitems {output.d_labitems:q}"
+        " > {log:q} 2>&1"
 
-        rule:
-            """The tables of an open demo from PhysioNet, checked and compressed."""
-            name:
-                f"demo_download_{demo}"
-            input:
-                pinned="resources/demo/open_demo_sha256.txt",
-                raw_tables="resources/raw_tables.yaml",
-            output:
-                patients=open_demo_table(demo, "patients"),
-                admissions=open_demo_table(demo, "admissions"),
-                icustays=open_demo_table(demo, "icustays"),
-                diagnoses_icd=open_demo_table(demo, "diagnoses_icd"),
-                chartevents=open_demo_table(demo, "chartevents"),
-                labevents=open_demo_table(demo, "labevents"),
-                outputevents=open_demo_table(demo, "outputevents"),
-                d_items=open_demo_table(demo, "d_items"),
-                d_labitems=open_demo_table(demo, "d_labitems"),
-            log:
-                f"<logs>/demo_download/{demo}.log",
-            benchmark:
-                f"<timings>/demo_download/{demo}.jsonl"
-            localrule: True
-            conda:
-                "../envs/extract.yaml"
-            threads: 1
-            resources:
-                mem_mb=500,
-                runtime=30,
-            params:
-                code=code_digest("demo_download"),
-                sources=sources,
-                dataset=demo,
-                base_url=base_url,
-            shell:
-                "python scripts/demo_download.py --pinned {input.pinned:q} --raw-tables {input.raw_tables:q}"
-                " --dataset {params.dataset:q} --base-url {params.base_url:q}"
-                " --patients {output.patients:q}"
-                " --admissions {output.admissions:q}"
-                " --icustays {output.icustays:q}"
-                " --diagnoses-icd {output.diagnoses_icd:q}"
-                " --chartevents {output.chartevents:q}"
-                " --labevents {output.labevents:q}"
-                " --outputevents {output.outputevents:q}"
-                " --d-items {output.d_items:q}"
-                " --d-labitems {output.d_labitems:q}"
-                " > {log:q} 2>&1"
+
+use rule demo_download_mimic3 as demo_download_mimic4 with:
+    output:
+        patients=open_demo_table("mimic4", "patients"),
+        admissions=open_demo_table("mimic4", "admissions"),
+        icustays=open_demo_table("mimic4", "icustays"),
+        diagnoses_icd=open_demo_table("mimic4", "diagnoses_icd"),
+        chartevents=open_demo_table("mimic4", "chartevents"),
+        labevents=open_demo_table("mimic4", "labevents"),
+        outputevents=open_demo_table("mimic4", "outputevents"),
+        d_items=open_demo_table("mimic4", "d_items"),
+        d_labitems=open_demo_table("mimic4", "d_labitems"),
+    log:
+        "<logs>/demo_download/mimic4.log",
+    benchmark:
+        "<timings>/demo_download/mimic4.jsonl"
+    localrule: True  # which `use rule` does not inherit
+    params:
+        dataset="mimic4",
+        base_url="https://physionet.org/files/mimic-iv-demo/2.2",

@@ -11,7 +11,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from demo_download import demo_download
 
 from clinragen.demo import download
 from clinragen.demo.download import download_tables
@@ -19,6 +18,7 @@ from clinragen.errors import UserError
 from clinragen.registry.checksums import read_checksums
 from clinragen.registry.raw import DECLARATION, declaration
 from clinragen.step import Out
+from demo_download import demo_download
 
 ROOT = Path(__file__).parents[2]
 PINNED = ROOT / "resources" / "demo" / "open_demo_sha256.txt"

@@ -113,7 +113,7 @@ def test_an_open_demo_has_one_nameless_note_per_admission(demo_tables):
     assert len(notes) == len({n[2] for n in notes}) == len({n[0] for n in notes}) == ADMISSIONS[dataset]
     assert not [w for text in texts for w in names_in(text, stems)]
     assert not [p for text in texts for p in PHENOTYPES if p.lower() in text.lower()]
-    assert sum(" occasion" in text for text in texts) > 0.9 * len(texts)
+    assert sum(" occasion" in text for text in texts) > 0.8 * len(texts)
     assert notes == synthesize_notes(dataset, paths, PHENOTYPES)
 
 
