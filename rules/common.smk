@@ -256,14 +256,19 @@ def synthetic_notes(*names):
     return [name for name, dataset in datasets.items() if dataset and dataset.synthetic_notes]
 
 
+def open_demos_to_download():
+    """Return the names of the datasets that are an open demo of which no file exists."""
+    names = CONFIG.dataset_names()
+    return [n for n in names if preflight.to_download(n, getattr(CONFIG.datasets, n))]
+
+
 def open_demo_table(dataset, table):
     """Output: a table of the open demo where it has to be downloaded, otherwise a path that no job needs.
 
     No rule may name a table that is there: Snakemake removes the outputs of a rule before it runs.
     """
-    demo = getattr(CONFIG.datasets, dataset)
-    if preflight.to_download(dataset, demo):
-        return str(raw_path(dataset, demo.raw, table))
+    if dataset in open_demos_to_download():
+        return str(raw_path(dataset, getattr(CONFIG.datasets, dataset).raw, table))
     return f"<results>/{dataset}/demo/not-downloaded/{table}.csv.gz"
 
 

@@ -139,114 +139,116 @@ use rule demo_raw_mimic3 as demo_raw_mimic4 with:
     localrule: True  # which `use rule` does not inherit
 
 
-rule demo_notes_mimic3:
-    """Stand-in discharge notes from the structured record, for the open demos, which lack notes."""
-    input:
-        admissions=raw_tables("admissions"),
-        icustays=raw_tables("icustays"),
-        labevents=raw_tables("labevents"),
-        outputevents=raw_tables("outputevents"),
-        d_items=raw_tables("d_items"),
-        d_labitems=raw_tables("d_labitems"),
-        phenotypes="resources/phenotypes.csv",
-        raw_tables="resources/raw_tables.yaml",
-    output:
-        notes="<results>/{dataset}/demo/NOTEEVENTS.csv.gz",
-    log:
-        "<logs>/demo_notes/{dataset}.log",
-    benchmark:
-        "<timings>/demo_notes/{dataset}.jsonl"
-    wildcard_constraints:
-        dataset=any_of(synthetic_notes("mimic3")),
-    localrule: True
-    conda:
-        "../envs/extract.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        code=code_digest("demo_notes"),
-        sources=sources,
-        source=setting("datasets.{dataset}.source"),
-    shell:
-        "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
-        " --labevents {input.labevents:q} --outputevents {input.outputevents:q}"
-        " --d-items {input.d_items:q} --d-labitems {input.d_labitems:q}"
-        " --phenotypes {input.phenotypes:q} --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q}"
-        " --source {params.source:q} --notes {output.notes:q} > {log:q} 2>&1"
+if synthetic_notes("mimic3", "mimic4"):
+
+    rule demo_notes_mimic3:
+        """Stand-in discharge notes from the structured record, for the open demos, which lack notes."""
+        input:
+            admissions=raw_tables("admissions"),
+            icustays=raw_tables("icustays"),
+            labevents=raw_tables("labevents"),
+            outputevents=raw_tables("outputevents"),
+            d_items=raw_tables("d_items"),
+            d_labitems=raw_tables("d_labitems"),
+            phenotypes="resources/phenotypes.csv",
+            raw_tables="resources/raw_tables.yaml",
+        output:
+            notes="<results>/{dataset}/demo/NOTEEVENTS.csv.gz",
+        log:
+            "<logs>/demo_notes/{dataset}.log",
+        benchmark:
+            "<timings>/demo_notes/{dataset}.jsonl"
+        wildcard_constraints:
+            dataset=any_of(synthetic_notes("mimic3")),
+        localrule: True
+        conda:
+            "../envs/extract.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            code=code_digest("demo_notes"),
+            sources=sources,
+            source=setting("datasets.{dataset}.source"),
+        shell:
+            "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
+            " --labevents {input.labevents:q} --outputevents {input.outputevents:q}"
+            " --d-items {input.d_items:q} --d-labitems {input.d_labitems:q}"
+            " --phenotypes {input.phenotypes:q} --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q}"
+            " --source {params.source:q} --notes {output.notes:q} > {log:q} 2>&1"
+
+    use rule demo_notes_mimic3 as demo_notes_mimic4 with:
+        output:
+            notes="<results>/{dataset}/demo/note/discharge.csv.gz",
+        wildcard_constraints:
+            dataset=any_of(synthetic_notes("mimic4")),
+        localrule: True  # which `use rule` does not inherit
 
 
-use rule demo_notes_mimic3 as demo_notes_mimic4 with:
-    output:
-        notes="<results>/{dataset}/demo/note/discharge.csv.gz",
-    wildcard_constraints:
-        dataset=any_of(synthetic_notes("mimic4")),
-    localrule: True  # which `use rule` does not inherit
+if open_demos_to_download():
 
+    rule demo_download_mimic3:
+        """The tables of an open demo from PhysioNet, checked and compressed."""
+        input:
+            pinned="resources/demo/open_demo_sha256.txt",
+            raw_tables="resources/raw_tables.yaml",
+        output:
+            patients=open_demo_table("mimic3", "patients"),
+            admissions=open_demo_table("mimic3", "admissions"),
+            icustays=open_demo_table("mimic3", "icustays"),
+            diagnoses_icd=open_demo_table("mimic3", "diagnoses_icd"),
+            chartevents=open_demo_table("mimic3", "chartevents"),
+            labevents=open_demo_table("mimic3", "labevents"),
+            outputevents=open_demo_table("mimic3", "outputevents"),
+            d_items=open_demo_table("mimic3", "d_items"),
+            d_labitems=open_demo_table("mimic3", "d_labitems"),
+        log:
+            "<logs>/demo_download/mimic3.log",
+        benchmark:
+            "<timings>/demo_download/mimic3.jsonl"
+        localrule: True
+        conda:
+            "../envs/extract.yaml"
+        threads: 1
+        resources:
+            mem_mb=500,
+            runtime=30,
+        params:
+            code=code_digest("demo_download"),
+            sources=sources,
+            dataset="mimic3",
+            base_url="https://physionet.org/files/mimiciii-demo/1.4",
+        shell:
+            "python scripts/demo_download.py --pinned {input.pinned:q} --raw-tables {input.raw_tables:q}"
+            " --dataset {params.dataset:q} --base-url {params.base_url:q}"
+            " --patients {output.patients:q}"
+            " --admissions {output.admissions:q}"
+            " --icustays {output.icustays:q}"
+            " --diagnoses-icd {output.diagnoses_icd:q}"
+            " --chartevents {output.chartevents:q}"
+            " --labevents {output.labevents:q}"
+            " --outputevents {output.outputevents:q}"
+            " --d-items {output.d_items:q}"
+            " --d-labitems {output.d_labitems:q}"
+            " > {log:q} 2>&1"
 
-rule demo_download_mimic3:
-    """The tables of an open demo from PhysioNet, checked and compressed."""
-    input:
-        pinned="resources/demo/open_demo_sha256.txt",
-        raw_tables="resources/raw_tables.yaml",
-    output:
-        patients=open_demo_table("mimic3", "patients"),
-        admissions=open_demo_table("mimic3", "admissions"),
-        icustays=open_demo_table("mimic3", "icustays"),
-        diagnoses_icd=open_demo_table("mimic3", "diagnoses_icd"),
-        chartevents=open_demo_table("mimic3", "chartevents"),
-        labevents=open_demo_table("mimic3", "labevents"),
-        outputevents=open_demo_table("mimic3", "outputevents"),
-        d_items=open_demo_table("mimic3", "d_items"),
-        d_labitems=open_demo_table("mimic3", "d_labitems"),
-    log:
-        "<logs>/demo_download/mimic3.log",
-    benchmark:
-        "<timings>/demo_download/mimic3.jsonl"
-    localrule: True
-    conda:
-        "../envs/extract.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=30,
-    params:
-        code=code_digest("demo_download"),
-        sources=sources,
-        dataset="mimic3",
-        base_url="https://physionet.org/files/mimiciii-demo/1.4",
-    shell:
-        "python scripts/demo_download.py --pinned {input.pinned:q} --raw-tables {input.raw_tables:q}"
-        " --dataset {params.dataset:q} --base-url {params.base_url:q}"
-        " --patients {output.patients:q}"
-        " --admissions {output.admissions:q}"
-        " --icustays {output.icustays:q}"
-        " --diagnoses-icd {output.diagnoses_icd:q}"
-        " --chartevents {output.chartevents:q}"
-        " --labevents {output.labevents:q}"
-        " --outputevents {output.outputevents:q}"
-        " --d-items {output.d_items:q}"
-        " --d-labitems {output.d_labitems:q}"
-        " > {log:q} 2>&1"
-
-
-use rule demo_download_mimic3 as demo_download_mimic4 with:
-    output:
-        patients=open_demo_table("mimic4", "patients"),
-        admissions=open_demo_table("mimic4", "admissions"),
-        icustays=open_demo_table("mimic4", "icustays"),
-        diagnoses_icd=open_demo_table("mimic4", "diagnoses_icd"),
-        chartevents=open_demo_table("mimic4", "chartevents"),
-        labevents=open_demo_table("mimic4", "labevents"),
-        outputevents=open_demo_table("mimic4", "outputevents"),
-        d_items=open_demo_table("mimic4", "d_items"),
-        d_labitems=open_demo_table("mimic4", "d_labitems"),
-    log:
-        "<logs>/demo_download/mimic4.log",
-    benchmark:
-        "<timings>/demo_download/mimic4.jsonl"
-    localrule: True  # which `use rule` does not inherit
-    params:
-        dataset="mimic4",
-        base_url="https://physionet.org/files/mimic-iv-demo/2.2",
+    use rule demo_download_mimic3 as demo_download_mimic4 with:
+        output:
+            patients=open_demo_table("mimic4", "patients"),
+            admissions=open_demo_table("mimic4", "admissions"),
+            icustays=open_demo_table("mimic4", "icustays"),
+            diagnoses_icd=open_demo_table("mimic4", "diagnoses_icd"),
+            chartevents=open_demo_table("mimic4", "chartevents"),
+            labevents=open_demo_table("mimic4", "labevents"),
+            outputevents=open_demo_table("mimic4", "outputevents"),
+            d_items=open_demo_table("mimic4", "d_items"),
+            d_labitems=open_demo_table("mimic4", "d_labitems"),
+        log:
+            "<logs>/demo_download/mimic4.log",
+        benchmark:
+            "<timings>/demo_download/mimic4.jsonl"
+        localrule: True  # which `use rule` does not inherit
+        params:
+            dataset="mimic4",
+            base_url="https://physionet.org/files/mimic-iv-demo/2.2",
