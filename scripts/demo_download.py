@@ -24,9 +24,9 @@ def demo_download(
     """Download the tables of an open demo from PhysioNet, checked and compressed."""
     from clinragen.demo.download import download_tables
     from clinragen.registry.checksums import read_checksums
-    from clinragen.registry.raw import declaration
+    from clinragen.registry.raw import TITLES, declaration
 
-    context.stand_in("open demo cohort (100 patients)")
+    context.stand_in(f"open demo cohort of {TITLES[dataset]} (100 patients)")
     outputs = {
         **{"patients": patients, "admissions": admissions, "icustays": icustays, "diagnoses_icd": diagnoses_icd},
         **{"chartevents": chartevents, "labevents": labevents, "outputevents": outputevents},

@@ -23,10 +23,11 @@ def demo_notes(
     from clinragen.demo.notes import TABLES, synthesize_notes
     from clinragen.demo.raw_files import columns_of_tables, write_table
     from clinragen.registry.phenotypes import read_phenotypes
+    from clinragen.registry.raw import TITLES
 
     context.stand_in("synthetic notes")
     if source == "open-demo":
-        context.stand_in("open demo cohort (100 patients)")
+        context.stand_in(f"open demo cohort of {TITLES[dataset]} (100 patients)")
     files = (admissions, icustays, labevents, outputevents, d_items, d_labitems)
     rows = synthesize_notes(dataset, dict(zip(TABLES, files, strict=True)), read_phenotypes(phenotypes))
     columns = columns_of_tables(raw_tables, dataset)["noteevents"]

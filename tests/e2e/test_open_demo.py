@@ -71,7 +71,7 @@ def test_notes_are_marked_as_stand_ins_and_name_no_phenotype(results, dataset):
     for path, record in records(results).items():
         if path.endswith((f"{dataset}/benchmark/courses.parquet", "table1.csv")):
             assert "synthetic notes" in record["stand_ins"]
-            assert "open demo cohort (100 patients)" in record["stand_ins"]
+            assert f"open demo cohort of {TITLES[dataset]} (100 patients)" in record["stand_ins"]
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

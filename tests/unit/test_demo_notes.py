@@ -14,7 +14,7 @@ from clinragen.demo.notes import LABEL, TABLES, synthesize_notes
 from clinragen.errors import UserError
 from clinragen.provenance.record import read_record
 from clinragen.registry.phenotypes import read_phenotypes
-from clinragen.registry.raw import declaration, raw_path
+from clinragen.registry.raw import TITLES, declaration, raw_path
 
 ROOT = Path(__file__).parents[2]
 PHENOTYPES = read_phenotypes(ROOT / "resources" / "phenotypes.csv")
@@ -129,4 +129,4 @@ def test_the_step_writes_the_layout_of_the_release_and_labels_it(demo_tables, tm
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == declaration()[dataset]["tables"]["noteevents"]["columns"]
     assert {tuple(row[c] for c in KIND[dataset]) for row in rows} == {tuple(KIND[dataset].values())}
-    assert read_record(out)["stand_ins"] == ["open demo cohort (100 patients)", "synthetic notes"]
+    assert read_record(out)["stand_ins"] == [f"open demo cohort of {TITLES[dataset]} (100 patients)", "synthetic notes"]
