@@ -21,10 +21,10 @@ DEMO := --configfile config/demo.yaml --cores $(CORES)
 DEMO_FULL := --configfile config/demo.yaml config/demo-full.yaml --cores $(CORES)
 OPEN_DEMO := --configfile config/demo.yaml config/open-demo.yaml --cores $(CORES)
 PLANTED := --configfile config/demo.yaml config/planted.yaml config/as-printed.yaml --cores $(CORES)
-ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it
-# Read from the environment, to which make exports it, so that the shell does not interpret its content.
-OPEN_DEMO += --config 'datasets={"mimic3": {"raw": "'"$$RAW"'"}}'
-endif
+# Your copies of the open demos: make open-demo RAW3=/path/to/mimic3 RAW4=/path/to/mimic4.
+# Read from the environment, to which make exports them, so that the shell does not interpret their content.
+copy_of = $(if $(2),'datasets={"$(1)": {"raw": "'"$$$(3)"'"}}')
+OPEN_DEMO += $(if $(RAW3)$(RAW4),--config $(call copy_of,mimic3,$(RAW3),RAW3) $(call copy_of,mimic4,$(RAW4),RAW4))
 # Arguments for the configuration of an overlay.
 overlay = $(if $(filter demo-full,$(1)),$(DEMO_FULL),$(if $(filter open-demo,$(1)),$(OPEN_DEMO),$(if $(filter planted,$(1)),$(PLANTED),--configfile config/$(1).yaml)))
 # Stop if the overlay is missing.
@@ -58,7 +58,7 @@ demo: $(READY)  ## run the whole workflow on synthetic data (six minutes)
 demo-full: $(READY)  ## add the rows of table 1 that `make demo` leaves out to its tree (another three minutes)
 	@$(call run,demo,$(DEMO_FULL))
 
-open-demo: $(READY)  ## run the workflow on the open MIMIC-III demo of 100 real patients: [RAW=<your copy>]
+open-demo: $(READY)  ## run the workflow on the open demos of MIMIC, 100 real patients each: [RAW3=<your copy> RAW4=<your copy>]
 	@$(call run,open-demo,$(OPEN_DEMO))
 
 planted: $(READY)  ## test with planted evidence what each model reads, as printed and by default: two seeds, one hour

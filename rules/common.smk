@@ -250,9 +250,26 @@ def synthetic_datasets(*names):
     return [name for name, dataset in datasets.items() if dataset and dataset.source == "synthetic"]
 
 
-def open_demo_to_download():
-    """Return whether the open demo is configured and none of its files exists."""
-    return preflight.to_download(CONFIG.datasets.mimic3)
+def synthetic_notes(*names):
+    """Those of the named datasets whose notes the workflow composes from existing raw tables."""
+    datasets = {name: getattr(CONFIG.datasets, name) for name in names}
+    return [name for name, dataset in datasets.items() if dataset and dataset.synthetic_notes]
+
+
+def open_demos_to_download():
+    """Return the names of the datasets that are an open demo of which no file exists."""
+    names = CONFIG.dataset_names()
+    return [n for n in names if preflight.to_download(n, getattr(CONFIG.datasets, n))]
+
+
+def open_demo_table(dataset, table):
+    """Output: a table of the open demo where it has to be downloaded, otherwise a path that no job needs.
+
+    No rule may name a table that is there: Snakemake removes the outputs of a rule before it runs.
+    """
+    if dataset in open_demos_to_download():
+        return str(raw_path(dataset, getattr(CONFIG.datasets, dataset).raw, table))
+    return f"<results>/{dataset}/demo/not-downloaded/{table}.csv.gz"
 
 
 def page_templates(*own):

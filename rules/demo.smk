@@ -1,12 +1,12 @@
 # Stage demo: stand-ins, made only if the configuration asks for them.
 #
 # takes  resources/demo/*, resources/raw_tables.yaml, resources/items.csv    for the synthetic cohort
-#        the directory datasets.mimic3.raw                                   for the notes of the open demo
+#        the directories datasets.*.raw                                      for the notes of the open demos
 # makes  <results>/{dataset}/raw/*                    raw tables of a synthetic MIMIC-III or MIMIC-IV
 #        <results>/encoders/{encoder}                 tiny text encoder in place of a clinical BERT
-#        <results>/mimic3/demo/NOTEEVENTS.csv.gz      stand-in notes of the open demo
+#        <results>/{dataset}/demo/*                   stand-in notes of an open demo
 #        <results>/backbones/{backbone}               tiny language model in place of Flan-T5, OPT, Qwen2.5 or LLaMA
-#        the directory datasets.mimic3.raw            the open demo itself, if it is missing
+#        the directories datasets.*.raw               the open demos themselves, if they are missing
 #
 # Each takes seconds, and one needs the network: all run where Snakemake runs.
 
@@ -139,16 +139,16 @@ use rule demo_raw_mimic3 as demo_raw_mimic4 with:
     localrule: True  # which `use rule` does not inherit
 
 
-if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes:
+if synthetic_notes("mimic3", "mimic4"):
 
-    rule demo_notes:
-        """Stand-in discharge notes from the structured record, for the open demo, which lacks notes."""
+    rule demo_notes_mimic3:
+        """Stand-in discharge notes from the structured record, for the open demos, which lack notes."""
         input:
             admissions=raw_tables("admissions"),
             icustays=raw_tables("icustays"),
             labevents=raw_tables("labevents"),
-            procedures_icd=raw_tables("procedures_icd"),
-            d_icd_procedures=raw_tables("d_icd_procedures"),
+            outputevents=raw_tables("outputevents"),
+            d_items=raw_tables("d_items"),
             d_labitems=raw_tables("d_labitems"),
             phenotypes="resources/phenotypes.csv",
             raw_tables="resources/raw_tables.yaml",
@@ -159,7 +159,7 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes
         benchmark:
             "<timings>/demo_notes/{dataset}.jsonl"
         wildcard_constraints:
-            dataset="mimic3",
+            dataset=any_of(synthetic_notes("mimic3")),
         localrule: True
         conda:
             "../envs/extract.yaml"
@@ -173,28 +173,36 @@ if CONFIG.datasets.mimic3 is not None and CONFIG.datasets.mimic3.synthetic_notes
             source=setting("datasets.{dataset}.source"),
         shell:
             "python scripts/demo_notes.py --admissions {input.admissions:q} --icustays {input.icustays:q}"
-            " --labevents {input.labevents:q} --procedures-icd {input.procedures_icd:q}"
-            " --d-icd-procedures {input.d_icd_procedures:q} --d-labitems {input.d_labitems:q}"
-            " --phenotypes {input.phenotypes:q} --raw-tables {input.raw_tables:q}"
+            " --labevents {input.labevents:q} --outputevents {input.outputevents:q}"
+            " --d-items {input.d_items:q} --d-labitems {input.d_labitems:q}"
+            " --phenotypes {input.phenotypes:q} --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q}"
             " --source {params.source:q} --notes {output.notes:q} > {log:q} 2>&1"
 
+    use rule demo_notes_mimic3 as demo_notes_mimic4 with:
+        output:
+            notes="<results>/{dataset}/demo/note/discharge.csv.gz",
+        wildcard_constraints:
+            dataset=any_of(synthetic_notes("mimic4")),
+        localrule: True  # which `use rule` does not inherit
 
-if open_demo_to_download():
 
-    rule demo_download:
-        """The tables of the open MIMIC-III demo from PhysioNet, checked and packed."""
+if open_demos_to_download():
+
+    rule demo_download_mimic3:
+        """The tables of an open demo from PhysioNet, checked and compressed."""
         input:
             pinned="resources/demo/open_demo_sha256.txt",
+            raw_tables="resources/raw_tables.yaml",
         output:
-            patients=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "patients")),
-            admissions=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "admissions")),
-            icustays=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "icustays")),
-            diagnoses_icd=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "diagnoses_icd")),
-            chartevents=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "chartevents")),
-            labevents=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "labevents")),
-            procedures_icd=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "procedures_icd")),
-            d_icd_procedures=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "d_icd_procedures")),
-            d_labitems=str(raw_path("mimic3", CONFIG.datasets.mimic3.raw, "d_labitems")),
+            patients=open_demo_table("mimic3", "patients"),
+            admissions=open_demo_table("mimic3", "admissions"),
+            icustays=open_demo_table("mimic3", "icustays"),
+            diagnoses_icd=open_demo_table("mimic3", "diagnoses_icd"),
+            chartevents=open_demo_table("mimic3", "chartevents"),
+            labevents=open_demo_table("mimic3", "labevents"),
+            outputevents=open_demo_table("mimic3", "outputevents"),
+            d_items=open_demo_table("mimic3", "d_items"),
+            d_labitems=open_demo_table("mimic3", "d_labitems"),
         log:
             "<logs>/demo_download/mimic3.log",
         benchmark:
@@ -209,16 +217,38 @@ if open_demo_to_download():
         params:
             code=code_digest("demo_download"),
             sources=sources,
+            dataset="mimic3",
             base_url="https://physionet.org/files/mimiciii-demo/1.4",
         shell:
-            "python scripts/demo_download.py --pinned {input.pinned:q} --base-url {params.base_url:q}"
+            "python scripts/demo_download.py --pinned {input.pinned:q} --raw-tables {input.raw_tables:q}"
+            " --dataset {params.dataset:q} --base-url {params.base_url:q}"
             " --patients {output.patients:q}"
             " --admissions {output.admissions:q}"
             " --icustays {output.icustays:q}"
             " --diagnoses-icd {output.diagnoses_icd:q}"
             " --chartevents {output.chartevents:q}"
             " --labevents {output.labevents:q}"
-            " --procedures-icd {output.procedures_icd:q}"
-            " --d-icd-procedures {output.d_icd_procedures:q}"
+            " --outputevents {output.outputevents:q}"
+            " --d-items {output.d_items:q}"
             " --d-labitems {output.d_labitems:q}"
             " > {log:q} 2>&1"
+
+    use rule demo_download_mimic3 as demo_download_mimic4 with:
+        output:
+            patients=open_demo_table("mimic4", "patients"),
+            admissions=open_demo_table("mimic4", "admissions"),
+            icustays=open_demo_table("mimic4", "icustays"),
+            diagnoses_icd=open_demo_table("mimic4", "diagnoses_icd"),
+            chartevents=open_demo_table("mimic4", "chartevents"),
+            labevents=open_demo_table("mimic4", "labevents"),
+            outputevents=open_demo_table("mimic4", "outputevents"),
+            d_items=open_demo_table("mimic4", "d_items"),
+            d_labitems=open_demo_table("mimic4", "d_labitems"),
+        log:
+            "<logs>/demo_download/mimic4.log",
+        benchmark:
+            "<timings>/demo_download/mimic4.jsonl"
+        localrule: True  # which `use rule` does not inherit
+        params:
+            dataset="mimic4",
+            base_url="https://physionet.org/files/mimic-iv-demo/2.2",

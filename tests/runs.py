@@ -22,6 +22,7 @@ PROGRAM = ("-m", "snakemake")
 VALIDATOR = ROOT / ".venv-validator" / "bin" / "python"
 CONTEXTS = ROOT.parent / "shared" / "data" / "ro-crate-contexts"
 OPEN_DEMO = ROOT.parent / "shared" / "data" / "mimic-iii-demo"
+OPEN_DEMO4 = ROOT.parent / "shared" / "data" / "mimic-iv-demo"
 # Rules that use a different environment from that of their stage (envs/requirements.yaml says why).
 ENVIRONMENTS = dict.fromkeys(("demo_raw", "demo_notes", "demo_download"), "extract") | {
     "demo_backbone": "train",
@@ -155,6 +156,16 @@ def header_only(directory: Path, dataset: str, leave_out: str = "", without: str
             path.parent.mkdir(parents=True, exist_ok=True)
             columns = [c for c in facts["columns"] if c != without]
             path.write_bytes(gzip.compress((",".join(columns) + "\n" + "," * (len(columns) - 1) + "\n").encode()))
+    return directory
+
+
+def open_demo4(directory: Path) -> Path:
+    """Link the copy of MIMIC-IV's open demo together; its event tables are stand-ins, which lack rows and all texts."""
+    for part in ("hosp", "icu"):
+        (directory / part).mkdir(parents=True)
+        for copy in (OPEN_DEMO4, OPEN_DEMO4 / "from-meds"):
+            for table in (copy / part).iterdir():
+                (directory / part / table.name).symlink_to(table)
     return directory
 
 

@@ -1,7 +1,10 @@
-"""The download of the open demo, against a server on this machine."""
+"""The download of the open demos, against a server on this machine."""
 
 import gzip
 import hashlib
+import inspect
+import subprocess
+import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +16,14 @@ from clinragen.demo import download
 from clinragen.demo.download import download_tables
 from clinragen.errors import UserError
 from clinragen.registry.checksums import read_checksums
+from clinragen.registry.raw import DECLARATION, declaration
+from clinragen.step import Out
+from demo_download import demo_download
 
-PINNED = Path(__file__).parents[2] / "resources" / "demo" / "open_demo_sha256.txt"
+ROOT = Path(__file__).parents[2]
+PINNED = ROOT / "resources" / "demo" / "open_demo_sha256.txt"
 TABLE = b"row_id,subject_id\n1,10006\n" * 1000
+PACKED = gzip.compress(TABLE, 1, mtime=1)
 
 
 def sha(content: bytes) -> str:
@@ -26,14 +34,15 @@ class Release:
     """A release on loopback; `faults` gives, per file, what the next answers do wrong."""
 
     def __init__(self) -> None:
-        self.files = {"PATIENTS.csv": TABLE, "SHA256SUMS.txt": f"{sha(TABLE)} PATIENTS.csv\n".encode()}
+        self.files = {"PATIENTS.csv": TABLE, "hosp/patients.csv.gz": PACKED}
+        self.files["SHA256SUMS.txt"] = "".join(f"{sha(c)} {name}\n" for name, c in self.files.items()).encode()
         self.faults: dict[str, list[str]] = {}
         self.asked: Counter[str] = Counter()
         release = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                name = self.path.rsplit("/", 1)[-1]
+                name = self.path.removeprefix("/demo/")
                 release.asked[name] += 1
                 fault = release.faults[name].pop(0) if release.faults.get(name) else ""
                 content = release.files.get(name)
@@ -73,6 +82,35 @@ def test_a_table_is_packed_the_same_each_time(release, tmp_path):
     before = first.read_bytes()
     assert fetch(release, tmp_path).read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["PATIENTS.csv.gz"]
+
+
+def test_a_table_that_is_published_compressed_keeps_its_bytes(release, tmp_path):
+    target = tmp_path / "patients.csv.gz"
+    download_tables(release.url, {"hosp/patients": target}, {"hosp/patients.csv.gz": sha(PACKED)}, wait_seconds=0)
+    assert target.read_bytes() == PACKED
+    with pytest.raises(UserError, match=r"lists hosp/patients\.csv\.gz as .*expected"):
+        download_tables(release.url, {"hosp/patients": target}, {"hosp/patients.csv.gz": "0" * 64}, wait_seconds=0)
+
+
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_the_step_names_each_table_as_the_release_does(dataset, release, tmp_path):
+    tables = {t: facts["file"] for t, facts in declaration()[dataset]["tables"].items() if t in arguments_of_step()}
+    suffix = ".csv" if dataset == "mimic3" else ".csv.gz"
+    release.files |= {f"{file}{suffix}": PACKED if suffix == ".csv.gz" else TABLE for file in tables.values()}
+    listed = (f"{sha(content)} {name}\n" for name, content in release.files.items())
+    release.files["SHA256SUMS.txt"] = "".join(listed).encode()
+    (tmp_path / "pinned.txt").write_text("")
+    flags = [x for t in tables for x in (f"--{t.replace('_', '-')}", tmp_path / dataset / f"{tables[t]}.csv.gz")]
+    flags += ["--pinned", tmp_path / "pinned.txt", "--raw-tables", DECLARATION]
+    flags += ["--dataset", dataset, "--base-url", release.url]
+    subprocess.run([sys.executable, ROOT / "scripts/demo_download.py", *flags], check=True, capture_output=True)
+    assert len(tables) == 9
+    for file in tables.values():
+        assert gzip.decompress((tmp_path / dataset / f"{file}.csv.gz").read_bytes()) == TABLE
+
+
+def arguments_of_step() -> set[str]:
+    return {name for name, kind in inspect.get_annotations(demo_download, eval_str=True).items() if kind is Out}
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "truncated"])

@@ -1,4 +1,4 @@
-"""Origin of text from records: open if all of it is synthetic, public or of the open demo, otherwise restricted."""
+"""Origin of text from records: open if all of it is synthetic, public or of an open demo, otherwise restricted."""
 
 import gzip
 import hashlib
@@ -80,10 +80,9 @@ def edit_record(output: str | Path, **values: object) -> None:
 
 
 def pin(monkeypatch: pytest.MonkeyPatch, **tables: bytes) -> None:
-    """Pin checksums of other tables as those of the open demo: {table: its uncompressed content}."""
-    monkeypatch.setattr(
-        origin, "pinned", lambda: {name: hashlib.sha256(content).hexdigest() for name, content in tables.items()}
-    )
+    """Pin checksums of other tables as those of an open demo: {table: its published content}."""
+    pinned = {name: frozenset({hashlib.sha256(content).hexdigest()}) for name, content in tables.items()}
+    monkeypatch.setattr(origin, "pinned", lambda: pinned)
 
 
 # --- Open ---
@@ -131,15 +130,27 @@ def test_the_genuine_tables_are_recognised():
     ]
 
 
+def test_a_table_has_the_checksums_of_both_demos(monkeypatch):
+    packed = gzip.compress(b"patients of MIMIC-IV\n")
+    contents = {"PATIENTS.csv": b"patients\n", "hosp/patients.csv.gz": packed}
+    lines = (f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in contents.items())
+    monkeypatch.setattr(origin, "OPEN_DEMO", put("pinned.txt", "".join(lines)))
+    monkeypatch.setattr(origin, "pinned", origin.pinned.__wrapped__)
+    raw = [put("iii/PATIENTS.csv.gz", gzip.compress(b"patients\n")), put("iv/hosp/patients.csv.gz", packed)]
+    assert restricted_origin([tree(*raw)]) == []
+    assert "iv/hosp/patients.csv.gz" in reason_of(tree(raw[0], put(raw[1], gzip.compress(b"real"))))
+
+
 def downloaded(address: str) -> Path:
-    """Notes composed from a table of the open demo that has no pinned checksum."""
+    """Notes composed from a table of an open demo that has no pinned checksum."""
     raw = make("demo_download", "data/LABEVENTS.csv.gz", PINNED, base_url=address)
     notes = make("demo_notes", "results/mimic3/demo/NOTEEVENTS.csv.gz", raw, DECLARATION)
     return tree(notes, raw)
 
 
-def test_downloaded_tables_and_stand_in_notes_are_open():
-    assert restricted_origin([downloaded("https://physionet.org/files/mimiciii-demo/1.4")]) == []
+@pytest.mark.parametrize("release", ["mimiciii-demo/1.4", "mimic-iv-demo/2.2"])
+def test_downloaded_tables_and_stand_in_notes_are_open(release):
+    assert restricted_origin([downloaded(f"https://physionet.org/files/{release}")]) == []
 
 
 def test_a_list_of_patients_contains_no_text():
@@ -166,7 +177,7 @@ def test_a_real_directory_is_restricted_and_named_once():
     raw = put("mimic/NOTEEVENTS.csv.gz", gzip.compress(b"real"))
     assert reason_of(tree(raw)) == (
         "mimic/NOTEEVENTS.csv.gz: no record identifies it as synthetic or public, and its checksum is not one of the "
-        "open demo"
+        "open demos"
     )
 
 
@@ -194,8 +205,9 @@ def test_stand_in_notes_of_real_tables_are_restricted():
     assert "mimic/ADMISSIONS.csv.gz" in reason_of(tree(notes))
 
 
-def test_a_download_from_elsewhere_is_restricted():
-    address = "https://physionet.org/files/mimiciii/1.4"
+@pytest.mark.parametrize("release", ["mimiciii/1.4", "mimiciv/2.2", "mimic-iv-demo-meds/0.0.1"])
+def test_a_download_from_elsewhere_is_restricted(release):
+    address = f"https://physionet.org/files/{release}"
     assert f"it was downloaded from {address}, not from" in reason_of(downloaded(address))
 
 

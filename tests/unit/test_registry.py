@@ -161,14 +161,15 @@ def test_files_that_the_workflow_generates_are_not_required(tmp_path):
     assert any("NOTEEVENTS" in line for line in problems_of(datasets(directory)))
 
 
-def test_tables_for_stand_in_notes_are_required_only_for_them(tmp_path):
-    directory = complete_copy(tmp_path)
-    (directory / "D_LABITEMS.csv.gz").write_bytes(gzip.compress(b"row_id,itemid\n"))
-    (directory / "PROCEDURES_ICD.csv.gz").unlink()
-    assert problems_of(datasets(directory)) == []
+@pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])
+def test_tables_for_stand_in_notes_are_required_only_for_them(dataset, tmp_path):
+    directory = complete_copy(tmp_path, dataset)
+    raw_path(dataset, directory, "d_labitems").write_bytes(gzip.compress(b"row_id,itemid\n"))
+    raw_path(dataset, directory, "outputevents").unlink()
+    assert problems_of(datasets(directory, dataset)) == []
     for source in ("open-demo", "folder"):
-        text = "\n".join(problems_of(datasets(directory, source=source, notes="synthetic")))
-        assert "PROCEDURES_ICD.csv[.gz] is missing" in text and "D_LABITEMS.csv.gz: missing column label" in text
+        text = "\n".join(problems_of(datasets(directory, dataset, source=source, notes="synthetic"))).lower()
+        assert "outputevents.csv[.gz] is missing" in text and "d_labitems.csv.gz: missing column label" in text
 
 
 @pytest.mark.parametrize("dataset", ["mimic3", "mimic4"])

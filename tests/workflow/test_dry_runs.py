@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 from reruns import planned_jobs
-from runs import OPEN_DEMO, ROOT, dry_run, header_only, jobs, overlay, seconds_of_children, snakemake, succeeded
+from runs import (
+    OPEN_DEMO,
+    OPEN_DEMO4,
+    ROOT,
+    dry_run,
+    header_only,
+    jobs,
+    open_demo4,
+    overlay,
+    seconds_of_children,
+    snakemake,
+    succeeded,
+)
 from snakemake.utils import update_config
 
 from clinragen.config.root import load_config
@@ -292,16 +304,23 @@ def test_every_overlay_has_a_tree_of_its_own():
     assert len(set(trees)) == len(trees)
 
 
-def test_the_open_demo_is_downloaded_where_it_is_not_and_read_where_it_is(tmp_path):
-    absent = {"mimic3": {"raw": f"{tmp_path}/nowhere"}}
-    both = ("--configfile", "config/demo.yaml", "config/open-demo.yaml")
-    found = jobs(succeeded(dry_run("all", *both, "--config", f"datasets={json.dumps(absent)}")))
-    assert found["demo_download"] == found["demo_notes"] == found["extract_stays"] == 1
-    if not OPEN_DEMO.is_dir():
-        pytest.skip("the open MIMIC-III demo is not available")
-    present = {"mimic3": {"raw": str(OPEN_DEMO)}}
-    found = jobs(succeeded(dry_run("all", *both, "--config", f"datasets={json.dumps(present)}")))
-    assert "demo_download" not in found and found["demo_notes"] == 1
+def test_an_open_demo_is_downloaded_where_it_is_not_and_read_where_it_is(tmp_path):
+    def found(raw3: Path, raw4: Path) -> dict[str, int]:
+        copies = {"mimic3": {"raw": str(raw3)}, "mimic4": {"raw": str(raw4)}}
+        both = ("--configfile", "config/demo.yaml", "config/open-demo.yaml")
+        return jobs(succeeded(dry_run("all", *both, "--config", f"datasets={json.dumps(copies)}")))
+
+    nowhere = tmp_path / "nowhere"
+    none = found(nowhere / "3", nowhere / "4")
+    assert none["demo_download_mimic3"] == none["demo_download_mimic4"] == 1
+    assert none["demo_notes_mimic3"] == none["demo_notes_mimic4"] == 1 and none["extract_stays"] == 2
+    if not (OPEN_DEMO.is_dir() and OPEN_DEMO4.is_dir()):
+        pytest.skip("the open demos of MIMIC are not next to the checkout")
+    only3 = found(OPEN_DEMO, nowhere / "4")
+    assert "demo_download_mimic3" not in only3 and only3["demo_download_mimic4"] == 1
+    both = found(OPEN_DEMO, open_demo4(tmp_path / "mimic4"))
+    assert not [rule for rule in both if rule.startswith("demo_download")]
+    assert both["demo_notes_mimic3"] == both["demo_notes_mimic4"] == 1
 
 
 def test_settings_that_change_no_output_change_no_job(tmp_path):

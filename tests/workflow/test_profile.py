@@ -8,7 +8,7 @@ from runs import ROOT, copy_of_checkout, snakemake, succeeded
 from test_rules import OVERLAYS, rules_of
 
 NEED_A_SERVICE = {
-    *("demo_download", "knowledge_documents", "knowledge_terms"),
+    *("demo_download_mimic3", "demo_download_mimic4", "knowledge_documents", "knowledge_terms"),
     *("rationale_notes", "rationale_labs", "asked_predict", "train_backbone", "llm_weights"),
     "evaluate_judge",
 }

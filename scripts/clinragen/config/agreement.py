@@ -156,17 +156,11 @@ def _dataset_problems(config: "Config") -> list[str]:
             f"{key}: datasets.{name} is synthetic and has no dictionary of codes (D_ICD_DIAGNOSES); use source: folder"
             for name in synthetic
         ]
-    if mimic3 is not None and mimic3.source == "open-demo" and mimic3.raw is None:
-        problems.append(
-            "datasets.mimic3.raw: missing; set it to the directory of the open demo, or to the one to download it to"
-        )
-    if mimic4 is not None and mimic4.source == "open-demo":
-        problems.append("datasets.mimic4.source: open-demo exists for mimic3 only; use 'folder' or 'synthetic'")
-    if mimic4 is not None and mimic4.notes == "synthetic":
-        problems.append(
-            "datasets.mimic4.notes: synthetic notes are written for mimic3 only; set the directory of "
-            "MIMIC-IV-Note, or null if the notes are in raw"
-        )
+    problems += [
+        f"datasets.{name}.raw: missing; set it to the directory of the open demo, or to the one to download it to"
+        for name, dataset in (("mimic3", mimic3), ("mimic4", mimic4))
+        if dataset is not None and dataset.source == "open-demo" and dataset.raw is None
+    ]
     return problems
 
 

@@ -11,11 +11,11 @@ class Dataset(Section):
     """One of MIMIC-III and MIMIC-IV."""
 
     source: Literal["folder", "synthetic", "open-demo"]
-    """folder: your own copy; synthetic: generated; open-demo: the public 100-patient demo (MIMIC-III only)."""
+    """folder: your own copy; synthetic: generated; open-demo: the public demo of 100 patients."""
     raw: str | None
     """Directory of the raw tables as PhysioNet ships them (.csv or .csv.gz); `~` is expanded."""
     notes: str | None
-    """Directory of the notes; `synthetic` writes stand-in notes (MIMIC-III only); null if they are in `raw`."""
+    """Directory of the notes; `synthetic` writes stand-in notes; null if they are in `raw`."""
     release: str | None
     """Release (1.4, 2.2, 3.1, ...), checked by row counts; null: recognised by them; any: modified, unchecked."""
     test_list: str | None

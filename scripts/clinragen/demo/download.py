@@ -1,4 +1,4 @@
-"""The open MIMIC-III demo from PhysioNet, checked against the checksums of the release and pinned ones."""
+"""The open demos of MIMIC from PhysioNet, checked against the checksums of the release and pinned ones."""
 
 import gzip
 import hashlib
@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,9 @@ CHECKSUMS = "SHA256SUMS.txt"
 ATTEMPTS = 4
 TIMEOUT_SECONDS = 60.0
 CHUNK = 1 << 20
-REMEDY = "download the files manually into datasets.mimic3.raw, or run `make demo`, which needs no network"
+REMEDY = (
+    "download the files manually into datasets.mimic3.raw or mimic4.raw, or run `make demo`, which needs no network"
+)
 
 
 class _Transient(Exception):
@@ -32,27 +35,28 @@ class _Transient(Exception):
 def download_tables(
     base_url: str, destinations: dict[str, Path], pinned: dict[str, str], wait_seconds: float = 2.0
 ) -> None:
-    """Download each `<NAME>.csv` of the release and write it, compressed, to its destination.
+    """Download each table of the release and write it, compressed, to its destination.
 
-    `pinned` are known checksums of the uncompressed files; a table without one is checked against the list of the
-    release only. Waits `wait_seconds`, doubled each time, between attempts.
+    `destinations` are keyed by the paths in the release, without suffix: `PATIENTS` is published as PATIENTS.csv,
+    `hosp/patients` as hosp/patients.csv.gz, whose bytes are kept. `pinned` are known checksums of published files; one
+    without is checked against the list of the release only. Waits `wait_seconds`, doubled each time, between attempts.
     Raises UserError with URL and remedy when a file is missing, incomplete or has another checksum.
     """
     base_url = base_url.rstrip("/")
     listing = _retried(lambda: _text(f"{base_url}/{CHECKSUMS}"), f"{base_url}/{CHECKSUMS}", wait_seconds)
     published = read_checksums(listing)
     for table, destination in destinations.items():
-        name = f"{table}.csv"
+        name = next((n for n in (f"{table}.csv", f"{table}.csv.gz") if n in published), None)
+        if name is None:
+            raise UserError(f"{base_url}/{CHECKSUMS}: does not list {table}.csv[.gz]; is this a release of the demo?")
         url = f"{base_url}/{name}"
-        if name not in published:
-            raise UserError(f"{base_url}/{CHECKSUMS}: does not list {name}; is this release 1.4 of the demo?")
         if pinned.get(name, published[name]) != published[name]:
             raise UserError(
                 f"{base_url}/{CHECKSUMS}: lists {name} as {published[name][:12]}..., expected {pinned[name][:12]}...; "
                 f"the release has changed or the response is not from PhysioNet: {REMEDY}"
             )
         _retried(partial(_fetch, url, destination, published[name]), url, wait_seconds)
-        log.info("%s: verified and compressed", url)
+        log.info("%s: verified", url)
 
 
 def _retried(attempt: Callable[[], T], url: str, wait_seconds: float) -> T:
@@ -84,7 +88,7 @@ def _fetch(url: str, destination: Path, sha256: str) -> None:
         with (
             urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response,
             partial.open("wb") as file,
-            gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
+            nullcontext(file) if url.endswith(".gz") else gzip.GzipFile("", "wb", 6, file, mtime=0) as packed,
         ):
             expected = response.headers.get("Content-Length")
             while chunk := response.read(CHUNK):

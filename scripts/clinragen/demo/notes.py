@@ -1,7 +1,7 @@
-"""Stand-in discharge notes for the open demo, whose NOTEEVENTS is empty, from the structured record.
+"""Stand-in discharge notes for the open demos, which have none, from the structured record.
 
 Neither the diagnoses nor the admission's diagnosis text is read, and no sentence contains a word of a
-phenotype's name: notes report only procedures and measurements.
+phenotype's name: notes report only the stay, drains and other outputs, and measurements.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from clinragen.errors import UserError
 TABLES = {
     "admissions": "subject_id, hadm_id, dischtime, admission_type, admission_location, discharge_location",
     "icustays": "hadm_id, first_careunit, los",
-    "labevents": "hadm_id, itemid, valuenum, flag",
-    "procedures_icd": "hadm_id, seq_num, icd9_code",
-    "d_icd_procedures": "icd9_code, long_title",
+    "labevents": "hadm_id, itemid, valuenum",
+    "outputevents": "hadm_id, itemid",
+    "d_items": "itemid, label",
     "d_labitems": "itemid, label",
 }
-"""The tables that are read, and all columns read of each."""
+"""The tables that are read, and all columns read of each; MIMIC-III and MIMIC-IV have the same."""
 LABEL = "SYNTHETIC NOTE, composed by rule from the structured record; no clinician wrote it."
-MOST_PROCEDURES, MOST_LABS = 4, 6
+MOST_OUTPUTS, MOST_LABS = 4, 6
 
 FACTS = """
 select a.subject_id, a.hadm_id, a.dischtime, a.admission_type, a.admission_location, a.discharge_location,
@@ -33,32 +33,35 @@ select a.subject_id, a.hadm_id, a.dischtime, a.admission_type, a.admission_locat
 from admissions a left join icustays i on i.hadm_id = a.hadm_id
 group by all order by hadm_id
 """
-PROCEDURES = """
-select p.hadm_id, d.long_title
-from procedures_icd p join d_icd_procedures d on d.icd9_code = p.icd9_code
-qualify row_number() over (partition by p.hadm_id order by try_cast(p.seq_num as int), p.icd9_code) <= ?
-order by p.hadm_id, try_cast(p.seq_num as int), p.icd9_code
+OUTPUTS = """
+select o.hadm_id, trim(d.label) as label
+from outputevents o join d_items d on d.itemid = o.itemid
+where o.hadm_id is not null and d.label is not null
+group by o.hadm_id, d.itemid, d.label
+qualify row_number() over (partition by o.hadm_id order by count(*) desc, d.itemid) <= ?
+order by o.hadm_id, count(*) desc, d.itemid
 """
-# High or low against the median of the cohort's unflagged results of the same test: the median of all
-# would call a raised value low where most of an ICU's values are raised. Null where there are no numbers.
+# High or low against the cohort's own results of the same test: the flags of abnormal results would call most
+# results of an ICU abnormal, and not every copy of the demos has them.
 LABS = """
-with medians as (
-    select itemid, median(try_cast(valuenum as double)) as middle from labevents
-    where flag is distinct from 'abnormal' group by itemid
-), flagged as (
-    select hadm_id, itemid, count(*) as times, avg(try_cast(valuenum as double)) as mean
-    from labevents where flag = 'abnormal' and hadm_id is not null group by hadm_id, itemid
+with ranges as (
+    select itemid, quantile_cont(try_cast(valuenum as double), [0.1, 0.9]) as limits from labevents group by itemid
+), outside as (
+    select e.hadm_id, e.itemid, count(*) as times,
+           case when try_cast(e.valuenum as double) < limits[1] then 'low' else 'high' end as direction
+    from labevents e join ranges r on r.itemid = e.itemid
+    where e.hadm_id is not null and try_cast(e.valuenum as double) not between limits[1] and limits[2]
+    group by all
 )
-select f.hadm_id, trim(d.label) as label, f.times,
-       case when f.mean > m.middle then 'high' when f.mean < m.middle then 'low' end as direction
-from flagged f left join medians m on m.itemid = f.itemid join d_labitems d on d.itemid = f.itemid
-qualify row_number() over (partition by f.hadm_id order by f.times desc, f.itemid) <= ?
-order by f.hadm_id, f.times desc, f.itemid
+select o.hadm_id, trim(d.label) as label, o.times, o.direction
+from outside o join d_labitems d on d.itemid = o.itemid where d.label is not null
+qualify row_number() over (partition by o.hadm_id order by o.times desc, o.itemid, o.direction) <= ?
+order by o.hadm_id, o.times desc, o.itemid, o.direction
 """
 
 
-def synthesize_notes(paths: dict[str, Path], phenotypes: list[str]) -> list[tuple]:
-    """Return one Report per admission, as rows of NOTEEVENTS in the columns' order of resources/raw_tables.yaml.
+def synthesize_notes(dataset: str, paths: dict[str, Path], phenotypes: list[str]) -> list[tuple]:
+    """Return a report per admission, as rows of the dataset's notes in the order of resources/raw_tables.yaml.
 
     `paths` gives the file of each of TABLES (.csv or .csv.gz, headers of any case); UserError names a
     file that cannot be read or lacks a column.
@@ -68,16 +71,16 @@ def synthesize_notes(paths: dict[str, Path], phenotypes: list[str]) -> list[tupl
         for table in TABLES:
             _open(connection, table, paths[table])
         facts = connection.execute(FACTS).fetchall()
-        procedures = connection.execute(PROCEDURES, [MOST_PROCEDURES]).fetchall()
+        outputs = connection.execute(OUTPUTS, [MOST_OUTPUTS]).fetchall()
         labs = connection.execute(LABS, [MOST_LABS]).fetchall()
     findings: dict[str, list[str]] = {}
-    for hadm_id, title in procedures:
-        findings.setdefault(hadm_id, []).append(f"The patient underwent {title[0].lower()}{title[1:]}.")
+    for hadm_id, label in outputs:
+        findings.setdefault(hadm_id, []).append(f"Output was charted as {label}.")
     for hadm_id, label, times, direction in labs:
-        how = f"abnormal and {direction}" if direction else "abnormal"
-        findings.setdefault(hadm_id, []).append(f"{label} was {how} on {times} occasion{'s' * (times > 1)}.")
+        findings.setdefault(hadm_id, []).append(f"{label} was {direction} on {times} occasion{'s' * (times > 1)}.")
     admissions = [_Admission(*fact) for fact in facts]
-    return [_row(number, a, findings.get(a.hadm_id, []), stems) for number, a in enumerate(admissions, 1)]
+    texts = [_text(a, findings.get(a.hadm_id, []), stems) for a in admissions]
+    return [ROWS[dataset](number, a, text) for number, (a, text) in enumerate(zip(admissions, texts, strict=True), 1)]
 
 
 def _open(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> None:
@@ -96,22 +99,35 @@ class _Admission(NamedTuple):
     hadm_id: str
     discharged: str
     kind: str
-    arrival: str
-    destination: str
+    arrival: str | None
+    destination: str | None
     units: str | None
     days: float | None
 
 
-def _row(number: int, admission: _Admission, findings: Sequence[str], stems: frozenset[str]) -> tuple:
-    sentences = [f"The admission was {admission.kind.lower()}, by way of {admission.arrival.lower()}."]
+def _text(admission: _Admission, findings: Sequence[str], stems: frozenset[str]) -> str:
+    arrival = f", by way of {admission.arrival.lower()}" if admission.arrival else ""
+    sentences = [f"The admission was {admission.kind.lower().rstrip('.')}{arrival}."]
     if admission.units:
         sentences.append(f"The patient stayed {admission.days} days in the {admission.units}.")
     sentences += findings
     course = " ".join(s for s in sentences if not names_in(s, stems))
-    text = (
+    return (
         f"{LABEL}\n\nService:\nMEDICINE\n\nBrief Hospital Course:\n{course}\n\n"
-        f"Discharge Disposition:\n{admission.destination.capitalize()}\n"
+        f"Discharge Disposition:\n{(admission.destination or 'unknown').capitalize()}\n"
     )
+
+
+def _row_of_mimic3(number: int, admission: _Admission, text: str) -> tuple:
     date = datetime.fromisoformat(admission.discharged).date()
     ids = (number, admission.subject_id, admission.hadm_id)
     return *ids, date, None, None, "Discharge summary", "Report", None, None, text
+
+
+def _row_of_mimic4(number: int, admission: _Admission, text: str) -> tuple:
+    date = datetime.fromisoformat(admission.discharged).date()
+    note_id = f"{admission.subject_id}-DS-{number}"
+    return note_id, admission.subject_id, admission.hadm_id, "DS", number, f"{date} 00:00:00", None, text
+
+
+ROWS = {"mimic3": _row_of_mimic3, "mimic4": _row_of_mimic4}

@@ -16,10 +16,11 @@ from clinragen.registry.checksums import OPEN_DEMO, read_checksums
 AUTHORED = (("resources",), ("scripts",))
 # Its inputs without a record are the user's lists of patients, which contain no text.
 TAKES_LISTS = "benchmark_split"
-# Two tables of the open demo have no pinned checksum, so their download is trusted only from this address.
-DOWNLOAD, OPEN_DEMO_ADDRESS = "demo_download", "https://physionet.org/files/mimiciii-demo/"
-UNKNOWN = "no record identifies it as synthetic or public, and its checksum is not one of the open demo"
-# Larger than any table of the open demo, compressed or not; larger files are not hashed.
+# No table of MIMIC-IV's demo and not every one of MIMIC-III's has a pinned checksum: downloads are trusted from here.
+DOWNLOAD = "demo_download"
+OPEN_DEMO_ADDRESSES = ("https://physionet.org/files/mimiciii-demo/", "https://physionet.org/files/mimic-iv-demo/")
+UNKNOWN = "no record identifies it as synthetic or public, and its checksum is not one of the open demos"
+# Larger than any table of the open demos, compressed or not; larger files are not hashed.
 LARGEST_OPEN_TABLE = 200_000_000
 
 
@@ -27,9 +28,9 @@ def restricted_origin(inputs: Iterable[Path], root: Path | None = None) -> list[
     """Return why the text of these inputs is restricted, one reason per file; empty if it is open.
 
     The records of the inputs are followed down to files that no step wrote. Text is open if each of these is either
-    part of the project or a table of the open MIMIC-III demo, identified by its pinned checksum. Everything else is
-    restricted, including inputs with a missing or altered record, and altered files. Paths in records are relative to
-    `root`, by default the working directory.
+    part of the project or a table of an open demo, identified by its pinned checksum. Everything else is restricted,
+    including inputs with a missing or altered record, and altered files. Paths in records are relative to `root`, by
+    default the working directory.
     """
     walk = _Walk(root or Path.cwd())
     for path in inputs:
@@ -65,8 +66,8 @@ class _Walk:
         if not record["inputs"]:
             self._restricted(path, f"its record by {record['rule']} lists no inputs")
         address = str(record["settings"].get("base_url"))
-        if record["rule"] == DOWNLOAD and not address.startswith(OPEN_DEMO_ADDRESS):
-            self._restricted(path, f"it was downloaded from {address}, not from {OPEN_DEMO_ADDRESS}")
+        if record["rule"] == DOWNLOAD and not address.startswith(OPEN_DEMO_ADDRESSES):
+            self._restricted(path, f"it was downloaded from {address}, not from {' or '.join(OPEN_DEMO_ADDRESSES)}")
         for used in record["inputs"]:
             if record["rule"] == TAKES_LISTS and used["record"] is None:
                 continue
@@ -104,27 +105,29 @@ class _Walk:
 
 
 def is_of_open_demo(path: Path, digest: str | None) -> bool:
-    """Return whether a raw file is a table of the open MIMIC-III demo, compressed or not.
+    """Return whether a raw file is a table of an open demo, compressed or not.
 
     `digest` is the recorded SHA-256 of the file that was read; a different file at the same path does not count.
-    Checksums are pinned for the uncompressed tables, so a compressed one must be present.
+    Checksums are pinned for the published files: one that was compressed since must be present.
     """
-    expected = pinned().get(_table(path))
-    if expected is None or digest == expected:
-        return expected is not None
+    expected = pinned().get(_table(path), frozenset())
+    if not expected or digest in expected:
+        return bool(expected)
     if not path.is_file() or path.stat().st_size > LARGEST_OPEN_TABLE:
         return False
     present = sha256(path)
     if digest not in (None, present):
         return False
-    return expected in (present, _uncompressed_sha256(path))
+    return present in expected or _uncompressed_sha256(path) in expected
 
 
 @cache
-def pinned() -> dict[str, str]:
-    """Return the SHA-256 of each uncompressed table of the open demo, by its name in lower case."""
-    checksums = read_checksums(OPEN_DEMO.read_text(encoding="utf-8"))
-    return {_table(Path(name)): digest for name, digest in checksums.items()}
+def pinned() -> dict[str, frozenset[str]]:
+    """Return the known SHA-256 of each table of the open demos, by its name in lower case."""
+    tables: dict[str, set[str]] = {}
+    for name, digest in read_checksums(OPEN_DEMO.read_text(encoding="utf-8")).items():
+        tables.setdefault(_table(Path(name)), set()).add(digest)
+    return {table: frozenset(digests) for table, digests in tables.items()}
 
 
 @cache
@@ -139,7 +142,7 @@ def _table(path: Path) -> str:
 
 
 def _uncompressed_sha256(path: Path) -> str | None:
-    """Return the hash of the unpacked content; None if it is damaged or too large to be a table of the open demo."""
+    """Return the hash of the unpacked content; None if it is damaged or too large for an open demo."""
     digest, size = hashlib.sha256(), 0
     try:
         for chunk in _chunks(path):

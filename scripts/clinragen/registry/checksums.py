@@ -1,4 +1,4 @@
-"""Lists of SHA-256 in the format of `sha256sum`, and that of the open MIMIC-III demo."""
+"""Lists of SHA-256 in the format of `sha256sum`, and that of the published files of the open demos."""
 
 from pathlib import Path
 

@@ -71,7 +71,7 @@ def raw_files(config: Config, name: str, notes: bool) -> list[Line]:
     place, dataset = f"{raw.TITLES[name]} raw tables", getattr(config.datasets, name)
     if dataset.source == "synthetic":
         return [Line("warning", place, "synthetic is a stand-in; values are not comparable with the paper's")]
-    if to_download(dataset):
+    if to_download(name, dataset):
         return [ok(place, f"the open demo will be downloaded to {dataset.raw}")]
     problems = [line.removeprefix(f"{raw.TITLES[name]}: ") for line in raw_problems(config, name, notes)]
     lines = judged(place, problems, f"complete in {dataset.raw}")

@@ -68,7 +68,7 @@ def raw_tables(config: Config, name: str, tables: Iterable[str]) -> list[str]:
     for table in tables:
         notes = table == "noteevents"
         if notes and dataset.synthetic_notes:
-            paths.append(f"<results>/{name}/demo/NOTEEVENTS.csv.gz")
+            paths.append(str(raw_path(name, f"<results>/{name}/demo", table)))
         elif dataset.source == "synthetic":
             paths.append(str(raw_path(name, f"<results>/{name}/raw", table)))
         else:
@@ -80,11 +80,11 @@ def raw_tables(config: Config, name: str, tables: Iterable[str]) -> list[str]:
 def source_digest(config: Config, paths: Iterable[str]) -> str:
     """Return a content hash of the inputs of a job that no rule makes.
 
-    The tables of the open demo are left out: a rule may have downloaded them.
+    The tables of the open demos are left out: a rule may have downloaded them.
     """
-    generated, demo = [config.pathvars.results], config.datasets.mimic3
-    if demo is not None and demo.source == "open-demo" and demo.raw is not None:
-        generated.append(demo.raw)
+    datasets = (getattr(config.datasets, name) for name in config.dataset_names())
+    demos = [d.raw for d in datasets if d.source == "open-demo" and d.raw is not None]
+    generated = [config.pathvars.results, *demos]
     return content_digest(path for path in paths if not any(Path(path).is_relative_to(top) for top in generated))
 
 

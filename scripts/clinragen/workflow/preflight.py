@@ -175,17 +175,17 @@ def response_problems(directory: Path) -> list[str]:
 def raw_problems(config: Config, name: str, notes: bool) -> list[str]:
     """Check the raw tables of one dataset, unless the workflow makes them itself."""
     dataset = getattr(config.datasets, name)
-    if to_download(dataset):
+    if to_download(name, dataset):
         return []
     datasets = config.datasets.model_copy(update={other: None for other in raw.TITLES if other != name})
     return raw.problems(datasets, config.extract.diagnoses.unlisted_codes, notes)
 
 
-def to_download(dataset: Dataset | None) -> bool:
+def to_download(name: str, dataset: Dataset | None) -> bool:
     """Return whether the dataset is the open demo and none of its files exists."""
     if dataset is None or dataset.source != "open-demo" or dataset.raw is None:
         return False
-    paths = (raw.raw_path("mimic3", dataset.raw, table) for table in ("icustays", "chartevents"))
+    paths = (raw.raw_path(name, dataset.raw, table) for table in ("icustays", "chartevents"))
     return not any(path.is_file() for path in paths)
 
 
