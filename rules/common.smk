@@ -250,6 +250,11 @@ def synthetic_datasets(*names):
     return [name for name, dataset in datasets.items() if dataset and dataset.source == "synthetic"]
 
 
+def share_of_rehearsal(wildcards):
+    """Params: the share of the real releases' rows that a rehearsal writes; empty for the demo."""
+    return CONFIG.demo.share or ""
+
+
 def open_demo_to_download():
     """Return whether the open demo is configured and none of its files exists."""
     return preflight.to_download(CONFIG.datasets.mimic3)
