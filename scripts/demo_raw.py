@@ -22,7 +22,7 @@ def demo_raw(
     labevents: Out,
     noteevents: Out,
 ) -> None:
-    """Write the raw files of a synthetic cohort: with evidence planted for every phenotype, or a rehearsal of a share."""
+    """Write the raw files of a synthetic cohort with evidence planted for every phenotype, or of a rehearsal."""
     from clinragen.demo.bulk import write_raw
     from clinragen.demo.charting import read_items
     from clinragen.demo.evidence import read_evidence

@@ -63,7 +63,7 @@ class DemoCohort(Section):
     patients: Patients
     """Numbers of patients."""
     share: float | None = Field(gt=0, le=1)
-    """Rehearsal: write this share of the real releases' rows, without planted evidence; null: `patients` (docs/rehearsal.md)."""
+    """Write this share of the real releases' rows, without planted evidence (docs/rehearsal.md); null: `patients`."""
     seed: int
     """Seed of the generator; the same seed produces the same bytes."""
     lessons: int = Field(ge=0)

@@ -93,7 +93,9 @@ def patients(cohort: Cohort) -> Batch:
     dead[cohort.patient[cohort.died]] = True
     years = np.where(cohort.age > 89, 300, cohort.age + 0.5)
     death = dates(np.where(dead, last, np.nan))
-    year = times(first).cast(pa.timestamp("s")).to_numpy(zero_copy_only=False).astype("datetime64[Y]").astype(int) + 1970
+    year = (
+        times(first).cast(pa.timestamp("s")).to_numpy(zero_copy_only=False).astype("datetime64[Y]").astype(int) + 1970
+    )
     return {
         "row_id": pa.array(np.arange(1, number + 1)),
         "subject_id": subject_ids(np.arange(number)),

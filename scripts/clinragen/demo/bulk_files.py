@@ -1,14 +1,14 @@
 """Raw tables of many rows, written batch by batch: gzipped CSV, byte-identical for equal rows."""
 
 import gzip
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as csv
 
-Batch = Mapping[str, pa.Array]
+Batch = dict[str, pa.Array]
 """Columns of equal length by name, in lower case."""
 
 # The fastest: the files are read a few times and deleted.

@@ -14,12 +14,12 @@ from clinragen.demo.evidence import Evidence
 
 NOTES_OF_BATCH = 2_000
 NO_COURSE = 0.25
-"""Share of discharge summaries without a section of the hospital course: with it the paper's number of samples remains."""
+"""Share of discharge summaries without a hospital course: about the paper's number of samples remains."""
 BANK = 4_000
 """Different sentences."""
-SENTENCES = {"course": (25, 55), "present": (12, 25), "examination": (15, 25), "advice": (20, 40), "other": (10, 25)}
+SENTENCES = {"course": (20, 40), "present": (10, 20), "examination": (10, 20), "advice": (15, 30), "other": (10, 25)}
 """Fewest and most sentences of a section, and of a note of another kind."""
-RESULTS = (60, 120)
+RESULTS = (45, 90)
 """Fewest and most lines of results."""
 OTHER_KINDS = (("Nursing/other", "Report"), ("Radiology", "CHEST (PORTABLE AP)"), ("Nursing", "Nursing Progress Note"))
 
@@ -40,7 +40,11 @@ WHEN = (
 )
 OUTCOME = (
     *("with good effect", "without complications", "and remained afebrile", "and the values came back to normal"),
-    *("and urine output stayed above {n} mL", "although the blood count fell to {n}", "and was transferred to the floor"),
+    *(
+        "and urine output stayed above {n} mL",
+        "although the blood count fell to {n}",
+        "and was transferred to the floor",
+    ),
 )
 TESTS = ("WBC", "Hgb", "Plt", "Na", "K", "Cl", "HCO3", "UreaN", "Creat", "Glucose", "Calcium", "Mg", "ALT", "AST", "pH")
 
@@ -81,7 +85,9 @@ class Writer:
         course = "" if rng.random() < NO_COURSE else f"{heading if self.old else 'Brief Hospital Course:'}\n"
         numbers = rng.integers(len(self.results), size=6 * int(rng.integers(*RESULTS))).tolist()
         results = [" ".join(self.results[i] for i in numbers[n : n + 6]) for n in range(0, len(numbers), 6)]
-        drugs = [f"{n}. {WHAT[i]} Sig: One (1) PO DAILY (Daily)." for n, i in enumerate(rng.integers(len(WHAT), size=14), 1)]
+        drugs = [
+            f"{n}. {WHAT[i]} Sig: One (1) PO DAILY (Daily)." for n, i in enumerate(rng.integers(len(WHAT), size=14), 1)
+        ]
         sections = [
             f"Name:  {redact('person', rng)}      Unit No:   {redact('number', rng)}",
             f"Admission Date:  {redact('date', rng)}      Discharge Date:   {redact('date', rng)}",

@@ -81,9 +81,7 @@ def chart_events(
             done += len(owner)
 
 
-def lab_events(
-    cohort: Cohort, rows: int, palette: Palette, rng: np.random.Generator
-) -> Iterator[Batch]:
+def lab_events(cohort: Cohort, rows: int, palette: Palette, rng: np.random.Generator) -> Iterator[Batch]:
     """Yield the columns of LABEVENTS, admission by admission."""
     counts = spread(cohort.discharged - cohort.admitted, rows)
     centre = LEVELS / 2 + 6 * rng.standard_normal(len(counts))
