@@ -29,7 +29,7 @@ REHEARSAL_TREE = results/rehearsal-$(SHARE)
 REHEARSAL_SETTINGS = \
 	'pathvars: {results: $(REHEARSAL_TREE), logs: $(REHEARSAL_TREE)/logs, timings: $(REHEARSAL_TREE)/timings}' \
 	'demo: {share: $(SHARE)}' $(foreach d,$(filter-out $(DATASETS),mimic3 mimic4),'datasets: {$(d): null}') \
-	$(if $(filter cuda,$(DEVICE)),'train: {launch: {device: cuda}}' 'evaluate: {decoding: {device: cuda}, bertscore: {device: cuda}}')
+	$(if $(filter cuda,$(DEVICE)),'train: {launch: {device: cuda}}' 'evaluate:' '  decoding: {device: cuda}' '  bertscore: {device: cuda}')
 REHEARSAL = $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) \
 	--configfile config/table6.yaml $(SITE) config/rehearsal.yaml $(REHEARSAL_TREE).yaml
 ifdef RAW  # your copy of the open demo: make open-demo RAW=/path/to/it

@@ -12,8 +12,8 @@ from clinragen.workflow.usage import Line, Peak, Run, disk_of
 
 # Run times vary with the load of a machine: what grows by less than this factor beyond the data counts as linear.
 NOISE = 1.3
-# Below, a difference is that of starting Python.
-LEAST_SECONDS = 2.0
+# Snakemake samples processor time every half second at first, later every 30 s: of short jobs it misses much.
+LEAST_SECONDS = 15.0
 HEAD = (
     *("rule", "CPU s", "times", "MB", "times", "disk MB", "whole: min", "MB", "disk MB"),
     *("mem_mb", "runtime", "remark"),
