@@ -25,6 +25,17 @@ PLANTED := --configfile config/demo.yaml config/planted.yaml config/as-printed.y
 # Read from the environment, to which make exports them, so that the shell does not interpret their content.
 copy_of = $(if $(2),'datasets={"$(1)": {"raw": "'"$$$(3)"'"}}')
 OPEN_DEMO += $(if $(RAW3)$(RAW4),--config $(call copy_of,mimic3,$(RAW3),RAW3) $(call copy_of,mimic4,$(RAW4),RAW4))
+SHARE ?= 0.1
+DATASETS ?= mimic3 mimic4
+DEVICE ?= cpu
+REHEARSAL_TREE = results/rehearsal-$(SHARE)
+# What the arguments of `make rehearsal` change in config/rehearsal.yaml. A site's own settings come before both.
+REHEARSAL_SETTINGS = \
+	'pathvars: {results: $(REHEARSAL_TREE), logs: $(REHEARSAL_TREE)/logs, timings: $(REHEARSAL_TREE)/timings}' \
+	'demo: {share: $(SHARE)}' $(foreach d,$(filter-out $(DATASETS),mimic3 mimic4),'datasets: {$(d): null}') \
+	$(if $(filter cuda,$(DEVICE)),'train: {launch: {device: cuda}}' 'evaluate:' '  decoding: {device: cuda}' '  bertscore: {device: cuda}')
+REHEARSAL = $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) \
+	--configfile config/table6.yaml $(SITE) config/rehearsal.yaml $(REHEARSAL_TREE).yaml
 # Arguments for the configuration of an overlay.
 overlay = $(if $(filter demo-full,$(1)),$(DEMO_FULL),$(if $(filter open-demo,$(1)),$(OPEN_DEMO),$(if $(filter planted,$(1)),$(PLANTED),--configfile config/$(1).yaml)))
 # Stop if the overlay is missing.
@@ -37,7 +48,7 @@ run = snakemake $(2) --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& printf '%s\n' "Results: results/$(1)/index.html (make view TREE=$(1))" "Report: results/$(1)/report.html"
 
-.PHONY: help setup demo demo-full open-demo planted check estimate examples why view release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs docs-site lock clean
+.PHONY: help setup demo demo-full open-demo planted rehearsal check estimate examples why view release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs docs-site lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +75,12 @@ open-demo: $(READY)  ## run the workflow on the open demos of MIMIC, 100 real pa
 planted: $(READY)  ## test with planted evidence what each model reads, as printed and by default: two seeds, one hour
 	@$(call run,planted,$(PLANTED))
 
+rehearsal: $(READY)  ## run everything at a share of the paper's size, with tiny models: [SHARE=0.1] [DATASETS="mimic3 mimic4"] [SITE=config/local.yaml] [PROFILE=slurm DEVICE=cuda]
+	@mkdir -p results
+	@printf '%s\n' $(REHEARSAL_SETTINGS) > $(REHEARSAL_TREE).yaml
+	@snakemake $(REHEARSAL) --quiet host --benchmark-extended all
+	@python scripts/usage.py $(REHEARSAL_TREE) $(if $(SMALLER),--smaller results/$(SMALLER))
+
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]
 	@$(overlay_exists)
 	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
@@ -81,8 +98,8 @@ why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|
 view: $(READY)  ## show the pages of a results tree in a browser: TREE=demo [PORT=8000]
 	@python scripts/view.py "results/$(or $(TREE),demo)" $(if $(PORT),--port $(PORT))
 
-usage: $(READY)  ## compare requested and used resources of the jobs: TREE=demo
-	@python scripts/usage.py results/$(or $(TREE),demo)
+usage: $(READY)  ## compare requested and used resources of the jobs: TREE=demo [SMALLER=<tree of a smaller rehearsal>]
+	@python scripts/usage.py results/$(or $(TREE),demo) $(if $(SMALLER),--smaller results/$(SMALLER))
 
 release: $(READY)  ## pack code, shareable outputs and all records of a results tree: TREE=demo [LEAVE_OUT="OUTPUT ..."]
 	@python scripts/release.py "results/$(or $(TREE),demo)" $(if $(LEAVE_OUT),--leave-out $(LEAVE_OUT))

@@ -272,6 +272,13 @@ def open_demo_table(dataset, table):
     return f"<results>/{dataset}/demo/not-downloaded/{table}.csv.gz"
 
 
+
+def share_of_rehearsal(wildcards):
+    """Params: the share of the real releases' rows that a rehearsal writes; empty for the demo."""
+    return CONFIG.demo.share or ""
+
+
+
 def page_templates(*own):
     """Input: the templates of a page, shared ones included."""
     names = ["base.html", "style.css", "macros.html", *(f"{name}.html" for name in own)]

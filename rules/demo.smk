@@ -98,22 +98,24 @@ rule demo_raw_mimic3:
         "<timings>/demo_raw/{dataset}.jsonl"
     wildcard_constraints:
         dataset=any_of(synthetic_datasets("mimic3")),
-    localrule: True
+    # Seconds for the demo, up to hours for a rehearsal.
+    localrule: CONFIG.demo.share is None
     conda:
         "../envs/extract.yaml"
     threads: 1
     resources:
         mem_mb=1000,
-        runtime=10,
+        runtime=10 if CONFIG.demo.share is None else 240,
     params:
         code=code_digest("demo_raw"),
         sources=sources,
         number=setting("demo.patients.{dataset}"),
+        share=share_of_rehearsal,
         seed=setting("demo.seed"),
     shell:
         "python scripts/demo_raw.py --evidence {input.evidence:q} --items {input.variable_items:q}"
         " --raw-tables {input.raw_tables:q} --dataset {wildcards.dataset:q}"
-        " --number {params.number:q} --seed {params.seed:q}"
+        " --number {params.number:q} --share={params.share:q} --seed {params.seed:q}"
         " --patients {output.patients:q}"
         " --admissions {output.admissions:q}"
         " --icustays {output.icustays:q}"
@@ -136,7 +138,7 @@ use rule demo_raw_mimic3 as demo_raw_mimic4 with:
         noteevents="<results>/{dataset}/raw/note/discharge.csv.gz",
     wildcard_constraints:
         dataset=any_of(synthetic_datasets("mimic4")),
-    localrule: True  # which `use rule` does not inherit
+    localrule: CONFIG.demo.share is None  # which `use rule` does not inherit
 
 
 if synthetic_notes("mimic3", "mimic4"):

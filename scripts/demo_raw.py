@@ -12,6 +12,7 @@ def demo_raw(
     raw_tables: Path,
     dataset: str,
     number: int,
+    share: str,
     seed: int,
     patients: Out,
     admissions: Out,
@@ -21,7 +22,8 @@ def demo_raw(
     labevents: Out,
     noteevents: Out,
 ) -> None:
-    """Write the raw files of a synthetic cohort with evidence planted for every phenotype."""
+    """Write the raw files of a synthetic cohort with evidence planted for every phenotype, or of a rehearsal."""
+    from clinragen.demo.bulk import write_raw
     from clinragen.demo.charting import read_items
     from clinragen.demo.evidence import read_evidence
     from clinragen.demo.raw_files import columns_of_tables
@@ -30,14 +32,12 @@ def demo_raw(
     context.stand_in("synthetic cohort")
     outputs = (patients, admissions, icustays, diagnoses_icd, chartevents, labevents, noteevents)
     columns = columns_of_tables(raw_tables, dataset)
-    RELEASES[dataset].write(
-        number,
-        seed,
-        read_evidence(evidence),
-        read_items(items, dataset),
-        columns,
-        {table: out.path for table, out in zip(columns, outputs, strict=True)},
-    )
+    paths = {table: out.path for table, out in zip(columns, outputs, strict=True)}
+    planted, of_dataset = read_evidence(evidence), read_items(items, dataset)
+    if share:
+        write_raw(dataset, float(share), seed, planted, of_dataset, raw_tables, columns, paths)
+    else:
+        RELEASES[dataset].write(number, seed, planted, of_dataset, columns, paths)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "evaluate.study.trained": "without-lab-know",
     },
     "evaluate.planted": {"evaluate.planted": ["mimic3", "mimic4"]},
+    "demo.share": {"demo.share": 0.001},
     "train.optimizer.batch_order": {"train.optimizer.batch_order": "sorted"},
     "train.launch.device": {"train.launch.device": "cuda"},
     "train.launch.processes": {"train.launch.processes": 2},

@@ -36,6 +36,10 @@ CROSS_CHECKS = {
         {"models__clinical-cot-tse__training": "lora", "models__clinical-cot-tse__series": "qformer"},
         r"models\.clinical-cot-tse\.series: training lora does not support qformer",
     ),
+    "a rehearsal that would pay": (
+        {"demo__share": 0.1},
+        r"models\.clinragen\.teacher: 'chatgpt' is on a server that may cost money, and a rehearsal",
+    ),
     "a setting that is the same for all": (
         {"backbones__opt-125m__launch": {"nodes": 2}},
         r"backbones\.opt-125m\.launch\.nodes: the same for all; set train\.launch\.nodes",

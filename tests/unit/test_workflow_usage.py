@@ -25,12 +25,14 @@ def benchmark(tree: Path, rule: str, job: str, *lines: dict | str) -> None:
     path.write_text("".join((x if isinstance(x, str) else json.dumps(x)) + "\n" for x in lines), encoding="utf-8")
 
 
-def record(tree: Path, rule: str, output: str, memory: int, command: str, seconds: float = 1.0) -> None:
+def record(
+    tree: Path, rule: str, output: str, memory: int, command: str, seconds: float = 1.0, **changes: object
+) -> None:
     path = tree / Path(output).parent / ".records" / f"{Path(output).name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     described = {"path": f"/elsewhere/{output}", "bytes": 1, "sha256": "", "sharing": "restricted"}
     facts = {"rule": rule, "command": command.split(), "output": described, "inputs": [], "code_digest": "", "code": {}}
-    facts |= {"peak_memory_mb": memory, "wall_seconds": seconds}
+    facts |= {"peak_memory_mb": memory, "wall_seconds": seconds} | changes
     path.write_text(json.dumps(COMMON | facts), encoding="utf-8")
 
 

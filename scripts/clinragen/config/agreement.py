@@ -32,6 +32,7 @@ def problems_of(config: "Config") -> Iterator[str]:
     yield from judge_problems(config.evaluate.judge, config.evaluate.cases.number)
     yield from _encoders_without_row(config)
     yield from _dataset_problems(config)
+    yield from _rehearsal_problems(config)
     yield from _rows_twice(config)
     yield from _comparison_problems(config)
     yield from _study_problems(config)
@@ -162,6 +163,23 @@ def _dataset_problems(config: "Config") -> list[str]:
         if dataset is not None and dataset.source == "open-demo" and dataset.raw is None
     ]
     return problems
+
+
+def _rehearsal_problems(config: "Config") -> list[str]:
+    """Return the language models in use that a rehearsal would ask elsewhere, where requests may cost money."""
+    if config.demo.share is None:
+        return []
+
+    def is_elsewhere(name: str) -> bool:
+        transport = config.llm_transport.get(name)
+        return config.llms[name].provider == "openai" and not (transport and transport.data_use == "local-server")
+
+    return [
+        f"{key}: {name!r} is on a server that may cost money, and a rehearsal (demo.share) sends nothing there; set "
+        f"llms.{name}.provider: template, or llm_transport.{name}.data_use: local-server for your own server"
+        for key, name in config.named_llms().items()
+        if name in config.llms and is_elsewhere(name)
+    ]
 
 
 def _llm_problems(config: "Config") -> list[str]:

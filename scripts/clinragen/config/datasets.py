@@ -62,6 +62,8 @@ class DemoCohort(Section):
 
     patients: Patients
     """Numbers of patients."""
+    share: float | None = Field(gt=0, le=1)
+    """Write this share of the real releases' rows, without planted evidence (docs/rehearsal.md); null: `patients`."""
     seed: int
     """Seed of the generator; the same seed produces the same bytes."""
     lessons: int = Field(ge=0)

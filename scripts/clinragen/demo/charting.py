@@ -103,7 +103,7 @@ def chart(admission: Admission, evidence: Evidence, items: Items, rng: np.random
         fraction = bool(rng.random() < 0.1)
         for m in measure(stay, admission.admitted, admission.phenotypes, evidence, rng):
             item = item_of[m.variable, "lab" if m.lab else system]
-            number = _charted(m, item, fraction)
+            number = charted(m, item, fraction)
             unit = LAB_UNITS[m.variable] if m.lab else item.unit or CAREVUE_UNITS.get(m.variable, "")
             events.append(Event(admission, stay, m.lab, m.variable, m.time, item.itemid, f"{number:g}", number, unit))
         events += _categories(admission, stay, item_of, system, rng)
@@ -123,7 +123,7 @@ def with_dirt(events: list[Event]) -> list[Event]:
     return entries
 
 
-def _charted(m: Measurement, item: Item, fraction: bool) -> float:
+def charted(m: Measurement, item: Item, fraction: bool) -> float:
     """Return the value in the unit of the item."""
     if m.variable == "Temperature" and ("Fahrenheit" in item.label or " F" in item.label):
         return round(m.value * 9 / 5 + 32, 1)

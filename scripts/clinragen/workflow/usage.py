@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -38,18 +38,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Peak:
-    """Memory and time that a step noted in the record of an output."""
+    """Memory and time that a step noted in the record of an output, and the size of that output."""
 
     rule: str
     command: tuple[str, ...]
     output: str
     memory_mb: float
     seconds: float
+    disk_mb: float
 
 
 @dataclass(frozen=True)
 class Line:
-    """One rule: its jobs, their requests, the largest use and by which job, and the proposed requests."""
+    """One rule: jobs, requests, the largest use and by which job, the proposed requests, the size of all outputs."""
 
     rule: str
     jobs: int
@@ -61,6 +62,7 @@ class Line:
     used_minutes_by: str
     proposed_mem_mb: int | None
     proposed_runtime: int
+    disk_mb: float | None
     remark: str
 
 
@@ -91,7 +93,8 @@ def read_peaks(tree: Path) -> Iterator[Peak]:
         with suppress(UserError):
             record, output = load(path), described_by(path).relative_to(tree).as_posix()
             command = tuple(record["command"])
-            yield Peak(record["rule"], command, output, record["peak_memory_mb"], record["wall_seconds"])
+            megabytes = record["output"]["bytes"] / 1e6
+            yield Peak(record["rule"], command, output, record["peak_memory_mb"], record["wall_seconds"], megabytes)
 
 
 def compare(runs: Iterable[Run], peaks: Iterable[Peak]) -> list[Line]:
@@ -145,6 +148,11 @@ def write_csv(lines: list[Line], path: Path) -> None:
         writer.writerows(map(asdict, lines))
 
 
+def disk_of(peaks: Sequence[Peak]) -> float | None:
+    """Return the size of outputs in MB; None if no record tells of any."""
+    return round(sum(p.disk_mb for p in peaks), 3) if peaks else None
+
+
 def _run(rule: str, job: str, noted: dict) -> Run:
     asked = noted.get("resources", {})
     # `gres` and `threads` are requested per node, `gpu` is the total.
@@ -188,7 +196,7 @@ def _line(rule: str, runs: list[Run], peaks: list[Peak]) -> Line:
     minutes = round(seconds / 60, 2)
     return Line(
         rule, jobs, mem_mb, used, used_mb_by, runtime, minutes, used_minutes_by, proposed_mb, proposed_runtime,
-        ", ".join(remarks),
+        disk_of(peaks), ", ".join(remarks),
     )  # fmt: skip
 
 
