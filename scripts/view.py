@@ -71,7 +71,7 @@ def main() -> int:
     tree, key = options.tree, secrets.token_urlsafe(12)
     if not (tree / "index.html").is_file():
         print(f"{tree}/index.html is missing: `make {tree.name}` makes it for the demos, and for your own run\n"
-              "`snakemake site` with the options of that run", file=sys.stderr)  # fmt: skip
+              "the target `site` with the options of that run", file=sys.stderr)  # fmt: skip
         return 2
     with server_of(tree, options.port, key) as server:
         port = server.server_address[1]
