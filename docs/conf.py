@@ -39,7 +39,15 @@ SIDEBAR = {
     "Change": ("docs/config", "docs/decisions", "docs/extending", "docs/variants", "docs/partial-reruns"),
     "Code": ("docs/architecture", "docs/rulegraph", "CONTRIBUTING", "CHANGELOG"),
     "Evidence": ("docs/planted-evidence", "docs/faults", "docs/reproducibility", "docs/performance"),
-    "Results": ("results/README", "docs/trace", "docs/verify", "docs/release", "docs/threat-model", "docs/human-study"),
+    "Results": (
+        "results/README",
+        "docs/results",
+        "docs/trace",
+        "docs/verify",
+        "docs/release",
+        "docs/threat-model",
+        "docs/human-study",
+    ),
 }
 
 
