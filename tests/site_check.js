@@ -4,7 +4,11 @@ const shown = element => element.checkVisibility({visibilityProperty: true});
 const start = element => element.outerHTML.replace(/\s+/g, " ").slice(0, 120);
 const lines = (problem, elements) => elements.map(element => `${problem}: ${start(element)}`);
 
-const unfold = () => all("details").forEach(element => { element.open = true; });
+/* Sections that are laid out only near the screen have no text until then. */
+const unfold = () => {
+  all("details").forEach(element => { element.open = true; });
+  document.head.insertAdjacentHTML("beforeend", "<style>* { content-visibility: visible !important; }</style>");
+};
 
 /* Once the layout has followed a change of the screen. */
 const settled = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));

@@ -22,6 +22,7 @@ import yaml
 from browser import CHROMIUM, Browser
 from demo import CONFIGURATION, RESULTS
 from runs import CONTEXTS, ROOT, VALIDATOR, records, snakemake, succeeded
+from site_check import problems_of_site
 
 from clinragen.llm.origin import restricted_origin
 
@@ -329,25 +330,43 @@ def config_transport() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["llm_transport"]["chatgpt"]
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_every_page_of_the_site_is_sound(results, tmp_path):
+    with Browser(tmp_path) as browser:
+        assert problems_of_site(results, browser) == []
+
+
 def test_the_report_opens_offline_in_a_browser_with_its_captions(demo_copy, tmp_path):
-    report = tmp_path / "report.html"
+    report = demo_copy / RESULTS / "report.html"
     succeeded(snakemake(*CONFIGURATION, "--cores", "2", "--report", report, cwd=demo_copy))
+    try:
+        _look_at(report, tmp_path)
+    finally:
+        report.unlink()
+
+
+def _look_at(report, profile):
     text = report.read_text(encoding="utf-8")
     for said in ("template LLM", "test samples", "Seeds: 1"):
         assert said in text
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
-    with Browser(tmp_path) as browser:
+    with Browser(profile) as browser:
         browser.open(report)
         for category in ("Audit", "Data", "Tables"):
             browser.wait(lambda category=category: category in browser.run("document.body.innerText"))
+        front = browser.run("document.querySelector('.prose').innerText")
+        assert "Start at index.html" in front and "mimic3 (synthetic, no patient exists)" in front
+        assert "Stand-ins: offline knowledge" in front
         browser.click("[...document.querySelectorAll('li *')].filter(e => e.innerText === 'Tables').pop()")
         view = "document.querySelector('a[iconname=eye][href=\"#\"]')"
         browser.wait(lambda: browser.run(f"{view} !== null"))
         browser.click(view)
-        # A click on one of our values does not replace the page by an empty pane.
+        # A click on one of our values leaves the pane as it is, and opens the lineage next to the report.
         # The frame is looked up each time: it is another one once the page has loaded.
-        browser.wait(lambda: browser.run("document.querySelector('td a') !== null", browser.frame()))
-        browser.click("document.querySelector('td a')", browser.frame())
-        browser.run("new Promise(done => setTimeout(done, 500))")
+        value = "document.querySelector('td a[href]')"
+        browser.wait(lambda: browser.run(f"{value} !== null", browser.frame()))
+        browser.press(value, browser.frame())
+        lineage = (report.parent / "audit/lineage.html").as_uri()
+        browser.wait(lambda: any(tab.startswith(f"{lineage}#tables/table1.csv/") for tab in browser.tabs()))
         assert "ours and the paper's" in browser.run("document.body.innerText", browser.frame())

@@ -6,7 +6,9 @@ import tarfile
 
 import pyarrow.parquet as pq
 import pytest
+from browser import CHROMIUM, Browser
 from runs import OPEN_DEMO, ROOT, SMALL, overlay, path_with, records, snakemake, succeeded
+from site_check import problems_of_site
 
 pytestmark = [
     pytest.mark.slow,
@@ -58,6 +60,12 @@ def test_the_tables_are_made_and_their_lineage_reaches_the_raw_files(results):
 def test_nothing_was_written_into_the_folder_of_the_raw_data(results):
     assert not (OPEN_DEMO / ".records").exists()
     assert not list(OPEN_DEMO.glob(".tmp-*"))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_every_page_of_the_site_is_sound(results, tmp_path):
+    with Browser(tmp_path) as browser:
+        assert problems_of_site(results, browser) == []
 
 
 REFERENCE = OPEN_DEMO.parent / "mimic3-benchmarks-demo"
