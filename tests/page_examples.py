@@ -204,8 +204,9 @@ def claims() -> str:
     return claims_page(assessed, find_contradictions(printed, assessed), pages, ["tiny model"], templates("claims"))
 
 
-def write_pages(directory: Path, scratch: Path) -> None:
-    """Write a results tree with one page of each kind into an empty directory."""
+def example_tree(factory: pytest.TempPathFactory) -> Path:
+    """Write a results tree with one page of each kind, and return its directory."""
+    directory, scratch = factory.mktemp("pages"), factory.mktemp("judges")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(directory)
         tiny_tree.build()
@@ -233,3 +234,4 @@ def write_pages(directory: Path, scratch: Path) -> None:
     for name, path in PAGES.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(texts[name], encoding="utf-8")
+    return directory

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Browser
-from page_examples import PAGES, ROW, write_pages
+from page_examples import PAGES, ROW, example_tree
 from site_check import problems_of_site
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -12,10 +12,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
-    """A results tree with one page of each kind."""
-    directory = tmp_path_factory.mktemp("pages")
-    write_pages(directory, tmp_path_factory.mktemp("judges"))
-    return directory
+    return example_tree(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
