@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 LOOPBACK, PORTS = "127.0.0.1", 50
+DEMOS = ("demo", "open-demo", "planted")
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -70,8 +71,8 @@ def main() -> int:
     options = parser.parse_args()
     tree, key = options.tree, secrets.token_urlsafe(12)
     if not (tree / "index.html").is_file():
-        print(f"{tree}/index.html is missing: `make {tree.name}` makes it for the demos, and for your own run\n"
-              "`snakemake site` with the options of that run", file=sys.stderr)  # fmt: skip
+        maker = f"`make {tree.name}`" if tree.name in DEMOS else "`snakemake site` with the options of its run"
+        print(f"{tree}/index.html is missing; {maker} makes it", file=sys.stderr)
         return 2
     with server_of(tree, options.port, key) as server:
         port = server.server_address[1]

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 from step_script import SCRIPTS
@@ -107,8 +106,9 @@ def test_it_ends_with_ctrl_c(view):
     assert process.wait(20) == 0 and "Traceback" not in process.stdout.read()
 
 
-def test_without_a_front_page_the_command_that_makes_it_is_named(view, tmp_path):
-    Path(tmp_path / "results/demo/index.html").unlink()
-    process, address, text = view("results/demo")
+@pytest.mark.parametrize(("tree", "maker"), [("demo", "`make demo`"), ("paper", "`snakemake site` with the options")])
+def test_without_a_front_page_the_command_that_makes_it_is_named(view, tree, maker, tmp_path):
+    (tmp_path / "results/demo/index.html").unlink()
+    process, address, text = view(f"results/{tree}")
     assert process.wait(20) == 2 and not address
-    assert "results/demo/index.html is missing" in text and "`make demo`" in text and "`snakemake site`" in text
+    assert f"results/{tree}/index.html is missing; {maker}" in text

@@ -61,6 +61,8 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
     "audit": TRAINING | {ASKED, RESPONSES},
     "audit_lineage": TRAINING | {ASKED, RESPONSES},
+    "site": TRAINING | {ASKED, RESPONSES},
+    "site_index": TRAINING | {ASKED, RESPONSES},
     "leakage": DATA,
     "export_benchmark": frozenset({RAW}),
     "knowledge": KNOWLEDGE | {BACKBONE},
@@ -93,13 +95,13 @@ SHOWN_BY_TARGET = {
     "evaluate_figures": "sized",
 }
 
-OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones", "evaluate_claims")
+OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "site", "site_index", "backbones", "evaluate_claims")
 """Targets that include the encoder of BERTScore."""
 
 # Targets that read the ratings of the judges, whose needs they inherit.
 READ_RATINGS = re.compile(
-    r"all|tables|figures|audit(_lineage)?|evaluate_(costs|table3|judge_scores|claims|figures)|"
-    r"tables/(costs|table3|judge|claims|contradictions).*|figures/(figure6a|figures).*|audit/.+"
+    r"all|tables|figures|audit(_lineage)?|site(_index)?|evaluate_(costs|table3|judge_scores|claims|figures)|"
+    r"tables/(costs|table3|judge|claims|contradictions).*|figures/(figure6a|figures).*|audit/.+|index\.html"
 )
 READ_RATINGS_OF_STUDY = re.compile(r"study|evaluate_study_scores|study/ratings.*|tables/study.*|figures/figure6b.*")
 """Targets that read the ratings of the judges that people are compared with."""
@@ -148,6 +150,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"figures/(?P<sized>figures)\..+", TRAINING | {ASKED, RESPONSES}),
     (rf"figures/(?P<cased>figure7)-{DATASET}\.html", TRAINING),
     (rf"{DATASET}/evaluate/(?P<cased>figure7)\.html", TRAINING),
+    (rf"site/(?P<cased>example)-{DATASET}\.json", TRAINING),
     (r"tables/(?P<scored>table[12]|intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<discussed>discussion)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<claimed>claims|contradictions)\..+", TRAINING | {ASKED, RESPONSES}),
@@ -160,7 +163,7 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
     (r"(study/ratings|tables/study|figures/figure6b).+", TRAINING | {ASKED, RESPONSES}),
     (r"study/.+", TRAINING | {ASKED}),
-    (r"(?P<audit>audit)/.+", TRAINING | {ASKED, RESPONSES}),
+    (r"(?P<audit>audit/.+|index\.html)", TRAINING | {ASKED, RESPONSES}),
 ]
 
 
