@@ -61,6 +61,8 @@ TARGETS: dict[str, frozenset[str]] = {
     "evaluate_rationales": DATA | {RATIONALES, ASKED},
     "audit": TRAINING | {ASKED, RESPONSES},
     "audit_lineage": TRAINING | {ASKED, RESPONSES},
+    "site": TRAINING | {ASKED, RESPONSES},
+    "site_index": TRAINING | {ASKED, RESPONSES},
     "leakage": DATA,
     "export_benchmark": frozenset({RAW}),
     "knowledge": KNOWLEDGE | {BACKBONE},
@@ -93,13 +95,13 @@ SHOWN_BY_TARGET = {
     "evaluate_figures": "sized",
 }
 
-OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "backbones", "evaluate_claims")
+OF_EVERYTHING = ("all", "tables", "audit", "audit_lineage", "site", "site_index", "backbones", "evaluate_claims")
 """Targets that include the encoder of BERTScore."""
 
 # Targets that read the ratings of the judges, whose needs they inherit.
 READ_RATINGS = re.compile(
-    r"all|tables|figures|audit(_lineage)?|evaluate_(costs|table3|judge_scores|claims|figures)|"
-    r"tables/(costs|table3|judge|claims|contradictions).*|figures/(figure6a|figures).*|audit/.+"
+    r"all|tables|figures|audit(_lineage)?|site(_index)?|evaluate_(costs|table3|judge_scores|claims|figures)|"
+    r"tables/(costs|table3|judge|claims|contradictions).*|figures/(figure6a|figures).*|audit/.+|index\.html"
 )
 READ_RATINGS_OF_STUDY = re.compile(r"study|evaluate_study_scores|study/ratings.*|tables/study.*|figures/figure6b.*")
 """Targets that read the ratings of the judges that people are compared with."""
@@ -160,7 +162,8 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
     (r"(study/ratings|tables/study|figures/figure6b).+", TRAINING | {ASKED, RESPONSES}),
     (r"study/.+", TRAINING | {ASKED}),
-    (r"(?P<audit>audit)/.+", TRAINING | {ASKED, RESPONSES}),
+    (rf"site/(?P<cased>example)-{DATASET}\.json", TRAINING),
+    (r"(?P<audit>audit)/.+|(?P<site>index)\.html", TRAINING | {ASKED, RESPONSES}),
 ]
 
 
@@ -248,7 +251,7 @@ def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
 
 def _of_bertscore(config: Config, parts: dict[str, str], target: str) -> set[str]:
     """Return the text encoder of BERTScore, for the files that show it and the targets that include them."""
-    used = bool({"compared", "claimed", "audit"} & parts.keys()) or target in OF_EVERYTHING
+    used = bool({"compared", "claimed", "audit", "site"} & parts.keys()) or target in OF_EVERYTHING
     settings = config.evaluate.bertscore
     return {settings.encoder} if used and settings and config.compared_models() else set()
 
