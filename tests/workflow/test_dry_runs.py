@@ -263,8 +263,8 @@ def test_the_declared_needs_are_those_of_the_jobs(models, raw, tmp_path):
     @cache
     def taken(output):
         job, below = makers[output], Path(output).relative_to("results/none").parts
+        below = below if len(below) > 1 else ("", *below)  # the front page is in no directory
         own = TAKEN.get(job.rule.removesuffix("_served"))
-        below += ("",) * (len(below) == 1)  # the front page is in no directory
         names = dict.fromkeys((needs.RAW, needs.NOTES, needs.RATIONALES), below[0]) | {needs.BACKBONE: below[1]}
         names[needs.WEIGHTS] = names[needs.ENCODER] = below[1]
         names |= dict.fromkeys((needs.ASKED, needs.JUDGE), "/".join((below[0], below[-2])))
