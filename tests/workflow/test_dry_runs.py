@@ -275,9 +275,10 @@ def test_the_declared_needs_are_those_of_the_jobs(models, raw, tmp_path):
     @cache
     def taken(output):
         job, below = makers[output], Path(output).relative_to("results/none").parts
+        below = below if len(below) > 1 else ("", *below)  # the front page is in no directory
         own = TAKEN.get(job.rule.removesuffix("_served"))
-        names = dict.fromkeys((needs.RAW, needs.NOTES, needs.RATIONALES), below[0])
-        names |= dict.fromkeys((needs.BACKBONE, needs.WEIGHTS, needs.ENCODER), below[min(1, len(below) - 1)])
+        names = dict.fromkeys((needs.RAW, needs.NOTES, needs.RATIONALES), below[0]) | {needs.BACKBONE: below[1]}
+        names[needs.WEIGHTS] = names[needs.ENCODER] = below[1]
         names |= dict.fromkeys((needs.ASKED, needs.JUDGE), "/".join((below[0], below[-2])))
         inherited = frozenset().union(*(taken(path) for path in job.inputs if path in makers))
         return inherited | ({needs.Need(own, names.get(own, ""))} if own else frozenset())

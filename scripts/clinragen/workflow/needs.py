@@ -150,7 +150,6 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"figures/(?P<sized>figures)\..+", TRAINING | {ASKED, RESPONSES}),
     (rf"figures/(?P<cased>figure7)-{DATASET}\.html", TRAINING),
     (rf"{DATASET}/evaluate/(?P<cased>figure7)\.html", TRAINING),
-    (rf"site/(?P<cased>example)-{DATASET}\.json", TRAINING),
     (r"tables/(?P<scored>table[12]|intervals|comparisons|phenotype_scores|statistics)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<discussed>discussion)\..+", TRAINING | {ASKED}),
     (r"tables/(?P<claimed>claims|contradictions)\..+", TRAINING | {ASKED, RESPONSES}),
@@ -163,7 +162,8 @@ FILES: list[tuple[str, frozenset[str]]] = [
     (r"tables/(training|parameters|planted.*|sensitivity)\..+", TRAINING),
     (r"(study/ratings|tables/study|figures/figure6b).+", TRAINING | {ASKED, RESPONSES}),
     (r"study/.+", TRAINING | {ASKED}),
-    (r"(?P<audit>audit/.+|index\.html)", TRAINING | {ASKED, RESPONSES}),
+    (rf"site/(?P<cased>example)-{DATASET}\.json", TRAINING),
+    (r"(?P<audit>audit)/.+|(?P<site>index)\.html", TRAINING | {ASKED, RESPONSES}),
 ]
 
 
@@ -251,7 +251,7 @@ def _of_classifiers(config: Config, parts: dict[str, str]) -> set[str]:
 
 def _of_bertscore(config: Config, parts: dict[str, str], target: str) -> set[str]:
     """Return the text encoder of BERTScore, for the files that show it and the targets that include them."""
-    used = bool({"compared", "claimed", "audit"} & parts.keys()) or target in OF_EVERYTHING
+    used = bool({"compared", "claimed", "audit", "site"} & parts.keys()) or target in OF_EVERYTHING
     settings = config.evaluate.bertscore
     return {settings.encoder} if used and settings and config.compared_models() else set()
 
