@@ -10,6 +10,8 @@ import tiny_tree
 from pages import templates
 from tiny_tree import make
 
+from clinragen.audit.contents import read
+from clinragen.audit.identifiers import identifiers_in
 from clinragen.audit.lineage import environments, lineage_page
 from clinragen.audit.verify import Problem
 from clinragen.provenance.digest import code_digest
@@ -117,6 +119,12 @@ def test_problems_are_listed_without_places_outside_of_the_tree(tmp_path):
     page = lineage_page(OUTPUTS, "results/x", "", TEMPLATES, problems)
     assert 'edited: <a href="#stays">stays</a>; lost: …/raw/a.csv' in page and "/home/" not in page
     assert "<b>no</b><span>complete down to raw files</span>" in page
+
+
+def test_a_release_does_not_take_digits_of_a_hash_for_an_identifier():
+    page = lineage_page(OUTPUTS, "results/x", "beef", TEMPLATES)
+    digits = {number for sha256 in re.findall(r"[0-9a-f]{64}", page) for number in re.findall(r"[1-9]\d{4,}", sha256)}
+    assert digits and list(identifiers_in(read("audit/lineage.html", page.encode()).values, digits)) == []
 
 
 def test_no_outputs_make_a_page_too():

@@ -13,7 +13,8 @@ def cells(text: str, first: str) -> list[list[str]]:
     """The other cells of every row that begins with a cell, without markup."""
     rows = re.findall(r"<tr[^>]*>(.*?)</tr>", text, re.DOTALL)
     found = [
-        [unescape(re.sub("<[^>]*>", "", c)).strip() for c in re.findall(r"<td.*?>(.*?)</td>", row)] for row in rows
+        [unescape(re.sub("<[^>]*>", "", c)).strip() for c in re.findall(r"<t[dh].*?>(.*?)</t[dh]>", row)]
+        for row in rows
     ]
     return [row[1:] for row in found if row and row[0] == first]
 
