@@ -36,7 +36,7 @@ SYNTAX_ONLY = {
     "conda": "needs conda and the network",
     "pip": "needs the network",
     "git": "needs the network, or changes the checkout",
-    "perl": "changes the checkout; tests/e2e/test_tutorial.py runs it",
+    "perl": "changes the checkout; tests/journeys/test_tinkerer.py runs it",
     "pre-commit": "changes the checkout; tests/workflow/test_house.py runs it",
     "tail": "needs a run in progress",
     "tmux": "needs a terminal",
@@ -52,6 +52,7 @@ NOT_IN_DRY_RUNS = {
     "--dry-run": 0,
     "-n": 0,
 }
+CLAIM = "id,value\nlabs-help,0.5\n"
 # What Snakemake runs without --cores, --jobs or a profile.
 WITHOUT_CORES = ("--report", "--unlock", "--dry-run", "-n", "--lint")
 
@@ -101,6 +102,7 @@ def finished_results() -> None:
         inputs = [f"{notes}", f"resources/paper_table{number}.csv"]
         path = f"results/demo/tables/table{number}.csv"
         tiny_tree.make(path, "evaluate_table", inputs, cells, sharing="shareable")
+    tiny_tree.make("results/demo/tables/claims.csv", "evaluate_claims", ["resources/claims.yaml"], CLAIM)
     Path("results/paper").symlink_to("demo")
 
 
