@@ -12,6 +12,7 @@ import pytest
 import tiny_tree
 import yaml
 from documented import Command, blocks, commands, parsed
+from reader import make_repository
 from runs import ROOT, copy_of_checkout, header_only
 from snakemake.utils import update_config
 from snakemake_server import Server
@@ -73,7 +74,7 @@ def site(tmp_path_factory):
         for name, value in SERVICES.items():
             patch.setenv(name, value)
         finished_results()
-        commit_everything(directory)
+        make_repository(directory)
         with Server(directory) as server:
             yield directory, server
 
@@ -104,13 +105,6 @@ def finished_results() -> None:
         tiny_tree.make(path, "evaluate_table", inputs, cells, sharing="shareable")
     tiny_tree.make("results/demo/tables/claims.csv", "evaluate_claims", ["resources/claims.yaml"], CLAIM)
     Path("results/paper").symlink_to("demo")
-
-
-def commit_everything(directory: Path) -> None:
-    """Make the copy a repository with one commit."""
-    identity = ("-c", "user.name=me", "-c", "user.email=me@example.org")
-    for arguments in (("init",), ("add", "--all"), (*identity, "commit", "--message", "all")):
-        subprocess.run(["git", *arguments], cwd=directory, check=True, capture_output=True)
 
 
 @pytest.mark.slow
