@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from async_server import AsyncServer, response
 from runs import copy_of_checkout, overlay, path_with, snakemake, succeeded
+from teacher import ZERO_SHOT, answer
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 pytestmark = pytest.mark.slow
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.slow
 RESULTS = Path("results/costs")
 TAUGHT = ("clinragen", "without-lab-know", "without-know", "clinical-cot-tse")
 PRICE = {"input": 0.5, "output": 1.5}
-ZERO_SHOT = "asked/chatgpt-zero-shot"
 ASKED = ("terms", "note_rationale", "lab_rationale", ZERO_SHOT)
 COSTS = f"{RESULTS}/tables/costs.csv"
 
@@ -41,20 +41,6 @@ class Server:
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         facts = {"id": "c", "object": "chat.completion", "created": 1, "model": "teacher-2026", "usage": usage}
         writer.write(response(200, json.dumps(facts | {"choices": [choice]}).encode()))
-
-
-def answer(prompt: str) -> tuple[str, str]:
-    """The stage that asks, and an answer that passes its checks."""
-    if "Document:" in prompt:
-        document = prompt.partition("Document:\n")[2].partition("\n\nCopy each")[0]
-        return "terms", json.dumps({"terms": re.findall(r"[a-z]{6,}", document)[:20]})
-    if prompt.rstrip().endswith("\nDiagnoses:"):
-        return ZERO_SHOT, "no disease was diagnosed"
-    diagnoses = re.findall(r"^Diagnosed diseases: (.*)$", prompt, re.MULTILINE)[-1]
-    if prompt.rstrip().endswith("Lab test-based rationale:"):
-        return "lab_rationale", "Lab test shows values that agree with the condition that was diagnosed in this stay"
-    frame = "Based on the medical notes, the clinicians of this stay wrote down findings and treatments that support"
-    return "note_rationale", f"{frame} the following statement about this patient: {diagnoses}."
 
 
 @pytest.fixture(scope="module")

@@ -116,6 +116,22 @@ def test_the_stand_ins_of_a_row_are_those_of_what_it_was_made_of():
     assert labels == ["stand-ins  tiny model", "stand-ins  tiny model", "stand-ins  none"]
 
 
+def test_a_row_that_takes_values_from_another_table_descends_from_the_same_row_there():
+    two_models()
+    make("results/x/two", "train_phase1", ["raw/b.csv"])
+    rows = [{"where": {"model": name}, "inputs": [TABLE]} for name in ("one", "two")]
+    make("results/x/tables/page.csv", "evaluate_table", [TABLE], "model,value\none,1\ntwo,2\n", rows=rows)
+    for name, source in (("one", STAYS), ("two", "raw/b.csv")):
+        status, said = trace(f"results/x/tables/page.csv#model={name}", "--depth", "3")
+        assert status == 0 and tree_of(said) == [
+            "results/x/tables/page.csv",
+            f"└─ {TABLE}",
+            "   ├─ resources/names.csv",
+            f"   └─ results/x/{name}",
+            f"      └─ {source}",
+        ]
+
+
 def test_the_long_answer_has_all_facts_about_each_step():
     make("results/x/rationales", "rationale_notes", [STAYS, "resources/names.csv"], seed=7,
          facts={"models": ["gpt"], "requests": {"number": 500, "sha256": "beef"}})  # fmt: skip

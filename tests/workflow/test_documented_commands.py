@@ -12,6 +12,7 @@ import pytest
 import tiny_tree
 import yaml
 from documented import Command, blocks, commands, parsed
+from reader import make_repository
 from runs import ROOT, copy_of_checkout, header_only
 from snakemake.utils import update_config
 from snakemake_server import Server
@@ -36,7 +37,7 @@ SYNTAX_ONLY = {
     "conda": "needs conda and the network",
     "pip": "needs the network",
     "git": "needs the network, or changes the checkout",
-    "perl": "changes the checkout; tests/e2e/test_tutorial.py runs it",
+    "perl": "changes the checkout; tests/journeys/test_tinkerer.py runs it",
     "pre-commit": "changes the checkout; tests/workflow/test_house.py runs it",
     "tail": "needs a run in progress",
     "tmux": "needs a terminal",
@@ -52,6 +53,7 @@ NOT_IN_DRY_RUNS = {
     "--dry-run": 0,
     "-n": 0,
 }
+CLAIM = "id,value\nlabs-help,0.5\n"
 # What Snakemake runs without --cores, --jobs or a profile.
 WITHOUT_CORES = ("--report", "--unlock", "--dry-run", "-n", "--lint")
 
@@ -72,7 +74,7 @@ def site(tmp_path_factory):
         for name, value in SERVICES.items():
             patch.setenv(name, value)
         finished_results()
-        commit_everything(directory)
+        make_repository(directory)
         with Server(directory) as server:
             yield directory, server
 
@@ -101,14 +103,8 @@ def finished_results() -> None:
         inputs = [f"{notes}", f"resources/paper_table{number}.csv"]
         path = f"results/demo/tables/table{number}.csv"
         tiny_tree.make(path, "evaluate_table", inputs, cells, sharing="shareable")
+    tiny_tree.make("results/demo/tables/claims.csv", "evaluate_claims", ["resources/claims.yaml"], CLAIM)
     Path("results/paper").symlink_to("demo")
-
-
-def commit_everything(directory: Path) -> None:
-    """Make the copy a repository with one commit."""
-    identity = ("-c", "user.name=me", "-c", "user.email=me@example.org")
-    for arguments in (("init",), ("add", "--all"), (*identity, "commit", "--message", "all")):
-        subprocess.run(["git", *arguments], cwd=directory, check=True, capture_output=True)
 
 
 @pytest.mark.slow

@@ -1,47 +1,11 @@
-"""`snakemake --profile slurm all` on a real SLURM cluster of one node; scripts run in forks, which saves imports."""
-
-from pathlib import Path
+"""Jobs on a real SLURM cluster of one node; tests/journeys/test_researcher.py runs the whole workflow there."""
 
 import pytest
-import yaml
-from runs import ROOT, SMALL, copy_of_checkout, overlay, path_with, records, snakemake, succeeded
+from runs import overlay, records, snakemake, succeeded
 from served import scripted
 from slurm_cluster import cluster, slurm, submit, unavailable
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
-
-EXTRACT = {"extract_stays", "extract_groups", "extract_diagnoses", "extract_events", "extract_notes"}
-TOKENS = {"train_note_tokens", "train_target_tokens"}
-GPU = {"train_phase1", "train_phase2", "train_phase3", "evaluate_predict", "planted_predict", "evaluate_bertscore"}
-
-
-def test_from_raw_files_to_tables_each_job_where_it_belongs(fork_python, tmp_path):
-    checkout = copy_of_checkout(tmp_path / "checkout")
-    # One dataset, one model: the path to the tables is as long as with all datasets and models.
-    models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
-    del models["clinragen"]
-    overlay(checkout / "small.yaml", "results/small", **SMALL | {"datasets": {"mimic4": None}, "models": models})
-    command = ("all", "--configfile", "config/demo.yaml", "small.yaml")
-    with cluster(tmp_path):
-        succeeded(submit(*command, cwd=checkout, PATH=path_with(fork_python.parent)))
-        assert "Nothing to be done" in succeeded(submit(*command, cwd=checkout))
-    outputs = records(checkout / "results/small")
-    assert {"results/small/tables/table1.csv", "results/small/tables/table2.csv"} <= set(outputs)
-    jobs = {rule: slurm_job(outputs, rule) for rule in {record["rule"] for record in outputs.values()}}
-    benchmark = {rule for rule in jobs if rule.startswith("benchmark_")}
-    assert {rule: job["SLURM_JOB_PARTITION"] for rule, job in jobs.items() if job} == (
-        dict.fromkeys(GPU, "gpu") | dict.fromkeys(EXTRACT | TOKENS | benchmark, "cpu")
-    )
-    assert len(benchmark) == 8 and len({jobs[rule]["SLURM_JOB_ID"] for rule in benchmark}) == 1
-    assert len({job["SLURM_JOB_ID"] for job in jobs.values() if job}) == len(GPU | EXTRACT | TOKENS) + 1
-    times = {path.parent.name for path in Path(checkout, "results/small/timings").rglob("*.jsonl")}
-    assert times == set(jobs)
-
-
-def slurm_job(outputs: dict[str, dict], rule: str) -> dict[str, str]:
-    """Return number and partition of the SLURM job of a rule; empty if it ran outside SLURM."""
-    (job,) = {tuple(r["hardware"].get("slurm", {}).items()) for r in outputs.values() if r["rule"] == rule}
-    return dict(job)
 
 
 def test_a_model_that_the_job_serves_gets_a_gpu(fork_python, tmp_path):
@@ -69,3 +33,9 @@ def test_a_model_that_the_job_serves_gets_a_gpu(fork_python, tmp_path):
     assert (tmp_path / "prompts").read_text().count("\n") >= 20
     # The weights were fetched where Snakemake runs.
     assert slurm_job(records(tmp_path / "results"), "llm_weights") == {}
+
+
+def slurm_job(outputs: dict[str, dict], rule: str) -> dict[str, str]:
+    """Return number and partition of the SLURM job of a rule; empty if it ran outside SLURM."""
+    (job,) = {tuple(r["hardware"].get("slurm", {}).items()) for r in outputs.values() if r["rule"] == rule}
+    return dict(job)

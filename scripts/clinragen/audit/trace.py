@@ -113,7 +113,7 @@ def back(graph: Graph, path: str, row: dict[str, str] | None, depth: float | Non
     if depth is None:
         trees = [back(graph, path, row, levels) for levels in range(1, SCREEN)]
         return next((tree for tree in reversed(trees) if len(tree) <= SCREEN), trees[0])
-    used = {i["path"]: i for name in graph.ancestors(path, row) for i in graph.inputs(name)}
+    used = {i["path"]: i for name in graph.ancestors(path, row) for i in graph.inputs_behind(name, path, row)}
     shown, unfolded, lines = {path}, set(), []
 
     def group(name: str) -> str:
@@ -121,7 +121,7 @@ def back(graph: Graph, path: str, row: dict[str, str] | None, depth: float | Non
         return run_of(record) if record else PurePosixPath(name).parent.as_posix()
 
     def unfold(names: list[str], first: str, indent: str, level: int) -> None:
-        inputs = (graph.inputs(name, row if name == path else None) for name in names)
+        inputs = (graph.inputs_behind(name, path, row) for name in names)
         children = list(dict.fromkeys(i["path"] for part in inputs for i in part))
         again = bool(children) and group(names[0]) in unfolded
         hidden = f"  (+{len(children)})" if children and level == depth else ""

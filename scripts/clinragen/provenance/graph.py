@@ -106,13 +106,14 @@ class Graph:
         own = {name for part in matching for name in part["inputs"]}
         return [i for i in used if i["path"] not in named or i["path"] in own]
 
-    def _has_row(self, path: str, row: dict[str, str] | None) -> bool:
-        """Return whether a table records the inputs of its rows, and has a row with the values of this one.
+    def inputs_behind(self, name: str, path: str, row: dict[str, str] | None) -> list[Input]:
+        """Return the inputs of an output from which another one, `path`, or one of its rows, descends.
 
-        A row that takes values from a table with its own keys takes them from the row with the same keys.
+        A row that takes values from a table with the same keys takes them from the row with the same values.
         """
-        record = self.record(path) if row else None
-        return any(p["where"].items() <= row.items() for p in record["rows"]) if record and row else False
+        record = self.record(name) if row else None
+        has_row = any(part["where"].items() <= row.items() for part in record["rows"]) if record and row else False
+        return self.inputs(name, row if name == path or has_row else None)
 
     def ancestors(self, path: str, row: dict[str, str] | None = None) -> list[str]:
         """Return what an output descends from, itself last: each after its own inputs, except in a cycle."""
@@ -132,8 +133,8 @@ class Graph:
             elif name not in ordered:
                 entered[name] = None
                 waiting.append((name, True))
-                used = self.inputs(name, row if name == path or self._has_row(name, row) else None)
-                waiting += [(i["path"], False) for i in reversed(used) if i["path"] not in ordered]
+                used = reversed(self.inputs_behind(name, path, row))
+                waiting += [(i["path"], False) for i in used if i["path"] not in ordered]
         return list(ordered)
 
     def root(self, paths: Iterable[str]) -> str:

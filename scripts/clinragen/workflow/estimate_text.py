@@ -16,9 +16,7 @@ def lines(table: pa.Table, budgets: Iterable[tuple[str, float, float]]) -> list[
     """
     every = table.to_pylist()
     rows = [row for row in every if row["remark"] != STAND_IN]
-    unknown = sum(row["dollars"] is None for row in rows)
-    more = f", and {unknown} of {len(rows)} stages whose price or size is unknown" if unknown else ""
-    lines = [*_aligned(rows), f"Total: {_dollars(rows)}{more}"]
+    lines = [*_aligned(rows), f"Total: {_total(rows)}"]
     if number := len(every) - len(rows):
         lines.append(f"* answered by a stand-in, which costs nothing: {number} more of {len(every)} stages")
     places: dict[str, list[str]] = {}
@@ -40,6 +38,15 @@ def _aligned(rows: list[dict]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(_padded(i, c, widths[i]) for i, c in enumerate(row)).rstrip() for row in cells]
     return [*lines, ""] if rows else []
+
+
+def _total(rows: list[dict]) -> str:
+    """Return the sum as text, and the number of stages that are missing in it."""
+    unknown = sum(row["dollars"] is None for row in rows)
+    if unknown and unknown == len(rows):
+        return f"unknown, because each of the {unknown} stages lacks a price or a size"
+    more = f", and {unknown} of {len(rows)} stages whose price or size is unknown" if unknown else ""
+    return f"{_dollars(rows)}{more}"
 
 
 def _dollars(rows: list[dict]) -> str:
