@@ -1,7 +1,7 @@
 """Jobs on a real SLURM cluster of one node; tests/journeys/test_researcher.py runs the whole workflow there."""
 
 import pytest
-from runs import overlay, records, snakemake, succeeded
+from runs import overlay, path_with, records, snakemake, succeeded
 from served import scripted
 from slurm_cluster import cluster, slurm, submit, unavailable
 
