@@ -272,11 +272,9 @@ def open_demo_table(dataset, table):
     return f"<results>/{dataset}/demo/not-downloaded/{table}.csv.gz"
 
 
-
 def share_of_rehearsal(wildcards):
     """Params: the share of the real releases' rows that a rehearsal writes; empty for the demo."""
     return CONFIG.demo.share or ""
-
 
 
 def page_templates(*own):
