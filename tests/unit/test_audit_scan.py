@@ -15,7 +15,6 @@ from attacks import (
     declared_parquet,
     kinds,
     png,
-    restricted_tables,
     scan,
 )
 from hypothesis import given
@@ -24,11 +23,6 @@ from tiny_tree import attrition
 
 from clinragen.audit.overlap import SPAN, Spans
 from clinragen.audit.scan import Source
-
-
-@pytest.fixture
-def sources(tmp_path) -> list[Source]:
-    return restricted_tables(tmp_path)
 
 
 @pytest.mark.parametrize("way", WAYS)
