@@ -6,6 +6,8 @@ from clinragen.provenance.digest import code_digest
 from clinragen.provenance.record import SCHEMA, describe, read_record, record_hash, write_record
 from clinragen.schemas.extract import ATTRITION
 
+STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"
+
 # Facts of a record that the tests do not vary.
 COMMON = {
     "schema": SCHEMA,
@@ -68,8 +70,8 @@ def build() -> None:
     """raw/{a,b}.csv -> stays -> model (a directory) -> tables/table.csv <- resources/names.csv, all below results/x."""
     for path in ("raw/a.csv", "raw/b.csv", "resources/names.csv"):
         write(path)
-    make("results/x/stays", "extract_stays", ["raw/a.csv", "raw/b.csv"])
-    write("results/x/model/weights")
-    made("results/x/model", "train_phase1", ["results/x/stays"])
-    make("results/x/tables/table.csv", "evaluate_scores", ["results/x/model", "resources/names.csv"], "a,b\n1,2\n",
+    make(STAYS, "extract_stays", ["raw/a.csv", "raw/b.csv"])
+    write(f"{MODEL}/weights")
+    made(MODEL, "train_phase1", [STAYS])
+    make(TABLE, "evaluate_scores", [MODEL, "resources/names.csv"], "a,b\n1,2\n",
          stand_ins=["tiny model"], sharing="shareable")  # fmt: skip

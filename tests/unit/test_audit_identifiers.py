@@ -18,17 +18,11 @@ from attacks import (
     kinds,
     parquet,
     png,
-    restricted_tables,
     scan,
 )
 from tiny_tree import attrition
 
 from clinragen.audit.scan import Scan, Shared, Source
-
-
-@pytest.fixture
-def sources(tmp_path) -> list[Source]:
-    return restricted_tables(tmp_path)
 
 
 @pytest.mark.parametrize("way", PLANTED)

@@ -3,14 +3,7 @@
 import json
 
 import pytest
-from attacks import SECRETS, kinds, restricted_tables, scan
-
-from clinragen.audit.scan import Source
-
-
-@pytest.fixture
-def sources(tmp_path) -> list[Source]:
-    return restricted_tables(tmp_path)
+from attacks import SECRETS, kinds, scan
 
 
 @pytest.mark.parametrize("way", SECRETS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tiny_tree
-from tiny_tree import made, make
+from tiny_tree import MODEL, STAYS, TABLE, made, make
 
 from clinragen.audit.lineage import list_lineage
 from clinragen.audit.verify import TOUCHED_NS
@@ -16,13 +16,7 @@ from clinragen.provenance.graph import Graph
 from clinragen.provenance.record import describe, record_path, sha256
 from clinragen.schemas.audit import LINEAGE
 
-STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    tiny_tree.build()
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def lineage(*targets: str) -> tuple[dict[str, dict], list[str]]:

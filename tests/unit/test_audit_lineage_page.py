@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 import tiny_tree
 from pages import templates
-from tiny_tree import make
+from tiny_tree import MODEL, STAYS, TABLE, make
 
 from clinragen.audit.contents import read
 from clinragen.audit.identifiers import identifiers_in
@@ -17,13 +17,10 @@ from clinragen.audit.verify import Problem
 from clinragen.provenance.digest import code_digest
 
 TEMPLATES = templates("lineage")
-OUTPUTS = ["results/x/stays", "results/x/model", "results/x/tables/table.csv"]
+OUTPUTS = [STAYS, MODEL, TABLE]
 
 
-@pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    tiny_tree.build()
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def ids(page: str) -> list[str]:
@@ -68,17 +65,17 @@ def test_the_facts_of_a_record_are_shown_and_escaped():
     assert "<b>gpt" not in page
 
 
-def test_the_directory_of_the_raw_files_is_not_shown(tmp_path):
-    raw = str(tiny_tree.write(str(tmp_path / "home/me/mimic/hosp/patients.csv")))
-    command = ["python", "--raw", raw, "--scratch", f"{tmp_path}/results/x/checkpoints"]
+def test_the_directory_of_the_raw_files_is_not_shown(project):
+    raw = str(tiny_tree.write(str(project / "home/me/mimic/hosp/patients.csv")))
+    command = ["python", "--raw", raw, "--scratch", f"{project}/results/x/checkpoints"]
     make("results/x/y", "evaluate_predict", [raw], command=command)
     page = lineage_page(["results/x/y"], "results/x", "", TEMPLATES)
-    assert str(tmp_path) not in page and "home" not in page and "…/hosp/patients.csv" in page
+    assert str(project) not in page and "home" not in page and "…/hosp/patients.csv" in page
 
 
-def test_a_tree_with_absolute_paths_is_shown_like_one_with_relative_paths(tmp_path):
-    make(str(tmp_path / "results/x/abs"), "evaluate_predict", ["raw/a.csv"])
-    page = lineage_page([str(tmp_path / "results/x/abs")], str(tmp_path / "results/x"), "", TEMPLATES)
+def test_a_tree_with_absolute_paths_is_shown_like_one_with_relative_paths(project):
+    make(str(project / "results/x/abs"), "evaluate_predict", ["raw/a.csv"])
+    page = lineage_page([str(project / "results/x/abs")], str(project / "results/x"), "", TEMPLATES)
     assert str(Path.cwd()) not in page and 'href="../abs"' in page
 
 

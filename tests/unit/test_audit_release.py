@@ -23,10 +23,8 @@ from clinragen.schemas.audit import LINEAGE
 
 CODE = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "README.md", ".gitignore", "envs/all.txt",
         "resources/raw_tables.yaml", "resources/demo/open_demo_sha256.txt")  # fmt: skip
-RULES = (
-    *("audit_lineage", "benchmark_export", "evaluate_scores", "evaluate_table", "extract_events", "extract_inventory"),
-    *("extract_stays", "knowledge_documents", "train_phase1"),
-)
+RULES = ("audit_lineage", "benchmark_export", "evaluate_scores", "evaluate_table", "extract_events",
+         "extract_inventory", "extract_stays", "knowledge_documents", "train_phase1")  # fmt: skip
 NOTES = "results/x/mimic3/notes.parquet"
 NOTE = "The patient was found down by her neighbour and was brought to the emergency department at night"
 
@@ -151,9 +149,7 @@ def test_nothing_discloses_patients_or_the_machine(repository, template):
         table = json.loads(packed.read("results/x/tables/.records/table1.csv.json"))
     for secret in ("10001", "10002", "neighbour", "jane", str(repository), str(template), str(Path.home()) + "/"):
         assert secret.encode() not in content, secret
-    assert record["output"]["files"] == 2
-    assert table["inputs"][0]["files"] == 2
-    assert table["inputs"][2]["files"] == 1
+    assert record["output"]["files"] == table["inputs"][0]["files"] == 2 and table["inputs"][2]["files"] == 1
     assert notes["inputs"][0]["path"] == "raw/mimic3/ADMISSIONS.csv"
     assert notes["settings"]["raw"] == "raw/mimic3" and "raw/mimic3/ADMISSIONS.csv" in notes["command"]
 

@@ -15,7 +15,6 @@ from attacks import (
     declared_parquet,
     kinds,
     png,
-    restricted_tables,
     scan,
 )
 from hypothesis import given
@@ -23,12 +22,7 @@ from hypothesis import strategies as st
 from tiny_tree import attrition
 
 from clinragen.audit.overlap import SPAN, Spans
-from clinragen.audit.scan import Source
-
-
-@pytest.fixture
-def sources(tmp_path) -> list[Source]:
-    return restricted_tables(tmp_path)
+from clinragen.audit.scan import Scan, Shared, Source
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -167,3 +161,24 @@ def test_what_is_clean_passes(sources):
     }
     found = scan(sources, files, {"README.md": "# Read me"})
     assert found.findings == [] and found.remarks == [] and found.texts == 1 and found.identifiers == 5
+
+
+# The site's example
+
+
+def test_a_page_may_show_the_example_in_pieces_and_below_its_own_headings(tmp_path):
+    shown, other = " ".join(NOTE.split()[4:20]), " ".join(NOTE.split()[24:33])
+    pq.write_table(pa.table({"text": [f"The note {shown} {other}"]}), tmp_path / "n.parquet")
+    sources = [Source("n", tmp_path / "n.parquet", real=True)]
+    facts = {"case": {"curves": [{"points": [STAY]}], "note": [[shown[:30], ""], [shown[30:], "term"]]}}
+    example = Shared("site/example-a.json", json.dumps(facts).encode(), example=True)
+    for page, expected in {
+        f"<h3>The note</h3><p>{shown[:30]}<mark>{shown[30:]}</mark></p>": [],
+        f"<p>{shown} {' '.join(other.split()[:7])}</p>": [],
+        f"<p>{shown} {other}</p>": ["index.html"],
+        f"<p>{other}</p><p>{shown}</p>": ["index.html"],
+    }.items():
+        files = [example, Shared("index.html", page.encode())]
+        assert [one.file for one in Scan(files, sources).run().findings] == expected, page
+    files = [Shared(example.name, example.data), Shared("index.html", f"<p>{shown}</p>".encode())]
+    assert {one.file for one in Scan(files, sources).run().findings} == {"index.html", example.name}

@@ -7,22 +7,14 @@ from pathlib import Path
 
 import pytest
 import tiny_tree
-from tiny_tree import make, write
+from tiny_tree import MODEL, STAYS, TABLE, make, write
 from traces import SCRIPT, trace
 
 from clinragen.audit.trace import steps, target_of
 from clinragen.provenance.digest import code_digest
 from clinragen.provenance.graph import Graph
 
-STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch) -> None:
-    directory = tmp_path / "project"
-    directory.mkdir()
-    monkeypatch.chdir(directory)
-    tiny_tree.build()
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def two_models() -> None:

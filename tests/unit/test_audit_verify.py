@@ -5,22 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-import tiny_tree
-from tiny_tree import make, write
+from tiny_tree import MODEL, STAYS, TABLE, make, write
 from traces import trace
 
 from clinragen.provenance.graph import Graph, Relocation
 from clinragen.provenance.record import SCHEMA, record_path, sha256
 
-STAYS, MODEL, TABLE = "results/x/stays", "results/x/model", "results/x/tables/table.csv"
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path, monkeypatch) -> None:
-    directory = tmp_path / "project"
-    directory.mkdir()
-    monkeypatch.chdir(directory)
-    tiny_tree.build()
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def problems(*words: str | Path, cwd: Path | None = None) -> list[str]:

@@ -86,8 +86,8 @@ class Scan:
         places: Mapping[str, str] | None = None,
     ) -> None:
         """`secrets` are values and `places` directories that must not be disclosed, by their names in findings."""
-        # Tracked files first: cells of the others are compared with their phrases.
-        self.files = sorted(files, key=lambda file: (not file.tracked, file.name))
+        # Others are compared with the phrases of tracked files, and may show the words of examples.
+        self.files = sorted(files, key=lambda file: (not file.tracked, not file.example, file.name))
         self.sources = sources
         self.result = Scanned()
         self._authored, self._spans = Authored(), Spans()
@@ -118,15 +118,17 @@ class Scan:
             self.result.findings.append(Finding(f"a file in {file.name.split('/')[0]}/", "identifier", "in its name"))
             return
         content = read(file.name, file.data, file.tracked)
+        for text in said(json.loads(file.data)) if file.example else ():
+            self._examples.update(map(hash, runs_of(words(text), SPAN)))
         for text in content.texts:
             self._scan_lines(file, text)
             if file.tracked:
                 self._authored.add(text)
                 self._identifiers_in_tracked(file, identifiers.unmistakable(text))
-            self._spans.add(number, text if file.tracked else self._authored.without(file.name, text))
-        for text in said(json.loads(file.data)) if file.example else ():
-            self._examples.update(map(hash, runs_of(words(text), SPAN)))
-        for kind, place in () if file.tracked or file.public else identifiers.among(content.values):
+                self._spans.add(number, text)
+            else:
+                self._spans.add(number, self._authored.without(file.name, text), self._examples)
+        for kind, place in () if file.tracked or file.public or file.example else identifiers.among(content.values):
             self._finding(file, kind, place)
 
     def _finding(self, file: Shared, kind: str, place: str) -> None:
@@ -174,8 +176,7 @@ class Scan:
         for at, span, files in self._spans.hits(text):
             authored = [file for file in files if self.files[file].tracked]
             # Authored words are no secret, unless texts of real patients have them from elsewhere.
-            own = authored and not (source.real and source.made_of.isdisjoint(self.files[f].name for f in authored))
-            if own or span in self._examples:
+            if authored and not (source.real and source.made_of.isdisjoint(self.files[f].name for f in authored)):
                 continue
             for file in set(files).difference(authored):
                 shared.setdefault(file, set()).add(span)
