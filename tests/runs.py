@@ -17,6 +17,7 @@ import yaml
 from snakemake_server import Server
 
 ROOT = Path(__file__).parents[1]
+PROGRAM = ("-m", "snakemake")
 # The validator of released crates, and the JSON-LD contexts that it would otherwise fetch from the network.
 VALIDATOR = ROOT / ".venv-validator" / "bin" / "python"
 CONTEXTS = ROOT.parent / "shared" / "data" / "ro-crate-contexts"
@@ -57,10 +58,12 @@ def environment(rule: str) -> str:
     return ENVIRONMENTS.get(script_of(rule), rule.split("_")[0])
 
 
-def snakemake(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+def snakemake(
+    *arguments: str | Path, cwd: Path = ROOT, program: tuple[str, ...] = PROGRAM, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run Snakemake; the output includes standard error, as a user sees it."""
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", *map(str, arguments)],
+        [sys.executable, *program, *map(str, arguments)],
         cwd=cwd,
         env=_environment() | environment,
         stdout=subprocess.PIPE,
@@ -89,9 +92,11 @@ def seconds_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def started(*arguments: str | Path, cwd: Path, output: Path) -> subprocess.Popen[bytes]:
+def started(
+    *arguments: str | Path, cwd: Path, output: Path, program: tuple[str, ...] = PROGRAM
+) -> subprocess.Popen[bytes]:
     """Start Snakemake in the background."""
-    command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
+    command = [sys.executable, *program, *map(str, arguments)]
     with output.open("wb") as file:
         return subprocess.Popen(command, cwd=cwd, env=_environment(), stdout=file, stderr=subprocess.STDOUT)
 

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
+import runs
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "munged")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -25,6 +27,8 @@ LOCK = Path(tempfile.gettempdir(), "clinragen-slurm-tests.lock")
 MARK = "# Made by a test, which removes it."
 PROFILE = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2")
 """The profile, except that jobs are checked sooner than on a real cluster, where they take hours."""
+OFTEN = ("--max-status-checks-per-second", "10")
+ASKING_OFTEN = {"program": (str(Path(__file__).with_name("snakemake_asking_often.py")),)}
 # The node claims to be larger than most machines that run tests; nothing enforces the requests of jobs.
 GPUS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
 CONFIG = """
@@ -157,6 +161,16 @@ def cluster(directory: Path, nodes: int = 1) -> Iterator[Cluster]:
                 daemon.wait(timeout=20)
             for name in ("slurm.conf", "gres.conf"):
                 (ETC / name).unlink()
+
+
+def submit(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake with the profile, except that it asks for its jobs every second."""
+    return runs.snakemake(*PROFILE, *OFTEN, *arguments, **ASKING_OFTEN, **options)
+
+
+def submitting(*arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+    """Start the same in the background."""
+    return runs.started(*PROFILE, *OFTEN, *arguments, **ASKING_OFTEN, **options)
 
 
 def slurm(*command: str) -> str:

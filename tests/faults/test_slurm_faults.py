@@ -21,7 +21,7 @@ from runs import (
     started,
     succeeded,
 )
-from slurm_cluster import GPUS, PROFILE, Cluster, cluster, slurm, unavailable, wait_for
+from slurm_cluster import GPUS, PROFILE, Cluster, cluster, slurm, submit, submitting, unavailable, wait_for
 
 from clinragen.provenance.record import describe
 
@@ -114,7 +114,7 @@ def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_fro
     node, checkout, undisturbed
 ):
     output = checkout / "output.txt"
-    run = started(*PROFILE, *DEMO, "--", *PHASE1.values(), cwd=checkout, output=output)
+    run = submitting(*DEMO, "--", *PHASE1.values(), cwd=checkout, output=output)
     cancelled = running(checkout, 1)
     slurm("scancel", cancelled)
     preempted = running(checkout, 2)
@@ -131,29 +131,29 @@ def test_a_cancelled_job_is_sent_again_and_a_preempted_one_starts_again_both_fro
 
 
 def test_snakemake_killed_and_started_again_while_its_job_runs_on(node, checkout, undisturbed):
-    arguments, output = (*PROFILE, *DEMO, "--", PHASE1[1]), checkout / "output.txt"
-    run = started(*arguments, cwd=checkout, output=output)
+    arguments, output = (*DEMO, "--", PHASE1[1]), checkout / "output.txt"
+    run = submitting(*arguments, cwd=checkout, output=output)
     orphan = running(checkout, 1)
     slurm("scontrol", "suspend", orphan)  # else it might end before the next one comes
     run.send_signal(signal.SIGKILL)
     run.wait()
-    assert "--unlock" in snakemake(*arguments, cwd=checkout).stdout
-    succeeded(snakemake(*arguments[:-2], "--unlock", cwd=checkout))
-    run = started(*arguments, cwd=checkout, output=output)
+    assert "--unlock" in submit(*arguments, cwd=checkout).stdout
+    succeeded(submit(*arguments[:-2], "--unlock", cwd=checkout))
+    run = submitting(*arguments, cwd=checkout, output=output)
     (again,) = wait_for(lambda: jobs_of(1), WAIT)
     slurm("scontrol", "resume", orphan)
     assert run.wait(WAIT) == 0, output.read_text()
     assert again != orphan and submitted(output.read_text())[0] == again
     wait_for(lambda: not jobs_of(1), WAIT)
     assert same_as_undisturbed(checkout, undisturbed, 1)
-    assert "Nothing to be done" in succeeded(snakemake(*arguments, cwd=checkout))
+    assert "Nothing to be done" in succeeded(submit(*arguments, cwd=checkout))
 
 
 def test_a_job_outlives_the_daemon_of_its_node_and_starts_again_when_the_node_is_lost(
     node: Cluster, checkout, undisturbed
 ):
     output = checkout / "output.txt"
-    run = started(*PROFILE, *DEMO, "--", PHASE1[1], cwd=checkout, output=output)
+    run = submitting(*DEMO, "--", PHASE1[1], cwd=checkout, output=output)
     job = running(checkout, 1)
     node.kill("slurmd")
     node.start("slurmd")
@@ -179,7 +179,7 @@ def test_a_request_that_no_node_can_fulfil_is_refused_at_once_and_the_refusal_is
 ):
     assert "train_phase1: done in" in log_of(checkout, 1)  # of the training whose outputs are removed
     overlay(checkout / "small.yaml", "results/small", **SETTINGS | {"train": asked})
-    run = snakemake(*PROFILE, *DEMO, "--", PHASE1[1], cwd=checkout)
+    run = submit(*DEMO, "--", PHASE1[1], cwd=checkout)
     assert run.returncode == 1
     assert submitted(run.stdout) == [] and jobs(run.stdout) == {"train_phase1": 1}
     assert "Error in rule train_phase1" in run.stdout and "done in" not in run.stdout
@@ -266,7 +266,7 @@ def test_a_controller_that_does_not_answer_for_a_while_is_waited_for(node, tmp_p
 
 def test_a_job_whose_step_reports_an_error_is_not_submitted_again_and_one_that_crashes_is(node, tmp_path):
     directory = toy(tmp_path / "toy")
-    run = snakemake(*PROFILE, "reports", "crashes", cwd=directory)
+    run = submit("reports", "crashes", cwd=directory)
     assert run.returncode == 1
     attempts = {name: len((directory / f"{name}.txt").read_text().split()) for name in ("reports", "crashes")}
     assert attempts == {"reports": 1, "crashes": 2} and len(submitted(run.stdout)) == 3

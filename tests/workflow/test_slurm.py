@@ -6,7 +6,7 @@ import pytest
 import yaml
 from runs import ROOT, SMALL, copy_of_checkout, overlay, path_with, records, snakemake, succeeded
 from served import scripted
-from slurm_cluster import PROFILE, cluster, slurm, unavailable
+from slurm_cluster import cluster, slurm, submit, unavailable
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
 
@@ -21,10 +21,10 @@ def test_from_raw_files_to_tables_each_job_where_it_belongs(fork_python, tmp_pat
     models = dict.fromkeys(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"])
     del models["clinragen"]
     overlay(checkout / "small.yaml", "results/small", **SMALL | {"datasets": {"mimic4": None}, "models": models})
-    command = (*PROFILE, "all", "--configfile", "config/demo.yaml", "small.yaml")
+    command = ("all", "--configfile", "config/demo.yaml", "small.yaml")
     with cluster(tmp_path):
-        succeeded(snakemake(*command, cwd=checkout, PATH=path_with(fork_python.parent)))
-        assert "Nothing to be done" in succeeded(snakemake(*command, cwd=checkout))
+        succeeded(submit(*command, cwd=checkout, PATH=path_with(fork_python.parent)))
+        assert "Nothing to be done" in succeeded(submit(*command, cwd=checkout))
     outputs = records(checkout / "results/small")
     assert {"results/small/tables/table1.csv", "results/small/tables/table2.csv"} <= set(outputs)
     jobs = {rule: slurm_job(outputs, rule) for rule in {record["rule"] for record in outputs.values()}}
@@ -44,7 +44,7 @@ def slurm_job(outputs: dict[str, dict], rule: str) -> dict[str, str]:
     return dict(job)
 
 
-def test_a_model_that_the_job_serves_gets_a_gpu(tmp_path):
+def test_a_model_that_the_job_serves_gets_a_gpu(fork_python, tmp_path):
     weights = tmp_path / "model"
     weights.mkdir()
     for name in ("config.json", "model.safetensors"):
@@ -59,10 +59,10 @@ def test_a_model_that_the_job_serves_gets_a_gpu(tmp_path):
     configuration = ("--configfile", "config/demo.yaml", "tests/served.yaml", tmp_path / "site.yaml", "--")
     directory = tmp_path / "results/mimic3"
     inputs = [directory / f"benchmark/{table}.parquet" for table in ("samples", "courses", "labels")]
-    succeeded(snakemake("--cores", "2", *configuration, *inputs))
+    succeeded(snakemake("--cores", "2", *configuration, *inputs, PATH=path_with(fork_python.parent)))
     notes = directory / "rationale/tiny/notes.parquet"
     with cluster(tmp_path):
-        succeeded(snakemake(*PROFILE, *configuration, notes))
+        succeeded(submit(*configuration, notes))
         job = slurm_job(records(tmp_path / "results"), "rationale_notes")
         shown = slurm("scontrol", "show", "job", job["SLURM_JOB_ID"])
     assert job["SLURM_JOB_PARTITION"] == "gpu" and "=gres:gpu:2" in shown

@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
-from runs import SMALL, overlay, records, snakemake, succeeded
-from slurm_cluster import PROFILE, cluster, unavailable
+from runs import SMALL, overlay, path_with, records, snakemake, succeeded
+from slurm_cluster import cluster, submit, unavailable
 from toy_student import losses, weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))]
@@ -13,14 +13,14 @@ MODEL = "mimic3/train/flan-t5-small/diagnoses/seed1/phase1"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(fork_python, tmp_path_factory):
     """A cluster of two nodes on this machine, and the inputs of training."""
     directory = tmp_path_factory.mktemp("processes")
     before = [f"mimic3/benchmark/{name}.parquet" for name in ("samples", "labels", "courses")]
     tree = overlay(directory / "small.yaml", directory / "results", **SMALL | {"datasets": {"mimic4": None}})
     made = [directory / "results" / name for name in (*before, "backbones/flan-t5-small")]
     arguments = ("--configfile", "config/demo.yaml", tree, "--cores", "2", "--quiet", "all")
-    succeeded(snakemake(*arguments, "--", *made))
+    succeeded(snakemake(*arguments, "--", *made, PATH=path_with(fork_python.parent)))
     (directory / "slurm").mkdir()
     with cluster(directory / "slurm", nodes=2):
         yield directory
@@ -31,9 +31,9 @@ def trained(place, launch: dict[str, int]) -> dict:
     results = place / "results"
     settings = place / "launch.yaml"
     settings.write_text(json.dumps({"train": {"launch": launch}}), encoding="utf-8")
-    arguments = (*PROFILE, "--configfile", "config/demo.yaml", place / "small.yaml", settings)
+    arguments = ("--configfile", "config/demo.yaml", place / "small.yaml", settings)
     logs = ("--slurm-logdir", place / "slurm-logs")
-    output = snakemake(*arguments, *logs, "--rerun-triggers", "mtime", "--", results / MODEL)
+    output = submit(*arguments, *logs, "--rerun-triggers", "mtime", "--", results / MODEL)
     log = results / "logs/train_phase1/mimic3-flan-t5-small-diagnoses-seed1.log"
     assert output.returncode == 0, output.stdout[-4000:] + log.read_text(encoding="utf-8")
     return records(results)[str(results / MODEL)]
