@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import hypothesis
 import pytest
 from demo import Demo, built_once
-from fork_python import ForkPython
+from fork_python import forking_python
 from openai_server import OpenAIServer
 from pytest_httpserver import HTTPServer
 
@@ -67,10 +67,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def fork_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def fork_python() -> Path:
     """A Python executable that has imported the heavy libraries before it is called; see tests/fork_python.py."""
-    with ForkPython(tmp_path_factory.mktemp("fork")) as server:
-        yield server.path
+    return forking_python()
 
 
 @pytest.fixture(scope="session")

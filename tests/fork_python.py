@@ -2,30 +2,45 @@
 
 Importing them takes longer than most test trainings. Each script runs in a separate process, in the caller's
 directory, with its environment and standard streams, and with nothing of `clinragen` imported before. Differences from
-a new process: the hash seed, the peak memory, and the imported libraries in records. Tests that kill processes, start
-several for one training or compare environments use the real Python.
+a new process: the hash seed, the peak memory, and the imported libraries in records. Tests that compare environments
+use the real Python. A test that sends signals starts a `Forked`, which has the number of the script's own process.
 """
 
+import atexit
 import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import NoReturn, Self
 
 LIBRARIES = (
     "numpy, yaml, pydantic, tqdm, pyarrow.parquet, pyarrow.csv, pyarrow.compute, duckdb, matplotlib.pyplot, openai, "
     "torch, accelerate, transformers.models.t5.modeling_t5, transformers.models.patchtst.modeling_patchtst, "
-    "transformers.models.auto.tokenization_auto, transformers.models.t5.tokenization_t5, transformers.trainer_seq2seq"
+    "transformers.models.auto.tokenization_auto, transformers.models.t5.tokenization_t5, transformers.trainer_seq2seq, "
+    "transformers.models.bert.modeling_bert, transformers.models.blip_2.modeling_blip_2, "
+    "transformers.models.auto.processing_auto, pandas, scipy.stats, deepspeed, torch.distributed.run"
 )
 # Variables that libraries read on import.
-BEFORE_IMPORTS = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+BEFORE_IMPORTS = {
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "DS_ACCELERATOR": "cpu",
+}
+# Bytes of a request that are sent at a time.
+PACKET = 1 << 15
 SHIM = """#!/bin/sh
-# Scripts of rules run in forks; anything else in the real Python.
+# Scripts of rules run in forks, and so do torchrun and the scripts that it starts; anything else in the real Python.
+[ "$1" = -u ] && shift
+case "$1" in */torchrun) export PYTHON_EXEC="$0" ;; esac
 case "$1" in
-    scripts/*.py | */scripts/*.py) exec "{python}" -S -E "{module}" "{address}" "$@" ;;
+    scripts/*.py | */scripts/*.py | */torchrun) exec "{python}" -S -E "{module}" "{address}" "$@" ;;
     *) exec "{python}" "$@" ;;
 esac
 """
@@ -57,16 +72,79 @@ class ForkPython:
         self._process.wait()
 
 
-def call(address: str, arguments: list[str]) -> int:
-    """Run a script in a fork and return its exit status."""
+@cache
+def forking_python() -> Path:
+    """Return the executable of a server that runs until this process ends."""
+    directory = tempfile.TemporaryDirectory()
+    server = ForkPython(Path(directory.name))
+    atexit.register(directory.cleanup)
+    atexit.register(server.__exit__)
+    return server.__enter__().path
+
+
+class Forked:
+    """A script in a fork, as `subprocess.Popen` would start it; its output and errors are read together."""
+
+    def __init__(self, python: Path, arguments: list[str], environment: dict[str, str]) -> None:
+        reading, writing = os.pipe()
+        self.stdout = os.fdopen(reading, encoding="utf-8")
+        with Path(os.devnull).open() as nothing:
+            self._connection = request(
+                str(python.parents[1] / "socket"), arguments, environment, [nothing.fileno(), writing, writing]
+            )
+        os.close(writing)
+        self.pid = int(self._connection.recv(16))
+        self.returncode: int | None = None
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the script's process."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def poll(self) -> int | None:
+        """Return the exit status, negative for a signal, or None while the script runs."""
+        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+            return self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit status; TimeoutError after `timeout` seconds."""
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            self.returncode = int(self._connection.recv(16))
+            self._connection.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """Wait for the end and return the output."""
+        from concurrent.futures import ThreadPoolExecutor  # not needed by `call`, which starts often
+
+        # Read on the side, because a full pipe would keep the script waiting.
+        with ThreadPoolExecutor(1) as pool:
+            output = pool.submit(self.stdout.read)
+            self.wait(timeout)
+            return output.result(timeout), None
+
+
+def request(address: str, arguments: list[str], environment: dict[str, str], descriptors: list[int]) -> socket.socket:
+    """Ask for a script with these standard streams; the connection gives its process number, then its exit status."""
     mask = os.umask(0)
-    request = json.dumps([arguments, str(Path.cwd()), dict(os.environ), mask]).encode()
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(address)
-        socket.send_fds(connection, [b"%d\n" % len(request)], [0, 1, 2])
-        connection.sendall(request)
-        status = connection.recv(16)
-    return int(status) if status else 1
+    os.umask(mask)
+    line = json.dumps([arguments, str(Path.cwd()), environment, mask]).encode()
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(address)
+    socket.send_fds(connection, [b"%d\n" % len(line)], descriptors)
+    for start in range(0, len(line), PACKET):
+        connection.send(line[start : start + PACKET])
+    return connection
+
+
+def call(address: str, arguments: list[str]) -> int:
+    """Run a script in a fork and return its exit status, as a shell does: 128 and the number of a signal."""
+    with request(address, arguments, dict(os.environ), [0, 1, 2]) as connection:
+        connection.recv(16)
+        status = int(connection.recv(16) or 1)
+    return status if status >= 0 else 128 - status
 
 
 def serve(address: str) -> None:
@@ -76,7 +154,7 @@ def serve(address: str) -> None:
     exec(f"import {LIBRARIES}")
     gc.freeze()  # keeps collections in forks from touching, and so copying, these objects
     handlers = set()
-    with socket.socket(socket.AF_UNIX) as listener:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(address)
         listener.listen(64)
         print("ready", flush=True)
@@ -92,23 +170,24 @@ def serve(address: str) -> None:
 
 
 def handle(connection: socket.socket) -> None:
-    """Run one script in a child and report its exit status; never returns."""
+    """Run one script in a child; report its process number and then its exit status; never returns."""
     head, descriptors, _, _ = socket.recv_fds(connection, 16, 3)
-    size, _, request = head.partition(b"\n")
-    while len(request) < int(size):
-        request += connection.recv(1 << 20)
+    request = b""
+    while len(request) < int(head):
+        request += connection.recv(PACKET)
     child = os.fork()
     if child == 0:
         connection.close()
         leave(run(*json.loads(request), descriptors))
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    connection.sendall(b"%d" % (status if status >= 0 else 128 - status))
+    for descriptor in descriptors:
+        os.close(descriptor)
+    connection.send(b"%d" % child)
+    connection.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     os._exit(0)
 
 
 def leave(status: int) -> NoReturn:
     """End a fork as Python ends, without tearing down every imported library."""
-    import atexit
     import threading
 
     threading._shutdown()
@@ -132,6 +211,7 @@ def run(arguments: list[str], directory: str, environment: dict[str, str], mask:
     os.umask(mask)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # where $TMPDIR says
     torch.set_num_threads(int(environment.get("OMP_NUM_THREADS", os.cpu_count())))
     sys.argv, sys.orig_argv = arguments, ["python", *arguments]
     places = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))

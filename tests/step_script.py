@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from fork_python import forking_python
 
 from clinragen.runtime import session
 
@@ -47,14 +48,21 @@ def write_step(directory: Path, signature: str, body: str, name: str = "toy") ->
     return script
 
 
-def _call(script: Path, arguments: tuple, environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+def _call(
+    script: Path, arguments: tuple, environment: dict[str, str], python: Path | str = sys.executable
+) -> tuple[list[str], dict[str, str]]:
     variables = os.environ | {"PYTHONPATH": str(SCRIPTS)} | environment
-    return [sys.executable, str(script), *map(str, arguments)], variables
+    return [str(python), str(script), *map(str, arguments)], variables
 
 
 def run_step(script: Path, *arguments: object, **options: object) -> subprocess.CompletedProcess:
-    """Run a script to its end; `environment` adds variables, other options go to subprocess.run."""
-    command, variables = _call(script, arguments, options.pop("environment", {}))
+    """Run a script to its end; `environment` adds variables, other options go to subprocess.run.
+
+    A script of this repository runs in a fork, which would not have the limits that `preexec_fn` sets.
+    """
+    forked = script.parent == SCRIPTS and "preexec_fn" not in options
+    python = forking_python() if forked else sys.executable
+    command, variables = _call(script, arguments, options.pop("environment", {}), python)
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, **options)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from async_server import AsyncServer, response
-from runs import copy_of_checkout, overlay, snakemake, succeeded
+from runs import copy_of_checkout, overlay, path_with, snakemake, succeeded
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 pytestmark = pytest.mark.slow
@@ -90,9 +90,9 @@ def configured(directory: Path, url: str, **changes) -> None:
     )
 
 
-def run(directory: Path, *arguments: str) -> str:
+def run(directory: Path, python: Path, *arguments: str) -> str:
     configuration = ("--configfile", "config/demo.yaml", "small.yaml", "--cores", "2", "--quiet", "rules")
-    return succeeded(snakemake(*arguments, *configuration, cwd=directory))
+    return succeeded(snakemake(*arguments, *configuration, cwd=directory, PATH=path_with(python.parent)))
 
 
 def estimate(directory: Path) -> tuple[str, dict[str, dict[str, str]]]:
@@ -108,20 +108,21 @@ def rows(path: Path) -> dict[str, dict[str, str]]:
         return {row["stage"]: row for row in csv.DictReader(file)}
 
 
-def test_the_estimate_meets_the_bill(site):
+def test_the_estimate_meets_the_bill(site, fork_python):
     directory, server, url = site
     # Nothing is there yet: it says what to run, and nothing is asked.
     shown, before = estimate(directory)
     assert "run `snakemake estimate --configfile config/demo.yaml small.yaml --cores 2` first" in shown
     assert before["note_rationale"]["calls"] == ""
-    run(directory, "estimate")
+    run(directory, fork_python, "estimate")
     shown, before = estimate(directory)
     assert not any(server.bill.values())
     assert "local-llm/tokenizer.json" in shown and "an upper bound" in shown
     # Terms and notes first, then labs, whose requests hold the note rationales.
-    run(directory, str(RESULTS / "knowledge/terms.parquet"), str(RESULTS / "mimic3/rationale/chatgpt/notes.parquet"))
+    made = (RESULTS / "knowledge/terms.parquet", RESULTS / "mimic3/rationale/chatgpt/notes.parquet")
+    run(directory, fork_python, *map(str, made))
     _, between = estimate(directory)
-    run(directory, COSTS)
+    run(directory, fork_python, COSTS)
     _, after = estimate(directory)
     bill, costs = server.bill, rows(directory / COSTS)
     print(shown, (directory / COSTS).read_text(encoding="utf-8"), bill, sep="\n")  # for docs/costs.md: pytest -s

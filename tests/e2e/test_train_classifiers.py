@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pytest
 import torch
 import toy_student
+from fork_python import Forked
 from runs import ROOT, checkpoints
 from safetensors.torch import load_file
 from toy_classifier import LSTM, command, patchtst, text_encoder
@@ -100,28 +100,29 @@ def test_an_encoder_learns_with_its_classifier_and_cut_notes_are_counted(train, 
 
 
 @pytest.mark.slow
-def test_killed_and_started_again_it_ends_in_the_same_bits(train, place):
+def test_killed_and_started_again_it_ends_in_the_same_bits(train, place, fork_python):
     changes = {"epochs": 12, "patience": 12}
     whole, _ = train("whole", "lstm", **changes)
     command = words(place, "killed", "lstm", **changes)
-    process = subprocess.Popen([sys.executable, *command], env=toy_student.environment(), stderr=subprocess.DEVNULL)
+    process = Forked(fork_python, command, toy_student.environment())
     limit = time.monotonic() + 60
     while len(checkpoints(place / "checkpoints-killed")) < 2:
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert "resuming from" in run(command)
+    assert "resuming from" in run(command, (str(fork_python),))
     assert describe(whole)["sha256"] == describe(place / "killed")["sha256"]
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_learns(train, place):
+def test_two_processes_learn_what_one_learns(place, fork_python):
     """Without dropout, whose random numbers each process draws for itself."""
     reader = Reader(method="lstm", lstm=Lstm(width=16, layers=1, dropout=0.0), steps=16)
     tables = place / "tables"
-    run(command(reader, tables, place / "one"))
-    run(command(reader, tables, place / "two", processes=2), (TORCHRUN, "--standalone", "--nproc-per-node", "2"))
+    run(command(reader, tables, place / "one"), (str(fork_python),))
+    launcher = (str(fork_python), TORCHRUN, "--standalone", "--nproc-per-node", "2")
+    run(command(reader, tables, place / "two", processes=2), launcher)
     one, two = weights(place / "one"), weights(place / "two")
     assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
     assert losses(place / "one", "eval_f1") == pytest.approx(losses(place / "two", "eval_f1"))

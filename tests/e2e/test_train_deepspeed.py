@@ -36,11 +36,11 @@ TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
+def place(tmp_path_factory, fork_python) -> Path:
     """Tables, backbone and the models of phases 1 and 2 from one plain process."""
     directory = write_site(tmp_path_factory.mktemp("deepspeed"))
-    run(words(directory, 1, "plain1"))
-    run(words(directory, 2, "plain2"))
+    run(words(directory, 1, "plain1"), (str(fork_python),))
+    run(words(directory, 2, "plain2"), (str(fork_python),))
     return directory
 
 
@@ -59,24 +59,25 @@ def words(place: Path, phase: int, name: str, **changes: object) -> list[str]:
     return command(f"train_phase{phase}", place / "tables", place / name, *start, **changes)
 
 
-def launcher(processes: int) -> tuple[str, ...]:
-    return TORCHRUN, "--standalone", "--nproc-per-node", str(processes)
+def launcher(processes: int, *python: Path) -> tuple[str, ...]:
+    """Command that starts processes of a script: new ones, or with `fork_python` forks."""
+    return *map(str, python), TORCHRUN, "--standalone", "--nproc-per-node", str(processes)
 
 
 def record(model: Path) -> dict:
     return json.loads((model.parent / ".records" / f"{model.name}.json").read_text(encoding="utf-8"))
 
 
-def test_deepspeed_learns_what_plain_torch_learns(place, extensions):
-    log = run(words(place, 1, "zero", deepspeed=True), launcher(1), **extensions)
+def test_deepspeed_learns_what_plain_torch_learns(place, extensions, fork_python):
+    log = run(words(place, 1, "zero", deepspeed=True), launcher(1, fork_python), **extensions)
     for key in ("loss", "eval_loss"):
         assert losses(place / "zero", key) == pytest.approx(losses(place / "plain1", key), rel=2e-3), log
     assert record(place / "zero")["hardware"]["processes"] == 1
 
 
-def test_the_papers_setting_half_precision_through_deepspeed(place, extensions):
+def test_the_papers_setting_half_precision_through_deepspeed(place, extensions, fork_python):
     """Phase 2: the encoder learns in half precision, too, and no bit of the language model changes."""
-    run(words(place, 2, "half", deepspeed=True, precision="bf16"), launcher(1), **extensions)
+    run(words(place, 2, "half", deepspeed=True, precision="bf16"), launcher(1, fork_python), **extensions)
     assert losses(place / "half") == pytest.approx(losses(place / "plain2"), rel=0.02)
     assert losses(place / "half") != losses(place / "plain2")
     assert {w.dtype for w in weights(place / "half").values() if w.is_floating_point()} == {torch.float32}
@@ -85,22 +86,24 @@ def test_the_papers_setting_half_precision_through_deepspeed(place, extensions):
 
 @pytest.mark.parametrize("deepspeed", [False, True])
 @pytest.mark.parametrize("processes", [1, 3])
-def test_neither_processes_nor_micro_batches_change_what_is_learned(place, extensions, deepspeed, processes):
+def test_neither_processes_nor_micro_batches_change_what_is_learned(
+    place, extensions, deepspeed, processes, fork_python
+):
     """Three processes share a batch of eight and one of a single sample unevenly; each takes two at a time."""
     name = f"shared-{deepspeed}-{processes}"
     changes = {"deepspeed": deepspeed, "processes": processes, "micro_batch_tokens": 150, "batch": 15}
     if not (place / "whole-batch").exists():
-        run(words(place, 1, "whole-batch", batch=15))
-    log = run(words(place, 1, name, **changes), launcher(processes), **extensions)
+        run(words(place, 1, "whole-batch", batch=15), (str(fork_python),))
+    log = run(words(place, 1, name, **changes), launcher(processes, fork_python), **extensions)
     for key in ("loss", "loss_diagnoses", "eval_loss"):
         assert losses(place / name, key) == pytest.approx(losses(place / "whole-batch", key), rel=2e-3), log
 
 
-def test_a_process_without_validation_samples_keeps_nobody_waiting(place, tmp_path):
+def test_a_process_without_validation_samples_keeps_nobody_waiting(place, tmp_path, fork_python):
     """In phase 2, whose batch norm has separate statistics in each process: the saved ones are used in validation."""
     tables, model = write_tables(tmp_path / "tables", validation=1), tmp_path / "model"
     start = ["--phase1", place / "plain1", "--vocabulary", tables / "vocabulary.json"]
-    log = run(command("train_phase2", tables, model, *start, processes=2, epochs=2), launcher(2))
+    log = run(command("train_phase2", tables, model, *start, processes=2, epochs=2), launcher(2, fork_python))
     f1, loss = (losses(model, key) for key in ("eval_f1", "eval_loss"))
     assert len(f1) == 2, log
     batch = Collator(tokenizer(), STEPS)(read_samples(files(tables, "lab_target"), "validation"))
@@ -111,9 +114,9 @@ def test_a_process_without_validation_samples_keeps_nobody_waiting(place, tmp_pa
 
 
 @pytest.mark.parametrize("deepspeed", [False, True])
-def test_two_processes_with_the_same_batch_commit_once(place, extensions, deepspeed):
+def test_two_processes_with_the_same_batch_commit_once(place, extensions, deepspeed, fork_python):
     name = f"two-{deepspeed}"
-    log = run(words(place, 1, name, deepspeed=deepspeed, processes=2), launcher(2), **extensions)
+    log = run(words(place, 1, name, deepspeed=deepspeed, processes=2), launcher(2, fork_python), **extensions)
     for key in ("loss", "eval_loss"):
         assert losses(place / name, key) == pytest.approx(losses(place / "plain1", key), rel=0.02), log
     assert record(place / name)["hardware"]["processes"] == 2
@@ -123,13 +126,15 @@ def test_two_processes_with_the_same_batch_commit_once(place, extensions, deepsp
     assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))
 
 
-def test_divided_weights_learn_the_same_and_are_stored_whole(place, extensions):
+def test_divided_weights_learn_the_same_and_are_stored_whole(place, extensions, fork_python):
     """ZeRO stage 3 on two processes, which share steps unevenly and compute blocks again in the backward pass."""
     changes = {"deepspeed": True, "processes": 2, "micro_batch_tokens": 150, "batch": 15}
     if not (place / "whole-batch").exists():
-        run(words(place, 1, "whole-batch", batch=15))
+        run(words(place, 1, "whole-batch", batch=15), (str(fork_python),))
     log = run(
-        words(place, 1, "divided", zero_stage=3, gradient_checkpointing=True, **changes), launcher(2), **extensions
+        words(place, 1, "divided", zero_stage=3, gradient_checkpointing=True, **changes),
+        launcher(2, fork_python),
+        **extensions,
     )
     for key in ("loss", "loss_diagnoses", "eval_loss", "eval_f1"):
         assert losses(place / "divided", key) == pytest.approx(losses(place / "whole-batch", key), rel=2e-3), log
@@ -141,34 +146,34 @@ def test_divided_weights_learn_the_same_and_are_stored_whole(place, extensions):
     assert facts[0] == facts[1] and Student.load(place / "divided").parameter_counts() == facts[0]["parameters"]
 
 
-def test_parts_of_a_student_that_are_no_layers_are_divided_too(place, extensions):
+def test_parts_of_a_student_that_are_no_layers_are_divided_too(place, extensions, fork_python):
     """Soft prompts, and the identity of the variables."""
     parts = {"reads": ["note", "series"], "series": "linear", "soft_prompts": "texts"}
     line = ("train_joint", place / "tables")
     start = ("--base", place / "given" / "backbone")
-    run(command(*line, place / "undivided", *start, parts=parts))
+    run(command(*line, place / "undivided", *start, parts=parts), (str(fork_python),))
     changes = {"deepspeed": True, "zero_stage": 3, "processes": 2}
-    run(command(*line, place / "composed", *start, parts=parts, **changes), launcher(2), **extensions)
+    run(command(*line, place / "composed", *start, parts=parts, **changes), launcher(2, fork_python), **extensions)
     for key in ("loss", "eval_loss"):
         assert losses(place / "composed", key) == pytest.approx(losses(place / "undivided", key), rel=0.02)
 
 
-def test_adapters_through_deepspeed_learn_what_they_learn_without(place, extensions):
+def test_adapters_through_deepspeed_learn_what_they_learn_without(place, extensions, fork_python):
     line = ("train_lora", place / "tables")
     start = ("--base", place / "given" / "backbone")
-    run(command(*line, place / "plain-lora", *start))
-    run(command(*line, place / "lora", *start, deepspeed=True, processes=2), launcher(2), **extensions)
+    run(command(*line, place / "plain-lora", *start), (str(fork_python),))
+    run(command(*line, place / "lora", *start, deepspeed=True, processes=2), launcher(2, fork_python), **extensions)
     for key in ("loss", "eval_loss"):
         assert losses(place / "lora", key) == pytest.approx(losses(place / "plain-lora", key), rel=0.02)
     assert {path.name for path in (place / "lora").rglob("*.safetensors")} == {"adapter_model.safetensors"}
 
 
 @pytest.mark.parametrize(("stage", "processes"), [(2, 1), (3, 2)])
-def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(stage, processes, place, extensions):
+def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(stage, processes, place, extensions, fork_python):
     changes = {"deepspeed": True, "zero_stage": stage, "processes": processes, "epochs": 20, "patience": 20}
     whole, killed = f"whole-{stage}", f"killed-{stage}"
     lines = {name: words(place, 1, name, **changes) for name in (whole, killed)}
-    run(lines[whole], launcher(processes), **extensions)
+    run(lines[whole], launcher(processes, fork_python), **extensions)
     process = subprocess.Popen(
         [*launcher(processes), *lines[killed]],
         env=environment() | extensions,
@@ -181,15 +186,15 @@ def test_deepspeed_killed_and_started_again_ends_in_the_same_bits(stage, process
         os.kill(pid, signal.SIGKILL)
     process.wait()
     assert not (place / killed).exists()
-    log = run(lines[killed], launcher(processes), **extensions)
+    log = run(lines[killed], launcher(processes, fork_python), **extensions)
     assert "resuming from" in log and "epoch 1.0 of" not in log
     assert changed(weights(place / whole), weights(place / killed)) == set()
 
 
-def test_of_two_copies_with_two_processes_each_the_newer_goes_on_and_the_older_stops(place, extensions):
+def test_of_two_copies_with_two_processes_each_the_newer_goes_on_and_the_older_stops(place, extensions, fork_python):
     """The older one hangs while the newer one starts, which is held in turn until the older one has stopped."""
     changes = {"deepspeed": True, "processes": 2, "epochs": 20, "patience": 20}
-    run(words(place, 1, "undisturbed", **changes), launcher(2), **extensions)
+    run(words(place, 1, "undisturbed", **changes), launcher(2, fork_python), **extensions)
     scratch = place / "checkpoints-twice"
     older = start(words(place, 1, "twice", **changes), extensions)
     wait_for(lambda: len(checkpoints(scratch)) >= 2, older)
@@ -209,8 +214,8 @@ def test_of_two_copies_with_two_processes_each_the_newer_goes_on_and_the_older_s
     assert not list(place.glob(".tmp-*")) and not scratch.exists()
 
 
-def test_another_number_of_processes_than_the_settings_say_is_refused(place, extensions):
-    line = [*launcher(1), *words(place, 1, "refused", processes=2)]
+def test_another_number_of_processes_than_the_settings_say_is_refused(place, extensions, fork_python):
+    line = [*launcher(1, fork_python), *words(place, 1, "refused", processes=2)]
     done = subprocess.run(line, env=environment() | extensions, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0 and "1 nodes with 2 processes each, but 1 were started" in done.stderr
     assert "exitcode  : 2" in done.stderr and not list(place.glob("*refused*"))

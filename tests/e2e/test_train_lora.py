@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from fork_python import Forked
 from runs import checkpoints
 from safetensors.torch import load_file
 from toy_student import (
@@ -154,22 +152,20 @@ def test_parts_before_the_language_model_learn_beside_its_adapters(train, fetche
 
 
 @pytest.mark.slow
-def test_killed_and_started_again_it_ends_in_the_same_bits(train, place):
+def test_killed_and_started_again_it_ends_in_the_same_bits(train, place, fork_python):
     many = {"epochs": 30, "patience": 30}
     whole, line = train("whole", **many), words(place, "killed", **many)
-    process = subprocess.Popen(
-        [sys.executable, *line], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = Forked(fork_python, line, environment())
     scratch, limit = place / "checkpoints-killed", time.monotonic() + 200
     while len(checkpoints(scratch)) < 2:
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
+    process.send_signal(signal.SIGKILL)
     process.wait()
     complete = min(checkpoints(scratch), key=lambda path: int(path.name.removeprefix("checkpoint-")))
     kept = load_file(complete / "model.safetensors")
     assert kept and all(MARK in name for name in kept), "a checkpoint of 7 billion weights that do not change"
-    log = run(line)
+    log = run(line, (str(fork_python),))
     assert "resuming from" in log and "epoch 1.0 of" not in log
     one, other = adapters(whole), adapters(place / "killed")
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -2,12 +2,12 @@
 
 import json
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from fork_python import Forked
 from runs import checkpoints
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from toy_student import command, environment, run, write_site
@@ -88,17 +88,16 @@ def test_without_the_option_there_are_none_and_the_model_is_the_same(place, whol
 
 
 @pytest.mark.slow
-def test_a_killed_and_resumed_training_has_one_curve(place, whole):
+def test_a_killed_and_resumed_training_has_one_curve(place, whole, fork_python):
     words = training(place, "killed")
-    line, variables = [sys.executable, *words], environment() | with_events(place, "killed")
-    process = subprocess.Popen(line, env=variables, stderr=subprocess.DEVNULL)
+    process = Forked(fork_python, words, environment() | with_events(place, "killed"))
     limit = time.monotonic() + 120
     while len(checkpoints(place / "checkpoints-killed")) < 2:
         assert process.poll() is None and time.monotonic() < limit
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert "resuming from" in run(words, **with_events(place, "killed"))
+    assert "resuming from" in run(words, (str(fork_python),), **with_events(place, "killed"))
     assert len(list((place / "logs/killed").iterdir())) == 2
     wanted = expected(whole)
     assert expected(place / "killed") == {
@@ -124,8 +123,9 @@ def test_what_was_written_after_the_last_checkpoint_is_void(tmp_path, monkeypatc
     assert curves(tmp_path)["train/loss"] == [(3, 3.0)]
 
 
-def test_only_the_main_process_writes(place, fork_python, tmp_path):
-    launcher = ("torchrun", "--standalone", "--nproc-per-node", "2")
+def test_only_the_main_process_writes(place, fork_python):
+    torchrun = Path(sys.executable).with_name("torchrun")
+    launcher = (str(fork_python), str(torchrun), "--standalone", "--nproc-per-node", "2")
     run(training(place, "two", processes=2), launcher, **with_events(place, "two"))
     assert len(list((place / "logs/two").iterdir())) == 1
     wanted = expected(place / "two")

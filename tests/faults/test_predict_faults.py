@@ -3,13 +3,12 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import toy_student
+from fork_python import Forked
 from toy_student import ROOT, files, student, tokenizer, write_tables
 
 STAYS, BATCH = 40, 2
@@ -28,7 +27,7 @@ def place(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def whole(place, fork_python) -> bytes:
     """The predictions of an undisturbed job."""
-    done, table = run(place, "whole", python=fork_python)
+    done, table = run(fork_python, place, "whole")
     assert "continuing with" not in done
     return table
 
@@ -45,14 +44,11 @@ def command(place: Path, name: str, checkpoint: str = "checkpoint", tokens: int 
     return [str(word) for word in words]
 
 
-def start(place: Path, name: str, **changes: object) -> subprocess.Popen:
-    line = [sys.executable, *command(place, name, **changes)]
-    return subprocess.Popen(
-        line, env=toy_student.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def start(python: Path, place: Path, name: str) -> Forked:
+    return Forked(python, command(place, name), toy_student.environment())
 
 
-def run(place: Path, name: str, python: Path | str = sys.executable, **changes: object) -> tuple[str, bytes]:
+def run(python: Path, place: Path, name: str, **changes: object) -> tuple[str, bytes]:
     """Run a job to its end and return its log and predictions; its batches must be removed."""
     log = toy_student.run(command(place, name, **changes), (str(python),))
     assert sorted(p.name for p in (place / name).iterdir()) == [".records", "predictions.parquet"]
@@ -65,9 +61,9 @@ def batches(place: Path, name: str) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in paths}
 
 
-def kill_after(place: Path, name: str, number: int, seconds: float) -> int:
+def kill_after(python: Path, place: Path, name: str, number: int, seconds: float) -> int:
     """Start a job, kill it `seconds` after it has `number` batches, and return its number of batches."""
-    process = start(place, name)
+    process = start(python, place, name)
     limit = time.monotonic() + 120
     while len(batches(place, name)) < number:
         assert process.poll() is None and time.monotonic() < limit
@@ -79,27 +75,33 @@ def kill_after(place: Path, name: str, number: int, seconds: float) -> int:
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_it_loses_at_most_the_batch_under_way(place, whole):
+def test_killed_at_random_moments_it_loses_at_most_the_batch_under_way(place, whole, fork_python):
     chance = random.Random(time.time_ns())
     before: dict[str, int] = {}
     for _ in range(KILLS):
-        kill_after(place, "killed", min(len(before) + chance.randint(1, 3), STAYS // BATCH - 2), chance.random() / 20)
+        kill_after(
+            fork_python,
+            place,
+            "killed",
+            min(len(before) + chance.randint(1, 3), STAYS // BATCH - 2),
+            chance.random() / 20,
+        )
         now = batches(place, "killed")
         # No complete batch is decoded again.
         assert len(now) > len(before) and before.items() <= now.items()
         before = now
     assert not (place / "killed/predictions.parquet").exists()
-    log, table = run(place, "killed")
+    log, table = run(fork_python, place, "killed")
     assert table == whole and "continuing with the batches in" in log
 
 
 @pytest.mark.parametrize("length", [0, pytest.param(-20, marks=pytest.mark.slow)])
 def test_a_torn_batch_is_decoded_again(place, whole, fork_python, length):
     name = f"torn{length}"
-    kill_after(place, name, 3, 0)
+    kill_after(fork_python, place, name, 3, 0)
     torn = sorted((place / name).glob("parts/*/[0-9a-f]*.json"))[1]
     torn.write_bytes(torn.read_bytes()[:length])
-    log, table = run(place, name, fork_python)
+    log, table = run(fork_python, place, name)
     assert table == whole and f"decoding an incomplete batch again: {torn}" in log
 
 
@@ -110,21 +112,21 @@ def test_a_torn_batch_is_decoded_again(place, whole, fork_python, length):
 )
 def test_batches_of_other_settings_or_of_another_checkpoint_are_not_used(place, whole, fork_python, changes):
     name, value = f"changed-{next(iter(changes))}", next(iter(changes.values()))
-    kill_after(place, name, 3, 0)
-    log, table = run(place, name, fork_python, **changes)
+    kill_after(fork_python, place, name, 3, 0)
+    log, table = run(fork_python, place, name, **changes)
     assert "continuing with" not in log
-    assert table != whole and table == run(place, f"new-{value}", fork_python, **changes)[1]
+    assert table != whole and table == run(fork_python, place, f"new-{value}", **changes)[1]
 
 
 @pytest.mark.slow
-def test_of_two_copies_at_once_both_end_well(place, whole):
+def test_of_two_copies_at_once_both_end_well(place, whole, fork_python):
     """The older one hangs, as on a lost node, while the newer one runs to its end."""
-    older = start(place, "two")
+    older = start(fork_python, place, "two")
     while not batches(place, "two"):
         assert older.poll() is None
         time.sleep(0.002)
     older.send_signal(signal.SIGSTOP)
-    log, table = run(place, "two")
+    log, table = run(fork_python, place, "two")
     assert table == whole and "continuing with" in log
     older.send_signal(signal.SIGCONT)
     said = older.communicate(timeout=120)[0]

@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import toy_student
+from fork_python import Forked
 from runs import checkpoints
 from toy_student import (
     LAUNCH,
@@ -46,7 +46,7 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(place, fork_python) -> Path:
-    """The model of an undisturbed training; disturbed ones are real processes."""
+    """The model of an undisturbed training."""
     run(training(place, "whole"), (str(fork_python),))
     return place / "whole"
 
@@ -76,10 +76,10 @@ def undisturbed(request, place, whole, tmp_path, fork_python) -> Path:
     return tmp_path / "whole"
 
 
-def test_killed_and_started_again_ends_in_the_same_bits(undisturbed):
+def test_killed_and_started_again_ends_in_the_same_bits(undisturbed, fork_python):
     place, whole = undisturbed.parent, undisturbed
     words = training(place, "killed")
-    process = subprocess.Popen([sys.executable, *words], env=toy_student.environment(), stderr=subprocess.DEVNULL)
+    process = Forked(fork_python, words, toy_student.environment())
     limit = time.monotonic() + 60
     # The first checkpoint is complete once the second has begun.
     while len(checkpoints(place / "checkpoints-killed")) < 2:
@@ -88,7 +88,7 @@ def test_killed_and_started_again_ends_in_the_same_bits(undisturbed):
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (place / "killed").exists() and not list(place.glob(".records/killed*"))
-    log = run(words)
+    log = run(words, (str(fork_python),))
     assert "resuming from" in log
     assert f"epoch {EPOCHS}.0 of {EPOCHS}" in log and "epoch 1.0 of" not in log
     assert changed(weights(whole), weights(place / "killed")) == set()
@@ -98,15 +98,15 @@ def test_killed_and_started_again_ends_in_the_same_bits(undisturbed):
 
 
 @pytest.mark.parametrize("newer_ends_first", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, whole, newer_ends_first):
+def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, whole, newer_ends_first, fork_python):
     """The older one hangs, as on a lost node, while the newer one starts; each is stopped while the other acts."""
     name = f"two-{newer_ends_first}"
     scratch, words = place / f"checkpoints-{name}", training(place, name)
-    older = start(words)
+    older = Forked(fork_python, words, toy_student.environment())
     wait_for(lambda: len(checkpoints(scratch)) >= 2, older)
     older.send_signal(signal.SIGSTOP)
     before = checkpoints(scratch)[0].parent
-    newer = start(words)
+    newer = Forked(fork_python, words, toy_student.environment())
     wait_for(lambda: not before.exists(), newer)
     if newer_ends_first:
         assert newer.wait(timeout=120) == 0
@@ -131,12 +131,7 @@ def test_of_two_copies_at_once_the_newer_goes_on_and_the_older_stops(place, whol
     assert not list(place.glob(".tmp-*")) and not scratch.exists()
 
 
-def start(words: list[str]) -> subprocess.Popen:
-    line, env = [sys.executable, *words], toy_student.environment()
-    return subprocess.Popen(line, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:
+def wait_for(condition: Callable[[], bool], process: Forked) -> None:
     limit = time.monotonic() + 120
     while not condition():
         assert process.poll() is None and time.monotonic() < limit

@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import yaml
-from runs import ROOT, dry_run, header_only, jobs, overlay, snakemake, succeeded
+from runs import ROOT, dry_run, header_only, jobs, overlay, path_with, snakemake, succeeded
 from toy_student import write_backbone, write_text_encoder
 
 # A stand-in has the name of the model that it replaces.
@@ -36,6 +37,11 @@ def site(directory: Path, source: Path, **settings: object) -> Path:
     )
 
 
+def fetch(python: Path, *arguments: str | Path) -> CompletedProcess[str]:
+    """Run Snakemake; its jobs are forks."""
+    return snakemake("--cores", "1", "--quiet", "rules", "--nolock", *arguments, PATH=path_with(python.parent))
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -50,23 +56,23 @@ def test_a_dry_run_refuses_it_with_the_remedy(damage, words, tmp_path):
     assert f"backbones.{NAME}.source: {model} {words}" in run.stdout, run.stdout
 
 
-def test_one_that_fits_is_fetched_and_other_lengths_fetch_nothing_again(tmp_path):
+def test_one_that_fits_is_fetched_and_other_lengths_fetch_nothing_again(tmp_path, fork_python):
     model = write_backbone(tmp_path / "model", shape="tiny-opt")
     settings = site(tmp_path, model, student={"texts": {"max_note_tokens": 1535}})
     succeeded(dry_run("--quiet", "rules", "--configfile", settings))
     target = tmp_path / f"results/backbones/{NAME}"
-    succeeded(snakemake("--cores", "1", "--quiet", "rules", "--nolock", "--configfile", settings, "--", target))
+    succeeded(fetch(fork_python, "--configfile", settings, "--", target))
     assert {"config.json", "model.safetensors", "tokenizer.json", "source.json"} <= {p.name for p in target.iterdir()}
     shorter = site(tmp_path, model, student={"texts": {"max_note_tokens": 1000}})
     again = succeeded(dry_run("--configfile", shorter, "--", target))
     assert "Nothing to be done" in again  # lengths decide about refusal alone
 
 
-def test_what_only_the_loaded_tokenizer_shows_is_refused_when_it_is_fetched(tmp_path):
+def test_what_only_the_loaded_tokenizer_shows_is_refused_when_it_is_fetched(tmp_path, fork_python):
     model = changed(write_backbone(tmp_path / "model", shape="tiny-opt"), vocab_size=100)
     settings = site(tmp_path, model, student={"texts": {"max_note_tokens": 1535}})
     target = tmp_path / f"results/backbones/{NAME}"
-    run = snakemake("--cores", "1", "--show-failed-logs", "--nolock", "--configfile", settings, "--", target)
+    run = fetch(fork_python, "--configfile", settings, "--", target)
     assert run.returncode == 1 and not target.exists()
     log = (tmp_path / f"results/logs/train_backbone/{NAME}.log").read_text(encoding="utf-8")
     assert f"{model}: the tokenizer has" in log and "Traceback" not in log
@@ -88,17 +94,17 @@ def test_a_q_former_without_its_bert_is_refused_by_a_dry_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_text_encoder_is_fetched_to_where_jobs_find_it(tmp_path):
+def test_a_text_encoder_is_fetched_to_where_jobs_find_it(tmp_path, fork_python):
     bert = write_text_encoder(tmp_path / "bert")
     settings = overlay(tmp_path / "o.yaml", tmp_path / "results", encoders={"clinical-bert": {"source": str(bert)}})
     target = tmp_path / "results/encoders/clinical-bert"
-    run = ("--cores", "1", "--quiet", "rules", "--nolock", *BEYOND, settings, "--", target)
-    succeeded(snakemake(*run))
+    run = (*BEYOND, settings, "--", target)
+    succeeded(fetch(fork_python, *run))
     assert {"config.json", "model.safetensors", "tokenizer.json", "source.json"} <= {p.name for p in target.iterdir()}
-    assert "Nothing to be done" in succeeded(dry_run(*run[5:]))
+    assert "Nothing to be done" in succeeded(dry_run(*run))
     changed(bert, model_type="roberta")
     log = tmp_path / "results/logs/train_text_encoder/clinical-bert.log"
-    assert "train_text_encoder" in succeeded(dry_run("--until", "train_text_encoder", *run[5:]))
+    assert "train_text_encoder" in succeeded(dry_run("--until", "train_text_encoder", *run))
     assert log.exists()
 
 
