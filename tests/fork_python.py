@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -170,7 +171,10 @@ def serve(address: str) -> None:
 
 
 def handle(connection: socket.socket) -> None:
-    """Run one script in a child; report its process number and then its exit status; never returns."""
+    """Run one script in a child; report its process number and then its exit status; never returns.
+
+    The script is killed if its caller ends first.
+    """
     head, descriptors, _, _ = socket.recv_fds(connection, 16, 3)
     request = b""
     while len(request) < int(head):
@@ -182,7 +186,12 @@ def handle(connection: socket.socket) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
     connection.send(b"%d" % child)
-    connection.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    ended = os.pidfd_open(child)
+    if ended not in select.select([ended, connection], [], [])[0]:
+        os.kill(child, signal.SIGKILL)  # the caller has gone
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with contextlib.suppress(BrokenPipeError):
+        connection.send(b"%d" % status)
     os._exit(0)
 
 

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from fork_python import forking_python
 
 from clinragen.runtime import session
 
@@ -55,10 +56,12 @@ def _call(
 
 
 def run_step(script: Path, *arguments: object, **options: object) -> subprocess.CompletedProcess:
-    """Run a script to its end, by another `python` where given; `environment` adds variables, other options go to
-    subprocess.run.
+    """Run a script to its end; `environment` adds variables, other options go to subprocess.run.
+
+    A script of this repository runs in a fork, which would not have the limits that `preexec_fn` sets.
     """
-    python = options.pop("python", sys.executable)
+    forked = script.parent == SCRIPTS and "preexec_fn" not in options
+    python = forking_python() if forked else sys.executable
     command, variables = _call(script, arguments, options.pop("environment", {}), python)
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, **options)
 

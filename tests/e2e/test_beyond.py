@@ -1,6 +1,7 @@
 """The rows beyond the paper, through Snakemake to their tables, on top of the finished demo."""
 
 import csv
+import fcntl
 import re
 import shutil
 
@@ -27,14 +28,20 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def results(demo, fork_python, tmp_path_factory):
-    checkout = tmp_path_factory.mktemp("beyond") / "checkout"
-    shutil.copytree(demo.checkout, checkout, symlinks=True)
-    overlay(checkout / "less.yaml", RESULTS, **LESS)
-    configuration = (CONFIGURATION[0], *CONFIGURATION[1:3], "config/beyond.yaml", "small.yaml", "less.yaml")
-    arguments = ("--cores", "2", "--show-failed-logs", "--", "tables")
-    shown = succeeded(snakemake(*configuration, *arguments, cwd=checkout, PATH=path_with(fork_python.parent)))
-    return checkout / RESULTS, shown
+def results(shared, demo, request):
+    """The results, and what Snakemake showed; the first worker of pytest makes them for all."""
+    checkout, shown = shared / "beyond", shared / "beyond.txt"
+    with (shared / "beyond.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shown.exists():
+            shutil.copytree(demo.checkout, checkout, symlinks=True)
+            overlay(checkout / "less.yaml", RESULTS, **LESS)
+            configuration = (CONFIGURATION[0], *CONFIGURATION[1:3], "config/beyond.yaml", "small.yaml", "less.yaml")
+            arguments = ("--cores", "2", "--show-failed-logs", "--", "tables")
+            path = path_with(request.getfixturevalue("fork_python").parent)
+            printed = succeeded(snakemake(*configuration, *arguments, cwd=checkout, PATH=path))
+            shown.write_text(printed, encoding="utf-8")
+    return checkout / RESULTS, shown.read_text(encoding="utf-8")
 
 
 def table(path):

@@ -7,11 +7,11 @@ quotes it. So the worst that a model could do is done.
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from fork_python import forking_python
 from openai_server import OpenAIServer, failure, prompt_of
 from pages import templates
 from unit.test_llm_ask import SETTINGS, transport
@@ -107,7 +107,7 @@ def step(rule: str, directory: Path, server: OpenAIServer, **more: Path) -> str:
     }
     words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
     run = subprocess.run(
-        [sys.executable, ROOT / f"scripts/{rule}.py", *words, "--weights"],
+        [forking_python(), ROOT / f"scripts/{rule}.py", *words, "--weights"],
         cwd=directory,
         env=os.environ | {"PYTHONPATH": str(ROOT / "scripts"), "TEST_KEY": "x"},
         stdout=subprocess.PIPE,
