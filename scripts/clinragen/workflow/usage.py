@@ -149,7 +149,7 @@ def write_csv(lines: list[Line], path: Path) -> None:
 
 
 def disk_of(peaks: Sequence[Peak]) -> float | None:
-    """Return the size of outputs in MB; None if no record tells of any."""
+    """Return the size of outputs in MB; None without a record."""
     return round(sum(p.disk_mb for p in peaks), 3) if peaks else None
 
 
