@@ -34,6 +34,8 @@ class Run:
     asked_minutes: int | None
     cores: int | None
     gpus: int
+    limit_mb: int | None
+    """Memory to which the step limits itself, whatever the data."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ def _run(rule: str, job: str, noted: dict) -> Run:
         asked.get("runtime"),
         None if threads is None else nodes * int(threads),
         gpus,
+        asked.get("memory_limit_mb"),
     )
 
 
