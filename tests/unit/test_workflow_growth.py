@@ -38,6 +38,15 @@ def test_bounded_memory_stays_as_it_is():
     assert one(Sizes(10, 500.0, None), Sizes(50, 480.0, None)).whole_memory_mb == 480.0
 
 
+def test_a_step_that_limits_its_memory_is_not_extrapolated_beyond_the_limit(tmp_path):
+    trees = {}
+    for share, used in zip(SHARES, (400.0, 850.0), strict=True):
+        benchmark(tmp_path / f"{share}", "toy", "a", noted(60, used, resources={"memory_limit_mb": 1800}))
+        trees[share] = sizes_by_rule(read_runs(tmp_path / f"{share}" / "timings"), [])
+    [found] = grown(trees[0.02], trees[0.1], SHARES, [line("toy")])
+    assert (found.whole_memory_mb, found.remark) == (1800, "")
+
+
 @pytest.mark.parametrize(
     ("small", "large", "remark"),
     [

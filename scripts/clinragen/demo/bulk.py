@@ -3,12 +3,13 @@
 Everything is drawn as arrays and written batch by batch, so memory does not grow with the events.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from clinragen.demo import bulk_cohort, bulk_notes, bulk_readings
-from clinragen.demo.bulk_files import write_batches
+from clinragen.demo.bulk_files import Batch, write_batches
 from clinragen.demo.bulk_sizes import sizes_at
 from clinragen.demo.charting import Items
 from clinragen.demo.evidence import Evidence
@@ -35,11 +36,11 @@ def write_raw(
     )
     cohort = bulk_cohort.draw_cohort(sizes, dataset, cohort_rng)
     palettes = bulk_readings.read_palettes(items, evidence)
-    batches = {
+    batches: dict[str, Iterable[Batch]] = {
         "patients": [bulk_cohort.patients(cohort)],
         "admissions": [bulk_cohort.admissions(cohort, dataset)],
         "icustays": [bulk_cohort.icu_stays(cohort, dataset)],
-        "diagnoses_icd": [bulk_cohort.diagnoses(cohort, dataset, sizes.diagnoses, evidence, codes_rng)],
+        "diagnoses_icd": bulk_cohort.diagnoses(cohort, dataset, sizes.diagnoses, evidence, codes_rng),
         "chartevents": bulk_readings.chart_events(cohort, sizes.chart_rows, palettes, charts_rng),
         "labevents": bulk_readings.lab_events(cohort, sizes.lab_rows, palettes["lab"], labs_rng),
         "noteevents": bulk_notes.notes(cohort, sizes, dataset, evidence, notes_rng),

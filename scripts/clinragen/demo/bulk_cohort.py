@@ -1,9 +1,11 @@
 """Patients, admissions and ICU stays of a rehearsal, as arrays: sizes and lengths as in MIMIC, no planted evidence."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from clinragen.demo.bulk_files import Batch, dates, taken, times
 from clinragen.demo.bulk_sizes import Sizes
@@ -27,6 +29,7 @@ UNITS = {
         "Trauma SICU (TSICU)",
     ),
 }
+CODES_OF_BATCH = 250_000
 OF_PHENOTYPES = 0.3
 """Share of the billing codes that belong to a phenotype."""
 
@@ -158,30 +161,38 @@ def icu_stays(cohort: Cohort, dataset: str) -> Batch:
     }
 
 
-def diagnoses(cohort: Cohort, dataset: str, rows: int, evidence: Evidence, rng: np.random.Generator) -> Batch:
-    """Return the columns of DIAGNOSES_ICD, of both releases."""
-    owner = _owners(len(cohort.patient), rows, rng)
-    # One coding system per admission: the hospital changed over on one day.
-    version = np.where((dataset == "mimic3") | (owner % 2 == 0), 9, 10)
-    codes = np.empty(rows, object)
-    for system in (9, 10):
-        planted = [code for p in evidence.phenotypes.values() for code in getattr(p, f"icd{system}")]
-        others = list(evidence.distractors[f"icd{system}"])
-        drawn = np.where(
-            rng.random(rows) < OF_PHENOTYPES,
-            np.array(planted, object)[rng.integers(len(planted), size=rows)],
-            np.array(others, object)[rng.integers(len(others), size=rows)],
-        )
-        codes = np.where(version == system, drawn, codes)
-    return {
-        "row_id": pa.array(np.arange(1, rows + 1)),
-        "subject_id": subject_ids(cohort.patient[owner]),
-        "hadm_id": admission_ids(owner),
-        "seq_num": pa.array(_rank(owner) + 1),
-        "icd9_code": pa.array(codes, pa.string()),
-        "icd_code": pa.array(codes, pa.string()),
-        "icd_version": pa.array(version),
-    }
+def diagnoses(cohort: Cohort, dataset: str, rows: int, evidence: Evidence, rng: np.random.Generator) -> Iterator[Batch]:
+    """Yield the columns of DIAGNOSES_ICD, of both releases."""
+    owners = _owners(len(cohort.patient), rows, rng)
+    ranks = _rank(owners)
+    codes = {version: _codes(evidence, version) for version in (9, 10)}
+    for start in range(0, rows, CODES_OF_BATCH):
+        owner, rank = owners[start : start + CODES_OF_BATCH], ranks[start : start + CODES_OF_BATCH]
+        # One coding system per admission: the hospital changed over on one day.
+        old = (owner % 2 == 0) | (dataset == "mimic3")
+        drawn = {version: _drawn(*of_version, len(owner), rng) for version, of_version in codes.items()}
+        code = pc.if_else(pa.array(old), drawn[9], drawn[10])
+        yield {
+            "row_id": pa.array(start + np.arange(1, len(owner) + 1)),
+            "subject_id": subject_ids(cohort.patient[owner]),
+            "hadm_id": admission_ids(owner),
+            "seq_num": pa.array(rank + 1),
+            "icd9_code": code,
+            "icd_code": code,
+            "icd_version": pa.array(np.where(old, 9, 10)),
+        }
+
+
+def _codes(evidence: Evidence, version: int) -> tuple[list[str], list[str]]:
+    """Return the codes of the phenotypes, and others."""
+    planted = [code for p in evidence.phenotypes.values() for code in getattr(p, f"icd{version}")]
+    return planted, list(evidence.distractors[f"icd{version}"])
+
+
+def _drawn(planted: list[str], others: list[str], rows: int, rng: np.random.Generator) -> pa.Array:
+    of_phenotype = rng.random(rows) < OF_PHENOTYPES
+    other = len(planted) + rng.integers(len(others), size=rows)
+    return taken([*planted, *others], np.where(of_phenotype, rng.integers(len(planted), size=rows), other))
 
 
 def subject_ids(index: np.ndarray) -> pa.Array:

@@ -22,11 +22,12 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """The largest job of a rule at one share: processor seconds, memory in MB, and outputs of the rule in MB."""
+    """The largest job of a rule at one share: processor seconds, memory and its limit, outputs of the rule (MB)."""
 
     seconds: float
     memory_mb: float | None
     disk_mb: float | None
+    limit_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,9 @@ def sizes_by_rule(runs: Iterable[Run], peaks: Iterable[Peak]) -> dict[str, Sizes
     def of(rule: str) -> Sizes:
         mine, noted = [r for r in runs if r.rule == rule], [p for p in peaks if p.rule == rule]
         seconds = [r.seconds if r.cpu_seconds is None else r.cpu_seconds for r in mine] or [p.seconds for p in noted]
+        limit = max((r.limit_mb for r in mine if r.limit_mb is not None), default=None)
         memory = [r.memory_mb for r in mine if r.memory_mb is not None] + [p.memory_mb for p in noted]
-        return Sizes(max(seconds), max(memory, default=None), disk_of(noted))
+        return Sizes(max(seconds), max(memory, default=None), disk_of(noted), limit)
 
     return {rule: of(rule) for rule in sorted({r.rule for r in runs} | {p.rule for p in peaks})}
 
@@ -129,6 +131,8 @@ def _growth(
 
     minutes = (whole(lambda s: s.seconds) or 0.0) / 60
     memory = whole(lambda s: s.memory_mb)
+    if memory is not None and large.limit_mb is not None:
+        memory = min(memory, large.limit_mb)  # the rest is spilled
     mem_mb, runtime = request
     faster = large.seconds / max(small.seconds, LEAST_SECONDS)
     remarks = ["more than linear"] if faster > NOISE * shares[1] / shares[0] else []

@@ -34,6 +34,8 @@ class Run:
     asked_minutes: int | None
     cores: int | None
     gpus: int
+    limit_mb: int | None
+    """Memory to which the step limits itself, whatever the data."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def write_csv(lines: list[Line], path: Path) -> None:
 
 
 def disk_of(peaks: Sequence[Peak]) -> float | None:
-    """Return the size of outputs in MB; None if no record tells of any."""
+    """Return the size of outputs in MB; None without a record."""
     return round(sum(p.disk_mb for p in peaks), 3) if peaks else None
 
 
@@ -170,6 +172,7 @@ def _run(rule: str, job: str, noted: dict) -> Run:
         asked.get("runtime"),
         None if threads is None else nodes * int(threads),
         gpus,
+        asked.get("memory_limit_mb"),
     )
 
 
