@@ -44,6 +44,12 @@ def open_raw(directory: Path, dataset: str, *tables: str) -> RawTables:
     return RawTables([raw_path(dataset, directory, t) for t in tables], memory_limit_mb=500, threads=1)
 
 
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a gzipped raw table, columns in lower case."""
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return [{k.lower(): v for k, v in row.items()} for row in csv.DictReader(file)]
+
+
 def patient(dataset: str, subject: int, **values: object) -> dict:
     """A row of PATIENTS, born in 2050 (50 years old at the stays below)."""
     usual = {"dob": "2050-01-01 00:00:00"} if dataset == "mimic3" else {"anchor_age": 50, "anchor_year": 2100}

@@ -40,6 +40,7 @@ READ_BY_FUNCTION = {
         *(f"classifiers.{{model}}.{key}" for key in ("method", "lstm", "pooling")),
         *("student.fusion.series_encoder", "benchmark.series.max_steps"),
     ],
+    "share_of_rehearsal": ["demo.share"],
     "sources": [],
     "shard": [],
     "rows_of_table": [],  # other rows are other inputs

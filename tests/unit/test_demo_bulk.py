@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from raw_folders import rows_of
 
 from clinragen.demo.bulk import write_raw
 from clinragen.demo.bulk_sizes import sizes_at
@@ -28,11 +29,6 @@ def make(dataset: str, directory: Path, share: float = SHARE, seed: int = 1) -> 
     evidence = read_evidence(RESOURCES / "demo/evidence.yaml")
     write_raw(dataset, share, seed, evidence, read_items(RESOURCES / "items.csv", dataset), DECLARATION, columns, paths)
     return paths
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return [{k.lower(): v for k, v in row.items()} for row in csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module", params=["mimic3", "mimic4"])

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from raw_folders import rows_of
 
 from clinragen.demo.charting import read_items
 from clinragen.demo.cohort import plan_cohort
@@ -32,11 +33,6 @@ def make(dataset: str, directory: Path, patients: int = PATIENTS, seed: int = SE
     paths = {table: directory / f"{table}.csv.gz" for table in columns}
     RELEASES[dataset].write(patients, seed, EVIDENCE, read_items(RESOURCES / "items.csv", dataset), columns, paths)
     return paths
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return [{k.lower(): v for k, v in row.items()} for row in csv.DictReader(file)]
 
 
 @pytest.fixture(scope="module", params=["mimic3", "mimic4"])
