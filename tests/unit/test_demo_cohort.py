@@ -271,7 +271,7 @@ def test_the_step_writes_every_table_and_labels_it(dataset, tmp_path):
     tables = columns_of_tables(RESOURCES / "raw_tables.yaml", dataset)
     flags = ["--evidence", RESOURCES / "demo" / "evidence.yaml", "--items", RESOURCES / "items.csv"]
     flags += ["--raw-tables", RESOURCES / "raw_tables.yaml", "--dataset", dataset]
-    flags += ["--number", "20", "--seed", "1"]
+    flags += ["--number", "20", "--share=", "--seed", "1"]
     flags += [x for t in tables for x in (f"--{t.replace('_', '-')}", tmp_path / f"{t}.csv.gz")]
     script = RESOURCES.parent / "scripts" / "demo_raw.py"
     subprocess.run([sys.executable, script, *flags], check=True, capture_output=True)
