@@ -11,7 +11,7 @@ from pages import templates
 from tiny_tree import MODEL, STAYS, TABLE, make
 
 from clinragen.audit.contents import read
-from clinragen.audit.identifiers import identifiers_in
+from clinragen.audit.identifiers import Identifiers
 from clinragen.audit.lineage import environments, lineage_page
 from clinragen.audit.verify import Problem
 from clinragen.provenance.digest import code_digest
@@ -121,7 +121,7 @@ def test_problems_are_listed_without_places_outside_of_the_tree(tmp_path):
 def test_a_release_does_not_take_digits_of_a_hash_for_an_identifier():
     page = lineage_page(OUTPUTS, "results/x", "beef", TEMPLATES)
     digits = {number for sha256 in re.findall(r"[0-9a-f]{64}", page) for number in re.findall(r"[1-9]\d{4,}", sha256)}
-    assert digits and list(identifiers_in(read("audit/lineage.html", page.encode()).values, digits)) == []
+    assert digits and list(Identifiers(digits).among(read("audit/lineage.html", page.encode()).values)) == []
 
 
 def test_no_outputs_make_a_page_too():
