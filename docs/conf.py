@@ -35,7 +35,7 @@ html_show_sphinx = False
 # What the sidebar shows, in the order of docs/README.md.
 SIDEBAR = {
     "Start": ("docs/README", "docs/tutorial", "docs/status"),
-    "Run": ("docs/data-access", "docs/cluster", "docs/costs", "docs/environments"),
+    "Run": ("docs/data-access", "docs/cluster", "docs/costs", "docs/rehearsal", "docs/environments"),
     "Change": ("docs/config", "docs/decisions", "docs/extending", "docs/variants", "docs/partial-reruns"),
     "Code": ("docs/architecture", "docs/rulegraph", "CONTRIBUTING", "CHANGELOG"),
     "Evidence": ("docs/planted-evidence", "docs/faults", "docs/reproducibility", "docs/performance"),

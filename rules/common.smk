@@ -265,7 +265,7 @@ def open_demos_to_download():
 def open_demo_table(dataset, table):
     """Output: a table of the open demo where it has to be downloaded, otherwise a path that no job needs.
 
-    No rule may name a table that is there: Snakemake removes the outputs of a rule before it runs.
+    Snakemake removes the outputs of a job before it runs, so a table that exists must not be one of them.
     """
     if dataset in open_demos_to_download():
         return str(raw_path(dataset, getattr(CONFIG.datasets, dataset).raw, table))
