@@ -15,7 +15,7 @@ from clinragen.site.heads import Heading, Page
 from clinragen.site.index_page import Example, Outcomes, index_page
 
 SYNTHETIC = ["offline knowledge", "synthetic cohort", "template LLM", "tiny language model"]
-OPEN = ["open demo cohort (100 patients)", "synthetic notes", "template LLM", "tiny language model"]
+OPEN = ["open demo cohort of MIMIC-III (100 patients)", "synthetic notes", "template LLM", "tiny language model"]
 PAGES = [
     Page(
         "tables/claims.html",

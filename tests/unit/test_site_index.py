@@ -88,6 +88,15 @@ def test_of_real_data_no_case_is_shown_but_the_place_of_the_restricted_pages():
     assert "make release TREE=paper" in text and "make open-demo" not in text and "Stand-ins" not in text
 
 
+def test_every_stand_in_of_the_workflow_is_explained():
+    calls = "\n".join(path.read_text(encoding="utf-8") for path in (Path(__file__).parents[2] / "scripts").rglob("*.py"))
+    labels = {label.replace("{TITLES[dataset]}", "MIMIC-IV") for label in re.findall(r'stand_in\(f?"([^"]+)"', calls)}
+    labels.add("template LLM")
+    assert len(labels) >= 8
+    assert "Replaces a part" in front_page(stand_ins=["another"])
+    assert "Replaces a part" not in front_page(stand_ins=sorted(labels))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_run_has_a_whole_page(kind):
     page = front_page(**KINDS[kind])
@@ -128,7 +137,7 @@ def test_all_pages_are_listed_by_section_with_their_files_and_headings():
 
 def test_the_source_follows_from_the_labels():
     assert source_of(SYNTHETIC) == "synthetic" and source_of(["tiny language model"]) == source_of([]) == "real"
-    assert source_of(["open demo cohort (100 patients)", "synthetic notes"]) == "open"
+    assert source_of(["open demo cohort of MIMIC-III (100 patients)", "synthetic notes"]) == "open"
 
 
 def test_a_private_place_is_not_shown():
