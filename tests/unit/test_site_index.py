@@ -89,7 +89,9 @@ def test_of_real_data_no_case_is_shown_but_the_place_of_the_restricted_pages():
 
 
 def test_every_stand_in_of_the_workflow_is_explained():
-    calls = "\n".join(path.read_text(encoding="utf-8") for path in (Path(__file__).parents[2] / "scripts").rglob("*.py"))
+    calls = "\n".join(
+        path.read_text(encoding="utf-8") for path in (Path(__file__).parents[2] / "scripts").rglob("*.py")
+    )
     labels = {label.replace("{TITLES[dataset]}", "MIMIC-IV") for label in re.findall(r'stand_in\(f?"([^"]+)"', calls)}
     labels.add("template LLM")
     assert len(labels) >= 8
