@@ -136,7 +136,7 @@ def test_the_estimate_meets_the_bill(site, fork_python):
 
     # A price is shown by costs.csv and by nothing else; how a model is reached changes no output at all.
     configured(directory, url, price={"input": 5.0, "output": 5.0})
-    planned = run(directory, COSTS, "--dry-run")
+    planned = run(directory, fork_python, COSTS, "--dry-run")
     assert set(re.findall(r"^(\w+) +\d+$", planned, re.MULTILINE)) == {"evaluate_costs", "total"}
     configured(directory, url, batch=True, budget=1e-6, requests_per_minute=7)
-    assert "Nothing to be done" in run(directory, COSTS, "--dry-run")
+    assert "Nothing to be done" in run(directory, fork_python, COSTS, "--dry-run")
