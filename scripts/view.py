@@ -15,6 +15,7 @@ import secrets
 import socket
 import sys
 import webbrowser
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -74,7 +75,7 @@ def main() -> int:
         maker = f"`make {tree.name}`" if tree.name in DEMOS else "`snakemake site` with the options of its run"
         print(f"{tree}/index.html is missing; {maker} makes it", file=sys.stderr)
         return 2
-    with server_of(tree, options.port, key) as server:
+    with suppress(KeyboardInterrupt), server_of(tree, options.port, key) as server:
         port = server.server_address[1]
         url = f"http://{LOOPBACK}:{port}/{key}/index.html"
         print(f"{tree} is at {url}\nOnly this machine reaches it, and only who has this address. Stop with Ctrl-C.")
@@ -82,10 +83,8 @@ def main() -> int:
             print("No screen here? On yours, run the following line, then open the address above in a browser:\n"
                   f"  ssh -N -L {port}:{LOOPBACK}:{port} {getpass.getuser()}@{socket.getfqdn()}")  # fmt: skip
         sys.stdout.flush()
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
+        server.serve_forever()
+    print()
     return 0
 
 

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pyarrow as pa
-from fork_python import forking_python
 from raw_folders import RESOURCES, STAY, admission, patient, stay, write_raw
 from step_script import SCRIPTS, run_step
 
@@ -112,9 +111,7 @@ def arguments(step: str, dataset: str, directory: Path, memory_limit_mb: int = 6
 def run_extract(step: str, dataset: str, directory: Path, **options: object) -> subprocess.CompletedProcess:
     """Run a step; what it spills goes to a directory that must be empty afterwards."""
     (directory / "spill").mkdir(exist_ok=True)
-    # A fork of another process would not have the limits that `preexec_fn` sets.
-    limits = options.pop("preexec_fn", None)
-    process = {"preexec_fn": limits} if limits else {"python": forking_python()}
+    process = {k: options.pop(k) for k in ("preexec_fn",) if k in options}
     environment = {"TMPDIR": str(directory / "spill")}
     return run_step(
         SCRIPTS / f"{step}.py", *arguments(step, dataset, directory, **options), environment=environment, **process

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,15 +103,16 @@ def test_the_same_seed_gives_the_same_bytes(dataset, tmp_path):
 def test_memory_does_not_grow_with_the_events(tmp_path):
     """Ten times the rows, no more memory than a few batches."""
     program = (
-        "import resource, sys; sys.path[:0] = sys.argv[1:3]; import pathlib, test_demo_bulk as t;"
-        "t.make('mimic3', pathlib.Path(sys.argv[3]), float(sys.argv[4]));"
+        "import pathlib, resource, sys, test_demo_bulk as t;"
+        "t.make('mimic3', pathlib.Path(sys.argv[1]), float(sys.argv[2]));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
-    paths = (str(Path(__file__).parent), str(RESOURCES.parent / "scripts"), str(tmp_path))
+    places = (Path(__file__).parent, Path(__file__).parents[1], RESOURCES.parent / "scripts")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))}
 
     def peak(share: float) -> int:
-        command = [sys.executable, "-c", program, *paths, str(share)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+        command = [sys.executable, "-c", program, str(tmp_path), str(share)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
         return int(done.stdout)
 
     small, large = peak(0.002), peak(0.02)
