@@ -11,6 +11,7 @@ def site_pages():
     files = (
         table_files() + figure_files() + planted_files() + knowledge_files_in_use() + data_files()
     )
+    files += ["<results>/study/study.html"] * bool(study_tables())
     pages = [path for path in files if path.endswith(".html")]
     return [*dict.fromkeys(pages), "<results>/audit/lineage.html"]
 

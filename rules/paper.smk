@@ -264,6 +264,8 @@ if datasets_with_cases():
             wordings="resources/phenotype_wordings.csv",
             lab_wordings="resources/lab_wordings.csv",
             variables="resources/variables.csv",
+            # With which the records of raw files are compared.
+            origins=["resources/demo/open_demo_sha256.txt", "resources/raw_tables.yaml"],
             templates=page_templates("cases"),
         output:
             page="<results>/{dataset}/evaluate/figure7.html",
@@ -296,7 +298,7 @@ if datasets_with_cases():
             " --series {input.series:q} --scales {input.scales:q} --fences {input.fences:q}"
             " --notes {input.notes:q} --labs {input.labs:q} --terms {input.terms:q}"
             " --wordings {input.wordings:q} --lab-wordings {input.lab_wordings:q}"
-            " --variables {input.variables:q} --scaled {params.scaled:q}"
+            " --variables {input.variables:q} --origins {input.origins:q} --scaled {params.scaled:q}"
             " --dataset {params.dataset:q} --templates {input.templates:q}"
             " --page {output.page:q} --shared {output.shared:q} --example {output.example:q} > {log:q} 2>&1"
 

@@ -21,6 +21,7 @@ def evaluate_figure7(
     wordings: Path,
     lab_wordings: Path,
     variables: Path,
+    origins: list[Path],
     scaled: bool,
     dataset: str,
     templates: list[Path],
@@ -28,7 +29,10 @@ def evaluate_figure7(
     shared: SharedOut,
     example: SharedOut,
 ) -> None:
-    """Write the cases selected by rules: restricted, without text from patients, and one of open data as an example."""
+    """Write the cases selected by rules: restricted, without text from patients, and one of open data as an example.
+
+    `origins` are the files by which `restricted_origin` knows open data.
+    """
     from clinragen.evaluate.paper import case_example
     from clinragen.evaluate.paper.case_choice import case_counts, choose
     from clinragen.evaluate.paper.case_files import Shown, read_cases

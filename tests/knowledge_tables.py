@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pyarrow as pa
+from attacks import png
 from pages import table, templates
 
 from clinragen.config.knowledge import Terms
@@ -11,11 +12,6 @@ from clinragen.knowledge.page import Tables, knowledge_page
 from clinragen.schemas.extract import ATTRITION
 from clinragen.schemas.knowledge import ANSWERS, CONVERGENCE, COVERAGE, SOURCES, TERMS
 
-# One transparent pixel.
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
-)
 SETTINGS = Terms(
     llm="teacher",
     sources=["pubmed", "wikipedia"],
@@ -51,7 +47,7 @@ TABLES = Tables(
         ("Renal", 1, 2, 8, 8, 8, None, False, 0, None),
         ("Shock", 1, 1, 1, 1, 1, None, False, 0, None),
     ),
-    picture=PNG,
+    picture=png(),
     attrition={
         "pubmed": attrition("pubmed", ("found", 20), ("with an abstract", 12)),
         "wikipedia": attrition("wikipedia", ("with a page", 2)),

@@ -10,7 +10,7 @@ def answer(prompt: str) -> tuple[str, str]:
     """Return the stage that asks, and an answer that passes its checks."""
     if "Document:" in prompt:
         document = prompt.partition("Document:\n")[2].partition("\n\nCopy each")[0]
-        terms = re.findall(r"[a-z]{6,}", document) or re.findall(r"[A-Za-z]{3,}", document)
+        terms = re.findall(r"\b[A-Za-z]{6,}\b", document) or re.findall(r"\b[A-Za-z]{3,}\b", document)
         return "terms", json.dumps({"terms": terms[:20]})
     if "Judge the rationale by five criteria" in prompt:
         case = re.search(r"^Case: (.*)$", prompt, re.MULTILINE)[1]

@@ -168,6 +168,6 @@ def test_a_hostile_note_changes_only_its_own_row(server, tmp_path):
         counts.append(count_rationales(path, SAMPLES.read(directory / "samples.parquet"), RATIONALES.read(path)))
     RATIONALE_COUNTS.write(pa.concat_tables(counts), directory / "card.csv")
     page = rationale_card(pa.concat_tables(counts), "keep", [], templates("rationales"))
-    assert CANARY not in page + (directory / "card.csv").read_text(encoding="utf-8") and "<script>" not in page
+    assert CANARY not in page + (directory / "card.csv").read_text(encoding="utf-8") and page.count("<script") == 1
     records = [path.read_text(encoding="utf-8") for path in directory.rglob(".records/*.json")]
     assert len(records) == 2 and not any(CANARY in record for record in records)

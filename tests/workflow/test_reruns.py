@@ -286,7 +286,7 @@ def test_why_a_module_and_what_waits_for_it(checkout):
     assert first == f"benchmark_captions, 2 jobs: {CAPTIONS} changed"
     # The lessons of the tiny language model are worded like captions.
     through = "(through benchmark_captions and 1 more rule)"
-    assert last == f"audit_lineage, 1 job: {CAPTIONS} changed {through}"
+    assert last == f"site_index, 1 job: {CAPTIONS} changed {through}"
     assert checkout.why("--rule", "train_phase2") == [
         f"train_phase2, 2 jobs: {CAPTIONS} changed (through demo_backbone)",
         f"train_phase2, 4 jobs: {CAPTIONS} changed {through}",

@@ -59,6 +59,7 @@ class Findings:
     """Result of a check, and what it could not check."""
 
     outputs: int = 0
+    files: int = 0
     bytes: int = 0
     not_audited: int = 0
     other_runtime: int = 0
@@ -120,6 +121,7 @@ class Check:
                 self.findings.not_audited += file.parent.name != RECORDS and file.name != SNAKEMAKE_TIMESTAMP
                 continue
             path = self.graph.relocation.recorded_path(file)
+            self.findings.files += 1
             if tracked.isdisjoint((path, *(p.as_posix() for p in PurePosixPath(path).parents))):
                 self._problem("untracked", path, "has no record")
         return self.outputs(dict.fromkeys(name for path in sorted(tracked) for name in self.graph.ancestors(path)))
