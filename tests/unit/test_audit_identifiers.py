@@ -1,5 +1,6 @@
 """Identifiers planted into files of a release are found, and other numbers are not."""
 
+import base64
 import json
 
 import pyarrow as pa
@@ -143,3 +144,10 @@ def test_a_long_identifier_of_a_real_cohort_in_a_tracked_file_is_told(tmp_path):
         assert (found.file, found.kind) == ("docs/a.md", "identifier") and str(SUBJECT) not in found.place
         assert scan([Source("t", tmp_path / "t.parquet")], {}, {"docs/a.md": text}).findings == []
     assert real.remarks == ["scripts/x.py: a number is also an identifier of the cohort: by chance?"]
+
+
+def test_a_short_identifier_that_is_encoded_in_a_tracked_file_is_found(tmp_path):
+    pq.write_table(pa.table({"subject_id": [SHORT]}), tmp_path / "s.parquet")
+    text = base64.b64encode(f"the patient with subject_id {SHORT} was admitted".encode()).decode()
+    (found,) = scan([Source("s", tmp_path / "s.parquet", real=True)], {}, {"docs/a.md": text}).findings
+    assert (found.file, found.kind) == ("docs/a.md", "identifier") and str(SHORT) not in found.place

@@ -128,7 +128,7 @@ class Scan:
                 self._spans.add(number, text)
             else:
                 self._spans.add(number, self._authored.without(file.name, text), self._examples)
-        for kind, place in () if file.tracked or file.public or file.example else identifiers.among(content.values):
+        for kind, place in () if file.public or file.example else identifiers.among(content.values):
             self._finding(file, kind, place)
 
     def _finding(self, file: Shared, kind: str, place: str) -> None:
