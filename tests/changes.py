@@ -187,7 +187,7 @@ VALUES: dict[str, dict[str, Any]] = {
 VALUES_OF_LLM = {"provider": "template", "endpoint": "completions", "data_use": "no-retention-cloud"}
 # Numbers that can be null.
 LIMITS = {"temperature", "top_p", "seed", "max_tokens", "max_completion_tokens", "max_note_characters"}
-LIMITS |= {"requests_per_minute", "tokens_per_minute", "batch", "share"}
+LIMITS |= {"requests_per_minute", "tokens_per_minute", "batch", "share", "max_steps"}
 
 
 def changed(key: str, value: Any) -> dict[str, Any]:

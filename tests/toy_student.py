@@ -61,6 +61,7 @@ OPTIMIZER = Optimizer(
     selection="f1",
     marked_samples="keep",
     precision="fp32",
+    max_steps=None,
 )
 LAUNCH = Launch(
     device="cpu",

@@ -182,6 +182,14 @@ def test_seeds_differ_in_the_order_of_samples_and_in_new_weights(train, chain, u
     assert (untrained[name] - weights(chain / "untrained2")[name]).abs().max() > 1e-3
 
 
+def test_a_limit_of_steps_ends_a_training_within_an_epoch_with_validated_weights(train, chain):
+    log = train(1, "limited", epochs=8, patience=8, max_steps=3)  # an epoch has 2 steps
+    assert len(losses(chain / "limited", "eval_loss")) == 2, log
+    assert changed(weights(chain / "phase1"), weights(chain / "limited"))
+    train(1, "unlimited", max_steps=1000)
+    assert record(chain / "unlimited")["output"]["files"] == record(chain / "phase1")["output"]["files"]
+
+
 @pytest.mark.parametrize(("selection", "best"), [("loss", min), ("f1", max)])
 def test_the_weights_of_the_best_validation_are_kept(train, chain, selection, best):
     """So high a rate that the loss rises; patience ends the run."""

@@ -60,6 +60,8 @@ class Optimizer(Section):
     """Training samples with a rationale that failed a check or is missing: keep them (without a missing one) or not."""
     precision: Literal["fp32", "tf32", "bf16"]
     """Number format of the forward pass: fp32, tf32 (fp32, multiplied in TF32; GPU only), or bf16 where it is safe."""
+    max_steps: int | None = Field(ge=1)
+    """End each training after so many optimizer steps, as a rehearsal does; null: only its epochs and patience end it."""
 
 
 class Launch(Section):

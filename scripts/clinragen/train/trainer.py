@@ -173,9 +173,6 @@ def _train(
     Returns the log of losses, and the maximum of tokens of a micro-batch.
     """
     resumed, steps_done, history = of_main_process(lambda: resume_point(own, job.launch.nodes * job.launch.processes))
-    if out_of_patience(history, job.phase.patience):
-        # Killed after its last epoch: only the best weights remain to be loaded.
-        arguments.max_steps = steps_done
     steps = Steps(
         training,
         Sizes(training, student.lab_tokens),
@@ -187,6 +184,11 @@ def _train(
         process=arguments.process_index,
         processes=arguments.world_size,
     )
+    if job.optimizer.max_steps is not None:
+        arguments.max_steps = min(job.optimizer.max_steps, job.phase.epochs * len(steps))
+    if out_of_patience(history, job.phase.patience):
+        # Killed after its last epoch: only the best weights remain to be loaded.
+        arguments.max_steps = steps_done
     if job.launch.fit_memory and job.launch.device == "cuda":
         _fit_memory(steps, student, task, arguments.device, own, half=job.optimizer.precision == "bf16")
     trainer = StudentTrainer(
