@@ -84,11 +84,8 @@ def test_the_keyboard_is_enough_to_find_and_open_a_page(browser, pages):
 def test_without_scripts_all_pages_are_listed_and_no_dead_search_is_shown(browser, pages):
     browser.send("Emulation.setScriptExecutionDisabled", value=True)
     try:
-        browser.send("Page.navigate", url=(pages / "demo.html").absolute().as_uri())
-        browser.wait(lambda: browser.send("DOM.getDocument", depth=0)["root"]["documentURL"].endswith("demo.html"))
-        root = browser.send("DOM.getDocument")["root"]["nodeId"]
-        form = browser.send("DOM.querySelector", nodeId=root, selector="form.search[hidden]")["nodeId"]
-        listed = browser.send("DOM.querySelectorAll", nodeId=root, selector="#pages .page:not([hidden])")["nodeIds"]
-        assert form and len(listed) == 6
+        browser.open(pages / "demo.html")
+        assert browser.run("document.querySelector('form.search').hidden")
+        assert browser.run("document.querySelectorAll('#pages .page:not([hidden])').length") == 6
     finally:
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
