@@ -144,7 +144,8 @@ def build_model(vocabulary_size: int, seed: int, shape: str = "tiny") -> PreTrai
             size |= {"num_key_value_heads": 2, "intermediate_size": 128, "tie_word_embeddings": True}
             return Qwen2ForCausalLM(Qwen2Config(**size, bos_token_id=0, eos_token_id=0))
         case "tiny-llama":
-            return LlamaForCausalLM(LlamaConfig(**size, intermediate_size=128, bos_token_id=1, eos_token_id=2))
+            size |= {"intermediate_size": 128, "max_position_embeddings": 4096}
+            return LlamaForCausalLM(LlamaConfig(**size, bos_token_id=1, eos_token_id=2))
     return _t5(vocabulary_size)
 
 
