@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from paper_config import config_of
 from runs import ROOT, dry_run, jobs, succeeded
+
+from clinragen.demo.tiny_student import build_model
+from clinragen.registry.language_models import positions_problem
+from clinragen.workflow.inputs import lengths
 
 OVERLAYS = ("config/table6.yaml", "config/rehearsal.yaml")
 ONLINE = {"train_backbone", "train_text_encoder", "llm_weights"}
@@ -59,3 +64,10 @@ def test_the_arguments_of_make_become_an_overlay(arguments, expected, tmp_path):
     written = yaml.safe_load((tmp_path / "overlay.yaml").read_text(encoding="utf-8"))
     assert written["pathvars"]["results"] == expected.pop("tree")
     assert {key: written[key] for key in expected} == expected
+
+
+def test_the_tiny_models_have_positions_for_the_papers_lengths():
+    config = config_of(**yaml.safe_load((ROOT / OVERLAYS[1]).read_text(encoding="utf-8")))
+    for name, backbone in config.backbones.items():
+        shape = build_model(100, seed=0, shape=backbone.source).config.to_dict()
+        assert positions_problem(name, shape, lengths(config, name)) is None
