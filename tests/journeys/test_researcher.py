@@ -4,8 +4,10 @@ The raw directories hold a few synthetic patients and the language models are ti
 says so: the workflow treats them as it treats MIMIC and the models of the paper.
 """
 
+import contextlib
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ OTHER_ROWS = (
     *("clinragen-large", "without-lab-know", "without-know", "without-reasoning", "flan-t5", "clinical-cot"),
     *("clinical-cot-tse", "frozen", "ehr-knowgen", "promptehr", "llama-ft"),
 )
+TABLE6_ROWS = tuple(yaml.safe_load((ROOT / "config/table6.yaml").read_text(encoding="utf-8"))["models"])[3:]
 # A first run of one dataset, one row and one seed: the path to the tables is as long as that of the whole matrix.
 FIRST = {
     "datasets": {"mimic4": None},
@@ -96,8 +99,7 @@ def paths(shelves: Path) -> dict[str, Any]:
         },
         "backbones": {
             **{"flan-t5-small": flan, "flan-t5-large": flan},
-            # As `make check` asks for where a model has 2,048 positions.
-            "llama2-7b": {"source": f"{shelves}/models/llama", "max_note_tokens": 1546},
+            "llama2-7b": {"source": f"{shelves}/models/llama"},
         },
         "encoders": {"roberta-large": {"source": f"{shelves}/models/roberta"}},
     }
@@ -139,9 +141,15 @@ def test_a_researcher_gets_from_the_readme_to_the_tables(shelves, servers, fork_
         estimated = person.types("make estimate", "README.md")
         assert re.search(r"^note_rationale +mimic3 +chatgpt +\d+ +0 +[1-9]", estimated, re.MULTILINE)
 
-        # A rehearsal on synthetic data of MIMIC's size comes here (`make rehearsal`, once it is there).
+        # Step 5: the same settings on generated files, of which there are fewer here. Nothing is sent.
+        edit(checkout, {"models": dict.fromkeys(TABLE6_ROWS)})
+        rehearsal = "make rehearsal SHARE=0.02 SITE=config/local.yaml PROFILE=slurm DEVICE=cuda"
+        shown = person.types(rehearsal, "README.md", also="SHARE=0.001 DEVICE=cpu DATASETS=mimic3")
+        assert re.search(r"^train_phase3 +1 ", shown, re.MULTILINE)
+        assert slurm_job(records(checkout / "results/rehearsal-0.001"), "train_phase3")
+        assert not answers(checkout)
 
-        # Step 5, on the login node; a second run does nothing.
+        # Step 6, on the login node; a second run does nothing.
         person.types(run, "README.md")
         assert answers(checkout)
         assert "Nothing to be done" in person.types(run, "README.md")
@@ -153,9 +161,12 @@ def test_a_researcher_gets_from_the_readme_to_the_tables(shelves, servers, fork_
     each_job_was_where_it_belongs(outputs, checkout / RESULTS)
 
 
-def answers(checkout: Path) -> bool:
-    """Whether a language model was asked."""
-    return (checkout / "answers" / FILE).exists()
+def answers(checkout: Path) -> int:
+    """Return how many answers of language models are kept."""
+    if not (kept := checkout / "answers" / FILE).exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(kept)) as journal:
+        return journal.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
 
 
 def each_job_was_where_it_belongs(outputs: dict[str, dict], results: Path) -> None:
