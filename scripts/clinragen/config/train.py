@@ -61,7 +61,7 @@ class Optimizer(Section):
     precision: Literal["fp32", "tf32", "bf16"]
     """Number format of the forward pass: fp32, tf32 (fp32, multiplied in TF32; GPU only), or bf16 where it is safe."""
     max_steps: int | None = Field(ge=1)
-    """End each training after so many optimizer steps, as a rehearsal does; null: only its epochs and patience end it."""
+    """End each training after so many steps, as a rehearsal does; null: only its epochs and patience end it."""
 
 
 class Launch(Section):
