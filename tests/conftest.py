@@ -16,6 +16,7 @@ from demo import Demo, built_once
 from fork_python import forking_python
 from openai_server import OpenAIServer
 from pytest_httpserver import HTTPServer
+from runs import ROOT
 
 # As in a job of one thread: the threads of several workers would wait for each other, at twice the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,8 +25,18 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
+# Snakemake converts records of an old version if `metadata` exists without `incomplete`. In a fresh clone a second run
+# would see its first run between the two, and both would convert, and remove, what is not there.
+SNAKEMAKE_RECORDS = ("incomplete", "metadata")
+
 # Modules whose fixtures take a minute or more.
 HEAVY = ("test_reproducible.py", "test_train_deepspeed.py")
+
+
+def pytest_configure() -> None:
+    """Prepare the checkout for the first runs of Snakemake, which several workers start at the same time."""
+    for name in SNAKEMAKE_RECORDS:
+        (ROOT / ".snakemake" / name).mkdir(parents=True, exist_ok=True)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
