@@ -42,7 +42,7 @@ overlay = $(if $(filter demo-full,$(1)),$(DEMO_FULL),$(if $(filter open-demo,$(1
 overlay_exists = test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml \
 	|| { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
 # Run everything that is out of date, then make the report if it is older than the lineage.
-run = snakemake $(2) --quiet host --benchmark-extended all \
+run = snakemake $(2) --rerun-incomplete --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
 	|| { snakemake $(2) --quiet all --report results/$(1)/.tmp-report.html \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
@@ -78,7 +78,7 @@ planted: $(READY)  ## test with planted evidence what each model reads, as print
 rehearsal: $(READY)  ## run everything at a share of the paper's size, with tiny models: [SHARE=0.1] [DATASETS="mimic3 mimic4"] [SITE=config/local.yaml] [PROFILE=slurm DEVICE=cuda]
 	@mkdir -p results
 	@printf '%s\n' $(REHEARSAL_SETTINGS) > $(REHEARSAL_TREE).yaml
-	@snakemake $(REHEARSAL) --quiet host --benchmark-extended all
+	@snakemake $(REHEARSAL) --rerun-incomplete --quiet host --benchmark-extended all
 	@python scripts/usage.py $(REHEARSAL_TREE) $(if $(SMALLER),--smaller results/$(SMALLER))
 
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]

@@ -15,6 +15,8 @@ include: "rules/common_evaluate.smk"
 include: "rules/common_site.smk"
 
 
+if workflow.is_main_process:
+    stop_if_keys_repeat(workflow.configfiles)
 CONFIG = preflight.valid_config(config, Path(workflow.basedir, "resources"))
 if workflow.is_main_process:
     preflight.stop_unless_ready(CONFIG)

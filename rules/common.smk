@@ -16,6 +16,7 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import records, screen
 from clinragen.runner.failures import limit_retries
+from clinragen.workflow.repeated import stop_if_keys_repeat
 from clinragen.workflow import (
     check,
     compared,

@@ -25,8 +25,8 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
-# Snakemake converts records of an old version if `metadata` exists without `incomplete`. In a fresh clone a second run
-# would see its first run between the two, and both would convert, and remove, what is not there.
+# Snakemake converts the records of an old version if `metadata` exists without `incomplete`, and fails if two runs do
+# so at once. In a fresh clone a second run may find the directories of the first one half created.
 SNAKEMAKE_RECORDS = ("incomplete", "metadata")
 
 # Modules whose fixtures take a minute or more.

@@ -34,6 +34,13 @@ def test_mistakes_in_a_template_are_errors_for_the_user(tmp_path, text, reported
         render("page", write(tmp_path, text), facts={})
 
 
+def test_missing_rows_that_are_made_in_the_same_way_are_named_together(tmp_path):
+    macros = TEMPLATES / "macros.html"
+    files = [macros, *write(tmp_path, '{% import "macros.html" as m %}{{ m.missing(rows) }}')]
+    text = render("page", files, rows={"A": "run `one`", "B": "run `two`", "C": "run `one`"})
+    assert re.findall("<dt>(.*?)</dt>", text) == ["A, C", "B"]
+
+
 @pytest.mark.parametrize("page", [p.stem for p in TEMPLATES.glob("*.html") if p.stem not in ("base", "macros")])
 def test_every_page_has_language_viewport_and_the_one_stylesheet(page):
     base, style, macros, own = (path.read_text(encoding="utf-8") for path in templates(page))

@@ -33,6 +33,7 @@ AGREED = {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}
 PERMITTED = {"chatgpt": AGREED, "gpt4": AGREED}
 DEMO = ("--configfile", "config/demo.yaml")
 FULL = (*DEMO, "config/demo-full.yaml")
+BEGINNINGS = ("cannot start; fix the following first:", "the configuration is not valid;", "repeated keys,")
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def message_alone(run):
     """Return the output of a refused run, which may contain only the message and Snakemake's lines about arguments."""
     assert run.returncode == 1, run.stdout
     lines = [line for line in run.stdout.splitlines() if not line.startswith(("Using profile ", "Config file "))]
-    assert lines[0].startswith(("cannot start; fix the following first:", "the configuration is not valid;")), lines
+    assert lines[0].startswith(BEGINNINGS), lines
     assert not re.search("Exception|Traceback|Error|[.]smk|Building DAG", run.stdout), run.stdout
     return "\n".join(lines)
 
@@ -92,6 +93,12 @@ def test_without_directories_it_says_what_to_set_where_to_get_access_and_the_alt
         "make demo",
     ):
         assert text in output
+
+
+def test_a_section_that_a_file_has_twice_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "rows.yaml"
+    path.write_text("models:\n  clinragen: null\nmodels:\n  frozen: null\n", encoding="utf-8")
+    assert f"{path}, line 3: models" in message_alone(snakemake(*DEMO, path, "--dry-run", "all"))
 
 
 def test_all_that_is_missing_in_raw_folders_is_listed_together(raw, tmp_path):
