@@ -24,7 +24,8 @@ def problems(*words: str | Path, cwd: Path | None = None) -> list[str]:
 
 
 def test_a_whole_tree_is_as_recorded():
-    for path in ("logs/a/b.log", "timings/a/b.jsonl", "report.html", "audit/usage.csv",
+    for path in ("logs/a/b.log", "timings/a/b.jsonl", "report.html", "audit/usage.csv", "audit/growth.csv",
+                 "logs/a/b/1-of-4.log", "timings/a/b/1-of-4.jsonl", "y/train/z/seed1/checkpoints-joint/model",
                  "logs/train_phase1/y-seed1/events.out.tfevents.17.host.12.0",
                  "y/train/z/seed1/checkpoints-phase1/checkpoint-3/model", "y/.tmp-host-12-x",
                  "y/evaluate/z/seed1/parts/ab/0.json", "y/planted/z/seed1/parts/ab/0.json"):  # fmt: skip
@@ -196,7 +197,7 @@ def test_a_folder_without_any_record_is_no_success(tmp_path):
     assert status == 2 and "holds no output with a record" in said
 
 
-@pytest.mark.parametrize("name", ["tables/logs/leak.csv", "logs/leak.csv", "logs/train_phase1/y/leak.csv",
+@pytest.mark.parametrize("name", ["tables/logs/leak.csv", "logs/leak.csv", "logs/train_phase1/y/leak.csv", "logs/a/b/c.log",
                                   "tables/report.html", "checkpoints-phase1/notes.txt", "releases/a.zip"])  # fmt: skip
 def test_what_only_looks_like_a_log_is_untracked(name):
     write(f"results/x/{name}")

@@ -98,11 +98,12 @@ def test_origins_of_the_rows_of_one_output_are_only_in_its_record(tmp_path):
     def toy(context: Context, one: Out, two: Out) -> None:
         context.made_of({"model": "ours"}, [Path("a")])
         context.made_of({"model": "ours", "other": "theirs"}, [Path("b")], two)
+        context.made_of({"model": "ours"}, [Path("a"), Path("c")])  # another seed
         for out in (one, two):
             out.path.write_text("x")
 
     run(toy, arguments(one=tmp_path / "1", two=tmp_path / "2"))
-    both = {"where": {"model": "ours"}, "inputs": ["a"]}
+    both = {"where": {"model": "ours"}, "inputs": ["a", "c"]}
     assert read_record(tmp_path / "1")["rows"] == [both]
     assert read_record(tmp_path / "2")["rows"] == [
         both,

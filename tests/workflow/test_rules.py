@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import re
+from collections import defaultdict
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,10 @@ import pytest
 import yaml
 from runs import ROOT, environment, script_of
 from snakemake.api import SnakemakeApi
+from snakemake.io import apply_wildcards
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
+
+from clinragen.audit.verify import NO_OUTPUTS
 
 STAGES = (
     *("demo", "extract", "benchmark", "llm", "knowledge", "rationale", "asked"),
@@ -22,6 +26,8 @@ STAGES = (
 TOOLS = {"check", "estimate", "examples", "trace", "why", "view", "usage", "release"}
 # Additional files of stage evaluate: one for each kind of question.
 OF_EVALUATE = {"statistics", "texts", "judge", "study", "paper", "discussion", "claims"}
+# Options that name a directory for the remains of a killed job.
+SCRATCH = re.compile(r"--(checkpoints|parts) \{params\.")
 OVERLAYS = {
     "paper": [],
     "demo": ["config/demo.yaml", "config/demo-full.yaml"],
@@ -98,6 +104,17 @@ def test_one_name_leads_to_script_log_benchmark_environment_and_file(rules):
         assert str(rule.conda_env).endswith(f"envs/{environment(name)}.yaml"), name
         file = Path(str(rule.snakefile)).stem
         assert file == stage or (stage == "evaluate" and file in OF_EVALUATE), name
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_audit_takes_no_log_timing_or_scratch_directory_of_a_rule_for_an_output(overlay):
+    example = defaultdict(lambda: "x", dataset="mimic3", shard="1-of-4", seed="1")
+    for rule in rules_of(overlay):
+        kept = [apply_wildcards(str(path), example) for path in (*rule.log, rule.benchmark)]
+        scratch = [value for value in rule.params if getattr(value, "__qualname__", "").startswith("scratch.")]
+        kept += [f"{value(example)}/file" for value in scratch]
+        assert [path for path in kept if not NO_OUTPUTS.search(path)] == [], rule.name
+        assert bool(scratch) == bool({"checkpoints", "parts"} & set(SCRATCH.findall(rule.shellcmd))), rule.name
 
 
 def test_each_rule_carries_the_digest_of_its_own_code(rules):

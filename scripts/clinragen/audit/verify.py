@@ -26,9 +26,10 @@ from clinragen.runtime.progress import Progress
 # Files in a results tree that are not audited: logs, timings and TensorBoard events; checkpoints of a training and
 # parts of predictions, which outlive killed jobs; and what is made from the outputs afterwards.
 NO_OUTPUTS = re.compile(
-    r"(^|/)(logs/\w+/[^/]+\.log|timings/\w+/[^/]+\.jsonl|\.records/[^/]+\.json|audit/usage\.csv)$"
+    r"(^|/)(logs/\w+/[^/]+(/\d+-of-\d+)?\.log|timings/\w+/[^/]+(/\d+-of-\d+)?\.jsonl)$"
+    r"|(^|/)(\.records/[^/]+\.json|audit/(usage|growth)\.csv)$"
     r"|(^|/)logs/train_\w+/[^/]+/events\.out\.tfevents\.[^/]+$"
-    r"|/train/.+/seed\d+/checkpoints-phase\d/|/(evaluate|planted)/.+/seed\d+/parts/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
+    r"|/train/.+/seed\d+/checkpoints-\w+/|/(evaluate|planted)/.+/seed\d+/parts/|(^|/)\.tmp-|(^|/)\.snakemake_timestamp$"
     r"|^releases/[^/]+\.zip$|^README\.md$"
 )
 

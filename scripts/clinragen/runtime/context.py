@@ -50,9 +50,15 @@ class Context:
     def made_of(self, where: dict[str, str], inputs: Iterable[Path], output: Out | None = None) -> None:
         """Record that output rows with these values descend from these inputs, not from those listed for other rows.
 
-        It applies to all outputs, or to `output` alone where the tables of a step have different keys.
+        It applies to all outputs, or to `output` alone where the tables of a step have different keys. Inputs of several
+        calls for the same rows add up, as those of the seeds of a model.
         """
-        self.rows.append((output, {"where": where, "inputs": [path.as_posix() for path in inputs]}))
+        paths = [path.as_posix() for path in inputs]
+        for target, origin in self.rows:
+            if target is output and origin["where"] == where:
+                origin["inputs"] += [path for path in paths if path not in origin["inputs"]]
+                return
+        self.rows.append((output, {"where": where, "inputs": paths}))
 
     def rows_of(self, output: Out) -> list[dict[str, Any]]:
         """Return the origins of an output's rows, as its record lists them."""
