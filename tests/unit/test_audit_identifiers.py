@@ -23,6 +23,7 @@ from attacks import (
 )
 from tiny_tree import attrition
 
+from clinragen.audit.identifiers import Identifiers
 from clinragen.audit.scan import Scan, Shared, Source
 
 
@@ -121,6 +122,10 @@ def test_where_every_number_is_a_patients_only_those_said_to_be_are_found(tmp_pa
         + "".join(f"|p{n}|{31 + n}|0.{n}|\n" for n in range(9)),
         "unlabelled.md": "|icd_code|stays|\n|---|---|\n" + "".join(f"|{4019 + n}|{n}|\n" for n in range(9)),
         "attrition.csv": attrition(*(f"step {n}" for n in range(9))),
+        "table4.md": "|model|note, quality|\n|---|---|\n|ours|1.0000|\n|theirs|3.00|\n",
+        "table3.md": "|stage|jobs|\n|---|---|\n" + "".join(f"|s{n}|{n + 4}|\n" for n in range(9)),
+        "tokens.md": "|text|95 %|\n|---|---|\n" + "".join(f"|t{n}|{n + 890}|\n" for n in range(9)),
+        "figure5.svg": '<svg><path id="m264e039012" d="M 0 3"/><g clip-path="url(#p0a61123456)"/></svg>',
         "card.html": "<table><tr><th>part<th>third quartile</tr><tr><td>train<td>48</tr></table>",
         "vocabulary.json": json.dumps({"size": 32100, "ids": list(range(20)), "max_note_tokens": 512}),
     }
@@ -128,6 +133,16 @@ def test_where_every_number_is_a_patients_only_those_said_to_be_are_found(tmp_pa
         assert kinds(sources, name, data) == set(), name
     for text in ("patient 4512 died", "patient: 12", "subjects 812, 4512", "SUBJECT_ID 12", "icu stay: 7"):
         assert kinds(sources, "a.md", text) == {"identifier"}, text
+
+
+def test_digits_of_pictures_and_sizes_of_models_are_no_identifiers():
+    known = Identifiers({"100123", "125", "256", "10011"})
+    assert not known.contained("data:image/png;base64,iVBORw0KGgoAAAB100123AAAA=")
+    assert known.contained("data:image/png;base64,AAAAAAAAAAAAAAAB100123AAAA=")
+    assert known.contained("data:image/png;base64,iVBORw0KGgoAAAABAAAA== 100123")
+    assert not known.in_name("results/x/knowledge/vocab/opt-125m.json")
+    for name in ("results/x/opt-125m/10011.csv", "results/x/10011m.csv", "results/x/stay-125.csv"):
+        assert known.in_name(name), name
 
 
 def test_a_long_identifier_of_a_real_cohort_in_a_tracked_file_is_told(tmp_path):

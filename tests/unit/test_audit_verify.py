@@ -197,8 +197,9 @@ def test_a_folder_without_any_record_is_no_success(tmp_path):
     assert status == 2 and "holds no output with a record" in said
 
 
-@pytest.mark.parametrize("name", ["tables/logs/leak.csv", "logs/leak.csv", "logs/train_phase1/y/leak.csv", "logs/a/b/c.log",
-                                  "tables/report.html", "checkpoints-phase1/notes.txt", "releases/a.zip"])  # fmt: skip
+@pytest.mark.parametrize("name", ["tables/logs/leak.csv", "logs/leak.csv", "logs/train_phase1/y/leak.csv",
+                                  "logs/a/b/c.log", "checkpoints-phase1/notes.txt", "tables/report.html",
+                                  "releases/a.zip"])  # fmt: skip
 def test_what_only_looks_like_a_log_is_untracked(name):
     write(f"results/x/{name}")
     assert problems("results/x") == ([] if name.startswith("releases") else [f"untracked: results/x/{name}"])

@@ -10,7 +10,15 @@ from functools import cache
 
 from clinragen.audit.contents import Value
 
-HASH = re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12,}\b")
+# Hashes, and the names that Matplotlib gives to the markers (m) and clip paths (p) of a drawing.
+HASH = re.compile(
+    r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*[0-9])[0-9a-f]{12,}\b"
+    r"|(?:^|(?<=[\"#]))[mp](?=[0-9]*[a-f])[0-9a-f]{10}(?=[\")]|$)"
+)
+# Pictures in a page; what they contain is checked where they are decoded.
+PICTURE = re.compile(r"data:image/(?:png;base64,iVBOR|svg\+xml;base64,(?:PHN2Z|PD94b))[A-Za-z0-9+/]+={0,2}")
+# Sizes of language models, such as opt-125m.
+MODEL_SIZE = re.compile(r"(?<=-)\d+(?:\.\d+)?[bm](?![A-Za-z0-9])")
 LONG = re.compile(r"(?<!\d)(?<!\d\.)(\d{6,})(?:\.0+)?(?!\d)(?!\.\d)")
 LETTERED = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+")
 PERSON = r"(?:subject|patient|hadm|hospital admission|icu ?stay|mrn)s?"
@@ -34,9 +42,11 @@ def _name(words: str) -> re.Pattern[str]:
 ID_NAME = _name(r"(?:subject|patient|hadm|admission|icu_?stay|stay|note|person|row)[ _-]?ids?|hadm|mrn|icu_?stay")
 ABOUT = _name(r"(?:subject|patient|person|hadm|stay|icu_?stay|mrn|note|admission|episode|sample|case)s?")
 MEASURE = _name(
-    r"hours?|days?|years?|ages?|count|share|rate|percent|lengths?|total|mean|median|quartile|order|number|code|tokens|max"
+    r"hours?|days?|years?|ages?|count|share|rate|percent|lengths?|total|mean|median|quartile|order|number|code|tokens|max|%"
 )
-NUMBERS_ONLY = re.compile(r"[\[(]?\s*\d+(?:\.0+)?(?:[,;\s]+\d+(?:\.0+)?)*\s*[\])]?")
+# Identifiers that were read as floats end in one zero; scores of 1.0000 do not.
+_WHOLE = r"\d+(?:\.0)?"
+NUMBERS_ONLY = re.compile(rf"[\[(]?\s*{_WHOLE}(?:[,;\s]+{_WHOLE})*\s*[\])]?")
 # A column with so many different numbers, of which this share is known, holds identifiers, whatever its name.
 FEWEST_VALUES, MOST = 5, 0.9
 # Names of sizes, times and machine numbers, which do not identify, whatever their value ...
@@ -44,7 +54,7 @@ SIZES = {"bytes", "contentSize", "rows", "seed", "wall_seconds", "memory_limit_m
          "SLURM_JOB_ID"}  # fmt: skip
 # ... and of counts, none of which has as many digits as an identifier of MIMIC-IV.
 COUNTS = {"stays", "admissions", "subjects", "patients", "icustays", "codes", "inputs", "roots", "number", "samples",
-          "cases", "stays with it", "cases that fit"}  # fmt: skip
+          "cases", "jobs", "stays with it", "cases that fit"}  # fmt: skip
 LONGEST_COUNT = 7
 
 
@@ -86,7 +96,7 @@ class Identifiers:
 
     def _contained(self, text: str) -> bool:
         """Return whether a text has a long or lettered identifier anywhere, or a short one where words say so."""
-        text = COUNT_IN_TEXT.sub(" ", HASH.sub(" ", text))
+        text = COUNT_IN_TEXT.sub(" ", HASH.sub(" ", PICTURE.sub(" ", text)))
         named = (match[1] for pattern in NAMED for match in pattern.finditer(text))
         numbers = {number for part in named for number in re.findall(r"\d+", part)} | set(LONG.findall(text))
         return self._has(numbers) or not self._known.isdisjoint(LETTERED.findall(text))
@@ -99,7 +109,7 @@ class Identifiers:
 
     def in_name(self, path: str) -> bool:
         """Return whether the path of a file holds an identifier."""
-        return self._has(re.findall(r"\d{3,}", re.sub(r"seed\d+", "", HASH.sub("", path))))
+        return self._has(re.findall(r"\d{3,}", re.sub(r"seed\d+", "", MODEL_SIZE.sub("", HASH.sub("", path)))))
 
     def _is_one(self, about: str, text: str) -> bool:
         """Return whether a value consists of numbers, a known one among them, under a name of something with one."""

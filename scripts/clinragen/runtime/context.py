@@ -50,8 +50,8 @@ class Context:
     def made_of(self, where: dict[str, str], inputs: Iterable[Path], output: Out | None = None) -> None:
         """Record that output rows with these values descend from these inputs, not from those listed for other rows.
 
-        It applies to all outputs, or to `output` alone where the tables of a step have different keys. Inputs of several
-        calls for the same rows add up, as those of the seeds of a model.
+        It applies to all outputs, or to `output` alone where the tables of a step have different keys. Several calls
+        for the same rows add up, such as one for each seed.
         """
         paths = [path.as_posix() for path in inputs]
         for target, origin in self.rows:
