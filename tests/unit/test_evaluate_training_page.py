@@ -45,6 +45,14 @@ def test_the_seeds_of_a_training_share_its_charts_and_each_has_its_best_epoch():
     assert 'href="#mimic3/tiny/a%20b/phase1"' in text
 
 
+def test_a_training_that_was_stopped_within_an_epoch_has_a_part_of_one():
+    names = course(1).schema.names
+    stopped = course(1, best=1, epochs=1).set_column(
+        names.index("epoch"), "epoch", pa.array([0.357] * (len(LOSSES) + 3))
+    )
+    assert "Seed 1: 0.4 epochs, best validation F1 0.500 after epoch 0.4." in page(stopped)
+
+
 def test_a_page_of_the_papers_size_takes_seconds_and_few_megabytes():
     many = [
         course(seed, dataset=dataset, student=f"tiny/{number}", epochs=50)

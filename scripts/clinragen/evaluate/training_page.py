@@ -70,10 +70,15 @@ def outcome(seed: int, series: dict[str, Points]) -> Row:
     epoch, score = max(series["eval_f1"], key=lambda point: point[1])
     return {
         "seed": seed,
-        "epochs": round(max(x for points in series.values() for x, _ in points)),
+        "epochs": _rounded(max(x for points in series.values() for x, _ in points)),
         "score": score,
-        "epoch": round(epoch),
+        "epoch": _rounded(epoch),
     }
+
+
+def _rounded(epoch: float) -> float:
+    """Return an epoch as shown: whole, unless the training was stopped within it (`max_steps`)."""
+    return round(epoch) if abs(epoch - round(epoch)) < 0.05 else round(epoch, 1)
 
 
 def charts(seeds: list[dict[str, Points]]) -> list[Chart]:
