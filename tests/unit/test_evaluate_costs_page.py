@@ -52,7 +52,7 @@ def test_each_purpose_has_its_price_for_1000_requests():
     assert [*notes, "8.00", "4.00", "25.0 %"] in found
     terms = ["key terms", "public documents", "teacher gpt-x-2026", "50", "40", "5,000,000", "70,000"]
     assert [*terms, "–", "–", "hidden"] in found
-    assert {"diagnoses, zero-shot", "rationales from labs, cut"} <= {own[0] for own in found}
+    assert {"answers, zero-shot", "rationales from labs, cut"} <= {own[0] for own in found}
 
 
 def test_money_links_to_the_row_in_the_lineage():

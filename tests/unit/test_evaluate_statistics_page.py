@@ -64,7 +64,7 @@ def test_the_page_explains_its_numbers():
         "40 test samples of 20 patients",
         "Rows of the paper's tables without a run: 1",
         "LLaMA-ft",
-        "with a probability of 80 %",
+        "With a probability of 80 % a test of one comparison, without correction",
         "Hidden, because fewer than 11 patients",
     ):
         assert words in text, words

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from front import EXAMPLE, KINDS, PAGES, SYNTHETIC, front_page
+from front import EXAMPLE, KINDS, PAGES, SYNTHETIC, claims, front_page
 
 from clinragen.errors import UserError
 from clinragen.site.index_page import Example, read_examples, shown_tree, source_of
@@ -74,7 +74,7 @@ def test_the_case_has_note_captions_curves_both_rationales_and_both_diagnoses():
              "Pneumonia wrong", "Conduction disorders missed"]  # fmt: skip
     places = [seen.index(words) for words in order]
     assert places == sorted(places)
-    assert "of the 10 cases" in seen and "median F1 (0.80)" in seen and "None from the labs." in seen
+    assert "an abnormal lab (10)" in seen and "median F1 (0.80)" in seen and "None from the labs." in seen
     assert case.count("<svg") == 2 and "1 others are normal" not in seen and "1 other is normal" in seen
     assert "<script>alert" not in case and "&lt;script&gt;alert(1)" in case
     assert case.index("Glucose</b>") < case.index("<details>") < case.index("pH</b>")
@@ -121,6 +121,12 @@ def test_pieces_that_a_run_lacks_are_named_with_what_makes_them():
     assert "Not tested" in text and "make planted" in text and "This run has no case to show" in text
     asked = text_of(front_page(**KINDS["no student"]))
     assert "asked high" in asked and "Each model is trained" not in asked
+
+
+def test_claims_that_cannot_be_decided_are_not_counted_as_not_reproduced():
+    text = text_of(front_page(claims=claims(*[("holds in print", "not decidable")] * 3)))
+    assert "Not decided Of 3 claims not one can be decided here: values made with stand-ins decide nothing" in text
+    assert "0 of 3" not in text
 
 
 def test_all_pages_are_listed_by_section_with_their_files_and_headings():

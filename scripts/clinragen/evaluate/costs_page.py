@@ -14,7 +14,7 @@ TITLES = {
     "note_rationale": "rationales from notes",
     "lab_rationale": "rationales from labs",
     "judge": "ratings of rationales",
-    "asked": "diagnoses",
+    "asked": "answers",
 }
 SUMMED = ("requests", "answers", "not_in_journal", "input_tokens", "output_tokens", "dollars", "seconds")
 KEYS = ("stage", "dataset", "llm")
