@@ -48,7 +48,7 @@ run = snakemake $(2) --rerun-incomplete --quiet host --benchmark-extended all \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& printf '%s\n' "Results: results/$(1)/index.html (make view TREE=$(1))" "Report: results/$(1)/report.html"
 
-.PHONY: help setup demo demo-full open-demo planted rehearsal check estimate examples why view release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-reruns lint format docs docs-site lock clean
+.PHONY: help setup demo demo-full open-demo planted rehearsal check estimate examples why view release usage bench bench-llm bench-decoding bench-encoder bench-statistics bench-tokens bench-training ladder test test-all test-failed test-reruns lint format docs docs-site lock clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -143,6 +143,9 @@ test: $(READY) $(VALIDATOR) lint  ## lint and all tests except the slow ones (le
 
 test-all: $(READY) $(VALIDATOR) lint  ## lint and all tests except `make test-reruns`: also the demo, SLURM, DeepSpeed, clean runs, faults
 	@$(pytest) -m "not exhaustive" --durations=25 --durations-min=5
+
+test-failed: $(READY)  ## run the tests that failed last time once more, one after another
+	@pytest --quiet --last-failed --last-failed-no-failures none --exitfirst
 
 test-reruns: $(READY)  ## change every code file, resource and key, one by one, and compare what reruns (half an hour)
 	@$(pytest) tests/workflow/test_reruns.py
