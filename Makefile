@@ -76,6 +76,8 @@ planted: $(READY)  ## test with planted evidence what each model reads, as print
 	@$(call run,planted,$(PLANTED))
 
 rehearsal: $(READY)  ## run everything at a share of the paper's size, with tiny models: [SHARE=0.1] [DATASETS="mimic3 mimic4"] [SITE=config/local.yaml] [PROFILE=slurm DEVICE=cuda]
+	@test -z "$(filter-out mimic3 mimic4,$(DATASETS))" || { echo "DATASETS: $(filter-out mimic3 mimic4,$(DATASETS)) is neither mimic3 nor mimic4" >&2; exit 1; }
+	@for file in $(SITE); do test -f "$$file" || { echo "SITE: $$file is missing" >&2; exit 1; }; done
 	@mkdir -p results
 	@printf '%s\n' $(REHEARSAL_SETTINGS) > $(REHEARSAL_TREE).yaml
 	@snakemake $(REHEARSAL) --rerun-incomplete --quiet host --benchmark-extended all

@@ -16,7 +16,9 @@ include: "rules/common_site.smk"
 
 
 if workflow.is_main_process:
-    stop_if_keys_repeat(workflow.configfiles)
+    settings_files.stop_if_wrong(
+        workflow.configfiles, config, Path(workflow.basedir, "config").glob("*.yaml")
+    )
 CONFIG = preflight.valid_config(config, Path(workflow.basedir, "resources"))
 if workflow.is_main_process:
     preflight.stop_unless_ready(CONFIG)

@@ -16,7 +16,6 @@ from clinragen.registry.raw import TITLES, raw_path
 from clinragen.provenance.digest import code_digest
 from clinragen.runner import records, screen
 from clinragen.runner.failures import limit_retries
-from clinragen.workflow.repeated import stop_if_keys_repeat
 from clinragen.workflow import (
     check,
     compared,
@@ -26,6 +25,7 @@ from clinragen.workflow import (
     launch,
     paper,
     preflight,
+    settings_files,
     shown,
 )
 from snakemake.logging import logger

@@ -75,6 +75,14 @@ def test_nobody_finds_what_nothing_shows(tree, f1, model):
         assert score <= chance + 0.1  # three phenotypes only
 
 
+def test_the_front_page_of_the_demo_shows_the_rationales_of_teacher_and_student():
+    page = ROOT / "results/demo/index.html"
+    if not page.is_file():
+        pytest.skip("results/demo is missing: run make demo")
+    text = page.read_text(encoding="utf-8")
+    assert "The teacher’s rationale" in text and "The student’s rationale" in text
+
+
 def test_what_clinragen_says_of_the_labs_is_true_of_them():
     stated = [r for r in rows("planted", "planted_statements") if r["model"] == "ClinRaGen"]
     shares = {

@@ -57,6 +57,12 @@ def focused(browser: Browser) -> str:
     return browser.run("document.activeElement.name || document.activeElement.id")
 
 
+def reload(browser: Browser) -> None:
+    """Reload the page. Opened again, another process might read the storage before this one has written it."""
+    browser.run("window.before = true, location.reload()")
+    browser.wait(lambda: browser.run("window.before !== true && document.readyState === 'complete'"))
+
+
 def saved_file(browser: Browser, downloads: Path) -> Path:
     """Save the ratings in the form and wait for the file."""
     browser.click("document.getElementById('export')")
@@ -100,7 +106,7 @@ def test_typed_ratings_survive_a_reload_and_are_imported(browser, page):
     half = [cell for cell in CELLS if cell[0] <= 2]
     fill(browser, half)
 
-    browser.open(page)
+    reload(browser)
     assert browser.run("document.getElementById('heading').textContent") == "Item 3 of 5"
     assert browser.run("document.getElementById('rated').textContent") == f"{len(half)} of {len(CELLS)} ratings"
     fill(browser, CELLS[len(half) :])
@@ -198,7 +204,7 @@ def test_a_saved_file_restores_the_ratings_and_others_are_refused(browser, page)
     text = "\ufeff" + whole.read_text(encoding="utf-8").replace(",", ";").replace("\n", "\r\n")
     other.write_text(text, encoding="utf-8", newline="")
     assert restore(other) == f"{len(CELLS)} ratings restored."
-    browser.open(page)
+    reload(browser)
     assert saved_file(browser, page.parent).read_text(encoding="utf-8") == whole.read_text(encoding="utf-8")
 
 

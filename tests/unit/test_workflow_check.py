@@ -234,7 +234,9 @@ def test_what_a_served_model_lacks_is_told_with_the_remedy(tmp_path, monkeypatch
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with_programs(monkeypatch)
     weights, program, gpu = served(tmp_path, "some/model")
-    assert weights.status == "problem" and "run `snakemake weights` on a machine with network access" in weights.words
+    assert (
+        weights.status == "problem" and "run `snakemake weights --cores 1 --configfile <your files>`" in weights.words
+    )
     assert program.status == "warning" and "--sdm conda (envs/serve.yaml has vLLM)" in program.words
     assert gpu.status == "problem" and "neither SLURM nor an NVIDIA GPU" in gpu.words
     assert [line.place for line in served(tmp_path, "/no/where", gpus=0)] == ["llms.tiny.model", "tiny: program"]

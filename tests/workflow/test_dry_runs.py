@@ -33,7 +33,12 @@ AGREED = {"data_use": "no-retention-cloud", "allowed_hosts": ["api.openai.com"]}
 PERMITTED = {"chatgpt": AGREED, "gpt4": AGREED}
 DEMO = ("--configfile", "config/demo.yaml")
 FULL = (*DEMO, "config/demo-full.yaml")
-BEGINNINGS = ("cannot start; fix the following first:", "the configuration is not valid;", "repeated keys,")
+BEGINNINGS = (
+    "cannot start; fix the following first:",
+    "the configuration is not valid;",
+    "repeated keys,",
+    "rows that are set to null,",
+)
 
 
 @pytest.fixture
@@ -99,6 +104,13 @@ def test_a_section_that_a_file_has_twice_is_refused_with_its_line(tmp_path):
     path = tmp_path / "rows.yaml"
     path.write_text("models:\n  clinragen: null\nmodels:\n  frozen: null\n", encoding="utf-8")
     assert f"{path}, line 3: models" in message_alone(snakemake(*DEMO, path, "--dry-run", "all"))
+
+
+def test_a_null_that_omits_no_row_is_refused_with_the_row_that_was_probably_meant(tmp_path):
+    path = tmp_path / "fewer.yaml"
+    path.write_text("models: {clin_ragen: null}\n", encoding="utf-8")
+    said = message_alone(snakemake(*DEMO, path, "--dry-run", "all"))
+    assert f"{path}: models.clin_ragen; did you mean models.clinragen?" in said
 
 
 def test_all_that_is_missing_in_raw_folders_is_listed_together(raw, tmp_path):

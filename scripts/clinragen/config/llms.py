@@ -1,5 +1,6 @@
 """Language models that are asked: settings that decide their answers, and separately how they are reached."""
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -183,6 +184,16 @@ class Transport(Section):
     """Hosts covered by your zero-retention agreement; `no-retention-cloud` permits no others."""
     local_hosts: list[str] = Field([])
     """Hosts on your institution's network that have public addresses, such as a node of the cluster."""
+
+    @field_validator("api_key_variable")
+    @classmethod
+    def _name_of_variable(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            # It may be the key itself, which must not be printed.
+            raise ValueError(
+                "not the name of an environment variable; write the name here, and export the key under it"
+            )
+        return name
 
     @field_validator("budget")
     @classmethod

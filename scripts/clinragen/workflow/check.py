@@ -122,6 +122,9 @@ def cluster(requests: list[Request]) -> list[Line]:
 
 def partition_lines(requests: list[Request]) -> list[Line]:
     """Return a problem for each kind of job whose partition does not exist, is down or has a shorter time limit."""
+    if shutil.which("scontrol") is None:
+        words = "scontrol not found; run this on a login node, or use `snakemake --cores N` without --profile slurm"
+        return [problem("SLURM", words)]
     shown = subprocess.run(
         ["scontrol", "show", "partition", "-o"], capture_output=True, text=True, timeout=30, check=False
     )

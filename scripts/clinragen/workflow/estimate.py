@@ -49,7 +49,10 @@ PROMPTS = Path("resources/prompts")
 PHENOTYPES, WORDINGS = Path("resources/phenotypes.csv"), Path("resources/phenotype_wordings.csv")
 TEXTS_AT_ONCE = 1000  # texts whose tokens are counted in one call
 NOWHERE = Destination(host="", addresses=(), local=False, https=False)
-UNKNOWN_WEIGHTS = "its weights are not fetched (`snakemake weights`): as if none of its answers were in the journal"
+UNKNOWN_WEIGHTS = (
+    "its weights are not fetched (`snakemake weights --cores 1 --configfile <your files>`): as if none of its answers "
+    "were in the journal"
+)
 
 
 class NotYet(Exception):

@@ -70,8 +70,12 @@ def clock(directory: Path) -> Line:
     now = datetime.now(UTC)
     if now.year not in YEARS:
         return problem("clock", f"this machine is in the year {now.year}; set its clock")
-    with tempfile.NamedTemporaryFile(dir=existing(directory)) as file:
-        skew = Path(file.name).stat().st_mtime - time.time()
+    try:
+        with tempfile.NamedTemporaryFile(dir=existing(directory)) as file:
+            skew = Path(file.name).stat().st_mtime - time.time()
+    except OSError as error:
+        words = f"not compared with the file system: writing fails in {existing(directory)} ({error.strerror})"
+        return Line("skipped", "clock", words)
     if abs(skew) > SKEW:
         words = f"the file system of {existing(directory)} is {skew:+.0f} s off this machine; synchronize both (NTP)"
         return Line("warning", "clock", f"{words}: Snakemake compares times of files")

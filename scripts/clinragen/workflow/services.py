@@ -36,6 +36,7 @@ from clinragen.workflow.web import Unreachable, get
 HUB = "https://huggingface.co"
 # Azure hosts, where requests name a deployment and not a model.
 DEPLOYMENTS = (".azure.com", ".azure.us")
+WITH_SETTINGS = "--configfile <your files>` on a machine with network access"
 
 
 def language_models(config: Config, needs: set[Need]) -> list[Line]:
@@ -120,7 +121,7 @@ def knowledge(config: Config, needs: set[Need]) -> list[Line]:
             get(url)
             lines.append(ok(f"knowledge.{name}.endpoint", "responds"))
         except Unreachable as error:
-            words = f"does not respond ({error}); run `snakemake knowledge` on a machine with network access"
+            words = f"does not respond ({error}); run `snakemake knowledge --cores 1 {WITH_SETTINGS}"
             lines.append(problem(f"knowledge.{name}.endpoint", words))
     return lines
 
@@ -212,8 +213,8 @@ def on_the_hub(place: str, source: str, revision: str, target: str) -> tuple[Lin
     try:
         status, content = get(url)
     except Unreachable as error:
-        words = f"{hub} does not respond ({error}); run `snakemake {target}` on a machine with network access, or name"
-        return problem(place, f"{words} a directory that contains the model"), 0
+        words = f"{hub} does not respond ({error}); run `snakemake {target} --cores 1 {WITH_SETTINGS}"
+        return problem(place, f"{words}, or name a directory that contains the model"), 0
     if status != 200 or not isinstance(content, dict):
         return problem(place, f"{hub} has no {source} at {revision} (HTTP {status}); correct it"), 0
     if content.get("gated") and not os.environ.get("HF_TOKEN"):
