@@ -58,7 +58,8 @@ def focused(browser: Browser) -> str:
 
 
 def reload(browser: Browser) -> None:
-    """Reload the page. Opened again, another process might read the storage before this one has written it."""
+    """Reload the page, once the browser has had time to write the storage, which it does after the script has ended."""
+    browser.run("new Promise(done => setTimeout(done, 500))")
     browser.run("window.before = true, location.reload()")
     browser.wait(lambda: browser.run("window.before !== true && document.readyState === 'complete'"))
 
