@@ -20,6 +20,9 @@ from runs import ROOT
 
 # As in a job of one thread: the threads of several workers would wait for each other, at twice the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As in a plain shell: under `make test`, the `make` of a test would add "Leaving directory" to what it prints.
+for inherited in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):
+    os.environ.pop(inherited, None)
 # Deadlines would measure the machine, not the code.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
