@@ -122,6 +122,12 @@ def test_a_row_of_a_language_model_may_be_short_but_names_its_server(raw):
     assert "  - llms.mine.model: missing" in message_of(raw)
 
 
+def test_a_key_in_place_of_the_name_of_its_variable_is_not_printed(raw):
+    said = message_of(changed(raw, llm_transport__chatgpt__api_key_variable="sk-proj-s3cr3t"))
+    assert "llm_transport.chatgpt.api_key_variable: not the name of an environment variable" in said
+    assert "s3cr3t" not in said
+
+
 def test_a_missing_key_is_named(raw):
     del raw["benchmark"]["series"]["fill"], raw["seeds"]
     message = message_of(raw)

@@ -74,7 +74,7 @@ def test_the_case_has_note_captions_curves_both_rationales_and_both_diagnoses():
              "Pneumonia wrong", "Conduction disorders missed"]  # fmt: skip
     places = [seen.index(words) for words in order]
     assert places == sorted(places)
-    assert "an abnormal lab (10)" in seen and "median F1 (0.80)" in seen and "None from the labs." in seen
+    assert "among the 10 compared stays" in seen and "median F1 (0.80)" in seen and "None from the labs." in seen
     assert case.count("<svg") == 2 and "1 others are normal" not in seen and "1 other is normal" in seen
     assert "<script>alert" not in case and "&lt;script&gt;alert(1)" in case
     assert case.index("Glucose</b>") < case.index("<details>") < case.index("pH</b>")
@@ -125,8 +125,8 @@ def test_pieces_that_a_run_lacks_are_named_with_what_makes_them():
 
 def test_claims_that_cannot_be_decided_are_not_counted_as_not_reproduced():
     text = text_of(front_page(claims=claims(*[("holds in print", "not decidable")] * 3)))
-    assert "Not decided Of 3 claims not one can be decided here: values made with stand-ins decide nothing" in text
-    assert "0 of 3" not in text
+    assert "Not decided 3 of 3 not decidable: stand-ins decide nothing" in text
+    assert "0 of 3 reproduced" not in text
 
 
 def test_all_pages_are_listed_by_section_with_their_files_and_headings():

@@ -15,7 +15,7 @@ from werkzeug import Response
 from clinragen.config.root import Config, load_config
 from clinragen.llm.guard import Destination, host_of
 from clinragen.workflow import machine, services
-from clinragen.workflow.check import summary
+from clinragen.workflow.check import partition_lines, summary
 from clinragen.workflow.needs import BACKBONE, ENCODER, Need
 from clinragen.workflow.preflight import llm_problems
 from clinragen.workflow.slurm import Request, Resources, kinds, partition_problem, partitions, sbatch_test
@@ -329,6 +329,23 @@ def test_a_clock_in_the_wrong_year_and_one_that_differs_from_the_file_system(tmp
     assert machine.clock(tmp_path).status == "warning"
     monkeypatch.setattr(machine, "YEARS", range(1970, 1971))
     assert machine.clock(tmp_path).status == "problem"
+
+
+def test_a_directory_that_cannot_be_written_is_a_problem_of_the_file_system_alone(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(machine.tempfile, "NamedTemporaryFile", refuse)
+    monkeypatch.setattr(machine.tempfile, "TemporaryDirectory", refuse)
+    assert machine.clock(tmp_path).status == "skipped"
+    line = machine.file_system(tmp_path)
+    assert line.status == "problem" and f"writing fails in {tmp_path} (Permission denied)" in line.words
+
+
+def test_a_machine_without_slurm_is_a_problem_of_the_slurm_profile(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    (line,) = partition_lines([request("a")])
+    assert line.status == "problem" and "scontrol not found" in line.words and "snakemake --cores N" in line.words
 
 
 def test_a_file_system_without_locks_is_a_problem_and_nothing_is_left(tmp_path, monkeypatch):

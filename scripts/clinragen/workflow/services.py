@@ -36,7 +36,6 @@ from clinragen.workflow.web import Unreachable, get
 HUB = "https://huggingface.co"
 # Azure hosts, where requests name a deployment and not a model.
 DEPLOYMENTS = (".azure.com", ".azure.us")
-WITH_SETTINGS = "--configfile <your files>` on a machine with network access"
 
 
 def language_models(config: Config, needs: set[Need]) -> list[Line]:
@@ -121,7 +120,7 @@ def knowledge(config: Config, needs: set[Need]) -> list[Line]:
             get(url)
             lines.append(ok(f"knowledge.{name}.endpoint", "responds"))
         except Unreachable as error:
-            words = f"does not respond ({error}); run `snakemake knowledge --cores 1 {WITH_SETTINGS}"
+            words = f"does not respond ({error}); {fetched_elsewhere('knowledge')}"
             lines.append(problem(f"knowledge.{name}.endpoint", words))
     return lines
 
@@ -203,6 +202,11 @@ def hub_problems(
     return [words for words in problems if words]
 
 
+def fetched_elsewhere(target: str) -> str:
+    """Return the remedy for a machine without network access."""
+    return f"run `snakemake {target} --cores 1 --configfile <your files>` on a machine with network access"
+
+
 def on_the_hub(place: str, source: str, revision: str, target: str) -> tuple[Line, int]:
     """Check that the hub has a model with weights in safetensors format; also return their size in bytes (0: unknown).
 
@@ -213,7 +217,7 @@ def on_the_hub(place: str, source: str, revision: str, target: str) -> tuple[Lin
     try:
         status, content = get(url)
     except Unreachable as error:
-        words = f"{hub} does not respond ({error}); run `snakemake {target} --cores 1 {WITH_SETTINGS}"
+        words = f"{hub} does not respond ({error}); {fetched_elsewhere(target)}"
         return problem(place, f"{words}, or name a directory that contains the model"), 0
     if status != 200 or not isinstance(content, dict):
         return problem(place, f"{hub} has no {source} at {revision} (HTTP {status}); correct it"), 0
