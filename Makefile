@@ -38,9 +38,9 @@ REHEARSAL = $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) \
 	--configfile config/table6.yaml $(SITE) config/rehearsal.yaml $(REHEARSAL_TREE).yaml
 # Arguments for the configuration of an overlay.
 overlay = $(if $(filter demo-full,$(1)),$(DEMO_FULL),$(if $(filter open-demo,$(1)),$(OPEN_DEMO),$(if $(filter planted,$(1)),$(PLANTED),--configfile config/$(1).yaml)))
-# Stop if the overlay is missing.
-overlay_exists = test -n "$(CONFIG)" -o -f config/$(CHECKED).yaml \
-	|| { echo "config/$(CHECKED).yaml is missing: cp config/local.example.yaml config/local.yaml, then edit it" >&2; exit 1; }
+# Stop if the file of an overlay is missing.
+overlay_exists = test -f config/$(1).yaml || { echo "config/$(1).yaml is missing: $(if $(filter local,$(1)),cp \
+	config/local.example.yaml config/local.yaml and edit it,OVERLAY can be $(filter-out local.example,$(basename $(notdir $(sort $(wildcard config/*.yaml))))))" >&2; exit 1; }
 # Run everything that is out of date, then make the report if it is older than the lineage.
 run = snakemake $(2) --rerun-incomplete --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
@@ -84,17 +84,18 @@ rehearsal: $(READY)  ## run everything at a share of the paper's size, with tiny
 	@python scripts/usage.py $(REHEARSAL_TREE) $(if $(SMALLER),--smaller results/$(SMALLER))
 
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]
-	@$(overlay_exists)
+	@$(if $(CONFIG),,$(call overlay_exists,$(CHECKED)))
 	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
 
 estimate: $(READY)  ## estimate the remaining cost of the language models in calls, tokens, dollars, hours: [OVERLAY=local|demo] [CONFIG="FILE ..."]
-	@$(overlay_exists)
+	@$(if $(CONFIG),,$(call overlay_exists,$(CHECKED)))
 	@python scripts/estimate.py $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
 
 examples: $(READY)  ## check a file of worked examples for the teacher: [FILE=resources/prompts/examples.yaml]
 	@python scripts/examples.py "$(or $(FILE),resources/prompts/examples.yaml)"
 
 why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|planted|local] [FROM_RECORDS=1]
+	@$(call overlay_exists,$(OVERLAY))
 	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) $(call overlay,$(OVERLAY))
 
 view: $(READY)  ## show the pages of a results tree in a browser: TREE=demo [PORT=8000]

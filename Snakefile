@@ -31,7 +31,7 @@ wildcard_constraints:
     dataset="mimic3|mimic4",
     backbone="[^/+]+",
     target=any_of(inputs.targets(CONFIG)),
-    teacher="[^/+]+",
+    teacher=any_of(CONFIG.llms),
     variant=r"(\+[^/]+)?",
     llm="[^/]+",
     shard=r"\d+-of-\d+",

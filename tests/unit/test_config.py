@@ -106,6 +106,16 @@ def test_an_invalid_or_future_date_is_refused(value, words, raw):
     assert re.search(rf"knowledge\.refresh: .*{words}", message_of(changed(raw, knowledge__refresh=value)))
 
 
+@pytest.mark.parametrize("release", [1.4, 2])
+def test_a_release_without_quotes_is_refused(release, raw):
+    said = message_of(changed(raw, datasets__mimic3__release=release))
+    assert f"  - datasets.mimic3.release: put {release} in quotes" in said
+
+
+def test_a_seed_below_zero_is_refused(raw):
+    assert "  - seeds.0: Input should be greater than or equal to 0" in message_of(changed(raw, seeds=[-1]))
+
+
 def test_a_row_of_a_language_model_may_be_short_but_names_its_server(raw):
     raw["llms"]["mine"] = {"provider": "openai", "model": "m"}
     assert "  - llm_transport.mine is missing: llms.mine is on a server; add a row with its base_url" in message_of(raw)

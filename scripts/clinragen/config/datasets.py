@@ -28,6 +28,13 @@ class Dataset(Section):
     def _usable_path(cls, text: str | None) -> str | None:
         return None if text is None else usable_path(text)
 
+    @field_validator("release", mode="before")
+    @classmethod
+    def _in_quotes(cls, release: object) -> object:
+        if isinstance(release, int | float):  # 2.10 without quotes would be 2.1
+            raise ValueError(f"put {release} in quotes")
+        return release
+
     @property
     def synthetic_notes(self) -> bool:
         """Whether stand-in notes are written for existing raw tables; a synthetic cohort includes notes."""
