@@ -223,6 +223,11 @@ def test_table_6_has_a_model_for_every_row_of_the_paper():
     assert len(first) == 4 * 2 + 2
 
 
+def test_a_teacher_that_table_6_does_not_have_is_named():
+    row = read("table6.yaml").models["clinragen"].model_copy(update={"teacher": "mine"})
+    assert row_in(row, 6) == "Flan-T5-0.1B, ClinRaGen, mine"
+
+
 def test_a_recipe_that_table_6_does_not_have_is_refused():
     config = read("table6.yaml", models={"clinragen-opt-125m-chatgpt": {"vocabulary": "standard", "row": "w/o KNOW"}})
     (line,) = row_problems(config, ROOT / "resources")

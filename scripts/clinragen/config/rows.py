@@ -88,7 +88,7 @@ def row_in(model: Model, table: int) -> str:
     if table != TABLE_OF_PARTS:
         return model.row
     method = next((name for name, recipe in METHODS.items() if not _differences(model, recipe)), model.row)
-    teacher = TEACHERS.get(model.teacher or "", "no teacher")
+    teacher = TEACHERS.get(model.teacher, model.teacher) if model.teacher else "no teacher"
     return ", ".join((BACKBONES.get(model.backbone, model.backbone), method, teacher))
 
 
