@@ -101,6 +101,7 @@ if CONFIG.planted_datasets():
             notes="<results>/{dataset}/planted/{model}/seed{seed}/notes-shuffled.parquet",
             series="<results>/{dataset}/planted/{model}/seed{seed}/series-shuffled.parquet",
             captions=of_model("<results>/{dataset}/benchmark{variant}/captions.parquet"),
+            samples="<results>/{dataset}/benchmark/samples.parquet",
             evidence="resources/demo/evidence.yaml",
         output:
             scores="<results>/{dataset}/planted/{model}/seed{seed}/scores.csv",
@@ -120,9 +121,11 @@ if CONFIG.planted_datasets():
             sources=sources,
             dataset=title,
             row=row_of_run,
+            bootstrap=setting("evaluate.bootstrap"),
         shell:
             "python scripts/planted_scores.py --as-is {input.as_is:q} --notes-shuffled {input.notes:q}"
-            " --series-shuffled {input.series:q} --captions {input.captions:q} --evidence {input.evidence:q}"
+            " --series-shuffled {input.series:q} --captions {input.captions:q} --samples {input.samples:q}"
+            " --evidence {input.evidence:q} --bootstrap {params.bootstrap:q}"
             " --dataset {params.dataset:q} --model {params.row:q} --seed {wildcards.seed:q}"
             " --scores {output.scores:q} --statements {output.statements:q} > {log:q} 2>&1"
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pages import templates
 
+from clinragen.config.evaluate import Bootstrap
 from clinragen.errors import UserError
 from clinragen.evaluate.planted import CONDITIONS, GROUPS, group_scores, statement_scores, statements
 from clinragen.evaluate.planted_page import planted_page
@@ -35,10 +36,18 @@ def predictions(*rows: tuple[list[str], list[str]], outputs: tuple[str, ...] = (
     return pa.Table.from_pylist(made, PREDICTIONS.schema)
 
 
-def scored(as_is: pa.Table, series: pa.Table | None = None, notes: pa.Table | None = None) -> dict:
-    tables = {"as is": as_is, "series shuffled": series or as_is, "notes shuffled": notes or as_is}
-    table = PLANTED.check(group_scores(tables, CHANNELS, "MIMIC-III", "ClinRaGen", 1), "test")
-    return {(row["group"], row["condition"]): row["f1"] for row in table.to_pylist()}
+BOOTSTRAP = Bootstrap(replicates=1000, seed=1)
+
+
+def estimates(as_is: pa.Table, patients: list[int], **others: pa.Table) -> dict:
+    """Return the scores of a run by group and condition."""
+    tables = {"as is": as_is, "series shuffled": others.get("series", as_is), "notes shuffled": as_is}
+    rows = group_scores(tables, CHANNELS, np.array(patients), BOOTSTRAP)
+    return {(row["group"], row["condition"]): row for row in rows}
+
+
+def scored(as_is: pa.Table, **others: pa.Table) -> dict:
+    return {key: row["f1"] for key, row in estimates(as_is, list(range(as_is.num_rows)), **others).items()}
 
 
 def test_a_group_counts_only_its_own_phenotypes():
@@ -49,6 +58,20 @@ def test_a_group_counts_only_its_own_phenotypes():
     assert found["notes", "as is"] == 0 and found["notes", "series shuffled"] == 1
     assert found["both", "as is"] == 0 and found["neither", "as is"] == 0
     assert found["all", "as is"] == pytest.approx(2 * 1 / (2 + 3))
+
+
+def test_intervals_are_over_patients_not_stays():
+    run = predictions((["Shock"], ["Shock"]), (["Gout"], ["Shock"]))
+    apart, together = (estimates(run, patients)["labs", "as is"] for patients in ([1, 2], [1, 1]))
+    assert apart["f1"] == together["f1"] == pytest.approx(2 / 3, abs=1e-4)
+    assert (apart["low"], apart["high"]) == (0, 1)
+    assert together["low"] == together["high"] == together["f1"]
+
+
+def test_chance_has_an_interval_around_it():
+    right, wrong = (["Shock"], ["Shock"]), ([], [])
+    row = estimates(predictions(*[right, wrong] * 30), list(range(60)))["labs", "labels shuffled"]
+    assert row["f1"] == 0.5 and 0.3 < row["low"] < 0.45 and 0.55 < row["high"] < 0.7
 
 
 names = st.lists(st.sampled_from(ALL), unique=True, max_size=3)
@@ -83,9 +106,8 @@ def test_a_statement_is_true_if_the_captions_of_the_stay_make_it():
     output = "Diagnoses: Shock Lab rationale: pH is lower than normal 3 times and Glucose is higher than normal"
     as_is = predictions(([], []), ([], []), outputs=(output, "Diagnoses: Gout"))
     captions = {0: "pH is lower than normal 9 times. Glucose is lower than normal 1 times.", 1: ""}
-    table = statement_scores({"as is": as_is}, captions, ["Glucose", "pH"], "MIMIC-III", "ClinRaGen", 1)
-    row = STATEMENTS.check(table, "test").to_pylist()[0]
-    assert (row["statements"], row["true"]) == (2, 1)
+    (row,) = statement_scores({"as is": as_is}, captions, ["Glucose", "pH"], np.array([1, 2]), BOOTSTRAP)
+    assert (row["statements"], row["true"], row["low"], row["high"]) == (2, 1, 0.5, 0.5)
 
 
 def samples(number: int) -> list[Row]:
@@ -128,7 +150,7 @@ def test_labs_are_exchanged_as_they_are_read(read):
 def table(model: str, labs: float, seeds: int = 2) -> pa.Table:
     rows = [
         {"dataset": "MIMIC-III", "model": model, "group": group, "condition": condition, "seed": seed, "samples": 9}
-        | {"f1": labs + seed / 100 if (group, condition) == ("labs", "as is") else 0.5}
+        | {"f1": labs + seed / 100 if (group, condition) == ("labs", "as is") else 0.5, "low": 0.25, "high": 0.75}
         for group in GROUPS
         for condition in CONDITIONS
         for seed in range(seeds)
@@ -139,6 +161,7 @@ def table(model: str, labs: float, seeds: int = 2) -> pa.Table:
 def stated(model: str, made: int, true: int) -> pa.Table:
     rows = [
         {"dataset": "MIMIC-III", "model": model, "condition": c, "seed": s, "statements": made, "true": true}
+        | {"low": 0.7 - s / 100 if made else None, "high": 0.9 if made else None}
         for c in CONDITIONS[:3]
         for s in range(2)
     ]
@@ -153,7 +176,7 @@ def test_the_page_answers_its_question_first_and_shows_every_model():
     assert "9 test stays; 2 seeds." in text and "<b>0.91</b>" in text
     assert "ClinRaGen, as printed" in text and "a &lt;b&gt;" in text and "<b>, which" not in text
     assert "tiny language model" in text and 'src="data:image/png' in text
-    assert '<td data-label="as is">0.800 <small>0.800 to 0.800</small></td>' in text
+    assert '<td data-label="as is">0.800 <small>0.690 to 0.900</small></td>' in text
     assert text == planted_page(scores, said, ["tiny language model"], templates("planted"))
 
 

@@ -28,12 +28,11 @@ SEEN_IN = {
 
 @dataclass(frozen=True)
 class Spread:
-    """A value over the seeds: mean, minimum and maximum."""
+    """A value over the seeds: mean, lowest and highest bound of its intervals over patients."""
 
     mean: float
     low: float
     high: float
-    seeds: int
 
 
 def planted_page(scores: pa.Table, statements: pa.Table, stand_ins: list[str], templates: list[Path]) -> str:
@@ -45,7 +44,9 @@ def planted_page(scores: pa.Table, statements: pa.Table, stand_ins: list[str], t
         models = distinct(row["model"] for row in own)
         cells = {
             (model, group, condition): _spread(
-                row["f1"] for row in own if (row["model"], row["group"], row["condition"]) == (model, group, condition)
+                (row["f1"], row["low"], row["high"])
+                for row in own
+                if (row["model"], row["group"], row["condition"]) == (model, group, condition)
             )
             for model in models
             for group in GROUPS
@@ -90,19 +91,24 @@ def _stated(rows: list[dict]) -> dict[str, dict[str, Spread]]:
         own = [row for row in rows if row["model"] == model]
         if all(row["statements"] for row in own):
             shares[model] = {
-                condition: _spread(row["true"] / row["statements"] for row in own if row["condition"] == condition)
+                condition: _spread(
+                    (row["true"] / row["statements"], row["low"], row["high"])
+                    for row in own
+                    if row["condition"] == condition
+                )
                 for condition in distinct(row["condition"] for row in own)
             }
     return shares
 
 
-def _spread(values: Iterable[float]) -> Spread:
-    of_seeds = list(values)
-    return Spread(statistics.fmean(of_seeds), min(of_seeds), max(of_seeds), len(of_seeds))
+def _spread(estimates: Iterable[tuple[float, float, float]]) -> Spread:
+    """Return the spread of estimates (value, lower bound, upper bound), one per seed."""
+    values, low, high = zip(*estimates, strict=True)
+    return Spread(statistics.fmean(values), min(low), max(high))
 
 
 def _draw(cells: dict[tuple[str, str, str], Spread], models: list[str]) -> bytes:
-    """Draw a panel per group, a line per model and a mark per condition, with a bar from minimum to maximum."""
+    """Draw a panel per group, a line per model and a mark per condition, with a bar for its interval."""
     figure, axes = pyplot.subplots(
         1, len(GROUPS), figsize=(11, 1.3 + 0.42 * len(models)), sharey=True, layout="constrained"
     )

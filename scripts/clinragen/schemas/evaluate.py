@@ -121,6 +121,8 @@ PLANTED = Table(
         Column("condition", pa.string(), "as is, or what each test stay took from another: series, notes, labels"),
         Column("seed", pa.int64(), "seed of the training"),
         Column("f1", pa.float64(), "micro F1 over the phenotypes of the group"),
+        Column("low", pa.float64(), "lower bound of the 95 % interval over resampled patients", nullable=True),
+        Column("high", pa.float64(), "upper bound of that interval", nullable=True),
         Column("samples", pa.int64(), "test samples"),
     ),
     key=("dataset", "model", "group", "condition", "seed"),
@@ -135,6 +137,13 @@ STATEMENTS = Table(
         Column("seed", pa.int64(), "seed of the training"),
         Column("statements", pa.int64(), "statements in the lab rationales: a variable above or below its fence"),
         Column("true", pa.int64(), "those that hold for the series of the stay"),
+        Column(
+            "low",
+            pa.float64(),
+            "lower bound of the 95 % interval of their share over resampled patients",
+            nullable=True,
+        ),
+        Column("high", pa.float64(), "upper bound of that interval", nullable=True),
     ),
     key=("dataset", "model", "condition", "seed"),
 )
