@@ -113,7 +113,7 @@ def test_a_release_without_quotes_is_refused(release, raw):
 
 
 def test_a_seed_below_zero_is_refused(raw):
-    assert "  - seeds.0: Input should be greater than or equal to 0" in message_of(changed(raw, seeds=[-1]))
+    assert "  - seeds: -1 is below 0" in message_of(changed(raw, seeds=[-1]))
 
 
 def test_a_row_of_a_language_model_may_be_short_but_names_its_server(raw):

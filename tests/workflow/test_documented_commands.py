@@ -245,3 +245,14 @@ def bash(script: str, directory: Path, status: int) -> str:
     run = subprocess.run(["bash", "-c", script], cwd=directory, capture_output=True, text=True, check=False)
     assert run.returncode == status, f"{script}\n{run.stderr}"
     return run.stdout
+
+
+@pytest.mark.parametrize("target", ["check", "estimate", "why"])
+@pytest.mark.parametrize(("name", "remedy"), [("local", "cp config/local.example.yaml"), ("nothing", "OVERLAY can be")])
+def test_make_says_which_overlays_exist(target, name, remedy, tmp_path):
+    for part in ("Makefile", "config/demo.yaml"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        (tmp_path / part).symlink_to(ROOT / part)
+    command = ("make", "READY=", target, f"OVERLAY={name}")
+    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert shown.returncode != 0 and f"config/{name}.yaml is missing: {remedy}" in shown.stderr

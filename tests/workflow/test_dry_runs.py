@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -209,17 +208,6 @@ def test_the_same_checks_guard_every_target(target):
 def test_a_target_with_an_unknown_teacher_has_no_rule():
     target = "results/demo/mimic3/rationale/nobody/notes.parquet"
     assert f"No rule to produce {target}" in dry_run(target, *DEMO).stdout
-
-
-@pytest.mark.parametrize("target", ["check", "estimate", "why"])
-@pytest.mark.parametrize(("name", "remedy"), [("local", "cp config/local.example.yaml"), ("nothing", "OVERLAY can be")])
-def test_make_says_which_overlays_exist(target, name, remedy, tmp_path):
-    for part in ("Makefile", "config/demo.yaml"):
-        (tmp_path / part).parent.mkdir(exist_ok=True)
-        (tmp_path / part).symlink_to(ROOT / part)
-    command = ("make", "READY=", target, f"OVERLAY={name}")
-    shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
-    assert shown.returncode != 0 and f"config/{name}.yaml is missing: {remedy}" in shown.stderr
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ def problems_of(config: "Config") -> Iterator[str]:
     yield from _comparison_problems(config)
     yield from _study_problems(config)
     yield from tf32_problems("evaluate.decoding", decoding.precision, "evaluate.decoding", decoding.device)
+    if min(config.seeds) < 0:
+        yield f"seeds: {min(config.seeds)} is below 0; a seed is 0 or more"
     if len(set(config.seeds)) < len(config.seeds):
         yield f"seeds: {config.seeds} contains a seed twice; remove the duplicate"
 

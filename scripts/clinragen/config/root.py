@@ -1,7 +1,7 @@
 """The complete config.yaml, validated when the workflow starts."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -83,7 +83,7 @@ class Config(Section):
     """Rows of the paper's tables whose model is asked, not trained; null omits one."""
     classifiers: dict[str, Classifier]
     """Baselines beyond the paper, which write no text; null omits one."""
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
     """Seeds of the training runs; tables give mean and standard deviation over them."""
     evaluate: Evaluate
     """Stage evaluate."""
