@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from front import EXAMPLE, KINDS, PAGES, SYNTHETIC, claims, front_page
+from front import EXAMPLE, KINDS, PAGES, SYNTHETIC, attrition, claims, front_page
 
 from clinragen.errors import UserError
 from clinragen.site.index_page import Example, read_examples, shown_tree, source_of
@@ -54,6 +54,12 @@ def test_a_reader_of_the_demo_learns_what_was_asked_on_which_data_and_what_came_
         "make open-demo", "tiny language model A model with random initial weights",
     ):  # fmt: skip
         assert words in text, words
+
+
+def test_a_hidden_number_is_explained_where_there_is_one():
+    rule = "hidden replaces a number that describes 1 to 10 patients"
+    assert rule in text_of(front_page())
+    assert rule not in text_of(front_page(datasets={"MIMIC-III": attrition()}))
 
 
 def test_values_link_to_their_lineage_and_names_to_their_pages():

@@ -67,6 +67,11 @@ class Dataset:
     stays: int | None
     splits: dict[str, int | None]
 
+    @property
+    def hides_few(self) -> bool:
+        """Whether a number is hidden."""
+        return None in (self.stays, *self.splits.values())
+
 
 def claims(table: pa.Table) -> Claims:
     """Count the answers in CLAIMS."""
