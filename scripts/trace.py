@@ -24,7 +24,7 @@ from clinragen.audit.trace import as_json, back, facts_of, forward, recorded_pat
 from clinragen.audit.verify import Check, Findings
 from clinragen.errors import UserError
 from clinragen.provenance.graph import Graph
-from clinragen.provenance.record import record_path
+from clinragen.provenance.record import describe, record_path
 
 
 def main() -> int:
@@ -50,6 +50,11 @@ def main() -> int:
         if given.verify:
             return _verify(graph, target.file, given.root, given.json)
         path = recorded_path(graph, target)
+        record = graph.record(path)
+        if target.row and record and describe(target.file)["sha256"] != record["output"]["sha256"]:
+            raise UserError(
+                f"{target.file} differs from its record, so the origin of its values is unknown; see --verify"
+            )
         if given.json:
             return _print([json.dumps(as_json(graph, target, path), indent=1, ensure_ascii=False)])
         lines = [*summary(graph, target, path), "", *back(graph, path, target.row, given.depth)]
@@ -76,10 +81,11 @@ def _verify(graph: Graph, place: Path, expected_root: str | None, as_data: bool)
     rows = csv.DictReader(left_out.read_text(encoding="utf-8").splitlines()) if left_out.is_file() else []
     check = Check(graph, frozenset(row["path"] for row in rows))
     if place.is_dir() and not record_path(place).is_file():
-        found, root = check.directory(place), graph.root_of_tree(place)
+        found, root, of = check.directory(place), graph.root_of_tree(place), ""
     else:
         path = recorded_path(graph, target_of(str(place)))
-        found, root = check.outputs(graph.ancestors(path)), graph.root([path])
+        # Not the root of the tree, which has all outputs behind the tables.
+        found, root, of = check.outputs(graph.ancestors(path)), graph.root([path]), " of this output"
     if expected_root and root is None:
         raise UserError(f"{place} has no root: audit/lineage.csv, which lists the outputs behind it, has no record")
     other_root = expected_root not in (None, root)
@@ -88,7 +94,7 @@ def _verify(graph: Graph, place: Path, expected_root: str | None, as_data: bool)
         _print([json.dumps(lists | {"root": root}, indent=1, ensure_ascii=False)])
     else:
         lines = [f"the root differs: {root}, expected {expected_root}"] if other_root else []
-        _print([*_summary(found), f"root: {root or 'none, because audit/lineage.csv has no record'}", *lines])
+        _print([*_summary(found), f"root{of}: {root or 'none, because audit/lineage.csv has no record'}", *lines])
     return 1 if found.problems or other_root else 0
 
 

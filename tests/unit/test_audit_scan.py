@@ -143,6 +143,14 @@ def test_names_that_stand_below_each_other_are_not_taken_for_a_list_in_a_note(tm
     assert scan(sources, {"a.md": " ".join(names)}, tracked).findings != []
 
 
+def test_a_name_in_an_attribute_does_not_continue_with_the_next_tag(tmp_path):
+    name = "Complications of surgical procedures or medical care"
+    pq.write_table(pa.table({"text": [f"{name} SUMMARY OF HOSPITAL COURSE"]}), tmp_path / "n.parquet")
+    page = f'<details id="{name.lower().replace(" ", "-")}"><summary>one</summary></details>'
+    tracked = {"resources/phenotypes.csv": f"{name},1\n"}
+    assert scan([Source("n", tmp_path / "n.parquet")], {"a.html": page}, tracked).findings == []
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [("a.bin", b"\0\xfa\xff"), ("a.gz", b"\x1f\x8b123"), ("a.parquet", b"PAR1nonsense"), ("a.zip", b"PK\x03\x04\xff"),

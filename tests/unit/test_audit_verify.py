@@ -133,6 +133,20 @@ def test_a_falsified_record_is_named_though_it_is_consistent_in_itself(facts):
     assert f"its record is not the one that {TABLE} was made with" in trace(TABLE, "--verify")[1]
 
 
+def test_outputs_of_a_larger_run_are_stale_when_their_input_has_been_made_again():
+    change(MODEL, started="2999-01-01T00:00:00+00:00")
+    assert problems("results/x") == [f"stale: {TABLE}"]
+    assert f"was made from an earlier run of {MODEL}, which gave the same content" in trace(TABLE, "--verify")[1]
+
+
+def test_a_value_of_an_edited_table_is_not_explained():
+    row = f"{TABLE}#1"
+    assert trace(row)[0] == 0
+    flip(TABLE)
+    status, said = trace(row)
+    assert status == 2 and f"{TABLE} differs from its record" in said
+
+
 def test_who_falsifies_all_records_meets_another_root():
     tree = Graph.around(Path("results/x"))
     assert tree.root_of_tree(Path("results/x")) is None
@@ -152,7 +166,7 @@ def test_who_falsifies_all_records_meets_another_root():
 
 
 def test_the_root_of_one_output_can_be_checked_too():
-    root = trace(TABLE, "--verify")[1].splitlines()[-1].removeprefix("root: ")
+    root = trace(TABLE, "--verify")[1].splitlines()[-1].removeprefix("root of this output: ")
     assert trace(TABLE, "--verify", "--root", root)[0] == 0
     assert trace(TABLE, "--verify", "--root", root[::-1])[0] == 1
 

@@ -20,11 +20,11 @@ BREAK = " 0break0 "
 WORD = re.compile(r"[^\W_]+")
 TAG = re.compile(r"<[^<>]*>")
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\"'/\\])|[nrtbf])")
-# Cells of a table, texts between tags, strings: neighbours that need not belong together.
+# Cells of a table, texts between tags, attributes, strings: neighbours that need not belong together.
 PARTS = {
     ".csv": re.compile(r'(?<=")(?:[^"]|"")+(?=")|[^,"\n]+'),
     ".json": re.compile(r'(?<=")(?:[^"\\]|\\.)+(?=")'),
-    ".html": re.compile(r"(?<=>)[^<>]+(?=<)"),
+    ".html": re.compile(r'(?<=>)[^<>]+(?=<)|(?<==")[^"<>]+(?=")'),
     ".parquet": re.compile(r"[^\n]+"),
 }
 

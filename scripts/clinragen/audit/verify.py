@@ -144,9 +144,9 @@ class Check:
             self._problem("stale", path, f"was made by another version of the code of {record['rule']}{commit}")
         self.findings.other_runtime += record["runtime_digest"] != self._runtime_digest
         for used in record["inputs"]:
-            self._input(path, used)
+            self._input(path, record["started"], used)
 
-    def _input(self, user: str, used: Input) -> None:
+    def _input(self, user: str, started: str, used: Input) -> None:
         path, here = used["path"], self.graph.current_path(used["path"])
         if used["made_by"] is not None:
             maker = self.graph.record(path)
@@ -156,6 +156,8 @@ class Check:
                     self._problem("missing", path, f"its record is missing, and {first} was made from it")
             elif maker["output"]["sha256"] != used["sha256"]:
                 self._problem("stale", user, f"was made from another version of {path}")
+            elif self._record_hash(here) != used["record"] and maker["started"] > started:
+                self._problem("stale", user, f"was made from an earlier run of {path}, which gave the same content")
             elif self._record_hash(here) != used["record"]:
                 self._problem("edited", path, f"its record is not the one that {user} was made with")
             return
