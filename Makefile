@@ -94,9 +94,10 @@ estimate: $(READY)  ## estimate the remaining cost of the language models in cal
 examples: $(READY)  ## check a file of worked examples for the teacher: [FILE=resources/prompts/examples.yaml]
 	@python scripts/examples.py "$(or $(FILE),resources/prompts/examples.yaml)"
 
-why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|planted|local] [FROM_RECORDS=1]
-	@$(call overlay_exists,$(OVERLAY))
-	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) $(call overlay,$(OVERLAY))
+why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|planted|local] [CONFIG="FILE ..."] [FROM_RECORDS=1]
+	@$(if $(CONFIG),,$(call overlay_exists,$(OVERLAY)))
+	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) \
+	$(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(OVERLAY)))
 
 view: $(READY)  ## show the pages of a results tree in a browser: TREE=demo [PORT=8000]
 	@python scripts/view.py "results/$(or $(TREE),demo)" $(if $(PORT),--port $(PORT))

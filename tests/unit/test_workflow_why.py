@@ -55,6 +55,15 @@ def test_a_key_is_named_with_its_old_and_new_value(job):
     ]
 
 
+def test_of_lists_only_the_difference_is_named_and_long_values_are_cut(job):
+    one, two = {"row": "A", "seeds": [1]}, {"row": "B" * 300}
+    course = {"min_characters": 25, "remove_digits": True, "rows": [one, "same"]}
+    before = {"settings": {"settings": course, "number": 11}}
+    (line,) = reasons(job(before, course=course | {"rows": ["same", two]}))
+    assert line.startswith(f"benchmark.course.rows: without {one}, with {{'row': 'BBB")
+    assert line.endswith(" ...") and len(line) < 300 and "same" not in line
+
+
 def test_a_file_is_named_with_its_old_and_new_size_and_hash(job):
     changed = job(newer=(str(job.used),))
     before = describe(job.used)["sha256"][:12]

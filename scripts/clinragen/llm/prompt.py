@@ -47,8 +47,7 @@ def read_prompt(path: Path, slots: set[str]) -> Prompt:
         raise UserError(f"{path}: stray '$' outside a placeholder; write $$ for a dollar sign")
     present = set(template.get_identifiers())
     if present != slots:
-        missing, unknown = sorted(slots - present), sorted(present - slots)
-        raise UserError(
-            f"{path}: missing placeholders {missing}, unknown placeholders {unknown}; required: {sorted(slots)}"
-        )
+        wrong = {"missing": sorted(slots - present), "unknown": sorted(present - slots)}
+        said = ", ".join(f"{kind} placeholders {names}" for kind, names in wrong.items() if names)
+        raise UserError(f"{path}: {said}; required: {sorted(slots)}")
     return Prompt(template.template, hashlib.sha256(data).hexdigest(), frozenset(slots))

@@ -14,6 +14,8 @@ from clinragen.provenance.record import File, Input, Record, describe, read_reco
 
 # Larger raw files are compared by size, and by content only if they are newer than the record.
 LARGEST_HASHED = 100_000_000
+# Characters of a value in a line.
+LONGEST = 200
 # A rule that is like another (`use rule`) runs the same script; its name only adds a suffix.
 TWIN = re.compile(r"_(served|mimic3|mimic4)$")
 _describe = cache(describe)
@@ -96,7 +98,7 @@ def changed_code(record: Record, rule: str) -> list[str]:
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Setting]) -> list[str]:
     """Return the changed keys of the configuration with their old and new values."""
     return [
-        f"{key}: {_text(old)} → {_text(new)}"
+        f"{key}: {_change(old, new)}"
         for argument, setting in now.items()
         if argument in before  # the others are private, or the code changed too
         for key, old, new in _differences(setting.place, before.get(argument), _value(setting.text))
@@ -116,8 +118,18 @@ def _differences(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any
         yield place, old, new
 
 
+def _change(old: Any, new: Any) -> str:
+    """Return the old and the new value, of lists only the elements that differ; long ones are cut."""
+    if isinstance(old, list) and isinstance(new, list):
+        parts = {"without": [x for x in old if x not in new], "with": [x for x in new if x not in old]}
+        if any(parts.values()):
+            return ", ".join(f"{word} {_text(x)}" for word, elements in parts.items() for x in elements)
+    return f"{_text(old)} → {_text(new)}"
+
+
 def _text(value: Any) -> str:
-    return "nothing" if value in (None, "") else str(value)
+    text = "nothing" if value in (None, "") else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def changed_files(before: Sequence[Input], job: Job) -> list[str]:
