@@ -19,6 +19,7 @@ from toy_classifier import LSTM, command, patchtst, text_encoder
 from toy_student import PHENOTYPES, changed, losses, run, write_tables
 
 from clinragen.config.classifiers import Lstm, Reader
+from clinragen.config.evaluate import Bootstrap
 from clinragen.demo.evidence import read_evidence
 from clinragen.evaluate.classify import classify
 from clinragen.evaluate.planted import group_scores
@@ -179,7 +180,8 @@ def test_what_is_planted_in_the_labs_is_found_and_lost_with_the_labs_of_others(m
         "notes shuffled": exchange(rows, "note", 1),
     }
     found = {name: classify(model, chosen, "cpu", "fp32", 32) for name, chosen in conditions.items()}
-    scores = group_scores(found, CHANNELS, "MIMIC-III", method, 1).to_pylist()
+    patients = np.arange(found["as is"].num_rows)
+    scores = group_scores(found, CHANNELS, patients, Bootstrap(replicates=1000, seed=1))
     f1 = {row["condition"]: row["f1"] for row in scores if row["group"] == "labs"}
     print(method, f1)
     assert f1["as is"] > f1["labels shuffled"] + 0.5
