@@ -61,6 +61,9 @@ def test_phenotypes_are_read_in_every_form(form, names):
         ("[]", [], []),
         ('{"diagnoses": []}', [], []),
         ("Diagnoses: No disease was diagnosed.", [], []),
+        ("Shock\nGout\n\nPlease note that the lab descriptions may be wrong.", [SHOCK], ["gout"]),
+        ("Diagnoses: Shock, Gout.\n\nExplanation: the patient has them.", [SHOCK], ["gout"]),
+        ("Shock\nNo disease was diagnosed from the labs alone.", [SHOCK], []),
     ],
 )
 def test_what_is_read(text, phenotypes, unknown):
@@ -78,6 +81,7 @@ def test_what_is_read(text, phenotypes, unknown):
         "1. The patient was in shock.\n2. It is likely that he had gout.",
         '{"diagnoses": null}',
         "!!! ??? ...",
+        "The patient has pneumonia.\nFever and chills",
         "As a language model, I am unable to name diseases of a patient whom nobody has examined in person",
     ],
 )

@@ -223,6 +223,12 @@ def test_table_6_has_a_model_for_every_row_of_the_paper():
     assert len(first) == 4 * 2 + 2
 
 
+def test_every_size_has_a_name_of_its_own_with_table_6():
+    """Figure 5 and a claim look sizes up by the name of the row."""
+    rows = [(one.dataset, one.row) for _, one in inputs.trained(read("table6.yaml"))]
+    assert len(rows) == len(set(rows)) and ("MIMIC-III", "ClinRaGen") in rows
+
+
 def test_a_teacher_that_table_6_does_not_have_is_named():
     row = read("table6.yaml").models["clinragen"].model_copy(update={"teacher": "mine"})
     assert row_in(row, 6) == "Flan-T5-0.1B, ClinRaGen, mine"

@@ -38,7 +38,8 @@ def patients(number: int, stays_each: int = 1) -> Patients:
 def said(*kinds: tuple[list[int], bool]) -> Texts:
     """Texts about each kind of stays in turn: phenotypes by number, and whether they say "no disease"."""
     named = np.array([[n in names for n in (0, 1)] for names, _ in kinds]).repeat(EACH, axis=0)
-    return Texts(named, np.array([none for _, none in kinds]).repeat(EACH))
+    meant = [[frozenset({n}) for n in names] for names, _ in kinds for _ in range(EACH)]
+    return Texts(named, np.array([none for _, none in kinds]).repeat(EACH), meant)
 
 
 def by_measure(rows: list[dict]) -> dict[tuple[str, str], dict]:
@@ -69,6 +70,15 @@ def test_omissions_of_teacher_and_student_are_counted():
     low, high = (found["GT", "says no disease, of stays with diseases"][name] for name in ("low", "high"))
     # Binomial of 80 with 0.25: standard error 0.0484.
     assert (low, high) == pytest.approx((0.25 - 1.96 * 0.0484, 0.25 + 1.96 * 0.0484), abs=0.02)
+
+
+def test_a_wording_of_several_phenotypes_is_true_if_one_of_them_is():
+    wordings = read_wordings(ROOT / "resources/phenotype_wordings.csv")
+    kinds = ["Diabetes mellitus without complication", "Diabetes mellitus with complications", PHENOTYPES[0]]
+    texts = read_texts(["The patient has diabetes."] * EACH + ["The patient has pneumonia."] * EACH, kinds, wordings)
+    true = np.array([[True, False, False]] * (2 * EACH))
+    found = by_measure(bias(true, texts, [texts], "ClinRaGen", patients(2 * EACH)))
+    assert found["GT", "untrue diseases named, per stay"]["value"] == 0.5
 
 
 def test_counts_are_summed_over_the_runs_of_the_student():

@@ -94,6 +94,8 @@ def test_a_missing_part_is_left_out_by_one_convention_and_0_by_the_other():
     assert own["missing"] == pytest.approx(1 / 12, abs=1e-5) and own["words"] == len(NOTE.split())
     assert own["corpus_bleu_marked"] == 1 > own["corpus_bleu_all"] > own["bleu_all"] - 0.1
     assert cells["M", "note", "bleu_marked"]["counted"] == 11
+    # Per text, not per case.
+    assert (own["named"], cells["M", "note", "named"]["counted"]) == (1, 11)
     # It writes no R^t by design, so R^t has no rows.
     assert {part for model, part, _ in cells if model == "M"} == {"note", "both"}
     assert values(cells, "M", "both") == {"cut": 0}
@@ -110,8 +112,8 @@ def test_texts_that_are_all_empty_score_0_and_claim_nothing():
         own = values(cells, "M", part)
         assert own["bleu_all"] == own["corpus_bleu_all"] == 0 and own["missing"] == 1 and own["words"] is None
     assert values(cells, "M", "note")["bleu_marked"] is None and values(cells, "M", "lab")["bleu_marked"] == 0
-    assert values(cells, "M", "lab")["lab_claims"] == 0 and values(cells, "M", "lab")["lab_claims_captions"] is None
-    assert cells["M", "lab", "lab_claims_captions"]["counted"] == 0
+    assert values(cells, "M", "lab")["lab_claims"] is None and values(cells, "M", "lab")["lab_claims_captions"] is None
+    assert cells["M", "lab", "lab_claims_captions"]["counted"] == cells["M", "lab", "lab_claims"]["counted"] == 0
     assert {row["model"] for row in against} == {"GT"}
     assert 'class="scores"' in texts_page(pa.Table.from_pylist([*cells.values()], TEXT_SCORES.schema), "s", [], PAGE)
 

@@ -97,13 +97,15 @@ def _listed_names(text: str) -> list[str]:
 
 
 def _plain_names(text: str, phenotypes: Sequence[str]) -> list[str]:
-    """Return the lines of names; none if one of them is a sentence."""
+    """Return the lines of names; with sentences among them, only next to a line that names a phenotype."""
     lines = [line for line in _without_markup(text).splitlines() if line.strip() and not line.rstrip().endswith(":")]
-    for line in lines:
-        _, unknown, _ = _matched([line], phenotypes)
-        if any(_NO_NAME.search(name) or len(name.split()) > _LONGEST_NAME for name in unknown):
-            return []
-    return lines
+    matches = {line: _matched([line], phenotypes) for line in lines}
+    names = [line for line in lines if not any(map(_is_sentence, matches[line][1]))]
+    return names if names == lines or any(matches[line][0] for line in names) else []
+
+
+def _is_sentence(name: str) -> bool:
+    return bool(_NO_NAME.search(name)) or len(name.split()) > _LONGEST_NAME
 
 
 def _matched(names: Sequence[str], phenotypes: Sequence[str]) -> tuple[list[str], list[str], bool]:

@@ -61,6 +61,15 @@ class Wordings:
                 claims[wording] = None
         return list(claims)
 
+    def named(self, text: str) -> dict[str, frozenset[str]]:
+        """Return the claimed diseases by one of their wordings, without those that a more exact wording covers."""
+        claimed = {wording: self.phenotypes[wording] for wording in self.claimed(text, [])}
+        first: dict[frozenset[str], str] = {}
+        for wording, meant in claimed.items():
+            if not any(other < meant for other in claimed.values()):
+                first.setdefault(meant, wording)
+        return {wording: meant for meant, wording in first.items()}
+
 
 def read_wordings(path: Path) -> Wordings:
     """Return the wordings of resources/phenotype_wordings.csv; UserError if its columns are missing."""

@@ -9,7 +9,7 @@ from clinragen.config.classifiers import Reader
 from clinragen.config.llms import Stage
 from clinragen.config.models import Model, Trained
 from clinragen.config.root import Config
-from clinragen.config.rows import row_in
+from clinragen.config.rows import name_of, row_in
 from clinragen.config.student import Lengths, Parts, Texts
 from clinragen.provenance.content import content_digest
 from clinragen.registry.features import FEATURES
@@ -126,7 +126,7 @@ def trained(config: Config) -> list[tuple[str, Trained]]:
     return [
         (
             checkpoint(config, dataset, name, str(config.seeds[0])),
-            Trained(dataset=TITLES[dataset], name=name, row=row.row, backbone=row.backbone),
+            Trained(dataset=TITLES[dataset], name=name, row=name_of(row), backbone=row.backbone),
         )
         for dataset, (name, row) in itertools.product(config.dataset_names(), sorted(config.models.items()))
     ]

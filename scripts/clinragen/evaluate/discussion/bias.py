@@ -27,19 +27,25 @@ class Texts:
     """The diagnoses in the note rationales of each test sample."""
 
     named: np.ndarray
-    """Named phenotypes: booleans [samples, phenotypes]."""
+    """Named phenotypes: booleans [samples, phenotypes]. A wording of several phenotypes names them all."""
     none: np.ndarray
     """Whether the rationale says that there is no disease: booleans [samples]."""
+    meant: list[list[frozenset[int]]]
+    """For each sample the diseases that are named, each by the numbers of the phenotypes that its wording may mean."""
 
 
 def read_texts(texts: Sequence[str | None], phenotypes: Sequence[str], wordings: Wordings) -> Texts:
     """Read the diagnoses in note rationales; a missing rationale names nothing."""
     named = np.zeros((len(texts), len(phenotypes)), dtype=bool)
     none = np.zeros(len(texts), dtype=bool)
+    numbers = {phenotype: n for n, phenotype in enumerate(phenotypes)}
+    meant = []
     for n, text in enumerate(texts):
         claimed, none[n] = read_diagnoses(text or "", wordings)
         named[n] = [phenotype in claimed for phenotype in phenotypes]
-    return Texts(named, none)
+        diseases = wordings.named(text or "").values()
+        meant.append([frozenset(numbers[name] for name in disease if name in numbers) for disease in diseases])
+    return Texts(named, none, meant)
 
 
 def bias(true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients) -> list[dict]:
@@ -117,9 +123,18 @@ def _about_diseases(
 def _about_untrue(
     true: np.ndarray, teacher: Texts, students: Sequence[Texts], student: str, patients: Patients
 ) -> Iterator[dict]:
-    """Yield how many named diseases are not true: the price of naming more."""
+    """Yield how many named diseases are not true: the price of naming more.
+
+    A wording of several phenotypes is true if one of them is.
+    """
+    truth = [set(np.flatnonzero(row)) for row in true]
     for model, texts in ((TEACHER, [teacher]), (student, students)):
-        untrue = np.array([(text.named & ~true).sum(axis=1) for text in texts])
+        untrue = np.array(
+            [
+                [sum(not disease & t for disease in own) for own, t in zip(run.meant, truth, strict=True)]
+                for run in texts
+            ]
+        )
         columns = [np.ones_like(untrue), untrue]
         (per_stay,) = patients.estimate(_added(columns), lambda sums: ratio(sums[:, 1:], sums[:, :1]))
         seen = _all_seen([untrue > 0, untrue == 0], patients)

@@ -56,7 +56,8 @@ def of_series(series: pa.Table, scales: pa.Table, fences: pa.Table, scaled: bool
     mean, scale = (scales["mean"].to_numpy(), std) if scaled else (0.0, 1.0)
     margin = ROUNDING * std
     bounds = {row["variable"]: (row["low"], row["high"]) for row in fences.to_pylist()}
-    low, high = (np.array([bounds[name][side] for name in names]) for side in (0, 1))
+    # Categorical variables have neither captions nor fences.
+    low, high = (np.array([bounds.get(name, (-np.inf, np.inf))[side] for name in names]) for side in (0, 1))
     index = {stay: n for n, stay in enumerate(series["stay_id"].to_pylist())}
     statements_of_cases = []
     for row in SERIES.check(series.take([index[stay] for stay in cases.stays]), "series").to_pylist():
@@ -106,7 +107,7 @@ def disease_counts(
     for kind in diagnoses:
         counts.numbers |= {name: np.zeros(len(texts)) for name in (kind, f"of_{kind}", f"{kind}_named")}
     for case, text in enumerate(texts):
-        named = _named(text or "", wordings)
+        named = wordings.named(text or "")
         counts.numbers["named"][case] = len(named)
         for kind, phenotypes in diagnoses.items():
             given = set(phenotypes[case])
@@ -116,16 +117,6 @@ def disease_counts(
             counts.numbers[f"{kind}_named"][case] = len(given & set().union(*named.values()))
             counts.against += [Contradiction(case, kind, w, excerpt(text or "", w)) for w in wrong]
     return counts
-
-
-def _named(text: str, wordings: Wordings) -> dict[str, frozenset[str]]:
-    """Return the claimed diseases by one of their wordings, without those that a more exact wording covers."""
-    claimed = {wording: wordings.phenotypes[wording] for wording in wordings.claimed(text, [])}
-    first: dict[frozenset[str], str] = {}
-    for wording, meant in claimed.items():
-        if not any(other < meant for other in claimed.values()):
-            first.setdefault(meant, wording)
-    return {wording: meant for meant, wording in first.items()}
 
 
 def term_counts(texts: Sequence[str | None], terms: KeyTerms, notes: Sequence[str]) -> Counts:

@@ -156,13 +156,12 @@ def _faithfulness(model: Model, facts: Facts, cases: Cases, findings: list[dict]
                 counts.setdefault(kind, []).append(counted)
                 if part != BOTH:
                     findings += _rows(counted, run, part, cases)
+        written = np.array([[bool(text) for text in own] for own in model.texts(part)], dtype=float)
         for kind, own in counts.items():
             for metric, (numerator, denominator) in METRICS[kind].items():
                 if {numerator, denominator} - {None} <= own[0].numbers.keys():
                     tops = np.array([each.numbers[numerator] for each in own])
-                    below = (
-                        np.array([each.numbers[denominator] for each in own]) if denominator else np.ones(tops.shape)
-                    )
+                    below = np.array([each.numbers[denominator] for each in own]) if denominator else written
                     yield Scored(model.name, part, metric, share(tops, below), below)
 
 
