@@ -38,9 +38,12 @@ REHEARSAL = $(if $(PROFILE),--profile $(PROFILE),--cores $(CORES)) \
 	--configfile config/table6.yaml $(SITE) config/rehearsal.yaml $(REHEARSAL_TREE).yaml
 # Arguments for the configuration of an overlay.
 overlay = $(if $(filter demo-full,$(1)),$(DEMO_FULL),$(if $(filter open-demo,$(1)),$(OPEN_DEMO),$(if $(filter planted,$(1)),$(PLANTED),--configfile config/$(1).yaml)))
-# Stop if the file of an overlay is missing.
-overlay_exists = test -f config/$(1).yaml || { echo "config/$(1).yaml is missing: $(if $(filter local,$(1)),cp \
-	config/local.example.yaml config/local.yaml and edit it,OVERLAY can be $(filter-out local.example,$(basename $(notdir $(sort $(wildcard config/*.yaml))))))" >&2; exit 1; }
+# The files of CONFIG, or else an overlay.
+configured = $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(1)))
+OVERLAYS := $(filter-out local.example,$(sort $(basename $(notdir $(wildcard config/*.yaml)))))
+MISSING = $(if $(filter local,$(1)),cp config/local.example.yaml config/local.yaml and edit it,OVERLAY can be $(OVERLAYS))
+# Stop if the file of the overlay is missing.
+is_configured = test -n "$(CONFIG)" -o -f config/$(1).yaml || { echo "config/$(1).yaml is missing: $(MISSING)" >&2; exit 1; }
 # Run everything that is out of date, then make the report if it is older than the lineage.
 run = snakemake $(2) --rerun-incomplete --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
@@ -84,20 +87,19 @@ rehearsal: $(READY)  ## run everything at a share of the paper's size, with tiny
 	@python scripts/usage.py $(REHEARSAL_TREE) $(if $(SMALLER),--smaller results/$(SMALLER))
 
 check: $(READY)  ## check everything that a real run needs, with remedies: [OVERLAY=local|demo|open-demo|planted] [CONFIG="FILE ..."]
-	@$(if $(CONFIG),,$(call overlay_exists,$(CHECKED)))
-	@python scripts/check.py --profile slurm $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
+	@$(call is_configured,$(CHECKED))
+	@python scripts/check.py --profile slurm $(call configured,$(CHECKED))
 
 estimate: $(READY)  ## estimate the remaining cost of the language models in calls, tokens, dollars, hours: [OVERLAY=local|demo] [CONFIG="FILE ..."]
-	@$(if $(CONFIG),,$(call overlay_exists,$(CHECKED)))
-	@python scripts/estimate.py $(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(CHECKED)))
+	@$(call is_configured,$(CHECKED))
+	@python scripts/estimate.py $(call configured,$(CHECKED))
 
 examples: $(READY)  ## check a file of worked examples for the teacher: [FILE=resources/prompts/examples.yaml]
 	@python scripts/examples.py "$(or $(FILE),resources/prompts/examples.yaml)"
 
 why: $(READY)  ## explain why jobs would run: [RULE=train_phase2] [OVERLAY=demo|open-demo|planted|local] [CONFIG="FILE ..."] [FROM_RECORDS=1]
-	@$(if $(CONFIG),,$(call overlay_exists,$(OVERLAY)))
-	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) \
-	$(if $(CONFIG),--configfile $(CONFIG),$(call overlay,$(OVERLAY)))
+	@$(call is_configured,$(OVERLAY))
+	@python scripts/why.py $(if $(RULE),--rule $(RULE)) $(if $(FROM_RECORDS),--from-records) $(call configured,$(OVERLAY))
 
 view: $(READY)  ## show the pages of a results tree in a browser: TREE=demo [PORT=8000]
 	@python scripts/view.py "results/$(or $(TREE),demo)" $(if $(PORT),--port $(PORT))

@@ -160,16 +160,19 @@ def test_values_over_few_patients_are_hidden():
 
 
 def test_series_are_converted_back_to_their_units():
-    """A value on the low fence is low; imputed values do not count."""
-    scales = [("Glucose", 100.0, 50.0, 128.0), ("pH", 7.4, 0.1, 7.4)]
+    """A value on the low fence is low; imputed values and variables without fences do not count."""
+    scales = [("Glucose", 100.0, 50.0, 128.0), ("pH", 7.4, 0.1, 7.4), ("Capillary refill rate", 0.1, 0.3, 0.0)]
     scales = pa.Table.from_pylist([dict(zip(SCALES.schema.names, row, strict=True)) for row in scales], SCALES.schema)
     fences = [("Glucose", 40.0, 200.0), ("pH", 7.25, 7.55)]
     fences = pa.Table.from_pylist([dict(zip(FENCES.schema.names, row, strict=True)) for row in fences], FENCES.schema)
-    grids = {0: ([[200.0, 7.25], [260.0, 7.4]], [[1, 1], [0, 1]]), 1: ([[201.0, 7.56], [40.0, 7.3]], [[1, 1], [1, 0]])}
+    grids = {
+        0: ([[200.0, 7.25, 1], [260.0, 7.4, 1]], [[1, 1, 1], [0, 1, 1]]),
+        1: ([[201.0, 7.56, 0], [40.0, 7.3, 0]], [[1, 1, 1], [1, 0, 1]]),
+    }
     for scaled in (True, False):
         rows = []
         for stay, (grid, measured) in grids.items():
-            values = (np.array(grid) - [100, 7.4]) / [50, 0.1] if scaled else np.array(grid)
+            values = (np.array(grid) - [100, 7.4, 0.1]) / [50, 0.1, 0.3] if scaled else np.array(grid)
             flat = {"values": values.ravel().astype(np.float32), "measured": np.array(measured, bool).ravel()}
             rows.append({"stay_id": stay, "steps": 2} | flat)
         series = pa.Table.from_pylist(rows, SERIES.schema)
