@@ -25,7 +25,9 @@ def train_classifier(
 
     job = setup.job(inputs.files(), phase, context.fingerprint())
     names = read_phenotypes(phenotypes)
-    context.after_commit(train_classifier(job, reader, encoder, names, model.path))
+    training = train_classifier(job, reader, encoder, names, model.path)
+    context.continues(training.earlier_seconds)
+    context.after_commit(training.release)
 
 
 if __name__ == "__main__":

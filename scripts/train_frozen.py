@@ -10,7 +10,9 @@ def train_frozen(context: Context, stage: OneStage, phase: Phase, setup: Setup, 
     from clinragen.train import phases
 
     job = setup.job(stage.files(stage.targets), phase, context.fingerprint())
-    context.after_commit(phases.train_frozen(job, stage, model.path))
+    training = phases.train_frozen(job, stage, model.path)
+    context.continues(training.earlier_seconds)
+    context.after_commit(training.release)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ def train_lora(context: Context, stage: OneStage, phase: Lora, setup: Setup, mod
     from clinragen.train import phases
 
     job = setup.job(stage.files(stage.targets), phase, context.fingerprint())
-    context.after_commit(phases.train_lora(job, stage, phase, model.path))
+    training = phases.train_lora(job, stage, phase, model.path)
+    context.continues(training.earlier_seconds)
+    context.after_commit(training.release)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ def train_phase1(
     from clinragen.train import phases
 
     job = setup.job(Files(labels, notes, targets, []), phase, context.fingerprint())
-    context.after_commit(phases.train_phase1(job, backbone, texts, model.path))
+    training = phases.train_phase1(job, backbone, texts, model.path)
+    context.continues(training.earlier_seconds)
+    context.after_commit(training.release)
 
 
 if __name__ == "__main__":

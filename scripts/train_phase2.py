@@ -27,7 +27,9 @@ def train_phase2(
     from clinragen.train import phases
 
     job = setup.job(Files(labels, None, targets, series), phase, context.fingerprint())
-    context.after_commit(phases.train_phase2(job, phase1, fusion, steps, vocabulary, instruction, model.path))
+    training = phases.train_phase2(job, phase1, fusion, steps, vocabulary, instruction, model.path)
+    context.continues(training.earlier_seconds)
+    context.after_commit(training.release)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from toy_student import (
 from clinragen.config.train import Phase
 from clinragen.errors import UserError
 from clinragen.model.student import Student
-from clinragen.provenance.record import describe
+from clinragen.provenance.record import describe, read_record
 from clinragen.train.job import Job
 from clinragen.train.phases import train_phase1
 
@@ -95,6 +95,8 @@ def test_killed_and_started_again_ends_in_the_same_bits(undisturbed, fork_python
     assert losses(whole) == losses(place / "killed")
     assert describe(whole)["sha256"] == describe(place / "killed")["sha256"]
     assert not list(place.glob(".tmp-*")) and not list(place.glob("checkpoints-*"))
+    # The time until the checkpoint counts too; an undisturbed training has no earlier attempt.
+    assert read_record(place / "killed")["earlier_seconds"] > 0 and "earlier_seconds" not in read_record(whole)
 
 
 @pytest.mark.parametrize("newer_ends_first", [False, pytest.param(True, marks=pytest.mark.slow)])

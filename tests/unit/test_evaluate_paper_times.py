@@ -87,6 +87,12 @@ def test_without_timings_the_record_has_the_wall_time_and_there_is_no_cpu_time(t
         assert table([(output, found)])[0][RETRIEVAL, "all"]["wall_seconds"] == 12.5
 
 
+def test_earlier_attempts_of_a_resumed_training_count_without_cpu_time(tree):
+    found, _ = table(trainings(earlier_seconds=100.0))
+    row = found[TUNING, "all"]
+    assert (row["wall_seconds"], row["cpu_seconds"]) == (720.0, None)
+
+
 def test_cpu_time_that_was_not_sampled_leaves_the_sum_empty(tree):
     first = job(
         "knowledge/pubmed.parquet", "knowledge_documents", RETRIEVAL, None, None, 1.0, [{"s": 2.0, "cpu_time": 1.0}]

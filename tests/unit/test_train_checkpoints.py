@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from clinragen.provenance.digest import SCRIPTS
 from clinragen.train import checkpoints
-from clinragen.train.checkpoints import is_owner, leave, resume_point, take_over
+from clinragen.train.checkpoints import Progress, is_owner, leave, resume_point, take_over
 
 FILES = ["model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"]
 DEEPSPEED = ["global_step4/bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt"]
@@ -29,7 +29,9 @@ def checkpoint(directory: Path, step: int) -> Path:
     for name in (*FILES[1:4], *DEEPSPEED):
         torch.save({"x": torch.zeros(100)}, path / name)
     best = str(directory / f"checkpoint-{step // 2}")
-    state = {"global_step": step, "log_history": [{"loss": 1.0}], "best_model_checkpoint": best}
+    clock = {"Clock": {"args": {}, "attributes": {"seconds": 2.5 * step}}}
+    losses = [{"loss": 1.0}]
+    state = {"global_step": step, "log_history": losses, "best_model_checkpoint": best, "stateful_callbacks": clock}
     (path / "trainer_state.json").write_text(json.dumps(state))
     # A pickle of the arguments; it is not read again.
     (path / "training_args.bin").write_bytes(b"x")
@@ -37,14 +39,14 @@ def checkpoint(directory: Path, step: int) -> Path:
 
 
 def newest(directory: Path) -> Path | None:
-    return resume_point(directory, 1)[0]
+    return resume_point(directory, 1).checkpoint
 
 
 def test_the_newest_by_number_not_by_name(tmp_path):
     for step in (9, 100, 20):
         checkpoint(tmp_path, step)
     (tmp_path / "checkpoint-final").mkdir()
-    assert resume_point(tmp_path, 1) == (tmp_path / "checkpoint-100", 100, [{"loss": 1.0}])
+    assert resume_point(tmp_path, 1) == Progress(tmp_path / "checkpoint-100", 100, [{"loss": 1.0}], 250.0)
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.99])
@@ -66,7 +68,7 @@ def test_what_one_of_several_processes_has_not_written_yet_is_missing(tmp_path, 
             torch.save({"x": torch.zeros(100)}, path / name)
     if late:
         (path / late.format(process)).unlink()
-    assert resume_point(tmp_path, 2)[1] == (2 if late else 4)
+    assert resume_point(tmp_path, 2).steps == (2 if late else 4)
 
 
 @pytest.mark.parametrize("name", ["trainer_state.json", "model.safetensors"])
@@ -77,7 +79,7 @@ def test_a_checkpoint_without_state_or_weights_is_no_whole_one(tmp_path, name):
 
 
 def test_none(tmp_path):
-    assert resume_point(tmp_path, 1) == (None, 0, [])
+    assert resume_point(tmp_path, 1) == Progress()
     (checkpoint(tmp_path, 2) / "trainer_state.json").unlink()
     assert newest(tmp_path) is None
 
@@ -183,4 +185,4 @@ def test_a_disk_that_does_not_answer_costs_no_checkpoint(tmp_path, monkeypatch, 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="Stale"):
         patch.setattr(Path, method, stale)
         take_over(tmp_path / "place", "same")
-    assert kept.is_dir() and resume_point(take_over(tmp_path / "place", "same"), 1)[1] == 4
+    assert kept.is_dir() and resume_point(take_over(tmp_path / "place", "same"), 1).steps == 4

@@ -50,8 +50,8 @@ NUMBERS_ONLY = re.compile(rf"[\[(]?\s*{_WHOLE}(?:[,;\s]+{_WHOLE})*\s*[\])]?")
 # A column with so many different numbers, of which this share is known, holds identifiers, whatever its name.
 FEWEST_VALUES, MOST = 5, 0.9
 # Names of sizes, times and machine numbers, which do not identify, whatever their value ...
-SIZES = {"bytes", "contentSize", "rows", "seed", "wall_seconds", "memory_limit_mb", "memory_mb", "peak_memory_mb",
-         "SLURM_JOB_ID"}  # fmt: skip
+SIZES = {"bytes", "contentSize", "rows", "seed", "wall_seconds", "earlier_seconds", "memory_limit_mb", "memory_mb",
+         "peak_memory_mb", "SLURM_JOB_ID"}  # fmt: skip
 # ... and of counts, none of which has as many digits as an identifier of MIMIC-IV.
 COUNTS = {"stays", "admissions", "subjects", "patients", "icustays", "codes", "inputs", "roots", "number", "samples",
           "cases", "jobs", "stays with it", "cases that fit"}  # fmt: skip

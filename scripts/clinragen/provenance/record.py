@@ -68,6 +68,8 @@ class StepRecord(TypedDict):
     hardware: dict[str, Any]
     started: str
     wall_seconds: float
+    earlier_seconds: NotRequired[float]
+    """Of a job that continued the work of earlier attempts: how long they took for it."""
     peak_memory_mb: int
 
 

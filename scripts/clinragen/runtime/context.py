@@ -28,6 +28,7 @@ class Context:
         self.facts = Facts(stand_ins=set(stand_ins))
         self.rows: list[tuple[Out | None, dict[str, Any]]] = []
         self.actions: list[Callable[[], None]] = []
+        self.earlier_seconds = 0.0
 
     @property
     def stand_ins(self) -> frozenset[str]:
@@ -63,6 +64,10 @@ class Context:
     def rows_of(self, output: Out) -> list[dict[str, Any]]:
         """Return the origins of an output's rows, as its record lists them."""
         return [origin for target, origin in self.rows if target in (None, output)]
+
+    def continues(self, seconds: float) -> None:
+        """Record how long earlier attempts took for the work that this one continued; 0 for none."""
+        self.earlier_seconds = seconds
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Schedule an action for when the outputs have their final names, such as removing scratch files."""

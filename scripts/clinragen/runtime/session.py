@@ -127,6 +127,8 @@ class Session:
             "wall_seconds": round(time.monotonic() - clock, 3),
             "peak_memory_mb": peak_memory_mb(),
         }
+        if context.earlier_seconds:
+            common["earlier_seconds"] = context.earlier_seconds
         for out in self.outputs:
             facts = _commit(out, common, context.rows_of(out))
             size = f"{facts['rows']} rows, " if "rows" in facts else ""

@@ -1,14 +1,16 @@
-"""Callbacks of a training: progress in the log, and early stopping."""
+"""Callbacks of a training: progress in the log, its time, and early stopping."""
 
 import logging
 import time
 
 from transformers import TrainerCallback
+from transformers.trainer_callback import ExportableState
 
 from clinragen.processes import main_process
 
 log = logging.getLogger("train")
 SECONDS_BETWEEN_LINES = 60.0
+SECONDS = "seconds"
 
 
 class ProgressLogger(TrainerCallback):
@@ -28,6 +30,17 @@ class ProgressLogger(TrainerCallback):
         shown = {k: round(v, 4) for k, v in (logs or {}).items() if k in self.SHOWN}
         if shown and main_process():
             log.info("epoch %.1f of %d, step %d: %s", state.epoch or 0, args.num_train_epochs, state.global_step, shown)
+
+
+class Clock(TrainerCallback, ExportableState):
+    """Keep in each checkpoint the seconds until then, those of earlier attempts included."""
+
+    def __init__(self, earlier: float) -> None:
+        self.started = time.monotonic() - earlier
+
+    def state(self) -> dict:
+        """Return the state in the form that the Trainer saves."""
+        return {"args": {}, "attributes": {SECONDS: round(time.monotonic() - self.started, 3)}}
 
 
 class ResumableEarlyStopping(TrainerCallback):

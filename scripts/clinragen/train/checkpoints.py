@@ -14,6 +14,7 @@ import socket
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,25 @@ from safetensors import SafetensorError, safe_open
 
 from clinragen.errors import TakenOver, UserError
 from clinragen.processes import distributed, main_process
+from clinragen.train.callbacks import SECONDS, Clock
 
 log = logging.getLogger("checkpoints")
 FINGERPRINT = "fingerprint"
 STATE = "trainer_state.json"
 TRIES = 100
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far earlier attempts came."""
+
+    checkpoint: Path | None = None
+    """The checkpoint to resume from; None to start from the beginning."""
+    steps: int = 0
+    history: list[dict] = field(default_factory=list)
+    """The log of losses."""
+    seconds: float = 0.0
+    """Seconds until the checkpoint, without what came after it."""
 
 
 def take_over(root: Path, fingerprint: str) -> Path:
@@ -90,16 +105,16 @@ def leave(own: Path) -> None:
         own.parent.rmdir()
 
 
-def resume_point(own: Path, processes: int) -> tuple[Path | None, int, list[dict]]:
-    """Return the newest checkpoint that all processes can read, its steps and losses; incomplete ones are removed."""
+def resume_point(own: Path, processes: int) -> Progress:
+    """Return the newest checkpoint that all processes can read; incomplete ones are removed."""
     for path in _numbered(own):
         if _is_whole(path, processes):
             log.info("resuming from %s", path)
-            return path, *_history(path)
+            return _progress(path)
         # Removed rather than skipped, because an older copy may still have one of its files open.
         log.warning("incomplete checkpoint removed: %s", path)
         _remove(path)
-    return None, 0, []
+    return Progress()
 
 
 def _move_in(own: Path, others: list[Path], fingerprint: str) -> None:
@@ -158,9 +173,10 @@ def _remove(path: Path) -> None:
             aside.unlink()
 
 
-def _history(checkpoint: Path) -> tuple[int, list[dict]]:
+def _progress(checkpoint: Path) -> Progress:
     state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-    return state["global_step"], state["log_history"]
+    clock = state["stateful_callbacks"][Clock.__name__]["attributes"]
+    return Progress(checkpoint, state["global_step"], state["log_history"], clock[SECONDS])
 
 
 def _is_whole(path: Path, processes: int) -> bool:
@@ -170,7 +186,7 @@ def _is_whole(path: Path, processes: int) -> bool:
     if parts not in (0, processes) or not all((path / name).is_file() for name in random):
         return False
     try:
-        _history(path)
+        _progress(path)
         weights = list(path.glob("*.safetensors"))
         for file in weights:
             with safe_open(file, "pt"):

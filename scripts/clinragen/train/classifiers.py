@@ -19,7 +19,7 @@ from clinragen.model.student import Shape
 from clinragen.model.tokens import load_tokenizer
 from clinragen.processes import main_process
 from clinragen.train.job import Job
-from clinragen.train.trainer import Release, finish, log_counts, train_student
+from clinragen.train.trainer import Training, finish, log_counts, train_student
 
 log = logging.getLogger("train")
 THRESHOLDS = tuple(n / 100 for n in range(1, 100))
@@ -51,7 +51,9 @@ class Classifying:
         return count_hits(probabilities(model, rows, collate, size), rows)
 
 
-def train_classifier(job: Job, reader: Reader, encoder: Path | None, phenotypes: list[str], directory: Path) -> Release:
+def train_classifier(
+    job: Job, reader: Reader, encoder: Path | None, phenotypes: list[str], directory: Path
+) -> Training:
     """Train a classifier of the series, or of the tokens of a text encoder, which is trained with it.
 
     One threshold for all phenotypes is selected for the highest micro F1 on the validation split.
@@ -74,7 +76,7 @@ def train_classifier(job: Job, reader: Reader, encoder: Path | None, phenotypes:
         classifier.threshold = best_threshold(classifier, rows["validation"], task, own_device(job.launch.device))
         log.info("a phenotype is named above a probability of %.2f", classifier.threshold)
     finish(partial(classifier.save, tokenizer=tokenizer), counts, training, directory)
-    return training.release
+    return training
 
 
 def with_answers(row: Row, phenotypes: list[str]) -> Row:

@@ -21,7 +21,7 @@ from clinragen.model.vocabulary import read_vocabulary
 from clinragen.registry.tokenizer import marks_of
 from clinragen.train.job import Job, OneStage
 from clinragen.train.task import Writing
-from clinragen.train.trainer import Release, finish, log_counts, train_student
+from clinragen.train.trainer import Training, finish, log_counts, train_student
 
 log = logging.getLogger("train")
 ENCODED_TOGETHER = 64
@@ -42,14 +42,14 @@ PHASE2 = Plan(("series",), frozen=("backbone",))
 PHASE3 = Plan(("note", "series"))
 
 
-def train_phase1(job: Job, backbone: Path, texts: Texts, directory: Path) -> Release:
+def train_phase1(job: Job, backbone: Path, texts: Texts, directory: Path) -> Training:
     """Train the language model alone on D, R^m and R^t from M: L_note(theta), equation 4."""
     return _train(job, PHASE1, Student.from_backbone(backbone, texts, PHASE1.reads), backbone, directory)
 
 
 def train_phase2(
     job: Job, phase1: Path, fusion: Fusion, steps: int, vocabulary: Path, instruction: bool, directory: Path
-) -> Release:
+) -> Training:
     """Train new encoder and attention in front of the frozen model of phase 1 on D and R^t: L_lab(phi), equation 7."""
     plan = replace(PHASE2, reads=PHASE3.reads, without_notes=True) if instruction else PHASE2
     student = Student.load(phase1, plan.reads)
@@ -62,7 +62,7 @@ def train_phase2(
     return _train(job, plan, student, phase1 / BACKBONE, directory)
 
 
-def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, directory: Path) -> Release:
+def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, directory: Path) -> Training:
     """Train everything, starting from the weights of phases 1 and 2: L_mm(theta, phi), equation 8."""
     plan = replace(PHASE3, frozen=("encoder",)) if freeze_encoder else PHASE3
     student = Student.load(phase2, plan.reads)
@@ -71,7 +71,7 @@ def train_phase3(job: Job, phase2: Path, freeze_encoder: bool, directory: Path) 
     return _train(job, plan, student, phase2 / BACKBONE, directory)
 
 
-def train_joint(job: Job, stage: OneStage, directory: Path) -> Release:
+def train_joint(job: Job, stage: OneStage, directory: Path) -> Training:
     """Train the language model and everything in front of it at once, in one stage."""
     plan = Plan(tuple(stage.parts.reads))
     student = Student.from_backbone(stage.base, stage.texts, plan.reads)
@@ -79,7 +79,7 @@ def train_joint(job: Job, stage: OneStage, directory: Path) -> Release:
     return _train(job, plan, student, stage.base, directory)
 
 
-def train_lora(job: Job, stage: OneStage, lora: Lora, directory: Path) -> Release:
+def train_lora(job: Job, stage: OneStage, lora: Lora, directory: Path) -> Training:
     """Train adapters of a language model and everything in front of it, in one stage.
 
     With precision bf16 the frozen weights of the language model take half of the memory.
@@ -92,7 +92,7 @@ def train_lora(job: Job, stage: OneStage, lora: Lora, directory: Path) -> Releas
     return _train(job, plan, student, stage.base, directory)
 
 
-def train_frozen(job: Job, stage: OneStage, directory: Path) -> Release:
+def train_frozen(job: Job, stage: OneStage, directory: Path) -> Training:
     """Train everything in front of a frozen language model, in one stage (FROZEN).
 
     The stage starts from a student of phase 1, or from a language model as it was fetched.
@@ -122,7 +122,7 @@ def _add_parts(student: Student, stage: OneStage, backbone: Path, job: Job) -> N
         student.add_soft_prompts(parts.soft_prompts, parts.soft_prompt)
 
 
-def _train(job: Job, plan: Plan, student: Student, start: Path, directory: Path) -> Release:
+def _train(job: Job, plan: Plan, student: Student, start: Path, directory: Path) -> Training:
     student.freeze(*plan.frozen)
     tokenizer = load_tokenizer(start)
     rows = {split: read_samples(job.files, split) for split in ("train", "validation")}
@@ -142,7 +142,7 @@ def _train(job: Job, plan: Plan, student: Student, start: Path, directory: Path)
         rows = {split: encode_series(encoder, samples, collate) for split, samples in rows.items()}
     training = train_student(student, rows["train"], rows["validation"], Writing(tokenizer), job)
     finish(partial(student.save, tokenizer=tokenizer), counts, training, directory)
-    return training.release
+    return training
 
 
 def _without_marked(rows: list[Row]) -> list[Row]:

@@ -19,8 +19,8 @@ from clinragen.model.inputs import Row
 from clinragen.model.student import Student
 from clinragen.processes import distributed, main_process
 from clinragen.train.batches import Sizes, Steps
-from clinragen.train.callbacks import ProgressLogger, ResumableEarlyStopping, out_of_patience
-from clinragen.train.checkpoints import is_owner, leave, of_main_process, resume_point, still_owner, take_over
+from clinragen.train.callbacks import Clock, ProgressLogger, ResumableEarlyStopping, out_of_patience
+from clinragen.train.checkpoints import Progress, is_owner, leave, of_main_process, resume_point, still_owner, take_over
 from clinragen.train.job import Job
 from clinragen.train.memory import fit
 from clinragen.train.student_trainer import StudentTrainer
@@ -53,10 +53,6 @@ DEEPSPEED = {
 }
 
 
-# Removes the checkpoints of a training: to be called once its student is committed.
-Release = Callable[[], None]
-
-
 @dataclass(frozen=True)
 class Training:
     """The course of a training."""
@@ -65,7 +61,10 @@ class Training:
     """The log of losses."""
     most_tokens: int
     """Maximum of tokens of a micro-batch."""
-    release: Release
+    earlier_seconds: float
+    """Seconds of earlier attempts that this one continued; 0 if it started from the beginning."""
+    release: Callable[[], None]
+    """Removes the checkpoints: to be called once the model is committed."""
 
 
 def train_student(student: M, training: list[Row], validation: list[Row], task: Task[M], job: Job) -> Training:
@@ -96,7 +95,7 @@ def train_student(student: M, training: list[Row], validation: list[Row], task: 
     own = of_main_process(lambda: take_over(job.checkpoints, job.fingerprint))
     arguments.output_dir = str(own)
     try:
-        history, most_tokens = _train(student, training, validation, task, job, arguments, own)
+        history, most_tokens, earlier = _train(student, training, validation, task, job, arguments, own)
         # The best weights come from this directory only if no other copy had taken it over before.
         still_owner(own)
     except Exception as error:
@@ -113,7 +112,7 @@ def train_student(student: M, training: list[Row], validation: list[Row], task: 
         # Otherwise processes that are still working are torn down with the first that ends.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-    return Training(history, most_tokens, lambda: leave(own))
+    return Training(history, most_tokens, earlier, lambda: leave(own))
 
 
 def _arguments(job: Job) -> TrainingArguments:
@@ -167,12 +166,12 @@ def _train(
     job: Job,
     arguments: TrainingArguments,
     own: Path,
-) -> tuple[list[dict], int]:
+) -> tuple[list[dict], int, float]:
     """Train from the last checkpoint in this copy's directory to the end.
 
-    Returns the log of losses, and the maximum of tokens of a micro-batch.
+    Returns the log of losses, the maximum of tokens of a micro-batch, and the seconds of earlier attempts.
     """
-    resumed, steps_done, history = of_main_process(lambda: resume_point(own, job.launch.nodes * job.launch.processes))
+    done: Progress = of_main_process(lambda: resume_point(own, job.launch.nodes * job.launch.processes))
     steps = Steps(
         training,
         Sizes(training, student.lab_tokens),
@@ -186,9 +185,9 @@ def _train(
     )
     if job.optimizer.max_steps is not None:
         arguments.max_steps = min(job.optimizer.max_steps, job.phase.epochs * len(steps))
-    if out_of_patience(history, job.phase.patience):
+    if out_of_patience(done.history, job.phase.patience):
         # Killed after its last epoch: only the best weights remain to be loaded.
-        arguments.max_steps = steps_done
+        arguments.max_steps = done.steps
     if job.launch.fit_memory and job.launch.device == "cuda":
         _fit_memory(steps, student, task, arguments.device, own, half=job.optimizer.precision == "bf16")
     trainer = StudentTrainer(
@@ -200,15 +199,21 @@ def _train(
         train_dataset=training,
         eval_dataset=validation,
         data_collator=steps.collate,
-        callbacks=[ResumableEarlyStopping(job.phase.patience), ProgressLogger(), *event_writers(steps_done)],
+        callbacks=[
+            ResumableEarlyStopping(job.phase.patience),
+            ProgressLogger(),
+            Clock(done.seconds),
+            *event_writers(done.steps),
+        ],
     )
     # It would print the losses that are logged already.
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    trainer.train(resume_from_checkpoint=str(done.checkpoint) if done.checkpoint else None)
     trainer.gather_weights()
     # Without times, and without the last row, a mean since the last start, so that equal runs write equal files.
     rows = [row for row in trainer.state.log_history if "train_loss" not in row]
-    return [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows], steps.most_tokens
+    history = [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows]
+    return history, steps.most_tokens, done.seconds
 
 
 def _fit_memory(steps: Steps, student: M, task: Task[M], device: torch.device, own: Path, *, half: bool) -> None:

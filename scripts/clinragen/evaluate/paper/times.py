@@ -71,8 +71,10 @@ def read_times(jobs: list[TimedJob], outputs: list[Path], timings: Path, results
             raise UserError(f"{output} has no provenance record, so its time is unknown; regenerate it with its rule")
         rule = record["rule"]
         timing = _last_line(timing_path(timings, results, output, rule))
-        wall = timing.get("s", record["wall_seconds"])
-        cpu = timing.get("cpu_time")
+        earlier = record.get("earlier_seconds", 0.0)
+        wall = timing.get("s", record["wall_seconds"]) + earlier
+        # Nothing sampled the CPU time of earlier attempts up to their last checkpoint.
+        cpu = None if earlier else timing.get("cpu_time")
         cpu = float(cpu) if isinstance(cpu, int | float) else None
         times.append(Time(job, float(wall), cpu, _machine(record), tuple(record["stand_ins"])))
     return times
