@@ -13,7 +13,7 @@ from clinragen.model.classifier import Classifier, build_classifier
 from clinragen.model.student import Shape
 
 LSTM = Reader(method="lstm", lstm=Lstm(width=16, layers=2, dropout=0.1), steps=STEPS)
-MASKED = {"series_encoder__mask_padding": True, "series_encoder__token": "last_measured"}
+MASKED = {"series_encoder__mask_padding": True, "series_encoder__token": "last_of_stay"}
 
 
 def series_encoder(**changes: object) -> SeriesEncoder:

@@ -169,7 +169,7 @@ def planted(tmp_path_factory) -> Path:
 def test_what_is_planted_in_the_labs_is_found_and_lost_with_the_labs_of_others(method, planted, fork_python):
     reader = {
         "lstm": Reader(method="lstm", lstm=Lstm(width=64, layers=1, dropout=0.0), steps=48),
-        "patchtst": patchtst(width=32, token="mean_measured").model_copy(update={"steps": 48}),
+        "patchtst": patchtst(width=32, token="mean_of_stay").model_copy(update={"steps": 48}),
     }[method]
     model = planted.with_name(method)
     run(command(reader, planted, model, epochs=14, patience=14, batch=16), (str(fork_python),))

@@ -14,6 +14,7 @@ import torch
 import toy_student
 from fork_python import Forked
 from runs import checkpoints
+from safetensors.torch import load_file
 from toy_student import (
     LAUNCH,
     OPTIMIZER,
@@ -172,6 +173,19 @@ def test_killed_between_the_last_epoch_and_the_output_trains_no_further(place, t
     assert resumed(place, work, tmp_path / "again", caplog) == str(2 * epochs)
     assert losses(tmp_path / "again") == losses(tmp_path / "whole")
     assert changed(weights(tmp_path / "whole"), weights(tmp_path / "again")) == set()
+
+
+def test_while_f1_is_the_same_the_epoch_with_the_lowest_loss_is_kept(place, tmp_path):
+    """As in phase 2, whose frozen language model may write the same diagnoses for every stay."""
+    work = job(place, tmp_path / "checkpoints", learning_rate=1e-5, epochs=3)
+    train_phase1(work, place / "given" / "backbone", TEXTS, tmp_path / "model")
+    history = json.loads((tmp_path / "model" / "history.json").read_text(encoding="utf-8"))["history"]
+    first, *_, last = rows = [row for row in history if "eval_loss" in row]
+    assert len({row["eval_f1"] for row in rows}) == 1 and last["eval_loss"] < first["eval_loss"]
+    assert [row.get("kept") for row in rows] == [None, None, 1]
+    (newest,) = tmp_path.glob("checkpoints/*/checkpoint-6/model.safetensors")
+    kept, last = weights(tmp_path / "model"), load_file(newest)
+    assert kept.keys() & last.keys() and changed(kept, last) == set()
 
 
 def test_patience_is_not_renewed_by_a_resume(place, tmp_path, caplog, monkeypatch):

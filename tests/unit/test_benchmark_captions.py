@@ -47,6 +47,14 @@ def test_a_variable_that_the_training_part_lacks_is_never_abnormal():
     assert row["text"] == "pH is normal all the time."
 
 
+def test_a_variable_whose_quartiles_agree_is_never_abnormal(caplog):
+    """At its own fence, the usual value would be abnormal in nearly every stay."""
+    values = [0.5] * 8 + [0.4, 0.6]
+    table = make_fences(events(*((1, "FiO2", value) for value in values)), {1}, ["FiO2"], 1.5)
+    assert table.to_pylist() == [{"variable": "FiO2", "low": -math.inf, "high": math.inf}]
+    assert "FiO2: half of the values or more are 0.5" in caplog.text
+
+
 def test_a_caption_counts_raw_values_beyond_the_fences():
     fences = pa.table({"variable": ["pH", "Heart Rate"], "low": [7.0, 50.0], "high": [7.6, 120.0]})
     rows = [(1, "pH", x) for x in (7.0, 7.6, 7.61, 6.5, 7.3, 8.0)] + [(1, "Heart Rate", 130), (1, "Glucose", 900)]

@@ -24,7 +24,7 @@ def place(tmp_path_factory):
         student(modality).save(directory / modality, tokenizer())
     student("both", lab_position="suffix").save(directory / "suffix", tokenizer())
     # Encodes as many patches as the longest stay of a batch has.
-    own = {"series_encoder__mask_padding": True, "series_encoder__token": "last_measured"}
+    own = {"series_encoder__mask_padding": True, "series_encoder__token": "last_of_stay"}
     student("both", **own).save(directory / "own patches", tokenizer())
     return directory
 

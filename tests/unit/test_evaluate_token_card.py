@@ -46,6 +46,8 @@ def test_texts_cut_share_and_quantiles_of_the_whole_texts_by_split():
 def test_targets_are_named_by_language_model_target_and_variant():
     (row,) = found({"train": (20, 20)}, TARGETS, kind=TARGET_TOKENS)
     assert (row["dataset"], row["text"]) == ("mimic3", "target")
+    (of_phase2,) = found({"train": (20, 20)}, TARGETS.with_name("lab_target_tokens.arrow"), kind=TARGET_TOKENS)
+    assert of_phase2 == row | {"text": "lab target"}
     assert row["tokens"] == "flan-t5-small/rationales-chatgpt+short"
 
 

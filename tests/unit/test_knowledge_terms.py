@@ -179,6 +179,11 @@ def test_documents_without_terms_are_counted_by_reason(prompt, caplog):
     assert [(r.without_terms, r.reasons) for r in complete.rounds] == [(0, None)] * 2
 
 
+def test_rounds_without_an_accepted_term_are_no_sign_of_stability(prompt):
+    found, _ = found_in(["aa", "12", "13", "aa bb", "aa bb", "aa bb"], prompt)
+    assert [r.jaccard for r in found.rounds] == [None, None, None, 0.5, 1.0, 1.0]
+
+
 def test_rounds_without_any_answer_are_no_sign_of_stability(prompt):
     """Refusals bring no new term: were they counted, two of them would end the search."""
     found = with_answers(["aa", "refused", "filtered", "empty", "aa bb", "aa bb", "aa bb"], prompt)
@@ -227,7 +232,7 @@ def test_a_round_that_changes_starts_the_count_again(prompt):
 
 def test_phenotypes_without_terms_so_far_are_not_stable(prompt):
     found, _ = found_in(["12", "13", "14", "aa"], prompt, batch=1)
-    assert [r.jaccard for r in found.rounds] == [None, 0.0, 0.0, 0.0] and [t.term for t in found.terms] == ["aa"]
+    assert [r.jaccard for r in found.rounds] == [None, None, None, 0.0] and [t.term for t in found.terms] == ["aa"]
 
 
 @given(st.data())

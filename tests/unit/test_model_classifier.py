@@ -22,7 +22,7 @@ from clinragen.train.batches import Sizes, Steps
 from clinragen.train.classifiers import THRESHOLDS, Classifying, best_threshold, count_hits, with_answers
 from clinragen.train.student_trainer import StudentTrainer
 
-READERS = {"lstm": LSTM, "last": patchtst(), "mean": patchtst(token="mean_measured"), "all": patchtst(token="all")}
+READERS = {"lstm": LSTM, "last": patchtst(), "mean": patchtst(token="mean_of_stay"), "all": patchtst(token="all")}
 OWN = torch.tensor([3, 8, 12, 16])
 PLAIN_LSTM = LSTM.model_copy(update={"lstm": Lstm(width=8, layers=1, dropout=0.0)})
 

@@ -86,7 +86,7 @@ def test_queries_learn_different_things(qformer):
     assert torch.pdist(read[0]).min() > 1e-3
 
 
-@pytest.mark.parametrize("token", ["last_measured", "all"])
+@pytest.mark.parametrize("token", ["last_of_stay", "all"])
 def test_each_query_is_a_lab_token_and_padded_patches_change_none(token, bert):
     model, rows = student(bert, series_encoder__token=token, series_encoder__mask_padding=True), batch()
     rows["steps"][0] = 8  # the second patch of the first stay is padding

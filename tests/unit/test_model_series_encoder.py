@@ -72,9 +72,9 @@ def test_what_stands_for_a_channel(series, steps, chosen):
     short = padded(series, min(steps, STEPS))
     hidden = make().patchtst(past_values=short).last_hidden_state
     assert torch.equal(vectors(make(token="last"), short, steps), hidden[:, :, -1])
-    assert torch.equal(vectors(make(token="last_measured"), short, steps), hidden[:, :, chosen])
+    assert torch.equal(vectors(make(token="last_of_stay"), short, steps), hidden[:, :, chosen])
     mean = hidden[:, :, : chosen + 1].mean(2)
-    assert torch.allclose(vectors(make(token="mean_measured"), short, steps), mean, atol=1e-6)
+    assert torch.allclose(vectors(make(token="mean_of_stay"), short, steps), mean, atol=1e-6)
     every, mask = make(token="all")(short, torch.full((len(short),), steps))
     assert torch.equal(every, hidden.flatten(1, 2))
     assert mask[0].tolist() == [int(patch <= chosen) for _ in range(CHANNELS) for patch in range(STEPS // PATCH)]
@@ -91,7 +91,7 @@ def test_padding_is_hidden_where_asked(series, mask_padding):
     assert torch.equal(one[1], two[1])
 
 
-@pytest.mark.parametrize("token", ["last", "last_measured", "mean_measured", "all"])
+@pytest.mark.parametrize("token", ["last", "last_of_stay", "mean_of_stay", "all"])
 @pytest.mark.parametrize("norm", ["batch", "layer"])
 @pytest.mark.parametrize("training", [True, False])
 def test_patches_behind_the_longest_stay_are_computed_only_where_they_count(series, token, norm, training):
@@ -108,7 +108,7 @@ def test_patches_behind_the_longest_stay_are_computed_only_where_they_count(seri
         results.append([vectors, *(p.grad for p in made.parameters())])
     for one, other in zip(*results, strict=True):
         assert torch.allclose(one, other, atol=1e-5, rtol=1e-4)
-    left_out = token.endswith("measured") and not (training and norm == "batch")
+    left_out = token.endswith("of_stay") and not (training and norm == "batch")
     assert seen == [1 if left_out else STEPS // PATCH]
 
 

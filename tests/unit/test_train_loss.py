@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from toy_student import OPTIMIZER, files, student, tokenizer, write_tables
 from transformers import TrainingArguments
 
+from clinragen.model.decoding import Output
 from clinragen.model.inputs import IGNORED, Collator, read_samples
 from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.train.batches import Sizes, Steps
-from clinragen.train.callbacks import out_of_patience
+from clinragen.train.callbacks import merit, out_of_patience
 from clinragen.train.loss import SectionMeans, token_losses, token_weights
 from clinragen.train.student_trainer import StudentTrainer
 from clinragen.train.task import Writing, count_hits, longest_diagnoses
@@ -131,9 +132,14 @@ def test_every_token_of_a_target_is_in_the_section_it_was_written_in(phenotypes,
 
 
 def test_hits_are_counted_in_the_diagnoses_alone(rows):
-    written = ["Diagnoses: Shock, Pneumonia. Note rationale: Essential hypertension", "Diagnoses: no"]
+    texts = ["Diagnoses: Shock, Pneumonia. Note rationale: Essential hypertension", "Diagnoses: no"]
+    written = [Output(text, "end_mark", 9) for text in texts]
     true = [{"phenotypes": ["Shock"]}, {"phenotypes": ["Essential hypertension"]}]
     assert count_hits(true, written, ["Shock", "Essential hypertension"]) == (1, 3)
+    # A name that the limit cuts may end within a word, as in predictions.
+    cut, whole = (Output("Diagnoses: Essential hyp", end, 9) for end in ("limit", "end_mark"))
+    hits = [count_hits(true[1:], [output], ["Essential hypertension"]) for output in (cut, whole)]
+    assert hits == [(1, 2), (0, 1)]
     longest = max(len(tokenizer()(write_target(r["phenotypes"]))["input_ids"]) - 1 for r in rows)
     assert abs(longest_diagnoses(rows) - longest) <= 1
     last = [{"sections": np.array(sections)} for sections in ([1, 1, 1, 0, 0], [2, 0, 0])]
@@ -158,3 +164,8 @@ def history(*rows: tuple[float, float]) -> list[dict]:
 )
 def test_patience_ends_where_neither_loss_nor_f1_gets_better(rows, ends):
     assert out_of_patience(history(*rows), 2) == ends
+
+
+def test_a_lower_loss_breaks_ties_of_f1():
+    rows = [{"eval_f1": f1, "eval_loss": loss} for f1, loss in ((0, 3.0), (0, 2.0), (0.5, 4.0), (0.5, 3.5), (0.5, 3.5))]
+    assert [rows.index(max(rows, key=lambda row: merit(row, kind))) for kind in ("f1", "loss")] == [3, 1]

@@ -1,6 +1,7 @@
 """Anomalies of a series in words, for readers that take no numbers (the paper's Table 5)."""
 
 import csv
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 from clinragen.benchmark.measured import batches
 from clinragen.schemas.benchmark import CAPTIONS, FENCES
 
+log = logging.getLogger("captions")
 NORMAL = "{} is normal all the time."
 HIGH = "{} is higher than normal {} times."
 LOW = "{} is lower than normal {} times."
@@ -18,8 +20,8 @@ BOTH = "{} is higher than normal {} times and lower than normal {} times."
 def make_fences(events: pa.Table, training: set[int], variables: list[str], multiplier: float) -> pa.Table:
     """Return interquartile fences of each variable over the raw values of the training split (FENCES).
 
-    Q1 - m IQR and Q3 + m IQR (Vinutha et al., 2018) with m = `multiplier`, in the unit of the variable; a variable
-    without a value has infinite fences.
+    Q1 - m IQR and Q3 + m IQR (Vinutha et al., 2018) with m = `multiplier`, in the unit of the variable. Fences are
+    infinite for a variable without values, and if the quartiles agree, because the usual value would be abnormal.
     """
     training_stays = np.array(sorted(training), dtype=np.int64)
     parts: list[list[np.ndarray]] = [[] for _ in variables]
@@ -33,7 +35,10 @@ def make_fences(events: pa.Table, training: set[int], variables: list[str], mult
         low, high = -np.inf, np.inf
         if measured.size:
             first, third = np.quantile(measured, [0.25, 0.75])
-            low, high = first - multiplier * (third - first), third + multiplier * (third - first)
+            if first < third:
+                low, high = first - multiplier * (third - first), third + multiplier * (third - first)
+            else:
+                log.warning("%s: half of the values or more are %g, so none counts as abnormal", variable, first)
         rows.append({"variable": variable, "low": low, "high": high})
     return pa.Table.from_pylist(rows, schema=FENCES.schema)
 

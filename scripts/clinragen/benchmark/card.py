@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from clinragen.benchmark.card_pictures import draw_bars, draw_prevalence
 from clinragen.benchmark.distributions import Survey
-from clinragen.benchmark.split import SPLITS
 from clinragen.config.benchmark import Series
 from clinragen.disclosure import shown_parts
 from clinragen.pages.render import render
 from clinragen.registry.variables import Variable
+from clinragen.schemas.benchmark import SPLITS
 
 COUNTED = ("stays", "admissions", "subjects", "rows")
 MOST_CODES = 20

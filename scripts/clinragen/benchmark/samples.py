@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 
-from clinragen.benchmark.split import SPLITS, count_rows, count_splits
+from clinragen.benchmark.split import count_rows, count_splits
 from clinragen.errors import UserError
 from clinragen.schemas.attrition import Attrition
-from clinragen.schemas.benchmark import SAMPLES
+from clinragen.schemas.benchmark import SAMPLES, SPLITS
 
 
 def select_samples(split: pa.Table, conditions: dict[str, pa.ChunkedArray]) -> tuple[pa.Table, pa.Table]:

@@ -12,10 +12,9 @@ from clinragen.config.benchmark import Split
 from clinragen.disclosure import shown_parts
 from clinragen.errors import UserError
 from clinragen.schemas.attrition import Attrition
-from clinragen.schemas.benchmark import SPLIT
+from clinragen.schemas.benchmark import SPLIT, SPLITS, TEST, TRAIN, VALIDATION
 
 log = logging.getLogger("split")
-TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
 def split_subjects(subjects: Iterable[int], settings: Split) -> dict[int, str]:

@@ -88,7 +88,7 @@ class SeriesEncoder(Section):
     """Normalisation; batch statistics are those of one micro-batch of a process (ambiguity 34)."""
     mask_padding: bool
     """Hide patches without any step of the stay from the attention (ambiguity 35)."""
-    token: Literal["last", "last_measured", "mean_measured", "all"]
+    token: Literal["last", "last_of_stay", "mean_of_stay", "all"]
     """Output per channel: last patch, last or mean of the patches within the stay, or all patches (ambiguity 10)."""
 
 

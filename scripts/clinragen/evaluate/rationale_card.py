@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from clinragen.disclosure import shown_parts
 from clinragen.pages.render import render
+from clinragen.schemas.benchmark import SPLITS
 from clinragen.schemas.rationale import RATIONALE_COUNTS
 
-SPLITS = ("train", "validation", "test")
 NONE = "none"
 KINDS = {"notes": "note", "labs": "lab", "predictions": "answer"}  # by the name of the table
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from clinragen.disclosure import shown_parts, shown_quantile
 from clinragen.pages.render import render
+from clinragen.schemas.benchmark import SPLITS
 from clinragen.schemas.train import TEXT_LENGTHS, is_cut
 
-SPLITS = ("train", "validation", "test")
-TEXTS = {"note_tokens": "note", "target_tokens": "target"}
+TEXTS = {"note_tokens": "note", "target_tokens": "target", "lab_target_tokens": "lab target"}
 QUANTILES = {"median": 0.5, "p95": 0.95}
 
 

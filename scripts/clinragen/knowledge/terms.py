@@ -15,7 +15,7 @@ from clinragen.knowledge.documents import Document
 from clinragen.knowledge.ranking import Mention, Round, Shown, Term, jaccard, ranked
 from clinragen.knowledge.wording import canonical, is_term, written_form
 from clinragen.llm.prompt import Prompt
-from clinragen.llm.request import WITHOUT_TEXT, Answer, Request
+from clinragen.llm.request import Answer, Request
 
 log = logging.getLogger("terms")
 PROMPT_SLOTS = {"disease", "document", "most"}
@@ -41,7 +41,7 @@ class Search:
     top: list[Term] = field(default_factory=list)
     similar: int = 0
     read: int = 0
-    """Documents of this round to which the model answered with a text."""
+    """Documents of this round that gave terms."""
     without_terms: Counter[str] = field(default_factory=Counter)
     """Documents that gave no terms, by reason."""
 
@@ -54,8 +54,8 @@ class Search:
         number, problems = len(self.rounds) + 1, "; ".join(answer.problems) or None
         key = (self.phenotype, document.source, document.identifier, number)
         self.shown.append(Shown(*key, answer.request, answer.status, problems))
-        self.read += answer.status not in WITHOUT_TEXT
         forms = accepted(answer.text, visible(document, settings))[: settings.max_terms]
+        self.read += bool(forms)
         if not forms:
             self.without_terms["none named" if answer.status == "good" else answer.status] += 1
         for form in forms:
@@ -63,7 +63,7 @@ class Search:
             self.mentions.append(Mention(self.phenotype, term, form, document.source, document.identifier, number))
 
     def close_round(self, settings: Terms) -> None:
-        """Compare the top terms with those of the round before; a round without any answer does not count."""
+        """Compare the top terms with those of the round before; a round that gave no terms does not count."""
         last = self.rounds[-1] if self.rounds else Round(self.phenotype, 0, 0, 0, 0, 0, None, False)
         before, self.top = {t.term for t in self.top}, ranked(self.mentions, settings.top)
         index = jaccard(before, {t.term for t in self.top}) if self.rounds and self.read else None

@@ -29,7 +29,7 @@ class KnowledgeAttention(nn.Module):
         self.out = nn.Linear(inner, d)
 
     def forward(self, series: Tensor) -> Tensor:
-        """Turn lab vectors [batch, channels, width] into tokens [batch, channels, d] of the language model."""
+        """Turn lab vectors [batch, tokens, width] into tokens [batch, tokens, d] of the language model."""
         words = self.vocabulary.to(series.dtype)
         if self.mixture is not None:
             words = self.mixture(words.T).T

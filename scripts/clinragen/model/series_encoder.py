@@ -73,9 +73,9 @@ class SeriesEncoder(nn.Module):
                 return hidden.flatten(1, 2), own.long().repeat(1, channels)
             case "last":
                 vectors = hidden[:, :, -1]
-            case "last_measured":
+            case "last_of_stay":
                 vectors = hidden[torch.arange(batch, device=series.device), :, last]
-            case "mean_measured":
+            case "mean_of_stay":
                 vectors = (hidden * own[:, None, :, None]).sum(2) / own.sum(1)[:, None, None]
         return vectors, torch.ones(batch, channels, dtype=torch.long, device=series.device)
 
@@ -84,7 +84,7 @@ class SeriesEncoder(nn.Module):
 
         A batch norm that learns counts them in its statistics.
         """
-        unread = self.settings.mask_padding and self.settings.token in ("last_measured", "mean_measured")
+        unread = self.settings.mask_padding and self.settings.token in ("last_of_stay", "mean_of_stay")
         return unread and not (self.training and self.settings.norm == "batch")
 
     def _encode(self, series: Tensor, patches: int) -> Tensor:

@@ -11,10 +11,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from clinragen.model.target_codec import sections_of_tokens, write_target
 from clinragen.registry.tokenizer import marks_of
 from clinragen.runtime.progress import Progress
+from clinragen.schemas.benchmark import SPLITS
 from clinragen.schemas.schema import Writer
 from clinragen.schemas.train import CAPTION_TOKENS, NOTE_TOKENS, TARGET_TOKENS, is_cut
 
-SPLITS = ("train", "validation", "test")
 INSTRUCTION = "Diagnose the patient from the medical notes: "
 LEARNED = ("train", "validation")
 TOGETHER = 1000

@@ -4,6 +4,8 @@ import pyarrow as pa
 
 from clinragen.schemas.schema import Column, Table
 
+TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+
 LABELS = Table(
     "labels",
     (

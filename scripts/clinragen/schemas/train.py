@@ -48,7 +48,7 @@ TEXT_LENGTHS = Table(
     (
         Column("dataset", pa.string(), "mimic3 or mimic4"),
         Column("tokens", pa.string(), "file of tokens, by language model, target and variant"),
-        Column("text", pa.string(), "note, or target"),
+        Column("text", pa.string(), "note, target, or lab target, that of phase 2"),
         Column("split", pa.string(), "train, validation or test"),
         Column("texts", pa.int64(), "texts; empty for 1 to 10 patients", nullable=True),
         Column("cut", pa.int64(), "of these longer than the maximum; empty likewise", nullable=True),

@@ -57,6 +57,14 @@ class ResumableEarlyStopping(TrainerCallback):
         control.should_training_stop |= out_of_patience(state.log_history, self.patience)
 
 
+def merit(row: dict, selection: str) -> tuple[float, ...]:
+    """Return what the weights of a validated epoch are selected by; the higher of two is better.
+
+    A frozen language model may write the same diagnoses for epochs while its loss falls, so the loss breaks ties of F1.
+    """
+    return (row["eval_f1"], -row["eval_loss"]) if selection == "f1" else (-row["eval_loss"],)
+
+
 def out_of_patience(history: list[dict], patience: int) -> bool:
     """Return whether the last `patience` validations have neither a lower loss nor a higher F1 than those before."""
     rows = [row for row in history if "eval_loss" in row]

@@ -18,6 +18,7 @@ from clinragen.model.inputs import Row
 from clinragen.model.student import separate_shared_tensors
 from clinragen.processes import distributed
 from clinragen.train.batches import Sizes, StepLoader, Steps, divide
+from clinragen.train.callbacks import merit
 from clinragen.train.checkpoints import still_owner
 from clinragen.train.loss import SectionMeans, token_weights
 from clinragen.train.task import Task, longest_diagnoses
@@ -67,7 +68,7 @@ class StudentTrainer(Trainer):
         losses = self._task.losses(logits, inputs["labels"])
         self._losses.add(losses, inputs["labels"], inputs["sections"])
         loss = (losses * self._weights(inputs)).sum() / num_items_in_batch * self.accelerator.num_processes
-        return (loss, {"logits": logits}) if return_outputs else loss
+        return loss
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """Run all micro-batches of a step forward and backward; processes exchange gradients with the last one."""
@@ -135,6 +136,16 @@ class StudentTrainer(Trainer):
         metrics = losses.take(f"{metric_key_prefix}_") | {f"{metric_key_prefix}_f1": f1}
         nothing: Any = None  # predictions are not kept, although EvalLoopOutput declares an array
         return EvalLoopOutput(predictions=nothing, label_ids=None, metrics=metrics, num_samples=len(rows))
+
+    def _determine_best_metric(self, metrics, trial) -> bool:
+        """Select by `merit`; of equal epochs the first is kept."""
+        *before, last = [row for row in self.state.log_history if "eval_loss" in row]
+        selection = self._settings.selection
+        best = all(merit(last, selection) > merit(row, selection) for row in before)
+        if best:
+            self.state.best_metric = metrics[self.args.metric_for_best_model]
+            self.state.best_global_step = self.state.global_step
+        return best
 
     def _share_buffers(self, student: nn.Module) -> None:
         """Give all processes the running statistics of the first, which are the saved ones."""

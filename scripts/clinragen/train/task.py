@@ -1,14 +1,13 @@
 """The tasks of the trainer: the loss of outputs, and the phenotypes that they name."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from clinragen.model.classifier import Classifier
-from clinragen.model.decoding import decode
+from clinragen.model.classifier import Classifier, Collate
+from clinragen.model.decoding import Output, decode
 from clinragen.model.inputs import Collator, Row
 from clinragen.model.student import Student
 from clinragen.model.target_codec import parse_output
@@ -16,7 +15,6 @@ from clinragen.train.loss import token_losses
 
 ROOM_FOR_MARKER = 12
 """Tokens decoded beyond the longest diagnoses, so that the next section's marker is whole and ends them."""
-Collate = Callable[[list[Row]], dict[str, Tensor]]
 Model = Student | Classifier
 M = TypeVar("M", bound=Model)
 M_contra = TypeVar("M_contra", bound=Model, contravariant=True)
@@ -64,7 +62,7 @@ class Writing:
         # Diagnoses that come last end with the text: there is no marker to stop at, and no short text to try first.
         first = all(row["sections"][0] == 0 for row in rows)
         written = decode(model, rows, self.tokenizer, size, max_new_tokens=most, diagnoses_only=first)
-        return [count_hits(rows, [output.text for output in written], names)]
+        return [count_hits(rows, written, names)]
 
 
 def longest_diagnoses(rows: list[Row]) -> int:
@@ -72,10 +70,10 @@ def longest_diagnoses(rows: list[Row]) -> int:
     return max(int((row["sections"] == 0).nonzero()[0][-1]) + 1 for row in rows)
 
 
-def count_hits(rows: list[Row], outputs: list[str], phenotypes: list[str]) -> tuple[int, int]:
+def count_hits(rows: list[Row], outputs: list[Output], phenotypes: list[str]) -> tuple[int, int]:
     """Count the phenotypes that are both written and true, and those that are written plus those that are true."""
     pairs = [
-        (set(parse_output(text, phenotypes).phenotypes), set(row["phenotypes"]))
-        for row, text in zip(rows, outputs, strict=True)
+        (set(parse_output(output.text, phenotypes, cut=output.end == "limit").phenotypes), set(row["phenotypes"]))
+        for row, output in zip(rows, outputs, strict=True)
     ]
     return sum(len(p & t) for p, t in pairs), sum(len(p) + len(t) for p, t in pairs)

@@ -58,7 +58,7 @@ class Training:
     """The course of a training."""
 
     history: list[dict]
-    """The log of losses."""
+    """The log of losses; `kept` is 1 in the row of the epoch whose weights were kept."""
     most_tokens: int
     """Maximum of tokens of a micro-batch."""
     earlier_seconds: float
@@ -213,6 +213,9 @@ def _train(
     # Without times, and without the last row, a mean since the last start, so that equal runs write equal files.
     rows = [row for row in trainer.state.log_history if "train_loss" not in row]
     history = [{k: v for k, v in row.items() if not k.endswith(TIMES)} for row in rows]
+    for row in history:
+        if "eval_loss" in row and row["step"] == trainer.state.best_global_step:
+            row["kept"] = 1
     return history, steps.most_tokens, done.seconds
 
 

@@ -114,6 +114,7 @@ def tokens_in_use(config: Config) -> list[str]:
     for dataset, row in itertools.product(config.dataset_names(), config.models.values()):
         own = {"dataset": dataset, "backbone": row.backbone, "target": target(row)}
         patterns = [f"{stem}{{variant}}/note_tokens.arrow", f"{stem}/{{target}}{{variant}}/target_tokens.arrow"]
+        patterns += [f"{stem}/{{target}}{{variant}}/lab_target_tokens.arrow"] * ("phase2" in row.stages)
         paths += [of_variant(config, pattern, row.variant, **own) for pattern in patterns]
     return list(dict.fromkeys(paths))
 
