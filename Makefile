@@ -47,7 +47,7 @@ is_configured = test -n "$(CONFIG)" -o -f config/$(1).yaml || { echo "config/$(1
 # Run everything that is out of date, then make the report if it is older than the lineage.
 run = snakemake $(2) --rerun-incomplete --quiet host --benchmark-extended all \
 	&& { test results/$(1)/report.html -nt results/$(1)/audit/lineage.csv \
-	|| { snakemake $(2) --quiet all --report results/$(1)/.tmp-report.html \
+	|| { snakemake $(2) --quiet host progress --report results/$(1)/.tmp-report.html \
 	&& mv results/$(1)/.tmp-report.html results/$(1)/report.html; }; } \
 	&& printf '%s\n' "Results: results/$(1)/index.html (make view TREE=$(1))" "Report: results/$(1)/report.html"
 
@@ -80,6 +80,7 @@ planted: $(READY)  ## test with planted evidence what each model reads, as print
 
 rehearsal: $(READY)  ## run everything at a share of the paper's size, with tiny models: [SHARE=0.1] [DATASETS="mimic3 mimic4"] [SITE=config/local.yaml] [PROFILE=slurm DEVICE=cuda]
 	@test -z "$(filter-out mimic3 mimic4,$(DATASETS))" || { echo "DATASETS: $(filter-out mimic3 mimic4,$(DATASETS)) is neither mimic3 nor mimic4" >&2; exit 1; }
+	@awk 'BEGIN {exit !(ARGV[1] ~ /^[0-9.]+$$/ && ARGV[1] > 0 && ARGV[1] <= 1)}' "$(SHARE)" || { echo "SHARE: $(SHARE) is not a share of the paper's size, above 0 and at most 1" >&2; exit 1; }
 	@for file in $(SITE); do test -f "$$file" || { echo "SITE: $$file is missing" >&2; exit 1; }; done
 	@mkdir -p results
 	@printf '%s\n' $(REHEARSAL_SETTINGS) > $(REHEARSAL_TREE).yaml

@@ -27,9 +27,8 @@ def knowledge_terms(
     from clinragen.knowledge import ranking
     from clinragen.knowledge.abbreviations import read_abbreviations
     from clinragen.knowledge.documents import documents_of
-    from clinragen.knowledge.terms import PROMPT_SLOTS, check, extract
+    from clinragen.knowledge.terms import check, extract, read_terms_prompt
     from clinragen.llm.ask import LanguageModel, counted
-    from clinragen.llm.prompt import read_prompt
     from clinragen.llm.request import Answer, Request
     from clinragen.runtime.context import Facts
     from clinragen.schemas.knowledge import ANSWERS, CONVERGENCE, DOCUMENTS, MENTIONS, TERM_LISTS, TERMS
@@ -43,7 +42,7 @@ def knowledge_terms(
         return received
 
     texts = [d for path in documents for d in documents_of(DOCUMENTS.read(path))]
-    extraction = extract(texts, terms, read_prompt(prompt, PROMPT_SLOTS), ask_model, read_abbreviations(abbreviations))
+    extraction = extract(texts, terms, read_terms_prompt(prompt), ask_model, read_abbreviations(abbreviations))
     without = counted(extraction.without_terms)
     context.note(Facts({"statuses": counted(model.statuses), "documents_without_terms": without}))
     TERMS.write(ranking.terms_table(extraction.terms), out)

@@ -13,6 +13,7 @@ import re
 import sys
 from typing import Any
 
+from clinragen.workflow.snakefile import open_workflow
 from clinragen.workflow.why import Job, Setting, explain
 
 
@@ -37,7 +38,7 @@ def main() -> None:
 def plan(arguments: list[str], from_records: bool) -> tuple[list[Job], set[str]]:
     """All jobs under Snakemake's own arguments, and the names of all rules."""
     from snakemake.api import SnakemakeApi
-    from snakemake.cli import parse_args, parse_config
+    from snakemake.cli import parse_args
     from snakemake.settings import types
 
     _, args = parse_args(["--dry-run", *arguments])
@@ -49,12 +50,11 @@ def plan(arguments: list[str], from_records: bool) -> tuple[list[Job], set[str]]
         SnakemakeApi(types.OutputSettings(dryrun=True, quiet={types.Quietness.ALL})) as api,
     ):
         try:
-            workflow = api.workflow(
+            workflow = open_workflow(
+                api,
+                args,
                 resource_settings=types.ResourceSettings(cores=args.cores or 1),
-                config_settings=types.ConfigSettings(config=parse_config(args.config), configfiles=args.configfile),
                 deployment_settings=types.DeploymentSettings(deployment_method=args.software_deployment_method),
-                snakefile=args.snakefile,
-                workdir=args.directory,
             )
             settings = types.DAGSettings(
                 targets=args.targets,

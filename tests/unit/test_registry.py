@@ -326,6 +326,18 @@ def test_a_missing_directory_is_reported_with_its_setting(raw, words):
     assert any("MIMIC-IV: datasets.mimic4.raw" in line and words in line for line in lines)
 
 
+def test_a_directory_below_one_that_may_not_be_entered_is_reported(tmp_path, monkeypatch):
+    """As before access to a group's directory is granted; root may enter every directory."""
+
+    def refused(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    config = datasets(tmp_path / "closed" / "mimic4", "mimic4")
+    monkeypatch.setattr(Path, "stat", refused)
+    (line,) = problems_of(config)
+    assert "datasets.mimic4.raw: no permission to enter the directory of" in line and "fix its permissions" in line
+
+
 def test_all_problems_are_reported_together_with_the_remedy(tmp_path):
     directory = complete_copy(tmp_path)
     needed = DECLARATION["mimic3"]["tables"]["icustays"]["columns"]

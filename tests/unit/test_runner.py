@@ -22,6 +22,7 @@ DONE = BEGIN + "12:00:01 WARNING x: a line\n12:00:02 INFO step: train_phase1: do
         (REPORTED + TORCHRUN, "x.csv: missing column(s): age\n  - export it again", True),
         (REPORTED + "12:00:02 INFO x: more\n", "x.csv: missing column(s): age\n  - export it again", True),
         (OS_ERROR, OS_ERROR.strip(), False),
+        (CRASH.rstrip() + "\nKeyboardInterrupt\n", "interrupted", False),
         (CRASH, CRASH.strip(), False),
         (BEGIN, BEGIN.strip(), False),
         (DONE, "", False),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from runs import ROOT
 
-from clinragen.workflow.settings_files import nulls_without_row, repeated_keys, stop_if_wrong
+from clinragen.workflow.settings_files import nulls_without_row, repeated_keys, stop_if_unreadable, stop_if_wrong
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,29 @@ def test_repeated_keys(text: str, found: list[tuple[int, str]], tmp_path: Path) 
     path = tmp_path / "settings.yaml"
     path.write_text(text, encoding="utf-8")
     assert list(repeated_keys(path)) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"a:\n\tb: 1\n", ", line 2, column 1: found character"),
+        (b"a: [1\nb: 2\n", ", line 2, column 2: expected ',' or ']'"),
+        (b"a: 'open\n", ", line 2, column 1: found unexpected end of stream"),
+        (b"a: \x07\n", ": unacceptable character"),
+        (b"a: \xff\n", ": not a text in UTF-8"),
+        (b"", ": has no keys"),
+        (b"words\n", ": has no keys"),
+        (None, ": No such file or directory"),
+    ],
+)
+def test_a_file_that_is_not_yaml_is_named_with_its_line(content: bytes | None, place: str, tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SystemExit) as stopped:
+        stop_if_unreadable(["config.yaml", path])
+    _, line = str(stopped.value).splitlines()
+    assert line.startswith(f"  - {path}{place}")
 
 
 def test_all_files_are_reported_at_once(tmp_path: Path) -> None:

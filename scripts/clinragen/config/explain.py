@@ -12,7 +12,9 @@ def explain(error: Any, root: type[BaseModel], before: str = "") -> str:
     key = before + ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         keys = sorted(_keys_at(root, error["loc"][:-1]))
-        nearest = difflib.get_close_matches(str(error["loc"][-1]), keys, n=1, cutoff=0)
+        nearest = difflib.get_close_matches(str(error["loc"][-1]), keys, n=1)
+        if not nearest:
+            return f"{key}: unknown key; there are {', '.join(keys)}"
         return f"{key}: unknown key; did you mean {before}{'.'.join([*map(str, error['loc'][:-1]), nearest[0]])}?"
     if error["type"] == "missing":
         return f"{key}: missing; copy it from config.yaml, which has every key"

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from pathlib import Path
 
 from clinragen.config.knowledge import Terms
 from clinragen.errors import UserError
@@ -14,7 +15,7 @@ from clinragen.knowledge.abbreviations import long_forms
 from clinragen.knowledge.documents import Document
 from clinragen.knowledge.ranking import Mention, Round, Shown, Term, jaccard, ranked
 from clinragen.knowledge.wording import canonical, is_term, written_form
-from clinragen.llm.prompt import Prompt
+from clinragen.llm.prompt import Prompt, read_prompt
 from clinragen.llm.request import Answer, Request
 
 log = logging.getLogger("terms")
@@ -185,6 +186,11 @@ def in_words(counts: Counter[str]) -> str:
 def _search(phenotype: str, documents: list[Document], settings: Terms, abbreviations: Mapping[str, str]) -> Search:
     own = [d for d in documents if d.phenotype == phenotype and d.source in settings.sources]
     return Search(phenotype, alternating(own), long_forms((f"{d.title}\n{d.text}" for d in own), abbreviations))
+
+
+def read_terms_prompt(path: Path) -> Prompt:
+    """Return the prompt for the key terms of one document."""
+    return read_prompt(path, PROMPT_SLOTS)
 
 
 def request_for(document: Document, settings: Terms, prompt: Prompt) -> Request:

@@ -40,9 +40,12 @@ def cut_note(note: str, most: int | None) -> tuple[str, int]:
 
 
 def read_prompt(path: Path, slots: set[str]) -> Prompt:
-    """Read a template that must have exactly these `$slots`."""
+    """Read a template that must have exactly these `$slots`; UserError if it has others, or is not UTF-8."""
     data = path.read_bytes()
-    template = Template(data.decode("utf-8"))
+    try:
+        template = Template(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text in UTF-8; save it in that encoding") from None
     if not template.is_valid():
         raise UserError(f"{path}: stray '$' outside a placeholder; write $$ for a dollar sign")
     present = set(template.get_identifiers())

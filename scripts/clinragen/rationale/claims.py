@@ -72,13 +72,15 @@ class Wordings:
 
 
 def read_wordings(path: Path) -> Wordings:
-    """Return the wordings of resources/phenotype_wordings.csv; UserError if its columns are missing."""
+    """Return the wordings of resources/phenotype_wordings.csv; UserError if columns or rows are missing."""
     phenotypes: dict[str, set[str]] = defaultdict(set)
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if not row.get("wording") or row.get("phenotype") is None:
                 raise UserError(f"{path}: expected the columns wording and phenotype; restore it with git checkout")
             phenotypes[row["wording"]] |= {row["phenotype"]} - {""}
+    if not phenotypes:
+        raise UserError(f"{path}: has no rows; restore it with git checkout")
     return Wordings({wording: frozenset(names) for wording, names in phenotypes.items()})
 
 

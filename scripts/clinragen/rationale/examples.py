@@ -27,15 +27,18 @@ def problems_of_examples(path: Path, resources: Path) -> list[str]:
     """
     try:
         examples = read_examples(path)
+        found = [
+            f"{path}: example {n}, {problem}"
+            for n, example in enumerate(examples, 1)
+            for problem in _problems(example, resources)
+        ]
     except UserError as error:
         return [str(error)]
     except OSError as error:
         return [f"{path}: {error.strerror}; correct rationale.examples"]
     number = len(examples)
     lines = [] if number == NUMBER else [f"{path}: it has {number} examples; the prompts show {NUMBER}"]
-    for n, example in enumerate(examples, 1):
-        lines += [f"{path}: example {n}, {problem}" for problem in _problems(example, resources)]
-    return lines
+    return [*lines, *found]
 
 
 def _problems(example: Example, resources: Path) -> Iterator[str]:

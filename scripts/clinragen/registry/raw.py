@@ -160,6 +160,12 @@ def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool, notes: bool)
 
 def _problems_of_directory(name: str, key: str, directory: Path) -> list[str]:
     setting = f"datasets.{name}.{key}"
+    try:
+        directory.stat()
+    except PermissionError:
+        return [f"{setting}: no permission to enter the directory of {directory}; fix its permissions"]
+    except OSError:
+        pass  # named below
     if directory.is_file():
         return [f"{setting}: {directory} is a file; set {setting} in {LOCAL} to the directory that contains it"]
     if not directory.is_dir():

@@ -19,6 +19,8 @@ def reason(log: Path) -> str:
     text = _read(log)
     if _DONE.search(text):
         return ""
+    if text.rstrip().endswith("KeyboardInterrupt"):
+        return "interrupted"
     errors = list(_ERROR.finditer(text))
     if errors and errors[-1][2] is None:
         return errors[-1][1].strip()

@@ -74,7 +74,7 @@ def raw_files(config: Config, name: str, notes: bool) -> list[Line]:
     if to_download(name, dataset):
         return [ok(place, f"the open demo will be downloaded to {dataset.raw}")]
     problems = [line.removeprefix(f"{raw.TITLES[name]}: ") for line in raw_problems(config, name, notes)]
-    lines = judged(place, problems, f"complete in {dataset.raw}")
+    lines = judged(place, problems, f"all files are in {dataset.raw}, with their columns")
     return lines if problems else [*lines, release(config, name)]
 
 

@@ -27,7 +27,6 @@ from clinragen.knowledge.documents import documents_of
 from clinragen.llm.client import Client
 from clinragen.llm.guard import Destination
 from clinragen.llm.journal import FILE, Entry, Experience, Journal
-from clinragen.llm.prompt import read_prompt
 from clinragen.llm.request import Answer, Check, Request
 from clinragen.llm.tokens import Tokenizer, tokenizer_of
 from clinragen.rationale.checks import check_lab, check_note
@@ -180,7 +179,7 @@ class Estimate:
         settings = self._config.knowledge.terms
         files = [self._existing(f"knowledge/{source}.parquet") for source in settings.sources]
         documents = [document for path in files for document in documents_of(DOCUMENTS.read(path))]
-        prompt = read_prompt(PROMPTS / "terms.txt", terms.PROMPT_SLOTS)
+        prompt = terms.read_terms_prompt(PROMPTS / "terms.txt")
         abbreviations = read_abbreviations(Path("resources/knowledge/abbreviations.csv"))
 
         def answer_to(request: Request) -> Answer | None:

@@ -142,6 +142,10 @@ def problems(config: Config, needs: set[Need], executor: str | None) -> list[str
             lines += raw_problems(config, name, Need(NOTES, name) in needs)
     for name, texts in texts_to_send(config, needs).items():
         lines += llm_problems(config, name, texts)
+    # Imported here, because this reads tables and every job of a run imports this module.
+    from clinragen.workflow.prompts import prompt_problems
+
+    lines += prompt_problems(Path("resources/prompts"))
     if any(need.kind == RATIONALES for need in needs):
         lines += problems_of_examples(Path(config.rationale.examples), Path("resources"))
     responses = config.evaluate.study.responses

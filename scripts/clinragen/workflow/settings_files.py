@@ -25,6 +25,31 @@ def stop_if_wrong(paths: Iterable[Path | str], merged: dict[str, Any], others: I
         raise SystemExit("\n".join(["rows that are set to null, and that no file has:", *lines]))
 
 
+def stop_if_unreadable(paths: Iterable[Path | str]) -> None:
+    """Raise SystemExit naming file, line and column of what Snakemake cannot read as settings."""
+    lines = [f"  - {line}" for path in paths for line in _unreadable(Path(path))]
+    if lines:
+        raise SystemExit("\n".join(["files of settings that cannot be read:", *lines]))
+
+
+def _unreadable(path: Path) -> Iterator[str]:
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        yield f"{path}: {error.strerror}; correct its name or its permissions"
+    except UnicodeDecodeError:
+        yield f"{path}: not a text in UTF-8; save it in that encoding"
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        yield f"{path}{place}: {error.problem}; correct it (YAML indents by spaces, and writes `key: value`)"
+    except yaml.YAMLError as error:
+        yield f"{path}: {' '.join(str(error).split())}; remove the character"
+    else:
+        if not isinstance(root, yaml.MappingNode):
+            yield f"{path}: has no keys; write `key: value`, as in config.yaml"
+
+
 def nulls_without_row(paths: list[Path], others: list[dict[str, Any]]) -> Iterator[tuple[Path, str]]:
     """Yield file and key of every row that is null and has values neither in a file nor in other settings."""
     contents = {path: _content(path) for path in paths}
@@ -33,7 +58,7 @@ def nulls_without_row(paths: list[Path], others: list[dict[str, Any]]) -> Iterat
         known = {name for found in named for name, row in found.items() if row is not None}
         for path, of in contents.items():
             for name in sorted((of.get(section) or {}).keys() - known, key=str):
-                nearest = difflib.get_close_matches(str(name), sorted(map(str, known)), n=1, cutoff=0)
+                nearest = difflib.get_close_matches(str(name), sorted(map(str, known)), n=1)
                 yield path, f"{section}.{name}" + (f"; did you mean {section}.{nearest[0]}?" if nearest else "")
 
 
