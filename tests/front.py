@@ -116,7 +116,7 @@ CASE = {
     "curves": [curve("Glucose", [[100, 9]]), curve("pH", [])],
 }  # fmt: skip
 EXAMPLE = Example("site/example-mimic3.json", {
-    "dataset": "MIMIC-III", "fitting": 10, "f1": 0.8, "width": 220.0, "height": 60.0, "case": CASE, "wrong": None,
+    "dataset": "MIMIC-III", "fitting": 20, "f1": 0.8, "width": 220.0, "height": 60.0, "case": CASE, "wrong": None,
     "run": {"stays": 134, "exact": 47, "cut": 50, "no_labs": 45},
 })  # fmt: skip
 

@@ -81,7 +81,7 @@ def test_the_case_has_note_captions_curves_both_rationales_and_both_diagnoses():
              "Pneumonia wrong", "Conduction disorders missed"]  # fmt: skip
     places = [seen.index(words) for words in order]
     assert places == sorted(places)
-    assert "among the 10 compared stays" in seen and "median F1 (0.80)" in seen and "None from the labs." in seen
+    assert "among the 20 compared stays" in seen and "median F1 (0.80)" in seen and "None from the labs." in seen
     assert case.count("<svg") == 2 and "1 others are normal" not in seen and "1 other is normal" in seen
     assert "<script>alert" not in case and "&lt;script&gt;alert(1)" in case
     assert case.index("Glucose</b>") < case.index("<details>") < case.index("pH</b>")
@@ -92,12 +92,16 @@ def test_below_the_case_are_the_whole_run_and_a_case_that_the_student_gets_wrong
     seen = text_of("<body>" + case)
     assert "of 134 test stays, the diagnoses are exactly right in 47. The student’s output is cut" in seen
     assert "the length limit in 50, and has no rationale from the labs in 45" in seen
-    assert "Abnormal labs not named: Glucose higher" in seen and "words are among them" in seen
+    assert "Not stated: Glucose higher" in seen and "words are among them" in seen
     assert "gets wrong" not in seen and "on this page" not in seen
-    wrong = {"wrong": CASE | {"note": [["A wrong one.", ""]]}, "run": EXAMPLE.facts["run"] | {"no_labs": None}}
+    wrong = {
+        "fitting": None,
+        "wrong": CASE | {"note": [["A wrong one.", ""]]},
+        "run": EXAMPLE.facts["run"] | {"no_labs": None},
+    }
     other = section_of(front_page(example=Example(EXAMPLE.path, EXAMPLE.facts | wrong)), "one-case")
     assert other.index("A case that the student gets wrong") < other.index("A wrong one.")
-    assert "computed on this page" in other
+    assert "computed on this page" in other and "among the compared stays" in " ".join(other.split())
 
 
 def test_every_system_of_tables_1_and_2_is_explained():

@@ -20,7 +20,8 @@ def example(dataset: str, cases: CaseFiles, shown: Shown, read: Iterable[Path], 
 
     `read` are the inputs from which the facts derive; their records prove whether they are synthetic or open. The case
     is the one with the median F1 among those with several phenotypes and an abnormal lab; without such, `case` is None.
-    `wrong` is the case of Figure 7 that the student gets wrong, `run` says how its whole run went.
+    `fitting` counts them, None if they are of few patients. `wrong` is the case of Figure 7 that the student gets wrong,
+    None if it is the same; `run` says how the student's whole run went.
     """
     if restricted_origin(read):
         return {"restricted": page}
@@ -29,7 +30,7 @@ def example(dataset: str, cases: CaseFiles, shown: Shown, read: Iterable[Path], 
     views = cases.views({"case": case, "wrong": None if wrong == case else wrong}, shown)
     return {
         "dataset": dataset,
-        "fitting": len(fitting),
+        "fitting": len(fitting) if all_shown([len({case.patient for case in fitting})]) else None,
         "f1": None if case is None else case.f1,
         "run": run(cases),
         **views,
