@@ -20,8 +20,8 @@ def example(dataset: str, cases: CaseFiles, shown: Shown, read: Iterable[Path], 
 
     `read` are the inputs from which the facts derive; their records prove whether they are synthetic or open. The case
     is the one with the median F1 among those with several phenotypes and an abnormal lab; without such, `case` is None.
-    `fitting` counts them, None if they are of few patients. `wrong` is the case of Figure 7 that the student gets wrong,
-    None if it is the same; `run` says how the student's whole run went.
+    `fitting` counts them, None if they are of few patients. `wrong` is the case of Figure 7 that the student gets wrong
+    unless it is the same; `run` says how the student's whole run went.
     """
     if restricted_origin(read):
         return {"restricted": page}
