@@ -45,13 +45,20 @@ def evaluate_figure7(
     shown = Shown(courses, captions, series, scales, fences, terms, scaled, units, of_labs)
     files = read_cases(predictions, cases, samples, (notes, labs), wordings)
     counts = case_counts(dataset, files.cases)
-    own = (counts, len(files.cases), sorted(context.stand_ins), page.final.as_posix(), templates)
-    page.path.write_text(cases_page(dataset, files.views(choose(files.cases), shown), *own), encoding="utf-8")
-    shared.path.write_text(cases_page(dataset, None, *own), encoding="utf-8")
     read = [predictions, cases, samples, courses, captions, series, scales, fences, notes, labs, *terms]
     place = page.final.relative_to(example.final.parents[1]).as_posix()
     facts = case_example.example(dataset, files, shown, read, place)
     example.path.write_text(case_example.as_json(facts), encoding="utf-8")
+    own = (
+        counts,
+        len(files.cases),
+        sorted(context.stand_ins),
+        page.final.as_posix(),
+        "restricted" not in facts,
+        templates,
+    )
+    page.path.write_text(cases_page(dataset, files.views(choose(files.cases), shown), *own), encoding="utf-8")
+    shared.path.write_text(cases_page(dataset, None, *own), encoding="utf-8")
 
 
 if __name__ == "__main__":

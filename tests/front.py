@@ -105,16 +105,19 @@ def curve(variable: str, beyond: list[list[float]]) -> dict[str, Any]:
             "beyond": beyond, "low": 50.0, "high": 12.0, "least": 70.0, "most": 180.0}  # fmt: skip
 
 
-EXAMPLE = Example("site/example-mimic3.json", {
-    "dataset": "MIMIC-III", "fitting": 10, "f1": 0.8, "width": 220.0, "height": 60.0,
-    "case": {
-        "note": [[NOTE, ""], ["wire", "term"]],
-        "captions": [["Glucose is higher than normal 3 times.", "abnormal"], ["pH is normal all the time.", ""]],
-        "authors": {"teacher": {"note": [["The teacher wrote this.", ""]], "lab": [["Glucose", "abnormal"]]},
-                    "student": {"note": [["The student wrote this.", ""]], "lab": []}},
-        "right": ["Shock"], "missed": ["Conduction disorders"], "wrong": ["Pneumonia"], "not_by_teacher": [],
-        "curves": [curve("Glucose", [[100, 9]]), curve("pH", [])],
+CASE = {
+    "note": [[NOTE, ""], ["wire", "term"]],
+    "captions": [["Glucose is higher than normal 3 times.", "abnormal"], ["pH is normal all the time.", ""]],
+    "authors": {
+        "teacher": {"note": [["The teacher wrote this.", ""]], "lab": [["Glucose", "abnormal"]], "left_out": []},
+        "student": {"note": [["The student wrote this.", ""]], "lab": [], "left_out": ["Glucose higher"]},
     },
+    "right": ["Shock"], "missed": ["Conduction disorders"], "wrong": ["Pneumonia"], "not_by_teacher": [],
+    "curves": [curve("Glucose", [[100, 9]]), curve("pH", [])],
+}  # fmt: skip
+EXAMPLE = Example("site/example-mimic3.json", {
+    "dataset": "MIMIC-III", "fitting": 20, "f1": 0.8, "width": 220.0, "height": 60.0, "case": CASE, "wrong": None,
+    "run": {"stays": 134, "exact": 47, "cut": 50, "no_labs": 45},
 })  # fmt: skip
 
 

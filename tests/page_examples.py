@@ -130,7 +130,9 @@ def figure7() -> str:
     wordings = read_lab_wordings(RESOURCES / "lab_wordings.csv", names)
     views = {"a rule": view(chosen, texts, drawn, [], units, wordings), "another rule": None}
     counts = case_counts("MIMIC-III", [chosen])
-    return cases_page("MIMIC-III", views, counts, 1, ["tiny model"], "results/x/figure7.html", templates("cases"))
+    return cases_page(
+        "MIMIC-III", views, counts, 1, ["tiny model"], "results/x/figure7.html", False, templates("cases")
+    )
 
 
 def sensitivity() -> str:

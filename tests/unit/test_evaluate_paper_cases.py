@@ -11,7 +11,7 @@ from toy_student import ROOT
 
 from clinragen.evaluate.paper.case_choice import RULES, Case, case_counts, choose, make_case
 from clinragen.evaluate.paper.case_page import Texts, cases_page, curves_of, view
-from clinragen.evaluate.paper.case_view import curves, lab_marks, marked, path, shortened
+from clinragen.evaluate.paper.case_view import curves, lab_marks, left_out, marked, path, shortened
 from clinragen.evaluate.texts.lab_claims import read_lab_wordings
 from clinragen.rationale.claims import read_wordings
 from clinragen.schemas.paper import CASE_COUNTS
@@ -108,6 +108,12 @@ def test_a_lab_that_a_text_calls_abnormal_is_marked_by_what_the_captions_say():
     assert shown == {"blood sugar": "abnormal", "ph": "contradicted", "fever": "contradicted"}
 
 
+def test_abnormal_labs_that_a_text_leaves_out_are_listed():
+    captions = {("Glucose", "higher"), ("pH", "lower"), ("Heart Rate", "higher")}
+    assert left_out("Blood sugar is high; pH is high.", captions, LAB_WORDINGS) == ["Heart Rate higher", "pH lower"]
+    assert left_out("", captions, LAB_WORDINGS) == ["Glucose higher", "Heart Rate higher", "pH lower"]
+
+
 def test_a_lab_with_a_right_and_a_wrong_direction_is_contradicted():
     text = "Glucose is higher than normal 2 times and lower than normal."
     assert lab_marks(text, {("Glucose", "higher")}, LAB_WORDINGS)["glucose"] == "contradicted"
@@ -157,7 +163,7 @@ def page():
     counts = case_counts("MIMIC-III", [chosen])
 
     def make(cases):
-        return cases_page("MIMIC-III", cases, counts, 1, [EVIL], "results/x/figure7.html", templates("cases"))
+        return cases_page("MIMIC-III", cases, counts, 1, [EVIL], "results/x/figure7.html", False, templates("cases"))
 
     return make(views), make(None)
 
@@ -182,8 +188,16 @@ def test_the_page_for_everybody_has_rules_and_counts_but_no_text(page):
 @pytest.mark.parametrize(("stand_ins", "real"), [(["synthetic cohort"], False), (["tiny model"], True), ([], True)])
 def test_the_page_for_everybody_says_whose_texts_it_leaves_out(stand_ins, real):
     counts = case_counts("MIMIC-III", [])
-    text = cases_page("MIMIC-III", None, counts, 0, stand_ins, "results/x/figure7.html", templates("cases"))
+    text = cases_page("MIMIC-III", None, counts, 0, stand_ins, "results/x/figure7.html", False, templates("cases"))
     assert ("derived from single patients" in text) == real and ("no patient is real" in text) != real
+    assert "<code>results/x/figure7.html</code>" in text and 'figure7.html"' not in text
+
+
+def test_the_page_for_everybody_links_texts_that_are_proven_to_be_open():
+    counts = case_counts("MIMIC-IV", [])
+    text = cases_page("MIMIC-IV", None, counts, 0, [], "results/x/figure7.html", True, templates("cases"))
+    assert '<a class="file" href="../mimic4/evaluate/figure7.html">results/x/figure7.html</a>' in text
+    assert "derived from single patients" not in text
 
 
 def test_a_rule_without_a_case_says_so(page):

@@ -11,7 +11,7 @@ from runs import OPEN_DEMO
 from toy_student import ROOT
 
 from clinragen.evaluate.paper.case_choice import make_case, typical
-from clinragen.evaluate.paper.case_example import as_json, example
+from clinragen.evaluate.paper.case_example import as_json, example, run
 from clinragen.evaluate.paper.case_files import CaseFiles, Shown
 from clinragen.evaluate.texts.lab_claims import read_lab_wordings
 from clinragen.evaluate.written import Written
@@ -78,7 +78,9 @@ def read(shown, raw):
 
 def facts(shown, paths):
     written = {case.stay: Written("The patient was in Shock.", None) for case in CASES}
-    return example("MIMIC-III", CaseFiles(CASES, written, written), shown, paths, PAGE)
+    return example(
+        "MIMIC-III", CaseFiles(CASES, written, written, {stay: stay for stay in written}), shown, paths, PAGE
+    )
 
 
 def synthetic():
@@ -98,7 +100,7 @@ def test_the_typical_case_has_the_median_f1_whatever_the_order():
 
 def test_a_case_of_synthetic_data_is_published_with_its_rule_and_all_its_parts(shown):
     found = json.loads(as_json(facts(shown, read(shown, synthetic()))))
-    assert (found["dataset"], found["fitting"], found["f1"]) == ("MIMIC-III", 4, 0.5)
+    assert (found["dataset"], found["fitting"], found["f1"]) == ("MIMIC-III", None, 0.5)
     shown_case = found["case"]
     assert shown_case["note"] == [[SECRET, ""]] and shown_case["captions"] == [[HIGH, "abnormal"]]
     assert shown_case["authors"]["student"]["note"] == [["The patient was in ", ""], ["Shock", "disease"], [".", ""]]
@@ -107,10 +109,30 @@ def test_a_case_of_synthetic_data_is_published_with_its_rule_and_all_its_parts(s
     assert (curve["variable"], curve["least"], curve["most"], curve["unit"]) == ("Glucose", 150, 200, UNITS["Glucose"])
 
 
+def test_a_case_that_the_student_gets_wrong_is_published_once(shown):
+    """Stay 1 has none of its phenotypes; it is shown as wrong only if it is not the typical one."""
+    found = facts(shown, read(shown, synthetic()))
+    assert (found["wrong"]["right"], found["wrong"]["wrong"]) == ([], [LIPID])
+    written = {case.stay: Written(None, None) for case in CASES[:1]}
+    alone = example("MIMIC-III", CaseFiles(CASES[:1], written, written, {1: 1}), shown, read(shown, synthetic()), PAGE)
+    assert alone["case"]["wrong"] == [LIPID] and alone["wrong"] is None
+
+
+def test_the_whole_run_is_counted_without_what_few_patients_have():
+    written = {stay: Written(None, "x", [SHOCK], [SHOCK], stay < 12) for stay in range(30)}
+    written |= {stay: Written(None, None, [SHOCK, LIPID], [SHOCK], False) for stay in range(30, 42)}
+    found = run(CaseFiles([], {}, written, {stay: stay for stay in written}))
+    assert found == {"stays": 42, "exact": 30, "cut": 12, "no_labs": 12}
+    # Twelve stays of ten patients, thirty of eleven others: neither a number nor its difference to all is shown.
+    few = run(CaseFiles([], {}, written, {s: 100 + s % 10 if s >= 30 else s % 11 for s in written}))
+    assert (few["stays"], few["exact"], few["no_labs"]) == (42, None, None)
+    assert set(run(CaseFiles([], {}, written, dict.fromkeys(written, 1))).values()) == {None}
+
+
 def test_without_a_fitting_case_there_is_none(shown):
     paths = read(shown, synthetic())
     written = {case.stay: Written(None, None) for case in CASES[4:]}
-    found = example("MIMIC-III", CaseFiles(CASES[4:], written, written), shown, paths, PAGE)
+    found = example("MIMIC-III", CaseFiles(CASES[4:], written, written, {5: 5, 6: 6}), shown, paths, PAGE)
     assert (found["case"], found["f1"], found["fitting"]) == (None, None, 0)
 
 

@@ -1,5 +1,6 @@
 """Evidence from our tables, and the page of the claims."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,35 @@ def test_with_stand_ins_the_page_says_so_and_decides_nothing(tmp_path):
     html = page(evidence(tmp_path, intervals=[score("ClinRaGen", 0.6)]), ["tiny <model>"])
     assert "tiny &lt;model&gt;" in html and "Stand-ins decide nothing" in html
     assert 'class="answer" data-said="reproduced"' not in html and '"answer" data-said="not reproduced"' not in html
+
+
+def card(html: str, name: str) -> str:
+    """Return what a reader sees of one claim, with single spaces."""
+    own = html.split(f'id="{name}">')[1].split("</article>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", own).split())
+
+
+def test_a_claim_says_how_many_statements_hold_and_both_numbers_belong_to_the_statement_shown(tmp_path):
+    text = {"model": "ClinRaGen", "part": "both", "n_seeds": 1, "samples": 9, "counted": 9, "low": 0.1, "high": 0.2}
+    own = {"ClinRaGen": 0.15, **dict.fromkeys(("LLaMA3", "LLaMA2", "Mistral"), 0.9)}
+    texts = [
+        text | {"dataset": d, "metric": m, "model": row, "value": v, "low": v - 0.01, "high": v + 0.01}
+        for d in ("MIMIC-III", "MIMIC-IV")
+        for m in ("bleu_marked", "bertscore_marked")
+        for row, v in own.items()
+    ]
+    html = page(evidence(tmp_path, texts=texts), ["tiny"])
+    shown = card(html, "state-of-the-art-rationales")
+    assert "4 of 4 statements hold." in shown
+    assert "On these values: 0 of 4 statements hold, 4 fail (made with stand-ins: not decided)." in shown
+    assert "MIMIC-III, BLEU: ClinRaGen has rank 1 of 4 0.2689 holds 0.1500 [0.1400, 0.1600] fails" in shown
+    assert "28 of 28 statements hold." in card(html, "significance")
+    assert "0.0046, p = 5.4e-06 holds" in card(html, "significance")
+
+
+def test_claims_and_contradictions_link_to_each_other(tmp_path):
+    html = page(evidence(tmp_path), [])
+    linked = {"gain-over-1-1", "multimodal-beats-single", "teachers-alike", "less-than-half-the-time"}
+    assert linked <= set(re.findall(r'href="#against-([^"]+)"', html)) == set(re.findall(r'id="against-([^"]+)"', html))
+    assert 'See <a href="#against-gain-over-1-1">' in html and '<a href="#gain-over-1-1">The claim</a>' in html
+    assert "against" not in re.findall(r'id="beats-llama">(.*?)</article>', html, re.DOTALL)[0]

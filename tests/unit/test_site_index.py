@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from front import EXAMPLE, KINDS, PAGES, SYNTHETIC, attrition, claims, front_page
+from front import CASE, EXAMPLE, KINDS, PAGES, SYNTHETIC, attrition, claims, front_page
 
 from clinragen.errors import UserError
 from clinragen.site.index_page import Example, read_examples, shown_tree, source_of
@@ -48,7 +48,8 @@ def test_a_reader_of_the_demo_learns_what_was_asked_on_which_data_and_what_came_
     text = text_of(front_page())
     for words in (
         "diagnose 25 phenotypes", "No patient exists: the data are synthetic", "680 + 680 stays",
-        "1 of 4 reproduced", "1 not reproduced, 2 not decidable", "micro F1 0.700 ClinRaGen on MIMIC-III; paper 0.640",
+        "1 of 4 reproduced", "1 not reproduced, 2 not decidable. In print 2 hold, 1 are contradicted",
+        "micro F1 0.700 ClinRaGen on MIMIC-III; paper 0.640",
         "F1 0.52 → 0.05", "Each model is trained with 5 seeds", "MIMIC-III 680 494 52 134",
         "MIMIC-IV 680 hidden 52 hidden",
         "make open-demo", "tiny language model A model with random initial weights",
@@ -80,10 +81,43 @@ def test_the_case_has_note_captions_curves_both_rationales_and_both_diagnoses():
              "Pneumonia wrong", "Conduction disorders missed"]  # fmt: skip
     places = [seen.index(words) for words in order]
     assert places == sorted(places)
-    assert "among the 10 compared stays" in seen and "median F1 (0.80)" in seen and "None from the labs." in seen
+    assert "among the 20 compared stays" in seen and "median F1 (0.80)" in seen and "None from the labs." in seen
     assert case.count("<svg") == 2 and "1 others are normal" not in seen and "1 other is normal" in seen
     assert "<script>alert" not in case and "&lt;script&gt;alert(1)" in case
     assert case.index("Glucose</b>") < case.index("<details>") < case.index("pH</b>")
+
+
+def test_below_the_case_are_the_whole_run_and_a_case_that_the_student_gets_wrong():
+    case = section_of(front_page(), "one-case")
+    seen = text_of("<body>" + case)
+    assert "of 134 test stays, the diagnoses are exactly right in 47. The student’s output is cut" in seen
+    assert "the length limit in 50, and has no rationale from the labs in 45" in seen
+    assert "Not stated: Glucose higher" in seen and "words are among them" in seen
+    assert "gets wrong" not in seen and "on this page" not in seen
+    wrong = {
+        "fitting": None,
+        "wrong": CASE | {"note": [["A wrong one.", ""]]},
+        "run": EXAMPLE.facts["run"] | {"no_labs": None},
+    }
+    other = section_of(front_page(example=Example(EXAMPLE.path, EXAMPLE.facts | wrong)), "one-case")
+    assert other.index("A case that the student gets wrong") < other.index("A wrong one.")
+    assert "computed on this page" in other and "among the compared stays" in " ".join(other.split())
+
+
+def test_every_system_of_tables_1_and_2_is_explained():
+    scores = text_of("<body>" + section_of(front_page(), "scores"))
+    meant = scores.split("What the names of the systems mean")[1]
+    for name in (
+        "w/o LAB&amp;KNOW",
+        "w/o KNOW",
+        "w/o REASONING",
+        "-w/ TSE",
+        "-w/o TSE",
+        "LLM Zero-shot",
+        "PROMPTEHR",
+        "ClinRaGen*",
+    ):
+        assert name in meant, name
 
 
 def test_of_real_data_no_case_is_shown_but_the_place_of_the_restricted_pages():
@@ -130,8 +164,10 @@ def test_pieces_that_a_run_lacks_are_named_with_what_makes_them():
 
 
 def test_claims_that_cannot_be_decided_are_not_counted_as_not_reproduced():
-    text = text_of(front_page(claims=claims(*[("holds in print", "not decidable")] * 3)))
-    assert "Not decided 3 of 3 not decidable: stand-ins decide nothing" in text
+    answers = [("holds in print", "not decidable")] * 2 + [("contradicted in print", "not decidable")]
+    text = text_of(front_page(claims=claims(*answers)))
+    assert "In print 2 of 3 hold and 1 are contradicted. By our values: none decided (stand-ins)" in text
+    assert "none decided (stand-ins)" not in text_of(front_page(claims=claims(*answers), stand_ins=[]))
     assert "0 of 3 reproduced" not in text
 
 

@@ -37,6 +37,7 @@ CONTRADICTIONS = Table(
         Column("printed", pa.float64(), "the printed value"),
         Column("other", pa.float64(), "the value that it contradicts: printed elsewhere, or derived from others"),
         Column("meaning", pa.string(), "the contradiction in a sentence"),
+        Column("claim", pa.string(), "id of the claim that it is about", nullable=True),
     ),
     key=("kind", "place"),
 )

@@ -48,6 +48,7 @@ class Rule:
     first: Callable[[Case], tuple]
 
 
+WRONG = "student wrong: it names none of the true phenotypes"
 RULES = (
     Rule(
         "student right: it names exactly the true phenotypes, and most of them",
@@ -60,7 +61,7 @@ RULES = (
         lambda case: (not case.teacher_says_none, -len(case.recovered), len(case.predicted - case.true)),
     ),
     Rule(
-        "student wrong: it names none of the true phenotypes",
+        WRONG,
         lambda case: bool(case.true) and not case.predicted & case.true,
         lambda case: (-len(case.true),),
     ),

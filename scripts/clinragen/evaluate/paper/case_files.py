@@ -39,11 +39,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The cases, and the texts of teacher and student by stay."""
+    """The cases, and what teacher and student wrote by stay: the student's whole test split."""
 
     cases: list[Case]
     teacher: Mapping[int, Written]
     student: Mapping[int, Written]
+    patients: Mapping[int, int]
+    """Patient of each stay."""
 
     def views(self, selected: dict[str, Case | None], shown: Shown) -> dict[str, dict[str, Any] | None]:
         """Return the facts for the page about each selected case, by rule."""
@@ -74,14 +76,15 @@ def read_cases(
     """Read the cases on which rationales are compared; raise UserError if teacher or student lack one."""
     stays = CASES.read(cases)["stay_id"].to_pylist()
     patients = {r["stay_id"]: r["subject_id"] for r in SAMPLES.read(samples, ("stay_id", "subject_id")).to_pylist()}
-    student = of_cases(written_by_model(PREDICTIONS.read(predictions, COLUMNS)), stays, predictions)
+    written = written_by_model(PREDICTIONS.read(predictions, COLUMNS))
+    student = of_cases(written, stays, predictions)
     teacher = of_cases(written_by_teacher(*rationales), stays, rationales[0])
     of_phenotypes = read_wordings(wordings)
     all_cases = []
     for stay, own, given in zip(stays, student, teacher, strict=True):
         texts = [text for text in (given.note, given.lab) if text]
         all_cases.append(make_case(stay, patients[stay], own.true or [], own.predicted or [], texts, of_phenotypes))
-    return CaseFiles(all_cases, dict(zip(stays, teacher, strict=True)), dict(zip(stays, student, strict=True)))
+    return CaseFiles(all_cases, dict(zip(stays, teacher, strict=True)), written, patients)
 
 
 def _rows(table: Table, path: Path, stays: list[int]) -> dict[int, dict[str, Any]]:

@@ -17,6 +17,7 @@ from clinragen.evaluate.paper.case_view import (
     Curve,
     curves,
     lab_marks,
+    left_out,
     marked,
     path,
     shortened,
@@ -78,6 +79,7 @@ def view(
             name: {
                 "note": marked(note or "", named | diseases),
                 "lab": marked(lab or "", lab_marks(lab or "", stated, lab_wordings)),
+                "left_out": left_out(lab or "", stated, lab_wordings),
             }
             for name, (note, lab) in (("teacher", texts.teacher), ("student", texts.student))
         },
@@ -96,11 +98,13 @@ def cases_page(
     number: int,
     stand_ins: list[str],
     restricted: str,
+    proven_open: bool,
     templates: list[Path],
 ) -> str:
     """Return the cases (`view` by rule) as HTML; without `cases` only the rules, and how many cases fit each.
 
-    `number` is the number of all cases, `restricted` the path of the page with the texts.
+    `number` is the number of all cases, `restricted` the path of the page with the texts, which is linked if they are
+    `proven_open`.
     """
     return render(
         "cases",
@@ -111,6 +115,7 @@ def cases_page(
         number=number,
         stand_ins=stand_ins,
         restricted=restricted,
+        proven_open=proven_open,
         width=WIDTH,
         height=HEIGHT,
     )

@@ -61,6 +61,12 @@ def lab_marks(text: str, captions: Statements, wordings: LabWordings) -> dict[st
     return marks
 
 
+def left_out(text: str, captions: Statements, wordings: LabWordings) -> list[str]:
+    """Return the abnormal labs of the captions that a text does not claim, each with its direction."""
+    claims = wordings.claims(text)
+    return [" ".join(each) for each in sorted(captions) if not any(claim.holds({each}) for claim in claims)]
+
+
 def shortened(text: str, longest: int = LONGEST_NOTE) -> str:
     """Return the beginning of a text, cut at a space."""
     return text if len(text) <= longest else text[:longest].rsplit(" ", 1)[0] + " …"

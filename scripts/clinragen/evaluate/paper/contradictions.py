@@ -36,14 +36,15 @@ def find_contradictions(printed: Evidence, assessments: Sequence[Assessment]) ->
         *_clinical_cot(printed),
         *_teachers(printed),
         *_best_baselines(printed, assessments),
-        *_whole_time(printed),
+        *_whole_time(printed, assessments),
         *_claims(assessments),
     ]
     return pa.Table.from_pylist(rows, schema=CONTRADICTIONS.schema)
 
 
-def _row(kind: str, place: str, printed: float, other: float, meaning: str) -> dict[str, Any]:
-    return {"kind": kind, "place": place, "printed": round(printed, 4), "other": round(other, 4), "meaning": meaning}
+def _row(kind: str, place: str, printed: float, other: float, meaning: str, claim: str | None = None) -> dict[str, Any]:
+    values = {"printed": round(printed, 4), "other": round(other, 4)}
+    return {"kind": kind, "place": place, **values, "meaning": meaning, "claim": claim}
 
 
 def _f1_of_precision_and_recall(printed: Evidence) -> Iterator[dict[str, Any]]:
@@ -100,20 +101,21 @@ def _best_baselines(printed: Evidence, assessments: Sequence[Assessment]) -> Ite
                     f"{gain:+.4f} against {best.row}, the best of the trained baselines; claimed: over {test.by:g}"
                 )
                 place = f"Table 1, {dataset}, {row}, {_named(metric)}"
-                yield _row(BEST, place, printed.value(own).value, printed.value(best).value, meaning)
+                yield _row(BEST, place, printed.value(own).value, printed.value(best).value, meaning, claim.id)
 
 
-def _whole_time(printed: Evidence) -> Iterator[dict[str, Any]]:
+def _whole_time(printed: Evidence, assessments: Sequence[Assessment]) -> Iterator[dict[str, Any]]:
     """Yield the student's training time, which leaves out the rationales that it needs."""
     times = {name: printed.value(Cell("times", "all", name, "seconds")).value for name in (TRAINING, COMPARED_TRAINING)}
     before = sum(printed.value(Cell("times", "all", name, "seconds")).value for name in BEFORE_TRAINING)
     whole = times[TRAINING] + before
     if times[TRAINING] < times[COMPARED_TRAINING] < whole:
+        claim = next((a.claim.id for a in assessments if a.claim.test.source == "times"), None)
         meaning = (
             f"with knowledge and rationales {whole:,.0f} s, {whole / times[COMPARED_TRAINING]:.1f} times those of "
             f"{COMPARED_TRAINING} ({times[COMPARED_TRAINING]:,.0f} s)"
         )
-        yield _row(TIME, f"Table 3, {TRAINING}", times[TRAINING], whole, meaning)
+        yield _row(TIME, f"Table 3, {TRAINING}", times[TRAINING], whole, meaning, claim)
 
 
 def _claims(assessments: Sequence[Assessment]) -> Iterator[dict[str, Any]]:
@@ -126,10 +128,10 @@ def _claims(assessments: Sequence[Assessment]) -> Iterator[dict[str, Any]]:
         value = decisive.estimate.value
         holding = sum(s.holds is True for s in each.print.all)
         meaning = (
-            f"“{each.claim.quote}”: {decisive.text}: {value:+.4f}; {holding} of {len(each.print.all)} statements hold"
+            f"“{each.claim.quote}”: {decisive.with_p}: {value:+.4f}; {holding} of {len(each.print.all)} statements hold"
         )
         bound = value - decisive.margin if decisive.margin < 0 else 0.0
-        yield _row(WORDS, f"section {each.claim.section}, {each.claim.id}", value, bound, meaning)
+        yield _row(WORDS, f"section {each.claim.section}, {each.claim.id}", value, bound, meaning, each.claim.id)
 
 
 def _named(metric: str) -> str:

@@ -34,6 +34,12 @@ class Statement(NamedTuple):
     margin: float = 0.0
     """How far the value is on the claimed side, in its unit; negative on the other side."""
     lacking: Gap | None = None
+    p: float | None = None
+
+    @property
+    def with_p(self) -> str:
+        """The text, with p if the statement is about significance."""
+        return self.text if self.p is None else f"{self.text}: p = {self.p:.2g}"
 
 
 @singledispatch
@@ -93,7 +99,7 @@ def _significant(test: Significant, evidence: Evidence) -> list[Statement]:
         except Lacking as error:
             decided.append(Statement(text, None, lacking=error.gap))
             continue
-        decided.append(Statement(f"{text}: p = {p:.2g}", _significance(difference, p, test.p), difference, test.p - p))
+        decided.append(Statement(text, _significance(difference, p, test.p), difference, test.p - p, p=p))
     return decided
 
 
