@@ -5,7 +5,7 @@ The sources are read from the root of the repository, so that a link between two
 
 from sphinx.application import Sphinx
 
-project = "ClinRaGen, reproduced"
+project = "ClinRaGen: a reproduction"
 author = "The maintainers of this reproduction of ClinRaGen"
 copyright = "2026, the maintainers (MIT licence)"
 
