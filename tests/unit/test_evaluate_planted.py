@@ -195,7 +195,7 @@ def test_the_history_of_a_training_is_read_and_shown(tmp_path):
     course = read_course(directory)
     found = {(r["measure"], r["epoch"]): r["value"] for r in course.to_pylist()}
     assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
-    text = training_page([course], [], templates("training"))
+    text = training_page([course], ["x"], [], templates("training"))
     assert "flan-t5-small/rationales-knowledge, phase3" in text and "0.600 after epoch 2" in text
     # These counts are on the cards, where those of few patients are hidden.
     assert not re.search(r"8,?777|3,?333|2,?222|1,?111", text)
