@@ -21,6 +21,7 @@ from clinragen.schemas.paper import EFFICIENCY
 from clinragen.schemas.ratings import AS_WRITTEN, CRITERIA, RATING_SCORES, TEACHER
 
 METRIC, TOTAL = "micro_f1", "total"
+RATED_COLUMNS = 2  # panels of ratings side by side
 OURS_NAME, PAPER_NAME = "ours", "paper"
 SYSTEMS = (TEACHER, "Mistral", "LLaMA2", "LLaMA3", "ClinRaGen")
 # By system, in this order in every panel. Hatches distinguish the systems also for colour-blind readers.
@@ -117,8 +118,8 @@ def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, p
     names = distinct(r["system"] for r in rows)
     systems = sorted(names, key=lambda name: SYSTEMS.index(name) if name in SYSTEMS else len(SYSTEMS))
     with matplotlib.rc_context(STYLE):
-        figure, axes = _panels(len(panels), 6.4, 3.8, columns=2)
-        for axis, (dataset, rater) in zip(axes, panels, strict=bool(panels)):  # no rows: one panel
+        figure, axes = _panels(len(panels), 6.4, 3.8, columns=RATED_COLUMNS)
+        for column, (axis, (dataset, rater)) in enumerate(zip(axes, panels, strict=bool(panels))):  # no rows: one panel
             axis.set_title(panel_title(dataset, rater), fontsize=11)
             axis.set_ylim(1, 5.15)  # bars and intervals that end at 5 are not cut
             axis.set_yticks(range(1, 6))
@@ -127,7 +128,7 @@ def draw_ratings(table: pa.Table, title: str, stand_ins: list[str], svg: Path, p
             cells = {(r["criterion"], r["system"]): r for r in rows if (r["dataset"], r["rater"]) == (dataset, rater)}
             _bars(axis, cells, systems)
             axis.set_xticks(range(len(CRITERIA)), CRITERIA, fontsize=8)
-            if axis.get_subplotspec().is_first_col():
+            if column % RATED_COLUMNS == 0:
                 axis.set_ylabel("mean rating, 1 to 5")
         _finish(figure, axes, f"{title} (lines: 95 % intervals)", bool(stand_ins), svg, png, columns=5)
 
