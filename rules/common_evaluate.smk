@@ -84,7 +84,9 @@ def ratings_of_panel(wildcards):
 def title_of_panel(wildcards):
     """Params: the title of a panel of figure 6."""
     if wildcards.panel == "a":
-        templates = all(CONFIG.llms[name].provider == "template" for name in CONFIG.evaluate.judge.llms)
+        templates = all(
+            CONFIG.llms[name].provider == "template" for name in CONFIG.evaluate.judge.llms
+        )
         raters = "template LLMs" if templates else "language models"
     else:
         raters = "simulated raters" if CONFIG.simulates_raters() else "people"
