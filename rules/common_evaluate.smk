@@ -94,8 +94,9 @@ def title_of_panel(wildcards):
 
 
 def rows_answered_by_templates(wildcards):
-    """Params: the rows that ask a template in place of an LLM."""
-    rows = [row.row for row in CONFIG.asked.values() if CONFIG.llms[row.llm].provider == "template"]
+    """Params: the rows of table 1 that ask a template in place of an LLM."""
+    asked = [row for row in CONFIG.asked.values() if 1 in row.table]
+    rows = [row.row for row in asked if CONFIG.llms[row.llm].provider == "template"]
     return RowNames(names=rows).model_dump_json()
 
 
