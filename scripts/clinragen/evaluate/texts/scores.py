@@ -127,7 +127,7 @@ def _against_teacher(
                 bleu[run, case], terms[run, case] = sample_bleu(own[case] or "", reference)
                 if f1_by_text is not None:
                     f1[run, case] = f1_by_text[cases.stays[case], model.name, model.runs[run].run, part]
-        # Divided by each other, the means of both conventions tell how many texts have the part.
+        # Divided by each other, the means of both conventions show how many texts have the part.
         reveals = {ALL: (over[MARKED], over[ALL] & ~over[MARKED]), MARKED: ()}
         for convention, counted in over.items():
             measures = {"bleu": share(bleu * counted, counted)}
