@@ -83,8 +83,21 @@ def ratings_of_panel(wildcards):
 
 def title_of_panel(wildcards):
     """Params: the title of a panel of figure 6."""
-    raters = {"a": "language models", "b": "people"}[wildcards.panel]
+    if wildcards.panel == "a":
+        templates = all(
+            CONFIG.llms[name].provider == "template" for name in CONFIG.evaluate.judge.llms
+        )
+        raters = "template LLMs" if templates else "language models"
+    else:
+        raters = "simulated raters" if CONFIG.simulates_raters() else "people"
     return f"Figure 6{wildcards.panel}: rationales rated by {raters}"
+
+
+def rows_answered_by_templates(wildcards):
+    """Params: the rows of table 1 that ask a template in place of an LLM."""
+    asked = [row for row in CONFIG.asked.values() if 1 in row.table]
+    rows = [row.row for row in asked if CONFIG.llms[row.llm].provider == "template"]
+    return RowNames(names=rows).model_dump_json()
 
 
 def datasets_with_cases():

@@ -8,10 +8,8 @@ def site_files():
 
 def site_pages():
     """Input: every page of the results that may be shared; each says in its head what it shows."""
-    files = (
-        table_files() + figure_files() + planted_files() + knowledge_files_in_use() + data_files()
-    )
-    files += ["<results>/study/study.html"] * bool(study_tables())
+    files = table_files() + ["<results>/study/study.html"] * bool(study_tables())
+    files += figure_files() + planted_files() + knowledge_files_in_use() + data_files()
     pages = [path for path in files if path.endswith(".html")]
     return [*dict.fromkeys(pages), "<results>/audit/lineage.html"]
 

@@ -3,7 +3,13 @@
 
 def checkpoints():
     """Input: the checkpoints of every phase of every run."""
-    return inputs.checkpoints(CONFIG)
+    return list(inputs.checkpoints(CONFIG))
+
+
+def rows_of_checkpoints(wildcards):
+    """Params: the rows of the tables that each of these checkpoints is part of."""
+    names = ["; ".join(rows) for rows in inputs.checkpoints(CONFIG).values()]
+    return RowNames(names=names).model_dump_json()
 
 
 def last_checkpoints():

@@ -312,9 +312,10 @@ rule evaluate_training:
     params:
         code=code_digest("evaluate_training"),
         sources=sources,
+        rows=rows_of_checkpoints,
     shell:
         "python scripts/evaluate_training.py --checkpoints {input.checkpoints:q}"
-        " --templates {input.templates:q} --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
+        " --rows {params.rows:q} --templates {input.templates:q} --table {output.table:q} --page {output.page:q} > {log:q} 2>&1"
 
 
 rule evaluate_parameters:

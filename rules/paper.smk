@@ -198,9 +198,11 @@ if diagnosed_predictions():
             code=code_digest("evaluate_figure5"),
             sources=sources,
             record=output_record("figures/figure5.csv"),
+            answered=rows_answered_by_templates,
         shell:
             "python scripts/evaluate_figure5.py --parameters {input.parameters:q}"
             " --intervals {input.intervals:q} --sizes {input.sizes:q} --paper {input.paper:q}"
+            " --answered {params.answered:q}"
             " --table {output.table:q} --drawing {output.drawing:q} --picture {output.picture:q} > {log:q} 2>&1"
 
 

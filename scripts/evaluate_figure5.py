@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from clinragen.config.rows import RowNames
 from clinragen.step import Context, SharedOut, run
 
 
@@ -11,6 +12,7 @@ def evaluate_figure5(
     intervals: Path,
     sizes: Path,
     paper: Path,
+    answered: RowNames,
     table: SharedOut,
     drawing: SharedOut,
     picture: SharedOut,
@@ -26,8 +28,8 @@ def evaluate_figure5(
     from clinragen.schemas.statistics import INTERVALS
 
     counts = pa.concat_tables([PARAMETERS.schema.empty_table(), *(PARAMETERS.read(path) for path in parameters)])
-    stand_ins = sorted(context.stand_ins)
-    points = efficiency_table(counts, INTERVALS.read(intervals), read_sizes(sizes), read_paper(paper), stand_ins)
+    scores, stand_ins = INTERVALS.read(intervals), sorted(context.stand_ins)
+    points = efficiency_table(counts, scores, read_sizes(sizes), read_paper(paper), answered.names, stand_ins)
     EFFICIENCY.write(points, table)
     draw_efficiency(EFFICIENCY.read(table.path), drawing.path, picture.path)
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from clinragen.config.rows import RowNames
 from clinragen.step import Context, SharedOut, run
 
 
 def evaluate_training(
-    context: Context, checkpoints: list[Path], templates: list[Path], table: SharedOut, page: SharedOut
+    context: Context, checkpoints: list[Path], rows: RowNames, templates: list[Path], table: SharedOut, page: SharedOut
 ) -> None:
     """Collect the history of every training, as CSV and as a page."""
     import pyarrow as pa
@@ -16,7 +17,8 @@ def evaluate_training(
 
     courses = [read_course(checkpoint) for checkpoint in checkpoints]
     TRAINING.write(pa.concat_tables(courses), table)
-    page.path.write_text(training_page(courses, sorted(context.stand_ins), templates), encoding="utf-8")
+    text = training_page(courses, rows.names, sorted(context.stand_ins), templates)
+    page.path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

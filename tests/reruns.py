@@ -60,6 +60,7 @@ READ_BY_FUNCTION = {
     "timed_jobs": [],
     "dataset_names": [],
     "title_of_panel": [],
+    "rows_answered_by_templates": [],  # other answers are other inputs
     "title_of_study": [],  # another dataset is other inputs
     "source_of_study": ["datasets.mimic3.source"],
     "reference_of_study": ["models.clinragen.row"],
@@ -74,6 +75,7 @@ READ_BY_FUNCTION = {
     ],
     # Of every model of the demo.
     "trained_models": [f"models.{name}.row" for name in MODELS],
+    "rows_of_checkpoints": [f"models.{name}.row" for name in MODELS],
     "launcher": ["train.launch", "backbones.{backbone}.launch"],
     "launch_of_backbone": ["train.launch", "backbones.{backbone}.launch"],
     "texts_of_student": [

@@ -96,6 +96,16 @@ def test_shares_that_few_patients_follow_from_are_hidden_together():
     assert hidden == {name for name in found if "untrue" not in name[1]}
 
 
+@pytest.mark.parametrize(("healthy", "shown"), [(0, True), (10, False), (11, True)])
+def test_the_number_of_ill_stays_is_hidden_where_few_are_healthy(healthy, shown):
+    """The number of all stays is next to it."""
+    true = np.concatenate([TRUE, np.zeros((healthy, 2), bool)])
+    silent = Texts(np.zeros_like(true), np.zeros(len(true), bool), [[]] * len(true))
+    found = by_measure(bias(true, silent, [silent], "ClinRaGen", patients(len(true))))
+    assert ("n" in found["GT", "says no disease, of stays with diseases"]) == shown
+    assert found["GT", "untrue diseases named, per stay"]["n"] == len(true)
+
+
 def test_a_share_of_nothing_has_no_value():
     """The teacher names every true disease, so there is none that the student could find."""
     everything = said(([0], False), ([0], False), ([0], False), ([0, 1], False))

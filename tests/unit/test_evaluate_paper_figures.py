@@ -43,8 +43,8 @@ SCORES = intervals(
 )
 
 
-def efficiency(stand_ins=()) -> pa.Table:
-    return EFFICIENCY.check(efficiency_table(COUNTS, SCORES, SIZES, PAPER, list(stand_ins)), "test")
+def efficiency(stand_ins=(), templates=()) -> pa.Table:
+    return EFFICIENCY.check(efficiency_table(COUNTS, SCORES, SIZES, PAPER, templates, list(stand_ins)), "test")
 
 
 def test_figure_5_has_every_row_of_table_1_and_our_scores():
@@ -67,6 +67,18 @@ def test_figure_5_has_every_row_of_table_1_and_our_scores():
     ]
     printed = next(r for r in rows if (r["dataset"], r["model"], r["source"]) == ("MIMIC-IV", "ClinRaGen*", "paper"))
     assert (printed["parameters"], printed["micro_f1"]) == (793_000_000, 0.7127)
+
+
+def test_a_template_in_place_of_an_llm_has_a_score_and_no_size(tmp_path):
+    name = "LLM Zero-shot -ChatGPT"
+    table = efficiency(["template LLM"], [name])
+    own = [r for r in table.to_pylist() if r["model"] == name and r["source"] == "ours"]
+    assert [(r["parameters"], r["micro_f1"]) for r in own] == [(None, 0.3)]
+    without = pa.Table.from_pylist([r for r in table.to_pylist() if r not in own], table.schema)
+    files = [(tmp_path / f"{n}.svg", tmp_path / f"{n}.png") for n in (1, 2)]
+    for rows, pair in zip((table, without), files, strict=True):
+        draw_efficiency(rows, *pair)
+    assert files[0][0].read_bytes() == files[1][0].read_bytes()
 
 
 def drawn(tmp_path, draw) -> tuple[bytes, bytes]:
@@ -118,7 +130,7 @@ def test_figure_6_leaves_the_controls_out_and_is_drawn_the_same_every_time(tmp_p
 def test_figures_without_any_value_can_be_drawn(tmp_path):
     empty = RATING_SCORES.schema.empty_table()
     drawn(tmp_path, lambda *files: draw_ratings(empty, "Figure 6b: x", [], *files))
-    none = efficiency_table(PARAMETERS.schema.empty_table(), INTERVALS.schema.empty_table(), SIZES, PAPER, [])
+    none = efficiency_table(PARAMETERS.schema.empty_table(), INTERVALS.schema.empty_table(), SIZES, PAPER, [], [])
     drawn(tmp_path, lambda *files: draw_efficiency(none, *files))
 
 

@@ -176,7 +176,9 @@ def test_the_page_answers_its_question_first_and_shows_every_model():
     assert "9 test stays; 2 seeds." in text and "<b>0.91</b>" in text
     assert "ClinRaGen, as printed" in text and "a &lt;b&gt;" in text and "<b>, which" not in text
     assert "tiny language model" in text and 'src="data:image/png' in text
-    assert '<td data-label="as is">0.800 <small>0.690 to 0.900</small></td>' in text
+    link = '<a class="file" href="../audit/lineage.html#tables/planted_statements.csv">0.800</a>'
+    assert f'<td data-label="own labs">{link} <small>0.690 to 0.900</small></td>' in text
+    assert text.index("<code>labels shuffled</code>") < text.index("<table"), "the key is before the tables"
     assert text == planted_page(scores, said, ["tiny language model"], templates("planted"))
 
 
@@ -195,7 +197,7 @@ def test_the_history_of_a_training_is_read_and_shown(tmp_path):
     course = read_course(directory)
     found = {(r["measure"], r["epoch"]): r["value"] for r in course.to_pylist()}
     assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
-    text = training_page([course], [], templates("training"))
-    assert "flan-t5-small/rationales-knowledge, phase3" in text and "0.600 after epoch 2" in text
+    text = training_page([course], ["x"], [], templates("training"))
+    assert "<code>flan-t5-small/rationales-knowledge</code>" in text and "0.600 after epoch 2" in text
     # These counts are on the cards, where those of few patients are hidden.
     assert not re.search(r"8,?777|3,?333|2,?222|1,?111", text)

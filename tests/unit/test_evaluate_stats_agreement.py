@@ -39,6 +39,8 @@ def test_intraclass_correlations_are_those_of_shrout_and_fleiss():
     # From R's psych::ICC on the same data.
     assert [round(x, 2) for x in forms["ICC(A,1)"][1:]] == [0.02, 0.76]
     assert [round(x, 2) for x in forms["ICC(C,1)"][1:]] == [0.34, 0.95]
+    # All digits of the bounds, as of the value.
+    assert all(round(x, 2) != x for x in forms["ICC(A,1)"])
 
 
 def test_targets_with_a_missing_rating_do_not_count():

@@ -258,7 +258,7 @@ def test_the_table_of_the_model_and_the_page(tmp_path):
     )
     page = study_page(*tables, "MIMIC-III", 2, ["simulated raters"], templates("study"))
     assert (
-        "random numbers with no difference between systems" in page
+        "So they agree with each other, and no system is better than another" in page
         and "paper: 0.637" in page
         and "paper: 0.608" in page
     )

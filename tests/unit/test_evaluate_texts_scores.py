@@ -23,7 +23,7 @@ from clinragen.schemas.rationale import RATIONALES
 from clinragen.schemas.texts import BERTSCORES, FINDINGS, TEXT_SCORES
 
 VARIABLES = ["Glucose", "pH"]
-NUMBER = 12
+NUMBER = 24
 SETTINGS = Bootstrap(replicates=1000, seed=1)
 NOTE = "Based on the medical notes, the patient has shock with cold limbs and lactate."
 LAB = "Lab test shows that pH is lower than normal 3 times."
@@ -82,27 +82,27 @@ def test_the_teachers_own_texts_score_1_and_are_faithful():
 
 
 def test_a_missing_part_is_left_out_by_one_convention_and_0_by_the_other():
-    notes = [NOTE] * 11 + [None]
+    notes = [NOTE] * 12 + [None] * 12
     rows = [
         {"stay_id": s, "model": "M", "run": "seed1", "part": "note", "precision": v, "recall": v, "f1": v}
-        for s, v in enumerate([0.9] * 11 + [0.0])
+        for s, v in enumerate([0.9] * 12 + [0.0] * 12)
     ]
     cells, _ = scores(run(notes), known=pa.Table.from_pylist(rows, BERTSCORES.schema))
     own = values(cells, "M", "note")
-    assert (own["bleu_marked"], own["bleu_all"]) == (1, pytest.approx(11 / 12, abs=1e-5))
-    assert (own["bertscore_marked"], own["bertscore_all"]) == (0.9, 0.825)
-    assert own["missing"] == pytest.approx(1 / 12, abs=1e-5) and own["words"] == len(NOTE.split())
-    assert own["corpus_bleu_marked"] == 1 > own["corpus_bleu_all"] > own["bleu_all"] - 0.1
-    assert cells["M", "note", "bleu_marked"]["counted"] == 11
+    assert (own["bleu_marked"], own["bleu_all"]) == (1, 0.5)
+    assert (own["bertscore_marked"], own["bertscore_all"]) == (0.9, 0.45)
+    assert own["missing"] == 0.5 and own["words"] == len(NOTE.split())
+    assert own["corpus_bleu_marked"] == 1 > own["corpus_bleu_all"] > 0
+    assert cells["M", "note", "bleu_marked"]["counted"] == 12
     # Per text, not per case.
-    assert (own["named"], cells["M", "note", "named"]["counted"]) == (1, 11)
+    assert (own["named"], cells["M", "note", "named"]["counted"]) == (1, 12)
     # It writes no R^t by design, so R^t has no rows.
     assert {part for model, part, _ in cells if model == "M"} == {"note", "both"}
     assert values(cells, "M", "both") == {"cut": 0}
 
 
 def test_a_marker_without_text_counts_as_0_in_both_conventions():
-    cells, _ = scores(run([NOTE] * 11 + [""]))
+    cells, _ = scores(run([NOTE] * 12 + [""] * 12))
     assert values(cells, "M", "note")["bleu_marked"] == values(cells, "M", "note")["bleu_all"] < 1
 
 
@@ -119,25 +119,25 @@ def test_texts_that_are_all_empty_score_0_and_claim_nothing():
 
 
 def test_cases_without_a_text_of_the_teacher_have_no_reference():
-    parts = {"note": [NOTE] * 11 + [None], "lab": [LAB] * NUMBER}
+    parts = {"note": [NOTE] * 12 + [None] * 12, "lab": [LAB] * NUMBER}
     silent = Texts("GT", "teacher", parts, SHOCK)
-    cells, _ = scores(run(["something else"] * 11 + [NOTE]), teacher=silent)
-    assert cells["M", "note", "bleu_all"]["counted"] == 11 and cells["M", "note", "bleu_all"]["value"] == 0
-    assert values(cells, "GT", "note")["missing"] == pytest.approx(1 / 12, abs=1e-5)
+    cells, _ = scores(run(["something else"] * 12 + [NOTE] * 12), teacher=silent)
+    assert cells["M", "note", "bleu_all"]["counted"] == 12 and cells["M", "note", "bleu_all"]["value"] == 0
+    assert values(cells, "GT", "note")["missing"] == 0.5
 
 
 def test_outputs_cut_at_the_limit_are_counted_where_their_end_is_known():
     cells, _ = scores(
-        run([NOTE] * NUMBER, cut=[True] * 3 + [False] * 9), run([NOTE] * NUMBER, model="A", cut=[None] * NUMBER)
+        run([NOTE] * NUMBER, cut=[True] * 11 + [False] * 13), run([NOTE] * NUMBER, model="A", cut=[None] * NUMBER)
     )
-    assert values(cells, "M", "both")["cut"] == 0.25 and ("A", "both", "cut") not in cells
+    assert values(cells, "M", "both")["cut"] == round(11 / 24, 5) and ("A", "both", "cut") not in cells
 
 
 def test_the_mean_is_over_the_seeds():
     other = run(["nothing"] * NUMBER, name="seed2")
     cells, _ = scores(run([NOTE] * NUMBER), other)
     row = cells["M", "note", "bleu_all"]
-    assert (row["value"], row["n_seeds"], row["counted"]) == (0.5, 2, 24) and row["std"] == pytest.approx(0.70711)
+    assert (row["value"], row["n_seeds"], row["counted"]) == (0.5, 2, 48) and row["std"] == pytest.approx(0.70711)
 
 
 def test_diseases_are_compared_with_the_labels_and_the_models_own():
@@ -152,11 +152,22 @@ def test_diseases_are_compared_with_the_labels_and_the_models_own():
 
 
 def test_values_over_few_patients_are_hidden():
-    labs = [LAB] * 10 + [None] * 2
+    labs = [LAB] * 10 + [None] * 14
     cells, _ = scores(run([NOTE] * NUMBER, labs))
     row = cells["M", "lab", "lab_claims_captions"]
     assert [row[name] for name in ("value", "std", "low", "high", "counted")] == [None] * 5
-    assert cells["M", "lab", "captions_claimed"]["value"] == pytest.approx(10 / 12, abs=1e-5)
+    assert cells["M", "lab", "captions_claimed"]["value"] == pytest.approx(10 / 24, abs=1e-5)
+
+
+@pytest.mark.parametrize("missing", [1, 10, NUMBER - 1])
+def test_no_value_reveals_a_small_number_of_texts(missing):
+    """The share of missing texts gives their number, and so does the quotient of the two conventions."""
+    ends = [True] * missing + [False] * (NUMBER - missing)
+    cells, _ = scores(run([NOTE] * (NUMBER - missing) + [None] * missing, cut=ends))
+    own = values(cells, "M", "note")
+    assert [own[metric] for metric in ("missing", "bleu_all", "corpus_bleu_all")] == [None] * 3
+    assert cells["M", "note", "words"]["counted"] is None and values(cells, "M", "both")["cut"] is None
+    assert (own["words"] is None) == (own["bleu_marked"] is None) == (NUMBER - missing < 11)
 
 
 def test_series_are_converted_back_to_their_units():
@@ -184,7 +195,7 @@ PAGE = templates("texts")
 
 
 def test_the_page_escapes_names_and_marks_hidden_values():
-    cells, _ = scores(run([NOTE] * NUMBER, [LAB] * 10 + [None] * 2, model="<script>R&D</script>"))
+    cells, _ = scores(run([NOTE] * NUMBER, [LAB] * 10 + [None] * 14, model="<script>R&D</script>"))
     table = pa.Table.from_pylist([*cells.values()], TEXT_SCORES.schema)
     page = texts_page(table, "nrefs:1|<b>", ["tiny & <synthetic>"], PAGE)
     assert "<script>R" not in page and "&lt;script&gt;R&amp;D&lt;/script&gt;" in page and "nrefs:1|&lt;b&gt;" in page

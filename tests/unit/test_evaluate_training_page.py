@@ -31,7 +31,7 @@ def course(
 
 
 def page(*courses: pa.Table) -> str:
-    return training_page(courses, ["tiny model"], templates("training"))
+    return training_page(courses, ["A & B"] * len(courses), ["tiny model"], templates("training"))
 
 
 def test_the_seeds_of_a_training_share_its_charts_and_each_has_its_best_epoch():
@@ -42,7 +42,9 @@ def test_the_seeds_of_a_training_share_its_charts_and_each_has_its_best_epoch():
     assert "Seed 2: 3 epochs, best validation F1 0.500 after epoch 3." in first
     assert first.count("<polyline") == 2 * (len(LOSSES) + 3)
     assert first.count('<polyline class="of-note validation"') == 2
-    assert 'href="#mimic3/tiny/a%20b/phase1"' in text
+    assert 'href="#mimic3/tiny/a%20b/phase1">A &amp; B</a>' in text and "phase1 of A &amp; B" in first
+    assert first.count(">epoch</text>") == 4
+    assert "<dt>phase2</dt>" in text and "<dt>phase3</dt>" not in text
 
 
 def test_a_training_that_was_stopped_within_an_epoch_has_a_part_of_one():

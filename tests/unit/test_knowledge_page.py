@@ -51,7 +51,7 @@ def test_the_attrition_of_each_source_and_the_model_that_named_the_terms_are_sho
 
 def test_the_vocabulary_of_each_language_model_is_shown():
     text = page()
-    assert "tiny-t5: 60 tokens" in text and "<b>60</b><span>tokens of V^k, tiny-t5</span>" in text
+    assert "tiny-t5: 60 tokens" in text and "<b>60</b><span>tokens in the vocabulary of tiny-t5</span>" in text
     assert ["8", "50", "83.3 %", "40", "Shock (0.20)"] in cells(text, "Renal")
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 320, 160
 LEFT, RIGHT, TOP, BOTTOM = 48, 312, 8, 136
 TICKS = 4  # at most about as many
 Points = Sequence[tuple[float, float]]

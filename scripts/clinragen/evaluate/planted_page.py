@@ -9,7 +9,7 @@ import matplotlib
 import pyarrow as pa
 
 from clinragen.evaluate.paper.forms import distinct
-from clinragen.evaluate.paper.pictures import embedded_png, legend_marks
+from clinragen.evaluate.paper.pictures import embedded_png
 from clinragen.evaluate.planted import AS_IS, CONDITIONS, GROUPS, LABELS, NOTES, SERIES
 from clinragen.pages.render import render
 
@@ -17,6 +17,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 MARKS = {AS_IS: ("o", "#0b6e99"), SERIES: ("X", "#b4540a"), NOTES: ("s", "#7a5ea8"), LABELS: ("|", "#57606a")}
+SYMBOLS = {AS_IS: "●", SERIES: "×", NOTES: "■", LABELS: "|"}
+"""The marks as text."""
 SEEN_IN = {
     "labs": "in the labs only",
     "both": "in notes and labs",
@@ -60,7 +62,7 @@ def planted_page(scores: pa.Table, statements: pa.Table, stand_ins: list[str], t
                 "cells": cells,
                 "lead": models[0],
                 "blind": [m for m in models if _same(own, m, SERIES)],
-                "picture": _draw(cells, models),
+                "pictures": {group: _draw(cells, models, group) for group in GROUPS},
                 "stated": _stated([row for row in statements.to_pylist() if row["dataset"] == dataset]),
             }
         )
@@ -70,7 +72,7 @@ def planted_page(scores: pa.Table, statements: pa.Table, stand_ins: list[str], t
         stand_ins=stand_ins,
         seeds=sorted({row["seed"] for row in rows}),
         groups=SEEN_IN,
-        conditions=CONDITIONS,
+        marks={condition: (SYMBOLS[condition], color) for condition, (_, color) in MARKS.items()},
         datasets=datasets,
     )
 
@@ -107,25 +109,19 @@ def _spread(estimates: Iterable[tuple[float, float, float]]) -> Spread:
     return Spread(statistics.fmean(values), min(low), max(high))
 
 
-def _draw(cells: dict[tuple[str, str, str], Spread], models: list[str]) -> bytes:
-    """Draw a panel per group, a line per model and a mark per condition, with a bar for its interval."""
-    figure, axes = pyplot.subplots(
-        1, len(GROUPS), figsize=(11, 1.3 + 0.42 * len(models)), sharey=True, layout="constrained"
-    )
-    for axis, group in zip(axes, GROUPS, strict=True):
-        axis.set_title(SEEN_IN[group], fontsize=10)
-        axis.grid(axis="x", color="#d8dee4", linewidth=0.6)
-        axis.set_axisbelow(True)
-        axis.set_xlim(-0.03, 1.03)
-        axis.set_xticks([0, 0.5, 1])
-        axis.set_yticks(range(len(models)), models)
-        for condition, (mark, color) in MARKS.items():
-            for line, model in enumerate(models):
-                cell = cells[model, group, condition]
-                axis.plot([cell.low, cell.high], [line, line], color=color, linewidth=1)
-                axis.plot(cell.mean, line, mark, color=color, markersize=7, alpha=0.85, label=condition)
-    axes[0].invert_yaxis()
-    marks = legend_marks(axes[:1])
-    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=len(marks), frameon=False)
-    axes[len(GROUPS) // 2].set_xlabel("micro F1", fontsize=9)
-    return embedded_png(figure, 130)
+def _draw(cells: dict[tuple[str, str, str], Spread], models: list[str], group: str) -> bytes:
+    """Draw the scores of a group: a line per model and a mark per condition, with a bar for its interval."""
+    figure, axis = pyplot.subplots(figsize=(3.4, 0.5 + 0.3 * len(models)), layout="constrained")
+    axis.grid(axis="x", color="#d8dee4", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.set_xlim(-0.03, 1.03)
+    axis.set_xticks([0, 0.5, 1])
+    axis.set_yticks(range(len(models)), models)
+    axis.invert_yaxis()
+    axis.tick_params(labelsize=9)
+    for condition, (mark, color) in MARKS.items():
+        for line, model in enumerate(models):
+            cell = cells[model, group, condition]
+            axis.plot([cell.low, cell.high], [line, line], color=color, linewidth=1)
+            axis.plot(cell.mean, line, mark, color=color, markersize=6, alpha=0.85)
+    return embedded_png(figure, 160)

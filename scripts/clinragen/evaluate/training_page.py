@@ -41,15 +41,27 @@ def read_course(checkpoint: Path) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=TRAINING.schema)
 
 
-def training_page(courses: Iterable[pa.Table], stand_ins: list[str], templates: list[Path]) -> str:
-    """Return the histories of all trainings as HTML: charts for each phase of each student, all seeds in one."""
+def training_page(courses: list[pa.Table], rows: list[str], stand_ins: list[str], templates: list[Path]) -> str:
+    """Return the histories of all trainings as HTML: charts for each phase of each student, all seeds in one.
+
+    `rows` names the rows of the tables that each course is part of.
+    """
+    names = {_training_of(course): name for course, name in zip(courses, rows, strict=True)}
     datasets: dict[str, list[Row]] = {}
     for (dataset, student, stage), seeds in grouped(courses).items():
         training: Row = {"id": f"{dataset}/{student}/{stage}", "student": student, "stage": stage}
+        training["rows"] = names[dataset, student, stage]
         training |= {"seeds": [outcome(seed, series) for seed, series in sorted(seeds.items())]}
         training |= {"charts": charts(list(seeds.values()))}
         datasets.setdefault(TITLES.get(dataset, dataset), []).append(training)
-    return render("training", templates, stand_ins=stand_ins, datasets=datasets)
+    stages = {stage for _, _, stage in names}
+    return render("training", templates, stand_ins=stand_ins, stages=stages, datasets=datasets)
+
+
+def _training_of(course: pa.Table) -> tuple[str, str, str]:
+    """Return dataset, student and stage of a course."""
+    row = course.slice(0, 1).to_pylist()[0]
+    return row["dataset"], row["student"], row["stage"]
 
 
 def grouped(courses: Iterable[pa.Table]) -> dict[tuple[str, str, str], dict[int, dict[str, Points]]]:
@@ -60,8 +72,7 @@ def grouped(courses: Iterable[pa.Table]) -> dict[tuple[str, str, str], dict[int,
         rows = course.to_pylist()
         for row in rows:
             series.setdefault(row["measure"], []).append((row["epoch"], row["value"]))
-        key = (rows[0]["dataset"], rows[0]["student"], rows[0]["stage"])
-        groups.setdefault(key, {})[rows[0]["seed"]] = dict(series)
+        groups.setdefault(_training_of(course), {})[rows[0]["seed"]] = dict(series)
     return groups
 
 

@@ -89,4 +89,4 @@ def phenotypes(terms: Iterable[Row], rounds: Mapping[str, Row], shared: Mapping[
 def vocabulary(name: str, coverage: list[Row]) -> Row:
     """Return the size of V^k of a language model, and the share of each phenotype (rows of COVERAGE)."""
     total = next(row for row in coverage if row["phenotype"] == ALL)
-    return {"all": total, "rows": coverage, "tile": (f"{total['tokens']:,}", f"tokens of V^k, {name}")}
+    return {"all": total, "rows": coverage, "tile": (f"{total['tokens']:,}", f"tokens in the vocabulary of {name}")}

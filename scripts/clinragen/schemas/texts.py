@@ -26,7 +26,10 @@ TEXT_SCORES = Table(
         Column("part", pa.string(), "note (R^m), lab (R^t) or both"),
         Column("metric", pa.string(), "metric, as listed in docs/decisions.md"),
         Column(
-            "value", pa.float64(), "mean over the seeds; empty if over nothing, or over few patients", nullable=True
+            "value",
+            pa.float64(),
+            "mean over the seeds; empty if over nothing, or if it reveals a number of few patients",
+            nullable=True,
         ),
         Column("std", pa.float64(), "sample standard deviation over the seeds", nullable=True),
         Column("n_seeds", pa.int32(), "seeds; 1 for a model that is asked, and for the teacher"),

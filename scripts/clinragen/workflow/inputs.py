@@ -94,12 +94,14 @@ def checkpoint(config: Config, dataset: str, model: str, seed: str) -> str:
     return stage_checkpoint(config, row, dataset, seed, row.stages[-1])
 
 
-def checkpoints(config: Config) -> list[str]:
-    """Return the checkpoints of all phases of all runs, each once, ordered by dataset, model, seed and phase."""
-    runs = itertools.product(config.dataset_names(), config.models.values(), config.seeds)
-    paths = (stage_checkpoint(config, row, dataset, seed, stage) for dataset, row, seed in runs for stage in row.stages)
+def checkpoints(config: Config) -> dict[str, list[str]]:
+    """Return the rows that each checkpoint of all phases of all runs is part of, by dataset, model, seed and phase."""
+    rows: dict[str, list[str]] = {}
+    for dataset, row, seed in itertools.product(config.dataset_names(), config.models.values(), config.seeds):
+        for stage in row.stages:
+            rows.setdefault(stage_checkpoint(config, row, dataset, seed, stage), []).append(name_of(row))
     others = itertools.product(config.dataset_names(), config.trained_classifiers(), config.seeds)
-    return [*dict.fromkeys(paths), *(classifier(dataset, name, seed) for dataset, name, seed in others)]
+    return rows | {classifier(dataset, name, seed): [config.classifiers[name].row] for dataset, name, seed in others}
 
 
 def classifier(dataset: str, name: str, seed: object) -> str:

@@ -77,7 +77,8 @@ def _about_no_disease(
         all_ill, of_teacher, of_student, of_both = sums.T
         return np.stack([ratio(of_teacher, all_ill), ratio(of_student, all_ill), ratio(of_both, of_teacher)], axis=1)
 
-    cells = [corrected, says & ~names, student_says & ~says, ill & ~says & ~student_says]
+    # The rows on untrue diseases have the number of all stays, so that of the healthy ones follows as well.
+    cells = [corrected, says & ~names, student_says & ~says, ill & ~says & ~student_says, np.broadcast_to(~ill, shape)]
     seen = _all_seen(cells, patients)
     estimates = patients.estimate(_added(columns), shares)
     n = int(ill.sum()) * len(students)

@@ -1,13 +1,13 @@
 """All of the paper's figures on one page, with the values that ours are drawn from."""
 
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from clinragen.evaluate.judge.rated import BOTH
-from clinragen.evaluate.paper.figures import OURS_NAME
+from clinragen.evaluate.paper.figures import OURS_NAME, panel_title
 from clinragen.evaluate.paper.forms import distinct
 from clinragen.pages.render import render
 from clinragen.schemas.paper import EFFICIENCY
@@ -19,6 +19,7 @@ ABOUT = {
     RATED_BY_MODELS: "ratings by language models",
     RATED_BY_PEOPLE: "ratings by people",
 }
+TITLE_OF_DRAWING = ".//{http://purl.org/dc/elements/1.1/}title"
 Row = dict[str, Any]
 
 
@@ -34,6 +35,7 @@ def figures_page(
         "figures",
         templates,
         pictures={name: path.read_bytes() for name, path in drawn.items()},
+        titles={name: ElementTree.parse(path).findtext(TITLE_OF_DRAWING) for name, path in drawn.items()},
         sizes=sizes(EFFICIENCY.read(values[SIZES])) if SIZES in values else {},
         ratings={
             name: ratings(RATING_SCORES.read(values[name]))
@@ -70,7 +72,7 @@ def ratings(table: pa.Table) -> list[Row]:
     rows = table.to_pylist()
     return [
         {
-            "title": f"{'both datasets' if dataset == BOTH else dataset}, {rater}",
+            "title": panel_title(dataset, rater),
             "systems": {
                 system: {row["criterion"]: row for row in own if row["system"] == system}
                 for system in distinct(row["system"] for row in own)

@@ -34,7 +34,7 @@ TITLES = {
 }
 """Column headings, those of the paper's convention first."""
 NO_BERTSCORE = "set evaluate.bertscore, which is null, then "
-FEW_PATIENTS = "hidden: the value is over fewer than 11 patients"
+FEW_PATIENTS = "hidden: 1 to 10 patients have such a text, or lack it"
 
 
 def similarity_table(

@@ -43,6 +43,7 @@ def icc(ratings: ArrayLike) -> dict[str, Estimate]:
     import pandas as pd
     import pingouin
 
+    pingouin.options["round.column.CI95"] = None
     long = pd.DataFrame(
         {
             "target": np.repeat(np.arange(targets), raters),

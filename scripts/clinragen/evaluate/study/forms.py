@@ -130,8 +130,8 @@ def kit_page(
         items = [item for item in study.items if item.rater == rater]
         kinds = Counter(item.kind for item in items)
         row: dict[str, str | int] = {"rater": rater, "form": f"forms/form-{rater}.html"}
-        row |= {"cases": kinds["case"], "repeats": kinds["repeat"], "checks": kinds["attention"]}
-        rows.append(row | {"ratings": sum(_rated_texts(study, item) for item in items) * len(study.wording.criteria)})
+        # The number of ratings would reveal how few rationales have no text.
+        rows.append(row | {"cases": kinds["case"], "repeats": kinds["repeat"], "checks": kinds["attention"]})
     return render(
         "study_kit",
         templates,
@@ -145,8 +145,3 @@ def kit_page(
         rows=rows,
         stand_ins=stand_ins,
     )
-
-
-def _rated_texts(study: Study, item: Item) -> int:
-    """Return the number of rated texts of an item."""
-    return 1 if item.expected is not None else sum(not study.texts[s, item.stay].missing for s in item.systems)

@@ -7,7 +7,7 @@ import pyarrow as pa
 from clinragen.evaluate.texts.runs import BOTH, LAB, NOTE
 from clinragen.pages.render import render
 
-PARTS = {BOTH: "Whole rationale", NOTE: "From the note (R^m)", LAB: "From the labs (R^t)"}
+PARTS = {BOTH: "Whole rationale", NOTE: "From the note", LAB: "From the labs"}
 # Columns of the tables: heading by metric.
 LIKENESS = {
     "bleu_marked": "BLEU per sample, with part",

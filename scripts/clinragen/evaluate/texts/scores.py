@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from clinragen.config.evaluate import Bootstrap
-from clinragen.disclosure import shown
+from clinragen.disclosure import all_shown, shown
 from clinragen.evaluate.stats.means import NOTHING, Measure, estimate, share
 from clinragen.evaluate.texts.bleu import TERMS, corpus_bleu, sample_bleu
 from clinragen.evaluate.texts.faithful import Counts, disease_counts, lab_counts, term_counts
@@ -38,13 +38,17 @@ class Facts:
 
 @dataclass(frozen=True)
 class Scored:
-    """A measure of a model's texts; `over` [runs, stays] counts the texts or statements behind it."""
+    """A measure of a model's texts; `over` [runs, stays] counts the texts or statements behind it.
+
+    `reveals` marks texts [runs, stays] whose number follows from the value and the number of cases.
+    """
 
     model: str
     part: str
     metric: str
     measure: Measure
     over: np.ndarray
+    reveals: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,9 @@ def score_texts(
     estimates = estimate([each.measure for each in scored], cases.patients, bootstrap)
     rows = []
     for each, own in zip(scored, estimates, strict=True):
-        patients = np.unique(cases.patients[each.over.sum(axis=0) > 0]).size
-        few = shown(patients) is None
-        counted = None if few else int(each.over.sum())
+        counts = each.over > 0
+        few = shown(_patients(counts, cases)) is None or not all_shown(_patients(t, cases) for t in each.reveals)
+        counted = None if few or shown(_patients(~counts, cases)) is None else int(each.over.sum())
         values = vars(NOTHING if few else own)
         numbers = {name: None if value is None else round(value, DIGITS) for name, value in values.items()}
         key = {"dataset": dataset, "model": each.model, "part": each.part, "metric": each.metric}
@@ -94,6 +98,11 @@ def score_texts(
         pa.Table.from_pylist(rows, schema=TEXT_SCORES.schema),
         pa.Table.from_pylist(ordered, schema=FINDINGS.schema),
     )
+
+
+def _patients(marked: np.ndarray, cases: Cases) -> int:
+    """Return the number of patients with a marked text [runs, stays] in any run."""
+    return np.unique(cases.patients[marked.any(axis=0)]).size
 
 
 def _f1_by_text(bertscores: pa.Table) -> dict[tuple[int, str, str, str], float]:
@@ -118,13 +127,15 @@ def _against_teacher(
                 bleu[run, case], terms[run, case] = sample_bleu(own[case] or "", reference)
                 if f1_by_text is not None:
                     f1[run, case] = f1_by_text[cases.stays[case], model.name, model.runs[run].run, part]
+        # Divided by each other, the means of both conventions show how many texts have the part.
+        reveals = {ALL: (over[MARKED], over[ALL] & ~over[MARKED]), MARKED: ()}
         for convention, counted in over.items():
-            corpus = Measure(terms * counted[..., None], corpus_bleu)
-            yield Scored(model.name, part, f"bleu_{convention}", share(bleu * counted, counted), counted)
-            yield Scored(model.name, part, f"corpus_bleu_{convention}", corpus, counted)
-        if f1_by_text is not None:
-            for convention, counted in over.items():
-                yield Scored(model.name, part, f"bertscore_{convention}", share(f1 * counted, counted), counted)
+            measures = {"bleu": share(bleu * counted, counted)}
+            measures["corpus_bleu"] = Measure(terms * counted[..., None], corpus_bleu)
+            if f1_by_text is not None:
+                measures["bertscore"] = share(f1 * counted, counted)
+            for metric, measure in measures.items():
+                yield Scored(model.name, part, f"{metric}_{convention}", measure, counted, reveals[convention])
 
 
 def _form(model: Model) -> Iterator[Scored]:
@@ -134,12 +145,12 @@ def _form(model: Model) -> Iterator[Scored]:
         words = np.array([[len((text or "").split()) for text in own] for own in texts])
         whole = np.ones(words.shape)
         yield Scored(model.name, part, "words", share(words, words > 0), (words > 0).astype(int))
-        yield Scored(model.name, part, "missing", share(words == 0, whole), whole)
+        yield Scored(model.name, part, "missing", share(words == 0, whole), whole, (words == 0, words > 0))
     ends = [run.cut for run in model.runs]
     if all(ends) and any(cut is not None for own in ends for cut in own):
         defined = np.array([[cut is not None for cut in own] for own in ends])
         cut = np.array([[bool(cut) for cut in own] for own in ends])
-        yield Scored(model.name, BOTH, "cut", share(cut, defined), defined)
+        yield Scored(model.name, BOTH, "cut", share(cut, defined), defined, (cut, defined & ~cut))
 
 
 def _faithfulness(model: Model, facts: Facts, cases: Cases, findings: list[dict]) -> Iterator[Scored]:
