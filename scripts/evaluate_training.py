@@ -12,10 +12,10 @@ def evaluate_training(
     """Collect the history of every training, as CSV and as a page."""
     import pyarrow as pa
 
-    from clinragen.evaluate.training_page import read_course, training_page
+    from clinragen.evaluate.training_page import read_history, training_page
     from clinragen.schemas.evaluate import TRAINING
 
-    courses = [read_course(checkpoint) for checkpoint in checkpoints]
+    courses = [read_history(checkpoint) for checkpoint in checkpoints]
     TRAINING.write(pa.concat_tables(courses), table)
     text = training_page(courses, rows.names, sorted(context.stand_ins), templates)
     page.path.write_text(text, encoding="utf-8")

@@ -25,6 +25,7 @@ def course(
         for measure, value in (
             *((name, 1.0) for name in (*LOSSES, "grad_norm", "learning_rate")),
             ("eval_f1", 0.5 if epoch == best else 0.25),
+            *([("kept", 1)] if epoch == best else []),
         )
     ]
     return pa.Table.from_pylist(rows, schema=TRAINING.schema)
@@ -34,12 +35,12 @@ def page(*courses: pa.Table) -> str:
     return training_page(courses, ["A & B"] * len(courses), ["tiny model"], templates("training"))
 
 
-def test_the_seeds_of_a_training_share_its_charts_and_each_has_its_best_epoch():
+def test_the_seeds_of_a_training_share_its_charts_and_each_has_its_kept_epoch():
     text = page(course(1), course(2, best=3), course(1, stage="phase2"), course(1, dataset="mimic4"))
     assert text.count("<svg") == 3 * 4 and text.count("<h2>") == 2
     (first,) = re.findall(r'<section class="output" id="mimic3/tiny/a b/phase1">(.*?)</section>', text, re.DOTALL)
-    assert "Seed 1: 3 epochs, best validation F1 0.500 after epoch 2." in first
-    assert "Seed 2: 3 epochs, best validation F1 0.500 after epoch 3." in first
+    assert "Seed 1: 3 epochs, validation F1 0.500 after epoch 2, whose weights were kept." in first
+    assert "Seed 2: 3 epochs, validation F1 0.500 after epoch 3, whose weights were kept." in first
     assert first.count("<polyline") == 2 * (len(LOSSES) + 3)
     assert first.count('<polyline class="of-note validation"') == 2
     assert 'href="#mimic3/tiny/a%20b/phase1">A &amp; B</a>' in text and "phase1 of A &amp; B" in first
@@ -50,9 +51,9 @@ def test_the_seeds_of_a_training_share_its_charts_and_each_has_its_best_epoch():
 def test_a_training_that_was_stopped_within_an_epoch_has_a_part_of_one():
     names = course(1).schema.names
     stopped = course(1, best=1, epochs=1).set_column(
-        names.index("epoch"), "epoch", pa.array([0.357] * (len(LOSSES) + 3))
+        names.index("epoch"), "epoch", pa.array([0.357] * (len(LOSSES) + 4))
     )
-    assert "Seed 1: 0.4 epochs, best validation F1 0.500 after epoch 0.4." in page(stopped)
+    assert "Seed 1: 0.4 epochs, validation F1 0.500 after epoch 0.4, whose weights were kept." in page(stopped)
 
 
 def test_a_page_of_the_papers_size_takes_seconds_and_few_megabytes():

@@ -19,7 +19,7 @@ SECTIONS = {"": "all", "_diagnoses": "diagnoses", "_note_rationale": "of-note", 
 Row = dict[str, Any]
 
 
-def read_course(checkpoint: Path) -> pa.Table:
+def read_history(checkpoint: Path) -> pa.Table:
     """Read the history of the training behind a checkpoint (TRAINING); raise UserError if it is unreadable."""
     try:
         history = json.loads((checkpoint / "history.json").read_text(encoding="utf-8"))["history"]
@@ -77,12 +77,12 @@ def grouped(courses: Iterable[pa.Table]) -> dict[tuple[str, str, str], dict[int,
 
 
 def outcome(seed: int, series: dict[str, Points]) -> Row:
-    """Return the epochs of a training, its best validation F1, and the epoch after which that was reached."""
-    epoch, score = max(series["eval_f1"], key=lambda point: point[1])
+    """Return the epochs of a training, the one whose weights were kept, and their validation F1."""
+    ((epoch, _),) = series["kept"]
     return {
         "seed": seed,
         "epochs": _rounded(max(x for points in series.values() for x, _ in points)),
-        "score": score,
+        "score": dict(series["eval_f1"])[epoch],
         "epoch": _rounded(epoch),
     }
 

@@ -91,7 +91,11 @@ TRAINING = Table(
         Column("stage", pa.string(), "phase1, phase2, phase3; or the single stage joint, lora, frozen, classifier"),
         Column("epoch", pa.float64(), "passes over the training split"),
         Column("step", pa.int64(), "steps of the optimizer"),
-        Column("measure", pa.string(), "loss of a section, norm of the gradient, ...; eval_: on the validation split"),
+        Column(
+            "measure",
+            pa.string(),
+            "loss of a section, norm of the gradient, ...; eval_: on the validation split; kept: 1 for the kept weights",
+        ),
         Column("value", pa.float64(), "value"),
     ),
     key=("dataset", "student", "seed", "stage", "step", "measure"),
