@@ -44,7 +44,8 @@ def test_without_values_the_student_is_there_and_nothing_else():
 def test_what_is_read_in_the_labs_is_the_first_models_mean_over_seeds():
     (found,) = labs_read(planted(own=0.52, others=0.05, chance=0.06))
     assert (found.dataset, found.model) == ("MIMIC-III", "ClinRaGen")
-    assert (found.own, found.others, found.chance) == pytest.approx((0.52, 0.05, 0.06))
+    assert [score.mean for score in (found.own, found.others, found.chance)] == pytest.approx([0.52, 0.05, 0.06])
+    assert (found.own.low, found.own.high) == (0.4, 0.6)
     assert labs_read(PLANTED.schema.empty_table()) == []
 
 

@@ -94,7 +94,7 @@ TRAINING = Table(
         Column(
             "measure",
             pa.string(),
-            "loss of a section, norm of the gradient, ...; eval_: on the validation split; kept: 1 for the kept weights",
+            "loss of a section, norm of the gradient, ...; eval_: on the validation split; kept: 1 in its epoch",
         ),
         Column("value", pa.float64(), "value"),
     ),

@@ -48,15 +48,24 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Score:
+    """A mean over seeds, with the lowest and highest bound of their intervals, if they have any."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
 class LabsRead:
     """Micro F1 of one model over the phenotypes that only the labs show, on one dataset: means over the seeds."""
 
     dataset: str
     model: str
-    own: float
-    others: float
+    own: Score
+    others: Score
     """With the series of other stays."""
-    chance: float
+    chance: Score
 
 
 @dataclass(frozen=True)
@@ -126,13 +135,15 @@ def labs_read(planted: pa.Table) -> list[LabsRead]:
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
         model = own[0]["model"]
-        means = (_f1(own, model, condition) for condition in (AS_IS, SERIES, LABELS))
-        found.append(LabsRead(dataset, model, *means))
+        scores = (_f1(own, model, condition) for condition in (AS_IS, SERIES, LABELS))
+        found.append(LabsRead(dataset, model, *scores))
     return found
 
 
-def _f1(rows: Iterable[dict[str, Any]], model: str, condition: str) -> float:
-    return statistics.fmean(row["f1"] for row in rows if (row["model"], row["condition"]) == (model, condition))
+def _f1(rows: Iterable[dict[str, Any]], model: str, condition: str) -> Score:
+    seeds = [row for row in rows if (row["model"], row["condition"]) == (model, condition)]
+    lows, highs = ([row[bound] for row in seeds if row[bound] is not None] for bound in ("low", "high"))
+    return Score(statistics.fmean(row["f1"] for row in seeds), min(lows, default=None), max(highs, default=None))
 
 
 def dataset(name: str, attrition: pa.Table) -> Dataset:
