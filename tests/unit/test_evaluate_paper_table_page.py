@@ -5,7 +5,7 @@ import re
 from pages import comparison, templates
 
 from clinragen.evaluate.paper.forms import to_latex, to_markdown
-from clinragen.evaluate.paper.table_page import shown, table_page
+from clinragen.evaluate.paper.table_page import missing_rows, shown, table_page
 
 
 def page(stand_ins: str | None = None) -> str:
@@ -65,8 +65,13 @@ def test_the_same_table_gives_the_same_bytes():
 
 def test_missing_rows_are_shown_with_how_to_make_them():
     text = page()
-    assert "<dt>&lt;b&gt;R&amp;D&lt;/b&gt;</dt><dd>take &lt;models.x&gt;</dd>" in text
-    assert text.count('<dl class="missing">') == 1  # MIMIC-IV lacks nothing
+    assert "<dt>&lt;b&gt;R&amp;D&lt;/b&gt; (MIMIC-III)</dt><dd>take &lt;models.x&gt;</dd>" in text
+    cells = [
+        {"dataset": d, "model": m, "verdict": "missing", "make": f"run {m}"} for d in ("III", "IV") for m in ("a", "b")
+    ]
+    cells[3]["make"] = "set IV"
+    assert missing_rows(cells) == {"a": "run a", "b (III)": "run b", "b (IV)": "set IV"}
+    assert missing_rows([cell | {"make": "run"} for cell in cells]) == {"all rows": "run"}
 
 
 def test_the_text_forms_have_the_same_values():

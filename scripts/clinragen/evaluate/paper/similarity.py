@@ -101,7 +101,7 @@ def similarity_page(table: pa.Table, templates: list[Path]) -> str:
         datasets=datasets,
         samples={d: next((c["samples"] for c in cells if c["dataset"] == d and c["samples"]), None) for d in datasets},
         tally=tally(compared.filter(pa.compute.equal(compared["convention"], RELEASED))),
-        missing=missing_rows(cells, datasets),
+        missing=missing_rows(cells),
     )
 
 

@@ -37,7 +37,7 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
         datasets=datasets,
         samples={dataset: _samples(rows) for dataset, rows in datasets.items()},
         tally=tally(table),
-        missing=missing_rows(cells, datasets),
+        missing=missing_rows(cells),
     )
 
 
@@ -54,10 +54,21 @@ def _samples(rows: list[dict[str, Any]]) -> int | None:
     return next((row["outputs"] // row["n_seeds"] for row in rows if row["outputs"]), None)
 
 
-def missing_rows(cells: list[dict[str, Any]], datasets: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return by dataset how to make each of its models without a value."""
-    missing = [cell for cell in cells if cell["verdict"] == MISSING and cell["make"]]
-    return {name: {c["model"]: c["make"] for c in missing if c["dataset"] == name} for name in datasets}
+def missing_rows(cells: list[dict[str, Any]]) -> dict[str, str]:
+    """Return how to make each model without a value; with its dataset if others have it, or make it differently."""
+    makes: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        if cell["verdict"] == MISSING and cell["make"]:
+            makes.setdefault(cell["model"], {})[cell["dataset"]] = cell["make"]
+    datasets, rows = distinct(cell["dataset"] for cell in cells), {}
+    for model, by_dataset in makes.items():
+        if list(by_dataset) == datasets and len({*by_dataset.values()}) == 1:
+            rows[model] = by_dataset[datasets[0]]
+        else:
+            rows |= {f"{model} ({dataset})": make for dataset, make in by_dataset.items()}
+    if rows.keys() == {cell["model"] for cell in cells} and len({*rows.values()}) == 1:
+        return {"all rows": next(iter(rows.values()))}
+    return rows
 
 
 def shown(table: pa.Table, number: int) -> Shown:
