@@ -201,7 +201,7 @@ def test_a_missing_row_of_a_demo_says_which_command_adds_it():
     assert replace(HOW, options=RunOptions(files=[demo])).how("y", "MIMIC-III") == "run `make demo-full`"
     both = replace(HOW, options=RunOptions(files=[demo, own]))
     assert both.how("y") == f"run `snakemake all --cores 2 --configfile {demo} {own} config/demo-full.yaml`"
-    assert both.how("x") == "run `make rehearsal`, which makes it with stand-ins in another tree"
+    assert both.how("x") == "run `make rehearsal`: with stand-ins, in another tree"
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 6])

@@ -29,7 +29,7 @@ class Missing:
         command = self.options.command()
         if row.key not in self.configured.keys:
             if DEMO in self.options.files and row.demo == REHEARSAL:
-                return "run `make rehearsal`, which makes it with stand-ins in another tree"
+                return "run `make rehearsal`: with stand-ins, in another tree"
             if DEMO in self.options.files and row.demo == DEMO_FULL:
                 alone = self.options.files == [DEMO]
                 command = "make demo-full" if alone else self.options.command(last=DEMO_FULL)
