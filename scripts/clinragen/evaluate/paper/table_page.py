@@ -72,7 +72,7 @@ def shows(cells: list[dict[str, Any]]) -> dict[str, bool]:
 
 
 def equal_rows(rows: list[dict[str, Any]]) -> list[list[str]]:
-    """Return the groups of rows that are equal because the template LLM stands in for the LLM of each."""
+    """Return the groups of rows that are equal because the template LLM replaces the LLM of each."""
     same: dict[tuple[float | None, ...], list[str]] = {}
     for row in rows:
         if row.get("asked", True) and "template LLM" in (row["stand_ins"] or ""):
