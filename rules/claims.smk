@@ -33,6 +33,7 @@ rule evaluate_claims:
     resources:
         mem_mb=2000,
         runtime=30,
+        options=run_options,
     params:
         code=code_digest("evaluate_claims"),
         sources=sources,
@@ -41,5 +42,5 @@ rule evaluate_claims:
     shell:
         "python scripts/evaluate_claims.py --claims {input.claims:q} --printed {input.printed:q}"
         " --ours {input.ours:q} --paper-rows {input.paper_rows:q} --rows {params.rows:q}"
-        " --configured {params.configured:q} --templates {input.templates:q}"
+        " --configured {params.configured:q} --options {resources.options:q} --templates {input.templates:q}"
         " --table {output.table:q} --contradictions {output.contradictions:q} --page {output.page:q} > {log:q} 2>&1"

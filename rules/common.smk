@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "scripts")))
 from clinragen.config.evaluate import ComparedRuns
 from clinragen.config.llms import Stages
 from clinragen.config.models import TrainedModels
-from clinragen.config.paper import ConfiguredTables, TimedJobs
+from clinragen.config.paper import ConfiguredTables, RunOptions, TimedJobs
 from clinragen.config.rows import RowNames, Runs, name_of, named_rows
 from clinragen.workflow.captions import RecordedOutput
 from clinragen.registry.raw import TITLES, raw_path

@@ -223,6 +223,18 @@ def configured_tables(wildcards):
     return ConfiguredTables(tables=tables).model_dump_json()
 
 
+def run_options(wildcards):
+    """Resources: how this run was started, which Snakemake does not compare: pages print commands that repeat it."""
+    root = Path(workflow.basedir)
+    files = [Path(file) for file in workflow.overwrite_configfiles]
+    # Where other files are is private.
+    names = [
+        file.relative_to(root) if root in file.parents else Path("…", file.name) for file in files
+    ]
+    options = {} if workflow.local_exec else {"machine": "--profile slurm"}
+    return RunOptions(files=[name.as_posix() for name in names], **options).model_dump_json()
+
+
 def timed_outputs():
     """Input: one output of every job whose time counts in table 3."""
     return [path for path, _ in paper.timed_jobs(CONFIG)]

@@ -44,6 +44,7 @@ rule evaluate_table:
     resources:
         mem_mb=2000,
         runtime=30,
+        options=run_options,
     params:
         code=code_digest("evaluate_table"),
         sources=sources,
@@ -53,7 +54,7 @@ rule evaluate_table:
     shell:
         "python scripts/evaluate_table.py --paper {input.paper:q} --scores {input.scores:q}"
         " --intervals {input.intervals:q} --rows {params.rows:q} --paper-rows {input.paper_rows:q}"
-        " --configured {params.configured:q} --templates {input.templates:q} --number {wildcards.number:q}"
+        " --configured {params.configured:q} --options {resources.options:q} --templates {input.templates:q} --number {wildcards.number:q}"
         " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
         " --page {output.page:q} --picture {output.picture:q} > {log:q} 2>&1"
 
@@ -81,6 +82,7 @@ rule evaluate_table3:
     resources:
         mem_mb=2000,
         runtime=30,
+        options=run_options,
         timings=setting("pathvars.timings"),
     params:
         code=code_digest("evaluate_table3"),
@@ -91,7 +93,7 @@ rule evaluate_table3:
     shell:
         "python scripts/evaluate_table3.py --paper {input.paper:q} --outputs {input.outputs:q}"
         " --jobs {params.jobs:q} --costs {input.costs:q} --timings {resources.timings:q}"
-        " --paper-rows {input.paper_rows:q} --configured {params.configured:q}"
+        " --paper-rows {input.paper_rows:q} --configured {params.configured:q} --options {resources.options:q}"
         " --templates {input.templates:q}"
         " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
         " --page {output.page:q} > {log:q} 2>&1"
@@ -119,6 +121,7 @@ rule evaluate_table4:
     resources:
         mem_mb=2000,
         runtime=30,
+        options=run_options,
     params:
         code=code_digest("evaluate_table4"),
         sources=sources,
@@ -126,7 +129,7 @@ rule evaluate_table4:
         configured=configured(4),
     shell:
         "python scripts/evaluate_table4.py --paper {input.paper:q} --texts {input.texts:q}"
-        " --paper-rows {input.paper_rows:q} --configured {params.configured:q}"
+        " --paper-rows {input.paper_rows:q} --configured {params.configured:q} --options {resources.options:q}"
         " --templates {input.templates:q}"
         " --table {output.table:q} --markdown {output.markdown:q} --latex {output.latex:q}"
         " --page {output.page:q} > {log:q} 2>&1"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clinragen.config.paper import ConfiguredTables
+from clinragen.config.paper import ConfiguredTables, RunOptions
 from clinragen.config.rows import RowsOfTables
 from clinragen.step import Context, SharedOut, run
 
@@ -15,6 +15,7 @@ def evaluate_claims(
     paper_rows: Path,
     rows: RowsOfTables,
     configured: ConfiguredTables,
+    options: RunOptions,
     templates: list[Path],
     table: SharedOut,
     contradictions: SharedOut,
@@ -31,7 +32,7 @@ def evaluate_claims(
     from clinragen.schemas.claims import CLAIMS, CONTRADICTIONS
 
     register = read_claims(claims)
-    missing = {n: Missing(read_paper_rows(paper_rows, n), has) for n, has in configured.tables.items()}
+    missing = {n: Missing(read_paper_rows(paper_rows, n), has, options) for n, has in configured.tables.items()}
     paper = printed_evidence(printed, printed_in_text(register))
     assessed = assess(register, paper, our_evidence(ours, rows.names, missing), sorted(context.stand_ins))
     for each in assessed:

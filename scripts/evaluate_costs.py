@@ -19,6 +19,7 @@ def evaluate_costs(
     from clinragen.evaluate.costs import costs as costs_of
     from clinragen.evaluate.costs import read_requests
     from clinragen.evaluate.costs_page import costs_page, key_of
+    from clinragen.pages.tree import shown_tree
     from clinragen.registry.raw import TITLES
     from clinragen.schemas.costs import COSTS
 
@@ -27,7 +28,8 @@ def evaluate_costs(
     for row, path in zip(found.to_pylist(), tables, strict=True):
         context.made_of(key_of(row), [path])
     COSTS.write(found, costs)
-    page.path.write_text(costs_page(found, TITLES, sorted(context.stand_ins), templates), encoding="utf-8")
+    tree = shown_tree(page.final.parents[1])
+    page.path.write_text(costs_page(found, TITLES, sorted(context.stand_ins), tree, templates), encoding="utf-8")
 
 
 if __name__ == "__main__":

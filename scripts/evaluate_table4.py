@@ -13,13 +13,15 @@ def evaluate_table4(context: Context, forms: ComparedForms, texts: list[Path]) -
     from clinragen.schemas.paper import SIMILARITY
     from clinragen.schemas.texts import TEXT_SCORES
 
-    scores = []
+    paper, scores = read_paper(forms.paper), []
+    printed = {(cell.dataset, cell.model) for cell in paper}
     for path in texts:
         rows = TEXT_SCORES.read(path).to_pylist()
-        for dataset, model in dict.fromkeys((row["dataset"], row["model"]) for row in rows):
+        scored = {(row["dataset"], row["model"]) for row in rows}
+        for dataset, model in sorted(scored & printed):
             context.made_of({"dataset": dataset, "model": model}, [path])
         scores += rows
-    compared = similarity_table(read_paper(forms.paper), scores, sorted(context.stand_ins), forms.missing(4))
+    compared = similarity_table(paper, scores, sorted(context.stand_ins), forms.missing(4))
     SIMILARITY.write(compared, forms.table)
     forms.write(shown_similarity(compared), similarity_page(compared, forms.templates))
 

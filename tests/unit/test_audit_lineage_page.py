@@ -51,7 +51,23 @@ def test_a_row_of_a_table_has_a_place_with_its_own_inputs():
     page = lineage_page([*OUTPUTS, "results/x/one", "results/x/two"], "results/x", "", TEMPLATES)
     (row,) = re.findall(r'<li id="tables/table.csv/III/ours w/o LAB&amp;KNOW">(.*?)</li>', page)
     assert "#one" in row and "#two" not in row and "#raw" not in row
+    assert row.startswith("tables/table.csv · III · ours w/o LAB&amp;KNOW:")  # the heading may be off the screen
     assert links(page) <= set(ids(page))
+
+
+def test_a_row_leads_back_to_its_row_on_the_page_of_the_table():
+    where = {"dataset": "MIMIC-III", "model": "ClinRaGen*"}
+    job = {"rows": [{"where": where, "inputs": [STAYS]}], "command": ["python", "scripts/evaluate_table.py"]}
+    for path in ("results/x/tables/table1.csv", "results/x/tables/table1.html"):
+        make(path, "evaluate_table", [STAYS], **job)
+    page = lineage_page(["results/x/tables/table1.csv", "results/x/tables/table1.html"], "results/x", "", TEMPLATES)
+    assert 'href="../tables/table1.html#mimic-iii-clinragenstar">on its page</a>' in page
+
+
+def test_the_commands_can_be_copied():
+    page = lineage_page(OUTPUTS, "results/x", "beef", TEMPLATES)
+    assert "python scripts/trace.py results/x --verify --root beef</code>" in page
+    assert f"<pre>python scripts/extract_stays.py --inputs raw/a.csv raw/b.csv --out {STAYS}</pre>" in page
 
 
 def test_the_facts_of_a_record_are_shown_and_escaped():
@@ -80,7 +96,7 @@ def test_a_tree_with_absolute_paths_is_shown_like_one_with_relative_paths(projec
 
 
 def test_the_root_of_the_records_is_shown():
-    assert "<code>beef</code>" in lineage_page(OUTPUTS, "results/x", "beef", TEMPLATES)
+    assert "Root of the records: <code>beef</code>" in lineage_page(OUTPUTS, "results/x", "beef", TEMPLATES)
 
 
 def test_the_summary_counts_environments_machines_commits_and_files_from_outside():

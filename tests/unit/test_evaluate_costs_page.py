@@ -28,7 +28,7 @@ ROWS = [
 def page(rows: list[dict], stand_ins: tuple[str, ...] = ()) -> str:
     table = COSTS.check(pa.Table.from_pylist(rows, COSTS.schema), "test")
     titles = {"mimic3": "MIMIC-III", "mimic4": "MIMIC-IV"}
-    return costs_page(table, titles, list(stand_ins), templates("costs"))
+    return costs_page(table, titles, list(stand_ins), "results/x", templates("costs"))
 
 
 def lines(text: str) -> list[list[str]]:

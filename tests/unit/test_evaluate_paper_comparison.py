@@ -1,6 +1,7 @@
 """The paper's tables compared with our values: numbers and picture."""
 
 import csv
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -8,7 +9,7 @@ import yaml
 from toy_student import ROOT
 
 from clinragen.config.models import Model
-from clinragen.config.paper import Configured
+from clinragen.config.paper import Configured, RunOptions
 from clinragen.config.rows import row_in
 from clinragen.errors import UserError
 from clinragen.evaluate.paper.comparison import PaperCell, compare, in_row, intervals_in_rows, read_paper
@@ -35,7 +36,11 @@ def scores(seed: int | None, value: float, model: str = "ClinRaGen") -> pa.Table
 
 
 HOW = Missing(
-    [PaperRow(1, "ClinRaGen", "models.clinragen", "config.yaml"), PaperRow(6, "x", "models.x", "config/table6.yaml")],
+    [
+        PaperRow(1, "ClinRaGen", "models.clinragen", "config.yaml", "config/demo.yaml"),
+        PaperRow(1, "y", "models.y", "config.yaml", "config/demo-full.yaml"),
+        PaperRow(6, "x", "models.x", "config/table6.yaml", "config/rehearsal.yaml"),
+    ],
     Configured(datasets=["MIMIC-III"], keys=["models.clinragen"]),
 )
 
@@ -178,20 +183,25 @@ def test_intervals_are_found_by_the_name_in_the_scores_not_in_the_table():
 
 
 def test_a_missing_row_says_what_to_set_and_what_to_run():
-    run = "run `snakemake tables` with the options of this run"
-    assert HOW.how("ClinRaGen", "MIMIC-III") == run
-    assert HOW.how("ClinRaGen", "MIMIC-IV") == f"configure datasets.mimic4, which is null in this run, then {run}"
-    assert HOW.how("x", "MIMIC-III") == (
-        "run `snakemake tables` with the options of this run and config/table6.yaml as the last --configfile; "
-        "it has models.x"
-    )
-    absent = Missing(HOW.rows, Configured(datasets=["MIMIC-III"], keys=[]))
-    assert (
-        absent.how("ClinRaGen") == f"configure models.clinragen as in config.yaml (this run leaves it out), then {run}"
-    )
-    assert HOW.how("no row of the paper") is None
+    own = replace(HOW, options=RunOptions(machine="--profile slurm", files=["config/local.yaml"]))
+    run = "run `snakemake all --profile slurm --configfile config/local.yaml`"
+    assert own.how("ClinRaGen", "MIMIC-III") == run
+    assert own.how("ClinRaGen", "MIMIC-IV") == f"set `datasets.mimic4`, which is null in this run, then {run}"
+    # The settings of a site come after an overlay.
+    assert own.how("x", "MIMIC-III") == run.replace("config/local", "config/table6.yaml config/local")
+    assert own.how("y") == f"set `models.y` as in `config.yaml` (this run leaves it out), then {run}"
+    assert own.how("no row of the paper") is None
+    assert replace(HOW, options=RunOptions()).how("ClinRaGen") == "run `snakemake all --cores 2`"
     missing = cells([scores(1, 0.5)])
     assert [cell["make"] for cell in missing[2:]] == [None, HOW.how("ClinRaGen", "MIMIC-IV")]
+
+
+def test_a_missing_row_of_a_demo_says_which_command_adds_it():
+    demo, own = "config/demo.yaml", "config/open-demo.yaml"
+    assert replace(HOW, options=RunOptions(files=[demo])).how("y", "MIMIC-III") == "run `make demo-full`"
+    both = replace(HOW, options=RunOptions(files=[demo, own]))
+    assert both.how("y") == f"run `snakemake all --cores 2 --configfile {demo} {own} config/demo-full.yaml`"
+    assert both.how("x") == "run `make rehearsal`: with stand-ins, in another tree"
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 6])
@@ -207,3 +217,8 @@ def test_every_row_of_the_papers_tables_has_its_key_in_the_file_that_is_named(nu
             assert row_in(Model(**found), 6) == row.model
         elif number != 3:
             assert found["row"] == row.model
+        demo = yaml.safe_load((ROOT / "config/demo.yaml").read_text(encoding="utf-8"))[section]
+        full = yaml.safe_load((ROOT / "config/demo-full.yaml").read_text(encoding="utf-8")).get(section, {})
+        absent = name in demo and demo[name] is None
+        assert (row.demo == "config/demo-full.yaml") == (absent and name in full)
+        assert (row.demo == "config/rehearsal.yaml") == (number == 6 or (absent and name not in full))

@@ -89,5 +89,10 @@ def test_page_and_text_forms():
     assert (
         'paper 0.2689 <em class="verdict" data-said="agrees">agrees</em>' in page and "asked.mistral-five-shot" in page
     )
+    assert "replaces a value over fewer" not in page
+    _, made = table(scores(VALUES | {"bleu_all": None}))
+    page = similarity_page(made, templates("scores", "similarity"))
+    assert '<span class="hidden">hidden</span>' in page and "replaces a value over fewer" in page
+    assert FEW_PATIENTS not in page
     assert "#tables/table4.csv/MIMIC-III/ClinRaGen" in page
     assert "0.2700" in to_markdown(shown_similarity(made)) and "corpus BLEU" in to_latex(shown_similarity(made))

@@ -2,10 +2,11 @@
 
 import re
 
+import pyarrow as pa
 from pages import comparison, templates
 
 from clinragen.evaluate.paper.forms import to_latex, to_markdown
-from clinragen.evaluate.paper.table_page import shown, table_page
+from clinragen.evaluate.paper.table_page import equal_rows, missing_rows, shown, table_page
 
 
 def page(stand_ins: str | None = None) -> str:
@@ -15,7 +16,7 @@ def page(stand_ins: str | None = None) -> str:
 def test_the_page_has_no_external_content():
     text = page()
     # Only a click leads to another file, which is part of the results.
-    files = {"", "../index.html", "../tables/table1.csv", "../audit/lineage.html"}
+    files = {"", "../index.html", "../tables/table1.csv", "../audit/lineage.html", "statistics.html"}
     assert set(re.findall(r'href="([^"#]*)', text)) == files
     text = re.sub("<script>.*?</script>", "", text, flags=re.DOTALL)
     assert not re.search(r"https?:|//|src=|@import|url\(", text)
@@ -33,7 +34,7 @@ def test_the_page_shows_ours_and_the_papers():
     link = '<a class="file" href="../audit/lineage.html#tables/table1.csv/MIMIC-III/ClinRaGen">'
     assert (
         f'<td data-label="micro F1">{link}0.5500</a> <span>(0.0707)</span> <small>'
-        '<span class="bounds">[0.5000, 0.6000]</span> paper 0.6400 '
+        '<span class="bounds">0.5000 to 0.6000</span> paper 0.6400 '
         '<em class="verdict" data-said="lower">lower</em></small></td>' in text
     )
     assert f'<td data-label="macro F1">{link}0.5000</a> <small>paper 0.6100</small></td>' in text
@@ -63,10 +64,45 @@ def test_the_same_table_gives_the_same_bytes():
     assert page("tiny") == page("tiny")
 
 
+def test_the_page_explains_only_what_it_has():
+    text = " ".join(page().split())
+    assert "our mean over the seeds, its standard deviation in brackets" in text
+    assert "the verdict: the two agree" in text and "asked once." in text
+    cells = comparison("tiny").to_pylist()[3:]
+    alone = pa.Table.from_pylist([cells[0] | {"verdict": "not comparable", "asked": False}], comparison().schema)
+    text = " ".join(table_page(alone, 1, templates("scores", "table")).split())
+    assert "Each cell shows our value, its 95 % interval over resampled patients, and the paper's value. " in text
+    assert "standard deviation" not in text and "verdict" not in text.split("<main")[1] and "asked once" not in text
+    missing = table_page(comparison().slice(2, 1), 6, templates("scores", "table"))
+    assert "each cell shows the paper's value alone" in missing and "config/table6.yaml" in missing
+
+
+def test_a_row_leads_to_its_statistics_and_has_an_id():
+    text = page()
+    assert '<th scope="row" id="mimic-iii-clinragen">' in text
+    link = '<a class="file" href="statistics.html#mimic-iv-w-o-lab-know">statistics</a>'
+    assert link in text and "#mimic-iii--b-r-d" not in text  # a row without a value
+    assert "statistics.html" not in table_page(comparison(), 6, templates("scores", "table"))
+
+
+def test_rows_of_one_template_are_explained():
+    def row(model: str, value: float, stand_ins: str = "a; template LLM", asked: bool = True) -> dict:
+        cells = {"micro F1": {"ours_mean": value}}
+        return {"model": model, "stand_ins": stand_ins, "asked": asked, "cells": cells}
+
+    same = [row("A", 0.5), row("B", 0.5), row("C", 0.4), row("D", 0.5, asked=False)]
+    assert equal_rows(same) == [["A", "B"]] and equal_rows([row("A", 0.5, "tiny"), row("B", 0.5, "tiny")]) == []
+
+
 def test_missing_rows_are_shown_with_how_to_make_them():
     text = page()
-    assert "<dt>&lt;b&gt;R&amp;D&lt;/b&gt;</dt><dd>take &lt;models.x&gt;</dd>" in text
-    assert text.count('<dl class="missing">') == 1  # MIMIC-IV lacks nothing
+    assert "<dt>&lt;b&gt;R&amp;D&lt;/b&gt; (MIMIC-III)</dt><dd>take &lt;models.x&gt;</dd>" in text
+    cells = [
+        {"dataset": d, "model": m, "verdict": "missing", "make": f"run {m}"} for d in ("III", "IV") for m in ("a", "b")
+    ]
+    cells[3]["make"] = "set IV"
+    assert missing_rows(cells) == {"a": "run a", "b (III)": "run b", "b (IV)": "set IV"}
+    assert missing_rows([cell | {"make": "run"} for cell in cells]) == {"all rows": "run"}
 
 
 def test_the_text_forms_have_the_same_values():

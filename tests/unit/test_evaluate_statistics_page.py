@@ -70,6 +70,15 @@ def test_the_page_explains_its_numbers():
         assert words in text, words
 
 
+def test_rows_and_differences_have_ids_and_the_heads_say_what_is_corrected():
+    text = page(statistics())
+    assert '<th scope="row" id="mimic-iii-clinragen">' in text
+    assert ' id="mimic-iii-micro-f1-clinragen-minus--i-theirs--i-">' in text
+    for words in ("95 % interval, uncorrected", "p over patients, corrected"):
+        assert f'<th scope="col">{words}</th>' in text and f'data-label="{words}"' in text
+    assert text.index('id="differences"') < text.index("<h2>MIMIC-III</h2>") < text.index('href="#differences"')
+
+
 def test_the_page_says_that_the_reference_has_no_runs():
     found = statistics()
     alone = Statistics(found.intervals, found.comparisons.slice(0, 0), found.phenotypes)

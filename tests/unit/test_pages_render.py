@@ -38,7 +38,7 @@ def test_missing_rows_that_are_made_in_the_same_way_are_named_together(tmp_path)
     macros = TEMPLATES / "macros.html"
     files = [macros, *write(tmp_path, '{% import "macros.html" as m %}{{ m.missing(rows) }}')]
     text = render("page", files, rows={"A": "run `one`", "B": "run `two`", "C": "run `one`"})
-    assert re.findall("<dt>(.*?)</dt>", text) == ["A, C", "B"]
+    assert re.findall("<dt>(.*?)</dt>", text) == ["A; C", "B"]
 
 
 @pytest.mark.parametrize("page", [p.stem for p in TEMPLATES.glob("*.html") if p.stem not in ("base", "macros")])

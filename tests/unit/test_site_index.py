@@ -10,7 +10,8 @@ import pytest
 from front import CASE, EXAMPLE, KINDS, PAGES, SYNTHETIC, attrition, claims, front_page
 
 from clinragen.errors import UserError
-from clinragen.site.index_page import Example, read_examples, shown_tree, source_of
+from clinragen.pages.tree import shown_tree
+from clinragen.site.index_page import Example, read_examples, source_of
 
 
 def text_of(page: str) -> str:

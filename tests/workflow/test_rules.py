@@ -17,6 +17,7 @@ from snakemake.io import apply_wildcards
 from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, ResourceSettings
 
 from clinragen.audit.verify import NO_OUTPUTS
+from clinragen.config.paper import RunOptions
 
 STAGES = (
     *("demo", "extract", "benchmark", "llm", "knowledge", "rationale", "asked"),
@@ -80,6 +81,13 @@ def test_every_rule_has_all_its_parts(rules):
         }
         assert all(parts.values()), f"{name} lacks {[k for k, v in parts.items() if not v]}"
         assert {"mem_mb", "runtime", "_cores"} <= set(rule.resources), name
+
+
+def test_pages_repeat_the_options_of_the_run():
+    # Not from the cache: functions of rules read the workflow that was loaded last.
+    (rule,) = (rule for rule in rules_of.__wrapped__("demo") if rule.name == "evaluate_table")
+    options = RunOptions.model_validate_json(rule.resources["options"].evaluate(None).value)
+    assert options.command() == "snakemake all --cores 2 --configfile config/demo.yaml config/demo-full.yaml"
 
 
 def test_every_rule_sets_threads():

@@ -12,6 +12,7 @@ import pyarrow as pa
 from clinragen.audit.verify import Check, Problem
 from clinragen.errors import UserError
 from clinragen.pages.render import render
+from clinragen.pages.tree import shown_tree
 from clinragen.provenance.graph import Graph, commit_of, listed
 from clinragen.schemas.audit import LINEAGE
 
@@ -75,6 +76,8 @@ def lineage_page(
     def word(text: str) -> str:
         return shown.get(text) or (_shown(text, tree) if text.startswith((tree, "/")) else text)
 
+    # A job that makes a table makes its page, too.
+    pages = {tuple(record["command"]): shown[path] for path, record in records.items() if path.endswith(".html")}
     machines: Counter[str] = Counter()
     stages: dict[str, list[dict[str, Any]]] = {stage: [] for stage in STAGES}
     for path, record in records.items():
@@ -85,7 +88,8 @@ def lineage_page(
                 "path": path,
                 "record": record,
                 "commit": commit_of(record),
-                "command": shlex.join(map(word, record["command"])),
+                "command": shlex.join(word(text) if text.startswith("/") else text for text in record["command"]),
+                "page": pages.get(tuple(record["command"])),
                 "facts": {name: listed(values) for name, values in record["facts"].items()},
                 "machine": list(machines).index(machine) + 1,
                 "open": len(record["inputs"]) <= LONGEST_OPEN_LIST or bool(of_rows),
@@ -98,6 +102,7 @@ def lineage_page(
     return render(
         "lineage",
         templates,
+        tree=shown_tree(Path(tree)),
         hash=root,
         stand_ins=sorted({label for record in records.values() for label in record["stand_ins"]}),
         problems=dict.fromkeys((problem.kind, word(problem.path)) for problem in problems),

@@ -1,5 +1,9 @@
 """Facts about this configuration that the rules of the paper's tables pass to their scripts."""
 
+import shlex
+
+from pydantic import Field
+
 from clinragen.config.base import Section
 
 
@@ -10,6 +14,20 @@ class Configured(Section):
     """Datasets, named as in the paper."""
     keys: list[str]
     """Rows of `models` and `asked` that are in the table, such as `models.clinragen`."""
+
+
+class RunOptions(Section):
+    """How Snakemake was started, to repeat it in a command."""
+
+    machine: str = "--cores 2"
+    """The options that say where jobs run."""
+    files: list[str] = Field(default_factory=list)
+    """The files of `--configfile`, as seen from the repository."""
+
+    def command(self, first: str | None = None, last: str | None = None) -> str:
+        """Return the command that makes everything, if need be with one more file before or after the others."""
+        files = [*filter(None, [first]), *self.files, *filter(None, [last])]
+        return " ".join(["snakemake all", self.machine, *["--configfile"] * bool(files), *map(shlex.quote, files)])
 
 
 class ConfiguredTables(Section):

@@ -21,8 +21,13 @@ KEYS = ("stage", "dataset", "llm")
 Row = dict[str, Any]
 
 
-def costs_page(table: pa.Table, datasets: dict[str, str], stand_ins: list[str], templates: list[Path]) -> str:
-    """Return the costs (COSTS) as HTML: in total, by model, and by purpose; `datasets` has their names in the paper."""
+def costs_page(
+    table: pa.Table, datasets: dict[str, str], stand_ins: list[str], tree: str, templates: list[Path]
+) -> str:
+    """Return the costs (COSTS) as HTML: in total, by model, and by purpose.
+
+    `datasets` has their names in the paper; `tree` is the results directory for commands.
+    """
     rows = [row | _described(row, datasets) for row in table.to_pylist()]
     models: dict[str, list[Row]] = {}
     for row in rows:
@@ -34,6 +39,7 @@ def costs_page(table: pa.Table, datasets: dict[str, str], stand_ins: list[str], 
         models=[{name: own[0][name] for name in ("llm", "model", "provider")} | total(own) for own in models.values()],
         rows=rows,
         stand_ins=stand_ins,
+        tree=tree,
     )
 
 

@@ -53,6 +53,7 @@ def statistics_page(
         new = {"rows": {}, "samples": cell["samples"], "patients": cell["patients"]}
         datasets.setdefault(cell["dataset"], new)["rows"].setdefault(cell["model"], {})[cell["metric"]] = cell
     for dataset, facts in datasets.items():
+        facts["has_std"] = any(cell["std"] is not None for row in facts["rows"].values() for cell in row.values())
         facts["missing"] = [row for row in printed.get(dataset, ()) if row not in facts["rows"]]
         compared = [row for row in tables.comparisons.to_pylist() if row["dataset"] == dataset]
         facts["comparisons"] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from clinragen.errors import UserError
 from clinragen.pages.render import render
+from clinragen.pages.tree import shown_tree
 from clinragen.site.heads import Page, by_section
 from clinragen.site.outcomes import METRICS, Claims, Dataset, Headline, LabsRead
 
@@ -49,11 +50,6 @@ def read_examples(files: list[Path], tree: Path) -> tuple[Example | None, list[s
         elif facts["case"] is not None:
             published.append(Example(file.relative_to(tree).as_posix(), facts))
     return (published[0] if published else None), restricted
-
-
-def shown_tree(tree: Path) -> str:
-    """Return the results directory for commands; of an absolute path only its name, as locations are private."""
-    return tree.name if tree.is_absolute() else tree.as_posix()
 
 
 def index_page(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clinragen.config.paper import Configured
+from clinragen.config.paper import Configured, RunOptions
 from clinragen.step import SharedOut
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ class ComparedForms(TableForms):
 
     paper_rows: Path
     configured: Configured
+    options: RunOptions
 
     def missing(self, number: int) -> "Missing":
         """Return how to make the rows of the table of this number."""
         from clinragen.evaluate.paper.missing import Missing
         from clinragen.registry.paper_rows import read_paper_rows
 
-        return Missing(read_paper_rows(self.paper_rows, number), self.configured)
+        return Missing(read_paper_rows(self.paper_rows, number), self.configured, self.options)

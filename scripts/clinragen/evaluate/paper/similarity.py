@@ -9,7 +9,7 @@ import pyarrow as pa
 from clinragen.evaluate.paper.comparison import PaperCell, difference, rounded, tally
 from clinragen.evaluate.paper.forms import Section, Shown, distinct, interval, number, page_rows
 from clinragen.evaluate.paper.missing import Missing
-from clinragen.evaluate.paper.table_page import NOT_COMPARABLE, missing_rows
+from clinragen.evaluate.paper.table_page import NOT_COMPARABLE, equal_rows, missing_rows, shows
 from clinragen.evaluate.paper.verdict import MISSING, NOT_IN_PAPER, verdict
 from clinragen.evaluate.texts.runs import BOTH
 from clinragen.pages.render import render
@@ -85,7 +85,7 @@ def _row(cell: PaperCell, convention: str, score: Mapping[str, Any], stand_ins: 
 
 def similarity_page(table: pa.Table, templates: list[Path]) -> str:
     """Return the scores (SIMILARITY) as HTML: a row per model, a column per metric and convention."""
-    cells = table.to_pylist()
+    cells = [cell | {"hidden": cell["make"] == FEW_PATIENTS} for cell in table.to_pylist()]
     datasets = page_rows(cells, "table4", lambda cell: TITLES[cell["metric"], cell["convention"]])
     compared = table.filter(pa.compute.not_equal(table["verdict"], NOT_IN_PAPER))
     return render(
@@ -96,12 +96,15 @@ def similarity_page(table: pa.Table, templates: list[Path]) -> str:
         lead="How similar the rationales of ClinRaGen and of the five-shot LLMs are to those of the teacher.",
         columns=list(TITLES.values()),
         with_seeds=False,
+        with_tests=False,
+        shows=shows(cells),
+        equal={dataset: equal_rows(rows) for dataset, rows in datasets.items()},
         unit="cases",
         stand_ins=distinct(c["stand_ins"] for c in cells),
         datasets=datasets,
         samples={d: next((c["samples"] for c in cells if c["dataset"] == d and c["samples"]), None) for d in datasets},
         tally=tally(compared.filter(pa.compute.equal(compared["convention"], RELEASED))),
-        missing=missing_rows(cells, datasets),
+        missing=missing_rows([cell for cell in cells if not cell["hidden"]]),
     )
 
 

@@ -8,10 +8,12 @@ import pyarrow as pa
 
 from clinragen.evaluate.paper.comparison import tally
 from clinragen.evaluate.paper.forms import Section, Shown, distinct, interval, number, page_rows
-from clinragen.evaluate.paper.verdict import MISSING
+from clinragen.evaluate.paper.verdict import DECIDED, MISSING
 from clinragen.pages.render import render
 
 NOT_COMPARABLE = "Made with stand-ins, so no value can be compared with the paper's: {}."
+WITH_TESTS = (1, 2)
+"""Tables whose rows have their names on the page of statistics."""
 TITLES = {1: "diagnosis scores", 2: "ablations", 6: "other language models and teachers"}
 LEADS = {
     1: "How well each model diagnoses the 25 phenotypes on the test split.",
@@ -33,11 +35,14 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
         stand_ins=distinct(c["stand_ins"] for c in cells),
         columns=distinct(_titled(c["metric"]) for c in cells),
         with_seeds=True,
+        with_tests=number in WITH_TESTS,
+        shows=shows(cells),
+        equal={dataset: equal_rows(rows) for dataset, rows in datasets.items()},
         unit="test samples",
         datasets=datasets,
         samples={dataset: _samples(rows) for dataset, rows in datasets.items()},
         tally=tally(table),
-        missing=missing_rows(cells, datasets),
+        missing=missing_rows(cells),
     )
 
 
@@ -54,10 +59,42 @@ def _samples(rows: list[dict[str, Any]]) -> int | None:
     return next((row["outputs"] // row["n_seeds"] for row in rows if row["outputs"]), None)
 
 
-def missing_rows(cells: list[dict[str, Any]], datasets: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return by dataset how to make each of its models without a value."""
-    missing = [cell for cell in cells if cell["verdict"] == MISSING and cell["make"]]
-    return {name: {c["model"]: c["make"] for c in missing if c["dataset"] == name} for name in datasets}
+def shows(cells: list[dict[str, Any]]) -> dict[str, bool]:
+    """Return what some cell of a page has, so that the page explains nothing else."""
+    return {
+        "ours": any(cell["ours_mean"] is not None for cell in cells),
+        "seeds": any(cell["n_seeds"] > 1 for cell in cells),
+        "std": any(cell["ours_std"] is not None for cell in cells),
+        "asked": any(cell.get("asked") for cell in cells),
+        "judged": any(cell["verdict"] in DECIDED for cell in cells),
+        "hidden": any(cell.get("hidden") for cell in cells),
+    }
+
+
+def equal_rows(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Return the groups of rows that are equal because the template LLM replaces the LLM of each."""
+    same: dict[tuple[float | None, ...], list[str]] = {}
+    for row in rows:
+        if row.get("asked", True) and "template LLM" in (row["stand_ins"] or ""):
+            same.setdefault(tuple(cell["ours_mean"] for cell in row["cells"].values()), []).append(row["model"])
+    return [models for models in same.values() if len(models) > 1]
+
+
+def missing_rows(cells: list[dict[str, Any]]) -> dict[str, str]:
+    """Return how to make each model without a value; with its dataset if others have it, or make it differently."""
+    makes: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        if cell["verdict"] == MISSING and cell["make"]:
+            makes.setdefault(cell["model"], {})[cell["dataset"]] = cell["make"]
+    datasets, rows = distinct(cell["dataset"] for cell in cells), {}
+    for model, by_dataset in makes.items():
+        if list(by_dataset) == datasets and len({*by_dataset.values()}) == 1:
+            rows[model] = by_dataset[datasets[0]]
+        else:
+            rows |= {f"{model} ({dataset})": make for dataset, make in by_dataset.items()}
+    if rows.keys() == {cell["model"] for cell in cells} and len({*rows.values()}) == 1:
+        return {"all rows": next(iter(rows.values()))}
+    return rows
 
 
 def shown(table: pa.Table, number: int) -> Shown:
