@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from clinragen.audit.crate import Contents, describe_crate
+from clinragen.audit.crate import describe_crate
 from clinragen.audit.scan import Scan, Scanned, Shared, Source
 from clinragen.audit.verify import Check, Findings
 from clinragen.errors import UserError
@@ -163,17 +163,8 @@ class Release:
         text = io.BytesIO()
         pa.csv.write_csv(LEFT_OUT.check(pa.Table.from_pylist(self.left_out, LEFT_OUT.schema), LIST), text)
         written[LIST] = text.getvalue()
-        code = self.checkout.files
-        contents = Contents(
-            tree=self.name,
-            commit=self.checkout.commit,
-            records=self.redacted,
-            files={name: len(data) for name, (data, _) in code.items()} | {LIST: len(written[LIST])},
-            citation=code["CITATION.cff"][0].decode(),
-            left_out={row["path"]: row["why"] for row in self.left_out},
-            root=self.root,
-        )
-        return outputs | written | describe_crate(contents)
+        sizes = {name: len(data) for name, (data, _) in self.checkout.files.items()} | {LIST: len(written[LIST])}
+        return outputs | written | describe_crate(self, sizes)
 
     def of_other_states(self) -> int:
         """Return how many outputs are from another commit, or from uncommitted changes."""
