@@ -50,7 +50,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class Source:
-    """A table of real patients, and the tracked files from whose words it was made."""
+    """A table of restricted data, and the tracked files from whose words it was made."""
 
     name: str
     path: Path
