@@ -25,13 +25,13 @@ SUBJECT, SHORT, HADM, STAY = 10000032, 10011, 154321, 200001
 
 
 def restricted_tables(directory: Path) -> list[Source]:
-    """Write two restricted tables: a note of a real patient, and identifiers of two synthetic ones."""
+    """Write two restricted tables: a note of a patient, and identifiers of two others."""
     notes = {"stay_id": [STAY], "note_id": ["10000032-DS-21"], "text": [NOTE]}
     pq.write_table(pa.table(notes), directory / "notes.parquet")
     ids = {"subject_id": [SUBJECT, SHORT], "hadm_id": [HADM, None], "los_hours": [1.5, 2.5]}
     pq.write_table(pa.table(ids), directory / "stays.parquet")
     return [
-        Source("notes", directory / "notes.parquet", real=True, made_of=frozenset({"resources/evidence.yaml"})),
+        Source("notes", directory / "notes.parquet", made_of=frozenset({"resources/evidence.yaml"})),
         Source("stays", directory / "stays.parquet"),
     ]
 
@@ -80,11 +80,6 @@ def arrow(**columns: list) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def described(text: str) -> bytes:
-    table = pa.Table.from_pylist([], TERMS.schema)
-    return parquet(table.replace_schema_metadata({"table": TERMS.name, "about": text}))
-
-
 def picture(text: str) -> bytes:
     return png((b"tEXt", b"Comment\0" + text.encode("latin-1")))
 
@@ -98,6 +93,11 @@ def coded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def drawing(text: str) -> str:
+    svg = f"<svg xmlns='http://www.w3.org/2000/svg'><text>{text}</text></svg>"
+    return f'<img src="data:image/svg+xml;base64,{coded(svg.encode())}">'
+
+
 WAYS = {
     "cell of a table": ("a.csv", attrition),
     "words of a table": ("a.csv", lambda t: attrition(*t.split())),
@@ -106,12 +106,7 @@ WAYS = {
     "tags within": ("a.html", lambda t: f"<p title='{t}'>x</p>"),
     "quoted page": ("a.html", lambda t: html.escape(html.escape("&".join(t.split())))),
     "script of a page": ("a.html", lambda t: f"<script>var a = {json.dumps([t])};</script>"),
-    "base64 in a page": ("a.html", lambda t: f'<script>atob("{coded(t.encode())}")</script>'),
-    "base64 for addresses": ("a.md", lambda t: base64.urlsafe_b64encode(b"??>" + t.encode()).decode().rstrip("=")),
-    "base64 in lines": ("a.md", lambda t: base64.encodebytes(b"x" * 90 + b" " + t.encode()).decode()),
-    "base64 with other bytes": ("a.json", lambda t: json.dumps([coded(b"\0\1\2" + t.encode() + b"\x07")])),
-    "base64 twice": ("a.json", lambda t: json.dumps({"a": coded(coded(t.encode()).encode())})),
-    "hexadecimal": ("a.svg", lambda t: f"<svg><desc>{t.encode().hex()}</desc></svg>"),
+    "drawing in a page": ("a.html", lambda t: f"<p>a%20b</p>{drawing(t)}"),
     "text in a drawing": ("a.svg", lambda t: f"<?xml version='1.0' encoding='utf-8'?>\n<svg><text>{t}</text></svg>"),
     "text in an address": ("a.svg", lambda t: f"<a href='data:text/plain,{t.replace(' ', '%20')}'/>"),
     "json": ("a.json", lambda t: json.dumps({"a": {"b": [t]}})),
@@ -129,7 +124,6 @@ REFUSED = {
     "columns that identify": ("a.csv", lambda t: "stay_id,text\n1,x\n"),
     "columns of a parquet": ("a.parquet", lambda t: parquet(pa.table({"a": ["x", t]}))),
     "name of a column": ("a.parquet", lambda t: parquet(pa.table({t: [1]}))),
-    "about a parquet": ("a.parquet", described),
     "lines of json": ("a.jsonl", lambda t: '{"a": 1}\n' + json.dumps({"b": t}) + "\n"),
     "text of a picture": ("a.png", picture),
     "packed text of a picture": ("a.png", lambda t: png((b"zTXt", b"Comment\0\0" + zlib.compress(t.encode())))),
@@ -137,9 +131,6 @@ REFUSED = {
     "other chunk of a picture": ("a.png", lambda t: png((b"eXIf", b"\0\1" + t.encode()))),
     "after a picture": ("a.png", lambda t: png() + t.encode()),
     "picture in a page": ("a.html", lambda t: f'<img src="data:image/png;base64,{coded(picture(t))}">'),
-    "archive in a page": ("a.html", lambda t: f"<script>'{coded(gzip.compress(t.encode()))}'</script>"),
-    "archive in hexadecimal": ("a.md", lambda t: gzip.compress(t.encode()).hex()),
-    "table in a page": ("a.html", lambda t: f"<script>'{coded(parquet(pa.table({'a': [t]})))}'</script>"),
     "arrow": ("a.arrow", lambda t: arrow(a=[t])),
     "two bytes a letter": ("a.md", lambda t: t.encode("utf-16")),
     "weights": ("a.safetensors", lambda t: b"\xff\x00\x01" + " ".join(t.split()).encode() + b"\xfe\x00"),
@@ -162,7 +153,7 @@ PLANTED = {
     "in a command": ("a.json", json.dumps({"command": ["--only", str(HADM)]})),
     "in a page": ("a.html", f"<p>{STAY}</p>"),
     "in an attribute": ("a.html", f"<p id='s{STAY}'>x</p>"),
-    "in base64": ("a.html", f"<script>{coded(f'the stay {STAY} of the cohort'.encode())}</script>"),
+    "in a drawing of a page": ("a.html", drawing(f"the stay {STAY} of the cohort")),
     "in a script": ("a.html", f"<script>var ids = [{STAY}, 7];</script>"),
     "in a comment": ("a.html", f"<!-- {STAY} --><p>x</p>"),
     "many patients": ("a.html", f"<table><tr><th>patients<tr><td>{SUBJECT}</table>"),

@@ -269,66 +269,38 @@ def test_numbers_of_knowledge_are_public_as_long_as_it_was_made_of_public_docume
     assert "results/x/knowledge/a.csv: identifier" in refusals(release())
 
 
+OPEN = "results/x/open/notes.parquet"
+SAID = "The boy fell off a horse and broke his left arm in three places"
+
+
+def show_notes(*made_of: str) -> None:
+    """Write a note made from these files, and a page that shows it."""
+    Path(OPEN).parent.mkdir()
+    pq.write_table(pa.table({"stay_id": [300002], "text": [SAID]}), OPEN)
+    made(OPEN, "extract_stays", list(made_of))
+    make("results/x/index.html", "evaluate_table", [OPEN], f"<p>stay 300002: {SAID}</p>", sharing="shareable")
+
+
+def test_synthetic_and_open_data_may_be_shown(repository):
+    show_notes("resources/names.csv")
+    run = release()
+    assert run.returncode == 0, run.stderr
+    assert "against 1 restricted texts and 2 identifiers" in run.stdout
+
+
+def test_what_has_a_restricted_input_too_may_not_be_shown(repository):
+    show_notes("resources/names.csv", NOTES)
+    refused = refusals(release())
+    assert "results/x/index.html: text, " in refused and "results/x/index.html: identifier, " in refused
+
+
 def test_words_of_real_patients_are_a_secret_though_a_tracked_file_says_them(repository):
     write("docs/example.md", " ".join(NOTE.split()[:9]))
     git("add", "-A")
     git("commit", "-qm", "example")
     quote = attrition(f"so {' '.join(NOTE.split()[:9])}")
     make("results/x/leak.csv", "evaluate_scores", ["results/x/model"], quote, sharing="shareable")
-    assert release().returncode == 0  # of a synthetic cohort
-    shutil.rmtree("results/releases")
-    place = Path("results/x/mimic3/.records/notes.parquet.json")
-    place.write_text(json.dumps(json.loads(place.read_text()) | {"stand_ins": []}))
     assert "results/x/leak.csv: text" in refusals(release())
-
-
-OPEN, EXAMPLE = "results/x/open/notes.parquet", "results/x/site/example-mimic3.json"
-SAID = "The boy fell off a horse and broke his left arm in three places"
-
-
-def site(*sources: str, index: str = SAID) -> None:
-    """Write two more notes that derive from a tracked file, an example from notes, and a page that shows a text."""
-    make("results/x/open/raw.csv", "extract_inventory", ["resources/names.csv"])
-    pq.write_table(pa.table({"stay_id": [1, 2], "text": [SAID, NOTE.replace("found", "seen")]}), OPEN)
-    made(OPEN, "extract_stays", ["results/x/open/raw.csv"])
-    pieces = [[SAID[:16], ""], [SAID[16:22], "disease"], [SAID[22:], ""]]
-    facts = json.dumps({"dataset": "mimic3", "case": {"note": pieces}})
-    make(EXAMPLE, "evaluate_scores", [*sources, "resources/names.csv"], facts, sharing="shareable")
-    page = f"<p>{index.replace(SAID[16:22], f'<mark>{SAID[16:22]}</mark>')}</p>"
-    make("results/x/index.html", "evaluate_table", [EXAMPLE], page, sharing="shareable")
-
-
-def test_the_example_of_open_data_may_be_shown(repository):
-    site(OPEN)
-    run = release()
-    assert run.returncode == 0, run.stderr
-    with zipfile.ZipFile(archive()) as packed:
-        assert {EXAMPLE, "results/x/index.html"} <= set(packed.namelist())
-
-
-def test_an_example_with_a_restricted_input_may_not_be_shown(repository):
-    site(OPEN, NOTES)
-    refused = refusals(release())
-    assert "results/x/index.html: text, " in refused and f"{EXAMPLE}: text, " in refused
-
-
-def test_another_text_than_that_of_the_example_may_not_be_shown(repository):
-    site(OPEN, index=f"{SAID}. {NOTE.replace('found', 'seen')}")
-    refused = refusals(release())
-    assert "results/x/index.html: text, " in refused and f"{EXAMPLE}: " not in refused
-
-
-def test_an_example_that_was_changed_by_hand_may_not_be_shown(repository):
-    site(OPEN)
-    Path(EXAMPLE).write_text(Path(EXAMPLE).read_text() + "\n")
-    refused = refusals(release())
-    assert f"edited: {EXAMPLE}" in refused and "results/x/index.html: text, " in refused
-
-
-def test_an_example_elsewhere_is_none(repository, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "EXAMPLE", "results/x/tables/example-mimic3.json")
-    site(OPEN)
-    assert "results/x/index.html: text, " in refusals(release())
 
 
 def test_the_address_of_a_server_in_a_record_is_found(repository):

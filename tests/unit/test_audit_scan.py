@@ -10,7 +10,6 @@ from attacks import (
     NOTE,
     REFUSED,
     SEVEN,
-    STAY,
     WAYS,
     declared_parquet,
     kinds,
@@ -22,7 +21,7 @@ from hypothesis import strategies as st
 from tiny_tree import attrition
 
 from clinragen.audit.overlap import SPAN, Spans
-from clinragen.audit.scan import Scan, Shared, Source
+from clinragen.audit.scan import Source
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -94,15 +93,7 @@ def test_texts_in_lists_dictionaries_and_arrow_files_are_compared(tmp_path):
 # Texts that git tracks
 
 
-def test_what_a_tracked_file_says_is_no_secret(sources):
-    phrase = " ".join(NINE.split())
-    ours = {"resources/a.yaml": f"- {phrase}"}
-    made_up = [Source("notes", sources[0].path)]
-    assert scan(made_up, {"a.md": f"so {phrase} too"}, ours).findings == []
-    assert scan(made_up, {"a.md": f"so {phrase} too"}, {"resources/a.yaml": "- other"}).findings != []
-
-
-def test_what_real_texts_say_is_a_secret_though_a_tracked_file_says_it_too(sources):
+def test_what_texts_of_patients_say_is_a_secret_though_a_tracked_file_says_it_too(sources):
     phrase = " ".join(NINE.split())
     found = scan(sources, {"a.md": f"so {phrase} too"}, {"docs/a.md": f"- {phrase}"})
     assert [one.file for one in found.findings] == ["a.md"] and "docs/a.md" in found.remarks[0]
@@ -111,13 +102,9 @@ def test_what_real_texts_say_is_a_secret_though_a_tracked_file_says_it_too(sourc
     assert found.findings == found.remarks == []
 
 
-def test_rationales_and_captions_of_real_patients_in_a_tracked_file_are_refused(tmp_path):
-    for real in (True, False):
-        pq.write_table(pa.table({"stay_id": [STAY], "text": [NOTE]}), tmp_path / "rationales.parquet")
-        found = scan(
-            [Source("r", tmp_path / "rationales.parquet", real=real)], {"a.md": NOTE}, {"docs/example.md": NOTE}
-        )
-        assert {one.file for one in found.findings} == ({"a.md", "docs/example.md"} if real else set())
+def test_a_text_of_a_patient_in_a_tracked_file_is_refused(sources):
+    found = scan(sources, {"a.md": NOTE}, {"docs/example.md": NOTE})
+    assert {one.file for one in found.findings} == {"a.md", "docs/example.md"}
 
 
 def test_a_stock_phrase_in_a_tracked_file_is_told_and_a_note_in_one_is_refused(sources):
@@ -169,24 +156,3 @@ def test_what_is_clean_passes(sources):
     }
     found = scan(sources, files, {"README.md": "# Read me"})
     assert found.findings == [] and found.remarks == [] and found.texts == 1 and found.identifiers == 5
-
-
-# The site's example
-
-
-def test_a_page_may_show_the_example_in_pieces_and_below_its_own_headings(tmp_path):
-    shown, other = " ".join(NOTE.split()[4:20]), " ".join(NOTE.split()[24:33])
-    pq.write_table(pa.table({"text": [f"The note {shown} {other}"]}), tmp_path / "n.parquet")
-    sources = [Source("n", tmp_path / "n.parquet", real=True)]
-    facts = {"case": {"curves": [{"points": [STAY]}], "note": [[shown[:30], ""], [shown[30:], "term"]]}}
-    example = Shared("site/example-a.json", json.dumps(facts).encode(), example=True)
-    for page, expected in {
-        f"<h3>The note</h3><p>{shown[:30]}<mark>{shown[30:]}</mark></p>": [],
-        f"<p>{shown} {' '.join(other.split()[:7])}</p>": [],
-        f"<p>{shown} {other}</p>": ["index.html"],
-        f"<p>{other}</p><p>{shown}</p>": ["index.html"],
-    }.items():
-        files = [example, Shared("index.html", page.encode())]
-        assert [one.file for one in Scan(files, sources).run().findings] == expected, page
-    files = [Shared(example.name, example.data), Shared("index.html", f"<p>{shown}</p>".encode())]
-    assert {one.file for one in Scan(files, sources).run().findings} == {"index.html", example.name}

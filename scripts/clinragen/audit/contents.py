@@ -24,17 +24,12 @@ import clinragen.schemas
 from clinragen.schemas.schema import Column, Table
 
 FORMATS = (".csv", ".parquet", ".html", ".svg", ".json", ".md", ".tex", ".png")
-# Encoded data, such as data URIs. Wrapped lines are joined first.
-ENCODED = re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}")
-WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/]{60})\s*\n\s*(?=[A-Za-z0-9+/]{4})")
-HEXADECIMAL = re.compile(r"(?:[0-9a-f]{2}){16,}|(?:[0-9A-F]{2}){16,}")
+# A picture in a page: pixels, or a drawing with its texts.
+EMBEDDED = re.compile(r";base64,((?:[A-Za-z0-9+/]{4}){8,}(?:[A-Za-z0-9+/]{2}[A-Za-z0-9+/=]=)?)")
 COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
 PNG = b"\x89PNG\r\n\x1a\n"
 # Chunks that a picture needs and that cannot hold a text.
 CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"pHYs", b"sRGB", b"gAMA", b"cHRM", b"sBIT"}
-# gzip, zip, bzip2, xz, zstd, 7z, Parquet, Arrow, PDF
-CONTAINERS = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"PAR1", b"ARROW1",
-              b"%PDF")  # fmt: skip
 NAME = re.compile(r"(?!.*\d{3})[\w .-]{1,30}")
 
 
@@ -80,7 +75,7 @@ def read(name: str, data: bytes, tracked: bool = False) -> Content:
         raise Refused("not a text in UTF-8") from None
     columns = {} if tracked else _columns(suffix, data)
     texts = [text, *map("\n".join, columns.values())]
-    inner = [part for outer in texts for part in encoded(outer)]
+    inner = [part for outer in texts for part in embedded(outer)]
     values: list[Value] = []
     if columns:
         values = [value for column, cells in columns.items() for value in _cells(column, cells)]
@@ -91,28 +86,20 @@ def read(name: str, data: bytes, tracked: bool = False) -> Content:
             raise Refused("not a valid JSON file") from None
     elif not tracked:
         values = list(_page(text) if suffix in (".html", ".svg") else _lines(text))
-    return Content([*texts, *inner], values + [value for part in inner for value in _lines(part)])
+    own = () if tracked else (value for part in inner for value in _lines(part))
+    return Content([*texts, *inner], [*values, *own])
 
 
-def encoded(text: str) -> Iterator[str]:
-    """Yield the texts that are encoded in a text; Refused for an archive, a table, or a picture with texts."""
+def embedded(text: str) -> Iterator[str]:
+    """Yield a text without percent encoding, and the drawings in it; Refused for a picture with texts."""
     if "%" in text and (plain := urllib.parse.unquote(text)) != text:
         yield plain
-    for match in ENCODED.finditer(WRAPPED.sub("", text)):
-        run = match.group()
-        for decode in (_base64, bytes.fromhex) if HEXADECIMAL.fullmatch(run) else (_base64,):
-            try:
-                data = decode(run)
-                if data.startswith(PNG):
-                    check_picture(data)
-                elif data.startswith(CONTAINERS):
-                    raise Refused("an encoded archive or table")
-                else:
-                    inner = data.decode()
-                    yield inner
-                    yield from encoded(inner)
-            except ValueError:  # not encoded, or no text
-                continue
+    for match in EMBEDDED.finditer(text):
+        data = base64.b64decode(match[1])
+        if data.startswith(PNG):
+            check_picture(data)
+        else:
+            yield data.decode(errors="replace")
 
 
 def check_picture(data: bytes) -> None:
@@ -125,12 +112,6 @@ def check_picture(data: bytes) -> None:
         at += 12 + int.from_bytes(data[at : at + 4])
     if at != len(data) or kind != b"IEND":
         raise Refused("a damaged picture, or one with data after its end")
-
-
-def _base64(run: str) -> bytes:
-    run = run.rstrip("=")
-    alphabet = b"-_" if re.search("[-_]", run) else None
-    return base64.b64decode(run + "=" * (-len(run) % 4), altchars=alphabet, validate=True)
 
 
 @cache
@@ -154,8 +135,6 @@ def _columns(suffix: str, data: bytes) -> dict[Column, list[str]]:
         raise Refused("columns that no schema of the workflow has")
     if table.identifying:
         raise Refused("columns that identify patients or stays")
-    if suffix == ".parquet" and not stored.schema.equals(_as_stored(table), check_metadata=True):
-        raise Refused("types or metadata that no schema of the workflow has")
     return {c: [_cell(cell) for cell in stored[c.name].to_pylist() if cell not in (None, "")] for c in table.columns}
 
 
@@ -165,13 +144,6 @@ def _as_texts(data: bytes) -> pa.Table:
     names = pa.csv.open_csv(pa.BufferReader(data), parse_options=parsing).schema.names
     texts = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
     return pa.csv.read_csv(pa.BufferReader(data), parse_options=parsing, convert_options=texts)
-
-
-def _as_stored(table: Table) -> pa.Schema:
-    """Return the schema of a table as a Parquet file holds it, where some types have another resolution."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.schema.empty_table(), sink)
-    return pq.read_schema(pa.BufferReader(sink.getvalue()))
 
 
 def _cell(value: Any) -> str:

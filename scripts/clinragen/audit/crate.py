@@ -8,10 +8,9 @@ https://www.researchobject.org/workflow-run-crate/profiles/
 import json
 import mimetypes
 import shlex
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rocrate.model import ContextEntity
@@ -20,6 +19,9 @@ from rocrate.rocrate import ROCrate
 
 from clinragen.provenance.graph import runs
 from clinragen.provenance.record import File, Record, record_path
+
+if TYPE_CHECKING:
+    from clinragen.audit.release import Release
 
 METADATA, PREVIEW = "ro-crate-metadata.json", "ro-crate-preview.html"
 CONTEXT = "https://w3id.org/ro/terms/workflow-run/context"
@@ -32,48 +34,31 @@ FORMATS.add_type("application/yaml", ".yaml")
 WORKFLOW = "Snakefile"
 
 
-@dataclass(frozen=True)
-class Contents:
-    """What a crate holds, by its path in the archive."""
-
-    tree: str
-    commit: str
-    records: dict[str, Record]
-    """Records by the path of their output, each after its own inputs."""
-    files: dict[str, int]
-    """Bytes of every file that is not an output."""
-    citation: str
-    """CITATION.cff."""
-    left_out: dict[str, str]
-    """Why a file is not included."""
-    root: str | None
-    """Root of the records in the archive."""
-
-
-def describe_crate(contents: Contents) -> dict[str, bytes]:
-    """Return metadata and preview of the crate, by their names."""
-    crate = _Crate(contents).describe()
+def describe_crate(release: "Release", sizes: dict[str, int]) -> dict[str, bytes]:
+    """Return metadata and preview of the crate, by their names; `sizes` are those of all files but outputs."""
+    crate = _Crate(release, sizes).describe()
     metadata = json.dumps(crate.metadata.generate(), indent=1, ensure_ascii=False, sort_keys=True)
     return {METADATA: f"{metadata}\n".encode(), PREVIEW: crate.preview.generate_html().encode()}
 
 
 class _Crate:
-    def __init__(self, contents: Contents) -> None:
-        self.contents = contents
-        self.citation = yaml.safe_load(contents.citation)
+    def __init__(self, release: "Release", sizes: dict[str, int]) -> None:
+        self.release, self.sizes, self.records = release, sizes, release.redacted
+        self.left_out = {row["path"]: row["why"] for row in release.left_out}
+        self.citation = yaml.safe_load(release.checkout.files["CITATION.cff"][0])
         self.crate = ROCrate(version="1.1", gen_preview=True)
         self.crate.metadata.extra_contexts.append(CONTEXT)
         self._added: dict[str, Entity] = {}
 
     def describe(self) -> ROCrate:
-        for name in sorted(self.contents.files):
+        for name in sorted(self.sizes):
             top, *below = name.split("/")
             if below and top != "results":
                 self.crate.add_dataset(dest_path=f"{top}/", properties={"name": f"{top}/ of the workflow"})
             elif not below and name != WORKFLOW and not name.startswith("."):
                 self._file(name, **({"about": {"@id": "./"}} if name == "README.md" else {}))
         workflow = self._workflow()
-        actions = [self._action(n, run) for n, run in enumerate(runs(self.contents.records.values()), start=1)]
+        actions = [self._action(n, run) for n, run in enumerate(runs(self.records.values()), start=1)]
         self.crate.root_dataset["mentions"] = [self._whole_run(workflow), *actions]
         self._root()
         return self.crate
@@ -90,8 +75,8 @@ class _Crate:
         """Add a file of the archive, once."""
         if path not in self._added:
             facts = {"name": path, "encodingFormat": FORMATS.guess_type(path)[0] or "text/plain"}
-            if path in self.contents.files:
-                facts["contentSize"] = str(self.contents.files[path])
+            if path in self.sizes:
+                facts["contentSize"] = str(self.sizes[path])
             self._added[path] = self.crate.add_file(dest_path=path, properties=facts | properties)
         return self._added[path]
 
@@ -99,20 +84,20 @@ class _Crate:
         """Add an input or output as records describe it, in the archive or not."""
         path = described["path"]
         facts = {"name": path, "contentSize": str(described["bytes"]), "sha256": described["sha256"]}
-        record = self.contents.records.get(path)
+        record = self.records.get(path)
         if record and record["stand_ins"]:
             facts["description"] = f"Made with stand-ins: {', '.join(record['stand_ins'])}."
-        if path not in self.contents.left_out:
+        if path not in self.left_out:
             return self._file(path, **facts)
-        access = f"not included ({self.contents.left_out[path]})"
+        access = f"not included ({self.left_out[path]})"
         return self._add(f"#{path}", "CreativeWork", **facts, conditionsOfAccess=access, isAccessibleForFree=False)
 
     def _workflow(self) -> Entity:
         """Add the workflow with a tool and a step per rule, in the order of use."""
         kinds = ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"]
-        facts = {"@type": kinds, "name": self.citation["title"], "version": self.contents.commit}
+        facts = {"@type": kinds, "name": self.citation["title"], "version": self.release.checkout.commit}
         workflow = self.crate.add_workflow(dest_path=WORKFLOW, main=True, lang="snakemake", properties=facts)
-        rules = dict.fromkeys(record["rule"] for record in self.contents.records.values())
+        rules = dict.fromkeys(record["rule"] for record in self.records.values())
         workflow["license"], workflow["creator"] = self._license(), self._authors()
         profile = {"name": "ComputationalWorkflow", "version": "1.0-RELEASE"}
         workflow["conformsTo"] = self._add(BIOSCHEMAS, "CreativeWork", **profile)
@@ -143,10 +128,10 @@ class _Crate:
 
     def _whole_run(self, workflow: Entity) -> Entity:
         """Add the run of the whole workflow, from raw files and resources to what no step reads."""
-        records = self.contents.records
+        records = self.records
         used = {one["path"]: one for record in records.values() for one in record["inputs"]}
         facts = {
-            "name": f"Run of the workflow to {self.contents.tree}",
+            "name": f"Run of the workflow to {self.release.name}",
             "description": "All steps behind the outputs, possibly of several invocations of Snakemake.",
             "actionStatus": COMPLETED,
             "startTime": min(record["started"] for record in records.values()),
@@ -169,14 +154,14 @@ class _Crate:
         ]
 
     def _root(self) -> None:
-        root, contents, records = self.crate.root_dataset, self.contents, self.contents.records.values()
+        root, release, records = self.crate.root_dataset, self.release, self.records.values()
         stand_ins = ", ".join(sorted({label for record in records for label in record["stand_ins"]}))
-        verify = f"python scripts/trace.py {contents.tree} --verify"
-        verify += f" --root {contents.root}" if contents.root else ""
-        root["name"] = f"{self.citation['title']}: {contents.tree.removeprefix('results/')}"
+        verify = f"python scripts/trace.py {release.name} --verify"
+        verify += f" --root {release.root}" if release.root else ""
+        root["name"] = f"{self.citation['title']}: {release.name.removeprefix('results/')}"
         root["description"] = (
-            f"Code at commit {contents.commit}, shareable outputs of {contents.tree}, the provenance records of all "
-            f"{len(records)} outputs in .records directories, and left_out.csv: hashes of the {len(contents.left_out)} "
+            f"Code at commit {release.checkout.commit}, shareable outputs of {release.name}, the provenance records of "
+            f"all {len(records)} outputs in .records directories, and left_out.csv: hashes of the {len(self.left_out)} "
             f"files that are not included. Check it with: {verify}. Stand-ins: {stand_ins or 'none'}."
         )
         # The end of the last step, not the time of packing: the same content gives the same bytes.

@@ -6,7 +6,7 @@ The files of the release are small and are kept in memory; the restricted tables
 import html
 import re
 import unicodedata
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -95,15 +95,13 @@ class Spans:
         self._files: dict[int, tuple[int, ...]] = {}
         self._texts: dict[int, list[str]] = {}
 
-    def add(self, file: int, text: str, accepted: Container[int] = ()) -> None:
-        """Add all spans of a text of a file, except those that are accepted and those that share a word with one."""
+    def add(self, file: int, text: str) -> None:
+        """Add all spans of a text of a file."""
         for view in views(text):
             self._texts.setdefault(file, []).append(view)
-            spans = [hash(span) for span in runs_of(words(view), SPAN)]
-            near = {n for at, span in enumerate(spans) if span in accepted for n in range(at - SPAN + 1, at + SPAN)}
-            for at, span in enumerate(spans):
+            for span in map(hash, runs_of(words(view), SPAN)):
                 known = self._files.get(span, ())
-                if file not in known and at not in near:
+                if file not in known:
                     self._files[span] = (*known, file)
 
     def hits(self, text: str) -> Iterator[tuple[int, int, tuple[int, ...]]]:

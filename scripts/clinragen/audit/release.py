@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from clinragen.audit.crate import Contents, describe_crate
+from clinragen.audit.crate import describe_crate
 from clinragen.audit.scan import Scan, Scanned, Shared, Source
 from clinragen.audit.verify import Check, Findings
 from clinragen.errors import UserError
@@ -28,11 +28,8 @@ from clinragen.schemas.audit import LEFT_OUT
 
 LIST = "left_out.csv"
 DATASETS, MODULES = ("mimic3", "mimic4"), ("hosp", "icu", "note")
-# The project itself wrote or generated the texts of these.
-SYNTHETIC_SOURCES = {"synthetic cohort", "synthetic notes", "template LLM"}
 NAME_OF_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.I)
 SHORTEST_SECRET = 8
-EXAMPLE = re.compile(r"site/example-\w+\.json")
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 REMEDY = (
     "commit or remove uncommitted files, regenerate what does not match its record, fix the rule behind restricted "
@@ -154,9 +151,8 @@ class Release:
 
     def _outputs(self) -> list[Shared]:
         """Return everything but code for the scan."""
-        old = {self.paths.new(path): path for path in self.shared}
-        kinds = {new: {"public": self._is_public(path), "example": self._is_example(path)} for new, path in old.items()}
-        return [Shared(name, data, **kinds.get(name, {})) for name, data in self.files.items()]
+        public = {self.paths.new(path) for path in self.shared if self._is_public(path)}
+        return [Shared(name, data, public=name in public) for name, data in self.files.items()]
 
     @cached_property
     def files(self) -> dict[str, bytes]:
@@ -167,17 +163,8 @@ class Release:
         text = io.BytesIO()
         pa.csv.write_csv(LEFT_OUT.check(pa.Table.from_pylist(self.left_out, LEFT_OUT.schema), LIST), text)
         written[LIST] = text.getvalue()
-        code = self.checkout.files
-        contents = Contents(
-            tree=self.name,
-            commit=self.checkout.commit,
-            records=self.redacted,
-            files={name: len(data) for name, (data, _) in code.items()} | {LIST: len(written[LIST])},
-            citation=code["CITATION.cff"][0].decode(),
-            left_out={row["path"]: row["why"] for row in self.left_out},
-            root=self.root,
-        )
-        return outputs | written | describe_crate(contents)
+        sizes = {name: len(data) for name, (data, _) in self.checkout.files.items()} | {LIST: len(written[LIST])}
+        return outputs | written | describe_crate(self, sizes)
 
     def of_other_states(self) -> int:
         """Return how many outputs are from another commit, or from uncommitted changes."""
@@ -223,20 +210,19 @@ class Release:
         own = (self.records[p]["output"]["sharing"] == "shareable" for p in above if p in self.records)
         return all(own) and all(self.paths.new(p) in self.checkout.files for p in above if p not in self.records)
 
-    def _is_example(self, path: str) -> bool:
-        """Return whether an output is the site's example and its records prove that its data are synthetic or open."""
-        is_one = EXAMPLE.fullmatch(PurePosixPath(path).relative_to(self.home).as_posix())
-        return is_one is not None and not restricted_origin([self.graph.current_path(path)], self.checkout.root)
-
     def _sources(self) -> list[Source]:
-        """Return the restricted tables, with which everything that is shared is compared."""
-        tables = []
+        """Return the restricted tables whose records do not prove that all their data are synthetic or open."""
+        tables, closed = [], set()
         for path, record in self.records.items():
-            file, restricted = self.graph.current_path(path), record["output"]["sharing"] == "restricted"
-            if restricted and file.suffix in (".parquet", ".arrow") and file.is_file():
-                real = SYNTHETIC_SOURCES.isdisjoint(record["stand_ins"])
-                made_of = frozenset(map(self.paths.new, self.graph.ancestors(path)))
-                tables.append(Source(self.paths.new(path), file, real, made_of))
+            file = self.graph.current_path(path)
+            is_table = record["output"]["sharing"] == "restricted" and file.suffix in (".parquet", ".arrow")
+            # What was made from such a table is one too; following its records again would take minutes.
+            inherits = any(used["path"] in closed for used in record["inputs"])
+            if inherits or (is_table and file.is_file() and restricted_origin([file], self.checkout.root)):
+                closed.add(path)
+                if is_table and file.is_file():
+                    made_of = frozenset(map(self.paths.new, self.graph.ancestors(path)))
+                    tables.append(Source(self.paths.new(path), file, made_of))
         return tables
 
     def _secrets(self) -> dict[str, str]:

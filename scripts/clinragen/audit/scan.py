@@ -3,11 +3,9 @@
 A finding names the file, the kind and the place, never the content.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +14,7 @@ import pyarrow.dataset
 from clinragen.audit.contents import Refused, read
 from clinragen.audit.identifiers import Identifiers
 from clinragen.audit.leaks import ADDRESS, SECRET, SERVER, Leaks
-from clinragen.audit.overlap import LONGEST_STOCK_PHRASE, SPAN, Authored, Spans, runs_of, words
+from clinragen.audit.overlap import LONGEST_STOCK_PHRASE, SPAN, Authored, Spans
 from clinragen.runtime.progress import Progress
 
 CITATION = "CITATION.cff"
@@ -41,27 +39,21 @@ class Finding:
 class Shared:
     """A file of the release by its name in the archive.
 
-    `tracked` files are in git; `public` ones were made from public documents only, so no number in them is a patient's;
-    an `example` (JSON) was made from synthetic or open data only, so its texts may be shown.
+    `tracked` files are in git; `public` ones were made from public documents only, so no number in them is a patient's.
     """
 
     name: str
     data: bytes
     tracked: bool = False
     public: bool = False
-    example: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
-    """A restricted table, whether it is about real patients, and the tracked files from whose words it was made.
-
-    The texts of a synthetic cohort (not `real`) may be made from any tracked file.
-    """
+    """A table of restricted data, and the tracked files from whose words it was made."""
 
     name: str
     path: Path
-    real: bool = False
     made_of: frozenset[str] = frozenset()
 
 
@@ -86,25 +78,23 @@ class Scan:
         places: Mapping[str, str] | None = None,
     ) -> None:
         """`secrets` are values and `places` directories that must not be disclosed, by their names in findings."""
-        # Others are compared with the phrases of tracked files, and may show the words of examples.
-        self.files = sorted(files, key=lambda file: (not file.tracked, not file.example, file.name))
+        # Others are compared with the phrases of tracked files.
+        self.files = sorted(files, key=lambda file: (not file.tracked, file.name))
         self.sources = sources
         self.result = Scanned()
         self._authored, self._spans = Authored(), Spans()
-        self._examples: set[int] = set()
         authors = next((file.data.decode() for file in files if file.tracked and file.name == CITATION), "")
         self._leaks = Leaks(secrets or {}, places or {}, authors)
 
     def run(self) -> Scanned:
         """Scan, and return all findings in order."""
-        real = identifiers_of(source for source in self.sources if source.real)
-        known = real | identifiers_of(source for source in self.sources if not source.real)
+        known = identifiers_of(self.sources)
         self.result.identifiers = len(known)
-        of_tracked, of_others = Identifiers(real), Identifiers(known)
+        identifiers = Identifiers(known)
         with Progress("files of the release scanned", len(self.files)) as bar:
             for number, file in enumerate(self.files):
                 try:
-                    self._scan(number, file, of_tracked if file.tracked else of_others)
+                    self._scan(number, file, identifiers)
                 except Refused as error:
                     self._finding(file, "cannot be released", str(error))
                 bar.advance()
@@ -118,8 +108,6 @@ class Scan:
             self.result.findings.append(Finding(f"a file in {file.name.split('/')[0]}/", "identifier", "in its name"))
             return
         content = read(file.name, file.data, file.tracked)
-        for text in said(json.loads(file.data)) if file.example else ():
-            self._examples.update(map(hash, runs_of(words(text), SPAN)))
         for text in content.texts:
             self._scan_lines(file, text)
             if file.tracked:
@@ -127,8 +115,8 @@ class Scan:
                 self._identifiers_in_tracked(file, identifiers.unmistakable(text))
                 self._spans.add(number, text)
             else:
-                self._spans.add(number, self._authored.without(file.name, text), self._examples)
-        for kind, place in () if file.public or file.example else identifiers.among(content.values):
+                self._spans.add(number, self._authored.without(file.name, text))
+        for kind, place in () if file.public else identifiers.among(content.values):
             self._finding(file, kind, place)
 
     def _finding(self, file: Shared, kind: str, place: str) -> None:
@@ -175,8 +163,8 @@ class Scan:
         runs: dict[int, tuple[int, int]] = {}
         for at, span, files in self._spans.hits(text):
             authored = [file for file in files if self.files[file].tracked]
-            # Authored words are no secret, unless texts of real patients have them from elsewhere.
-            if authored and not (source.real and source.made_of.isdisjoint(self.files[f].name for f in authored)):
+            # Authored words are no secret, unless the text has them from elsewhere.
+            if not source.made_of.isdisjoint(self.files[f].name for f in authored):
                 continue
             for file in set(files).difference(authored):
                 shared.setdefault(file, set()).add(span)
@@ -215,14 +203,3 @@ def _columns(path: Path, rows: int, selects: Callable[[pa.Field], bool]) -> Iter
     # One batch at a time in memory, because a text may be as long as a note.
     for batch in table.to_batches(names, batch_size=rows, batch_readahead=1, fragment_readahead=1) if names else ():
         yield from batch.columns
-
-
-def said(facts: Any) -> Iterator[str]:
-    """Yield the texts in the JSON of an example; a list of `[text, kind]` holds the pieces of one text."""
-    if isinstance(facts, str):
-        yield facts
-    elif isinstance(facts, dict):
-        yield from (text for part in facts.values() for text in said(part))
-    elif isinstance(facts, list):
-        yield "".join(part[0] for part in facts if isinstance(part, list) and part and isinstance(part[0], str))
-        yield from (text for part in facts for text in said(part))
