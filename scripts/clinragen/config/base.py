@@ -2,8 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 # Snakemake reads braces as wildcards and angle brackets as path variables; control characters break logs and commands.
 UNUSABLE = re.compile(r"[{}<>\x00-\x1f\x7f]")
@@ -28,3 +29,7 @@ def usable_path(text: str) -> str:
         return str(Path(text).expanduser()) if text.startswith("~") else text
     except RuntimeError:
         raise ValueError(f"{text!r}: unknown home directory; write the full path") from None
+
+
+UsablePath = Annotated[str, AfterValidator(usable_path)]
+"""The path of a file or directory, or the name of a model where that may be one."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from clinragen.config.base import Section, usable_path
+from clinragen.config.base import Section, UsablePath
 
 
 class Dataset(Section):
@@ -12,21 +12,16 @@ class Dataset(Section):
 
     source: Literal["folder", "synthetic", "open-demo"]
     """folder: your own copy; synthetic: generated; open-demo: the public demo of 100 patients."""
-    raw: str | None
+    raw: UsablePath | None
     """Directory of the raw tables as PhysioNet ships them (.csv or .csv.gz); `~` is expanded."""
-    notes: str | None
+    notes: UsablePath | None
     """Directory of the notes; `synthetic` writes stand-in notes; null if they are in `raw`."""
     release: str | None
     """Release (1.4, 2.2, 3.1, ...), checked by row counts; null: recognised by them; any: modified, unchecked."""
-    test_list: str | None
+    test_list: UsablePath | None
     """File with the patients of the test split, such as the benchmark's testset.csv; null: the default split."""
-    validation_list: str | None
+    validation_list: UsablePath | None
     """File with the patients of the validation split, such as its valset.csv; only with `test_list`."""
-
-    @field_validator("raw", "notes", "test_list", "validation_list")
-    @classmethod
-    def _usable_path(cls, text: str | None) -> str | None:
-        return None if text is None else usable_path(text)
 
     @field_validator("release", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from clinragen.config.base import Section, usable_path
+from clinragen.config.base import Section, UsablePath
 from clinragen.config.request import Request
 
 FIXED = {"model", "messages", "prompt", "stream", "n", "temperature", "top_p", "seed"}
@@ -20,7 +20,7 @@ class Llm(Section):
 
     provider: Literal["openai", "served", "template"]
     """openai: an existing server; served: a server that the job starts; template: answers composed by rules."""
-    model: str
+    model: UsablePath
     """Name of the model on the server; if served, a model hub name or a local directory with the weights."""
     revision: str | None = None
     """Commit, tag or branch to fetch, if served; otherwise that of the server's weights, which identifies answers."""
@@ -46,11 +46,6 @@ class Llm(Section):
     """Longest note in a prompt: longer ones are cut at the end. A token has 3 to 4 characters; null: no limit."""
     repairs: int = Field(1, ge=0)
     """Additional attempts if an answer fails the checks; 0 takes the first answer, as the paper seems to do."""
-
-    @field_validator("model")
-    @classmethod
-    def _usable_path(cls, text: str) -> str:
-        return usable_path(text)
 
     @field_validator("extra")
     @classmethod
@@ -115,7 +110,7 @@ class Stage(Section):
     """Row of `llms`."""
     provider: str
     """Provider in that row."""
-    model: str
+    model: UsablePath
     """Model in that row."""
     price: Price | None
     """Price in US dollars per million tokens; None if unknown."""

@@ -1,8 +1,8 @@
 """Settings of stage rationale."""
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from clinragen.config.base import Section, usable_path
+from clinragen.config.base import Section, UsablePath
 
 
 class Rationale(Section):
@@ -10,10 +10,5 @@ class Rationale(Section):
 
     shards: int = Field(ge=1)
     """Jobs per dataset and teacher: one that fails affects only its samples. Their number changes no answer."""
-    examples: str
+    examples: UsablePath
     """File of worked examples in every prompt; replace it by clinicians' examples (check: `make examples FILE=...`)."""
-
-    @field_validator("examples")
-    @classmethod
-    def _usable_path(cls, text: str) -> str:
-        return usable_path(text)

@@ -5,7 +5,8 @@ import inspect
 import itertools
 import json
 from collections.abc import Iterator
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -59,6 +60,11 @@ def _rows(section: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _type_name(annotation: Any) -> str:
+    """Return a type as its users know it: without the checks that `Annotated` adds."""
+    if get_origin(annotation) is Annotated:
+        return _type_name(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join("None" if part is NoneType else _type_name(part) for part in get_args(annotation))
     plain = isinstance(annotation, type) and not hasattr(annotation, "__args__")
     text = annotation.__name__ if plain else str(annotation)
     return text.replace("typing.", "").replace("|", "or")

@@ -7,7 +7,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 
 from clinragen.config.agreement import problems_of
 from clinragen.config.asked import Asked
-from clinragen.config.base import Section, usable_path
+from clinragen.config.base import Section, UsablePath, usable_path
 from clinragen.config.benchmark import Benchmark
 from clinragen.config.classifiers import Classifier
 from clinragen.config.datasets import Datasets, DemoCohort
@@ -49,7 +49,7 @@ class Config(Section):
 
     pathvars: Pathvars
     """Directories of results, logs and timings (a key of Snakemake): one tree per overlay."""
-    answers: str
+    answers: UsablePath
     """Directory of the stored responses of services, shared by all overlays; a copy of it makes a run repeatable."""
     datasets: Datasets
     """Raw data."""
@@ -89,11 +89,6 @@ class Config(Section):
     """Stage evaluate."""
     _of_variant: dict[str, "Config"] = PrivateAttr(default_factory=dict)
     _changed: dict[tuple[str, str], bool] = PrivateAttr(default_factory=dict)
-
-    @field_validator("answers")
-    @classmethod
-    def _usable_directory(cls, text: str) -> str:
-        return usable_path(text)
 
     @field_validator(
         *("variants", "models", "asked", "classifiers", "backbones", "encoders", "llms", "llm_transport"), mode="before"

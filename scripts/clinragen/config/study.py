@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from clinragen.config.base import Section, usable_path
+from clinragen.config.base import Section, UsablePath
 
 
 class StudyDesign(Section):
@@ -44,15 +44,10 @@ class Study(Section):
     the study is omitted without such a row."""
     design: StudyDesign
     """Raters and their cases."""
-    responses: str | None
+    responses: UsablePath | None
     """Directory of the CSV files that the raters saved; null: none yet (synthetic texts get simulated ratings)."""
     exclusion: Exclusion
     """Raters whose ratings are excluded."""
-
-    @field_validator("responses")
-    @classmethod
-    def _usable_path(cls, text: str | None) -> str | None:
-        return None if text is None else usable_path(text)
 
 
 def study_problems(study: Study, cases: int) -> Iterator[str]:
