@@ -44,19 +44,13 @@ def evaluate_figure7(
     of_labs = read_lab_wordings(lab_wordings, list(units))
     shown = Shown(courses, captions, series, scales, fences, terms, scaled, units, of_labs)
     files = read_cases(predictions, cases, samples, (notes, labs), wordings)
-    counts = case_counts(dataset, files.cases)
     read = [predictions, cases, samples, courses, captions, series, scales, fences, notes, labs, *terms]
     place = page.final.relative_to(example.final.parents[1]).as_posix()
     facts = case_example.example(dataset, files, shown, read, place)
     example.path.write_text(case_example.as_json(facts), encoding="utf-8")
-    own = (
-        counts,
-        len(files.cases),
-        sorted(context.stand_ins),
-        page.final.as_posix(),
-        "restricted" not in facts,
-        templates,
-    )
+    is_open, stand_ins = "restricted" not in facts, sorted(context.stand_ins)
+    counts = case_counts(dataset, files.cases), len(files.cases)
+    own = (*counts, stand_ins, page.final.as_posix(), is_open, templates)
     page.path.write_text(cases_page(dataset, files.views(choose(files.cases), shown), *own), encoding="utf-8")
     shared.path.write_text(cases_page(dataset, None, *own), encoding="utf-8")
 

@@ -369,4 +369,4 @@ def _look_at(report, profile):
         browser.press(value, browser.frame())
         lineage = (report.parent / "audit/lineage.html").as_uri()
         browser.wait(lambda: any(tab.startswith(f"{lineage}#tables/table1.csv/") for tab in browser.tabs()))
-        assert "ours and the paper's" in browser.run("document.body.innerText", browser.frame())
+        assert "Each cell shows" in browser.run("document.body.innerText", browser.frame())

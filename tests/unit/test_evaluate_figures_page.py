@@ -49,7 +49,7 @@ def test_the_page_has_each_picture_with_its_values_and_files(drawings):
     assert 'href="../audit/lineage.html#figures/figure5.csv">0.6500</a>' in text and "0.5500 to 0.7500" in text
     assert '<td data-label="paper: micro F1">0.6410</td>' in text
     assert "&lt;b&gt;x&lt;/b&gt;" in text and "<b>x" not in text
-    assert 'href="../audit/lineage.html#figures/figure6a.csv">4.50</a> <small>4.30–4.70</small>' in text
+    assert 'href="../audit/lineage.html#figures/figure6a.csv">4.50</a> <small>4.30 to 4.70</small>' in text
     for file in ("figure5.csv", "figure5.svg", "figure5.png", "figure6a.svg", "figure7-mimic3.html"):
         assert f'href="{file}"' in text, file
 

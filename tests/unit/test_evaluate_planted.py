@@ -16,7 +16,7 @@ from clinragen.errors import UserError
 from clinragen.evaluate.planted import CONDITIONS, GROUPS, group_scores, statement_scores, statements
 from clinragen.evaluate.planted_page import planted_page
 from clinragen.evaluate.shuffle import exchange
-from clinragen.evaluate.training_page import read_course, training_page
+from clinragen.evaluate.training_page import read_history, training_page
 from clinragen.model.inputs import Row
 from clinragen.schemas.evaluate import PLANTED, STATEMENTS
 from clinragen.schemas.predictions import PREDICTIONS
@@ -186,15 +186,16 @@ def test_the_history_of_a_training_is_read_and_shown(tmp_path):
     directory = tmp_path / "mimic3/train/flan-t5-small/rationales-knowledge/seed1/phase3"
     directory.mkdir(parents=True)
     with pytest.raises(UserError, match=r"phase3: no readable history.*train it again"):
-        read_course(directory)
+        read_history(directory)
     rows = [
         {"epoch": e, "step": 2 * e, "loss": 1 / e, "loss_diagnoses": 2 / e, "grad_norm": 1.0, "learning_rate": 0.1}
         for e in (1.0, 2.0)
     ] + [{"epoch": e, "step": 2 * e, "eval_loss": 1.0, "eval_f1": 0.3 * e} for e in (1.0, 2.0)]
+    rows[-1]["kept"] = 1
     cut = {"samples": 8777, "marked": 3333, "notes cut": 2222, "targets cut": 1111}
     facts = {"samples": {"train": cut, "validation": cut}, "history": rows}
     (directory / "history.json").write_text(json.dumps(facts), encoding="utf-8")
-    course = read_course(directory)
+    course = read_history(directory)
     found = {(r["measure"], r["epoch"]): r["value"] for r in course.to_pylist()}
     assert found["loss_diagnoses", 2.0] == 1.0 and found["eval_f1", 1.0] == 0.3
     text = training_page([course], ["x"], [], templates("training"))

@@ -35,7 +35,7 @@ def test_a_small_screen_shows_every_score(browser, results):
         "{ const r = e.getBoundingClientRect(); return [r.left, r.right, e.innerText]; })"
     )
     assert len(scores) == 132 and all(0 <= left < right <= 375 for left, right, _ in scores)
-    assert scores[0][2].split() == ["0.5962", "(0.0071)", "[0.5712,", "0.6112]", "paper", "0.5812"]
+    assert scores[0][2].split() == ["0.5962", "(0.0071)", "0.5712", "to", "0.6112", "paper", "0.5812"]
     top = browser.run("document.querySelector('td[data-label^=m]').getBoundingClientRect().top")
     assert top < 800, "the first one without scrolling"
 

@@ -88,6 +88,7 @@ def test_pages_repeat_the_options_of_the_run():
     (rule,) = (rule for rule in rules_of.__wrapped__("demo") if rule.name == "evaluate_table")
     options = RunOptions.model_validate_json(rule.resources["options"].evaluate(None).value)
     assert options.command() == "snakemake all --cores 2 --configfile config/demo.yaml config/demo-full.yaml"
+    rules_of.__wrapped__(list(OVERLAYS)[-1])  # what the functions of the cached rules read
 
 
 def test_every_rule_sets_threads():

@@ -47,7 +47,7 @@ def table_page(table: pa.Table, number: int, templates: list[Path]) -> str:
 
 
 def _title(number: int) -> str:
-    return f"Table {number}: {TITLES[number]}, ours and the paper's"
+    return f"Table {number}: {TITLES[number]}"
 
 
 def _titled(metric: str) -> str:
