@@ -279,6 +279,13 @@ def changed(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> 
     return {k for k in before.keys() & after.keys() if not torch.equal(before[k], after[k])}
 
 
+def kept_loss(model: Path) -> float:
+    """The validation loss of the epoch whose weights were kept."""
+    history = json.loads((model / "history.json").read_text(encoding="utf-8"))["history"]
+    (loss,) = (row["eval_loss"] for row in history if "kept" in row)
+    return loss
+
+
 def losses(model: Path, key: str = "loss") -> list[float]:
     """The logged losses of a training."""
     history = json.loads((model / "history.json").read_text(encoding="utf-8"))["history"]

@@ -44,7 +44,7 @@ def expected(model: Path) -> dict[str, list[tuple[int, float]]]:
     """The same from the history of a trained model."""
     found: dict[str, list[tuple[int, float]]] = {}
     for row in json.loads((model / "history.json").read_text(encoding="utf-8"))["history"]:
-        for key in row.keys() - {"step", "epoch"}:
+        for key in row.keys() - {"step", "epoch", "kept"}:
             tag = f"eval/{key.removeprefix('eval_')}" if key.startswith("eval_") else f"train/{key}"
             found.setdefault(tag, []).append((row["step"], pytest.approx(row[key], rel=1e-6)))
     return found

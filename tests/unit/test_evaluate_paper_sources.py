@@ -223,7 +223,7 @@ def test_a_claim_says_how_many_statements_hold_and_both_numbers_belong_to_the_st
     shown = card(html, "state-of-the-art-rationales")
     assert "4 of 4 statements hold." in shown
     assert "On these values: 0 of 4 statements hold, 4 fail (made with stand-ins: not decided)." in shown
-    assert "MIMIC-III, BLEU: ClinRaGen has rank 1 of 4 0.2689 holds 0.1500 [0.1400, 0.1600] fails" in shown
+    assert "MIMIC-III, BLEU: ClinRaGen has rank 1 of 4 0.2689 holds 0.1500 0.1400 to 0.1600 fails" in shown
     assert "28 of 28 statements hold." in card(html, "significance")
     assert "0.0046, p = 5.4e-06 holds" in card(html, "significance")
 
