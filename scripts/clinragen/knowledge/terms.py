@@ -41,7 +41,7 @@ class Search:
     rounds: list[Round] = field(default_factory=list)
     top: list[Term] = field(default_factory=list)
     similar: int = 0
-    read: int = 0
+    with_terms: int = 0
     """Documents of this round that gave terms."""
     without_terms: Counter[str] = field(default_factory=Counter)
     """Documents that gave no terms, by reason."""
@@ -56,7 +56,7 @@ class Search:
         key = (self.phenotype, document.source, document.identifier, number)
         self.shown.append(Shown(*key, answer.request, answer.status, problems))
         forms = accepted(answer.text, visible(document, settings))[: settings.max_terms]
-        self.read += bool(forms)
+        self.with_terms += bool(forms)
         if not forms:
             self.without_terms["none named" if answer.status == "good" else answer.status] += 1
         for form in forms:
@@ -67,10 +67,10 @@ class Search:
         """Compare the top terms with those of the round before; a round that gave no terms does not count."""
         last = self.rounds[-1] if self.rounds else Round(self.phenotype, 0, 0, 0, 0, 0, None, False)
         before, self.top = {t.term for t in self.top}, ranked(self.mentions, settings.top)
-        index = jaccard(before, {t.term for t in self.top}) if self.rounds and self.read else None
-        if self.read:
+        index = jaccard(before, {t.term for t in self.top}) if self.rounds and self.with_terms else None
+        if self.with_terms:
             self.similar = self.similar + 1 if index is not None and index >= settings.jaccard else 0
-        self.read = 0
+        self.with_terms = 0
         shown = min(settings.batch, len(self.waiting))
         terms = len({m.term for m in self.mentions})
         self.waiting = self.waiting[settings.batch :]

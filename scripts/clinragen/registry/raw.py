@@ -161,15 +161,12 @@ def _problems_of(name: str, dataset: Dataset, unlisted_codes: bool, notes: bool)
 def _problems_of_directory(name: str, key: str, directory: Path) -> list[str]:
     setting = f"datasets.{name}.{key}"
     try:
-        directory.stat()
+        if directory.is_file():
+            return [f"{setting}: {directory} is a file; set {setting} in {LOCAL} to the directory that contains it"]
+        if not directory.is_dir():
+            return [f"{setting}: {directory} is not a directory; correct it in {LOCAL}"]
     except PermissionError:
         return [f"{setting}: no permission to enter the directory of {directory}; fix its permissions"]
-    except OSError:
-        pass  # named below
-    if directory.is_file():
-        return [f"{setting}: {directory} is a file; set {setting} in {LOCAL} to the directory that contains it"]
-    if not directory.is_dir():
-        return [f"{setting}: {directory} is not a directory; correct it in {LOCAL}"]
     if not os.access(directory, os.R_OK | os.X_OK):
         return [f"{setting}: no permission to read {directory}; fix its permissions"]
     if any(files_of(name, directory, table) for table in MARKS[key]):
